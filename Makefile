@@ -1,0 +1,58 @@
+# Two commands are all the set-up there is: `make up` and `make test`.
+
+GO       ?= go
+BEAMYARD := bin/beamyard
+LINT     := bin/golangci-lint-v2.15.0
+
+# Go asks git for the commit to stamp, and fails where git has none to tell: in
+# a tree without commits, or one that belongs to another user.
+ifeq ($(shell git rev-parse -q --verify HEAD 2>/dev/null),)
+export GOFLAGS := $(filter-out -buildvcs%,$(GOFLAGS)) -buildvcs=false
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help up down build test lint fmt bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+up: build ## start the demo cluster of 3 nodes, installing what is missing
+	@.ci/prepare engine
+	@$(BEAMYARD) up images/demo --name demo --detach
+
+down: build ## remove the demo cluster
+	@$(BEAMYARD) down demo
+
+build: ## build bin/beamyard
+	@.ci/prepare go
+	@$(GO) build -o $(BEAMYARD) ./cmd/beamyard
+
+test: ## run every test, those on the real engine included
+	@.ci/prepare go race engine
+	@.ci/leaves-nothing $(GO) test -race -timeout 12m $(TESTFLAGS) ./...
+
+lint: $(LINT) ## check the form and the linters
+	@.ci/prepare go
+	@$(GO) mod tidy -diff
+	@$(GO) vet ./...
+	@$(LINT) run
+	@.ci/prepare_test.sh
+
+fmt: ## put the source into its one form
+	@gofmt -s -w .
+
+bench: ## measure against the bare engine, side by side
+	@.ci/prepare go engine
+	@.ci/leaves-nothing $(GO) test -tags bench -count=1 -timeout 30m -run '^TestBench' -v ./orchestrator/docker
+	@$(GO) test -run '^$$' -bench . -benchmem ./orchestrator ./network/erldist
+
+clean: ## remove every cluster, our images, and bin/
+	@.ci/clean
+
+$(LINT):
+	@.ci/prepare go
+	@echo "building $(@F), about a minute, once" >&2
+	@# It must be built by a Go no older than the one that go.mod asks for.
+	@GOBIN=$(CURDIR)/bin GOFLAGS= GOTOOLCHAIN=$$($(GO) env GOVERSION)+auto \
+		$(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT:bin/golangci-lint-%=%)
+	@mv bin/golangci-lint $@
