@@ -1,0 +1,79 @@
+package network
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Holder names the process that listens on a TCP port of this machine:
+// "beam.smp (pid 123)". It is "" where that cannot be known: on other systems
+// than Linux, for other users' processes unless we are root, and for a process
+// outside our PID namespace.
+func Holder(port uint16) string { return holderIn("/proc", port) }
+
+// holderOrGuess falls back on who it usually is.
+func holderOrGuess(port uint16) string {
+	if who := Holder(port); who != "" {
+		return who
+	}
+	if who := WellKnown[port]; who != "" {
+		return fmt.Sprintf("somebody, probably %s (its usual port)", who)
+	}
+	return ""
+}
+
+func holderIn(proc string, port uint16) string {
+	sockets := map[string]bool{}
+	for _, table := range []string{"net/tcp", "net/tcp6"} {
+		f, err := os.Open(filepath.Join(proc, table))
+		if err != nil {
+			continue // no IPv6, or not Linux
+		}
+		for _, inode := range listeners(f, port) {
+			sockets["socket:["+inode+"]"] = true
+		}
+		f.Close()
+	}
+	if len(sockets) == 0 {
+		return ""
+	}
+	// A socket knows its inode but not its owner: whoever has it open is found
+	// by looking at everybody's descriptors, as ss does.
+	fds, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/fd/*"))
+	for _, fd := range fds {
+		if target, err := os.Readlink(fd); err != nil || !sockets[target] {
+			continue
+		}
+		process := filepath.Dir(filepath.Dir(fd))
+		name, err := os.ReadFile(filepath.Join(process, "comm"))
+		if err != nil {
+			continue // gone meanwhile
+		}
+		return fmt.Sprintf("%s (pid %s)", strings.TrimSpace(string(name)), filepath.Base(process))
+	}
+	return ""
+}
+
+// listeners reads /proc/net/tcp or tcp6 and returns the inodes of the sockets
+// that listen on port. The fields are sl, local_address (hexadecimal address and
+// port), rem_address, st (0A = LISTEN), four more, uid, timeout, inode.
+func listeners(r io.Reader, port uint16) []string {
+	var inodes []string
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) < 10 || f[3] != "0A" {
+			continue
+		}
+		_, local, _ := strings.Cut(f[1], ":")
+		if p, err := strconv.ParseUint(local, 16, 16); err == nil && uint16(p) == port {
+			inodes = append(inodes, f[9])
+		}
+	}
+	return inodes
+}

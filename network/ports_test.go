@@ -1,0 +1,229 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A range of its own, outside of where real clusters look.
+const testBase = 23100
+
+func reader(s string) io.Reader { return strings.NewReader(s) }
+
+func ports(held []*Held) []uint16 {
+	var out []uint16
+	for _, h := range held {
+		out = append(out, h.Port())
+	}
+	return out
+}
+
+func release(t *testing.T, held ...*Held) {
+	t.Helper()
+	for _, h := range held {
+		if err := h.Release(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestHoldKeepsThePortUntilReleased(t *testing.T) {
+	h, err := Hold("", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Hold("", h.Port())
+	var taken *PortTakenError
+	if !errors.As(err, &taken) {
+		t.Fatalf("the second hold: %v, want a *PortTakenError", err)
+	}
+	if taken.Port != h.Port() {
+		t.Errorf("got %+v, want port %d", taken, h.Port())
+	}
+	release(t, h, h) // idempotent
+	again, err := Hold("", h.Port())
+	if err != nil {
+		t.Fatalf("after its release: %v", err)
+	}
+	release(t, again)
+}
+
+func TestHoldOfAnotherMachinesAddress(t *testing.T) {
+	_, err := Hold("203.0.113.1", 0)
+	var taken *PortTakenError
+	if err == nil || errors.As(err, &taken) {
+		t.Errorf("got %v, want the bind error", err)
+	}
+	if _, err := HoldFree(PortRange{HostIP: "203.0.113.1", Base: testBase}, 1, nil); err == nil {
+		t.Error("the scan swallowed the bind error")
+	}
+}
+
+func TestHoldFreePassesOver(t *testing.T) {
+	busy, err := Hold("", testBase+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release(t, busy)
+	WellKnown[testBase+2] = "this test"
+	defer delete(WellKnown, testBase+2)
+
+	r := PortRange{Base: testBase, Span: 10}
+	held, err := HoldFree(r, 3, map[uint16]string{testBase: "stopped cluster demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release(t, held...)
+	if diff := cmp.Diff([]uint16{testBase + 3, testBase + 4, testBase + 5}, ports(held)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHoldFreeIsAllOrNothing(t *testing.T) {
+	_, err := HoldFree(PortRange{Base: testBase, Span: 4}, 6, map[uint16]string{testBase + 1: "x"})
+	var few *NoPortsError
+	if !errors.As(err, &few) {
+		t.Fatalf("got %v, want a *NoPortsError", err)
+	}
+	if diff := cmp.Diff(NoPortsError{Base: testBase, Span: 4, Want: 6, Have: 3}, *few); diff != "" {
+		t.Error(diff)
+	}
+	held, err := HoldFree(PortRange{Base: testBase, Span: 4}, 4, nil)
+	if err != nil {
+		t.Fatalf("ports of the failed call are still held: %v", err)
+	}
+	release(t, held...)
+}
+
+func TestHoldFreeStopsAtTheLastPort(t *testing.T) {
+	_, err := HoldFree(PortRange{Base: 65535, Span: 100}, 2, map[uint16]string{65535: "x"})
+	if got, want := fmt.Sprint(err), "only 0 of 2 host ports are free from 65535 to 65535"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Many clusters start at once: none gets a port of another.
+func TestHoldFreeInParallel(t *testing.T) {
+	const clusters, each = 20, 5
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		all  []*Held
+		seen = map[uint16]bool{}
+	)
+	for range clusters {
+		wg.Go(func() {
+			held, err := HoldFree(PortRange{Base: testBase + 100, Span: 300}, each, nil)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+			}
+			for _, p := range ports(held) {
+				if seen[p] {
+					t.Errorf("port %d was given twice", p)
+				}
+				seen[p] = true
+			}
+			all = append(all, held...)
+		})
+	}
+	wg.Wait()
+	release(t, all...)
+	if len(seen) != clusters*each {
+		t.Errorf("%d ports, want %d", len(seen), clusters*each)
+	}
+}
+
+func TestPortErrors(t *testing.T) {
+	for _, tt := range []struct {
+		err  PortTakenError
+		want string
+	}{
+		{PortTakenError{4200, ""}, "host port 4200 is taken"},
+		{PortTakenError{4200, "beam.smp (pid 7)"}, "host port 4200 is taken by beam.smp (pid 7)"},
+	} {
+		if tt.err.Error() != tt.want || !strings.Contains(tt.err.Hint(), "4200") {
+			t.Errorf("got %q, hint %q; want %q", tt.err.Error(), tt.err.Hint(), tt.want)
+		}
+	}
+	if got, want := (&PortTakenError{4200, "docker-proxy (pid 9)"}).Hint(), "docker ps --filter publish=4200"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	e := &NoPortsError{Base: 4200, Span: 1000, Want: 3, Have: 1}
+	if diff := cmp.Diff([]string{
+		"only 1 of 3 host ports are free from 4200 to 5199",
+		"remove clusters that nobody needs (beamyard prune), or search elsewhere: host_port: 5200",
+	}, []string{e.Error(), e.Hint()}); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestListeners(t *testing.T) {
+	const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1068 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0
+   1: 0100007F:1068 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0
+   2: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0000000000000000 100 0 0 10 0
+   3: 00000000000000000000000000000000:1068 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4714 1 0 100 0 0 10 0
+`
+	if diff := cmp.Diff([]string{"4711", "4714"}, listeners(reader(table), 4200)); diff != "" {
+		t.Error(diff)
+	}
+	if got := listeners(reader(table), 4201); got != nil {
+		t.Errorf("port 4201 has listeners %v", got)
+	}
+}
+
+func TestHolder(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the holder is known on Linux only")
+	}
+	l, err := net.Listen("tcp", "[::]:0") // an entry of tcp6
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := uint16(l.Addr().(*net.TCPAddr).Port)
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.TrimSpace(string(comm)) + " (pid " + strconv.Itoa(os.Getpid()) + ")"
+	if got := Holder(port); got != want {
+		t.Errorf("Holder = %q, want %q", got, want)
+	}
+	l.Close()
+	if got := Holder(port); got != "" {
+		t.Errorf("after the close: %q", got)
+	}
+	if got := holderIn(filepath.Join(t.TempDir(), "missing"), port); got != "" {
+		t.Errorf("without /proc: %q", got)
+	}
+}
+
+func TestHolderOrGuess(t *testing.T) {
+	h, err := Hold("", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release(t, h) // a port that nobody has
+	if got := holderOrGuess(h.Port()); got != "" {
+		t.Errorf("got %q, want nothing", got)
+	}
+	WellKnown[h.Port()] = "MongoDB"
+	defer delete(WellKnown, h.Port())
+	if got, want := holderOrGuess(h.Port()), "somebody, probably MongoDB (its usual port)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,75 @@
+package network
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+)
+
+// Sanitize makes a legal cluster name from any text, such as a folder's name or
+// a test's: "My_App" becomes "my-app". It is never empty. What is too long is
+// cut and marked with a hash of the whole, so that two long names with one
+// beginning stay two.
+func Sanitize(s string) string { return label(s, MaxCluster, "cluster") }
+
+// label makes a legal label of at most limit bytes, and never an empty one.
+func label(s string, limit int, fallback string) string {
+	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
+	out := strings.Join(words, "-")
+	switch {
+	case out == "":
+		return fallback
+	case len(out) > limit:
+		h := fnv.New32a()
+		h.Write([]byte(s))
+		mark := fmt.Sprintf("-%04x", h.Sum32()&0xffff)
+		return strings.TrimRight(out[:limit-len(mark)], "-") + mark
+	}
+	return out
+}
+
+// base makes a legal base.
+func base(s string) string {
+	s = strings.TrimLeft(strings.Map(func(r rune) rune {
+		if badBase("x"+string(r)) != "" {
+			return '_'
+		}
+		return r
+	}, s), "-_")
+	if len(s) > MaxBase {
+		s = s[:MaxBase]
+	}
+	if s == "undefined" || s == "" {
+		return DefaultBase
+	}
+	return s
+}
+
+// domain makes a legal domain; its last labels are the ones worth keeping.
+func domain(s string) string {
+	labels := strings.Split(s, ".")
+	kept := ""
+	for i := len(labels) - 1; i >= 0; i-- {
+		l := label(labels[i], MaxDomain, "")
+		longer := strings.TrimSuffix(l+"."+kept, ".")
+		if l != "" && badDomain(longer) == "" {
+			kept = longer
+		}
+	}
+	return or(kept, DefaultDomain)
+}
+
+// beamName makes a legal full name.
+func beamName(before, host string) string {
+	if badBase(before) != "" {
+		before = base(before)
+	}
+	host, _, _ = strings.Cut(host, "@")
+	if !strings.Contains(host, ".") {
+		return before + "@" + label(host, MaxNode, "n1") + "." + DefaultDomain
+	}
+	first, rest, _ := strings.Cut(host, ".")
+	return before + "@" + label(first, MaxNode, "n1") + "." + domain(rest)
+}
