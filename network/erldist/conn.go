@@ -1,0 +1,217 @@
+package erldist
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// readBuffer holds the usual message whole, so that it is decoded in place.
+const readBuffer = 64 << 10
+
+// Conn is a connection to one node, on which we are a hidden node. Its methods
+// may be called by many goroutines at once; calls are answered out of order.
+type Conn struct {
+	nc      net.Conn
+	id      identity
+	redact  func(term any) any // holds the cookie: as a function it is never printed
+	limits  Limits
+	tick    time.Duration
+	out     outbox
+	boxes   mailboxes
+	replies replies // the mailbox of self
+	self    Pid
+
+	pids atomic.Uint32
+	refs atomic.Uint64
+
+	once sync.Once
+	done chan struct{}
+	err  error // set before done is closed
+	wg   sync.WaitGroup
+}
+
+func newConn(nc net.Conn, r *bufio.Reader, id identity, set Dialer) *Conn {
+	c := &Conn{nc: nc, id: id, redact: redactor{set.Cookie}.term, limits: set.Limits, tick: set.TickInterval, done: make(chan struct{})}
+	c.out.wake = make(chan struct{}, 1)
+	c.replies.pending = make(map[Ref]chan<- any)
+	nc.SetDeadline(time.Time{})
+	c.self = c.newPid()
+	c.boxes.open(c.self, &c.replies)
+	c.wg.Go(func() { c.fail(c.read(r)) })
+	c.wg.Go(func() { c.fail(c.write()) })
+	return c
+}
+
+// Node is the name of the node at the other end.
+func (c *Conn) Node() string { return string(c.id.peer) }
+
+// Creation identifies the node's incarnation: another one, another number.
+func (c *Conn) Creation() uint32 { return c.id.peerCreation }
+
+// Flags are the capabilities that the node announced.
+func (c *Conn) Flags() Flags { return c.id.peerFlags }
+
+// Self is the name that the node gave us.
+func (c *Conn) Self() string { return string(c.id.self) }
+
+// Done is closed when the connection has ended, for whatever reason.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Err is nil while the connection lives. Afterwards it wraps [ErrClosed], and
+// [ErrTimeout] too where the node fell silent.
+func (c *Conn) Err() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+// Close ends the connection and waits for its goroutines. Calls under way
+// return [ErrClosed]. Closing twice is fine; the error is always nil.
+func (c *Conn) Close() error {
+	c.fail(ErrClosed)
+	c.wg.Wait()
+	return nil
+}
+
+// fail ends the connection; the first reason is kept.
+func (c *Conn) fail(err error) {
+	c.once.Do(func() {
+		c.err = err
+		close(c.done)
+		c.nc.Close()
+	})
+}
+
+// read is the reader goroutine: it hands each message to dispatch, which
+// never blocks.
+func (c *Conn) read(r *bufio.Reader) error {
+	for {
+		head, err := r.Peek(4)
+		if err != nil {
+			return c.lost(err)
+		}
+		n := int(binary.BigEndian.Uint32(head))
+		r.Discard(4)
+		switch {
+		case n == 0:
+			// Answering keeps a node content whose net_ticktime is shorter
+			// than ours; erl_interface does the same.
+			c.out.tick()
+			continue
+		case n > c.limits.Bytes:
+			return fmt.Errorf("%w: message of %d bytes: %w", ErrClosed, n, ErrTooBig)
+		}
+		frame, err := peekOrRead(r, n)
+		if err != nil {
+			return c.lost(err)
+		}
+		if err := c.dispatch(frame); err != nil {
+			return fmt.Errorf("%w: message from %s: %w", ErrClosed, c.id.peer, err)
+		}
+		if n <= readBuffer {
+			r.Discard(n)
+		}
+	}
+}
+
+// peekOrRead returns n bytes: in r's own buffer, to be discarded by the caller,
+// where they fit there.
+func peekOrRead(r *bufio.Reader, n int) ([]byte, error) {
+	if n <= readBuffer {
+		return r.Peek(n)
+	}
+	b := make([]byte, n)
+	_, err := io.ReadFull(r, b)
+	return b, err
+}
+
+// write is the writer goroutine: one system call for all that has been queued
+// since the last, a tick when nothing was.
+func (c *Conn) write() error {
+	idle := time.NewTimer(c.tick)
+	defer idle.Stop()
+	for {
+		select {
+		case <-c.out.wake:
+		case <-idle.C:
+			c.out.tick()
+		case <-c.done:
+			return ErrClosed
+		}
+		batch := c.out.swap()
+		if len(batch) == 0 {
+			continue
+		}
+		c.nc.SetWriteDeadline(time.Now().Add(4 * c.tick))
+		if _, err := c.nc.Write(batch); err != nil {
+			return c.lost(err)
+		}
+		idle.Reset(c.tick)
+	}
+}
+
+func (c *Conn) lost(err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: %s is silent for %v: %w", ErrClosed, c.id.peer, 4*c.tick, ErrTimeout)
+	case ended(err):
+		return fmt.Errorf("%w: %s hung up", ErrClosed, c.id.peer)
+	}
+	return fmt.Errorf("%w: %w", ErrClosed, err)
+}
+
+const passThrough = 112
+
+// frame encodes <<Length:32, 112, 131, Control, 131, Message>>; signals have no
+// message.
+func frame(control Tuple, message ...any) ([]byte, error) {
+	b := append(make([]byte, 0, 256), 0, 0, 0, 0, passThrough)
+	var err error
+	for _, term := range append([]any{control}, message...) {
+		if b, err = appendTerm(append(b, tagVersion), term); err != nil {
+			return nil, err
+		}
+	}
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	return b, nil
+}
+
+// send queues a message, and waits where the node reads too slowly.
+func (c *Conn) send(ctx context.Context, control Tuple, message ...any) error {
+	b, err := frame(control, message...)
+	if err != nil {
+		return err
+	}
+	return c.out.put(ctx, c.done, b)
+}
+
+// signal queues a control message from the reader goroutine, which must not
+// wait.
+func (c *Conn) signal(control Tuple) {
+	if b, err := frame(control); err == nil {
+		c.out.push(b)
+	}
+}
+
+func (c *Conn) newPid() Pid {
+	return Pid{Node: c.id.self, ID: c.pids.Add(1), Creation: c.id.creation}
+}
+
+func (c *Conn) newRef() Ref {
+	n := c.refs.Add(1)
+	// The first word stays below 18 bits, which is all that formats before
+	// V4_NC leave it.
+	return Ref{Node: c.id.self, Creation: c.id.creation, Len: 3, Words: [5]uint32{uint32(n & 0x3ffff), uint32(n >> 18), uint32(n >> 50)}}
+}

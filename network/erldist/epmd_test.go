@@ -1,0 +1,97 @@
+package erldist
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeEPMD answers each request in the format of the documentation, and closes.
+func fakeEPMD(t *testing.T, answer func(request string) string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			head := make([]byte, 2)
+			io.ReadFull(conn, head)
+			request := make([]byte, int(head[0])<<8|int(head[1]))
+			io.ReadFull(conn, request)
+			if a := answer(string(request)); a != "mute" {
+				io.WriteString(conn, a)
+			} else {
+				io.Copy(io.Discard, conn) // until the client gives up
+			}
+			conn.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return l.Addr().String()
+}
+
+func TestLookupEPMD(t *testing.T) {
+	addr := fakeEPMD(t, func(request string) string {
+		switch request {
+		case "zapp":
+			return "w\x00\x9f\xc7M\x00\x00\x06\x00\x05\x00\x03app\x00\x00"
+		case "nnames", "n":
+			return "\x00\x00\x11\x11name app at port 40903\nname other at port 1234\n"
+		case "zshort":
+			return "w\x00"
+		case "zother":
+			return "HTTP/1.1"
+		case "zsilent":
+			return ""
+		case "zmute":
+			return "mute"
+		}
+		return "w\x01"
+	})
+	port, err := LookupEPMD(t.Context(), addr, "app")
+	if port != 40903 || err != nil {
+		t.Errorf("got %d, %v", port, err)
+	}
+	names, err := Names(t.Context(), addr)
+	if diff := cmp.Diff([]Name{{"app", 40903}, {"other", 1234}}, names); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	for alive, want := range map[string]error{"nobody": ErrNotRegistered, "short": ErrProtocol, "other": ErrProtocol, "silent": ErrRefused} {
+		_, err := LookupEPMD(t.Context(), addr, alive)
+		var dial *DialError
+		if !errors.Is(err, want) || !errors.As(err, &dial) || dial.Phase != PhaseEPMD || dial.Hint() == "" {
+			t.Errorf("%s: got %v, want %v", alive, err, want)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := LookupEPMD(ctx, addr, "mute"); !errors.Is(err, ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("mute EPMD: %v", err)
+	}
+}
+
+func TestNoEPMD(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if _, err := LookupEPMD(t.Context(), l.Addr().String(), "app"); !errors.Is(err, ErrRefused) {
+		t.Errorf("got %v, want ErrRefused", err)
+	}
+	if _, err := Names(t.Context(), l.Addr().String()); !errors.Is(err, ErrRefused) {
+		t.Errorf("got %v, want ErrRefused", err)
+	}
+}

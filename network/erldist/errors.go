@@ -1,0 +1,182 @@
+package erldist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Sentinels to branch on with errors.Is. All but the last come wrapped in a
+// [*DialError].
+var (
+	ErrWrongCookie   = errors.New("wrong cookie")
+	ErrWrongName     = errors.New("another node answered")
+	ErrRefused       = errors.New("connection refused")
+	ErrUnreachable   = errors.New("host unreachable")
+	ErrTimeout       = errors.New("no answer in time")
+	ErrNotAllowed    = errors.New("the node does not allow the connection")
+	ErrNotRegistered = errors.New("no such name in EPMD")
+	ErrProtocol      = errors.New("not the Erlang distribution protocol")
+
+	// ErrClosed: the connection has ended. [Conn.Err] says why.
+	ErrClosed = errors.New("connection to the node is closed")
+)
+
+// Phase is how far a dial came.
+type Phase string
+
+// The phases in their order.
+const (
+	PhaseEPMD      Phase = "ask EPMD for"
+	PhaseConnect   Phase = "connect to"
+	PhaseName      Phase = "introduce ourselves to" // our name sent, its status awaited
+	PhaseChallenge Phase = "identify"               // its name and challenge awaited
+	PhaseDigest    Phase = "authenticate with"      // cookies compared
+)
+
+// DialError says which node could not be reached, where, how far the attempt
+// came, and why: Err wraps one of the sentinels, or a cancelled context.
+type DialError struct {
+	Node  string // expected name; of EPMD, the part before the @, or empty for all
+	Addr  string // host:port
+	Phase Phase
+	Err   error
+}
+
+func (e *DialError) Error() string {
+	node := e.Node
+	if node == "" {
+		node = "the node"
+	}
+	return fmt.Sprintf("%s %s at %s: %v", e.Phase, node, e.Addr, e.Err)
+}
+
+func (e *DialError) Unwrap() error { return e.Err }
+
+// Hint is the likely cause, and what to look at next.
+func (e *DialError) Hint() string {
+	switch {
+	case errors.Is(e.Err, ErrWrongCookie):
+		return "the node runs with another cookie: check --cookie, RELEASE_COOKIE, ERLANG_COOKIE and ~/.erlang.cookie in its container"
+	case errors.Is(e.Err, ErrWrongName):
+		return "the address leads to another node: check the port mapping and the node's --name"
+	case errors.Is(e.Err, ErrNotRegistered):
+		return "the node is not distributed (yet), or under another name: `epmd -names` in its container lists who is"
+	case errors.Is(e.Err, ErrRefused):
+		return "nothing listens behind this port (yet): look at the node's output, and at its inet_dist_listen_min"
+	case errors.Is(e.Err, ErrUnreachable), errors.Is(e.Err, ErrTimeout):
+		return "the address does not answer: check that the container runs, its network, and rules that drop packets"
+	case errors.Is(e.Err, ErrNotAllowed):
+		return "the node needs OTP 25 or newer, and net_kernel:allow/1 must not exclude us"
+	case errors.Is(e.Err, ErrProtocol):
+		return "something else than a BEAM listens there, or one with TLS distribution"
+	}
+	return ""
+}
+
+// classify puts the sentinel for a failed connection in front of its cause.
+func classify(ctx context.Context, phase Phase, err error) error {
+	var netErr net.Error
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return context.Cause(ctx)
+	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return fmt.Errorf("%w (%w)", ErrTimeout, context.DeadlineExceeded)
+	case phase == PhaseConnect || phase == PhaseEPMD && !ended(err):
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("%w (%w)", ErrRefused, err)
+		}
+		return fmt.Errorf("%w (%w)", ErrUnreachable, err)
+	case phase == PhaseDigest && ended(err):
+		// A node answers a wrong digest by closing, without a word.
+		return ErrWrongCookie
+	case ended(err):
+		// A port proxy of the engine accepts for a container in which nobody
+		// listens, and hangs up.
+		return fmt.Errorf("%w (accepted and closed without an answer)", ErrRefused)
+	}
+	return fmt.Errorf("%w (%w)", ErrProtocol, err)
+}
+
+func ended(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// RPCError is a call that the node answered with {badrpc, Reason}: the function
+// raised, exited, or does not exist. Neither its text nor its Reason holds the
+// arguments of the call, or the cookie.
+type RPCError struct {
+	Node   string
+	MFA    string // Mod.fun/arity
+	Reason any    // {'EXIT', {Reason, Stack}}, an atom, …; the arguments in Stack are replaced by their number
+}
+
+func (e *RPCError) Error() string {
+	return fmt.Sprintf("call %s on %s: %s", e.MFA, e.Node, describeReason(e.Reason))
+}
+
+// Hint explains the two reasons that are about the call, not the function.
+func (e *RPCError) Hint() string {
+	reason, _ := exitReason(e.Reason)
+	if t, ok := reason.(Tuple); ok && len(t) > 0 { // {noproc, {gen_server, call, …}}
+		reason = t[0]
+	}
+	switch reason, _ := reason.(Atom); reason {
+	case "undef":
+		return "the node has no such function: check spelling and arity, and that its code is loaded"
+	case "noproc":
+		return "a process that the function needs is not running: check that its application is started"
+	}
+	return ""
+}
+
+// exitReason takes {'EXIT', {Reason, Stack}} apart; Stack may be absent.
+func exitReason(term any) (reason any, stack List) {
+	if t, ok := term.(Tuple); ok && len(t) == 2 && t[0] == any(Atom("EXIT")) {
+		term = t[1]
+	}
+	if t, ok := term.(Tuple); ok && len(t) == 2 {
+		if s, isList := t[1].(List); isList && isStack(s) {
+			return t[0], s
+		}
+	}
+	return term, nil
+}
+
+// describeReason prints exceptions as Elixir does, "** (ArgumentError) text",
+// Erlang reasons as terms, and where it happened.
+func describeReason(term any) string {
+	reason, stack := exitReason(term)
+	text := Format(reason)
+	if m, ok := reason.(Map); ok {
+		name, _ := m.Get(Atom("__struct__"))
+		for _, key := range []Atom{"message", "description"} { // the second of syntax errors
+			message, _ := m.Get(key)
+			if s, isText := message.([]byte); isText {
+				text = "** (" + Format(name) + ") " + string(s)
+			}
+		}
+	}
+	if len(stack) > 0 {
+		text += " in " + strings.Join(frames(stack, 3), ", called from ")
+	}
+	return text
+}
+
+func frames(stack List, n int) []string {
+	var out []string
+	for _, e := range stack[:min(n, len(stack))] {
+		t := e.(Tuple)
+		module, _ := t[0].(Atom)
+		function, _ := t[1].(Atom)
+		arity, _ := t[2].(int64)
+		out = append(out, FormatMFA(module, function, int(arity)))
+	}
+	return out
+}

@@ -1,0 +1,222 @@
+package erldist
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+)
+
+// Control messages that we send or act upon; all others are ignored.
+const (
+	ctlSend         = 2  // {2, Unused, ToPid}, message
+	ctlRegSend      = 6  // {6, FromPid, Unused, ToName}, message
+	ctlSendTT       = 12 // {12, Unused, ToPid, TraceToken}, message
+	ctlRegSendTT    = 16 // {16, FromPid, Unused, ToName, TraceToken}, message
+	ctlMonitor      = 19 // {19, FromPid, ToProc, Ref}
+	ctlDemonitor    = 20 // {20, FromPid, ToProc, Ref}
+	ctlMonitorExit  = 21 // {21, FromProc, ToPid, Ref, Reason}
+	ctlSendSender   = 22 // {22, FromPid, ToPid}, message
+	ctlSendSenderTT = 23 // {23, FromPid, ToPid, TraceToken}, message
+)
+
+// mailbox is a process of ours as the node sees it. deliver runs on the
+// reader goroutine and must not block.
+type mailbox interface{ deliver(message any) }
+
+// mailboxes are our processes by address, a Pid or a registered name (Atom),
+// and the node's processes that watch them. The zero value is ready.
+type mailboxes struct {
+	mu       sync.Mutex
+	boxes    map[any]mailbox
+	watchers map[any]map[Ref]Pid
+}
+
+func (m *mailboxes) open(address any, box mailbox) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.boxes == nil {
+		m.boxes, m.watchers = make(map[any]mailbox), make(map[any]map[Ref]Pid)
+	}
+	m.boxes[address] = box
+}
+
+// close removes a mailbox and returns who watched it.
+func (m *mailboxes) close(address any) map[Ref]Pid {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	watchers := maps.Clone(m.watchers[address])
+	delete(m.boxes, address)
+	delete(m.watchers, address)
+	return watchers
+}
+
+// deliver drops what is addressed to nobody, as a node does.
+func (m *mailboxes) deliver(address, message any) {
+	m.mu.Lock()
+	var box mailbox
+	if isAddress(address) {
+		box = m.boxes[address]
+	}
+	m.mu.Unlock()
+	if box != nil {
+		box.deliver(message)
+	}
+}
+
+// watch is false where nobody has that address.
+func (m *mailboxes) watch(address any, ref Ref, by Pid) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.boxes[address] == nil {
+		return false
+	}
+	if m.watchers[address] == nil {
+		m.watchers[address] = make(map[Ref]Pid)
+	}
+	m.watchers[address][ref] = by
+	return true
+}
+
+func (m *mailboxes) unwatch(address any, ref Ref) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if isAddress(address) {
+		delete(m.watchers[address], ref)
+	}
+}
+
+// isAddress guards the maps: other terms may not be comparable.
+func isAddress(term any) bool {
+	switch term.(type) {
+	case Pid, Atom:
+		return true
+	}
+	return false
+}
+
+// dispatch acts on one frame. An error means that the node and we no longer
+// understand each other.
+func (c *Conn) dispatch(frame []byte) error {
+	if frame[0] != passThrough {
+		return fmt.Errorf("%w: message type %d", ErrProtocol, frame[0])
+	}
+	term, rest, err := decodePrefix(frame[1:], c.limits)
+	if err != nil {
+		return err
+	}
+	control, _ := term.(Tuple)
+	if len(control) == 0 {
+		return fmt.Errorf("%w: no control message", ErrProtocol)
+	}
+	arg := func(i int) any {
+		if i < len(control) {
+			return control[i]
+		}
+		return nil
+	}
+	var to any
+	switch op, _ := control[0].(int64); op {
+	case ctlSend, ctlSendTT, ctlSendSender, ctlSendSenderTT:
+		to = arg(2)
+	case ctlRegSend, ctlRegSendTT:
+		to = arg(3)
+	case ctlMonitor:
+		c.monitored(arg(1), arg(2), arg(3))
+		return nil
+	case ctlDemonitor:
+		if ref, ok := arg(3).(Ref); ok {
+			c.boxes.unwatch(arg(2), ref)
+		}
+		return nil
+	case ctlMonitorExit: // as the monitoring process of a node would get it
+		c.boxes.deliver(arg(2), Tuple{Atom("DOWN"), arg(3), Atom("process"), arg(1), arg(4)})
+		return nil
+	default:
+		return nil
+	}
+	message, err := DecodeWith(rest, c.limits)
+	if err != nil {
+		return err
+	}
+	c.boxes.deliver(to, message)
+	return nil
+}
+
+// monitored remembers who watches a mailbox. io:format/2 and its kin monitor the
+// group leader: without the answer for one that is gone, a process that still
+// prints to it would wait for ever.
+func (c *Conn) monitored(from, to, ref any) {
+	r, ok := ref.(Ref)
+	if !ok || !isAddress(to) || !c.remote(from) {
+		return
+	}
+	if !c.boxes.watch(to, r, from.(Pid)) {
+		c.signal(Tuple{ctlMonitorExit, to, from, r, Atom("noproc")})
+	}
+}
+
+// remote is true for a process of the node. Signals to anything else would make
+// it drop the connection.
+func (c *Conn) remote(term any) bool {
+	pid, ok := term.(Pid)
+	return ok && pid.Node == c.id.peer
+}
+
+// closeMailbox ends one of our processes and tells who watched it.
+func (c *Conn) closeMailbox(pid Pid) {
+	for ref, watcher := range c.boxes.close(pid) {
+		c.signal(Tuple{ctlMonitorExit, pid, watcher, ref, Atom("normal")})
+	}
+}
+
+// inbox is a mailbox that keeps its messages until they are asked for. It needs
+// no bound: who prints waits for our answer before it prints again.
+type inbox struct {
+	mu    sync.Mutex
+	queue []any
+	wake  chan struct{} // capacity 1
+}
+
+func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+
+func (b *inbox) deliver(message any) {
+	b.mu.Lock()
+	b.queue = append(b.queue, message)
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (b *inbox) pop() (any, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 {
+		return nil, false
+	}
+	m := b.queue[0]
+	b.queue = b.queue[1:]
+	return m, true
+}
+
+// next waits for a message. What came before the end of the connection is still
+// handed out, hence the last look after it.
+func (c *Conn) next(ctx context.Context, b *inbox) (any, error) {
+	for ended := false; ; {
+		if m, ok := b.pop(); ok {
+			return m, nil
+		}
+		if ended {
+			return nil, c.err
+		}
+		select {
+		case <-b.wake:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-c.done:
+			ended = true
+		}
+	}
+}
