@@ -1,0 +1,96 @@
+package images
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Kind says what a source is.
+type Kind int
+
+// The kinds of sources.
+const (
+	Reference  Kind = iota // an image's name
+	Mix                    // a folder with a mix.exs
+	Dockerfile             // a folder with a Dockerfile
+	Debian                 // a root file system of Debian packages
+)
+
+// Source is something that an image can be made of.
+type Source struct {
+	Kind  Kind
+	Ref   string // of a Reference
+	Dir   string // of Mix and Dockerfile
+	Suite string // of Debian
+}
+
+// SourceError is a source that cannot be used.
+type SourceError struct {
+	Arg, Why, Next string
+}
+
+func (e *SourceError) Error() string { return fmt.Sprintf("%s: %s", e.Arg, e.Why) }
+
+// Hint is what to type instead.
+func (e *SourceError) Hint() string { return e.Next }
+
+// rootfsPrefix spells a Debian root file system: "rootfs:bookworm".
+const rootfsPrefix = "rootfs:"
+
+// reference is the grammar of image names, as the engine has it, without
+// digests' details.
+var reference = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$|^(sha256:)?[0-9a-f]{12,64}$`)
+
+// Detect says what an argument means. A path that exists is a folder to build:
+// a Dockerfile in it says how, or else its mix.exs. "rootfs:SUITE" is a root
+// file system of Debian packages. Anything else is an image's name, but what
+// looks like a path ("./x", "/x", "x/") is a path that is missing. The error is
+// a [SourceError].
+func Detect(arg string) (Source, error) {
+	if suite, ok := strings.CutPrefix(arg, rootfsPrefix); ok {
+		if _, known := suites[suite]; !known {
+			return Source{}, &SourceError{arg, fmt.Sprintf("%q is no Debian suite that is known here", suite), "one of " + suiteNames()}
+		}
+		return Source{Kind: Debian, Suite: suite}, nil
+	}
+	info, err := os.Stat(arg)
+	switch {
+	case err == nil && info.IsDir():
+		return detectFolder(arg)
+	case err == nil && filepath.Base(arg) == "mix.exs":
+		return detectFolder(filepath.Dir(arg))
+	case err == nil:
+		return Source{}, &SourceError{arg, "is a file, not a folder", "give the folder of a Mix project, or an image's name"}
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid):
+		return Source{}, &SourceError{arg, err.Error(), "check the path and its permissions"}
+	}
+	if arg == "" || strings.HasPrefix(arg, ".") || strings.HasPrefix(arg, "/") || strings.HasPrefix(arg, "~") || strings.HasSuffix(arg, "/") {
+		return Source{}, &SourceError{arg, "no such folder", "give the folder of a Mix project (the one with mix.exs), or an image's name"}
+	}
+	if !reference.MatchString(arg) {
+		return Source{}, &SourceError{arg, "is neither a folder nor the name of an image",
+			"give the folder of a Mix project (the one with mix.exs), or a name such as repo/app:1.0"}
+	}
+	return Source{Kind: Reference, Ref: arg}, nil
+}
+
+func detectFolder(dir string) (Source, error) {
+	if isFile(filepath.Join(dir, "Dockerfile")) {
+		return Source{Kind: Dockerfile, Dir: dir}, nil
+	}
+	if isFile(filepath.Join(dir, "mix.exs")) {
+		return Source{Kind: Mix, Dir: dir}, nil
+	}
+	return Source{}, &SourceError{dir, "is no Mix project: it has neither a mix.exs nor a Dockerfile",
+		"give the project's own folder, or make one: mix new my_app --sup"}
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
