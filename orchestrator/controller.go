@@ -1,0 +1,78 @@
+package orchestrator
+
+import (
+	"context"
+	"time"
+)
+
+// Controller is a running cluster as its users see it. [Cluster] is one, and
+// so is the client of the control socket in package orchestrator/control: a
+// command works the same on a cluster of its own process and on a detached one.
+type Controller interface {
+	// Status returns what is known now.
+	Status(ctx context.Context) (Status, error)
+
+	// WaitReady returns nil once every node is Ready and the mesh is full, a
+	// [ClusterError] when the cluster's ReadyTimeout passed or a node failed for
+	// good before that, or ctx's error.
+	WaitReady(ctx context.Context) error
+
+	// Events calls fn with every kept event whose Seq is larger than after,
+	// oldest first, and with follow also with each new one until ctx or the
+	// cluster ends (nil) or fn fails (its error). The last 1000 are kept.
+	Events(ctx context.Context, after uint64, follow bool, fn func(Event) error) error
+
+	// Logs calls fn with the kept lines that the query asks for, in time order,
+	// and with Follow also with each new one, none lost between the two, until
+	// ctx or the cluster ends (nil) or fn fails (its error). An unknown node
+	// matches [ErrNoNode].
+	Logs(ctx context.Context, q LogQuery, fn func(Line) error) error
+
+	// Start starts nodes that do not run; one that runs is no error. It
+	// returns when the engine has started them: use WaitReady for the proof.
+	Start(ctx context.Context, nodes ...string) error
+	// Stop stops nodes gracefully, then with SIGKILL, and returns when they
+	// are down; they stay down. A stopped one is no error.
+	Stop(ctx context.Context, nodes ...string) error
+	// Restart is Stop and Start. It costs no restart budget.
+	Restart(ctx context.Context, nodes ...string) error
+	// Kill sends a signal ("KILL", "TERM", "USR1", …) and leaves the rest to
+	// the restart policy, as if the node had crashed. A node that does not run
+	// matches [ErrNotRunning].
+	Kill(ctx context.Context, signal string, nodes ...string) error
+
+	// Down stops all nodes and removes everything of the cluster. It returns
+	// when nothing is left.
+	Down(ctx context.Context) error
+}
+
+// Stream is one of a node's output streams.
+type Stream string
+
+// The streams. StreamSystem carries what Beamyard or the engine says about the
+// output itself: a run's boundary, the engine's error while reading.
+const (
+	Stdout       Stream = "stdout"
+	Stderr       Stream = "stderr"
+	StreamSystem Stream = "system"
+)
+
+// Line is one line that a node printed, without its newline.
+type Line struct {
+	Node   string    `json:"node"`
+	Stream Stream    `json:"stream"`
+	Seq    uint64    `json:"seq"` // counts the lines of this stream of this node from 1; a gap is lines that were dropped
+	Run    int       `json:"run"` // the incarnation that printed it
+	Time   time.Time `json:"time"`
+	Text   string    `json:"text"`          // bytes as printed; may be invalid UTF-8
+	Cut    bool      `json:"cut,omitempty"` // it was longer than 256 KiB, the rest is dropped
+}
+
+// LogQuery says which lines are wanted. The zero value is everything kept.
+type LogQuery struct {
+	Nodes  []string  `json:"nodes,omitempty"`  // empty: all
+	Stream Stream    `json:"stream,omitempty"` // "": both
+	Tail   int       `json:"tail,omitempty"`   // the last so many lines of each node; 0: all, -1: none
+	Since  time.Time `json:"since,omitzero"`
+	Follow bool      `json:"follow,omitempty"`
+}

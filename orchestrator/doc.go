@@ -1,0 +1,60 @@
+// Package orchestrator keeps the declared nodes of a BEAM cluster running, and
+// says what happened to them.
+//
+//	Spec ──► New ──► Run(ctx)
+//	                  │  prepare    engine, image, network, addresses, ports
+//	                  │  subscribe  to the engine's events, before anything is created
+//	                  ▼
+//	       ┌──────── loop ────────┐         step is pure: no I/O, no lock, no clock
+//	post ─►│ mailbox ─► step ─► … │──► perform: launch, stop, probe, follow, sweep …
+//	       └──────────────────────┘         │
+//	  ▲                                     │  each in its own goroutine,
+//	  └───────── reports, events ◄──────────┘  each report with its incarnation
+//
+// A cluster's state lives in two places only: in the supervisor, which one
+// goroutine owns, and in labels on what the engine holds, from which any
+// process can list, adopt or remove a cluster ([List], [Find], [Remove],
+// [Prune], [Options].Adopt).
+//
+// # What decides
+//
+// supervisor.step takes a message and the time and returns actions. Its parts:
+// lifecycle.go brings nodes up and down, proof.go says when a node is proven,
+// policy.go when one is restarted. A node has one [State] and one operation
+// under way at the engine at most.
+//
+// # What Ready means
+//
+// A node is Ready when it completed a distribution handshake with this process
+// (its own name, the cluster's cookie), its application is started, its HTTP
+// check answers, and it and every other live node see each other in
+// erlang:nodes/0. A cluster is ready when every node is, and every pair meets.
+//
+// # How ends are found
+//
+// Three ways, each enough alone: the engine's event stream, resumed from the
+// last event's own time; a comparison with the engine's list after each
+// (re)connect and every 30 s, because engines drop events under load; and the
+// distribution connection, which breaks when a VM ends. Reports about an older
+// incarnation than the present one are dropped in one place (supervisor.stale).
+//
+// An end is judged after a moment when a signal came from outside: `docker
+// stop` is told by an event that may follow the death, and is respected; a bare
+// `docker kill` is a crash.
+//
+// # Threads
+//
+//   - loop, on Run's caller: owns the supervisor and the probes' cancel
+//     functions. Fed by the mailbox, a timer and Run's context.
+//   - listen, one: owns the event subscription and what it delivered lately.
+//   - probe, one for each run of a node: owns its distribution connection,
+//     which it shows to others through links. Ended by the loop (actForget).
+//   - follow, one for each run of a node: reads its output into its rings, and
+//     ends by itself when all is read.
+//   - launch, stop, inspect, autopsy, connect, sweep, compare: one goroutine for
+//     each action, ended by its own deadline or by Run's end.
+//   - users' goroutines: read the published [Status], the event log and the
+//     rings, and post commands to the mailbox.
+//
+// Run returns after every one of them.
+package orchestrator

@@ -1,0 +1,207 @@
+package orchestrator
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+)
+
+// Engine is what the orchestrator needs of a container engine. Package
+// orchestrator/docker satisfies it over the Docker Engine API, package
+// orchestrator/enginetest in memory; one contract suite holds both to the
+// behaviour that is written here.
+//
+// Every method may be called from several goroutines at once. Errors match the
+// sentinels of this package ([ErrEngineUnreachable], [ErrNotFound], …) with
+// errors.Is, whatever words the engine used.
+type Engine interface {
+	images.Engine
+	Networks
+	Containers
+	Streams
+
+	// Info describes the engine. It is the first call of every command, so
+	// its errors are the ones that name an unreachable engine, a socket
+	// without permission or an API that is too old.
+	Info(ctx context.Context) (EngineInfo, error)
+}
+
+// Networks is the network part of an [Engine].
+type Networks interface {
+	// CreateNetwork creates a bridge network with exactly the given subnet.
+	// A subnet that overlaps with another network matches [ErrSubnetOverlap],
+	// exhausted address pools match [ErrAddressPool]. The engine allows two
+	// networks of one name: the caller keeps the ID.
+	CreateNetwork(ctx context.Context, n NetworkSpec) (id string, err error)
+
+	// RemoveNetwork removes a network; one that is gone is no error. One that
+	// still has containers matches [ErrConflict].
+	RemoveNetwork(ctx context.Context, id string) error
+
+	// Networks lists the networks that carry all the given labels, or every
+	// network when labels is empty.
+	Networks(ctx context.Context, labels map[string]string) ([]Network, error)
+}
+
+// Containers is the container part of an [Engine].
+type Containers interface {
+	// CreateContainer creates a container and returns its ID. A taken name
+	// matches [ErrNameTaken], a missing image [ErrNotFound].
+	CreateContainer(ctx context.Context, c ContainerSpec) (id string, err error)
+
+	// StartContainer starts a created or exited container; one that runs
+	// already is no error. A host port in use matches [ErrPortTaken], a
+	// command or runtime that cannot be started [ErrCannotStart], limits that
+	// the engine may not raise [ErrUlimit].
+	StartContainer(ctx context.Context, id string) error
+
+	// StopContainer sends the stop signal (SIGTERM), waits up to grace, and
+	// then sends SIGKILL; it returns when the container has exited. One that
+	// is not running is no error; one that is gone matches [ErrNotFound].
+	StopContainer(ctx context.Context, id string, grace time.Duration) error
+
+	// KillContainer sends a signal ("KILL", "TERM", "USR1", …). A container
+	// that does not run matches [ErrNotRunning].
+	KillContainer(ctx context.Context, id, signal string) error
+
+	// RemoveContainer kills and removes a container with its anonymous
+	// volumes; one that is gone is no error.
+	RemoveContainer(ctx context.Context, id string) error
+
+	// Containers lists all containers, running or not, that carry all the
+	// given labels (every container when labels is empty). Listed values lack
+	// State.ExitCode, OOMKilled, StartedAt, FinishedAt and Error where the
+	// engine's list has them not: use InspectContainer.
+	Containers(ctx context.Context, labels map[string]string) ([]Container, error)
+
+	// InspectContainer returns one container by ID or name, or [ErrNotFound].
+	InspectContainer(ctx context.Context, id string) (Container, error)
+}
+
+// Streams is the part of an [Engine] that keeps talking.
+type Streams interface {
+	// Events sends the container events of everything that carries the given
+	// labels, from since on (inclusive, nanoseconds; the zero time means from
+	// now), to fn, in the engine's order, until ctx ends or the stream breaks.
+	// It returns ctx.Err() or the cause of the break, never nil. ready is
+	// called once the engine has accepted the subscription: what happens after
+	// it is heard. fn must return quickly: the engine skips readers that
+	// stall for more than 100 ms.
+	//
+	// Only these actions are sent: create, start, die, kill, stop, oom, pause,
+	// unpause, destroy.
+	Events(ctx context.Context, since time.Time, labels map[string]string, ready func(), fn func(ContainerEvent)) error
+
+	// Logs opens the container's output in the engine's multiplexed framing
+	// (8-byte header: stream, 0, 0, 0, length big-endian; then the payload),
+	// every frame prefixed by an RFC 3339 nanosecond time and a space, from
+	// since on (inclusive; zero means everything kept). With follow the stream
+	// stays open until the container exits or ctx ends; on a container that
+	// does not run it ends at once. Source: GET /containers/{id}/logs.
+	Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error)
+}
+
+// EngineInfo describes an engine.
+type EngineInfo struct {
+	ID         string    // the engine's own identity, stable over restarts
+	Version    string    // "20.10.24"
+	APIVersion string    // the negotiated one, "1.41"
+	Time       time.Time // the engine's clock
+	CPUs       int
+	Local      bool   // the socket is a unix socket on this machine
+	Host       string // where published ports can be dialled: "127.0.0.1", or the remote engine's host
+	Endpoint   string // "unix:///var/run/docker.sock", without credentials
+	MTU        string // com.docker.network.driver.mtu of the default bridge, "" when unset
+}
+
+// NetworkSpec describes a network to create.
+type NetworkSpec struct {
+	Name    string
+	Subnet  netip.Prefix
+	Gateway netip.Addr
+	IPRange netip.Prefix // where addresses come from that nobody fixed; zero: the whole subnet
+	MTU     string       // copied from the default bridge; "" for the engine's default
+	Labels  map[string]string
+}
+
+// Network is a network that exists.
+type Network struct {
+	ID, Name   string
+	Subnets    []netip.Prefix
+	Created    time.Time
+	Labels     map[string]string
+	Containers int // attached and running; filled by the engine where it is cheap, else 0
+}
+
+// ContainerSpec describes a container to create.
+type ContainerSpec struct {
+	Name       string
+	Image      string // reference or ID
+	Hostname   string // "n1.demo.test"
+	Entrypoint []string
+	Command    []string // empty: the image's own
+	Env        []string // KEY=value
+	User       string
+	WorkingDir string
+	Labels     map[string]string
+
+	NetworkID string
+	IP        netip.Addr // fixed; zero: the engine chooses
+	Aliases   []string   // DNS names beside the container's
+
+	Ports []PortBinding
+
+	Memory      int64         // bytes; 0 means no limit
+	CPUs        float64       // 0 means no limit
+	NoFile      int64         // soft = hard limit of open files; 0 leaves the engine's
+	StopTimeout time.Duration // used also by a foreign `docker stop`; whole seconds
+	LogMaxSize  string        // "10m"
+	LogMaxFile  int           // 3
+}
+
+// PortBinding publishes a container's TCP port on the engine's host.
+type PortBinding struct {
+	Container uint16
+	HostIP    string // "127.0.0.1", or "0.0.0.0" where the engine is remote
+	Host      uint16
+}
+
+// Container is a container that exists.
+type Container struct {
+	ID, Name string
+	Image    string // ID or reference, as the engine tells it
+	Labels   map[string]string
+	Created  time.Time
+	Networks []string // network IDs
+	IP       netip.Addr
+	Ports    []PortBinding // as configured, also while it does not run
+	State    ContainerState
+}
+
+// ContainerState is what the engine says of a container.
+type ContainerState struct {
+	Status     string // created, running, paused, restarting, removing, exited, dead
+	Running    bool   // also true while paused
+	Paused     bool
+	PID        int
+	ExitCode   int
+	OOMKilled  bool
+	Error      string // why the last start failed
+	StartedAt  time.Time
+	FinishedAt time.Time
+}
+
+// ContainerEvent is one event of a container.
+type ContainerEvent struct {
+	ID     string
+	Name   string
+	Action string // create, start, die, kill, stop, oom, pause, unpause, destroy
+	Time   time.Time
+	Labels map[string]string
+
+	ExitCode int    // of die
+	Signal   string // of kill, a number as text: "9"
+}

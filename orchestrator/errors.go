@@ -1,0 +1,136 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sentinels to branch on with errors.Is. The first group comes from an
+// [Engine], which maps its own errors to them in one place; the second from
+// this package.
+var (
+	ErrEngineUnreachable = errors.New("the container engine does not answer")
+	ErrEnginePermission  = errors.New("no permission to use the container engine")
+	ErrEngineTooOld      = errors.New("the container engine's API is too old")
+	ErrNotFound          = errors.New("not found")
+	ErrConflict          = errors.New("conflict")
+	ErrNameTaken         = errors.New("the name is taken")
+	ErrNotRunning        = errors.New("not running")
+	ErrPortTaken         = errors.New("the host port is taken")
+	ErrSubnetOverlap     = errors.New("the subnet overlaps with another network")
+	ErrAddressPool       = errors.New("no free address range left")
+	ErrCannotStart       = errors.New("the container cannot be started")
+	ErrUlimit            = errors.New("the engine may not raise this limit")
+
+	ErrClusterExists = errors.New("the cluster exists already")
+	ErrNoCluster     = errors.New("no such cluster")
+	ErrNoNode        = errors.New("no such node")
+	ErrNotReady      = errors.New("the cluster is not ready in time")
+	ErrNodeFailed    = errors.New("a node failed")
+	ErrInvalidSpec   = errors.New("invalid cluster specification")
+	ErrClosed        = errors.New("the cluster is not running")
+)
+
+// Hinter is an error that knows what to do next: a command to type, or one
+// sentence of advice. The command line prints it after the error.
+type Hinter interface {
+	error
+	Hint() string
+}
+
+// HintError is a plain error with a hint.
+type HintError struct {
+	Err  error
+	Next string
+}
+
+// WithHint wraps err with advice; nil stays nil.
+func WithHint(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &HintError{Err: err, Next: fmt.Sprintf(format, args...)}
+}
+
+func (e *HintError) Error() string { return e.Err.Error() }
+func (e *HintError) Unwrap() error { return e.Err }
+func (e *HintError) Hint() string  { return e.Next }
+
+// Problem is one thing wrong with a [Spec].
+type Problem struct {
+	Field string `json:"field"` // "nodes[1].name"
+	Text  string `json:"text"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// SpecError lists every problem of a [Spec] at once. It matches
+// [ErrInvalidSpec].
+type SpecError struct{ Problems []Problem }
+
+func (e *SpecError) Error() string {
+	var b strings.Builder
+	b.WriteString(ErrInvalidSpec.Error())
+	for _, p := range e.Problems {
+		fmt.Fprintf(&b, "\n  %s: %s", p.Field, p.Text)
+	}
+	return b.String()
+}
+
+func (e *SpecError) Is(target error) bool { return target == ErrInvalidSpec }
+
+// Hint joins the hints of all problems, a line each.
+func (e *SpecError) Hint() string {
+	var hints []string
+	for _, p := range e.Problems {
+		if p.Hint != "" {
+			hints = append(hints, p.Hint)
+		}
+	}
+	return strings.Join(hints, "\n")
+}
+
+// NodeProblem is why one node is not Ready.
+type NodeProblem struct {
+	Node   string   `json:"node"`
+	State  State    `json:"state"`
+	Reason string   `json:"reason"`
+	Hint   string   `json:"hint,omitempty"`
+	Output []string `json:"output,omitempty"` // the last lines, stderr first, with their stream
+}
+
+// ClusterError says which nodes kept a cluster from being Ready, and why. It
+// matches [ErrNotReady] when time ran out and [ErrNodeFailed] when a node
+// failed for good.
+type ClusterError struct {
+	Cluster  string
+	Kind     error // ErrNotReady or ErrNodeFailed
+	Problems []NodeProblem
+}
+
+func (e *ClusterError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "cluster %s: %v", e.Cluster, e.Kind)
+	for _, p := range e.Problems {
+		fmt.Fprintf(&b, "\n  %s (%s): %s", p.Node, p.State, p.Reason)
+		for _, line := range p.Output {
+			fmt.Fprintf(&b, "\n    | %s", line)
+		}
+	}
+	return b.String()
+}
+
+func (e *ClusterError) Unwrap() error { return e.Kind }
+
+// Hint joins the hints of the nodes, each once.
+func (e *ClusterError) Hint() string {
+	var hints []string
+	seen := map[string]bool{}
+	for _, p := range e.Problems {
+		if p.Hint != "" && !seen[p.Hint] {
+			seen[p.Hint] = true
+			hints = append(hints, p.Hint)
+		}
+	}
+	return strings.Join(hints, "\n")
+}

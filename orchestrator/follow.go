@@ -1,0 +1,312 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+)
+
+// # Threads
+//
+// This file starts no goroutine. follow runs on its caller's, one for each run
+// of a node; the next run's follow tells it to stop, waits until it has, and
+// goes on from its position, so that one goroutine at a time owns a follower's
+// position. Readers of the [Output] never hold it up.
+
+const (
+	// drainTime bounds the reading of what a run left, when the engine fails.
+	drainTime = 2 * time.Second
+	// overlap is how far before the last line a read begins. See follower.since.
+	overlap = time.Second
+
+	firstRetry, lastRetry = 50 * time.Millisecond, 2 * time.Second
+
+	maxComplaints = 8 // without a new line in between
+)
+
+// follower copies what a node's containers print into its output. It keeps, over
+// broken streams and over runs, how far it got, so that no line that the engine
+// kept is lost or repeated.
+//
+// Resuming rests on this: one goroutine of the engine copies each stream, so
+// within a stream stamps never decrease, a line has the stamp of its first
+// frame, and the log's order is fixed. What was delivered is thus a prefix of
+// each stream, and a stamp with a count of the lines that carried it says where
+// it ends. A line that was open when a stream broke is read again from its start.
+// What this cannot see through is a wall clock that is set back while a stream
+// is broken.
+type follower struct {
+	out *Output
+
+	mu   sync.Mutex // guards the following three
+	run  int
+	stop context.CancelFunc // ends the present or last follow
+	idle <-chan struct{}    // closed when that has ended
+
+	// Owned by the present follow.
+	position   [len(streams)]position
+	prev, cur  int      // the run followed before this one, 0 for none; this one
+	complaints []string // what was shown of the engine's since the last new line
+}
+
+// runLog says where the output of one run is read.
+type runLog struct {
+	engine    Streams
+	container string
+	run       int // the incarnation
+
+	// began is when, by the engine's clock, the run began at the earliest: the
+	// time of the die event of the run before, or the container's StartedAt. An
+	// earlier line belongs to the run before (20.10 takes StartedAt when the
+	// process runs already, newer engines before). Zero: all lines are this run's.
+	began time.Time
+
+	// running tells whether the container still runs, and true where the engine
+	// does not answer. It is asked when a stream ends.
+	running func(context.Context) bool
+}
+
+func newFollower(out *Output) *follower { return &follower{out: out} }
+
+// follow copies a run's output, and what is unread of the container's earlier
+// runs, until the container has exited and everything is read (nil), the next
+// run is followed (nil), or ctx ends (its error). Broken streams are resumed. A
+// container that is gone matches [ErrNotFound]; an engine that fails for 2 s
+// after the exit gives its error.
+func (f *follower) follow(ctx context.Context, r runLog) error {
+	parent := ctx
+	ctx, release := f.take(ctx, r)
+	if release == nil {
+		return nil // a newer run is followed, which reads this one's lines too
+	}
+	defer release()
+	err := f.copyRun(ctx, r)
+	if ctx.Err() != nil {
+		return parent.Err()
+	}
+	return err
+}
+
+// readKept copies what the engine keeps now of the container's output and the
+// follower has not read; of a container that does not run, also a last line
+// without its newline. A follow may come after it.
+func (f *follower) readKept(ctx context.Context, r runLog) error {
+	ctx, release := f.take(ctx, r)
+	if release == nil {
+		return nil
+	}
+	defer release()
+	_, err := f.copyStream(ctx, r, false)
+	return err
+}
+
+// take makes the caller the follower's owner. Goroutines of two runs may come
+// in any order: release is nil for one that comes after a newer run's.
+func (f *follower) take(ctx context.Context, r runLog) (_ context.Context, release func()) {
+	f.mu.Lock()
+	if r.run < f.run {
+		f.mu.Unlock()
+		return nil, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	stop, idle := f.stop, f.idle
+	f.run, f.stop, f.idle = r.run, cancel, done
+	f.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-idle
+	}
+	if f.cur != r.run {
+		f.prev, f.cur = f.cur, r.run
+	}
+	return ctx, func() { cancel(); close(done) }
+}
+
+// copyRun reads stream after stream of a run.
+func (f *follower) copyRun(ctx context.Context, r runLog) error {
+	retry := firstRetry
+	for {
+		lines, err := f.copyStream(ctx, r, true)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrNotFound):
+			return err
+		case !r.running(ctx):
+			return f.drain(ctx, r)
+		}
+		if lines > 0 {
+			retry = firstRetry
+		}
+		if !pause(ctx, retry) {
+			return ctx.Err()
+		}
+		retry = min(2*retry, lastRetry)
+	}
+}
+
+// drain reads what is left of a run that is over: a stream that follows may
+// have broken just before the exit.
+func (f *follower) drain(ctx context.Context, r runLog) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	for {
+		_, err := f.copyStream(ctx, r, false)
+		if err == nil || errors.Is(err, ErrNotFound) || !pause(ctx, firstRetry) {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// copyStream reads one stream from the engine to its end, and returns how many
+// lines were new. The error is nil when the stream ended between two frames. One
+// that does not follow also gives the lines that were left without a newline,
+// if the run is over: they will not go on.
+func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines int, err error) {
+	body, err := r.engine.Logs(ctx, r.container, f.since(), follow)
+	if err != nil {
+		if !errors.Is(err, ErrEngineUnreachable) { // of which events tell
+			f.complain(ctx, err.Error())
+		}
+		return 0, fmt.Errorf("read logs: %w", err)
+	}
+	defer body.Close() //nolint:errcheck // it was only read
+	frames := newFrameReader(body)
+	resumed := f.position
+	defer func() {
+		for i, line := range frames.lines {
+			if line.open && resumed[i].passes(line.time) {
+				f.position[i].open = line.time
+			}
+		}
+	}()
+	deliver := func(rec record) {
+		i := rec.stream.index()
+		switch {
+		case rec.stream == StreamSystem:
+			f.complain(ctx, rec.text)
+		case !resumed[i].passes(rec.time):
+		default:
+			f.position[i].advance(rec.time)
+			f.complaints = nil
+			f.out.Append(rec.stream, f.runOf(rec.time, r), rec.time, rec.text, rec.cut)
+			lines++
+		}
+	}
+	for {
+		rec, err := frames.next()
+		if err == nil {
+			deliver(rec)
+			continue
+		}
+		if malformed := (*FrameError)(nil); errors.As(err, &malformed) {
+			f.complain(ctx, malformed.Error())
+		}
+		if err != io.EOF {
+			return lines, fmt.Errorf("read logs: %w", err)
+		}
+		if !follow && !r.running(ctx) {
+			for _, rec := range frames.rest() {
+				deliver(rec)
+			}
+		}
+		return lines, nil
+	}
+}
+
+// runOf tells which run printed a line of the log.
+func (f *follower) runOf(at time.Time, r runLog) int {
+	switch {
+	case !at.Before(r.began):
+		return r.run
+	case f.prev != 0:
+		return f.prev
+	}
+	return max(r.run-1, 1)
+}
+
+// complain shows what went wrong while reading, once for as long as it lasts.
+func (f *follower) complain(ctx context.Context, text string) {
+	if text == "" || len(f.complaints) == maxComplaints || slices.Contains(f.complaints, text) || ctx.Err() != nil {
+		return
+	}
+	f.complaints = append(f.complaints, text)
+	f.out.Mark(f.cur, time.Now(), text)
+}
+
+// since is where to read from: at first, all that is kept, as a container is
+// followed from its first run on, or adopted with its past. Later, a little
+// before the last line, or from a line on that was open when the stream ended,
+// where the other stream went on for longer than the overlap.
+//
+// The engine skips records until the first that is not older, and none after
+// it. All records before the last line, in the order of the log, were delivered
+// but those of open lines: so none is skipped that is still wanted. The overlap
+// is for stamps that are out of order where the last line was rotated away.
+func (f *follower) since() time.Time {
+	var last time.Time
+	for _, p := range f.position {
+		if p.last.After(last) {
+			last = p.last
+		}
+	}
+	if last.IsZero() {
+		return last
+	}
+	since := last.Add(-overlap)
+	for _, p := range f.position {
+		if !p.open.IsZero() && p.open.Before(since) {
+			since = p.open
+		}
+	}
+	return since
+}
+
+// position is how far a stream was delivered: count lines of the stamp last,
+// and all before them. open is the stamp of the line after these, if a part of
+// it was seen.
+type position struct {
+	last  time.Time
+	count int
+	open  time.Time
+}
+
+func (p *position) advance(at time.Time) {
+	if !at.Equal(p.last) {
+		*p = position{last: at}
+	}
+	p.count++
+	p.open = time.Time{}
+}
+
+// passes tells whether a line that is read again comes after the position. It
+// uses the position up: from the first that passes on, all do.
+func (p *position) passes(at time.Time) bool {
+	switch c := at.Compare(p.last); {
+	case p.last.IsZero():
+		return true
+	case c < 0:
+		return false
+	case c == 0 && p.count > 0:
+		p.count--
+		return false
+	}
+	*p = position{}
+	return true
+}

@@ -1,0 +1,71 @@
+package orchestrator
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Labels are the only state outside of a process: whatever carries them can be
+// listed, adopted and removed by any process that reaches the engine.
+const (
+	LabelCluster = "beamyard.cluster" // on everything: the cluster's name
+	LabelNode    = "beamyard.node"    // on containers: the node's short name
+	LabelIndex   = "beamyard.index"   // on containers: the node's place, from 0
+	LabelSpec    = "beamyard.spec"    // on networks: the Spec as JSON
+	LabelOwner   = "beamyard.owner"   // on everything: the Owner as JSON
+	LabelCreated = "beamyard.created" // on everything: RFC 3339, the engine's clock
+)
+
+// clusterLabels go on everything of a cluster.
+func clusterLabels(s Spec, created time.Time) map[string]string {
+	return map[string]string{
+		LabelCluster: s.Name,
+		LabelOwner:   mustJSON(s.Owner),
+		LabelCreated: created.UTC().Format(time.RFC3339Nano),
+	}
+}
+
+func networkLabels(s Spec, created time.Time) map[string]string {
+	labels := clusterLabels(s, created)
+	labels[LabelSpec] = mustJSON(s)
+	return labels
+}
+
+func nodeLabels(s Spec, i int, created time.Time) map[string]string {
+	labels := clusterLabels(s, created)
+	labels[LabelNode] = s.Nodes[i].Name
+	labels[LabelIndex] = strconv.Itoa(i)
+	return labels
+}
+
+// specOf reads a cluster's spec back from its network's labels.
+func specOf(labels map[string]string) (Spec, error) {
+	var s Spec
+	if err := json.Unmarshal([]byte(labels[LabelSpec]), &s); err != nil {
+		return Spec{}, fmt.Errorf("read label %s of cluster %s: %w", LabelSpec, labels[LabelCluster], err)
+	}
+	return s, nil
+}
+
+// ownerOf reads the owner back; the zero value where there is none.
+func ownerOf(labels map[string]string) Owner {
+	var o Owner
+	_ = json.Unmarshal([]byte(labels[LabelOwner]), &o) // a label that is not ours to read names no owner
+	return o
+}
+
+func createdOf(labels map[string]string) time.Time {
+	t, _ := time.Parse(time.RFC3339Nano, labels[LabelCreated]) // missing: the zero time
+	return t
+}
+
+// mustJSON encodes plain data of this package, which cannot fail.
+func mustJSON(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}

@@ -1,0 +1,85 @@
+package orchestrator
+
+import (
+	"context"
+	"sync"
+
+	"github.com/beamyard/beamyard/network/erldist"
+)
+
+// link is a distribution connection to one node, as the orchestrator uses it.
+// [erldist.Conn] is one.
+type link interface {
+	// Call runs module:function(args…) on the node; see [erldist.Conn.Call].
+	Call(ctx context.Context, module, function string, args ...any) (any, error)
+	Done() <-chan struct{}
+	Err() error
+	Close() error
+}
+
+// dialFunc opens a link to the node of that BEAM name at host:port.
+type dialFunc func(ctx context.Context, node, addr string) (link, error)
+
+// dialDistribution dials as a hidden, dynamically named node.
+func dialDistribution(s Spec) dialFunc {
+	d := &erldist.Dialer{Cookie: s.Cookie}
+	return func(ctx context.Context, node, addr string) (link, error) {
+		conn, err := d.Dial(ctx, node, addr)
+		if err != nil {
+			return nil, err
+		}
+		return conn, nil
+	}
+}
+
+// links holds the open link of each node's present run. Probes put and take
+// them, sweeps and connects use them.
+type links struct {
+	mu   sync.Mutex
+	open map[string]runLink
+}
+
+type runLink struct {
+	link
+	inc int
+}
+
+func newLinks() *links { return &links{open: map[string]runLink{}} }
+
+func (l *links) put(r report, conn link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[r.node] = runLink{conn, r.inc}
+}
+
+// take removes the link if it is still that run's.
+func (l *links) take(r report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[r.node].inc == r.inc {
+		delete(l.open, r.node)
+	}
+}
+
+func (l *links) get(node string) (runLink, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	conn, ok := l.open[node]
+	return conn, ok
+}
+
+func (l *links) all() map[string]runLink {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	open := make(map[string]runLink, len(l.open))
+	for name, conn := range l.open {
+		open[name] = conn
+	}
+	return open
+}
+
+func (l *links) closeAll() {
+	for _, conn := range l.all() {
+		_ = conn.Close()
+	}
+}

@@ -1,0 +1,160 @@
+package orchestrator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// member is one node as the supervisor knows it. Only the supervisor's
+// goroutine touches it.
+type member struct {
+	name  string
+	index int
+
+	state        State
+	reason, hint string // why it is not Ready
+
+	inc  int    // the n-th start; reports about another one are stale
+	id   string // the container's; "" while there is none
+	at   placement
+	busy operation
+	want bool // it should run
+	redo bool // start it again once it has stopped
+
+	begun     bool      // this run's output is followed
+	probing   bool      // its probe is on
+	runSince  time.Time // the engine's time of this run's start; zero until told
+	startedAt time.Time
+	stoppedAt time.Time
+
+	live, proven bool // distribution handshake done; application and checks fine
+	paused       bool
+	connecting   bool
+	peers        []string  // whom it saw at the last sweep
+	doubtUntil   time.Time // a Ready node that lost its proof is believed until then
+
+	hist     history
+	lastExit *Exit
+	ending   *ending
+	restart  time.Time // when a BackingOff node is started again
+
+	ourKill bool     // a user of ours sent a signal in this run
+	signals []string // sent from elsewhere in this run
+	oom     bool
+
+	startWaiters, stopWaiters []waiter
+}
+
+// operation is the engine call that is under way for a node.
+type operation int
+
+const (
+	idle operation = iota
+	launching
+	starting
+	stopping
+)
+
+// ending is an end of a run that is being looked at before it is judged.
+type ending struct {
+	exit    Exit
+	until   time.Time // events that explain it may still come until then
+	autopsy bool      // the output has been read
+	slogan  string
+}
+
+// stale reports whether a report is about another run than the present one.
+func (s *supervisor) stale(r report) (*member, bool) {
+	m := s.byName[r.node]
+	return m, m == nil || m.inc != r.inc
+}
+
+func (m *member) report() report { return report{node: m.name, inc: m.inc} }
+
+// newRun forgets what belonged to the last run.
+func (m *member) newRun() {
+	m.inc++
+	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo = false, false, false, false, false, false, false, false
+	m.peers, m.signals, m.ending = nil, nil, nil
+	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}
+	m.reason, m.hint = "", ""
+	m.hist.readyAt = time.Time{}
+}
+
+// quiet reports whether nothing is under way for the node and it is down.
+func (m *member) quiet() bool {
+	return m.busy == idle && m.ending == nil && (m.state.Final() || m.state == Pending)
+}
+
+// sees reports whether the node saw the peer at the last sweep.
+func (m *member) sees(peer *member) bool { return slices.Contains(m.peers, peer.name) }
+
+// classify tells the class of an end that nobody of us asked for, from what
+// the engine said and the code. wasReady is whether this run ever was Ready.
+func (m *member) classify(e Exit, p RestartPolicy, wasReady bool) ExitClass {
+	switch {
+	case e.Class != "": // told already: stopped outside, removed, oom
+		return e.Class
+	case m.oom && e.Code == 137:
+		return ExitOOM // an oom event without a death of the VM is a child that was killed
+	case e.Code == 137, e.Code > 128 && len(m.signals) > 0:
+		return ExitKilled
+	case p.success(e.Code):
+		return ExitCompleted
+	case !wasReady:
+		return ExitBoot
+	}
+	return ExitCrashed
+}
+
+// status is the node as users see it.
+func (m *member) status(s Spec, now time.Time) NodeStatus {
+	names := s.names()
+	st := NodeStatus{
+		Name:          m.name,
+		Node:          names.Node(m.name),
+		Host:          names.Host(m.name),
+		State:         m.state,
+		Reason:        m.reason,
+		IP:            m.at.ip,
+		Container:     names.Container(m.name),
+		ContainerID:   m.id,
+		Peers:         slices.Clone(m.peers),
+		Incarnation:   m.inc,
+		RestartCount:  m.hist.total,
+		StartedAt:     m.startedAt,
+		StoppedAt:     m.stoppedAt,
+		NextRestartAt: m.restart,
+		LastExit:      m.lastExit,
+	}
+	if !m.state.Running() {
+		st.Peers = nil
+	}
+	if m.state == BackingOff && !m.restart.IsZero() {
+		used := 0
+		for _, t := range m.hist.recent {
+			if now.Sub(t) < s.Restart.Window {
+				used++
+			}
+		}
+		st.Restarts = fmt.Sprintf("%d/%d", used, s.Restart.Max)
+	}
+	st.setPorts(s, m.at.ports)
+	return st
+}
+
+// setPorts fills the published ports and the URL.
+func (st *NodeStatus) setPorts(s Spec, ports []PortBinding) {
+	for _, p := range ports {
+		host := p.HostIP
+		if host == "0.0.0.0" || host == "" {
+			host = "127.0.0.1"
+		}
+		if int(p.Container) == s.HTTPPort {
+			st.HTTPPort = int(p.Host)
+			st.URL = fmt.Sprintf("http://%s:%d", host, p.Host)
+		}
+		st.Ports = append(st.Ports, PortStatus{Container: int(p.Container), HostIP: p.HostIP, Host: int(p.Host)})
+	}
+}

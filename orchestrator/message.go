@@ -1,0 +1,221 @@
+package orchestrator
+
+import "time"
+
+// A message is something that the supervisor is told. The set is sealed: the
+// switch in step names each. Reports of asynchronous work carry the
+// incarnation that they are about; stale ones are dropped in one place,
+// [supervisor.stale].
+type message interface{ isMessage() }
+
+// report is the head of a message about one run of one node.
+type report struct {
+	node string
+	inc  int
+}
+
+func (r report) about() report { return r }
+
+type (
+	// msgTick only brings the time: due timers are handled with any message.
+	msgTick struct{}
+
+	// msgSubscribed says that the event stream is open, for the first time or
+	// again: what happened before must be looked up.
+	msgSubscribed struct{}
+
+	// msgAdopted tells of a container of this cluster that exists already, as
+	// the first message about its node.
+	msgAdopted struct {
+		node      string
+		container Container
+	}
+
+	// msgLaunched is the outcome of actLaunch.
+	msgLaunched struct {
+		report
+		id  string
+		at  placement
+		err error
+	}
+
+	// msgStarted is the outcome of actStart.
+	msgStarted struct {
+		report
+		err error
+	}
+
+	// msgStopped is the outcome of actStop, when the container has exited.
+	msgStopped struct {
+		report
+		err error
+	}
+
+	// msgKilled is the outcome of actKill.
+	msgKilled struct {
+		report
+		waiter waiter
+		err    error
+	}
+
+	// msgEvent is an event of the engine, each once and in order.
+	msgEvent struct{ event ContainerEvent }
+
+	// msgSeen is one container as the engine shows it when asked; nil when it
+	// has none. It finds what the events did not tell.
+	msgSeen struct {
+		report
+		container *Container
+	}
+
+	// msgLive says that the node completed the distribution handshake.
+	msgLive struct{ report }
+
+	// msgProven says that the application is started and the checks pass.
+	msgProven struct{ report }
+
+	// msgUnproven says what is still missing, or missing again.
+	msgUnproven struct {
+		report
+		reason, hint string
+	}
+
+	// msgLost says that the distribution connection to the node broke.
+	msgLost struct {
+		report
+		reason string
+	}
+
+	// msgConnected ends actConnect; trouble explains pairs that did not meet.
+	msgConnected struct {
+		report
+		trouble map[string]string
+	}
+
+	// msgMesh is the outcome of actSweep: who sees whom.
+	msgMesh struct{ sees map[string]sight }
+
+	// msgAutopsy ends actAutopsy: what the output and the engine say of the
+	// end of a run.
+	msgAutopsy struct {
+		report
+		slogan string
+		oom    bool
+	}
+
+	// msgCommand is a request of a user.
+	msgCommand struct {
+		kind   commandKind
+		nodes  []string
+		signal string
+		waiter waiter
+	}
+
+	// msgForce shortens every stop that is under way.
+	msgForce struct{}
+
+	// msgRemoved ends actRemove.
+	msgRemoved struct{ err error }
+)
+
+// sight is what one run of one node sees.
+type sight struct {
+	inc   int
+	peers []string // short names
+	err   error
+}
+
+// waiter is the handle of somebody who waits for a command's outcome; 0 is
+// nobody.
+type waiter int
+
+type commandKind int
+
+const (
+	cmdStart commandKind = iota
+	cmdStop
+	cmdRestart
+	cmdKill
+	cmdDown
+)
+
+func (msgTick) isMessage()       {}
+func (msgSubscribed) isMessage() {}
+func (msgAdopted) isMessage()    {}
+func (msgLaunched) isMessage()   {}
+func (msgStarted) isMessage()    {}
+func (msgStopped) isMessage()    {}
+func (msgKilled) isMessage()     {}
+func (msgEvent) isMessage()      {}
+func (msgSeen) isMessage()       {}
+func (msgLive) isMessage()       {}
+func (msgProven) isMessage()     {}
+func (msgUnproven) isMessage()   {}
+func (msgLost) isMessage()       {}
+func (msgConnected) isMessage()  {}
+func (msgMesh) isMessage()       {}
+func (msgAutopsy) isMessage()    {}
+func (msgCommand) isMessage()    {}
+func (msgForce) isMessage()      {}
+func (msgRemoved) isMessage()    {}
+
+// An action is something that the supervisor wants done. The set is sealed:
+// the switch in [Cluster.perform] names each.
+type action interface{ isAction() }
+
+type (
+	actLaunch struct{ report } // create the container and start it
+	actStart  struct{ report } // start the container again
+	actStop   struct {
+		report
+		grace time.Duration
+	} // stop it; reply msgStopped
+	actKill struct {
+		report
+		signal string
+		waiter waiter
+	}
+	actFollow struct { // read the run's output
+		report
+		began time.Time // by the engine's clock: what is older is an earlier run's
+	}
+	actProbe   struct{ report } // prove it, and go on watching
+	actForget  struct{ report } // the run is over: end what watches it
+	actInspect struct{ report } // ask the engine; reply msgSeen
+	actAutopsy struct{ report } // read the slogan; reply msgAutopsy
+	actConnect struct {
+		report
+		peers []string
+	} // connect node and peers; reply msgConnected
+	actSweep  struct{} // ask all who they see; reply msgMesh
+	actList   struct{} // compare with the engine's list; reply msgSeen for each
+	actRemove struct{} // remove everything; reply msgRemoved
+	actReply  struct {
+		waiter waiter
+		err    error
+	} // answer a command
+	actEmit struct{ event Event } // tell the world
+	actMark struct {
+		report
+		text string
+	} // a line of our own in the node's output
+	actDone struct{ err error } // the cluster is over
+)
+
+func (actLaunch) isAction()  {}
+func (actStart) isAction()   {}
+func (actStop) isAction()    {}
+func (actKill) isAction()    {}
+func (actFollow) isAction()  {}
+func (actProbe) isAction()   {}
+func (actForget) isAction()  {}
+func (actInspect) isAction() {}
+func (actAutopsy) isAction() {}
+func (actConnect) isAction() {}
+func (actSweep) isAction()   {}
+func (actList) isAction()    {}
+func (actRemove) isAction()  {}
+func (actReply) isAction()   {}
+func (actEmit) isAction()    {}
+func (actMark) isAction()    {}
+func (actDone) isAction()    {}

@@ -1,0 +1,149 @@
+package orchestrator
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// crashDump is where the VM writes its dump: /tmp is writable for every
+	// user, and stays with the container over restarts.
+	crashDump = "/tmp/erl_crash.dump"
+
+	// noFile is what the BEAM's port tables are sized by. Engines with an
+	// infinite limit make it allocate gigabytes or close a billion descriptors
+	// at start (electric#1367, docker-library/rabbitmq#545).
+	noFile = 65536
+
+	logMaxSize = "10m"
+	logMaxFile = 3
+)
+
+// placement is what is decided about one node beside its spec: where its
+// container sits and which host ports are its own.
+type placement struct {
+	ip    netip.Addr
+	ports []PortBinding
+}
+
+// containerSpec is the container of node i. Pure: two calls with the same
+// input give the same container.
+func containerSpec(s Spec, i int, networkID string, at placement, created time.Time) ContainerSpec {
+	names, node := s.names(), s.Nodes[i]
+	host := names.Host(node.Name)
+	return ContainerSpec{
+		Name:     names.Container(node.Name),
+		Image:    s.Image,
+		Hostname: host,
+		Command:  nodeCommand(s, i),
+		Env:      nodeEnv(s, i),
+		Labels:   nodeLabels(s, i, created),
+
+		NetworkID: networkID,
+		IP:        at.ip,
+		Aliases:   []string{host, node.Name},
+		Ports:     at.ports,
+
+		Memory:      s.Memory,
+		CPUs:        s.CPUs,
+		NoFile:      noFile,
+		StopTimeout: s.StopGrace,
+		LogMaxSize:  logMaxSize,
+		LogMaxFile:  logMaxFile,
+	}
+}
+
+// nodeCommand is the spec's command with its words replaced, or the default:
+// a Mix project under a long name, with the distribution on a fixed port.
+//
+// The cookie is not among the arguments, where `docker ps` would show it: it
+// comes by ERL_AFLAGS, so that a shell inside the container has it too.
+func nodeCommand(s Spec, i int) []string {
+	names, node := s.names(), s.Nodes[i]
+	if len(s.Command) == 0 {
+		command := []string{"elixir", "--name", names.Node(node.Name), "--erl", vmFlags(s), "-S", "mix", "run", "--no-halt"}
+		if s.Precompiled {
+			command = append(command, "--no-compile", "--no-deps-check")
+		}
+		return command
+	}
+	words := strings.NewReplacer(
+		"{node}", names.Node(node.Name),
+		"{host}", names.Host(node.Name),
+		"{name}", node.Name,
+		"{dist_port}", strconv.Itoa(s.DistPort),
+	)
+	command := make([]string, len(s.Command))
+	for j, word := range s.Command {
+		command[j] = words.Replace(word)
+	}
+	return command
+}
+
+// vmFlags of the default command. Schedulers do not spin while they wait,
+// because many nodes share this machine (livebook#370); +Q bounds the port
+// table where the engine would not let us lower the limit of open files.
+func vmFlags(s Spec) string {
+	flags := fmt.Sprintf("-kernel inet_dist_listen_min %d -kernel inet_dist_listen_max %d", s.DistPort, s.DistPort)
+	if s.NetTick > 0 {
+		flags += fmt.Sprintf(" -kernel net_ticktime %d", int(s.NetTick.Seconds()))
+	}
+	return flags + " +sbwt none +sbwtdcpu none +sbwtdio none +Q " + strconv.Itoa(noFile)
+}
+
+// nodeEnv is the environment of node i, sorted: the defaults, then the
+// cluster's, then the node's.
+func nodeEnv(s Spec, i int) []string {
+	names, node := s.names(), s.Nodes[i]
+	full := names.Node(node.Name)
+	env := map[string]string{
+		"MIX_ENV":                s.MixEnv,
+		"NODE_NAME":              full,
+		"PHX_SERVER":             "true",
+		"ERLANG_COOKIE":          s.Cookie,
+		"ERL_CRASH_DUMP":         crashDump,
+		"ERL_CRASH_DUMP_SECONDS": "10",
+		"SHELL":                  "/bin/sh",
+		"LANG":                   "C.UTF-8",
+		"RELEASE_DISTRIBUTION":   "name",
+		"RELEASE_NODE":           full,
+		"RELEASE_COOKIE":         s.Cookie,
+	}
+	if s.HTTPPort > 0 {
+		for _, key := range []string{"PORT", "PHX_PORT", "TEST_HTTP_PORT"} {
+			env[key] = strconv.Itoa(s.HTTPPort)
+		}
+	}
+	maps.Copy(env, s.Env)
+	maps.Copy(env, node.Env)
+	env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])
+
+	list := make([]string, 0, len(env))
+	for _, key := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, key+"="+env[key])
+	}
+	return list
+}
+
+// redactor replaces the values that must not be printed. See [Spec.Secrets].
+func redactor(s Spec) *strings.Replacer {
+	pairs := []string{}
+	add := func(value string) {
+		if len(value) >= 4 { // shorter ones would garble unrelated text
+			pairs = append(pairs, value, "[secret]")
+		}
+	}
+	add(s.Cookie)
+	for _, key := range s.Secrets {
+		add(s.Env[key])
+		for _, n := range s.Nodes {
+			add(n.Env[key])
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}

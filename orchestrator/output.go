@@ -1,0 +1,266 @@
+package orchestrator
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Output is what one node printed lately, over all its runs: a bounded ring of
+// lines for each stream. Writers never wait for readers: these pull, each at
+// its own pace, and one that falls behind by more than a ring holds sees a gap
+// in [Line].Seq. All methods may be called from several goroutines at once.
+//
+// Lines of both streams are shown in the order of their runs, within a run by
+// the engine's time, and at one time by arrival; lines of one stream always
+// stay in the order in which they were printed.
+type Output struct {
+	node string
+
+	mu       sync.Mutex
+	rings    [len(streams)]ring
+	arrivals uint64
+	watchers []chan<- struct{} // each holds one token while there may be news
+	closed   bool
+}
+
+// streams lists the streams in the order of their rings, which is the order of
+// the engine's frame headers, too.
+var streams = [...]Stream{Stdout, Stderr, StreamSystem}
+
+func (s Stream) index() int {
+	switch s {
+	case Stdout:
+		return 0
+	case Stderr:
+		return 1
+	case StreamSystem:
+	}
+	return 2
+}
+
+// newOutput keeps so many lines of each stream of a node, and 8 KiB of text for
+// each of them on average.
+func newOutput(node string, lines int) *Output {
+	o := &Output{node: node}
+	for i := range o.rings {
+		o.rings[i] = newRing(lines)
+	}
+	return o
+}
+
+// Append adds a line that the node printed at a time of the engine's clock. It
+// allocates nothing but, at first, room for the line.
+func (o *Output) Append(stream Stream, run int, at time.Time, text string, cut bool) {
+	o.mu.Lock()
+	o.arrivals++
+	o.rings[stream.index()].append(entry{time: at, text: text, arrival: o.arrivals, run: run, cut: cut})
+	for _, w := range o.watchers {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+	o.mu.Unlock()
+}
+
+// Mark adds a line of [StreamSystem], such as the boundary before a run. It
+// takes no number of the other streams.
+func (o *Output) Mark(run int, at time.Time, text string) {
+	o.Append(StreamSystem, run, at.UTC().Round(0), text, false)
+}
+
+// Close says that nothing more will come: followers return once they have read
+// what is there.
+func (o *Output) Close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	for _, w := range o.watchers {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Tail returns the last n lines of all streams; all that are kept for 0.
+func (o *Output) Tail(n int) []Line { return o.TailStream("", n) }
+
+// TailStream returns the last n lines of one stream ("": of all); all that are
+// kept for 0.
+func (o *Output) TailStream(stream Stream, n int) []Line {
+	lines, _ := o.unread(new(cursor), LogQuery{Stream: stream, Tail: n})
+	return lines
+}
+
+// Read calls fn with the lines that the query asks for, as [Controller].Logs
+// does for a node. It ignores the query's nodes.
+func (o *Output) Read(ctx context.Context, q LogQuery, fn func(Line) error) error {
+	return readLogs(ctx, []*Output{o}, q, fn)
+}
+
+// Dropped is how many lines of stdout and stderr are no longer kept.
+func (o *Output) Dropped() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.rings[Stdout.index()].first + o.rings[Stderr.index()].first - 2
+}
+
+// maxExcerpt is where a line of an excerpt is cut: a report shows what a node
+// said, not its 256 KiB of inspected state.
+const maxExcerpt = 1000
+
+// Excerpt returns up to n of the last lines for a report of a failure, each
+// with its stream before it ("stderr: …"), those of stderr first, where the VM
+// says why it ends. Each stream may take half of n, and what the other leaves.
+func (o *Output) Excerpt(n int) []string {
+	if n <= 0 {
+		return nil
+	}
+	stdout, stderr := o.TailStream(Stdout, n), o.TailStream(Stderr, n)
+	stderr = lastOf(stderr, max(n/2, n-len(stdout)))
+	stdout = lastOf(stdout, n-len(stderr))
+	var excerpt []string
+	for _, l := range slices.Concat(stderr, stdout) {
+		if len(l.Text) > maxExcerpt {
+			l.Text = l.Text[:maxExcerpt] + "…"
+		}
+		excerpt = append(excerpt, string(l.Stream)+": "+l.Text)
+	}
+	return excerpt
+}
+
+func lastOf(lines []Line, n int) []Line { return lines[max(0, len(lines)-n):] }
+
+// cursor holds, for each ring, the number from which on a reader has not read.
+type cursor [len(streams)]uint64
+
+// unread returns what the query asks for of the lines behind the cursor, which
+// it moves to the end, and whether no more will come.
+func (o *Output) unread(c *cursor, q LogQuery) (lines []Line, closed bool) {
+	limit := q.Tail
+	switch {
+	case limit == 0:
+		limit = math.MaxInt
+	case limit < 0:
+		limit = 0
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var from, to cursor
+	for i, stream := range streams {
+		r := &o.rings[i]
+		from[i], to[i] = max(c[i], r.first), r.next
+		if q.Stream != "" && q.Stream != stream {
+			from[i] = r.next
+		}
+		c[i] = r.next
+	}
+	for len(lines) < limit { // from the last one backwards, so that a short tail is cheap
+		last := -1
+		for i := range o.rings {
+			if to[i] > from[i] && (last < 0 || o.rings[last].at(to[last]-1).before(o.rings[i].at(to[i]-1))) {
+				last = i
+			}
+		}
+		if last < 0 {
+			break
+		}
+		to[last]--
+		if e := o.rings[last].at(to[last]); !e.time.Before(q.Since) {
+			lines = append(lines, Line{
+				Node: o.node, Stream: streams[last], Seq: to[last],
+				Run: e.run, Time: e.time, Text: e.text, Cut: e.cut,
+			})
+		}
+	}
+	slices.Reverse(lines)
+	return lines, o.closed
+}
+
+func (e *entry) before(other *entry) bool {
+	if e.run != other.run {
+		return e.run < other.run
+	}
+	if c := e.time.Compare(other.time); c != 0 {
+		return c < 0
+	}
+	return e.arrival < other.arrival
+}
+
+// readLogs implements [Controller].Logs over the outputs of the queried nodes.
+// What is there at first comes in the order of time; what is followed comes as
+// it arrives, sorted by time where much has come at once. A following read
+// ends when every output is closed.
+func readLogs(ctx context.Context, outputs []*Output, q LogQuery, fn func(Line) error) error {
+	news := make(chan struct{}, 1)
+	if q.Follow {
+		for _, o := range outputs {
+			o.watch(news)
+			defer o.unwatch(news)
+		}
+	}
+	cursors := make([]cursor, len(outputs))
+	batches := make([][]Line, len(outputs))
+	for {
+		over := true
+		for i, o := range outputs {
+			var closed bool
+			batches[i], closed = o.unread(&cursors[i], q)
+			over = over && closed
+		}
+		err := mergeByTime(batches, func(l Line) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return fn(l)
+		})
+		switch {
+		case q.Follow && ctx.Err() != nil:
+			return nil
+		case err != nil || over || !q.Follow:
+			return err
+		}
+		q.Tail = 0
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// mergeByTime gives fn the lines of all batches, the earliest first, and those
+// of one batch in their order.
+func mergeByTime(batches [][]Line, fn func(Line) error) error {
+	for {
+		first := -1
+		for i, b := range batches {
+			if len(b) > 0 && (first < 0 || b[0].Time.Before(batches[first][0].Time)) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return nil
+		}
+		if err := fn(batches[first][0]); err != nil {
+			return err
+		}
+		batches[first] = batches[first][1:]
+	}
+}
+
+func (o *Output) watch(news chan<- struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.watchers = append(o.watchers, news)
+}
+
+func (o *Output) unwatch(news chan<- struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.watchers = slices.DeleteFunc(o.watchers, func(w chan<- struct{}) bool { return w == news })
+}

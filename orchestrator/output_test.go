@@ -1,0 +1,243 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func brief(lines []Line) []string {
+	var texts []string
+	for _, l := range lines {
+		texts = append(texts, fmt.Sprintf("%s/%d %s %d %s", l.Node, l.Run, l.Stream, l.Seq, l.Text))
+	}
+	return texts
+}
+
+// twoRuns is an output in which lines came in another order than they were
+// printed.
+func twoRuns() *Output {
+	out := newOutput("n1", 10)
+	out.Append(Stderr, 1, at(1.000002), "b", false)
+	out.Append(Stdout, 1, at(1.000001), "a", false)
+	out.Append(Stdout, 1, at(1.000002), "c", false) // as b, but later
+	out.Mark(2, at(2), "── n1 restarted ──")
+	out.Append(Stdout, 1, at(2.1), "of run 1, drained late", false)
+	out.Append(Stdout, 2, at(2.05), "d", false)
+	out.Append(Stderr, 2, at(3), "e", true)
+	return out
+}
+
+func TestOutputIsMergedByRunTimeAndArrival(t *testing.T) {
+	all := []string{
+		"n1/1 stdout 1 a", "n1/1 stderr 1 b", "n1/1 stdout 2 c", "n1/1 stdout 3 of run 1, drained late",
+		"n1/2 system 1 ── n1 restarted ──", "n1/2 stdout 4 d", "n1/2 stderr 2 e",
+	}
+	for _, tt := range []struct {
+		name string
+		q    LogQuery
+		want []string
+	}{
+		{"all", LogQuery{}, all},
+		{"tail", LogQuery{Tail: 3}, all[4:]},
+		{"a long tail", LogQuery{Tail: 99}, all},
+		{"none", LogQuery{Tail: -1}, nil},
+		{"stderr", LogQuery{Stream: Stderr}, []string{all[1], all[6]}},
+		{"tail of stdout", LogQuery{Stream: Stdout, Tail: 2}, []string{all[3], all[5]}},
+		{"since", LogQuery{Since: at(2.05)}, []string{all[3], all[5], all[6]}},
+		{"tail since", LogQuery{Since: at(2.05), Tail: 2}, []string{all[5], all[6]}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []Line
+			err := twoRuns().Read(t.Context(), tt.q, func(l Line) error { got = append(got, l); return nil })
+			if diff := cmp.Diff(tt.want, brief(got)); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+	want := Line{Node: "n1", Stream: Stderr, Seq: 2, Run: 2, Time: at(3), Text: "e", Cut: true}
+	if diff := cmp.Diff([]Line{want}, twoRuns().Tail(1)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestNodesAreMergedByTime(t *testing.T) {
+	a, b := newOutput("a", 10), newOutput("b", 10)
+	for i := range 3 {
+		a.Append(Stdout, 1, at(float64(2*i)), "x", false)
+		b.Append(Stderr, 7, at(float64(2*i+1)), "y", false)
+	}
+	var got []Line
+	q := LogQuery{Tail: 2} // of each node
+	if err := readLogs(t.Context(), []*Output{b, a}, q, func(l Line) error { got = append(got, l); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"a/1 stdout 2 x", "b/7 stderr 2 y", "a/1 stdout 3 x", "b/7 stderr 3 y"}
+	if diff := cmp.Diff(want, brief(got)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestExcerptBeginsWithStderr(t *testing.T) {
+	for _, tt := range []struct {
+		stdout, stderr, n int
+		want              string
+	}{
+		{0, 0, 4, ""},
+		{9, 0, 4, "o6 o7 o8 o9"},
+		{0, 9, 4, "e6 e7 e8 e9"},
+		{9, 9, 4, "e8 e9 o8 o9"},
+		{9, 1, 4, "e1 o7 o8 o9"},
+		{1, 9, 4, "e7 e8 e9 o1"},
+		{9, 9, 0, ""},
+		{9, 9, -1, ""},
+	} {
+		out := newOutput("n1", 10)
+		for i := range tt.stderr {
+			out.Append(Stderr, 1, at(1), fmt.Sprintf("e%d", i+1), false)
+		}
+		out.Mark(1, at(1), "not printed by the node")
+		for i := range tt.stdout {
+			out.Append(Stdout, 1, at(2), fmt.Sprintf("o%d", i+1), false)
+		}
+		got := strings.Join(out.Excerpt(tt.n), " ")
+		got = strings.NewReplacer("stderr: e", "e", "stdout: o", "o").Replace(got)
+		if got != tt.want {
+			t.Errorf("%d of %d+%d: %q, want %q", tt.n, tt.stdout, tt.stderr, got, tt.want)
+		}
+	}
+	out := newOutput("n1", 10)
+	out.Append(Stdout, 1, at(1), strings.Repeat("x", maxLine), false)
+	if got := out.Excerpt(1)[0]; len(got) > maxExcerpt+20 {
+		t.Errorf("a line of %d bytes in a report", len(got))
+	}
+}
+
+// slowReader follows an output and waits at a gate with each line.
+type slowReader struct {
+	out  *Output
+	gate chan struct{}
+	seqs []uint64
+	err  error
+	done chan struct{}
+}
+
+func startSlowReader(ctx context.Context, out *Output, q LogQuery) *slowReader {
+	r := &slowReader{out: out, gate: make(chan struct{}), done: make(chan struct{})}
+	q.Follow = true
+	go func() {
+		defer close(r.done)
+		r.err = out.Read(ctx, q, func(l Line) error {
+			<-r.gate
+			r.seqs = append(r.seqs, l.Seq)
+			return nil
+		})
+	}()
+	return r
+}
+
+func TestFollowerGetsEveryLineAfterItsSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := newOutput("n1", 10)
+		var printed []uint64
+		say := func(n int) {
+			for range n {
+				printed = append(printed, uint64(len(printed)+1))
+				out.Append(Stdout, 1, at(float64(len(printed))), "x", false)
+			}
+		}
+		say(10)
+		r := startSlowReader(t.Context(), out, LogQuery{Tail: 3})
+		synctest.Wait() // it holds the first line of its snapshot
+		say(5)
+		close(r.gate)
+		for range 20 {
+			synctest.Wait()
+			say(3)
+		}
+		out.Close()
+		<-r.done
+		if diff := cmp.Diff(printed[7:], r.seqs); diff != "" || r.err != nil {
+			t.Errorf("%v (-want +got):\n%s", r.err, diff)
+		}
+		if len(out.watchers) != 0 {
+			t.Errorf("%d watchers are left", len(out.watchers))
+		}
+	})
+}
+
+func TestSlowFollowerSeesAGapAndHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := newOutput("n1", 10)
+		for i := range 3 {
+			out.Append(Stdout, 1, at(float64(i)), "x", false)
+		}
+		never := startSlowReader(t.Context(), out, LogQuery{})
+		slow := startSlowReader(t.Context(), out, LogQuery{})
+		synctest.Wait() // each holds the first line
+		for i := range 1000 {
+			out.Append(Stdout, 1, at(float64(3+i)), "x", false) // would deadlock if a reader were waited for
+		}
+		close(slow.gate)
+		out.Close()
+		<-slow.done
+		want := []uint64{1, 2, 3, 994, 995, 996, 997, 998, 999, 1000, 1001, 1002, 1003}
+		if diff := cmp.Diff(want, slow.seqs); diff != "" || slow.err != nil {
+			t.Errorf("%v (-want +got):\n%s", slow.err, diff)
+		}
+		if n := out.Dropped(); n != 993 {
+			t.Errorf("%d lines dropped, want 993", n)
+		}
+		close(never.gate)
+		<-never.done
+	})
+}
+
+func TestFollowingEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newOutput("a", 10), newOutput("b", 10)
+		follow := func(ctx context.Context, fn func(Line) error) chan error {
+			done := make(chan error, 1)
+			go func() { done <- readLogs(ctx, []*Output{a, b}, LogQuery{Follow: true}, fn) }()
+			return done
+		}
+		keep := func(Line) error { return nil }
+		mine := errors.New("mine")
+
+		ctx, cancel := context.WithCancel(t.Context())
+		cancelled := follow(ctx, keep)
+		failing := follow(t.Context(), func(Line) error { return mine })
+		closed := follow(t.Context(), keep)
+		synctest.Wait()
+		cancel()
+		if err := <-cancelled; err != nil {
+			t.Errorf("cancelled: %v", err)
+		}
+		b.Append(Stderr, 1, at(1), "x", false)
+		if err := <-failing; err != mine {
+			t.Errorf("fn failed: %v", err)
+		}
+		a.Close()
+		synctest.Wait()
+		select {
+		case err := <-closed:
+			t.Errorf("ended with one output of two: %v", err)
+		default:
+		}
+		b.Close()
+		if err := <-closed; err != nil {
+			t.Errorf("closed: %v", err)
+		}
+		if n := len(a.watchers) + len(b.watchers); n != 0 {
+			t.Errorf("%d watchers are left", n)
+		}
+		if err := <-follow(t.Context(), keep); err != nil {
+			t.Errorf("of closed outputs: %v", err)
+		}
+	})
+}

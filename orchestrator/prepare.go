@@ -1,0 +1,324 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/network"
+)
+
+// site is what a cluster's nodes stand on: made by prepare, then only read,
+// but for each node's own placement, which its launch may change.
+type site struct {
+	spec      Spec // with the image resolved
+	info      EngineInfo
+	networkID string
+	subnet    network.Subnet
+	created   time.Time
+	direct    bool // container addresses can be dialled from here
+	hostIP    string
+	noFile    int64
+	taken     map[uint16]string // host ports that containers have, and whose
+	slots     map[string]*slot
+}
+
+// slot is one node's place. Its launch owns it until the node runs.
+type slot struct {
+	index int
+	placement
+	held  []*network.Held // listeners that keep the ports until the engine takes them
+	fixed bool            // the user named a port: a conflict is an error
+}
+
+// distAddr is where the node's distribution port can be dialled.
+func (s *site) distAddr(node string) string { return s.addr(node, s.spec.DistPort) }
+
+// httpAddr is where the node's HTTP port can be dialled.
+func (s *site) httpAddr(node string) string { return s.addr(node, s.spec.HTTPPort) }
+
+func (s *site) addr(node string, port int) string {
+	at := s.slots[node].placement
+	if !s.direct {
+		for _, p := range at.ports {
+			if int(p.Container) == port {
+				return hostPort(s.info.Host, int(p.Host))
+			}
+		}
+	}
+	return hostPort(at.ip.String(), port)
+}
+
+// Prepare resolves what the spec's nodes run: Source becomes an Image that
+// exists, and App is read from the project where the spec leaves it out. A spec
+// with an Image is returned as it is. progress gets the lines of a build.
+func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec, error) {
+	if s.Image != "" {
+		return s, nil
+	}
+	src, err := images.Detect(s.Source)
+	if err != nil {
+		return s, err
+	}
+	image, err := images.Resolve(ctx, eng, src, images.Options{Base: s.BaseImage, MixEnv: s.MixEnv, Progress: progress})
+	if err != nil {
+		return s, err
+	}
+	s.Image = image.ID
+	if image.Ref != "" {
+		s.Image = image.Ref
+	}
+	s.Precompiled = image.Kind == images.Mix
+	if s.App == "" {
+		s.App = image.App
+	}
+	return s, nil
+}
+
+// prepare makes the site: the engine is asked, the image resolved, and the
+// network created, or those of a cluster to adopt are found.
+func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) {
+	s := &site{spec: c.spec, noFile: noFile, slots: map[string]*slot{}}
+	if s.info, err = c.eng.Info(ctx); err != nil {
+		return nil, err
+	}
+	s.created = s.info.Time
+	s.hostIP = "127.0.0.1"
+	if !s.info.Local {
+		s.hostIP = "0.0.0.0"
+	}
+	networks, err := c.eng.Networks(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	if own := networksOf(networks, c.spec.Name); len(own) > 0 {
+		if !c.opts.Adopt {
+			return nil, errExists(c.spec.Name)
+		}
+		return c.adoptSite(ctx, s, own[0])
+	}
+
+	c.phase("preparing the image")
+	if s.spec, err = Prepare(ctx, c.eng, c.spec, c.opts.BuildOutput); err != nil {
+		return nil, err
+	}
+	if s.spec.App == "-" {
+		s.spec.App = ""
+	}
+	c.phase("creating network %s", c.spec.names().Network())
+	if err := c.createNetwork(ctx, s, networks); err != nil {
+		return nil, err
+	}
+	c.site = s
+	if err := c.place(ctx, s); err != nil {
+		s.release()
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
+		defer cancel()
+		return nil, errors.Join(err, c.eng.RemoveNetwork(cleanup, s.networkID))
+	}
+	c.phase("starting %s", count(len(c.spec.Nodes), "node"))
+	return nil, nil
+}
+
+func (c *Cluster) phase(format string, args ...any) {
+	c.events.add(Event{Kind: EventPhase, Text: fmt.Sprintf(format, args...)}, time.Now())
+}
+
+func errExists(name string) error {
+	return WithHint(fmt.Errorf("%w: %s", ErrClusterExists, name),
+		"look at it with `beamyard ps %s`, remove it with `beamyard down %s`, or choose another --name", name, name)
+}
+
+func networksOf(all []Network, cluster string) []Network {
+	var own []Network
+	for _, n := range all {
+		if n.Labels[LabelCluster] == cluster {
+			own = append(own, n)
+		}
+	}
+	// Of two that were created at once the older one is the cluster; the
+	// engine allows two networks of one name.
+	slices.SortFunc(own, func(a, b Network) int {
+		if d := a.Created.Compare(b.Created); d != 0 {
+			return d
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return own
+}
+
+// createNetwork cuts a subnet from the pool and creates the network, with
+// another subnet when somebody else was faster. When two `up` of one name
+// create theirs at once, the older network wins and the other says so.
+func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network) error {
+	var taken []netip.Prefix
+	for _, n := range networks {
+		taken = append(taken, n.Subnets...)
+	}
+	if s.info.Local {
+		local, err := network.LocalPrefixes()
+		if err != nil {
+			return err
+		}
+		taken = append(taken, local...)
+	}
+	for attempt := 0; ; attempt++ {
+		subnet, err := network.PickSubnet(s.spec.Pool, len(s.spec.Nodes), taken, rand.Uint32())
+		if err != nil {
+			return err
+		}
+		s.networkID, err = c.eng.CreateNetwork(ctx, NetworkSpec{
+			Name: s.spec.names().Network(), Subnet: subnet.Prefix, Gateway: subnet.Gateway, IPRange: subnet.Dynamic,
+			MTU: s.info.MTU, Labels: networkLabels(s.spec, s.created),
+		})
+		switch {
+		case err == nil:
+			s.subnet = subnet
+			s.direct = s.info.Local && network.Reachable(subnet.Gateway)
+			return c.firstOfName(ctx, s)
+		case errors.Is(err, ErrSubnetOverlap) && attempt < 20:
+			taken = append(taken, subnet.Prefix)
+		default:
+			return fmt.Errorf("create network: %w", err)
+		}
+	}
+}
+
+func (c *Cluster) firstOfName(ctx context.Context, s *site) error {
+	networks, err := c.eng.Networks(ctx, map[string]string{LabelCluster: s.spec.Name})
+	if err == nil && (len(networks) == 0 || networksOf(networks, s.spec.Name)[0].ID == s.networkID) {
+		return nil
+	}
+	if err == nil {
+		err = errExists(s.spec.Name)
+	}
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
+	defer cancel()
+	return errors.Join(err, c.eng.RemoveNetwork(cleanup, s.networkID))
+}
+
+// place gives every node its address and its host ports.
+func (c *Cluster) place(ctx context.Context, s *site) error {
+	containers, err := c.eng.Containers(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	s.taken = map[uint16]string{}
+	for _, other := range containers {
+		for _, p := range other.Ports {
+			s.taken[p.Host] = "container " + other.Name
+		}
+	}
+	for i, n := range s.spec.Nodes {
+		at := &slot{index: i}
+		at.ip = s.subnet.Node(i)
+		s.slots[n.Name] = at
+		if err := s.holdPorts(at); err != nil {
+			return fmt.Errorf("%s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+// holdPorts chooses and holds the host ports of one node. On a remote engine
+// nothing can be held: there the engine's refusal is the only word.
+func (s *site) holdPorts(at *slot) error {
+	at.ports, at.held, at.fixed = nil, nil, false
+	want := slices.Clone(s.spec.Nodes[at.index].Ports)
+	if s.spec.HTTPPort > 0 {
+		want = append([]PortSpec{{Container: s.spec.HTTPPort, Host: s.spec.Nodes[at.index].HostPort}}, want...)
+	}
+	if !s.direct {
+		want = append(want, PortSpec{Container: s.spec.DistPort})
+	}
+	for _, p := range want {
+		var held *network.Held
+		var err error
+		if p.Host != 0 {
+			at.fixed = true
+			if owner, ok := s.taken[uint16(p.Host)]; ok {
+				return &network.PortTakenError{Port: uint16(p.Host), Holder: owner}
+			}
+			held, err = s.hold(uint16(p.Host))
+		} else {
+			held, err = s.holdFree()
+		}
+		if err != nil {
+			return err
+		}
+		at.held = append(at.held, held)
+		at.ports = append(at.ports, PortBinding{Container: uint16(p.Container), HostIP: s.hostIP, Host: held.Port()})
+		s.taken[held.Port()] = s.spec.names().Container(s.spec.Nodes[at.index].Name)
+	}
+	return nil
+}
+
+func (s *site) hold(port uint16) (*network.Held, error) { return network.Hold(s.hostIP, port) }
+
+func (s *site) holdFree() (*network.Held, error) {
+	held, err := network.HoldFree(network.PortRange{HostIP: s.hostIP, Base: s.spec.HostPort}, 1, s.taken)
+	if err != nil {
+		return nil, err
+	}
+	return held[0], nil
+}
+
+// releasePorts gives the held ports up: right before the engine takes them.
+func (at *slot) releasePorts() {
+	for _, h := range at.held {
+		_ = h.Release() // a listener that will not close keeps its port, and the engine then says so
+	}
+	at.held = nil
+}
+
+func (s *site) release() {
+	for _, at := range s.slots {
+		at.releasePorts()
+	}
+}
+
+// adoptSite takes over what another supervisor made.
+func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Container, error) {
+	c.phase("adopting %s", c.spec.Name)
+	s.networkID, s.created = n.ID, createdOf(n.Labels)
+	if len(n.Subnets) > 0 {
+		s.subnet = network.Layout(n.Subnets[0])
+		s.direct = s.info.Local && network.Reachable(s.subnet.Gateway)
+	}
+	listed, err := c.eng.Containers(ctx, map[string]string{LabelCluster: c.spec.Name})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	for i, node := range c.spec.Nodes {
+		s.slots[node.Name] = &slot{index: i, placement: placement{ip: s.subnet.Node(i)}}
+	}
+	var containers []Container
+	for _, l := range listed {
+		full, err := c.eng.InspectContainer(ctx, l.ID)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("inspect %s: %w", l.Name, err)
+		}
+		at, ok := s.slots[full.Labels[LabelNode]]
+		if !ok || full.Labels[LabelIndex] != strconv.Itoa(at.index) {
+			continue
+		}
+		if full.IP.IsValid() {
+			at.ip = full.IP // a stopped container's address is not always told
+		}
+		full.IP, at.ports = at.ip, full.Ports
+		containers = append(containers, full)
+	}
+	c.site = s
+	return containers, nil
+}

@@ -1,0 +1,233 @@
+package orchestrator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// This file is the part of the supervisor that says when a node is proven:
+// distribution handshake, application, checks, and the mesh.
+
+// alive notes a completed handshake and connects the node to the others.
+func (s *supervisor) alive(msg msgLive) {
+	m, stale := s.stale(msg.report)
+	if stale || !m.state.Running() || m.state == Stopping {
+		return
+	}
+	m.live = true
+	if m.state == Starting {
+		m.reason, m.hint = "", ""
+	}
+	s.connect(m, s.livePeers(m))
+	s.sweepNow()
+}
+
+func (s *supervisor) livePeers(m *member) []*member {
+	var peers []*member
+	for _, p := range s.nodes {
+		if p != m && p.live {
+			peers = append(peers, p)
+		}
+	}
+	return peers
+}
+
+// connect has the node dial its peers, unless the application does that.
+func (s *supervisor) connect(m *member, peers []*member) {
+	if s.spec.Mesh != MeshBeamyard || m.connecting || len(peers) == 0 || s.down {
+		return
+	}
+	m.connecting = true
+	names := make([]string, len(peers))
+	for i, p := range peers {
+		names[i] = p.name
+	}
+	s.do(actConnect{m.report(), names})
+}
+
+func (s *supervisor) connected(msg msgConnected) {
+	m, stale := s.stale(msg.report)
+	if stale {
+		return
+	}
+	m.connecting = false
+	for _, why := range msg.trouble {
+		if m.state == Starting {
+			m.reason = why
+		}
+	}
+	s.sweepNow()
+}
+
+func (s *supervisor) unproven(msg msgUnproven) {
+	m, stale := s.stale(msg.report)
+	if stale || !m.state.Running() || m.state == Stopping {
+		return
+	}
+	m.proven = false
+	if m.state == Ready {
+		s.setState(m, Degraded, msg.reason, msg.hint)
+		return
+	}
+	m.reason, m.hint = msg.reason, msg.hint
+}
+
+// lost notes that the connection to the node broke. That is how a death is
+// found whose event the engine dropped, so the engine is asked.
+func (s *supervisor) lost(msg msgLost) {
+	m, stale := s.stale(msg.report)
+	if stale || !m.live {
+		return
+	}
+	m.live, m.proven, m.peers = false, false, nil
+	m.doubtUntil = s.now.Add(doubt)
+	if m.state == Ready || m.state == Starting {
+		m.reason = msg.reason
+	}
+	s.do(actInspect{m.report()})
+}
+
+// sweepNow asks every live node whom it sees; one sweep at a time.
+func (s *supervisor) sweepNow() {
+	s.sweep.at = time.Time{}
+	if s.sweep.running {
+		s.sweep.again = true
+		return
+	}
+	if s.down || !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.live }) {
+		return
+	}
+	s.sweep.running = true
+	s.do(actSweep{})
+}
+
+// swept takes what the nodes see, tells what changed, and mends what is missing.
+func (s *supervisor) swept(msg msgMesh) {
+	s.sweep.running = false
+	for name, sight := range msg.sees {
+		m, stale := s.stale(report{name, sight.inc})
+		if stale || !m.live || sight.err != nil {
+			continue
+		}
+		s.tellMesh(m, sight.peers)
+		m.peers = sight.peers
+	}
+	incomplete := false
+	for _, m := range s.nodes {
+		if missing := s.missing(m); len(missing) > 0 {
+			incomplete = true
+			s.connect(m, missing)
+		}
+	}
+	switch {
+	case s.sweep.again:
+		s.sweep.again = false
+		s.sweepNow()
+	case incomplete:
+		s.sweep.delay = min(max(2*s.sweep.delay, sweepSoon), sweepLate)
+		s.sweep.at = s.now.Add(s.sweep.delay)
+	default:
+		s.sweep.delay = 0
+		s.sweep.at = s.now.Add(sweepEvery)
+	}
+}
+
+func (s *supervisor) tellMesh(m *member, peers []string) {
+	for _, p := range peers {
+		if other := s.byName[p]; other != nil && m.name < p && !m.sees(other) && !other.sees(m) {
+			s.emit(EventMesh, m.name, "%s and %s are connected", m.name, p)
+		}
+	}
+	for _, p := range m.peers {
+		if other := s.byName[p]; other != nil && m.state == Ready && other.state == Ready && !slices.Contains(peers, p) {
+			s.emit(EventMesh, m.name, "%s lost %s", m.name, p)
+		}
+	}
+}
+
+// expected are the peers that a node must be connected to. A node that starts
+// must meet everyone who is alive. One that was proven is measured by the
+// other proven ones: a newcomer does not make it worse.
+func (s *supervisor) expected(m *member) []*member {
+	var peers []*member
+	for _, p := range s.livePeers(m) {
+		if m.state == Starting || p.state == Ready || p.state == Degraded {
+			peers = append(peers, p)
+		}
+	}
+	return peers
+}
+
+// missing are the expected peers with whom the connection is not seen from
+// both sides.
+func (s *supervisor) missing(m *member) []*member {
+	if !m.live {
+		return nil
+	}
+	var missing []*member
+	for _, p := range s.expected(m) {
+		if !m.sees(p) || !p.sees(m) {
+			missing = append(missing, p)
+		}
+	}
+	return missing
+}
+
+// evaluate moves nodes between Starting, Ready and Degraded.
+func (s *supervisor) evaluate() {
+	for _, m := range s.nodes {
+		if m.ending != nil {
+			continue
+		}
+		switch m.state {
+		case Starting, Degraded:
+			if m.live && m.proven && !m.paused && len(s.missing(m)) == 0 {
+				if m.hist.readyAt.IsZero() {
+					m.hist.readyAt = s.now
+					m.hist.slogan = ""
+				}
+				m.doubtUntil = time.Time{}
+				s.setState(m, Ready, "", "")
+			} else if m.live && m.proven {
+				m.reason = s.whyMissing(m)
+			}
+		case Ready:
+			s.doubtReady(m)
+		case Pending, Creating, BackingOff, Stopping, Stopped, Completed, Failed:
+		}
+	}
+}
+
+// doubtReady degrades a Ready node that fails a proof for longer than a moment.
+func (s *supervisor) doubtReady(m *member) {
+	missing := s.missing(m)
+	if m.live && m.proven && !m.paused && len(missing) == 0 {
+		m.doubtUntil = time.Time{}
+		return
+	}
+	switch {
+	case m.paused:
+		s.setState(m, Degraded, "paused", fmt.Sprintf("docker unpause %s", s.spec.names().Container(m.name)))
+	case m.doubtUntil.IsZero():
+		m.doubtUntil = s.now.Add(doubt)
+	case !s.now.Before(m.doubtUntil):
+		m.doubtUntil = time.Time{}
+		reason := m.reason
+		if len(missing) > 0 {
+			reason = s.whyMissing(m)
+		}
+		s.setState(m, Degraded, reason, fmt.Sprintf("beamyard inspect %s", m.name))
+	}
+}
+
+func (s *supervisor) whyMissing(m *member) string {
+	if m.paused {
+		return "paused"
+	}
+	missing := s.missing(m)
+	if len(missing) == 0 {
+		return m.reason
+	}
+	return "not connected to " + joinNames(missing)
+}

@@ -1,0 +1,127 @@
+package orchestrator
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Spec declares a cluster. The zero value of every field works except Name and
+// Nodes; [Spec.withDefaults] fills the rest in one place and [Spec.Validate]
+// lists every problem at once. It is plain data: it travels as JSON in a label
+// on the cluster's network, so that any process can adopt the cluster.
+type Spec struct {
+	// Name of the cluster: a lower-case DNS label. It appears in host names,
+	// container names and the network's name.
+	Name string `json:"name"`
+
+	// Source is what the nodes run: a Mix project's folder, a folder with a
+	// Dockerfile, or an image reference; see [images.Detect]. It is used while
+	// Image is empty.
+	Source string `json:"source,omitempty"`
+	// BaseImage is what a Mix project is built on: "auto" (default), a Debian
+	// suite or a reference; see [images.Options].
+	BaseImage string `json:"base_image,omitempty"`
+	// Image is the ID or reference that every node runs. Empty: [Run] makes it
+	// from Source, as [Prepare] does.
+	Image string `json:"image,omitempty"`
+	// Precompiled says that the image holds a compiled Mix project, which Mix
+	// need not look at again when it boots. Prepare sets it.
+	Precompiled bool `json:"precompiled,omitempty"`
+	// App is the OTP application that must be started before a node is Ready.
+	// "" takes what Source's mix.exs says; "-" asks for none.
+	App string `json:"app,omitempty"`
+
+	// Nodes of the cluster, 1 to MaxNodes.
+	Nodes []NodeSpec `json:"nodes"`
+	// MaxNodes guards against typing errors. Default 50.
+	MaxNodes int `json:"max_nodes,omitempty"`
+
+	// Basename is the part of a BEAM name before the @. Default "app".
+	Basename string `json:"basename,omitempty"`
+	// Domain makes host names dotted, as long names need. Default "test".
+	Domain string `json:"domain,omitempty"`
+	// Cookie of the distribution. Default: 32 random characters.
+	Cookie string `json:"cookie,omitempty"`
+
+	// Command of each node. Default: `elixir --name … -S mix run --no-halt`
+	// with the VM flags of this package. The words {node}, {host}, {name} and
+	// {dist_port} are replaced by the node's BEAM name, host, short name and
+	// distribution port.
+	Command []string `json:"command,omitempty"`
+	// Env of each node, over the defaults. See [NodeSpec.Env].
+	Env map[string]string `json:"env,omitempty"`
+	// Secrets are the keys of Env whose values never appear in output. The
+	// cookie is always one.
+	Secrets []string `json:"secrets,omitempty"`
+	// MixEnv is MIX_ENV of the nodes. Default "dev".
+	MixEnv string `json:"mix_env,omitempty"`
+
+	// HTTPPort is the TCP port inside the container that the application
+	// listens on (PORT, PHX_PORT). Default 4000; -1 when there is none.
+	HTTPPort int `json:"http_port,omitempty"`
+	// HTTPCheck is a path that must answer 2xx or 3xx before a node is Ready,
+	// for instance "/health". "" checks nothing.
+	HTTPCheck string `json:"http_check,omitempty"`
+	// HostPort is where the scan for host ports of HTTPPort starts. Default 4200.
+	HostPort int `json:"host_port,omitempty"`
+	// DistPort is the port inside that the distribution listens on. Default 9100.
+	DistPort int `json:"dist_port,omitempty"`
+
+	// Pool is the range that the cluster's subnet is cut from. Default 10.213.0.0/16.
+	Pool netip.Prefix `json:"pool,omitzero"`
+
+	// Mesh says who connects the nodes: "beamyard" (default) connects every
+	// pair, again after a restart; "app" leaves it to the application.
+	Mesh MeshMode `json:"mesh,omitempty"`
+	// NetTick is the kernel's net_ticktime, in whole seconds: how long a silent
+	// peer is believed. Default 0: the VM's own 60 s.
+	NetTick time.Duration `json:"net_tick,omitempty"`
+
+	// Restart policy of each node.
+	Restart RestartPolicy `json:"restart,omitzero"`
+
+	// ReadyTimeout is the deadline of the whole cluster. Default 30 s, counted
+	// from the first container's creation.
+	ReadyTimeout time.Duration `json:"ready_timeout,omitempty"`
+	// StopGrace is how long a node may take to stop before SIGKILL. Default
+	// 5 s; the engine counts whole seconds.
+	StopGrace time.Duration `json:"stop_grace,omitempty"`
+
+	// OutputLines is how many lines each stream of each node keeps. Default 1000.
+	OutputLines int `json:"output_lines,omitempty"`
+
+	// Memory limits each container, in bytes. Default 0: no limit.
+	Memory int64 `json:"memory,omitempty"`
+	// CPUs limits each container. Default 0: no limit.
+	CPUs float64 `json:"cpus,omitempty"`
+
+	// Owner says who keeps the cluster; see [Owner].
+	Owner Owner `json:"owner,omitzero"`
+}
+
+// NodeSpec declares one node.
+type NodeSpec struct {
+	// Name of the node: a lower-case DNS label, unique in the cluster.
+	Name string `json:"name"`
+	// Env over the cluster's.
+	Env map[string]string `json:"env,omitempty"`
+	// Ports to publish beside the HTTP port.
+	Ports []PortSpec `json:"ports,omitempty"`
+	// HostPort fixes the host port of the HTTP port; 0 scans for a free one.
+	HostPort int `json:"host_port,omitempty"`
+}
+
+// PortSpec publishes one more TCP port of a node.
+type PortSpec struct {
+	Container int `json:"container"`
+	Host      int `json:"host,omitempty"` // 0: a free one is chosen and pinned
+}
+
+// MeshMode says who connects the nodes with each other.
+type MeshMode string
+
+// The mesh modes.
+const (
+	MeshBeamyard MeshMode = "beamyard"
+	MeshApp      MeshMode = "app"
+)

@@ -1,0 +1,330 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// holdExit is how long an end after a signal from outside waits for the
+	// event that explains it: `docker stop` says so after the death, in either
+	// order, and `docker rm -f` is a kill, a death and then a destroy.
+	holdExit = 300 * time.Millisecond
+	// doubt is how long a Ready node that lost its connection is believed: its
+	// death is usually told in the same moment.
+	doubt = 300 * time.Millisecond
+	// listEvery is the list-and-compare at rest: engines drop events under load.
+	listEvery = 30 * time.Second
+	// sweepEvery is the check of the mesh at rest, one call a node.
+	sweepEvery = 5 * time.Second
+	// sweepSoon and sweepLate bound the delay between two looks at a mesh that
+	// is not full.
+	sweepSoon = 50 * time.Millisecond
+	sweepLate = time.Second
+)
+
+// supervisor decides. step is pure: no I/O, no lock, no clock; the random
+// number for the jitter is given to it.
+type supervisor struct {
+	spec   Spec
+	random func() float64
+	nodes  []*member // in the spec's order
+	byName map[string]*member
+
+	formed   bool      // every node has been Ready at once
+	deadline time.Time // of forming; zero when there is none
+	listAt   time.Time
+	sweep    sweepState
+
+	down     bool  // everything is being stopped and removed
+	force    bool  // without grace
+	removing bool  // actRemove is under way
+	over     bool  // actDone was given
+	cause    error // why it comes down, when nobody asked
+	downers  []waiter
+
+	now time.Time
+	out []action
+}
+
+type sweepState struct {
+	running, again bool
+	at             time.Time
+	delay          time.Duration
+}
+
+func newSupervisor(s Spec, random func() float64) *supervisor {
+	sup := &supervisor{spec: s, random: random, byName: map[string]*member{}}
+	for i, n := range s.Nodes {
+		m := &member{name: n.Name, index: i, state: Pending}
+		sup.nodes = append(sup.nodes, m)
+		sup.byName[n.Name] = m
+	}
+	return sup
+}
+
+// begin launches every node that was not adopted. forming asks for a deadline.
+func (s *supervisor) begin(now time.Time, forming bool) []action {
+	s.now, s.out = now, nil
+	s.formed = !forming
+	if forming {
+		s.deadline = now.Add(s.spec.ReadyTimeout)
+	}
+	s.listAt = now.Add(listEvery)
+	for _, m := range s.nodes {
+		if m.state == Pending {
+			s.launch(m)
+		}
+	}
+	s.settle()
+	return s.out
+}
+
+// step takes one message and returns what is to be done.
+func (s *supervisor) step(msg message, now time.Time) []action {
+	s.now, s.out = now, nil
+	switch msg := msg.(type) {
+	case msgTick:
+	case msgSubscribed:
+		s.do(actList{})
+	case msgAdopted:
+		s.adopt(msg)
+	case msgLaunched:
+		if m, stale := s.stale(msg.report); !stale {
+			m.id, m.at = msg.id, msg.at
+			s.launched(m, msg.err)
+		}
+	case msgStarted:
+		if m, stale := s.stale(msg.report); !stale {
+			s.launched(m, msg.err)
+		}
+	case msgStopped:
+		s.stopped(msg)
+	case msgKilled:
+		s.do(actReply{msg.waiter, msg.err})
+	case msgEvent:
+		s.engineEvent(msg.event)
+	case msgSeen:
+		s.seen(msg)
+	case msgLive:
+		s.alive(msg)
+	case msgProven:
+		if m, stale := s.stale(msg.report); !stale && m.live {
+			m.proven = true
+			s.sweepNow()
+		}
+	case msgUnproven:
+		s.unproven(msg)
+	case msgLost:
+		s.lost(msg)
+	case msgConnected:
+		s.connected(msg)
+	case msgMesh:
+		s.swept(msg)
+	case msgAutopsy:
+		if m, stale := s.stale(msg.report); !stale && m.ending != nil {
+			m.ending.autopsy, m.ending.slogan = true, msg.slogan
+			m.oom = m.oom || msg.oom
+		}
+	case msgCommand:
+		s.command(msg)
+	case msgForce:
+		s.forceStops()
+	case msgRemoved:
+		s.removed(msg.err)
+	}
+	s.settle()
+	return s.out
+}
+
+func (s *supervisor) do(a action) { s.out = append(s.out, a) }
+
+// settle draws the conclusions that are due after any message: ends that can
+// be judged, restarts, proofs, the deadline, the end of everything.
+func (s *supervisor) settle() {
+	for _, m := range s.nodes {
+		if e := m.ending; e != nil && e.autopsy && !s.now.Before(e.until) {
+			s.judge(m)
+		}
+		if m.state == BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) {
+			s.startAgain(m)
+		}
+	}
+	s.evaluate()
+	s.checkForming()
+	if !s.listAt.IsZero() && !s.now.Before(s.listAt) && !s.removing {
+		s.listAt = s.now.Add(listEvery)
+		s.do(actList{})
+	}
+	if !s.sweep.at.IsZero() && !s.now.Before(s.sweep.at) {
+		s.sweepNow()
+	}
+	s.checkDown()
+}
+
+// wake is when step wants to be called again with msgTick; zero for never.
+func (s *supervisor) wake() time.Time {
+	var next time.Time
+	add := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	if s.over {
+		return next
+	}
+	if !s.removing {
+		add(s.listAt)
+		add(s.sweep.at)
+	}
+	if !s.formed && !s.down {
+		add(s.deadline)
+	}
+	for _, m := range s.nodes {
+		if m.state == BackingOff && m.busy == idle {
+			add(m.restart)
+		}
+		if m.ending != nil && m.ending.autopsy {
+			add(m.ending.until)
+		}
+		if m.state == Ready && !m.doubtUntil.IsZero() {
+			add(m.doubtUntil)
+		}
+	}
+	return next
+}
+
+// ready reports whether every node is Ready and every pair sees each other.
+func (s *supervisor) ready() bool {
+	for _, m := range s.nodes {
+		if m.state != Ready {
+			return false
+		}
+		for _, peer := range s.nodes {
+			if peer != m && !m.sees(peer) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// setState changes a node's state and tells the world.
+func (s *supervisor) setState(m *member, state State, reason, hint string) {
+	changed := m.state != state
+	m.state, m.reason, m.hint = state, reason, hint
+	if !changed {
+		return
+	}
+	text := fmt.Sprintf("%s %s", m.name, state)
+	if reason != "" {
+		text += ": " + reason
+	}
+	s.do(actEmit{Event{Node: m.name, Kind: EventState, State: state, Text: text}})
+}
+
+func (s *supervisor) emit(kind EventKind, node, format string, args ...any) {
+	s.do(actEmit{Event{Node: node, Kind: kind, Text: fmt.Sprintf(format, args...)}})
+}
+
+// checkForming ends the forming: with success, or by bringing all down.
+func (s *supervisor) checkForming() {
+	if s.formed || s.down {
+		return
+	}
+	if s.ready() {
+		s.formed = true
+		s.emit(EventPhase, "", "ready: %s, every pair connected", count(len(s.nodes), "node"))
+		return
+	}
+	failed := slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state.Final() && m.busy == idle })
+	late := !s.deadline.IsZero() && !s.now.Before(s.deadline)
+	if !failed && !late {
+		return
+	}
+	kind := ErrNodeFailed
+	if !failed {
+		kind = ErrNotReady
+	}
+	s.cause = s.explain(kind)
+	s.emit(EventPhase, "", "giving up: %v", kind)
+	s.bringDown()
+}
+
+// explain lists the nodes that are not Ready, those that ended first: the
+// others usually wait for them.
+func (s *supervisor) explain(kind error) *ClusterError {
+	e := &ClusterError{Cluster: s.spec.Name, Kind: kind}
+	for _, m := range s.nodes {
+		if m.state == Ready || (kind == ErrNodeFailed && !m.state.Final()) { //nolint:errorlint // a value of this package, not an error received
+			continue
+		}
+		reason := m.reason
+		if reason == "" {
+			reason = "no answer yet"
+		}
+		e.Problems = append(e.Problems, NodeProblem{Node: m.name, State: m.state, Reason: reason, Hint: m.hint})
+	}
+	return e
+}
+
+// bringDown stops everything; checkDown removes it once all is quiet.
+func (s *supervisor) bringDown() {
+	if !s.down {
+		s.down = true
+		s.emit(EventPhase, "", "stopping %s", count(len(s.nodes), "node"))
+	}
+	for _, m := range s.nodes {
+		s.stop(m)
+	}
+}
+
+func (s *supervisor) checkDown() {
+	if !s.down || s.removing || slices.ContainsFunc(s.nodes, func(m *member) bool { return !m.quiet() }) {
+		return
+	}
+	s.removing = true
+	s.do(actRemove{})
+}
+
+func (s *supervisor) removed(err error) {
+	s.over = true
+	if err == nil {
+		s.emit(EventPhase, "", "removed: nothing is left")
+	}
+	for _, w := range s.downers {
+		s.do(actReply{w, err})
+	}
+	for _, m := range s.nodes {
+		s.answer(&m.startWaiters, ErrClosed)
+		s.answer(&m.stopWaiters, nil)
+	}
+	s.do(actDone{errors.Join(s.cause, err)})
+}
+
+// snapshot is the cluster's state for users.
+func (s *supervisor) snapshot(now time.Time) (nodes []NodeStatus, ready bool) {
+	for _, m := range s.nodes {
+		nodes = append(nodes, m.status(s.spec, now))
+	}
+	return nodes, s.ready()
+}
+
+// count is "1 node", "3 nodes".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func joinNames(nodes []*member) string {
+	var names []string
+	for _, m := range nodes {
+		names = append(names, m.name)
+	}
+	return strings.Join(names, ", ")
+}

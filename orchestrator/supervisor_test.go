@@ -1,0 +1,593 @@
+package orchestrator
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// script drives a supervisor by hand: it sends messages, moves the time, and
+// writes down what the supervisor wants done.
+type script struct {
+	t     testing.TB
+	sup   *supervisor
+	now   time.Time
+	wants []string
+}
+
+func newScript(t testing.TB, nodes int, edit func(*Spec)) *script {
+	t.Helper()
+	spec := Spec{Name: "demo", Image: "x", Nodes: NodeNames(nodes)}
+	if edit != nil {
+		edit(&spec)
+	}
+	s := &script{t: t, sup: newSupervisor(spec.Defaulted(), func() float64 { return 0 }), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	s.note(s.sup.begin(s.now, true))
+	return s
+}
+
+// note writes actions down, without those that every step may have.
+func (s *script) note(actions []action) {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case actLaunch:
+			s.want("launch %s#%d", a.node, a.inc)
+		case actStart:
+			s.want("start %s#%d", a.node, a.inc)
+		case actStop:
+			s.want("stop %s#%d", a.node, a.inc)
+		case actKill:
+			s.want("kill %s %s", a.node, a.signal)
+		case actRemove:
+			s.want("remove")
+		case actReply:
+			s.want("reply %d: %v", a.waiter, a.err)
+		case actDone:
+			s.want("done: %v", a.err)
+		case actEmit:
+			if a.event.Kind == EventState {
+				s.want("%s", a.event.Text)
+			}
+		case actConnect:
+			s.want("connect %s: %s", a.node, strings.Join(a.peers, " "))
+		case actFollow, actProbe, actForget, actInspect, actAutopsy, actSweep, actList, actMark:
+		}
+	}
+}
+
+func (s *script) want(format string, args ...any) {
+	s.wants = append(s.wants, fmt.Sprintf(format, args...))
+}
+
+func (s *script) send(messages ...message) {
+	for _, m := range messages {
+		s.note(s.sup.step(m, s.now))
+	}
+}
+
+func (s *script) after(d time.Duration) {
+	s.now = s.now.Add(d)
+	s.send(msgTick{})
+}
+
+// expect compares everything that was wanted since the last call.
+func (s *script) expect(want ...string) {
+	s.t.Helper()
+	if diff := cmp.Diff(want, s.wants); diff != "" {
+		s.t.Fatalf("wanted actions (-want +got):\n%s", diff)
+	}
+	s.wants = nil
+}
+
+func (s *script) skip() { s.wants = nil }
+
+func (s *script) report(node string) report { return s.sup.byName[node].report() }
+
+// event is one of the node's container, now.
+func (s *script) event(node, action string, edit ...func(*ContainerEvent)) {
+	e := ContainerEvent{ID: "id-" + node, Action: action, Time: s.now, Labels: map[string]string{LabelNode: node}}
+	for _, f := range edit {
+		f(&e)
+	}
+	s.send(msgEvent{e})
+}
+
+func (s *script) die(node string, code int) {
+	s.event(node, "die", func(e *ContainerEvent) { e.ExitCode = code })
+}
+
+func (s *script) signal(node, number string) {
+	s.event(node, "kill", func(e *ContainerEvent) { e.Signal = number })
+}
+
+// autopsy ends the look at a node's exit.
+func (s *script) autopsy(node, slogan string) { s.send(msgAutopsy{s.report(node), slogan, false}) }
+
+// run takes a launched or started node to its first breath.
+func (s *script) run(node string) {
+	s.event(node, "start")
+	switch r := s.report(node); s.sup.byName[node].busy {
+	case launching:
+		s.send(msgLaunched{report: r, id: "id-" + node})
+	case starting:
+		s.send(msgStarted{report: r})
+	case idle, stopping:
+	}
+}
+
+// prove has every live node proven and seeing every other.
+func (s *script) prove(nodes ...string) {
+	for _, n := range nodes {
+		s.send(msgLive{s.report(n)}, msgConnected{report: s.report(n)}, msgProven{s.report(n)})
+	}
+	s.meet(nodes...)
+}
+
+func (s *script) meet(nodes ...string) {
+	sees := map[string]sight{}
+	for _, n := range nodes {
+		peers := slices.DeleteFunc(slices.Clone(nodes), func(p string) bool { return p == n })
+		sees[n] = sight{inc: s.report(n).inc, peers: peers}
+	}
+	s.send(msgMesh{sees})
+}
+
+// up is a cluster of that many Ready nodes.
+func up(t testing.TB, nodes int, edit func(*Spec)) *script {
+	t.Helper()
+	s := newScript(t, nodes, edit)
+	var names []string
+	for _, m := range s.sup.nodes {
+		s.run(m.name)
+		names = append(names, m.name)
+	}
+	s.prove(names...)
+	if !s.sup.ready() {
+		t.Fatalf("not ready: %v", s.wants)
+	}
+	s.skip()
+	return s
+}
+
+func (s *script) state(node string, want State) {
+	s.t.Helper()
+	if got := s.sup.byName[node].state; got != want {
+		s.t.Fatalf("%s is %s, want %s", node, got, want)
+	}
+}
+
+func TestNodesAreReadyOnlyWhenTheyMet(t *testing.T) {
+	s := newScript(t, 2, nil)
+	s.expect("n1 creating", "launch n1#1", "n2 creating", "launch n2#1")
+	s.run("n1")
+	s.run("n2")
+	s.expect("n1 starting", "n2 starting")
+	s.send(msgLive{s.report("n1")}, msgProven{s.report("n1")}, msgLive{s.report("n2")}, msgProven{s.report("n2")})
+	s.expect("n1 ready", "connect n2: n1") // n1 was alone when it was proven; n2 must meet it
+	s.send(msgMesh{map[string]sight{"n1": {inc: 1, peers: []string{"n2"}}, "n2": {inc: 1}}})
+	s.state("n2", Starting) // seen from one side only
+	if s.sup.ready() {
+		t.Fatal("ready though n2 does not see n1")
+	}
+	s.meet("n1", "n2")
+	s.expect("n2 ready")
+	if !s.sup.ready() {
+		t.Fatal("not ready though every pair met")
+	}
+}
+
+func TestACrashIsFollowedByARestartOfTheSameContainer(t *testing.T) {
+	s := up(t, 2, nil)
+	s.die("n2", 1)
+	s.autopsy("n2", "boom")
+	s.expect("n2 backingoff: exit 1", "n2 backingoff: crashed (exit 1): boom; restart 1/5 in 1s")
+	s.after(999 * time.Millisecond)
+	s.expect()
+	s.after(time.Millisecond)
+	s.expect("n2 starting", "start n2#2")
+	s.run("n2")
+	s.send(msgLive{s.report("n2")})
+	s.expect("connect n2: n1")
+	s.send(msgConnected{report: s.report("n2")}, msgProven{s.report("n2")})
+	s.state("n2", Starting)
+	s.meet("n1", "n2")
+	s.expect("n2 ready")
+}
+
+func TestANodeThatDiesDuringStartIsRestarted(t *testing.T) {
+	s := newScript(t, 1, nil)
+	s.skip()
+	s.event("n1", "start")
+	s.die("n1", 1) // before the engine's answer to the launch
+	s.send(msgLaunched{report: s.report("n1"), id: "id-n1"})
+	s.autopsy("n1", "first")
+	s.expect("n1 starting", "n1 backingoff: exit 1", "n1 backingoff: boot (exit 1): first; restart 1/5 in 1s")
+	s.after(time.Second)
+	s.run("n1")
+	s.skip()
+	s.die("n1", 1)
+	s.autopsy("n1", "second")
+	s.expect("n1 backingoff: exit 1", "n1 backingoff: boot (exit 1): second; restart 2/5 in 2s")
+}
+
+func TestTheSameBootFailureTwiceEndsTheForming(t *testing.T) {
+	s := newScript(t, 1, nil)
+	for range 2 {
+		s.run("n1")
+		s.die("n1", 1)
+		s.skip()
+		s.autopsy("n1", "no such application")
+		s.after(time.Second)
+	}
+	s.expect("n1 failed: boot (exit 1): no such application; not restarted: it failed to boot twice with the same message", "remove")
+	s.send(msgRemoved{})
+	s.expect("done: cluster demo: a node failed\n  n1 (failed): boot (exit 1): no such application; not restarted: it failed to boot twice with the same message")
+}
+
+func TestAForeignStopIsRespected(t *testing.T) {
+	for _, order := range []string{"die stop", "stop die"} {
+		t.Run(order, func(t *testing.T) {
+			s := up(t, 1, nil)
+			s.signal("n1", "15")
+			for action := range strings.FieldsSeq(order) {
+				s.event("n1", action)
+			}
+			s.autopsy("n1", "")
+			s.after(time.Hour)
+			s.state("n1", Stopped)
+			if got := s.sup.byName["n1"].lastExit.Class; got != ExitStoppedOutside {
+				t.Errorf("class %s", got)
+			}
+			for _, w := range s.wants {
+				if strings.HasPrefix(w, "start") {
+					t.Errorf("restarted: %v", s.wants)
+				}
+			}
+		})
+	}
+}
+
+func TestAForeignKillIsACrash(t *testing.T) {
+	s := up(t, 1, nil)
+	s.signal("n1", "9")
+	s.die("n1", 137)
+	s.autopsy("n1", "")
+	s.expect("n1 backingoff: exit 137") // it may still be the first half of `rm -f`
+	s.after(holdExit)
+	s.expect("n1 backingoff: killed (exit 137); restart 1/5 in 1s")
+}
+
+func TestAForeignRemovalIsNoCrash(t *testing.T) {
+	s := up(t, 2, nil)
+	s.signal("n1", "9")
+	s.die("n1", 137)
+	s.autopsy("n1", "")
+	s.event("n1", "destroy")
+	s.after(time.Hour)
+	s.expect("n1 backingoff: exit 137", "n1 stopped: container removed from outside")
+	s.send(msgCommand{kind: cmdStart, nodes: []string{"n1"}, waiter: 1})
+	s.expect("n1 creating", "launch n1#2")
+}
+
+func TestAForeignRestartIsANewRun(t *testing.T) {
+	s := up(t, 1, nil)
+	s.signal("n1", "15")
+	s.die("n1", 0)
+	s.event("n1", "stop")
+	s.autopsy("n1", "")
+	s.now = s.now.Add(time.Millisecond)
+	s.event("n1", "start")
+	s.expect("n1 backingoff: exit 0", "n1 stopped: stopped-outside (exit 0)", "n1 starting")
+	s.prove("n1")
+	s.expect("n1 ready")
+}
+
+func TestStopIsNoCrashAndCostsNothing(t *testing.T) {
+	s := up(t, 2, nil)
+	s.send(msgCommand{kind: cmdStop, nodes: []string{"n1"}, waiter: 7})
+	s.expect("n1 stopping", "stop n1#1")
+	s.signal("n1", "15")
+	s.die("n1", 0)
+	s.event("n1", "stop")
+	s.send(msgStopped{report: s.report("n1")})
+	s.expect("n1 stopped", "reply 7: <nil>")
+	s.after(time.Hour)
+	s.expect()
+	s.send(msgCommand{kind: cmdStop, nodes: []string{"n1"}, waiter: 8})
+	s.expect("reply 8: <nil>")
+	s.send(msgCommand{kind: cmdStart, nodes: []string{"n1"}, waiter: 9})
+	s.expect("n1 starting", "start n1#2")
+	s.run("n1")
+	s.expect("reply 9: <nil>")
+	if got := s.sup.byName["n1"].hist.total; got != 0 {
+		t.Errorf("an intended start counted as %d restarts", got)
+	}
+}
+
+// The event of the death can be lost; the answer to the stop is then followed
+// by a look at the container.
+func TestStopEndsWithoutTheEvent(t *testing.T) {
+	s := up(t, 1, nil)
+	s.send(msgCommand{kind: cmdStop, nodes: []string{"n1"}, waiter: 1}, msgStopped{report: s.report("n1")})
+	s.send(msgSeen{s.report("n1"), &Container{ID: "id-n1", State: ContainerState{Status: "exited", FinishedAt: s.now}}})
+	s.expect("n1 stopping", "stop n1#1", "n1 stopped", "reply 1: <nil>")
+}
+
+func TestStopDuringBackoffIsImmediate(t *testing.T) {
+	s := up(t, 1, nil)
+	s.die("n1", 1)
+	s.autopsy("n1", "")
+	s.skip()
+	s.send(msgCommand{kind: cmdStop, nodes: []string{"n1"}, waiter: 1})
+	s.expect("n1 stopped", "reply 1: <nil>")
+	s.after(time.Hour)
+	s.expect()
+}
+
+func TestStopWhileLaunching(t *testing.T) {
+	s := newScript(t, 1, nil)
+	s.skip()
+	s.sup.formed = true
+	s.send(msgCommand{kind: cmdStop, nodes: []string{"n1"}, waiter: 1})
+	s.expect("n1 stopping")
+	s.run("n1")
+	s.expect("stop n1#1")
+	s.die("n1", 0)
+	s.expect("n1 stopped", "reply 1: <nil>")
+}
+
+func TestRestartIsAStopAndAStart(t *testing.T) {
+	s := up(t, 1, nil)
+	s.send(
+		msgCommand{kind: cmdRestart, nodes: []string{"n1"}, waiter: 1},
+		msgCommand{kind: cmdRestart, nodes: []string{"n1"}, waiter: 2}, // at once: one restart serves both
+	)
+	s.expect("n1 stopping", "stop n1#1")
+	s.die("n1", 0)
+	s.expect("n1 stopped") // the engine has not answered the stop yet
+	s.send(msgStopped{report: s.report("n1")})
+	s.expect("n1 starting", "start n1#2")
+	s.run("n1")
+	s.expect("reply 1: <nil>", "reply 2: <nil>")
+}
+
+func TestADeathThatTheEventsDidNotTell(t *testing.T) {
+	s := up(t, 1, nil)
+	s.now = s.now.Add(time.Second)
+	s.send(msgLost{s.report("n1"), "closed"})
+	s.send(msgSeen{s.report("n1"), &Container{ID: "id-n1", State: ContainerState{Status: "exited", ExitCode: 137, OOMKilled: true, FinishedAt: s.now}}})
+	s.autopsy("n1", "")
+	s.expect("n1 backingoff: exit 137", "n1 backingoff: oom (exit 137); restart 1/5 in 1s")
+	s.die("n1", 137) // the event after all
+	s.expect()
+}
+
+func TestReportsOfAnOldRunAreStale(t *testing.T) {
+	s := up(t, 1, nil)
+	old := s.report("n1")
+	s.die("n1", 1)
+	s.autopsy("n1", "")
+	s.after(time.Second)
+	s.skip()
+	s.send(msgLive{old}, msgProven{old}, msgLost{old, "late"}, msgSeen{old, nil}, msgStopped{report: old})
+	s.expect()
+	s.run("n1")
+	s.now = s.now.Add(-time.Minute)
+	s.die("n1", 1) // an event from before this run
+	s.now = s.now.Add(time.Minute)
+	s.expect()
+	s.state("n1", Starting)
+}
+
+func TestTheBudgetIsSpent(t *testing.T) {
+	s := up(t, 2, nil)
+	for i := range 6 {
+		s.die("n1", 1)
+		s.autopsy("n1", fmt.Sprint(i))
+		s.after(31 * time.Second)
+		if i == 5 {
+			break
+		}
+		s.run("n1")
+		s.prove("n1", "n2")
+	}
+	s.state("n1", Failed)
+	s.state("n2", Ready)
+	if got := s.sup.byName["n1"].hist.total; got != 5 {
+		t.Errorf("%d restarts, want 5", got)
+	}
+	s.skip()
+	s.send(msgCommand{kind: cmdStart, nodes: []string{"n1"}, waiter: 1})
+	s.expect("n1 starting", "start n1#7")
+}
+
+func TestTheDeadlineSaysWhoIsMissing(t *testing.T) {
+	s := newScript(t, 2, nil)
+	s.run("n1")
+	s.run("n2")
+	s.prove("n1")
+	s.send(msgUnproven{s.report("n2"), "application demo is not started", "look"})
+	s.skip()
+	s.after(DefaultReadyTimeout)
+	s.expect("n1 stopping", "stop n1#1", "n2 stopping", "stop n2#1")
+	s.die("n1", 0)
+	s.die("n2", 0)
+	s.skip()
+	s.send(msgStopped{report: s.report("n1")}, msgStopped{report: s.report("n2")})
+	s.expect("remove")
+	s.send(msgRemoved{})
+	s.expect("done: cluster demo: the cluster is not ready in time\n  n2 (starting): application demo is not started")
+}
+
+func TestALostPairIsDegradedAndMended(t *testing.T) {
+	s := up(t, 2, nil)
+	s.send(msgMesh{map[string]sight{"n1": {inc: 1}, "n2": {inc: 1}}})
+	s.expect("connect n1: n2", "connect n2: n1")
+	s.after(doubt)
+	s.expect("n1 degraded: not connected to n2", "n2 degraded: not connected to n1")
+	s.send(msgConnected{report: s.report("n1")}, msgConnected{report: s.report("n2")})
+	s.meet("n1", "n2")
+	s.expect("n1 ready", "n2 ready")
+}
+
+func TestMeshIsLeftToTheApplication(t *testing.T) {
+	s := newScript(t, 2, func(s *Spec) { s.Mesh = MeshApp })
+	s.run("n1")
+	s.run("n2")
+	s.skip()
+	s.send(msgLive{s.report("n1")}, msgLive{s.report("n2")}, msgProven{s.report("n1")}, msgProven{s.report("n2")})
+	s.send(msgMesh{map[string]sight{"n1": {inc: 1}, "n2": {inc: 1}}})
+	s.expect() // neither connected by us, nor believed
+	s.meet("n1", "n2")
+	s.expect("n1 ready", "n2 ready")
+}
+
+func TestDownRemovesOnceAllIsQuiet(t *testing.T) {
+	s := up(t, 2, nil)
+	s.send(msgCommand{kind: cmdDown, nodes: []string{""}, waiter: 1})
+	s.expect("n1 stopping", "stop n1#1", "n2 stopping", "stop n2#1")
+	s.send(msgCommand{kind: cmdStart, nodes: []string{"n1"}, waiter: 2})
+	s.expect("reply 2: the cluster is not running")
+	s.send(msgForce{})
+	s.expect("kill n1 KILL", "kill n2 KILL")
+	s.die("n1", 137)
+	s.send(msgStopped{report: s.report("n1")})
+	s.expect("n1 stopped")
+	s.die("n2", 137)
+	s.send(msgStopped{report: s.report("n2")})
+	s.expect("n2 stopped", "remove")
+	s.send(msgRemoved{})
+	s.expect("reply 1: <nil>", "done: <nil>")
+	if at := s.sup.wake(); !at.IsZero() {
+		t.Errorf("wakes at %s though it is over", at)
+	}
+}
+
+func TestPausedIsDegraded(t *testing.T) {
+	s := up(t, 1, nil)
+	s.event("n1", "pause")
+	s.expect("n1 degraded: paused")
+	s.event("n1", "unpause")
+	s.expect("n1 ready")
+}
+
+// Random messages in random order at random times keep the invariants: an
+// engine call per node at a time, nothing started that runs or that nobody
+// wants, nothing at all after the end.
+func TestSupervisorInvariants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := &script{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+		spec := Spec{Name: "demo", Image: "x", Nodes: NodeNames(rapid.IntRange(1, 4).Draw(t, "nodes"))}.Defaulted()
+		s.sup = newSupervisor(spec, func() float64 { return 0.5 })
+		busy := map[string]string{} // the engine call under way for each node
+		stopped := map[string]bool{}
+		var down, over bool
+		check := func(actions []action) {
+			for _, a := range actions {
+				if over {
+					if _, reply := a.(actReply); !reply {
+						t.Fatalf("%T after the end", a)
+					}
+				}
+				var call string
+				var r report
+				switch a := a.(type) {
+				case actLaunch:
+					call, r = "launch", a.report
+				case actStart:
+					call, r = "start", a.report
+				case actStop:
+					call, r = "stop", a.report
+				case actRemove:
+					for n, b := range busy {
+						t.Fatalf("removal while %s of %s is under way", b, n)
+					}
+				case actDone:
+					over = true
+				}
+				if call == "" {
+					continue
+				}
+				if busy[r.node] != "" {
+					t.Fatalf("%s of %s while %s is under way", call, r.node, busy[r.node])
+				}
+				busy[r.node] = call
+				if call != "stop" && (down || stopped[r.node]) {
+					t.Fatalf("%s of %s, which nobody wants", call, r.node)
+				}
+			}
+		}
+		check(s.sup.begin(s.now, rapid.Bool().Draw(t, "forming")))
+		for i := range rapid.IntRange(1, 120).Draw(t, "steps") {
+			s.now = s.now.Add(time.Duration(rapid.Int64Range(0, int64(20*time.Second)).Draw(t, "pause")))
+			m := rapid.SampledFrom(s.sup.nodes).Draw(t, "node")
+			r := m.report()
+			var msg message
+			switch rapid.IntRange(0, 12).Draw(t, "kind") {
+			case 0, 1, 2: // the engine answers
+				call := busy[m.name]
+				delete(busy, m.name)
+				var err error
+				if rapid.IntRange(0, 9).Draw(t, "fails") == 0 {
+					err = ErrCannotStart
+				}
+				switch call {
+				case "launch":
+					msg = msgLaunched{report: r, id: "id-" + m.name, err: err}
+				case "start":
+					msg = msgStarted{r, err}
+				case "stop":
+					msg = msgStopped{r, err}
+				default:
+					msg = msgTick{}
+				}
+			case 3, 4, 5, 6:
+				msg = msgEvent{ContainerEvent{
+					ID:     "id-" + m.name,
+					Action: rapid.SampledFrom([]string{"start", "die", "kill", "stop", "oom", "destroy", "pause", "unpause"}).Draw(t, "action"),
+					Time:   s.now, Labels: map[string]string{LabelNode: m.name},
+					ExitCode: rapid.SampledFrom([]int{0, 1, 3, 127, 137}).Draw(t, "code"), Signal: "15",
+				}}
+				if msg.(msgEvent).event.Action == "start" {
+					delete(stopped, m.name) // somebody outside wants it after all
+				}
+			case 7:
+				msg = msgLive{r}
+			case 8:
+				msg = msgProven{r}
+			case 9:
+				msg = msgAutopsy{r, rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "slogan"), false}
+			case 10:
+				msg = msgTick{}
+			case 11:
+				kind := rapid.SampledFrom([]commandKind{cmdStart, cmdStop, cmdRestart, cmdKill}).Draw(t, "command")
+				msg = msgCommand{kind: kind, nodes: []string{m.name}, waiter: waiter(i + 1)}
+				if !down && (kind == cmdStart || kind == cmdRestart) {
+					delete(stopped, m.name)
+				}
+				check(s.sup.step(msg, s.now))
+				if !down && kind == cmdStop {
+					stopped[m.name] = true
+				}
+				continue
+			case 12:
+				if rapid.IntRange(0, 9).Draw(t, "down") == 0 {
+					down = true
+					msg = msgCommand{kind: cmdDown, nodes: []string{""}, waiter: waiter(i + 1)}
+				} else {
+					msg = msgSeen{r, &Container{ID: "id-" + m.name, State: ContainerState{Status: "exited", FinishedAt: s.now}}}
+				}
+			}
+			check(s.sup.step(msg, s.now))
+			down = down || s.sup.down
+			if at := s.sup.wake(); !at.IsZero() && at.Before(s.now) && !s.sup.removing {
+				t.Fatalf("wants to be called at %s, which is %s ago", at, s.now.Sub(at))
+			}
+		}
+	})
+}
