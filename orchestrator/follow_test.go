@@ -252,16 +252,17 @@ func TestFollowBacksOffUntilALineComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFollowTest()
 		f.print(1, at(1), "a\n")
+		f.print(1, at(2), "b\n")
 		f.breaks = []int{0, 0, 0, 0, 0, 0, 0, len(f.file[0].bytes), 0}
 		f.start(at(0))
 		time.Sleep(time.Hour)
 		f.exit()
 		f.wg.Wait()
-		var waits []time.Duration
+		var waits []int64
 		for i, at := range f.opened[1:10] {
-			waits = append(waits, at.Sub(f.opened[i])/time.Millisecond)
+			waits = append(waits, at.Sub(f.opened[i]).Milliseconds())
 		}
-		want := []time.Duration{50, 100, 200, 400, 800, 1600, 2000, 50, 100}
+		want := []int64{50, 100, 200, 400, 800, 1600, 2000, 50, 100}
 		if diff := cmp.Diff(want, waits); diff != "" {
 			t.Errorf("ms (-want +got):\n%s", diff)
 		}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// board is what is drawn of a cluster that comes up: the phase it is in, and
+// each node's state with the time since it began. Pure: events and the time go
+// in, lines come out.
+type board struct {
+	phase string
+	since time.Time
+	nodes []boardNode
+}
+
+type boardNode struct {
+	name         string
+	state        orchestrator.State
+	begun, ended time.Time // of the way to Ready
+}
+
+// apply takes an event, and returns the line of a phase that is over.
+func (b *board) apply(e orchestrator.Event) (over string) {
+	switch e.Kind {
+	case orchestrator.EventPhase:
+		if b.phase != "" {
+			over = b.line("✓", b.phase, e.Time.Sub(b.since))
+		}
+		b.phase, b.since = e.Text, e.Time
+	case orchestrator.EventState:
+		n := b.node(e.Node, e.Time)
+		n.state, n.ended = e.State, time.Time{}
+		if e.State == orchestrator.Ready || e.State.Final() {
+			n.ended = e.Time
+		}
+	case orchestrator.EventNote:
+		over = "  " + e.Text
+	case orchestrator.EventExit, orchestrator.EventMesh: // the state event beside it shows it
+	}
+	return over
+}
+
+func (b *board) node(name string, now time.Time) *boardNode {
+	for i := range b.nodes {
+		if b.nodes[i].name == name {
+			return &b.nodes[i]
+		}
+	}
+	b.nodes = append(b.nodes, boardNode{name: name, begun: now})
+	return &b.nodes[len(b.nodes)-1]
+}
+
+// lines draws at most height lines of at most width columns.
+func (b *board) lines(now time.Time, width, height int, color func(string) string) []string {
+	if b.phase == "" {
+		return nil
+	}
+	all := []string{b.line("…", b.phase, now.Sub(b.since))}
+	longest := 0
+	for _, n := range b.nodes {
+		longest = max(longest, len(n.name))
+	}
+	for i, n := range b.nodes {
+		if len(all) == height-1 && i < len(b.nodes)-1 {
+			all = append(all, fmt.Sprintf("    … and %s more", plural(len(b.nodes)-i, "node")))
+			break
+		}
+		mark, code := "…", "36"
+		switch n.state {
+		case orchestrator.Ready:
+			mark, code = "✓", "32"
+		case orchestrator.Failed:
+			mark, code = "✗", "31"
+		case orchestrator.BackingOff, orchestrator.Degraded:
+			mark, code = "!", "33"
+		case orchestrator.Pending, orchestrator.Creating, orchestrator.Starting, orchestrator.Stopping,
+			orchestrator.Stopped, orchestrator.Completed:
+		}
+		took := now.Sub(n.begun)
+		if !n.ended.IsZero() {
+			took = n.ended.Sub(n.begun)
+		}
+		text := fmt.Sprintf("%-*s  %s", longest, n.name, n.state)
+		all = append(all, "  "+color(code)+clip(b.line(mark, text, took), width-2)+color("0"))
+	}
+	all[0] = clip(all[0], width)
+	return all
+}
+
+// line is "✓ text      1.2s".
+func (b *board) line(mark, text string, took time.Duration) string {
+	pad := max(1, 46-utf8.RuneCountInString(text))
+	return fmt.Sprintf("%s %s%s%5.1fs", mark, text, strings.Repeat(" ", pad), took.Seconds())
+}
+
+// clip cuts a text so that a terminal of that width does not wrap it: a line
+// that takes two rows would be redrawn at the wrong place.
+func clip(text string, width int) string {
+	if utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	return string([]rune(text)[:max(0, width-1)]) + "…"
+}

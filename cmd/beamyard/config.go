@@ -1,0 +1,167 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/goccy/go-yaml"
+)
+
+// configName is the file that makes a folder a cluster's.
+const configName = "beamyard.yml"
+
+// schema is the JSON schema of the file, for editors:
+//
+//	# yaml-language-server: $schema=…/cmd/beamyard/beamyard.schema.json
+//
+//go:embed beamyard.schema.json
+var schema []byte
+
+// config is beamyard.yml: [orchestrator.Spec] as people write it. A test holds
+// it and the schema to the same keys.
+type config struct {
+	Name         string            `yaml:"name"`
+	Source       string            `yaml:"source"` // a folder is relative to the file's
+	Image        string            `yaml:"image"`
+	BaseImage    string            `yaml:"base_image"`
+	App          string            `yaml:"app"`
+	Nodes        nodes             `yaml:"nodes"`
+	MaxNodes     int               `yaml:"max_nodes"`
+	Basename     string            `yaml:"basename"`
+	Domain       string            `yaml:"domain"`
+	Cookie       string            `yaml:"cookie"`
+	Command      []string          `yaml:"command"`
+	Env          map[string]string `yaml:"env"`
+	Secrets      []string          `yaml:"secrets"`
+	MixEnv       string            `yaml:"mix_env"`
+	HTTPPort     int               `yaml:"http_port"`
+	HTTPCheck    string            `yaml:"http_check"`
+	HostPort     int               `yaml:"host_port"`
+	DistPort     int               `yaml:"dist_port"`
+	Pool         prefix            `yaml:"pool"`
+	Mesh         string            `yaml:"mesh"`
+	NetTick      duration          `yaml:"net_tick"`
+	Restart      restart           `yaml:"restart"`
+	ReadyTimeout duration          `yaml:"ready_timeout"`
+	StopGrace    duration          `yaml:"stop_grace"`
+	OutputLines  int               `yaml:"output_lines"`
+	Memory       size              `yaml:"memory"`
+	CPUs         float64           `yaml:"cpus"`
+}
+
+type restart struct {
+	Mode         string   `yaml:"mode"`
+	Backoff      duration `yaml:"backoff"`
+	MaxBackoff   duration `yaml:"max_backoff"`
+	Jitter       float64  `yaml:"jitter"`
+	Max          int      `yaml:"max"`
+	Window       duration `yaml:"window"`
+	ResetAfter   duration `yaml:"reset_after"`
+	SuccessCodes []int    `yaml:"success_codes"`
+}
+
+type node struct {
+	Name     string            `yaml:"name"`
+	Env      map[string]string `yaml:"env"`
+	Ports    []port            `yaml:"ports"`
+	HostPort int               `yaml:"host_port"`
+}
+
+type port struct {
+	Container int `yaml:"container"`
+	Host      int `yaml:"host"`
+}
+
+// decodeConfig reads one YAML document, strictly: an unknown key, a wrong type
+// or a second document is an error that shows its line. An empty one is the
+// zero config.
+func decodeConfig(r io.Reader) (config, error) {
+	var c config
+	d := yaml.NewDecoder(r, yaml.Strict())
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return config{}, err
+	}
+	var more any
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		return config{}, errors.New("it has more than one document")
+	}
+	return c, nil
+}
+
+// readConfig reads a file into a spec. The spec has the file's folder as its
+// Source unless the file names something else to run.
+func readConfig(path string) (orchestrator.Spec, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return orchestrator.Spec{}, usagef("beamyard up -f beamyard.yml", "%v", err)
+	}
+	defer f.Close()
+	c, err := decodeConfig(f)
+	if err != nil {
+		return orchestrator.Spec{}, usagef("the keys of the file: cmd/beamyard/beamyard.schema.json", "%s: %s", path, yamlText(err))
+	}
+	s := c.spec()
+	folder := filepath.Dir(path)
+	switch {
+	case s.Source == "" && s.Image == "":
+		s.Source = folder
+	case s.Source != "" && !filepath.IsAbs(s.Source):
+		// A name that is no folder beside the file is an image reference.
+		if beside := filepath.Join(folder, s.Source); exists(beside) {
+			s.Source = beside
+		}
+	}
+	return s, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// yamlText is the error with its line, its source and a caret.
+func yamlText(err error) string {
+	var y yaml.Error
+	if errors.As(err, &y) {
+		return y.FormatError(false, true)
+	}
+	return err.Error()
+}
+
+// spec is the config as the orchestrator wants it.
+func (c config) spec() orchestrator.Spec {
+	s := orchestrator.Spec{
+		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
+		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
+		Command: c.Command, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, HostPort: c.HostPort, DistPort: c.DistPort,
+		Pool: netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),
+		Restart: orchestrator.RestartPolicy{
+			Mode: orchestrator.RestartMode(c.Restart.Mode), Backoff: time.Duration(c.Restart.Backoff),
+			MaxBackoff: time.Duration(c.Restart.MaxBackoff), Jitter: c.Restart.Jitter, Max: c.Restart.Max,
+			Window: time.Duration(c.Restart.Window), ResetAfter: time.Duration(c.Restart.ResetAfter),
+			SuccessCodes: c.Restart.SuccessCodes,
+		},
+		ReadyTimeout: time.Duration(c.ReadyTimeout), StopGrace: time.Duration(c.StopGrace),
+		OutputLines: c.OutputLines, Memory: int64(c.Memory), CPUs: c.CPUs,
+	}
+	if c.Nodes.counted {
+		s.Nodes = orchestrator.NodeNames(c.Nodes.count)
+	}
+	return s
+}
+
+// spec is a node of the list.
+func (n node) spec() orchestrator.NodeSpec {
+	s := orchestrator.NodeSpec{Name: n.Name, Env: n.Env, HostPort: n.HostPort}
+	for _, p := range n.Ports {
+		s.Ports = append(s.Ports, orchestrator.PortSpec{Container: p.Container, Host: p.Host})
+	}
+	return s
+}

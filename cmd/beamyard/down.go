@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+type downCmd struct {
+	Names []string `arg:"" optional:"" name:"name" help:"The clusters; not needed when there is only one."`
+	All   bool     `help:"All clusters."`
+}
+
+func (downCmd) Help() string {
+	return `Nodes get the cluster's stop grace (5 s unless it says otherwise), then SIGKILL.
+It works with or without a supervisor. A cluster that is not up is no error.`
+}
+
+// Run takes clusters down.
+func (c *downCmd) Run(ctx context.Context, a *app) error {
+	if c.All && len(c.Names) > 0 {
+		return usagef("beamyard down --all", "either names or --all")
+	}
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	names := c.Names
+	if len(names) == 0 {
+		all, err := orchestrator.List(ctx, eng)
+		if err != nil {
+			return err
+		}
+		names = clusterNames(all)
+		if len(names) > 1 && !c.All {
+			return usagef("beamyard down "+names[0]+", or beamyard down --all", "there are %d clusters: %s", len(names), strings.Join(names, ", "))
+		}
+	}
+	removed := make([]orchestrator.Removed, len(names))
+	errs := make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { removed[i], errs[i] = takeDown(ctx, eng, name) })
+	}
+	wg.Wait()
+	if len(names) == 0 && !a.json {
+		a.say("no cluster is up: nothing to remove")
+	}
+	gone := []orchestrator.Removed{}
+	for i, r := range removed {
+		switch {
+		case errs[i] != nil:
+		case r.Cluster == "":
+			a.say("%s is not up: nothing to remove", names[i])
+		default:
+			gone = append(gone, r)
+		}
+	}
+	return errors.Join(append(errs, a.printRemoved(gone, "is down: removed"))...)
+}
+
+// printRemoved answers with what was taken away.
+func (a *app) printRemoved(all []orchestrator.Removed, verb string) error {
+	if a.json {
+		return a.printJSON(all)
+	}
+	for _, r := range all {
+		if _, err := fmt.Fprintf(a.out, "%s %s %s and %s\n", r.Cluster, verb,
+			plural(len(r.Containers), "container"), plural(len(r.Networks), "network")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeDown stops and removes one cluster: by its supervisor, which knows of
+// restarts under way, or without one. The zero Removed says that there was nothing.
+func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (orchestrator.Removed, error) {
+	found, err := orchestrator.Find(ctx, eng, name)
+	if errors.Is(err, orchestrator.ErrNoCluster) {
+		return orchestrator.Removed{}, nil
+	}
+	if err != nil {
+		return orchestrator.Removed{}, err
+	}
+	client, err := control.Dial(ctx, name)
+	if err == nil {
+		defer client.Close()
+		err = client.Down(ctx)
+	}
+	switch {
+	case err == nil:
+		r := orchestrator.Removed{Cluster: name, Networks: []string{found.Network}}
+		for _, n := range found.Nodes {
+			r.Containers = append(r.Containers, n.Container)
+		}
+		return r, nil
+	case errors.Is(err, control.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
+		// There is none, or it went away over this: what it left is removed.
+		r, err := orchestrator.Remove(ctx, eng, name, found.Spec.StopGrace)
+		if errors.Is(err, orchestrator.ErrNoCluster) {
+			return orchestrator.Removed{Cluster: name}, nil
+		}
+		return r, err
+	}
+	return orchestrator.Removed{}, err
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+type eventsCmd struct {
+	target
+	Follow bool `short:"f" help:"Go on with what happens next."`
+}
+
+func (eventsCmd) Help() string {
+	return `The supervisor keeps the last 1000 events. --json answers with a line of JSON
+for each.`
+}
+
+// Run prints events.
+func (c *eventsCmd) Run(ctx context.Context, a *app) error {
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	cluster, _, err := c.resolve(ctx, eng, "events", nil)
+	if err != nil {
+		return err
+	}
+	client, err := supervised(ctx, eng, cluster)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Events(ctx, 0, c.Follow, func(e orchestrator.Event) error {
+		if a.json {
+			return a.printJSONLine(e)
+		}
+		_, err := fmt.Fprintf(a.out, "%s  %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Text)
+		return err
+	})
+}

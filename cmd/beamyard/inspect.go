@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+type inspectCmd struct {
+	target
+	Node string `arg:"" help:"The node: n1, or demo/n1."`
+}
+
+// nodeDetails is a node's status with what its cluster and its spec add.
+type nodeDetails struct {
+	Cluster    string `json:"cluster"`
+	Supervised bool   `json:"supervised"`
+	orchestrator.NodeStatus
+	Image   string `json:"image"`
+	Source  string `json:"source,omitempty"`
+	App     string `json:"app,omitempty"`
+	Network string `json:"network"`
+	Subnet  string `json:"subnet,omitempty"`
+	// Env is what the spec sets, over Beamyard's own; secrets are masked.
+	Env map[string]string `json:"env"`
+}
+
+// Run shows one node.
+func (c *inspectCmd) Run(ctx context.Context, a *app) error {
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	cluster, nodes, err := c.resolve(ctx, eng, "inspect", []string{c.Node})
+	if err != nil {
+		return err
+	}
+	found, err := orchestrator.Find(ctx, eng, cluster)
+	if err != nil {
+		return err
+	}
+	st := statusOf(ctx, found.Status)
+	node, ok := st.Node(nodes[0])
+	if !ok {
+		return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrNoNode, nodes[0]), "cluster %s has %s", cluster, nodeNames(st.Nodes))
+	}
+	d := nodeDetails{
+		Cluster: cluster, Supervised: st.Supervised, NodeStatus: node,
+		Image: st.Image, Source: st.Source, App: found.Spec.App, Network: st.Network,
+		Env: shownEnv(found.Spec, node.Name),
+	}
+	if st.Subnet.IsValid() {
+		d.Subnet = st.Subnet.String()
+	}
+	if a.json {
+		return a.printJSON(d)
+	}
+	return writeTable(a.out, a.out.color, d.rows(a))
+}
+
+// shownEnv is the environment that the spec gives a node, with the values of
+// secrets masked.
+func shownEnv(s orchestrator.Spec, node string) map[string]string {
+	env := map[string]string{}
+	maps.Copy(env, s.Env)
+	for _, n := range s.Nodes {
+		if n.Name == node {
+			maps.Copy(env, n.Env)
+		}
+	}
+	for key := range env {
+		if slices.Contains(s.Secrets, key) || strings.Contains(strings.ToUpper(key), "COOKIE") {
+			env[key] = "********"
+		}
+	}
+	return env
+}
+
+func (d nodeDetails) rows(a *app) [][]cell {
+	var rows [][]cell
+	add := func(key, value string) {
+		if value != "" {
+			rows = append(rows, []cell{{key, "1"}, {value, ""}})
+		}
+	}
+	add("node", d.Node)
+	state := stateCell(orchestrator.Status{Supervised: d.Supervised}, d.NodeStatus, a.now())
+	rows = append(rows, []cell{{"state", "1"}, state})
+	add("reason", d.Reason)
+	add("url", d.URL)
+	add("ports", portsText(d.Ports))
+	add("ip", ipText(d.NodeStatus))
+	add("peers", strings.Join(d.Peers, ", "))
+	if !d.StartedAt.IsZero() {
+		add("started", d.StartedAt.Local().Format("2006-01-02 15:04:05"))
+	}
+	add("uptime", uptime(d.NodeStatus, a.now()))
+	add("runs", fmt.Sprintf("%d, %s after crashes", d.Incarnation, plural(d.RestartCount, "restart")))
+	if d.LastExit != nil {
+		add("last exit", d.LastExit.String())
+	}
+	add("container", d.Container)
+	add("id", d.ContainerID)
+	add("image", d.Image)
+	add("source", d.Source)
+	add("app", d.App)
+	add("network", strings.TrimSpace(d.Network+" "+d.Subnet))
+	for _, key := range slices.Sorted(maps.Keys(d.Env)) {
+		add("env", key+"="+d.Env[key])
+	}
+	return rows
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"golang.org/x/term"
+)
+
+// redraw is how often timers move. A tenth of a second is what they show.
+const redraw = 100 * time.Millisecond
+
+// Control codes of ECMA-48, and xterm's for the cursor.
+const (
+	hideCursor  = "\x1b[?25l"
+	showCursor  = "\x1b[?25h"
+	cursorUp    = "\x1b[%dA\r"
+	eraseToEnd  = "\x1b[J"
+	eraseToLine = "\x1b[K"
+)
+
+// live draws a board at the bottom of the terminal and redraws it in place.
+// What is over, and a build's output, scrolls up above it.
+type live struct {
+	out  *output
+	now  func() time.Time
+	stop chan struct{}
+	done chan struct{}
+
+	mu     sync.Mutex
+	board  board
+	drawn  int // lines on the screen
+	rest   []byte
+	closed bool
+}
+
+func newLive(out *output, now func() time.Time) *live {
+	l := &live{out: out, now: now, stop: make(chan struct{}), done: make(chan struct{})}
+	fmt.Fprint(out, hideCursor)
+	go l.tick()
+	return l
+}
+
+func (l *live) tick() {
+	defer close(l.done)
+	t := time.NewTicker(redraw)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			l.mu.Lock()
+			l.draw("")
+			l.mu.Unlock()
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+func (l *live) event(e orchestrator.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	over := l.board.apply(e)
+	if over != "" {
+		over += "\n"
+	}
+	l.draw(over)
+}
+
+// Write shows the lines of a build above the board.
+func (l *live) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return l.out.Write(text)
+	}
+	l.rest = append(l.rest, text...)
+	end := bytes.LastIndexByte(l.rest, '\n') + 1
+	if end > 0 {
+		l.draw(string(l.rest[:end]))
+		l.rest = append([]byte(nil), l.rest[end:]...)
+	}
+	return len(text), nil
+}
+
+// draw puts above on the screen for good, and the board below it. It is one
+// write: the screen never shows half of it.
+func (l *live) draw(above string) {
+	var b strings.Builder
+	if l.drawn > 0 {
+		fmt.Fprintf(&b, cursorUp, l.drawn)
+	}
+	if above != "" {
+		b.WriteString(eraseToEnd + above)
+	}
+	lines := l.board.lines(l.now(), l.out.width(), l.height(), l.out.color)
+	for _, line := range lines {
+		b.WriteString(line + eraseToLine + "\n")
+	}
+	if len(lines) < l.drawn && above == "" {
+		b.WriteString(eraseToEnd)
+	}
+	l.drawn = len(lines)
+	_, _ = l.out.Write([]byte(b.String())) // the terminal is gone: the work goes on
+}
+
+func (l *live) height() int {
+	if l.out.fd >= 0 {
+		if _, h, err := term.GetSize(l.out.fd); err == nil && h > 3 {
+			return h - 1
+		}
+	}
+	return 23
+}
+
+// close leaves the last drawing on the screen and gives the cursor back.
+func (l *live) close() {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	if len(l.rest) > 0 {
+		l.draw(string(l.rest) + "\n")
+	}
+	l.draw("")
+	l.closed = true
+	fmt.Fprint(l.out, showCursor)
+	l.mu.Unlock()
+	close(l.stop)
+	<-l.done
+}

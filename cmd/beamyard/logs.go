@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+type logsCmd struct {
+	target
+	Nodes      []string `arg:"" optional:"" name:"node" help:"Only these nodes."`
+	Follow     bool     `short:"f" help:"Go on with what they print next."`
+	Tail       tail     `default:"50" placeholder:"N" help:"The last N lines of each node and stream, or \"all\" (${default})."`
+	Stream     string   `enum:"stdout,stderr," default:"" placeholder:"stdout|stderr" help:"Only this stream."`
+	Since      since    `placeholder:"TIME" help:"Only lines since then: 5m (ago), or 2026-01-31T12:00:00Z."`
+	Timestamps bool     `short:"t" help:"Begin each line with its time."`
+}
+
+func (logsCmd) Help() string {
+	return `What a node printed before a restart is there as well. --json answers with a
+line of JSON for each line.
+
+Examples:
+  beamyard logs                      the last 50 lines of each node
+  beamyard logs n1 n2 -f --tail 0    only what is new
+  beamyard logs --stream stderr --since 10m`
+}
+
+// Run prints logs.
+func (c *logsCmd) Run(ctx context.Context, a *app) error {
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	cluster, nodes, err := c.resolve(ctx, eng, "logs", c.Nodes)
+	if err != nil {
+		return err
+	}
+	found, err := orchestrator.Find(ctx, eng, cluster)
+	if err != nil {
+		return err
+	}
+	q := orchestrator.LogQuery{
+		Nodes: nodes, Stream: orchestrator.Stream(c.Stream), Tail: int(c.Tail),
+		Since: c.Since.before(a.now()), Follow: c.Follow,
+	}
+	printer := newLinePrinter(a, found.Nodes, c.Timestamps)
+	client, err := control.Dial(ctx, cluster)
+	switch {
+	case err == nil:
+		defer client.Close()
+		return client.Logs(ctx, q, printer.print)
+	case errors.Is(err, control.ErrNoSupervisor):
+		return orchestrator.ReadLogs(ctx, eng, cluster, q, printer.print)
+	}
+	return err
+}
+
+// linePrinter writes a node's lines behind its name: "n1  | text".
+type linePrinter struct {
+	a          *app
+	width      int
+	timestamps bool
+}
+
+func newLinePrinter(a *app, nodes []orchestrator.NodeStatus, timestamps bool) *linePrinter {
+	p := &linePrinter{a: a, timestamps: timestamps}
+	for _, n := range nodes {
+		p.width = max(p.width, len(n.Name))
+	}
+	return p
+}
+
+func (p *linePrinter) print(l orchestrator.Line) error {
+	if p.a.json {
+		return p.a.printJSONLine(l)
+	}
+	o := p.a.out
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s%-*s |%s ", o.color(nodeColor(l.Node)), p.width, l.Node, o.color("0"))
+	if p.timestamps {
+		b.WriteString(l.Time.Local().Format("2006-01-02T15:04:05.000Z07:00 "))
+	}
+	if l.Stream == orchestrator.StreamSystem {
+		b.WriteString(o.color("2") + l.Text + o.color("0"))
+	} else {
+		b.WriteString(l.Text)
+	}
+	if l.Cut {
+		b.WriteString(" … (cut: longer than 256 KiB)")
+	}
+	if o.colors && strings.Contains(l.Text, "\x1b") {
+		b.WriteString("\x1b[0m") // a node that left its colour on does not paint its neighbours
+	}
+	b.WriteByte('\n')
+	_, err := o.Write([]byte(b.String()))
+	return err
+}
+
+// palette has the colours that read well on light and on dark; red is left to errors.
+var palette = []string{"36", "33", "32", "35", "34", "96", "93", "92", "95", "94"}
+
+// nodeColor is a node's, the same in every command. n1, n2, … follow each other
+// through the palette; other names are spread over it.
+func nodeColor(name string) string {
+	if i, err := strconv.Atoi(strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz-")); err == nil && i > 0 {
+		return palette[(i-1)%len(palette)]
+	}
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return palette[int(h.Sum32()%uint32(len(palette)))]
+}
+
+// tail is how many lines: as [orchestrator.LogQuery] has it, where 0 means all.
+type tail int
+
+// Decode implements kong's mapper.
+func (t *tail) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("lines", &text); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(text)
+	switch {
+	case text == "all":
+		*t = 0
+	case err != nil || n < 0:
+		return fmt.Errorf("%q is neither a number of lines nor \"all\"", text)
+	case n == 0:
+		*t = -1
+	default:
+		*t = tail(n)
+	}
+	return nil
+}
+
+// since is a time, or how long ago it was.
+type since struct {
+	at  time.Time
+	ago time.Duration
+}
+
+// Decode implements kong's mapper.
+func (s *since) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("time", &text); err != nil {
+		return err
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		s.ago = ago
+		return nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"} {
+		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			s.at = at
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is neither a duration (5m, 1h30m) nor a time (2026-01-31T12:00:00Z)", text)
+}
+
+func (s since) before(now time.Time) time.Time {
+	if s.ago > 0 {
+		return now.Add(-s.ago)
+	}
+	return s.at
+}

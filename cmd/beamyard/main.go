@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// cli is the command line.
+type cli struct {
+	JSON    bool             `name:"json" help:"Answer in JSON, on stdout."`
+	Version kong.VersionFlag `help:"Print the version and exit."`
+
+	Up         upCmd      `cmd:"" help:"Start a cluster, prove that its nodes are connected, and keep it."`
+	Down       downCmd    `cmd:"" help:"Stop clusters and remove everything of them."`
+	Ps         psCmd      `cmd:"" help:"List the nodes of one cluster, or of all."`
+	Logs       logsCmd    `cmd:"" help:"Show what nodes printed, over all their runs."`
+	Events     eventsCmd  `cmd:"" help:"Show what happened to a cluster."`
+	Stop       stopCmd    `cmd:"" help:"Stop nodes; they stay down until started."`
+	Start      startCmd   `cmd:"" help:"Start nodes that do not run."`
+	Restart    restartCmd `cmd:"" help:"Stop nodes and start them again."`
+	Kill       killCmd    `cmd:"" help:"Send nodes a signal, as a crash: the restart policy decides what follows."`
+	RPC        rpcCmd     `cmd:"" name:"rpc" help:"Evaluate an Elixir expression on a node."`
+	Inspect    inspectCmd `cmd:"" help:"Show everything known of a node."`
+	Prune      pruneCmd   `cmd:"" help:"Remove what clusters of dead processes left behind."`
+	VersionCmd versionCmd `cmd:"" name:"version" help:"Print the version."`
+
+	Supervise superviseCmd `cmd:"" hidden:"" help:"Keep a detached cluster; started by up -d."`
+}
+
+const description = `Clusters of Elixir/BEAM nodes as Docker containers.
+
+Examples:
+  beamyard up                       the Mix project in this folder, three nodes, until Ctrl-C
+  beamyard up ./shop -n 5 -d        five nodes, kept in the background
+  beamyard logs n2 -f               follow what n2 prints
+  beamyard rpc n1 'Node.list()'     evaluate Elixir on n1
+  beamyard kill n2                  crash a node and watch it come back: beamyard ps
+  beamyard down                     stop and remove it all
+
+NODE is a node's short name (n1). With several clusters, say which one: -c NAME,
+NAME/n1, or BEAMYARD_CLUSTER. NO_COLOR turns colours off. DOCKER_HOST and Docker
+contexts are honoured.
+
+Exit codes:
+    0  done
+    1  error
+    2  wrong usage: the command line or beamyard.yml
+    3  the cluster was not ready in time
+    4  a node failed
+    5  the environment is not supported: no engine, no permission, too old
+  130  interrupted`
+
+// run is the program: it returns the exit code when all is cleaned up.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, second, stop := interrupts()
+	defer stop()
+
+	var c cli
+	exited := -1 // --help and --version end the program early, in kong's words
+	parser, err := kong.New(&c,
+		kong.Name("beamyard"), kong.Description(description),
+		kong.Vars{"version": buildVersion().String()},
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		panic(err) // a tag in cli is wrong: the first test finds it
+	}
+	kctx, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	a := newApp(stdin, stdout, stderr, second)
+	if err != nil {
+		return a.fail(ctx, usageOf(err))
+	}
+	a.json = c.JSON
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	return a.fail(ctx, kctx.Run(a))
+}
+
+// usageOf adds the command to type to a parser's error.
+func usageOf(err error) error {
+	command := "beamyard"
+	var parse *kong.ParseError
+	if errors.As(err, &parse) {
+		if node := parse.Context.Selected(); node != nil {
+			command = strings.TrimSpace("beamyard " + node.Path())
+			command = strings.TrimPrefix(command, "beamyard ")
+			if !strings.HasPrefix(command, "beamyard") {
+				command = "beamyard " + command
+			}
+		}
+	}
+	return &usageError{text: err.Error(), hint: command + " --help"}
+}
+
+// interrupts turns SIGINT, SIGTERM and SIGHUP into a cancelled context. The
+// second one closes the channel; from then on they act as without us, so that
+// a third ends the process whatever it does.
+func interrupts() (ctx context.Context, second <-chan struct{}, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	again, done := make(chan struct{}), make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for count := 1; count <= 2; count++ {
+			select {
+			case s := <-signals:
+				if count == 1 {
+					cancel(fmt.Errorf("%w by %s", errInterrupted, s))
+					continue
+				}
+				close(again)
+				signal.Stop(signals)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, again, func() {
+		signal.Stop(signals)
+		close(done)
+		<-ended
+		cancel(nil)
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+// nodesArgs are the arguments of the commands that change nodes.
+type nodesArgs struct {
+	target
+	Nodes []string `arg:"" name:"node" help:"The nodes: n1, or demo/n1."`
+}
+
+type (
+	stopCmd    struct{ nodesArgs }
+	startCmd   struct{ nodesArgs }
+	restartCmd struct{ nodesArgs }
+	killCmd    struct {
+		nodesArgs
+		Signal string `default:"KILL" placeholder:"NAME" help:"KILL, TERM, USR1, … (${default})."`
+	}
+)
+
+// signals that a node can be sent, of POSIX signal.h(0p).
+var signals = []string{
+	"KILL", "TERM", "INT", "HUP", "QUIT", "ABRT", "USR1", "USR2", "SEGV",
+	"STOP", "CONT", "ALRM", "BUS", "FPE", "ILL", "PIPE", "TRAP", "WINCH",
+}
+
+// Run stops nodes.
+func (c *stopCmd) Run(ctx context.Context, a *app) error {
+	return c.change(ctx, a, "stop", "stopped", (*control.Client).Stop)
+}
+
+// Run starts nodes.
+func (c *startCmd) Run(ctx context.Context, a *app) error {
+	return c.change(ctx, a, "start", "started", (*control.Client).Start)
+}
+
+// Run restarts nodes.
+func (c *restartCmd) Run(ctx context.Context, a *app) error {
+	return c.change(ctx, a, "restart", "restarted", (*control.Client).Restart)
+}
+
+func (killCmd) Help() string {
+	return `USR1 makes the Erlang VM write a crash dump and end; TERM lets it stop by
+itself. To stop a node and keep it down, use stop.`
+}
+
+// Run signals nodes.
+func (c *killCmd) Run(ctx context.Context, a *app) error {
+	name := strings.TrimPrefix(strings.ToUpper(c.Signal), "SIG")
+	if !slices.Contains(signals, name) {
+		return usagef("beamyard kill "+strings.Join(c.Nodes, " ")+" --signal TERM",
+			"%q is none of %s", c.Signal, strings.Join(signals, ", "))
+	}
+	return c.change(ctx, a, "kill", "got SIG"+name, func(client *control.Client, ctx context.Context, nodes ...string) error {
+		return client.Kill(ctx, name, nodes...)
+	})
+}
+
+// change asks the supervisor for something and answers with the nodes' states.
+func (c *nodesArgs) change(ctx context.Context, a *app, command, done string, do func(*control.Client, context.Context, ...string) error) error {
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	cluster, nodes, err := c.resolve(ctx, eng, command, c.Nodes)
+	if err != nil {
+		return err
+	}
+	client, err := supervised(ctx, eng, cluster)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := do(client, ctx, nodes...); err != nil {
+		if errors.Is(err, orchestrator.ErrNotRunning) {
+			err = orchestrator.WithHint(err, "beamyard start %s", strings.Join(c.Nodes, " "))
+		}
+		return err
+	}
+	if a.json {
+		st, err := client.Status(ctx)
+		if err != nil {
+			return err
+		}
+		changed := []orchestrator.NodeStatus{}
+		for _, name := range nodes {
+			if n, ok := st.Node(name); ok {
+				changed = append(changed, n)
+			}
+		}
+		return a.printJSON(changed)
+	}
+	for _, n := range nodes {
+		if _, err := fmt.Fprintf(a.out, "%s %s\n", n, done); err != nil {
+			return err
+		}
+	}
+	return nil
+}

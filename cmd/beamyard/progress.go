@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// progress shows what `up` is doing, on stderr. Writing to it shows the lines
+// of an image's build. It may be used by several goroutines at once; nothing
+// is shown after close.
+type progress interface {
+	io.Writer
+	event(orchestrator.Event)
+	close()
+}
+
+// newProgress returns what --progress asks for. "auto" draws where stderr is a
+// terminal, and prints plain lines elsewhere.
+func newProgress(mode string, out *output, now func() time.Time) progress {
+	switch {
+	case mode == "json":
+		return &jsonProgress{out: out, now: now}
+	case mode == "tty", mode == "auto" && out.terminal:
+		return newLive(out, now)
+	}
+	return &plainProgress{out: out, start: now()}
+}
+
+// phase shows a step that is taken before there is a cluster to tell of it.
+func phase(p progress, now time.Time, format string, args ...any) {
+	p.event(orchestrator.Event{Time: now, Kind: orchestrator.EventPhase, Text: fmt.Sprintf(format, args...)})
+}
+
+// plainProgress prints a line for each event, without control codes.
+type plainProgress struct {
+	out    *output
+	start  time.Time
+	mu     sync.Mutex
+	closed bool
+}
+
+func (p *plainProgress) event(e orchestrator.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// Pairs grow with the square of the nodes; Ready says that all are there.
+	if p.closed || e.Kind == orchestrator.EventMesh {
+		return
+	}
+	fmt.Fprintf(p.out, "%6.1fs  %s\n", e.Time.Sub(p.start).Seconds(), e.Text)
+}
+
+func (p *plainProgress) Write(text []byte) (int, error) { return p.out.Write(text) }
+
+func (p *plainProgress) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+}
+
+// jsonProgress prints an event a line. A build's lines are events of kind "build".
+type jsonProgress struct {
+	out    *output
+	now    func() time.Time
+	mu     sync.Mutex
+	rest   []byte
+	closed bool
+}
+
+func (p *jsonProgress) event(e orchestrator.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.print(e)
+}
+
+func (p *jsonProgress) print(e orchestrator.Event) {
+	data, err := encodeJSON(e, "")
+	if err != nil || p.closed {
+		return
+	}
+	_, _ = p.out.Write(data) // stderr is gone: the work goes on
+}
+
+func (p *jsonProgress) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rest = append(p.rest, text...)
+	for {
+		line, rest, found := bytes.Cut(p.rest, []byte("\n"))
+		if !found {
+			return len(text), nil
+		}
+		p.rest = rest
+		p.print(orchestrator.Event{Time: p.now(), Kind: "build", Text: string(line)})
+	}
+}
+
+func (p *jsonProgress) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+type psCmd struct {
+	Name string `arg:"" optional:"" help:"Only this cluster."`
+}
+
+func (psCmd) Help() string {
+	return `Without NAME, the nodes of all clusters. A cluster whose supervisor does not
+answer is listed from its containers alone, as "unsupervised".
+
+--json answers with a list of clusters, also for one.`
+}
+
+// Run lists nodes.
+func (c *psCmd) Run(ctx context.Context, a *app) error {
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	var all []orchestrator.Status
+	if c.Name == "" {
+		all, err = orchestrator.List(ctx, eng)
+	} else {
+		var found orchestrator.Found
+		found, err = orchestrator.Find(ctx, eng, c.Name)
+		all = []orchestrator.Status{found.Status}
+	}
+	if err != nil {
+		return err
+	}
+	var lonely []string
+	for i := range all {
+		all[i] = statusOf(ctx, all[i])
+		if !all[i].Supervised {
+			lonely = append(lonely, all[i].Cluster)
+		}
+	}
+	if a.json {
+		if all == nil {
+			all = []orchestrator.Status{}
+		}
+		return a.printJSON(all)
+	}
+	if len(all) == 0 {
+		a.say("no cluster is up; start one: beamyard up")
+		return nil
+	}
+	if err := a.printNodes(a.out, all, c.Name == ""); err != nil {
+		return err
+	}
+	if len(lonely) > 0 {
+		a.say("unsupervised: %s (no process restarts what crashes)", strings.Join(lonely, ", "))
+	}
+	return nil
+}

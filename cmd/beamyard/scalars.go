@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+)
+
+// Values of beamyard.yml that YAML has no type for. Each decodes from the
+// syntax tree, so that an error can point at its place.
+
+type (
+	duration time.Duration // "5s", "1m30s"
+	size     int64         // bytes: 268435456, "256MiB", "1.5GB"
+	prefix   netip.Prefix  // "10.213.0.0/16"
+)
+
+// nodes is a number, or a list of nodes.
+type nodes struct {
+	count   int
+	counted bool
+	list    []orchestrator.NodeSpec
+}
+
+// wrong is an error with its place in the file.
+func wrong(at ast.Node, format string, args ...any) error {
+	return &yaml.SyntaxError{Message: fmt.Sprintf(format, args...), Token: at.GetToken()}
+}
+
+// scalar is the text of a string or a number.
+func scalar(at ast.Node) (string, bool) {
+	switch at := at.(type) {
+	case *ast.StringNode:
+		return at.Value, true
+	case *ast.IntegerNode, *ast.FloatNode:
+		return at.GetToken().Value, true
+	}
+	return "", false
+}
+
+// UnmarshalYAML implements [yaml.NodeUnmarshaler].
+func (d *duration) UnmarshalYAML(at ast.Node) error {
+	text, ok := scalar(at)
+	v, err := time.ParseDuration(text)
+	if !ok || err != nil {
+		return wrong(at, "a duration has a unit: 500ms, 5s, 1m30s")
+	}
+	*d = duration(v)
+	return nil
+}
+
+// UnmarshalYAML implements [yaml.NodeUnmarshaler].
+func (p *prefix) UnmarshalYAML(at ast.Node) error {
+	text, ok := scalar(at)
+	v, err := netip.ParsePrefix(text)
+	if !ok || err != nil {
+		return wrong(at, "an address range looks like 10.213.0.0/16")
+	}
+	*p = prefix(v)
+	return nil
+}
+
+// UnmarshalYAML implements [yaml.NodeUnmarshaler].
+func (s *size) UnmarshalYAML(at ast.Node) error {
+	text, ok := scalar(at)
+	v, good := parseSize(text)
+	if !ok || !good {
+		return wrong(at, "a size is a number of bytes, or looks like 512MiB or 2GB")
+	}
+	*s = size(v)
+	return nil
+}
+
+// units of sizes: the decimal ones of the SI, the binary ones of IEC 80000-13.
+var units = map[string]float64{
+	"": 1, "b": 1,
+	"kb": 1e3, "mb": 1e6, "gb": 1e9,
+	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
+	// As in `docker run --memory`, where a bare letter is binary.
+	"k": 1 << 10, "m": 1 << 20, "g": 1 << 30,
+}
+
+func parseSize(text string) (int64, bool) {
+	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+	unit, known := units[strings.ToLower(strings.TrimSpace(text[len(digits):]))]
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !known || n < 0 || n*unit >= math.MaxInt64 {
+		return 0, false
+	}
+	return int64(n * unit), true
+}
+
+// UnmarshalYAML implements [yaml.NodeUnmarshaler].
+func (n *nodes) UnmarshalYAML(at ast.Node) error {
+	switch at := at.(type) {
+	case *ast.IntegerNode:
+		var count int
+		if err := yaml.NodeToValue(at, &count); err != nil {
+			return wrong(at, "%s is no number of nodes", at.GetToken().Value)
+		}
+		n.count, n.counted = count, true
+		return nil
+	case *ast.SequenceNode:
+		var list []node
+		if err := yaml.NodeToValue(at, &list, yaml.Strict()); err != nil {
+			return err
+		}
+		for _, item := range list {
+			n.list = append(n.list, item.spec())
+		}
+		return nil
+	}
+	return wrong(at, "nodes is a number, or a list of {name, env, ports, host_port}")
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// cell is a table's field: its colour is no part of its width, which is why
+// text/tabwriter would not do.
+type cell struct{ text, color string }
+
+// writeTable pads columns to their widest cell, two spaces apart.
+func writeTable(w io.Writer, color func(string) string, rows [][]cell) error {
+	var widths []int
+	for _, row := range rows {
+		for i, c := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, c := range row {
+			on, off := "", ""
+			if c.color != "" {
+				on, off = color(c.color), color("0")
+			}
+			b.WriteString(on + c.text + off)
+			if i < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// printNodes writes the table of the nodes of one cluster, or of several with
+// their names, and a line for each node that is not Ready.
+func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool) error {
+	now := a.now()
+	header := []string{"NODE", "STATE", "URL", "PORTS", "IP", "CONTAINER", "UPTIME", "RESTARTS"}
+	if withCluster {
+		header = append([]string{"CLUSTER"}, header...)
+	}
+	var rows [][]cell
+	head := make([]cell, len(header))
+	for i, h := range header {
+		head[i] = cell{h, "1"}
+	}
+	rows = append(rows, head)
+	var remarks []string
+	for _, s := range all {
+		for _, n := range s.Nodes {
+			row := []cell{
+				{n.Name, ""}, stateCell(s, n, now), {orDash(n.URL), ""}, {orDash(portsText(n.Ports)), ""},
+				{orDash(ipText(n)), ""}, {n.Container, ""}, {orDash(uptime(n, now)), ""}, {strconv.Itoa(n.RestartCount), ""},
+			}
+			label := n.Name
+			if withCluster {
+				row = append([]cell{{s.Cluster, ""}}, row...)
+				label = s.Cluster + "/" + n.Name
+			}
+			rows = append(rows, row)
+			if n.Reason != "" && n.State != orchestrator.Ready && s.Supervised {
+				remarks = append(remarks, fmt.Sprintf("%s: %s", label, n.Reason))
+			}
+		}
+		if len(s.Nodes) == 0 && withCluster {
+			rows = append(rows, []cell{{s.Cluster, ""}, {"-", ""}, {"no nodes", "2"}})
+		}
+	}
+	if err := writeTable(o, o.color, rows); err != nil {
+		return err
+	}
+	for _, r := range remarks {
+		fmt.Fprintln(a.err, r)
+	}
+	return nil
+}
+
+// stateCell is a node's state in a word or a few.
+func stateCell(s orchestrator.Status, n orchestrator.NodeStatus, now time.Time) cell {
+	text := string(n.State)
+	if text != "" {
+		text = strings.ToUpper(text[:1]) + text[1:]
+	}
+	switch n.State {
+	case orchestrator.Ready:
+		return cell{text, "32"}
+	case orchestrator.BackingOff:
+		text = strings.TrimSpace("BACKOFF " + n.Restarts)
+		if wait := n.NextRestartAt.Sub(now); !n.NextRestartAt.IsZero() {
+			text += fmt.Sprintf(", next in %ds", max(0, int(wait.Round(time.Second).Seconds())))
+		}
+		return cell{text, "33"}
+	case orchestrator.Failed:
+		return cell{text, "31"}
+	case orchestrator.Degraded:
+		return cell{text, "33"}
+	case orchestrator.Starting:
+		if !s.Supervised { // it runs; nobody proves more
+			return cell{"Running (unsupervised)", "33"}
+		}
+		return cell{text, "36"}
+	case orchestrator.Pending, orchestrator.Creating, orchestrator.Stopping:
+		return cell{text, "36"}
+	case orchestrator.Stopped, orchestrator.Completed:
+		if !s.Supervised {
+			text += " (unsupervised)"
+		}
+		return cell{text, "2"}
+	}
+	return cell{text, ""}
+}
+
+// portsText is "4200→4000, 4300→9568": host port, container port.
+func portsText(ports []orchestrator.PortStatus) string {
+	texts := make([]string, len(ports))
+	for i, p := range ports {
+		texts[i] = fmt.Sprintf("%d→%d", p.Host, p.Container)
+	}
+	return strings.Join(texts, ", ")
+}
+
+func ipText(n orchestrator.NodeStatus) string {
+	if !n.IP.IsValid() {
+		return ""
+	}
+	return n.IP.String()
+}
+
+// uptime of the run that goes on, "" where none does.
+func uptime(n orchestrator.NodeStatus, now time.Time) string {
+	if !n.State.Running() || n.StartedAt.IsZero() {
+		return ""
+	}
+	return span(now.Sub(n.StartedAt))
+}
+
+// span is a duration with its two largest units: "12s", "3m05s", "2h10m", "4d03h".
+func span(d time.Duration) string {
+	s := max(0, int(d.Seconds()))
+	switch {
+	case s < 60:
+		return fmt.Sprintf("%ds", s)
+	case s < 3600:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	case s < 86400:
+		return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
+	}
+	return fmt.Sprintf("%dd%02dh", s/86400, s/3600%24)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+// target is the cluster that a command is about.
+type target struct {
+	Cluster string `short:"c" env:"BEAMYARD_CLUSTER" placeholder:"NAME" help:"The cluster; needed when there are several."`
+}
+
+// resolve finds the cluster that the flag, the nodes ("demo/n1") or, where
+// there is only one, the engine name. It returns the nodes' short names.
+func (t target) resolve(ctx context.Context, eng orchestrator.Engine, command string, nodes []string) (cluster string, short []string, err error) {
+	cluster = t.Cluster
+	from := ""
+	for _, n := range nodes {
+		prefix, name, qualified := strings.Cut(n, "/")
+		switch {
+		case !qualified:
+			name = n
+		case from != "" && from != prefix:
+			return "", nil, usagef("one command for each cluster", "the nodes are of two clusters: %s and %s", from, prefix)
+		default:
+			// What is written at a node is closer than a flag or the environment.
+			from, cluster = prefix, prefix
+		}
+		short = append(short, name)
+	}
+	if cluster != "" {
+		return cluster, short, nil
+	}
+	all, err := orchestrator.List(ctx, eng)
+	if err != nil {
+		return "", nil, err
+	}
+	switch len(all) {
+	case 0:
+		return "", nil, orchestrator.WithHint(fmt.Errorf("%w: nothing is up", orchestrator.ErrNoCluster), "beamyard up")
+	case 1:
+		return all[0].Cluster, short, nil
+	}
+	names := clusterNames(all)
+	return "", nil, usagef(fmt.Sprintf("beamyard %s -c %s", strings.Join(append([]string{command}, nodes...), " "), names[0]),
+		"there are %d clusters: %s", len(names), strings.Join(names, ", "))
+}
+
+func clusterNames(all []orchestrator.Status) []string {
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.Cluster
+	}
+	return names
+}
+
+// supervised dials the supervisor of a cluster, and says what to type where
+// there is none.
+func supervised(ctx context.Context, eng orchestrator.Engine, cluster string) (*control.Client, error) {
+	client, err := control.Dial(ctx, cluster)
+	if !errors.Is(err, control.ErrNoSupervisor) {
+		return client, err
+	}
+	found, missing := orchestrator.Find(ctx, eng, cluster)
+	if missing != nil {
+		return nil, missing
+	}
+	return nil, orchestrator.WithHint(err, "supervise it again: %s", upAgain(found.Spec))
+}
+
+// upAgain is the command that starts a supervisor for what runs already.
+func upAgain(s orchestrator.Spec) string {
+	what := s.Source
+	if what == "" {
+		what = s.Image
+	}
+	return fmt.Sprintf("beamyard up %s --name %s -n %d -d", what, s.Name, len(s.Nodes))
+}
+
+// supervisorPatience is how long a supervisor may take to say how it is. Its
+// answer is a pointer that it has at hand: one that needs longer hangs.
+const supervisorPatience = 2 * time.Second
+
+// statusOf asks the supervisor, and falls back on what the labels told.
+func statusOf(ctx context.Context, known orchestrator.Status) orchestrator.Status {
+	ctx, cancel := context.WithTimeout(ctx, supervisorPatience)
+	defer cancel()
+	client, err := control.Dial(ctx, known.Cluster)
+	if err != nil {
+		return known
+	}
+	defer client.Close()
+	if st, err := client.Status(ctx); err == nil {
+		return st
+	}
+	return known
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+// superviseRequest is what a supervisor reads from its stdin. It holds the
+// cookie, which arguments and the environment would show to other processes.
+type superviseRequest struct {
+	Spec  orchestrator.Spec `json:"spec"`
+	Adopt bool              `json:"adopt"`
+}
+
+// child is a supervisor on its way to Ready.
+type child struct {
+	cmd    *exec.Cmd
+	log    string
+	report chan []byte // what it wrote to stdout, once that is closed
+}
+
+// detach starts a supervisor in the background and waits until it reports.
+func (u *up) detach(ctx context.Context, adopt bool) error {
+	c, err := u.startSupervisor(adopt)
+	if err != nil {
+		return err
+	}
+	watching, stopWatching := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		u.watch(watching)
+	}()
+	var report []byte
+	select {
+	case report = <-c.report:
+	case <-ctx.Done():
+		stopWatching()
+		<-watched
+		u.progress.close()
+		return u.giveUp(ctx, c, adopt)
+	}
+	stopWatching()
+	<-watched
+	err = c.outcome(report)
+	if err != nil {
+		u.progress.close()
+		return err
+	}
+	client, err := control.Dial(ctx, u.spec.Name)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	st, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	u.progress.close()
+	if adopt {
+		u.say("%s was up without a supervisor: now it has one", u.spec.Name)
+	} else {
+		u.say("%s is up", u.spec.Name)
+	}
+	return u.answer(st)
+}
+
+// startSupervisor runs `beamyard supervise` in a session of its own, where the
+// terminal's Ctrl-C and its closing do not reach it.
+func (u *up) startSupervisor(adopt bool) (*child, error) {
+	request, err := json.Marshal(superviseRequest{Spec: u.spec, Adopt: adopt})
+	if err != nil {
+		return nil, fmt.Errorf("encode the spec: %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	log, err := control.LogFile(u.spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	defer write.Close()
+
+	cmd := exec.Command(self, "supervise", u.spec.Name) //nolint:noctx // it outlives this command on purpose
+	cmd.Dir = "/"                                       // the folder that we are in may go away
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), write, log
+	cmd.SysProcAttr = ownSession()
+	if err := cmd.Start(); err != nil {
+		read.Close()
+		return nil, fmt.Errorf("start the supervisor: %w", err)
+	}
+	c := &child{cmd: cmd, log: log.Name(), report: make(chan []byte, 1)}
+	go func() {
+		defer read.Close()
+		data, _ := io.ReadAll(read) // what was read before an error is the report, or nothing is
+		c.report <- data
+	}()
+	return c, nil
+}
+
+// watch draws the supervisor's events until ctx ends, the last ones included.
+func (u *up) watch(ctx context.Context) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		client, err := control.Dial(ctx, u.spec.Name)
+		if err == nil {
+			defer client.Close()
+			var last uint64
+			draw := func(e orchestrator.Event) error {
+				last = e.Seq
+				u.progress.event(e)
+				return nil
+			}
+			// The report says how it ends, this only draws: no error of it counts.
+			_ = client.Events(ctx, 0, true, draw)
+			rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
+			defer cancel()
+			_ = client.Events(rest, last, false, draw)
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// outcome reads a report. The process of one without it is over: what it
+// wrote last is all that is known.
+func (c *child) outcome(report []byte) error {
+	if decoded, err := control.DecodeError(report); err == nil {
+		if decoded == nil {
+			return c.cmd.Process.Release()
+		}
+		_ = c.cmd.Wait() // its exit code says less than the report
+		return decoded
+	}
+	err := c.cmd.Wait()
+	said, _ := os.ReadFile(c.log) // without it, the exit alone is told
+	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
+	lines = lines[max(0, len(lines)-20):]
+	return orchestrator.WithHint(fmt.Errorf("the supervisor ended without a word (%w):\n  %s", noError(err), strings.Join(lines, "\n  ")),
+		"its whole log: %s", c.log)
+}
+
+// noError stands in for the error of a process that exited with 0.
+func noError(err error) error {
+	if err == nil {
+		return errors.New("exit status 0")
+	}
+	return err
+}
+
+// giveUp takes down what an interrupted `up -d` has begun. A cluster that was
+// there before is left, with its new supervisor.
+func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
+	if adopt {
+		u.say("%s goes on; its supervisor too", u.spec.Name)
+		return errors.Join(errInterrupted, c.cmd.Process.Release())
+	}
+	u.say("stopping %s; Ctrl-C again does not wait for its nodes", u.spec.Name)
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	grace := u.spec.Defaulted().StopGrace
+	go func() {
+		select {
+		case <-u.second:
+			_ = c.cmd.Process.Kill() // gone already: as wanted
+		case <-clean.Done():
+		}
+	}()
+	if err := takeDownChild(clean, u.spec.Name); err != nil {
+		_ = c.cmd.Process.Signal(syscall.SIGTERM) // gone already: as wanted
+	}
+	_ = c.cmd.Wait() // how it ended is no news: it was told to
+	select {
+	case <-u.second:
+		grace = 0
+	default:
+	}
+	_, err := orchestrator.Remove(clean, u.eng, u.spec.Name, grace)
+	if err != nil && !errors.Is(err, orchestrator.ErrNoCluster) {
+		return err
+	}
+	u.say("%s is down", u.spec.Name)
+	return errInterrupted
+}
+
+func takeDownChild(ctx context.Context, name string) error {
+	client, err := control.Dial(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Down(ctx)
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+// foreground keeps the cluster in this process until Ctrl-C or `down`.
+func (u *up) foreground(ctx context.Context) error {
+	// `beamyard up | head` must not be killed by SIGPIPE: its nodes would stay.
+	// Once asked for, a broken pipe is an error of the write instead.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
+
+	cluster, err := orchestrator.New(u.spec, u.eng, orchestrator.Options{BuildOutput: u.progress})
+	if err != nil {
+		return err
+	}
+	socket, err := control.Listen(u.spec.Name)
+	if err != nil {
+		return u.listenError(err)
+	}
+	// The cluster outlives the first Ctrl-C: what it says while it stops is shown.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	running, stopRunning := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	defer stopRunning()
+
+	ended := make(chan error, 1)
+	wg.Go(func() {
+		defer cancel()
+		ended <- cluster.Run(running)
+	})
+	served := make(chan error, 1)
+	wg.Go(func() { served <- control.Serve(work, socket, cluster) })
+	wg.Go(func() {
+		select {
+		case <-u.second:
+			cluster.Force()
+		case <-work.Done():
+		}
+	})
+	drawn := make(chan struct{})
+	wg.Go(func() {
+		defer close(drawn)
+		// It ends with the cluster, so that its last words are drawn.
+		_ = cluster.Events(context.WithoutCancel(work), 0, true, func(e orchestrator.Event) error { u.progress.event(e); return nil })
+	})
+
+	if err := cluster.WaitReady(running); err != nil {
+		if ctx.Err() != nil {
+			u.progress.close()
+			u.say("stopping %s; Ctrl-C again does not wait for its nodes", u.spec.Name)
+		}
+		err := <-ended
+		<-drawn
+		u.progress.close()
+		return u.outcome(ctx, err, <-served)
+	}
+	u.progress.close()
+	outputErr := u.followLogs(ctx, work, stopRunning, cluster)
+	return errors.Join(u.outcome(ctx, <-ended, <-served), outputErr)
+}
+
+// followLogs shows the table and then the logs, until the cluster is over.
+func (u *up) followLogs(ctx, work context.Context, stop func(), cluster *orchestrator.Cluster) error {
+	st, err := cluster.Status(work)
+	if err != nil {
+		stop()
+		return err
+	}
+	if !u.json {
+		if err := u.printNodes(u.err, []orchestrator.Status{st}, false); err != nil {
+			stop()
+			return err
+		}
+		u.say("\nCtrl-C stops %s and removes everything of it\n", st.Cluster)
+	}
+	notice := context.AfterFunc(ctx, func() {
+		u.say("stopping %s; Ctrl-C again does not wait for its nodes", st.Cluster)
+	})
+	defer notice()
+	printer := newLinePrinter(u.app, st.Nodes, false)
+	err = cluster.Logs(context.WithoutCancel(work), orchestrator.LogQuery{Follow: true}, printer.print)
+	if err != nil {
+		stop() // nobody reads any more
+	}
+	return err
+}
+
+// outcome of a foreground cluster.
+func (u *up) outcome(ctx context.Context, ran, served error) error {
+	switch {
+	case ran == nil && ctx.Err() != nil:
+		u.say("%s is down", u.spec.Name)
+		return errInterrupted
+	case ran == nil && served == nil:
+		u.say("%s was taken down", u.spec.Name)
+		return nil
+	}
+	return errors.Join(ran, served)
+}
+
+// listenError says what a socket that is taken means.
+func (u *up) listenError(err error) error {
+	if errors.Is(err, control.ErrSupervised) {
+		return errUp(u.spec.Name)
+	}
+	return err
+}

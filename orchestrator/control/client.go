@@ -1,0 +1,193 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Client is a cluster whose supervisor runs in another process. It may be used
+// by several goroutines at once.
+//
+// A supervisor that dies during a call is an error that matches
+// [ErrNoSupervisor].
+type Client struct {
+	cluster string
+	http    *http.Client
+}
+
+var _ orchestrator.Controller = (*Client)(nil)
+
+// Dial finds the supervisor of a cluster, or fails with [ErrNoSupervisor].
+// Close the client when done.
+func Dial(ctx context.Context, cluster string) (*Client, error) {
+	path, err := dial(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		},
+	}
+	return &Client{cluster: cluster, http: &http.Client{Transport: transport}}, nil
+}
+
+// Close gives up idle connections. Calls under way go on.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Supervisor says which process answers.
+func (c *Client) Supervisor(ctx context.Context) (s Supervisor, err error) {
+	return s, c.call(ctx, http.MethodGet, "/supervisor", nil, &s)
+}
+
+// Status implements [orchestrator.Controller].
+func (c *Client) Status(ctx context.Context) (s orchestrator.Status, err error) {
+	return s, c.call(ctx, http.MethodGet, "/status", nil, &s)
+}
+
+// WaitReady implements [orchestrator.Controller].
+func (c *Client) WaitReady(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/ready", nil, nil)
+}
+
+// Start implements [orchestrator.Controller].
+func (c *Client) Start(ctx context.Context, nodes ...string) error {
+	return c.call(ctx, http.MethodPost, "/nodes/start", nodesRequest{Nodes: nodes}, nil)
+}
+
+// Stop implements [orchestrator.Controller].
+func (c *Client) Stop(ctx context.Context, nodes ...string) error {
+	return c.call(ctx, http.MethodPost, "/nodes/stop", nodesRequest{Nodes: nodes}, nil)
+}
+
+// Restart implements [orchestrator.Controller].
+func (c *Client) Restart(ctx context.Context, nodes ...string) error {
+	return c.call(ctx, http.MethodPost, "/nodes/restart", nodesRequest{Nodes: nodes}, nil)
+}
+
+// Kill implements [orchestrator.Controller].
+func (c *Client) Kill(ctx context.Context, signal string, nodes ...string) error {
+	return c.call(ctx, http.MethodPost, "/nodes/kill", nodesRequest{Nodes: nodes, Signal: signal}, nil)
+}
+
+// Down implements [orchestrator.Controller].
+func (c *Client) Down(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/down", nil, nil)
+}
+
+// Events implements [orchestrator.Controller].
+func (c *Client) Events(ctx context.Context, after uint64, follow bool, fn func(orchestrator.Event) error) error {
+	q := url.Values{"after": {strconv.FormatUint(after, 10)}, "follow": {strconv.FormatBool(follow)}}
+	return read(ctx, c, "/events?"+q.Encode(), fn)
+}
+
+// Logs implements [orchestrator.Controller].
+func (c *Client) Logs(ctx context.Context, query orchestrator.LogQuery, fn func(orchestrator.Line) error) error {
+	q := url.Values{
+		"node": query.Nodes, "stream": {string(query.Stream)},
+		"tail": {strconv.Itoa(query.Tail)}, "follow": {strconv.FormatBool(query.Follow)},
+	}
+	if !query.Since.IsZero() {
+		q.Set("since", query.Since.Format(time.RFC3339Nano))
+	}
+	return read(ctx, c, "/logs?"+q.Encode(), func(l line) error { return fn(l.line()) })
+}
+
+// request sends one and returns an answer of status 200, or the error in it.
+func (c *Client) request(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	var data io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encode request: %w", err)
+		}
+		data = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.cluster+path, data)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.lost(ctx, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var w wireError
+	if err := json.NewDecoder(resp.Body).Decode(&w); err != nil {
+		return nil, fmt.Errorf("supervisor of %s: unexpected answer %s", c.cluster, resp.Status)
+	}
+	return nil, w.err()
+}
+
+// call is a request with one answer.
+func (c *Client) call(ctx context.Context, method, path string, body, result any) error {
+	resp, err := c.request(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if result == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+	} else {
+		err = json.NewDecoder(resp.Body).Decode(result)
+	}
+	if err != nil {
+		return c.lost(ctx, err)
+	}
+	return nil
+}
+
+// read is a request with a stream as its answer. ctx's end is no error here:
+// see the streams of [orchestrator.Controller].
+func read[T any](ctx context.Context, c *Client, path string, fn func(T) error) error {
+	resp, err := c.request(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the stream's contract
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	frames := json.NewDecoder(resp.Body)
+	for {
+		var f frame[T]
+		if err := frames.Decode(&f); err != nil {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // the stream's contract
+			}
+			return c.lost(ctx, err)
+		}
+		switch {
+		case f.Error != nil:
+			return f.Error.err()
+		case f.End:
+			return nil
+		case f.Item != nil:
+			if err := fn(*f.Item); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// lost is the error of a connection that broke: ctx's, or the supervisor is gone.
+func (c *Client) lost(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return orchestrator.WithHint(fmt.Errorf("cluster %s: %w any more: %w", c.cluster, ErrNoSupervisor, err),
+		"see what runs: beamyard ps %s", c.cluster)
+}

@@ -1,0 +1,545 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a cluster that does what its fields say, and notes what it was asked.
+type fake struct {
+	orchestrator.Controller
+	asked  chan string
+	fail   error
+	events []orchestrator.Event
+	lines  []orchestrator.Line
+	gate   chan struct{} // WaitReady and followers wait for it
+	ended  chan error    // gets the context's error of what was cancelled
+}
+
+func newFake() *fake {
+	return &fake{asked: make(chan string, 10), gate: make(chan struct{}), ended: make(chan error, 10)}
+}
+
+func (f *fake) ask(format string, args ...any) error {
+	f.asked <- fmt.Sprintf(format, args...)
+	return f.fail
+}
+
+func (f *fake) wait(ctx context.Context) error {
+	select {
+	case <-f.gate:
+		return nil
+	case <-ctx.Done():
+		f.ended <- ctx.Err()
+		return ctx.Err()
+	}
+}
+
+func (f *fake) Status(context.Context) (orchestrator.Status, error) {
+	return orchestrator.Status{Cluster: "demo", Supervised: true, Nodes: []orchestrator.NodeStatus{{Name: "n1", State: orchestrator.Ready}}}, f.fail
+}
+
+func (f *fake) WaitReady(ctx context.Context) error {
+	if err := f.wait(ctx); err != nil {
+		return err
+	}
+	return f.fail
+}
+
+func (f *fake) Events(ctx context.Context, after uint64, follow bool, fn func(orchestrator.Event) error) error {
+	for _, e := range f.events {
+		if e.Seq > after {
+			if err := fn(e); err != nil {
+				return err
+			}
+		}
+	}
+	if follow {
+		_ = f.wait(ctx) // a follower's end is no error
+	}
+	return f.fail
+}
+
+func (f *fake) Logs(ctx context.Context, q orchestrator.LogQuery, fn func(orchestrator.Line) error) error {
+	f.asked <- fmt.Sprintf("logs %v %q tail=%d since=%s follow=%t", q.Nodes, q.Stream, q.Tail, q.Since.Format(time.RFC3339Nano), q.Follow)
+	for _, l := range f.lines {
+		if err := fn(l); err != nil {
+			return err
+		}
+	}
+	if q.Follow {
+		_ = f.wait(ctx) // a follower's end is no error
+	}
+	return f.fail
+}
+
+func (f *fake) Start(_ context.Context, n ...string) error   { return f.ask("start %v", n) }
+func (f *fake) Stop(_ context.Context, n ...string) error    { return f.ask("stop %v", n) }
+func (f *fake) Restart(_ context.Context, n ...string) error { return f.ask("restart %v", n) }
+func (f *fake) Kill(_ context.Context, s string, n ...string) error {
+	return f.ask("kill %s %v", s, n)
+}
+func (f *fake) Down(context.Context) error { return f.ask("down") }
+
+// home gives the test a folder for sockets, and returns the sockets' own.
+func home(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
+	return filepath.Join(dir, "beamyard")
+}
+
+// served dials a server of f. The server has ended when the test ends.
+func served(t *testing.T, f *fake) (c *Client, stop func() error) {
+	t.Helper()
+	home(t)
+	l, err := Listen("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, l, f) }()
+	c, err = Dial(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := false
+	stop = func() error {
+		stopped = true
+		cancel()
+		return <-done
+	}
+	t.Cleanup(func() {
+		c.Close()
+		if !stopped {
+			if err := stop(); err != nil {
+				t.Errorf("Serve: %v", err)
+			}
+		}
+	})
+	return c, stop
+}
+
+func TestCommandsReachTheController(t *testing.T) {
+	f := newFake()
+	c, _ := served(t, f)
+	ctx := t.Context()
+	for _, tc := range []struct {
+		want string
+		do   func() error
+	}{
+		{"start [n1 n2]", func() error { return c.Start(ctx, "n1", "n2") }},
+		{"stop [n1]", func() error { return c.Stop(ctx, "n1") }},
+		{"restart [n3]", func() error { return c.Restart(ctx, "n3") }},
+		{"kill USR1 [n2]", func() error { return c.Kill(ctx, "USR1", "n2") }},
+		{"down", func() error { return c.Down(ctx) }},
+	} {
+		if err := tc.do(); err != nil {
+			t.Errorf("%s: %v", tc.want, err)
+		}
+		if got := <-f.asked; got != tc.want {
+			t.Errorf("asked %q, want %q", got, tc.want)
+		}
+	}
+}
+
+func TestStatusAndSupervisor(t *testing.T) {
+	f := newFake()
+	c, _ := served(t, f)
+	got, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := f.Status(t.Context())
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b orchestrator.Status) bool { return fmt.Sprint(a) == fmt.Sprint(b) })); diff != "" {
+		t.Error(diff)
+	}
+	s, err := c.Supervisor(t.Context())
+	if err != nil || s != (Supervisor{Cluster: "demo", PID: os.Getpid()}) {
+		t.Errorf("Supervisor = %+v, %v", s, err)
+	}
+}
+
+func TestWaitReadyWaits(t *testing.T) {
+	f := newFake()
+	c, _ := served(t, f)
+	done := make(chan error, 1)
+	go func() { done <- c.WaitReady(t.Context()) }()
+	select {
+	case err := <-done:
+		t.Fatalf("returned before the cluster was ready: %v", err)
+	case f.gate <- struct{}{}: // the call has reached the controller
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCancellingAClientCancelsItsCall(t *testing.T) {
+	f := newFake()
+	c, _ := served(t, f)
+	ctx, cancel := context.WithCancel(t.Context())
+	got := make(chan error, 1)
+	go func() { got <- c.WaitReady(ctx) }()
+	cancel()
+	if err := <-got; !errors.Is(err, context.Canceled) {
+		t.Errorf("WaitReady = %v", err)
+	}
+}
+
+// The texts of lines are bytes, not characters: what a node printed arrives.
+func TestLogsArriveAsPrinted(t *testing.T) {
+	f := newFake()
+	at := time.Date(2026, 1, 31, 12, 0, 0, 123456789, time.UTC)
+	f.lines = []orchestrator.Line{
+		{Node: "n1", Stream: orchestrator.Stdout, Seq: 1, Run: 1, Time: at, Text: "größe <b> & \x1b[31mred"},
+		{Node: "n1", Stream: orchestrator.Stderr, Seq: 1, Run: 2, Time: at, Text: "\xff\xfe\x00half a rune: \xe2\x82", Cut: true},
+		{Node: "n2", Stream: orchestrator.StreamSystem, Seq: 7, Run: 1, Time: at},
+	}
+	c, _ := served(t, f)
+	var got []orchestrator.Line
+	err := c.Logs(t.Context(), orchestrator.LogQuery{
+		Nodes: []string{"n1", "n2"}, Stream: orchestrator.Stderr, Tail: -1, Since: at,
+	}, func(l orchestrator.Line) error { got = append(got, l); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(f.lines, got); diff != "" {
+		t.Error(diff)
+	}
+	want := `logs [n1 n2] "stderr" tail=-1 since=2026-01-31T12:00:00.123456789Z follow=false`
+	if asked := <-f.asked; asked != want {
+		t.Errorf("asked %s\nwant  %s", asked, want)
+	}
+}
+
+func TestFollowedEventsArriveAtOnce(t *testing.T) {
+	f := newFake()
+	f.events = []orchestrator.Event{{Seq: 1, Text: "old"}, {Seq: 2, Text: "a"}, {Seq: 3, Text: "b", Exit: &orchestrator.Exit{Class: orchestrator.ExitOOM, Code: 137}}}
+	c, _ := served(t, f)
+	ctx, cancel := context.WithCancel(t.Context())
+	var got []orchestrator.Event
+	err := c.Events(ctx, 1, true, func(e orchestrator.Event) error {
+		if got = append(got, e); len(got) == 2 {
+			cancel() // the server still follows: both came without its end
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("the end of ctx ends a stream without an error, got %v", err)
+	}
+	if diff := cmp.Diff(f.events[1:], got); diff != "" {
+		t.Error(diff)
+	}
+	if err := <-f.ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the follower's context ended with %v", err)
+	}
+}
+
+func TestAStreamEndsWithItsReadersError(t *testing.T) {
+	f := newFake()
+	f.lines = []orchestrator.Line{{Text: "a"}, {Text: "b"}}
+	c, _ := served(t, f)
+	stop := errors.New("full")
+	if err := c.Logs(t.Context(), orchestrator.LogQuery{}, func(orchestrator.Line) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("Logs = %v", err)
+	}
+}
+
+func TestErrorsCrossTheWire(t *testing.T) {
+	cluster := &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNodeFailed, Problems: []orchestrator.NodeProblem{
+		{Node: "n2", State: orchestrator.Failed, Reason: "exit 1", Hint: "beamyard logs n2", Output: []string{"boom"}},
+	}}
+	spec := &orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "name", Text: "no name", Hint: "give one"}}}
+	for _, tc := range []struct {
+		err   error
+		match []error
+		hint  string
+	}{
+		{errors.New("plain"), nil, ""},
+		{fmt.Errorf("start n1: %w", orchestrator.ErrPortTaken), []error{orchestrator.ErrPortTaken}, ""},
+		{orchestrator.WithHint(fmt.Errorf("%w: n9", orchestrator.ErrNoNode), "it has n1"), []error{orchestrator.ErrNoNode}, "it has n1"},
+		{orchestrator.WithHint(errors.New("100% wrong"), "100%% sure"), nil, "100% sure"},
+		{errors.Join(orchestrator.ErrConflict, orchestrator.ErrNotRunning), []error{orchestrator.ErrConflict, orchestrator.ErrNotRunning}, ""},
+		{cluster, []error{orchestrator.ErrNodeFailed}, "beamyard logs n2"},
+		{spec, []error{orchestrator.ErrInvalidSpec}, "give one"},
+	} {
+		t.Run(tc.err.Error(), func(t *testing.T) {
+			f := newFake()
+			f.fail = tc.err
+			c, _ := served(t, f)
+			for call, err := range map[string]error{
+				"call":   c.Down(t.Context()),
+				"stream": c.Logs(t.Context(), orchestrator.LogQuery{}, nil),
+			} {
+				if err == nil || err.Error() != tc.err.Error() {
+					t.Errorf("%s: error %q", call, err)
+				}
+				for _, m := range tc.match {
+					if !errors.Is(err, m) {
+						t.Errorf("%s: does not match %v", call, m)
+					}
+				}
+				if errors.Is(err, orchestrator.ErrEngineUnreachable) {
+					t.Errorf("%s: matches what it never was", call)
+				}
+				var h orchestrator.Hinter
+				if hinted := errors.As(err, &h); hinted != (tc.hint != "") || hinted && h.Hint() != tc.hint {
+					t.Errorf("%s: hint %v, want %q", call, h, tc.hint)
+				}
+			}
+		})
+	}
+}
+
+func TestTypedErrorsCrossWhole(t *testing.T) {
+	want := &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNotReady, Problems: []orchestrator.NodeProblem{
+		{Node: "n1", State: orchestrator.Starting, Reason: "n1 cannot resolve n2", Output: []string{"a", "b"}},
+	}}
+	decoded, err := DecodeError(EncodeError(want))
+	var got *orchestrator.ClusterError
+	if err != nil || !errors.As(decoded, &got) {
+		t.Fatalf("DecodeError = %v, %v", decoded, err)
+	}
+	if diff := cmp.Diff(want.Problems, got.Problems); diff != "" || !errors.Is(got, orchestrator.ErrNotReady) {
+		t.Error(got, diff)
+	}
+	if decoded, err := DecodeError(EncodeError(nil)); decoded != nil || err != nil {
+		t.Errorf("nil became %v, %v", decoded, err)
+	}
+	if _, err := DecodeError([]byte("no JSON")); err == nil {
+		t.Error("what is no error decodes")
+	}
+}
+
+// Every sentinel of the orchestrator is in the table, or a client could not
+// tell one failure from another.
+func TestEachKindHasItsOwnName(t *testing.T) {
+	seen := map[string]bool{}
+	for _, k := range kinds {
+		if seen[k.name] {
+			t.Errorf("%s twice", k.name)
+		}
+		seen[k.name] = true
+		if got, _ := DecodeError(EncodeError(k.err)); !errors.Is(got, k.err) {
+			t.Errorf("%s is lost on the way", k.name)
+		}
+	}
+}
+
+func TestACutStreamIsNoEnd(t *testing.T) {
+	home(t)
+	l, err := Listen("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, `{"item":{"seq":1}}`) // and no end, as a supervisor that is killed
+	})}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	defer func() { srv.Close(); <-done }()
+	c, err := Dial(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Events(t.Context(), 0, true, func(orchestrator.Event) error { return nil }); !errors.Is(err, ErrNoSupervisor) {
+		t.Errorf("Events = %v", err)
+	}
+}
+
+func TestServeEndsFollowersAndRemovesTheSocket(t *testing.T) {
+	f := newFake()
+	f.events = []orchestrator.Event{{Seq: 1}}
+	c, stop := served(t, f)
+	following := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.Events(t.Context(), 0, true, func(orchestrator.Event) error { close(following); return nil })
+	}()
+	<-following
+	if err := stop(); err != nil {
+		t.Errorf("Serve = %v", err)
+	}
+	<-ended
+	if _, err := Dial(t.Context(), "demo"); !errors.Is(err, ErrNoSupervisor) {
+		t.Errorf("Dial after the end = %v", err)
+	}
+	left, err := os.ReadDir(filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "beamyard"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// The reply to /down is on its way while the server is told to stop.
+func TestAnswersUnderWayAreFinished(t *testing.T) {
+	f := newFake()
+	c, stop := served(t, f)
+	got := make(chan error, 1)
+	go func() { got <- c.WaitReady(t.Context()) }()
+	f.gate <- struct{}{} // the handler is past its wait, its reply not written yet
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if err := <-got; err != nil {
+		t.Errorf("the answer was cut off: %v", err)
+	}
+}
+
+func TestListenIsForItsOwnerOnly(t *testing.T) {
+	folder := home(t)
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Listen("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for path, want := range map[string]os.FileMode{folder: 0o700 | os.ModeDir, filepath.Join(folder, "demo.sock"): 0o600 | os.ModeSocket, filepath.Join(folder, "demo.lock"): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v; want %v", path, info.Mode(), err, want)
+		}
+	}
+}
+
+func TestOneSupervisorPerCluster(t *testing.T) {
+	home(t)
+	first, err := Listen("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen("demo"); !errors.Is(err, ErrSupervised) {
+		t.Errorf("second Listen = %v", err)
+	}
+	if other, err := Listen("other"); err != nil {
+		t.Errorf("another cluster: %v", err)
+	} else {
+		other.Close()
+	}
+	first.Close()
+	if err := first.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closing twice: %v", err)
+	}
+	third, err := Listen("demo")
+	if err != nil {
+		t.Fatalf("after the first is gone: %v", err)
+	}
+	third.Close()
+}
+
+func TestStaleSocketIsReplaced(t *testing.T) {
+	folder := home(t)
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "demo.sock")
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false) // as after SIGKILL
+	stale.Close()
+	if _, err := Dial(t.Context(), "demo"); !errors.Is(err, ErrNoSupervisor) {
+		t.Fatalf("Dial of a stale socket = %v", err)
+	}
+	l, err := Listen("demo")
+	if err != nil {
+		t.Fatalf("Listen over a stale socket = %v", err)
+	}
+	l.Close()
+}
+
+func TestTooLongPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("d", 100))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	_, err := Listen("demo")
+	var h orchestrator.Hinter
+	if !errors.As(err, &h) || !strings.Contains(err.Error(), "at most 103") || !strings.Contains(h.Hint(), "XDG_RUNTIME_DIR") {
+		t.Errorf("Listen = %v", err)
+	}
+}
+
+func TestFolders(t *testing.T) {
+	dir := t.TempDir()
+	for _, tc := range []struct {
+		name, runtime, state, home string
+		want                       []string
+	}{
+		{"a login", dir, "", "/home/u", []string{dir + "/beamyard", "/home/u/.local/state/beamyard"}},
+		{"no login", "", "", "/home/u", []string{"/home/u/.local/state/beamyard"}},
+		{"a folder of the user's choice", "", "/var/s", "/home/u", []string{"/var/s/beamyard"}},
+		{"a runtime folder that is gone", dir + "/gone", "/var/s", "", []string{"/var/s/beamyard"}},
+		{"relative ones do not count", "run", "state", "/home/u", []string{"/home/u/.local/state/beamyard"}},
+		{"no home but a login", dir, "", "", []string{dir + "/beamyard"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Setenv("XDG_RUNTIME_DIR", tc.runtime)
+			t.Setenv("XDG_STATE_HOME", tc.state)
+			t.Setenv("HOME", tc.home)
+			got, err := folders()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A supervisor that was started with a login is found without one.
+func TestDialLooksInEveryFolder(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", dir)
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	l, err := Listen("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	c, err := Dial(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+func TestBadRequestsAreRefused(t *testing.T) {
+	c, _ := served(t, newFake())
+	for _, path := range []string{"/events?after=-1", "/events?follow=perhaps", "/logs?tail=x", "/logs?since=yesterday"} {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://demo"+path, nil)
+		resp, err := c.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w wireError
+		if err := json.NewDecoder(resp.Body).Decode(&w); err != nil || resp.StatusCode != http.StatusBadRequest || w.Text == "" {
+			t.Errorf("%s: %s %+v %v", path, resp.Status, w, err)
+		}
+		resp.Body.Close()
+	}
+}

@@ -1,0 +1,184 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/gofrs/flock"
+)
+
+// Errors of finding or taking a cluster's socket.
+var (
+	ErrNoSupervisor = errors.New("no supervisor answers")
+	ErrSupervised   = errors.New("another process supervises the cluster")
+)
+
+// maxPath is what sun_path of unix(7) leaves for a path with its NUL: 108 bytes
+// on Linux, 104 on BSD and macOS. The smaller one holds everywhere.
+const maxPath = 103
+
+// folders are where sockets may lie, the preferred one first. A detached
+// supervisor may have been started where XDG_RUNTIME_DIR was set (a login) and
+// be asked where it is not (cron, sudo), so readers look in all of them.
+func folders() ([]string, error) {
+	var all []string
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			all = append(all, filepath.Join(dir, "beamyard"))
+		}
+	}
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) { // the XDG specification says to ignore relative ones
+		home, err := os.UserHomeDir()
+		if err != nil {
+			if len(all) > 0 {
+				return all, nil
+			}
+			return nil, orchestrator.WithHint(fmt.Errorf("find a folder for control sockets: %w", err),
+				"set HOME, or XDG_RUNTIME_DIR to a folder of your own")
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return append(all, filepath.Join(state, "beamyard")), nil
+}
+
+// file is the path of a cluster's file in a folder.
+func file(folder, cluster, ext string) string { return filepath.Join(folder, cluster+ext) }
+
+// LogFile opens the file that a detached supervisor of the cluster writes to,
+// emptied, with mode 0600, beside the socket.
+func LogFile(cluster string) (*os.File, error) {
+	folder, err := makeFolder()
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(file(folder, cluster, ".log"), os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the supervisor's log: %w", err)
+	}
+	return f, nil
+}
+
+// makeFolder makes the preferred folder, for its owner only.
+func makeFolder() (string, error) {
+	all, err := folders()
+	if err != nil {
+		return "", err
+	}
+	folder := all[0]
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("make the folder for control sockets: %w", err)
+	}
+	// One that was there already may be open to others.
+	if err := os.Chmod(folder, 0o700); err != nil {
+		return "", fmt.Errorf("close the folder for control sockets to others: %w", err)
+	}
+	return folder, nil
+}
+
+// Listen takes the cluster's socket. It fails with [ErrSupervised] while
+// another process has it. Closing the listener removes the socket.
+func Listen(cluster string) (net.Listener, error) {
+	folder, err := makeFolder()
+	if err != nil {
+		return nil, err
+	}
+	path := file(folder, cluster, ".sock")
+	if len(path) > maxPath {
+		return nil, orchestrator.WithHint(fmt.Errorf("control socket %s: its path has %d bytes, a unix socket's at most %d", path, len(path), maxPath),
+			"set XDG_RUNTIME_DIR to a folder with a shorter path")
+	}
+	lock, err := acquire(file(folder, cluster, ".lock"))
+	if err != nil {
+		return nil, fmt.Errorf("lock control socket of %s: %w", cluster, err)
+	}
+	l := &listener{lock: lock}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		l.unlock()
+		return nil, fmt.Errorf("remove a stale control socket: %w", err)
+	}
+	if l.Listener, err = net.Listen("unix", path); err != nil {
+		l.unlock()
+		return nil, fmt.Errorf("listen on control socket: %w", err)
+	}
+	// Until here the umask decided; the folder's mode kept others out.
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("close the control socket to others: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// acquire locks a file that its holder removes. One that was removed between
+// opening and locking it locks nothing: try the next one.
+func acquire(path string) (*flock.Flock, error) {
+	for {
+		lock := flock.New(path, flock.SetPermissions(0o600))
+		ok, err := lock.TryLock()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, ErrSupervised
+		}
+		mine, err := lock.Stat()
+		if err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+		if there, err := os.Stat(path); err == nil && os.SameFile(mine, there) {
+			return lock, nil
+		}
+		if err := lock.Close(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+type listener struct {
+	net.Listener
+	lock *flock.Flock
+	once sync.Once
+}
+
+// Close closes and removes the socket, then gives up the lock.
+func (l *listener) Close() error {
+	err := net.ErrClosed
+	l.once.Do(func() {
+		err = l.Listener.Close() // removes the socket as well
+		l.unlock()
+	})
+	return err
+}
+
+func (l *listener) unlock() {
+	_ = os.Remove(l.lock.Path()) // left behind, it is an empty file that the next one locks
+	_ = l.lock.Close()           // the process's end does the same
+}
+
+// dial connects to the cluster's socket, wherever it lies.
+func dial(ctx context.Context, cluster string) (path string, err error) {
+	all, err := folders()
+	if err != nil {
+		return "", err
+	}
+	for _, folder := range all {
+		path = file(folder, cluster, ".sock")
+		if len(path) > maxPath {
+			continue
+		}
+		var conn net.Conn
+		if conn, err = new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
+			conn.Close()
+			return path, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	return "", fmt.Errorf("cluster %s: %w", cluster, ErrNoSupervisor)
+}

@@ -1,0 +1,178 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// kinds names the sentinels on the wire. An error may match several.
+var kinds = []struct {
+	name string
+	err  error
+}{
+	{"engine-unreachable", orchestrator.ErrEngineUnreachable},
+	{"engine-permission", orchestrator.ErrEnginePermission},
+	{"engine-too-old", orchestrator.ErrEngineTooOld},
+	{"not-found", orchestrator.ErrNotFound},
+	{"conflict", orchestrator.ErrConflict},
+	{"name-taken", orchestrator.ErrNameTaken},
+	{"not-running", orchestrator.ErrNotRunning},
+	{"port-taken", orchestrator.ErrPortTaken},
+	{"subnet-overlap", orchestrator.ErrSubnetOverlap},
+	{"address-pool", orchestrator.ErrAddressPool},
+	{"cannot-start", orchestrator.ErrCannotStart},
+	{"ulimit", orchestrator.ErrUlimit},
+	{"cluster-exists", orchestrator.ErrClusterExists},
+	{"no-cluster", orchestrator.ErrNoCluster},
+	{"no-node", orchestrator.ErrNoNode},
+	{"not-ready", orchestrator.ErrNotReady},
+	{"node-failed", orchestrator.ErrNodeFailed},
+	{"invalid-spec", orchestrator.ErrInvalidSpec},
+	{"closed", orchestrator.ErrClosed},
+	{"image-not-found", images.ErrNotFound},
+	{"no-registry", images.ErrNoRegistry},
+	{"supervised", ErrSupervised},
+	{"canceled", context.Canceled},
+	{"deadline", context.DeadlineExceeded},
+}
+
+// wireError is an error on the wire.
+type wireError struct {
+	Text     string                     `json:"text"`
+	Hint     string                     `json:"hint,omitempty"`
+	Kinds    []string                   `json:"kinds,omitempty"`
+	Spec     []orchestrator.Problem     `json:"spec,omitempty"`    // of a SpecError
+	Cluster  string                     `json:"cluster,omitempty"` // of a ClusterError
+	Problems []orchestrator.NodeProblem `json:"problems,omitempty"`
+}
+
+// EncodeError makes JSON of an error that [DecodeError] can read; nil is null.
+func EncodeError(err error) []byte {
+	data, jsonErr := json.Marshal(toWire(err))
+	if jsonErr != nil { // strings and numbers always encode
+		panic(jsonErr)
+	}
+	return data
+}
+
+// DecodeError reads what [EncodeError] made. The second error says that data
+// is something else.
+func DecodeError(data []byte) (decoded, err error) {
+	var w *wireError
+	if err := json.Unmarshal(data, &w); err != nil {
+		return nil, err
+	}
+	return w.err(), nil
+}
+
+func toWire(err error) *wireError {
+	if err == nil {
+		return nil
+	}
+	w := &wireError{Text: err.Error()}
+	for _, k := range kinds {
+		if errors.Is(err, k.err) {
+			w.Kinds = append(w.Kinds, k.name)
+		}
+	}
+	var h orchestrator.Hinter
+	if errors.As(err, &h) {
+		w.Hint = h.Hint()
+	}
+	// Only an error that is nothing else than the typed one crosses as it:
+	// what was wrapped around it would be lost.
+	var spec *orchestrator.SpecError
+	if errors.As(err, &spec) && spec.Error() == w.Text {
+		w.Spec = spec.Problems
+	}
+	var cluster *orchestrator.ClusterError
+	if errors.As(err, &cluster) && cluster.Error() == w.Text {
+		w.Cluster, w.Problems = cluster.Cluster, cluster.Problems
+	}
+	return w
+}
+
+func (w *wireError) err() error {
+	switch {
+	case w == nil:
+		return nil
+	case len(w.Spec) > 0:
+		return &orchestrator.SpecError{Problems: w.Spec}
+	case w.Cluster != "":
+		kind := orchestrator.ErrNotReady
+		for _, k := range w.Kinds {
+			if k == "node-failed" {
+				kind = orchestrator.ErrNodeFailed
+			}
+		}
+		return &orchestrator.ClusterError{Cluster: w.Cluster, Kind: kind, Problems: w.Problems}
+	}
+	plain := &remoteError{text: w.Text}
+	for _, name := range w.Kinds {
+		for _, k := range kinds { // a kind of a newer version is left out: text and hint are there
+			if k.name == name {
+				plain.kinds = append(plain.kinds, k.err)
+			}
+		}
+	}
+	if w.Hint == "" {
+		return plain
+	}
+	return orchestrator.WithHint(plain, "%s", w.Hint)
+}
+
+// remoteError is an error of the other side, with the sentinels it matched there.
+type remoteError struct {
+	text  string
+	kinds []error
+}
+
+func (e *remoteError) Error() string   { return e.text }
+func (e *remoteError) Unwrap() []error { return e.kinds }
+
+// frame is one line of a stream.
+type frame[T any] struct {
+	Item  *T         `json:"item,omitempty"`
+	Error *wireError `json:"error,omitempty"`
+	End   bool       `json:"end,omitempty"`
+}
+
+// line is a Line on the wire. Text may hold any bytes, which JSON's strings may
+// not: such a text travels as base64.
+type line struct {
+	orchestrator.Line
+	Raw []byte `json:"raw,omitempty"`
+}
+
+func toWireLine(l orchestrator.Line) line {
+	if utf8.ValidString(l.Text) {
+		return line{Line: l}
+	}
+	raw := []byte(l.Text)
+	l.Text = ""
+	return line{Line: l, Raw: raw}
+}
+
+func (l line) line() orchestrator.Line {
+	if l.Raw != nil {
+		l.Text = string(l.Raw)
+	}
+	return l.Line
+}
+
+// nodesRequest is the body of the /nodes endpoints.
+type nodesRequest struct {
+	Nodes  []string `json:"nodes"`
+	Signal string   `json:"signal,omitempty"`
+}
+
+// Supervisor says who serves a cluster.
+type Supervisor struct {
+	Cluster string `json:"cluster"`
+	PID     int    `json:"pid"`
+}

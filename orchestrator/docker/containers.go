@@ -1,0 +1,101 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// CreateContainer implements orchestrator.Containers: POST /containers/create.
+func (e *Engine) CreateContainer(ctx context.Context, c orchestrator.ContainerSpec) (string, error) {
+	config, host, networking := createRequest(c)
+	created, err := e.cli.ContainerCreate(ctx, config, host, networking, nil, c.Name)
+	if err != nil {
+		return "", e.failed("create container "+c.Name, err)
+	}
+	return created.ID, nil
+}
+
+// StartContainer implements orchestrator.Containers: POST /containers/{id}/start.
+func (e *Engine) StartContainer(ctx context.Context, id string) error {
+	return e.failed("start container "+short(id), e.cli.ContainerStart(ctx, id, container.StartOptions{}))
+}
+
+// StopContainer implements orchestrator.Containers: POST /containers/{id}/stop.
+func (e *Engine) StopContainer(ctx context.Context, id string, grace time.Duration) error {
+	seconds := int(math.Ceil(grace.Seconds()))
+	return e.failed("stop container "+short(id), e.cli.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}))
+}
+
+// KillContainer implements orchestrator.Containers: POST /containers/{id}/kill.
+func (e *Engine) KillContainer(ctx context.Context, id, signal string) error {
+	return e.failed("kill container "+short(id), e.cli.ContainerKill(ctx, id, signal))
+}
+
+// RemoveContainer implements orchestrator.Containers: DELETE /containers/{id}.
+// Somebody else's removal of the same container is waited for.
+func (e *Engine) RemoveContainer(ctx context.Context, id string) error {
+	for attempt := 0; ; attempt++ {
+		err := e.cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+		switch {
+		case err == nil, errdefs.IsNotFound(err):
+			return nil
+		case !errdefs.IsConflict(err) || attempt == 50:
+			return e.failed("remove container "+short(id), err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Containers implements orchestrator.Containers: GET /containers/json.
+func (e *Engine) Containers(ctx context.Context, labels map[string]string) ([]orchestrator.Container, error) {
+	list, err := e.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labels)})
+	if err != nil {
+		return nil, e.failed("list containers", err)
+	}
+	containers := make([]orchestrator.Container, len(list))
+	for i, s := range list {
+		containers[i] = listed(s)
+	}
+	return containers, nil
+}
+
+// InspectContainer implements orchestrator.Containers: GET /containers/{id}/json.
+func (e *Engine) InspectContainer(ctx context.Context, id string) (orchestrator.Container, error) {
+	if id == "" {
+		return orchestrator.Container{}, fmt.Errorf("inspect container: %w", errors.Join(orchestrator.ErrNotFound))
+	}
+	in, err := e.cli.ContainerInspect(ctx, id)
+	if err != nil {
+		return orchestrator.Container{}, e.failed("inspect container "+short(id), err)
+	}
+	return inspected(in), nil
+}
+
+func labelled(labels map[string]string) filters.Args {
+	f := filters.NewArgs()
+	for k, v := range labels {
+		f.Add("label", k+"="+v)
+	}
+	return f
+}
+
+// short is an ID as the docker command prints it; a name stays as it is.
+func short(id string) string {
+	if len(id) == 64 {
+		return id[:12]
+	}
+	return id
+}

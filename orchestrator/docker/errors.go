@@ -1,0 +1,98 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// signature tells an engine's error by a part of its text. This table is the
+// only place that reads engine texts; each line was seen on a real engine or
+// read in its source. Lower case.
+type signature struct {
+	text string
+	kind error
+	hint string
+}
+
+var signatures = []signature{
+	{"permission denied while trying to connect", orchestrator.ErrEnginePermission, "sudo usermod -aG docker $USER, then log in again"},
+	{"client version", orchestrator.ErrEngineTooOld, "upgrade the engine: Docker 20.10 or newer is needed"},
+	{"port is already allocated", orchestrator.ErrPortTaken, "see who has it: docker ps, or ss -ltnp"},
+	{"address already in use", orchestrator.ErrPortTaken, "see who has it: ss -ltnp"},
+	{"pool overlaps with other one", orchestrator.ErrSubnetOverlap, "choose another range: pool: in beamyard.yml"},
+	{"could not find an available, non-overlapping ipv4 address pool", orchestrator.ErrAddressPool, "docker network prune"},
+	{"all predefined address pools have been fully subnetted", orchestrator.ErrAddressPool, "docker network prune"},
+	{"error setting rlimit", orchestrator.ErrUlimit, "start the engine with a higher limit of open files"},
+	{"is already in use by container", orchestrator.ErrNameTaken, "see it with `docker ps -a`, remove it with `docker rm -f NAME`"},
+	{"executable file not found", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},
+	{"no such file or directory: unknown", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},
+	{"exec format error", orchestrator.ErrCannotStart, "the image is for another processor: pull or build it for this platform"},
+	{"oci runtime create failed", orchestrator.ErrCannotStart, "check the image's entrypoint and the command"},
+	{"failed to create shim", orchestrator.ErrCannotStart, "check the image's entrypoint and the command"},
+	{"is not running", orchestrator.ErrNotRunning, ""},
+	{"has active endpoints", orchestrator.ErrConflict, "remove the containers of the network first"},
+	{"no such image", images.ErrNotFound, ""},
+	{"manifest unknown", images.ErrNotFound, ""},
+	{"pull access denied", images.ErrNotFound, "check the image's name, or `docker login`"},
+	{"repository does not exist", images.ErrNotFound, "check the image's name"},
+	{"no such host", images.ErrNoRegistry, ""},
+	{"server misbehaving", images.ErrNoRegistry, ""},
+	{"connection refused", images.ErrNoRegistry, ""},
+	{"i/o timeout", images.ErrNoRegistry, ""},
+	{"network is unreachable", images.ErrNoRegistry, ""},
+	{"client.timeout exceeded", images.ErrNoRegistry, ""},
+	{"context deadline exceeded", images.ErrNoRegistry, ""},
+}
+
+// engineError is an engine's error with what it means and what to do.
+type engineError struct {
+	doing string
+	err   error
+	kind  error
+	hint  string
+}
+
+func (e *engineError) Error() string   { return fmt.Sprintf("%s: %v", e.doing, e.err) }
+func (e *engineError) Unwrap() []error { return []error{e.err, e.kind} }
+func (e *engineError) Hint() string    { return e.hint }
+
+// failed gives an engine's error its meaning.
+func (e *Engine) failed(doing string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	wrapped := &engineError{doing: doing, err: err}
+	text := strings.ToLower(err.Error())
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		wrapped.kind, wrapped.hint = orchestrator.ErrEnginePermission, signatures[0].hint
+		return wrapped
+	case client.IsErrConnectionFailed(err), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+		wrapped.kind, wrapped.hint = orchestrator.ErrEngineUnreachable, "start it (`sudo systemctl start docker`, or `dockerd`), or point DOCKER_HOST at one that runs; it was sought at "+e.endpoint
+		return wrapped
+	}
+	for _, s := range signatures {
+		if strings.Contains(text, s.text) {
+			wrapped.kind, wrapped.hint = s.kind, s.hint
+			return wrapped
+		}
+	}
+	switch {
+	case errdefs.IsNotFound(err):
+		wrapped.kind = orchestrator.ErrNotFound
+	case errdefs.IsConflict(err):
+		wrapped.kind = orchestrator.ErrConflict
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return wrapped
+}

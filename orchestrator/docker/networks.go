@@ -1,0 +1,58 @@
+package docker
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/network"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// CreateNetwork implements orchestrator.Networks: POST /networks/create.
+func (e *Engine) CreateNetwork(ctx context.Context, n orchestrator.NetworkSpec) (string, error) {
+	config := network.IPAMConfig{Subnet: n.Subnet.String(), Gateway: n.Gateway.String()}
+	if n.IPRange.IsValid() {
+		config.IPRange = n.IPRange.String()
+	}
+	options := map[string]string{}
+	if n.MTU != "" {
+		options["com.docker.network.driver.mtu"] = n.MTU
+	}
+	created, err := e.cli.NetworkCreate(ctx, n.Name, network.CreateOptions{
+		Driver: "bridge", IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{config}},
+		Options: options, Labels: n.Labels,
+	})
+	if err != nil {
+		return "", e.failed("create network "+n.Name, err)
+	}
+	return created.ID, nil
+}
+
+// RemoveNetwork implements orchestrator.Networks: DELETE /networks/{id}.
+func (e *Engine) RemoveNetwork(ctx context.Context, id string) error {
+	err := e.cli.NetworkRemove(ctx, id)
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	return e.failed("remove network "+short(id), err)
+}
+
+// Networks implements orchestrator.Networks: GET /networks.
+func (e *Engine) Networks(ctx context.Context, labels map[string]string) ([]orchestrator.Network, error) {
+	list, err := e.cli.NetworkList(ctx, network.ListOptions{Filters: labelled(labels)})
+	if err != nil {
+		return nil, e.failed("list networks", err)
+	}
+	networks := make([]orchestrator.Network, len(list))
+	for i, n := range list {
+		networks[i] = orchestrator.Network{ID: n.ID, Name: n.Name, Created: n.Created, Labels: n.Labels, Containers: len(n.Containers)}
+		for _, c := range n.IPAM.Config {
+			if p, err := netip.ParsePrefix(c.Subnet); err == nil {
+				networks[i].Subnets = append(networks[i].Subnets, p)
+			}
+		}
+	}
+	return networks, nil
+}

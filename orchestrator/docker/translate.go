@@ -1,0 +1,175 @@
+package docker
+
+import (
+	"maps"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/go-connections/nat"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// This file is pure: our words to the engine's and back.
+
+// createRequest is the body of POST /containers/create.
+func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
+	init, grace := true, int(math.Ceil(c.StopTimeout.Seconds()))
+	config := &container.Config{
+		Image: c.Image, Hostname: c.Hostname, Entrypoint: c.Entrypoint, Cmd: c.Command, Env: c.Env,
+		User: c.User, WorkingDir: c.WorkingDir, Labels: c.Labels,
+		ExposedPorts: nat.PortSet{},
+		// An image's own health check makes three events a probe, which push
+		// others out of the engine's ring of 256.
+		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
+	}
+	if grace > 0 {
+		config.StopTimeout = &grace // so that a foreign `docker stop` waits as long as ours
+	}
+	host := &container.HostConfig{
+		Init:          &init, // reaps zombies and forwards TERM (erlang/otp#6534)
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+		AutoRemove:    false, // logs cannot be read from a removed container
+		PortBindings:  nat.PortMap{},
+		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{
+			"max-size": c.LogMaxSize, "max-file": strconv.Itoa(c.LogMaxFile),
+		}},
+		Resources: container.Resources{Memory: c.Memory, NanoCPUs: int64(c.CPUs * 1e9)},
+	}
+	if c.LogMaxSize == "" {
+		host.LogConfig = container.LogConfig{Type: "json-file"}
+	}
+	if c.NoFile > 0 {
+		host.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: c.NoFile, Hard: c.NoFile}}
+	}
+	for _, p := range c.Ports {
+		port := nat.Port(strconv.Itoa(int(p.Container)) + "/tcp")
+		config.ExposedPorts[port] = struct{}{}
+		host.PortBindings[port] = append(host.PortBindings[port], nat.PortBinding{HostIP: p.HostIP, HostPort: strconv.Itoa(int(p.Host))})
+	}
+	networking := &network.NetworkingConfig{}
+	if c.NetworkID != "" {
+		host.NetworkMode = container.NetworkMode(c.NetworkID)
+		endpoint := &network.EndpointSettings{Aliases: c.Aliases}
+		if c.IP.IsValid() {
+			endpoint.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: c.IP.String()}
+		}
+		networking.EndpointsConfig = map[string]*network.EndpointSettings{c.NetworkID: endpoint}
+	}
+	return config, host, networking
+}
+
+// inspected is what GET /containers/{id}/json tells.
+func inspected(in container.InspectResponse) orchestrator.Container {
+	c := orchestrator.Container{
+		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Image,
+		Created: parseTime(in.Created), State: state(in.State),
+	}
+	if in.Config != nil {
+		c.Labels = in.Config.Labels
+	}
+	if in.HostConfig != nil {
+		c.Ports = bindings(in.HostConfig.PortBindings)
+	}
+	if in.NetworkSettings != nil {
+		for _, name := range slices.Sorted(maps.Keys(in.NetworkSettings.Networks)) {
+			n := in.NetworkSettings.Networks[name]
+			c.Networks = append(c.Networks, n.NetworkID)
+			if c.IP.IsValid() {
+				continue
+			}
+			c.IP, _ = netip.ParseAddr(n.IPAddress)
+			if !c.IP.IsValid() && n.IPAMConfig != nil {
+				c.IP, _ = netip.ParseAddr(n.IPAMConfig.IPv4Address) // not running: the one that is fixed
+			}
+		}
+	}
+	return c
+}
+
+func state(s *container.State) orchestrator.ContainerState {
+	if s == nil {
+		return orchestrator.ContainerState{}
+	}
+	return orchestrator.ContainerState{
+		Status: string(s.Status), Running: s.Running, Paused: s.Paused, PID: s.Pid,
+		ExitCode: s.ExitCode, OOMKilled: s.OOMKilled, Error: s.Error,
+		StartedAt: parseTime(s.StartedAt), FinishedAt: parseTime(s.FinishedAt),
+	}
+}
+
+// bindings are the configured ports, in order.
+func bindings(ports nat.PortMap) []orchestrator.PortBinding {
+	var list []orchestrator.PortBinding
+	for port, on := range ports {
+		for _, b := range on {
+			host, err := strconv.ParseUint(b.HostPort, 10, 16)
+			if err != nil {
+				continue // no fixed port
+			}
+			list = append(list, orchestrator.PortBinding{Container: uint16(port.Int()), HostIP: b.HostIP, Host: uint16(host)})
+		}
+	}
+	slices.SortFunc(list, func(a, b orchestrator.PortBinding) int { return int(a.Container) - int(b.Container) })
+	return list
+}
+
+// listed is an entry of GET /containers/json.
+func listed(s container.Summary) orchestrator.Container {
+	c := orchestrator.Container{
+		ID: s.ID, Image: s.ImageID, Labels: s.Labels, Created: time.Unix(s.Created, 0),
+		State: orchestrator.ContainerState{
+			Status: string(s.State), Running: s.State == "running" || s.State == "paused", Paused: s.State == "paused",
+		},
+	}
+	if len(s.Names) > 0 {
+		c.Name = strings.TrimPrefix(s.Names[0], "/")
+	}
+	for _, p := range s.Ports {
+		if p.PublicPort != 0 && p.Type == "tcp" {
+			c.Ports = append(c.Ports, orchestrator.PortBinding{Container: p.PrivatePort, HostIP: p.IP, Host: p.PublicPort})
+		}
+	}
+	if s.NetworkSettings != nil {
+		for _, n := range s.NetworkSettings.Networks {
+			c.Networks = append(c.Networks, n.NetworkID)
+			if ip, err := netip.ParseAddr(n.IPAddress); err == nil {
+				c.IP = ip
+			}
+		}
+	}
+	return c
+}
+
+// attributes of an event that are the engine's own; all others are labels.
+var attributes = map[string]bool{"name": true, "image": true, "exitCode": true, "signal": true, "execDuration": true}
+
+// heard is an event message.
+func heard(m events.Message) orchestrator.ContainerEvent {
+	e := orchestrator.ContainerEvent{
+		ID: m.Actor.ID, Name: m.Actor.Attributes["name"], Action: string(m.Action),
+		Time: time.Unix(0, m.TimeNano), Signal: m.Actor.Attributes["signal"], Labels: map[string]string{},
+	}
+	for k, v := range m.Actor.Attributes {
+		if !attributes[k] {
+			e.Labels[k] = v
+		}
+	}
+	e.ExitCode, _ = strconv.Atoi(m.Actor.Attributes["exitCode"]) // only on die
+	return e
+}
+
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil || t.Year() <= 1 {
+		return time.Time{} // "0001-01-01T00:00:00Z" means never
+	}
+	return t
+}
