@@ -50,7 +50,7 @@ type Cluster struct {
 	site    *site // what prepare made; written before the loop starts
 	started atomic.Bool
 
-	view    atomic.Pointer[Status]
+	view    atomic.Pointer[view]
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced with each new view
 	waiting map[waiter]chan error
@@ -71,6 +71,12 @@ type Cluster struct {
 }
 
 var _ Controller = (*Cluster)(nil)
+
+// view is what the loop shows to other goroutines.
+type view struct {
+	Status
+	failed *ClusterError // nodes that failed for good since all were Ready
+}
 
 // New checks the spec and does no I/O. The error is a [SpecError].
 func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
@@ -189,15 +195,16 @@ func (c *Cluster) Spec() Spec { return c.spec }
 
 // publish makes the supervisor's state visible to other goroutines.
 func (c *Cluster) publish(now time.Time) {
-	st := &Status{
+	st := &view{Status: Status{
 		Cluster: c.spec.Name, Supervised: true, Network: c.spec.names().Network(),
 		Image: c.spec.Image, Source: c.spec.Source,
-	}
+	}}
 	if c.site != nil {
 		st.NetworkID, st.Subnet, st.Created = c.site.networkID, c.site.subnet.Prefix, c.site.created
 		st.Image = c.site.spec.Image
 	}
 	st.Nodes, st.Ready = c.sup.snapshot(now)
+	st.failed = c.sup.failed()
 	for i := range st.Nodes {
 		st.Nodes[i].Reason = c.clean(st.Nodes[i].Reason)
 	}
@@ -227,7 +234,7 @@ func (c *Cluster) finish(err error) {
 }
 
 // Status implements [Controller]; it never fails.
-func (c *Cluster) Status(context.Context) (Status, error) { return *c.view.Load(), nil }
+func (c *Cluster) Status(context.Context) (Status, error) { return c.view.Load().Status, nil }
 
 // WaitReady implements [Controller].
 func (c *Cluster) WaitReady(ctx context.Context) error {
@@ -243,6 +250,8 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 			return ErrClosed
 		case st.Ready:
 			return nil
+		case st.failed != nil:
+			return c.excerpts(st.failed)
 		}
 		select {
 		case <-changed:
@@ -359,6 +368,7 @@ func (c *Cluster) reply(w waiter, err error) {
 func (c *Cluster) excerpts(err error) error {
 	var ce *ClusterError
 	if errors.As(err, &ce) {
+		ce.Problems = slices.Clone(ce.Problems)
 		for i, p := range ce.Problems {
 			ce.Problems[i].Reason = c.clean(p.Reason)
 			if o := c.outputs[p.Node]; o != nil {

@@ -18,8 +18,10 @@ import (
 // position. Readers of the [Output] never hold it up.
 
 const (
-	// drainTime bounds the reading of what a run left, when the engine fails.
-	drainTime = 2 * time.Second
+	// What a run left is asked for again for drainTime, where the engine fails,
+	// and read for drainLimit at most: an engine decodes a log, up to 30 MB, from
+	// its oldest file on (about 300,000 lines/s) to find where to begin.
+	drainTime, drainLimit = 2 * time.Second, 10 * time.Second
 	// overlap is how far before the last line a read begins. See follower.since.
 	overlap = time.Second
 
@@ -76,7 +78,7 @@ func newFollower(out *Output) *follower { return &follower{out: out} }
 // runs, until the container has exited and everything is read (nil), the next
 // run is followed (nil), or ctx ends (its error). Broken streams are resumed. A
 // container that is gone matches [ErrNotFound]; an engine that fails for 2 s
-// after the exit gives its error.
+// after the exit, or stalls for 10 s, gives its error.
 func (f *follower) follow(ctx context.Context, r runLog) error {
 	parent := ctx
 	ctx, release := f.take(ctx, r)
@@ -151,13 +153,13 @@ func (f *follower) copyRun(ctx context.Context, r runLog) error {
 }
 
 // drain reads what is left of a run that is over: a stream that follows may
-// have broken just before the exit.
+// have broken, or been ended by the engine, just before the last line.
 func (f *follower) drain(ctx context.Context, r runLog) error {
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	ctx, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
-	for {
+	for begin := time.Now(); ; {
 		_, err := f.copyStream(ctx, r, false)
-		if err == nil || errors.Is(err, ErrNotFound) || !pause(ctx, firstRetry) {
+		if err == nil || errors.Is(err, ErrNotFound) || time.Since(begin) >= drainTime || !pause(ctx, firstRetry) {
 			return err
 		}
 	}

@@ -33,8 +33,10 @@ type logEngine struct {
 	// breaks says how each stream in turn ends: after so many bytes, cleanly if
 	// the number is odd; at once with an error for 0. Later ones do not break.
 	breaks []int
-	// refuse is the answer to every Logs, unless it is nil.
+	// refuse is the answer to every Logs, unless it is nil; stall keeps every
+	// new stream from saying anything.
 	refuse error
+	stall  bool
 }
 
 type logFrame struct {
@@ -76,7 +78,7 @@ func (e *logEngine) Logs(ctx context.Context, _ string, since time.Time, follow 
 	if e.refuse != nil {
 		return nil, e.refuse
 	}
-	r := &logReader{ctx: ctx, engine: e, since: since, follow: follow, run: e.run, next: e.rotated, left: -1}
+	r := &logReader{ctx: ctx, engine: e, since: since, follow: follow, run: e.run, next: e.rotated, left: -1, stall: e.stall}
 	if len(e.breaks) > 0 {
 		r.left, e.breaks = e.breaks[0], e.breaks[1:]
 		r.clean = follow && r.left%2 == 1 // one that does not follow ends cleanly at its end only
@@ -97,6 +99,7 @@ type logReader struct {
 	buf    []byte
 	left   int // bytes until it breaks; -1: it does not
 	clean  bool
+	stall  bool
 }
 
 var errReset = errors.New("connection reset by peer")
@@ -104,6 +107,10 @@ var errReset = errors.New("connection reset by peer")
 func (r *logReader) Close() error { return nil }
 
 func (r *logReader) Read(p []byte) (int, error) {
+	if r.stall {
+		<-r.ctx.Done()
+		return 0, r.ctx.Err()
+	}
 	for len(r.buf) == 0 {
 		e := r.engine
 		e.mu.Lock()
@@ -365,6 +372,7 @@ func TestFollowEndsInTime(t *testing.T) {
 		{"the container is gone", func(f *followTest, _ context.CancelFunc) { f.refuse = ErrNotFound; f.exit() }, ErrNotFound, 0},
 		{"the context ends", func(_ *followTest, cancel context.CancelFunc) { cancel() }, context.Canceled, 0},
 		{"the engine fails at the exit", func(f *followTest, _ context.CancelFunc) { f.refuse = ErrEngineUnreachable; f.exit() }, ErrEngineUnreachable, drainTime},
+		{"the engine stalls at the exit", func(f *followTest, _ context.CancelFunc) { f.stall = true; f.exit() }, context.DeadlineExceeded, drainLimit},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

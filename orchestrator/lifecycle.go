@@ -26,7 +26,7 @@ func (s *supervisor) startAgain(m *member) {
 	}
 	why := ""
 	if m.lastExit != nil {
-		why = " (" + m.lastExit.String() + ")"
+		why = fmt.Sprintf(" (exit %d, %s)", m.lastExit.Code, m.lastExit.Class)
 	}
 	m.newRun()
 	m.want, m.busy, m.startedAt = true, starting, s.now
@@ -169,7 +169,7 @@ func (s *supervisor) again(m *member) {
 // endRun ends what watches the run.
 func (s *supervisor) endRun(m *member) {
 	m.live, m.proven, m.connecting, m.paused = false, false, false, false
-	m.peers = nil
+	m.peers, m.pid = nil, 0
 	if m.probing {
 		m.probing = false
 		s.do(actForget{m.report()})
@@ -230,6 +230,9 @@ func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 	default:
 		if d.reason != "" {
 			reason += "; not restarted: " + d.reason
+		}
+		if hint == "" && (e.Code == 126 || e.Code == 127) {
+			hint = "the image cannot run the command: give a Mix project's folder or an image with Elixir, or set command: in beamyard.yml"
 		}
 		if hint == "" {
 			hint = fmt.Sprintf("beamyard logs %s --tail 50", m.name)
@@ -353,7 +356,7 @@ func (s *supervisor) seen(msg msgSeen) {
 			s.startedOutside(m, c.ID, c.State.StartedAt)
 			return
 		}
-		m.paused = c.State.Paused
+		m.paused, m.pid = c.State.Paused, c.State.PID
 	case m.state.Running() && m.ending == nil && (m.runSince.IsZero() || !c.State.FinishedAt.Before(m.runSince)):
 		e := Exit{Code: c.State.ExitCode, At: c.State.FinishedAt}
 		if c.State.OOMKilled {
@@ -374,7 +377,7 @@ func (s *supervisor) adopt(msg msgAdopted) {
 	m.at = placement{ip: c.IP, ports: c.Ports}
 	m.startedAt, m.stoppedAt = c.State.StartedAt, c.State.FinishedAt
 	if c.State.Running {
-		m.want, m.runSince, m.paused = true, c.State.StartedAt, c.State.Paused
+		m.want, m.runSince, m.paused, m.pid = true, c.State.StartedAt, c.State.Paused, c.State.PID
 		s.setState(m, Starting, "adopted", "")
 		s.running(m)
 		return

@@ -17,6 +17,7 @@ type member struct {
 
 	inc  int    // the n-th start; reports about another one are stale
 	id   string // the container's; "" while there is none
+	pid  int    // of its first process on the engine's host; 0 while it is down
 	at   placement
 	busy operation
 	want bool // it should run
@@ -75,6 +76,7 @@ func (m *member) report() report { return report{node: m.name, inc: m.inc} }
 // newRun forgets what belonged to the last run.
 func (m *member) newRun() {
 	m.inc++
+	m.pid = 0
 	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo = false, false, false, false, false, false, false, false
 	m.peers, m.signals, m.ending = nil, nil, nil
 	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}
@@ -120,6 +122,7 @@ func (m *member) status(s Spec, now time.Time) NodeStatus {
 		IP:            m.at.ip,
 		Container:     names.Container(m.name),
 		ContainerID:   m.id,
+		PID:           m.pid,
 		Peers:         slices.Clone(m.peers),
 		Incarnation:   m.inc,
 		RestartCount:  m.hist.total,

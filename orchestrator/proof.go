@@ -186,6 +186,7 @@ func (s *supervisor) evaluate() {
 				if m.hist.readyAt.IsZero() {
 					m.hist.readyAt = s.now
 					m.hist.slogan = ""
+					s.do(actInspect{m.report()}) // for its pid
 				}
 				m.doubtUntil = time.Time{}
 				s.setState(m, Ready, "", "")

@@ -259,7 +259,7 @@ func (s *supervisor) checkForming() {
 func (s *supervisor) explain(kind error) *ClusterError {
 	e := &ClusterError{Cluster: s.spec.Name, Kind: kind}
 	for _, m := range s.nodes {
-		if m.state == Ready || (kind == ErrNodeFailed && !m.state.Final()) { //nolint:errorlint // a value of this package, not an error received
+		if m.state == Ready || (kind == ErrNodeFailed && (!m.state.Final() || s.formed && m.state != Failed)) { //nolint:errorlint // a value of this package, not an error received
 			continue
 		}
 		reason := m.reason
@@ -269,6 +269,15 @@ func (s *supervisor) explain(kind error) *ClusterError {
 		e.Problems = append(e.Problems, NodeProblem{Node: m.name, State: m.state, Reason: reason, Hint: m.hint})
 	}
 	return e
+}
+
+// failed says which nodes failed for good since the cluster was formed; before
+// that a failure ends the forming itself.
+func (s *supervisor) failed() *ClusterError {
+	if !s.formed || s.down || !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == Failed }) {
+		return nil
+	}
+	return s.explain(ErrNodeFailed)
 }
 
 // bringDown stops everything; checkDown removes it once all is quiet.

@@ -55,12 +55,22 @@ func (b *board) node(name string, now time.Time) *boardNode {
 	return &b.nodes[len(b.nodes)-1]
 }
 
-// lines draws at most height lines of at most width columns.
-func (b *board) lines(now time.Time, width, height int, color func(string) string) []string {
+// lines draws at most height lines of at most width columns. The last drawing
+// of all has no timer that still runs.
+func (b *board) lines(now time.Time, last bool, width, height int, color func(string) string) []string {
 	if b.phase == "" {
 		return nil
 	}
-	all := []string{b.line("…", b.phase, now.Sub(b.since))}
+	mark := "…"
+	if last {
+		mark = "✓"
+		for _, n := range b.nodes {
+			if n.state != orchestrator.Ready {
+				mark = "·"
+			}
+		}
+	}
+	all := []string{b.line(mark, b.phase, now.Sub(b.since))}
 	longest := 0
 	for _, n := range b.nodes {
 		longest = max(longest, len(n.name))
@@ -70,14 +80,15 @@ func (b *board) lines(now time.Time, width, height int, color func(string) strin
 			all = append(all, fmt.Sprintf("    … and %s more", plural(len(b.nodes)-i, "node")))
 			break
 		}
-		mark, code := "…", "36"
+		code := "36"
+		mark = "  …"
 		switch n.state {
 		case orchestrator.Ready:
-			mark, code = "✓", "32"
+			mark, code = "  ✓", "32"
 		case orchestrator.Failed:
-			mark, code = "✗", "31"
+			mark, code = "  ✗", "31"
 		case orchestrator.BackingOff, orchestrator.Degraded:
-			mark, code = "!", "33"
+			mark, code = "  !", "33"
 		case orchestrator.Pending, orchestrator.Creating, orchestrator.Starting, orchestrator.Stopping,
 			orchestrator.Stopped, orchestrator.Completed:
 		}
@@ -86,7 +97,7 @@ func (b *board) lines(now time.Time, width, height int, color func(string) strin
 			took = n.ended.Sub(n.begun)
 		}
 		text := fmt.Sprintf("%-*s  %s", longest, n.name, n.state)
-		all = append(all, "  "+color(code)+clip(b.line(mark, text, took), width-2)+color("0"))
+		all = append(all, color(code)+clip(b.line(mark, text, took), width)+color("0"))
 	}
 	all[0] = clip(all[0], width)
 	return all
@@ -94,8 +105,9 @@ func (b *board) lines(now time.Time, width, height int, color func(string) strin
 
 // line is "✓ text      1.2s".
 func (b *board) line(mark, text string, took time.Duration) string {
-	pad := max(1, 46-utf8.RuneCountInString(text))
-	return fmt.Sprintf("%s %s%s%5.1fs", mark, text, strings.Repeat(" ", pad), took.Seconds())
+	left := mark + " " + text
+	pad := max(1, 48-utf8.RuneCountInString(left))
+	return fmt.Sprintf("%s%s%5.1fs", left, strings.Repeat(" ", pad), took.Seconds())
 }
 
 // clip cuts a text so that a terminal of that width does not wrap it: a line

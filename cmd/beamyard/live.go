@@ -100,7 +100,7 @@ func (l *live) draw(above string) {
 	if above != "" {
 		b.WriteString(eraseToEnd + above)
 	}
-	lines := l.board.lines(l.now(), l.out.width(), l.height(), l.out.color)
+	lines := l.board.lines(l.now(), l.closed, l.out.width(), l.height(), l.out.color)
 	for _, line := range lines {
 		b.WriteString(line + eraseToLine + "\n")
 	}
@@ -130,8 +130,8 @@ func (l *live) close() {
 	if len(l.rest) > 0 {
 		l.draw(string(l.rest) + "\n")
 	}
-	l.draw("")
 	l.closed = true
+	l.draw("")
 	fmt.Fprint(l.out, showCursor)
 	l.mu.Unlock()
 	close(l.stop)

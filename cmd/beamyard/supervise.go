@@ -89,5 +89,8 @@ func (c *superviseCmd) supervise(ctx context.Context, a *app, report func(error)
 	})
 	err = cluster.Run(ctx)
 	cancel()
-	return errors.Join(err, <-served)
+	if err = errors.Join(err, <-served); err == nil && ctx.Err() == nil {
+		return control.RemoveLog(req.Spec.Name) // taken down: nothing of it stays
+	}
+	return err
 }

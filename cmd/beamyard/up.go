@@ -308,3 +308,18 @@ func (u *up) next(st orchestrator.Status) {
 	u.say("  beamyard rpc %s/%s 'Node.list()'", st.Cluster, first.Name)
 	u.say("  beamyard down %s", st.Cluster)
 }
+
+// draw shows the events of a cluster until ctx ends, the last ones included.
+// Drawing is all it is for: an error of it is none of the command.
+func (u *up) draw(ctx context.Context, c orchestrator.Controller) {
+	var last uint64
+	show := func(e orchestrator.Event) error {
+		last = e.Seq
+		u.progress.event(e)
+		return nil
+	}
+	_ = c.Events(ctx, 0, true, show)
+	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
+	defer cancel()
+	_ = c.Events(rest, last, false, show)
+}

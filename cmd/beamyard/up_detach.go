@@ -124,17 +124,7 @@ func (u *up) watch(ctx context.Context) {
 		client, err := control.Dial(ctx, u.spec.Name)
 		if err == nil {
 			defer client.Close()
-			var last uint64
-			draw := func(e orchestrator.Event) error {
-				last = e.Seq
-				u.progress.event(e)
-				return nil
-			}
-			// The report says how it ends, this only draws: no error of it counts.
-			_ = client.Events(ctx, 0, true, draw)
-			rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
-			defer cancel()
-			_ = client.Events(rest, last, false, draw)
+			u.draw(ctx, client)
 			return
 		}
 		select {
@@ -153,7 +143,7 @@ func (c *child) outcome(report []byte) error {
 			return c.cmd.Process.Release()
 		}
 		_ = c.cmd.Wait() // its exit code says less than the report
-		return decoded
+		return errors.Join(decoded, os.Remove(c.log))
 	}
 	err := c.cmd.Wait()
 	said, _ := os.ReadFile(c.log) // without it, the exit alone is told
@@ -176,7 +166,8 @@ func noError(err error) error {
 func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 	if adopt {
 		u.say("%s goes on; its supervisor too", u.spec.Name)
-		return errors.Join(errInterrupted, c.cmd.Process.Release())
+		_ = c.cmd.Process.Release() // not ours to wait for
+		return errInterrupted
 	}
 	u.say("stopping %s; Ctrl-C again does not wait for its nodes", u.spec.Name)
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)

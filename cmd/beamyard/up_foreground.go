@@ -50,26 +50,35 @@ func (u *up) foreground(ctx context.Context) error {
 		case <-work.Done():
 		}
 	})
+	drawing, stopDrawing := context.WithCancel(work)
 	drawn := make(chan struct{})
 	wg.Go(func() {
 		defer close(drawn)
-		// It ends with the cluster, so that its last words are drawn.
-		_ = cluster.Events(context.WithoutCancel(work), 0, true, func(e orchestrator.Event) error { u.progress.event(e); return nil })
+		u.draw(drawing, cluster)
 	})
+	settle := func() {
+		stopDrawing()
+		<-drawn
+		u.progress.close()
+	}
+	defer settle()
 
 	if err := cluster.WaitReady(running); err != nil {
 		if ctx.Err() != nil {
-			u.progress.close()
+			settle()
 			u.say("stopping %s; Ctrl-C again does not wait for its nodes", u.spec.Name)
 		}
 		err := <-ended
-		<-drawn
-		u.progress.close()
+		settle()
 		return u.outcome(ctx, err, <-served)
 	}
-	u.progress.close()
+	settle()
 	outputErr := u.followLogs(ctx, work, stopRunning, cluster)
-	return errors.Join(u.outcome(ctx, <-ended, <-served), outputErr)
+	err = u.outcome(ctx, <-ended, <-served)
+	if outputErr != nil {
+		return errors.Join(outputErr, err)
+	}
+	return err
 }
 
 // followLogs shows the table and then the logs, until the cluster is over.

@@ -494,13 +494,14 @@ func TestFolders(t *testing.T) {
 		{"a runtime folder that is gone", dir + "/gone", "/var/s", "", []string{"/var/s/beamyard"}},
 		{"relative ones do not count", "run", "state", "/home/u", []string{"/home/u/.local/state/beamyard"}},
 		{"no home but a login", dir, "", "", []string{dir + "/beamyard"}},
+		{"neither", "", "", "", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Setenv("XDG_RUNTIME_DIR", tc.runtime)
 			t.Setenv("XDG_STATE_HOME", tc.state)
 			t.Setenv("HOME", tc.home)
 			got, err := folders()
-			if err != nil {
+			if (err != nil) != (tc.want == nil) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

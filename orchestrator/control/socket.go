@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -23,9 +24,9 @@ var (
 // on Linux, 104 on BSD and macOS. The smaller one holds everywhere.
 const maxPath = 103
 
-// folders are where sockets may lie, the preferred one first. A detached
+// folders are where sockets may lie, the one to listen in first. A detached
 // supervisor may have been started where XDG_RUNTIME_DIR was set (a login) and
-// be asked where it is not (cron, sudo), so readers look in all of them.
+// be asked where it is not (cron, sudo, su), so readers look in all of them.
 func folders() ([]string, error) {
 	var all []string
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
@@ -35,17 +36,30 @@ func folders() ([]string, error) {
 	}
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) { // the XDG specification says to ignore relative ones
-		home, err := os.UserHomeDir()
-		if err != nil {
-			if len(all) > 0 {
-				return all, nil
-			}
-			return nil, orchestrator.WithHint(fmt.Errorf("find a folder for control sockets: %w", err),
-				"set HOME, or XDG_RUNTIME_DIR to a folder of your own")
+		state = ""
+		if home, err := os.UserHomeDir(); err == nil {
+			state = filepath.Join(home, ".local", "state")
 		}
-		state = filepath.Join(home, ".local", "state")
 	}
-	return append(all, filepath.Join(state, "beamyard")), nil
+	if state != "" {
+		all = append(all, filepath.Join(state, "beamyard"))
+	}
+	if len(all) == 0 {
+		return nil, orchestrator.WithHint(errors.New("no folder for control sockets: neither XDG_RUNTIME_DIR nor HOME is set"),
+			"export XDG_RUNTIME_DIR=/a/folder/of/your/own")
+	}
+	return all, nil
+}
+
+// lookedIn are the folders where a reader looks: those and the one that
+// systemd's pam_systemd(8) makes for a login.
+func lookedIn() ([]string, error) {
+	all, err := folders()
+	login := fmt.Sprintf("/run/user/%d/beamyard", os.Getuid())
+	if !slices.Contains(all, login) {
+		all = append(all, login)
+	}
+	return all, err
 }
 
 // file is the path of a cluster's file in a folder.
@@ -63,6 +77,18 @@ func LogFile(cluster string) (*os.File, error) {
 		return nil, fmt.Errorf("open the supervisor's log: %w", err)
 	}
 	return f, nil
+}
+
+// RemoveLog removes the file of [LogFile]: the supervisor ended in order.
+func RemoveLog(cluster string) error {
+	all, err := folders()
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(file(all[0], cluster, ".log")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the supervisor's log: %w", err)
+	}
+	return nil
 }
 
 // makeFolder makes the preferred folder, for its owner only.
@@ -162,7 +188,7 @@ func (l *listener) unlock() {
 
 // dial connects to the cluster's socket, wherever it lies.
 func dial(ctx context.Context, cluster string) (path string, err error) {
-	all, err := folders()
+	all, err := lookedIn()
 	if err != nil {
 		return "", err
 	}

@@ -134,16 +134,6 @@ func (f *floor) raze(t *testing.T) time.Duration {
 	return time.Since(began)
 }
 
-func bareClient(t *testing.T) *client.Client {
-	t.Helper()
-	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cli.Close() })
-	return cli
-}
-
 // measure times `up` to a proven full mesh, and `down`.
 func measure(t *testing.T, eng orchestrator.Engine, n int, keep func(*running)) (upTime, downTime time.Duration) {
 	t.Helper()

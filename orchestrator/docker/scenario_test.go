@@ -9,11 +9,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/docker"
@@ -41,6 +44,24 @@ func engine(t testing.TB) *docker.Engine {
 		t.Fatalf("no engine: %v", err)
 	}
 	return eng
+}
+
+// bareClient is the engine without our adapter: the actor from outside.
+func bareClient(t testing.TB) *client.Client {
+	t.Helper()
+	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cli.Close() })
+	return cli
+}
+
+func removeImage(t testing.TB, ref string) {
+	t.Helper()
+	if _, err := bareClient(t).ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true}); err != nil {
+		t.Errorf("remove image %s: %v", ref, err)
+	}
 }
 
 // running is a cluster that a test runs.
@@ -282,37 +303,38 @@ func counted(t testing.TB, nodes []orchestrator.NodeStatus, want int) {
 func TestOutside(t *testing.T) {
 	eng := engine(t)
 	r := up(t, eng, "trixie", 3, nil)
-	cli := func(args ...string) {
+	cli := bareClient(t)
+	outside := func(what string, err error) {
 		t.Helper()
-		if out, err := exec.Command("docker", args...).CombinedOutput(); err != nil {
-			t.Fatalf("docker %v: %v %s", args, err, out)
+		if err != nil {
+			t.Fatalf("docker %s: %v", what, err)
 		}
 	}
-	container := func(node string) string { return r.node(node).Container }
+	id := func(node string) string { return r.node(node).ContainerID }
 
-	cli("stop", container("n1"))
+	outside("stop", cli.ContainerStop(t.Context(), id("n1"), container.StopOptions{}))
 	n := r.until("n1", "is stopped", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Stopped })
 	if n.LastExit.Class != orchestrator.ExitStoppedOutside {
 		t.Errorf("docker stop: %+v", n.LastExit)
 	}
-	cli("kill", container("n2"))
+	outside("kill", cli.ContainerKill(t.Context(), id("n2"), "KILL"))
 	r.until("n2", "is restarted", func(n orchestrator.NodeStatus) bool {
 		return n.State == orchestrator.Ready && n.RestartCount == 1 && n.LastExit.Class == orchestrator.ExitKilled
 	})
-	cli("restart", container("n3"))
+	outside("restart", cli.ContainerRestart(t.Context(), id("n3"), container.StopOptions{}))
 	r.until("n3", "runs again", func(n orchestrator.NodeStatus) bool {
 		return n.State == orchestrator.Ready && n.Incarnation == 2
 	})
 	if got := r.node("n3").RestartCount; got != 0 {
 		t.Errorf("docker restart cost %d restarts", got)
 	}
-	cli("start", container("n1"))
+	outside("start", cli.ContainerStart(t.Context(), id("n1"), container.StartOptions{}))
 	r.ready()
-	cli("pause", container("n2"))
+	outside("pause", cli.ContainerPause(t.Context(), id("n2")))
 	r.until("n2", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded && n.Reason == "paused" })
-	cli("unpause", container("n2"))
+	outside("unpause", cli.ContainerUnpause(t.Context(), id("n2")))
 	r.ready()
-	cli("rm", "-f", container("n3"))
+	outside("rm -f", cli.ContainerRemove(t.Context(), id("n3"), container.RemoveOptions{Force: true}))
 	n = r.until("n3", "is gone", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Stopped })
 	if n.LastExit.Class != orchestrator.ExitRemoved || n.RestartCount != 0 {
 		t.Errorf("docker rm -f: %+v, %d restarts", n.LastExit, n.RestartCount)
