@@ -60,7 +60,7 @@ type Cluster struct {
 
 	startsOnce sync.Once
 	startSlots *semaphore.Weighted
-	placing    sync.Mutex // guards the site's taken ports and noFile while launches run
+	placing    sync.Mutex // guards the site's taken ports while launches run
 
 	// The loop's own.
 	sup    *supervisor
@@ -150,10 +150,14 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 
+	var actions []action
 	for _, a := range adopted {
-		c.perform(work, c.sup.step(msgAdopted{a.Labels[LabelNode], a}, time.Now()))
+		actions = append(actions, c.sup.step(msgAdopted{a.Labels[LabelNode], a}, time.Now())...)
 	}
-	c.perform(work, c.sup.begin(time.Now(), len(adopted) == 0))
+	actions = append(actions, c.sup.begin(time.Now(), len(adopted) == 0)...)
+	if err, done := c.perform(work, actions); done {
+		return err
+	}
 	for {
 		now := time.Now()
 		c.publish(now)

@@ -55,7 +55,9 @@ func WithHint(err error, format string, args ...any) error {
 
 func (e *HintError) Error() string { return e.Err.Error() }
 func (e *HintError) Unwrap() error { return e.Err }
-func (e *HintError) Hint() string  { return e.Next }
+
+// Hint is the advice.
+func (e *HintError) Hint() string { return e.Next }
 
 // Problem is one thing wrong with a [Spec].
 type Problem struct {
@@ -77,6 +79,7 @@ func (e *SpecError) Error() string {
 	return b.String()
 }
 
+// Is matches [ErrInvalidSpec].
 func (e *SpecError) Is(target error) bool { return target == ErrInvalidSpec }
 
 // Hint joins the hints of all problems, a line each.

@@ -60,7 +60,7 @@ func Eval(ctx context.Context, eng Engine, cluster, node, expression string, out
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 
 	reply, err := conn.CallOutput(ctx, out, "Elixir.Code", "eval_string", evaluator,
 		erldist.List{erldist.Tuple{erldist.Atom("code"), expression}})

@@ -188,7 +188,7 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 		}
 		return 0, fmt.Errorf("read logs: %w", err)
 	}
-	defer body.Close() //nolint:errcheck // it was only read
+	defer body.Close()
 	frames := newFrameReader(body)
 	resumed := f.position
 	defer func() {
@@ -220,7 +220,7 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 		if malformed := (*FrameError)(nil); errors.As(err, &malformed) {
 			f.complain(ctx, malformed.Error())
 		}
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			return lines, fmt.Errorf("read logs: %w", err)
 		}
 		if !follow && !r.running(ctx) {

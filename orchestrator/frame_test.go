@@ -98,7 +98,7 @@ func TestFramesBecomeLines(t *testing.T) {
 			b := bytes.Join(tt.frames, nil)
 			for name, r := range map[string]io.Reader{"whole": bytes.NewReader(b), "halves": iotest.HalfReader(bytes.NewReader(b))} {
 				got, err := readFrames(r)
-				if diff := cmp.Diff(tt.want, got); diff != "" || err != io.EOF {
+				if diff := cmp.Diff(tt.want, got); diff != "" || !errors.Is(err, io.EOF) {
 					t.Errorf("read in %s, ended by %v (-want +got):\n%s", name, err, diff)
 				}
 			}
@@ -131,12 +131,12 @@ func TestMalformedFrames(t *testing.T) {
 		})
 	}
 	for n := 1; n < len(whole); n++ {
-		if _, err := readFrames(bytes.NewReader(whole[:n])); err != io.ErrUnexpectedEOF {
+		if _, err := readFrames(bytes.NewReader(whole[:n])); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("the first %d bytes of a frame: %v, want %v", n, err, io.ErrUnexpectedEOF)
 		}
 	}
 	broken := errors.New("connection reset")
-	if _, err := readFrames(io.MultiReader(bytes.NewReader(whole), iotest.ErrReader(broken))); err != broken {
+	if _, err := readFrames(io.MultiReader(bytes.NewReader(whole), iotest.ErrReader(broken))); !errors.Is(err, broken) {
 		t.Errorf("got %v, want the reader's error", err)
 	}
 }
@@ -189,7 +189,7 @@ func FuzzFrames(f *testing.F) {
 		}
 		got, gotRest, err := readRecords(bytes.NewReader(frames))
 		diff := cmp.Diff([][]record{want, wantRest}, [][]record{got, gotRest}, cmp.AllowUnexported(record{}))
-		if diff != "" || err != io.EOF {
+		if diff != "" || !errors.Is(err, io.EOF) {
 			t.Fatalf("ended by %v (-want +got):\n%s", err, diff)
 		}
 	})

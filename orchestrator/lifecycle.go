@@ -70,7 +70,7 @@ func (s *supervisor) launched(m *member, err error) {
 		s.downNow(m, Exit{Class: ExitStopped, At: s.now})
 	case err != nil:
 		s.judgeAs(m, Exit{Class: ExitStartError, Reason: err.Error(), At: s.now}, hintOf(err))
-	case m.ending != nil || !(m.state == Creating || m.state == Starting || m.state == Stopping):
+	case m.ending != nil || (m.state != Creating && m.state != Starting && m.state != Stopping):
 		s.again(m) // it died before the engine's answer came: the events told
 	default:
 		s.running(m)

@@ -14,8 +14,6 @@ type report struct {
 	inc  int
 }
 
-func (r report) about() report { return r }
-
 type (
 	// msgTick only brings the time: due timers are handled with any message.
 	msgTick struct{}

@@ -219,7 +219,7 @@ func TestFollowingEnds(t *testing.T) {
 			t.Errorf("cancelled: %v", err)
 		}
 		b.Append(Stderr, 1, at(1), "x", false)
-		if err := <-failing; err != mine {
+		if err := <-failing; !errors.Is(err, mine) {
 			t.Errorf("fn failed: %v", err)
 		}
 		a.Close()

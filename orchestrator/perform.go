@@ -80,7 +80,7 @@ func (c *Cluster) listen(ctx context.Context, ready func()) {
 
 // perform does what the supervisor wants. Whatever takes time runs in a
 // goroutine of its own and posts its outcome; done means the cluster is over.
-func (c *Cluster) perform(ctx context.Context, actions []action) (err error, done bool) { //nolint:revive // err is the outcome, not a failure of perform
+func (c *Cluster) perform(ctx context.Context, actions []action) (err error, done bool) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case actLaunch:
@@ -174,7 +174,7 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 	err := c.starting(ctx, func() (err error) {
 		for attempt := 0; ; attempt++ {
 			spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
-			spec.NoFile = c.site.noFile
+			spec.NoFile = c.site.noFile.Load()
 			if id, err = c.eng.CreateContainer(ctx, spec); err != nil {
 				return fmt.Errorf("create container %s: %w", spec.Name, err)
 			}
@@ -199,13 +199,13 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 
 // relax changes what the engine refused.
 func (c *Cluster) relax(at *slot, port bool) error {
+	if !port {
+		c.site.noFile.Store(0)
+		return nil
+	}
 	c.placing.Lock()
 	defer c.placing.Unlock()
-	if port {
-		return c.site.holdPorts(at)
-	}
-	c.site.noFile = 0
-	return nil
+	return c.site.holdPorts(at)
 }
 
 // compare asks the engine for all containers and reports each node's: what the

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/beamyard/beamyard/images"
@@ -26,7 +27,7 @@ type site struct {
 	created   time.Time
 	direct    bool // container addresses can be dialled from here
 	hostIP    string
-	noFile    int64
+	noFile    atomic.Int64      // what is asked of the engine; 0 once it refused
 	taken     map[uint16]string // host ports that containers have, and whose
 	slots     map[string]*slot
 }
@@ -86,7 +87,8 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 // prepare makes the site: the engine is asked, the image resolved, and the
 // network created, or those of a cluster to adopt are found.
 func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) {
-	s := &site{spec: c.spec, noFile: noFile, slots: map[string]*slot{}}
+	s := &site{spec: c.spec, slots: map[string]*slot{}}
+	s.noFile.Store(noFile)
 	if s.info, err = c.eng.Info(ctx); err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func (c *Conn) read(r *bufio.Reader) error {
 			return c.lost(err)
 		}
 		n := int(binary.BigEndian.Uint32(head))
-		r.Discard(4)
+		_, _ = r.Discard(4) // peeked: it is there
 		switch {
 		case n == 0:
 			// Answering keeps a node content whose net_ticktime is shorter
@@ -121,7 +121,7 @@ func (c *Conn) read(r *bufio.Reader) error {
 			return fmt.Errorf("%w: message from %s: %w", ErrClosed, c.id.peer, err)
 		}
 		if n <= readBuffer {
-			r.Discard(n)
+			_, _ = r.Discard(n) // peeked: it is there
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (g *groupLeader) putChars(args []any) (any, error) {
 		}
 		rendered, err := g.render(string(m), string(f), a)
 		if err != nil {
-			return Tuple{Atom("error"), f}, nil
+			return Tuple{Atom("error"), f}, nil //nolint:nilerr // the I/O protocol has the printer told, not us
 		}
 		chars = rendered
 	default:

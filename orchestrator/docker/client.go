@@ -64,7 +64,7 @@ func New(o Options) (*Engine, error) {
 }
 
 // Close ends idle connections.
-func (e *Engine) Close() error { return e.cli.Close() }
+func (e *Engine) Close() { _ = e.cli.Close() } // which cannot fail
 
 // clientOptions resolve the engine in the docker command's own order.
 func clientOptions(o Options) ([]client.Opt, string, error) {

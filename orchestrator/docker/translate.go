@@ -99,7 +99,7 @@ func state(s *container.State) orchestrator.ContainerState {
 		return orchestrator.ContainerState{}
 	}
 	return orchestrator.ContainerState{
-		Status: string(s.Status), Running: s.Running, Paused: s.Paused, PID: s.Pid,
+		Status: s.Status, Running: s.Running, Paused: s.Paused, PID: s.Pid,
 		ExitCode: s.ExitCode, OOMKilled: s.OOMKilled, Error: s.Error,
 		StartedAt: parseTime(s.StartedAt), FinishedAt: parseTime(s.FinishedAt),
 	}
@@ -126,7 +126,7 @@ func listed(s container.Summary) orchestrator.Container {
 	c := orchestrator.Container{
 		ID: s.ID, Image: s.ImageID, Labels: s.Labels, Created: time.Unix(s.Created, 0),
 		State: orchestrator.ContainerState{
-			Status: string(s.State), Running: s.State == "running" || s.State == "paused", Paused: s.State == "paused",
+			Status: s.State, Running: s.State == "running" || s.State == "paused", Paused: s.State == "paused",
 		},
 	}
 	if len(s.Names) > 0 {

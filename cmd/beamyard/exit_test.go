@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+func TestFail(t *testing.T) {
+	cluster := func(kind error) error {
+		return &orchestrator.ClusterError{Cluster: "demo", Kind: kind, Problems: []orchestrator.NodeProblem{
+			{Node: "n2", State: orchestrator.Failed, Reason: "exit 1", Hint: "beamyard logs n2", Output: []string{"boom"}},
+		}}
+	}
+	for _, tc := range []struct {
+		err  error
+		code int
+		text string
+	}{
+		{nil, 0, ""},
+		{errors.New("disk full"), 1, "error: disk full\n"},
+		{orchestrator.WithHint(errors.New("taken"), "try\nor this"), 1, "error: taken\nhint: try\nhint: or this\n"},
+		{usagef("beamyard up --help", "unknown flag"), 2, "error: unknown flag\nhint: beamyard up --help\n"},
+		{&orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "nodes", Text: "none", Hint: "beamyard up -n 3"}}}, 2,
+			"error: invalid cluster specification\n  nodes: none\nhint: beamyard up -n 3\n"},
+		{&images.SourceError{Arg: "./x", Why: "no such folder", Next: "mix new x"}, 2, "error: ./x: no such folder\nhint: mix new x\n"},
+		{cluster(orchestrator.ErrNotReady), 3,
+			"error: cluster demo: the cluster is not ready in time\n  n2 (failed): exit 1\n    | boom\nhint: beamyard logs n2\n"},
+		{fmt.Errorf("up: %w", cluster(orchestrator.ErrNodeFailed)), 4,
+			"error: up: cluster demo: a node failed\n  n2 (failed): exit 1\n    | boom\nhint: beamyard logs n2\n"},
+		{fmt.Errorf("x: %w", orchestrator.ErrEngineUnreachable), 5, "error: x: the container engine does not answer\n"},
+		{orchestrator.ErrEnginePermission, 5, "error: no permission to use the container engine\n"},
+		{orchestrator.ErrEngineTooOld, 5, "error: the container engine's API is too old\n"},
+		{errInterrupted, 130, ""},
+	} {
+		var b bytes.Buffer
+		a := testApp(nil, newOutput(&b), time.Time{})
+		if code := a.fail(t.Context(), tc.err); code != tc.code || b.String() != tc.text {
+			t.Errorf("%v: exit %d, want %d; said\n%swant\n%s", tc.err, code, tc.code, b.String(), tc.text)
+		}
+	}
+}
+
+// After Ctrl-C nobody wants to read that a context was cancelled.
+func TestFailAfterAnInterrupt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for err, text := range map[error]string{
+		nil: "",
+		fmt.Errorf("list containers: %w", context.Canceled): "",
+	} {
+		var b bytes.Buffer
+		if code := testApp(nil, newOutput(&b), time.Time{}).fail(ctx, err); code != 130 || b.String() != text {
+			t.Errorf("%v: exit %d, said %q", err, code, b.String())
+		}
+	}
+}

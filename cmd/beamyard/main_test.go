@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"beamyard": main})
+}
+
+// Scripts that need no engine are given an address where none is: one that
+// asks for it all the same ends with exit code 5.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		Cmds:          commands,
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+			return ownSockets(env)
+		},
+	})
+}
+
+// Scripts on the real engine, with real nodes. $C is the script's own cluster,
+// $DEMO the example project.
+func TestEngineScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:  "testdata/script/engine",
+		Cmds: commands,
+		Setup: func(env *testscript.Env) error {
+			demo, err := filepath.Abs("../../images/demo")
+			if err != nil {
+				return err
+			}
+			env.Setenv("DEMO", demo)
+			cluster := clusterName(filepath.Base(env.WorkDir))
+			env.Setenv("C", cluster)
+			keepEngine(env)
+			env.Defer(func() { removeCluster(t, cluster, env.Vars) })
+			return ownSockets(env)
+		},
+	})
+}
+
+// clusterName is one that no other test process has.
+func clusterName(test string) string {
+	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(test), "-"), "-")
+	return fmt.Sprintf("cli-%.16s-%d", strings.TrimPrefix(name, "script-"), os.Getpid()%100000)
+}
+
+// ownSockets gives a script a folder for control sockets.
+func ownSockets(env *testscript.Env) error {
+	run := filepath.Join(env.WorkDir, ".run")
+	env.Setenv("XDG_RUNTIME_DIR", run)
+	return os.Mkdir(run, 0o700)
+}
+
+// keepEngine lets a script use the engine that the test process uses: a
+// script's environment is empty, its home too.
+func keepEngine(env *testscript.Env) {
+	for _, key := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"} {
+		if v, ok := os.LookupEnv(key); ok {
+			env.Setenv(key, v)
+		}
+	}
+	dir := os.Getenv("DOCKER_CONFIG")
+	if home, err := os.UserHomeDir(); dir == "" && err == nil {
+		dir = filepath.Join(home, ".docker")
+	}
+	env.Setenv("DOCKER_CONFIG", dir)
+}
+
+// removeCluster takes down what a test left, by its supervisor or without, and
+// fails the test when something stays.
+func removeCluster(t *testing.T, cluster string, vars []string) {
+	t.Helper()
+	down := exec.Command("beamyard", "down", cluster)
+	down.Env = vars
+	if out, err := down.CombinedOutput(); err != nil {
+		t.Errorf("beamyard down %s: %v\n%s", cluster, err, out)
+	}
+}
+
+// nothingLeft fails when the engine still has something of the cluster.
+func nothingLeft(ctx context.Context, cluster string) error {
+	eng, err := docker.New(docker.Options{})
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	label := map[string]string{orchestrator.LabelCluster: cluster}
+	containers, err := eng.Containers(ctx, label)
+	if err != nil {
+		return err
+	}
+	networks, err := eng.Networks(ctx, label)
+	if err != nil {
+		return err
+	}
+	if len(containers)+len(networks) > 0 {
+		return fmt.Errorf("left of %s: %v %v", cluster, containers, networks)
+	}
+	return nil
+}
+
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	// exits CODE COMMAND…: the command exits with exactly that code.
+	"exits": func(ts *testscript.TestScript, neg bool, args []string) {
+		want, err := strconv.Atoi(args[0])
+		if err != nil || neg {
+			ts.Fatalf("usage: exits CODE COMMAND…")
+		}
+		if got := exitOf(ts, args[1:]); got != want {
+			ts.Fatalf("exit code %d, want %d", got, want)
+		}
+	},
+	// eventually PATTERN COMMAND…: the command's stdout matches within 30 s.
+	"eventually": func(ts *testscript.TestScript, neg bool, args []string) {
+		pattern := regexp.MustCompile("(?m)" + args[0])
+		deadline := time.Now().Add(30 * time.Second)
+		for !pattern.MatchString(outputOf(ts, args[1:])) {
+			if time.Now().After(deadline) {
+				ts.Fatalf("%q never matched", args[0])
+			}
+		}
+	},
+	// gone: the engine has nothing of $C.
+	"gone": func(ts *testscript.TestScript, neg bool, args []string) {
+		ts.Check(nothingLeft(context.Background(), ts.Getenv("C")))
+	},
+	// plain FILE: no control codes in it.
+	"plain": func(ts *testscript.TestScript, neg bool, args []string) {
+		if text := ts.ReadFile(args[0]); strings.ContainsRune(text, '\x1b') {
+			ts.Fatalf("%s has control codes: %q", args[0], text)
+		}
+	},
+}
+
+func exitOf(ts *testscript.TestScript, args []string) int {
+	err := ts.Exec(args[0], args[1:]...)
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // Exec returns it as it is
+		return exit.ExitCode()
+	}
+	ts.Check(err)
+	return 0
+}
+
+func outputOf(ts *testscript.TestScript, args []string) string {
+	_ = ts.Exec(args[0], args[1:]...) // tried again until its output is as wanted
+	return ts.ReadFile("stdout")
+}
+
+// testApp is an app that writes to the given outputs, at a fixed time.
+func testApp(out, err *output, now time.Time) *app {
+	return &app{out: out, err: err, now: func() time.Time { return now }}
+}
+
+// Every exit code is listed in --help.
+func TestHelpListsExitCodes(t *testing.T) {
+	for _, code := range []int{exitOK, exitError, exitUsage, exitNotReady, exitNodeFailed, exitUnsupported, exitInterrupted} {
+		if !slices.Contains(strings.Fields(description), strconv.Itoa(code)) {
+			t.Errorf("%d is not in the help", code)
+		}
+	}
+}

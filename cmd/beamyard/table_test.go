@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/google/go-cmp/cmp"
+)
+
+var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+
+// threeNodes is a cluster with something of everything.
+func threeNodes() orchestrator.Status {
+	return orchestrator.Status{Cluster: "demo", Supervised: true, Nodes: []orchestrator.NodeStatus{
+		{
+			Name: "n1", State: orchestrator.Ready, URL: "http://127.0.0.1:4200", IP: netip.MustParseAddr("10.213.0.2"),
+			Ports:     []orchestrator.PortStatus{{Container: 4000, Host: 4200}, {Container: 9568, Host: 4300}},
+			Container: "beamyard-demo-n1", StartedAt: noon.Add(-125 * time.Second),
+		},
+		{
+			Name: "n2", State: orchestrator.BackingOff, Restarts: "3/5", RestartCount: 3, NextRestartAt: noon.Add(6 * time.Second),
+			Reason: "exit 1; restart 3/5 in 8s", Container: "beamyard-demo-n2", StartedAt: noon.Add(-time.Second),
+		},
+		{Name: "n3", State: orchestrator.Pending, Container: "beamyard-demo-n3"},
+	}}
+}
+
+func TestTableOfACluster(t *testing.T) {
+	var out, err bytes.Buffer
+	a := testApp(newOutput(&out), newOutput(&err), noon)
+	if e := a.printNodes(a.out, []orchestrator.Status{threeNodes()}, false); e != nil {
+		t.Fatal(e)
+	}
+	want := `NODE  STATE                    URL                    PORTS                 IP          CONTAINER         UPTIME  RESTARTS
+n1    Ready                    http://127.0.0.1:4200  4200→4000, 4300→9568  10.213.0.2  beamyard-demo-n1  2m05s   0
+n2    BACKOFF 3/5, next in 6s  -                      -                     -           beamyard-demo-n2  -       3
+n3    Pending                  -                      -                     -           beamyard-demo-n3  -       0
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+	if want := "n2: exit 1; restart 3/5 in 8s\n"; err.String() != want {
+		t.Errorf("stderr %q, want %q", err.String(), want)
+	}
+}
+
+// Colours are no part of a column's width.
+func TestColouredTableHasTheSameColumns(t *testing.T) {
+	var plain, coloured bytes.Buffer
+	statuses := []orchestrator.Status{threeNodes(), {Cluster: "other", Nodes: []orchestrator.NodeStatus{
+		{Name: "n1", State: orchestrator.Starting, Container: "c"},
+		{Name: "n2", State: orchestrator.Stopped, Container: "d"},
+	}}, {Cluster: "empty"}}
+	a := testApp(newOutput(&plain), newOutput(&bytes.Buffer{}), noon)
+	if err := a.printNodes(a.out, statuses, true); err != nil {
+		t.Fatal(err)
+	}
+	a.out = newOutput(&coloured)
+	a.out.colors = true
+	if err := a.printNodes(a.out, statuses, true); err != nil {
+		t.Fatal(err)
+	}
+	if coloured.String() == plain.String() || !strings.Contains(coloured.String(), "\x1b[32mReady\x1b[0m") {
+		t.Errorf("no colours: %q", coloured.String())
+	}
+	if diff := cmp.Diff(plain.String(), withoutColors(coloured.String())); diff != "" {
+		t.Error(diff)
+	}
+	for _, want := range []string{"Running (unsupervised)", "Stopped (unsupervised)", "empty    -     no nodes"} {
+		if !strings.Contains(plain.String(), want) {
+			t.Errorf("no %q in\n%s", want, plain.String())
+		}
+	}
+}
+
+// withoutColors takes the SGR sequences out.
+func withoutColors(s string) string {
+	for {
+		before, after, found := strings.Cut(s, "\x1b[")
+		if !found {
+			return s
+		}
+		_, rest, _ := strings.Cut(after, "m")
+		s = before + rest
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", 60 * time.Second: "1m00s",
+		3599 * time.Second: "59m59s", 2*time.Hour + 5*time.Minute: "2h05m", 99 * time.Hour: "4d03h",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("span(%v) = %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestInspectMasksSecrets(t *testing.T) {
+	spec := orchestrator.Spec{
+		Cookie: "crumble", Secrets: []string{"DB_PASSWORD", "TOKEN"},
+		Env:   map[string]string{"A": "1", "DB_PASSWORD": "hunter2", "MY_COOKIE": "crumble"},
+		Nodes: []orchestrator.NodeSpec{{Name: "n1", Env: map[string]string{"A": "2", "TOKEN": "t"}}, {Name: "n2"}},
+	}
+	want := map[string]string{"A": "2", "DB_PASSWORD": "********", "MY_COOKIE": "********", "TOKEN": "********"}
+	if diff := cmp.Diff(want, shownEnv(spec, "n1")); diff != "" {
+		t.Error(diff)
+	}
+	if spec.Env["DB_PASSWORD"] != "hunter2" {
+		t.Error("the spec itself was masked")
+	}
+}
