@@ -457,7 +457,7 @@ func (s *supervisor) userStart(m *member, w waiter) {
 }
 
 func (s *supervisor) answerIfDown(m *member) {
-	if m.quiet() {
+	if m.state.Final() && m.ending == nil {
 		s.answer(&m.stopWaiters, nil)
 	}
 }

@@ -179,7 +179,7 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 				return fmt.Errorf("create container %s: %w", spec.Name, err)
 			}
 			at.releasePorts()
-			if err = c.eng.StartContainer(ctx, id); err == nil {
+			if err = c.startOnNetwork(ctx, id); err == nil {
 				return nil
 			}
 			portMoved := errors.Is(err, ErrPortTaken) && !at.fixed && attempt < 10
@@ -195,6 +195,24 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 		}
 	})
 	c.box.post(msgLaunched{r, id, at.placement, err})
+}
+
+// startOnNetwork starts a container. While somebody else's `up` of the same
+// name finds out that it came second, two networks have the cluster's name, and
+// the engine calls that ambiguous (20.10 asks by name even for an ID): this
+// passes within moments.
+func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
+	for range 20 {
+		if err = c.eng.StartContainer(ctx, id); !errors.Is(err, ErrConflict) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return err
 }
 
 // relax changes what the engine refused.

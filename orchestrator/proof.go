@@ -66,11 +66,10 @@ func (s *supervisor) unproven(msg msgUnproven) {
 		return
 	}
 	m.proven = false
-	if m.state == Ready {
-		s.setState(m, Degraded, msg.reason, msg.hint)
-		return
-	}
 	m.reason, m.hint = msg.reason, msg.hint
+	if m.state == Ready && m.live { // without a connection it is doubted first
+		s.setState(m, Degraded, msg.reason, msg.hint)
+	}
 }
 
 // lost notes that the connection to the node broke. That is how a death is

@@ -293,9 +293,12 @@ func TestStopIsNoCrashAndCostsNothing(t *testing.T) {
 	s.expect("n1 stopping", "stop n1#1")
 	s.signal("n1", "15")
 	s.die("n1", 0)
+	s.expect("n1 stopped", "reply 7: <nil>")
+	s.send(msgCommand{kind: cmdStop, nodes: []string{"n1"}, waiter: 6}) // before the engine has answered the first
+	s.expect("reply 6: <nil>")
 	s.event("n1", "stop")
 	s.send(msgStopped{report: s.report("n1")})
-	s.expect("n1 stopped", "reply 7: <nil>")
+	s.expect()
 	s.after(time.Hour)
 	s.expect()
 	s.send(msgCommand{kind: cmdStop, nodes: []string{"n1"}, waiter: 8})

@@ -156,7 +156,7 @@ func read[T any](ctx context.Context, c *Client, path string, fn func(T) error) 
 	resp, err := c.request(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the stream's contract
+			return nil
 		}
 		return err
 	}
@@ -166,7 +166,7 @@ func read[T any](ctx context.Context, c *Client, path string, fn func(T) error) 
 		var f frame[T]
 		if err := frames.Decode(&f); err != nil {
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // the stream's contract
+				return nil
 			}
 			return c.lost(ctx, err)
 		}

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -263,87 +261,6 @@ func TestAStreamEndsWithItsReadersError(t *testing.T) {
 	}
 }
 
-func TestErrorsCrossTheWire(t *testing.T) {
-	cluster := &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNodeFailed, Problems: []orchestrator.NodeProblem{
-		{Node: "n2", State: orchestrator.Failed, Reason: "exit 1", Hint: "beamyard logs n2", Output: []string{"boom"}},
-	}}
-	spec := &orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "name", Text: "no name", Hint: "give one"}}}
-	for _, tc := range []struct {
-		err   error
-		match []error
-		hint  string
-	}{
-		{errors.New("plain"), nil, ""},
-		{fmt.Errorf("start n1: %w", orchestrator.ErrPortTaken), []error{orchestrator.ErrPortTaken}, ""},
-		{orchestrator.WithHint(fmt.Errorf("%w: n9", orchestrator.ErrNoNode), "it has n1"), []error{orchestrator.ErrNoNode}, "it has n1"},
-		{orchestrator.WithHint(errors.New("100% wrong"), "100%% sure"), nil, "100% sure"},
-		{errors.Join(orchestrator.ErrConflict, orchestrator.ErrNotRunning), []error{orchestrator.ErrConflict, orchestrator.ErrNotRunning}, ""},
-		{cluster, []error{orchestrator.ErrNodeFailed}, "beamyard logs n2"},
-		{spec, []error{orchestrator.ErrInvalidSpec}, "give one"},
-	} {
-		t.Run(tc.err.Error(), func(t *testing.T) {
-			f := newFake()
-			f.fail = tc.err
-			c, _ := served(t, f)
-			for call, err := range map[string]error{
-				"call":   c.Down(t.Context()),
-				"stream": c.Logs(t.Context(), orchestrator.LogQuery{}, nil),
-			} {
-				if err == nil || err.Error() != tc.err.Error() {
-					t.Errorf("%s: error %q", call, err)
-				}
-				for _, m := range tc.match {
-					if !errors.Is(err, m) {
-						t.Errorf("%s: does not match %v", call, m)
-					}
-				}
-				if errors.Is(err, orchestrator.ErrEngineUnreachable) {
-					t.Errorf("%s: matches what it never was", call)
-				}
-				var h orchestrator.Hinter
-				if hinted := errors.As(err, &h); hinted != (tc.hint != "") || hinted && h.Hint() != tc.hint {
-					t.Errorf("%s: hint %v, want %q", call, h, tc.hint)
-				}
-			}
-		})
-	}
-}
-
-func TestTypedErrorsCrossWhole(t *testing.T) {
-	want := &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNotReady, Problems: []orchestrator.NodeProblem{
-		{Node: "n1", State: orchestrator.Starting, Reason: "n1 cannot resolve n2", Output: []string{"a", "b"}},
-	}}
-	decoded, err := DecodeError(EncodeError(want))
-	var got *orchestrator.ClusterError
-	if err != nil || !errors.As(decoded, &got) {
-		t.Fatalf("DecodeError = %v, %v", decoded, err)
-	}
-	if diff := cmp.Diff(want.Problems, got.Problems); diff != "" || !errors.Is(got, orchestrator.ErrNotReady) {
-		t.Error(got, diff)
-	}
-	if decoded, err := DecodeError(EncodeError(nil)); decoded != nil || err != nil {
-		t.Errorf("nil became %v, %v", decoded, err)
-	}
-	if _, err := DecodeError([]byte("no JSON")); err == nil {
-		t.Error("what is no error decodes")
-	}
-}
-
-// Every sentinel of the orchestrator is in the table, or a client could not
-// tell one failure from another.
-func TestEachKindHasItsOwnName(t *testing.T) {
-	seen := map[string]bool{}
-	for _, k := range kinds {
-		if seen[k.name] {
-			t.Errorf("%s twice", k.name)
-		}
-		seen[k.name] = true
-		if got, _ := DecodeError(EncodeError(k.err)); !errors.Is(got, k.err) {
-			t.Errorf("%s is lost on the way", k.name)
-		}
-	}
-}
-
 func TestACutStreamIsNoEnd(t *testing.T) {
 	home(t)
 	l, err := Listen("demo")
@@ -402,131 +319,6 @@ func TestAnswersUnderWayAreFinished(t *testing.T) {
 	if err := <-got; err != nil {
 		t.Errorf("the answer was cut off: %v", err)
 	}
-}
-
-func TestListenIsForItsOwnerOnly(t *testing.T) {
-	folder := home(t)
-	if err := os.Mkdir(folder, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	l, err := Listen("demo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	for path, want := range map[string]os.FileMode{folder: 0o700 | os.ModeDir, filepath.Join(folder, "demo.sock"): 0o600 | os.ModeSocket, filepath.Join(folder, "demo.lock"): 0o600} {
-		info, err := os.Stat(path)
-		if err != nil || info.Mode() != want {
-			t.Errorf("%s: %v, %v; want %v", path, info.Mode(), err, want)
-		}
-	}
-}
-
-func TestOneSupervisorPerCluster(t *testing.T) {
-	home(t)
-	first, err := Listen("demo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Listen("demo"); !errors.Is(err, ErrSupervised) {
-		t.Errorf("second Listen = %v", err)
-	}
-	if other, err := Listen("other"); err != nil {
-		t.Errorf("another cluster: %v", err)
-	} else {
-		other.Close()
-	}
-	first.Close()
-	if err := first.Close(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("closing twice: %v", err)
-	}
-	third, err := Listen("demo")
-	if err != nil {
-		t.Fatalf("after the first is gone: %v", err)
-	}
-	third.Close()
-}
-
-func TestStaleSocketIsReplaced(t *testing.T) {
-	folder := home(t)
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(folder, "demo.sock")
-	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stale.SetUnlinkOnClose(false) // as after SIGKILL
-	stale.Close()
-	if _, err := Dial(t.Context(), "demo"); !errors.Is(err, ErrNoSupervisor) {
-		t.Fatalf("Dial of a stale socket = %v", err)
-	}
-	l, err := Listen("demo")
-	if err != nil {
-		t.Fatalf("Listen over a stale socket = %v", err)
-	}
-	l.Close()
-}
-
-func TestTooLongPath(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), strings.Repeat("d", 100))
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("XDG_RUNTIME_DIR", dir)
-	_, err := Listen("demo")
-	var h orchestrator.Hinter
-	if !errors.As(err, &h) || !strings.Contains(err.Error(), "at most 103") || !strings.Contains(h.Hint(), "XDG_RUNTIME_DIR") {
-		t.Errorf("Listen = %v", err)
-	}
-}
-
-func TestFolders(t *testing.T) {
-	dir := t.TempDir()
-	for _, tc := range []struct {
-		name, runtime, state, home string
-		want                       []string
-	}{
-		{"a login", dir, "", "/home/u", []string{dir + "/beamyard", "/home/u/.local/state/beamyard"}},
-		{"no login", "", "", "/home/u", []string{"/home/u/.local/state/beamyard"}},
-		{"a folder of the user's choice", "", "/var/s", "/home/u", []string{"/var/s/beamyard"}},
-		{"a runtime folder that is gone", dir + "/gone", "/var/s", "", []string{"/var/s/beamyard"}},
-		{"relative ones do not count", "run", "state", "/home/u", []string{"/home/u/.local/state/beamyard"}},
-		{"no home but a login", dir, "", "", []string{dir + "/beamyard"}},
-		{"neither", "", "", "", nil},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Setenv("XDG_RUNTIME_DIR", tc.runtime)
-			t.Setenv("XDG_STATE_HOME", tc.state)
-			t.Setenv("HOME", tc.home)
-			got, err := folders()
-			if (err != nil) != (tc.want == nil) {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-// A supervisor that was started with a login is found without one.
-func TestDialLooksInEveryFolder(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("XDG_STATE_HOME", dir)
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	l, err := Listen("demo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
-	c, err := Dial(t.Context(), "demo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
 }
 
 func TestBadRequestsAreRefused(t *testing.T) {

@@ -36,15 +36,19 @@ func Serve(ctx context.Context, l net.Listener, c orchestrator.Controller) error
 		BaseContext:       func(net.Listener) context.Context { return work },
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	var broke error
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		broke = srv.Serve(l)
+	}()
 
 	select {
-	case err := <-served: // the socket broke
+	case <-over:
 		cancel()
-		srv.Close()
+		_ = srv.Close() // it is broken already
 		handlers.Wait()
-		return fmt.Errorf("serve control socket: %w", err)
+		return fmt.Errorf("serve control socket: %w", broke)
 	case <-ctx.Done():
 	}
 	closing, stop := context.WithTimeout(work, grace)
@@ -52,9 +56,9 @@ func Serve(ctx context.Context, l net.Listener, c orchestrator.Controller) error
 	err := srv.Shutdown(closing)
 	cancel()
 	if err != nil {
-		srv.Close()
+		_ = srv.Close() // its connections end by their contexts, too
 	}
-	<-served
+	<-over
 	handlers.Wait()
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("close control socket: %w", err)

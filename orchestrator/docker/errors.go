@@ -39,6 +39,7 @@ var signatures = []signature{
 	{"oci runtime create failed", orchestrator.ErrCannotStart, "check the image's entrypoint and the command"},
 	{"failed to create shim", orchestrator.ErrCannotStart, "check the image's entrypoint and the command"},
 	{"is not running", orchestrator.ErrNotRunning, ""},
+	{"is ambiguous", orchestrator.ErrConflict, "two networks have one name: docker network ls"},
 	{"has active endpoints", orchestrator.ErrConflict, "remove the containers of the network first"},
 	{"no such image", images.ErrNotFound, ""},
 	{"manifest unknown", images.ErrNotFound, ""},

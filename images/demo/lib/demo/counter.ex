@@ -45,9 +45,12 @@ defmodule Demo.Counter do
     {:ok, state, {:continue, :meet}}
   end
 
+  # Nodes can be connected long before this replica starts, and `:pg` learns of
+  # their replicas a moment later: so the nodes are asked too.
   @impl true
   def handle_continue(:meet, state) do
     tell(state, {:merge, state.counter, self()})
+    for node <- Node.list(), do: ask(node, state)
     {:noreply, state}
   end
 
@@ -70,11 +73,13 @@ defmodule Demo.Counter do
   # The group's membership follows the connection by a moment, and may be
   # behind it: what counts is the node, whose replica has a known name.
   def handle_info({:nodeup, node}, state) do
-    send({__MODULE__, node}, {:merge, state.counter, self()})
+    ask(node, state)
     {:noreply, state}
   end
 
   def handle_info({:nodedown, _node}, state), do: {:noreply, state}
+
+  defp ask(node, state), do: send({__MODULE__, node}, {:merge, state.counter, self()})
 
   defp tell(state, message) do
     for pid <- :pg.get_members(@scope, state.group), pid != self(), do: send(pid, message)

@@ -1,0 +1,138 @@
+package control
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestListenIsForItsOwnerOnly(t *testing.T) {
+	folder := home(t)
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Listen("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for path, want := range map[string]os.FileMode{folder: 0o700 | os.ModeDir, filepath.Join(folder, "demo.sock"): 0o600 | os.ModeSocket, filepath.Join(folder, "demo.lock"): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v; want %v", path, info.Mode(), err, want)
+		}
+	}
+}
+
+func TestOneSupervisorPerCluster(t *testing.T) {
+	home(t)
+	first, err := Listen("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen("demo"); !errors.Is(err, ErrSupervised) {
+		t.Errorf("second Listen = %v", err)
+	}
+	if other, err := Listen("other"); err != nil {
+		t.Errorf("another cluster: %v", err)
+	} else {
+		other.Close()
+	}
+	first.Close()
+	if err := first.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closing twice: %v", err)
+	}
+	third, err := Listen("demo")
+	if err != nil {
+		t.Fatalf("after the first is gone: %v", err)
+	}
+	third.Close()
+}
+
+func TestStaleSocketIsReplaced(t *testing.T) {
+	folder := home(t)
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "demo.sock")
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false) // as after SIGKILL
+	stale.Close()
+	if _, err := Dial(t.Context(), "demo"); !errors.Is(err, ErrNoSupervisor) {
+		t.Fatalf("Dial of a stale socket = %v", err)
+	}
+	l, err := Listen("demo")
+	if err != nil {
+		t.Fatalf("Listen over a stale socket = %v", err)
+	}
+	l.Close()
+}
+
+func TestTooLongPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("d", 100))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	_, err := Listen("demo")
+	var h orchestrator.Hinter
+	if !errors.As(err, &h) || !strings.Contains(err.Error(), "at most 103") || !strings.Contains(h.Hint(), "XDG_RUNTIME_DIR") {
+		t.Errorf("Listen = %v", err)
+	}
+}
+
+func TestFolders(t *testing.T) {
+	dir := t.TempDir()
+	for _, tc := range []struct {
+		name, runtime, state, home string
+		want                       []string
+	}{
+		{"a login", dir, "", "/home/u", []string{dir + "/beamyard", "/home/u/.local/state/beamyard"}},
+		{"no login", "", "", "/home/u", []string{"/home/u/.local/state/beamyard"}},
+		{"a folder of the user's choice", "", "/var/s", "/home/u", []string{"/var/s/beamyard"}},
+		{"a runtime folder that is gone", dir + "/gone", "/var/s", "", []string{"/var/s/beamyard"}},
+		{"relative ones do not count", "run", "state", "/home/u", []string{"/home/u/.local/state/beamyard"}},
+		{"no home but a login", dir, "", "", []string{dir + "/beamyard"}},
+		{"neither", "", "", "", nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Setenv("XDG_RUNTIME_DIR", tc.runtime)
+			t.Setenv("XDG_STATE_HOME", tc.state)
+			t.Setenv("HOME", tc.home)
+			got, err := folders()
+			if (err != nil) != (tc.want == nil) {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A supervisor that was started with a login is found without one.
+func TestDialLooksInEveryFolder(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", dir)
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	l, err := Listen("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	c, err := Dial(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
