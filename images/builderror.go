@@ -1,8 +1,11 @@
 package images
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -34,35 +37,49 @@ var advice = []struct {
 }{
 	{regexp.MustCompile(`supports only Elixir|requires Elixir|You're trying to run .* on Elixir`),
 		"build on a base with that Elixir: --base trixie (1.18), --base bookworm (1.14), or an image of your own"},
-	{regexp.MustCompile(`Could not find Hex|Could not find "rebar3"|local\.hex`),
+	{regexp.MustCompile(`Could not (find|install) (Hex|Rebar|"rebar3")`),
 		"its dependencies need Hex: connect the engine to a network, or give a base image that has Hex: --base IMAGE"},
+	{regexp.MustCompile(`\b(git|make|gcc|cc|g\+\+): (command )?not found|"(git|make|gcc)" not found`),
+		"its dependencies need tools that the base lacks: give a base image that has them: --base IMAGE"},
+	{regexp.MustCompile(`requires BuildKit`), "build it by hand, then give the image's name: docker build -t my-app ."},
 	{regexp.MustCompile(`(?i)could not compile dependency`), "try it by hand: mix deps.compile"},
 	{regexp.MustCompile(`(?i)failed to fetch|could not resolve host|nxdomain|:econnrefused`), "the build reaches no network: check the engine's DNS and proxy settings"},
 	{regexp.MustCompile(`(?i)no space left`), "make room: docker system df, docker image prune"},
 	{regexp.MustCompile(`(elixir|mix): (command )?not found`), "the base image has no Elixir: --base trixie"},
-	{regexp.MustCompile(`== Compilation error|\*\* \((Compile|Syntax|Token)\w*Error|error:`), "mend what the compiler says, then type the same command again; try it here: mix compile"},
+	{regexp.MustCompile(`== Compilation error|\*\* \(\w*Error\)|error:`), "mend what the compiler says, then type the same command again; try it here: mix compile"},
 }
 
-var stepLine = regexp.MustCompile(`^Step \d+/\d+ : `)
+var (
+	stepLine = regexp.MustCompile(`^Step \d+/\d+ : `)
+	// The engine paints what steps write to stderr, over line ends.
+	colours    = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+	engineLine = regexp.MustCompile(`^( ---> |Removing intermediate container )`)
+)
 
 // shownLines is how much of a failing step an error shows.
 const shownLines = 30
 
-// newBuildError takes the failing step's lines out of a build's output.
-func newBuildError(dir string, output []string, err error) *BuildError {
-	e := &BuildError{Dir: dir, Err: err, Next: "see the lines above; try it by hand: mix compile"}
-	for i := len(output) - 1; i >= 0; i-- {
-		if stepLine.MatchString(output[i]) {
-			output = output[i+1:]
-			break
-		}
+// newBuildError puts the failing step's lines beside the engine's error. Where
+// no step had begun, that error says it all.
+func newBuildError(src Source, out *step, err error) error {
+	if !out.begun {
+		return fmt.Errorf("build %s: %w", src.Dir, err)
 	}
-	for _, l := range output {
-		if l = strings.TrimRight(l, " \r"); l != "" && !strings.HasPrefix(l, " ---> ") && !strings.HasPrefix(l, "Removing intermediate container") {
+	e := &BuildError{Dir: src.Dir, Err: err, Next: "see the lines above; try it by hand: mix compile"}
+	if src.Kind == Dockerfile {
+		e.Next = "see the lines above; try it by hand: docker build " + src.Dir
+	}
+	for _, l := range append(out.lines, string(out.open)) {
+		if l = strings.TrimRight(colours.ReplaceAllString(l, ""), " \r"); l != "" && !engineLine.MatchString(l) {
 			e.Lines = append(e.Lines, l)
 		}
 	}
 	text := strings.Join(e.Lines, "\n")
+	if text == "" {
+		// The engine refused the step itself. Only then is its error looked at:
+		// it repeats the whole command, in which everything can be found.
+		text = err.Error()
+	}
 	e.Lines = e.Lines[max(0, len(e.Lines)-shownLines):]
 	for _, a := range advice {
 		if a.says.MatchString(text) {
@@ -71,4 +88,36 @@ func newBuildError(dir string, output []string, err error) *BuildError {
 		}
 	}
 	return e
+}
+
+// step passes a build's output on and keeps the last lines of the step that
+// runs.
+type step struct {
+	w     io.Writer
+	begun bool
+	lines []string
+	open  []byte // the line that has no end yet
+}
+
+// keptLines are more than an error shows, because its advice looks further back.
+const keptLines = 400
+
+func (s *step) Write(p []byte) (int, error) {
+	s.open = append(s.open, p...)
+	for {
+		line, rest, ended := bytes.Cut(s.open, []byte("\n"))
+		if !ended {
+			break
+		}
+		s.open = rest
+		if stepLine.Match(line) {
+			s.begun, s.lines = true, nil
+			continue
+		}
+		s.lines = append(s.lines, string(line))
+	}
+	if extra := len(s.lines) - keptLines; extra > keptLines {
+		s.lines = slices.Clone(s.lines[extra:])
+	}
+	return s.w.Write(p)
 }

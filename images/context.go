@@ -10,62 +10,64 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 )
 
-// ignored is left out of every context, whatever .dockerignore says: what the
-// build makes anew, and what would change the hash for nothing.
+// ignored is left out of a Mix project's context by default: what the build
+// makes anew, and what would change the hash for nothing. A .dockerignore comes
+// after it, so that "!deps" brings vendored dependencies back. "deps" is left
+// out only beside a mix.exs, see [mixProject.fetched]: lib/app/deps is source.
 var ignored = []string{
-	"**/_build", "**/deps", "**/.git", "**/node_modules", "**/.elixir_ls", "**/erl_crash.dump", "**/.DS_Store",
+	"**/_build", "**/.git", "**/node_modules", "**/.elixir_ls", "**/.lexical", "**/erl_crash.dump", "**/.DS_Store",
 }
 
-// maxContext guards against a folder given by mistake (a home folder).
+// maxContext, in bytes, guards against a folder given by mistake (a home
+// folder). It is looked at before a file is opened.
 const maxContext = 512 << 20
+
+// epoch is every file's time. Not 0, which Mix takes for a file that is
+// missing (Mix.Utils.last_modified/1), and long before any manifest in _build,
+// so that nothing is stale after COPY.
+var epoch = time.Unix(1_000_000_000, 0)
+
+// file is one entry of a context.
+type file struct {
+	path string // with slashes
+	info fs.FileInfo
+}
 
 // writeContext writes a folder as a tar that is the same for the same content:
 // sorted, without times and owners, with two modes. extra files are added, or
 // take the place of those in the folder.
 //
 // .dockerignore is honoured (patternmatcher is the engine's own, so that it
-// means the same), and also rules of a Mix project's own are added: see ignored.
+// means the same); the patterns of ignore go before it.
 func writeContext(w io.Writer, dir string, extra map[string][]byte, ignore []string) error {
 	patterns, err := ignorePatterns(dir)
 	if err != nil {
 		return err
 	}
-	matcher, err := patternmatcher.New(append(patterns, ignore...))
-	if err != nil {
-		return fmt.Errorf("read .dockerignore: %w", err)
-	}
-	paths, err := contextPaths(dir, matcher)
+	files, err := contextFiles(dir, append(ignore[:len(ignore):len(ignore)], patterns...), maxContext)
 	if err != nil {
 		return err
 	}
 	for name := range extra {
-		if i := sort.SearchStrings(paths, name); i == len(paths) || paths[i] != name {
-			paths = append(paths, name)
-			sort.Strings(paths)
+		if i := sort.Search(len(files), func(i int) bool { return files[i].path >= name }); i == len(files) || files[i].path != name {
+			files = append(files[:i], append([]file{{path: name}}, files[i:]...)...)
 		}
 	}
 	tw := tar.NewWriter(w)
-	total := int64(0)
-	for _, path := range paths {
-		if text, ok := extra[path]; ok {
-			if err := writeEntry(tw, &tar.Header{Name: path, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}, bytes.NewReader(text)); err != nil {
-				return err
-			}
-			continue
+	for _, f := range files {
+		if text, ok := extra[f.path]; ok {
+			err = writeEntry(tw, &tar.Header{Name: f.path, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}, bytes.NewReader(text))
+		} else {
+			err = addFile(tw, dir, f)
 		}
-		n, err := addFile(tw, dir, path)
 		if err != nil {
-			return fmt.Errorf("add %s to the build: %w", path, err)
-		}
-		if total += n; total > maxContext {
-			return &SourceError{dir, fmt.Sprintf("is larger than %d MiB", maxContext>>20), "leave out what the build does not need: .dockerignore"}
+			return unreadable(filepath.Join(dir, f.path), err)
 		}
 	}
 	return tw.Close()
@@ -77,7 +79,7 @@ func ignorePatterns(dir string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read .dockerignore: %w", err)
 	}
 	defer f.Close()
 	patterns, err := ignorefile.ReadAll(f)
@@ -87,66 +89,92 @@ func ignorePatterns(dir string) ([]string, error) {
 	return patterns, nil
 }
 
-// contextPaths lists what belongs to the context, sorted, with slashes.
-func contextPaths(dir string, matcher *patternmatcher.PatternMatcher) ([]string, error) {
-	var paths []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == dir {
+// contextFiles lists what belongs to the context, sorted by path; limit is in
+// bytes.
+func contextFiles(dir string, patterns []string, limit int64) ([]file, error) {
+	matcher, err := patternmatcher.New(patterns)
+	if err != nil {
+		return nil, &SourceError{filepath.Join(dir, ".dockerignore"), err.Error(), "mend the pattern: https://docs.docker.com/build/concepts/context/#dockerignore-files"}
+	}
+	var files []file
+	size := int64(0)
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if path == dir {
 			return err
 		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
+		rel, relErr := filepath.Rel(dir, path)
+		if relErr != nil {
+			return relErr
 		}
-		skip, err := matcher.MatchesOrParentMatches(rel)
-		if err != nil {
-			return fmt.Errorf("read .dockerignore: %w", err)
-		}
-		if skip {
-			if d.IsDir() && !matcher.Exclusions() {
-				return fs.SkipDir
-			}
+		skip, matchErr := matcher.MatchesOrParentMatches(rel)
+		switch {
+		case matchErr != nil:
+			return fmt.Errorf("match %s: %w", rel, matchErr)
+		case skip && d.IsDir() && (err != nil || !matcher.Exclusions()):
+			return fs.SkipDir
+		case skip:
 			return nil
+		case err != nil:
+			return unreadable(path, err)
 		}
-		if t := d.Type(); t.IsDir() || t.IsRegular() || t&fs.ModeSymlink != 0 {
-			paths = append(paths, filepath.ToSlash(rel)) // sockets and devices mean nothing in an image
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // an editor's temporary file
 		}
+		if err != nil {
+			return err
+		}
+		t := info.Mode().Type()
+		if !t.IsDir() && !t.IsRegular() && t != fs.ModeSymlink {
+			return nil // sockets and devices mean nothing in an image
+		}
+		if t.IsRegular() {
+			size += info.Size()
+		}
+		if size > limit {
+			return &SourceError{dir, fmt.Sprintf("holds more than %d MiB", limit>>20), "is it the project's own folder? leave out what the build does not need: .dockerignore"}
+		}
+		files = append(files, file{filepath.ToSlash(rel), info})
 		return nil
 	})
-	sort.Strings(paths)
-	return paths, err
+	sort.Slice(files, func(i, j int) bool { return files[i].path < files[j].path })
+	return files, err
 }
 
-func addFile(tw *tar.Writer, dir, path string) (int64, error) {
-	full := filepath.Join(dir, filepath.FromSlash(path))
-	info, err := os.Lstat(full)
-	if err != nil {
-		return 0, err
+// unreadable says what a file's error means for its owner.
+func unreadable(path string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &SourceError{path, "cannot be read: permission denied", "give yourself the right to read it, or leave it out: .dockerignore"}
 	}
+	return fmt.Errorf("add %s to the build: %w", path, err)
+}
+
+func addFile(tw *tar.Writer, dir string, f file) error {
+	full := filepath.Join(dir, filepath.FromSlash(f.path))
 	switch {
-	case info.IsDir():
-		return 0, writeEntry(tw, &tar.Header{Name: path + "/", Mode: 0o755, Typeflag: tar.TypeDir}, nil)
-	case info.Mode()&fs.ModeSymlink != 0:
+	case f.info.IsDir():
+		return writeEntry(tw, &tar.Header{Name: f.path + "/", Mode: 0o755, Typeflag: tar.TypeDir}, nil)
+	case f.info.Mode()&fs.ModeSymlink != 0:
 		target, err := os.Readlink(full)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		return 0, writeEntry(tw, &tar.Header{Name: path, Linkname: target, Mode: 0o777, Typeflag: tar.TypeSymlink}, nil)
+		return writeEntry(tw, &tar.Header{Name: f.path, Linkname: filepath.ToSlash(target), Mode: 0o777, Typeflag: tar.TypeSymlink}, nil)
 	}
 	mode := int64(0o644)
-	if info.Mode()&0o111 != 0 {
+	if f.info.Mode()&0o111 != 0 {
 		mode = 0o755
 	}
-	f, err := os.Open(full)
+	body, err := os.Open(full)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer f.Close()
-	return info.Size(), writeEntry(tw, &tar.Header{Name: path, Mode: mode, Size: info.Size(), Typeflag: tar.TypeReg}, f)
+	defer body.Close()
+	return writeEntry(tw, &tar.Header{Name: f.path, Mode: mode, Size: f.info.Size(), Typeflag: tar.TypeReg}, body)
 }
 
 func writeEntry(tw *tar.Writer, h *tar.Header, body io.Reader) error {
-	h.Format, h.ModTime = tar.FormatPAX, time.Unix(0, 0)
+	h.Format, h.ModTime = tar.FormatPAX, epoch
 	if err := tw.WriteHeader(h); err != nil {
 		return err
 	}
@@ -155,24 +183,4 @@ func writeEntry(tw *tar.Writer, h *tar.Header, body io.Reader) error {
 	}
 	_, err := io.Copy(tw, body)
 	return err
-}
-
-// tail keeps the last lines that are written through it.
-type tail struct {
-	w     io.Writer
-	lines []string
-	open  string
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	parts := strings.Split(t.open+string(p), "\n")
-	t.open = parts[len(parts)-1]
-	t.lines = append(t.lines, parts[:len(parts)-1]...)
-	if len(t.lines) > 400 {
-		t.lines = append([]string(nil), t.lines[len(t.lines)-200:]...)
-	}
-	if t.w == nil {
-		return len(p), nil
-	}
-	return t.w.Write(p)
 }

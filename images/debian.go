@@ -1,7 +1,6 @@
 package images
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +8,12 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // suite is a Debian release as a base.
@@ -81,81 +83,96 @@ func ensureDebian(ctx context.Context, eng Engine, name string, progress io.Writ
 	return info, true, err
 }
 
+// importDebian has mmdebstrap write a file and imports that. Importing the
+// stream as it comes would save no time, because the tar is written at the very
+// end, and the engine does not hear of an error behind the tar's own end: it
+// would name an image of which mmdebstrap says that it failed.
 func importDebian(ctx context.Context, eng Engine, name string, s suite, progress io.Writer) error {
 	path, err := exec.LookPath("mmdebstrap")
 	if err != nil {
-		next := "sudo apt-get install -y mmdebstrap"
+		next := "sudo apt-get install -y mmdebstrap debian-archive-keyring"
 		if runtime.GOOS != "linux" {
-			next = "connect this machine to a registry, or give a base image that is there: --base IMAGE"
+			next = "connect the engine to a registry, or give a base image that it has: --base IMAGE"
 		}
-		return &PackagesError{name, "no registry answers, and mmdebstrap is not installed", next, err}
+		return &PackagesError{name, "mmdebstrap is not installed", next, err}
 	}
-	args := []string{
+	rootfs, err := os.CreateTemp("", "beamyard-rootfs-*.tar")
+	if err != nil {
+		return fmt.Errorf("make a root file system: %w", err)
+	}
+	defer func() { _ = os.Remove(rootfs.Name()) }()
+	defer rootfs.Close()
+
+	args := append([]string{
 		"--variant=minbase", "--include=" + strings.Join(packages, ","),
 		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
 		"--dpkgopt=path-exclude=/usr/share/locale/*",
-	}
-	args = append(args, s.options...)
+		// What else a Mix image needs of its base is baked in here, where it
+		// costs nothing: see [mixDockerfile].
+		`--customize-hook=mkdir -p "$1/app" "$1/home/beamyard" && chown 1000:1000 "$1/app" "$1/home/beamyard"`,
+	}, s.options...)
 	args = append(args, name, "-")
-	if mirror := hostMirror(); mirror != "" {
+	if mirror := hostMirror(ctx); mirror != "" {
 		args = append(args, mirror)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var said bytes.Buffer
+	said := &step{w: progress}
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Stderr = io.MultiWriter(&said, progress)
-	rootfs, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
+	// It unmounts and removes its folder when it is asked to end; killed, it
+	// would leave some 300 MB in /tmp.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Stdout, cmd.Stderr = rootfs, said
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return mmdebstrapFailed(name, said.lines, err)
 	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start mmdebstrap: %w", err)
+	if _, err := rootfs.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read root file system: %w", err)
 	}
-	// A root file system that broke off must not pass for a whole one: the end of
-	// the stream is only given when mmdebstrap ended well.
-	var failed error
-	_, err = eng.Import(ctx, &atEnd{r: rootfs, check: func() error { failed = cmd.Wait(); return failed }}, Import{
-		Ref: debianRef(name), Changes: []string{"ENV LANG=C.UTF-8", `CMD ["iex"]`, "LABEL beamyard.image=debian"},
-	})
-	if failed != nil {
-		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
-		return &PackagesError{name, fmt.Sprintf("mmdebstrap: %v\n  %s", failed, strings.Join(lines[max(0, len(lines)-5):], "\n  ")),
-			"check that this machine reaches a Debian mirror: mmdebstrap --simulate " + name + " /dev/null", failed}
+	changes := []string{
+		"ENV " + strings.Join(homeEnv, " ") + " MIX_ENV=dev", "WORKDIR " + workDir, `CMD ["iex"]`, "LABEL " + imageLabel + "=" + Debian.String(),
 	}
-	if err != nil {
-		cancel()
-		_ = cmd.Wait() // ended by the cancellation, if it still ran
+	if _, err := eng.Import(ctx, rootfs, Import{Ref: debianRef(name), Changes: changes}); err != nil {
+		return fmt.Errorf("import %s: %w", debianRef(name), err)
 	}
-	return err
+	return nil
 }
 
-// atEnd asks check before it gives the end of the stream.
-type atEnd struct {
-	r     io.Reader
-	check func() error
+// mmdebstrapAdvice for what mmdebstrap, apt and dpkg say, most telling first.
+var mmdebstrapAdvice = []struct {
+	says *regexp.Regexp
+	next string
+}{
+	{regexp.MustCompile(`(?i)no space left`), "make room in $TMPDIR: it takes about 1 GB for a moment"},
+	{regexp.MustCompile(`NO_PUBKEY|not signed|keyring|GPG error`), "sudo apt-get install -y debian-archive-keyring"},
+	{regexp.MustCompile(`newuidmap|unable to pick chroot mode|unshare|fakechroot`), "run it as root once, or let users have namespaces: sudo apt-get install -y uidmap"},
 }
 
-func (a *atEnd) Read(p []byte) (int, error) {
-	n, err := a.r.Read(p)
-	if errors.Is(err, io.EOF) {
-		if failed := a.check(); failed != nil {
-			return n, failed
+func mmdebstrapFailed(suite string, said []string, err error) *PackagesError {
+	e := &PackagesError{Suite: suite, Err: err, Next: "check that this machine reaches a Debian mirror: sudo apt-get update; mmdebstrap --variant=minbase " + suite + " /dev/null"}
+	text := strings.Join(said, "\n")
+	for _, a := range mmdebstrapAdvice {
+		if a.says.MatchString(text) {
+			e.Next = a.next
+			break
 		}
 	}
-	return n, err
+	e.Why = strings.Join(append([]string{"mmdebstrap: " + err.Error()}, said[max(0, len(said)-5):]...), "\n  ")
+	return e
 }
 
 // hostMirror is the Debian mirror that this machine's apt uses, where it is
 // not the default one: behind a firewall it may be the only one that answers.
-func hostMirror() string {
-	out, err := exec.Command("apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages").Output()
+func hostMirror(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages").Output()
 	if err != nil {
-		return ""
+		return "" // no apt: mmdebstrap has its own default
 	}
 	for line := range strings.Lines(string(out)) {
 		site := strings.TrimSuffix(strings.TrimSpace(line), "/")
-		if strings.HasSuffix(site, "/debian") && !strings.Contains(site, "deb.debian.org") && os.Getenv("http_proxy") == "" {
+		if strings.HasSuffix(site, "/debian") && !strings.Contains(site, "deb.debian.org") {
 			return site
 		}
 	}

@@ -12,21 +12,40 @@
 // # Tags
 //
 // A built image is tagged with a hash of everything that goes into it: the
-// files (those that .dockerignore leaves), the Dockerfile, the base image's ID
-// and MIX_ENV. A tag that exists is an image that need not be built, so an
-// unchanged project costs a walk over its files and two questions.
+// files (those that .dockerignore leaves), the Dockerfile, the IDs of the images
+// that it builds on, and MIX_ENV. A tag that exists is an image that need not be
+// built, so an unchanged project costs a walk over its files and two questions:
+// 3 ms for a small one.
+//
+// # Mix projects
+//
+// mix.exs is read, not evaluated: there need be no Elixir on this machine. A
+// project whose dependencies all lie in its folder is built without a network;
+// others get Hex and a layer of dependencies first. Sources arrive with one old
+// time each and the user's own ID, so that a node boots on what was compiled
+// (`mix run --no-compile`), and a `mix compile` in it finds nothing to do; seen
+// with Elixir 1.14 and 1.18, in dev and prod, an umbrella, and a path
+// dependency.
 //
 // # Bases
 //
 // "auto" asks for the official Elixir image first, locally and then from its
 // registry. Where no registry answers, a root file system is made of Debian
-// packages by mmdebstrap (about 20 s, once) and imported. A suite's name
-// ("bookworm") asks for that root file system directly; anything else is a
-// reference.
+// packages by mmdebstrap (about 20 s, once; by any user, in a user namespace)
+// and imported. It holds what Phoenix, Mnesia and the usual tools ask of OTP,
+// but no git and no C compiler. A suite's name ("bookworm") asks for that root
+// file system directly; anything else is a reference.
 //
-// # Concurrency
+// # Threads
 //
-// Everything may be called from several goroutines and processes at once: a
-// lock file for each tag keeps two from building the same, and the one that
+// The package starts no goroutine that outlives a call. Everything may be called
+// from several goroutines and processes at once: a lock file for each tag, in
+// the user's cache folder, keeps two from building the same, and the one that
 // waited finds the image there.
+//
+// # Sources
+//
+// The context and .dockerignore: https://docs.docker.com/build/concepts/context/.
+// What makes Mix compile again: Mix.Compilers.Elixir and Mix.Utils.stale?/2 in
+// Elixir's own source. Root file systems: mmdebstrap(1).
 package images

@@ -42,9 +42,11 @@ func (e *SourceError) Hint() string { return e.Next }
 // rootfsPrefix spells a Debian root file system: "rootfs:bookworm".
 const rootfsPrefix = "rootfs:"
 
-// reference is the grammar of image names, as the engine has it, without
-// digests' details.
-var reference = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$|^(sha256:)?[0-9a-f]{12,64}$`)
+// reference is the grammar of image names (distribution/reference): a registry
+// or not, a path in lower case, a tag or not, a digest or not; or an image's ID.
+var reference = regexp.MustCompile(`^([a-zA-Z0-9.-]+(:[0-9]+)?/)?` + // a registry; "team/" is one too, for this purpose
+	`[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*` +
+	`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$|^(sha256:)?[0-9a-f]{12,64}$`)
 
 // Detect says what an argument means. A path that exists is a folder to build:
 // a Dockerfile in it says how, or else its mix.exs. "rootfs:SUITE" is a root
@@ -66,8 +68,8 @@ func Detect(arg string) (Source, error) {
 		return detectFolder(filepath.Dir(arg))
 	case err == nil:
 		return Source{}, &SourceError{arg, "is a file, not a folder", "give the folder of a Mix project, or an image's name"}
-	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid):
-		return Source{}, &SourceError{arg, err.Error(), "check the path and its permissions"}
+	case errors.Is(err, fs.ErrPermission):
+		return Source{}, &SourceError{arg, "cannot be looked at: permission denied", "check the permissions of the folders above it"}
 	}
 	if arg == "" || strings.HasPrefix(arg, ".") || strings.HasPrefix(arg, "/") || strings.HasPrefix(arg, "~") || strings.HasSuffix(arg, "/") {
 		return Source{}, &SourceError{arg, "no such folder", "give the folder of a Mix project (the one with mix.exs), or an image's name"}

@@ -137,6 +137,7 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return c.redact(err)
 	}
+	c.sup.spec = c.site.spec // with its image
 	if err := c.subscribe(ctx, work); err != nil {
 		return errors.Join(err, c.removeAll(work))
 	}

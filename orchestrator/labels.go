@@ -16,6 +16,9 @@ const (
 	LabelSpec    = "beamyard.spec"    // on networks: the Spec as JSON
 	LabelOwner   = "beamyard.owner"   // on everything: the Owner as JSON
 	LabelCreated = "beamyard.created" // on everything: RFC 3339, the engine's clock
+	// LabelPorts is on containers: their host ports as JSON. They stay pinned
+	// while the container is down, when an engine's list does not show them.
+	LabelPorts = "beamyard.ports"
 )
 
 // clusterLabels go on everything of a cluster.
@@ -33,11 +36,27 @@ func networkLabels(s Spec, created time.Time) map[string]string {
 	return labels
 }
 
-func nodeLabels(s Spec, i int, created time.Time) map[string]string {
+func nodeLabels(s Spec, i int, ports []PortBinding, created time.Time) map[string]string {
 	labels := clusterLabels(s, created)
 	labels[LabelNode] = s.Nodes[i].Name
 	labels[LabelIndex] = strconv.Itoa(i)
+	labels[LabelPorts] = mustJSON(hostPorts(ports))
 	return labels
+}
+
+func hostPorts(bindings []PortBinding) []uint16 {
+	ports := make([]uint16, len(bindings))
+	for i, b := range bindings {
+		ports[i] = b.Host
+	}
+	return ports
+}
+
+// portsOf reads a container's pinned host ports back.
+func portsOf(labels map[string]string) []uint16 {
+	var ports []uint16
+	_ = json.Unmarshal([]byte(labels[LabelPorts]), &ports) // a container of others pins none
+	return ports
 }
 
 // specOf reads a cluster's spec back from its network's labels.

@@ -234,9 +234,6 @@ func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 		if hint == "" && (e.Code == 126 || e.Code == 127) {
 			hint = "the image cannot run the command: give a Mix project's folder or an image with Elixir, or set command: in beamyard.yml"
 		}
-		if hint == "" {
-			hint = fmt.Sprintf("beamyard logs %s --tail 50", m.name)
-		}
 		s.setState(m, Failed, reason, hint)
 	}
 	s.answer(&m.stopWaiters, nil)

@@ -42,7 +42,7 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 		Hostname: host,
 		Command:  nodeCommand(s, i),
 		Env:      nodeEnv(s, i),
-		Labels:   nodeLabels(s, i, created),
+		Labels:   nodeLabels(s, i, at.ports, created),
 
 		NetworkID: networkID,
 		IP:        at.ip,

@@ -108,12 +108,11 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 		return c.adoptSite(ctx, s, own[0])
 	}
 
-	c.phase("preparing the image")
+	if c.spec.Image == "" {
+		c.phase("preparing the image")
+	}
 	if s.spec, err = Prepare(ctx, c.eng, c.spec, c.opts.BuildOutput); err != nil {
 		return nil, err
-	}
-	if s.spec.App == "-" {
-		s.spec.App = ""
 	}
 	c.phase("creating network %s", c.spec.names().Network())
 	if err := c.createNetwork(ctx, s, networks); err != nil {
@@ -215,8 +214,8 @@ func (c *Cluster) place(ctx context.Context, s *site) error {
 	}
 	s.taken = map[uint16]string{}
 	for _, other := range containers {
-		for _, p := range other.Ports {
-			s.taken[p.Host] = "container " + other.Name
+		for _, port := range append(portsOf(other.Labels), hostPorts(other.Ports)...) {
+			s.taken[port] = "container " + other.Name
 		}
 	}
 	for i, n := range s.spec.Nodes {

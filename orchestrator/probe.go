@@ -68,7 +68,7 @@ func (c *Cluster) dialUntil(ctx context.Context, r report, say func(reason, hint
 			return conn
 		}
 		if ctx.Err() == nil {
-			say(dialReason(c.spec, r.node, err))
+			say(dialReason(c.spec, err))
 		}
 		wait()
 	}
@@ -76,7 +76,7 @@ func (c *Cluster) dialUntil(ctx context.Context, r report, say func(reason, hint
 }
 
 // dialReason says in our words why a node cannot be reached.
-func dialReason(s Spec, node string, err error) (reason, hint string) {
+func dialReason(s Spec, err error) (reason, hint string) {
 	switch {
 	case errors.Is(err, erldist.ErrWrongCookie):
 		return "it has another cookie than the cluster", "let the node take its cookie from $ERLANG_COOKIE, or set cookie: in beamyard.yml"
@@ -85,7 +85,7 @@ func dialReason(s Spec, node string, err error) (reason, hint string) {
 			"start the VM with --name {node} in command:"
 	case errors.Is(err, erldist.ErrRefused):
 		return fmt.Sprintf("the VM does not listen on its distribution port %d", s.DistPort),
-			fmt.Sprintf("see what it says: beamyard logs %s; a command of your own needs --name {node} and -kernel inet_dist_listen_min {dist_port} inet_dist_listen_max {dist_port}", node)
+			"a command of your own needs --name {node} and -kernel inet_dist_listen_min {dist_port} inet_dist_listen_max {dist_port}"
 	}
 	return err.Error(), hintOf(err)
 }
@@ -123,14 +123,13 @@ func (c *Cluster) watch(ctx context.Context, r report, conn link, say func(reaso
 func (c *Cluster) check(ctx context.Context, r report, conn link, atRest bool) (reason, hint string) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if app := c.site.spec.App; app != "" {
+	if app := c.site.spec.App; app != "" && app != "-" {
 		started, err := applicationStarted(ctx, conn, app)
 		if err != nil {
 			return fmt.Sprintf("asking for its applications failed: %v", err), ""
 		}
 		if !started {
-			return fmt.Sprintf("application %s is not started", app),
-				fmt.Sprintf("beamyard logs %s --stream stderr", r.node)
+			return fmt.Sprintf("application %s is not started", app), ""
 		}
 	}
 	if c.spec.HTTPCheck == "" || atRest || c.spec.HTTPPort < 0 {
@@ -138,7 +137,7 @@ func (c *Cluster) check(ctx context.Context, r report, conn link, atRest bool) (
 	}
 	if err := httpCheck(ctx, c.site.httpAddr(r.node), c.spec.HTTPCheck); err != nil {
 		return fmt.Sprintf("HTTP check %s: %v", c.spec.HTTPCheck, err),
-			fmt.Sprintf("the application must listen on port $PORT (%d) of every address: beamyard logs %s", c.spec.HTTPPort, r.node)
+			fmt.Sprintf("the application must listen on port $PORT (%d) of every address, and answer %s with 2xx or 3xx", c.spec.HTTPPort, c.spec.HTTPCheck)
 	}
 	return "", ""
 }

@@ -232,7 +232,7 @@ func (s *supervisor) emit(kind EventKind, node, format string, args ...any) {
 
 // checkForming ends the forming: with success, or by bringing all down.
 func (s *supervisor) checkForming() {
-	if s.formed || s.down {
+	if s.formed || s.down || s.deadline.IsZero() {
 		return
 	}
 	if s.ready() {
@@ -241,7 +241,7 @@ func (s *supervisor) checkForming() {
 		return
 	}
 	failed := slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state.Final() && m.busy == idle })
-	late := !s.deadline.IsZero() && !s.now.Before(s.deadline)
+	late := !s.now.Before(s.deadline)
 	if !failed && !late {
 		return
 	}
@@ -266,9 +266,22 @@ func (s *supervisor) explain(kind error) *ClusterError {
 		if reason == "" {
 			reason = "no answer yet"
 		}
-		e.Problems = append(e.Problems, NodeProblem{Node: m.name, State: m.state, Reason: reason, Hint: m.hint})
+		hint := m.hint
+		if hint == "" {
+			hint = s.lookCloser(m)
+		}
+		e.Problems = append(e.Problems, NodeProblem{Node: m.name, State: m.state, Reason: reason, Hint: hint})
 	}
 	return e
+}
+
+// lookCloser is the advice where nothing better is known. A cluster that never
+// formed is removed, and its logs with it.
+func (s *supervisor) lookCloser(m *member) string {
+	if s.formed {
+		return fmt.Sprintf("beamyard logs %s --tail 50", m.name)
+	}
+	return fmt.Sprintf("its last lines are above; look around in its image: docker run --rm -it %s sh", s.spec.Image)
 }
 
 // failed says which nodes failed for good since the cluster was formed; before

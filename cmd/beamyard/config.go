@@ -1,7 +1,6 @@
 package main
 
 import (
-	_ "embed"
 	"errors"
 	"io"
 	"net/netip"
@@ -16,15 +15,8 @@ import (
 // configName is the file that makes a folder a cluster's.
 const configName = "beamyard.yml"
 
-// schema is the JSON schema of the file, for editors:
-//
-//	# yaml-language-server: $schema=…/cmd/beamyard/beamyard.schema.json
-//
-//go:embed beamyard.schema.json
-var schema []byte
-
 // config is beamyard.yml: [orchestrator.Spec] as people write it. A test holds
-// it and the schema to the same keys.
+// it and beamyard.schema.json, which is for editors, to the same keys.
 type config struct {
 	Name         string            `yaml:"name"`
 	Source       string            `yaml:"source"` // a folder is relative to the file's
@@ -104,7 +96,8 @@ func readConfig(path string) (orchestrator.Spec, error) {
 	defer f.Close()
 	c, err := decodeConfig(f)
 	if err != nil {
-		return orchestrator.Spec{}, usagef("the keys of the file: cmd/beamyard/beamyard.schema.json", "%s: %s", path, yamlText(err))
+		text, hint := explain(err)
+		return orchestrator.Spec{}, usagef(hint, "%s: %s", path, text)
 	}
 	s := c.spec()
 	folder := filepath.Dir(path)
@@ -123,15 +116,6 @@ func readConfig(path string) (orchestrator.Spec, error) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// yamlText is the error with its line, its source and a caret.
-func yamlText(err error) string {
-	var y yaml.Error
-	if errors.As(err, &y) {
-		return y.FormatError(false, true)
-	}
-	return err.Error()
 }
 
 // spec is the config as the orchestrator wants it.

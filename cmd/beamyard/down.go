@@ -104,10 +104,20 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (orches
 	case errors.Is(err, control.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
 		// There is none, or it went away over this: what it left is removed.
 		r, err := orchestrator.Remove(ctx, eng, name, found.Spec.StopGrace)
+		forget(name)
 		if errors.Is(err, orchestrator.ErrNoCluster) {
 			return orchestrator.Removed{Cluster: name}, nil
 		}
 		return r, err
 	}
 	return orchestrator.Removed{}, err
+}
+
+// forget removes what a supervisor that was killed left beside its socket. One
+// that lives keeps its files: the socket cannot be taken from it.
+func forget(name string) {
+	if stale, err := control.Listen(name); err == nil {
+		stale.Close()
+		_ = control.RemoveLog(name) // a file that says nothing any more
+	}
 }

@@ -67,7 +67,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 	if err == nil {
 		return exitOK
 	}
-	if err == errInterrupted { //nolint:errorlint // the bare one needs no words: who pressed Ctrl-C knows
+	if errors.Is(err, errInterrupted) { // it needs no words: who pressed Ctrl-C knows
 		return exitInterrupted
 	}
 	red, off := a.err.color("31;1"), a.err.color("0")

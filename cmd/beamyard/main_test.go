@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,10 +13,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -43,7 +48,7 @@ func TestEngineScript(t *testing.T) {
 		Dir:  "testdata/script/engine",
 		Cmds: commands,
 		Setup: func(env *testscript.Env) error {
-			demo, err := filepath.Abs("../../images/demo")
+			demo, err := demoDir()
 			if err != nil {
 				return err
 			}
@@ -56,6 +61,9 @@ func TestEngineScript(t *testing.T) {
 		},
 	})
 }
+
+// demoDir is the example project's folder.
+func demoDir() (string, error) { return filepath.Abs("../../images/demo") }
 
 // clusterName is one that no other test process has.
 func clusterName(test string) string {
@@ -142,6 +150,44 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	// gone: the engine has nothing of $C.
 	"gone": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(nothingLeft(context.Background(), ts.Getenv("C")))
+	},
+	// kill-supervisor: as a crash of the background process, or the OOM killer.
+	"kill-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
+		socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "beamyard", ts.Getenv("C")+".sock")
+		client := http.Client{Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", socket)
+			},
+		}}
+		resp, err := client.Get("http://cluster/supervisor")
+		ts.Check(err)
+		defer resp.Body.Close()
+		var s control.Supervisor
+		ts.Check(json.NewDecoder(resp.Body).Decode(&s))
+		ts.Check(syscall.Kill(s.PID, syscall.SIGKILL))
+	},
+	// stop-outside NODE: as `docker stop`.
+	"stop-outside": func(ts *testscript.TestScript, neg bool, args []string) {
+		eng, err := docker.New(docker.Options{})
+		ts.Check(err)
+		defer eng.Close()
+		found, err := orchestrator.Find(context.Background(), eng, ts.Getenv("C"))
+		ts.Check(err)
+		n, _ := found.Node(args[0])
+		ts.Check(eng.StopContainer(context.Background(), n.ContainerID, time.Second))
+	},
+	// hold-port: a TCP port that is taken, in $PORT.
+	"hold-port": func(ts *testscript.TestScript, neg bool, args []string) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		ts.Defer(func() { l.Close() })
+		ts.Setenv("PORT", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	},
+	// envsubst FILE: ${VARIABLES} in it are replaced.
+	"envsubst": func(ts *testscript.TestScript, neg bool, args []string) {
+		text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 	},
 	// plain FILE: no control codes in it.
 	"plain": func(ts *testscript.TestScript, neg bool, args []string) {

@@ -27,6 +27,11 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 	if removed == nil {
 		removed = []orchestrator.Removed{}
 	}
+	if !c.DryRun {
+		for _, r := range removed {
+			forget(r.Cluster)
+		}
+	}
 	verb := "was left behind: removed"
 	if c.DryRun {
 		verb = "was left behind: would remove"

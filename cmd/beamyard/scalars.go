@@ -29,6 +29,10 @@ type nodes struct {
 	list    []orchestrator.NodeSpec
 }
 
+// manyNodes is more than any max_nodes that was meant: not even their names
+// are made for more.
+const manyNodes = 10_000
+
 // wrong is an error with its place in the file.
 func wrong(at ast.Node, format string, args ...any) error {
 	return &yaml.SyntaxError{Message: fmt.Sprintf(format, args...), Token: at.GetToken()}
@@ -102,7 +106,7 @@ func (n *nodes) UnmarshalYAML(at ast.Node) error {
 	switch at := at.(type) {
 	case *ast.IntegerNode:
 		var count int
-		if err := yaml.NodeToValue(at, &count); err != nil {
+		if err := yaml.NodeToValue(at, &count); err != nil || count > manyNodes {
 			return wrong(at, "%s is no number of nodes", at.GetToken().Value)
 		}
 		n.count, n.counted = count, true

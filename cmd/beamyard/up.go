@@ -13,14 +13,13 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/control"
 )
 
 type upCmd struct {
 	What        string        `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile, or an image (default: this folder)."`
 	Nodes       *int          `short:"n" placeholder:"N" help:"How many nodes (3)."`
 	Name        string        `help:"Name of the cluster (the folder's or the image's)."`
-	File        string        `short:"f" type:"path" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
+	File        string        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
 	Detach      bool          `short:"d" help:"Leave the cluster in the background once it is ready."`
 	WaitTimeout time.Duration `placeholder:"30s" help:"How long it may take to be ready."`
 	Env         []string      `short:"e" sep:"none" placeholder:"K=V" help:"Environment of every node; K alone takes ours. May be repeated."`
@@ -109,6 +108,9 @@ func (c *upCmd) spec() (orchestrator.Spec, error) {
 	if c.Nodes != nil {
 		if len(spec.Nodes) > 0 && listsNodes(spec.Nodes) {
 			return spec, usagef("leave -n out, or write `nodes: 3` there", "%s lists its nodes by name", configName)
+		}
+		if *c.Nodes > manyNodes {
+			return spec, usagef("beamyard up -n 3", "-n %d: nobody has so many", *c.Nodes)
 		}
 		spec.Nodes = orchestrator.NodeNames(*c.Nodes)
 	} else if spec.Nodes == nil {
@@ -201,125 +203,4 @@ type up struct {
 	eng      orchestrator.Engine
 	spec     orchestrator.Spec
 	progress progress
-}
-
-// again is `up -d` of a cluster that exists: nothing, a wait, or an adoption.
-func (u *up) again(ctx context.Context, found orchestrator.Found) error {
-	name := u.spec.Name
-	if diff := found.Spec.Diff(u.spec); len(diff) > 0 {
-		return orchestrator.WithHint(
-			fmt.Errorf("%w: %s, with other settings: %s", orchestrator.ErrClusterExists, name, strings.Join(diff, ", ")),
-			"remove it first: beamyard down %s\nor choose another name: beamyard up --name NAME", name)
-	}
-	client, err := control.Dial(ctx, name)
-	if errors.Is(err, control.ErrNoSupervisor) {
-		if alive, _ := found.Owner.Alive(); alive {
-			return orchestrator.WithHint(fmt.Errorf("%w: %s, kept by process %d, which does not answer here", orchestrator.ErrClusterExists, name, found.Owner.PID),
-				"it may be another user's, or starting just now: beamyard ps %s", name)
-		}
-		u.spec = found.Spec // with its cookie
-		return u.detach(ctx, true)
-	}
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	st, err := client.Status(ctx)
-	if err != nil {
-		return err
-	}
-	if st.Ready {
-		u.progress.close()
-		u.say("%s is already up: nothing changed", name)
-		return u.answer(st)
-	}
-	if err := u.wake(ctx, client, st); err != nil {
-		return err
-	}
-	st, err = client.Status(ctx)
-	if err != nil {
-		return err
-	}
-	u.progress.close()
-	u.say("%s is up again", name)
-	return u.answer(st)
-}
-
-// wake starts what was stopped in a supervised cluster, and waits.
-func (u *up) wake(ctx context.Context, client *control.Client, st orchestrator.Status) error {
-	var down []string
-	for _, n := range st.Nodes {
-		if n.State.Final() {
-			down = append(down, n.Name)
-		}
-	}
-	phase(u.progress, u.now(), "waiting for %s", st.Cluster)
-	if len(down) > 0 {
-		phase(u.progress, u.now(), "starting %s", strings.Join(down, ", "))
-		if err := client.Start(ctx, down...); err != nil {
-			return err
-		}
-	}
-	patience := u.spec.Defaulted().ReadyTimeout
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	err := client.WaitReady(waiting)
-	if err == nil || ctx.Err() != nil || waiting.Err() == nil {
-		return err
-	}
-	failed := &orchestrator.ClusterError{Cluster: st.Cluster, Kind: orchestrator.ErrNotReady}
-	if st, err = client.Status(ctx); err != nil {
-		return err
-	}
-	for _, n := range st.Nodes {
-		if n.State != orchestrator.Ready {
-			failed.Problems = append(failed.Problems, orchestrator.NodeProblem{
-				Node: n.Name, State: n.State, Reason: n.Reason, Hint: fmt.Sprintf("beamyard logs %s/%s", st.Cluster, n.Name),
-			})
-		}
-	}
-	return failed
-}
-
-// answer prints the table on stdout and what to type next on stderr.
-func (u *up) answer(st orchestrator.Status) error {
-	if u.json {
-		return u.printJSON(st)
-	}
-	if err := u.printNodes(u.out, []orchestrator.Status{st}, false); err != nil {
-		return err
-	}
-	u.next(st)
-	return nil
-}
-
-// next says what can be typed now.
-func (u *up) next(st orchestrator.Status) {
-	if len(st.Nodes) == 0 {
-		return
-	}
-	first := st.Nodes[0]
-	u.say("")
-	u.say("next:")
-	if first.URL != "" {
-		u.say("  curl %s%s", first.URL, u.spec.HTTPCheck)
-	}
-	u.say("  beamyard logs -c %s -f", st.Cluster)
-	u.say("  beamyard rpc %s/%s 'Node.list()'", st.Cluster, first.Name)
-	u.say("  beamyard down %s", st.Cluster)
-}
-
-// draw shows the events of a cluster until ctx ends, the last ones included.
-// Drawing is all it is for: an error of it is none of the command.
-func (u *up) draw(ctx context.Context, c orchestrator.Controller) {
-	var last uint64
-	show := func(e orchestrator.Event) error {
-		last = e.Seq
-		u.progress.event(e)
-		return nil
-	}
-	_ = c.Events(ctx, 0, true, show)
-	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
-	defer cancel()
-	_ = c.Events(rest, last, false, show)
 }

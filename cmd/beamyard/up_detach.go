@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,38 +38,37 @@ func (u *up) detach(ctx context.Context, adopt bool) error {
 	if err != nil {
 		return err
 	}
-	watching, stopWatching := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		u.watch(watching)
-	}()
-	var report []byte
+	stopWatching := u.watch(ctx, adopt)
+	var late <-chan time.Time // a new cluster keeps its deadline itself
+	if adopt {
+		late = time.After(u.spec.Defaulted().ReadyTimeout)
+	}
+	ready := false
 	select {
-	case report = <-c.report:
+	case report := <-c.report:
+		stopWatching()
+		if err := c.outcome(report); err != nil {
+			return err
+		}
+		ready = true
+	case <-late:
+		stopWatching()
 	case <-ctx.Done():
 		stopWatching()
-		<-watched
-		u.progress.close()
 		return u.giveUp(ctx, c, adopt)
-	}
-	stopWatching()
-	<-watched
-	err = c.outcome(report)
-	if err != nil {
-		u.progress.close()
-		return err
 	}
 	client, err := control.Dial(ctx, u.spec.Name)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	if !ready {
+		return u.notReady(ctx, client)
+	}
 	st, err := client.Status(ctx)
 	if err != nil {
 		return err
 	}
-	u.progress.close()
 	if adopt {
 		u.say("%s was up without a supervisor: now it has one", u.spec.Name)
 	} else {
@@ -116,21 +116,43 @@ func (u *up) startSupervisor(adopt bool) (*child, error) {
 	return c, nil
 }
 
-// watch draws the supervisor's events until ctx ends, the last ones included.
-func (u *up) watch(ctx context.Context) {
+// watch draws the supervisor's events, the last ones included, until the
+// returned function is called.
+func (u *up) watch(ctx context.Context, adopt bool) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		client := u.dialNew(ctx)
+		if client == nil {
+			return
+		}
+		defer client.Close()
+		var reviving sync.WaitGroup
+		if adopt {
+			reviving.Go(func() { u.revive(ctx, client) })
+		}
+		u.draw(ctx, client)
+		reviving.Wait()
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+		u.progress.close()
+	}
+}
+
+// dialNew waits for a new supervisor's socket; nil when ctx ends before.
+func (u *up) dialNew(ctx context.Context) *control.Client {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		client, err := control.Dial(ctx, u.spec.Name)
-		if err == nil {
-			defer client.Close()
-			u.draw(ctx, client)
-			return
+		if client, err := control.Dial(ctx, u.spec.Name); err == nil {
+			return client
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }
@@ -143,6 +165,9 @@ func (c *child) outcome(report []byte) error {
 			return c.cmd.Process.Release()
 		}
 		_ = c.cmd.Wait() // its exit code says less than the report
+		if errors.Is(decoded, orchestrator.ErrClusterExists) {
+			return decoded // the log is that of who was faster
+		}
 		return errors.Join(decoded, os.Remove(c.log))
 	}
 	err := c.cmd.Wait()

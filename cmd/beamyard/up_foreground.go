@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"sync"
@@ -109,15 +110,25 @@ func (u *up) followLogs(ctx, work context.Context, stop func(), cluster *orchest
 
 // outcome of a foreground cluster.
 func (u *up) outcome(ctx context.Context, ran, served error) error {
+	interrupted := ctx.Err() != nil && (ran == nil || errors.Is(ran, context.Canceled))
 	switch {
-	case ran == nil && ctx.Err() != nil:
+	case interrupted && (ran == nil || u.gone(context.WithoutCancel(ctx))):
 		u.say("%s is down", u.spec.Name)
 		return errInterrupted
+	case interrupted:
+		return orchestrator.WithHint(fmt.Errorf("%s was interrupted, and something of it is left", u.spec.Name), "beamyard down %s", u.spec.Name)
 	case ran == nil && served == nil:
 		u.say("%s was taken down", u.spec.Name)
 		return nil
 	}
 	return errors.Join(ran, served)
+}
+
+// gone looks whether the engine has nothing of the cluster: one that was
+// interrupted while it came up has not told.
+func (u *up) gone(ctx context.Context) bool {
+	_, err := orchestrator.Find(ctx, u.eng, u.spec.Name)
+	return errors.Is(err, orchestrator.ErrNoCluster)
 }
 
 // listenError says what a socket that is taken means.

@@ -56,7 +56,7 @@ func TestAnApplicationThatCrashesAtBoot(t *testing.T) {
 			if !errors.Is(err, orchestrator.ErrNodeFailed) {
 				t.Errorf("not ErrNodeFailed: %v", err)
 			}
-			says(t, err, "beamyard logs", "failed to boot twice", "the database is not configured")
+			says(t, err, "docker run --rm -it beamyard/crashing:", "failed to boot twice", "the database is not configured")
 		})
 	}
 }
@@ -153,7 +153,7 @@ func TestNotReadyInTimeSaysWhy(t *testing.T) {
 	if !errors.Is(err, orchestrator.ErrNotReady) {
 		t.Errorf("not ErrNotReady: %v", err)
 	}
-	says(t, err, "beamyard logs", "HTTP check /no-such-path: answered 404", "listening on")
+	says(t, err, "$PORT (4000)", "HTTP check /no-such-path: answered 404", "listening on")
 }
 
 // The cookie is in no error, event, status or line, even when a node prints it.

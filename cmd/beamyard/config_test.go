@@ -1,0 +1,342 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+const everyKey = `
+name: shop
+source: app
+image: acme/shop:1
+base_image: bookworm
+app: shop
+nodes:
+  - name: web
+    env: {ROLE: web, WORKERS: 2, DEBUG: true}
+    ports: [{container: 9568}, {container: 9000, host: 9001}]
+    host_port: 8080
+  - name: db
+max_nodes: 60
+basename: shop
+domain: local
+cookie: crumble
+command: [bin/shop, start, "{node}"]
+env: {POOL: 5, RATIO: 0.5, EMPTY: "", ON: true}
+secrets: [TOKEN]
+mix_env: prod
+http_port: 4001
+http_check: /health
+host_port: 5000
+dist_port: 9200
+pool: 10.99.0.0/16
+mesh: app
+net_tick: 8s
+restart:
+  mode: always
+  backoff: 500ms
+  max_backoff: 1m
+  jitter: 0.2
+  max: 7
+  window: 1h30m
+  reset_after: 2m
+  success_codes: [143]
+ready_timeout: 1m30s
+stop_grace: 3s
+output_lines: 500
+memory: 512MiB
+cpus: 1.5
+`
+
+func TestConfigWithEveryKey(t *testing.T) {
+	c, err := decodeConfig(strings.NewReader(everyKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := orchestrator.Spec{
+		Name: "shop", Source: "app", Image: "acme/shop:1", BaseImage: "bookworm", App: "shop",
+		Nodes: []orchestrator.NodeSpec{
+			{
+				Name: "web", Env: map[string]string{"ROLE": "web", "WORKERS": "2", "DEBUG": "true"},
+				Ports: []orchestrator.PortSpec{{Container: 9568}, {Container: 9000, Host: 9001}}, HostPort: 8080,
+			},
+			{Name: "db"},
+		},
+		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
+		Command: []string{"bin/shop", "start", "{node}"},
+		Env:     map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
+		Secrets: []string{"TOKEN"}, MixEnv: "prod", HTTPPort: 4001, HTTPCheck: "/health", HostPort: 5000, DistPort: 9200,
+		Pool: netip.MustParsePrefix("10.99.0.0/16"), Mesh: orchestrator.MeshApp, NetTick: 8 * time.Second,
+		Restart: orchestrator.RestartPolicy{
+			Mode: orchestrator.RestartAlways, Backoff: 500 * time.Millisecond, MaxBackoff: time.Minute, Jitter: 0.2,
+			Max: 7, Window: 90 * time.Minute, ResetAfter: 2 * time.Minute, SuccessCodes: []int{143},
+		},
+		ReadyTimeout: 90 * time.Second, StopGrace: 3 * time.Second, OutputLines: 500, Memory: 512 << 20, CPUs: 1.5,
+	}
+	got := c.spec()
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+	// A field that is added to Spec needs a key here. Owner is no one's to
+	// write, and Precompiled is found out.
+	for i := range reflect.TypeFor[orchestrator.Spec]().NumField() {
+		field := reflect.TypeFor[orchestrator.Spec]().Field(i)
+		if field.Name == "Owner" || field.Name == "Precompiled" {
+			continue
+		}
+		if reflect.ValueOf(got).Field(i).IsZero() {
+			t.Errorf("no key sets Spec.%s", field.Name)
+		}
+	}
+}
+
+func TestConfigErrorsShowTheirPlace(t *testing.T) {
+	for _, tc := range []struct{ name, text, want string }{
+		{"unknown key", "name: a\nnods: 3\n", `[2:1] unknown field "nods"
+   1 | name: a
+>  2 | nods: 3
+       ^
+`},
+		{"unknown key of a node", "nodes:\n  - name: a\n    prots: []\n", `[3:5] unknown field "prots"
+   1 | nodes:
+   2 |   - name: a
+>  3 |     prots: []
+           ^
+`},
+		{"unknown key of a port", "nodes: [{name: a, ports: [{port: 1}]}]\n", `[1:28] unknown field "port"
+>  1 | nodes: [{name: a, ports: [{port: 1}]}]
+                                  ^
+`},
+		{"wrong type", "http_port: many\n", `[1:12] this must be a number, not text
+>  1 | http_port: many
+                  ^
+`},
+		{"duration without a unit", "stop_grace: 5\n", `[1:13] a duration has a unit: 500ms, 5s, 1m30s
+>  1 | stop_grace: 5
+                   ^
+`},
+		{"duration that is a list", "restart:\n  backoff: [1s]\n", `[2:12] a duration has a unit: 500ms, 5s, 1m30s
+   1 | restart:
+>  2 |   backoff: [1s]
+                  ^
+`},
+		{"size", "memory: lots\n", `[1:9] a size is a number of bytes, or looks like 512MiB or 2GB
+>  1 | memory: lots
+               ^
+`},
+		{"range", "pool: 10.0.0.0\n", `[1:7] an address range looks like 10.213.0.0/16
+>  1 | pool: 10.0.0.0
+             ^
+`},
+		{"nodes", "nodes: three\n", `[1:8] nodes is a number, or a list of {name, env, ports, host_port}
+>  1 | nodes: three
+              ^
+`},
+		{"too many to be meant", "nodes: 99999999\n", `[1:8] 99999999 is no number of nodes
+>  1 | nodes: 99999999
+              ^
+`},
+		{"the same key twice", "name: a\nname: b\n", `[2:1] mapping key "name" already defined at [1:1]
+   1 | name: a
+>  2 | name: b
+       ^
+`},
+		{"two documents", "name: a\n---\nname: b\n", "it has more than one document"},
+		{"no YAML", "name: [\n", `[1:7] sequence end token ']' not found
+>  1 | name: [
+             ^
+`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := decodeConfig(strings.NewReader(tc.text))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			text, _ := explain(err)
+			if diff := cmp.Diff(strings.TrimRight(tc.want, "\n"), text); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestUnknownKeysHaveAHint(t *testing.T) {
+	all := "its keys: app, base_image, basename, command, cookie, cpus, dist_port, domain, env, host_port, http_check, http_port, image, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, output_lines, pool, ready_timeout, restart, secrets, source, stop_grace"
+	for text, want := range map[string]string{
+		"nods: 3":                         `did you mean "nodes"?`,
+		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,
+		"nodes: [{name: a, hostport: 1}]": `did you mean "host_port"?`,
+		"replicas: 3":                     all,
+		"http_port: web":                  "",
+	} {
+		_, err := decodeConfig(strings.NewReader(text))
+		if err == nil {
+			t.Fatalf("%s: no error", text)
+		}
+		if _, hint := explain(err); hint != want {
+			t.Errorf("%s: hint %q, want %q", text, hint, want)
+		}
+	}
+}
+
+func TestEmptyConfig(t *testing.T) {
+	for _, text := range []string{"", "\n", "# nothing yet\n", "---\n"} {
+		if c, err := decodeConfig(strings.NewReader(text)); err != nil || !reflect.DeepEqual(c, config{}) {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "268435456": 1 << 28, "512MiB": 512 << 20, "1.5GiB": 3 << 29, "2GB": 2e9, "64 kB": 64000, "256m": 256 << 20, "1g": 1 << 30, "10B": 10,
+	} {
+		if got, ok := parseSize(text); !ok || got != want {
+			t.Errorf("%q = %d, %t; want %d", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "MiB", "-1MiB", "12 parsecs", "1e400", "9999999999GiB", "1.2.3", "0x10", "NaN", "Inf"} {
+		if got, ok := parseSize(text); ok {
+			t.Errorf("%q = %d", text, got)
+		}
+	}
+}
+
+// The schema and the struct have the same keys, at every level.
+func TestSchemaAgrees(t *testing.T) {
+	schema, err := os.ReadFile("beamyard.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s map[string]any
+	if err := json.Unmarshal(schema, &s); err != nil {
+		t.Fatal(err)
+	}
+	defs := s["$defs"].(map[string]any)
+	nodeSchema := defs["node"].(map[string]any)
+	ports := nodeSchema["properties"].(map[string]any)["ports"].(map[string]any)["items"]
+	for _, tc := range []struct {
+		name   string
+		schema any
+		typ    reflect.Type
+	}{
+		{"file", s, reflect.TypeFor[config]()},
+		{"node", nodeSchema, reflect.TypeFor[node]()},
+		{"port", ports, reflect.TypeFor[port]()},
+		{"restart", defs["restart"], reflect.TypeFor[restart]()},
+	} {
+		var keys []string
+		for i := range tc.typ.NumField() {
+			keys = append(keys, tc.typ.Field(i).Tag.Get("yaml"))
+		}
+		slices.Sort(keys)
+		object := tc.schema.(map[string]any)
+		properties := slices.Sorted(maps.Keys(object["properties"].(map[string]any)))
+		if diff := cmp.Diff(keys, properties); diff != "" {
+			t.Errorf("%s: struct and schema differ:\n%s", tc.name, diff)
+		}
+		if object["additionalProperties"] != false {
+			t.Errorf("%s: the schema lets unknown keys pass", tc.name)
+		}
+	}
+}
+
+func FuzzDecodeConfig(f *testing.F) {
+	f.Add(everyKey)
+	for _, text := range []string{"", "nodes: 3", "nodes: -1", "nodes: [1]", "nodes: [[]]", "memory: 1e9", "a: &a [*a]", "? [x]\n: y", "name: !!binary x", "nodes: 99999999999999999999", "env: {1: 2}", "<<: {name: a}"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := decodeConfig(strings.NewReader(text))
+		if err != nil {
+			if text, _ := explain(err); text == "" {
+				t.Error("an error without words")
+			}
+			return
+		}
+		_ = c.spec().Validate() // says what is wrong, or nothing: it only must not panic
+	})
+}
+
+func TestUpSpec(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "My_Shop")
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("mix.exs", "")
+	write("with/beamyard.yml", "name: filed\nnodes: 2\nenv: {A: file, B: file}\nready_timeout: 5s\nbase_image: trixie\n")
+	write("listed/beamyard.yml", "nodes: [{name: web}, {name: db}]\n")
+	elsewhere := write("conf/beamyard.yml", "source: ../with\nnodes: 1\n")
+	image := write("conf/image.yml", "source: acme/shop:1\n")
+	four, zero := 4, 0
+	t.Setenv("FROM_HERE", "here")
+
+	for _, tc := range []struct {
+		name string
+		cmd  upCmd
+		want orchestrator.Spec
+		err  string
+	}{
+		{"a folder", upCmd{What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(3)}, ""},
+		{"an image", upCmd{What: "ghcr.io/acme/Shop_App:1.4"}, orchestrator.Spec{Name: "shop-app", Source: "ghcr.io/acme/Shop_App:1.4", Nodes: orchestrator.NodeNames(3)}, ""},
+		{"an image of a registry with a port", upCmd{What: "localhost:5000/shop@sha256:abc"}, orchestrator.Spec{Name: "shop", Source: "localhost:5000/shop@sha256:abc", Nodes: orchestrator.NodeNames(3)}, ""},
+		{
+			"a folder with its file", upCmd{What: dir + "/with"},
+			orchestrator.Spec{
+				Name: "filed", Source: dir + "/with", Nodes: orchestrator.NodeNames(2), BaseImage: "trixie",
+				Env: map[string]string{"A": "file", "B": "file"}, ReadyTimeout: 5 * time.Second,
+			}, "",
+		},
+		{
+			"flags win", upCmd{What: dir + "/with", Nodes: &four, Name: "flag", WaitTimeout: time.Minute, Base: "bookworm", Env: []string{"A=flag=x", "FROM_HERE", "C="}},
+			orchestrator.Spec{
+				Name: "flag", Source: dir + "/with", Nodes: orchestrator.NodeNames(4), BaseImage: "bookworm",
+				Env: map[string]string{"A": "flag=x", "B": "file", "C": "", "FROM_HERE": "here"}, ReadyTimeout: time.Minute,
+			}, "",
+		},
+		{"a file elsewhere", upCmd{File: elsewhere}, orchestrator.Spec{Name: "with", Source: dir + "/with", Nodes: orchestrator.NodeNames(1)}, ""},
+		{"a file and a path", upCmd{File: elsewhere, What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(1)}, ""},
+		{"a file that names an image", upCmd{File: image}, orchestrator.Spec{Name: "shop", Source: "acme/shop:1", Nodes: orchestrator.NodeNames(3)}, ""},
+		{"named nodes", upCmd{What: dir + "/listed"}, orchestrator.Spec{Name: "listed", Source: dir + "/listed", Nodes: []orchestrator.NodeSpec{{Name: "web"}, {Name: "db"}}}, ""},
+		{"named nodes and -n", upCmd{What: dir + "/listed", Nodes: &four}, orchestrator.Spec{}, "beamyard.yml lists its nodes by name"},
+		{"-n 0 stays 0", upCmd{What: dir, Nodes: &zero}, orchestrator.Spec{Name: "my-shop", Source: dir}, ""},
+		{"a variable that is not set", upCmd{What: dir, Env: []string{"NOT_SET_ANYWHERE"}}, orchestrator.Spec{}, "--env NOT_SET_ANYWHERE: it has no value, and is not set here either"},
+		{"a file that is missing", upCmd{File: dir + "/none.yml"}, orchestrator.Spec{}, "open " + dir + "/none.yml: no such file or directory"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := tc.cmd.spec()
+			if tc.err != "" {
+				if err == nil || err.Error() != tc.err || exitCode(err) != exitUsage {
+					t.Errorf("error %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// explain is a decoding error for people: what is wrong, with its line and a
+// caret, and for an unknown key which one may have been meant.
+func explain(err error) (text, hint string) {
+	var wrongType *yaml.TypeError
+	if errors.As(err, &wrongType) && wrongType.Token != nil {
+		// Its own words name Go's struct and field.
+		err = &yaml.SyntaxError{
+			Message: fmt.Sprintf("this must be %s, not %s", inWords(wrongType.DstType), inWords(wrongType.SrcType)),
+			Token:   wrongType.Token,
+		}
+	}
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) && unknown.Token != nil {
+		hint = meant(unknown.Token.Value)
+	}
+	text = err.Error()
+	var located yaml.Error
+	if errors.As(err, &located) {
+		text = located.FormatError(false, true)
+	}
+	return strings.TrimRight(text, " \n"), hint
+}
+
+// inWords names a type as YAML has it.
+func inWords(t reflect.Type) string {
+	if t == nil {
+		return "empty"
+	}
+	switch t.Kind() { //nolint:exhaustive // the others do not come from YAML
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64, reflect.Uint64, reflect.Float64:
+		return "a number"
+	case reflect.String:
+		return "text"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "a mapping"
+	}
+	return t.String()
+}
+
+// meant is advice on an unknown key: the one that is two typing errors away at
+// most, at whatever level, or all that there are at the top.
+func meant(key string) string {
+	top := keysOf(reflect.TypeFor[config]())
+	best, distance := "", 3
+	for _, known := range slices.Concat(top, keysOf(reflect.TypeFor[node]()), keysOf(reflect.TypeFor[port]()), keysOf(reflect.TypeFor[restart]())) {
+		if d := edits(key, known); d < distance {
+			best, distance = known, d
+		}
+	}
+	if best != "" && distance < len(best) {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	slices.Sort(top)
+	return "its keys: " + strings.Join(top, ", ")
+}
+
+func keysOf(t reflect.Type) []string {
+	keys := make([]string, t.NumField())
+	for i := range keys {
+		keys[i] = t.Field(i).Tag.Get("yaml")
+	}
+	return keys
+}
+
+// edits is the Levenshtein distance in bytes.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+// again is `up -d` of a cluster that exists: nothing, a wait, or an adoption.
+func (u *up) again(ctx context.Context, found orchestrator.Found) error {
+	name := u.spec.Name
+	if diff := found.Spec.Diff(u.spec); len(diff) > 0 {
+		return orchestrator.WithHint(
+			fmt.Errorf("%w: %s, with other settings: %s", orchestrator.ErrClusterExists, name, strings.Join(diff, ", ")),
+			"remove it first: beamyard down %s\nor choose another name: beamyard up --name NAME", name)
+	}
+	client, err := control.Dial(ctx, name)
+	if errors.Is(err, control.ErrNoSupervisor) {
+		if alive, _ := found.Owner.Alive(); alive {
+			return orchestrator.WithHint(fmt.Errorf("%w: %s, kept by process %d, which does not answer here", orchestrator.ErrClusterExists, name, found.Owner.PID),
+				"it may be another user's, or starting just now: beamyard ps %s", name)
+		}
+		u.spec = found.Spec // with its cookie
+		return u.detach(ctx, true)
+	}
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	st, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if st.Ready {
+		u.progress.close()
+		u.say("%s is already up: nothing changed", name)
+		return u.answer(st)
+	}
+	if err := u.wake(ctx, client, st); err != nil {
+		return err
+	}
+	st, err = client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	u.progress.close()
+	u.say("%s is up again", name)
+	return u.answer(st)
+}
+
+// wake starts what was stopped in a supervised cluster, and waits.
+func (u *up) wake(ctx context.Context, client *control.Client, st orchestrator.Status) error {
+	var down []string
+	for _, n := range st.Nodes {
+		if n.State.Final() {
+			down = append(down, n.Name)
+		}
+	}
+	phase(u.progress, u.now(), "waiting for %s", st.Cluster)
+	if len(down) > 0 {
+		phase(u.progress, u.now(), "starting %s", strings.Join(down, ", "))
+		if err := client.Start(ctx, down...); err != nil {
+			return err
+		}
+	}
+	patience := u.spec.Defaulted().ReadyTimeout
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := client.WaitReady(waiting)
+	if err == nil || ctx.Err() != nil || waiting.Err() == nil {
+		return err
+	}
+	return u.notReady(ctx, client)
+}
+
+// notReady is the error of a cluster that did not become Ready in time and is
+// left as it is: it was there before.
+func (u *up) notReady(ctx context.Context, client *control.Client) error {
+	st, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	failed := &orchestrator.ClusterError{Cluster: st.Cluster, Kind: orchestrator.ErrNotReady}
+	for _, n := range st.Nodes {
+		if n.State != orchestrator.Ready {
+			failed.Problems = append(failed.Problems, orchestrator.NodeProblem{
+				Node: n.Name, State: n.State, Reason: n.Reason, Hint: fmt.Sprintf("beamyard logs %s/%s", st.Cluster, n.Name),
+			})
+		}
+	}
+	return failed
+}
+
+// answer prints the table on stdout and what to type next on stderr.
+func (u *up) answer(st orchestrator.Status) error {
+	if u.json {
+		return u.printJSON(st)
+	}
+	if err := u.printNodes(u.out, []orchestrator.Status{st}, false); err != nil {
+		return err
+	}
+	u.next(st)
+	return nil
+}
+
+// next says what can be typed now.
+func (u *up) next(st orchestrator.Status) {
+	if len(st.Nodes) == 0 {
+		return
+	}
+	first := st.Nodes[0]
+	u.say("")
+	u.say("next:")
+	if first.URL != "" {
+		u.say("  curl %s%s", first.URL, u.spec.HTTPCheck)
+	}
+	u.say("  beamyard logs -c %s -f", st.Cluster)
+	u.say("  beamyard rpc %s/%s 'Node.list()'", st.Cluster, first.Name)
+	u.say("  beamyard down %s", st.Cluster)
+}
+
+// draw shows the events of a cluster until ctx ends, the last ones included.
+// Drawing is all it is for: an error of it is none of the command.
+func (u *up) draw(ctx context.Context, c orchestrator.Controller) {
+	var last uint64
+	show := func(e orchestrator.Event) error {
+		last = e.Seq
+		u.progress.event(e)
+		return nil
+	}
+	_ = c.Events(ctx, 0, true, show)
+	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
+	defer cancel()
+	_ = c.Events(rest, last, false, show)
+}
+
+// revive starts, once each, the nodes that a new supervisor finds ended: who
+// types `up` wants them all.
+func (u *up) revive(ctx context.Context, client *control.Client) {
+	started := map[string]bool{}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		st, err := client.Status(ctx)
+		if err != nil || st.Ready {
+			return
+		}
+		for _, n := range st.Nodes {
+			if n.State.Final() && !started[n.Name] {
+				started[n.Name] = true
+				_ = client.Start(ctx, n.Name) // that it did not help is seen when time is up
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"time"
+)
+
+// officialBase is the reference that "auto" looks for first.
+const officialBase = "elixir:1.18-otp-27-slim"
+
+// ensureBase finds or makes the base of a Mix project.
+func ensureBase(ctx context.Context, eng Engine, base string, progress io.Writer) (ref string, info Info, err error) {
+	if _, ok := suites[base]; ok {
+		info, _, err = ensureDebian(ctx, eng, base, progress)
+		return debianRef(base), info, err
+	}
+	if base != "" && base != "auto" {
+		if !reference.MatchString(base) {
+			return "", Info{}, &SourceError{base, "is no base", "give auto, one of " + suiteNames() + ", or an image's name"}
+		}
+		info, _, err = ensure(ctx, eng, base, progress)
+		return base, info, err
+	}
+	// What was chosen before is chosen again: an image must not change because
+	// a registry came into reach.
+	for _, ref := range []string{officialBase, debianRef(defaultSuite)} {
+		if info, err = eng.Image(ctx, ref); err == nil {
+			return ref, info, nil
+		} else if !errors.Is(err, ErrNotFound) {
+			return "", Info{}, err
+		}
+	}
+	info, _, noPull := ensure(ctx, eng, officialBase, progress)
+	if noPull == nil {
+		return officialBase, info, nil
+	}
+	if ctx.Err() != nil {
+		return "", Info{}, ctx.Err()
+	}
+	fmt.Fprintln(progress, noPull)
+	info, _, err = ensureDebian(ctx, eng, defaultSuite, progress)
+	if err != nil {
+		return "", Info{}, fmt.Errorf("%s; %w", noPull.Error(), err) // one hint: what to install
+	}
+	return debianRef(defaultSuite), info, nil
+}
+
+// NoImageError is a reference that is neither here nor can be pulled.
+type NoImageError struct {
+	Ref string
+	Err error // ErrNotFound or ErrNoRegistry underneath
+}
+
+func (e *NoImageError) Error() string {
+	if errors.Is(e.Err, ErrNoRegistry) {
+		return fmt.Sprintf("image %s is not on the engine, and no registry answers", e.Ref)
+	}
+	return fmt.Sprintf("image %s is not on the engine and cannot be pulled: %v", e.Ref, e.Err)
+}
+func (e *NoImageError) Unwrap() error { return e.Err }
+
+// Hint is what to type.
+func (e *NoImageError) Hint() string {
+	return "check the name, or bring it with `docker load`; a folder is given as a path: ./" + path.Base(e.Ref)
+}
+
+// answerWithin bounds how long a registry may be silent before its first word.
+// Engines give up after 15 s where packets are dropped (Client.Timeout of
+// their /v2/ request) and at once where a name does not resolve, but some try
+// several mirrors in turn. What has begun to come may take as long as it takes.
+const answerWithin = 30 * time.Second
+
+// ensure returns the image of a reference, and pulls it where it is missing.
+func ensure(ctx context.Context, eng Engine, ref string, progress io.Writer) (info Info, pulled bool, err error) {
+	info, err = eng.Image(ctx, ref)
+	if err == nil || !errors.Is(err, ErrNotFound) {
+		return info, false, err
+	}
+	fmt.Fprintf(progress, "pulling %s\n", ref)
+	if err := pull(ctx, eng, ref, progress); err != nil {
+		if ctx.Err() != nil {
+			return Info{}, false, ctx.Err()
+		}
+		return Info{}, false, &NoImageError{ref, err}
+	}
+	info, err = eng.Image(ctx, ref)
+	return info, err == nil, err
+}
+
+func pull(ctx context.Context, eng Engine, ref string, progress io.Writer) error {
+	silent := fmt.Errorf("%w within %s", ErrNoRegistry, answerWithin)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(answerWithin, func() { cancel(silent) })
+	defer timer.Stop()
+	err := eng.Pull(ctx, ref, heard{progress, timer})
+	if err != nil && errors.Is(context.Cause(ctx), silent) {
+		return silent
+	}
+	return err
+}
+
+// heard stops a timer at the first write.
+type heard struct {
+	io.Writer
+	timer *time.Timer
+}
+
+func (h heard) Write(p []byte) (int, error) {
+	h.timer.Stop()
+	return h.Writer.Write(p)
+}

@@ -1,0 +1,52 @@
+package images
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden Dockerfiles anew")
+
+func TestMixDockerfile(t *testing.T) {
+	debian := Info{
+		WorkingDir: workDir, Labels: map[string]string{imageLabel: "debian"},
+		Env: append([]string{"PATH=/bin", "MIX_ENV=dev"}, homeEnv...),
+	}
+	official := Info{Env: []string{"PATH=/bin", "LANG=C.UTF-8"}, WorkingDir: "/app"}
+	withHex := Info{User: "elixir:elixir", Env: []string{"MIX_HOME=/opt/mix", "HEX_HOME=/opt/hex"}}
+	umbrella := mixProject{
+		manifest: []string{"apps/a/mix.exs", "apps/b c/mix.exs", "mix.exs", "mix.lock"}, local: []string{"libs/d"}, external: true, config: true,
+	}
+	tests := []struct {
+		golden  string
+		base    Info
+		env     string
+		project mixProject
+	}{
+		{"debian", debian, "dev", mixProject{app: "a", manifest: []string{"mix.exs"}, config: true}},
+		{"debian-prod", debian, "prod", mixProject{app: "a", manifest: []string{"mix.exs"}}},
+		{"official", official, "dev", mixProject{app: "a", manifest: []string{"mix.exs"}}},
+		{"hex", official, "prod", mixProject{app: "a", manifest: []string{"mix.exs", "mix.lock"}, external: true}},
+		{"own-hex", withHex, "dev", mixProject{app: "a", manifest: []string{"mix.exs", "mix.lock"}, external: true, config: true}},
+		{"umbrella", official, "dev", umbrella},
+	}
+	for _, tt := range tests {
+		t.Run(tt.golden, func(t *testing.T) {
+			got, err := newMixDockerfile("base:1", tt.base, tt.env, tt.project).render()
+			must(t, err)
+			name := filepath.Join("testdata", tt.golden+".Dockerfile")
+			if *update {
+				must(t, os.WriteFile(name, got, 0o644))
+			}
+			want, err := os.ReadFile(name)
+			must(t, err)
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

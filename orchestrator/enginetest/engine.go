@@ -1,0 +1,176 @@
+package enginetest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Engine is an engine in memory. Make one with [New].
+type Engine struct {
+	// Program is what runs in a container. Default: [UntilStopped]. Set it
+	// before the first container starts.
+	Program func(orchestrator.ContainerSpec) Program
+
+	mu         sync.Mutex
+	serial     int
+	last       time.Time // of the last event: no two have the same time
+	images     map[string]images.Info
+	networks   map[string]*orchestrator.Network
+	containers map[string]*container
+	ring       []orchestrator.ContainerEvent
+	streams    map[*stream]bool
+	broken     chan struct{} // closed by BreakStreams, and replaced
+	failures   map[string][]error
+	drop       int
+}
+
+var _ orchestrator.Engine = (*Engine)(nil)
+
+// ringSize is how many events an engine replays.
+const ringSize = 256
+
+// New makes an engine that has the given images.
+func New(refs ...string) *Engine {
+	e := &Engine{
+		images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, containers: map[string]*container{},
+		streams: map[*stream]bool{}, broken: make(chan struct{}), failures: map[string][]error{},
+	}
+	for _, ref := range refs {
+		e.images[ref] = images.Info{ID: "sha256:" + e.id()}
+	}
+	return e
+}
+
+// FailNext has the next calls of a method ("StartContainer") fail, one with
+// each error.
+func (e *Engine) FailNext(method string, errs ...error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failures[method] = append(e.failures[method], errs...)
+}
+
+// DropEvents loses the next n events: nobody hears them, now or later.
+func (e *Engine) DropEvents(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.drop += n
+}
+
+// BreakStreams breaks every open stream of events and logs, as a lost
+// connection does.
+func (e *Engine) BreakStreams() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.broken)
+	e.broken = make(chan struct{})
+}
+
+// fails says whether the method is to fail. Its caller holds no lock.
+func (e *Engine) fails(method string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if errs := e.failures[method]; len(errs) > 0 {
+		e.failures[method] = errs[1:]
+		return errs[0]
+	}
+	return nil
+}
+
+// id makes a new ID as long as the real ones. Its caller holds the lock, or is New.
+func (e *Engine) id() string {
+	e.serial++
+	return fmt.Sprintf("%064x", e.serial)
+}
+
+// now is a time that no event had before.
+func (e *Engine) now() time.Time {
+	t := time.Now()
+	if !t.After(e.last) {
+		t = e.last.Add(time.Nanosecond)
+	}
+	e.last = t
+	return t
+}
+
+// Info implements orchestrator.Engine.
+func (e *Engine) Info(context.Context) (orchestrator.EngineInfo, error) {
+	if err := e.fails("Info"); err != nil {
+		return orchestrator.EngineInfo{}, err
+	}
+	return orchestrator.EngineInfo{
+		ID: "memory", Version: "1", APIVersion: "1.41", Time: time.Now(), CPUs: 2,
+		Local: true, Host: "127.0.0.1", Endpoint: "memory://",
+	}, nil
+}
+
+// Image implements images.Engine.
+func (e *Engine) Image(_ context.Context, ref string) (images.Info, error) {
+	if err := e.fails("Image"); err != nil {
+		return images.Info{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	info, ok := e.images[ref]
+	if !ok {
+		return images.Info{}, fmt.Errorf("image %s: %w", ref, images.ErrNotFound)
+	}
+	return info, nil
+}
+
+// Pull implements images.Engine: there is no registry.
+func (e *Engine) Pull(_ context.Context, ref string, _ io.Writer) error {
+	if err := e.fails("Pull"); err != nil {
+		return err
+	}
+	return fmt.Errorf("pull %s: %w", ref, images.ErrNoRegistry)
+}
+
+// Build implements images.Engine: the image has the tags and labels, and
+// nothing is run.
+func (e *Engine) Build(_ context.Context, b images.Build, _ io.Writer) (string, error) {
+	if err := e.fails("Build"); err != nil {
+		return "", err
+	}
+	if _, err := io.Copy(io.Discard, b.Context); err != nil {
+		return "", err
+	}
+	return e.addImage(b.Labels, b.Tags...), nil
+}
+
+// Import implements images.Engine.
+func (e *Engine) Import(_ context.Context, rootfs io.Reader, imp images.Import) (string, error) {
+	if err := e.fails("Import"); err != nil {
+		return "", err
+	}
+	if _, err := io.Copy(io.Discard, rootfs); err != nil {
+		return "", err
+	}
+	return e.addImage(nil, imp.Ref), nil
+}
+
+func (e *Engine) addImage(labels map[string]string, refs ...string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	id := "sha256:" + e.id()
+	for _, ref := range append(refs, id) {
+		e.images[ref] = images.Info{ID: id, Labels: maps.Clone(labels)}
+	}
+	return id
+}
+
+// carries reports whether labels hold all that are wanted.
+func carries(labels, want map[string]string) bool {
+	for k, v := range want {
+		if labels[k] != v {
+			return false
+		}
+	}
+	return true
+}

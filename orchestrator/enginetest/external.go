@@ -1,0 +1,73 @@
+package enginetest
+
+import (
+	"context"
+	"time"
+)
+
+// These are the acts of somebody else on the same engine. Containers are given
+// by name; acts on one that is not there do nothing.
+
+// ExternalStart is `docker start`.
+func (e *Engine) ExternalStart(name string) { _ = e.StartContainer(context.Background(), name) }
+
+// ExternalStop is `docker stop`, with its 10 s of grace.
+func (e *Engine) ExternalStop(name string) {
+	_ = e.StopContainer(context.Background(), name, 10*time.Second)
+}
+
+// ExternalKill is `docker kill -s SIGNAL`.
+func (e *Engine) ExternalKill(name, signal string) {
+	_ = e.KillContainer(context.Background(), name, signal)
+}
+
+// ExternalRemove is `docker rm -f`.
+func (e *Engine) ExternalRemove(name string) { _ = e.RemoveContainer(context.Background(), name) }
+
+// Pause is `docker pause`. The program is not held up.
+func (e *Engine) Pause(name string) { e.pause(name, true) }
+
+// Unpause is `docker unpause`.
+func (e *Engine) Unpause(name string) { e.pause(name, false) }
+
+func (e *Engine) pause(name string, paused bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.find(name)
+	if err != nil || !c.state.Running || c.state.Paused == paused {
+		return
+	}
+	c.state.Paused = paused
+	c.state.Status = map[bool]string{true: "paused", false: "running"}[paused]
+	e.emit(c, map[bool]string{true: "pause", false: "unpause"}[paused])
+}
+
+// OOM has the kernel kill the container's first process for its memory.
+func (e *Engine) OOM(name string) {
+	e.mu.Lock()
+	c, err := e.find(name)
+	if err != nil || !c.state.Running {
+		e.mu.Unlock()
+		return
+	}
+	c.state.OOMKilled = true
+	e.emit(c, "oom")
+	p := c.process
+	e.mu.Unlock()
+	e.exited(c, p, 137)
+}
+
+// Left lists the names of all containers and networks, for a test that wants
+// none.
+func (e *Engine) Left() []string {
+	var names []string
+	containers, _ := e.Containers(context.Background(), nil)
+	for _, c := range containers {
+		names = append(names, "container "+c.Name)
+	}
+	networks, _ := e.Networks(context.Background(), nil)
+	for _, n := range networks {
+		names = append(names, "network "+n.Name)
+	}
+	return names
+}

@@ -1,0 +1,140 @@
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Program is what runs in a container: it prints, waits, and returns its exit
+// code. Its context ends when the container is killed.
+type Program func(ctx context.Context, p *Process) (exitCode int)
+
+// UntilStopped runs until TERM and exits with 0, as a BEAM does.
+func UntilStopped(ctx context.Context, p *Process) int {
+	for {
+		select {
+		case s := <-p.Signals:
+			if s == "TERM" {
+				return 0
+			}
+		case <-ctx.Done():
+			return 137
+		}
+	}
+}
+
+// Process is one run of a container.
+type Process struct {
+	Spec    orchestrator.ContainerSpec
+	Run     int // 1 for the first start
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Signals <-chan string // "TERM", "USR1", …, but never "KILL"
+
+	signals chan string
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when the container has exited
+	out     [2]*printer
+}
+
+func (p *Process) send(signal string) {
+	select {
+	case p.signals <- signal:
+	default: // as a signal that is pending already
+	}
+}
+
+// run starts a container's program. Its caller holds the lock.
+func (e *Engine) run(c *container, program Program) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &Process{
+		Spec: c.spec, Run: c.runs, signals: make(chan string, 16), cancel: cancel, done: make(chan struct{}),
+		out: [2]*printer{{e: e, c: c, stream: 1}, {e: e, c: c, stream: 2}},
+	}
+	p.Signals, p.Stdout, p.Stderr = p.signals, p.out[0], p.out[1]
+	c.process = p
+	go func() { e.exited(c, p, program(ctx, p)) }()
+}
+
+// exited ends a run, once: a program that returns after it was killed changes
+// nothing.
+func (e *Engine) exited(c *container, p *Process, code int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c.process != p || !c.state.Running {
+		return
+	}
+	for _, out := range p.out {
+		out.flush()
+	}
+	p.cancel()
+	oom := c.state.OOMKilled
+	c.state.Status, c.state.Running, c.state.Paused, c.state.PID = "exited", false, false, 0
+	c.state.ExitCode, c.state.FinishedAt, c.state.OOMKilled = code, e.now(), oom
+	e.emit(c, "die", func(ev *orchestrator.ContainerEvent) { ev.ExitCode = code })
+	c.wake()
+	close(p.done)
+}
+
+// maxFrame is how much of a line the engine stores in one piece.
+const maxFrame = 16 << 10
+
+// record is one piece of a log.
+type record struct {
+	at     time.Time
+	stream byte
+	text   []byte
+}
+
+// printer is one of a process's streams: it cuts what is written into records,
+// as the engine's copier does.
+type printer struct {
+	e       *Engine
+	c       *container
+	stream  byte
+	pending []byte
+}
+
+func (w *printer) Write(b []byte) (int, error) {
+	w.e.mu.Lock()
+	defer w.e.mu.Unlock()
+	if w.c.process == nil || w != w.c.process.out[w.stream-1] || !w.c.state.Running {
+		return 0, io.ErrClosedPipe
+	}
+	w.pending = append(w.pending, b...)
+	for {
+		end := bytes.IndexByte(w.pending, '\n') + 1
+		if end == 0 || end > maxFrame {
+			if len(w.pending) < maxFrame {
+				return len(b), nil
+			}
+			end = maxFrame
+		}
+		w.keep(w.pending[:end])
+		w.pending = w.pending[end:]
+	}
+}
+
+// flush keeps what has no newline. Its caller holds the lock.
+func (w *printer) flush() {
+	if len(w.pending) > 0 {
+		w.keep(w.pending)
+		w.pending = nil
+	}
+}
+
+func (w *printer) keep(text []byte) {
+	w.c.log = append(w.c.log, record{w.e.now(), w.stream, bytes.Clone(text)})
+	w.c.wake()
+}
+
+// wake tells who follows the log that there is more, or no more. Its caller
+// holds the lock.
+func (c *container) wake() {
+	close(c.more)
+	c.more = make(chan struct{})
+}

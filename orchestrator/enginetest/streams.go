@@ -1,0 +1,184 @@
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// errBroken is how a stream ends that [Engine.BreakStreams] broke.
+var errBroken = errors.New("connection reset by peer")
+
+// stream is one subscription to events. The engine's lock guards it.
+type stream struct {
+	labels map[string]string
+	queue  []orchestrator.ContainerEvent
+	more   chan struct{} // holds a token while the queue may be non-empty
+}
+
+func (s *stream) offer(ev orchestrator.ContainerEvent) {
+	if !carries(ev.Labels, s.labels) {
+		return
+	}
+	s.queue = append(s.queue, ev)
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+}
+
+func signal(number string) func(*orchestrator.ContainerEvent) {
+	return func(ev *orchestrator.ContainerEvent) { ev.Signal = number }
+}
+
+// emit tells an event to everybody who listens. Its caller holds the lock.
+func (e *Engine) emit(c *container, action string, edit ...func(*orchestrator.ContainerEvent)) {
+	ev := orchestrator.ContainerEvent{ID: c.id, Name: c.spec.Name, Action: action, Time: e.now(), Labels: maps.Clone(c.spec.Labels)}
+	for _, f := range edit {
+		f(&ev)
+	}
+	if e.drop > 0 {
+		e.drop--
+		return
+	}
+	e.ring = append(e.ring, ev)
+	if len(e.ring) > ringSize {
+		e.ring = e.ring[1:]
+	}
+	for s := range e.streams {
+		s.offer(ev)
+	}
+}
+
+// Events implements orchestrator.Streams.
+func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]string, ready func(), fn func(orchestrator.ContainerEvent)) error {
+	if err := e.fails("Events"); err != nil {
+		return err
+	}
+	s := &stream{labels: labels, more: make(chan struct{}, 1)}
+	e.mu.Lock()
+	if !since.IsZero() {
+		for _, ev := range e.ring {
+			if !ev.Time.Before(since) {
+				s.offer(ev)
+			}
+		}
+	}
+	e.streams[s] = true
+	broken := e.broken
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		delete(e.streams, s)
+		e.mu.Unlock()
+	}()
+	ready()
+	for {
+		select {
+		case <-s.more:
+			e.mu.Lock()
+			queue := s.queue
+			s.queue = nil
+			e.mu.Unlock()
+			for _, ev := range queue {
+				fn(ev)
+			}
+		case <-broken:
+			return errBroken
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Logs implements orchestrator.Streams.
+func (e *Engine) Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error) {
+	if err := e.fails("Logs"); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.find(id)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	return &logReader{ctx: ctx, cancel: cancel, e: e, c: c, since: since, follow: follow, run: c.runs, broken: e.broken}, nil
+}
+
+// logReader reads a container's log in the engine's framing.
+type logReader struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	e      *Engine
+	c      *container
+	since  time.Time // zero once a record passed it: the filter switches itself off
+	follow bool
+	run    int
+	broken <-chan struct{}
+	next   int
+	frame  bytes.Buffer
+}
+
+func (r *logReader) Close() error {
+	r.cancel()
+	return nil
+}
+
+func (r *logReader) Read(p []byte) (int, error) {
+	for r.frame.Len() == 0 {
+		more, err := r.fill()
+		if err != nil {
+			return 0, err
+		}
+		if more == nil {
+			continue
+		}
+		select {
+		case <-more:
+		case <-r.broken:
+			return 0, errBroken
+		case <-r.ctx.Done():
+			return 0, r.ctx.Err()
+		}
+	}
+	return r.frame.Read(p)
+}
+
+// fill puts the next record into the frame; more is what to wait for where
+// there is none yet.
+func (r *logReader) fill() (more <-chan struct{}, err error) {
+	select {
+	case <-r.broken:
+		return nil, errBroken
+	default:
+	}
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	for r.next < len(r.c.log) {
+		rec := r.c.log[r.next]
+		r.next++
+		if rec.at.Before(r.since) {
+			continue
+		}
+		r.since = time.Time{}
+		stamp := fmt.Sprintf("%s ", rec.at.UTC().Format("2006-01-02T15:04:05.000000000Z"))
+		header := [8]byte{0: rec.stream}
+		binary.BigEndian.PutUint32(header[4:], uint32(len(stamp)+len(rec.text)))
+		r.frame.Write(header[:])
+		r.frame.WriteString(stamp)
+		r.frame.Write(rec.text)
+		return nil, nil
+	}
+	if !r.follow || !r.c.state.Running || r.c.runs != r.run {
+		return nil, io.EOF
+	}
+	return r.c.more, nil
+}
