@@ -33,8 +33,9 @@ type Engine interface {
 type Networks interface {
 	// CreateNetwork creates a bridge network with exactly the given subnet.
 	// A subnet that overlaps with another network matches [ErrSubnetOverlap],
-	// exhausted address pools match [ErrAddressPool]. The engine allows two
-	// networks of one name: the caller keeps the ID.
+	// exhausted address pools match [ErrAddressPool]. A taken name matches
+	// [ErrNameTaken], but for two that are created at once, which engines let
+	// happen: the caller keeps the ID.
 	CreateNetwork(ctx context.Context, n NetworkSpec) (id string, err error)
 
 	// RemoveNetwork removes a network; one that is gone is no error. One that

@@ -184,22 +184,33 @@ func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network
 		case err == nil:
 			s.subnet = subnet
 			s.direct = s.info.Local && network.Reachable(subnet.Gateway)
-			return c.firstOfName(ctx, s)
+			return c.firstOfName(ctx, s, nil)
 		case errors.Is(err, ErrSubnetOverlap) && attempt < 20:
 			taken = append(taken, subnet.Prefix)
+		case errors.Is(err, ErrNameTaken):
+			return c.firstOfName(ctx, s, err)
 		default:
 			return fmt.Errorf("create network: %w", err)
 		}
 	}
 }
 
-func (c *Cluster) firstOfName(ctx context.Context, s *site) error {
+// firstOfName checks that the network just made is the cluster's. refused is
+// the engine's error where it was not made.
+func (c *Cluster) firstOfName(ctx context.Context, s *site, refused error) error {
 	networks, err := c.eng.Networks(ctx, map[string]string{LabelCluster: s.spec.Name})
-	if err == nil && (len(networks) == 0 || networksOf(networks, s.spec.Name)[0].ID == s.networkID) {
+	own := networksOf(networks, s.spec.Name)
+	switch {
+	case err != nil:
+	case len(own) == 0: // refused because of a network that is nobody's cluster
+		return refused
+	case own[0].ID == s.networkID:
 		return nil
-	}
-	if err == nil {
+	default:
 		err = errExists(s.spec.Name)
+	}
+	if s.networkID == "" {
+		return err
 	}
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 	defer cancel()

@@ -23,6 +23,9 @@ type signature struct {
 	hint string
 }
 
+// noImage is a missing image to both who ask for one.
+var noImage = errors.Join(images.ErrNotFound, orchestrator.ErrNotFound)
+
 var signatures = []signature{
 	{"permission denied while trying to connect", orchestrator.ErrEnginePermission, "sudo usermod -aG docker $USER, then log in again"},
 	{"client version", orchestrator.ErrEngineTooOld, "upgrade the engine: Docker 20.10 or newer is needed"},
@@ -41,10 +44,12 @@ var signatures = []signature{
 	{"is not running", orchestrator.ErrNotRunning, ""},
 	{"is ambiguous", orchestrator.ErrConflict, "two networks have one name: docker network ls"},
 	{"has active endpoints", orchestrator.ErrConflict, "remove the containers of the network first"},
-	{"no such image", images.ErrNotFound, ""},
-	{"manifest unknown", images.ErrNotFound, ""},
-	{"pull access denied", images.ErrNotFound, "check the image's name, or `docker login`"},
-	{"repository does not exist", images.ErrNotFound, "check the image's name"},
+	{"unable to find user", orchestrator.ErrCannotStart, "the image has no such user"},
+	{"network with name", orchestrator.ErrNameTaken, "see it with `docker network ls`, remove it with `docker network rm NAME`"},
+	{"no such image", noImage, ""},
+	{"manifest unknown", noImage, ""},
+	{"pull access denied", noImage, "check the image's name, or `docker login`"},
+	{"repository does not exist", noImage, "check the image's name"},
 	{"no such host", images.ErrNoRegistry, ""},
 	{"server misbehaving", images.ErrNoRegistry, ""},
 	{"connection refused", images.ErrNoRegistry, ""},

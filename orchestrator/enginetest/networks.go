@@ -19,6 +19,9 @@ func (e *Engine) CreateNetwork(_ context.Context, n orchestrator.NetworkSpec) (s
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, other := range e.networks {
+		if other.Name == n.Name {
+			return "", fmt.Errorf("create network %s: %w", n.Name, orchestrator.ErrNameTaken)
+		}
 		for _, subnet := range other.Subnets {
 			if subnet.Overlaps(n.Subnet) {
 				return "", fmt.Errorf("create network %s: %w", n.Name, orchestrator.ErrSubnetOverlap)

@@ -1,0 +1,45 @@
+package docker_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
+)
+
+// The contract's containers run one static binary on an image that holds
+// nothing else.
+func TestContract(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "process")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./testdata/process")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the process: %v\n%s", err, out)
+	}
+	text, err := os.ReadFile(bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rootfs bytes.Buffer
+	w := tar.NewWriter(&rootfs)
+	err = w.WriteHeader(&tar.Header{Name: "process", Mode: 0o755, Size: int64(len(text))})
+	_, writeErr := w.Write(text)
+	if err := errors.Join(err, writeErr, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	ref := fmt.Sprintf("beamyard-test/process:%08x", rand.Uint32())
+	if _, err := engine(t).Import(t.Context(), &rootfs, images.Import{Ref: ref}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { removeImage(t, ref) })
+	enginetest.Contract(t, func(t testing.TB) orchestrator.Engine { return engine(t) }, ref, "/process")
+}

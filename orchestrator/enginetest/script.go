@@ -1,0 +1,58 @@
+package enginetest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Script is the program of [Contract]'s containers: it obeys its command, as a
+// small binary does on a real engine.
+//
+//	print N    N lines to each stream     exit N    ends with that code
+//	long N     one line of N characters   wait      until TERM
+//	hostname   prints it                  stubborn  until KILL
+//	env KEY    prints its value
+func Script(ctx context.Context, p *Process) int {
+	word := func(i int) string {
+		if i < len(p.Spec.Command) {
+			return p.Spec.Command[i]
+		}
+		return ""
+	}
+	number, _ := strconv.Atoi(word(1)) // 0 where there is none
+	switch word(0) {
+	case "print":
+		for i := range number {
+			fmt.Fprintf(p.Stdout, "stdout %d\n", i+1)
+			fmt.Fprintf(p.Stderr, "stderr %d\n", i+1)
+		}
+	case "long":
+		fmt.Fprintln(p.Stdout, strings.Repeat("x", number))
+	case "hostname":
+		fmt.Fprintln(p.Stdout, p.Spec.Hostname, nil)
+	case "env":
+		fmt.Fprintln(p.Stdout, lookup(p.Spec, word(1)))
+	case "exit":
+		return number
+	case "wait":
+		fmt.Fprintln(p.Stdout, "waiting")
+		return UntilStopped(ctx, p)
+	case "stubborn":
+		fmt.Fprintln(p.Stdout, "waiting")
+		<-ctx.Done()
+	}
+	return 0
+}
+
+func lookup(spec orchestrator.ContainerSpec, key string) string {
+	for _, kv := range spec.Env {
+		if k, v, _ := strings.Cut(kv, "="); k == key {
+			return v
+		}
+	}
+	return ""
+}
