@@ -388,7 +388,7 @@ func (s *supervisor) adopt(msg msgAdopted) {
 	if c.State.OOMKilled {
 		e.Class = ExitOOM
 	}
-	m.state, m.begun = Starting, true
+	m.state, m.begun, m.want = Starting, true, true
 	s.do(s.followed(m))
 	s.died(m, e)
 }

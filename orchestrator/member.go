@@ -31,7 +31,9 @@ type member struct {
 
 	live, proven bool // distribution handshake done; application and checks fine
 	paused       bool
-	connecting   bool
+	connecting   bool      // it dials its peers
+	connectAt    time.Time // when it may next, after connectDelay; zero: at once
+	connectDelay time.Duration
 	peers        []string  // whom it saw at the last sweep
 	doubtUntil   time.Time // a Ready node that lost its proof is believed until then
 
@@ -79,6 +81,7 @@ func (m *member) newRun() {
 	m.pid = 0
 	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo = false, false, false, false, false, false, false, false
 	m.peers, m.signals, m.ending = nil, nil, nil
+	m.connectAt, m.connectDelay = time.Time{}, 0
 	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}
 	m.reason, m.hint = "", ""
 	m.hist.readyAt = time.Time{}

@@ -35,7 +35,7 @@ func (s *supervisor) livePeers(m *member) []*member {
 
 // connect has the node dial its peers, unless the application does that.
 func (s *supervisor) connect(m *member, peers []*member) {
-	if s.spec.Mesh != MeshBeamyard || m.connecting || len(peers) == 0 || s.down {
+	if s.spec.Mesh != MeshBeamyard || m.connecting || len(peers) == 0 || s.down || s.now.Before(m.connectAt) {
 		return
 	}
 	m.connecting = true
@@ -57,6 +57,8 @@ func (s *supervisor) connected(msg msgConnected) {
 			m.reason = why
 		}
 	}
+	m.connectDelay = min(max(2*m.connectDelay, connectSoon), connectLate)
+	m.connectAt = s.now.Add(m.connectDelay)
 	s.sweepNow()
 }
 
@@ -112,23 +114,26 @@ func (s *supervisor) swept(msg msgMesh) {
 		s.tellMesh(m, sight.peers)
 		m.peers = sight.peers
 	}
-	incomplete := false
+	next := s.now.Add(sweepEvery)
 	for _, m := range s.nodes {
-		if missing := s.missing(m); len(missing) > 0 {
-			incomplete = true
-			s.connect(m, missing)
+		missing := s.missing(m)
+		if len(missing) == 0 {
+			m.connectDelay, m.connectAt = 0, time.Time{}
+			continue
+		}
+		s.connect(m, missing)
+		again := s.now.Add(connectLate / 4) // where the application connects
+		if again.Before(m.connectAt) {
+			again = m.connectAt
+		}
+		if again.Before(next) {
+			next = again
 		}
 	}
-	switch {
-	case s.sweep.again:
+	s.sweep.at = next
+	if s.sweep.again {
 		s.sweep.again = false
 		s.sweepNow()
-	case incomplete:
-		s.sweep.delay = min(max(2*s.sweep.delay, sweepSoon), sweepLate)
-		s.sweep.at = s.now.Add(s.sweep.delay)
-	default:
-		s.sweep.delay = 0
-		s.sweep.at = s.now.Add(sweepEvery)
 	}
 }
 

@@ -20,10 +20,10 @@ const (
 	listEvery = 30 * time.Second
 	// sweepEvery is the check of the mesh at rest, one call a node.
 	sweepEvery = 5 * time.Second
-	// sweepSoon and sweepLate bound the delay between two looks at a mesh that
-	// is not full.
-	sweepSoon = 50 * time.Millisecond
-	sweepLate = time.Second
+	// connectSoon and connectLate bound the delay between two attempts of a node
+	// to connect to peers that it misses.
+	connectSoon = 50 * time.Millisecond
+	connectLate = time.Second
 )
 
 // supervisor decides. step is pure: no I/O, no lock, no clock; the random
@@ -53,7 +53,6 @@ type supervisor struct {
 type sweepState struct {
 	running, again bool
 	at             time.Time
-	delay          time.Duration
 }
 
 func newSupervisor(s Spec, random func() float64) *supervisor {

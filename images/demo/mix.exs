@@ -7,7 +7,9 @@ defmodule Demo.MixProject do
       version: "1.0.0",
       elixir: "~> 1.14",
       start_permanent: Mix.env() == :prod,
-      deps: []
+      deps: [],
+      # The tests' helper starts the application, on a free port.
+      aliases: [test: "test --no-start"]
     ]
   end
 

@@ -1,25 +1,13 @@
 defmodule Demo.CounterTest do
   use ExUnit.Case, async: true
 
+  import Demo.Eventually
+
   alias Demo.Counter
 
   # Replicas of one group on one node stand in for those of several nodes.
   defp replica(group, name) do
     start_supervised!({Counter, name: name, group: group}, id: name)
-  end
-
-  defp eventually(fun, tries \\ 200) do
-    cond do
-      fun.() ->
-        :ok
-
-      tries == 0 ->
-        flunk("it never came true")
-
-      true ->
-        Process.sleep(10)
-        eventually(fun, tries - 1)
-    end
   end
 
   test "an increment reaches every replica" do

@@ -6,4 +6,8 @@ defmodule Demo.JsonTest do
     assert Demo.Json.encode(a: "say \"hi\"\\\n\tü") ==
              ~S({"a":"say \"hi\"\\\u000A\u0009ü"}) <> "\n"
   end
+
+  test "what is no UTF-8 is replaced, and what follows it stays" do
+    assert Demo.Json.encode(a: <<"x", 0xFF, "y">>) == ~s({"a":"x\uFFFDy"}\n)
+  end
 end

@@ -1,6 +1,6 @@
 defmodule Demo.Application do
   @moduledoc """
-  Starts the counter, then the HTTP server that shows it.
+  Starts the counter, then the HTTP server that shows it on port `$PORT` (4000).
   """
   use Application
 
@@ -15,9 +15,11 @@ defmodule Demo.Application do
       {Demo.Http, port: port}
     ]
 
+    # rest_for_one: a new :pg has forgotten its members, so the counter that
+    # joined the old one must join again.
     with {:ok, pid} <-
-           Supervisor.start_link(children, strategy: :one_for_one, name: Demo.Supervisor) do
-      IO.puts("demo #{node()} listening on #{port}")
+           Supervisor.start_link(children, strategy: :rest_for_one, name: Demo.Supervisor) do
+      IO.puts("demo #{node()} listening on #{Demo.Http.port()}")
       {:ok, pid}
     end
   end

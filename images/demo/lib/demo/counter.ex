@@ -2,12 +2,19 @@ defmodule Demo.Counter do
   @moduledoc """
   This node's replica of the counter.
 
-  The replicas of a cluster are a `:pg` group. An increment is sent to all of
-  them; a replica that starts, or meets a node again, exchanges the whole state.
+  The replicas of a cluster are a `:pg` group. Each sends its increments to the
+  others, and all that it knows to whoever joins. Nodes that connect, again or
+  for the first time, join each other's view of the group, so this is also how
+  the halves of a cluster that was cut agree again.
+
+  The group's own events decide, not `:nodeup`: between `:nodeup` and `:pg`
+  learning of the other node's replica, an increment would reach nobody. `:pg`
+  adds a member before it reports it, so what was counted earlier is in the
+  state that follows the report, and what is counted later is sent on its own.
 
   A replica counts under a name of its own for each start: one that lost its
   memory in a crash then never counts again from a number that its peers have
-  passed already.
+  passed already. The price is one entry per start.
   """
   use GenServer
 
@@ -16,15 +23,16 @@ defmodule Demo.Counter do
   @scope __MODULE__.Scope
   @group :replicas
 
-  @doc "The `:pg` scope of the replicas."
+  @doc "The `:pg` scope of the replicas, to be started before them."
   def scope, do: @scope
 
+  @doc "Starts a replica. Options: `:name` (this module) and `:group` (`:replicas`)."
   def start_link(opts \\ []) do
     {name, opts} = Keyword.pop(opts, :name, __MODULE__)
     GenServer.start_link(__MODULE__, opts, name: name)
   end
 
-  @doc "The sum of all that was ever counted."
+  @doc "The sum of all that was ever counted, as far as this replica knows."
   def value(server \\ __MODULE__), do: GenServer.call(server, :value)
 
   @doc "Counts `by` more and returns the new sum."
@@ -33,25 +41,16 @@ defmodule Demo.Counter do
   @impl true
   def init(opts) do
     group = Keyword.get(opts, :group, @group)
-    :ok = :net_kernel.monitor_nodes(true)
     :ok = :pg.join(@scope, group, self())
+    counter = self()
+    {:ok, _} = Task.start_link(fn -> watch(counter, group) end)
 
-    state = %{
-      group: group,
-      me: {node(), System.unique_integer(), System.os_time()},
-      counter: GCounter.new()
-    }
-
-    {:ok, state, {:continue, :meet}}
-  end
-
-  # Nodes can be connected long before this replica starts, and `:pg` learns of
-  # their replicas a moment later: so the nodes are asked too.
-  @impl true
-  def handle_continue(:meet, state) do
-    tell(state, {:merge, state.counter, self()})
-    for node <- Node.list(), do: ask(node, state)
-    {:noreply, state}
+    {:ok,
+     %{
+       group: group,
+       me: {node(), System.os_time(), System.unique_integer()},
+       counter: GCounter.new()
+     }}
   end
 
   @impl true
@@ -59,29 +58,39 @@ defmodule Demo.Counter do
 
   def handle_call({:add, by}, _from, state) do
     counter = GCounter.add(state.counter, state.me, by)
-    tell(state, {:merge, Map.take(counter, [state.me]), nil})
+    tell(:pg.get_members(@scope, state.group), Map.take(counter, [state.me]))
     {:reply, GCounter.value(counter), %{state | counter: counter}}
   end
 
   @impl true
-  def handle_info({:merge, theirs, answer_to}, state) do
-    state = %{state | counter: GCounter.merge(state.counter, theirs)}
-    if answer_to, do: send(answer_to, {:merge, state.counter, nil})
+  def handle_info({:merge, theirs}, state) do
+    {:noreply, %{state | counter: GCounter.merge(state.counter, theirs)}}
+  end
+
+  def handle_info({:met, replicas}, state) do
+    tell(replicas, state.counter)
     {:noreply, state}
   end
 
-  # The group's membership follows the connection by a moment, and may be
-  # behind it: what counts is the node, whose replica has a known name.
-  def handle_info({:nodeup, node}, state) do
-    ask(node, state)
-    {:noreply, state}
+  # A process beside the replica, because :pg crashes when a process ends that
+  # is a member and monitors, too: erlang/otp#7625, in Debian bookworm's 25.2.3.
+  # :pg.monitor/2 is there since OTP 25.1.
+  defp watch(counter, group) do
+    {monitor, members} = :pg.monitor(@scope, group)
+    send(counter, {:met, members})
+    watch_on(counter, monitor)
   end
 
-  def handle_info({:nodedown, _node}, state), do: {:noreply, state}
+  defp watch_on(counter, monitor) do
+    receive do
+      {^monitor, :join, _group, joined} -> send(counter, {:met, joined})
+      {^monitor, :leave, _group, _left} -> :ok
+    end
 
-  defp ask(node, state), do: send({__MODULE__, node}, {:merge, state.counter, self()})
+    watch_on(counter, monitor)
+  end
 
-  defp tell(state, message) do
-    for pid <- :pg.get_members(@scope, state.group), pid != self(), do: send(pid, message)
+  defp tell(replicas, counter) do
+    for pid <- replicas, pid != self(), do: send(pid, {:merge, counter})
   end
 end

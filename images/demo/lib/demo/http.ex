@@ -2,14 +2,19 @@ defmodule Demo.Http do
   @moduledoc """
   A small HTTP/1.1 server: one request a connection, a task each.
 
-  `:gen_tcp` parses the request line and headers (`packet: :http_bin`); what to
-  answer is `Demo.Router`'s affair.
+  This process owns the listening socket, and an acceptor that is linked to it
+  waits there. `:gen_tcp` parses the request line and the headers (`packet:
+  :http_bin`); what to answer is `Demo.Router`'s affair.
   """
-  use Task, restart: :permanent
+  use GenServer
 
+  alias Demo.Router
+
+  @max_line 16 * 1024
   @max_headers 100
   @max_body 64 * 1024
   @timeout 10_000
+  @linger 1_000
 
   @reasons %{
     200 => "OK",
@@ -17,22 +22,48 @@ defmodule Demo.Http do
     400 => "Bad Request",
     404 => "Not Found",
     405 => "Method Not Allowed",
-    413 => "Content Too Large",
-    500 => "Internal Server Error"
+    411 => "Length Required",
+    413 => "Content Too Large"
   }
 
-  @doc "Listens on `:port` of every address; the child is started once it does."
+  @doc "Listens on `:port` of every address (0: any free one); `:name` is this module by default."
   def start_link(opts) do
-    options = [:binary, packet: :http_bin, active: false, reuseaddr: true, backlog: 256]
-
-    with {:ok, socket} <- :gen_tcp.listen(Keyword.fetch!(opts, :port), options),
-         {:ok, pid} <- Task.start_link(__MODULE__, :accept, [socket]),
-         :ok <- :gen_tcp.controlling_process(socket, pid),
-         do: {:ok, pid}
+    {name, opts} = Keyword.pop(opts, :name, __MODULE__)
+    GenServer.start_link(__MODULE__, Keyword.fetch!(opts, :port), name: name)
   end
 
-  @doc false
-  def accept(socket) do
+  @doc "The port that it listens on."
+  def port(server \\ __MODULE__), do: GenServer.call(server, :port)
+
+  @impl true
+  def init(port) do
+    # buffer: a line that does not fit in ends the connection, in the driver.
+    options = [
+      :binary,
+      packet: :http_bin,
+      active: false,
+      reuseaddr: true,
+      backlog: 256,
+      buffer: @max_line
+    ]
+
+    case :gen_tcp.listen(port, options) do
+      {:ok, socket} ->
+        {:ok, _} = Task.start_link(fn -> accept(socket) end)
+        {:ok, socket}
+
+      {:error, reason} ->
+        {:stop, {:listen, port, reason}}
+    end
+  end
+
+  @impl true
+  def handle_call(:port, _from, socket) do
+    {:ok, port} = :inet.port(socket)
+    {:reply, port, socket}
+  end
+
+  defp accept(socket) do
     case :gen_tcp.accept(socket) do
       {:ok, client} ->
         {:ok, pid} = Task.Supervisor.start_child(Demo.Connections, fn -> serve(client) end)
@@ -40,6 +71,7 @@ defmodule Demo.Http do
         _ = :gen_tcp.controlling_process(client, pid)
         accept(socket)
 
+      # Out of descriptors: some will be closed.
       {:error, reason} when reason in [:emfile, :enfile, :econnaborted] ->
         Process.sleep(100)
         accept(socket)
@@ -52,12 +84,14 @@ defmodule Demo.Http do
   defp serve(client) do
     case request(client) do
       {:ok, method, path, query} ->
-        {status, body, then} = Demo.Router.handle(method, path, query)
-        respond(client, status, body, method)
-        then.()
+        answer = Router.handle(method, path, query)
+        send_answer(client, answer, method)
+        :gen_tcp.close(client)
+        answer.then.()
 
       {:error, status} ->
-        respond(client, status, ~s({"error":"#{Map.fetch!(@reasons, status)}"}\n), "GET")
+        send_answer(client, Router.json(status, error: @reasons[status]), "GET")
+        linger(client)
 
       :closed ->
         :gen_tcp.close(client)
@@ -65,49 +99,68 @@ defmodule Demo.Http do
   end
 
   defp request(client) do
-    case :gen_tcp.recv(client, 0, @timeout) do
-      {:ok, {:http_request, method, {:abs_path, target}, _version}} ->
-        with {:ok, length} <- headers(client, 0, @max_headers), :ok <- body(client, length) do
-          uri = URI.parse(target)
-          query(to_string(method), uri.path || "/", uri.query || "")
-        end
-
-      {:ok, _other} ->
-        {:error, 400}
-
-      {:error, _closed_or_slow} ->
-        :closed
+    with {:ok, {:http_request, method, uri, _version}} <- line(client),
+         {:ok, target} <- target(uri),
+         {:ok, length} <- headers(client, nil, @max_headers),
+         :ok <- body(client, length || 0) do
+      [path | query] = String.split(target, "?", parts: 2)
+      query(to_string(method), path, Enum.join(query))
+    else
+      {:ok, _no_request} -> {:error, 400}
+      refused -> refused
     end
   end
+
+  defp line(client) do
+    case :gen_tcp.recv(client, 0, @timeout) do
+      {:ok, {:http_error, _}} -> {:error, 400}
+      {:ok, line} -> {:ok, line}
+      {:error, _closed_or_slow} -> :closed
+    end
+  end
+
+  # RFC 9112, section 3.2.2: a server takes the absolute form too.
+  defp target({:abs_path, target}), do: {:ok, target}
+  defp target({:absoluteURI, _scheme, _host, _port, target}), do: {:ok, target}
+  defp target(_), do: {:error, 400}
 
   defp query(method, path, query) do
     {:ok, method, path, URI.decode_query(query)}
   rescue
+    # A percent sign without its two digits.
     ArgumentError -> {:error, 400}
   end
 
   defp headers(_client, _length, 0), do: {:error, 400}
 
   defp headers(client, length, left) do
-    case :gen_tcp.recv(client, 0, @timeout) do
+    case line(client) do
       {:ok, :http_eoh} ->
         {:ok, length}
 
       {:ok, {:http_header, _, :"Content-Length", _, value}} ->
-        case Integer.parse(value) do
-          {n, ""} when n > @max_body -> {:error, 413}
-          {n, ""} when n >= 0 -> headers(client, n, left - 1)
-          _ -> {:error, 400}
-        end
+        with {:ok, n} <- length(value, length), do: headers(client, n, left - 1)
+
+      {:ok, {:http_header, _, :"Transfer-Encoding", _, _}} ->
+        {:error, 411}
 
       {:ok, {:http_header, _, _, _, _}} ->
         headers(client, length, left - 1)
 
-      {:ok, _malformed} ->
-        {:error, 400}
+      refused ->
+        refused
+    end
+  end
 
-      {:error, _} ->
-        :closed
+  # Digits alone, where Integer.parse takes a sign; and one length, not two
+  # (RFC 9112, section 6.3).
+  defp length(value, before) do
+    n = if value =~ ~r/\A[0-9]{1,18}\z/, do: String.to_integer(value)
+
+    cond do
+      n == nil or (before != nil and before != n) -> {:error, 400}
+      n > @max_body -> {:error, 413}
+      true -> {:ok, n}
     end
   end
 
@@ -116,23 +169,34 @@ defmodule Demo.Http do
   defp body(_client, 0), do: :ok
 
   defp body(client, length) do
-    :ok = :inet.setopts(client, packet: :raw)
-
-    case :gen_tcp.recv(client, length, @timeout) do
-      {:ok, _} -> :ok
+    with :ok <- :inet.setopts(client, packet: :raw),
+         {:ok, _} <- :gen_tcp.recv(client, length, @timeout) do
+      :ok
+    else
       {:error, _} -> :closed
     end
   end
 
-  defp respond(client, status, body, method) do
-    type =
-      if String.starts_with?(body, "{"), do: "application/json", else: "text/plain; charset=utf-8"
-
-    head =
-      "HTTP/1.1 #{status} #{Map.fetch!(@reasons, status)}\r\n" <>
-        "content-type: #{type}\r\ncontent-length: #{byte_size(body)}\r\nconnection: close\r\n\r\n"
-
+  defp send_answer(client, %{status: status, headers: headers, body: body}, method) do
+    own = [{"content-length", byte_size(body)}, {"connection", "close"}]
+    lines = for {name, value} <- headers ++ own, do: "#{name}: #{value}\r\n"
+    head = ["HTTP/1.1 #{status} #{@reasons[status]}\r\n", lines, "\r\n"]
     _ = :gen_tcp.send(client, if(method == "HEAD", do: head, else: [head, body]))
+  end
+
+  # After a refusal the client may still be sending: it is heard for a moment,
+  # for the same reason that bodies are read.
+  defp linger(client) do
+    _ = :gen_tcp.shutdown(client, :write)
+    _ = :inet.setopts(client, packet: :raw)
+    hear(client, System.monotonic_time(:millisecond) + @linger)
     :gen_tcp.close(client)
+  end
+
+  defp hear(client, deadline) do
+    left = deadline - System.monotonic_time(:millisecond)
+
+    if left > 0 and match?({:ok, _}, :gen_tcp.recv(client, 0, left)),
+      do: hear(client, deadline)
   end
 end

@@ -1,0 +1,561 @@
+package orchestrator_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
+)
+
+// These tests run whole clusters on the in-memory engine, in synctest's time.
+// The BEAM is played by vms: it answers what the orchestrator asks of it.
+
+// vms are the VMs of a cluster that are alive, and who is connected to whom.
+type vms struct {
+	mu      sync.Mutex
+	alive   map[string]*vm // by BEAM name
+	noApp   bool           // the application never starts
+	noMeet  bool           // connections between nodes fail
+	program enginetest.Program
+}
+
+type vm struct {
+	name  string
+	peers map[string]bool
+	gone  chan struct{}
+}
+
+// boot is a container's program: a VM that takes a moment to listen, prints,
+// and ends on TERM.
+func (v *vms) boot(ctx context.Context, p *enginetest.Process) int {
+	name := "app@" + p.Spec.Hostname
+	fmt.Fprintf(p.Stdout, "run %d boots\n", p.Run)
+	select {
+	case <-time.After(300 * time.Millisecond):
+	case <-ctx.Done():
+		return 137
+	}
+	m := &vm{name: name, peers: map[string]bool{}, gone: make(chan struct{})}
+	v.mu.Lock()
+	v.alive[name] = m
+	v.mu.Unlock()
+	defer func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		delete(v.alive, name)
+		for _, other := range v.alive {
+			delete(other.peers, name)
+		}
+		close(m.gone)
+	}()
+	v.mu.Lock()
+	program := v.program
+	v.mu.Unlock()
+	if program != nil {
+		return program(ctx, p)
+	}
+	return enginetest.UntilStopped(ctx, p)
+}
+
+func (v *vms) dial(_ context.Context, node, addr string) (orchestrator.Link, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	m := v.alive[node]
+	if m == nil {
+		return nil, &erldist.DialError{Node: node, Addr: addr, Phase: erldist.PhaseConnect, Err: erldist.ErrRefused}
+	}
+	return &fakeLink{v, m}, nil
+}
+
+type fakeLink struct {
+	*vms
+	*vm
+}
+
+func (l *fakeLink) Done() <-chan struct{} { return l.gone }
+func (l *fakeLink) Err() error            { return erldist.ErrClosed }
+func (l *fakeLink) Close() error          { return nil }
+
+func (l *fakeLink) Call(_ context.Context, module, function string, args ...any) (any, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.alive[l.name] != l.vm {
+		return nil, erldist.ErrClosed
+	}
+	switch module + ":" + function {
+	case "application:which_applications":
+		if l.noApp {
+			return erldist.List{}, nil
+		}
+		return erldist.List{erldist.Tuple{erldist.Atom("shop"), "", ""}}, nil
+	case "erlang:nodes":
+		nodes := erldist.List{}
+		for peer := range l.peers {
+			nodes = append(nodes, erldist.Atom(peer))
+		}
+		return nodes, nil
+	case "lists:map":
+		var answers erldist.List
+		for _, target := range args[1].(erldist.List) {
+			peer := l.alive[string(target.(erldist.Atom))]
+			if peer == nil || l.noMeet {
+				answers = append(answers, erldist.Atom("false"))
+				continue
+			}
+			l.peers[peer.name], peer.peers[l.name] = true, true
+			answers = append(answers, erldist.Atom("true"))
+		}
+		return answers, nil
+	}
+	return nil, errors.New("not played: " + module + ":" + function)
+}
+
+// world is a cluster in its bubble.
+type world struct {
+	*orchestrator.Cluster
+	t      *testing.T
+	eng    *enginetest.Engine
+	vms    *vms
+	cancel context.CancelFunc
+	result chan error
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, eng: enginetest.New("shop:1"), vms: &vms{alive: map[string]*vm{}}}
+	w.eng.Program = func(orchestrator.ContainerSpec) enginetest.Program { return w.vms.boot }
+	return w
+}
+
+// run starts a cluster; spec edits the default one of three nodes.
+func (w *world) run(edit func(*orchestrator.Spec), opts orchestrator.Options) {
+	w.t.Helper()
+	spec := orchestrator.Spec{Name: "shop", Image: "shop:1", App: "shop", Nodes: orchestrator.NodeNames(3)}
+	if edit != nil {
+		edit(&spec)
+	}
+	c, err := orchestrator.New(spec, w.eng, opts.WithDial(w.vms.dial))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	result := make(chan error, 1)
+	w.Cluster, w.cancel, w.result = c, cancel, result
+	go func() { result <- c.Run(ctx) }()
+}
+
+func (w *world) up(edit func(*orchestrator.Spec)) {
+	w.t.Helper()
+	w.run(edit, orchestrator.Options{})
+	w.ready()
+}
+
+func (w *world) ready() {
+	w.t.Helper()
+	if err := w.WaitReady(w.t.Context()); err != nil {
+		w.t.Fatalf("not ready: %v\n%s", err, w.history())
+	}
+}
+
+func (w *world) node(name string) orchestrator.NodeStatus {
+	st, _ := w.Status(context.Background())
+	n, _ := st.Node(name)
+	return n
+}
+
+func (w *world) container(node string) string { return w.node(node).Container }
+
+// until lets time pass until the condition holds.
+func (w *world) until(what string, ok func() bool) {
+	w.t.Helper()
+	for range 100_000 {
+		synctest.Wait()
+		if ok() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.t.Fatalf("never: %s\n%s", what, w.history())
+}
+
+func (w *world) untilState(node string, state orchestrator.State) {
+	w.t.Helper()
+	w.until(node+" is "+string(state), func() bool { return w.node(node).State == state })
+}
+
+func (w *world) history() string {
+	var b strings.Builder
+	_ = w.Events(context.Background(), 0, false, func(e orchestrator.Event) error {
+		fmt.Fprintf(&b, "%s\n", e.Text)
+		return nil
+	})
+	return b.String()
+}
+
+// end brings the cluster down and checks that nothing is left.
+func (w *world) end() {
+	w.t.Helper()
+	w.cancel()
+	if err := <-w.result; err != nil {
+		w.t.Errorf("Run: %v", err)
+	}
+	if left := w.eng.Left(); len(left) > 0 {
+		w.t.Errorf("left behind: %v", left)
+	}
+}
+
+// fails waits for Run's error, and checks that nothing is left.
+func (w *world) fails() error {
+	w.t.Helper()
+	err := <-w.result
+	if err == nil {
+		w.t.Fatalf("Run did not fail\n%s", w.history())
+	}
+	if left := w.eng.Left(); len(left) > 0 {
+		w.t.Errorf("left behind: %v", left)
+	}
+	return err
+}
+
+func bubble(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t)) })
+}
+
+func TestClusterLife(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		want := `creating network beamyard-shop
+starting 3 nodes
+n1 creating
+n2 creating
+n3 creating`
+		if got := w.history(); !strings.HasPrefix(got, want) {
+			t.Errorf("history (-want +got):\n%s", cmp.Diff(want, got))
+		}
+		before := w.node("n2")
+		if err := w.Kill(t.Context(), "KILL", "n2"); err != nil {
+			t.Fatal(err)
+		}
+		w.untilState("n2", orchestrator.BackingOff)
+		w.ready()
+		after := w.node("n2")
+		if after.RestartCount != 1 || after.Incarnation != 2 || after.IP != before.IP || after.URL != before.URL || after.ContainerID != before.ContainerID {
+			t.Errorf("after  %+v\nbefore %+v", after, before)
+		}
+		var lines []string
+		if err := w.Logs(t.Context(), orchestrator.LogQuery{Nodes: []string{"n2"}}, func(l orchestrator.Line) error {
+			lines = append(lines, l.Text)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"run 1 boots", "── n2 restarted (exit 137, killed) ──", "run 2 boots"}, lines); diff != "" {
+			t.Errorf("lines (-want +got):\n%s", diff)
+		}
+		w.end()
+	})
+}
+
+func TestStartStopRestartOnMemory(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		if err := w.Stop(t.Context(), "n1", "n2"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if n := w.node("n1"); n.State != orchestrator.Stopped || n.RestartCount != 0 {
+			t.Errorf("an hour after its stop: %+v", n)
+		}
+		if err := w.Start(t.Context(), "n1", "n2"); err != nil {
+			t.Fatal(err)
+		}
+		w.ready()
+		if err := w.Restart(t.Context(), "n3"); err != nil {
+			t.Fatal(err)
+		}
+		w.ready()
+		if n := w.node("n3"); n.Incarnation != 2 || n.RestartCount != 0 {
+			t.Errorf("after its restart: %+v", n)
+		}
+		if err := w.Kill(t.Context(), "KILL", "n9"); !errors.Is(err, orchestrator.ErrNoNode) {
+			t.Errorf("unknown node: %v", err)
+		}
+		w.end()
+	})
+}
+
+// Promise 2: a death whose event the engine dropped is found.
+func TestADroppedDeathIsFound(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		w.eng.DropEvents(2) // kill, die
+		w.eng.ExternalKill(w.container("n1"), "KILL")
+		w.until("n1 is restarted", func() bool { return w.node("n1").RestartCount == 1 })
+		w.ready()
+		w.end()
+	})
+}
+
+// A death while the stream is being reconnected is found, and handled once.
+func TestADeathDuringAReconnectIsFound(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		w.eng.FailNext("Events", orchestrator.ErrEngineUnreachable, orchestrator.ErrEngineUnreachable)
+		w.eng.BreakStreams()
+		w.eng.ExternalKill(w.container("n2"), "KILL")
+		w.until("n2 is restarted", func() bool { return w.node("n2").RestartCount == 1 })
+		w.ready()
+		time.Sleep(time.Minute)
+		if n := w.node("n2"); n.RestartCount != 1 || n.Incarnation != 2 {
+			t.Errorf("a minute later: %+v", n)
+		}
+		w.end()
+	})
+}
+
+// Promise 3: what somebody outside stopped or removed stays down.
+func TestOutsideOnMemory(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		w.eng.ExternalStop(w.container("n1"))
+		w.untilState("n1", orchestrator.Stopped)
+		w.eng.ExternalRemove(w.container("n2"))
+		w.until("n2 is stopped", func() bool { return w.node("n2").State == orchestrator.Stopped })
+		time.Sleep(time.Hour)
+		for name, class := range map[string]orchestrator.ExitClass{"n1": orchestrator.ExitStoppedOutside, "n2": orchestrator.ExitRemoved} {
+			if n := w.node(name); n.State != orchestrator.Stopped || n.LastExit.Class != class || n.RestartCount != 0 {
+				t.Errorf("%s: %+v %+v", name, n, n.LastExit)
+			}
+		}
+		w.eng.ExternalStart(w.container("n1"))
+		if err := w.Start(t.Context(), "n2"); err != nil {
+			t.Fatal(err)
+		}
+		w.ready()
+		w.eng.OOM(w.container("n3"))
+		w.until("n3 is restarted", func() bool { return w.node("n3").RestartCount == 1 })
+		if n := w.node("n3"); n.LastExit.Class != orchestrator.ExitOOM {
+			t.Errorf("n3: %+v", n.LastExit)
+		}
+		w.ready()
+		w.end()
+	})
+}
+
+func TestACrashLoopEnds(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		w.vms.mu.Lock()
+		w.vms.program = func(_ context.Context, p *enginetest.Process) int {
+			if p.Run > 1 && strings.HasSuffix(p.Spec.Name, "n1") {
+				fmt.Fprintf(p.Stderr, "** (RuntimeError) number %d\n", p.Run)
+				return 1
+			}
+			<-p.Signals
+			return 0
+		}
+		w.vms.mu.Unlock()
+		w.eng.ExternalKill(w.container("n1"), "KILL")
+		w.untilState("n1", orchestrator.Failed)
+		n := w.node("n1")
+		if n.RestartCount != 5 || !strings.Contains(n.Reason, "used up") {
+			t.Errorf("n1: %+v", n)
+		}
+		var ce *orchestrator.ClusterError
+		if err := w.WaitReady(t.Context()); !errors.As(err, &ce) || !errors.Is(err, orchestrator.ErrNodeFailed) {
+			t.Errorf("WaitReady: %v", err)
+		}
+		if len(ce.Problems) != 1 || !slices.Contains(ce.Problems[0].Output, "stderr: ** (RuntimeError) number 6") {
+			t.Errorf("problems %+v", ce.Problems)
+		}
+		w.end()
+	})
+}
+
+// What the engine refuses at a launch is got round where that is possible.
+func TestLaunchGetsRound(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.eng.FailNext("CreateNetwork", orchestrator.ErrSubnetOverlap, orchestrator.ErrSubnetOverlap)
+		w.eng.FailNext("StartContainer", orchestrator.ErrPortTaken, orchestrator.ErrUlimit, orchestrator.ErrConflict)
+		w.up(nil)
+		w.end()
+	})
+}
+
+func TestFailures(t *testing.T) {
+	broken := errors.New("the disk is full")
+	tests := []struct {
+		name string
+		set  func(w *world)
+		edit func(*orchestrator.Spec)
+		want error
+		says string
+	}{
+		{"no engine", func(w *world) { w.eng.FailNext("Info", orchestrator.ErrEngineUnreachable) }, nil, orchestrator.ErrEngineUnreachable, ""},
+		{"no subnet", func(w *world) { w.eng.FailNext("CreateNetwork", orchestrator.ErrAddressPool) }, nil, orchestrator.ErrAddressPool, ""},
+		{"no place", func(w *world) { w.eng.FailNext("Containers", broken) }, nil, broken, ""},
+		{"no events", func(w *world) { w.eng.FailNext("Events", slices.Repeat([]error{broken}, 1000)...) }, nil, orchestrator.ErrEngineUnreachable, "subscribe"},
+		{"no container", func(w *world) { w.eng.FailNext("CreateContainer", broken) }, nil, orchestrator.ErrNodeFailed, "the disk is full"},
+		{"no start", func(w *world) { w.eng.FailNext("StartContainer", orchestrator.ErrCannotStart) }, nil, orchestrator.ErrNodeFailed, "n1"},
+		{"no image", nil, func(s *orchestrator.Spec) { s.Image, s.Source = "", "no-such/image" }, nil, "no registry answers"},
+		{"no application", func(w *world) { w.vms.noApp = true }, nil, orchestrator.ErrNotReady, "application shop is not started"},
+		{"no mesh", func(w *world) { w.vms.noMeet = true }, nil, orchestrator.ErrNotReady, "not connected to"},
+		{"no VM", func(w *world) {
+			w.eng.Program = func(orchestrator.ContainerSpec) enginetest.Program { return enginetest.UntilStopped }
+		}, nil, orchestrator.ErrNotReady, "does not listen on its distribution port 9100"},
+		{"exit at boot", func(w *world) {
+			w.eng.Program = func(orchestrator.ContainerSpec) enginetest.Program {
+				return func(_ context.Context, p *enginetest.Process) int {
+					fmt.Fprintln(p.Stderr, "** (Mix) Could not start application shop")
+					return 1
+				}
+			}
+		}, nil, orchestrator.ErrNodeFailed, "failed to boot twice"},
+		{"success before Ready", func(w *world) {
+			w.eng.Program = func(orchestrator.ContainerSpec) enginetest.Program {
+				return func(context.Context, *enginetest.Process) int { return 0 }
+			}
+		}, nil, orchestrator.ErrNodeFailed, "completed (exit 0)"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				if tt.set != nil {
+					tt.set(w)
+				}
+				w.run(tt.edit, orchestrator.Options{})
+				err := w.fails()
+				if tt.want != nil && !errors.Is(err, tt.want) {
+					t.Errorf("%v, want %v", err, tt.want)
+				}
+				if !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("%v does not say %q", err, tt.says)
+				}
+			})
+		})
+	}
+}
+
+func TestAnExistingNameIsRefused(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		first := *w
+		w.run(nil, orchestrator.Options{})
+		if err := <-w.result; !errors.Is(err, orchestrator.ErrClusterExists) {
+			t.Errorf("the second says %v", err)
+		}
+		first.ready()
+		first.end()
+	})
+}
+
+// A detached cluster outlives its supervisor; the next one finds what happened
+// meanwhile and judges it once.
+func TestAdoptionOnMemory(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		detached := func(s *orchestrator.Spec) { s.Owner = orchestrator.Self(true); s.Cookie = "the_same" }
+		w.up(detached)
+		before, _ := w.Status(t.Context())
+		w.cancel()
+		if err := <-w.result; err != nil {
+			t.Fatal(err)
+		}
+		w.eng.ExternalKill(before.Nodes[1].Container, "KILL")
+		w.eng.ExternalStop(before.Nodes[2].Container)
+		synctest.Wait()
+
+		w.run(detached, orchestrator.Options{Adopt: true})
+		w.untilState("n1", orchestrator.Ready)
+		w.untilState("n2", orchestrator.Ready)
+		for i, want := range []struct {
+			state       orchestrator.State
+			incarnation int
+			restarts    int
+		}{{orchestrator.Ready, 1, 0}, {orchestrator.Ready, 2, 1}, {orchestrator.Completed, 1, 0}} {
+			n := w.node(before.Nodes[i].Name)
+			if n.State != want.state || n.Incarnation != want.incarnation || n.RestartCount != want.restarts ||
+				n.ContainerID != before.Nodes[i].ContainerID || n.URL != before.Nodes[i].URL {
+				t.Errorf("%s: %+v, want %+v", n.Name, n, want)
+			}
+		}
+		if err := w.Down(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.end()
+	})
+}
+
+// A stop that takes its grace is cut short by Force.
+func TestForce(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.vms.program = func(ctx context.Context, _ *enginetest.Process) int { <-ctx.Done(); return 137 }
+		w.up(func(s *orchestrator.Spec) { s.StopGrace = time.Hour })
+		began := time.Now()
+		w.cancel()
+		w.untilState("n1", orchestrator.Stopping)
+		w.Force()
+		w.end()
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// Ctrl-C while the nodes are being created leaves nothing.
+func TestCancelWhileStarting(t *testing.T) {
+	for _, after := range []time.Duration{0, time.Millisecond, 100 * time.Millisecond, 310 * time.Millisecond} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.run(nil, orchestrator.Options{})
+			time.Sleep(after)
+			w.cancel()
+			err := <-w.result
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("after %s: %v", after, err)
+			}
+			if left := w.eng.Left(); len(left) > 0 {
+				t.Errorf("after %s left behind: %v", after, left)
+			}
+		})
+	}
+}
+
+// The nodes' lines reach a logger with the guide's prefix, and no secret does.
+func TestForwardedLines(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var log lockedBuffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		w.run(nil, orchestrator.Options{Logger: logger, OutputLevel: slog.LevelDebug})
+		w.ready()
+		w.end()
+		if got := log.String(); !strings.Contains(got, `msg="[n2:stdout] run 1 boots"`) {
+			t.Errorf("log:\n%s", got)
+		}
+		if strings.Contains(log.String(), w.Spec().Cookie) {
+			t.Error("the cookie is in the log")
+		}
+	})
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
