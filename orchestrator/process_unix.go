@@ -1,0 +1,20 @@
+//go:build unix
+
+package orchestrator
+
+import (
+	"os"
+	"syscall"
+)
+
+// signalZero asks whether a process exists (kill(2) with signal 0).
+func signalZero(p *os.Process) error { return p.Signal(syscall.Signal(0)) }
+
+// hardNoFile is this process's hard limit of open files (getrlimit(2)).
+func hardNoFile() (int64, bool) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Max > 1<<40 {
+		return 0, false // unknown, or infinite
+	}
+	return int64(limit.Max), true
+}
