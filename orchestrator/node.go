@@ -85,11 +85,18 @@ func nodeCommand(s Spec, i int) []string {
 	return command
 }
 
-// vmFlags of the default command. Schedulers do not spin while they wait,
-// because many nodes share this machine (livebook#370); +Q bounds the port
-// table where the engine would not let us lower the limit of open files.
+// vmFlags of the default command. The distribution listens on one known port.
+// EPMD is left out unless the spec wants it (OTP 23.1 and later can): a VM that
+// starts it registers with it at once, and on a busy machine sometimes before
+// it listens ("register/listen error: econnrefused", exit 1). Schedulers do not
+// spin while they wait, because many nodes share this machine (livebook#370);
+// +Q bounds the port table where the engine would not let us lower the limit of
+// open files.
 func vmFlags(s Spec) string {
-	flags := fmt.Sprintf("-kernel inet_dist_listen_min %d -kernel inet_dist_listen_max %d", s.DistPort, s.DistPort)
+	flags := fmt.Sprintf("-start_epmd false -erl_epmd_port %d", s.DistPort)
+	if s.EPMD {
+		flags = fmt.Sprintf("-kernel inet_dist_listen_min %d -kernel inet_dist_listen_max %d", s.DistPort, s.DistPort)
+	}
 	if s.NetTick > 0 {
 		flags += fmt.Sprintf(" -kernel net_ticktime %d", int(s.NetTick.Seconds()))
 	}

@@ -70,6 +70,10 @@ type Spec struct {
 	// Pool is the range that the cluster's subnet is cut from. Default 10.213.0.0/16.
 	Pool netip.Prefix `json:"pool,omitzero"`
 
+	// EPMD has each node start and register with EPMD, for applications that ask
+	// it. Default false: every node is found on DistPort without it.
+	EPMD bool `json:"epmd,omitempty"`
+
 	// Mesh says who connects the nodes: "beamyard" (default) connects every
 	// pair, again after a restart; "app" leaves it to the application.
 	Mesh MeshMode `json:"mesh,omitempty"`

@@ -36,6 +36,7 @@ type config struct {
 	HTTPCheck    string            `yaml:"http_check"`
 	HostPort     int               `yaml:"host_port"`
 	DistPort     int               `yaml:"dist_port"`
+	EPMD         bool              `yaml:"epmd"`
 	Pool         prefix            `yaml:"pool"`
 	Mesh         string            `yaml:"mesh"`
 	NetTick      duration          `yaml:"net_tick"`
@@ -124,7 +125,7 @@ func (c config) spec() orchestrator.Spec {
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
 		Command: c.Command, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
-		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, HostPort: c.HostPort, DistPort: c.DistPort,
+		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, HostPort: c.HostPort, DistPort: c.DistPort, EPMD: c.EPMD,
 		Pool: netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartMode(c.Restart.Mode), Backoff: time.Duration(c.Restart.Backoff),

@@ -41,6 +41,7 @@ http_port: 4001
 http_check: /health
 host_port: 5000
 dist_port: 9200
+epmd: true
 pool: 10.99.0.0/16
 mesh: app
 net_tick: 8s
@@ -77,7 +78,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
 		Command: []string{"bin/shop", "start", "{node}"},
 		Env:     map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
-		Secrets: []string{"TOKEN"}, MixEnv: "prod", HTTPPort: 4001, HTTPCheck: "/health", HostPort: 5000, DistPort: 9200,
+		Secrets: []string{"TOKEN"}, MixEnv: "prod", HTTPPort: 4001, HTTPCheck: "/health", HostPort: 5000, DistPort: 9200, EPMD: true,
 		Pool: netip.MustParsePrefix("10.99.0.0/16"), Mesh: orchestrator.MeshApp, NetTick: 8 * time.Second,
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartAlways, Backoff: 500 * time.Millisecond, MaxBackoff: time.Minute, Jitter: 0.2,
@@ -173,7 +174,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, command, cookie, cpus, dist_port, domain, env, host_port, http_check, http_port, image, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, output_lines, pool, ready_timeout, restart, secrets, source, stop_grace"
+	all := "its keys: app, base_image, basename, command, cookie, cpus, dist_port, domain, env, epmd, host_port, http_check, http_port, image, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, output_lines, pool, ready_timeout, restart, secrets, source, stop_grace"
 	for text, want := range map[string]string{
 		"nods: 3":                         `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,

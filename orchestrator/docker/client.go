@@ -16,6 +16,8 @@ import (
 	ctxdocker "github.com/docker/cli/cli/context/docker"
 	"github.com/docker/cli/cli/context/store"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -36,6 +38,7 @@ type Options struct {
 // Engine is a Docker engine. It may be used by several goroutines.
 type Engine struct {
 	cli      *client.Client
+	raw      *http.Client // dials as cli does; for the event stream
 	endpoint string
 }
 
@@ -50,35 +53,46 @@ func New(o Options) (*Engine, error) {
 	}
 	// The version is always negotiated: engines of API 1.24 to 1.51 and later
 	// are spoken to in the newest version that both sides know.
-	opts = append(opts, client.WithAPIVersionNegotiation())
+	opts = append(opts, client.WithAPIVersionNegotiation(), keepConnections)
 	cli, err := client.NewClientWithOpts(opts...)
 	if err != nil {
 		return nil, orchestrator.WithHint(fmt.Errorf("use engine %s: %w", endpoint, err), "check $DOCKER_HOST and `docker context ls`")
 	}
-	if t, ok := cli.HTTPClient().Transport.(*http.Transport); ok {
-		// Up to a few dozen calls run at once; the default keeps two
-		// connections and dials the rest anew.
-		t.MaxIdleConnsPerHost = 16
+	dial := cli.Dialer()
+	raw := &http.Client{Transport: &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		DisableKeepAlives: true, // each stream has its connection
+	}}
+	return &Engine{cli: cli, raw: raw, endpoint: endpoint}, nil
+}
+
+// keepConnections keeps as many idle connections as calls run at once, a few
+// dozen; the client's default keeps two of them and dials the rest anew. An
+// option is the only place for it: later the client hides its transport behind
+// one for tracing.
+func keepConnections(c *client.Client) error {
+	if t, ok := c.HTTPClient().Transport.(*http.Transport); ok {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 16, 16
 	}
-	return &Engine{cli: cli, endpoint: endpoint}, nil
+	return nil
 }
 
 // Close ends idle connections.
 func (e *Engine) Close() { _ = e.cli.Close() } // which cannot fail
 
-// clientOptions resolve the engine in the docker command's own order.
+// clientOptions resolve the engine in the docker command's own order. The
+// context "default" is $DOCKER_HOST, or the usual socket.
 func clientOptions(o Options) ([]client.Opt, string, error) {
-	if host := cmp.Or(o.Host, os.Getenv(client.EnvOverrideHost)); host != "" && o.Context == "" {
-		return hostOptions(host)
-	}
-	name := cmp.Or(o.Context, os.Getenv("DOCKER_CONTEXT"))
-	if name == "" {
-		if file, err := config.Load(config.Dir()); err == nil {
+	host := cmp.Or(o.Host, os.Getenv(client.EnvOverrideHost))
+	name := o.Context
+	if name == "" && host == "" {
+		name = os.Getenv("DOCKER_CONTEXT")
+		if file, err := config.Load(config.Dir()); name == "" && err == nil {
 			name = file.CurrentContext
 		}
 	}
 	if name == "" || name == "default" {
-		return []client.Opt{client.WithHost(client.DefaultDockerHost)}, client.DefaultDockerHost, nil
+		return hostOptions(cmp.Or(host, client.DefaultDockerHost))
 	}
 	contexts := store.New(config.ContextStoreDir(), store.NewConfig(
 		func() any { return &map[string]any{} },
@@ -100,7 +114,7 @@ func clientOptions(o Options) ([]client.Opt, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("docker context %s: %w", name, err)
 	}
-	return opts, endpoint.Host, nil
+	return opts, withoutUser(endpoint.Host), nil
 }
 
 // hostOptions dial an address; ssh:// goes through the ssh command, TLS is
@@ -129,25 +143,36 @@ func withoutUser(host string) string {
 	return u.String()
 }
 
+// oldest is the API of Docker 20.10, the first that speaks all that is used here.
+const oldest = "1.41"
+
 // Info implements orchestrator.Engine. Sources: GET /_ping, /info, /networks/bridge.
 func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	info, err := e.cli.Info(ctx)
 	if err != nil {
 		return orchestrator.EngineInfo{}, e.failed("ask the engine", err)
 	}
-	at, err := time.Parse(time.RFC3339Nano, info.SystemTime)
-	if err != nil {
-		at = time.Now()
+	if v := e.cli.ClientVersion(); versions.LessThan(v, oldest) {
+		return orchestrator.EngineInfo{}, e.failed("ask the engine", fmt.Errorf("client version %s is all that the engine speaks (Docker %s)", v, info.ServerVersion))
 	}
 	result := orchestrator.EngineInfo{
-		ID: info.ID, Version: info.ServerVersion, APIVersion: e.cli.ClientVersion(), Time: at, CPUs: info.NCPU,
-		Local: strings.HasPrefix(e.endpoint, "unix://") || strings.HasPrefix(e.endpoint, "npipe://"), Endpoint: e.endpoint,
+		ID: info.ID, Version: info.ServerVersion, APIVersion: e.cli.ClientVersion(), Time: systemTime(info), CPUs: info.NCPU,
+		Local: strings.HasPrefix(e.endpoint, "unix://") || strings.HasPrefix(e.endpoint, "npipe://"),
+		Host:  publishedHost(e.endpoint), Endpoint: e.endpoint,
 	}
-	result.Host = publishedHost(e.endpoint)
 	if bridge, err := e.cli.NetworkInspect(ctx, "bridge", network.InspectOptions{}); err == nil {
 		result.MTU = bridge.Options["com.docker.network.driver.mtu"]
 	}
 	return result, nil
+}
+
+// systemTime is the engine's clock, or ours where the engine does not tell.
+func systemTime(info system.Info) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, info.SystemTime)
+	if err != nil {
+		return time.Now()
+	}
+	return t
 }
 
 // publishedHost is where published ports can be dialled. Testcontainers' own

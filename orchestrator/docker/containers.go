@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -75,7 +74,7 @@ func (e *Engine) Containers(ctx context.Context, labels map[string]string) ([]or
 // InspectContainer implements orchestrator.Containers: GET /containers/{id}/json.
 func (e *Engine) InspectContainer(ctx context.Context, id string) (orchestrator.Container, error) {
 	if id == "" {
-		return orchestrator.Container{}, fmt.Errorf("inspect container: %w", errors.Join(orchestrator.ErrNotFound))
+		return orchestrator.Container{}, fmt.Errorf("inspect container: %w", orchestrator.ErrNotFound)
 	}
 	in, err := e.cli.ContainerInspect(ctx, id)
 	if err != nil {

@@ -17,7 +17,7 @@
 //
 // # Threads
 //
-// None of its own. Every method runs on its caller's goroutine, and may be
-// called from several at once; Events has the client's reader beside it, which
-// ends with the call.
+// None of its own: every method runs on its caller's goroutine, and may be
+// called from several at once. The goroutines of its HTTP connections end with
+// the calls and with [Engine.Close].
 package docker

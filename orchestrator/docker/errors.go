@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -28,9 +31,12 @@ var noImage = errors.Join(images.ErrNotFound, orchestrator.ErrNotFound)
 
 var signatures = []signature{
 	{"permission denied while trying to connect", orchestrator.ErrEnginePermission, "sudo usermod -aG docker $USER, then log in again"},
-	{"client version", orchestrator.ErrEngineTooOld, "upgrade the engine: Docker 20.10 or newer is needed"},
+	{"client version", orchestrator.ErrEngineTooOld, "upgrade the engine: Docker 20.10 or newer is needed (and unset DOCKER_API_VERSION)"},
 	{"port is already allocated", orchestrator.ErrPortTaken, "see who has it: docker ps, or ss -ltnp"},
-	{"address already in use", orchestrator.ErrPortTaken, "see who has it: ss -ltnp"},
+	{"bind: address already in use", orchestrator.ErrPortTaken, "see who has it: ss -ltnp"},
+	{"tcp: address already in use", orchestrator.ErrPortTaken, "see who has it: ss -ltnp"},
+	// With these words alone the engine means an IP address.
+	{"address already in use", orchestrator.ErrConflict, "another container has the address: docker network inspect NETWORK"},
 	{"pool overlaps with other one", orchestrator.ErrSubnetOverlap, "choose another range: pool: in beamyard.yml"},
 	{"could not find an available, non-overlapping ipv4 address pool", orchestrator.ErrAddressPool, "docker network prune"},
 	{"all predefined address pools have been fully subnetted", orchestrator.ErrAddressPool, "docker network prune"},
@@ -47,7 +53,12 @@ var signatures = []signature{
 	{"unable to find user", orchestrator.ErrCannotStart, "the image has no such user"},
 	{"network with name", orchestrator.ErrNameTaken, "see it with `docker network ls`, remove it with `docker network rm NAME`"},
 	{"no such image", noImage, ""},
-	{"manifest unknown", noImage, ""},
+}
+
+// fetching are the signatures of what an engine says when it asks a registry,
+// for us or for a build.
+var fetching = []signature{
+	{"manifest unknown", noImage, "check the image's tag"},
 	{"pull access denied", noImage, "check the image's name, or `docker login`"},
 	{"repository does not exist", noImage, "check the image's name"},
 	{"no such host", images.ErrNoRegistry, ""},
@@ -71,8 +82,9 @@ func (e *engineError) Error() string   { return fmt.Sprintf("%s: %v", e.doing, e
 func (e *engineError) Unwrap() []error { return []error{e.err, e.kind} }
 func (e *engineError) Hint() string    { return e.hint }
 
-// failed gives an engine's error its meaning.
-func (e *Engine) failed(doing string, err error) error {
+// failed gives an engine's error its meaning, by the signatures and those that
+// hold for this call alone.
+func (e *Engine) failed(doing string, err error, more ...signature) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -82,11 +94,11 @@ func (e *Engine) failed(doing string, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		wrapped.kind, wrapped.hint = orchestrator.ErrEnginePermission, signatures[0].hint
 		return wrapped
-	case client.IsErrConnectionFailed(err), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+	case client.IsErrConnectionFailed(err), errors.As(err, new(*url.Error)), errors.As(err, new(*net.OpError)):
 		wrapped.kind, wrapped.hint = orchestrator.ErrEngineUnreachable, "start it (`sudo systemctl start docker`, or `dockerd`), or point DOCKER_HOST at one that runs; it was sought at "+e.endpoint
 		return wrapped
 	}
-	for _, s := range signatures {
+	for _, s := range slices.Concat(signatures, more) {
 		if strings.Contains(text, s.text) {
 			wrapped.kind, wrapped.hint = s.kind, s.hint
 			return wrapped

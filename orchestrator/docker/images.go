@@ -32,11 +32,11 @@ func (e *Engine) Image(ctx context.Context, ref string) (images.Info, error) {
 func (e *Engine) Pull(ctx context.Context, ref string, progress io.Writer) error {
 	body, err := e.cli.ImagePull(ctx, ref, image.PullOptions{})
 	if err != nil {
-		return e.failed("pull "+ref, err)
+		return e.failed("pull "+ref, err, fetching...)
 	}
 	defer body.Close()
 	_, err = copyMessages(body, progress, nil)
-	return e.failed("pull "+ref, err)
+	return e.failed("pull "+ref, err, fetching...)
 }
 
 // Build implements images.Engine: POST /build, with the classic builder, which
@@ -54,7 +54,7 @@ func (e *Engine) Build(ctx context.Context, b images.Build, progress io.Writer) 
 	}
 	response, err := e.cli.ImageBuild(ctx, b.Context, options)
 	if err != nil {
-		return "", e.failed("build", err)
+		return "", e.failed("build", err, fetching...)
 	}
 	defer response.Body.Close()
 	var id string
@@ -65,7 +65,7 @@ func (e *Engine) Build(ctx context.Context, b images.Build, progress io.Writer) 
 		}
 	})
 	if err != nil {
-		return "", e.failed("build", err)
+		return "", e.failed("build", err, fetching...)
 	}
 	if id == "" {
 		return "", errors.New("build: the engine gave no image ID")

@@ -246,9 +246,6 @@ func TestMainJob(t *testing.T) {
 				if got := r.rpc(n.Name, "length(Node.list())"); got != "2" {
 					t.Errorf("%s: Node.list() has %s", n.Name, got)
 				}
-				if got := r.rpc(n.Name, `:net_adm.names() |> elem(0)`); got != ":ok" {
-					t.Errorf("%s: EPMD: %s", n.Name, got)
-				}
 			}
 			for range 5 {
 				call(t, "POST", st.Nodes[0].URL+"/counter", nil)
@@ -296,6 +293,14 @@ func counted(t testing.TB, nodes []orchestrator.NodeStatus, want int) {
 			call(t, "GET", n.URL+"/counter", &answer)
 			return answer.Value == want
 		})
+	}
+}
+
+// Nodes that want EPMD are found all the same.
+func TestEPMD(t *testing.T) {
+	r := up(t, engine(t), "trixie", 2, func(s *orchestrator.Spec) { s.EPMD = true })
+	if got := r.rpc("n1", `:net_adm.names()`); got != `{:ok, [{~c"app", 9100}]}` {
+		t.Errorf("EPMD of n1: %s", got)
 	}
 }
 

@@ -2,12 +2,18 @@ package docker
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
 
 	"github.com/beamyard/beamyard/orchestrator"
 )
@@ -19,35 +25,33 @@ var actions = []events.Action{
 	events.ActionOOM, events.ActionPause, events.ActionUnPause, events.ActionDestroy,
 }
 
-// Events implements orchestrator.Streams: GET /events. The client returns from
-// its call once the engine has answered with its headers, and the engine
-// subscribes before it answers.
+// Events implements orchestrator.Streams: GET /events.
+//
+// The engine answers with its headers before it subscribes (getEvents in moby's
+// api/server/router/system), so a stream from now on can miss what happens in
+// between. One from a time on cannot: the kept events are copied and the
+// subscription is made under one lock (SubscribeTopic in moby's daemon/events).
+// So "now" is made such a time, by the engine's own clock.
 func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]string, ready func(), fn func(orchestrator.ContainerEvent)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	query := labelled(labels)
-	query.Add("type", string(events.ContainerEventType))
-	for _, a := range actions {
-		query.Add("event", string(a))
-	}
-	options := events.ListOptions{Filters: query}
-	if !since.IsZero() {
-		options.Since = stamp(since)
-	}
-	messages, errs := e.cli.Events(ctx, options)
-	select {
-	case err := <-errs:
-		return e.broke(ctx, err)
-	default:
-		ready()
-	}
-	for {
-		select {
-		case m := <-messages:
-			fn(heard(m))
-		case err := <-errs:
-			return e.broke(ctx, err)
+	if since.IsZero() {
+		info, err := e.cli.Info(ctx)
+		if err != nil {
+			return e.failed("read events", err)
 		}
+		since = systemTime(info)
+	}
+	body, err := e.subscribe(ctx, since, labels)
+	if err != nil {
+		return e.broke(ctx, err)
+	}
+	defer body.Close()
+	ready()
+	for dec := json.NewDecoder(body); ; {
+		var m events.Message
+		if err := dec.Decode(&m); err != nil {
+			return e.broke(ctx, fmt.Errorf("the stream ended: %w", err))
+		}
+		fn(heard(m))
 	}
 }
 
@@ -55,10 +59,39 @@ func (e *Engine) broke(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err == nil {
-		err = io.EOF
+	return e.failed("read events", err)
+}
+
+// subscribe opens the event stream. The client's own Events returns before it
+// tells of a refusal, too early for a ready that can be believed, and reads
+// ahead with a goroutine of its own.
+func (e *Engine) subscribe(ctx context.Context, since time.Time, labels map[string]string) (io.ReadCloser, error) {
+	wanted := labelled(labels)
+	wanted.Add("type", string(events.ContainerEventType))
+	for _, a := range actions {
+		wanted.Add("event", string(a))
 	}
-	return e.failed("read events", fmt.Errorf("the stream ended: %w", err))
+	filter, err := filters.ToJSON(wanted)
+	if err != nil {
+		return nil, err
+	}
+	query := url.Values{"since": {stamp(since)}, "filters": {filter}}
+	e.cli.NegotiateAPIVersion(ctx)
+	address := "http://" + client.DummyHost + "/v" + e.cli.ClientVersion() + "/events?" + query.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := e.raw.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // as much as there is: the status alone is an error
+		return nil, fmt.Errorf("the engine answers %s: %s", resp.Status, strings.TrimSpace(string(text)))
+	}
+	return resp.Body, nil
 }
 
 // Logs implements orchestrator.Streams: GET /containers/{id}/logs.

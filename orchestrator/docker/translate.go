@@ -38,13 +38,14 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		AutoRemove:    false, // logs cannot be read from a removed container
 		PortBindings:  nat.PortMap{},
-		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{
-			"max-size": c.LogMaxSize, "max-file": strconv.Itoa(c.LogMaxFile),
-		}},
-		Resources: container.Resources{Memory: c.Memory, NanoCPUs: int64(c.CPUs * 1e9)},
+		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{}},
+		Resources:     container.Resources{Memory: c.Memory, NanoCPUs: int64(c.CPUs * 1e9)},
 	}
-	if c.LogMaxSize == "" {
-		host.LogConfig = container.LogConfig{Type: "json-file"}
+	if c.LogMaxSize != "" {
+		host.LogConfig.Config["max-size"] = c.LogMaxSize
+	}
+	if c.LogMaxFile > 0 {
+		host.LogConfig.Config["max-file"] = strconv.Itoa(c.LogMaxFile)
 	}
 	if c.NoFile > 0 {
 		host.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: c.NoFile, Hard: c.NoFile}}

@@ -62,11 +62,9 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 	if c.state.Running {
 		return nil
 	}
-	for _, other := range e.containers {
-		if other != c && other.state.Running && sharesPort(other.spec.Ports, c.spec.Ports) {
-			c.state.Error = "port is already allocated" // and no event tells
-			return fmt.Errorf("start container %s: %w", c.spec.Name, orchestrator.ErrPortTaken)
-		}
+	if err := e.obstacle(c); err != nil {
+		c.state.Error = err.Error() // and no event tells
+		return fmt.Errorf("start container %s: %w", c.spec.Name, err)
 	}
 	program := UntilStopped
 	if e.Program != nil {
@@ -82,101 +80,30 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 	return nil
 }
 
+// obstacle is why a container cannot start. Its caller holds the lock.
+func (e *Engine) obstacle(c *container) error {
+	if c.spec.NetworkID != "" && e.networks[c.spec.NetworkID] == nil {
+		return fmt.Errorf("network %s: %w", c.spec.NetworkID, orchestrator.ErrNotFound)
+	}
+	if strings.Trim(c.spec.User, "0123456789:") != "" && c.spec.User != "root" {
+		return fmt.Errorf("unable to find user %s: %w", c.spec.User, orchestrator.ErrCannotStart) // images here have no passwd file
+	}
+	for _, other := range e.containers {
+		switch {
+		case other == c || !other.state.Running:
+		case sharesPort(other.spec.Ports, c.spec.Ports):
+			return orchestrator.ErrPortTaken
+		case c.spec.IP.IsValid() && other.spec.NetworkID == c.spec.NetworkID && other.ip == c.spec.IP:
+			return fmt.Errorf("address already in use: %w", orchestrator.ErrConflict)
+		}
+	}
+	return nil
+}
+
 func sharesPort(a, b []orchestrator.PortBinding) bool {
 	return slices.ContainsFunc(a, func(p orchestrator.PortBinding) bool {
 		return slices.ContainsFunc(b, func(q orchestrator.PortBinding) bool { return p.Host == q.Host })
 	})
-}
-
-// StopContainer implements orchestrator.Containers.
-func (e *Engine) StopContainer(ctx context.Context, id string, grace time.Duration) error {
-	if err := e.fails("StopContainer"); err != nil {
-		return err
-	}
-	e.mu.Lock()
-	c, err := e.find(id)
-	if err != nil || !c.state.Running {
-		e.mu.Unlock()
-		return err
-	}
-	p := c.process
-	c.state.Paused = false
-	e.emit(c, "kill", signal("15"))
-	e.mu.Unlock()
-	p.send("TERM")
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(grace):
-		e.mu.Lock()
-		if c.process == p && c.state.Running {
-			e.emit(c, "kill", signal("9"))
-		}
-		e.mu.Unlock()
-		e.exited(c, p, 137)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.emit(c, "stop")
-	return nil
-}
-
-// KillContainer implements orchestrator.Containers.
-func (e *Engine) KillContainer(_ context.Context, id, name string) error {
-	if err := e.fails("KillContainer"); err != nil {
-		return err
-	}
-	e.mu.Lock()
-	c, err := e.find(id)
-	if err == nil && !c.state.Running {
-		err = fmt.Errorf("kill container %s: %w", c.spec.Name, orchestrator.ErrNotRunning)
-	}
-	if err != nil {
-		e.mu.Unlock()
-		return err
-	}
-	name = strings.TrimPrefix(name, "SIG")
-	e.emit(c, "kill", signal(numbers[name]))
-	p := c.process
-	e.mu.Unlock()
-	if name == "KILL" {
-		e.exited(c, p, 137)
-	} else {
-		p.send(name)
-	}
-	return nil
-}
-
-// numbers of the signals, as kill events carry them.
-var numbers = map[string]string{"HUP": "1", "INT": "2", "QUIT": "3", "ABRT": "6", "KILL": "9", "USR1": "10", "TERM": "15"}
-
-// RemoveContainer implements orchestrator.Containers.
-func (e *Engine) RemoveContainer(_ context.Context, id string) error {
-	if err := e.fails("RemoveContainer"); err != nil {
-		return err
-	}
-	e.mu.Lock()
-	c, err := e.find(id)
-	if err != nil {
-		e.mu.Unlock()
-		return nil
-	}
-	p, running := c.process, c.state.Running
-	if running {
-		e.emit(c, "kill", signal("9"))
-	}
-	e.mu.Unlock()
-	if running {
-		e.exited(c, p, 137)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.containers[c.id] == c {
-		delete(e.containers, c.id)
-		e.emit(c, "destroy")
-	}
-	return nil
 }
 
 // Containers implements orchestrator.Containers. As with the real engine, a

@@ -21,6 +21,8 @@
 //
 // # Threads
 //
-// One goroutine for each running container runs its program. Everything else
-// runs on the caller's, under one mutex that is never held while waiting.
+// One goroutine for each running container runs its program, and ends with it;
+// one for each stop waits for the exit or the grace. Everything else runs on the
+// caller's, under one mutex that is never held while waiting. A program that
+// never returns keeps its goroutine: it should heed its context.
 package enginetest

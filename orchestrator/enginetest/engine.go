@@ -43,10 +43,13 @@ func New(refs ...string) *Engine {
 		streams: map[*stream]bool{}, broken: make(chan struct{}), failures: map[string][]error{},
 	}
 	for _, ref := range refs {
-		e.images[ref] = images.Info{ID: "sha256:" + e.id()}
+		e.AddImage(ref)
 	}
 	return e
 }
+
+// AddImage makes an image that is there without a pull, and returns its ID.
+func (e *Engine) AddImage(ref string) (id string) { return e.addImage(nil, ref) }
 
 // FailNext has the next calls of a method ("StartContainer") fail, one with
 // each error.
@@ -83,7 +86,7 @@ func (e *Engine) fails(method string) error {
 	return nil
 }
 
-// id makes a new ID as long as the real ones. Its caller holds the lock, or is New.
+// id makes a new ID as long as the real ones. Its caller holds the lock.
 func (e *Engine) id() string {
 	e.serial++
 	return fmt.Sprintf("%064x", e.serial)

@@ -45,16 +45,14 @@ func (e *Engine) pause(name string, paused bool) {
 // OOM has the kernel kill the container's first process for its memory.
 func (e *Engine) OOM(name string) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	c, err := e.find(name)
 	if err != nil || !c.state.Running {
-		e.mu.Unlock()
 		return
 	}
 	c.state.OOMKilled = true
 	e.emit(c, "oom")
-	p := c.process
-	e.mu.Unlock()
-	e.exited(c, p, 137)
+	e.exited(c, c.process, 137)
 }
 
 // Left lists the names of all containers and networks, for a test that wants

@@ -75,8 +75,8 @@ func (e *Engine) Networks(_ context.Context, labels map[string]string) ([]orches
 	return list, nil
 }
 
-// address is the container's fixed one, or the first that is free. Its caller
-// holds the lock.
+// address is the container's fixed one, or the first behind the gateway that is
+// free. Its caller holds the lock.
 func (e *Engine) address(c *container) netip.Addr {
 	if c.spec.IP.IsValid() {
 		return c.spec.IP

@@ -57,14 +57,17 @@ func (e *Engine) run(c *container, program Program) {
 	}
 	p.Signals, p.Stdout, p.Stderr = p.signals, p.out[0], p.out[1]
 	c.process = p
-	go func() { e.exited(c, p, program(ctx, p)) }()
+	go func() {
+		code := program(ctx, p)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.exited(c, p, code)
+	}()
 }
 
 // exited ends a run, once: a program that returns after it was killed changes
-// nothing.
+// nothing. Its caller holds the lock.
 func (e *Engine) exited(c *container, p *Process, code int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if c.process != p || !c.state.Running {
 		return
 	}
@@ -72,9 +75,8 @@ func (e *Engine) exited(c *container, p *Process, code int) {
 		out.flush()
 	}
 	p.cancel()
-	oom := c.state.OOMKilled
 	c.state.Status, c.state.Running, c.state.Paused, c.state.PID = "exited", false, false, 0
-	c.state.ExitCode, c.state.FinishedAt, c.state.OOMKilled = code, e.now(), oom
+	c.state.ExitCode, c.state.FinishedAt = code, e.now()
 	e.emit(c, "die", func(ev *orchestrator.ContainerEvent) { ev.ExitCode = code })
 	c.wake()
 	close(p.done)

@@ -16,7 +16,13 @@ import (
 //	long N     one line of N characters   wait      until TERM
 //	hostname   prints it                  stubborn  until KILL
 //	env KEY    prints its value
+//
+// Another entrypoint than the image's is a command that is missing: 127, as an
+// init says.
 func Script(ctx context.Context, p *Process) int {
+	if len(p.Spec.Entrypoint) > 0 {
+		return 127
+	}
 	word := func(i int) string {
 		if i < len(p.Spec.Command) {
 			return p.Spec.Command[i]

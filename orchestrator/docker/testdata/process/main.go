@@ -13,6 +13,7 @@ import (
 )
 
 func main() {
+	signal.Ignore(syscall.SIGUSR1)
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	number := func() int {

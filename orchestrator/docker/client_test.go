@@ -1,0 +1,260 @@
+package docker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/docker/cli/cli/config"
+	"github.com/docker/docker/client"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// use makes a client of the engine at an address.
+func use(t *testing.T, host string) *Engine {
+	t.Helper()
+	e, err := New(Options{Host: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+// serve is an engine of which answer is all there is.
+func serve(t *testing.T, answer http.HandlerFunc) *Engine {
+	t.Helper()
+	srv := httptest.NewServer(answer)
+	t.Cleanup(srv.Close)
+	return use(t, "tcp://"+strings.TrimPrefix(srv.URL, "http://"))
+}
+
+func reply(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	fmt.Fprint(w, body)
+}
+
+func listen(t *testing.T, e *Engine, since time.Time) (err error, ready bool) {
+	t.Helper()
+	err = e.Events(t.Context(), since, nil, func() { ready = true }, func(orchestrator.ContainerEvent) {})
+	return err, ready
+}
+
+func TestNoEngine(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent")
+	deaf, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := "tcp://" + deaf.Addr().String()
+	deaf.Close()
+	for host, at := range map[string]string{
+		"": "unix:///nonexistent", refused: refused,
+		"unix://" + filepath.Join(t.TempDir(), "docker.sock"): "docker.sock",
+		"tcp://engine.invalid:2375":                           "engine.invalid", // RFC 6761: no such host, ever
+	} {
+		e := use(t, host)
+		_, err := e.Info(t.Context())
+		hints(t, err, orchestrator.ErrEngineUnreachable, at)
+		hints(t, err, orchestrator.ErrEngineUnreachable, "DOCKER_HOST")
+		for _, since := range []time.Time{{}, time.Now()} {
+			err, ready := listen(t, e, since)
+			if ready {
+				t.Errorf("%s: ready without an engine", host)
+			}
+			hints(t, err, orchestrator.ErrEngineUnreachable, at)
+		}
+	}
+}
+
+// The dialer stands in for the socket: tests may run as root, whom no socket
+// refuses.
+func TestNoPermission(t *testing.T) {
+	e := use(t, "unix:///var/run/docker.sock")
+	refuse := func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}
+	}
+	cli, err := client.NewClientWithOpts(client.WithDialContext(refuse))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.cli = cli
+	e.raw = &http.Client{Transport: &http.Transport{DialContext: refuse}}
+	_, err = e.Info(t.Context())
+	hints(t, err, orchestrator.ErrEnginePermission, "usermod")
+	err, _ = listen(t, e, time.Now())
+	hints(t, err, orchestrator.ErrEnginePermission, "usermod")
+}
+
+func TestAnOldAPI(t *testing.T) {
+	refuses := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.12")
+		if !strings.HasSuffix(r.URL.Path, "/_ping") {
+			reply(w, http.StatusBadRequest, `{"message":"client version 1.24 is too new. Maximum supported API version is 1.12"}`)
+		}
+	})
+	obliges := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Api-Version", "1.40")
+		reply(w, http.StatusOK, `{"ServerVersion":"19.03.15"}`)
+	})
+	for _, e := range []*Engine{refuses, obliges} {
+		_, err := e.Info(t.Context())
+		hints(t, err, orchestrator.ErrEngineTooOld, "20.10")
+	}
+}
+
+// Proxies in front of a socket may refuse HEAD, or all of /_ping.
+func TestAPoorPing(t *testing.T) {
+	for name, ping := range map[string]http.HandlerFunc{
+		"no HEAD": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Api-Version", "1.41")
+			if r.Method == http.MethodHead {
+				w.WriteHeader(http.StatusMethodNotAllowed)
+			}
+		},
+		"unhealthy": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Api-Version", "1.41")
+			w.WriteHeader(http.StatusInternalServerError)
+		},
+		"forbidden": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+	} {
+		e := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/_ping") {
+				ping(w, r)
+				return
+			}
+			reply(w, http.StatusOK, `{"ID":"x","ServerVersion":"20.10.24","NCPU":2,"SystemTime":"2026-01-02T03:04:05.000000678Z"}`)
+		})
+		info, err := e.Info(t.Context())
+		if err != nil || info.Version != "20.10.24" || !info.Time.Equal(anHour) || info.Local || info.Host != "127.0.0.1" {
+			t.Errorf("%s: %+v, %v", name, info, err)
+		}
+	}
+}
+
+// An engine that refuses the stream has accepted nothing: no ready.
+func TestEventsRefused(t *testing.T) {
+	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			reply(w, http.StatusInternalServerError, `{"message":"no room"}`)
+		}
+	})
+	err, ready := listen(t, e, time.Now())
+	if ready || err == nil || !strings.Contains(err.Error(), "no room") {
+		t.Errorf("ready %v, %v", ready, err)
+	}
+}
+
+// A stream that ends is an error even where the engine ends it properly.
+func TestEventsEnd(t *testing.T) {
+	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		if strings.HasSuffix(r.URL.Path, "/v1.41/events") && r.URL.Query().Get("since") == "1767323045.000000678" {
+			reply(w, http.StatusOK, `{"Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":{"exitCode":"7"}}}`+"\n")
+		}
+	})
+	var heard []orchestrator.ContainerEvent
+	err := e.Events(t.Context(), anHour, nil, func() {}, func(ev orchestrator.ContainerEvent) { heard = append(heard, ev) })
+	if err == nil || len(heard) != 1 || heard[0].ExitCode != 7 {
+		t.Errorf("%+v, %v", heard, err)
+	}
+}
+
+// writeContext stores a context as `docker context create` does.
+func writeContext(t *testing.T, dir, name, host string) {
+	t.Helper()
+	meta, err := json.Marshal(map[string]any{
+		"Name": name, "Metadata": map[string]any{}, "Endpoints": map[string]any{"docker": map[string]any{"Host": host, "SkipTLSVerify": false}},
+	})
+	folder := filepath.Join(dir, "contexts", "meta", fmt.Sprintf("%x", sha256.Sum256([]byte(name))))
+	if err := errors.Join(err, os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "meta.json"), meta, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhichEngine(t *testing.T) {
+	dir := t.TempDir()
+	old := config.Dir()
+	config.SetDir(dir) // $DOCKER_CONFIG is read only once in a process
+	t.Cleanup(func() { config.SetDir(old) })
+	writeContext(t, dir, "lab", "tcp://user:secret@lab.example:2375")
+	writeContext(t, dir, "attic", "tcp://attic.example:2375")
+	const used = `{"currentContext":"attic"}`
+	tests := []struct {
+		name           string
+		options        Options
+		host, env      string // DOCKER_HOST, DOCKER_CONTEXT
+		file           string
+		endpoint, fail string
+	}{
+		{name: "nothing", endpoint: client.DefaultDockerHost},
+		{name: "used context", file: used, endpoint: "tcp://attic.example:2375"},
+		{name: "DOCKER_CONTEXT before it", file: used, env: "lab", endpoint: "tcp://lab.example:2375"},
+		{name: "DOCKER_HOST before both", file: used, env: "lab", host: "tcp://me:secret@host.example:2375", endpoint: "tcp://host.example:2375"},
+		{name: "option before all", file: used, env: "lab", host: "tcp://host.example:2375", options: Options{Context: "attic"}, endpoint: "tcp://attic.example:2375"},
+		{name: "host option", file: used, env: "lab", options: Options{Host: "ssh://me@far.example"}, endpoint: "ssh://far.example"},
+		{name: "the default context", file: used, options: Options{Context: "default"}, endpoint: client.DefaultDockerHost},
+		{name: "the default context is DOCKER_HOST", host: "tcp://host.example:2375", options: Options{Context: "default"}, endpoint: "tcp://host.example:2375"},
+		{name: "missing context", env: "no-such-context", fail: "no-such-context"},
+		{name: "malformed", host: "nonsense", fail: "nonsense"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("DOCKER_HOST", tt.host)
+			t.Setenv("DOCKER_CONTEXT", tt.env)
+			if tt.file == "" {
+				tt.file = "{}"
+			}
+			if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(tt.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			e, err := New(tt.options)
+			if tt.fail != "" {
+				var h orchestrator.Hinter
+				if err == nil || !strings.Contains(err.Error(), tt.fail) || !errors.As(err, &h) || h.Hint() == "" {
+					t.Fatalf("%v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			if e.endpoint != tt.endpoint {
+				t.Errorf("engine %s, want %s", e.endpoint, tt.endpoint)
+			}
+		})
+	}
+}
+
+func TestPublishedHost(t *testing.T) {
+	t.Setenv("BEAMYARD_HOST", "")
+	t.Setenv("TESTCONTAINERS_HOST_OVERRIDE", "")
+	for endpoint, want := range map[string]string{
+		"unix:///var/run/docker.sock": "127.0.0.1", "npipe:////./pipe/docker_engine": "127.0.0.1",
+		"tcp://engine.example:2375": "engine.example", "ssh://engine.example": "engine.example",
+		"tcp://127.0.0.1:2375": "127.0.0.1",
+	} {
+		if got := publishedHost(endpoint); got != want {
+			t.Errorf("published ports of %s are at %s, want %s", endpoint, got, want)
+		}
+	}
+	t.Setenv("BEAMYARD_HOST", "10.0.0.9")
+	if got := publishedHost("unix:///x"); got != "10.0.0.9" {
+		t.Errorf("overridden: %s", got)
+	}
+}

@@ -1,0 +1,183 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// listener hears events.
+type listener struct {
+	mu     sync.Mutex
+	events []orchestrator.ContainerEvent
+}
+
+func (l *listener) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var words []string
+	for _, e := range l.events {
+		word := e.Action
+		switch e.Action {
+		case "die":
+			word += fmt.Sprintf("(%d)", e.ExitCode)
+		case "kill":
+			word += "(" + e.Signal + ")"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
+
+// listen subscribes and returns once the engine has accepted.
+func (s *suite) listen(since time.Time) *listener {
+	s.t.Helper()
+	l := &listener{}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- s.eng.Events(ctx, since, s.labels, func() { close(ready) }, func(e orchestrator.ContainerEvent) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.events = append(l.events, e)
+		})
+	}()
+	s.t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			s.t.Errorf("events ended with %v", err)
+		}
+	})
+	select {
+	case <-ready:
+	case err := <-done:
+		done <- err
+		s.t.Fatalf("events: %v", err)
+	}
+	return l
+}
+
+// hears waits for a history; each is one of the sequences that are allowed.
+func (s *suite) hears(l *listener, allowed ...string) {
+	s.t.Helper()
+	var got string
+	deadline := time.After(20 * time.Second)
+	for {
+		if got = l.text(); slices.Contains(allowed, got) {
+			return
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-deadline:
+			s.t.Fatalf("heard %q, want %q", got, allowed)
+		}
+	}
+}
+
+func (s *suite) testLife() {
+	l := s.listen(time.Time{})
+	id := s.run("exit", "7")
+	c := s.exited(id)
+	// Which of the times is the later is not promised: 20.10 takes StartedAt
+	// when the start is done, 13 ms after the end of a process that was quicker.
+	if c.State.ExitCode != 7 || c.State.OOMKilled || c.State.StartedAt.IsZero() || c.State.FinishedAt.IsZero() {
+		s.t.Errorf("state %+v", c.State)
+	}
+	s.hears(l, "create start die(7)")
+	for _, e := range l.events {
+		if e.ID != id || e.Name != s.name() || e.Labels["beamyard.contract"] != s.labels["beamyard.contract"] || e.Time.IsZero() {
+			s.t.Errorf("event %+v", e)
+		}
+	}
+	s.must(s.eng.StopContainer(s.ctx(), id, time.Second)) // has ended: no error
+}
+
+func (s *suite) testStop() {
+	l := s.listen(time.Time{})
+	id := s.run("wait")
+	s.must(s.eng.StartContainer(s.ctx(), id)) // runs: no error
+	s.waiting(id)
+	s.must(s.eng.StopContainer(s.ctx(), id, 10*time.Second))
+	if c := s.exited(id); c.State.ExitCode != 0 {
+		s.t.Errorf("exit code %d", c.State.ExitCode)
+	}
+	s.hears(l, "create start kill(15) die(0) stop", "create start kill(15) stop die(0)")
+}
+
+func (s *suite) testStubborn() {
+	l := s.listen(time.Time{})
+	id := s.run("stubborn")
+	s.waiting(id)
+	s.must(s.eng.StopContainer(s.ctx(), id, time.Second))
+	if c := s.exited(id); c.State.ExitCode != 137 || c.State.OOMKilled {
+		s.t.Errorf("state %+v", c.State)
+	}
+	s.hears(l, "create start kill(15) kill(9) die(137) stop", "create start kill(15) kill(9) stop die(137)")
+}
+
+func (s *suite) testKill() {
+	l := s.listen(time.Time{})
+	id := s.run("wait")
+	s.must(s.eng.KillContainer(s.ctx(), id, "KILL"))
+	if c := s.exited(id); c.State.ExitCode != 137 {
+		s.t.Errorf("exit code %d", c.State.ExitCode)
+	}
+	s.hears(l, "create start kill(9) die(137)")
+	s.is("kill a dead one", s.eng.KillContainer(s.ctx(), id, "KILL"), orchestrator.ErrNotRunning)
+}
+
+func (s *suite) testRemove() {
+	l := s.listen(time.Time{})
+	id := s.run("wait")
+	s.must(s.eng.RemoveContainer(s.ctx(), id))
+	s.hears(l, "create start kill(9) die(137) destroy")
+	s.must(s.eng.RemoveContainer(s.ctx(), id)) // gone: no error
+	_, err := s.eng.InspectContainer(s.ctx(), id)
+	s.is("inspect", err, orchestrator.ErrNotFound)
+}
+
+// The subscription must hold when ready is called, not a moment later.
+func (s *suite) testReady() {
+	id := s.run("wait")
+	s.waiting(id)
+	for range 10 {
+		l := s.listen(time.Time{})
+		s.must(s.eng.KillContainer(s.ctx(), id, "USR1"))
+		s.hears(l, "kill(10)")
+	}
+}
+
+func (s *suite) testReplay() {
+	l := s.listen(time.Time{})
+	s.exited(s.run("exit", "3"))
+	s.hears(l, "create start die(3)")
+	s.hears(s.listen(l.events[1].Time), "start die(3)")
+	s.hears(s.listen(l.events[2].Time.Add(1)), "")
+}
+
+func (s *suite) testCannotStart() {
+	l := s.listen(time.Time{})
+	id := s.create(func(c *orchestrator.ContainerSpec) { c.User = "no-such-user-here" }, "wait")
+	s.is("start", s.eng.StartContainer(s.ctx(), id), orchestrator.ErrCannotStart)
+	s.must(s.eng.RemoveContainer(s.ctx(), id))
+	s.hears(l, "create destroy")
+}
+
+// Under an init the engine has started something: that the command is missing
+// is the init's exit code. Without one it is [orchestrator.ErrCannotStart].
+func (s *suite) testNoCommand() {
+	l := s.listen(time.Time{})
+	id := s.create(func(c *orchestrator.ContainerSpec) { c.Entrypoint = []string{"/no-such-command"} })
+	if err := s.eng.StartContainer(s.ctx(), id); err != nil {
+		s.is("start", err, orchestrator.ErrCannotStart)
+		return
+	}
+	s.exited(id)
+	s.hears(l, "create start die(127)")
+}

@@ -1,0 +1,109 @@
+package enginetest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// frames reads a log in the engine's framing: "stdout text", with its time.
+func (s *suite) frames(id string, since time.Time, follow bool) (lines []string, times []time.Time) {
+	s.t.Helper()
+	body, err := s.eng.Logs(s.ctx(), id, since, follow)
+	s.must(err)
+	defer body.Close()
+	for r := bufio.NewReader(body); ; {
+		var header [8]byte
+		if _, err := io.ReadFull(r, header[:]); errors.Is(err, io.EOF) {
+			return lines, times
+		} else if err != nil {
+			s.t.Fatalf("read a frame: %v", err)
+		}
+		payload := make([]byte, binary.BigEndian.Uint32(header[4:]))
+		_, err := io.ReadFull(r, payload)
+		s.must(err)
+		stamp, text, _ := strings.Cut(string(payload), " ")
+		at, err := time.Parse(time.RFC3339Nano, stamp)
+		s.must(err)
+		lines = append(lines, map[byte]string{1: "stdout ", 2: "stderr "}[header[0]]+text)
+		times = append(times, at)
+	}
+}
+
+func (s *suite) output(id string) []string {
+	s.t.Helper()
+	lines, _ := s.frames(id, time.Time{}, false)
+	return lines
+}
+
+func (s *suite) testLogs() {
+	id := s.run("print", "3")
+	s.exited(id)
+	lines, times := s.frames(id, time.Time{}, false)
+	slices.Sort(lines)
+	want := []string{"stderr stderr 1\n", "stderr stderr 2\n", "stderr stderr 3\n", "stdout stdout 1\n", "stdout stdout 2\n", "stdout stdout 3\n"}
+	if !slices.Equal(lines, want) {
+		s.t.Errorf("lines %q", lines)
+	}
+	if age := time.Since(times[0]); age < -time.Minute || age > time.Minute {
+		s.t.Errorf("time %s", times[0])
+	}
+}
+
+func (s *suite) testFollow() {
+	id := s.create(nil, "wait")
+	if lines, _ := s.frames(id, time.Time{}, true); len(lines) != 0 { // does not run: ends at once
+		s.t.Errorf("before the start: %q", lines)
+	}
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	done := make(chan []string, 1)
+	go func() { lines, _ := s.frames(id, time.Time{}, true); done <- lines }()
+	s.waiting(id)
+	select {
+	case lines := <-done:
+		s.t.Errorf("ended before the exit with %q", lines)
+	default:
+	}
+	s.must(s.eng.StopContainer(s.ctx(), id, 10*time.Second))
+	select {
+	case lines := <-done:
+		if !slices.Equal(lines, []string{"stdout waiting\n"}) {
+			s.t.Errorf("followed %q", lines)
+		}
+	case <-time.After(20 * time.Second):
+		s.t.Error("does not end with the container")
+	}
+}
+
+func (s *suite) testSince() {
+	id := s.run("print", "1")
+	s.exited(id)
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.eventually("the second run has printed", func() bool { return len(s.output(id)) == 4 })
+	_, times := s.frames(id, time.Time{}, false)
+	lines, _ := s.frames(id, times[2], false)
+	if len(lines) != 2 { // inclusive: the second run's two
+		s.t.Errorf("since the second run: %q", lines)
+	}
+}
+
+func (s *suite) testLongLine() {
+	id := s.run("long", "40000")
+	s.exited(id)
+	lines := s.output(id)
+	whole := ""
+	for i, part := range lines {
+		text := strings.TrimPrefix(part, "stdout ")
+		if strings.HasSuffix(text, "\n") != (i == len(lines)-1) {
+			s.t.Errorf("part %d of %d ends wrongly", i, len(lines))
+		}
+		whole += text
+	}
+	if len(lines) < 3 || whole != strings.Repeat("x", 40000)+"\n" {
+		s.t.Errorf("%d parts, %d bytes", len(lines), len(whole))
+	}
+}

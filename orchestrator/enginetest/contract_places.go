@@ -1,0 +1,133 @@
+package enginetest
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+func (s *suite) testAgain() {
+	network, subnet := s.network()
+	port := freePort(s.t)
+	id := s.create(func(c *orchestrator.ContainerSpec) {
+		c.NetworkID, c.IP = network, subnet.Addr().Next().Next()
+		c.Ports = []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: port}}
+	}, "wait")
+	for range 2 {
+		s.must(s.eng.StartContainer(s.ctx(), id))
+		c, err := s.eng.InspectContainer(s.ctx(), id)
+		s.must(err)
+		if c.IP != subnet.Addr().Next().Next() || len(c.Ports) != 1 || c.Ports[0].Host != port || !c.State.Running || c.State.PID == 0 {
+			s.t.Errorf("running: %+v", c)
+		}
+		if !slices.Equal(c.Networks, []string{network}) {
+			s.t.Errorf("networks %v", c.Networks)
+		}
+		s.is("remove a network in use", s.eng.RemoveNetwork(s.ctx(), network), orchestrator.ErrConflict)
+		s.must(s.eng.KillContainer(s.ctx(), id, "KILL"))
+		c = s.exited(id)
+		if c.IP != subnet.Addr().Next().Next() || len(c.Ports) != 1 {
+			s.t.Errorf("exited: %+v", c)
+		}
+	}
+}
+
+func (s *suite) testNames() {
+	s.create(nil, "wait")
+	_, err := s.eng.CreateContainer(s.ctx(), orchestrator.ContainerSpec{
+		Name: s.name(), Image: s.image, Entrypoint: s.entrypoint, Command: []string{"wait"}, Labels: s.labels,
+	})
+	s.is("name of a container", err, orchestrator.ErrNameTaken)
+
+	s.network()
+	for { // a free subnet, so that only the name is in the way
+		_, err = s.eng.CreateNetwork(s.ctx(), s.networkSpec(randomSubnet()))
+		if !errors.Is(err, orchestrator.ErrSubnetOverlap) {
+			break
+		}
+	}
+	s.is("name of a network", err, orchestrator.ErrNameTaken)
+}
+
+func (s *suite) testSubnet() {
+	id, subnet := s.network()
+	other := s.networkSpec(subnet)
+	other.Name += "-other"
+	_, err := s.eng.CreateNetwork(s.ctx(), other)
+	s.is("create", err, orchestrator.ErrSubnetOverlap)
+	list, err := s.eng.Networks(s.ctx(), s.labels)
+	s.must(err)
+	if len(list) != 1 || list[0].ID != id || list[0].Name != s.name() || !slices.Equal(list[0].Subnets, []netip.Prefix{subnet}) {
+		s.t.Errorf("networks %+v", list)
+	}
+	s.must(s.eng.RemoveNetwork(s.ctx(), id))
+	s.must(s.eng.RemoveNetwork(s.ctx(), id)) // gone: no error
+	if list, err = s.eng.Networks(s.ctx(), s.labels); err != nil || len(list) != 0 {
+		s.t.Errorf("after the removal: %+v, %v", list, err)
+	}
+}
+
+func (s *suite) testPort() {
+	port := freePort(s.t)
+	publish := func(name string, port uint16) string {
+		return s.create(func(c *orchestrator.ContainerSpec) {
+			c.Name = s.name() + name
+			c.Ports = []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: port}}
+		}, "wait")
+	}
+	first := publish("-a", port)
+	s.must(s.eng.StartContainer(s.ctx(), first))
+
+	l := s.listen(time.Time{})
+	second := publish("-b", port)
+	s.is("start", s.eng.StartContainer(s.ctx(), second), orchestrator.ErrPortTaken)
+	c, err := s.eng.InspectContainer(s.ctx(), second)
+	s.must(err)
+	if c.State.Status != "created" || c.State.Running || c.State.Error == "" {
+		s.t.Errorf("after the conflict: %+v", c.State)
+	}
+	s.must(s.eng.RemoveContainer(s.ctx(), second))
+	s.hears(l, "create destroy") // no die: the container never ran
+
+	s.must(s.eng.StartContainer(s.ctx(), publish("-c", freePort(s.t)))) // another port is free
+	third := publish("-d", port)
+	s.is("start", s.eng.StartContainer(s.ctx(), third), orchestrator.ErrPortTaken)
+	s.must(s.eng.RemoveContainer(s.ctx(), first))
+	s.must(s.eng.StartContainer(s.ctx(), third)) // the same one, once the port is free
+}
+
+func (s *suite) testAddress() {
+	network, subnet := s.network()
+	place := func(name string) string {
+		return s.create(func(c *orchestrator.ContainerSpec) {
+			c.Name, c.NetworkID, c.IP = s.name()+name, network, subnet.Addr().Next().Next()
+		}, "wait")
+	}
+	s.must(s.eng.StartContainer(s.ctx(), place("-a")))
+	err := s.eng.StartContainer(s.ctx(), place("-b"))
+	s.is("start", err, orchestrator.ErrConflict)
+	if errors.Is(err, orchestrator.ErrPortTaken) {
+		s.t.Errorf("another port would not help: %v", err)
+	}
+}
+
+func (s *suite) testMissing() {
+	const id = "no-such-container"
+	_, err := s.eng.InspectContainer(s.ctx(), id)
+	s.is("inspect", err, orchestrator.ErrNotFound)
+	s.is("start", s.eng.StartContainer(s.ctx(), id), orchestrator.ErrNotFound)
+	s.is("stop", s.eng.StopContainer(s.ctx(), id, time.Second), orchestrator.ErrNotFound)
+	s.is("kill", s.eng.KillContainer(s.ctx(), id, "KILL"), orchestrator.ErrNotFound)
+	_, err = s.eng.Logs(s.ctx(), id, time.Time{}, false)
+	s.is("logs", err, orchestrator.ErrNotFound)
+	_, err = s.eng.CreateContainer(s.ctx(), orchestrator.ContainerSpec{Name: s.name(), Image: "beamyard-test/no-such:image", Labels: s.labels})
+	s.is("create", err, orchestrator.ErrNotFound)
+	_, err = s.eng.Image(s.ctx(), "beamyard-test/no-such:image")
+	s.is("image", err, images.ErrNotFound)
+	s.must(s.eng.RemoveContainer(s.ctx(), id))
+	s.must(s.eng.RemoveNetwork(s.ctx(), "no-such-network"))
+}

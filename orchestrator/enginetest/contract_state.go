@@ -1,0 +1,51 @@
+package enginetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+func (s *suite) testList() {
+	id := s.create(nil, "wait")
+	list, err := s.eng.Containers(s.ctx(), s.labels)
+	s.must(err)
+	if len(list) != 1 || list[0].ID != id || list[0].Name != s.name() || list[0].State.Status != "created" || list[0].State.Running {
+		s.t.Errorf("created: %+v", list)
+	}
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	list, err = s.eng.Containers(s.ctx(), s.labels)
+	s.must(err)
+	if len(list) != 1 || !list[0].State.Running || list[0].Labels["beamyard.contract"] != s.labels["beamyard.contract"] {
+		s.t.Errorf("running: %+v", list)
+	}
+	all, err := s.eng.Containers(s.ctx(), nil)
+	s.must(err)
+	if !slices.ContainsFunc(all, func(c orchestrator.Container) bool { return c.ID == id }) {
+		s.t.Error("not in the list of all")
+	}
+}
+
+func (s *suite) testInside() {
+	id := s.create(func(c *orchestrator.ContainerSpec) { c.Hostname = "n1.contract.test" }, "hostname")
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.exited(id)
+	if lines := s.output(id); !slices.Equal(lines, []string{"stdout n1.contract.test <nil>\n"}) {
+		s.t.Errorf("hostname %q", lines)
+	}
+	id = s.create(func(c *orchestrator.ContainerSpec) { c.Name, c.Env = s.name()+"-env", []string{"GREETING=grüß dich"} }, "env", "GREETING")
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.exited(id)
+	if lines := s.output(id); !slices.Equal(lines, []string{"stdout grüß dich\n"}) {
+		s.t.Errorf("environment %q", lines)
+	}
+}
+
+func (s *suite) testInfo() {
+	info, err := s.eng.Info(s.ctx())
+	s.must(err)
+	if info.CPUs < 1 || info.Version == "" || info.APIVersion == "" || info.Host == "" || info.Endpoint == "" || info.Time.IsZero() {
+		s.t.Errorf("info %+v", info)
+	}
+}
