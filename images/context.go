@@ -46,6 +46,11 @@ type file struct {
 // .dockerignore is honoured (patternmatcher is the engine's own, so that it
 // means the same); the patterns of ignore go before it.
 func writeContext(w io.Writer, dir string, extra map[string][]byte, ignore []string) error {
+	// WalkDir does not enter a root that is a link: the context would be empty.
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return fmt.Errorf("find the project's folder: %w", err)
+	}
 	patterns, err := ignorePatterns(dir)
 	if err != nil {
 		return err

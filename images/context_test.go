@@ -61,6 +61,25 @@ func TestContext(t *testing.T) {
 	}
 }
 
+// A project is often reached by a link: what it holds belongs to the context,
+// where links inside stay links.
+func TestContextOfALink(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "project")
+	write(t, dir, map[string]string{"mix.exs": "m", "lib/a.ex": "a"})
+	link := filepath.Join(t.TempDir(), "link")
+	must(t, os.Symlink(dir, link))
+	var direct, linked bytes.Buffer
+	must(t, writeContext(&direct, dir, nil, nil))
+	must(t, writeContext(&linked, link, nil, nil))
+	want := []string{"755 lib/", "644 lib/a.ex: a", "644 mix.exs: m"}
+	if diff := cmp.Diff(want, entries(t, bytes.NewReader(linked.Bytes()))); diff != "" {
+		t.Error(diff)
+	}
+	if !bytes.Equal(direct.Bytes(), linked.Bytes()) {
+		t.Error("the link's context differs from the folder's")
+	}
+}
+
 // The same content gives the same bytes, whoever made it, whenever.
 func TestContextIsDeterministic(t *testing.T) {
 	var first []byte

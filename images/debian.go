@@ -121,6 +121,7 @@ func importDebian(ctx context.Context, eng Engine, name string, s suite, progres
 	// would leave some 300 MB in /tmp.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
+	cmd.Env = append(os.Environ(), hostProxies(ctx)...)
 	cmd.Stdout, cmd.Stderr = rootfs, said
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
@@ -177,4 +178,26 @@ func hostMirror(ctx context.Context) string {
 		}
 	}
 	return ""
+}
+
+// hostProxies are the proxies of this machine's apt, as variables. mmdebstrap
+// heeds those and not /etc/apt/apt.conf (seen with 1.3.5); as an --aptopt the
+// image would keep the proxy, and its password. As with apt itself, what is
+// configured goes before what the environment says.
+func hostProxies(ctx context.Context) []string {
+	var proxies []string
+	for _, scheme := range []string{"http", "https"} {
+		option := "Acquire::" + scheme + "::Proxy"
+		out, err := exec.CommandContext(ctx, "apt-config", "dump", "--format", "%f %v%n", option).Output()
+		if err != nil {
+			return nil // no apt
+		}
+		for line := range strings.Lines(string(out)) {
+			// Below the option itself are those of single hosts.
+			if name, proxy, _ := strings.Cut(strings.TrimSpace(line), " "); name == option && proxy != "" && proxy != "DIRECT" {
+				proxies = append(proxies, scheme+"_proxy="+proxy)
+			}
+		}
+	}
+	return proxies
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,14 +17,17 @@ import (
 // shell's own tools, on PATH. An empty script: it is not installed.
 func fakeMmdebstrap(t *testing.T, script string) {
 	t.Helper()
-	sh, err := exec.LookPath("sh")
-	must(t, err)
-	bin := t.TempDir()
-	if script != "" {
-		must(t, os.WriteFile(filepath.Join(bin, "mmdebstrap"), []byte("#!"+sh+"\n"+script+"\n"), 0o755))
-	}
-	t.Setenv("PATH", bin)
+	t.Setenv("PATH", t.TempDir())
 	t.Setenv("TMPDIR", t.TempDir())
+	if script != "" {
+		fakeTool(t, "mmdebstrap", script)
+	}
+}
+
+// fakeTool puts a shell script beside that of [fakeMmdebstrap].
+func fakeTool(t *testing.T, name, script string) {
+	t.Helper()
+	must(t, os.WriteFile(filepath.Join(os.Getenv("PATH"), name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
 }
 
 func TestDebianIsMadeOnce(t *testing.T) {
@@ -53,6 +56,47 @@ func TestDebianIsMadeOnce(t *testing.T) {
 		t.Error(diff)
 	}
 	noLeftOvers(t)
+}
+
+// Where this machine's apt reaches Debian, mmdebstrap must too.
+func TestDebianComesTheWayOfThisMachinesApt(t *testing.T) {
+	tests := []struct {
+		name, sites, config, mirror, http, https string
+	}{
+		{name: "no apt"},
+		{name: "the default mirror", sites: "http://deb.debian.org/debian\nhttp://deb.debian.org/debian-security"},
+		{name: "a mirror", sites: "http://mirror.test/debian-security\nhttp://mirror.test/debian/", mirror: "http://mirror.test/debian"},
+		{name: "another distribution's mirror", sites: "http://mirror.test/ubuntu"},
+		{name: "a proxy", sites: "http://deb.debian.org/debian", config: "Acquire::http::Proxy http://me:secret@proxy.test:3142\nAcquire::http::Proxy::lan.test DIRECT",
+			http: "http://me:secret@proxy.test:3142"},
+		{name: "two proxies", config: "Acquire::http::Proxy http://a.test:1\nAcquire::https::Proxy http://b.test:2", http: "http://a.test:1", https: "http://b.test:2"},
+		{name: "no proxy, on purpose", config: "Acquire::http::Proxy DIRECT\nAcquire::https::Proxy "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tiny(t)
+			fakeMmdebstrap(t, `for last; do :; done; echo "from $last by $http_proxy and $https_proxy with $*" >&2; echo rootfs`)
+			t.Setenv("http_proxy", "")
+			t.Setenv("https_proxy", "")
+			if tt.name != "no apt" {
+				fakeTool(t, "apt-get", "printf '%s\\n' '"+tt.sites+"'")
+				// As the real one: the options below the one that was asked for.
+				fakeTool(t, "apt-config", `while read -r line; do case "$line" in "$4"*) echo "$line";; esac; done <<'END'`+"\n"+tt.config+"\nEND")
+			}
+			var out bytes.Buffer
+			resolved(t, engineWith(), Source{Kind: Debian, Suite: "trixie"}, Options{Progress: &out})
+			from := tt.mirror
+			if from == "" {
+				from = "-" // the last argument is the output: mmdebstrap's own mirror
+			}
+			if want := fmt.Sprintf("from %s by %s and %s with ", from, tt.http, tt.https); !strings.Contains(out.String(), want) {
+				t.Errorf("does not say %q: %s", want, &out)
+			}
+			if _, args, _ := strings.Cut(out.String(), " with "); strings.Contains(args, "proxy.test") {
+				t.Errorf("an argument would keep the proxy in the image: %s", args)
+			}
+		})
+	}
 }
 
 func TestDebianFails(t *testing.T) {

@@ -63,7 +63,7 @@ func newMixDockerfile(ref string, base Info, mixEnv string, p mixProject) mixDoc
 	var lacks []string
 	for _, e := range append(slices.Clone(homeEnv), "MIX_ENV="+mixEnv) {
 		hex := strings.HasPrefix(e, "MIX_HOME=") || strings.HasPrefix(e, "HEX_HOME=")
-		if !slices.Contains(base.Env, e) && !(hex && d.OwnHex) {
+		if !slices.Contains(base.Env, e) && (!hex || !d.OwnHex) {
 			lacks = append(lacks, e)
 		}
 	}

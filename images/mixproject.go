@@ -103,12 +103,17 @@ func (p *mixProject) read(dir, rel string) error {
 }
 
 func (p *mixProject) readUmbrella(dir, apps string) error {
-	found, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(apps), "*", "mix.exs"))
-	if err != nil {
+	// Not Glob: a project's own folder may be called "[work]".
+	entries, err := os.ReadDir(filepath.Join(dir, filepath.FromSlash(apps)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // one that is missing is for Mix to complain of
 		return fmt.Errorf("list the applications of %s: %w", apps, err)
 	}
-	for _, f := range found {
-		if err := p.read(dir, path.Join(apps, filepath.Base(filepath.Dir(f)))); err != nil {
+	for _, e := range entries {
+		app := path.Join(apps, e.Name())
+		if !isFile(filepath.Join(dir, filepath.FromSlash(app), "mix.exs")) {
+			continue
+		}
+		if err := p.read(dir, app); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package images
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -129,6 +130,17 @@ func FuzzReadMixProject(f *testing.F) {
 			t.Errorf("%q without comments became %q", text, code)
 		}
 	})
+}
+
+func TestAFolderOfAnyName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "[work] *?")
+	write(t, dir, map[string]string{"mix.exs": `[apps_path: "apps"]`, "apps/one/mix.exs": `[app: :one, deps: [{:jason, "~> 1.4"}]]`})
+	got, err := readMixProject(dir)
+	must(t, err)
+	want := mixProject{manifest: []string{"apps/one/mix.exs", "mix.exs"}, external: true}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(mixProject{})); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestUnreadableManifest(t *testing.T) {

@@ -37,9 +37,14 @@ func TestContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	ref := fmt.Sprintf("beamyard-test/process:%08x", rand.Uint32())
-	if _, err := engine(t).Import(t.Context(), &rootfs, images.Import{Ref: ref}); err != nil {
+	eng := engine(t)
+	id, err := eng.Import(t.Context(), &rootfs, images.Import{Ref: ref, Changes: []string{`LABEL of="contract"`}})
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { removeImage(t, ref) })
+	if info, err := eng.Image(t.Context(), ref); err != nil || info.ID != id || info.Labels["of"] != "contract" {
+		t.Errorf("imported %s, but found %+v, %v", id, info, err)
+	}
 	enginetest.Contract(t, func(t testing.TB) orchestrator.Engine { return engine(t) }, ref, "/process")
 }

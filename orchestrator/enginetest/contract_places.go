@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"errors"
+	"io"
 	"net/netip"
 	"slices"
 	"time"
@@ -128,6 +129,8 @@ func (s *suite) testMissing() {
 	s.is("create", err, orchestrator.ErrNotFound)
 	_, err = s.eng.Image(s.ctx(), "beamyard-test/no-such:image")
 	s.is("image", err, images.ErrNotFound)
+	// RFC 6761: the name "invalid" never resolves.
+	s.is("pull", s.eng.Pull(s.ctx(), "registry.invalid/no-such:image", io.Discard), images.ErrNoRegistry)
 	s.must(s.eng.RemoveContainer(s.ctx(), id))
 	s.must(s.eng.RemoveNetwork(s.ctx(), "no-such-network"))
 }

@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"slices"
-	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 )

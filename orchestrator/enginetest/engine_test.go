@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,13 +35,14 @@ type world struct {
 	*enginetest.Engine
 	t     *testing.T
 	id    string
+	mu    sync.Mutex
 	heard []string
 	ended error // of the event stream
 }
 
 // inBubble runs a test in a bubble of its own time, with a world that is gone
 // at its end.
-func inBubble(t *testing.T, program enginetest.Program, test func(*world)) {
+func inBubble(t *testing.T, program enginetest.Program, test func(*testing.T, *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{Engine: enginetest.New("image"), t: t}
@@ -48,7 +50,7 @@ func inBubble(t *testing.T, program enginetest.Program, test func(*world)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go func() {
-			w.ended = w.Events(ctx, time.Time{}, nil, func() {}, func(e orchestrator.ContainerEvent) { w.heard = append(w.heard, word(e)) })
+			w.ended = w.Events(ctx, time.Time{}, nil, func() {}, w.hear)
 		}()
 		synctest.Wait()
 		id, err := w.CreateContainer(ctx, orchestrator.ContainerSpec{Name: "c", Image: "image"})
@@ -57,9 +59,15 @@ func inBubble(t *testing.T, program enginetest.Program, test func(*world)) {
 		}
 		w.id = id
 		synctest.Wait()
-		test(w)
+		test(t, w)
 		w.ExternalRemove("c")
 	})
+}
+
+func (w *world) hear(e orchestrator.ContainerEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heard = append(w.heard, word(e))
 }
 
 func word(e orchestrator.ContainerEvent) string {
@@ -76,6 +84,8 @@ func word(e orchestrator.ContainerEvent) string {
 func (w *world) hears(want string) {
 	w.t.Helper()
 	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if diff := cmp.Diff(want, strings.Join(w.heard, " ")); diff != "" {
 		w.t.Errorf("heard (-want +got):\n%s", diff)
 	}
@@ -111,7 +121,7 @@ func TestHistories(t *testing.T) {
 		{"lost events", nil, func(w *world) { w.DropEvents(1); w.ExternalKill("c", "KILL") }, "create start die(137)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inBubble(t, tt.program, func(w *world) {
+			inBubble(t, tt.program, func(_ *testing.T, w *world) {
 				tt.act(w)
 				w.hears(tt.want)
 			})
@@ -120,7 +130,7 @@ func TestHistories(t *testing.T) {
 }
 
 func TestStopTakesItsGrace(t *testing.T) {
-	inBubble(t, stubborn, func(w *world) {
+	inBubble(t, stubborn, func(t *testing.T, w *world) {
 		began := time.Now()
 		if err := w.StopContainer(t.Context(), w.id, 7*time.Second); err != nil {
 			t.Fatal(err)
@@ -132,7 +142,7 @@ func TestStopTakesItsGrace(t *testing.T) {
 }
 
 func TestStopGoesOnWithoutItsCaller(t *testing.T) {
-	inBubble(t, stubborn, func(w *world) {
+	inBubble(t, stubborn, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := w.StopContainer(ctx, w.id, 7*time.Second); !errors.Is(err, context.DeadlineExceeded) {
@@ -145,7 +155,7 @@ func TestStopGoesOnWithoutItsCaller(t *testing.T) {
 }
 
 func TestOOMIsInTheState(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		w.OOM("c")
 		c, err := w.InspectContainer(t.Context(), "c")
 		if err != nil || !c.State.OOMKilled || c.State.ExitCode != 137 {
@@ -159,7 +169,7 @@ func TestOOMIsInTheState(t *testing.T) {
 }
 
 func TestFailNext(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		first, second := errors.New("first"), errors.New("second")
 		w.FailNext("InspectContainer", first, second)
 		for _, want := range []error{first, second, nil} {
@@ -171,7 +181,7 @@ func TestFailNext(t *testing.T) {
 }
 
 func TestBreakStreams(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		logs, err := w.Logs(t.Context(), w.id, time.Time{}, true)
 		if err != nil {
 			t.Fatal(err)
@@ -190,7 +200,7 @@ func TestBreakStreams(t *testing.T) {
 
 // An engine keeps 256 events: who comes later has to ask for what is.
 func TestRing(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		for range 300 {
 			w.ExternalKill("c", "USR1")
 		}
@@ -214,7 +224,7 @@ func TestProgramsKnowTheirRun(t *testing.T) {
 		runs = append(runs, p.Run)
 		return p.Run
 	}
-	inBubble(t, program, func(w *world) {
+	inBubble(t, program, func(_ *testing.T, w *world) {
 		w.ExternalStart("c")
 		w.hears("create start die(1) start die(2)")
 	})
@@ -232,7 +242,7 @@ func TestTheDeadPrintNothing(t *testing.T) {
 		late <- err
 		return 0
 	}
-	inBubble(t, program, func(w *world) {
+	inBubble(t, program, func(t *testing.T, w *world) {
 		w.ExternalKill("c", "KILL")
 		synctest.Wait()
 		if err := <-late; err == nil {
@@ -266,7 +276,7 @@ func TestImages(t *testing.T) {
 }
 
 func TestLeft(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		if _, err := w.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: "n", Subnet: netip.MustParsePrefix("10.215.0.0/28")}); err != nil {
 			t.Fatal(err)
 		}
