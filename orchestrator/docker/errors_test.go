@@ -56,7 +56,7 @@ func TestErrors(t *testing.T) {
 		if !strings.Contains(err.Error(), tt.text) || !strings.HasPrefix(err.Error(), "do it: ") {
 			t.Errorf("the engine's words are lost: %v", err)
 		}
-		if tt.want == orchestrator.ErrConflict && errors.Is(err, orchestrator.ErrPortTaken) {
+		if errors.Is(tt.want, orchestrator.ErrConflict) && errors.Is(err, orchestrator.ErrPortTaken) {
 			t.Errorf("%s\n  is taken for a port", tt.text)
 		}
 	}
