@@ -32,8 +32,9 @@
 // "auto" asks for the official Elixir image first, locally and then from its
 // registry. Where no registry answers, a root file system is made of Debian
 // packages by mmdebstrap (about 20 s, once; by any user, in a user namespace)
-// and imported. It holds what Phoenix, Mnesia and the usual tools ask of OTP,
-// but no git and no C compiler. A suite's name ("bookworm") asks for that root
+// and imported, from the mirror and by the proxy that this machine's apt uses. It
+// holds what Phoenix, Mnesia and the usual tools ask of OTP, but no git and no C
+// compiler. A suite's name ("bookworm") asks for that root
 // file system directly; anything else is a reference.
 //
 // # Threads
