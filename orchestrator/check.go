@@ -93,6 +93,7 @@ func (s Spec) Validate() error {
 		v.add("restart.mode", fmt.Sprintf("%q is none of no, on-failure, always", s.Restart.Mode), "restart: {mode: on-failure}")
 	}
 	if len(v.problems) > 0 {
+		slices.SortFunc(v.problems, func(a, b Problem) int { return strings.Compare(a.Field, b.Field) })
 		return &SpecError{Problems: v.problems}
 	}
 	return nil
@@ -167,7 +168,6 @@ func (s Spec) validateNumbers(v *validation) {
 	if s.CPUs < 0 {
 		v.add("cpus", fmt.Sprintf("%g is negative", s.CPUs), "cpus: 1.0")
 	}
-	slices.SortFunc(v.problems, func(a, b Problem) int { return strings.Compare(a.Field, b.Field) })
 }
 
 // validation collects problems.
