@@ -142,7 +142,7 @@ func newWorld(t *testing.T) *world {
 // run starts a cluster; spec edits the default one of three nodes.
 func (w *world) run(edit func(*orchestrator.Spec), opts orchestrator.Options) {
 	w.t.Helper()
-	spec := orchestrator.Spec{Name: "shop", Image: "shop:1", App: "shop", Nodes: orchestrator.NodeNames(3)}
+	spec := orchestrator.Spec{Name: "shop", Image: "shop:1", App: "shop", Nodes: orchestrator.NodeNames(3), HostPort: 24200}
 	if edit != nil {
 		edit(&spec)
 	}
@@ -381,6 +381,25 @@ func TestACrashLoopEnds(t *testing.T) {
 		if len(ce.Problems) != 1 || !slices.Contains(ce.Problems[0].Output, "stderr: ** (RuntimeError) number 6") {
 			t.Errorf("problems %+v", ce.Problems)
 		}
+		w.end()
+	})
+}
+
+// A pinned port that somebody looked at while the node was down is waited for.
+func TestAPinnedPortIsWaitedFor(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		before := w.node("n1").URL
+		w.eng.FailNext("StartContainer", orchestrator.ErrPortTaken, orchestrator.ErrPortTaken)
+		w.eng.ExternalKill(w.container("n1"), "KILL")
+		w.untilState("n1", orchestrator.BackingOff)
+		w.ready()
+		if n := w.node("n1"); n.URL != before || n.RestartCount != 1 {
+			t.Errorf("n1: %+v", n)
+		}
+		w.eng.FailNext("StartContainer", slices.Repeat([]error{orchestrator.ErrPortTaken}, 100)...)
+		w.eng.ExternalKill(w.container("n1"), "KILL")
+		w.untilState("n1", orchestrator.Failed)
 		w.end()
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/beamyard/beamyard/network"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 )
@@ -88,7 +89,7 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actStart:
 			id := c.sup.byName[a.node].id
 			c.wg.Go(func() {
-				c.box.post(msgStarted{a.report, c.starting(ctx, func() error { return c.eng.StartContainer(ctx, id) })})
+				c.box.post(msgStarted{a.report, c.starting(ctx, func() error { return c.startAgain(ctx, a.node, id) })})
 			})
 		case actStop:
 			id := c.sup.byName[a.node].id
@@ -195,6 +196,29 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 		}
 	})
 	c.box.post(msgLaunched{r, id, at.placement, err})
+}
+
+// startAgain starts a container that ran before, on its pinned ports. Nobody
+// holds those while it is down: somebody who only looked for a free port, as
+// another `up` does, gives it back within moments.
+func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
+	for range 20 {
+		if err = c.eng.StartContainer(ctx, id); !errors.Is(err, ErrPortTaken) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+	for _, p := range c.site.slots[node].ports {
+		if holder := network.Holder(p.Host); holder != "" && c.site.info.Local {
+			return WithHint(fmt.Errorf("host port %d of %s was taken by %s while it was down: %w", p.Host, node, holder, err),
+				"end %s, then: beamyard start %s", holder, node)
+		}
+	}
+	return err
 }
 
 // startOnNetwork starts a container. While somebody else's `up` of the same
