@@ -54,9 +54,11 @@ type Containers interface {
 	CreateContainer(ctx context.Context, c ContainerSpec) (id string, err error)
 
 	// StartContainer starts a created or exited container; one that runs
-	// already is no error. A host port in use matches [ErrPortTaken], a
-	// command or runtime that cannot be started [ErrCannotStart], limits that
-	// the engine may not raise [ErrUlimit].
+	// already is no error. A host port in use matches [ErrPortTaken], what the
+	// runtime refuses [ErrCannotStart], limits that the engine may not raise
+	// [ErrUlimit], an address or a network name that is not one container's
+	// alone at the moment [ErrConflict]. A command that the image lacks is no
+	// error here: the container's init finds out, and exits with 127.
 	StartContainer(ctx context.Context, id string) error
 
 	// StopContainer sends the stop signal (SIGTERM), waits up to grace, and

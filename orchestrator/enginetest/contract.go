@@ -59,6 +59,9 @@ var contract = []struct {
 	{"the engine tells of itself", (*suite).testInfo},
 }
 
+// patience is how long anything may take that is bound to happen.
+const patience = 20 * time.Second
+
 // suite is one test's part of the engine: all that it makes carries its label.
 type suite struct {
 	t          *testing.T
@@ -161,7 +164,7 @@ func (s *suite) exited(id string) orchestrator.Container {
 
 func (s *suite) eventually(what string, ok func() bool) {
 	s.t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

@@ -59,6 +59,8 @@ func (s *suite) listen(since time.Time) *listener {
 	case err := <-done:
 		done <- err
 		s.t.Fatalf("events: %v", err)
+	case <-time.After(patience):
+		s.t.Fatal("never ready for events")
 	}
 	return l
 }
@@ -67,7 +69,7 @@ func (s *suite) listen(since time.Time) *listener {
 func (s *suite) hears(l *listener, allowed ...string) {
 	s.t.Helper()
 	var got string
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	for {
 		if got = l.text(); slices.Contains(allowed, got) {
 			return

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -13,7 +14,9 @@ import (
 // frames reads a log in the engine's framing: "stdout text", with its time.
 func (s *suite) frames(id string, since time.Time, follow bool) (lines []string, times []time.Time) {
 	s.t.Helper()
-	body, err := s.eng.Logs(s.ctx(), id, since, follow)
+	ctx, cancel := context.WithTimeout(s.ctx(), patience)
+	defer cancel()
+	body, err := s.eng.Logs(ctx, id, since, follow)
 	s.must(err)
 	defer body.Close()
 	for r := bufio.NewReader(body); ; {
@@ -74,7 +77,7 @@ func (s *suite) testFollow() {
 		if !slices.Equal(lines, []string{"stdout waiting\n"}) {
 			s.t.Errorf("followed %q", lines)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		s.t.Error("does not end with the container")
 	}
 }
