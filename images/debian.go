@@ -173,7 +173,10 @@ func hostMirror(ctx context.Context) string {
 	}
 	for line := range strings.Lines(string(out)) {
 		site := strings.TrimSuffix(strings.TrimSpace(line), "/")
-		if strings.HasSuffix(site, "/debian") && !strings.Contains(site, "deb.debian.org") {
+		if strings.HasSuffix(site, ".debian.org/debian") {
+			return "" // one of the project's own, as mmdebstrap takes by itself
+		}
+		if strings.HasSuffix(site, "/debian") {
 			return site
 		}
 	}

@@ -64,10 +64,10 @@ func TestDebianComesTheWayOfThisMachinesApt(t *testing.T) {
 		name, sites, config, mirror, http, https string
 	}{
 		{name: "no apt"},
-		{name: "the default mirror", sites: "http://deb.debian.org/debian\nhttp://deb.debian.org/debian-security"},
+		{name: "the default mirror", sites: "http://any.debian.org/debian\nhttp://any.debian.org/debian-security"},
 		{name: "a mirror", sites: "http://mirror.test/debian-security\nhttp://mirror.test/debian/", mirror: "http://mirror.test/debian"},
 		{name: "another distribution's mirror", sites: "http://mirror.test/ubuntu"},
-		{name: "a proxy", sites: "http://deb.debian.org/debian", config: "Acquire::http::Proxy http://me:secret@proxy.test:3142\nAcquire::http::Proxy::lan.test DIRECT",
+		{name: "a proxy", sites: "http://any.debian.org/debian", config: "Acquire::http::Proxy http://me:secret@proxy.test:3142\nAcquire::http::Proxy::lan.test DIRECT",
 			http: "http://me:secret@proxy.test:3142"},
 		{name: "two proxies", config: "Acquire::http::Proxy http://a.test:1\nAcquire::https::Proxy http://b.test:2", http: "http://a.test:1", https: "http://b.test:2"},
 		{name: "no proxy, on purpose", config: "Acquire::http::Proxy DIRECT\nAcquire::https::Proxy "},

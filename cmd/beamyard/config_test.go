@@ -299,7 +299,7 @@ func TestUpSpec(t *testing.T) {
 		err  string
 	}{
 		{"a folder", upCmd{What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(3)}, ""},
-		{"an image", upCmd{What: "ghcr.io/acme/Shop_App:1.4"}, orchestrator.Spec{Name: "shop-app", Source: "ghcr.io/acme/Shop_App:1.4", Nodes: orchestrator.NodeNames(3)}, ""},
+		{"an image", upCmd{What: "registry.example/acme/Shop_App:1.4"}, orchestrator.Spec{Name: "shop-app", Source: "registry.example/acme/Shop_App:1.4", Nodes: orchestrator.NodeNames(3)}, ""},
 		{"an image of a registry with a port", upCmd{What: "localhost:5000/shop@sha256:abc"}, orchestrator.Spec{Name: "shop", Source: "localhost:5000/shop@sha256:abc", Nodes: orchestrator.NodeNames(3)}, ""},
 		{
 			"a folder with its file", upCmd{What: dir + "/with"},

@@ -37,7 +37,7 @@ a second one does not wait for the nodes.
 Examples:
   beamyard up
   beamyard up ./shop -n 5 -d --env POOL_SIZE=2
-  beamyard up ghcr.io/acme/shop:1.4 --name shop`
+  beamyard up registry.example/acme/shop:1.4 --name shop`
 }
 
 // Run brings a cluster up.
