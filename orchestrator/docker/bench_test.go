@@ -4,9 +4,11 @@ package docker_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -200,10 +202,87 @@ func TestBench(t *testing.T) {
 		row("| down (floor: forced removal + the BEAM's graceful stop, %.2f s) | %d | %.2f s | %.2f s | %.2f | ≤ 1.25 at 10 |",
 			grace.Seconds(), size.nodes, median(razes).Seconds(), median(downs).Seconds(), median(downRatios))
 	}
+	for _, nodes := range []int{3, 10} {
+		benchCompose(t, eng, model, nodes, row)
+	}
 	rss, cpu := atRest(t)
 	row("| supervisor at rest, resident | 10 | | %.1f MB | | < 40 MB |", float64(rss)/1e6)
 	row("| supervisor at rest, of one core | 10 | | %.2f %% | | < 1 %% |", cpu*100)
 	fmt.Println(strings.Join(rows, "\n"))
+}
+
+// benchCompose sets `up` beside Compose bringing up the same containers, until
+// each application answers over HTTP. Compose's nodes have not met then; nothing
+// in it would connect them.
+func benchCompose(t *testing.T, eng orchestrator.Engine, in container.InspectResponse, nodes int, row func(string, ...any)) {
+	t.Helper()
+	compose := []string{"docker-compose"}
+	if _, err := exec.LookPath(compose[0]); err != nil {
+		if exec.CommandContext(t.Context(), "docker", "compose", "version").Run() != nil {
+			t.Log("Compose is not installed: nothing to compare with")
+			return
+		}
+		compose = []string{"docker", "compose"}
+	}
+	var text strings.Builder
+	text.WriteString("version: '3.5'\nnetworks: {b: {ipam: {config: [{subnet: 10.214.1.0/24}]}}}\nservices:\n")
+	for i := range nodes {
+		host := fmt.Sprintf("c%d.compose.test", i+1)
+		command := slices.Clone(in.Config.Cmd)
+		for j, word := range command {
+			if strings.HasPrefix(word, "app@") {
+				command[j] = "app@" + host
+			}
+		}
+		quoted := func(words []string) string {
+			list, err := json.Marshal(words)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(list)
+		}
+		fmt.Fprintf(&text, "  c%d:\n    image: %s\n    hostname: %s\n    init: true\n    command: %s\n    environment: %s\n    ports: ['127.0.0.1:%d:4000']\n    networks: {b: {ipv4_address: 10.214.1.%d, aliases: [%s]}}\n",
+			i+1, in.Config.Image, host, quoted(command), quoted(in.Config.Env), 15400+i, 10+i, host)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "docker-compose.yml"), []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) {
+		t.Helper()
+		args = append(append(slices.Clone(compose), "-p", "beamyardbench"), args...)
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), args[0], args[1:]...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	var theirs, ours []time.Duration
+	var ratios []float64
+	for range 3 {
+		began := time.Now()
+		run("up", "-d")
+		for i := range nodes {
+			eventually(t, "the application answers", func() bool {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/health", 15400+i), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					return false // docker-proxy accepts before anybody listens behind it
+				}
+				return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
+			})
+		}
+		theirTime := time.Since(began)
+		run("down", "-t", "0")
+		ourTime, _ := measure(t, eng, nodes, nil)
+		theirs, ours = append(theirs, theirTime), append(ours, ourTime)
+		ratios = append(ratios, ourTime.Seconds()/theirTime.Seconds())
+	}
+	row("| up, beside `docker-compose up -d` (applications answer, nodes not connected) | %d | %.2f s | %.2f s | %.2f | < 1 |",
+		nodes, median(theirs).Seconds(), median(ours).Seconds(), median(ratios))
 }
 
 // atRest starts a detached cluster of ten with the command itself and looks at
