@@ -1,0 +1,90 @@
+package orchestrator
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// This file is the part of the supervisor that takes what users ask for.
+
+// command takes a user's request.
+func (s *supervisor) command(msg msgCommand) {
+	if s.over || (s.down && msg.kind != cmdDown) {
+		s.do(actReply{msg.waiter, ErrClosed})
+		return
+	}
+	if msg.kind == cmdDown {
+		s.downers = append(s.downers, msg.waiter)
+		s.bringDown()
+		return
+	}
+	m := s.byName[msg.nodes[0]]
+	if m == nil {
+		s.do(actReply{msg.waiter, s.noNode(msg.nodes[0])})
+		return
+	}
+	switch msg.kind {
+	case cmdStart:
+		s.userStart(m, msg.waiter)
+	case cmdStop:
+		s.stop(m)
+		m.stopWaiters = append(m.stopWaiters, msg.waiter)
+		s.answerIfDown(m)
+	case cmdRestart:
+		if m.state.Running() || m.state == Creating {
+			s.stop(m)
+			m.redo = true
+			m.startWaiters = append(m.startWaiters, msg.waiter)
+			return
+		}
+		s.userStart(m, msg.waiter)
+	case cmdKill:
+		if !m.state.Running() || !m.begun {
+			s.do(actReply{msg.waiter, fmt.Errorf("%s: %w (it is %s)", m.name, ErrNotRunning, m.state)})
+			return
+		}
+		m.ourKill = true
+		s.do(actKill{m.report(), msg.signal, msg.waiter})
+	case cmdDown:
+	}
+}
+
+// userStart starts a node that is down. It forgives what the node did before:
+// an intended start costs no budget.
+func (s *supervisor) userStart(m *member, w waiter) {
+	switch m.state {
+	case Creating, Starting, Ready, Degraded:
+		m.want = true
+		s.do(actReply{w, nil})
+		return
+	case Stopping:
+		m.redo = true
+	case Pending, BackingOff, Stopped, Completed, Failed:
+		m.hist.recent, m.hist.step, m.hist.slogan = nil, 0, ""
+		m.redo, m.ending, m.restart = true, nil, time.Time{}
+		s.again(m)
+	}
+	m.startWaiters = append(m.startWaiters, w)
+}
+
+func (s *supervisor) answerIfDown(m *member) {
+	if m.state.Final() && m.ending == nil {
+		s.answer(&m.stopWaiters, nil)
+	}
+}
+
+func (s *supervisor) answer(waiters *[]waiter, err error) {
+	for _, w := range *waiters {
+		s.do(actReply{w, err})
+	}
+	*waiters = nil
+}
+
+func (s *supervisor) noNode(name string) error {
+	var names []string
+	for _, n := range s.spec.Nodes {
+		names = append(names, n.Name)
+	}
+	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "cluster %s has %s", s.spec.Name, strings.Join(names, ", "))
+}

@@ -1,0 +1,116 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/beamyard/beamyard/network"
+	"golang.org/x/sync/semaphore"
+)
+
+// This file gets containers started, round what an engine may refuse.
+
+// maxStarts bounds the launches under way. A start is CPU-bound work of the
+// engine, mostly network set-up: more than two for each of its processors
+// gains nothing.
+func maxStarts(cpus int) int64 { return int64(min(8, max(2, 2*cpus))) }
+
+// starting runs fn with one of the engine's start slots.
+func (c *Cluster) starting(ctx context.Context, fn func() error) error {
+	if err := c.starts().Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer c.starts().Release(1)
+	return fn()
+}
+
+func (c *Cluster) starts() *semaphore.Weighted {
+	c.startsOnce.Do(func() { c.startSlots = semaphore.NewWeighted(maxStarts(c.site.info.CPUs)) })
+	return c.startSlots
+}
+
+// launch creates a node's container and starts it. A host port that somebody
+// took since it was chosen is replaced by another, unless the user named it; a
+// limit that the engine may not raise is left as it is.
+func (c *Cluster) launch(ctx context.Context, r report) {
+	at := c.site.slots[r.node]
+	var id string
+	err := c.starting(ctx, func() (err error) {
+		for attempt := 0; ; attempt++ {
+			spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
+			spec.NoFile = c.site.noFile.Load()
+			if id, err = c.eng.CreateContainer(ctx, spec); err != nil {
+				return fmt.Errorf("create container %s: %w", spec.Name, err)
+			}
+			at.releasePorts()
+			if err = c.startOnNetwork(ctx, id); err == nil {
+				return nil
+			}
+			portMoved := errors.Is(err, ErrPortTaken) && !at.fixed && attempt < 10
+			if !portMoved && (!errors.Is(err, ErrUlimit) || spec.NoFile == 0) {
+				return fmt.Errorf("start container %s: %w", spec.Name, err)
+			}
+			if err := c.eng.RemoveContainer(ctx, id); err != nil {
+				return err
+			}
+			if err := c.relax(at, portMoved); err != nil {
+				return err
+			}
+		}
+	})
+	c.box.post(msgLaunched{r, id, at.placement, err})
+}
+
+// startAgain starts a container that ran before, on its pinned ports. Nobody
+// holds those while it is down: somebody who only looked for a free port, as
+// another `up` does, gives it back within moments.
+func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
+	for range 20 {
+		if err = c.eng.StartContainer(ctx, id); !errors.Is(err, ErrPortTaken) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+	for _, p := range c.site.slots[node].ports {
+		if holder := network.Holder(p.Host); holder != "" && c.site.info.Local {
+			return WithHint(fmt.Errorf("host port %d of %s was taken by %s while it was down: %w", p.Host, node, holder, err),
+				"end %s, then: beamyard start %s", holder, node)
+		}
+	}
+	return err
+}
+
+// startOnNetwork starts a container. While somebody else's `up` of the same
+// name finds out that it came second, two networks have the cluster's name, and
+// the engine calls that ambiguous (20.10 asks by name even for an ID): this
+// passes within moments.
+func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
+	for range 20 {
+		if err = c.eng.StartContainer(ctx, id); !errors.Is(err, ErrConflict) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return err
+}
+
+// relax changes what the engine refused.
+func (c *Cluster) relax(at *slot, port bool) error {
+	if !port {
+		c.site.noFile.Store(0)
+		return nil
+	}
+	c.placing.Lock()
+	defer c.placing.Unlock()
+	return c.site.holdPorts(at)
+}

@@ -1,0 +1,162 @@
+package orchestrator
+
+import (
+	"time"
+)
+
+// This file is the part of the supervisor that takes what the engine tells of
+// containers: its events, its answers when asked, and what was there before.
+
+// engineEvent takes an event of the engine; they come once each, in order.
+func (s *supervisor) engineEvent(e ContainerEvent) {
+	m := s.byName[e.Labels[LabelNode]]
+	if m == nil || (m.id != "" && m.id != e.ID) || (!m.runSince.IsZero() && e.Time.Before(m.runSince)) {
+		return
+	}
+	inRun := m.ending == nil && m.state.Running() && !m.runSince.IsZero()
+	switch e.Action {
+	case "start":
+		s.startEvent(m, e)
+	case "die":
+		if inRun {
+			s.died(m, Exit{Code: e.ExitCode, At: e.Time})
+			if m.sawStop() {
+				s.stoppedOutside(m)
+			}
+		}
+	case "kill":
+		if inRun && m.state != Stopping {
+			m.signals = append(m.signals, e.Signal)
+		}
+	case "stop":
+		if m.ending != nil {
+			s.stoppedOutside(m)
+		} else if inRun && m.state != Stopping {
+			m.signals = append(m.signals, "stop")
+		}
+	case "oom":
+		m.oom = m.oom || inRun
+	case "pause", "unpause":
+		if inRun {
+			m.paused = e.Action == "pause"
+		}
+	case "destroy":
+		if m.id == e.ID && m.busy != launching {
+			s.gone(m)
+		}
+	}
+}
+
+// sawStop reports whether the `stop` event came before the death.
+func (m *member) sawStop() bool {
+	for _, signal := range m.signals {
+		if signal == "stop" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *supervisor) stoppedOutside(m *member) {
+	if m.ending != nil {
+		m.ending.exit.Class = ExitStoppedOutside
+		m.ending.until = s.now
+	}
+}
+
+func (s *supervisor) startEvent(m *member, e ContainerEvent) {
+	switch {
+	case m.busy == launching || m.busy == starting:
+		m.id, m.runSince = e.ID, e.Time
+		s.running(m)
+	case m.state.Running() && m.ending == nil:
+		if m.runSince.IsZero() {
+			m.runSince = e.Time
+		}
+	default: // `docker start`, or the second half of `docker restart`
+		s.startedOutside(m, e.ID, e.Time)
+	}
+}
+
+func (s *supervisor) startedOutside(m *member, id string, at time.Time) {
+	if s.down {
+		return
+	}
+	m.newRun()
+	m.id, m.runSince, m.want, m.startedAt = id, at, true, s.now
+	s.emit(EventNote, m.name, "%s was started from outside", m.name)
+	s.setState(m, Starting, "", "")
+	s.running(m)
+}
+
+// gone says that somebody removed the container.
+func (s *supervisor) gone(m *member) {
+	m.id = ""
+	m.ending = nil
+	e := Exit{Class: ExitRemoved, At: s.now}
+	if m.state.Running() || m.state == BackingOff {
+		s.downNow(m, e)
+		return
+	}
+	if !s.down {
+		m.lastExit = &e
+		m.reason = e.String()
+	}
+}
+
+// seen compares what the engine shows with what we believe.
+func (s *supervisor) seen(msg msgSeen) {
+	m, stale := s.stale(msg.report)
+	if stale || m.busy == launching || m.busy == starting || s.removing {
+		return
+	}
+	c := msg.container
+	switch {
+	case c == nil:
+		if m.id != "" {
+			s.gone(m)
+		}
+	case c.State.Running:
+		if !m.state.Running() && m.ending == nil && c.State.StartedAt.After(m.stoppedAt) && m.state != Pending {
+			s.startedOutside(m, c.ID, c.State.StartedAt)
+			return
+		}
+		m.paused, m.pid = c.State.Paused, c.State.PID
+	case m.state.Running() && m.ending == nil && (m.runSince.IsZero() || !c.State.FinishedAt.Before(m.runSince)):
+		e := Exit{Code: c.State.ExitCode, At: c.State.FinishedAt}
+		if c.State.OOMKilled {
+			e.Class = ExitOOM
+		}
+		s.died(m, e)
+	}
+}
+
+// adopt takes over a container of a cluster that had another supervisor.
+func (s *supervisor) adopt(msg msgAdopted) {
+	m, c := s.byName[msg.node], msg.container
+	if m == nil || m.state != Pending {
+		return
+	}
+	m.newRun()
+	m.id = c.ID
+	m.at = placement{ip: c.IP, ports: c.Ports}
+	m.startedAt, m.stoppedAt = c.State.StartedAt, c.State.FinishedAt
+	if c.State.Running {
+		m.want, m.runSince, m.paused, m.pid = true, c.State.StartedAt, c.State.Paused, c.State.PID
+		s.setState(m, Starting, "adopted", "")
+		s.running(m)
+		return
+	}
+	if c.State.Status == "created" {
+		s.startAgain(m)
+		return
+	}
+	// It ended while nobody looked: judged once, as if it had just happened.
+	e := Exit{Code: c.State.ExitCode, At: c.State.FinishedAt}
+	if c.State.OOMKilled {
+		e.Class = ExitOOM
+	}
+	m.state, m.begun, m.want = Starting, true, true
+	s.do(s.followed(m))
+	s.died(m, e)
+}
