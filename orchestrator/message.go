@@ -185,9 +185,9 @@ type (
 		report
 		peers []string
 	} // connect node and peers; reply msgConnected
-	actSweep  struct{} // ask all who they see; reply msgMesh
-	actList   struct{} // compare with the engine's list; reply msgSeen for each
-	actRemove struct{} // remove everything; reply msgRemoved
+	actSweep  struct{}                         // ask all who they see; reply msgMesh
+	actList   struct{ runs map[string]report } // compare these with the engine's list; reply msgSeen for each
+	actRemove struct{}                         // remove everything; reply msgRemoved
 	actReply  struct {
 		waiter waiter
 		err    error

@@ -104,6 +104,21 @@ func (s *supervisor) gone(m *member) {
 	}
 }
 
+// compare asks for the engine's list. A node with an operation under way is left
+// out: a list from before its container was made, told after, would say that
+// somebody had removed it.
+func (s *supervisor) compare() {
+	runs := map[string]report{}
+	for _, m := range s.nodes {
+		if m.busy == idle && m.id != "" {
+			runs[m.name] = m.report()
+		}
+	}
+	if len(runs) > 0 {
+		s.do(actList{runs})
+	}
+}
+
 // seen compares what the engine shows with what we believe.
 func (s *supervisor) seen(msg msgSeen) {
 	m, stale := s.stale(msg.report)

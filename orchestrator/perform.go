@@ -114,11 +114,7 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actSweep:
 			c.wg.Go(func() { c.sweepMesh(ctx) })
 		case actList:
-			runs := map[string]report{}
-			for _, m := range c.sup.nodes {
-				runs[m.name] = m.report()
-			}
-			c.wg.Go(func() { c.compare(ctx, runs) })
+			c.wg.Go(func() { c.compare(ctx, a.runs) })
 		case actRemove:
 			c.wg.Go(func() { c.box.post(msgRemoved{c.removeAll(ctx)}) })
 		case actReply:

@@ -88,7 +88,7 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 	switch msg := msg.(type) {
 	case msgTick:
 	case msgSubscribed:
-		s.do(actList{})
+		s.compare()
 	case msgAdopted:
 		s.adopt(msg)
 	case msgLaunched:
@@ -156,7 +156,7 @@ func (s *supervisor) settle() {
 	s.checkForming()
 	if !s.listAt.IsZero() && !s.now.Before(s.listAt) && !s.removing {
 		s.listAt = s.now.Add(listEvery)
-		s.do(actList{})
+		s.compare()
 	}
 	if !s.sweep.at.IsZero() && !s.now.Before(s.sweep.at) {
 		s.sweepNow()

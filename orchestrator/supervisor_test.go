@@ -370,6 +370,34 @@ func TestADeathThatTheEventsDidNotTell(t *testing.T) {
 	s.expect()
 }
 
+// The list that the first subscription asks for was once taken before a
+// container was made, and told after: the node was then called removed.
+func TestAListIsOfSettledNodesOnly(t *testing.T) {
+	s := newScript(t, 2, nil)
+	listed := func() (names []string) {
+		for _, a := range s.sup.step(msgSubscribed{}, s.now) {
+			if list, ok := a.(actList); ok {
+				for name := range list.runs {
+					names = append(names, name)
+				}
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	if got := listed(); got != nil {
+		t.Errorf("while both are launched: %v", got)
+	}
+	s.run("n1")
+	if got := listed(); !slices.Equal(got, []string{"n1"}) {
+		t.Errorf("while n2 is launched: %v", got)
+	}
+	s.run("n2")
+	if got := listed(); !slices.Equal(got, []string{"n1", "n2"}) {
+		t.Errorf("while both run: %v", got)
+	}
+}
+
 func TestReportsOfAnOldRunAreStale(t *testing.T) {
 	s := up(t, 1, nil)
 	old := s.report("n1")
