@@ -175,8 +175,10 @@ func (s *supervisor) endRun(m *member) {
 	}
 }
 
-// died says that the container of this run has exited.
-func (s *supervisor) died(m *member, e Exit) {
+// died says that the container of this run has exited. explained is false where
+// an inspection found it: the events before the death, which tell who sent a
+// signal, are then still on their way.
+func (s *supervisor) died(m *member, e Exit, explained bool) {
 	s.emitExit(m, e)
 	if m.state == Stopping || !m.want { // not wanted and running: a stop that failed
 		e.Class = ExitStopped
@@ -186,7 +188,7 @@ func (s *supervisor) died(m *member, e Exit) {
 	s.endRun(m)
 	m.stoppedAt = s.now
 	m.ending = &ending{exit: e, until: s.now}
-	if len(m.signals) > 0 && !m.ourKill && e.Class == "" {
+	if (len(m.signals) > 0 || !explained) && !m.ourKill && e.Class == "" {
 		m.ending.until = s.now.Add(holdExit)
 	}
 	s.setState(m, BackingOff, fmt.Sprintf("exit %d", e.Code), "")

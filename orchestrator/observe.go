@@ -19,13 +19,13 @@ func (s *supervisor) engineEvent(e ContainerEvent) {
 		s.startEvent(m, e)
 	case "die":
 		if inRun {
-			s.died(m, Exit{Code: e.ExitCode, At: e.Time})
+			s.died(m, Exit{Code: e.ExitCode, At: e.Time}, true)
 			if m.sawStop() {
 				s.stoppedOutside(m)
 			}
 		}
 	case "kill":
-		if inRun && m.state != Stopping {
+		if (inRun && m.state != Stopping) || m.ending != nil {
 			m.signals = append(m.signals, e.Signal)
 		}
 	case "stop":
@@ -142,7 +142,7 @@ func (s *supervisor) seen(msg msgSeen) {
 		if c.State.OOMKilled {
 			e.Class = ExitOOM
 		}
-		s.died(m, e)
+		s.died(m, e, false)
 	}
 }
 
@@ -173,5 +173,5 @@ func (s *supervisor) adopt(msg msgAdopted) {
 	}
 	m.state, m.begun, m.want = Starting, true, true
 	s.do(s.followed(m))
-	s.died(m, e)
+	s.died(m, e, false)
 }

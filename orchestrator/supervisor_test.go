@@ -370,6 +370,22 @@ func TestADeathThatTheEventsDidNotTell(t *testing.T) {
 	s.expect()
 }
 
+// A death that an inspection found before the events were heard is explained by
+// them: nobody restarts what was stopped.
+func TestAForeignStopThatIsSeenBeforeItIsHeard(t *testing.T) {
+	s := up(t, 1, nil)
+	s.send(msgLost{s.report("n1"), "closed"})
+	s.send(msgSeen{s.report("n1"), &Container{ID: "id-n1", State: ContainerState{Status: "exited", ExitCode: 143, FinishedAt: s.now}}})
+	s.autopsy("n1", "")
+	s.expect("n1 backingoff: exit 143")
+	s.signal("n1", "15")
+	s.die("n1", 143)
+	s.event("n1", "stop")
+	s.expect("n1 stopped: stopped-outside (exit 143)")
+	s.after(time.Hour)
+	s.expect()
+}
+
 // The list that the first subscription asks for was once taken before a
 // container was made, and told after: the node was then called removed.
 func TestAListIsOfSettledNodesOnly(t *testing.T) {
