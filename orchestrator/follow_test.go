@@ -249,8 +249,8 @@ func TestAStreamThatEndsEarlyAtTheExitIsDrained(t *testing.T) {
 		f.start(at(0))
 		f.exit()
 		f.wg.Wait()
-		if diff := cmp.Diff([]string{"n1/1 stdout 1 " + part + part + "end"}, f.got()); diff != "" || len(f.opens) != 2 {
-			t.Errorf("%d streams (-want +got):\n%s", len(f.opens), diff)
+		if diff := cmp.Diff([]string{"n1/1 stdout 1 " + part + part + "end"}, f.got()); diff != "" || len(f.opens) < 2 {
+			t.Errorf("%d streams (-want +got):\n%s", len(f.opens), diff) // 3 where the exit comes after the first broke
 		}
 	})
 }
