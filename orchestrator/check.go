@@ -35,7 +35,8 @@ func (s Spec) Defaulted() Spec {
 	setDefault(&s.HostPort, DefaultHostPort)
 	setDefault(&s.DistPort, DefaultDistPort)
 	setDefault(&s.Mesh, MeshBeamyard)
-	setDefault(&s.ReadyTimeout, DefaultReadyTimeout)
+	setDefault(&s.ReadyTimeout, DefaultReadyTimeout+time.Duration(max(0, len(s.Nodes)-10))*2*time.Second)
+	setDefault(&s.OnFailed, FailedKeep)
 	setDefault(&s.StopGrace, DefaultStopGrace)
 	setDefault(&s.OutputLines, DefaultOutputLines)
 	if !s.Pool.IsValid() {
@@ -86,6 +87,11 @@ func (s Spec) Validate() error {
 	case MeshBeamyard, MeshApp:
 	default:
 		v.add("mesh", fmt.Sprintf("%q is none of beamyard, app", s.Mesh), "mesh: beamyard")
+	}
+	switch s.OnFailed {
+	case FailedKeep, FailedStopCluster:
+	default:
+		v.add("on_failed", fmt.Sprintf("%q is none of keep, stop-cluster", s.OnFailed), "on_failed: keep")
 	}
 	switch s.Restart.Mode {
 	case RestartNo, RestartOnFailure, RestartAlways:

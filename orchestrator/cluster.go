@@ -124,6 +124,9 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	defer func() {
 		cancel()
 		c.wg.Wait()
+		if c.site != nil {
+			c.site.release()
+		}
 		c.links.closeAll()
 		c.finish(err)
 	}()
@@ -239,7 +242,14 @@ func (c *Cluster) finish(err error) {
 }
 
 // Status implements [Controller]; it never fails.
-func (c *Cluster) Status(context.Context) (Status, error) { return c.view.Load().Status, nil }
+func (c *Cluster) Status(context.Context) (Status, error) {
+	st := c.view.Load().Status
+	st.Nodes = slices.Clone(st.Nodes)
+	for i, n := range st.Nodes {
+		st.Nodes[i].DroppedLines = c.outputs[n.Name].out.Dropped()
+	}
+	return st, nil
+}
 
 // WaitReady implements [Controller].
 func (c *Cluster) WaitReady(ctx context.Context) error {

@@ -503,7 +503,7 @@ func TestAdoptionOnMemory(t *testing.T) {
 			state       orchestrator.State
 			incarnation int
 			restarts    int
-		}{{orchestrator.Ready, 1, 0}, {orchestrator.Ready, 2, 1}, {orchestrator.Completed, 1, 0}} {
+		}{{orchestrator.Ready, 1, 0}, {orchestrator.Ready, 2, 1}, {orchestrator.Stopped, 1, 0}} {
 			n := w.node(before.Nodes[i].Name)
 			if n.State != want.state || n.Incarnation != want.incarnation || n.RestartCount != want.restarts ||
 				n.ContainerID != before.Nodes[i].ContainerID || n.URL != before.Nodes[i].URL {

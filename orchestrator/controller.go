@@ -66,6 +66,9 @@ type Line struct {
 	Time   time.Time `json:"time"`
 	Text   string    `json:"text"`          // bytes as printed; may be invalid UTF-8
 	Cut    bool      `json:"cut,omitempty"` // it was longer than 256 KiB, the rest is dropped
+	// Dropped is set on a line of StreamSystem, without a Seq, that stands for so
+	// many lines: the ring no longer kept them when they were to be read.
+	Dropped uint64 `json:"dropped,omitempty"`
 }
 
 // LogQuery says which lines are wanted. The zero value is everything kept.
@@ -75,4 +78,12 @@ type LogQuery struct {
 	Tail   int       `json:"tail,omitempty"`   // the last so many lines of each node; 0: all, -1: none
 	Since  time.Time `json:"since,omitzero"`
 	Follow bool      `json:"follow,omitempty"`
+	// Run asks for the lines of one run, by its incarnation; 0: of all.
+	Run int `json:"run,omitempty"`
+	// SinceRestart asks for the lines of each node's present run, or of its last
+	// one, and of those that follow it.
+	SinceRestart bool `json:"since_restart,omitempty"`
+	// Grep is a regular expression (RE2) that lines must match; Tail counts those
+	// that do. "": all.
+	Grep string `json:"grep,omitempty"`
 }

@@ -22,6 +22,11 @@ type Found struct {
 	Owner Owner
 }
 
+// Orphaned reports whether the process that kept the cluster is gone from this
+// machine, and nobody wants what it left: it was neither detached nor to be kept
+// after a failure.
+func (f Found) Orphaned() bool { return orphaned(f.Spec, f.Owner) }
+
 // Removed is what was taken away, or would be.
 type Removed struct {
 	Cluster    string   `json:"cluster"`
@@ -182,13 +187,47 @@ func Remove(ctx context.Context, eng Engine, cluster string, grace time.Duration
 		}
 	}
 	_ = group.Wait() // removal kills what would not stop
-	return removeCluster(ctx, eng, cluster)
+	dumps := keepDumps(ctx, eng, f)
+	removed, err := removeCluster(ctx, eng, cluster)
+	return removed, errors.Join(err, dumps)
 }
 
-// Prune removes the clusters whose owner on this machine is dead, but those
-// that were detached: they outlive their supervisor on purpose. With dryRun it
-// only says what it would remove.
-func Prune(ctx context.Context, eng Engine, dryRun bool) ([]Removed, error) {
+// keepDumps copies out what nodes left that ended while nobody supervised them.
+func keepDumps(ctx context.Context, eng Engine, f Found) error {
+	if f.Spec.KeepDumps == "" {
+		return nil
+	}
+	var errs []error
+	for _, n := range f.Nodes {
+		if c, err := eng.InspectContainer(ctx, n.ContainerID); err == nil && !c.State.Running {
+			if _, _, err := crashed(ctx, eng, f.Spec, c); err != nil {
+				errs = append(errs, fmt.Errorf("keep the crash dump of %s: %w", n.Name, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// PruneOptions say what [Prune] takes. The zero value works.
+type PruneOptions struct {
+	// DryRun only says what would be removed.
+	DryRun bool
+	// OlderThan also takes clusters that were left on purpose (detached, or kept
+	// after a failure) and were created longer ago than that, where no supervisor
+	// answers. 0 leaves them.
+	OlderThan time.Duration
+	// Supervised tells whether somebody answers for a cluster, whoever made it:
+	// such a one stays. Nil: nobody does.
+	Supervised func(cluster string) bool
+}
+
+// Prune removes the clusters whose owner on this machine is dead. Those that
+// were left on purpose stay, unless they are old; see [PruneOptions].
+func Prune(ctx context.Context, eng Engine, opts PruneOptions) ([]Removed, error) {
+	info, err := eng.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
 	found, err := find(ctx, eng, "")
 	if err != nil {
 		return nil, err
@@ -196,11 +235,10 @@ func Prune(ctx context.Context, eng Engine, dryRun bool) ([]Removed, error) {
 	var all []Removed
 	var errs []error
 	for _, f := range found {
-		alive, known := f.Owner.Alive()
-		if alive || !known || f.Owner.Detached {
+		if !opts.takes(f, info.Time) {
 			continue
 		}
-		if dryRun {
+		if opts.DryRun {
 			r := Removed{Cluster: f.Cluster}
 			for _, n := range f.Nodes {
 				r.Containers = append(r.Containers, n.Container)
@@ -217,9 +255,30 @@ func Prune(ctx context.Context, eng Engine, dryRun bool) ([]Removed, error) {
 	return all, errors.Join(errs...)
 }
 
+// takes decides; now is the engine's time, which stamped the cluster.
+func (o PruneOptions) takes(f Found, now time.Time) bool {
+	if alive, known := f.Owner.Alive(); alive || !known {
+		return false
+	}
+	old := o.OlderThan > 0 && now.Sub(f.Created) > o.OlderThan
+	if !f.Orphaned() && !old {
+		return false
+	}
+	return o.Supervised == nil || !o.Supervised(f.Cluster)
+}
+
+// startSlack is how much later than a process's first line its start may be
+// noted: 20.10 takes the time when the start is done.
+const startSlack = 50 * time.Millisecond
+
 // ReadLogs reads the output of a cluster straight from the engine, for one
-// that nobody supervises: see [Controller].Logs. Runs are not told apart.
+// that nobody supervises: see [Controller].Logs. Of its runs only the last can
+// be told from those before: a query for one run by number is an error.
 func ReadLogs(ctx context.Context, eng Engine, cluster string, q LogQuery, fn func(Line) error) error {
+	if q.Run != 0 {
+		return WithHint(fmt.Errorf("nobody supervises %s, and nobody counted its runs", cluster),
+			"ask for the last one: beamyard logs -c %[1]s --since-restart", cluster)
+	}
 	f, err := Find(ctx, eng, cluster)
 	if err != nil {
 		return err
@@ -240,15 +299,16 @@ func ReadLogs(ctx context.Context, eng Engine, cluster string, q LogQuery, fn fu
 			return newSupervisor(f.Spec, nil).noNode(name)
 		}
 		out := newNodeOutput(name, max(f.Spec.OutputLines, q.Tail))
+		run, began := 2, n.StartedAt.Add(-startSlack) // of the present run, or the last one; all others are 1
 		if !q.Follow || !n.State.Running() {
-			if err := out.f.readKept(ctx, runLog{engine: eng, container: n.ContainerID, run: 1, running: func(context.Context) bool { return n.State.Running() }}); err != nil {
+			if err := out.f.readKept(ctx, runLog{engine: eng, container: n.ContainerID, run: run, began: began, running: func(context.Context) bool { return n.State.Running() }}); err != nil {
 				return fmt.Errorf("read the output of %s: %w", name, err)
 			}
 			out.out.Close()
 		} else {
 			followers.Go(func() error {
 				defer out.out.Close()
-				out.follow(ctx, eng, n.ContainerID, 1, time.Time{})
+				out.follow(ctx, eng, n.ContainerID, run, began)
 				return nil
 			})
 		}

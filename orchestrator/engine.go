@@ -82,6 +82,11 @@ type Containers interface {
 
 	// InspectContainer returns one container by ID or name, or [ErrNotFound].
 	InspectContainer(ctx context.Context, id string) (Container, error)
+
+	// OpenFile reads a regular file out of a container, which need not run, and
+	// tells when it was last modified. A path that is not there, or no regular
+	// file, matches [ErrNotFound]. Source: GET /containers/{id}/archive.
+	OpenFile(ctx context.Context, id, path string) (content io.ReadCloser, modified time.Time, err error)
 }
 
 // Streams is the part of an [Engine] that keeps talking.

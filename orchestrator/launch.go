@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/beamyard/beamyard/network"
@@ -55,7 +56,7 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 			if err := c.eng.RemoveContainer(ctx, id); err != nil {
 				return err
 			}
-			if err := c.relax(at, portMoved); err != nil {
+			if err := c.relax(ctx, at, portMoved, attempt); err != nil {
 				return err
 			}
 		}
@@ -104,13 +105,23 @@ func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 	return err
 }
 
-// relax changes what the engine refused.
-func (c *Cluster) relax(at *slot, port bool) error {
+// relax changes what the engine refused. Where many clusters start at once, all
+// look for the next free port in the same place: after a few attempts each looks
+// in one of its own.
+func (c *Cluster) relax(ctx context.Context, at *slot, port bool, attempt int) error {
+	const near, far = 3, 1000
 	if !port {
 		c.site.noFile.Store(0)
 		return nil
 	}
 	c.placing.Lock()
 	defer c.placing.Unlock()
-	return c.site.holdPorts(at)
+	if err := c.takenPorts(ctx, c.site); err != nil {
+		return err
+	}
+	base := c.site.spec.HostPort
+	if attempt >= near {
+		base += rand.N(far)
+	}
+	return c.site.holdPorts(at, base)
 }

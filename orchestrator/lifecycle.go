@@ -53,11 +53,7 @@ func (s *supervisor) running(m *member) {
 // followed asks for the run's output. It began after the last one ended, by the
 // engine's clock; of the first run everything is wanted.
 func (s *supervisor) followed(m *member) actFollow {
-	a := actFollow{report: m.report()}
-	if m.lastExit != nil {
-		a.began = m.lastExit.At
-	}
-	return a
+	return actFollow{report: m.report(), began: m.endedAt}
 }
 
 // launched is the engine's answer to a launch or a start.
@@ -144,7 +140,7 @@ func (s *supervisor) forceStops() {
 func (s *supervisor) downNow(m *member, e Exit) {
 	s.endRun(m)
 	if m.state != Pending && m.inc > 0 {
-		m.lastExit = &e
+		s.emitExit(m, e)
 	}
 	m.stoppedAt, m.restart = s.now, time.Time{}
 	reason := ""
@@ -179,38 +175,44 @@ func (s *supervisor) endRun(m *member) {
 // an inspection found it: the events before the death, which tell who sent a
 // signal, are then still on their way.
 func (s *supervisor) died(m *member, e Exit, explained bool) {
-	s.emitExit(m, e)
 	if m.state == Stopping || !m.want { // not wanted and running: a stop that failed
-		e.Class = ExitStopped
+		e.Class, m.endedAt = ExitStopped, e.At
 		s.downNow(m, e)
 		return
 	}
 	s.endRun(m)
-	m.stoppedAt = s.now
+	m.stoppedAt, m.endedAt = s.now, e.At
 	m.ending = &ending{exit: e, until: s.now}
 	if (len(m.signals) > 0 || !explained) && !m.ourKill && e.Class == "" {
 		m.ending.until = s.now.Add(holdExit)
 	}
 	s.setState(m, BackingOff, fmt.Sprintf("exit %d", e.Code), "")
-	s.do(actAutopsy{m.report()})
+	s.do(actAutopsy{m.report(), e.Code})
 }
 
+// emitExit notes an end that is understood, and tells it.
 func (s *supervisor) emitExit(m *member, e Exit) {
-	s.do(actEmit{Event{Node: m.name, Kind: EventExit, Exit: &e, Text: fmt.Sprintf("%s exited with %d", m.name, e.Code)}})
+	m.lastExit = &e
+	text := fmt.Sprintf("%s ended: %s", m.name, e)
+	if e.Reason != "" && e.Class != ExitStartError {
+		text += ": " + e.Reason
+	}
+	s.do(actEmit{Event{Node: m.name, Kind: EventExit, Exit: &e, Text: text}})
 }
 
 // judge decides what follows an end that is understood.
 func (s *supervisor) judge(m *member) {
 	e := m.ending.exit
 	e.Class = m.classify(e, s.spec.Restart, !m.hist.readyAt.IsZero())
-	e.Reason = m.ending.slogan
+	e.Reason, e.Slogan, e.Dump = m.ending.reason, m.ending.slogan, m.ending.dump
 	s.judgeAs(m, e, "")
 }
 
 func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 	s.endRun(m)
 	m.ending = nil
-	m.lastExit, m.stoppedAt = &e, s.now
+	m.stoppedAt = s.now
+	s.emitExit(m, e)
 	d, h := s.spec.Restart.decide(m.hist, e, s.now, s.random())
 	m.hist = h
 	reason := e.String()

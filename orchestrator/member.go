@@ -28,6 +28,7 @@ type member struct {
 	runSince  time.Time // the engine's time of this run's start; zero until told
 	startedAt time.Time
 	stoppedAt time.Time
+	endedAt   time.Time // the engine's time of the last run's end; zero if there was none
 
 	live, proven bool // distribution handshake done; application and checks fine
 	paused       bool
@@ -63,8 +64,8 @@ const (
 type ending struct {
 	exit    Exit
 	until   time.Time // events that explain it may still come until then
-	autopsy bool      // the output has been read
-	slogan  string
+	autopsy bool      // it has been looked at
+	findings
 }
 
 // stale reports whether a report is about another run than the present one.

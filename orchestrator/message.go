@@ -93,12 +93,10 @@ type (
 	// msgMesh is the outcome of actSweep: who sees whom.
 	msgMesh struct{ sees map[string]sight }
 
-	// msgAutopsy ends actAutopsy: what the output and the engine say of the
-	// end of a run.
+	// msgAutopsy ends actAutopsy.
 	msgAutopsy struct {
 		report
-		slogan string
-		oom    bool
+		findings
 	}
 
 	// msgCommand is a request of a user.
@@ -115,6 +113,14 @@ type (
 	// msgRemoved ends actRemove.
 	msgRemoved struct{ err error }
 )
+
+// findings are what the output, the disk and the engine say of a run's end.
+type findings struct {
+	reason string // the line that tells why, "" where none does
+	slogan string // of the crash dump
+	dump   string // where that was copied to
+	oom    bool
+}
 
 // sight is what one run of one node sees.
 type sight struct {
@@ -180,7 +186,10 @@ type (
 	actProbe   struct{ report } // prove it, and go on watching
 	actForget  struct{ report } // the run is over: end what watches it
 	actInspect struct{ report } // ask the engine; reply msgSeen
-	actAutopsy struct{ report } // read the slogan; reply msgAutopsy
+	actAutopsy struct {         // look why the run ended; reply msgAutopsy
+		report
+		code int
+	}
 	actConnect struct {
 		report
 		peers []string

@@ -66,6 +66,8 @@ func (s *supervisor) stoppedOutside(m *member) {
 
 func (s *supervisor) startEvent(m *member, e ContainerEvent) {
 	switch {
+	case m.ending != nil && e.Time.Before(m.ending.exit.At):
+		// replayed to who adopted it: the start of the run that ended
 	case m.busy == launching || m.busy == starting:
 		m.id, m.runSince = e.ID, e.Time
 		s.running(m)
@@ -99,7 +101,7 @@ func (s *supervisor) gone(m *member) {
 		return
 	}
 	if !s.down {
-		m.lastExit = &e
+		s.emitExit(m, e)
 		m.reason = e.String()
 	}
 }
@@ -155,9 +157,12 @@ func (s *supervisor) adopt(msg msgAdopted) {
 	m.newRun()
 	m.id = c.ID
 	m.at = placement{ip: c.IP, ports: c.Ports}
-	m.startedAt, m.stoppedAt = c.State.StartedAt, c.State.FinishedAt
+	m.startedAt, m.stoppedAt, m.runSince = c.State.StartedAt, c.State.FinishedAt, c.State.StartedAt
 	if c.State.Running {
-		m.want, m.runSince, m.paused, m.pid = true, c.State.StartedAt, c.State.Paused, c.State.PID
+		m.want, m.paused, m.pid = true, c.State.Paused, c.State.PID
+		if !m.stoppedAt.IsZero() { // it ran before, and the log has lines of then
+			m.inc, m.endedAt = 2, m.stoppedAt
+		}
 		s.setState(m, Starting, "adopted", "")
 		s.running(m)
 		return
@@ -166,7 +171,8 @@ func (s *supervisor) adopt(msg msgAdopted) {
 		s.startAgain(m)
 		return
 	}
-	// It ended while nobody looked: judged once, as if it had just happened.
+	// It ended while nobody looked: judged once, as if it had just happened. The
+	// events that explain it are replayed; see Cluster.adoptSite.
 	e := Exit{Code: c.State.ExitCode, At: c.State.FinishedAt}
 	if c.State.OOMKilled {
 		e.Class = ExitOOM

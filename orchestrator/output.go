@@ -2,7 +2,9 @@ package orchestrator
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +23,7 @@ type Output struct {
 
 	mu       sync.Mutex
 	rings    [len(streams)]ring
+	run      int // the latest that printed or was marked
 	arrivals uint64
 	watchers []chan<- struct{} // each holds one token while there may be news
 	closed   bool
@@ -56,6 +59,7 @@ func newOutput(node string, lines int) *Output {
 func (o *Output) Append(stream Stream, run int, at time.Time, text string, cut bool) {
 	o.mu.Lock()
 	o.arrivals++
+	o.run = max(o.run, run)
 	o.rings[stream.index()].append(entry{time: at, text: text, arrival: o.arrivals, run: run, cut: cut})
 	for _, w := range o.watchers {
 		select {
@@ -92,7 +96,7 @@ func (o *Output) Tail(n int) []Line { return o.TailStream("", n) }
 // TailStream returns the last n lines of one stream ("": of all); all that are
 // kept for 0.
 func (o *Output) TailStream(stream Stream, n int) []Line {
-	lines, _ := o.unread(new(cursor), LogQuery{Stream: stream, Tail: n})
+	lines, _, _ := o.unread(new(cursor), filter{LogQuery: LogQuery{Stream: stream, Tail: n}})
 	return lines
 }
 
@@ -138,9 +142,47 @@ func lastOf(lines []Line, n int) []Line { return lines[max(0, len(lines)-n):] }
 // cursor holds, for each ring, the number from which on a reader has not read.
 type cursor [len(streams)]uint64
 
+// filter is a query, ready for use.
+type filter struct {
+	LogQuery
+	grep *regexp.Regexp // nil matches all
+	from int            // the run that SinceRestart begins with; 0: not known yet
+}
+
+// newFilter compiles a query.
+func newFilter(q LogQuery) (filter, error) {
+	f := filter{LogQuery: q}
+	if q.Grep == "" {
+		return f, nil
+	}
+	var err error
+	if f.grep, err = regexp.Compile(q.Grep); err != nil {
+		return f, WithHint(err, `the syntax is RE2's; write \Q before a text to take it literally: --grep '\Qa.b'`)
+	}
+	return f, nil
+}
+
+// takes tells whether a line is wanted. Marks of a run's boundary are shown
+// whatever the pattern says.
+func (f *filter) takes(stream Stream, e *entry) bool {
+	switch {
+	case e.time.Before(f.Since), f.Run != 0 && e.run != f.Run, f.SinceRestart && e.run < f.from:
+		return false
+	case f.grep == nil, stream == StreamSystem:
+		return true
+	}
+	return f.grep.MatchString(e.text)
+}
+
+// everything tells whether a line that is missing was wanted.
+func (f *filter) everything() bool {
+	return f.Tail == 0 && f.Since.IsZero() && f.Run == 0 && !f.SinceRestart && f.grep == nil
+}
+
 // unread returns what the query asks for of the lines behind the cursor, which
-// it moves to the end, and whether no more will come.
-func (o *Output) unread(c *cursor, q LogQuery) (lines []Line, closed bool) {
+// it moves to the end, how many lines of each stream were dropped before they
+// were read, and whether no more will come.
+func (o *Output) unread(c *cursor, q filter) (lines []Line, lost cursor, closed bool) {
 	limit := q.Tail
 	switch {
 	case limit == 0:
@@ -156,6 +198,8 @@ func (o *Output) unread(c *cursor, q LogQuery) (lines []Line, closed bool) {
 		from[i], to[i] = max(c[i], r.first), r.next
 		if q.Stream != "" && q.Stream != stream {
 			from[i] = r.next
+		} else if read := max(c[i], 1); r.first > read && (c[i] > 0 || q.everything()) {
+			lost[i] = r.first - read
 		}
 		c[i] = r.next
 	}
@@ -170,7 +214,7 @@ func (o *Output) unread(c *cursor, q LogQuery) (lines []Line, closed bool) {
 			break
 		}
 		to[last]--
-		if e := o.rings[last].at(to[last]); !e.time.Before(q.Since) {
+		if e := o.rings[last].at(to[last]); q.takes(streams[last], e) {
 			lines = append(lines, Line{
 				Node: o.node, Stream: streams[last], Seq: to[last],
 				Run: e.run, Time: e.time, Text: e.text, Cut: e.cut,
@@ -178,7 +222,7 @@ func (o *Output) unread(c *cursor, q LogQuery) (lines []Line, closed bool) {
 		}
 	}
 	slices.Reverse(lines)
-	return lines, o.closed
+	return lines, lost, o.closed
 }
 
 func (e *entry) before(other *entry) bool {
@@ -196,6 +240,11 @@ func (e *entry) before(other *entry) bool {
 // it arrives, sorted by time where much has come at once. A following read
 // ends when every output is closed.
 func readLogs(ctx context.Context, outputs []*Output, q LogQuery, fn func(Line) error) error {
+	want, err := newFilter(q)
+	if err != nil {
+		return err
+	}
+	filters := slices.Repeat([]filter{want}, len(outputs))
 	news := make(chan struct{}, 1)
 	if q.Follow {
 		for _, o := range outputs {
@@ -208,8 +257,12 @@ func readLogs(ctx context.Context, outputs []*Output, q LogQuery, fn func(Line) 
 	for {
 		over := true
 		for i, o := range outputs {
-			var closed bool
-			batches[i], closed = o.unread(&cursors[i], q)
+			if filters[i].SinceRestart && filters[i].from == 0 {
+				filters[i].from = o.lastRun()
+			}
+			lines, lost, closed := o.unread(&cursors[i], filters[i])
+			batches[i] = append(o.gaps(lost, lines), lines...)
+			filters[i].Tail = 0
 			over = over && closed
 		}
 		err := mergeByTime(batches, func(l Line) error {
@@ -224,13 +277,34 @@ func readLogs(ctx context.Context, outputs []*Output, q LogQuery, fn func(Line) 
 		case err != nil || over || !q.Follow:
 			return err
 		}
-		q.Tail = 0
 		select {
 		case <-news:
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+func (o *Output) lastRun() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.run
+}
+
+// gaps makes a line for each stream that lost some before the first of lines.
+func (o *Output) gaps(lost cursor, lines []Line) []Line {
+	var marks []Line
+	for i, n := range lost {
+		if n == 0 {
+			continue
+		}
+		mark := Line{Node: o.node, Stream: StreamSystem, Dropped: n, Text: fmt.Sprintf("── %s of %s's %s %s no longer kept ──", count(int(n), "line"), o.node, streams[i], plural(n, "is", "are"))}
+		if len(lines) > 0 {
+			mark.Run, mark.Time = lines[0].Run, lines[0].Time
+		}
+		marks = append(marks, mark)
+	}
+	return marks
 }
 
 // mergeByTime gives fn the lines of all batches, the earliest first, and those

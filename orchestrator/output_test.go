@@ -123,6 +123,7 @@ type slowReader struct {
 	out  *Output
 	gate chan struct{}
 	seqs []uint64
+	gap  Line
 	err  error
 	done chan struct{}
 }
@@ -135,6 +136,9 @@ func startSlowReader(ctx context.Context, out *Output, q LogQuery) *slowReader {
 		r.err = out.Read(ctx, q, func(l Line) error {
 			<-r.gate
 			r.seqs = append(r.seqs, l.Seq)
+			if l.Dropped > 0 {
+				r.gap = l
+			}
 			return nil
 		})
 	}()
@@ -186,9 +190,12 @@ func TestSlowFollowerSeesAGapAndHoldsUpNobody(t *testing.T) {
 		close(slow.gate)
 		out.Close()
 		<-slow.done
-		want := []uint64{1, 2, 3, 994, 995, 996, 997, 998, 999, 1000, 1001, 1002, 1003}
+		want := []uint64{1, 2, 3, 0, 994, 995, 996, 997, 998, 999, 1000, 1001, 1002, 1003}
 		if diff := cmp.Diff(want, slow.seqs); diff != "" || slow.err != nil {
 			t.Errorf("%v (-want +got):\n%s", slow.err, diff)
+		}
+		if gap := slow.gap; gap.Dropped != 990 || gap.Text != "── 990 lines of n1's stdout are no longer kept ──" {
+			t.Errorf("the gap is told as %+v", gap)
 		}
 		if n := out.Dropped(); n != 993 {
 			t.Errorf("%d lines dropped, want 993", n)
@@ -240,4 +247,46 @@ func TestFollowingEnds(t *testing.T) {
 			t.Errorf("of closed outputs: %v", err)
 		}
 	})
+}
+
+func TestLogQueries(t *testing.T) {
+	out := newOutput("n1", 4)
+	out.Append(Stdout, 1, at(1), "a dropped one", false)
+	for i, text := range []string{"boot", "error 1", "fine"} {
+		out.Append(Stdout, 1, at(float64(2+i)), text, false)
+	}
+	out.Mark(2, at(5), "── n1 restarted (exit 137, killed) ──")
+	out.Append(Stderr, 2, at(6), "error 2", false)
+	out.Append(Stdout, 2, at(7), "error 3", false)
+	out.Close()
+	const gap, mark = "── 1 line of n1's stdout is no longer kept ──", "── n1 restarted (exit 137, killed) ──"
+	for name, tt := range map[string]struct {
+		q    LogQuery
+		want []string
+	}{
+		"all":                     {LogQuery{}, []string{gap, "boot", "error 1", "fine", mark, "error 2", "error 3"}},
+		"one stream":              {LogQuery{Stream: Stderr}, []string{"error 2"}},
+		"the last":                {LogQuery{Tail: 2}, []string{"error 2", "error 3"}},
+		"one run":                 {LogQuery{Run: 1}, []string{"boot", "error 1", "fine"}},
+		"a run that was not":      {LogQuery{Run: 7}, nil},
+		"since the restart":       {LogQuery{SinceRestart: true}, []string{mark, "error 2", "error 3"}},
+		"a pattern, and the mark": {LogQuery{Grep: "^err.* [13]"}, []string{"error 1", mark, "error 3"}},
+		"the last that match":     {LogQuery{Grep: "error", Tail: 1}, []string{"error 3"}},
+		"a pattern in a run":      {LogQuery{Grep: "error", Run: 1}, []string{"error 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, follow := range []bool{false, true} {
+				tt.q.Follow = follow
+				var got []string
+				err := out.Read(t.Context(), tt.q, func(l Line) error { got = append(got, l.Text); return nil })
+				if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+					t.Errorf("%v (-want +got):\n%s", err, diff)
+				}
+			}
+		})
+	}
+	var hint Hinter
+	if err := out.Read(t.Context(), LogQuery{Grep: "("}, nil); !errors.As(err, &hint) {
+		t.Errorf("a pattern that is none: %v", err)
+	}
 }

@@ -31,7 +31,7 @@ func (c *Cluster) listen(ctx context.Context, ready func()) {
 		id, action string
 		at         int64
 	}
-	since := c.site.info.Time
+	since := c.site.listenSince
 	delivered := map[key]bool{}
 	delay := 50 * time.Millisecond
 	for {
@@ -108,7 +108,7 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 			c.wg.Go(func() { c.inspect(ctx, a.report, id) })
 		case actAutopsy:
 			id := c.sup.byName[a.node].id
-			c.wg.Go(func() { c.autopsy(ctx, a.report, id) })
+			c.wg.Go(func() { c.autopsy(ctx, a.report, id, a.code) })
 		case actConnect:
 			c.wg.Go(func() { c.connectPeers(ctx, a) })
 		case actSweep:

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -64,6 +65,10 @@ func (p RestartPolicy) success(code int) bool {
 	return code == 0 || slices.Contains(p.SuccessCodes, code)
 }
 
+// passing is what differs in a message from run to run: pids, references,
+// ports and the time.
+var passing = regexp.MustCompile(`<[0-9.]+>|\d\d:\d\d:\d\d(\.\d+)?|\d{4}-\d\d-\d\d`)
+
 // history is what the policy remembers of one node.
 type history struct {
 	step    int         // the exponent of the next delay
@@ -90,7 +95,7 @@ func (p RestartPolicy) decide(h history, e Exit, now time.Time, random float64) 
 	lastSlogan := h.slogan
 	h.slogan = ""
 	if e.Class == ExitBoot && !ready {
-		h.slogan = e.Reason
+		h.slogan = passing.ReplaceAllString(e.Reason, "_")
 	}
 	h.readyAt = time.Time{}
 

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,16 +19,17 @@ import (
 // site is what a cluster's nodes stand on: made by prepare, then only read,
 // but for each node's own placement, which its launch may change.
 type site struct {
-	spec      Spec // with the image resolved
-	info      EngineInfo
-	networkID string
-	subnet    network.Subnet
-	created   time.Time
-	direct    bool // container addresses can be dialled from here
-	hostIP    string
-	noFile    atomic.Int64      // what is asked of the engine; 0 once it refused
-	taken     map[uint16]string // host ports that containers have, and whose
-	slots     map[string]*slot
+	spec        Spec // with the image resolved
+	info        EngineInfo
+	networkID   string
+	subnet      network.Subnet
+	created     time.Time
+	direct      bool // container addresses can be dialled from here
+	hostIP      string
+	noFile      atomic.Int64      // what is asked of the engine; 0 once it refused
+	listenSince time.Time         // from when on the engine's events are wanted
+	taken       map[uint16]string // host ports that containers have, and whose
+	slots       map[string]*slot
 }
 
 // slot is one node's place. Its launch owns it until the node runs.
@@ -92,7 +92,7 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 		return nil, err
 	}
 	s.noFile.Store(allowedNoFile(s.info))
-	s.created = s.info.Time
+	s.created, s.listenSince = s.info.Time, s.info.Time
 	s.hostIP = "127.0.0.1"
 	if !s.info.Local {
 		s.hostIP = "0.0.0.0"
@@ -101,6 +101,7 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
+	networks = c.sweep(ctx, networks)
 	if own := networksOf(networks, c.spec.Name); len(own) > 0 {
 		if !c.opts.Adopt {
 			return nil, errExists(c.spec.Name)
@@ -229,30 +230,40 @@ func (c *Cluster) firstOfName(ctx context.Context, s *site, refused error) error
 
 // place gives every node its address and its host ports.
 func (c *Cluster) place(ctx context.Context, s *site) error {
-	containers, err := c.eng.Containers(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("list containers: %w", err)
-	}
-	s.taken = map[uint16]string{}
-	for _, other := range containers {
-		for _, port := range append(portsOf(other.Labels), hostPorts(other.Ports)...) {
-			s.taken[port] = "container " + other.Name
-		}
+	if err := c.takenPorts(ctx, s); err != nil {
+		return err
 	}
 	for i, n := range s.spec.Nodes {
 		at := &slot{index: i}
 		at.ip = s.subnet.Node(i)
 		s.slots[n.Name] = at
-		if err := s.holdPorts(at); err != nil {
+		if err := s.holdPorts(at, s.spec.HostPort); err != nil {
 			return fmt.Errorf("%s: %w", n.Name, err)
 		}
 	}
 	return nil
 }
 
-// holdPorts chooses and holds the host ports of one node. On a remote engine
+// takenPorts finds out which host ports containers have, running or not.
+func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
+	containers, err := c.eng.Containers(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	if s.taken == nil {
+		s.taken = map[uint16]string{}
+	}
+	for _, other := range containers {
+		for _, port := range append(portsOf(other.Labels), hostPorts(other.Ports)...) {
+			s.taken[port] = "container " + other.Name
+		}
+	}
+	return nil
+}
+
+// holdPorts chooses and holds the host ports of one node, from base on. On a remote engine
 // nothing can be held: there the engine's refusal is the only word.
-func (s *site) holdPorts(at *slot) error {
+func (s *site) holdPorts(at *slot, base int) error {
 	at.ports, at.held, at.fixed = nil, nil, false
 	want := slices.Clone(s.spec.Nodes[at.index].Ports)
 	if s.spec.HTTPPort > 0 {
@@ -271,7 +282,7 @@ func (s *site) holdPorts(at *slot) error {
 			}
 			held, err = s.hold(uint16(p.Host))
 		} else {
-			held, err = s.holdFree()
+			held, err = s.holdFree(base)
 		}
 		if err != nil {
 			return err
@@ -285,8 +296,8 @@ func (s *site) holdPorts(at *slot) error {
 
 func (s *site) hold(port uint16) (*network.Held, error) { return network.Hold(s.hostIP, port) }
 
-func (s *site) holdFree() (*network.Held, error) {
-	held, err := network.HoldFree(network.PortRange{HostIP: s.hostIP, Base: s.spec.HostPort}, 1, s.taken)
+func (s *site) holdFree(base int) (*network.Held, error) {
+	held, err := network.HoldFree(network.PortRange{HostIP: s.hostIP, Base: base}, 1, s.taken)
 	if err != nil {
 		return nil, err
 	}
@@ -305,42 +316,4 @@ func (s *site) release() {
 	for _, at := range s.slots {
 		at.releasePorts()
 	}
-}
-
-// adoptSite takes over what another supervisor made.
-func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Container, error) {
-	c.phase("adopting %s", c.spec.Name)
-	s.networkID, s.created = n.ID, createdOf(n.Labels)
-	if len(n.Subnets) > 0 {
-		s.subnet = network.Layout(n.Subnets[0])
-		s.direct = s.info.Local && network.Reachable(s.subnet.Gateway)
-	}
-	listed, err := c.eng.Containers(ctx, map[string]string{LabelCluster: c.spec.Name})
-	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
-	}
-	for i, node := range c.spec.Nodes {
-		s.slots[node.Name] = &slot{index: i, placement: placement{ip: s.subnet.Node(i)}}
-	}
-	var containers []Container
-	for _, l := range listed {
-		full, err := c.eng.InspectContainer(ctx, l.ID)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("inspect %s: %w", l.Name, err)
-		}
-		at, ok := s.slots[full.Labels[LabelNode]]
-		if !ok || full.Labels[LabelIndex] != strconv.Itoa(at.index) {
-			continue
-		}
-		if full.IP.IsValid() {
-			at.ip = full.IP // a stopped container's address is not always told
-		}
-		full.IP, at.ports = at.ip, full.Ports
-		containers = append(containers, full)
-	}
-	c.site = s
-	return containers, nil
 }

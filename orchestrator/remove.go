@@ -21,8 +21,11 @@ func (c *Cluster) removeAll(ctx context.Context) error {
 
 // removeCluster removes everything that carries the cluster's label.
 func removeCluster(ctx context.Context, eng Engine, cluster string) (Removed, error) {
+	return removeLabelled(ctx, eng, cluster, map[string]string{LabelCluster: cluster})
+}
+
+func removeLabelled(ctx context.Context, eng Engine, cluster string, label map[string]string) (Removed, error) {
 	removed := Removed{Cluster: cluster}
-	label := map[string]string{LabelCluster: cluster}
 	containers, err := eng.Containers(ctx, label)
 	if err != nil {
 		return removed, fmt.Errorf("list containers: %w", err)
@@ -66,6 +69,70 @@ func removeNetwork(ctx context.Context, eng Engine, n Network) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// orphaned reports whether a cluster's keeper is dead and nobody wants what it
+// left: neither detached, nor to be kept for a look.
+func orphaned(s Spec, owner Owner) bool {
+	alive, known := owner.Alive()
+	return known && !alive && !owner.Detached && !s.KeepOnFailure
+}
+
+// sweep removes what keepers that were killed left behind, and returns the
+// networks that stay. Those of this cluster's name are waited for, the others
+// go while the nodes start.
+func (c *Cluster) sweep(ctx context.Context, networks []Network) []Network {
+	var stay []Network
+	for _, n := range networks {
+		name := n.Labels[LabelCluster]
+		spec, err := specOf(n.Labels)
+		owner := ownerOf(n.Labels)
+		if name == "" || err != nil || !orphaned(spec, owner) {
+			stay = append(stay, n)
+			continue
+		}
+		remove := func() error {
+			err := RemoveOwned(context.WithoutCancel(ctx), c.eng, name, owner)
+			if err != nil {
+				c.note("", "what process %d left of %s is still there: %v", owner.PID, name, err)
+			} else {
+				c.note("", "removed what process %d, which is gone, left of %s", owner.PID, name)
+			}
+			return err
+		}
+		if name != c.spec.Name {
+			c.wg.Go(func() { _ = remove() }) // told as a note
+		} else if remove() != nil {
+			stay = append(stay, n)
+		}
+	}
+	return stay
+}
+
+// RemoveOwned removes what one owner made of a cluster, and nothing that another
+// one made under the same name. It is for an owner that is gone: requests that
+// it had sent may still be carried out, so it looks until nothing comes any more,
+// for up to 30 s. Nothing to remove is no error.
+func RemoveOwned(ctx context.Context, eng Engine, cluster string, owner Owner) error {
+	const quietLooks = 3
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	label := map[string]string{LabelCluster: cluster, LabelOwner: mustJSON(owner)}
+	for quiet := 0; ; {
+		removed, err := removeLabelled(ctx, eng, cluster, label)
+		if err == nil && len(removed.Containers)+len(removed.Networks) == 0 {
+			if quiet++; quiet == quietLooks {
+				return nil
+			}
+		} else {
+			quiet = 0
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }

@@ -83,9 +83,22 @@ type Spec struct {
 
 	// Restart policy of each node.
 	Restart RestartPolicy `json:"restart,omitzero"`
+	// OnFailed says what becomes of the others when a node of a formed cluster
+	// fails for good: "keep" (default) or "stop-cluster".
+	OnFailed FailedMode `json:"on_failed,omitempty"`
+	// KeepOnFailure leaves containers and network in place when the cluster
+	// does not form, or is stopped by OnFailed, so that somebody can look.
+	// Nothing but `beamyard down`, or [Prune] by age, removes them then.
+	KeepOnFailure bool `json:"keep_on_failure,omitempty"`
+	// KeepDumps is a folder that crash dumps of nodes are copied to, mode 0600,
+	// before the next run or the removal takes them. It should be absolute, as
+	// the next supervisor may have another working folder. Default "": none. A
+	// dump shows the whole VM, its cookie included.
+	KeepDumps string `json:"keep_dumps,omitempty"`
 
-	// ReadyTimeout is the deadline of the whole cluster. Default 30 s, counted
-	// from the first container's creation.
+	// ReadyTimeout is the deadline of the whole cluster, counted from the first
+	// container's creation. Default 30 s, and 2 s more for each node above 10:
+	// that many boot one after the other on a small machine.
 	ReadyTimeout time.Duration `json:"ready_timeout,omitempty"`
 	// StopGrace is how long a node may take to stop before SIGKILL. Default
 	// 5 s; the engine counts whole seconds.
@@ -120,6 +133,15 @@ type PortSpec struct {
 	Container int `json:"container"`
 	Host      int `json:"host,omitempty"` // 0: a free one is chosen and pinned
 }
+
+// FailedMode says what a node's final failure means for the cluster.
+type FailedMode string
+
+// The modes of [Spec].OnFailed.
+const (
+	FailedKeep        FailedMode = "keep"
+	FailedStopCluster FailedMode = "stop-cluster"
+)
 
 // MeshMode says who connects the nodes with each other.
 type MeshMode string

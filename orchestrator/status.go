@@ -66,7 +66,9 @@ const (
 type Exit struct {
 	Class  ExitClass `json:"class"`
 	Code   int       `json:"code"`
-	Reason string    `json:"reason,omitempty"` // a start error's text, a crash slogan
+	Reason string    `json:"reason,omitempty"` // a start error's text, or the line that tells why
+	Slogan string    `json:"slogan,omitempty"` // of the crash dump that the run left
+	Dump   string    `json:"dump,omitempty"`   // where that was copied to: see [Spec].KeepDumps
 	At     time.Time `json:"at,omitzero"`
 }
 
@@ -108,6 +110,7 @@ type NodeStatus struct {
 	Incarnation   int          `json:"incarnation"`      // the n-th start of this container
 	RestartCount  int          `json:"restart_count"`    // restarts after crashes, ever
 	Restarts      string       `json:"restarts,omitempty"`
+	DroppedLines  uint64       `json:"dropped_lines,omitempty"` // of its output, no longer kept in the ring
 	StartedAt     time.Time    `json:"started_at,omitzero"`
 	StoppedAt     time.Time    `json:"stopped_at,omitzero"`
 	NextRestartAt time.Time    `json:"next_restart_at,omitzero"`

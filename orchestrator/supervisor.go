@@ -85,6 +85,12 @@ func (s *supervisor) begin(now time.Time, forming bool) []action {
 // step takes one message and returns what is to be done.
 func (s *supervisor) step(msg message, now time.Time) []action {
 	s.now, s.out = now, nil
+	if s.over {
+		if msg, ok := msg.(msgCommand); ok {
+			s.do(actReply{msg.waiter, ErrClosed})
+		}
+		return s.out
+	}
 	switch msg := msg.(type) {
 	case msgTick:
 	case msgSubscribed:
@@ -125,7 +131,7 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 		s.swept(msg)
 	case msgAutopsy:
 		if m, stale := s.stale(msg.report); !stale && m.ending != nil {
-			m.ending.autopsy, m.ending.slogan = true, msg.slogan
+			m.ending.autopsy, m.ending.findings = true, msg.findings
 			m.oom = m.oom || msg.oom
 		}
 	case msgCommand:
@@ -154,6 +160,10 @@ func (s *supervisor) settle() {
 	}
 	s.evaluate()
 	s.checkForming()
+	s.checkFailed()
+	if s.over {
+		return
+	}
 	if !s.listAt.IsZero() && !s.now.Before(s.listAt) && !s.removing {
 		s.listAt = s.now.Add(listEvery)
 		s.compare()
@@ -250,7 +260,43 @@ func (s *supervisor) checkForming() {
 	}
 	s.cause = s.explain(kind)
 	s.emit(EventPhase, "", "giving up: %v", kind)
+	if s.spec.KeepOnFailure {
+		s.leave()
+		return
+	}
 	s.bringDown()
+}
+
+// checkFailed brings a formed cluster down when one of its nodes failed for
+// good, where the spec wants that.
+func (s *supervisor) checkFailed() {
+	if s.spec.OnFailed != FailedStopCluster {
+		return
+	}
+	if failed := s.failed(); failed != nil {
+		s.cause = failed
+		s.emit(EventPhase, "", "stopping the cluster: %s failed", failed.Problems[0].Node)
+		s.bringDown()
+	}
+}
+
+// leave ends the supervision and keeps what there is.
+func (s *supervisor) leave() {
+	s.emit(EventPhase, "", "kept for a look: remove it with `beamyard down %s`", s.spec.Name)
+	s.end(s.cause)
+}
+
+// end answers everybody and says that it is over.
+func (s *supervisor) end(err error) {
+	s.over = true
+	for _, w := range s.downers {
+		s.do(actReply{w, err})
+	}
+	for _, m := range s.nodes {
+		s.answer(&m.startWaiters, ErrClosed)
+		s.answer(&m.stopWaiters, nil)
+	}
+	s.do(actDone{err})
 }
 
 // explain lists the nodes that are not Ready, those that ended first: the
@@ -277,6 +323,9 @@ func (s *supervisor) explain(kind error) *ClusterError {
 // lookCloser is the advice where nothing better is known. A cluster that never
 // formed is removed, and its logs with it.
 func (s *supervisor) lookCloser(m *member) string {
+	if s.spec.KeepOnFailure {
+		return fmt.Sprintf("look: beamyard logs %[1]s/%[2]s, beamyard inspect %[1]s/%[2]s; remove it: beamyard down %[1]s", s.spec.Name, m.name)
+	}
 	if s.formed {
 		return fmt.Sprintf("beamyard logs %s --tail 50", m.name)
 	}
@@ -308,22 +357,22 @@ func (s *supervisor) checkDown() {
 		return
 	}
 	s.removing = true
+	if s.cause != nil && s.spec.KeepOnFailure && len(s.downers) == 0 {
+		s.leave()
+		return
+	}
 	s.do(actRemove{})
 }
 
 func (s *supervisor) removed(err error) {
-	s.over = true
 	if err == nil {
 		s.emit(EventPhase, "", "removed: nothing is left")
 	}
 	for _, w := range s.downers {
 		s.do(actReply{w, err})
 	}
-	for _, m := range s.nodes {
-		s.answer(&m.startWaiters, ErrClosed)
-		s.answer(&m.stopWaiters, nil)
-	}
-	s.do(actDone{errors.Join(s.cause, err)})
+	s.downers = nil
+	s.end(errors.Join(s.cause, err))
 }
 
 // snapshot is the cluster's state for users.
@@ -340,6 +389,14 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// plural picks the word for a number.
+func plural(n uint64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 func joinNames(nodes []*member) string {

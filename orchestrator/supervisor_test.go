@@ -106,7 +106,9 @@ func (s *script) signal(node, number string) {
 }
 
 // autopsy ends the look at a node's exit.
-func (s *script) autopsy(node, slogan string) { s.send(msgAutopsy{s.report(node), slogan, false}) }
+func (s *script) autopsy(node, slogan string) {
+	s.send(msgAutopsy{s.report(node), findings{reason: slogan}})
+}
 
 // run takes a launched or started node to its first breath.
 func (s *script) run(node string) {
@@ -529,7 +531,12 @@ func TestPausedIsDegraded(t *testing.T) {
 func TestSupervisorInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &script{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-		spec := Spec{Name: "demo", Image: "x", Nodes: NodeNames(rapid.IntRange(1, 4).Draw(t, "nodes"))}.Defaulted()
+		spec := Spec{
+			Name: "demo", Image: "x", Nodes: NodeNames(rapid.IntRange(1, 4).Draw(t, "nodes")),
+			OnFailed:      rapid.SampledFrom([]FailedMode{FailedKeep, FailedStopCluster}).Draw(t, "on_failed"),
+			KeepOnFailure: rapid.Bool().Draw(t, "keep"),
+			Restart:       RestartPolicy{Mode: rapid.SampledFrom([]RestartMode{RestartNo, RestartOnFailure, RestartAlways}).Draw(t, "mode")},
+		}.Defaulted()
 		s.sup = newSupervisor(spec, func() float64 { return 0.5 })
 		busy := map[string]string{} // the engine call under way for each node
 		stopped := map[string]bool{}
@@ -550,7 +557,14 @@ func TestSupervisorInvariants(t *testing.T) {
 					call, r = "start", a.report
 				case actStop:
 					call, r = "stop", a.report
+				case actEmit:
+					if e := a.event; e.Kind == EventExit && (e.Exit == nil || e.Exit.Class == "") {
+						t.Fatalf("an end that is not understood is told: %+v", e)
+					}
 				case actRemove:
+					if s.sup.cause != nil && spec.KeepOnFailure && !down {
+						t.Fatal("removal of what was to be kept")
+					}
 					for n, b := range busy {
 						t.Fatalf("removal while %s of %s is under way", b, n)
 					}
@@ -564,7 +578,7 @@ func TestSupervisorInvariants(t *testing.T) {
 					t.Fatalf("%s of %s while %s is under way", call, r.node, busy[r.node])
 				}
 				busy[r.node] = call
-				if call != "stop" && (down || stopped[r.node]) {
+				if call != "stop" && (down || s.sup.down || stopped[r.node]) {
 					t.Fatalf("%s of %s, which nobody wants", call, r.node)
 				}
 			}
@@ -608,7 +622,7 @@ func TestSupervisorInvariants(t *testing.T) {
 			case 8:
 				msg = msgProven{r}
 			case 9:
-				msg = msgAutopsy{r, rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "slogan"), false}
+				msg = msgAutopsy{r, findings{reason: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "slogan")}}
 			case 10:
 				msg = msgTick{}
 			case 11:
@@ -631,7 +645,14 @@ func TestSupervisorInvariants(t *testing.T) {
 				}
 			}
 			check(s.sup.step(msg, s.now))
-			down = down || s.sup.down
+			for _, m := range s.sup.nodes {
+				if len(m.hist.recent) > spec.Restart.Max {
+					t.Fatalf("%s was restarted %d times in %s", m.name, len(m.hist.recent), spec.Restart.Window)
+				}
+				if m.state == BackingOff && m.ending == nil && m.restart.IsZero() && m.busy == idle {
+					t.Fatalf("%s waits for a restart that never comes", m.name)
+				}
+			}
 			if at := s.sup.wake(); !at.IsZero() && at.Before(s.now) && !s.sup.removing {
 				t.Fatalf("wants to be called at %s, which is %s ago", at, s.now.Sub(at))
 			}

@@ -41,6 +41,9 @@ type config struct {
 	Mesh         string            `yaml:"mesh"`
 	NetTick      duration          `yaml:"net_tick"`
 	Restart      restart           `yaml:"restart"`
+	OnFailed     string            `yaml:"on_failed"`
+	KeepOnFail   bool              `yaml:"keep_on_failure"`
+	KeepDumps    string            `yaml:"keep_dumps"` // relative to the file's folder
 	ReadyTimeout duration          `yaml:"ready_timeout"`
 	StopGrace    duration          `yaml:"stop_grace"`
 	OutputLines  int               `yaml:"output_lines"`
@@ -102,6 +105,9 @@ func readConfig(path string) (orchestrator.Spec, error) {
 	}
 	s := c.spec()
 	folder := filepath.Dir(path)
+	if s.KeepDumps != "" && !filepath.IsAbs(s.KeepDumps) {
+		s.KeepDumps = filepath.Join(folder, s.KeepDumps)
+	}
 	switch {
 	case s.Source == "" && s.Image == "":
 		s.Source = folder
@@ -134,6 +140,7 @@ func (c config) spec() orchestrator.Spec {
 			SuccessCodes: c.Restart.SuccessCodes,
 		},
 		ReadyTimeout: time.Duration(c.ReadyTimeout), StopGrace: time.Duration(c.StopGrace),
+		OnFailed: orchestrator.FailedMode(c.OnFailed), KeepOnFailure: c.KeepOnFail, KeepDumps: c.KeepDumps,
 		OutputLines: c.OutputLines, Memory: int64(c.Memory), CPUs: c.CPUs,
 	}
 	if c.Nodes.counted {

@@ -56,6 +56,9 @@ restart:
   success_codes: [143]
 ready_timeout: 1m30s
 stop_grace: 3s
+on_failed: stop-cluster
+keep_on_failure: true
+keep_dumps: /tmp/dumps
 output_lines: 500
 memory: 512MiB
 cpus: 1.5
@@ -84,7 +87,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 			Mode: orchestrator.RestartAlways, Backoff: 500 * time.Millisecond, MaxBackoff: time.Minute, Jitter: 0.2,
 			Max: 7, Window: 90 * time.Minute, ResetAfter: 2 * time.Minute, SuccessCodes: []int{143},
 		},
-		ReadyTimeout: 90 * time.Second, StopGrace: 3 * time.Second, OutputLines: 500, Memory: 512 << 20, CPUs: 1.5,
+		ReadyTimeout: 90 * time.Second, StopGrace: 3 * time.Second, OnFailed: orchestrator.FailedStopCluster, KeepOnFailure: true, KeepDumps: "/tmp/dumps", OutputLines: 500, Memory: 512 << 20, CPUs: 1.5,
 	}
 	got := c.spec()
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
@@ -174,7 +177,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, command, cookie, cpus, dist_port, domain, env, epmd, host_port, http_check, http_port, image, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, output_lines, pool, ready_timeout, restart, secrets, source, stop_grace"
+	all := "its keys: app, base_image, basename, command, cookie, cpus, dist_port, domain, env, epmd, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, on_failed, output_lines, pool, ready_timeout, restart, secrets, source, stop_grace"
 	for text, want := range map[string]string{
 		"nods: 3":                         `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,

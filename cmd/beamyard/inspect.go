@@ -103,6 +103,12 @@ func (d nodeDetails) rows(a *app) [][]cell {
 	add("runs", fmt.Sprintf("%d, %s after crashes", d.Incarnation, plural(d.RestartCount, "restart")))
 	if d.LastExit != nil {
 		add("last exit", d.LastExit.String())
+		add("exit reason", d.LastExit.Reason)
+		add("slogan", d.LastExit.Slogan)
+		add("crash dump", d.LastExit.Dump)
+	}
+	if d.DroppedLines > 0 {
+		add("output", fmt.Sprintf("%d lines are no longer kept (output_lines)", d.DroppedLines))
 	}
 	add("container", d.Container)
 	add("id", d.ContainerID)

@@ -21,6 +21,9 @@ type logsCmd struct {
 	Tail       tail     `default:"50" placeholder:"N" help:"The last N lines of each node and stream, or \"all\" (${default})."`
 	Stream     string   `enum:"stdout,stderr," default:"" placeholder:"stdout|stderr" help:"Only this stream."`
 	Since      since    `placeholder:"TIME" help:"Only lines since then: 5m (ago), or 2026-01-31T12:00:00Z."`
+	SinceRest  bool     `name:"since-restart" help:"Only the present run of each node, or its last."`
+	RunNo      int      `name:"run" placeholder:"N" help:"Only the N-th run (see runs in beamyard inspect)."`
+	Grep       string   `placeholder:"RE" help:"Only lines that match this regular expression; --tail counts them."`
 	Timestamps bool     `short:"t" help:"Begin each line with its time."`
 }
 
@@ -31,7 +34,8 @@ line of JSON for each line.
 Examples:
   beamyard logs                      the last 50 lines of each node
   beamyard logs n1 n2 -f --tail 0    only what is new
-  beamyard logs --stream stderr --since 10m`
+  beamyard logs --stream stderr --since 10m
+  beamyard logs n2 --since-restart --grep 'error|warn'`
 }
 
 // Run prints logs.
@@ -52,6 +56,7 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 	q := orchestrator.LogQuery{
 		Nodes: nodes, Stream: orchestrator.Stream(c.Stream), Tail: int(c.Tail),
 		Since: c.Since.before(a.now()), Follow: c.Follow,
+		SinceRestart: c.SinceRest, Run: c.RunNo, Grep: c.Grep,
 	}
 	printer := newLinePrinter(a, found.Nodes, c.Timestamps)
 	client, err := control.Dial(ctx, cluster)

@@ -34,7 +34,8 @@ type cli struct {
 	Prune      pruneCmd   `cmd:"" help:"Remove what clusters of dead processes left behind."`
 	VersionCmd versionCmd `cmd:"" name:"version" help:"Print the version."`
 
-	Supervise superviseCmd `cmd:"" hidden:"" help:"Keep a detached cluster; started by up -d."`
+	Supervise superviseCmd `cmd:"" help:"Keep a detached cluster whose supervisor is gone, in the foreground."`
+	Watchdog  watchdogCmd  `cmd:"" hidden:"" help:"Remove a cluster whose up is killed; started by up."`
 }
 
 const description = `Clusters of Elixir/BEAM nodes as Docker containers.

@@ -151,6 +151,16 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"gone": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(nothingLeft(context.Background(), ts.Getenv("C")))
 	},
+	// eventually-gone: it has nothing within 10 s, and the watchdog is gone too.
+	"eventually-gone": func(ts *testscript.TestScript, neg bool, args []string) {
+		var err error
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+			if err = nothingLeft(context.Background(), ts.Getenv("C")); err == nil {
+				return
+			}
+		}
+		ts.Fatalf("%v", err)
+	},
 	// kill-supervisor: as a crash of the background process, or the OOM killer.
 	"kill-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
 		socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "beamyard", ts.Getenv("C")+".sock")

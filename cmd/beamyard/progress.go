@@ -47,8 +47,9 @@ type plainProgress struct {
 func (p *plainProgress) event(e orchestrator.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// Pairs grow with the square of the nodes; Ready says that all are there.
-	if p.closed || e.Kind == orchestrator.EventMesh {
+	// Pairs grow with the square of the nodes; Ready says that all are there. An
+	// end is told by the state that follows it, with what is done about it.
+	if p.closed || e.Kind == orchestrator.EventMesh || e.Kind == orchestrator.EventExit {
 		return
 	}
 	fmt.Fprintf(p.out, "%6.1fs  %s\n", e.Time.Sub(p.start).Seconds(), e.Text)

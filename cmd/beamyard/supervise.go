@@ -15,14 +15,26 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/control"
 )
 
-// superviseCmd is the background process of `up -d`. See the package
-// documentation for how it is spoken to.
+// superviseCmd adopts a cluster in the foreground. With a request it is the
+// background process of `up -d`: see the package documentation for how that is
+// spoken to.
 type superviseCmd struct {
-	Name string `arg:"" help:"Name of the cluster, for who looks at the list of processes."`
+	Name    string `arg:"" help:"Name of the cluster."`
+	Request bool   `hidden:"" help:"Read what to supervise from stdin, and report on stdout."`
+}
+
+func (superviseCmd) Help() string {
+	return `Nodes go on without their supervisor, but nothing restarts what crashes. This
+takes them over as they are, handles what happened meanwhile, and says what
+happens on stderr. Ctrl-C ends the supervision and leaves the nodes. In the
+background: beamyard up NAME -d.`
 }
 
 // Run keeps a cluster until it is taken down. SIGTERM ends only the supervision.
 func (c *superviseCmd) Run(ctx context.Context, a *app) error {
+	if !c.Request {
+		return c.adopt(ctx, a)
+	}
 	// The report goes to a parent that may be gone.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
@@ -48,20 +60,54 @@ func (c *superviseCmd) Run(ctx context.Context, a *app) error {
 func (c *superviseCmd) supervise(ctx context.Context, a *app, report func(error)) error {
 	var req superviseRequest
 	if err := json.NewDecoder(a.in).Decode(&req); err != nil {
-		return usagef("beamyard up -d", "supervise reads a spec from stdin: %v", err)
+		return usagef("beamyard supervise NAME", "supervise --request reads a spec from stdin: %v", err)
 	}
 	eng, err := a.engine(ctx)
 	if err != nil {
 		return err
 	}
 	defer eng.Close()
+	return c.keep(ctx, a, eng, req, report)
+}
+
+// adopt supervises what the labels tell of.
+func (c *superviseCmd) adopt(ctx context.Context, a *app) error {
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	found, err := orchestrator.Find(ctx, eng, c.Name)
+	if err != nil {
+		return err
+	}
+	if found.Orphaned() {
+		return orchestrator.WithHint(fmt.Errorf("%s was left behind by process %d, which kept it in the foreground", c.Name, found.Owner.PID), "remove it: beamyard down %s", c.Name)
+	}
+	err = c.keep(ctx, a, eng, superviseRequest{Spec: found.Spec, Adopt: true}, func(err error) {
+		if err == nil {
+			a.say("%s is supervised; Ctrl-C ends that and leaves its nodes", c.Name)
+		}
+	})
+	if err == nil && ctx.Err() != nil {
+		a.say("%s goes on, unsupervised", c.Name)
+		return errInterrupted
+	}
+	return err
+}
+
+// keep supervises a cluster; report is told nil once it is Ready.
+func (c *superviseCmd) keep(ctx context.Context, a *app, eng orchestrator.Engine, req superviseRequest, report func(error)) error {
 	req.Spec.Owner = orchestrator.Self(true)
 	cluster, err := orchestrator.New(req.Spec, eng, orchestrator.Options{Adopt: req.Adopt})
 	if err != nil {
 		return err
 	}
 	socket, err := control.Listen(req.Spec.Name)
-	if errors.Is(err, control.ErrSupervised) {
+	switch {
+	case errors.Is(err, control.ErrSupervised) && req.Adopt:
+		return orchestrator.WithHint(fmt.Errorf("%s is supervised already", req.Spec.Name), "see it: beamyard ps %s", req.Spec.Name)
+	case errors.Is(err, control.ErrSupervised):
 		return errUp(req.Spec.Name)
 	}
 	if err != nil {
@@ -83,7 +129,7 @@ func (c *superviseCmd) supervise(ctx context.Context, a *app, report func(error)
 		}) // ends with work
 	})
 	wg.Go(func() {
-		if cluster.WaitReady(work) == nil {
+		if err := cluster.WaitReady(work); err == nil {
 			report(nil)
 		}
 	})

@@ -71,16 +71,7 @@ func supervised(ctx context.Context, eng orchestrator.Engine, cluster string) (*
 	if missing != nil {
 		return nil, missing
 	}
-	return nil, orchestrator.WithHint(err, "supervise it again: %s", upAgain(found.Spec))
-}
-
-// upAgain is the command that starts a supervisor for what runs already.
-func upAgain(s orchestrator.Spec) string {
-	what := s.Source
-	if what == "" {
-		what = s.Image
-	}
-	return fmt.Sprintf("beamyard up %s --name %s -n %d -d", what, s.Name, len(s.Nodes))
+	return nil, orchestrator.WithHint(err, "supervise it again: beamyard up %s -d", found.Cluster)
 }
 
 // supervisorPatience is how long a supervisor may take to say how it is. Its

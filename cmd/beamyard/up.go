@@ -16,7 +16,7 @@ import (
 )
 
 type upCmd struct {
-	What        string        `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile, or an image (default: this folder)."`
+	What        string        `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile, an image, or with -d the name of a cluster that is up (default: this folder)."`
 	Nodes       *int          `short:"n" placeholder:"N" help:"How many nodes (3)."`
 	Name        string        `help:"Name of the cluster (the folder's or the image's)."`
 	File        string        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
@@ -24,6 +24,8 @@ type upCmd struct {
 	WaitTimeout time.Duration `placeholder:"30s" help:"How long it may take to be ready."`
 	Env         []string      `short:"e" sep:"none" placeholder:"K=V" help:"Environment of every node; K alone takes ours. May be repeated."`
 	Base        string        `placeholder:"auto" help:"What a Mix project is built on: auto, trixie, bookworm, or an image."`
+	KeepFailed  bool          `name:"keep-on-failure" help:"Leave containers and network for a look when the cluster fails."`
+	KeepDumps   string        `placeholder:"DIR" help:"Copy crash dumps of nodes there; they show the cookie."`
 	Progress    string        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
 }
 
@@ -59,13 +61,17 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	found, err := orchestrator.Find(ctx, eng, spec.Name)
+	found, err := findLive(ctx, a, eng, spec.Name)
 	exists := err == nil
 	switch {
 	case err != nil && !errors.Is(err, orchestrator.ErrNoCluster):
 		return err
 	case exists && !c.Detach:
 		return errUp(found.Spec.Name)
+	case exists && spec.Source == found.Spec.Name: // `up NAME`
+		if spec, err = c.over(found.Spec); err != nil {
+			return err
+		}
 	}
 
 	p := newProgress(c.Progress, a.err, a.now)
@@ -87,6 +93,20 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	return u.foreground(ctx)
 }
 
+// findLive is [orchestrator.Find], once what a killed `up` left of that name is
+// removed.
+func findLive(ctx context.Context, a *app, eng orchestrator.Engine, name string) (orchestrator.Found, error) {
+	found, err := orchestrator.Find(ctx, eng, name)
+	if err != nil || !found.Orphaned() {
+		return found, err
+	}
+	a.say("removing what process %d, which is gone, left of %s", found.Owner.PID, name)
+	if err := orchestrator.RemoveOwned(ctx, eng, name, found.Owner); err != nil {
+		return found, err
+	}
+	return orchestrator.Find(ctx, eng, name)
+}
+
 // errUp says that a name is taken, and what to type.
 func errUp(name string) error {
 	return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrClusterExists, name),
@@ -105,6 +125,11 @@ func (c *upCmd) spec() (orchestrator.Spec, error) {
 	if spec.Name == "" {
 		spec.Name = defaultName(spec)
 	}
+	return c.over(spec)
+}
+
+// over puts what the flags say over a spec.
+func (c *upCmd) over(spec orchestrator.Spec) (orchestrator.Spec, error) {
 	if c.Nodes != nil {
 		if len(spec.Nodes) > 0 && listsNodes(spec.Nodes) {
 			return spec, usagef("leave -n out, or write `nodes: 3` there", "%s lists its nodes by name", configName)
@@ -121,6 +146,14 @@ func (c *upCmd) spec() (orchestrator.Spec, error) {
 	}
 	if c.Base != "" {
 		spec.BaseImage = c.Base
+	}
+	spec.KeepOnFailure = spec.KeepOnFailure || c.KeepFailed
+	if c.KeepDumps != "" {
+		dir, err := filepath.Abs(c.KeepDumps)
+		if err != nil {
+			return spec, fmt.Errorf("find folder %s: %w", c.KeepDumps, err)
+		}
+		spec.KeepDumps = dir
 	}
 	for _, kv := range c.Env {
 		key, value, given := strings.Cut(kv, "=")

@@ -99,8 +99,8 @@ func (u *up) startSupervisor(adopt bool) (*child, error) {
 	}
 	defer write.Close()
 
-	cmd := exec.Command(self, "supervise", u.spec.Name) //nolint:noctx // it outlives this command on purpose
-	cmd.Dir = "/"                                       // the folder that we are in may go away
+	cmd := exec.Command(self, "supervise", u.spec.Name, "--request") //nolint:noctx // it outlives this command on purpose
+	cmd.Dir = "/"                                                    // the folder that we are in may go away
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), write, log
 	cmd.SysProcAttr = ownSession()
 	if err := cmd.Start(); err != nil {

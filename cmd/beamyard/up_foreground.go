@@ -11,6 +11,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
 // foreground keeps the cluster in this process until Ctrl-C or `down`.
@@ -28,6 +29,10 @@ func (u *up) foreground(ctx context.Context) error {
 	socket, err := control.Listen(u.spec.Name)
 	if err != nil {
 		return u.listenError(err)
+	}
+	dog, err := guard(cluster.Spec())
+	if err != nil {
+		return errors.Join(err, socket.Close())
 	}
 	// The cluster outlives the first Ctrl-C: what it says while it stops is shown.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -71,15 +76,12 @@ func (u *up) foreground(ctx context.Context) error {
 		}
 		err := <-ended
 		settle()
-		return u.outcome(ctx, err, <-served)
+		return errors.Join(u.outcome(ctx, err, <-served), u.dismiss(ctx, dog))
 	}
 	settle()
 	outputErr := u.followLogs(ctx, work, stopRunning, cluster)
 	err = u.outcome(ctx, <-ended, <-served)
-	if outputErr != nil {
-		return errors.Join(outputErr, err)
-	}
-	return err
+	return errors.Join(outputErr, err, u.dismiss(ctx, dog))
 }
 
 // followLogs shows the table and then the logs, until the cluster is over.
@@ -122,6 +124,17 @@ func (u *up) outcome(ctx context.Context, ran, served error) error {
 		return nil
 	}
 	return errors.Join(ran, served)
+}
+
+// dismiss lets the watchdog go, unless something is left that nobody wants to
+// keep: it then goes on with the removal when this process ends.
+func (u *up) dismiss(ctx context.Context, dog *watchdog.Dog) error {
+	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
+	defer cancel()
+	if u.spec.KeepOnFailure || u.gone(looking) {
+		return dog.Release()
+	}
+	return nil
 }
 
 // gone looks whether the engine has nothing of the cluster: one that was

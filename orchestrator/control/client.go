@@ -96,6 +96,7 @@ func (c *Client) Logs(ctx context.Context, query orchestrator.LogQuery, fn func(
 	q := url.Values{
 		"node": query.Nodes, "stream": {string(query.Stream)},
 		"tail": {strconv.Itoa(query.Tail)}, "follow": {strconv.FormatBool(query.Follow)},
+		"run": {strconv.Itoa(query.Run)}, "since-restart": {strconv.FormatBool(query.SinceRestart)}, "grep": {query.Grep},
 	}
 	if !query.Since.IsZero() {
 		q.Set("since", query.Since.Format(time.RFC3339Nano))

@@ -125,11 +125,13 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) logs(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	query := orchestrator.LogQuery{Nodes: q["node"], Stream: orchestrator.Stream(q.Get("stream"))}
-	var errs [3]error
+	query := orchestrator.LogQuery{Nodes: q["node"], Stream: orchestrator.Stream(q.Get("stream")), Grep: q.Get("grep")}
+	var errs [5]error
 	query.Tail, errs[0] = parse(q.Get("tail"), strconv.Atoi)
 	query.Since, errs[1] = parse(q.Get("since"), func(v string) (time.Time, error) { return time.Parse(time.RFC3339Nano, v) })
 	query.Follow, errs[2] = parse(q.Get("follow"), strconv.ParseBool)
+	query.Run, errs[3] = parse(q.Get("run"), strconv.Atoi)
+	query.SinceRestart, errs[4] = parse(q.Get("since-restart"), strconv.ParseBool)
 	if err := errors.Join(errs[:]...); err != nil {
 		refuse(w, err)
 		return

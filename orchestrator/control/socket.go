@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/gofrs/flock"
@@ -116,6 +117,9 @@ func Listen(cluster string) (net.Listener, error) {
 		return nil, err
 	}
 	path := file(folder, cluster, ".sock")
+	if answers(cluster, folder) {
+		return nil, ErrSupervised
+	}
 	if len(path) > maxPath {
 		return nil, orchestrator.WithHint(fmt.Errorf("control socket %s: its path has %d bytes, a unix socket's at most %d", path, len(path), maxPath),
 			"set XDG_RUNTIME_DIR to a folder with a shorter path")
@@ -138,6 +142,22 @@ func Listen(cluster string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("close the control socket to others: %w", err), l.Close())
 	}
 	return l, nil
+}
+
+// answers tells whether a supervisor of the cluster listens in a folder other
+// than ours: one that was started with another environment has its lock there.
+func answers(cluster, ours string) bool {
+	all, _ := lookedIn() // an error says that there are fewer folders
+	for _, folder := range all {
+		if folder == ours {
+			continue
+		}
+		if conn, err := net.DialTimeout("unix", file(folder, cluster, ".sock"), time.Second); err == nil {
+			conn.Close()
+			return true
+		}
+	}
+	return false
 }
 
 // acquire locks a file that its holder removes. One that was removed between

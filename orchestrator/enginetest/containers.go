@@ -23,6 +23,7 @@ type container struct {
 	more    chan struct{} // closed and replaced with each record and each exit
 	runs    int
 	process *Process // of the present run
+	files   map[string]kept
 }
 
 // CreateContainer implements orchestrator.Containers.
@@ -74,7 +75,9 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 	}
 	c.runs++
 	c.ip = e.address(c)
-	c.state = orchestrator.ContainerState{Status: "running", Running: true, PID: 1000 + e.serial, StartedAt: e.now()}
+	c.state = orchestrator.ContainerState{ // a running one still tells when its last run ended
+		Status: "running", Running: true, PID: 1000 + e.serial, StartedAt: e.now(), FinishedAt: c.state.FinishedAt,
+	}
 	e.emit(c, "start")
 	e.run(c, program) //nolint:contextcheck // a container outlives the call that started it
 	return nil

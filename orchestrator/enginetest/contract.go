@@ -56,6 +56,7 @@ var contract = []struct {
 	{"a container that the engine cannot start says so", (*suite).testCannotStart},
 	{"a missing command is found by the init", (*suite).testNoCommand},
 	{"a container has its hostname and environment", (*suite).testInside},
+	{"a file is read, running or not", (*suite).testFile},
 	{"the engine tells of itself", (*suite).testInfo},
 }
 

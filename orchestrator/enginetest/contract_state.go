@@ -1,7 +1,9 @@
 package enginetest
 
 import (
+	"io"
 	"slices"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 )
@@ -47,4 +49,32 @@ func (s *suite) testInfo() {
 	if info.CPUs < 1 || info.Version == "" || info.APIVersion == "" || info.Host == "" || info.Endpoint == "" || info.Time.IsZero() {
 		s.t.Errorf("info %+v", info)
 	}
+}
+
+func (s *suite) testFile() {
+	const path, text = "/tmp/note", "what it wrote"
+	id := s.run("write", path, text)
+	s.waiting(id)
+	read := func() (string, time.Time) {
+		content, modified, err := s.eng.OpenFile(s.ctx(), id, path)
+		s.must(err)
+		defer content.Close()
+		data, err := io.ReadAll(content)
+		s.must(err)
+		return string(data), modified
+	}
+	data, modified := read()
+	if data != text || modified.IsZero() {
+		s.t.Errorf("read %q of %v", data, modified)
+	}
+	s.must(s.eng.StopContainer(s.ctx(), id, 10*time.Second))
+	if data, again := read(); data != text || !again.Equal(modified) {
+		s.t.Errorf("read %q of %v once it had stopped; before it was of %v", data, again, modified)
+	}
+	_, _, err := s.eng.OpenFile(s.ctx(), id, "/tmp/nothing")
+	s.is("no file", err, orchestrator.ErrNotFound)
+	_, _, err = s.eng.OpenFile(s.ctx(), id, "/tmp")
+	s.is("a folder", err, orchestrator.ErrNotFound)
+	_, _, err = s.eng.OpenFile(s.ctx(), "gone", path)
+	s.is("no container", err, orchestrator.ErrNotFound)
 }

@@ -2,7 +2,10 @@ package enginetest
 
 import (
 	"context"
+	"encoding/json"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // These are the acts of somebody else on the same engine. Containers are given
@@ -40,6 +43,27 @@ func (e *Engine) pause(name string, paused bool) {
 	c.state.Paused = paused
 	c.state.Status = map[bool]string{true: "paused", false: "running"}[paused]
 	e.emit(c, map[bool]string{true: "pause", false: "unpause"}[paused])
+}
+
+// Relabel replaces the owner in the labels of everything of a cluster, as if
+// another process had made it.
+func (e *Engine) Relabel(cluster string, owner orchestrator.Owner) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	text, err := json.Marshal(owner)
+	if err != nil {
+		panic(err) // plain data
+	}
+	for _, n := range e.networks {
+		if n.Labels[orchestrator.LabelCluster] == cluster {
+			n.Labels[orchestrator.LabelOwner] = string(text)
+		}
+	}
+	for _, c := range e.containers {
+		if c.spec.Labels[orchestrator.LabelCluster] == cluster {
+			c.spec.Labels[orchestrator.LabelOwner] = string(text)
+		}
+	}
 }
 
 // OOM has the kernel kill the container's first process for its memory.

@@ -15,7 +15,7 @@ import (
 //	print N    N lines to each stream     exit N    ends with that code
 //	long N     one line of N characters   wait      until TERM
 //	hostname   prints it                  stubborn  until KILL
-//	env KEY    prints its value
+//	env KEY    prints its value           write PATH TEXT, then until TERM
 //
 // Another entrypoint than the image's is a command that is missing: 127, as an
 // init says.
@@ -44,6 +44,10 @@ func Script(ctx context.Context, p *Process) int {
 		fmt.Fprintln(p.Stdout, lookup(p.Spec, word(1)))
 	case "exit":
 		return number
+	case "write":
+		p.WriteFile(word(1), []byte(word(2)))
+		fmt.Fprintln(p.Stdout, "waiting")
+		return UntilStopped(ctx, p)
 	case "wait":
 		fmt.Fprintln(p.Stdout, "waiting")
 		return UntilStopped(ctx, p)

@@ -38,6 +38,12 @@ func main() {
 		fmt.Println(os.Getenv(os.Args[2]))
 	case "exit":
 		os.Exit(number())
+	case "write":
+		if err := os.WriteFile(os.Args[2], []byte(os.Args[3]), 0o600); err != nil {
+			panic(err)
+		}
+		fmt.Println("waiting")
+		<-term
 	case "wait": // until TERM
 		fmt.Println("waiting")
 		<-term

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/watchdog"
+)
+
+// watchdogCmd is the process that removes a foreground cluster whose `up` was
+// killed. See package watchdog.
+type watchdogCmd struct {
+	Name string `arg:"" help:"Name of the cluster, for who looks at the list of processes."`
+}
+
+// Run waits for the keeper's end. What the keeper's terminal or its user send is
+// not for it: it goes when its keeper does.
+func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
+	ctx = context.WithoutCancel(ctx)
+	charge, orphaned, err := watchdog.Watch(a.in)
+	if err != nil || !orphaned {
+		return err
+	}
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	err = orchestrator.RemoveOwned(ctx, eng, charge.Cluster, charge.Owner)
+	forget(charge.Cluster)
+	return err
+}
+
+// guard starts the watchdog of a cluster that this process keeps.
+func guard(s orchestrator.Spec) (*watchdog.Dog, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	cmd := exec.Command(self, "watchdog", s.Name) //nolint:noctx // it outlives this process on purpose
+	cmd.Dir = "/"                                 // the folder that we are in may go away
+	return watchdog.Start(cmd, watchdog.Charge{Cluster: s.Name, Owner: s.Owner})
+}

@@ -1,0 +1,92 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/beamyard/beamyard/network"
+)
+
+// This file takes over what another supervisor made.
+
+// adoptSite takes over what another supervisor made.
+func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Container, error) {
+	c.phase("adopting %s", c.spec.Name)
+	s.networkID, s.created = n.ID, createdOf(n.Labels)
+	if len(n.Subnets) > 0 {
+		s.subnet = network.Layout(n.Subnets[0])
+		s.direct = s.info.Local && network.Reachable(s.subnet.Gateway)
+	}
+	listed, err := c.eng.Containers(ctx, map[string]string{LabelCluster: c.spec.Name})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	for i, node := range c.spec.Nodes {
+		s.slots[node.Name] = &slot{index: i, placement: placement{ip: s.subnet.Node(i)}}
+	}
+	var containers []Container
+	for _, l := range listed {
+		full, err := c.eng.InspectContainer(ctx, l.ID)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("inspect %s: %w", l.Name, err)
+		}
+		at, ok := s.slots[full.Labels[LabelNode]]
+		if !ok || full.Labels[LabelIndex] != strconv.Itoa(at.index) {
+			continue
+		}
+		if full.IP.IsValid() {
+			at.ip = full.IP // a stopped container's address is not always told
+		}
+		full.IP, at.ports = at.ip, full.Ports
+		containers = append(containers, full)
+		if !full.State.Running && full.State.FinishedAt.After(full.Created) {
+			s.listenFrom(full.State.FinishedAt.Add(-c.spec.StopGrace - adoptSlack))
+		}
+	}
+	c.site = s
+	return containers, c.placeMissing(ctx, s, containers)
+}
+
+// adoptSlack is how much longer than its grace a stop may take.
+const adoptSlack = 2 * time.Second
+
+// listenFrom has the event stream begin at that time, or earlier: the events
+// before the end of a node that nobody supervised tell whether somebody stopped
+// it. The engine keeps its last 256; without them a code other than 0 is taken
+// for a crash.
+func (s *site) listenFrom(at time.Time) {
+	if at.Before(s.listenSince) {
+		s.listenSince = at
+	}
+}
+
+// placeMissing gives host ports to the nodes that have no container: their
+// supervisor died before it made one.
+func (c *Cluster) placeMissing(ctx context.Context, s *site, containers []Container) error {
+	have := map[string]bool{}
+	for _, found := range containers {
+		have[found.Labels[LabelNode]] = true
+	}
+	if len(have) == len(s.slots) {
+		return nil
+	}
+	if err := c.takenPorts(ctx, s); err != nil {
+		return err
+	}
+	for _, node := range s.spec.Nodes {
+		if have[node.Name] {
+			continue
+		}
+		if err := s.holdPorts(s.slots[node.Name], s.spec.HostPort); err != nil {
+			s.release()
+			return fmt.Errorf("%s: %w", node.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+package docker
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// OpenFile implements orchestrator.Containers: GET /containers/{id}/archive,
+// which answers with a tar file of the one file.
+func (e *Engine) OpenFile(ctx context.Context, id, path string) (io.ReadCloser, time.Time, error) {
+	doing := "read " + path + " of " + short(id)
+	body, stat, err := e.cli.CopyFromContainer(ctx, id, path)
+	if err != nil {
+		return nil, time.Time{}, e.failed(doing, err)
+	}
+	archive := tar.NewReader(body)
+	header, err := archive.Next()
+	if err == nil && header.Typeflag != tar.TypeReg {
+		err = fmt.Errorf("it is no regular file: %w", orchestrator.ErrNotFound)
+	}
+	if err != nil {
+		body.Close()
+		return nil, time.Time{}, fmt.Errorf("%s: %w", doing, err)
+	}
+	return file{archive, body}, stat.Mtime, nil
+}
+
+// file reads from the archive and closes the connection.
+type file struct {
+	io.Reader
+	io.Closer
+}
