@@ -11,7 +11,7 @@ export GOFLAGS := $(filter-out -buildvcs%,$(GOFLAGS)) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build test lint fmt bench clean
+.PHONY: help up down build test soak lint fmt bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,10 @@ build: ## build bin/beamyard
 test: ## run every test, those on the real engine included
 	@.ci/prepare go race engine
 	@.ci/leaves-nothing $(GO) test -race -timeout 12m $(TESTFLAGS) ./...
+
+soak: ## break a cluster at random for SOAK=10m, losing nothing; SEED=… plays one again
+	@.ci/prepare go race engine
+	@.ci/leaves-nothing $(GO) test -race -tags soak -count=1 -timeout 0 -v ./orchestrator/soak -soak $(or $(SOAK),10m) $(if $(SEED),-seed $(SEED))
 
 lint: $(LINT) ## check the form and the linters
 	@.ci/prepare go

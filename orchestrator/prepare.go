@@ -120,6 +120,7 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 		return nil, err
 	}
 	c.site = s
+	c.meetNeighbours(s.info)
 	if err := c.place(ctx, s); err != nil {
 		s.release()
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
@@ -128,6 +129,23 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 	}
 	c.phase("starting %s", count(len(c.spec.Nodes), "node"))
 	return nil, nil
+}
+
+// meetNeighbours makes room in the kernel's neighbour table for a mesh that is
+// larger than it holds, as the engine does for its overlay networks, or says
+// what to type where this process may not.
+func (c *Cluster) meetNeighbours(info EngineInfo) {
+	n := len(c.spec.Nodes)
+	limit, known := network.NeighbourLimit()
+	if !info.Local || !known || n*n <= limit*3/4 {
+		return
+	}
+	if err := network.RaiseNeighbourLimit(); err != nil {
+		c.note("", "%d nodes need %d entries of the kernel's neighbour table, which has %d: connections will time out (%v); %s",
+			n, n*n, limit, err, network.NeighbourCommand)
+		return
+	}
+	c.note("", "raised the limit of the kernel's neighbour table from %d: %d nodes need %d entries", limit, n, n*n)
 }
 
 // allowedNoFile is the limit of open files to ask for. An engine refuses one

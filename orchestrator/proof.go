@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -137,16 +138,25 @@ func (s *supervisor) swept(msg msgMesh) {
 	}
 }
 
+// tellMesh tells what changed in whom a node sees, each pair once. It is one
+// event for all: fifty nodes have 1225 pairs, more than the log keeps events.
 func (s *supervisor) tellMesh(m *member, peers []string) {
+	var met, lost []string
 	for _, p := range peers {
 		if other := s.byName[p]; other != nil && m.name < p && !m.sees(other) && !other.sees(m) {
-			s.emit(EventMesh, m.name, "%s and %s are connected", m.name, p)
+			met = append(met, p)
 		}
 	}
 	for _, p := range m.peers {
 		if other := s.byName[p]; other != nil && m.state == Ready && other.state == Ready && !slices.Contains(peers, p) {
-			s.emit(EventMesh, m.name, "%s lost %s", m.name, p)
+			lost = append(lost, p)
 		}
+	}
+	if len(met) > 0 {
+		s.emit(EventMesh, m.name, "%s met %s", m.name, strings.Join(met, ", "))
+	}
+	if len(lost) > 0 {
+		s.emit(EventMesh, m.name, "%s lost %s", m.name, strings.Join(lost, ", "))
 	}
 }
 

@@ -26,7 +26,7 @@ func story(p progress, now func() time.Time, wait func(time.Duration)) {
 	event(orchestrator.EventState, "n10", orchestrator.Creating, "n10 creating")
 	wait(500 * time.Millisecond)
 	event(orchestrator.EventState, "n1", orchestrator.Ready, "n1 ready")
-	event(orchestrator.EventMesh, "n1", "", "n1 and n10 are connected")
+	event(orchestrator.EventMesh, "n1", "", "n1 met n10")
 	event(orchestrator.EventNote, "n10", "", "n10 has another port")
 	wait(250 * time.Millisecond)
 	event(orchestrator.EventState, "n10", orchestrator.Ready, "n10 ready")

@@ -152,7 +152,8 @@ func answers(cluster, ours string) bool {
 		if folder == ours {
 			continue
 		}
-		if conn, err := net.DialTimeout("unix", file(folder, cluster, ".sock"), time.Second); err == nil {
+		dialer := net.Dialer{Timeout: time.Second}
+		if conn, err := dialer.DialContext(context.Background(), "unix", file(folder, cluster, ".sock")); err == nil {
 			conn.Close()
 			return true
 		}
