@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -35,13 +36,15 @@ type member struct {
 	connecting   bool      // it dials its peers
 	connectAt    time.Time // when it may next, after connectDelay; zero: at once
 	connectDelay time.Duration
-	peers        []string  // whom it saw at the last sweep
-	doubtUntil   time.Time // a Ready node that lost its proof is believed until then
+	peers        map[string]bool // whom it saw at the last sweep
+	doubtUntil   time.Time       // a Ready node that lost its proof is believed until then
 
 	hist     history
 	lastExit *Exit
 	ending   *ending
 	restart  time.Time // when a BackingOff node is started again
+
+	withEngine bool // it was stopped because the engine was
 
 	ourKill bool     // a user of ours sent a signal in this run
 	signals []string // sent from elsewhere in this run
@@ -94,7 +97,7 @@ func (m *member) quiet() bool {
 }
 
 // sees reports whether the node saw the peer at the last sweep.
-func (m *member) sees(peer *member) bool { return slices.Contains(m.peers, peer.name) }
+func (m *member) sees(peer *member) bool { return m.peers[peer.name] }
 
 // classify tells the class of an end that nobody of us asked for, from what
 // the engine said and the code. wasReady is whether this run ever was Ready.
@@ -127,7 +130,7 @@ func (m *member) status(s Spec, now time.Time) NodeStatus {
 		Container:     names.Container(m.name),
 		ContainerID:   m.id,
 		PID:           m.pid,
-		Peers:         slices.Clone(m.peers),
+		Peers:         slices.Sorted(maps.Keys(m.peers)),
 		Incarnation:   m.inc,
 		RestartCount:  m.hist.total,
 		StartedAt:     m.startedAt,

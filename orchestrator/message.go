@@ -22,6 +22,9 @@ type (
 	// again: what happened before must be looked up.
 	msgSubscribed struct{}
 
+	// msgUnsubscribed says that the event stream broke.
+	msgUnsubscribed struct{}
+
 	// msgAdopted tells of a container of this cluster that exists already, as
 	// the first message about its node.
 	msgAdopted struct {
@@ -143,25 +146,26 @@ const (
 	cmdDown
 )
 
-func (msgTick) isMessage()       {}
-func (msgSubscribed) isMessage() {}
-func (msgAdopted) isMessage()    {}
-func (msgLaunched) isMessage()   {}
-func (msgStarted) isMessage()    {}
-func (msgStopped) isMessage()    {}
-func (msgKilled) isMessage()     {}
-func (msgEvent) isMessage()      {}
-func (msgSeen) isMessage()       {}
-func (msgLive) isMessage()       {}
-func (msgProven) isMessage()     {}
-func (msgUnproven) isMessage()   {}
-func (msgLost) isMessage()       {}
-func (msgConnected) isMessage()  {}
-func (msgMesh) isMessage()       {}
-func (msgAutopsy) isMessage()    {}
-func (msgCommand) isMessage()    {}
-func (msgForce) isMessage()      {}
-func (msgRemoved) isMessage()    {}
+func (msgTick) isMessage()         {}
+func (msgSubscribed) isMessage()   {}
+func (msgUnsubscribed) isMessage() {}
+func (msgAdopted) isMessage()      {}
+func (msgLaunched) isMessage()     {}
+func (msgStarted) isMessage()      {}
+func (msgStopped) isMessage()      {}
+func (msgKilled) isMessage()       {}
+func (msgEvent) isMessage()        {}
+func (msgSeen) isMessage()         {}
+func (msgLive) isMessage()         {}
+func (msgProven) isMessage()       {}
+func (msgUnproven) isMessage()     {}
+func (msgLost) isMessage()         {}
+func (msgConnected) isMessage()    {}
+func (msgMesh) isMessage()         {}
+func (msgAutopsy) isMessage()      {}
+func (msgCommand) isMessage()      {}
+func (msgForce) isMessage()        {}
+func (msgRemoved) isMessage()      {}
 
 // An action is something that the supervisor wants done. The set is sealed:
 // the switch in [Cluster.perform] names each.

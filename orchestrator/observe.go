@@ -181,3 +181,42 @@ func (s *supervisor) adopt(msg msgAdopted) {
 	s.do(s.followed(m))
 	s.died(m, e, false)
 }
+
+// engineGone takes the break of the event stream. An engine that is stopped
+// stops its containers first, and tells that as `docker stop`: so where every
+// node that ran was stopped from outside just now, nobody meant the nodes.
+func (s *supervisor) engineGone() {
+	var stopped []*member
+	for _, m := range s.nodes {
+		e, at := m.lastExit, m.stoppedAt
+		if m.ending != nil {
+			e = &m.ending.exit
+		}
+		switch {
+		case m.state.Running() && m.ending == nil:
+			return
+		case e != nil && e.Class == ExitStoppedOutside && s.now.Sub(at) < shutdown:
+			stopped = append(stopped, m)
+		}
+	}
+	for _, m := range stopped {
+		m.withEngine = true
+	}
+}
+
+// engineBack starts what the engine stopped with itself. It costs no restart
+// budget: the node did nothing.
+func (s *supervisor) engineBack() {
+	for _, m := range s.nodes {
+		if !m.withEngine || s.down {
+			continue
+		}
+		m.withEngine = false
+		if m.state != Stopped || s.spec.Restart.Mode == RestartNo {
+			continue
+		}
+		s.emit(EventNote, m.name, "%s was stopped with the engine: starting it again", m.name)
+		m.redo = true
+		s.again(m)
+	}
+}

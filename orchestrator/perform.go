@@ -34,9 +34,13 @@ func (c *Cluster) listen(ctx context.Context, ready func()) {
 	since := c.site.listenSince
 	delivered := map[key]bool{}
 	delay := 50 * time.Millisecond
+	broken := false
 	for {
 		err := c.eng.Events(ctx, since, map[string]string{LabelCluster: c.spec.Name}, func() {
-			delay = 50 * time.Millisecond
+			if broken {
+				c.note("", "the engine's event stream is back: looking for what happened meanwhile")
+			}
+			broken, delay = false, 50*time.Millisecond
 			c.box.post(msgSubscribed{})
 			ready()
 		}, func(e ContainerEvent) {
@@ -58,7 +62,11 @@ func (c *Cluster) listen(ctx context.Context, ready func()) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.events.add(Event{Kind: EventNote, Text: fmt.Sprintf("the engine's event stream broke (%v); reconnecting", err)}, time.Now())
+		if !broken { // once for as long as it lasts
+			c.note("", "the engine's event stream broke (%v); reconnecting", err)
+			c.box.post(msgUnsubscribed{})
+		}
+		broken = true
 		select {
 		case <-ctx.Done():
 			return

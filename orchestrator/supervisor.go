@@ -20,6 +20,9 @@ const (
 	listEvery = 30 * time.Second
 	// sweepEvery is the check of the mesh at rest, one call a node.
 	sweepEvery = 5 * time.Second
+	// shutdown is how long an engine that stops may take between the stop of the
+	// first container and the end of its event stream.
+	shutdown = 15 * time.Second
 	// connectSoon and connectLate bound the delay between two attempts of a node
 	// to connect to peers that it misses.
 	connectSoon = 50 * time.Millisecond
@@ -95,6 +98,9 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 	case msgTick:
 	case msgSubscribed:
 		s.compare()
+		s.engineBack()
+	case msgUnsubscribed:
+		s.engineGone()
 	case msgAdopted:
 		s.adopt(msg)
 	case msgLaunched:

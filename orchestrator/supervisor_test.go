@@ -659,3 +659,38 @@ func TestSupervisorInvariants(t *testing.T) {
 		}
 	})
 }
+
+// An engine that stops stops its containers first, and tells that as `docker
+// stop` of each. They are started again when it is back; one that somebody
+// stopped while others ran stays down.
+func TestWhatTheEngineStoppedWithItselfIsStartedAgain(t *testing.T) {
+	stop := func(s *script, node string) {
+		s.signal(node, "15")
+		s.die(node, 0)
+		s.event(node, "stop")
+		s.autopsy(node, "")
+		s.state(node, Stopped)
+	}
+	s := up(t, 3, nil)
+	stop(s, "n3")
+	s.after(time.Minute)
+	stop(s, "n1")
+	stop(s, "n2")
+	s.skip()
+	s.send(msgUnsubscribed{}, msgSubscribed{})
+	s.expect("n1 starting", "start n1#2", "n2 starting", "start n2#2")
+	s.state("n3", Stopped)
+
+	s = up(t, 2, nil)
+	stop(s, "n1")
+	s.skip()
+	s.send(msgUnsubscribed{}, msgSubscribed{}) // n2 runs: the engine was not stopped
+	s.expect()
+	s.state("n1", Stopped)
+
+	s = up(t, 1, func(s *Spec) { s.Restart.Mode = RestartNo })
+	stop(s, "n1")
+	s.skip()
+	s.send(msgUnsubscribed{}, msgSubscribed{})
+	s.expect()
+}

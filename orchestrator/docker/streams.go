@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -83,6 +84,9 @@ func (e *Engine) subscribe(ctx context.Context, since time.Time, labels map[stri
 		return nil, err
 	}
 	resp, err := e.raw.Do(req)
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		err = u.Err // without the address, which is long and says nothing
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,250 @@
+package docker_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker"
+)
+
+// Promises 1 and 2, while the way to the engine is cut: no death is missed, and
+// no line is lost or told twice.
+
+// gate forwards a unix socket to the engine's, and can be shut: what an engine
+// that is away looks like to one client, without touching the engine.
+type gate struct {
+	path, engine string
+
+	mu       sync.Mutex
+	listener net.Listener // nil while it is shut
+	conns    map[net.Conn]bool
+	wg       sync.WaitGroup
+}
+
+func newGate(t testing.TB, engine string) *gate {
+	t.Helper()
+	g := &gate{path: filepath.Join(t.TempDir(), "docker.sock"), engine: engine, conns: map[net.Conn]bool{}}
+	g.open(t)
+	t.Cleanup(func() {
+		g.shut()
+		g.wg.Wait()
+	})
+	return g
+}
+
+func (g *gate) open(t testing.TB) {
+	t.Helper()
+	l, err := net.Listen("unix", g.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.mu.Lock()
+	g.listener = l
+	g.mu.Unlock()
+	g.wg.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return // it is shut
+			}
+			g.wg.Go(func() { g.forward(l, client) })
+		}
+	})
+}
+
+// shut breaks every connection, and refuses new ones.
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.listener != nil {
+		g.listener.Close()
+	}
+	g.listener = nil
+	for c := range g.conns {
+		c.Close()
+	}
+}
+
+func (g *gate) forward(l net.Listener, client net.Conn) {
+	defer client.Close()
+	engine, err := net.Dial("unix", g.engine)
+	if err != nil {
+		return
+	}
+	defer engine.Close()
+	g.mu.Lock()
+	if g.listener != l {
+		g.mu.Unlock()
+		return
+	}
+	g.conns[client], g.conns[engine] = true, true
+	g.mu.Unlock()
+	g.wg.Go(func() {
+		_, _ = io.Copy(engine, client) // an error is an end, too
+		_ = engine.(*net.UnixConn).CloseWrite()
+	})
+	_, _ = io.Copy(client, engine)
+	g.mu.Lock()
+	delete(g.conns, client)
+	delete(g.conns, engine)
+	g.mu.Unlock()
+}
+
+// gated is an engine behind a gate.
+func gated(t testing.TB) (*docker.Engine, *gate) {
+	t.Helper()
+	host := bareClient(t).DaemonHost()
+	path, ok := strings.CutPrefix(host, "unix://")
+	if !ok {
+		t.Fatalf("the engine is at %s, and this test needs a unix socket", host)
+	}
+	g := newGate(t, path)
+	eng, err := docker.New(docker.Options{Host: "unix://" + g.path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { eng.Close() })
+	return eng, g
+}
+
+// restartedOnce waits until a node has come back, and checks that once was all.
+func restartedOnce(t *testing.T, r *running, node string) {
+	t.Helper()
+	r.until(node, "is restarted", func(n orchestrator.NodeStatus) bool { return n.RestartCount == 1 && n.State == orchestrator.Ready })
+	r.ready()
+	if n := r.node(node); n.RestartCount != 1 || n.Incarnation != 2 || n.LastExit == nil || n.LastExit.Class != orchestrator.ExitKilled {
+		t.Errorf("%+v, exit %v", n, n.LastExit)
+	}
+}
+
+func TestADeathWhileTheEngineIsAwayIsFound(t *testing.T) {
+	eng, g := gated(t)
+	r := up(t, eng, "trixie", 2, nil)
+	g.shut()
+	if err := bareClient(t).ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	r.until("n1", "lost n2", func(n orchestrator.NodeStatus) bool { return !slices.Contains(n.Peers, "n2") })
+	g.open(t)
+	restartedOnce(t, r, "n2")
+}
+
+// The engine replays 256 events: a death before more of them is found by the
+// list.
+func TestADeathInAGapOfManyEventsIsFound(t *testing.T) {
+	const gap = 300
+	eng, g := gated(t)
+	r := up(t, eng, "trixie", 2, nil)
+	cli := bareClient(t)
+	st, err := r.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	noisy, err := cli.ContainerCreate(t.Context(), &container.Config{Image: st.Image}, nil, nil, nil, r.name+"-noisy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cli.ContainerRemove(context.Background(), noisy.ID, container.RemoveOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	g.shut()
+	if err := cli.ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range gap {
+		if err := cli.ContainerRename(t.Context(), noisy.ID, fmt.Sprintf("%s-noisy%d", r.name, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.open(t)
+	restartedOnce(t, r, "n2")
+}
+
+// Numbered lines go on while the way to the engine is cut again and again; a
+// node is killed in between. What is read has neither gap nor repeat.
+func TestLinesOverCuts(t *testing.T) {
+	eng, g := gated(t)
+	r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
+		s.OutputLines, s.Restart.Backoff = 100_000, 100*time.Millisecond
+	})
+	printing := func(node string) {
+		r.rpc(node, `spawn(fn -> Enum.each(Stream.iterate(1, & &1 + 1), fn k ->
+			IO.puts(:user, "out #{k}"); IO.puts(:standard_error, "err #{k}"); Process.sleep(2) end) end)`)
+	}
+	printing("n1")
+	printing("n2")
+	lines := func(node string) int {
+		out, err := r.Output(node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(out.Tail(0))
+	}
+	for range 3 {
+		before := lines("n1")
+		eventually(t, "n1 prints", func() bool { return lines("n1") > before+200 })
+		g.shut()
+		if err := bareClient(t).ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
+			t.Fatal(err)
+		}
+		g.open(t)
+		count := r.node("n2").RestartCount
+		r.until("n2", "is back", func(n orchestrator.NodeStatus) bool { return n.RestartCount > count && n.State == orchestrator.Ready })
+		r.ready()
+		printing("n2")
+	}
+	if err := r.Stop(t.Context(), "n1", "n2"); err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range []string{"n1", "n2"} {
+		out, err := r.Output(node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, stream := range []orchestrator.Stream{orchestrator.Stdout, orchestrator.Stderr} {
+			kept := keptLog(t, r.node(node).ContainerID, stream)
+			eventually(t, fmt.Sprintf("all %d lines of %s's %s are read", len(kept), node, stream), func() bool { return len(out.TailStream(stream, 0)) >= len(kept) })
+			var got []string
+			for i, l := range out.TailStream(stream, 0) {
+				if l.Seq != uint64(i+1) {
+					t.Fatalf("%s %s: line %d has number %d", node, stream, i+1, l.Seq)
+				}
+				got = append(got, l.Text)
+			}
+			if !slices.Equal(got, kept) {
+				t.Errorf("%s %s: %d lines are not the %d that the engine kept", node, stream, len(got), len(kept))
+			}
+		}
+	}
+}
+
+// keptLog is what the engine keeps of a stream, read without us.
+func keptLog(t *testing.T, id string, stream orchestrator.Stream) []string {
+	t.Helper()
+	body, err := bareClient(t).ContainerLogs(context.Background(), id, container.LogsOptions{
+		ShowStdout: stream == orchestrator.Stdout, ShowStderr: stream == orchestrator.Stderr,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	var text strings.Builder
+	if _, err := stdcopy.StdCopy(&text, &text, body); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
+}
