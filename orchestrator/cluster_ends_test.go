@@ -197,6 +197,59 @@ func TestADeathBeforeALongGapIsFound(t *testing.T) {
 	})
 }
 
+// An engine that is away for a moment fails no node: its calls are made again,
+// and one whose answer was lost has been carried out.
+func TestAnEngineThatIsAwayFailsNoNode(t *testing.T) {
+	away := slices.Repeat([]error{orchestrator.ErrEngineUnreachable}, 3)
+	bubble(t, func(t *testing.T, w *world) {
+		w.eng.FailNext("CreateContainer", away...)
+		w.eng.FailNext("StartContainer", away...)
+		w.up(nil)
+		w.eng.FailNext("StopContainer", away...)
+		w.eng.FailNext("StartContainer", away...)
+		if err := w.Restart(t.Context(), "n1", "n2"); err != nil {
+			t.Error(err)
+		}
+		w.ready()
+		w.eng.FailNext("StartContainer", away...)
+		w.eng.ExternalKill(w.container("n3"), "KILL")
+		w.until("n3 is restarted", func() bool { return w.node("n3").RestartCount == 1 })
+		w.ready()
+		w.eng.FailNext("RemoveContainer", orchestrator.ErrEngineUnreachable)
+		w.end()
+	})
+}
+
+// lossy carries a creation out and loses the answer.
+type lossy struct {
+	*enginetest.Engine
+	lost sync.Map
+}
+
+func (e *lossy) CreateContainer(ctx context.Context, c orchestrator.ContainerSpec) (string, error) {
+	id, err := e.Engine.CreateContainer(ctx, c)
+	if _, again := e.lost.LoadOrStore(c.Name, true); !again {
+		return "", orchestrator.ErrEngineUnreachable
+	}
+	return id, err
+}
+
+func TestALostAnswerIsNoSecondContainer(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		spec := orchestrator.Spec{Name: "shop", Image: "shop:1", App: "shop", Nodes: orchestrator.NodeNames(3), HostPort: 24200}
+		c, err := orchestrator.New(spec, &lossy{Engine: w.eng}, orchestrator.Options{}.WithDial(w.vms.dial))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 1)
+		w.Cluster, w.cancel, w.result = c, cancel, result
+		go func() { result <- c.Run(ctx) }()
+		w.ready()
+		w.end()
+	})
+}
+
 // A supervisor that was killed while it made the containers: the next one makes
 // those that are missing, and gives them ports.
 func TestAdoptionOfAHalfMadeCluster(t *testing.T) {

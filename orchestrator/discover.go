@@ -269,7 +269,7 @@ func (o PruneOptions) takes(f Found, now time.Time) bool {
 
 // startSlack is how much later than a process's first line its start may be
 // noted: 20.10 takes the time when the start is done.
-const startSlack = 50 * time.Millisecond
+const startSlack = 100 * time.Millisecond
 
 // ReadLogs reads the output of a cluster straight from the engine, for one
 // that nobody supervises: see [Controller].Logs. Of its runs only the last can

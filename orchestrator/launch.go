@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -42,7 +43,7 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 		for attempt := 0; ; attempt++ {
 			spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
 			spec.NoFile = c.site.noFile.Load()
-			if id, err = c.eng.CreateContainer(ctx, spec); err != nil {
+			if id, err = c.create(ctx, spec); err != nil {
 				return fmt.Errorf("create container %s: %w", spec.Name, err)
 			}
 			at.releasePorts()
@@ -64,18 +65,46 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 	c.box.post(msgLaunched{r, id, at.placement, err})
 }
 
+// create creates a container. One that is there already, after a call whose
+// answer was lost, is that call's.
+func (c *Cluster) create(ctx context.Context, spec ContainerSpec) (id string, err error) {
+	lost := false
+	err = patiently(ctx, func() (err error) {
+		id, err = c.eng.CreateContainer(ctx, spec)
+		if lost && errors.Is(err, ErrNameTaken) {
+			found, lookErr := c.eng.InspectContainer(ctx, spec.Name)
+			if lookErr == nil && maps.Equal(found.Labels, spec.Labels) {
+				id, err = found.ID, nil
+			}
+		}
+		lost = lost || errors.Is(err, ErrEngineUnreachable)
+		return err
+	})
+	return id, err
+}
+
+// patiently calls the engine again while it is away: one that is restarted comes
+// back within moments, and a node is not to fail for it.
+func patiently(ctx context.Context, call func() error) error {
+	const patience = 30 * time.Second
+	for begin := time.Now(); ; {
+		err := call()
+		if !errors.Is(err, ErrEngineUnreachable) || time.Since(begin) > patience || !pause(ctx, 200*time.Millisecond) {
+			return err
+		}
+	}
+}
+
 // startAgain starts a container that ran before, on its pinned ports. Nobody
 // holds those while it is down: somebody who only looked for a free port, as
 // another `up` does, gives it back within moments.
 func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 	for range 20 {
-		if err = c.eng.StartContainer(ctx, id); !errors.Is(err, ErrPortTaken) {
+		if err = patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrPortTaken) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, 250*time.Millisecond) {
 			return ctx.Err()
-		case <-time.After(250 * time.Millisecond):
 		}
 	}
 	for _, p := range c.site.slots[node].ports {
@@ -93,13 +122,11 @@ func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 // passes within moments.
 func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 	for range 20 {
-		if err = c.eng.StartContainer(ctx, id); !errors.Is(err, ErrConflict) {
+		if err = patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrConflict) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, 100*time.Millisecond) {
 			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	return err

@@ -50,10 +50,15 @@ func (s *supervisor) running(m *member) {
 	}
 }
 
-// followed asks for the run's output. It began after the last one ended, by the
-// engine's clock; of the first run everything is wanted.
+// followed asks for the run's output. It began shortly before the engine told of
+// its start, and after the last one ended, by the engine's clock; of the first run
+// everything is wanted.
 func (s *supervisor) followed(m *member) actFollow {
-	return actFollow{report: m.report(), began: m.endedAt}
+	a := actFollow{report: m.report(), began: m.endedAt}
+	if since := m.runSince.Add(-startSlack); !m.endedAt.IsZero() && since.After(m.endedAt) {
+		a.began = since // the engine writes a run's last lines down for a moment after its end
+	}
+	return a
 }
 
 // launched is the engine's answer to a launch or a start.
@@ -80,8 +85,12 @@ func (s *supervisor) stop(m *member) {
 	m.want, m.redo = false, false
 	switch m.state {
 	case Pending, BackingOff:
-		m.ending = nil
-		s.downNow(m, Exit{Class: ExitStopped, At: s.now})
+		if end := m.ending; end != nil { // not judged yet, and nothing follows it any more
+			end.exit.Class = m.classify(end.exit, s.spec.Restart, !m.hist.readyAt.IsZero())
+			s.emitExit(m, end.exit)
+			m.ending = nil
+		}
+		s.rest(m, "")
 	case Creating, Starting, Ready, Degraded:
 		s.setState(m, Stopping, "", "")
 		if m.busy == idle { // else its launch is not answered yet, and launched goes on
@@ -119,6 +128,8 @@ func (s *supervisor) stopped(msg msgStopped) {
 		s.downNow(m, Exit{Class: ExitStopped, At: s.now})
 	case msg.err != nil:
 		s.answer(&m.stopWaiters, msg.err)
+		s.answer(&m.startWaiters, msg.err) // of a restart
+		m.redo = false
 		s.setState(m, Degraded, fmt.Sprintf("could not be stopped: %v", msg.err), hintOf(msg.err))
 		s.do(actInspect{m.report()})
 	default:
@@ -136,17 +147,23 @@ func (s *supervisor) forceStops() {
 	}
 }
 
-// downNow puts a node down for good: nothing of it runs.
+// downNow puts a node down for good whose run ended so.
 func (s *supervisor) downNow(m *member, e Exit) {
 	s.endRun(m)
 	if m.state != Pending && m.inc > 0 {
 		s.emitExit(m, e)
 	}
-	m.stoppedAt, m.restart = s.now, time.Time{}
+	m.stoppedAt = s.now
 	reason := ""
 	if e.Class != ExitStopped {
 		reason = e.String()
 	}
+	s.rest(m, reason)
+}
+
+// rest leaves a node down, of which nothing runs.
+func (s *supervisor) rest(m *member, reason string) {
+	m.restart = time.Time{}
 	s.setState(m, Stopped, reason, "")
 	s.answer(&m.stopWaiters, nil)
 	s.again(m)
@@ -183,7 +200,8 @@ func (s *supervisor) died(m *member, e Exit, explained bool) {
 	s.endRun(m)
 	m.stoppedAt, m.endedAt = s.now, e.At
 	m.ending = &ending{exit: e, until: s.now}
-	if (len(m.signals) > 0 || !explained) && !m.ourKill && e.Class == "" {
+	killed := e.Code == 137 // by whom, an `oom` or a `stop` that follows will tell
+	if (killed || len(m.signals) > 0 || !explained) && !m.ourKill && e.Class == "" {
 		m.ending.until = s.now.Add(holdExit)
 	}
 	s.setState(m, BackingOff, fmt.Sprintf("exit %d", e.Code), "")
@@ -210,8 +228,10 @@ func (s *supervisor) judge(m *member) {
 
 func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 	s.endRun(m)
+	if m.ending == nil { // it never ran
+		m.stoppedAt = s.now
+	}
 	m.ending = nil
-	m.stoppedAt = s.now
 	s.emitExit(m, e)
 	d, h := s.spec.Restart.decide(m.hist, e, s.now, s.random())
 	m.hist = h
@@ -221,8 +241,8 @@ func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 	}
 	switch {
 	case d.restart && !s.down:
-		m.restart = s.now.Add(d.delay)
-		m.state = Pending // so that the change is told with its reason
+		m.restart = m.stoppedAt.Add(d.delay) // also while it was looked at
+		m.state = Pending                    // so that the change is told with its reason
 		s.setState(m, BackingOff, fmt.Sprintf("%s; restart %d/%d in %s", reason, len(h.recent), s.spec.Restart.Max, d.delay.Round(100*time.Millisecond)), "")
 		return
 	case e.Class == ExitCompleted:

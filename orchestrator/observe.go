@@ -35,7 +35,7 @@ func (s *supervisor) engineEvent(e ContainerEvent) {
 			m.signals = append(m.signals, "stop")
 		}
 	case "oom":
-		m.oom = m.oom || inRun
+		m.oom = m.oom || inRun || m.ending != nil // it may follow the death by 0.1 s
 	case "pause", "unpause":
 		if inRun {
 			m.paused = e.Action == "pause"
@@ -66,8 +66,7 @@ func (s *supervisor) stoppedOutside(m *member) {
 
 func (s *supervisor) startEvent(m *member, e ContainerEvent) {
 	switch {
-	case m.ending != nil && e.Time.Before(m.ending.exit.At):
-		// replayed to who adopted it: the start of the run that ended
+	case e.Time.Before(m.endedAt): // replayed: of a run that is over
 	case m.busy == launching || m.busy == starting:
 		m.id, m.runSince = e.ID, e.Time
 		s.running(m)

@@ -90,7 +90,9 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 			})
 		case actStop:
 			id := c.sup.byName[a.node].id
-			c.wg.Go(func() { c.box.post(msgStopped{a.report, c.eng.StopContainer(ctx, id, a.grace)}) })
+			c.wg.Go(func() {
+				c.box.post(msgStopped{a.report, patiently(ctx, func() error { return c.eng.StopContainer(ctx, id, a.grace) })})
+			})
 		case actKill:
 			id := c.sup.byName[a.node].id
 			c.wg.Go(func() { c.box.post(msgKilled{a.report, a.waiter, c.eng.KillContainer(ctx, id, a.signal)}) })
@@ -124,8 +126,9 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actList:
 			c.wg.Go(func() { c.compare(ctx, a.runs) })
 		case actRemove:
-			c.wg.Go(func() { c.box.post(msgRemoved{c.removeAll(ctx)}) })
+			c.wg.Go(func() { c.box.post(msgRemoved{patiently(ctx, func() error { return c.removeAll(ctx) })}) })
 		case actReply:
+			c.publish(time.Now()) // who is answered sees what the answer is about
 			c.reply(a.waiter, a.err)
 		case actEmit:
 			a.event.Text = c.clean(a.event.Text)

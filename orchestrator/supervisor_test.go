@@ -694,3 +694,55 @@ func TestWhatTheEngineStoppedWithItselfIsStartedAgain(t *testing.T) {
 	s.send(msgUnsubscribed{}, msgSubscribed{})
 	s.expect()
 }
+
+// A stream that is resumed may tell of a run before the present one: its start
+// is not this one's, and its end not either.
+func TestEventsOfAnEarlierRunAreOld(t *testing.T) {
+	s := up(t, 1, nil)
+	old := s.now
+	s.after(time.Minute)
+	s.die("n1", 1)
+	s.autopsy("n1", "")
+	s.after(2 * time.Second)
+	s.state("n1", Starting)
+	at := func(e *ContainerEvent) { e.Time = old }
+	s.event("n1", "start", at)
+	s.event("n1", "kill", at)
+	s.event("n1", "die", at)
+	s.event("n1", "stop", at)
+	s.state("n1", Starting)
+	if m := s.sup.byName["n1"]; m.begun || !m.runSince.IsZero() || len(m.signals) > 0 {
+		t.Errorf("%+v", m)
+	}
+}
+
+// The engine may tell of the memory limit 0.1 s after the death by it.
+func TestAnOOMThatIsToldLate(t *testing.T) {
+	s := up(t, 1, nil)
+	s.die("n1", 137)
+	s.autopsy("n1", "")
+	s.after(100 * time.Millisecond)
+	s.event("n1", "oom")
+	s.after(holdExit)
+	if e := s.sup.byName["n1"].lastExit; e == nil || e.Class != ExitOOM {
+		t.Errorf("%+v", e)
+	}
+}
+
+// What a run printed last is written down after its end: the next run's output
+// begins with its start.
+func TestARunsOutputBeginsWithItsStart(t *testing.T) {
+	start, end := time.Date(2026, 1, 1, 0, 0, 5, 0, time.UTC), time.Date(2026, 1, 1, 0, 0, 3, 0, time.UTC)
+	for name, c := range map[string]struct{ since, ended, want time.Time }{
+		"the first run":          {start, time.Time{}, time.Time{}},
+		"a later one":            {start, end, start.Add(-startSlack)},
+		"right after the end":    {end.Add(time.Millisecond), end, end},
+		"its start is not told":  {time.Time{}, end, end},
+		"nothing is told at all": {},
+	} {
+		m := &member{runSince: c.since, endedAt: c.ended}
+		if got := (&supervisor{}).followed(m).began; !got.Equal(c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -104,7 +104,7 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (orches
 	case errors.Is(err, control.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
 		// There is none, or it went away over this: what it left is removed.
 		r, err := orchestrator.Remove(ctx, eng, name, found.Spec.StopGrace)
-		forget(name)
+		forget(ctx, name)
 		if errors.Is(err, orchestrator.ErrNoCluster) {
 			return orchestrator.Removed{Cluster: name}, nil
 		}
@@ -115,8 +115,8 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (orches
 
 // forget removes what a supervisor that was killed left beside its socket. One
 // that lives keeps its files: the socket cannot be taken from it.
-func forget(name string) {
-	if stale, err := control.Listen(name); err == nil {
+func forget(ctx context.Context, name string) {
+	if stale, err := control.Listen(ctx, name); err == nil {
 		stale.Close()
 		_ = control.RemoveLog(name) // a file that says nothing any more
 	}

@@ -42,7 +42,7 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 	}
 	if !c.DryRun {
 		for _, r := range removed {
-			forget(r.Cluster)
+			forget(ctx, r.Cluster)
 		}
 	}
 	verb := "was left behind: removed"

@@ -103,7 +103,7 @@ func (c *superviseCmd) keep(ctx context.Context, a *app, eng orchestrator.Engine
 	if err != nil {
 		return err
 	}
-	socket, err := control.Listen(req.Spec.Name)
+	socket, err := control.Listen(ctx, req.Spec.Name)
 	switch {
 	case errors.Is(err, control.ErrSupervised) && req.Adopt:
 		return orchestrator.WithHint(fmt.Errorf("%s is supervised already", req.Spec.Name), "see it: beamyard ps %s", req.Spec.Name)

@@ -26,7 +26,7 @@ func (u *up) foreground(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	socket, err := control.Listen(u.spec.Name)
+	socket, err := control.Listen(ctx, u.spec.Name)
 	if err != nil {
 		return u.listenError(err)
 	}

@@ -30,7 +30,7 @@ func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer eng.Close()
 	err = orchestrator.RemoveOwned(ctx, eng, charge.Cluster, charge.Owner)
-	forget(charge.Cluster)
+	forget(ctx, charge.Cluster)
 	return err
 }
 

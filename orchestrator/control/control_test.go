@@ -107,7 +107,7 @@ func home(t *testing.T) string {
 func served(t *testing.T, f *fake) (c *Client, stop func() error) {
 	t.Helper()
 	home(t)
-	l, err := Listen("demo")
+	l, err := Listen(t.Context(), "demo")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestAStreamEndsWithItsReadersError(t *testing.T) {
 
 func TestACutStreamIsNoEnd(t *testing.T) {
 	home(t)
-	l, err := Listen("demo")
+	l, err := Listen(t.Context(), "demo")
 	if err != nil {
 		t.Fatal(err)
 	}

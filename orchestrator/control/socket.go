@@ -111,13 +111,13 @@ func makeFolder() (string, error) {
 
 // Listen takes the cluster's socket. It fails with [ErrSupervised] while
 // another process has it. Closing the listener removes the socket.
-func Listen(cluster string) (net.Listener, error) {
+func Listen(ctx context.Context, cluster string) (net.Listener, error) {
 	folder, err := makeFolder()
 	if err != nil {
 		return nil, err
 	}
 	path := file(folder, cluster, ".sock")
-	if answers(cluster, folder) {
+	if answers(ctx, cluster, folder) {
 		return nil, ErrSupervised
 	}
 	if len(path) > maxPath {
@@ -146,14 +146,14 @@ func Listen(cluster string) (net.Listener, error) {
 
 // answers tells whether a supervisor of the cluster listens in a folder other
 // than ours: one that was started with another environment has its lock there.
-func answers(cluster, ours string) bool {
+func answers(ctx context.Context, cluster, ours string) bool {
 	all, _ := lookedIn() // an error says that there are fewer folders
 	for _, folder := range all {
 		if folder == ours {
 			continue
 		}
 		dialer := net.Dialer{Timeout: time.Second}
-		if conn, err := dialer.DialContext(context.Background(), "unix", file(folder, cluster, ".sock")); err == nil {
+		if conn, err := dialer.DialContext(ctx, "unix", file(folder, cluster, ".sock")); err == nil {
 			conn.Close()
 			return true
 		}

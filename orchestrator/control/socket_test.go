@@ -17,7 +17,7 @@ func TestListenIsForItsOwnerOnly(t *testing.T) {
 	if err := os.Mkdir(folder, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	l, err := Listen("demo")
+	l, err := Listen(t.Context(), "demo")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,14 +32,14 @@ func TestListenIsForItsOwnerOnly(t *testing.T) {
 
 func TestOneSupervisorPerCluster(t *testing.T) {
 	home(t)
-	first, err := Listen("demo")
+	first, err := Listen(t.Context(), "demo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen("demo"); !errors.Is(err, ErrSupervised) {
+	if _, err := Listen(t.Context(), "demo"); !errors.Is(err, ErrSupervised) {
 		t.Errorf("second Listen = %v", err)
 	}
-	if other, err := Listen("other"); err != nil {
+	if other, err := Listen(t.Context(), "other"); err != nil {
 		t.Errorf("another cluster: %v", err)
 	} else {
 		other.Close()
@@ -48,7 +48,7 @@ func TestOneSupervisorPerCluster(t *testing.T) {
 	if err := first.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closing twice: %v", err)
 	}
-	third, err := Listen("demo")
+	third, err := Listen(t.Context(), "demo")
 	if err != nil {
 		t.Fatalf("after the first is gone: %v", err)
 	}
@@ -70,7 +70,7 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	if _, err := Dial(t.Context(), "demo"); !errors.Is(err, ErrNoSupervisor) {
 		t.Fatalf("Dial of a stale socket = %v", err)
 	}
-	l, err := Listen("demo")
+	l, err := Listen(t.Context(), "demo")
 	if err != nil {
 		t.Fatalf("Listen over a stale socket = %v", err)
 	}
@@ -83,7 +83,7 @@ func TestTooLongPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_RUNTIME_DIR", dir)
-	_, err := Listen("demo")
+	_, err := Listen(t.Context(), "demo")
 	var h orchestrator.Hinter
 	if !errors.As(err, &h) || !strings.Contains(err.Error(), "at most 103") || !strings.Contains(h.Hint(), "XDG_RUNTIME_DIR") {
 		t.Errorf("Listen = %v", err)
@@ -124,7 +124,7 @@ func TestDialLooksInEveryFolder(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", dir)
 	t.Setenv("XDG_RUNTIME_DIR", "")
-	l, err := Listen("demo")
+	l, err := Listen(t.Context(), "demo")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func newDaemon(t *testing.T, config string) *daemon {
 	if os.Getuid() != 0 {
 		t.Fatal("a second engine needs root")
 	}
-	dir, err := os.MkdirTemp("", "by") // short: it holds sockets
+	dir, err := os.MkdirTemp("", "by") //nolint:usetesting // short: it holds sockets
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,249 @@
+//go:build soak
+
+package soak
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+// readyTime is what a cluster with nothing wrong any more may take. A node that
+// died just now boots in 2 s here; a dial into a node that is away takes 7 s.
+const readyTime = 60 * time.Second
+
+// settle waits until everything is well, and looks at what is in use then.
+func (r *rig) settle(ctx context.Context) error {
+	begin := time.Now()
+	r.revive(ctx)
+	waiting, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	var err error
+	if !within(waiting, readyTime, func() bool {
+		err = r.ask(waiting, func(ctx context.Context, c *control.Client) error { return c.WaitReady(ctx) })
+		return err == nil
+	}) {
+		err = fmt.Errorf("quiet for %s: want every node Ready, got %w", time.Since(begin).Round(time.Second), err)
+		_ = r.ask(ctx, func(ctx context.Context, c *control.Client) error { // for the report
+			st, failed := c.Status(ctx)
+			for _, n := range st.Nodes {
+				err = fmt.Errorf("%w\n  %s %s (%s), sees %v", err, n.Name, n.State, n.Reason, n.Peers)
+				if n.State != orchestrator.Ready {
+					err = fmt.Errorf("%w; its container is %s", err, r.engineSays(ctx, n.Name, begin.Add(-30*time.Second)))
+					// It is told now: the next steps are to find a cluster that is well.
+					r.note("restart %s: %v", n.Name, c.Restart(ctx, n.Name))
+				}
+			}
+			return failed
+		})
+		return err
+	}
+	r.note("settled in %s", time.Since(begin).Round(time.Millisecond))
+	return r.measure(ctx)
+}
+
+// revive starts what failed for good: that is told already, and must not hide
+// what comes next.
+func (r *rig) revive(ctx context.Context) {
+	for _, node := range nodes {
+		if n, _ := r.status(ctx, node); n.State == orchestrator.Failed {
+			err := r.retry(ctx, time.Now(), func() error { return r.command(ctx, "start", node) })
+			r.note("start %s, which failed: %v", node, err)
+		}
+	}
+}
+
+// engineSays is what a container is, and what the engine told of it since: the
+// evidence of a violation.
+func (r *rig) engineSays(ctx context.Context, node string, since time.Time) string {
+	in, err := r.docker.ContainerInspect(ctx, r.container(node))
+	if err != nil {
+		return err.Error()
+	}
+	text := fmt.Sprintf("%s, started %s, finished %s, OOMKilled %v", in.State.Status, in.State.StartedAt, in.State.FinishedAt, in.State.OOMKilled)
+	told, errs := r.docker.Events(ctx, events.ListOptions{
+		Since: strconv.FormatInt(since.Unix(), 10), Until: strconv.FormatInt(time.Now().Unix()+1, 10),
+		Filters: filters.NewArgs(filters.Arg("container", in.ID)),
+	})
+	for {
+		select {
+		case m := <-told:
+			text += fmt.Sprintf("\n    engine: %s %s %s%s", time.Unix(0, m.TimeNano).Format("15:04:05.000"), m.Action, m.Actor.Attributes["signal"], m.Actor.Attributes["exitCode"])
+		case <-errs: // the end of what is kept
+			return text
+		}
+	}
+}
+
+// usage is what a supervisor has open at a quiet moment.
+type usage struct{ files, clients int }
+
+// own are the files that are not connections to the engine. Of those, up to 16
+// idle ones are kept, so their number says nothing.
+func (u usage) own() int { return u.files - u.clients }
+
+const (
+	// A call of ours can be on its way, with a connection to the socket, and a
+	// probe can be redialling one node.
+	fileSlack = 4
+	// One stream of events, one of lines for each node, 16 idle ones, and calls
+	// on their way.
+	maxClients = 1 + 5 + 16 + 4
+)
+
+// measure compares a supervisor with what it was at its first quiet moment.
+func (r *rig) measure(ctx context.Context) error {
+	pid := r.supervisor(ctx)
+	now, ok := usage{}, false
+	// What a fault just before made busy becomes idle within moments.
+	within(ctx, 15*time.Second, func() bool {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		now = usage{len(entries), r.proxy.clients()}
+		first, seen := r.first[pid]
+		ok = err == nil && now.clients <= maxClients && (!seen || now.own() <= first.own()+fileSlack)
+		return ok
+	})
+	first, seen := r.first[pid]
+	if !seen {
+		r.first[pid], first = now, now
+	}
+	r.note("supervisor %d: %d files, %d of them to the engine; at first %d and %d; %d MB resident", pid, now.files, now.clients, first.files, first.clients, r.peak(pid)>>20)
+	if !ok {
+		return fmt.Errorf("supervisor %d: want at most %d files (%d at its first quiet moment) and %d connections to the engine, got %d and %d",
+			pid, first.own()+fileSlack, first.own(), maxClients, now.own(), now.clients)
+	}
+	return nil
+}
+
+// peak is the most memory that the process ever had resident (VmHWM of
+// proc_pid_status(5)). The largest of all is kept for the end.
+func (r *rig) peak(pid int) int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // gone: 0
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	kb, _ := strconv.ParseInt(number, 10, 64)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.peakRSS = max(r.peakRSS, kb<<10)
+	return kb << 10
+}
+
+// stopAll stops the nodes, so that what they printed is all there is.
+func (r *rig) stopAll(ctx context.Context) {
+	if err := r.ask(ctx, func(ctx context.Context, c *control.Client) error { return c.Stop(ctx, nodes...) }); err != nil {
+		r.violation("stop %v: %v", nodes, err)
+	}
+}
+
+// compareOutput holds what was collected against the engine's own log.
+func (r *rig) compareOutput(ctx context.Context, c *collector) (total, runs int) {
+	for _, node := range nodes {
+		body, err := r.docker.ContainerLogs(ctx, r.container(node), container.LogsOptions{ShowStdout: true, ShowStderr: true})
+		if err != nil {
+			r.violation("read the engine's log of %s: %v", node, err)
+			continue
+		}
+		var stdout, stderr bytes.Buffer
+		_, err = stdcopy.StdCopy(&stdout, &stderr, body)
+		body.Close()
+		if err != nil {
+			r.violation("read the engine's log of %s: %v", node, err)
+		}
+		for _, s := range []struct {
+			name orchestrator.Stream
+			text string
+		}{{orchestrator.Stdout, stdout.String()}, {orchestrator.Stderr, stderr.String()}} {
+			want := strings.Split(s.text, "\n")
+			if want[len(want)-1] == "" {
+				want = want[:len(want)-1]
+			}
+			for i := range want { // a line ends in "\n" or "\r\n": the VM writes both
+				want[i] = strings.TrimSuffix(want[i], "\r")
+			}
+			key := stream{node, s.name}
+			within(ctx, 20*time.Second, func() bool { return c.count(key) >= len(want) })
+			c.mu.Lock()
+			got := c.lines[key]
+			c.mu.Unlock()
+			r.compareStream(key, got, want)
+			total += len(want)
+			if n := r.gapless(key, want); s.name == orchestrator.Stdout {
+				runs += n
+			}
+		}
+	}
+	return total, runs
+}
+
+func (r *rig) compareStream(key stream, got, want []string) {
+	at := func(lines []string, i int) string {
+		if i < len(lines) {
+			return strconv.Quote(lines[i])
+		}
+		return "nothing"
+	}
+	for i := range max(len(got), len(want)) {
+		if at(got, i) != at(want, i) {
+			r.violation("%s %s: want the engine's %d lines, got %d; line %d is %s there, and was told as %s",
+				key.node, key.name, len(want), len(got), i+1, at(want, i), at(got, i))
+			return
+		}
+	}
+	if len(want) == 0 {
+		r.violation("%s %s: it printed nothing", key.node, key.name)
+	}
+}
+
+// gapless holds a stream against the printer, which counts from 1 in each run,
+// and returns how many runs printed.
+func (r *rig) gapless(key stream, lines []string) (runs int) {
+	run, last := "", 0
+	for i, line := range lines {
+		this, k, ok := printed(line)
+		if !ok {
+			continue // the VM's own words
+		}
+		if this != run {
+			run, last = this, 0
+			runs++
+		}
+		if k != last+1 {
+			r.violation("%s %s: line %d of the engine's log is %q: want number %d of its run", key.node, key.name, i+1, line, last+1)
+			return runs
+		}
+		last = k
+	}
+	return runs
+}
+
+// down removes the cluster and sees that nothing is left.
+func (r *rig) down(ctx context.Context) {
+	if _, err := r.beamyard(ctx, "down", r.cluster); err != nil {
+		r.violation("%v", err)
+	}
+	label := filters.NewArgs(filters.Arg("label", orchestrator.LabelCluster+"="+r.cluster))
+	containers, err := r.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: label})
+	if err != nil || len(containers) > 0 {
+		r.violation("after down: want no container, got %d (%v)", len(containers), err)
+	}
+	networks, err := r.docker.NetworkList(ctx, network.ListOptions{Filters: label})
+	if err != nil || len(networks) > 0 {
+		r.violation("after down: want no network, got %d (%v)", len(networks), err)
+	}
+	if !within(ctx, 10*time.Second, func() bool { return len(r.ours()) == 0 }) {
+		r.violation("after down: want no process of ours, got %v", r.ours())
+	}
+}
