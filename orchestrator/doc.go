@@ -41,7 +41,18 @@
 //
 // An end is judged after a moment when a signal came from outside: `docker
 // stop` is told by an event that may follow the death, and is respected; a bare
-// `docker kill` is a crash.
+// `docker kill` is a crash, unless an `oom` follows. An engine that is restarted
+// tells of its containers as of as many `docker stop`; where none of the cluster
+// ran on and the stream then broke, they are started again (engineGone).
+//
+// # What outlives a supervisor
+//
+// A detached cluster ([Owner].Detached), and one that failed and was to be kept
+// ([Spec].KeepOnFailure). The next supervisor adopts it: it takes what runs as it
+// is, asks for the events since before the ends that it finds, and so knows a
+// stop from a crash (adopt.go). Its counters begin anew: labels cannot be
+// changed, so no counter is kept in them. Whatever else a dead keeper left is
+// removed, by package watchdog at once, by the next Run (sweep), or by [Prune].
 //
 // # Threads
 //

@@ -102,9 +102,9 @@ func stateCell(s orchestrator.Status, n orchestrator.NodeStatus, now time.Time) 
 		if wait := n.NextRestartAt.Sub(now); !n.NextRestartAt.IsZero() {
 			text += fmt.Sprintf(", next in %ds", max(0, int(wait.Round(time.Second).Seconds())))
 		}
-		return cell{text, "33"}
+		return cell{text + endText(n.LastExit), "33"}
 	case orchestrator.Failed:
-		return cell{text, "31"}
+		return cell{text + endText(n.LastExit), "31"}
 	case orchestrator.Degraded:
 		return cell{text, "33"}
 	case orchestrator.Starting:
@@ -115,12 +115,29 @@ func stateCell(s orchestrator.Status, n orchestrator.NodeStatus, now time.Time) 
 	case orchestrator.Pending, orchestrator.Creating, orchestrator.Stopping:
 		return cell{text, "36"}
 	case orchestrator.Stopped, orchestrator.Completed:
+		text += endText(n.LastExit)
 		if !s.Supervised {
 			text += " (unsupervised)"
 		}
 		return cell{text, "2"}
 	}
 	return cell{text, ""}
+}
+
+// endText is how a run ended, where the state alone does not tell: ", oom".
+func endText(e *orchestrator.Exit) string {
+	if e == nil {
+		return ""
+	}
+	switch e.Class {
+	case orchestrator.ExitStopped, orchestrator.ExitCompleted:
+		return ""
+	case orchestrator.ExitCrashed, orchestrator.ExitBoot:
+		return fmt.Sprintf(", %s (exit %d)", e.Class, e.Code)
+	case orchestrator.ExitKilled, orchestrator.ExitOOM, orchestrator.ExitStoppedOutside, orchestrator.ExitRemoved, orchestrator.ExitStartError:
+		return ", " + string(e.Class)
+	}
+	return ""
 }
 
 // portsText is "4200→4000, 4300→9568": host port, container port.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -85,7 +86,7 @@ func (s *server) routes() *http.ServeMux {
 
 func (s *server) supervisor(w http.ResponseWriter, r *http.Request) {
 	st, err := s.c.Status(r.Context())
-	answer(w, Supervisor{Cluster: st.Cluster, PID: os.Getpid()}, err)
+	answer(w, Supervisor{Cluster: st.Cluster, PID: os.Getpid(), Goroutines: runtime.NumGoroutine()}, err)
 }
 
 func (s *server) status(w http.ResponseWriter, r *http.Request) {

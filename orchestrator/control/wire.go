@@ -173,6 +173,7 @@ type nodesRequest struct {
 
 // Supervisor says who serves a cluster.
 type Supervisor struct {
-	Cluster string `json:"cluster"`
-	PID     int    `json:"pid"`
+	Cluster    string `json:"cluster"`
+	PID        int    `json:"pid"`
+	Goroutines int    `json:"goroutines"` // of its process, to see whether they grow
 }

@@ -89,16 +89,22 @@ func (r *rig) engineSays(ctx context.Context, node string, since time.Time) stri
 }
 
 // usage is what a supervisor has open at a quiet moment.
-type usage struct{ files, clients int }
+type usage struct{ files, clients, goroutines int }
 
 // own are the files that are not connections to the engine. Of those, up to 16
 // idle ones are kept, so their number says nothing.
 func (u usage) own() int { return u.files - u.clients }
 
+// working are the goroutines that serve no connection to the engine: each of
+// those has two in net/http.
+func (u usage) working() int { return u.goroutines - 2*u.clients }
+
 const (
 	// A call of ours can be on its way, with a connection to the socket, and a
 	// probe can be redialling one node.
 	fileSlack = 4
+	// The same in goroutines, with those of the server that answers us.
+	goroutineSlack = 12
 	// One stream of events, one of lines for each node, 16 idle ones, and calls
 	// on their way.
 	maxClients = 1 + 5 + 16 + 4
@@ -111,19 +117,26 @@ func (r *rig) measure(ctx context.Context) error {
 	// What a fault just before made busy becomes idle within moments.
 	within(ctx, 15*time.Second, func() bool {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-		now = usage{len(entries), r.proxy.clients()}
+		now = usage{files: len(entries), clients: r.proxy.clients()}
+		asked := r.ask(ctx, func(ctx context.Context, c *control.Client) error {
+			s, err := c.Supervisor(ctx)
+			now.goroutines = s.Goroutines
+			return err
+		})
 		first, seen := r.first[pid]
-		ok = err == nil && now.clients <= maxClients && (!seen || now.own() <= first.own()+fileSlack)
+		ok = err == nil && asked == nil && now.clients <= maxClients &&
+			(!seen || now.own() <= first.own()+fileSlack && now.working() <= first.working()+goroutineSlack)
 		return ok
 	})
 	first, seen := r.first[pid]
 	if !seen {
 		r.first[pid], first = now, now
 	}
-	r.note("supervisor %d: %d files, %d of them to the engine; at first %d and %d; %d MB resident", pid, now.files, now.clients, first.files, first.clients, r.peak(pid)>>20)
+	r.note("supervisor %d: %d files, %d of them to the engine, %d goroutines; at first %d, %d and %d; %d MB resident",
+		pid, now.files, now.clients, now.goroutines, first.files, first.clients, first.goroutines, r.peak(pid)>>20)
 	if !ok {
-		return fmt.Errorf("supervisor %d: want at most %d files (%d at its first quiet moment) and %d connections to the engine, got %d and %d",
-			pid, first.own()+fileSlack, first.own(), maxClients, now.own(), now.clients)
+		return fmt.Errorf("supervisor %d: want at most %d files (%d at its first quiet moment), %d goroutines (%d) and %d connections to the engine, got %d, %d and %d",
+			pid, first.own()+fileSlack, first.own(), first.working()+goroutineSlack, first.working(), maxClients, now.own(), now.working(), now.clients)
 	}
 	return nil
 }

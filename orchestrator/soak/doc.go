@@ -23,7 +23,7 @@
 //   - Ends: a crash is followed by a restart, a `docker stop` by none, the
 //     memory limit is told apart from a kill. No node fails for good.
 //   - At quiet moments the cluster is Ready, and the supervisor has no more
-//     files open than it had at its first one.
+//     files open and goroutines than it had at its first one.
 //   - At the end nothing is left: no container, network, process or goroutine.
 //
 // # Replay
