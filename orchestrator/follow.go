@@ -41,8 +41,14 @@ const (
 // it ends. A line that was open when a stream broke is read again from its start.
 // What this cannot see through is a wall clock that is set back while a stream
 // is broken.
+//
+// Nor does an engine keep to the order: 20.10 begins a file again that it has
+// begun to read, when it is told of the rotation that made it. A stamp that goes
+// back is that, unless the clock went back as well; what was delivered is then
+// skipped once more.
 type follower struct {
 	out *Output
+	now func() time.Time // the engine's clock, which is this machine's but for remote engines
 
 	mu   sync.Mutex // guards the following three
 	run  int
@@ -72,7 +78,7 @@ type runLog struct {
 	running func(context.Context) bool
 }
 
-func newFollower(out *Output) *follower { return &follower{out: out} }
+func newFollower(out *Output) *follower { return &follower{out: out, now: time.Now} }
 
 // follow copies a run's output, and what is unread of the container's earlier
 // runs, until the container has exited and everything is read (nil), the next
@@ -203,8 +209,11 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 		switch {
 		case rec.stream == StreamSystem:
 			f.complain(ctx, rec.text)
-		case !resumed[i].passes(rec.time):
-		default:
+			return
+		case f.begunAgain(i, rec) && resumed[i].last.IsZero():
+			resumed[i] = f.position[i]
+		}
+		if resumed[i].passes(rec.time) {
 			f.position[i].advance(rec.time)
 			f.complaints = nil
 			f.out.Append(rec.stream, f.runOf(rec.time, r), rec.time, rec.text, rec.cut)
@@ -230,6 +239,17 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 		}
 		return lines, nil
 	}
+}
+
+// begunAgain tells whether a record is the first that the engine repeats: see
+// follower. Where the file had one record so far, that is the last one again; no
+// two lines that the engine writes have the same nanosecond.
+func (f *follower) begunAgain(i int, rec record) bool {
+	last := f.position[i].last
+	if rec.time.After(last) || f.now().Before(last) {
+		return false
+	}
+	return rec.time.Before(last) || f.out.endsWith(rec)
 }
 
 // runOf tells which run printed a line of the log.

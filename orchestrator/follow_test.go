@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -549,4 +550,48 @@ func BenchmarkFollow(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+}
+
+// oneLog is an engine whose log is just these frames.
+type oneLog struct {
+	Streams
+	frames []byte
+}
+
+func (e oneLog) Logs(context.Context, string, time.Time, bool) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(string(e.frames))), nil
+}
+
+// 20.10 begins a file again when it is told of the rotation that made it. A
+// clock that was set back looks the same, but for the time that it is now.
+func TestAFileThatIsBegunAgainIsSkipped(t *testing.T) {
+	var frames []byte
+	for text := range strings.FieldsSeq("1 2 3 4 4b 5 3 4 4b 5 6 7 6 7 8 8 9") {
+		second, _ := strconv.ParseFloat(text[:1], 64)
+		frames = append(frames, frame(1, at(second), text+"\n")...)
+		if text == "4" {
+			frames = append(frames, frame(2, at(second), "err\n")...) // the other stream is told apart
+		}
+	}
+	for name, c := range map[string]struct {
+		now  time.Time
+		want string
+	}{
+		"begun again":            {at(9), "1 2 3 4 4b 5 6 7 8 9"},
+		"its clock was set back": {at(0), "1 2 3 4 4b 5 3 4 4b 5 6 7 6 7 8 8 9"},
+		"it was, later on":       {at(5.5), "1 2 3 4 4b 5 6 7 6 7 8 8 9"},
+	} {
+		f := newFollower(newOutput("n1", 100))
+		f.now = func() time.Time { return c.now }
+		if err := f.readKept(t.Context(), runLog{engine: oneLog{frames: frames}, run: 1, running: func(context.Context) bool { return false }}); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range f.out.TailStream(Stdout, 0) {
+			got = append(got, l.Text)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v, want %s", name, got, c.want)
+		}
+	}
 }

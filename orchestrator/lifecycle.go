@@ -82,7 +82,7 @@ func (s *supervisor) launched(m *member, err error) {
 
 // stop asks for a node's end and is idempotent.
 func (s *supervisor) stop(m *member) {
-	m.want, m.redo = false, false
+	m.want, m.redo, m.withEngine = false, false, false
 	switch m.state {
 	case Pending, BackingOff:
 		if end := m.ending; end != nil { // not judged yet, and nothing follows it any more
@@ -250,6 +250,11 @@ func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 	case e.Class == ExitStoppedOutside, e.Class == ExitRemoved:
 		m.want = false
 		s.setState(m, Stopped, reason, hint)
+		s.answer(&m.stopWaiters, nil)
+		if m.withEngine && s.subscribed {
+			s.engineBackFor(m)
+		}
+		return
 	default:
 		if d.reason != "" {
 			reason += "; not restarted: " + d.reason

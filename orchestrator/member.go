@@ -83,7 +83,7 @@ func (m *member) report() report { return report{node: m.name, inc: m.inc} }
 func (m *member) newRun() {
 	m.inc++
 	m.pid = 0
-	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo = false, false, false, false, false, false, false, false
+	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo, m.withEngine = false, false, false, false, false, false, false, false, false
 	m.peers, m.signals, m.ending = nil, nil, nil
 	m.connectAt, m.connectDelay = time.Time{}, 0
 	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}

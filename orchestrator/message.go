@@ -59,8 +59,12 @@ type (
 		err    error
 	}
 
-	// msgEvent is an event of the engine, each once and in order.
-	msgEvent struct{ event ContainerEvent }
+	// msgEvent is an event of the engine, each once and in order. restarted
+	// marks those of an engine's start: it stops what it finds running.
+	msgEvent struct {
+		event     ContainerEvent
+		restarted bool
+	}
 
 	// msgSeen is one container as the engine shows it when asked; nil when it
 	// has none. It finds what the events did not tell.

@@ -8,7 +8,7 @@ import (
 // containers: its events, its answers when asked, and what was there before.
 
 // engineEvent takes an event of the engine; they come once each, in order.
-func (s *supervisor) engineEvent(e ContainerEvent) {
+func (s *supervisor) engineEvent(e ContainerEvent, restarted bool) {
 	m := s.byName[e.Labels[LabelNode]]
 	if m == nil || (m.id != "" && m.id != e.ID) || (!m.runSince.IsZero() && e.Time.Before(m.runSince)) {
 		return
@@ -29,6 +29,7 @@ func (s *supervisor) engineEvent(e ContainerEvent) {
 			m.signals = append(m.signals, e.Signal)
 		}
 	case "stop":
+		m.withEngine = m.withEngine || restarted && m.want && (inRun || m.ending != nil)
 		if m.ending != nil {
 			s.stoppedOutside(m)
 		} else if inRun && m.state != Stopping {
@@ -207,15 +208,15 @@ func (s *supervisor) engineGone() {
 // budget: the node did nothing.
 func (s *supervisor) engineBack() {
 	for _, m := range s.nodes {
-		if !m.withEngine || s.down {
-			continue
-		}
-		m.withEngine = false
-		if m.state != Stopped || s.spec.Restart.Mode == RestartNo {
-			continue
-		}
-		s.emit(EventNote, m.name, "%s was stopped with the engine: starting it again", m.name)
-		m.redo = true
-		s.again(m)
+		s.engineBackFor(m)
 	}
+}
+
+func (s *supervisor) engineBackFor(m *member) {
+	if !m.withEngine || m.state != Stopped || s.down || s.spec.Restart.Mode == RestartNo {
+		return
+	}
+	s.emit(EventNote, m.name, "%s was stopped with the engine: starting it again", m.name)
+	m.redo = true
+	s.again(m)
 }

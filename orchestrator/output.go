@@ -70,6 +70,18 @@ func (o *Output) Append(stream Stream, run int, at time.Time, text string, cut b
 	o.mu.Unlock()
 }
 
+// endsWith tells whether a record is the last line of its stream.
+func (o *Output) endsWith(rec record) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	r := &o.rings[rec.stream.index()]
+	if r.next == r.first {
+		return false
+	}
+	last := r.at(r.next - 1)
+	return last.time.Equal(rec.time) && last.text == rec.text
+}
+
 // Mark adds a line of [StreamSystem], such as the boundary before a run. It
 // takes no number of the other streams.
 func (o *Output) Mark(run int, at time.Time, text string) {

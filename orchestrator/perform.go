@@ -2,79 +2,9 @@ package orchestrator
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 )
-
-// subscribe opens the one event subscription of the cluster and waits until
-// the engine has accepted it: whatever is created from now on is heard.
-func (c *Cluster) subscribe(ctx, work context.Context) error {
-	ready := make(chan struct{})
-	var once sync.Once
-	c.wg.Go(func() { c.listen(work, func() { once.Do(func() { close(ready) }) }) })
-	select {
-	case <-ready:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(10 * time.Second):
-		return fmt.Errorf("subscribe to events: %w", ErrEngineUnreachable)
-	}
-}
-
-// listen keeps the subscription open. It resumes from the last event's own
-// time, which the engine includes again, so what was delivered is dropped here.
-func (c *Cluster) listen(ctx context.Context, ready func()) {
-	type key struct {
-		id, action string
-		at         int64
-	}
-	since := c.site.listenSince
-	delivered := map[key]bool{}
-	delay := 50 * time.Millisecond
-	broken := false
-	for {
-		err := c.eng.Events(ctx, since, map[string]string{LabelCluster: c.spec.Name}, func() {
-			if broken {
-				c.note("", "the engine's event stream is back: looking for what happened meanwhile")
-			}
-			broken, delay = false, 50*time.Millisecond
-			c.box.post(msgSubscribed{})
-			ready()
-		}, func(e ContainerEvent) {
-			k := key{e.ID, e.Action, e.Time.UnixNano()}
-			if delivered[k] {
-				return
-			}
-			if e.Time.After(since) {
-				since = e.Time
-				for old := range delivered {
-					if old.at < since.Add(-time.Second).UnixNano() {
-						delete(delivered, old)
-					}
-				}
-			}
-			delivered[k] = true
-			c.box.post(msgEvent{e})
-		})
-		if ctx.Err() != nil {
-			return
-		}
-		if !broken { // once for as long as it lasts
-			c.note("", "the engine's event stream broke (%v); reconnecting", err)
-			c.box.post(msgUnsubscribed{})
-		}
-		broken = true
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(delay):
-		}
-		delay = min(2*delay, 5*time.Second)
-	}
-}
 
 // perform does what the supervisor wants. Whatever takes time runs in a
 // goroutine of its own and posts its outcome; done means the cluster is over.

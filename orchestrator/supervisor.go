@@ -37,10 +37,11 @@ type supervisor struct {
 	nodes  []*member // in the spec's order
 	byName map[string]*member
 
-	formed   bool      // every node has been Ready at once
-	deadline time.Time // of forming; zero when there is none
-	listAt   time.Time
-	sweep    sweepState
+	subscribed bool      // the event stream is open
+	formed     bool      // every node has been Ready at once
+	deadline   time.Time // of forming; zero when there is none
+	listAt     time.Time
+	sweep      sweepState
 
 	down     bool  // everything is being stopped and removed
 	force    bool  // without grace
@@ -97,9 +98,11 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 	switch msg := msg.(type) {
 	case msgTick:
 	case msgSubscribed:
+		s.subscribed = true
 		s.compare()
 		s.engineBack()
 	case msgUnsubscribed:
+		s.subscribed = false
 		s.engineGone()
 	case msgAdopted:
 		s.adopt(msg)
@@ -117,7 +120,7 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 	case msgKilled:
 		s.do(actReply{msg.waiter, msg.err})
 	case msgEvent:
-		s.engineEvent(msg.event)
+		s.engineEvent(msg.event, msg.restarted)
 	case msgSeen:
 		s.seen(msg)
 	case msgLive:

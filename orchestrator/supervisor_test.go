@@ -94,7 +94,7 @@ func (s *script) event(node, action string, edit ...func(*ContainerEvent)) {
 	for _, f := range edit {
 		f(&e)
 	}
-	s.send(msgEvent{e})
+	s.send(msgEvent{event: e})
 }
 
 func (s *script) die(node string, code int) {
@@ -608,12 +608,12 @@ func TestSupervisorInvariants(t *testing.T) {
 					msg = msgTick{}
 				}
 			case 3, 4, 5, 6:
-				msg = msgEvent{ContainerEvent{
+				msg = msgEvent{event: ContainerEvent{
 					ID:     "id-" + m.name,
 					Action: rapid.SampledFrom([]string{"start", "die", "kill", "stop", "oom", "destroy", "pause", "unpause"}).Draw(t, "action"),
 					Time:   s.now, Labels: map[string]string{LabelNode: m.name},
 					ExitCode: rapid.SampledFrom([]int{0, 1, 3, 127, 137}).Draw(t, "code"), Signal: "15",
-				}}
+				}, restarted: rapid.IntRange(0, 9).Draw(t, "engine restarted") == 0}
 				if msg.(msgEvent).event.Action == "start" {
 					delete(stopped, m.name) // somebody outside wants it after all
 				}
@@ -637,7 +637,9 @@ func TestSupervisorInvariants(t *testing.T) {
 				}
 				continue
 			case 12:
-				if rapid.IntRange(0, 9).Draw(t, "down") == 0 {
+				if cut := rapid.IntRange(0, 9).Draw(t, "cut"); cut < 2 {
+					msg = []message{msgUnsubscribed{}, msgSubscribed{}}[cut]
+				} else if rapid.IntRange(0, 9).Draw(t, "down") == 0 {
 					down = true
 					msg = msgCommand{kind: cmdDown, nodes: []string{""}, waiter: waiter(i + 1)}
 				} else {

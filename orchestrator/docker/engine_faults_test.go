@@ -57,6 +57,7 @@ func TestAKilledDaemon(t *testing.T) {
 			r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
 				s.Source, s.Image, s.App, s.Precompiled = "", image, "demo", true
 				s.Pool = netip.MustParsePrefix(ownPool)
+				s.HostPort = 5700 // while the nodes are down, their ports look free to a cluster on the other engine
 			})
 			before := map[string]orchestrator.NodeStatus{}
 			for _, n := range []string{"n1", "n2"} {
@@ -77,6 +78,9 @@ func TestAKilledDaemon(t *testing.T) {
 				})
 				if n.Incarnation != 2 || n.ContainerID != b.ContainerID || n.URL != b.URL || n.IP != b.IP {
 					t.Errorf("%+v\nbefore %+v", n, b)
+				}
+				if how.dies != (n.RestartCount == 1) { // what the engine stopped costs no restart
+					t.Errorf("%s counts %d restarts", name, n.RestartCount)
 				}
 			}
 			r.ready()

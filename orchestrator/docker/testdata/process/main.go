@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"os/signal"
@@ -43,6 +44,23 @@ func main() {
 			panic(err)
 		}
 		fmt.Println("waiting")
+		<-term
+	case "lines": // N lines of so many bytes to stdout, and how long that took to stderr
+		size, err := strconv.Atoi(os.Args[3])
+		if err != nil {
+			panic(err)
+		}
+		out := bufio.NewWriterSize(os.Stdout, 32<<10)
+		fill := strings.Repeat("x", size)
+		began := time.Now()
+		for i := range number() {
+			head := fmt.Sprintf("line %d ", i+1)
+			fmt.Fprintf(out, "%s%s\n", head, fill[:size-len(head)-1])
+		}
+		if err := out.Flush(); err != nil {
+			panic(err)
+		}
+		fmt.Fprintf(os.Stderr, "wrote for %d ns\n", time.Since(began).Nanoseconds())
 		<-term
 	case "wait": // until TERM
 		fmt.Println("waiting")
