@@ -64,7 +64,7 @@ type Line struct {
 	Seq    uint64    `json:"seq"` // counts the lines of this stream of this node from 1; a gap is lines that were dropped
 	Run    int       `json:"run"` // the incarnation that printed it
 	Time   time.Time `json:"time"`
-	Text   string    `json:"text"`          // bytes as printed; may be invalid UTF-8
+	Text   string    `json:"text"`          // as the engine kept it: json-file replaces invalid UTF-8 by U+FFFD
 	Cut    bool      `json:"cut,omitempty"` // it was longer than 256 KiB, the rest is dropped
 	// Dropped is set on a line of StreamSystem, without a Seq, that stands for so
 	// many lines: the ring no longer kept them when they were to be read.

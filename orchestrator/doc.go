@@ -43,7 +43,9 @@
 // stop` is told by an event that may follow the death, and is respected; a bare
 // `docker kill` is a crash, unless an `oom` follows. An engine that is restarted
 // tells of its containers as of as many `docker stop`; where none of the cluster
-// ran on and the stream then broke, they are started again (engineGone).
+// ran on and the stream then broke, they are started again (engineGone). One that
+// was killed stops what it finds running at its next start, and tells that when
+// it is back; it is known by having forgotten what it told last (listen.go).
 //
 // # What outlives a supervisor
 //

@@ -9,8 +9,11 @@
 //
 // # Which process keeps a cluster
 //
-//	up      the command's own process: Ctrl-C takes the cluster down
-//	up -d   a child, `beamyard supervise`, in a session of its own
+//	up         the command's own process: Ctrl-C takes the cluster down; a child,
+//	           `beamyard watchdog`, does when the command is killed
+//	up -d      a child, `beamyard supervise`, in a session of its own
+//	supervise  the command's own process, for a cluster that has none any more;
+//	           Ctrl-C leaves the nodes
 //
 //	up -d ──spec as JSON──▶ stdin  supervise  stdout ──null | error──▶ up -d
 //	                               stderr ──▶ <cluster>.log, beside the socket

@@ -164,7 +164,7 @@ func TestADaemonRestart(t *testing.T) {
 			t.Cleanup(func() { eng.Close() })
 			r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
 				s.Source, s.Image, s.App, s.Precompiled = "", image, "demo", true
-				s.Pool = netip.MustParsePrefix(ownPool)
+				s.Pool, s.HostPort = netip.MustParsePrefix(ownPool), 5600 // the machine's engine does not know of ours
 			})
 			before := map[string]orchestrator.NodeStatus{}
 			for _, n := range []string{"n1", "n2"} {
