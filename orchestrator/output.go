@@ -2,9 +2,7 @@ package orchestrator
 
 import (
 	"context"
-	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -154,43 +152,6 @@ func lastOf(lines []Line, n int) []Line { return lines[max(0, len(lines)-n):] }
 // cursor holds, for each ring, the number from which on a reader has not read.
 type cursor [len(streams)]uint64
 
-// filter is a query, ready for use.
-type filter struct {
-	LogQuery
-	grep *regexp.Regexp // nil matches all
-	from int            // the run that SinceRestart begins with; 0: not known yet
-}
-
-// newFilter compiles a query.
-func newFilter(q LogQuery) (filter, error) {
-	f := filter{LogQuery: q}
-	if q.Grep == "" {
-		return f, nil
-	}
-	var err error
-	if f.grep, err = regexp.Compile(q.Grep); err != nil {
-		return f, WithHint(err, `the syntax is RE2's; write \Q before a text to take it literally: --grep '\Qa.b'`)
-	}
-	return f, nil
-}
-
-// takes tells whether a line is wanted. Marks of a run's boundary are shown
-// whatever the pattern says.
-func (f *filter) takes(stream Stream, e *entry) bool {
-	switch {
-	case e.time.Before(f.Since), f.Run != 0 && e.run != f.Run, f.SinceRestart && e.run < f.from:
-		return false
-	case f.grep == nil, stream == StreamSystem:
-		return true
-	}
-	return f.grep.MatchString(e.text)
-}
-
-// everything tells whether a line that is missing was wanted.
-func (f *filter) everything() bool {
-	return f.Tail == 0 && f.Since.IsZero() && f.Run == 0 && !f.SinceRestart && f.grep == nil
-}
-
 // unread returns what the query asks for of the lines behind the cursor, which
 // it moves to the end, how many lines of each stream were dropped before they
 // were read, and whether no more will come.
@@ -245,98 +206,6 @@ func (e *entry) before(other *entry) bool {
 		return c < 0
 	}
 	return e.arrival < other.arrival
-}
-
-// readLogs implements [Controller].Logs over the outputs of the queried nodes.
-// What is there at first comes in the order of time; what is followed comes as
-// it arrives, sorted by time where much has come at once. A following read
-// ends when every output is closed.
-func readLogs(ctx context.Context, outputs []*Output, q LogQuery, fn func(Line) error) error {
-	want, err := newFilter(q)
-	if err != nil {
-		return err
-	}
-	filters := slices.Repeat([]filter{want}, len(outputs))
-	news := make(chan struct{}, 1)
-	if q.Follow {
-		for _, o := range outputs {
-			o.watch(news)
-			defer o.unwatch(news)
-		}
-	}
-	cursors := make([]cursor, len(outputs))
-	batches := make([][]Line, len(outputs))
-	for {
-		over := true
-		for i, o := range outputs {
-			if filters[i].SinceRestart && filters[i].from == 0 {
-				filters[i].from = o.lastRun()
-			}
-			lines, lost, closed := o.unread(&cursors[i], filters[i])
-			batches[i] = append(o.gaps(lost, lines), lines...)
-			filters[i].Tail = 0
-			over = over && closed
-		}
-		err := mergeByTime(batches, func(l Line) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return fn(l)
-		})
-		switch {
-		case q.Follow && ctx.Err() != nil:
-			return nil
-		case err != nil || over || !q.Follow:
-			return err
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-func (o *Output) lastRun() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.run
-}
-
-// gaps makes a line for each stream that lost some before the first of lines.
-func (o *Output) gaps(lost cursor, lines []Line) []Line {
-	var marks []Line
-	for i, n := range lost {
-		if n == 0 {
-			continue
-		}
-		mark := Line{Node: o.node, Stream: StreamSystem, Dropped: n, Text: fmt.Sprintf("── %s of %s's %s %s no longer kept ──", count(int(n), "line"), o.node, streams[i], plural(n, "is", "are"))}
-		if len(lines) > 0 {
-			mark.Run, mark.Time = lines[0].Run, lines[0].Time
-		}
-		marks = append(marks, mark)
-	}
-	return marks
-}
-
-// mergeByTime gives fn the lines of all batches, the earliest first, and those
-// of one batch in their order.
-func mergeByTime(batches [][]Line, fn func(Line) error) error {
-	for {
-		first := -1
-		for i, b := range batches {
-			if len(b) > 0 && (first < 0 || b[0].Time.Before(batches[first][0].Time)) {
-				first = i
-			}
-		}
-		if first < 0 {
-			return nil
-		}
-		if err := fn(batches[first][0]); err != nil {
-			return err
-		}
-		batches[first] = batches[first][1:]
-	}
 }
 
 func (o *Output) watch(news chan<- struct{}) {

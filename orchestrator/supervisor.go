@@ -1,9 +1,7 @@
 package orchestrator
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -215,21 +213,6 @@ func (s *supervisor) wake() time.Time {
 	return next
 }
 
-// ready reports whether every node is Ready and every pair sees each other.
-func (s *supervisor) ready() bool {
-	for _, m := range s.nodes {
-		if m.state != Ready {
-			return false
-		}
-		for _, peer := range s.nodes {
-			if peer != m && !m.sees(peer) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // setState changes a node's state and tells the world.
 func (s *supervisor) setState(m *member, state State, reason, hint string) {
 	changed := m.state != state
@@ -246,142 +229,6 @@ func (s *supervisor) setState(m *member, state State, reason, hint string) {
 
 func (s *supervisor) emit(kind EventKind, node, format string, args ...any) {
 	s.do(actEmit{Event{Node: node, Kind: kind, Text: fmt.Sprintf(format, args...)}})
-}
-
-// checkForming ends the forming: with success, or by bringing all down.
-func (s *supervisor) checkForming() {
-	if s.formed || s.down || s.deadline.IsZero() {
-		return
-	}
-	if s.ready() {
-		s.formed = true
-		s.emit(EventPhase, "", "ready: %s, every pair connected", count(len(s.nodes), "node"))
-		return
-	}
-	failed := slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state.Final() && m.busy == idle })
-	late := !s.now.Before(s.deadline)
-	if !failed && !late {
-		return
-	}
-	kind := ErrNodeFailed
-	if !failed {
-		kind = ErrNotReady
-	}
-	s.cause = s.explain(kind)
-	s.emit(EventPhase, "", "giving up: %v", kind)
-	if s.spec.KeepOnFailure {
-		s.leave()
-		return
-	}
-	s.bringDown()
-}
-
-// checkFailed brings a formed cluster down when one of its nodes failed for
-// good, where the spec wants that.
-func (s *supervisor) checkFailed() {
-	if s.spec.OnFailed != FailedStopCluster {
-		return
-	}
-	if failed := s.failed(); failed != nil {
-		s.cause = failed
-		s.emit(EventPhase, "", "stopping the cluster: %s failed", failed.Problems[0].Node)
-		s.bringDown()
-	}
-}
-
-// leave ends the supervision and keeps what there is.
-func (s *supervisor) leave() {
-	s.emit(EventPhase, "", "kept for a look: remove it with `beamyard down %s`", s.spec.Name)
-	s.end(s.cause)
-}
-
-// end answers everybody and says that it is over.
-func (s *supervisor) end(err error) {
-	s.over = true
-	for _, w := range s.downers {
-		s.do(actReply{w, err})
-	}
-	for _, m := range s.nodes {
-		s.answer(&m.startWaiters, ErrClosed)
-		s.answer(&m.stopWaiters, nil)
-	}
-	s.do(actDone{err})
-}
-
-// explain lists the nodes that are not Ready, those that ended first: the
-// others usually wait for them.
-func (s *supervisor) explain(kind error) *ClusterError {
-	e := &ClusterError{Cluster: s.spec.Name, Kind: kind}
-	for _, m := range s.nodes {
-		if m.state == Ready || (kind == ErrNodeFailed && (!m.state.Final() || s.formed && m.state != Failed)) { //nolint:errorlint // a value of this package, not an error received
-			continue
-		}
-		reason := m.reason
-		if reason == "" {
-			reason = "no answer yet"
-		}
-		hint := m.hint
-		if hint == "" {
-			hint = s.lookCloser(m)
-		}
-		e.Problems = append(e.Problems, NodeProblem{Node: m.name, State: m.state, Reason: reason, Hint: hint})
-	}
-	return e
-}
-
-// lookCloser is the advice where nothing better is known. A cluster that never
-// formed is removed, and its logs with it.
-func (s *supervisor) lookCloser(m *member) string {
-	if s.spec.KeepOnFailure {
-		return fmt.Sprintf("look: beamyard logs %[1]s/%[2]s, beamyard inspect %[1]s/%[2]s; remove it: beamyard down %[1]s", s.spec.Name, m.name)
-	}
-	if s.formed {
-		return fmt.Sprintf("beamyard logs %s --tail 50", m.name)
-	}
-	return fmt.Sprintf("its last lines are above; look around in its image: docker run --rm -it %s sh", s.spec.Image)
-}
-
-// failed says which nodes failed for good since the cluster was formed; before
-// that a failure ends the forming itself.
-func (s *supervisor) failed() *ClusterError {
-	if !s.formed || s.down || !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == Failed }) {
-		return nil
-	}
-	return s.explain(ErrNodeFailed)
-}
-
-// bringDown stops everything; checkDown removes it once all is quiet.
-func (s *supervisor) bringDown() {
-	if !s.down {
-		s.down = true
-		s.emit(EventPhase, "", "stopping %s", count(len(s.nodes), "node"))
-	}
-	for _, m := range s.nodes {
-		s.stop(m)
-	}
-}
-
-func (s *supervisor) checkDown() {
-	if !s.down || s.removing || slices.ContainsFunc(s.nodes, func(m *member) bool { return !m.quiet() }) {
-		return
-	}
-	s.removing = true
-	if s.cause != nil && s.spec.KeepOnFailure && len(s.downers) == 0 {
-		s.leave()
-		return
-	}
-	s.do(actRemove{})
-}
-
-func (s *supervisor) removed(err error) {
-	if err == nil {
-		s.emit(EventPhase, "", "removed: nothing is left")
-	}
-	for _, w := range s.downers {
-		s.do(actReply{w, err})
-	}
-	s.downers = nil
-	s.end(errors.Join(s.cause, err))
 }
 
 // snapshot is the cluster's state for users.
