@@ -82,7 +82,7 @@ func (s *supervisor) launched(m *member, err error) {
 
 // stop asks for a node's end and is idempotent.
 func (s *supervisor) stop(m *member) {
-	m.want, m.redo, m.withEngine = false, false, false
+	m.want, m.redo, m.withEngine, m.stopAsked = false, false, false, true
 	switch m.state {
 	case Pending, BackingOff:
 		if end := m.ending; end != nil { // not judged yet, and nothing follows it any more

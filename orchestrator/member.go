@@ -45,6 +45,7 @@ type member struct {
 	restart  time.Time // when a BackingOff node is started again
 
 	withEngine bool // it was stopped because the engine was
+	stopAsked  bool // a user of ours wants it down, whoever stopped it
 
 	ourKill bool     // a user of ours sent a signal in this run
 	signals []string // sent from elsewhere in this run
@@ -83,7 +84,7 @@ func (m *member) report() report { return report{node: m.name, inc: m.inc} }
 func (m *member) newRun() {
 	m.inc++
 	m.pid = 0
-	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo, m.withEngine = false, false, false, false, false, false, false, false, false
+	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo, m.withEngine, m.stopAsked = false, false, false, false, false, false, false, false, false, false
 	m.peers, m.signals, m.ending = nil, nil, nil
 	m.connectAt, m.connectDelay = time.Time{}, 0
 	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}

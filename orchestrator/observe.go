@@ -195,7 +195,7 @@ func (s *supervisor) engineGone() {
 		switch {
 		case m.state.Running() && m.ending == nil:
 			return
-		case e != nil && e.Class == ExitStoppedOutside && s.now.Sub(at) < shutdown:
+		case e != nil && e.Class == ExitStoppedOutside && !m.stopAsked && s.now.Sub(at) < shutdown:
 			stopped = append(stopped, m)
 		}
 	}

@@ -161,15 +161,17 @@ func (s *supervisor) settle() {
 		if e := m.ending; e != nil && e.autopsy && !s.now.Before(e.until) {
 			s.judge(m)
 		}
-		if m.state == BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) {
-			s.startAgain(m)
-		}
 	}
 	s.evaluate()
 	s.checkForming()
 	s.checkFailed()
 	if s.over {
 		return
+	}
+	for _, m := range s.nodes { // after it is clear that the cluster stays up
+		if m.state == BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) {
+			s.startAgain(m)
+		}
 	}
 	if !s.listAt.IsZero() && !s.now.Before(s.listAt) && !s.removing {
 		s.listAt = s.now.Add(listEvery)
