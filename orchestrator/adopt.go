@@ -12,7 +12,7 @@ import (
 
 // This file takes over what another supervisor made.
 
-// adoptSite takes over what another supervisor made.
+// adoptSite finds the network, the containers and their places.
 func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Container, error) {
 	c.phase("adopting %s", c.spec.Name)
 	s.networkID, s.created = n.ID, createdOf(n.Labels)

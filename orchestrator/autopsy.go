@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // This file looks why a run ended: at its last words and at its crash dump.
@@ -32,10 +31,6 @@ func (c *Cluster) autopsy(ctx context.Context, r report, id string, code int) {
 	f.reason = c.clean(lastWords(out.out.Tail(50), r.inc, f.slogan))
 	f.slogan = c.clean(f.slogan)
 	c.box.post(msgAutopsy{r, f})
-}
-
-func (c *Cluster) note(node, format string, args ...any) {
-	c.events.add(Event{Node: node, Kind: EventNote, Text: c.clean(fmt.Sprintf(format, args...))}, time.Now())
 }
 
 // telling begin the line in which a VM says why it ended, most telling first.

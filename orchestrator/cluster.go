@@ -66,6 +66,9 @@ type Cluster struct {
 	sup    *supervisor
 	probes map[string]context.CancelFunc
 
+	forced    chan struct{} // closed by Force: an engine that is away is not waited for
+	forceOnce sync.Once
+
 	wg         sync.WaitGroup // everything that works with the engine or a node
 	forwarders sync.WaitGroup // what logs the output; ends when the outputs are closed
 }
@@ -93,7 +96,7 @@ func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 	c := &Cluster{
 		spec: spec, eng: eng, opts: opts, clean: redactor(spec).Replace,
 		box: newMailbox(), events: newEventLog(), links: newLinks(),
-		changed: make(chan struct{}), waiting: map[waiter]chan error{},
+		changed: make(chan struct{}), forced: make(chan struct{}), waiting: map[waiter]chan error{},
 		sup: newSupervisor(spec, rand.Float64), probes: map[string]context.CancelFunc{},
 		outputs: map[string]*nodeOutput{},
 	}
@@ -196,7 +199,10 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 
 // Force ends the grace of a stop that is under way, and of every later one:
 // the second Ctrl-C.
-func (c *Cluster) Force() { c.box.post(msgForce{}) }
+func (c *Cluster) Force() {
+	c.forceOnce.Do(func() { close(c.forced) })
+	c.box.post(msgForce{})
+}
 
 // Spec returns the cluster's spec with its defaults filled. It holds the cookie.
 func (c *Cluster) Spec() Spec { return c.spec }
@@ -214,7 +220,7 @@ func (c *Cluster) publish(now time.Time) {
 	st.Nodes, st.Ready = c.sup.snapshot(now)
 	st.failed = c.sup.failed()
 	for i := range st.Nodes {
-		st.Nodes[i].Reason = c.clean(st.Nodes[i].Reason)
+		st.Nodes[i].Reason, st.Nodes[i].LastExit = c.clean(st.Nodes[i].Reason), c.cleanExit(st.Nodes[i].LastExit)
 	}
 	c.view.Store(st)
 	c.mu.Lock()
@@ -241,143 +247,6 @@ func (c *Cluster) finish(err error) {
 	c.forwarders.Wait()
 }
 
-// Status implements [Controller]; it never fails.
-func (c *Cluster) Status(context.Context) (Status, error) {
-	st := c.view.Load().Status
-	st.Nodes = slices.Clone(st.Nodes)
-	for i, n := range st.Nodes {
-		st.Nodes[i].DroppedLines = c.outputs[n.Name].out.Dropped()
-	}
-	return st, nil
-}
-
-// WaitReady implements [Controller].
-func (c *Cluster) WaitReady(ctx context.Context) error {
-	for {
-		c.mu.Lock()
-		changed, ended, outcome := c.changed, c.ended, c.outcome
-		c.mu.Unlock()
-		st := c.view.Load()
-		switch {
-		case ended && outcome != nil:
-			return outcome
-		case ended:
-			return ErrClosed
-		case st.Ready:
-			return nil
-		case st.failed != nil:
-			return c.excerpts(st.failed)
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Events implements [Controller].
-func (c *Cluster) Events(ctx context.Context, after uint64, follow bool, fn func(Event) error) error {
-	return c.events.read(ctx, after, follow, fn)
-}
-
-// Logs implements [Controller].
-func (c *Cluster) Logs(ctx context.Context, q LogQuery, fn func(Line) error) error {
-	names := q.Nodes
-	if len(names) == 0 {
-		for _, n := range c.spec.Nodes {
-			names = append(names, n.Name)
-		}
-	}
-	outputs := make([]*Output, 0, len(names))
-	for _, name := range names {
-		o := c.outputs[name]
-		if o == nil {
-			return c.sup.noNode(name) // reads only the spec
-		}
-		outputs = append(outputs, o.out)
-	}
-	return readLogs(ctx, outputs, q, fn)
-}
-
-// Output returns the kept output of one node, or [ErrNoNode].
-func (c *Cluster) Output(node string) (*Output, error) {
-	if o := c.outputs[node]; o != nil {
-		return o.out, nil
-	}
-	return nil, c.sup.noNode(node)
-}
-
-// Start implements [Controller].
-func (c *Cluster) Start(ctx context.Context, nodes ...string) error {
-	return c.ask(ctx, cmdStart, "", nodes)
-}
-
-// Stop implements [Controller].
-func (c *Cluster) Stop(ctx context.Context, nodes ...string) error {
-	return c.ask(ctx, cmdStop, "", nodes)
-}
-
-// Restart implements [Controller].
-func (c *Cluster) Restart(ctx context.Context, nodes ...string) error {
-	return c.ask(ctx, cmdRestart, "", nodes)
-}
-
-// Kill implements [Controller].
-func (c *Cluster) Kill(ctx context.Context, signal string, nodes ...string) error {
-	return c.ask(ctx, cmdKill, signal, nodes)
-}
-
-// Down implements [Controller].
-func (c *Cluster) Down(ctx context.Context) error {
-	return c.ask(ctx, cmdDown, "", []string{""})
-}
-
-// ask posts a command for each node and waits for all answers. An unknown node
-// fails the whole before anything is done.
-func (c *Cluster) ask(ctx context.Context, kind commandKind, signal string, nodes []string) error {
-	for _, n := range nodes {
-		if _, known := c.outputs[n]; !known && kind != cmdDown {
-			return c.sup.noNode(n)
-		}
-	}
-	replies := make([]chan error, len(nodes))
-	for i, n := range nodes {
-		replies[i] = make(chan error, 1)
-		c.mu.Lock()
-		if c.ended {
-			replies[i] <- ErrClosed
-		} else {
-			c.waiters++
-			c.waiting[c.waiters] = replies[i]
-			c.box.post(msgCommand{kind: kind, nodes: []string{n}, signal: signal, waiter: c.waiters})
-		}
-		c.mu.Unlock()
-	}
-	var errs []error
-	for i, reply := range replies {
-		select {
-		case err := <-reply:
-			if err != nil && kind != cmdDown && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrNotRunning) {
-				err = fmt.Errorf("%s: %w", nodes[i], err)
-			}
-			errs = append(errs, err)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (c *Cluster) reply(w waiter, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if reply, ok := c.waiting[w]; ok {
-		delete(c.waiting, w)
-		reply <- err
-	}
-}
-
 // excerpts adds the last output to the problems of an error that ends the
 // cluster, so that who reads it sees what the node said.
 func (c *Cluster) excerpts(err error) error {
@@ -394,6 +263,17 @@ func (c *Cluster) excerpts(err error) error {
 		}
 	}
 	return err
+}
+
+// cleanExit keeps secrets out of what is told of an end: an engine's error may
+// quote the command.
+func (c *Cluster) cleanExit(e *Exit) *Exit {
+	if e == nil {
+		return nil
+	}
+	clean := *e
+	clean.Reason, clean.Slogan = c.clean(e.Reason), c.clean(e.Slogan)
+	return &clean
 }
 
 // redact keeps secrets out of an error that comes from somewhere else.

@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -465,6 +466,54 @@ func TestTwentyClustersAtOnce(t *testing.T) {
 		}
 		if left := w.eng.Left(); len(left) > 0 {
 			t.Errorf("left %v", left)
+		}
+	})
+}
+
+// An engine's refusal may quote the command, and with it a secret: it is in no
+// event, no status and no error.
+func TestASecretInAnEnginesErrorIsNotTold(t *testing.T) {
+	const secret = "s3cr3t-of-the-database"
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(func(s *orchestrator.Spec) {
+			s.Env, s.Secrets = map[string]string{"URL": secret}, []string{"URL"}
+		})
+		w.eng.FailNext("StartContainer", fmt.Errorf("exec: URL=%s: %w", secret, orchestrator.ErrCannotStart))
+		w.eng.ExternalKill(w.container("n2"), "KILL")
+		w.untilState("n2", orchestrator.Failed)
+		status, _ := w.Status(t.Context())
+		told := []any{status, fmt.Sprint(w.WaitReady(t.Context()))}
+		_ = w.Events(t.Context(), 0, false, func(e orchestrator.Event) error { told = append(told, e); return nil })
+		text, err := json.Marshal(told)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), secret) || !strings.Contains(string(text), "URL=[secret]") {
+			t.Errorf("%s", text)
+		}
+		w.end()
+	})
+}
+
+// The second Ctrl-C does not wait for an engine that is away.
+func TestForceEndsThePatienceWithAnEngine(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		away := slices.Repeat([]error{orchestrator.ErrEngineUnreachable}, 1000)
+		w.eng.FailNext("StopContainer", away...)
+		w.eng.FailNext("Containers", away...)
+		w.cancel()
+		time.Sleep(time.Second)
+		begun := time.Now()
+		w.Force()
+		if err := <-w.result; !errors.Is(err, orchestrator.ErrEngineUnreachable) {
+			t.Errorf("Run says %v", err)
+		}
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		for _, name := range w.eng.Left() {
+			w.eng.ExternalRemove(name)
 		}
 	})
 }

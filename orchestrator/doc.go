@@ -21,8 +21,8 @@
 // supervisor.step takes a message and the time and returns actions. Its parts:
 // lifecycle.go brings nodes up and down, observe.go takes what the engine tells
 // of them, command.go what users ask for, proof.go says when a node is proven,
-// forming.go when the cluster is up, policy.go when a node is restarted. A node has one [State] and one operation
-// under way at the engine at most.
+// forming.go when the cluster is up, policy.go when a node is restarted. A node
+// has one [State] and one operation under way at the engine at most.
 //
 // # What Ready means
 //

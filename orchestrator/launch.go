@@ -69,7 +69,7 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 // answer was lost, is that call's.
 func (c *Cluster) create(ctx context.Context, spec ContainerSpec) (id string, err error) {
 	lost := false
-	err = patiently(ctx, func() (err error) {
+	err = c.patiently(ctx, func() (err error) {
 		id, err = c.eng.CreateContainer(ctx, spec)
 		if lost && errors.Is(err, ErrNameTaken) {
 			found, lookErr := c.eng.InspectContainer(ctx, spec.Name)
@@ -84,12 +84,12 @@ func (c *Cluster) create(ctx context.Context, spec ContainerSpec) (id string, er
 }
 
 // patiently calls the engine again while it is away: one that is restarted comes
-// back within moments, and a node is not to fail for it.
-func patiently(ctx context.Context, call func() error) error {
+// back within moments, and a node is not to fail for it. Force ends the patience.
+func (c *Cluster) patiently(ctx context.Context, call func() error) error {
 	const patience = 30 * time.Second
 	for begin := time.Now(); ; {
 		err := call()
-		if !errors.Is(err, ErrEngineUnreachable) || time.Since(begin) > patience || !pause(ctx, 200*time.Millisecond) {
+		if !errors.Is(err, ErrEngineUnreachable) || closed(c.forced) || time.Since(begin) > patience || !pause(ctx, 200*time.Millisecond) {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func patiently(ctx context.Context, call func() error) error {
 // another `up` does, gives it back within moments.
 func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 	for range 20 {
-		if err = patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrPortTaken) {
+		if err = c.patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrPortTaken) {
 			return err
 		}
 		if !pause(ctx, 250*time.Millisecond) {
@@ -122,7 +122,7 @@ func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 // passes within moments.
 func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 	for range 20 {
-		if err = patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrConflict) {
+		if err = c.patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrConflict) {
 			return err
 		}
 		if !pause(ctx, 100*time.Millisecond) {

@@ -11,7 +11,7 @@ import (
 // been given to another process since, so the process's start time goes with
 // it, and the machine (with its boot) on which both mean something.
 type Owner struct {
-	Host  string `json:"host"`  // host name and boot
+	Host  string `json:"host"`  // host name, boot and pid namespace
 	PID   int    `json:"pid"`   //
 	Start string `json:"start"` // of the process, in clock ticks since boot
 	// Detached clusters outlive their owner on purpose: the next supervisor
@@ -36,7 +36,9 @@ func (o Owner) Alive() (alive, known bool) {
 }
 
 // thisHost is the host's name with the kernel's boot ID where there is one: a
-// reboot ends every owner.
+// reboot ends every owner. The pid namespace goes with it: containers of one host
+// name that share an engine see each other's pids as dead, and would sweep each
+// other's clusters.
 func thisHost() string {
 	name, err := os.Hostname()
 	if err != nil {
@@ -44,6 +46,9 @@ func thisHost() string {
 	}
 	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		name += "/" + strings.TrimSpace(string(boot))
+	}
+	if ns, err := os.Readlink("/proc/self/ns/pid"); err == nil {
+		name += "/" + ns
 	}
 	return name
 }

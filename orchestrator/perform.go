@@ -21,7 +21,7 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actStop:
 			id := c.sup.byName[a.node].id
 			c.wg.Go(func() {
-				c.box.post(msgStopped{a.report, patiently(ctx, func() error { return c.eng.StopContainer(ctx, id, a.grace) })})
+				c.box.post(msgStopped{a.report, c.patiently(ctx, func() error { return c.eng.StopContainer(ctx, id, a.grace) })})
 			})
 		case actKill:
 			id := c.sup.byName[a.node].id
@@ -56,12 +56,12 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actList:
 			c.wg.Go(func() { c.compare(ctx, a.runs) })
 		case actRemove:
-			c.wg.Go(func() { c.box.post(msgRemoved{patiently(ctx, func() error { return c.removeAll(ctx) })}) })
+			c.wg.Go(func() { c.box.post(msgRemoved{c.patiently(ctx, func() error { return c.removeAll(ctx) })}) })
 		case actReply:
 			c.publish(time.Now()) // who is answered sees what the answer is about
 			c.reply(a.waiter, a.err)
 		case actEmit:
-			a.event.Text = c.clean(a.event.Text)
+			a.event.Text, a.event.Exit = c.clean(a.event.Text), c.cleanExit(a.event.Exit)
 			c.log(c.events.add(a.event, time.Now()))
 		case actMark:
 			c.outputs[a.node].out.Mark(a.inc, time.Now(), a.text)

@@ -162,6 +162,10 @@ func (c *Cluster) phase(format string, args ...any) {
 	c.events.add(Event{Kind: EventPhase, Text: fmt.Sprintf(format, args...)}, time.Now())
 }
 
+func (c *Cluster) note(node, format string, args ...any) {
+	c.events.add(Event{Node: node, Kind: EventNote, Text: c.clean(fmt.Sprintf(format, args...))}, time.Now())
+}
+
 func errExists(name string) error {
 	return WithHint(fmt.Errorf("%w: %s", ErrClusterExists, name),
 		"look at it with `beamyard ps %s`, remove it with `beamyard down %s`, or choose another --name", name, name)

@@ -40,6 +40,9 @@ Examples:
 
 // Run prints logs.
 func (c *logsCmd) Run(ctx context.Context, a *app) error {
+	if c.RunNo < 0 {
+		return usagef("beamyard logs n1 --run 2", "--run %d: runs are counted from 1", c.RunNo)
+	}
 	eng, err := a.engine(ctx)
 	if err != nil {
 		return err

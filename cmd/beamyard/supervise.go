@@ -129,7 +129,7 @@ func (c *superviseCmd) keep(ctx context.Context, a *app, eng orchestrator.Engine
 		}) // ends with work
 	})
 	wg.Go(func() {
-		if err := cluster.WaitReady(work); err == nil {
+		if cluster.WaitReady(work) == nil {
 			report(nil)
 		}
 	})

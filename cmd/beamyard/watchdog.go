@@ -42,5 +42,6 @@ func guard(s orchestrator.Spec) (*watchdog.Dog, error) {
 	}
 	cmd := exec.Command(self, "watchdog", s.Name) //nolint:noctx // it outlives this process on purpose
 	cmd.Dir = "/"                                 // the folder that we are in may go away
+	cmd.SysProcAttr = ownSession()
 	return watchdog.Start(cmd, watchdog.Charge{Cluster: s.Name, Owner: s.Owner})
 }

@@ -16,9 +16,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
-// The contract's containers run one static binary on an image that holds
-// nothing else.
-func TestContract(t *testing.T) {
+// processImage imports an image that holds nothing but the contract's process,
+// one static binary, at /process.
+func processImage(t *testing.T, eng orchestrator.Engine) (id, ref string) {
+	t.Helper()
 	bin := filepath.Join(t.TempDir(), "process")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./testdata/process")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -36,13 +37,18 @@ func TestContract(t *testing.T) {
 	if err := errors.Join(err, writeErr, w.Close()); err != nil {
 		t.Fatal(err)
 	}
-	ref := fmt.Sprintf("beamyard-test/process:%08x", rand.Uint32())
-	eng := engine(t)
-	id, err := eng.Import(t.Context(), &rootfs, images.Import{Ref: ref, Changes: []string{`LABEL of="contract"`}})
+	ref = fmt.Sprintf("beamyard-test/process:%08x", rand.Uint32())
+	id, err = eng.Import(t.Context(), &rootfs, images.Import{Ref: ref, Changes: []string{`LABEL of="contract"`}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { removeImage(t, ref) })
+	return id, ref
+}
+
+func TestContract(t *testing.T) {
+	eng := engine(t)
+	id, ref := processImage(t, eng)
 	if info, err := eng.Image(t.Context(), ref); err != nil || info.ID != id || info.Labels["of"] != "contract" {
 		t.Errorf("imported %s, but found %+v, %v", id, info, err)
 	}

@@ -3,16 +3,10 @@
 package docker_test
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -23,41 +17,12 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
-	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // The bench of the output path. Its nodes are no VMs but one static binary that
 // prints, so that nothing else takes part; they never become Ready, which the
 // output does not wait for.
-
-// processImage holds the contract's process and nothing else.
-func processImage(t *testing.T, eng orchestrator.Engine) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), "process")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./testdata/process")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the process: %v\n%s", err, out)
-	}
-	text, err := os.ReadFile(bin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rootfs bytes.Buffer
-	w := tar.NewWriter(&rootfs)
-	err = w.WriteHeader(&tar.Header{Name: "process", Mode: 0o755, Size: int64(len(text))})
-	_, writeErr := w.Write(text)
-	if err := errors.Join(err, writeErr, w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	ref := fmt.Sprintf("beamyard-test/process:%08x", rand.Uint32())
-	if _, err := eng.Import(t.Context(), &rootfs, images.Import{Ref: ref}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { removeImage(t, ref) })
-	return ref
-}
 
 // logEngine is the engine with log files of another size, and a note of when
 // the output was last asked for.
@@ -169,7 +134,7 @@ const (
 // TestBenchOutput prints rows for the README's table.
 func TestBenchOutput(t *testing.T) {
 	eng := engine(t)
-	image := processImage(t, eng)
+	_, image := processImage(t, eng)
 	var rows []string
 	row := func(format string, args ...any) {
 		rows = append(rows, fmt.Sprintf(format, args...))

@@ -47,8 +47,9 @@ type Dog struct {
 	pipe *os.File
 }
 
-// Start starts cmd, a program that calls [Watch] on its stdin, with that stdin
-// and in a session of its own. End it with [Dog.Release].
+// Start starts cmd, a program that calls [Watch] on its stdin, with that stdin.
+// The caller gives it a session of its own (SysProcAttr), where the terminal's
+// signals do not reach it. End it with [Dog.Release].
 func Start(cmd *exec.Cmd, c Charge) (*Dog, error) {
 	read, write, err := os.Pipe() // closed on exec: no other child holds it
 	if err != nil {
@@ -56,7 +57,6 @@ func Start(cmd *exec.Cmd, c Charge) (*Dog, error) {
 	}
 	defer read.Close()
 	cmd.Stdin = read
-	ownSession(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the watchdog: %w", err), write.Close())
 	}

@@ -1,0 +1,147 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// This file is a cluster as its users see it: what they ask for and wait for.
+
+// Status implements [Controller]; it never fails.
+func (c *Cluster) Status(context.Context) (Status, error) {
+	st := c.view.Load().Status
+	st.Nodes = slices.Clone(st.Nodes)
+	for i, n := range st.Nodes {
+		st.Nodes[i].DroppedLines = c.outputs[n.Name].out.Dropped()
+	}
+	return st, nil
+}
+
+// WaitReady implements [Controller].
+func (c *Cluster) WaitReady(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		changed, ended, outcome := c.changed, c.ended, c.outcome
+		c.mu.Unlock()
+		st := c.view.Load()
+		switch {
+		case ended && outcome != nil:
+			return outcome
+		case ended:
+			return ErrClosed
+		case st.Ready:
+			return nil
+		case st.failed != nil:
+			return c.excerpts(st.failed)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Events implements [Controller].
+func (c *Cluster) Events(ctx context.Context, after uint64, follow bool, fn func(Event) error) error {
+	return c.events.read(ctx, after, follow, fn)
+}
+
+// Logs implements [Controller].
+func (c *Cluster) Logs(ctx context.Context, q LogQuery, fn func(Line) error) error {
+	names := q.Nodes
+	if len(names) == 0 {
+		for _, n := range c.spec.Nodes {
+			names = append(names, n.Name)
+		}
+	}
+	outputs := make([]*Output, 0, len(names))
+	for _, name := range names {
+		o := c.outputs[name]
+		if o == nil {
+			return c.sup.noNode(name) // reads only the spec
+		}
+		outputs = append(outputs, o.out)
+	}
+	return readLogs(ctx, outputs, q, fn)
+}
+
+// Output returns the kept output of one node, or [ErrNoNode].
+func (c *Cluster) Output(node string) (*Output, error) {
+	if o := c.outputs[node]; o != nil {
+		return o.out, nil
+	}
+	return nil, c.sup.noNode(node)
+}
+
+// Start implements [Controller].
+func (c *Cluster) Start(ctx context.Context, nodes ...string) error {
+	return c.ask(ctx, cmdStart, "", nodes)
+}
+
+// Stop implements [Controller].
+func (c *Cluster) Stop(ctx context.Context, nodes ...string) error {
+	return c.ask(ctx, cmdStop, "", nodes)
+}
+
+// Restart implements [Controller].
+func (c *Cluster) Restart(ctx context.Context, nodes ...string) error {
+	return c.ask(ctx, cmdRestart, "", nodes)
+}
+
+// Kill implements [Controller].
+func (c *Cluster) Kill(ctx context.Context, signal string, nodes ...string) error {
+	return c.ask(ctx, cmdKill, signal, nodes)
+}
+
+// Down implements [Controller].
+func (c *Cluster) Down(ctx context.Context) error {
+	return c.ask(ctx, cmdDown, "", []string{""})
+}
+
+// ask posts a command for each node and waits for all answers. An unknown node
+// fails the whole before anything is done.
+func (c *Cluster) ask(ctx context.Context, kind commandKind, signal string, nodes []string) error {
+	for _, n := range nodes {
+		if _, known := c.outputs[n]; !known && kind != cmdDown {
+			return c.sup.noNode(n)
+		}
+	}
+	replies := make([]chan error, len(nodes))
+	for i, n := range nodes {
+		replies[i] = make(chan error, 1)
+		c.mu.Lock()
+		if c.ended {
+			replies[i] <- ErrClosed
+		} else {
+			c.waiters++
+			c.waiting[c.waiters] = replies[i]
+			c.box.post(msgCommand{kind: kind, nodes: []string{n}, signal: signal, waiter: c.waiters})
+		}
+		c.mu.Unlock()
+	}
+	var errs []error
+	for i, reply := range replies {
+		select {
+		case err := <-reply:
+			if err != nil && kind != cmdDown && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrNotRunning) {
+				err = fmt.Errorf("%s: %w", nodes[i], err)
+			}
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Cluster) reply(w waiter, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if reply, ok := c.waiting[w]; ok {
+		delete(c.waiting, w)
+		reply <- err
+	}
+}
