@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // Sentinels to branch on with errors.Is. The first group comes from an
@@ -100,6 +102,8 @@ type NodeProblem struct {
 	Reason string   `json:"reason"`
 	Hint   string   `json:"hint,omitempty"`
 	Output []string `json:"output,omitempty"` // the last lines, stderr first, with their stream
+	// Findings say what is wrong with it, roots first.
+	Findings []diagnosis.Finding `json:"findings,omitempty"`
 }
 
 // ClusterError says which nodes kept a cluster from being Ready, and why. It

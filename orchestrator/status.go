@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // State says where a node is. There is exactly one at a time.
@@ -115,6 +117,8 @@ type NodeStatus struct {
 	StoppedAt     time.Time    `json:"stopped_at,omitzero"`
 	NextRestartAt time.Time    `json:"next_restart_at,omitzero"`
 	LastExit      *Exit        `json:"exit_reason,omitempty"`
+	// Findings say what is wrong with it, roots first.
+	Findings []diagnosis.Finding `json:"findings,omitempty"`
 }
 
 // Status is what is known of a cluster.
