@@ -1,0 +1,81 @@
+package diagnosis
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Diagnose applies the rules to what is known. The findings come roots first,
+// then in the order of the rules and of the nodes, each once for a node. One that
+// follows from another says so. Where something is wrong that no rule knows, the
+// finding "unknown" quotes it. Nothing known is no finding.
+func Diagnose(e Evidence) []Finding {
+	var found []match
+	for i := range rules {
+		r := &rules[i]
+		if r.whole != nil {
+			if m, ok := r.whole(&e); ok {
+				found = append(found, m.of(r, &e, nil))
+			}
+		}
+		for j := range e.Nodes {
+			n := &e.Nodes[j]
+			if m, ok := r.matches(&e, n); ok {
+				found = append(found, m.of(r, &e, n))
+			}
+		}
+	}
+	found = append(found, unknowns(&e, found)...)
+	relate(found)
+	slices.SortStableFunc(found, func(a, b match) int {
+		return cmp.Compare(boolInt(a.finding.SymptomOf != nil), boolInt(b.finding.SymptomOf != nil))
+	})
+	findings := make([]Finding, len(found))
+	for i, m := range found {
+		findings[i] = m.finding
+	}
+	return findings
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// relate tells of each finding which other one it follows from: the first that
+// its rule names and that is about the same node, about one that it has to do
+// with, or about the whole.
+func relate(found []match) {
+	for i := range found {
+		m := &found[i]
+		for _, code := range m.rule.follows {
+			if cause := causeOf(found, m, code); cause != nil {
+				m.finding.SymptomOf = cause
+				break
+			}
+		}
+	}
+}
+
+func causeOf(found []match, m *match, code Code) *Cause {
+	for _, other := range found {
+		near := other.finding.Node == m.finding.Node || other.finding.Node == "" || slices.Contains(m.peers, other.finding.Node)
+		if other.finding.Code == code && near {
+			return &Cause{Code: code, Node: other.finding.Node}
+		}
+	}
+	return nil
+}
+
+// For returns the findings about one node and about the whole, in their order.
+func For(findings []Finding, node string) []Finding {
+	var own []Finding
+	for _, f := range findings {
+		if f.Node == node || f.Node == "" {
+			own = append(own, f)
+		}
+	}
+	return own
+}

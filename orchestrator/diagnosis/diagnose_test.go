@@ -1,0 +1,235 @@
+package diagnosis
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// states are what no line tells.
+var states = []struct {
+	name  string
+	edit  func(e *Evidence, n *Node)
+	root  Code
+	names string
+	also  []Code // symptoms
+}{
+	{"an engine that does not answer", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindEngineUnreachable, "dial" }, "engine-unreachable", "does not answer", nil},
+	{"no permission", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindEnginePermission, "EACCES" }, "engine-permission", "socket", nil},
+	{"an old engine", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindEngineTooOld, "1.24" }, "engine-too-old", "20.10", nil},
+	{"no registry", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindNoRegistry, "i/o timeout" }, "no-registry", "registry", nil},
+	{"no image", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindNoImage, "manifest unknown" }, "image-missing", "image", nil},
+	{"a port", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindPortTaken, "port 80" }, "port-taken", "port", nil},
+	{"no range", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindAddressPool, "full" }, "address-pool-exhausted", "range", nil},
+	{"an overlap", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindSubnetOverlap, "overlaps" }, "subnet-overlap", "range", nil},
+	{"a taken name", func(_ *Evidence, n *Node) { n.Kind, n.StartError = KindNameTaken, "Conflict" }, "name-taken", "beamyard-demo-n1", nil},
+	{"a port at the start", func(_ *Evidence, n *Node) { n.Kind, n.StartError = KindPortTaken, "allocated" }, "port-taken", "n1", nil},
+	{"open files refused", func(_ *Evidence, n *Node) { n.Kind, n.StartError = KindUlimit, "rlimit type 7" }, "nofile-refused", "open files", nil},
+	{"a runtime that refuses", func(_ *Evidence, n *Node) { n.Kind, n.StartError = KindCannotStart, "OCI runtime create failed: x" }, "start-refused", "n1", nil},
+	{"another processor, by the runtime", func(_ *Evidence, n *Node) {
+		n.Kind, n.StartError = KindCannotStart, "OCI runtime create failed: exec format error"
+	}, "platform-mismatch", "processor", []Code{"start-refused"}},
+	{"its memory limit", func(_ *Evidence, n *Node) { n.Exit = &Exit{"oom", 137} }, "out-of-memory", "64 MiB", nil},
+	{"SIGKILL", func(_ *Evidence, n *Node) { n.Exit = &Exit{"killed", 137} }, "killed", "SIGKILL", nil},
+	{"a NIF's fault", func(_ *Evidence, n *Node) { n.Exit = &Exit{"crashed", 139} }, "vm-aborted", "native code", nil},
+	{"a shell that keeps TERM", func(_ *Evidence, n *Node) {
+		n.Exit, n.Command = &Exit{"stopped", 137}, []string{"/bin/sh", "-c", "mix run; true"}
+	}, "stop-needed-kill", "first process is sh", nil},
+	{"a VM that keeps TERM", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"stopped", 137}, []string{"elixir"} }, "stop-needed-kill", "by TERM", nil},
+	{"an end with success", func(_ *Evidence, n *Node) { n.Exit = &Exit{"completed", 0} }, "ended-by-itself", "with success", nil},
+	{"iex", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"completed", 0}, []string{"iex", "-S", "mix"} }, "iex-without-stdin", "iex", []Code{"ended-by-itself"}},
+	{"another cookie", func(_ *Evidence, n *Node) { n.Running, n.Contact = true, ContactWrongCookie }, "cookie-mismatch", "n1", nil},
+	{"a short name", func(_ *Evidence, n *Node) {
+		n.Running, n.Contact, n.Answered, n.Command = true, ContactWrongName, "app@n1", []string{"elixir", "--sname", "app"}
+	}, "name-mode-mixed", "short", []Code{"undotted-host", "wrong-name"}},
+	{"an undotted host", func(_ *Evidence, n *Node) { n.Running, n.Contact, n.Answered = true, ContactWrongName, "app@n1" }, "undotted-host", "host n1", []Code{"wrong-name"}},
+	{"another name", func(_ *Evidence, n *Node) {
+		n.Running, n.Contact, n.Answered = true, ContactWrongName, "shop@n1.demo.test"
+	}, "wrong-name", "app@n1.demo.test", nil},
+	{"another distribution port", func(_ *Evidence, n *Node) {
+		n.Running, n.Contact, n.Live = true, ContactRefused, &Live{Listening: []int{4000, 41234}}
+	}, "distribution-port", "4000, 41234", nil},
+	{"paused", func(_ *Evidence, n *Node) { n.Running, n.Paused, n.Contact = true, true, ContactSilent }, "node-paused", "paused", nil},
+	{"off its network", func(_ *Evidence, n *Node) {
+		off := false
+		n.Running, n.Contact, n.Live = true, ContactSilent, &Live{Attached: &off}
+	}, "network-detached", "network", nil},
+	{"an application that is not started", func(_ *Evidence, n *Node) { n.Running, n.AppDown = true, true }, "app-not-started", "demo", nil},
+	{"an HTTP check", func(_ *Evidence, n *Node) { n.Running, n.Reason = true, "HTTP check /health: answered 404" }, "http-check", "/health", nil},
+	{"a peer that does not resolve", func(_ *Evidence, n *Node) {
+		n.Running, n.Missing = true, map[string]string{"n2": "n1 cannot connect to n2: it does not resolve n2.demo.test ({error,nxdomain})"}
+	}, "peer-not-resolved", "n2.demo.test", []Code{"not-connected"}},
+	{"a peer that EPMD does not know", func(_ *Evidence, n *Node) {
+		n.Running, n.Missing = true, map[string]string{"n2": "n1 cannot connect to n2: EPMD on n2.demo.test answers noport"}
+	}, "peer-not-in-epmd", "noport", []Code{"not-connected"}},
+	{"a pair that did not meet", func(_ *Evidence, n *Node) { n.Running, n.Missing = true, map[string]string{"n2": ""} }, "not-connected", "n2", nil},
+	{"a dump", func(_ *Evidence, n *Node) {
+		n.Exit, n.Dump = &Exit{"crashed", 1}, &Dump{"my slogan", 13102920, []DumpEntry{{"<0.44.0>", "hog", 9 << 20, 7}}}
+	}, "crash-dump", "hog with 9 MiB and 7 messages", nil},
+	{"a budget that is spent", func(_ *Evidence, n *Node) {
+		n.Exit, n.Reason = &Exit{"oom", 137}, "oom (exit 137); not restarted: 5 restarts within 10m0s are used up"
+	}, "out-of-memory", "n1", []Code{"restarts-spent"}},
+	{"the same failure twice", func(_ *Evidence, n *Node) {
+		n.Exit, n.Reason = &Exit{"boot", 3}, "boot (exit 3); not restarted: it failed to boot twice with the same message"
+	}, "unknown", "exit 3", []Code{"boot-loop"}},
+	{"a clock", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Skew: -time.Hour} }, "clock-skew", "1h0m0s", nil},
+	{"no UTF-8", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Encoding: "latin1"} }, "utf8-missing", "Latin-1", nil},
+	{"heart", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Heart: true} }, "heart", "heart", nil},
+	{"an error of a kind that nobody knows", func(e *Evidence, _ *Node) { e.Nodes, e.Error = nil, "the moon is in the way\nreally" }, "unknown", "moon", nil},
+	{"a build without room", func(e *Evidence, _ *Node) { e.Nodes, e.Error = nil, "build x: write /y: no space left on device" }, "disk-full", "disk", nil},
+	{"a build that does not compile", func(e *Evidence, _ *Node) {
+		e.Nodes, e.Error = nil, "build x: step failed\n  == Compilation error in file lib/a.ex ==\n  ** (CompileError)"
+	}, "compile-error", "lib/a.ex", nil},
+}
+
+func TestStatesAreDiagnosed(t *testing.T) {
+	for _, s := range states {
+		t.Run(s.name, func(t *testing.T) {
+			for _, absent := range []bool{false, true} {
+				e := demo()
+				e.Absent = absent
+				s.edit(&e, &e.Nodes[0])
+				found := Diagnose(e)
+				roots := Roots(found)
+				if len(roots) != 1 || roots[0].Code != s.root || !strings.Contains(roots[0].Problem, s.names) {
+					t.Fatalf("want %s alone, naming %q:\n%s", s.root, s.names, list(found))
+				}
+				var also []Code
+				for _, f := range found[1:] {
+					also = append(also, f.Code)
+				}
+				if !slices.Equal(also, s.also) {
+					t.Errorf("symptoms %v, want %v", also, s.also)
+				}
+				checkSolutions(t, found)
+			}
+		})
+	}
+}
+
+var leftover = regexp.MustCompile(`\{[a-z0-9_]+\}`)
+
+// checkSolutions demands a command of every finding, and no word that is not filled.
+func checkSolutions(t *testing.T, found []Finding) {
+	t.Helper()
+	for _, f := range found {
+		if !slices.ContainsFunc(f.Solutions, func(s Solution) bool { return s.Command != "" }) {
+			t.Errorf("%s has no command: %+v", f.Code, f.Solutions)
+		}
+		for _, text := range append([]string{f.Problem}, strings.Split(f.Hint(), "\n")...) {
+			for _, word := range leftover.FindAllString(text, -1) {
+				if word != "{node}" || !strings.Contains(text, "--name {node}") {
+					t.Errorf("%s: %s is not filled in %q", f.Code, word, text)
+				}
+			}
+		}
+	}
+}
+
+// The accepting node logs what the other one does not know: the cookie of n2 is
+// the root, and that n1 and n2 do not meet follows from it.
+func TestOnlyTheRootLeads(t *testing.T) {
+	e := demo()
+	e.Nodes = append(e.Nodes, Node{Name: "n2", BEAM: "app@n2.demo.test", Running: true, Contact: ContactWrongCookie})
+	e.Nodes[0].Running, e.Nodes[0].Missing = true, map[string]string{"n2": "the handshake fails"}
+	found := Diagnose(e)
+	if len(found) != 2 || found[0].Code != "cookie-mismatch" || found[0].Node != "n2" {
+		t.Fatalf("%s", list(found))
+	}
+	if f := found[1]; f.Code != "not-connected" || f.SymptomOf == nil || *f.SymptomOf != (Cause{"cookie-mismatch", "n2"}) {
+		t.Errorf("%+v", f)
+	}
+	if own := For(found, "n1"); len(own) != 1 || own[0].Node != "n1" {
+		t.Errorf("of n1: %+v", own)
+	}
+}
+
+func TestNothingIsNoFinding(t *testing.T) {
+	if found := Diagnose(Evidence{}); found != nil && len(found) > 0 {
+		t.Errorf("%s", list(found))
+	}
+	e := demo()
+	e.Nodes[0].Ready = true
+	e.Nodes[0].Lines = []Line{{"stdout", "{:error, :nxdomain}"}, {"stderr", "** (File.Error) no space left on device"}}
+	if found := Diagnose(e); len(found) > 0 {
+		t.Errorf("a node that is well:\n%s", list(found))
+	}
+}
+
+// An unknown failure quotes its last 20 lines, those of stderr first.
+func TestTheUnknownIsQuoted(t *testing.T) {
+	e := demo()
+	n := &e.Nodes[0]
+	n.Exit = &Exit{"crashed", 3}
+	for range 30 {
+		n.Lines = append(n.Lines, Line{"stdout", "out"}, Line{"stderr", "err"})
+	}
+	found := Diagnose(e)
+	if len(found) != 1 || found[0].Code != "unknown" {
+		t.Fatalf("%s", list(found))
+	}
+	want := "exit 3 (crashed)\n" + strings.Repeat("stderr: err\n", 10) + strings.TrimSuffix(strings.Repeat("stdout: out\n", 10), "\n")
+	if found[0].Evidence != want {
+		t.Errorf("evidence:\n%s", found[0].Evidence)
+	}
+}
+
+// Every code that a rule follows from exists, and none follows from itself over
+// others: a ring would have no root.
+func TestTheRulesHaveRoots(t *testing.T) {
+	follows := map[Code][]Code{}
+	for _, r := range Rules() {
+		follows[r.Code] = append(follows[r.Code], r.Follows...)
+	}
+	var visit func(code Code, path []Code)
+	visit = func(code Code, path []Code) {
+		if slices.Contains(path, code) {
+			t.Fatalf("a ring: %v → %s", path, code)
+		}
+		for _, next := range follows[code] {
+			if _, known := follows[next]; !known {
+				t.Errorf("%s follows %s, which no rule finds", code, next)
+			}
+			visit(next, append(slices.Clone(path), code))
+		}
+	}
+	for code := range follows {
+		visit(code, nil)
+	}
+}
+
+func TestReadDump(t *testing.T) {
+	dump := "=erl_crash_dump:0.5\nTue Nov 24\nSlogan: out of luck\nSystem version: Erlang/OTP 27\n=memory\ntotal: 13102920\nprocesses: 1\n" +
+		"=proc:<0.0.0>\nState: Waiting\nName: init\nSpawned as: erl_init:start/2\nMessage queue length: 0\nMemory: 2640\n" +
+		"=proc:<0.9.0>\nSpawned as: hog:run/1\nMessage queue length: 12\nMemory: 99999\n=proc_heap:<0.9.0>\n" + strings.Repeat("A", 200<<10) + "\n=end\n"
+	d := ReadDump(strings.NewReader(dump))
+	if d.Slogan != "out of luck" || d.Memory != 13102920 || len(d.Top) != 2 || d.Top[0] != (DumpEntry{"<0.9.0>", "hog:run/1", 99999, 12}) || d.Top[1].Name != "init" {
+		t.Errorf("%+v", d)
+	}
+}
+
+func FuzzReadDump(f *testing.F) {
+	f.Add("=erl_crash_dump:0.5\nSlogan: x\n=proc:<0.1.0>\nMemory: 5\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if d := ReadDump(strings.NewReader(text)); len(d.Top) > topProcesses {
+			t.Errorf("%d processes", len(d.Top))
+		}
+	})
+}
+
+func FuzzDiagnose(f *testing.F) {
+	f.Add("Connection attempt from node x rejected. Invalid challenge reply", "boom", 1)
+	f.Add("'global' at node :a disconnected node :b in order to prevent overlapping partitions", "", 137)
+	f.Fuzz(func(t *testing.T, line, failure string, code int) {
+		e := demo()
+		e.Error = failure
+		e.Nodes[0].Lines, e.Nodes[0].Exit = []Line{{"stderr", line}}, &Exit{"crashed", code}
+		for _, found := range Diagnose(e) {
+			if found.Code == "" || found.Problem == "" || len(found.Solutions) == 0 {
+				t.Errorf("%+v", found)
+			}
+		}
+	})
+}

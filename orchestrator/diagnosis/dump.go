@@ -1,0 +1,81 @@
+package diagnosis
+
+import (
+	"bufio"
+	"cmp"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	topProcesses = 5
+	// maxDumpLine is where a line of a dump is cut: heaps are one line a term.
+	maxDumpLine = 64 << 10
+)
+
+// ReadDump reads a crash dump as far as r goes: its slogan, the VM's memory, and
+// the largest processes. A dump that was cut off is read as far as it is there.
+// Source: "How to Interpret the Erlang Crash Dumps" of the ERTS manual.
+func ReadDump(r io.Reader) Dump {
+	var d Dump
+	var entry *DumpEntry
+	section := ""
+	keep := func() {
+		if entry == nil {
+			return
+		}
+		d.Top = append(d.Top, *entry)
+		slices.SortStableFunc(d.Top, func(a, b DumpEntry) int { return cmp.Compare(b.Memory, a.Memory) })
+		d.Top = d.Top[:min(len(d.Top), topProcesses)]
+		entry = nil
+	}
+	lines := bufio.NewReaderSize(r, maxDumpLine)
+	for {
+		line, tooLong, err := lines.ReadLine()
+		for more := tooLong; more && err == nil; {
+			_, more, err = lines.ReadLine()
+		}
+		text := string(line)
+		if head, ok := strings.CutPrefix(text, "="); ok {
+			keep()
+			kind, id, _ := strings.Cut(head, ":")
+			section = kind
+			if kind == "proc" {
+				entry = &DumpEntry{PID: id}
+			}
+		}
+		key, value, _ := strings.Cut(text, ": ")
+		switch {
+		case section == "erl_crash_dump" && key == "Slogan":
+			d.Slogan = strings.TrimSpace(value)
+		case section == "memory" && key == "total":
+			d.Memory = number(value)
+		case entry != nil:
+			entry.read(key, value)
+		}
+		if err != nil {
+			keep()
+			return d
+		}
+	}
+}
+
+func (e *DumpEntry) read(key, value string) {
+	switch key {
+	case "Name":
+		e.Name = value
+	case "Spawned as":
+		e.Name = cmp.Or(e.Name, value)
+	case "Message queue length":
+		e.Queue = int(number(value))
+	case "Memory":
+		e.Memory = number(value)
+	}
+}
+
+func number(text string) int64 {
+	n, _ := strconv.ParseInt(strings.TrimSpace(text), 10, 64) // what is no number counts as none
+	return n
+}

@@ -1,0 +1,140 @@
+package diagnosis
+
+import "time"
+
+// Evidence is what is known of a cluster that is not as it should be. The zero
+// value of every field means that nothing is known.
+type Evidence struct {
+	Cluster string // its name
+	Source  string // what its nodes run, as `beamyard up` takes it
+	Image   string
+	App     string // that must be started
+	MeshApp bool   // the application connects the nodes, not Beamyard
+
+	// Absent says that nothing can be looked at on the engine: the cluster failed
+	// to form and is removed, or was never made. Commands that look into it are
+	// not proposed then.
+	Absent bool
+
+	DistPort  int
+	HTTPPort  int
+	HTTPCheck string
+
+	// Error is what ended the whole, before there was any node. Kind is its kind,
+	// where it is one that has a name.
+	Error string
+	Kind  Kind
+	Hint  string // the advice that came with it
+
+	Nodes []Node
+}
+
+// Kind names an error that is known by its type, whatever its words.
+type Kind string
+
+// The kinds of errors.
+const (
+	KindEngineUnreachable Kind = "engine-unreachable"
+	KindEnginePermission  Kind = "engine-permission"
+	KindEngineTooOld      Kind = "engine-too-old"
+	KindNoImage           Kind = "no-image"
+	KindNoRegistry        Kind = "no-registry"
+	KindPortTaken         Kind = "port-taken"
+	KindAddressPool       Kind = "address-pool"
+	KindSubnetOverlap     Kind = "subnet-overlap"
+	KindNameTaken         Kind = "name-taken"
+	KindUlimit            Kind = "ulimit"
+	KindCannotStart       Kind = "cannot-start"
+)
+
+// Node is what is known of one node.
+type Node struct {
+	Name      string // short: "n1"
+	BEAM      string // "app@n1.demo.test"
+	Host      string // "n1.demo.test"
+	IP        string // in the cluster's network
+	Container string // its name
+	Ready     bool   // nothing is wrong with it now
+	Running   bool   // its container runs
+	Paused    bool
+	Command   []string // as the container was told to run
+	Env       map[string]string
+	Memory    int64         // the container's limit in bytes, 0 for none
+	Grace     time.Duration // of a stop
+
+	// Reason is what its supervisor says of its state.
+	Reason string
+	// StartError is why its container could not be made or started, with its kind
+	// and the advice that came with it.
+	StartError string
+	Kind       Kind
+	Hint       string
+
+	Exit  *Exit
+	Lines []Line // of its present or last run, oldest first
+	Dump  *Dump
+
+	// Contact is how the last attempt to reach it over the distribution ended.
+	Contact Contact
+	// Answered is the name of the node that answered, where it was another one.
+	Answered string
+
+	// AppDown says that the VM answers and its application is not started.
+	AppDown bool
+
+	// Missing are the peers that it must be connected to and is not, with why,
+	// where that is known.
+	Missing map[string]string
+
+	Live *Live
+}
+
+// Exit is how a run ended.
+type Exit struct {
+	Class string // as orchestrator.ExitClass has it: "oom", "killed", …
+	Code  int
+}
+
+// Line is a line of output.
+type Line struct {
+	Stream string // "stdout" or "stderr"
+	Text   string
+}
+
+// Contact says how an attempt to reach a node ended.
+type Contact string
+
+// The outcomes. The zero value is that nobody tried, or that it answered.
+const (
+	ContactRefused     Contact = "refused"      // nothing listens on its distribution port
+	ContactWrongCookie Contact = "wrong-cookie" //
+	ContactWrongName   Contact = "wrong-name"   // another name than the one expected
+	ContactSilent      Contact = "silent"       // no answer in time, or unreachable
+	ContactOther       Contact = "other"        // not the distribution protocol, or not allowed
+)
+
+// Live is what was seen inside a container that runs.
+type Live struct {
+	Listening []int    // TCP ports that something listens on
+	Processes []string // their command lines
+
+	Encoding string        // of file names: "utf8", "latin1"
+	Heart    bool          // heart watches the VM
+	Skew     time.Duration // of its clock against ours; positive: it is ahead
+	Attached *bool         // to the cluster's network; nil: not known
+}
+
+// Dump is what a crash dump says.
+type Dump struct {
+	Slogan string
+	Memory int64       // bytes that the VM had in all, 0 where it does not say
+	Top    []DumpEntry // the largest processes, at most five
+}
+
+// DumpEntry is a process in a crash dump.
+type DumpEntry struct {
+	PID    string // "<0.44.0>"
+	Name   string // registered, or what it was spawned as
+	Memory int64  // bytes
+	Queue  int    // messages that waited
+}

@@ -1,0 +1,238 @@
+package diagnosis
+
+import (
+	"cmp"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// rule finds one thing. It looks at a node's output and start error by says, at
+// what is known of the node by when, or at the whole by whole; where it has says
+// and when, both must hold. Texts have {words}: see words.
+type rule struct {
+	code Code
+	// says is sought line by line, the latest line that matches wins; its groups
+	// are {1}, {2}, …
+	says *regexp.Regexp
+	// when is asked of each node.
+	when func(e *Evidence, n *Node) (match, bool)
+	// whole is asked once.
+	whole func(e *Evidence) (match, bool)
+
+	// ready also looks at nodes with which nothing else is wrong.
+	ready bool
+
+	problem string
+	try     []try
+	// follows are the codes that this one is a symptom of, where they are found too.
+	follows []Code
+}
+
+// try is a solution that is proposed always, or only where the cluster can, or
+// cannot, be looked at.
+type try struct {
+	text, command string
+	where         where
+}
+
+type where int
+
+const (
+	always where = iota
+	there        // its containers are there
+	absent       // they are not
+)
+
+// match is where a rule holds.
+type match struct {
+	evidence string
+	groups   []string          // {1}, {2}, …
+	words    map[string]string // more words for the texts
+	peers    []string          // other nodes that it has to do with
+	hint     string            // advice that came with an error: the first solution
+
+	rule    *rule
+	finding Finding
+}
+
+// matches asks a rule about a node.
+func (r *rule) matches(e *Evidence, n *Node) (match, bool) {
+	if n.Ready && !r.ready {
+		return match{}, false // an old line is no failure of now
+	}
+	var m match
+	if r.says != nil {
+		found := false
+		if m, found = saysIn(r.says, n); !found {
+			return match{}, false
+		}
+	}
+	if r.when == nil {
+		return m, r.says != nil
+	}
+	more, ok := r.when(e, n)
+	if r.says == nil {
+		return more, ok
+	}
+	m.words, m.peers = more.words, more.peers
+	return m, ok
+}
+
+// saysIn looks for a text in what a node said last, or in why it did not start.
+func saysIn(re *regexp.Regexp, n *Node) (match, bool) {
+	for i := len(n.Lines) - 1; i >= 0; i-- {
+		if groups := re.FindStringSubmatch(n.Lines[i].Text); groups != nil {
+			return match{evidence: strings.TrimSpace(n.Lines[i].Text), groups: groups[1:]}, true
+		}
+	}
+	if groups := re.FindStringSubmatch(n.StartError); groups != nil {
+		return match{evidence: n.StartError, groups: groups[1:], hint: n.Hint}, true
+	}
+	return match{}, false
+}
+
+// errorSays is a rule's whole for a text in the error of the whole.
+func errorSays(re *regexp.Regexp) func(*Evidence) (match, bool) {
+	return func(e *Evidence) (match, bool) {
+		groups := re.FindStringSubmatch(e.Error)
+		if groups == nil {
+			return match{}, false
+		}
+		return match{evidence: lineWith(e.Error, groups[0]), groups: groups[1:], hint: e.Hint}, true
+	}
+}
+
+// lineWith is the line of a text in which something stands.
+func lineWith(text, part string) string {
+	first, _, _ := strings.Cut(part, "\n")
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, first) {
+			return strings.TrimSpace(line)
+		}
+	}
+	return text
+}
+
+// ofKind is a rule's whole for a kind of error.
+func ofKind(kinds ...Kind) func(*Evidence) (match, bool) {
+	return func(e *Evidence) (match, bool) {
+		for _, k := range kinds {
+			if e.Kind == k {
+				return match{evidence: e.Error, hint: e.Hint}, true
+			}
+		}
+		return match{}, false
+	}
+}
+
+// startKind is a rule's when for a kind of start error.
+func startKind(kind Kind) func(*Evidence, *Node) (match, bool) {
+	return func(_ *Evidence, n *Node) (match, bool) {
+		return match{evidence: n.StartError, hint: n.Hint}, n.Kind == kind
+	}
+}
+
+// of fills the finding of a match.
+func (m match) of(r *rule, e *Evidence, n *Node) match {
+	words := m.replacer(e, n)
+	m.rule = r
+	m.finding = Finding{Code: r.code, Problem: words.Replace(r.problem), Evidence: clip(m.evidence)}
+	if n != nil {
+		m.finding.Node = n.Name
+	}
+	for line := range strings.Lines(m.hint) {
+		m.finding.Solutions = append(m.finding.Solutions, Solution{Text: strings.TrimSpace(line)})
+	}
+	hasCommand := false
+	for _, t := range r.try {
+		if (t.where == there && e.Absent) || (t.where == absent && !e.Absent) {
+			continue
+		}
+		s := Solution{Text: words.Replace(t.text), Command: words.Replace(t.command)}
+		hasCommand = hasCommand || s.Command != ""
+		m.finding.Solutions = append(m.finding.Solutions, s)
+	}
+	if !hasCommand {
+		m.finding.Solutions = append(m.finding.Solutions, lookCloser(e, n))
+	}
+	return m
+}
+
+// lookCloser is what can be typed where a rule proposes no command that works.
+func lookCloser(e *Evidence, n *Node) Solution {
+	switch {
+	case len(e.Nodes) == 0:
+		return Solution{Text: "see what this machine lacks", Command: "beamyard doctor"}
+	case e.Absent:
+		return Solution{Text: "keep it for a look when it fails again", Command: again(e)}
+	case n == nil:
+		return Solution{Text: "see what happened", Command: "beamyard events -c " + e.Cluster}
+	}
+	return Solution{Text: "read on", Command: "beamyard logs " + e.Cluster + "/" + n.Name + " --tail 50"}
+}
+
+// again starts a cluster that failed once more, and keeps it.
+func again(e *Evidence) string {
+	return "beamyard up " + what(e) + " --name " + e.Cluster + " --keep-on-failure"
+}
+
+// what is what `beamyard up` is given.
+func what(e *Evidence) string { return quote(cmp.Or(e.Source, e.Image, ".")) }
+
+// quote makes one word of a shell's of a path.
+func quote(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:@+") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// replacer knows the words of the texts: {node} n1, {target} demo/n1, {cluster},
+// {beam} app@n1.demo.test, {host}, {container}, {image}, {app}, {again} the
+// command that starts the cluster once more, {what} what `beamyard up` is given, {1} what
+// a pattern's first group found, and those of the match.
+func (m match) replacer(e *Evidence, n *Node) *strings.Replacer {
+	pairs := []string{
+		"{cluster}", e.Cluster, "{image}", quote(e.Image), "{app}", e.App, "{again}", again(e),
+		"{dist_port}", strconv.Itoa(e.DistPort), "{http_port}", strconv.Itoa(e.HTTPPort), "{http_check}", e.HTTPCheck,
+		"{what}", what(e),
+	}
+	if len(e.Nodes) > 0 {
+		pairs = append(pairs, "{first}", e.Nodes[0].Name)
+	}
+	if n != nil {
+		pairs = append(pairs, "{node}", n.Name, "{target}", e.Cluster+"/"+n.Name, "{beam}", n.BEAM, "{host}", n.Host,
+			"{container}", n.Container, "{ip}", n.IP, "{grace}", n.Grace.String(), "{memory}", bytesText(n.Memory))
+	}
+	for i, g := range m.groups {
+		pairs = append(pairs, "{"+strconv.Itoa(i+1)+"}", strings.TrimSpace(g))
+	}
+	for k, v := range m.words {
+		pairs = append(pairs, "{"+k+"}", v)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+const maxEvidence = 500
+
+func clip(text string) string {
+	if len(text) > maxEvidence {
+		return strings.ToValidUTF8(text[:maxEvidence], "") + "…"
+	}
+	return text
+}
+
+// bytesText is a number of bytes for people: "512 MiB".
+func bytesText(n int64) string {
+	const unit = 1024
+	switch {
+	case n < unit:
+		return strconv.FormatInt(n, 10) + " B"
+	case n < unit*unit:
+		return strconv.FormatInt(n/unit, 10) + " KiB"
+	case n < 10*unit*unit*unit:
+		return strconv.FormatInt(n/(unit*unit), 10) + " MiB"
+	}
+	return strconv.FormatInt(n/(unit*unit*unit), 10) + " GiB"
+}

@@ -1,0 +1,34 @@
+package diagnosis
+
+import (
+	"regexp"
+	"slices"
+)
+
+// rules in the order of their findings: the machine and its engine first, then
+// what a node is made of, how it ends, how nodes meet, and what runs on them.
+// Where several say something of one node, the more telling comes first.
+var rules = slices.Concat(engineRules, buildRules, endRules, distributionRules, applicationRules, followRules)
+
+func pattern(expr string) *regexp.Regexp { return regexp.MustCompile(expr) }
+
+// Known describes a rule for documentation and tests.
+type Known struct {
+	Code      Code
+	Problem   string
+	Solutions []Solution // as templates, with their {words}
+	Follows   []Code
+}
+
+// Rules lists what can be found, in the order of the findings.
+func Rules() []Known {
+	known := make([]Known, 0, len(rules)+1)
+	for _, r := range append(slices.Clone(rules), unknownRule) {
+		k := Known{Code: r.code, Problem: r.problem, Follows: r.follows}
+		for _, t := range r.try {
+			k.Solutions = append(k.Solutions, Solution{Text: t.text, Command: t.command})
+		}
+		known = append(known, k)
+	}
+	return known
+}

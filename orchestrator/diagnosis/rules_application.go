@@ -1,0 +1,215 @@
+package diagnosis
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// What runs on the VM, and what it needs of its container.
+var applicationRules = []rule{
+	{
+		code: "port-in-use", says: pattern(`:eaddrinuse|\beaddrinuse\b`),
+		when: func(_ *Evidence, n *Node) (match, bool) {
+			_, distribution := saysIn(register, n)
+			which := "a port"
+			if m, ok := saysIn(listenPort, n); ok {
+				which = "port " + m.groups[0]
+			}
+			return match{words: map[string]string{"which": which}}, !distribution
+		},
+		problem: "the application of {node} cannot listen on {which}: something in its container has it already",
+		try: []try{
+			{"the distribution has {dist_port}, and an application's own port is in $PORT: see http_port:, dist_port: and env: in beamyard.yml, then", "{again}", absent},
+			{"see who listens there", "docker exec {container} cat /proc/net/tcp", there},
+		},
+	},
+	{
+		code: "name-not-resolved", says: pattern(`:nxdomain|\bnxdomain\b|[Cc]ould not resolve host|Name or service not known|Temporary failure in name resolution`),
+		problem: "{node} looks for a host that no name server knows",
+		try: []try{
+			{"hosts of the cluster are called n1.{cluster}.test; another service must be on a network of its own name; see what it resolves", "docker exec {container} cat /etc/resolv.conf", there},
+			{"check the host names in env: of beamyard.yml (databases, brokers), then", "{again}", absent},
+		},
+		follows: []Code{"hex-missing", "dependency-fetch", "network-detached"},
+	},
+	{
+		code: "read-only-file-system", says: pattern(`(?i)read-only file system|:erofs\b|\berofs\b`),
+		problem: "{node} writes to a place that is read-only in its container",
+		try: []try{
+			{"/tmp and the home folder can be written to; see what is mounted how", "docker exec {container} cat /proc/mounts", there},
+			{"let it write to /tmp or its home folder, then", "{again}", absent},
+		},
+	},
+	{
+		code: "file-permission", says: pattern(`\*\* \(File\.Error\) .*: permission denied|:eacces\b`),
+		problem: "{node} may not open a file or a port of its container: it does not run as root",
+		try: []try{
+			{"see as whom it runs", "docker image inspect --format '{{.Config.User}}' {image}", always},
+		},
+	},
+	{
+		// elixir#2862: under mix run, outside of prod, the VM stays up.
+		code: "app-exited", says: pattern(`Application (\S+) exited: (.*)`),
+		when: func(e *Evidence, n *Node) (match, bool) {
+			said, _ := saysIn(appExited, n)
+			return match{}, n.AppDown && (e.App == "" || said.groups[0] == e.App)
+		},
+		problem: "the top supervisor of {1} on {node} ended ({2}), and the VM goes on without it",
+		try: []try{
+			{"see what it said before", "beamyard logs {target} --tail 50", there},
+			{"start it anew", "beamyard restart {target}", there},
+			{"let the VM end with it: start_permanent: true in mix.exs; then", "{again}", absent},
+		},
+	},
+	{
+		code: "app-not-started", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: "application:which_applications() does not list " + e.App}, n.AppDown
+		},
+		problem: "the VM of {node} answers, and application {app} is not started on it",
+		try: []try{
+			{"see what holds it up", "beamyard rpc {target} 'Application.ensure_all_started(:{app})'", there},
+			{"the command must start it (no --no-start); app: in beamyard.yml names another one, or - for none; then", "{again}", absent},
+		},
+		follows: []Code{"app-exited"},
+	},
+	{
+		code: "app-does-not-start", says: pattern(`Could not start application (\S+): (.*)`),
+		problem: "application {1} of {node} does not start: {2}",
+		try: []try{
+			{"try it in its image", "docker run --rm -it {image} sh", always},
+			{"see all that it said", "beamyard logs {target}", there},
+		},
+		follows: []Code{"port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "disk-full", "dependency-not-compiled", "open-files", "vm-limit"},
+	},
+	{
+		// init:do_boot and application_controller, OTP 25 and 27; the last is what
+		// heart of it all prints when a permanent application ends.
+		code: "boot-failure", says: pattern(`Runtime terminating during boot \((.*)|init terminating in do_boot \((.*)|Kernel pid terminated \(\w+\) \((.*)`),
+		problem: "the VM of {node} did not come up, or its kernel ended: {1}{2}{3}",
+		try: []try{
+			{"try it in its image", "docker run --rm -it {image} sh", always},
+			{"see all that it said", "beamyard logs {target}", there},
+		},
+		follows: []Code{"invalid-node-name", "name-in-use", "epmd-not-running", "open-files", "port-in-use", "app-does-not-start"},
+	},
+	{
+		code: "http-check", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: n.Reason}, strings.HasPrefix(n.Reason, "HTTP check")
+		},
+		problem: "{node} does not answer {http_check} on port {http_port} as it should",
+		try: []try{
+			{"it must listen on $PORT of every address (0.0.0.0, not 127.0.0.1) and answer 2xx or 3xx; ask it", "docker exec {container} cat /proc/net/tcp", there},
+			{"it must listen on $PORT of every address (0.0.0.0, not 127.0.0.1) and answer 2xx or 3xx; then", "{again}", absent},
+		},
+		follows: []Code{"app-not-started", "app-exited", "port-in-use", "network-detached"},
+	},
+	{
+		// skycluster#2: heart starts the VM again behind the supervisor's back.
+		code: "heart", ready: true, when: func(_ *Evidence, n *Node) (match, bool) {
+			if m, ok := saysIn(heartLine, n); ok {
+				return m, true
+			}
+			flag := slices.ContainsFunc(n.Command, func(w string) bool { return w == "-heart" || strings.Contains(" "+w+" ", " -heart ") })
+			return match{evidence: "-heart"}, flag || n.Live != nil && n.Live.Heart
+		},
+		problem: "heart watches the VM of {node}: it would start it again inside its container, unseen by the restart policy",
+		try: []try{
+			{"leave -heart out: Beamyard restarts what crashes; see the command", "docker inspect --format '{{.Args}}' {container}", there},
+			{"leave -heart out: Beamyard restarts what crashes; then", "{again}", absent},
+		},
+	},
+	{
+		// Measured: OTP 25 garbles what is not ASCII without a word.
+		code: "utf8-missing", ready: true, when: func(_ *Evidence, n *Node) (match, bool) {
+			if m, ok := saysIn(latin1Line, n); ok {
+				return m, true
+			}
+			return match{evidence: "file:native_name_encoding() is latin1"}, n.Live != nil && n.Live.Encoding == "latin1"
+		},
+		problem: "the VM of {node} takes text for Latin-1: what is not ASCII is garbled in its output and in file names",
+		try: []try{
+			{"leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; see it", "docker exec {container} env", there},
+			{"leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; then", "{again}", absent},
+		},
+	},
+	{
+		code: "clock-skew", ready: true, when: func(_ *Evidence, n *Node) (match, bool) {
+			if n.Live == nil || n.Live.Skew.Abs() < maxSkew {
+				return match{}, false
+			}
+			return match{evidence: n.Live.Skew.String(), words: map[string]string{"skew": n.Live.Skew.Abs().Round(time.Millisecond).String()}}, true
+		},
+		problem: "the clock of {node} differs from this machine's by {skew}: times in logs and timelines do not fit together",
+		try: []try{
+			{"set the clock of the engine's machine; see what it says", "docker info --format '{{.SystemTime}}'", always},
+		},
+	},
+}
+
+const maxSkew = 2 * time.Second
+
+var (
+	listenPort = pattern(`\{:?listen,\s*(\d+),\s*:?eaddrinuse\}|port[ :]+(\d+).*eaddrinuse`)
+	appExited  = pattern(`Application (\S+) exited: (.*)`)
+	heartLine  = pattern(`^heart_beat_kill_pid = \d+|^heart: `)
+	latin1Line = pattern(`native name encoding of [` + "`" + `'"]?latin1`)
+)
+
+// What follows from other things, and what the dump of a crash adds.
+var followRules = []rule{
+	{
+		code: "crash-dump", when: func(_ *Evidence, n *Node) (match, bool) {
+			if n.Dump == nil {
+				return match{}, false
+			}
+			return match{evidence: n.Dump.Slogan, words: map[string]string{"dump": n.Dump.text()}}, true
+		},
+		problem: "{node} left a crash dump: {dump}",
+		try: []try{
+			{"copy it out", "docker cp {container}:/tmp/erl_crash.dump .", there},
+			{"keep it next time", "{again} --keep-dumps dumps", absent},
+		},
+		follows: []Code{
+			"out-of-memory", "vm-allocation", "boot-failure", "open-files", "vm-limit", "app-does-not-start", "name-in-use", "epmd-not-running",
+			"invalid-node-name", "distribution-port-in-use", "port-in-use",
+		},
+	},
+	{
+		code: "boot-loop", when: reasonSays(`failed to boot twice with the same message`),
+		problem: "{node} failed to boot twice in the same way, so it is not tried again",
+		try: []try{
+			{"once the cause is mended", "beamyard start {target}", there},
+			{"once the cause is mended", "{again}", absent},
+		},
+		follows: anyEnd,
+	},
+	{
+		code: "restarts-spent", when: reasonSays(`(\d+) restarts within (\S+) are used up`),
+		problem: "{node} crashed more often than {1} times within {2}, so it is not restarted any more",
+		try: []try{
+			{"once the cause is mended; that gives it a new budget", "beamyard start {target}", there},
+			{"once the cause is mended", "{again}", absent},
+		},
+		follows: anyEnd,
+	},
+}
+
+// anyEnd are the codes that tell why a run ended.
+var anyEnd = []Code{
+	"platform-mismatch", "command-missing", "command-not-executable", "elixir-version", "hex-missing", "rebar-missing", "dependency-not-compiled",
+	"compile-error", "no-mix-project", "out-of-memory", "vm-allocation", "disk-full", "name-in-use", "epmd-not-running", "distribution-port-in-use",
+	"invalid-node-name", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "open-files", "vm-limit", "app-does-not-start",
+	"boot-failure", "killed", "vm-aborted", "crash-dump", "unknown",
+}
+
+func reasonSays(expr string) func(*Evidence, *Node) (match, bool) {
+	re := pattern(expr)
+	return func(_ *Evidence, n *Node) (match, bool) {
+		groups := re.FindStringSubmatch(n.Reason)
+		if groups == nil {
+			return match{}, false
+		}
+		return match{evidence: n.Reason, groups: groups[1:]}, true
+	}
+}

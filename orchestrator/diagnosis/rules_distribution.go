@@ -1,0 +1,282 @@
+package diagnosis
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// How nodes find and know each other. Texts: net_kernel, erl_epmd and global of
+// OTP 25 and 27, as Erlang's and as Elixir's logger print them.
+var distributionRules = []rule{
+	{
+		code: "node-paused", when: func(_ *Evidence, n *Node) (match, bool) { return match{evidence: "paused"}, n.Paused },
+		problem: "{node} is paused: it answers nobody until it is told to go on",
+		try:     []try{{"let it go on", "docker unpause {container}", always}},
+	},
+	{
+		code: "network-detached", when: func(_ *Evidence, n *Node) (match, bool) {
+			return match{evidence: "not attached to the cluster's network"}, n.Live != nil && n.Live.Attached != nil && !*n.Live.Attached
+		},
+		problem: "{node} is not on the cluster's network: somebody disconnected it",
+		try: []try{
+			{"connect it again, with its address and names", "docker network connect --ip {ip} --alias {host} --alias {node} beamyard-{cluster} {container}", always},
+		},
+	},
+	{
+		// emqx#6440, erlang/otp#5063, ejabberd#1635: only the accepting node logs it.
+		code: "cookie-mismatch", when: func(_ *Evidence, n *Node) (match, bool) {
+			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie
+		},
+		problem: "{node} runs with another cookie than the cluster",
+		try: []try{
+			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:; see what it says of refused connections", "beamyard logs {target} --grep challenge", there},
+			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:, then", "{again}", absent},
+		},
+	},
+	{
+		code: "cookie-mismatch", says: pattern(`Connection attempt from (?:disallowed )?node :?["']?([^\s"']+)["']? rejected\. Invalid challenge reply`),
+		when: func(e *Evidence, n *Node) (match, bool) {
+			said, _ := saysIn(refused, n)
+			if len(said.groups) == 0 || strings.HasSuffix(said.groups[0], ".invalid") || n.Contact == ContactWrongCookie {
+				return match{}, false // that was ourselves: the rule before tells
+			}
+			return match{peers: peersOf(e, said.groups[0])}, true
+		},
+		problem: "{node} refused {1}, which has another cookie",
+		try: []try{
+			{"give both the same cookie: that of the cluster is in $ERLANG_COOKIE of each", "beamyard logs {target} --grep challenge", there},
+			{"give both the same cookie: that of the cluster is in $ERLANG_COOKIE of each, then", "{again}", absent},
+		},
+	},
+	{
+		code: "not-allowed", says: pattern(`Connection attempt from disallowed node`),
+		problem: "{node} allows only some nodes to connect (net_kernel:allow/1)",
+		try:     []try{{"see whom it allows", "beamyard rpc {target} ':net_kernel.allowed()'", there}, {"", "{again}", absent}},
+	},
+	{
+		// distillery#338, emqx#15269.
+		code: "name-mode-mixed", when: func(_ *Evidence, n *Node) (match, bool) {
+			if m, ok := saysIn(notLong, n); ok {
+				return m, true
+			}
+			short := slices.ContainsFunc(n.Command, func(w string) bool {
+				return w == "--sname" || w == "-sname" || strings.Contains(w, "-sname ")
+			}) || n.Env["RELEASE_DISTRIBUTION"] == "sname"
+			return match{evidence: n.Answered}, n.Contact == ContactWrongName && short
+		},
+		problem: "{node} runs with a short name, and the cluster with long ones: the two never connect",
+		try: []try{
+			{"give it its long name in command:, --name {node} in place of --sname: it is {beam}", "{again}", absent},
+			{"give it its long name in command:, --name {node} in place of --sname, then", "beamyard down {cluster}", there},
+		},
+	},
+	{
+		// emqx#15269, #1348; couchdb#729; erlang/otp#7985.
+		code: "undotted-host", when: func(_ *Evidence, n *Node) (match, bool) {
+			if m, ok := saysIn(illegalHost, n); ok {
+				if _, notLongMode := saysIn(notLong, n); !notLongMode && !strings.Contains(m.groups[0], ".") {
+					return m, true
+				}
+			}
+			_, host, _ := strings.Cut(n.Answered, "@")
+			return match{evidence: "it calls itself " + n.Answered, groups: []string{host}}, n.Contact == ContactWrongName && host != "" && !strings.Contains(host, ".")
+		},
+		problem: "{node} has the host {1} in its name, without a dot: nodes with long names refuse it",
+		try: []try{
+			{"name it by its host here, {beam}: --name {node} in command: does", "{again}", absent},
+			{"name it by its host here, {beam}: --name {node} in command: does, then", "beamyard down {cluster}", there},
+		},
+		follows: []Code{"name-mode-mixed"},
+	},
+	{
+		code: "wrong-name", when: func(_ *Evidence, n *Node) (match, bool) {
+			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName
+		},
+		problem: "what answers on the distribution port of {node} is not {beam}",
+		try: []try{
+			{"start the VM with --name {node} in command:", "{again}", absent},
+			{"start the VM with --name {node} in command:, then", "beamyard down {cluster}", there},
+		},
+		follows: []Code{"undotted-host", "name-mode-mixed"},
+	},
+	{
+		code: "invalid-node-name", says: pattern(`Can't set long node name|\bnodistribution\b|Invalid node name`),
+		problem: "the VM of {node} does not accept its own name",
+		try: []try{
+			{"name it {beam}: letters, digits, - and _ before the @, a dotted host after it", "{again}", absent},
+			{"name it {beam}: letters, digits, - and _ before the @, a dotted host after it; see its command", "docker inspect --format '{{.Args}}' {container}", there},
+		},
+		follows: []Code{"name-in-use", "epmd-not-running", "distribution-port-in-use"},
+	},
+	{
+		// pinchflat#439, docker-ejabberd#64, riak#122.
+		code: "name-in-use", says: pattern(`the name (\S+) seems to be in use by another Erlang node`),
+		problem: "{node} cannot have its name: another VM in its container has {1}",
+		try: []try{
+			{"start one VM in a container: look for a second one (an eval, a migration) in the image's entrypoint", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
+		},
+	},
+	{
+		code: "epmd-not-running", when: registerError("econnrefused"),
+		problem: "{node} finds no EPMD to register with, and ended",
+		try: []try{
+			{`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set epmd: true in beamyard.yml, then`, "{again}", absent},
+			{`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set epmd: true in beamyard.yml, then`, "beamyard down {cluster}", there},
+		},
+	},
+	{
+		code: "distribution-port-in-use", when: registerError("eaddrinuse"),
+		problem: "the distribution of {node} cannot listen: something in its container has the port",
+		try: []try{
+			{"set dist_port: in beamyard.yml to another one", "{again}", absent},
+			{"set dist_port: in beamyard.yml to another one, then", "beamyard down {cluster}", there},
+		},
+	},
+	{
+		code: "distribution-port", when: otherPort,
+		problem: "the VM of {node} does not listen on its distribution port {dist_port}; what listens in its container: {ports}",
+		try: []try{
+			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}", or -kernel inet_dist_listen_min {dist_port} inet_dist_listen_max {dist_port}; then`, "{again}", absent},
+			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}"; see what it is`, "docker inspect --format '{{.Args}}' {container}", there},
+		},
+		follows: []Code{"node-paused", "network-detached"},
+	},
+	{
+		// erlang/otp#6470, #6214, #5687; couchdb#4290. Not the node that says it is
+		// at fault: one pair of others lost each other.
+		code: "overlapping-partitions", says: overlapping,
+		when: func(e *Evidence, n *Node) (match, bool) {
+			said, _ := saysIn(overlapping, n)
+			return match{peers: append(peersOf(e, said.groups[0]), peersOf(e, said.groups[2])...)}, true
+		},
+		problem: "one pair of nodes lost each other, and global (OTP 25 and later) then took innocent connections away too: {1} and {3}",
+		try: []try{
+			{"look for the pair that was cut first", "beamyard events -c {cluster}", there},
+			{"or switch the prevention off, on purpose: ERL_AFLAGS", "beamyard up {what} --env ERL_AFLAGS='-kernel prevent_overlapping_partitions false'", always},
+		},
+	},
+	{
+		code: "peer-not-resolved", when: pairSays(`does not resolve (\S+)`),
+		problem: "{node} does not resolve the host {1} of a peer",
+		try: []try{
+			{"see what it resolves", "beamyard rpc {target} ':inet.getaddr(~c\"{1}\", :inet)'", there},
+			{"leave the resolver of the image alone: no inetrc, no ERL_INETRC, no --dns; then", "{again}", absent},
+		},
+		follows: []Code{"network-detached"},
+	},
+	{
+		code: "peer-not-in-epmd", when: pairSays(`EPMD on (\S+) answers (.*)`),
+		problem: "{node} asks EPMD on {1} for its peer, and that knows none: {2}",
+		try:     []try{{"start every node alike, with EPMD or without: epmd: in beamyard.yml", "{again}", absent}, {"see who registered", "docker exec {container} epmd -names", there}},
+	},
+	{
+		code: "mesh-app-idle", whole: func(e *Evidence) (match, bool) {
+			if !e.MeshApp || len(e.Nodes) < 2 {
+				return match{}, false
+			}
+			for _, n := range e.Nodes {
+				if n.Contact != "" || len(n.Missing) < len(e.Nodes)-1 {
+					return match{}, false
+				}
+			}
+			return match{evidence: "no node sees another one"}, true
+		},
+		problem: "mesh: app leaves it to the application to connect the nodes, and it connects none",
+		try: []try{
+			{"let Beamyard connect them: mesh: beamyard, or configure the application's clustering", "{again}", absent},
+			{"connect two by hand, to see that they can", "beamyard rpc {cluster}/{first} 'Node.list()'", there},
+		},
+	},
+	{
+		code: "not-connected", when: func(_ *Evidence, n *Node) (match, bool) {
+			if len(n.Missing) == 0 {
+				return match{}, false
+			}
+			peers := slices.Sorted(maps.Keys(n.Missing))
+			why := ""
+			for _, p := range peers {
+				if n.Missing[p] != "" {
+					why = n.Missing[p]
+				}
+			}
+			return match{evidence: why, peers: peers, words: map[string]string{"peers": strings.Join(peers, ", ")}}, true
+		},
+		problem: "{node} is not connected to {peers}",
+		try: []try{
+			{"see what each of them sees", "beamyard health {cluster}", there},
+			{"keep it for a look", "{again}", absent},
+		},
+		follows: []Code{
+			"cookie-mismatch", "name-mode-mixed", "undotted-host", "wrong-name", "node-paused", "network-detached", "peer-not-resolved",
+			"peer-not-in-epmd", "overlapping-partitions", "mesh-app-idle", "distribution-port", "out-of-memory", "killed", "app-not-started", "vm-allocation",
+		},
+	},
+}
+
+var (
+	refused     = pattern(`Connection attempt from node :?["']?([^\s"']+)["']? rejected\. Invalid challenge reply`)
+	notLong     = pattern(`System NOT running to use fully qualified hostnames`)
+	illegalHost = pattern(`Hostname (\S+) is illegal`)
+	overlapping = pattern(`'global' at node :?["']?([^\s"']+)["']? (requested disconnect from|disconnected) node :?["']?([^\s"']+)["']? in order to prevent overlapping partitions`)
+	register    = pattern(`Protocol 'inet6?_tcp': register/listen error: *(\w*)`)
+)
+
+// peersOf is the short name of a node that is known by its BEAM name.
+func peersOf(e *Evidence, beam string) []string {
+	for _, n := range e.Nodes {
+		if n.BEAM == beam {
+			return []string{n.Name}
+		}
+	}
+	return nil
+}
+
+// registerError finds net_kernel's error of the first listen. OTP 25 writes its
+// reason to the other stream, on a line of its own.
+func registerError(reason string) func(*Evidence, *Node) (match, bool) {
+	return func(_ *Evidence, n *Node) (match, bool) {
+		m, ok := saysIn(register, n)
+		if !ok {
+			return match{}, false
+		}
+		if m.groups[0] == "" {
+			ok = slices.ContainsFunc(n.Lines, func(l Line) bool { return strings.TrimSpace(l.Text) == reason })
+			m.evidence += " " + reason
+			return m, ok
+		}
+		return m, m.groups[0] == reason
+	}
+}
+
+// otherPort holds where a container runs, refuses its distribution port, and
+// listens on others, or is known to listen on none.
+func otherPort(e *Evidence, n *Node) (match, bool) {
+	if n.Contact != ContactRefused || !n.Running || n.Live == nil || slices.Contains(n.Live.Listening, e.DistPort) {
+		return match{}, false
+	}
+	ports := make([]string, len(n.Live.Listening))
+	for i, p := range n.Live.Listening {
+		ports[i] = strconv.Itoa(p)
+	}
+	list := strings.Join(ports, ", ")
+	if list == "" {
+		list = "nothing"
+	}
+	return match{evidence: fmt.Sprintf("port %d refuses connections", e.DistPort), words: map[string]string{"ports": list}}, true
+}
+
+// pairSays looks into why a node misses its peers.
+func pairSays(expr string) func(*Evidence, *Node) (match, bool) {
+	re := pattern(expr)
+	return func(_ *Evidence, n *Node) (match, bool) {
+		for _, peer := range slices.Sorted(maps.Keys(n.Missing)) {
+			if groups := re.FindStringSubmatch(n.Missing[peer]); groups != nil {
+				return match{evidence: n.Missing[peer], groups: groups[1:], peers: []string{peer}}, true
+			}
+		}
+		return match{}, false
+	}
+}

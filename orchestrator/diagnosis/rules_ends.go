@@ -1,0 +1,170 @@
+package diagnosis
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// How a node ends, or does not begin. Codes and texts: measured on OTP 25 and 27
+// with an init as first process.
+var endRules = []rule{
+	{
+		code: "platform-mismatch", says: pattern(`(?i)exec format error`),
+		problem: "{node} cannot run: its image is made for another processor, or what it starts is no program",
+		try: []try{
+			{"see what the image is for", "docker image inspect --format '{{.Os}}/{{.Architecture}}' {image}", always},
+			{"see what the engine is", "docker version --format '{{.Server.Os}}/{{.Server.Arch}}'", always},
+		},
+	},
+	{
+		// The init says it ([FATAL tini …] exec X failed), or the engine's runtime.
+		code: "command-missing", when: exitOrSays(127, `exec (\S+) failed: No such file or directory|"?([^\s":]+)"?: executable file not found|exec: "?([^\s":]+)"?: stat .*no such file`),
+		problem: "{node} cannot run: its image has no command {1}{2}{3}",
+		try: []try{
+			{"a Mix project gets an image with Elixir: give its folder", "beamyard up --help", always},
+			{"or set command: in beamyard.yml to what the image has; see its own", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
+		},
+	},
+	{
+		code: "command-not-executable", when: exitOrSays(126, `exec (\S+) failed: Permission denied|"?([^\s":]+)"?: permission denied`),
+		problem: "{node} cannot run: {1}{2} is no program that may be executed",
+		try: []try{
+			{"make it executable in the image (chmod +x), and let a script begin with #!; see its command", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
+		},
+	},
+	{
+		code: "start-refused", when: startKind(KindCannotStart),
+		problem: "the engine's runtime refuses to start {node}",
+		try: []try{
+			{"see the image's entrypoint and command", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
+		},
+		follows: []Code{"platform-mismatch", "command-missing", "command-not-executable", "nofile-refused"},
+	},
+	{
+		// moby#21083, supabase/realtime#586: no dump is written.
+		code: "out-of-memory", when: ofClass("oom"),
+		problem: "{node} was killed by the kernel: it needed more than its limit of {memory}",
+		try: []try{
+			{"raise memory: in beamyard.yml, and start it anew", "beamyard down {cluster}", there},
+			{"see what takes the memory, while it runs", "beamyard health {cluster}", there},
+			{"raise memory: in beamyard.yml, and start it again", "{again}", absent},
+		},
+	},
+	{
+		code: "vm-allocation", says: pattern(`(\w+): Cannot (?:re)?allocate (\d+) bytes of memory \(of type "([^"]+)"`),
+		problem: "the VM of {node} asked for {2} bytes for its {3} and got none: the container's limit is not what ended it",
+		try: []try{
+			{"look for what grows without bound: the crash dump names the largest processes", "beamyard inspect {target}", there},
+			{"keep its crash dump", "{again} --keep-dumps dumps", absent},
+		},
+	},
+	{
+		code: "open-files", says: pattern(`\bemfile\b|:emfile|[Tt]oo many open files`),
+		problem: "{node} has no file descriptor left",
+		try: []try{
+			{"see how many are open, and the limit", "beamyard health {cluster}", there},
+			{"see what the engine allows", "beamyard doctor", always},
+		},
+	},
+	{
+		code: "vm-limit", says: pattern(`\*\* \(SystemLimitError\)|Too many processes|\bsystem_limit\b`),
+		problem: "{node} reached a limit of its VM: of processes, ports, atoms or tables",
+		try: []try{
+			{"see how near which limit is", "beamyard health {cluster}", there},
+			{"raise it (+P processes, +Q ports, +t atoms), if that many are meant: ERL_AFLAGS", "{again} --env ERL_AFLAGS='+P 2000000'", absent},
+		},
+	},
+	{
+		code: "killed", when: ofClass("killed"),
+		problem: "{node} was killed by SIGKILL, and not for its memory",
+		try: []try{
+			{"see what happened around it", "beamyard events -c {cluster}", there},
+			{"see who sent it", "docker events --since 10m --until 0s --filter container={container}", always},
+		},
+	},
+	{
+		code: "vm-aborted", when: func(_ *Evidence, n *Node) (match, bool) {
+			return match{evidence: "exit " + codeText(n)}, n.Exit != nil && (n.Exit.Code == 134 || n.Exit.Code == 139)
+		},
+		problem: "the VM of {node} was ended by a fault in native code: a NIF, a driver, or the VM itself",
+		try: []try{
+			{"see its last lines", "beamyard logs {target} --tail 50", there},
+			{"keep it for a look", "{again}", absent},
+		},
+	},
+	{
+		// distillery#379, #165; xqerl#65.
+		code: "stop-needed-kill", when: func(_ *Evidence, n *Node) (match, bool) {
+			if n.Exit == nil || n.Exit.Class != "stopped" || n.Exit.Code != 137 {
+				return match{}, false
+			}
+			m := match{evidence: "exit 137 after " + n.Grace.String(), words: map[string]string{"why": "it did not end by TERM"}}
+			if shell := shellOf(n.Command); shell != "" {
+				m.words["why"] = "its first process is " + shell + ", which does not pass TERM on to the VM"
+			}
+			return m, true
+		},
+		problem: "the stop of {node} took its whole grace of {grace} and then needed SIGKILL: {why}",
+		try: []try{
+			{`let the command end in exec: command: [sh, -c, "… && exec elixir …"]; see what it is`, "docker inspect --format '{{.Path}} {{.Args}}' {container}", there},
+			{`let the command end in exec: command: [sh, -c, "… && exec elixir …"]`, "{again}", absent},
+		},
+	},
+	{
+		code: "iex-without-stdin", when: func(_ *Evidence, n *Node) (match, bool) {
+			iex := len(n.Command) > 0 && (path.Base(n.Command[0]) == "iex" || strings.Contains(strings.Join(n.Command, " "), "exec iex"))
+			said, _ := saysIn(interactive, n)
+			return match{evidence: said.evidence}, n.Exit != nil && n.Exit.Code == 0 && (iex || said.evidence != "")
+		},
+		problem: "{node} ended at once: iex reads its commands from standard input, and a node has none",
+		try: []try{
+			{"start the node with `elixir --no-halt` or `mix run --no-halt` in command:; a console is", "beamyard rpc {target} 'node()'", there},
+			{"start the node with `elixir --no-halt` or `mix run --no-halt` in command:, then", "{again}", absent},
+		},
+	},
+	{
+		code: "ended-by-itself", when: func(_ *Evidence, n *Node) (match, bool) {
+			return match{evidence: "exit 0"}, n.Exit != nil && n.Exit.Class == "completed"
+		},
+		problem: "the command of {node} came to its end, with success",
+		try: []try{
+			{"if it is to go on, it needs --no-halt: mix run --no-halt; see what it said", "beamyard logs {target} --tail 50", there},
+			{"if it is to go on, it needs --no-halt in command:, then", "{again}", absent},
+		},
+		follows: []Code{"iex-without-stdin"},
+	},
+}
+
+var interactive = pattern(`^Interactive Elixir|^Eshell V`)
+
+// exitOrSays is a rule's when for an exit code, with what was said about it.
+func exitOrSays(code int, expr string) func(*Evidence, *Node) (match, bool) {
+	re := pattern(expr)
+	return func(_ *Evidence, n *Node) (match, bool) {
+		m, said := saysIn(re, n)
+		if !said && (n.Exit == nil || n.Exit.Code != code) {
+			return match{}, false
+		}
+		if m.evidence == "" {
+			m = match{evidence: "exit " + codeText(n), groups: []string{strings.Join(n.Command[:min(1, len(n.Command))], ""), "", ""}}
+		}
+		return m, said && n.Exit == nil || n.Exit != nil && n.Exit.Code == code
+	}
+}
+
+func ofClass(class string) func(*Evidence, *Node) (match, bool) {
+	return func(_ *Evidence, n *Node) (match, bool) {
+		return match{evidence: "exit " + codeText(n)}, n.Exit != nil && n.Exit.Class == class
+	}
+}
+
+// shellOf is the shell that is a command's first process and stays it: one whose
+// script does not end in exec.
+func shellOf(command []string) string {
+	shells := []string{"sh", "bash", "dash", "ash", "zsh", "busybox"}
+	if len(command) == 0 || !slices.Contains(shells, path.Base(command[0])) || strings.Contains(strings.Join(command, " "), "exec ") {
+		return ""
+	}
+	return path.Base(command[0])
+}
