@@ -147,7 +147,7 @@ func TestOnlyTheRootLeads(t *testing.T) {
 }
 
 func TestNothingIsNoFinding(t *testing.T) {
-	if found := Diagnose(Evidence{}); found != nil && len(found) > 0 {
+	if found := Diagnose(Evidence{}); len(found) > 0 {
 		t.Errorf("%s", list(found))
 	}
 	e := demo()

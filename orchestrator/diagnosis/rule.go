@@ -63,10 +63,11 @@ func (r *rule) matches(e *Evidence, n *Node) (match, bool) {
 	}
 	var m match
 	if r.says != nil {
-		found := false
-		if m, found = saysIn(r.says, n); !found {
+		said, ok := saysIn(r.says, n)
+		if !ok {
 			return match{}, false
 		}
+		m = said
 	}
 	if r.when == nil {
 		return m, r.says != nil
