@@ -87,6 +87,16 @@ type Containers interface {
 	// tells when it was last modified. A path that is not there, or no regular
 	// file, matches [ErrNotFound]. Source: GET /containers/{id}/archive.
 	OpenFile(ctx context.Context, id, path string) (content io.ReadCloser, modified time.Time, err error)
+
+	// Exec runs a command in a running container, as the container's user and
+	// without a shell, and returns when it has ended. One that the container
+	// lacks is an exit code, 126 or 127, and no error. A container that does not
+	// run, or is paused, matches [ErrNotRunning]; one that is gone [ErrNotFound].
+	// When ctx ends first, the error is ctx's, and whatever the command started
+	// is killed before Exec returns, for which it takes some seconds at most (a
+	// container without sh and grep cannot be helped). Sources: POST
+	// /containers/{id}/exec, POST /exec/{id}/start, GET /exec/{id}/json.
+	Exec(ctx context.Context, id string, command []string) (ExecResult, error)
 }
 
 // Streams is the part of an [Engine] that keeps talking.

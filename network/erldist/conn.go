@@ -28,6 +28,7 @@ type Conn struct {
 	out     outbox
 	boxes   mailboxes
 	replies replies // the mailbox of self
+	parsed  parsed
 	self    Pid
 
 	pids atomic.Uint32

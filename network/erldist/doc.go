@@ -15,6 +15,9 @@
 // A function called with [Conn.CallOutput] has us as its group leader, so what
 // it prints arrives as messages of the Erlang I/O protocol and goes to a writer.
 //
+// [Conn.Eval] interprets Erlang on the node, and [Conn.MonitorNodes] has a process
+// there push us each nodeup and nodedown; no code is loaded for either.
+//
 // One connection costs a node well under a millisecond and leaves no trace in
 // its nodes(); the alternatives, erl_call or elixir --rpc-eval run inside the
 // container, cost 40 and 220 ms for each call, and the second joins the mesh.

@@ -7,7 +7,7 @@
 //	                          └► errors.go: the engine's texts ─► orchestrator's sentinels, with a hint
 //
 // A file for each group of endpoints: containers.go, networks.go, images.go,
-// streams.go (events and logs). client.go finds the engine as the docker command
+// streams.go (events and logs), exec.go. client.go finds the engine as the docker command
 // does: $DOCKER_HOST, $DOCKER_CONTEXT, `docker context use`; over a unix socket,
 // TCP with TLS, or ssh.
 //

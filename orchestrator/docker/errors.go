@@ -48,6 +48,7 @@ var signatures = []signature{
 	{"oci runtime create failed", orchestrator.ErrCannotStart, "check the image's entrypoint and the command"},
 	{"failed to create shim", orchestrator.ErrCannotStart, "check the image's entrypoint and the command"},
 	{"is not running", orchestrator.ErrNotRunning, ""},
+	{"is paused, unpause the container", orchestrator.ErrNotRunning, "docker unpause NAME"},
 	{"is ambiguous", orchestrator.ErrConflict, "two networks have one name: docker network ls"},
 	{"has active endpoints", orchestrator.ErrConflict, "remove the containers of the network first"},
 	{"unable to find user", orchestrator.ErrCannotStart, "the image has no such user"},

@@ -41,6 +41,7 @@ func TestErrors(t *testing.T) {
 		{"network beamyard-demo is ambiguous (2 matches found on name)", orchestrator.ErrConflict},
 		{"error while removing network: network try-engine-net id 6158a62a41f9 has active endpoints", orchestrator.ErrConflict},
 		{"Cannot kill container: x: Container f6977a2f7df6 is not running", orchestrator.ErrNotRunning},
+		{"Container f6977a2f7df6 is paused, unpause the container before exec", orchestrator.ErrNotRunning},
 		{"No such image: nope:1", images.ErrNotFound},
 		{"No such image: nope:1", orchestrator.ErrNotFound},
 		{"Got permission denied while trying to connect to the Docker daemon socket", orchestrator.ErrEnginePermission},

@@ -57,6 +57,9 @@ var contract = []struct {
 	{"a missing command is found by the init", (*suite).testNoCommand},
 	{"a container has its hostname and environment", (*suite).testInside},
 	{"a file is read, running or not", (*suite).testFile},
+	{"a command runs in a container", (*suite).testExec},
+	{"a command needs a container that runs", (*suite).testExecNotRunning},
+	{"a command is not waited for beyond its time", (*suite).testExecTime},
 	{"the engine tells of itself", (*suite).testInfo},
 }
 

@@ -17,6 +17,9 @@ type Engine struct {
 	// Program is what runs in a container. Default: [UntilStopped]. Set it
 	// before the first container starts.
 	Program func(orchestrator.ContainerSpec) Program
+	// Command is what Exec runs; the command line is its Process's Spec.Command.
+	// Default: every command is missing. Set it before the first Exec.
+	Command Program
 
 	mu         sync.Mutex
 	serial     int

@@ -26,6 +26,7 @@ func TestContract(t *testing.T) {
 	enginetest.Contract(t, func(testing.TB) orchestrator.Engine {
 		e := enginetest.New("script")
 		e.Program = func(orchestrator.ContainerSpec) enginetest.Program { return enginetest.Script }
+		e.Command = enginetest.Script
 		return e
 	}, "script")
 }

@@ -17,8 +17,8 @@ import (
 //	hostname   prints it                  stubborn  until KILL
 //	env KEY    prints its value           write PATH TEXT, then until TERM
 //
-// Another entrypoint than the image's is a command that is missing: 127, as an
-// init says.
+// Another entrypoint than the image's, or another word, is a command that is
+// missing: 127, as an init says.
 func Script(ctx context.Context, p *Process) int {
 	if len(p.Spec.Entrypoint) > 0 {
 		return 127
@@ -54,6 +54,9 @@ func Script(ctx context.Context, p *Process) int {
 	case "stubborn":
 		fmt.Fprintln(p.Stdout, "waiting")
 		<-ctx.Done()
+	case "":
+	default:
+		return 127
 	}
 	return 0
 }

@@ -1,0 +1,105 @@
+package erldist
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// NodeEvent is a connection of the node to another that came or went, as the
+// node itself saw it.
+type NodeEvent struct {
+	Time   time.Time `json:"time"` // by the node's own clock
+	Node   string    `json:"node"` // the other's full name
+	Up     bool      `json:"up"`
+	Hidden bool      `json:"hidden,omitempty"`
+	// Reason why it went: "connection_closed", "net_tick_timeout", "disconnect", …
+	// Source: net_kernel(3), monitor_nodes/2.
+	Reason string `json:"reason,omitempty"`
+	// Initial: it was connected when the monitoring began.
+	Initial bool `json:"initial,omitempty"`
+}
+
+//go:embed monitor.erl
+var monitorSource string
+
+// MonitorNodes calls fn with the nodes that this one is connected to, and then
+// with each nodeup and nodedown in the moment that it sees it: they are pushed,
+// nothing is polled. It goes on until ctx ends (its error), the connection does
+// ([ErrClosed]) or the node cannot be monitored ([*RPCError]). fn is called from
+// the caller's goroutine, in the node's order. Tools that connect as we do are
+// left out.
+//
+// On the node a process of an rpc call waits meanwhile. It monitors us, and so
+// ends with this method or with the connection.
+func (c *Conn) MonitorNodes(ctx context.Context, fn func(NodeEvent)) error {
+	if err := c.monitorNodes(ctx, fn); err != nil {
+		return fmt.Errorf("monitor the nodes of %s: %w", c.id.peer, err)
+	}
+	return nil
+}
+
+func (c *Conn) monitorNodes(ctx context.Context, fn func(NodeEvent)) error {
+	self, ref, box := c.newPid(), c.newRef(), newInbox()
+	args, err := c.evalArgs(ctx, monitorSource, map[string]any{"To": self})
+	if err != nil {
+		return err
+	}
+	c.boxes.open(self, box)
+	defer c.closeMailbox(self) // the process on the node gets its DOWN
+	if err := c.request(ctx, self, ref, Atom("user"), "erl_eval", "exprs", args); err != nil {
+		return err
+	}
+	_, host, _ := strings.Cut(c.Self(), "@")
+	connected := map[string]bool{}
+	for {
+		message, err := c.next(ctx, box)
+		if err != nil {
+			return err
+		}
+		t, _ := message.(Tuple)
+		switch {
+		case len(t) == 2 && t[0] == any(ref):
+			if _, err := c.result(":erl_eval.exprs/2", t[1]); err != nil {
+				return err
+			}
+			return fmt.Errorf("the process on the node ended: %s", Format(c.redact(t[1])))
+		case len(t) == 5 && t[0] == any(Atom("beamyard_node")):
+			e := nodeEvent(t)
+			// Who comes in the moment in which the monitoring begins is both in the
+			// list and told: once is enough.
+			if strings.HasSuffix(e.Node, "@"+host) || e.Up && connected[e.Node] {
+				continue
+			}
+			connected[e.Node] = e.Up
+			fn(e)
+		}
+	}
+}
+
+// nodeEvent reads {beamyard_node, Nanoseconds, initial | up | down, Node, Info}.
+func nodeEvent(t Tuple) NodeEvent {
+	nanoseconds, _ := t[1].(int64)
+	node, _ := t[3].(Atom)
+	e := NodeEvent{Time: time.Unix(0, nanoseconds), Node: string(node), Up: t[2] != any(Atom("down")), Initial: t[2] == any(Atom("initial"))}
+	info, _ := t[4].(List)
+	for _, entry := range info {
+		pair, _ := entry.(Tuple)
+		if len(pair) != 2 {
+			continue
+		}
+		switch pair[0] {
+		case any(Atom("node_type")):
+			e.Hidden = pair[1] == any(Atom("hidden"))
+		case any(Atom("nodedown_reason")):
+			if text, ok := Text(pair[1]); ok {
+				e.Reason = text
+			} else {
+				e.Reason = Format(pair[1])
+			}
+		}
+	}
+	return e
+}

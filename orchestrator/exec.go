@@ -1,0 +1,26 @@
+package orchestrator
+
+// ExecLimit is how much of each stream an [ExecResult] holds, in bytes.
+const ExecLimit = 64 << 10
+
+// ExecResult is the outcome of a command in a container.
+type ExecResult struct {
+	// ExitCode of the command. 126 and 127 are also what an engine says of one
+	// that cannot be run or is not there, with its words in Stderr.
+	ExitCode int    `json:"exit_code"`
+	Stdout   string `json:"stdout,omitempty"` // the first 64 KiB
+	Stderr   string `json:"stderr,omitempty"` // the first 64 KiB
+}
+
+// ExecOutput keeps the first [ExecLimit] bytes that are written to it and drops
+// the rest, so that a command that prints without end costs no memory and is
+// not held up. It is not safe for concurrent use.
+type ExecOutput struct{ kept []byte }
+
+// Write never fails.
+func (o *ExecOutput) Write(b []byte) (int, error) {
+	o.kept = append(o.kept, b[:min(len(b), ExecLimit-len(o.kept))]...)
+	return len(b), nil
+}
+
+func (o *ExecOutput) String() string { return string(o.kept) }
