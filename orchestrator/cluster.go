@@ -31,6 +31,13 @@ type Options struct {
 	// it, a cluster that exists is [ErrClusterExists].
 	Adopt bool
 
+	// OnFailure is called once when the cluster fails: it could not be prepared,
+	// it did not form, or a node failed for good under OnFailed "stop-cluster".
+	// Nothing of it is stopped, removed or restarted before it returns; c answers
+	// as ever. It must return when ctx ends, after 15 s, or when somebody asks for
+	// the end meanwhile. An interrupted cluster did not fail. Nil: nobody looks.
+	OnFailure func(ctx context.Context, c *Cluster, cause error)
+
 	// dial opens a distribution connection; nil is [erldist.Dialer].
 	dial dialFunc
 }
@@ -45,6 +52,7 @@ type Cluster struct {
 
 	box     *mailbox
 	events  *eventLog
+	journal *journal
 	outputs map[string]*nodeOutput // by node; the map never changes
 	links   *links
 	site    *site // what prepare made; written before the loop starts
@@ -95,11 +103,12 @@ func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		spec: spec, eng: eng, opts: opts, clean: redactor(spec).Replace,
-		box: newMailbox(), events: newEventLog(), links: newLinks(),
+		box: newMailbox(), events: newEventLog(), journal: &journal{}, links: newLinks(),
 		changed: make(chan struct{}), forced: make(chan struct{}), waiting: map[waiter]chan error{},
 		sup: newSupervisor(spec, rand.Float64), probes: map[string]context.CancelFunc{},
 		outputs: map[string]*nodeOutput{},
 	}
+	c.sup.collects = opts.OnFailure != nil
 	for _, n := range spec.Nodes {
 		c.outputs[n.Name] = newNodeOutput(n.Name, spec.OutputLines)
 	}
@@ -141,10 +150,13 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	}
 	adopted, err := c.prepare(ctx)
 	if err != nil {
-		return c.redact(err)
+		err = c.redact(err)
+		c.collectEarly(ctx, err)
+		return err
 	}
 	c.sup.spec = c.site.spec // with its image
 	if err := c.subscribe(ctx, work); err != nil {
+		c.collectEarly(ctx, err)
 		return errors.Join(err, c.removeAll(work))
 	}
 	return c.loop(ctx, work, adopted)
@@ -189,6 +201,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 				return nil
 			}
 			giveUp = time.After(c.spec.StopGrace + teardown)
+			c.requested("", "interrupted: down")
 			c.box.post(msgCommand{kind: cmdDown})
 		case <-giveUp:
 			return WithHint(fmt.Errorf("stop cluster %s: the engine did not finish within %s", c.spec.Name, c.spec.StopGrace+teardown),
@@ -200,6 +213,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 // Force ends the grace of a stop that is under way, and of every later one:
 // the second Ctrl-C.
 func (c *Cluster) Force() {
+	c.requested("", "interrupted again: do not wait")
 	c.forceOnce.Do(func() { close(c.forced) })
 	c.box.post(msgForce{})
 }

@@ -513,7 +513,7 @@ func TestForceEndsThePatienceWithAnEngine(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 		for _, name := range w.eng.Left() {
-			w.eng.ExternalRemove(name)
+			w.eng.ExternalRemove(strings.TrimPrefix(name, "container "))
 		}
 	})
 }

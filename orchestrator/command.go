@@ -10,7 +10,7 @@ import (
 
 // command takes a user's request.
 func (s *supervisor) command(msg msgCommand) {
-	if s.over || (s.down && msg.kind != cmdDown) {
+	if s.over || (s.closing() && msg.kind != cmdDown) {
 		s.do(actReply{msg.waiter, ErrClosed})
 		return
 	}

@@ -28,6 +28,11 @@ type Controller interface {
 	// matches [ErrNoNode].
 	Logs(ctx context.Context, q LogQuery, fn func(Line) error) error
 
+	// Journal returns what others told the cluster, in the order in which it was
+	// heard: the engine's events, users' requests, what nodes saw of each other.
+	// The last 10,000 are kept.
+	Journal(ctx context.Context) ([]JournalEntry, error)
+
 	// Start starts nodes that do not run; one that runs is no error. It
 	// returns when the engine has started them: use WaitReady for the proof.
 	Start(ctx context.Context, nodes ...string) error

@@ -26,7 +26,7 @@ func (s *supervisor) ready() bool {
 
 // checkForming ends the forming: with success, or by bringing all down.
 func (s *supervisor) checkForming() {
-	if s.formed || s.down || s.deadline.IsZero() {
+	if s.formed || s.closing() || s.deadline.IsZero() {
 		return
 	}
 	if s.ready() {
@@ -45,23 +45,19 @@ func (s *supervisor) checkForming() {
 	}
 	s.cause = s.explain(kind)
 	s.emit(EventPhase, "", "giving up: %v", kind)
-	if s.spec.KeepOnFailure {
-		s.leave()
-		return
-	}
-	s.bringDown()
+	s.fail()
 }
 
 // checkFailed brings a formed cluster down when one of its nodes failed for
 // good, where the spec wants that.
 func (s *supervisor) checkFailed() {
-	if s.spec.OnFailed != FailedStopCluster {
+	if s.spec.OnFailed != FailedStopCluster || s.collecting {
 		return
 	}
 	if failed := s.failed(); failed != nil {
 		s.cause = failed
 		s.emit(EventPhase, "", "stopping the cluster: %s failed", failed.Problems[0].Node)
-		s.bringDown()
+		s.fail()
 	}
 }
 
@@ -128,6 +124,7 @@ func (s *supervisor) failed() *ClusterError {
 
 // bringDown stops everything; checkDown removes it once all is quiet.
 func (s *supervisor) bringDown() {
+	s.collecting = false // who asks for the end does not wait for those who look
 	if !s.down {
 		s.down = true
 		s.emit(EventPhase, "", "stopping %s", count(len(s.nodes), "node"))

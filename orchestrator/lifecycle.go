@@ -172,7 +172,7 @@ func (s *supervisor) rest(m *member, reason string) {
 // again starts a node that is to run once more, after the engine has answered
 // the stop: the event of the death comes first.
 func (s *supervisor) again(m *member) {
-	if m.redo && m.busy == idle && !m.state.Running() && !s.down {
+	if m.redo && m.busy == idle && !m.state.Running() && !s.closing() {
 		m.redo = false
 		s.startAgain(m)
 	}

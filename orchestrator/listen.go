@@ -66,6 +66,7 @@ func (c *Cluster) resume(ctx context.Context, sub *subscription, ready func()) e
 	}
 	return c.eng.Events(ctx, sub.since, map[string]string{LabelCluster: c.spec.Name}, ready, func(e ContainerEvent) {
 		if fresh, restarted := sub.take(e); fresh {
+			c.journal.add(EngineEntry(e))
 			c.box.post(msgEvent{e, restarted})
 		}
 	})

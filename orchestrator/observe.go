@@ -213,7 +213,7 @@ func (s *supervisor) engineBack() {
 }
 
 func (s *supervisor) engineBackFor(m *member) {
-	if !m.withEngine || m.state != Stopped || s.down || s.spec.Restart.Mode == RestartNo {
+	if !m.withEngine || m.state != Stopped || s.closing() || s.spec.Restart.Mode == RestartNo {
 		return
 	}
 	s.emit(EventNote, m.name, "%s was stopped with the engine: starting it again", m.name)

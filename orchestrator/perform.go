@@ -55,6 +55,10 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 			c.wg.Go(func() { c.sweepMesh(ctx) })
 		case actList:
 			c.wg.Go(func() { c.compare(ctx, a.runs) })
+		case actCollect:
+			c.publish(time.Now()) // who looks sees the failure
+			cause := c.failure(a.cause)
+			c.wg.Go(func() { c.collect(ctx, cause) })
 		case actRemove:
 			c.wg.Go(func() { c.box.post(msgRemoved{c.patiently(ctx, func() error { return c.removeAll(ctx) })}) })
 		case actReply:

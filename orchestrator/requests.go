@@ -118,6 +118,7 @@ func (c *Cluster) ask(ctx context.Context, kind commandKind, signal string, node
 		} else {
 			c.waiters++
 			c.waiting[c.waiters] = replies[i]
+			c.requested(n, "%s", kind.request(signal))
 			c.box.post(msgCommand{kind: kind, nodes: []string{n}, signal: signal, waiter: c.waiters})
 		}
 		c.mu.Unlock()

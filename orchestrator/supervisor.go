@@ -48,6 +48,9 @@ type supervisor struct {
 	cause    error // why it comes down, when nobody asked
 	downers  []waiter
 
+	collects   bool // somebody wants to look at a failure
+	collecting bool // and does so now: actCollect is under way
+
 	now time.Time
 	out []action
 }
@@ -143,8 +146,11 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 		}
 	case msgCommand:
 		s.command(msg)
+	case msgCollected:
+		s.collected()
 	case msgForce:
 		s.forceStops()
+		s.collected()
 	case msgRemoved:
 		s.removed(msg.err)
 	}
@@ -157,6 +163,9 @@ func (s *supervisor) do(a action) { s.out = append(s.out, a) }
 // settle draws the conclusions that are due after any message: ends that can
 // be judged, restarts, proofs, the deadline, the end of everything.
 func (s *supervisor) settle() {
+	if s.over { // the message itself ended it
+		return
+	}
 	for _, m := range s.nodes {
 		if e := m.ending; e != nil && e.autopsy && !s.now.Before(e.until) {
 			s.judge(m)
@@ -169,7 +178,7 @@ func (s *supervisor) settle() {
 		return
 	}
 	for _, m := range s.nodes { // after it is clear that the cluster stays up
-		if m.state == BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) {
+		if m.state == BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) && !s.collecting {
 			s.startAgain(m)
 		}
 	}
@@ -198,11 +207,11 @@ func (s *supervisor) wake() time.Time {
 		add(s.listAt)
 		add(s.sweep.at)
 	}
-	if !s.formed && !s.down {
+	if !s.formed && !s.closing() {
 		add(s.deadline)
 	}
 	for _, m := range s.nodes {
-		if m.state == BackingOff && m.busy == idle {
+		if m.state == BackingOff && m.busy == idle && !s.collecting {
 			add(m.restart)
 		}
 		if m.ending != nil && m.ending.autopsy {

@@ -43,6 +43,8 @@ func (s *script) note(actions []action) {
 			s.want("stop %s#%d", a.node, a.inc)
 		case actKill:
 			s.want("kill %s %s", a.node, a.signal)
+		case actCollect:
+			s.want("collect: %v", a.cause)
 		case actRemove:
 			s.want("remove")
 		case actReply:
@@ -538,11 +540,13 @@ func TestSupervisorInvariants(t *testing.T) {
 			Restart:       RestartPolicy{Mode: rapid.SampledFrom([]RestartMode{RestartNo, RestartOnFailure, RestartAlways}).Draw(t, "mode")},
 		}.Defaulted()
 		s.sup = newSupervisor(spec, func() float64 { return 0.5 })
+		s.sup.collects = rapid.Bool().Draw(t, "collects")
+		looks := 0
 		busy := map[string]string{} // the engine call under way for each node
 		stopped := map[string]bool{}
-		var down, wasDown, over bool
+		var down, wasDown, wasCollecting, over bool
 		check := func(actions []action) {
-			defer func() { wasDown = s.sup.down }() // a step may start a node and then find that time is up
+			defer func() { wasDown, wasCollecting = s.sup.down, s.sup.collecting }() // a step may start a node and then find that time is up
 			for _, a := range actions {
 				if over {
 					if _, reply := a.(actReply); !reply {
@@ -569,11 +573,18 @@ func TestSupervisorInvariants(t *testing.T) {
 					for n, b := range busy {
 						t.Fatalf("removal while %s of %s is under way", b, n)
 					}
+				case actCollect:
+					if looks++; looks > 1 || !s.sup.collects || a.cause == nil {
+						t.Fatalf("look %d, for %v", looks, a.cause)
+					}
 				case actDone:
 					over = true
 				}
 				if call == "" {
 					continue
+				}
+				if s.sup.collecting && wasCollecting && (call != "stop" || !s.sup.byName[r.node].stopAsked) {
+					t.Fatalf("%s of %s while somebody looks", call, r.node)
 				}
 				if busy[r.node] != "" {
 					t.Fatalf("%s of %s while %s is under way", call, r.node, busy[r.node])
@@ -638,8 +649,8 @@ func TestSupervisorInvariants(t *testing.T) {
 				}
 				continue
 			case 12:
-				if cut := rapid.IntRange(0, 9).Draw(t, "cut"); cut < 2 {
-					msg = []message{msgUnsubscribed{}, msgSubscribed{}}[cut]
+				if cut := rapid.IntRange(0, 9).Draw(t, "cut"); cut < 4 {
+					msg = []message{msgUnsubscribed{}, msgSubscribed{}, msgCollected{}, msgForce{}}[cut]
 				} else if rapid.IntRange(0, 9).Draw(t, "down") == 0 {
 					down = true
 					msg = msgCommand{kind: cmdDown, nodes: []string{""}, waiter: waiter(i + 1)}

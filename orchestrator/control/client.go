@@ -104,6 +104,11 @@ func (c *Client) Logs(ctx context.Context, query orchestrator.LogQuery, fn func(
 	return read(ctx, c, "/logs?"+q.Encode(), func(l line) error { return fn(l.line()) })
 }
 
+// Journal implements [orchestrator.Controller].
+func (c *Client) Journal(ctx context.Context) (entries []orchestrator.JournalEntry, err error) {
+	return entries, c.call(ctx, http.MethodGet, "/journal", nil, &entries)
+}
+
 // request sends one and returns an answer of status 200, or the error in it.
 func (c *Client) request(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var data io.Reader

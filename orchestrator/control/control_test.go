@@ -86,6 +86,13 @@ func (f *fake) Logs(ctx context.Context, q orchestrator.LogQuery, fn func(orches
 	return f.fail
 }
 
+func (f *fake) Journal(context.Context) ([]orchestrator.JournalEntry, error) {
+	return []orchestrator.JournalEntry{
+		{Time: time.Date(2026, 1, 31, 12, 0, 0, 123456789, time.UTC), Source: orchestrator.FromEngine, Node: "n1", Text: "die (exit 1)"},
+		{Time: time.Date(2026, 1, 31, 12, 0, 1, 0, time.UTC), Source: orchestrator.FromNode, Node: "n2", Peer: "n1", Text: "nodedown n1"},
+	}, f.fail
+}
+
 func (f *fake) Start(_ context.Context, n ...string) error   { return f.ask("start %v", n) }
 func (f *fake) Stop(_ context.Context, n ...string) error    { return f.ask("stop %v", n) }
 func (f *fake) Restart(_ context.Context, n ...string) error { return f.ask("restart %v", n) }
@@ -172,6 +179,23 @@ func TestStatusAndSupervisor(t *testing.T) {
 	s, err := c.Supervisor(t.Context())
 	if err != nil || s.Cluster != "demo" || s.PID != os.Getpid() || s.Goroutines < 2 {
 		t.Errorf("Supervisor = %+v, %v", s, err)
+	}
+}
+
+func TestTheJournalArrivesWhole(t *testing.T) {
+	f := newFake()
+	c, _ := served(t, f)
+	got, err := c.Journal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := f.Journal(t.Context())
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	f.fail = orchestrator.ErrClosed
+	if _, err := c.Journal(t.Context()); !errors.Is(err, orchestrator.ErrClosed) {
+		t.Errorf("Journal = %v", err)
 	}
 }
 

@@ -17,6 +17,7 @@
 //	GET  /status                                      orchestrator.Status
 //	POST /ready                                       waits until the cluster is Ready
 //	GET  /events?after=N&follow=true                  a stream of orchestrator.Event
+//	GET  /journal                                     what others told: a list of orchestrator.JournalEntry
 //	GET  /logs?node=n1&stream=&tail=50&since=&follow= a stream of orchestrator.Line
 //	POST /nodes/start|stop|restart                    {"nodes": ["n1"]}
 //	POST /nodes/kill                                  {"nodes": ["n1"], "signal": "KILL"}

@@ -75,6 +75,7 @@ func (s *server) routes() *http.ServeMux {
 	mux.HandleFunc("GET /status", s.status)
 	mux.HandleFunc("POST /ready", s.do(func(ctx context.Context, _ nodesRequest) error { return s.c.WaitReady(ctx) }))
 	mux.HandleFunc("GET /events", s.events)
+	mux.HandleFunc("GET /journal", s.journal)
 	mux.HandleFunc("GET /logs", s.logs)
 	mux.HandleFunc("POST /nodes/start", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Start(ctx, r.Nodes...) }))
 	mux.HandleFunc("POST /nodes/stop", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Stop(ctx, r.Nodes...) }))
@@ -92,6 +93,11 @@ func (s *server) supervisor(w http.ResponseWriter, r *http.Request) {
 func (s *server) status(w http.ResponseWriter, r *http.Request) {
 	st, err := s.c.Status(r.Context())
 	answer(w, st, err)
+}
+
+func (s *server) journal(w http.ResponseWriter, r *http.Request) {
+	entries, err := s.c.Journal(r.Context())
+	answer(w, entries, err)
 }
 
 // do answers a request that only fails or does not.
