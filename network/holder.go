@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -59,21 +60,55 @@ func holderIn(proc string, port uint16) string {
 	return ""
 }
 
-// listeners reads /proc/net/tcp or tcp6 and returns the inodes of the sockets
-// that listen on port. The fields are sl, local_address (hexadecimal address and
-// port), rem_address, st (0A = LISTEN), four more, uid, timeout, inode.
+// listeners returns the inodes of the sockets of a table that listen on port.
 func listeners(r io.Reader, port uint16) []string {
 	var inodes []string
+	for _, l := range listening(r) {
+		if l.port == port {
+			inodes = append(inodes, l.inode)
+		}
+	}
+	return inodes
+}
+
+// ListeningPorts reads /proc/net/tcp or tcp6, or one after the other, and returns
+// the ports that something listens on, in order. What listens on the address of
+// the engine's name server, which each container has, is left out.
+func ListeningPorts(r io.Reader) []int {
+	var ports []int
+	for _, l := range listening(r) {
+		if l.address != nameServer && !slices.Contains(ports, int(l.port)) {
+			ports = append(ports, int(l.port))
+		}
+	}
+	slices.Sort(ports)
+	return ports
+}
+
+// nameServer is 127.0.0.11 in the byte order of a little-endian machine's table.
+const nameServer = "0B00007F"
+
+type listener struct {
+	address string
+	port    uint16
+	inode   string
+}
+
+// listening reads /proc/net/tcp or tcp6. The fields are sl, local_address
+// (hexadecimal address and port), rem_address, st (0A = LISTEN), four more, uid,
+// timeout, inode.
+func listening(r io.Reader) []listener {
+	var found []listener
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
 		if len(f) < 10 || f[3] != "0A" {
 			continue
 		}
-		_, local, _ := strings.Cut(f[1], ":")
-		if p, err := strconv.ParseUint(local, 16, 16); err == nil && uint16(p) == port {
-			inodes = append(inodes, f[9])
+		address, port, _ := strings.Cut(f[1], ":")
+		if p, err := strconv.ParseUint(port, 16, 16); err == nil {
+			found = append(found, listener{address, uint16(p), f[9]})
 		}
 	}
-	return inodes
+	return found
 }

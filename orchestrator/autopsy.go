@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // This file looks why a run ended: at its last words and at its crash dump.
@@ -22,7 +23,10 @@ func (c *Cluster) autopsy(ctx context.Context, r report, id string, code int) {
 	found, err := c.eng.InspectContainer(ctx, id)
 	f.oom = err == nil && found.State.OOMKilled
 	if err == nil && code != 0 && code != 137 { // a VM that ends well or by KILL writes none
-		f.slogan, f.dump, err = crashed(ctx, c.eng, c.site.spec, found)
+		f.crash, f.dump, err = crashed(ctx, c.eng, c.site.spec, found)
+		if f.crash != nil {
+			f.slogan = f.crash.Slogan
+		}
 		if err != nil {
 			c.note(r.node, "the crash dump of %s was not kept: %v", r.node, err)
 		}
@@ -60,38 +64,43 @@ func lastWords(lines []Line, run int, slogan string) string {
 	return ""
 }
 
-// crashed reads the slogan of the crash dump that a container's last run left,
-// and copies the dump out where the spec wants that. A dump of an earlier run,
+// readDump is how much of a crash dump is looked at: that takes some tenths of a
+// second, by which a restart waits.
+const readDump = 32 << 20
+
+// crashed reads the crash dump that a container's last run left, nil where there
+// is none, and copies it out where the spec wants that. A dump of an earlier run,
 // which stays on the container's disk, is not this run's. err is about the copy:
 // that there is no dump is no error.
-func crashed(ctx context.Context, eng Engine, s Spec, c Container) (slogan, path string, err error) {
+func crashed(ctx context.Context, eng Engine, s Spec, c Container) (dump *diagnosis.Dump, path string, err error) {
 	content, modified, err := eng.OpenFile(ctx, c.ID, dumpPath(s, c.Labels[LabelNode]))
 	if err != nil || modified.Before(c.State.StartedAt) {
 		if err == nil {
 			content.Close()
 		}
-		return "", "", nil
+		return nil, "", nil
 	}
 	defer content.Close()
-	dump := bufio.NewReaderSize(content, 64<<10)
-	head, _ := dump.Peek(64 << 10) // a short dump is all there is
-	slogan = readSlogan(string(head))
-	if s.KeepDumps == "" {
-		return slogan, "", nil
-	}
-	path = filepath.Join(s.KeepDumps, fmt.Sprintf("%s-%s-%s.dump", s.Name, c.Labels[LabelNode], modified.UTC().Format("20060102T150405.000")))
-	return slogan, path, keepDump(dump, path)
-}
-
-// readSlogan finds the slogan in the head of a crash dump: see "How to
-// Interpret the Erlang Crash Dumps" of the ERTS manual.
-func readSlogan(head string) string {
-	for line := range strings.Lines(head) {
-		if slogan, ok := strings.CutPrefix(line, "Slogan: "); ok {
-			return strings.TrimSpace(slogan)
+	var source io.Reader = content
+	kept := func() error { return nil }
+	if s.KeepDumps != "" {
+		path = filepath.Join(s.KeepDumps, fmt.Sprintf("%s-%s-%s.dump", s.Name, c.Labels[LabelNode], modified.UTC().Format("20060102T150405.000")))
+		reader, writer := io.Pipe()
+		source = io.TeeReader(content, writer)
+		written := make(chan error, 1)
+		go func() {
+			err := keepDump(reader, path)
+			_, _ = io.Copy(io.Discard, reader) // one that is there already is read to nowhere
+			written <- err
+		}()
+		kept = func() error {
+			_, err := io.Copy(writer, content) // what was not looked at
+			writer.CloseWithError(err)
+			return errors.Join(err, <-written)
 		}
 	}
-	return ""
+	read := diagnosis.ReadDump(io.LimitReader(source, readDump))
+	return &read, path, kept()
 }
 
 // dumpPath is where a node writes its crash dump: see nodeEnv.

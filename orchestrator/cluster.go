@@ -108,7 +108,7 @@ func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 		sup: newSupervisor(spec, rand.Float64), probes: map[string]context.CancelFunc{},
 		outputs: map[string]*nodeOutput{},
 	}
-	c.sup.collects = opts.OnFailure != nil
+	c.sup.collects = true // the cause is looked for, whoever else looks
 	for _, n := range spec.Nodes {
 		c.outputs[n.Name] = newNodeOutput(n.Name, spec.OutputLines)
 	}
@@ -150,7 +150,7 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	}
 	adopted, err := c.prepare(ctx)
 	if err != nil {
-		err = c.redact(err)
+		err = Diagnose(c.redact(err), c.spec)
 		c.collectEarly(ctx, err)
 		return err
 	}
@@ -232,7 +232,7 @@ func (c *Cluster) publish(now time.Time) {
 		st.Image = c.site.spec.Image
 	}
 	st.Nodes, st.Ready = c.sup.snapshot(now)
-	st.failed = c.sup.failed()
+	st.failed = c.sup.understood()
 	for i := range st.Nodes {
 		st.Nodes[i].Reason, st.Nodes[i].LastExit = c.clean(st.Nodes[i].Reason), c.cleanExit(st.Nodes[i].LastExit)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // This file lets somebody look at a cluster that failed, while it is all there.
@@ -13,9 +15,12 @@ const collectTime = 15 * time.Second
 
 type (
 	// actCollect lets somebody look before the cluster ends; reply msgCollected.
-	actCollect struct{ cause error }
+	actCollect struct {
+		cause    error
+		suspects []suspect
+	}
 	// msgCollected ends actCollect.
-	msgCollected struct{}
+	msgCollected struct{ found []diagnosis.Finding }
 )
 
 func (actCollect) isAction()    {}
@@ -30,8 +35,8 @@ func (s *supervisor) fail() {
 		return
 	}
 	s.collecting = true
-	s.emit(EventPhase, "", "keeping the evidence")
-	s.do(actCollect{s.cause})
+	s.emit(EventPhase, "", "looking for the cause")
+	s.do(actCollect{s.cause, s.suspects()})
 }
 
 // collected goes on with the end.
@@ -55,10 +60,16 @@ func (s *supervisor) afterFailure() {
 // closing reports whether the cluster comes to its end: nothing is started then.
 func (s *supervisor) closing() bool { return s.down || s.collecting }
 
-// collect has the hook look, but not for long.
-func (c *Cluster) collect(ctx context.Context, cause error) {
+// collect finds out what is wrong and has the hook look, but not for long.
+func (c *Cluster) collect(ctx context.Context, cause error, suspects []suspect) {
 	ctx, cancel := context.WithTimeout(ctx, collectTime)
 	defer cancel()
+	found := c.diagnose(ctx, suspects, !c.spec.KeepOnFailure)
+	defer func() { c.box.post(msgCollected{found}) }()
+	if c.opts.OnFailure == nil {
+		return
+	}
+	blame(cause, found)
 	looked := make(chan struct{})
 	c.wg.Go(func() {
 		defer close(looked)
@@ -68,7 +79,6 @@ func (c *Cluster) collect(ctx context.Context, cause error) {
 	case <-looked:
 	case <-ctx.Done():
 	}
-	c.box.post(msgCollected{})
 }
 
 // collectEarly is the look at a cluster that could not be prepared. One that was

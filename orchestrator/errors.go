@@ -113,13 +113,21 @@ type ClusterError struct {
 	Cluster  string
 	Kind     error // ErrNotReady or ErrNodeFailed
 	Problems []NodeProblem
+	Kept     bool // its containers and network are left for a look
 }
 
 func (e *ClusterError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "cluster %s: %v", e.Cluster, e.Kind)
+	told := map[string]bool{}
 	for _, p := range e.Problems {
 		fmt.Fprintf(&b, "\n  %s (%s): %s", p.Node, p.State, p.Reason)
+		for _, f := range diagnosis.Roots(p.Findings) {
+			if text := f.String(); !told[text] {
+				told[text] = true
+				fmt.Fprintf(&b, "\n    why: %s", text)
+			}
+		}
 		for _, line := range p.Output {
 			fmt.Fprintf(&b, "\n    | %s", line)
 		}
@@ -129,15 +137,31 @@ func (e *ClusterError) Error() string {
 
 func (e *ClusterError) Unwrap() error { return e.Kind }
 
-// Hint joins the hints of the nodes, each once.
+// Hint says what to do about the roots of what was found, those of each kind
+// once: what helps one node helps the others. Where nothing was found it joins
+// the hints of the nodes.
 func (e *ClusterError) Hint() string {
 	var hints []string
 	seen := map[string]bool{}
-	for _, p := range e.Problems {
-		if p.Hint != "" && !seen[p.Hint] {
-			seen[p.Hint] = true
-			hints = append(hints, p.Hint)
+	add := func(key, hint string) {
+		if hint != "" && !seen[key] {
+			seen[key] = true
+			hints = append(hints, hint)
 		}
+	}
+	for _, p := range e.Problems {
+		for _, f := range diagnosis.Roots(p.Findings) {
+			add("code "+string(f.Code), f.Hint())
+		}
+	}
+	if len(hints) > 0 {
+		if e.Kept {
+			add("kept", "remove what is kept: beamyard down "+e.Cluster)
+		}
+		return strings.Join(hints, "\n")
+	}
+	for _, p := range e.Problems {
+		add(p.Hint, p.Hint)
 	}
 	return strings.Join(hints, "\n")
 }

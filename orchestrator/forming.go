@@ -83,7 +83,7 @@ func (s *supervisor) end(err error) {
 // explain lists the nodes that are not Ready, those that ended first: the
 // others usually wait for them.
 func (s *supervisor) explain(kind error) *ClusterError {
-	e := &ClusterError{Cluster: s.spec.Name, Kind: kind}
+	e := &ClusterError{Cluster: s.spec.Name, Kind: kind, Kept: s.spec.KeepOnFailure}
 	for _, m := range s.nodes {
 		if m.state == Ready || (kind == ErrNodeFailed && (!m.state.Final() || s.formed && m.state != Failed)) { //nolint:errorlint // a value of this package, not an error received
 			continue
@@ -96,7 +96,7 @@ func (s *supervisor) explain(kind error) *ClusterError {
 		if hint == "" {
 			hint = s.lookCloser(m)
 		}
-		e.Problems = append(e.Problems, NodeProblem{Node: m.name, State: m.state, Reason: reason, Hint: hint})
+		e.Problems = append(e.Problems, NodeProblem{Node: m.name, State: m.state, Reason: reason, Hint: hint, Findings: m.found})
 	}
 	return e
 }
@@ -120,6 +120,14 @@ func (s *supervisor) failed() *ClusterError {
 		return nil
 	}
 	return s.explain(ErrNodeFailed)
+}
+
+// understood is failed, once it is known what is wrong.
+func (s *supervisor) understood() *ClusterError {
+	if at := s.askAt(); s.why.running || !at.IsZero() && !s.now.Before(at) {
+		return nil
+	}
+	return s.failed()
 }
 
 // bringDown stops everything; checkDown removes it once all is quiet.

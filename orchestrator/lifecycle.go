@@ -69,6 +69,7 @@ func (s *supervisor) launched(m *member, err error) {
 	case err != nil && !m.want:
 		s.downNow(m, Exit{Class: ExitStopped, At: s.now})
 	case err != nil:
+		m.startErr = err
 		s.judgeAs(m, Exit{Class: ExitStartError, Reason: err.Error(), At: s.now}, hintOf(err))
 	case m.ending != nil || (m.state != Creating && m.state != Starting && m.state != Stopping):
 		s.again(m) // it died before the engine's answer came: the events told
@@ -223,6 +224,7 @@ func (s *supervisor) judge(m *member) {
 	e := m.ending.exit
 	e.Class = m.classify(e, s.spec.Restart, !m.hist.readyAt.IsZero())
 	e.Reason, e.Slogan, e.Dump = m.ending.reason, m.ending.slogan, m.ending.dump
+	m.dump = m.ending.crash
 	s.judgeAs(m, e, "")
 }
 

@@ -2,9 +2,12 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 
 	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // link is a distribution connection to one node, as the orchestrator uses it.
@@ -35,8 +38,16 @@ func dialDistribution(s Spec) dialFunc {
 // links holds the open link of each node's present run. Probes put and take
 // them, sweeps and connects use them.
 type links struct {
-	mu   sync.Mutex
-	open map[string]runLink
+	mu    sync.Mutex
+	open  map[string]runLink
+	tried map[string]attempt
+}
+
+// attempt is how the last dial of a node's run ended.
+type attempt struct {
+	inc      int
+	contact  diagnosis.Contact
+	answered string // the name of another node that answered
 }
 
 type runLink struct {
@@ -44,12 +55,42 @@ type runLink struct {
 	inc int
 }
 
-func newLinks() *links { return &links{open: map[string]runLink{}} }
+func newLinks() *links { return &links{open: map[string]runLink{}, tried: map[string]attempt{}} }
 
 func (l *links) put(r report, conn link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open[r.node] = runLink{conn, r.inc}
+	delete(l.tried, r.node)
+}
+
+// failed notes how a dial ended.
+func (l *links) failed(r report, err error) {
+	a := attempt{inc: r.inc, contact: diagnosis.ContactOther}
+	switch {
+	case errors.Is(err, erldist.ErrWrongCookie):
+		a.contact = diagnosis.ContactWrongCookie
+	case errors.Is(err, erldist.ErrWrongName):
+		a.contact = diagnosis.ContactWrongName
+		_, a.answered, _ = strings.Cut(err.Error(), erldist.ErrWrongName.Error()+": ")
+	case errors.Is(err, erldist.ErrRefused):
+		a.contact = diagnosis.ContactRefused
+	case errors.Is(err, erldist.ErrTimeout), errors.Is(err, erldist.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
+		a.contact = diagnosis.ContactSilent
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tried[r.node] = a
+}
+
+// lastContact is how the last dial of a run ended, where it did not succeed.
+func (l *links) lastContact(r report) (diagnosis.Contact, string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.tried[r.node]; a.inc == r.inc {
+		return a.contact, a.answered
+	}
+	return "", ""
 }
 
 // take removes the link if it is still that run's.

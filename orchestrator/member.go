@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // member is one node as the supervisor knows it. Only the supervisor's
@@ -30,6 +32,11 @@ type member struct {
 	startedAt time.Time
 	stoppedAt time.Time
 	endedAt   time.Time // the engine's time of the last run's end; zero if there was none
+
+	found    []diagnosis.Finding // what is wrong with it
+	dump     *diagnosis.Dump     // that the last run left
+	startErr error               // why the container could not be made or started
+	trouble  map[string]string   // why it did not reach peers
 
 	live, proven bool // distribution handshake done; application and checks fine
 	paused       bool
@@ -86,6 +93,7 @@ func (m *member) newRun() {
 	m.pid = 0
 	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo, m.withEngine, m.stopAsked = false, false, false, false, false, false, false, false, false, false
 	m.peers, m.signals, m.ending = nil, nil, nil
+	m.found, m.dump, m.startErr, m.trouble = nil, nil, nil, nil
 	m.connectAt, m.connectDelay = time.Time{}, 0
 	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}
 	m.reason, m.hint = "", ""
@@ -138,6 +146,7 @@ func (m *member) status(s Spec, now time.Time) NodeStatus {
 		StoppedAt:     m.stoppedAt,
 		NextRestartAt: m.restart,
 		LastExit:      m.lastExit,
+		Findings:      m.found,
 	}
 	if !m.state.Running() {
 		st.Peers = nil

@@ -1,6 +1,10 @@
 package orchestrator
 
-import "time"
+import (
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+)
 
 // A message is something that the supervisor is told. The set is sealed: the
 // switch in step names each. Reports of asynchronous work carry the
@@ -127,6 +131,7 @@ type findings struct {
 	slogan string // of the crash dump
 	dump   string // where that was copied to
 	oom    bool
+	crash  *diagnosis.Dump // what the dump says; nil where there is none
 }
 
 // sight is what one run of one node sees.

@@ -58,7 +58,9 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actCollect:
 			c.publish(time.Now()) // who looks sees the failure
 			cause := c.failure(a.cause)
-			c.wg.Go(func() { c.collect(ctx, cause) })
+			c.wg.Go(func() { c.collect(ctx, cause, a.suspects) })
+		case actDiagnose:
+			c.wg.Go(func() { c.answerWhy(ctx, a.suspects) })
 		case actRemove:
 			c.wg.Go(func() { c.box.post(msgRemoved{c.patiently(ctx, func() error { return c.removeAll(ctx) })}) })
 		case actReply:

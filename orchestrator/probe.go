@@ -70,6 +70,7 @@ func (c *Cluster) dialUntil(ctx context.Context, r report, say func(reason, hint
 			return conn
 		}
 		if ctx.Err() == nil {
+			c.links.failed(r, err)
 			say(dialReason(c.spec, err))
 		}
 		wait()

@@ -53,6 +53,7 @@ func (s *supervisor) connected(msg msgConnected) {
 		return
 	}
 	m.connecting = false
+	m.troubled(msg.trouble)
 	for _, why := range msg.trouble {
 		if m.state == Starting {
 			m.reason = why

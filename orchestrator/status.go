@@ -155,6 +155,8 @@ type Event struct {
 	Text  string    `json:"text"`            // one line for people
 	State State     `json:"state,omitempty"` // the node's state from now on
 	Exit  *Exit     `json:"exit,omitempty"`
+	// Finding is what was found to be wrong.
+	Finding *diagnosis.Finding `json:"finding,omitempty"`
 }
 
 // EventKind says what kind of a thing happened.
@@ -166,5 +168,7 @@ const (
 	EventState EventKind = "state" // a node's state changed
 	EventExit  EventKind = "exit"  // a node's run ended
 	EventMesh  EventKind = "mesh"  // a connection between nodes came or went
-	EventNote  EventKind = "note"  // worth knowing: an engine reconnect, a port that moved
+	// EventFinding tells why something is wrong with a node.
+	EventFinding EventKind = "finding"
+	EventNote    EventKind = "note" // worth knowing: an engine reconnect, a port that moved
 )

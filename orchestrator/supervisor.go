@@ -40,6 +40,7 @@ type supervisor struct {
 	deadline   time.Time // of forming; zero when there is none
 	listAt     time.Time
 	sweep      sweepState
+	why        sweepState // the question what is wrong
 
 	down     bool  // everything is being stopped and removed
 	force    bool  // without grace
@@ -147,7 +148,10 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 	case msgCommand:
 		s.command(msg)
 	case msgCollected:
+		blame(s.cause, msg.found)
 		s.collected()
+	case msgDiagnosed:
+		s.diagnosed(msg)
 	case msgForce:
 		s.forceStops()
 		s.collected()
@@ -189,6 +193,7 @@ func (s *supervisor) settle() {
 	if !s.sweep.at.IsZero() && !s.now.Before(s.sweep.at) {
 		s.sweepNow()
 	}
+	s.ask()
 	s.checkDown()
 }
 
@@ -210,6 +215,7 @@ func (s *supervisor) wake() time.Time {
 	if !s.formed && !s.closing() {
 		add(s.deadline)
 	}
+	add(s.askAt())
 	for _, m := range s.nodes {
 		if m.state == BackingOff && m.busy == idle && !s.collecting {
 			add(m.restart)
@@ -231,6 +237,7 @@ func (s *supervisor) setState(m *member, state State, reason, hint string) {
 	if !changed {
 		return
 	}
+	s.suspected(m, state)
 	text := fmt.Sprintf("%s %s", m.name, state)
 	if reason != "" {
 		text += ": " + reason

@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // kinds names the sentinels on the wire. An error may match several.
@@ -49,6 +50,8 @@ type wireError struct {
 	Spec     []orchestrator.Problem     `json:"spec,omitempty"`    // of a SpecError
 	Cluster  string                     `json:"cluster,omitempty"` // of a ClusterError
 	Problems []orchestrator.NodeProblem `json:"problems,omitempty"`
+	Kept     bool                       `json:"kept,omitempty"`
+	Findings []diagnosis.Finding        `json:"findings,omitempty"` // of a DiagnosedError
 }
 
 // EncodeError makes JSON of an error that [DecodeError] can read; nil is null.
@@ -84,6 +87,10 @@ func toWire(err error) *wireError {
 	if errors.As(err, &h) {
 		w.Hint = h.Hint()
 	}
+	var diagnosed *orchestrator.DiagnosedError
+	if errors.As(err, &diagnosed) {
+		w.Findings = diagnosed.Findings
+	}
 	// Only an error that is nothing else than the typed one crosses as it:
 	// what was wrapped around it would be lost.
 	var spec *orchestrator.SpecError
@@ -92,7 +99,7 @@ func toWire(err error) *wireError {
 	}
 	var cluster *orchestrator.ClusterError
 	if errors.As(err, &cluster) && cluster.Error() == w.Text {
-		w.Cluster, w.Problems = cluster.Cluster, cluster.Problems
+		w.Cluster, w.Problems, w.Kept = cluster.Cluster, cluster.Problems, cluster.Kept
 	}
 	return w
 }
@@ -110,7 +117,7 @@ func (w *wireError) err() error {
 				kind = orchestrator.ErrNodeFailed
 			}
 		}
-		return &orchestrator.ClusterError{Cluster: w.Cluster, Kind: kind, Problems: w.Problems}
+		return &orchestrator.ClusterError{Cluster: w.Cluster, Kind: kind, Problems: w.Problems, Kept: w.Kept}
 	}
 	plain := &remoteError{text: w.Text}
 	for _, name := range w.Kinds {
@@ -119,6 +126,9 @@ func (w *wireError) err() error {
 				plain.kinds = append(plain.kinds, k.err)
 			}
 		}
+	}
+	if len(w.Findings) > 0 {
+		return &orchestrator.DiagnosedError{Err: plain, Findings: w.Findings}
 	}
 	if w.Hint == "" {
 		return plain

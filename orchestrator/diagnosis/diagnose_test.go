@@ -49,7 +49,7 @@ var states = []struct {
 		n.Running, n.Contact, n.Answered = true, ContactWrongName, "shop@n1.demo.test"
 	}, "wrong-name", "app@n1.demo.test", nil},
 	{"another distribution port", func(_ *Evidence, n *Node) {
-		n.Running, n.Contact, n.Live = true, ContactRefused, &Live{Listening: []int{4000, 41234}}
+		n.Running, n.Contact, n.Live = true, ContactRefused, &Live{Looked: true, Listening: []int{4000, 41234}}
 	}, "distribution-port", "4000, 41234", nil},
 	{"paused", func(_ *Evidence, n *Node) { n.Running, n.Paused, n.Contact = true, true, ContactSilent }, "node-paused", "paused", nil},
 	{"off its network", func(_ *Evidence, n *Node) {

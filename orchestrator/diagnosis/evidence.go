@@ -115,8 +115,8 @@ const (
 
 // Live is what was seen inside a container that runs.
 type Live struct {
-	Listening []int    // TCP ports that something listens on
-	Processes []string // their command lines
+	Looked    bool  // Listening is known
+	Listening []int // TCP ports that something listens on
 
 	Encoding string        // of file names: "utf8", "latin1"
 	Heart    bool          // heart watches the VM

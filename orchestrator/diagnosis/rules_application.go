@@ -99,8 +99,8 @@ var applicationRules = []rule{
 		},
 		problem: "{node} does not answer {http_check} on port {http_port} as it should",
 		try: []try{
-			{"it must listen on $PORT of every address (0.0.0.0, not 127.0.0.1) and answer 2xx or 3xx; ask it", "docker exec {container} cat /proc/net/tcp", there},
-			{"it must listen on $PORT of every address (0.0.0.0, not 127.0.0.1) and answer 2xx or 3xx; then", "{again}", absent},
+			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; see what listens", "docker exec {container} cat /proc/net/tcp", there},
+			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; then", "{again}", absent},
 		},
 		follows: []Code{"app-not-started", "app-exited", "port-in-use", "network-detached"},
 	},

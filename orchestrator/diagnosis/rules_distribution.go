@@ -254,7 +254,7 @@ func registerError(reason string) func(*Evidence, *Node) (match, bool) {
 // otherPort holds where a container runs, refuses its distribution port, and
 // listens on others, or is known to listen on none.
 func otherPort(e *Evidence, n *Node) (match, bool) {
-	if n.Contact != ContactRefused || !n.Running || n.Live == nil || slices.Contains(n.Live.Listening, e.DistPort) {
+	if n.Contact != ContactRefused || !n.Running || n.Live == nil || !n.Live.Looked || slices.Contains(n.Live.Listening, e.DistPort) {
 		return match{}, false
 	}
 	ports := make([]string, len(n.Live.Listening))

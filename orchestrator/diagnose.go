@@ -1,0 +1,212 @@
+package orchestrator
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+)
+
+// This file collects what is known of nodes with which something is wrong, for
+// package diagnosis to say what.
+
+const (
+	// diagnoseTime bounds the look. It delays nothing but its own answer, and at
+	// the end of a cluster that failed, that end.
+	diagnoseTime = 3 * time.Second
+	// diagnoseLines are the last lines of a run in which a reason is sought.
+	diagnoseLines = 200
+)
+
+// answerWhy asks, and posts the findings.
+func (c *Cluster) answerWhy(ctx context.Context, suspects []suspect) {
+	msg := msgDiagnosed{runs: map[string]report{}, found: c.diagnose(ctx, suspects, false)}
+	for _, s := range suspects {
+		msg.runs[s.node] = s.report
+	}
+	c.box.post(msg)
+}
+
+// diagnose says what is wrong. absent is whether all is about to be removed.
+func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, absent bool) []diagnosis.Finding {
+	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
+	defer cancel()
+	e := evidenceOf(c.site.spec)
+	e.Absent = absent
+	e.Nodes = make([]diagnosis.Node, len(suspects))
+	var wg sync.WaitGroup
+	for i, s := range suspects {
+		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s) })
+	}
+	wg.Wait()
+	return cleanFindings(diagnosis.Diagnose(e), c.clean)
+}
+
+// evidenceOf is what a spec says.
+func evidenceOf(s Spec) diagnosis.Evidence {
+	e := diagnosis.Evidence{
+		Cluster: s.Name, Source: s.Source, Image: s.Image, MeshApp: s.Mesh == MeshApp,
+		DistPort: s.DistPort, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
+	}
+	if s.App != "-" {
+		e.App = s.App
+	}
+	return e
+}
+
+// nodeEvidence is what a spec says of a node.
+func nodeEvidence(s Spec, i int) diagnosis.Node {
+	names, name := s.names(), s.Nodes[i].Name
+	n := diagnosis.Node{
+		Name: name, BEAM: names.Node(name), Host: names.Host(name), Container: names.Container(name),
+		Command: nodeCommand(s, i), Env: map[string]string{}, Memory: s.Memory, Grace: s.StopGrace,
+	}
+	maps.Copy(n.Env, s.Env)
+	maps.Copy(n.Env, s.Nodes[i].Env)
+	return n
+}
+
+// testify collects what is known of one node.
+func (c *Cluster) testify(ctx context.Context, s suspect) diagnosis.Node {
+	at := c.site.slots[s.node]
+	n := nodeEvidence(c.site.spec, at.index)
+	n.IP, n.Ready, n.Running, n.Paused = at.ip.String(), s.state == Ready && len(s.missing) == 0, s.state.Running(), s.paused
+	n.Reason, n.Dump, n.Missing = s.reason, s.dump, s.missing
+	if s.exit != nil {
+		n.Exit = &diagnosis.Exit{Class: string(s.exit.Class), Code: s.exit.Code}
+		if s.exit.Class == ExitStartError || s.exit.Class == ExitRemoved {
+			n.Exit = nil
+		}
+	}
+	if s.startErr != nil && !n.Running {
+		n.StartError, n.Kind, n.Hint = s.startErr.Error(), kindOf(s.startErr), hintOf(s.startErr)
+	}
+	for _, l := range c.outputs[s.node].out.Tail(diagnoseLines) {
+		if l.Run == s.inc && l.Stream != StreamSystem {
+			n.Lines = append(n.Lines, diagnosis.Line{Stream: string(l.Stream), Text: l.Text})
+		}
+	}
+	if !n.Running || s.paused {
+		return n
+	}
+	if conn, ok := c.links.get(s.node); ok && conn.inc == s.inc {
+		if app := c.site.spec.App; app != "" && app != "-" {
+			started, err := applicationStarted(ctx, conn, app)
+			n.AppDown = err == nil && !started
+		}
+		return n
+	}
+	n.Contact, n.Answered = c.links.lastContact(s.report)
+	if !n.Ready {
+		n.Live = c.lookInside(ctx, s.id)
+	}
+	return n
+}
+
+// lookInside asks the engine and a shell in the container what there is to see.
+// An image without a shell shows less.
+func (c *Cluster) lookInside(ctx context.Context, id string) *diagnosis.Live {
+	live := &diagnosis.Live{}
+	found, err := c.eng.InspectContainer(ctx, id)
+	if err != nil {
+		return nil
+	}
+	attached := slices.Contains(found.Networks, c.site.networkID)
+	live.Attached = &attached
+	result, err := c.eng.Exec(ctx, id, []string{"sh", "-c", "cat /proc/net/tcp /proc/net/tcp6"})
+	if err == nil {
+		live.Listening = network.ListeningPorts(strings.NewReader(result.Stdout))
+		live.Looked = result.ExitCode == 0 || result.Stdout != ""
+	}
+	return live
+}
+
+// kindOf names an error for package diagnosis, by its type and not by its words.
+func kindOf(err error) diagnosis.Kind {
+	var taken *network.PortTakenError
+	var full *network.PoolExhaustedError
+	switch {
+	case errors.Is(err, ErrEngineUnreachable):
+		return diagnosis.KindEngineUnreachable
+	case errors.Is(err, ErrEnginePermission):
+		return diagnosis.KindEnginePermission
+	case errors.Is(err, ErrEngineTooOld):
+		return diagnosis.KindEngineTooOld
+	case errors.Is(err, images.ErrNoRegistry):
+		return diagnosis.KindNoRegistry
+	case errors.Is(err, images.ErrNotFound):
+		return diagnosis.KindNoImage
+	case errors.As(err, &taken), errors.Is(err, ErrPortTaken):
+		return diagnosis.KindPortTaken
+	case errors.As(err, &full), errors.Is(err, ErrAddressPool):
+		return diagnosis.KindAddressPool
+	case errors.Is(err, ErrSubnetOverlap):
+		return diagnosis.KindSubnetOverlap
+	case errors.Is(err, ErrNameTaken):
+		return diagnosis.KindNameTaken
+	case errors.Is(err, ErrUlimit):
+		return diagnosis.KindUlimit
+	case errors.Is(err, ErrCannotStart):
+		return diagnosis.KindCannotStart
+	}
+	return ""
+}
+
+// DiagnosedError is an error with what it means. Its words are those of Err.
+type DiagnosedError struct {
+	Err      error
+	Findings []diagnosis.Finding
+}
+
+func (e *DiagnosedError) Error() string { return e.Err.Error() }
+func (e *DiagnosedError) Unwrap() error { return e.Err }
+
+// Hint is what to do about the roots.
+func (e *DiagnosedError) Hint() string { return hintOfRoots(e.Findings) }
+
+func hintOfRoots(found []diagnosis.Finding) string {
+	var hints []string
+	for _, f := range diagnosis.Roots(found) {
+		hints = append(hints, f.Hint())
+	}
+	return strings.Join(hints, "\n")
+}
+
+// Diagnose says what an error means that ended an `up` of this spec, or a look at
+// the engine, before there was a node: the result is a [DiagnosedError]. An error
+// that says what to do by itself, and of which no more is known, stays as it is.
+func Diagnose(err error, s Spec) error {
+	var already *DiagnosedError
+	var cluster *ClusterError
+	if err == nil || errors.As(err, &already) || errors.As(err, &cluster) || errors.Is(err, ErrInvalidSpec) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	e := evidenceOf(s)
+	e.Error, e.Kind, e.Hint, e.Absent = err.Error(), kindOf(err), hintOf(err), true
+	found := diagnosis.Diagnose(e)
+	if len(found) == 0 || found[0].Code == "unknown" && e.Hint != "" {
+		return err
+	}
+	return &DiagnosedError{Err: err, Findings: cleanFindings(found, redactor(s).Replace)}
+}
+
+// cleanFindings keeps secrets out of them: they quote what nodes and engines said.
+func cleanFindings(found []diagnosis.Finding, clean func(string) string) []diagnosis.Finding {
+	for i := range found {
+		f := &found[i]
+		f.Problem, f.Evidence = clean(f.Problem), clean(f.Evidence)
+		f.Solutions = slices.Clone(f.Solutions)
+		for j := range f.Solutions {
+			f.Solutions[j].Text, f.Solutions[j].Command = clean(f.Solutions[j].Text), clean(f.Solutions[j].Command)
+		}
+	}
+	return found
+}

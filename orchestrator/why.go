@@ -1,0 +1,155 @@
+package orchestrator
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+)
+
+// This file is the part of the supervisor that asks why something is wrong.
+
+const (
+	// askAfter is how long a node may start before it is asked why it does not
+	// get on, and askAgain how long after the answer it is asked once more.
+	askAfter = 5 * time.Second
+	askAgain = 10 * time.Second
+)
+
+type (
+	// actDiagnose asks what is wrong with these nodes; reply msgDiagnosed.
+	actDiagnose struct{ suspects []suspect }
+	// msgDiagnosed ends actDiagnose.
+	msgDiagnosed struct {
+		runs  map[string]report // that were asked about
+		found []diagnosis.Finding
+	}
+)
+
+func (actDiagnose) isAction()   {}
+func (msgDiagnosed) isMessage() {}
+
+// suspect is a node as the supervisor knows it, for who looks what is wrong.
+type suspect struct {
+	report
+	id       string // of its container
+	state    State
+	reason   string
+	paused   bool
+	exit     *Exit
+	dump     *diagnosis.Dump
+	startErr error
+	missing  map[string]string // peers, with why, where that is known
+}
+
+// askWhy has the nodes looked at soon, or at that time at the latest.
+func (s *supervisor) askWhy(at time.Time) {
+	if s.why.at.IsZero() || at.Before(s.why.at) {
+		s.why.at = at
+	}
+}
+
+// askAt is when the next question is due; zero where there is none. There is one
+// at a time, once every end is understood.
+func (s *supervisor) askAt() time.Time {
+	judging := slices.ContainsFunc(s.nodes, func(m *member) bool { return m.ending != nil })
+	if s.closing() || s.why.running || judging {
+		return time.Time{}
+	}
+	return s.why.at
+}
+
+func (s *supervisor) ask() {
+	if at := s.askAt(); at.IsZero() || s.now.Before(at) {
+		return
+	}
+	s.why = sweepState{running: true}
+	s.do(actDiagnose{s.suspects()})
+}
+
+func (s *supervisor) suspects() []suspect {
+	suspects := make([]suspect, len(s.nodes))
+	for i, m := range s.nodes {
+		suspects[i] = suspect{
+			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused,
+			exit: m.lastExit, dump: m.dump, startErr: m.startErr, missing: map[string]string{},
+		}
+		if m.state.Running() {
+			suspects[i].exit = nil // of the run before
+		}
+		for _, p := range s.missing(m) {
+			suspects[i].missing[p.name] = m.trouble[p.name]
+		}
+	}
+	return suspects
+}
+
+// diagnosed takes the answer, tells what is new in it, and asks again later while
+// a node does not get on.
+func (s *supervisor) diagnosed(msg msgDiagnosed) {
+	s.why.running = false
+	for _, m := range s.nodes {
+		if msg.runs[m.name] != m.report() || m.state == Ready && s.ready() {
+			continue
+		}
+		own := diagnosis.For(msg.found, m.name)
+		for _, f := range diagnosis.Roots(own) {
+			if f.Node == m.name && !knows(m.found, f) {
+				s.do(actEmit{Event{Node: m.name, Kind: EventFinding, Text: findingText(f), Finding: &f}})
+			}
+		}
+		m.found = own
+	}
+	if slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == Starting || m.state == Degraded }) {
+		s.askWhy(s.now.Add(askAgain))
+	}
+}
+
+func knows(found []diagnosis.Finding, f diagnosis.Finding) bool {
+	return slices.ContainsFunc(found, func(known diagnosis.Finding) bool { return known.Code == f.Code && known.Problem == f.Problem })
+}
+
+// findingText is a finding in a line: what is wrong, and what to type first.
+func findingText(f diagnosis.Finding) string {
+	text := f.String()
+	for _, solution := range f.Solutions {
+		if solution.Command != "" {
+			return fmt.Sprintf("%s; try: %s", text, solution.Command)
+		}
+	}
+	return text
+}
+
+// suspected asks because of a state that a node has from now on.
+func (s *supervisor) suspected(m *member, state State) {
+	switch state {
+	case Degraded, Failed, Completed, BackingOff:
+		s.askWhy(s.now)
+	case Starting:
+		s.askWhy(s.now.Add(askAfter))
+	case Ready:
+		m.found = nil
+	case Stopped:
+		if m.lastExit != nil && m.lastExit.Class == ExitStopped && m.lastExit.Code == 137 && !s.force {
+			s.askWhy(s.now) // it did not stop by itself
+		}
+	case Pending, Creating, Stopping:
+	}
+}
+
+// blame puts what was found at the end into the cause of it.
+func blame(cause error, found []diagnosis.Finding) {
+	if e, ok := cause.(*ClusterError); ok { //nolint:errorlint // the supervisor's own, unwrapped
+		e.Problems = slices.Clone(e.Problems)
+		for i, p := range e.Problems {
+			e.Problems[i].Findings = diagnosis.For(found, p.Node)
+		}
+	}
+}
+
+// troubled notes why a node did not reach its peers.
+func (m *member) troubled(trouble map[string]string) {
+	m.trouble = maps.Clone(trouble)
+}
