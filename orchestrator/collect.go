@@ -64,7 +64,7 @@ func (s *supervisor) closing() bool { return s.down || s.collecting }
 func (c *Cluster) collect(ctx context.Context, cause error, suspects []suspect) {
 	ctx, cancel := context.WithTimeout(ctx, collectTime)
 	defer cancel()
-	found := c.diagnose(ctx, suspects, !c.spec.KeepOnFailure)
+	found := c.diagnose(ctx, suspects, true)
 	defer func() { c.box.post(msgCollected{found}) }()
 	if c.opts.OnFailure == nil {
 		return

@@ -24,6 +24,11 @@ const (
 	diagnoseTime = 3 * time.Second
 	// diagnoseLines are the last lines of a run in which a reason is sought.
 	diagnoseLines = 200
+	// lookAfter is how long a node may start before somebody looks into its
+	// container, and lookMost into how many at once: it costs the engine some 50 ms
+	// each, and fifty nodes that boot on a small machine need them.
+	lookAfter = 10 * time.Second
+	lookMost  = 4
 )
 
 // answerWhy asks, and posts the findings.
@@ -35,16 +40,22 @@ func (c *Cluster) answerWhy(ctx context.Context, suspects []suspect) {
 	c.box.post(msg)
 }
 
-// diagnose says what is wrong. absent is whether all is about to be removed.
-func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, absent bool) []diagnosis.Finding {
+// diagnose says what is wrong. final is whether the cluster failed by it.
+func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) []diagnosis.Finding {
+	absent := final && !c.spec.KeepOnFailure
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()
 	e := evidenceOf(c.site.spec)
-	e.Absent = absent
+	e.Absent, e.Final = absent, final
 	e.Nodes = make([]diagnosis.Node, len(suspects))
 	var wg sync.WaitGroup
+	looks := 0
 	for i, s := range suspects {
-		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s) })
+		look := final || s.state == Degraded || s.state == Starting && time.Since(s.since) > lookAfter
+		if look = look && looks < lookMost; look && s.state.Running() {
+			looks++
+		}
+		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s, look) })
 	}
 	wg.Wait()
 	return cleanFindings(diagnosis.Diagnose(e), c.clean)
@@ -74,8 +85,8 @@ func nodeEvidence(s Spec, i int) diagnosis.Node {
 	return n
 }
 
-// testify collects what is known of one node.
-func (c *Cluster) testify(ctx context.Context, s suspect) diagnosis.Node {
+// testify collects what is known of one node; look is whether inside it, too.
+func (c *Cluster) testify(ctx context.Context, s suspect, look bool) diagnosis.Node {
 	at := c.site.slots[s.node]
 	n := nodeEvidence(c.site.spec, at.index)
 	n.IP, n.Ready, n.Running, n.Paused = at.ip.String(), s.state == Ready && len(s.missing) == 0, s.state.Running(), s.paused
@@ -105,7 +116,7 @@ func (c *Cluster) testify(ctx context.Context, s suspect) diagnosis.Node {
 		return n
 	}
 	n.Contact, n.Answered = c.links.lastContact(s.report)
-	if !n.Ready {
+	if look {
 		n.Live = c.lookInside(ctx, s.id)
 	}
 	return n

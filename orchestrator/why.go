@@ -38,6 +38,7 @@ type suspect struct {
 	state    State
 	reason   string
 	paused   bool
+	since    time.Time // its run began
 	exit     *Exit
 	dump     *diagnosis.Dump
 	startErr error
@@ -73,7 +74,7 @@ func (s *supervisor) suspects() []suspect {
 	suspects := make([]suspect, len(s.nodes))
 	for i, m := range s.nodes {
 		suspects[i] = suspect{
-			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused,
+			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused, since: m.startedAt,
 			exit: m.lastExit, dump: m.dump, startErr: m.startErr, missing: map[string]string{},
 		}
 		if m.state.Running() {

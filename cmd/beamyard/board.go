@@ -38,7 +38,7 @@ func (b *board) apply(e orchestrator.Event) (over string) {
 		if e.State == orchestrator.Ready || e.State.Final() {
 			n.ended = e.Time
 		}
-	case orchestrator.EventNote:
+	case orchestrator.EventNote, orchestrator.EventFinding:
 		over = "  " + e.Text
 	case orchestrator.EventExit, orchestrator.EventMesh: // the state event beside it shows it
 	}

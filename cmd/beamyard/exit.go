@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // Exit codes, as in --help.
@@ -70,8 +71,19 @@ func (a *app) fail(ctx context.Context, err error) int {
 	if errors.Is(err, errInterrupted) { // it needs no words: who pressed Ctrl-C knows
 		return exitInterrupted
 	}
+	err = orchestrator.Diagnose(err, orchestrator.Spec{})
+	if a.json {
+		a.failJSON(err)
+		return exitCode(err)
+	}
 	red, off := a.err.color("31;1"), a.err.color("0")
 	fmt.Fprintf(a.err, "%serror:%s %v\n", red, off, err)
+	var diagnosed *orchestrator.DiagnosedError
+	if errors.As(err, &diagnosed) {
+		for _, f := range diagnosis.Roots(diagnosed.Findings) {
+			fmt.Fprintf(a.err, "why: %s\n", f)
+		}
+	}
 	var h orchestrator.Hinter
 	if errors.As(err, &h) {
 		for line := range strings.Lines(h.Hint()) {
@@ -79,4 +91,36 @@ func (a *app) fail(ctx context.Context, err error) int {
 		}
 	}
 	return exitCode(err)
+}
+
+// failure is an error in JSON.
+type failure struct {
+	Error    string                     `json:"error"`
+	ExitCode int                        `json:"exit_code"`
+	Hints    []string                   `json:"hints,omitempty"`
+	Problems []orchestrator.NodeProblem `json:"problems,omitempty"` // of nodes, with what was found
+	Findings []diagnosis.Finding        `json:"findings,omitempty"`
+}
+
+// failJSON writes an error to stderr as a line of JSON: stdout holds the answer,
+// or what there was of it.
+func (a *app) failJSON(err error) {
+	f := failure{Error: err.Error(), ExitCode: exitCode(err)}
+	var h orchestrator.Hinter
+	if errors.As(err, &h) && h.Hint() != "" {
+		f.Hints = strings.Split(h.Hint(), "\n")
+	}
+	var cluster *orchestrator.ClusterError
+	if errors.As(err, &cluster) {
+		f.Problems = cluster.Problems
+	}
+	var diagnosed *orchestrator.DiagnosedError
+	if errors.As(err, &diagnosed) {
+		f.Findings = diagnosed.Findings
+	}
+	data, jsonErr := encodeJSON(f, "")
+	if jsonErr != nil { // strings and numbers always encode
+		panic(jsonErr)
+	}
+	_, _ = a.err.Write(data) // stderr is gone: the exit code tells
 }

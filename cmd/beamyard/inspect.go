@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 type inspectCmd struct {
@@ -81,17 +82,36 @@ func shownEnv(s orchestrator.Spec, node string) map[string]string {
 	return env
 }
 
+// followed says what a finding follows from.
+func followed(f diagnosis.Finding) string {
+	if f.SymptomOf == nil {
+		return ""
+	}
+	if f.SymptomOf.Node == "" || f.SymptomOf.Node == f.Node {
+		return fmt.Sprintf(" (follows from %s)", f.SymptomOf.Code)
+	}
+	return fmt.Sprintf(" (follows from %s of %s)", f.SymptomOf.Code, f.SymptomOf.Node)
+}
+
 func (d nodeDetails) rows(a *app) [][]cell {
 	var rows [][]cell
 	add := func(key, value string) {
-		if value != "" {
-			rows = append(rows, []cell{{key, "1"}, {value, ""}})
+		for line := range strings.Lines(value) { // evidence may have several
+			rows = append(rows, []cell{{key, "1"}, {strings.TrimRight(line, "\n"), ""}})
+			key = ""
 		}
 	}
 	add("node", d.Node)
 	state := stateCell(orchestrator.Status{Supervised: d.Supervised}, d.NodeStatus, a.now())
 	rows = append(rows, []cell{{"state", "1"}, state})
 	add("reason", d.Reason)
+	for _, f := range d.Findings {
+		add("why", f.String()+followed(f))
+		add("", f.Evidence)
+		for _, solution := range f.Solutions {
+			add("try", solution.String())
+		}
+	}
 	add("url", d.URL)
 	add("ports", portsText(d.Ports))
 	add("ip", ipText(d.NodeStatus))

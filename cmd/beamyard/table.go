@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // cell is a table's field: its colour is no part of its width, which is why
@@ -74,6 +75,7 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 			if n.Reason != "" && n.State != orchestrator.Ready && s.Supervised {
 				remarks = append(remarks, fmt.Sprintf("%s: %s", label, n.Reason))
 			}
+			remarks = append(remarks, whyShort(label, s.Cluster, n)...)
 		}
 		if len(s.Nodes) == 0 && withCluster {
 			rows = append(rows, []cell{{s.Cluster, ""}, {"-", ""}, {"no nodes", "2"}})
@@ -86,6 +88,20 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 		fmt.Fprintln(a.err, r)
 	}
 	return nil
+}
+
+// whyShort is what was found to be wrong with a node, in a line, and where there
+// is more of it.
+func whyShort(label, cluster string, n orchestrator.NodeStatus) []string {
+	roots := diagnosis.Roots(n.Findings)
+	if len(roots) == 0 {
+		return nil
+	}
+	more := ""
+	if len(roots) > 1 {
+		more = fmt.Sprintf(" (and %d more)", len(roots)-1)
+	}
+	return []string{fmt.Sprintf("%s: why: %s%s; beamyard inspect %s/%s", label, roots[0], more, cluster, n.Name)}
 }
 
 // stateCell is a node's state in a word or a few.

@@ -51,6 +51,9 @@ var states = []struct {
 	{"another distribution port", func(_ *Evidence, n *Node) {
 		n.Running, n.Contact, n.Live = true, ContactRefused, &Live{Looked: true, Listening: []int{4000, 41234}}
 	}, "distribution-port", "4000, 41234", nil},
+	{"no distribution", func(e *Evidence, n *Node) {
+		e.Final, n.Running, n.Contact, n.Live = true, true, ContactRefused, &Live{Looked: true}
+	}, "not-distributed", "nothing in it listens", nil},
 	{"paused", func(_ *Evidence, n *Node) { n.Running, n.Paused, n.Contact = true, true, ContactSilent }, "node-paused", "paused", nil},
 	{"off its network", func(_ *Evidence, n *Node) {
 		off := false

@@ -16,6 +16,9 @@ type Evidence struct {
 	// not proposed then.
 	Absent bool
 
+	// Final says that time is up: what is not there by now will not come.
+	Final bool
+
 	DistPort  int
 	HTTPPort  int
 	HTTPCheck string

@@ -41,7 +41,7 @@ type Cause struct {
 // String is the solution in one line: "raise its limit: beamyard …".
 func (s Solution) String() string {
 	switch {
-	case s.Command == "":
+	case s.Command == "", strings.Contains(s.Text, s.Command):
 		return s.Text
 	case s.Text == "":
 		return s.Command

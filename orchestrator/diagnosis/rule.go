@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -142,9 +143,7 @@ func (m match) of(r *rule, e *Evidence, n *Node) match {
 	if n != nil {
 		m.finding.Node = n.Name
 	}
-	for line := range strings.Lines(m.hint) {
-		m.finding.Solutions = append(m.finding.Solutions, Solution{Text: strings.TrimSpace(line)})
-	}
+	hints := strings.Split(strings.TrimSpace(m.hint), "\n")
 	hasCommand := false
 	for _, t := range r.try {
 		if (t.where == there && e.Absent) || (t.where == absent && !e.Absent) {
@@ -152,7 +151,13 @@ func (m match) of(r *rule, e *Evidence, n *Node) match {
 		}
 		s := Solution{Text: words.Replace(t.text), Command: words.Replace(t.command)}
 		hasCommand = hasCommand || s.Command != ""
+		if i := slices.IndexFunc(hints, func(hint string) bool { return s.Command != "" && strings.Contains(hint, s.Command) }); i >= 0 {
+			s.Text, hints[i] = hints[i], "" // it says the same, with more of the case
+		}
 		m.finding.Solutions = append(m.finding.Solutions, s)
+	}
+	for i, hint := range slices.DeleteFunc(hints, func(hint string) bool { return hint == "" }) {
+		m.finding.Solutions = slices.Insert(m.finding.Solutions, i, Solution{Text: hint})
 	}
 	if !hasCommand {
 		m.finding.Solutions = append(m.finding.Solutions, lookCloser(e, n))

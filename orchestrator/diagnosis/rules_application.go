@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -74,8 +75,11 @@ var applicationRules = []rule{
 		follows: []Code{"app-exited"},
 	},
 	{
-		code: "app-does-not-start", says: pattern(`Could not start application (\S+): (.*)`),
-		problem: "application {1} of {node} does not start: {2}",
+		code: "app-does-not-start", says: notStarted,
+		when: func(_ *Evidence, n *Node) (match, bool) {
+			return match{words: map[string]string{"because": exceptionAfter(notStarted, n)}}, true
+		},
+		problem: "application {1} of {node} does not start: {because}",
 		try: []try{
 			{"try it in its image", "docker run --rm -it {image} sh", always},
 			{"see all that it said", "beamyard logs {target}", there},
@@ -151,6 +155,7 @@ const maxSkew = 2 * time.Second
 
 var (
 	listenPort = pattern(`\{:?listen,\s*(\d+),\s*:?eaddrinuse\}|port[ :]+(\d+).*eaddrinuse`)
+	notStarted = pattern(`Could not start application (\S+): (.*)`)
 	appExited  = pattern(`Application (\S+) exited: (.*)`)
 	heartLine  = pattern(`^heart_beat_kill_pid = \d+|^heart: `)
 	latin1Line = pattern(`native name encoding of [` + "`" + `'"]?latin1`)
@@ -212,4 +217,31 @@ func reasonSays(expr string) func(*Evidence, *Node) (match, bool) {
 		}
 		return match{evidence: n.Reason, groups: groups[1:]}, true
 	}
+}
+
+// exceptionAfter is the innermost exception that Elixir tells below the last line
+// with a text, each further in than the one before: "** (EXIT) …", "** (RuntimeError)
+// …"; else what the line itself says.
+func exceptionAfter(re *regexp.Regexp, n *Node) string {
+	for i := len(n.Lines) - 1; i >= 0; i-- {
+		groups := re.FindStringSubmatch(n.Lines[i].Text)
+		if groups == nil {
+			continue
+		}
+		because := groups[len(groups)-1]
+		for _, l := range n.Lines[i+1:] {
+			text := strings.TrimLeft(l.Text, " ")
+			if l.Stream != n.Lines[i].Stream {
+				continue
+			}
+			if len(text) == len(l.Text) {
+				break
+			}
+			if exception, ok := strings.CutPrefix(text, "** "); ok && exception != "(EXIT) an exception was raised:" {
+				because = exception
+			}
+		}
+		return because
+	}
+	return ""
 }

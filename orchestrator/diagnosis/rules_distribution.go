@@ -145,6 +145,17 @@ var distributionRules = []rule{
 		follows: []Code{"node-paused", "network-detached"},
 	},
 	{
+		code: "not-distributed", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: "nothing listens in its container"}, e.Final && refuses(e, n) && len(n.Live.Listening) == 0
+		},
+		problem: "{node} runs, and nothing in it listens: there is no VM, it is not distributed, or it did not get that far",
+		try: []try{
+			{`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; then`, "{again}", absent},
+			{"see what runs in it", "docker top {container}", there},
+		},
+		follows: []Code{"node-paused", "network-detached"},
+	},
+	{
 		// erlang/otp#6470, #6214, #5687; couchdb#4290. Not the node that says it is
 		// at fault: one pair of others lost each other.
 		code: "overlapping-partitions", says: overlapping,
@@ -211,7 +222,7 @@ var distributionRules = []rule{
 		},
 		follows: []Code{
 			"cookie-mismatch", "name-mode-mixed", "undotted-host", "wrong-name", "node-paused", "network-detached", "peer-not-resolved",
-			"peer-not-in-epmd", "overlapping-partitions", "mesh-app-idle", "distribution-port", "out-of-memory", "killed", "app-not-started", "vm-allocation",
+			"peer-not-in-epmd", "overlapping-partitions", "mesh-app-idle", "distribution-port", "not-distributed", "out-of-memory", "killed", "app-not-started", "vm-allocation",
 		},
 	},
 }
@@ -251,21 +262,23 @@ func registerError(reason string) func(*Evidence, *Node) (match, bool) {
 	}
 }
 
-// otherPort holds where a container runs, refuses its distribution port, and
-// listens on others, or is known to listen on none.
+// otherPort holds where something else listens: the distribution comes first in
+// a boot, so it will not come any more.
 func otherPort(e *Evidence, n *Node) (match, bool) {
-	if n.Contact != ContactRefused || !n.Running || n.Live == nil || !n.Live.Looked || slices.Contains(n.Live.Listening, e.DistPort) {
+	if !refuses(e, n) || len(n.Live.Listening) == 0 {
 		return match{}, false
 	}
 	ports := make([]string, len(n.Live.Listening))
 	for i, p := range n.Live.Listening {
 		ports[i] = strconv.Itoa(p)
 	}
-	list := strings.Join(ports, ", ")
-	if list == "" {
-		list = "nothing"
-	}
-	return match{evidence: fmt.Sprintf("port %d refuses connections", e.DistPort), words: map[string]string{"ports": list}}, true
+	return match{evidence: fmt.Sprintf("port %d refuses connections", e.DistPort), words: map[string]string{"ports": strings.Join(ports, ", ")}}, true
+}
+
+// refuses holds where a container runs, and nothing in it listens where the
+// distribution should.
+func refuses(e *Evidence, n *Node) bool {
+	return n.Contact == ContactRefused && n.Running && n.Live != nil && n.Live.Looked && !slices.Contains(n.Live.Listening, e.DistPort)
 }
 
 // pairSays looks into why a node misses its peers.
