@@ -1,6 +1,10 @@
 package orchestrator
 
-import "time"
+import (
+	"time"
+
+	"github.com/beamyard/beamyard/network/erldist"
+)
 
 // A message is something that the supervisor is told. The set is sealed: the
 // switch in step names each. Reports of asynchronous work carry the
@@ -91,6 +95,12 @@ type (
 		reason string
 	}
 
+	// msgPeers says that the node saw another come or go.
+	msgPeers struct {
+		report
+		event erldist.NodeEvent
+	}
+
 	// msgConnected ends actConnect; trouble explains pairs that did not meet.
 	msgConnected struct {
 		report
@@ -164,6 +174,7 @@ func (msgLive) isMessage()         {}
 func (msgProven) isMessage()       {}
 func (msgUnproven) isMessage()     {}
 func (msgLost) isMessage()         {}
+func (msgPeers) isMessage()        {}
 func (msgConnected) isMessage()    {}
 func (msgMesh) isMessage()         {}
 func (msgAutopsy) isMessage()      {}

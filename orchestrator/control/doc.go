@@ -15,6 +15,7 @@
 //
 //	GET  /supervisor                                  who serves: [Supervisor]
 //	GET  /status                                      orchestrator.Status
+//	GET  /health                                      health.Report
 //	POST /ready                                       waits until the cluster is Ready
 //	GET  /events?after=N&follow=true                  a stream of orchestrator.Event
 //	GET  /logs?node=n1&stream=&tail=50&since=&follow= a stream of orchestrator.Line
