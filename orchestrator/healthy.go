@@ -166,8 +166,9 @@ func unanswered(cluster string, n NodeStatus) health.Seen {
 	return seen
 }
 
+// ended is how the last run did, where that was not asked for.
 func ended(e *Exit) string {
-	if e == nil {
+	if e == nil || e.Class == ExitStopped {
 		return ""
 	}
 	return " (" + e.String() + ")"
