@@ -121,6 +121,9 @@ func redrawn(o *output, text string, drawn int) (lines int, err error) {
 		fmt.Fprintf(&b, cursorUp, drawn)
 	}
 	for line := range strings.Lines(text) {
+		if lines == o.height() {
+			break // what has left the screen cannot be drawn again
+		}
 		b.WriteString(clipColored(strings.TrimSuffix(line, "\n"), o.width()) + eraseToLine + "\n")
 		lines++
 	}
