@@ -82,6 +82,7 @@ func (s Spec) Validate() error {
 	}
 	s.validateNodes(v)
 	s.validateNumbers(v)
+	s.validateChecks(v)
 	v.env("env", s.Env)
 	switch s.Mesh {
 	case MeshBeamyard, MeshApp:

@@ -25,17 +25,23 @@ import (
 
 // vms are the VMs of a cluster that are alive, and who is connected to whom.
 type vms struct {
-	mu      sync.Mutex
-	alive   map[string]*vm // by BEAM name
-	noApp   bool           // the application never starts
-	noMeet  bool           // connections between nodes fail
-	program enginetest.Program
+	mu     sync.Mutex
+	alive  map[string]*vm // by BEAM name
+	noApp  bool           // the application never starts
+	noMeet bool           // connections between nodes fail
+
+	processes int               // that each runs, of 1000
+	code      map[string]string // other code than the rest's, by BEAM name
+	value     string            // what Elixir expressions give, as inspect prints it
+	program   enginetest.Program
 }
 
 type vm struct {
 	name  string
 	peers map[string]bool
 	gone  chan struct{}
+
+	sights chan erldist.NodeEvent // what its monitor tells
 }
 
 // boot is a container's program: a VM that takes a moment to listen, prints,
@@ -48,7 +54,7 @@ func (v *vms) boot(ctx context.Context, p *enginetest.Process) int {
 	case <-ctx.Done():
 		return 137
 	}
-	m := &vm{name: name, peers: map[string]bool{}, gone: make(chan struct{})}
+	m := &vm{name: name, peers: map[string]bool{}, gone: make(chan struct{}), sights: make(chan erldist.NodeEvent, 10)}
 	v.mu.Lock()
 	v.alive[name] = m
 	v.mu.Unlock()
@@ -89,6 +95,42 @@ func (l *fakeLink) Done() <-chan struct{} { return l.gone }
 func (l *fakeLink) Err() error            { return erldist.ErrClosed }
 func (l *fakeLink) Close() error          { return nil }
 
+// Eval plays the one expression that is asked: a health sample.
+func (l *fakeLink) Eval(context.Context, string, map[string]any) (any, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.alive[l.name] != l.vm {
+		return nil, erldist.ErrClosed
+	}
+	visible := erldist.List{}
+	for peer := range l.peers {
+		visible = append(visible, erldist.Atom(peer))
+	}
+	apps := erldist.List{}
+	if !l.noApp {
+		apps = append(apps, erldist.Atom("shop"))
+	}
+	told := erldist.Map{
+		{Key: erldist.Atom("visible"), Value: visible}, {Key: erldist.Atom("apps"), Value: apps},
+		{Key: erldist.Atom("processes"), Value: erldist.Tuple{int64(l.processes), int64(1000)}},
+		{Key: erldist.Atom("modules"), Value: erldist.List{erldist.Tuple{erldist.Atom("Elixir.Shop"), []byte(l.code[l.name] + "v1")}}},
+	}
+	return told, nil
+}
+
+func (l *fakeLink) MonitorNodes(ctx context.Context, fn func(erldist.NodeEvent)) error {
+	for {
+		select {
+		case e := <-l.sights:
+			fn(e)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.gone:
+			return erldist.ErrClosed
+		}
+	}
+}
+
 func (l *fakeLink) Call(_ context.Context, module, function string, args ...any) (any, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,6 +143,10 @@ func (l *fakeLink) Call(_ context.Context, module, function string, args ...any)
 			return erldist.List{}, nil
 		}
 		return erldist.List{erldist.Tuple{erldist.Atom("shop"), "", ""}}, nil
+	case "os:system_time":
+		return time.Now().UnixNano(), nil
+	case "Elixir.Code:eval_string":
+		return erldist.Tuple{erldist.Tuple{erldist.Atom("ok"), []byte(l.value)}, erldist.List{}}, nil
 	case "erlang:nodes":
 		nodes := erldist.List{}
 		for peer := range l.peers {

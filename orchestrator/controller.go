@@ -3,6 +3,8 @@ package orchestrator
 import (
 	"context"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // Controller is a running cluster as its users see it. [Cluster] is one, and
@@ -11,6 +13,10 @@ import (
 type Controller interface {
 	// Status returns what is known now.
 	Status(ctx context.Context) (Status, error)
+
+	// Health asks every node and judges the answers. That something is wrong is in
+	// the report, not an error.
+	Health(ctx context.Context) (health.Report, error)
 
 	// WaitReady returns nil once every node is Ready and the mesh is full, a
 	// [ClusterError] when the cluster's ReadyTimeout passed or a node failed for

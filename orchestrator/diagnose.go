@@ -13,6 +13,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // This file collects what is known of nodes with which something is wrong, for
@@ -110,9 +111,10 @@ func (c *Cluster) testify(ctx context.Context, s suspect, look bool) diagnosis.N
 	}
 	if conn, ok := c.links.get(s.node); ok && conn.inc == s.inc {
 		if app := c.site.spec.App; app != "" && app != "-" {
-			started, err := applicationStarted(ctx, conn, app)
-			n.AppDown = err == nil && !started
+			sample, err := health.Glance(ctx, conn)
+			n.AppDown = err == nil && !slices.Contains(sample.Apps, app)
 		}
+		n.Live = liveOf(conn.last)
 		return n
 	}
 	n.Contact, n.Answered = c.links.lastContact(s.report)
@@ -120,6 +122,30 @@ func (c *Cluster) testify(ctx context.Context, s suspect, look bool) diagnosis.N
 		n.Live = c.lookInside(ctx, s.id)
 	}
 	return n
+}
+
+// liveOf is what a sample tells of a VM that answers.
+func liveOf(s *health.Sample) *diagnosis.Live {
+	if s == nil {
+		return nil
+	}
+	return &diagnosis.Live{Encoding: s.Encoding, Heart: s.Heart, Skew: s.ClockSkew}
+}
+
+// remarks are the findings about nodes that answer: what does not keep them from
+// being well, and will be in the way one day.
+func remarks(s Spec, seen []health.Seen, clean func(string) string) []diagnosis.Finding {
+	e := evidenceOf(s)
+	for _, one := range seen {
+		i := slices.IndexFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == one.Name })
+		if i < 0 || one.Sample == nil {
+			continue
+		}
+		n := nodeEvidence(s, i)
+		n.Ready, n.Running, n.Live = true, true, liveOf(one.Sample)
+		e.Nodes = append(e.Nodes, n)
+	}
+	return cleanFindings(diagnosis.Diagnose(e), clean)
 }
 
 // lookInside asks the engine and a shell in the container what there is to see.

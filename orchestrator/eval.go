@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
@@ -51,11 +50,7 @@ func Eval(ctx context.Context, eng Engine, cluster, node, expression string, out
 	if err != nil {
 		return "", err
 	}
-	at := &site{spec: f.Spec, info: info, slots: map[string]*slot{node: {placement: placement{ip: n.IP}}}}
-	at.direct = info.Local && network.Reachable(network.Layout(f.Subnet).Gateway)
-	for _, p := range n.Ports {
-		at.slots[node].ports = append(at.slots[node].ports, PortBinding{Container: uint16(p.Container), HostIP: p.HostIP, Host: uint16(p.Host)})
-	}
+	at := f.site(info)
 	conn, err := (&erldist.Dialer{Cookie: f.Spec.Cookie}).Dial(ctx, n.Node, at.distAddr(node))
 	if err != nil {
 		return "", err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // link is a distribution connection to one node, as the orchestrator uses it.
@@ -15,6 +16,11 @@ import (
 type link interface {
 	// Call runs module:function(args…) on the node; see [erldist.Conn.Call].
 	Call(ctx context.Context, module, function string, args ...any) (any, error)
+	// Eval evaluates Erlang expressions on the node; see [erldist.Conn.Eval].
+	Eval(ctx context.Context, expressions string, bindings map[string]any) (any, error)
+	// MonitorNodes tells of nodeup and nodedown there until ctx or the link ends;
+	// see [erldist.Conn.MonitorNodes].
+	MonitorNodes(ctx context.Context, fn func(erldist.NodeEvent)) error
 	Done() <-chan struct{}
 	Err() error
 	Close() error
@@ -52,7 +58,8 @@ type attempt struct {
 
 type runLink struct {
 	link
-	inc int
+	inc  int
+	last *health.Sample // the last that the probe took, nil at first
 }
 
 func newLinks() *links { return &links{open: map[string]runLink{}, tried: map[string]attempt{}} }
@@ -60,7 +67,7 @@ func newLinks() *links { return &links{open: map[string]runLink{}, tried: map[st
 func (l *links) put(r report, conn link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open[r.node] = runLink{conn, r.inc}
+	l.open[r.node] = runLink{link: conn, inc: r.inc}
 	delete(l.tried, r.node)
 }
 
@@ -91,6 +98,16 @@ func (l *links) lastContact(r report) (diagnosis.Contact, string) {
 		return a.contact, a.answered
 	}
 	return "", ""
+}
+
+// note keeps a sample of that run.
+func (l *links) note(r report, s health.Sample) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if open, ok := l.open[r.node]; ok && open.inc == r.inc {
+		open.last = &s
+		l.open[r.node] = open
+	}
 }
 
 // take removes the link if it is still that run's.

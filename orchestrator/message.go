@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"time"
 
+	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
@@ -95,6 +96,12 @@ type (
 		reason string
 	}
 
+	// msgPeers says that the node saw another come or go.
+	msgPeers struct {
+		report
+		event erldist.NodeEvent
+	}
+
 	// msgConnected ends actConnect; trouble explains pairs that did not meet.
 	msgConnected struct {
 		report
@@ -169,6 +176,7 @@ func (msgLive) isMessage()         {}
 func (msgProven) isMessage()       {}
 func (msgUnproven) isMessage()     {}
 func (msgLost) isMessage()         {}
+func (msgPeers) isMessage()        {}
 func (msgConnected) isMessage()    {}
 func (msgMesh) isMessage()         {}
 func (msgAutopsy) isMessage()      {}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
@@ -25,8 +26,9 @@ const (
 )
 
 // probe proves one run of one node and then watches it, until ctx ends: it
-// dials the distribution until the handshake succeeds, asks for the
-// application, asks the HTTP check, and starts over when the link breaks.
+// dials the distribution until the handshake succeeds, asks for the application
+// and the cluster's own checks (prover.go), has the node tell of its peers, and
+// starts over when the link breaks.
 //
 // A TCP connection alone proves nothing: on a published port docker-proxy
 // accepts with nobody behind it.
@@ -93,72 +95,87 @@ func dialReason(s Spec, err error) (reason, hint string) {
 	return err.Error(), hintOf(err)
 }
 
-// watch proves the application and its checks, then asks again at rest. It
-// returns when the link breaks or ctx ends.
+// watch proves the node and then asks again at rest. It returns when the link
+// breaks or ctx ends.
 func (c *Cluster) watch(ctx context.Context, r report, conn link, say func(reason, hint string)) {
-	proven := false
+	ctx, cancel := context.WithCancel(ctx)
+	var monitoring sync.WaitGroup
+	monitoring.Go(func() { c.monitor(ctx, r, conn) })
+	defer monitoring.Wait()
+	defer cancel()
+	p, proven := c.newProver(r, conn), false
 	for wait := range growing(ctx, probeFirst, probeSlow) {
-		reason, hint := c.check(ctx, r, conn, proven)
+		reason, hint := p.check(ctx)
 		switch {
 		case ctx.Err() != nil || closed(conn.Done()):
 			return
 		case reason != "":
 			proven = false
 			say(reason, hint)
-			wait()
+			if p.settled && !rest(ctx, conn, mendEvery) {
+				return
+			} else if !p.settled {
+				wait()
+			}
 			continue
 		case !proven:
 			proven = true
 			say("", "")
 			c.box.post(msgProven{r})
 		}
+		if !rest(ctx, conn, probeRest) {
+			return
+		}
+	}
+}
+
+// rest waits, or says that there is nothing more to wait for.
+func rest(ctx context.Context, conn link, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-conn.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// monitorLate is how long a cluster that forms may delay the monitors.
+const monitorLate = 5 * time.Second
+
+// monitor has the node tell whom it sees come and go. It begins when the cluster
+// is Ready: a booting node has better things to do than to load the interpreter,
+// and while the cluster forms the sweeps follow each other anyway. A node that
+// cannot be monitored is seen by the sweeps.
+func (c *Cluster) monitor(ctx context.Context, r report, conn link) {
+	late := time.After(monitorLate)
+	for ready := false; !ready; {
+		c.mu.Lock()
+		changed := c.changed
+		c.mu.Unlock()
+		if ready = c.view.Load().Ready; ready {
+			break
+		}
 		select {
+		case <-changed:
+		case <-late:
+			ready = true
 		case <-ctx.Done():
+			return
 		case <-conn.Done():
 			return
-		case <-time.After(probeRest):
 		}
 	}
+	_ = conn.MonitorNodes(ctx, func(e erldist.NodeEvent) { c.sighted(r, e) })
 }
 
-// check asks the node; "" is a pass. The HTTP check is not repeated at rest,
-// where it would only fill the application's log.
-func (c *Cluster) check(ctx context.Context, r report, conn link, atRest bool) (reason, hint string) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if app := c.site.spec.App; app != "" && app != "-" {
-		started, err := applicationStarted(ctx, conn, app)
-		if err != nil {
-			return fmt.Sprintf("asking for its applications failed: %v", err), ""
-		}
-		if !started {
-			return fmt.Sprintf("application %s is not started", app), ""
-		}
+// sighted takes what a node saw.
+func (c *Cluster) sighted(r report, e erldist.NodeEvent) {
+	if !e.Initial {
+		c.saw(r.node, e.Node, e.Up, e.Reason, e.Time)
 	}
-	if c.spec.HTTPCheck == "" || atRest || c.spec.HTTPPort < 0 {
-		return "", ""
-	}
-	if err := httpCheck(ctx, c.site.httpAddr(r.node), c.spec.HTTPCheck); err != nil {
-		return fmt.Sprintf("HTTP check %s: %v", c.spec.HTTPCheck, err),
-			fmt.Sprintf("the application must listen on port $PORT (%d) of every address, and answer %s with 2xx or 3xx", c.spec.HTTPPort, c.spec.HTTPCheck)
-	}
-	return "", ""
-}
-
-// applicationStarted asks application:which_applications/0, a list of
-// {Name, Description, Version}.
-func applicationStarted(ctx context.Context, conn link, app string) (bool, error) {
-	reply, err := conn.Call(ctx, "application", "which_applications")
-	if err != nil {
-		return false, err
-	}
-	list, _ := reply.(erldist.List)
-	for _, entry := range list {
-		if t, ok := entry.(erldist.Tuple); ok && len(t) == 3 && t[0] == erldist.Atom(app) {
-			return true, nil
-		}
-	}
-	return false, nil
+	c.box.post(msgPeers{r, e})
 }
 
 // checkClient follows no redirects (3xx is an answer) and keeps no connections.
@@ -168,8 +185,6 @@ var checkClient = &http.Client{
 }
 
 func httpCheck(ctx context.Context, addr, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
 	if err != nil {
 		return err

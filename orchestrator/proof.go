@@ -91,6 +91,14 @@ func (s *supervisor) lost(msg msgLost) {
 	s.do(actInspect{m.report()})
 }
 
+// sighted looks at the mesh as soon as a node saw another come or go. The sweep
+// each 5 s stays below it, for what is not told.
+func (s *supervisor) sighted(msg msgPeers) {
+	if m, stale := s.stale(msg.report); !stale && m.live && !msg.event.Initial {
+		s.sweepNow()
+	}
+}
+
 // sweepNow asks every live node whom it sees; one sweep at a time.
 func (s *supervisor) sweepNow() {
 	s.sweep.at = time.Time{}

@@ -3,6 +3,8 @@ package orchestrator
 import (
 	"net/netip"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // Spec declares a cluster. The zero value of every field works except Name and
@@ -62,6 +64,11 @@ type Spec struct {
 	// HTTPCheck is a path that must answer 2xx or 3xx before a node is Ready,
 	// for instance "/health". "" checks nothing.
 	HTTPCheck string `json:"http_check,omitempty"`
+	// Checks of the cluster's own: a node is Ready only when it passes them.
+	Checks []Check `json:"checks,omitempty"`
+	// Health says from when on a figure is a failed check. A node whose resources
+	// are over theirs is Degraded.
+	Health health.Thresholds `json:"health,omitzero"`
 	// HostPort is where the scan for host ports of HTTPPort starts. Default 4200.
 	HostPort int `json:"host_port,omitempty"`
 	// DistPort is the port inside that the distribution listens on. Default 9100.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 func validSpec() Spec {
@@ -45,6 +47,21 @@ func TestValidate(t *testing.T) {
 		{"a port published twice", func(s *Spec) { s.Nodes[0].Ports = []PortSpec{{Container: 4000}, {Container: 9}, {Container: 9}} },
 			"nodes[0].ports[0].container nodes[0].ports[2].container"},
 		{"a check that is no path", func(s *Spec) { s.HTTPCheck = "health" }, "http_check"},
+		{"checks of its own", func(s *Spec) {
+			s.Checks = []Check{{HTTP: "/live"}, {Name: "db", RPC: "ready?()", Expect: "true"}, {Exec: []string{"true"}, Nodes: []string{"n2"}}}
+			s.Health = health.Thresholds{Memory: 0.5, RoundTrip: time.Second}
+		}, ""},
+		{"checks that are none, or two at once", func(s *Spec) {
+			s.Checks = []Check{{Name: "a"}, {Name: "b", HTTP: "/", RPC: "1"}}
+		}, "checks[0] checks[1]"},
+		{"checks that cannot be done", func(s *Spec) {
+			s.HTTPPort = -1
+			s.Checks = []Check{{HTTP: "/"}, {Exec: []string{"true"}, Expect: "1", Timeout: -1, Nodes: []string{"n9"}}}
+		}, "checks[0].http checks[1].expect checks[1].nodes checks[1].timeout"},
+		{"a check by no path, a name twice", func(s *Spec) {
+			s.Checks = []Check{{Name: "a", HTTP: "live"}, {Name: "a", RPC: "1"}}
+		}, "checks[0].http checks[1].name"},
+		{"thresholds out of range", func(s *Spec) { s.Health = health.Thresholds{Memory: 90, RunQueue: -1} }, "health.memory health.run_queue"},
 		{"a pool that is too small", func(s *Spec) { s.Pool = netip.MustParsePrefix("10.0.0.0/27") }, "pool"},
 		{"a pool of the other family", func(s *Spec) { s.Pool = netip.MustParsePrefix("fd00::/8") }, "pool"},
 		{"times that are none", func(s *Spec) { s.StopGrace, s.NetTick = -1, 1500*time.Millisecond }, "net_tick stop_grace"},

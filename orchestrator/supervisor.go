@@ -136,6 +136,8 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 		s.unproven(msg)
 	case msgLost:
 		s.lost(msg)
+	case msgPeers:
+		s.sighted(msg)
 	case msgConnected:
 		s.connected(msg)
 	case msgMesh:

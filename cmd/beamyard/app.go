@@ -117,6 +117,16 @@ func (o *output) width() int {
 	return 80
 }
 
+// height is how many lines can be redrawn in place, 23 where there is no terminal.
+func (o *output) height() int {
+	if o.fd >= 0 {
+		if _, h, err := term.GetSize(o.fd); err == nil && h > 3 {
+			return h - 1
+		}
+	}
+	return 23
+}
+
 // color is the escape sequence of ECMA-48 SGR for code, "" where colours are
 // not wanted.
 func (o *output) color(code string) string {

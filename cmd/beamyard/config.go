@@ -34,6 +34,8 @@ type config struct {
 	MixEnv       string            `yaml:"mix_env"`
 	HTTPPort     int               `yaml:"http_port"`
 	HTTPCheck    string            `yaml:"http_check"`
+	Checks       []check           `yaml:"checks"`
+	Health       thresholds        `yaml:"health"`
 	HostPort     int               `yaml:"host_port"`
 	DistPort     int               `yaml:"dist_port"`
 	EPMD         bool              `yaml:"epmd"`
@@ -131,7 +133,7 @@ func (c config) spec() orchestrator.Spec {
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
 		Command: c.Command, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
-		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, HostPort: c.HostPort, DistPort: c.DistPort, EPMD: c.EPMD,
+		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Health: c.Health.spec(), HostPort: c.HostPort, DistPort: c.DistPort, EPMD: c.EPMD,
 		Pool: netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartMode(c.Restart.Mode), Backoff: time.Duration(c.Restart.Backoff),

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -39,6 +40,21 @@ secrets: [TOKEN]
 mix_env: prod
 http_port: 4001
 http_check: /health
+checks:
+  - {name: db, rpc: "Shop.Repo.ready?()", expect: "true", timeout: 2s, nodes: [web]}
+  - http: /live
+  - exec: [bin/shop, pid]
+health:
+  round_trip: 50ms
+  clock_skew: 1s
+  run_queue: 4
+  load: 0.8
+  memory: 0.7
+  processes: 0.6
+  ports: 0.5
+  atoms: 0.4
+  tables: 0.3
+  files: 0.2
 host_port: 5000
 dist_port: 9200
 epmd: true
@@ -81,7 +97,16 @@ func TestConfigWithEveryKey(t *testing.T) {
 		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
 		Command: []string{"bin/shop", "start", "{node}"},
 		Env:     map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
-		Secrets: []string{"TOKEN"}, MixEnv: "prod", HTTPPort: 4001, HTTPCheck: "/health", HostPort: 5000, DistPort: 9200, EPMD: true,
+		Secrets: []string{"TOKEN"}, MixEnv: "prod", HTTPPort: 4001, HTTPCheck: "/health",
+		Checks: []orchestrator.Check{
+			{Name: "db", RPC: "Shop.Repo.ready?()", Expect: "true", Timeout: 2 * time.Second, Nodes: []string{"web"}},
+			{HTTP: "/live"}, {Exec: []string{"bin/shop", "pid"}},
+		},
+		Health: health.Thresholds{
+			RoundTrip: 50 * time.Millisecond, ClockSkew: time.Second, RunQueue: 4, Load: 0.8, Memory: 0.7,
+			Processes: 0.6, Ports: 0.5, Atoms: 0.4, Tables: 0.3, Files: 0.2,
+		},
+		HostPort: 5000, DistPort: 9200, EPMD: true,
 		Pool: netip.MustParsePrefix("10.99.0.0/16"), Mesh: orchestrator.MeshApp, NetTick: 8 * time.Second,
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartAlways, Backoff: 500 * time.Millisecond, MaxBackoff: time.Minute, Jitter: 0.2,
@@ -240,6 +265,8 @@ func TestSchemaAgrees(t *testing.T) {
 		{"node", nodeSchema, reflect.TypeFor[node]()},
 		{"port", ports, reflect.TypeFor[port]()},
 		{"restart", defs["restart"], reflect.TypeFor[restart]()},
+		{"check", defs["check"], reflect.TypeFor[check]()},
+		{"thresholds", defs["thresholds"], reflect.TypeFor[thresholds]()},
 	} {
 		var keys []string
 		for i := range tc.typ.NumField() {

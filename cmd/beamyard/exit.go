@@ -49,7 +49,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, orchestrator.ErrNotReady):
 		return exitNotReady
-	case errors.Is(err, orchestrator.ErrNodeFailed):
+	case errors.Is(err, orchestrator.ErrNodeFailed), errors.Is(err, errUnhealthy):
 		return exitNodeFailed
 	case errors.Is(err, orchestrator.ErrEngineUnreachable),
 		errors.Is(err, orchestrator.ErrEnginePermission),

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"golang.org/x/term"
 )
 
 // redraw is how often timers move. A tenth of a second is what they show.
@@ -100,7 +99,7 @@ func (l *live) draw(above string) {
 	if above != "" {
 		b.WriteString(eraseToEnd + above)
 	}
-	lines := l.board.lines(l.now(), l.closed, l.out.width(), l.height(), l.out.color)
+	lines := l.board.lines(l.now(), l.closed, l.out.width(), l.out.height(), l.out.color)
 	for _, line := range lines {
 		b.WriteString(line + eraseToLine + "\n")
 	}
@@ -109,15 +108,6 @@ func (l *live) draw(above string) {
 	}
 	l.drawn = len(lines)
 	_, _ = l.out.Write([]byte(b.String())) // the terminal is gone: the work goes on
-}
-
-func (l *live) height() int {
-	if l.out.fd >= 0 {
-		if _, h, err := term.GetSize(l.out.fd); err == nil && h > 3 {
-			return h - 1
-		}
-	}
-	return 23
 }
 
 // close leaves the last drawing on the screen and gives the cursor back.

@@ -24,6 +24,7 @@ type cli struct {
 	Down       downCmd    `cmd:"" help:"Stop clusters and remove everything of them."`
 	Ps         psCmd      `cmd:"" help:"List the nodes of one cluster, or of all."`
 	Logs       logsCmd    `cmd:"" help:"Show what nodes printed, over all their runs."`
+	Health     healthCmd  `cmd:"" help:"Ask every node whether all is well, and why not."`
 	Events     eventsCmd  `cmd:"" help:"Show what happened to a cluster."`
 	Stop       stopCmd    `cmd:"" help:"Stop nodes; they stay down until started."`
 	Start      startCmd   `cmd:"" help:"Start nodes that do not run."`
@@ -57,7 +58,7 @@ Exit codes:
     1  error
     2  wrong usage: the command line or beamyard.yml
     3  the cluster was not ready in time
-    4  a node failed
+    4  a node failed, or a check of its health
     5  the environment is not supported: no engine, no permission, too old
   130  interrupted`
 

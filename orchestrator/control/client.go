@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // Client is a cluster whose supervisor runs in another process. It may be used
@@ -53,6 +54,11 @@ func (c *Client) Supervisor(ctx context.Context) (s Supervisor, err error) {
 // Status implements [orchestrator.Controller].
 func (c *Client) Status(ctx context.Context) (s orchestrator.Status, err error) {
 	return s, c.call(ctx, http.MethodGet, "/status", nil, &s)
+}
+
+// Health implements [orchestrator.Controller].
+func (c *Client) Health(ctx context.Context) (r health.Report, err error) {
+	return r, c.call(ctx, http.MethodGet, "/health", nil, &r)
 }
 
 // WaitReady implements [orchestrator.Controller].

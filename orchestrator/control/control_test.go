@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 )
 
@@ -50,6 +52,14 @@ func (f *fake) wait(ctx context.Context) error {
 
 func (f *fake) Status(context.Context) (orchestrator.Status, error) {
 	return orchestrator.Status{Cluster: "demo", Supervised: true, Nodes: []orchestrator.NodeStatus{{Name: "n1", State: orchestrator.Ready}}}, f.fail
+}
+
+func (f *fake) Health(context.Context) (health.Report, error) {
+	return health.Report{
+		Cluster: "demo", Passed: true, Took: time.Millisecond, Matrix: health.Matrix{Nodes: []string{"n1"}, Rows: [][]health.Sight{{""}}},
+		Checks: []health.Check{{Group: health.Code, Name: "modules", State: health.Unknown, Figures: []health.Figure{{Name: "modules", Value: 3}}}},
+		Nodes:  []health.NodeReport{{Name: "n1", Sample: &health.Sample{Load: health.Load{Part: 0.5, Known: true}}}},
+	}, f.fail
 }
 
 func (f *fake) WaitReady(ctx context.Context) error {
@@ -175,6 +185,11 @@ func TestStatusAndSupervisor(t *testing.T) {
 	want, _ := f.Status(t.Context())
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b orchestrator.Status) bool { return fmt.Sprint(a) == fmt.Sprint(b) })); diff != "" {
 		t.Error(diff)
+	}
+	wantReport, _ := f.Health(t.Context())
+	report, err := c.Health(t.Context())
+	if diff := cmp.Diff(wantReport, report, cmpopts.IgnoreUnexported(health.Sample{})); diff != "" || err != nil {
+		t.Error(diff, err)
 	}
 	s, err := c.Supervisor(t.Context())
 	if err != nil || s.Cluster != "demo" || s.PID != os.Getpid() || s.Goroutines < 2 {

@@ -73,6 +73,7 @@ func (s *server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /supervisor", s.supervisor)
 	mux.HandleFunc("GET /status", s.status)
+	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("POST /ready", s.do(func(ctx context.Context, _ nodesRequest) error { return s.c.WaitReady(ctx) }))
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /journal", s.journal)
@@ -98,6 +99,11 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) {
 func (s *server) journal(w http.ResponseWriter, r *http.Request) {
 	entries, err := s.c.Journal(r.Context())
 	answer(w, entries, err)
+}
+
+func (s *server) health(w http.ResponseWriter, r *http.Request) {
+	report, err := s.c.Health(r.Context())
+	answer(w, report, err)
 }
 
 // do answers a request that only fails or does not.

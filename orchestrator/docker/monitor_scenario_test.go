@@ -54,7 +54,9 @@ func TestEvalAndMonitorNodes(t *testing.T) {
 					t.Errorf("%q: %v, want %q", bad, err, want)
 				}
 			}
-			before := eval(receiving, nil).(int64)
+			// The supervisor has a monitor of its own there, soon after all are Ready.
+			eventually(t, "the supervisor monitors", func() bool { return eval(receiving, nil) == any(int64(1)) })
+			const before = int64(1)
 
 			conn := r.dialNode("n2")
 			events := make(chan erldist.NodeEvent, 100)

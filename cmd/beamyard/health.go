@@ -1,0 +1,165 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/health"
+)
+
+// watchEvery is how often --watch asks again.
+const watchEvery = 2 * time.Second
+
+// errUnhealthy says that a check failed; which is on stdout.
+var errUnhealthy = errors.New("unhealthy")
+
+type healthCmd struct {
+	Name string `arg:"" optional:"" help:"The cluster; needed when there are several."`
+	target
+	Watch   bool `short:"w" help:"Ask again every 2 s, until Ctrl-C."`
+	Verbose bool `short:"v" help:"Show every check with its figures, and who sees whom."`
+}
+
+func (healthCmd) Help() string {
+	return `Asks every node at once, over the Erlang distribution: does it answer, does it
+see the others, is the code the same, does the application run and do the checks
+of beamyard.yml pass, how busy is it, how near its limits.
+
+✓ passed, ✗ failed, ? not known. The exit code is 4 when a check failed. On a
+terminal --watch draws in place; else it prints what changed. --json with --watch
+answers with a line each time.`
+}
+
+// Run prints a report, or one after the other.
+func (c *healthCmd) Run(ctx context.Context, a *app) error {
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	where := target{Cluster: cmp.Or(c.Name, c.Cluster)}
+	cluster, _, err := where.resolve(ctx, eng, "health", nil)
+	if err != nil {
+		return err
+	}
+	if c.Watch {
+		return c.watch(ctx, a, eng, cluster)
+	}
+	report, err := reportOf(ctx, eng, cluster)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = a.printJSON(report)
+	} else {
+		_, err = fmt.Fprint(a.out, healthText(report, c.Verbose, a.out.color))
+	}
+	if err == nil && !report.Passed {
+		err = fmt.Errorf("%s is %w: %s failed", cluster, errUnhealthy, plural(report.Summary.Failed, "check"))
+	}
+	return err
+}
+
+// reportOf asks the supervisor, and the nodes themselves where there is none.
+func reportOf(ctx context.Context, eng orchestrator.Engine, cluster string) (health.Report, error) {
+	client, err := control.Dial(ctx, cluster)
+	if errors.Is(err, control.ErrNoSupervisor) {
+		return orchestrator.Health(ctx, eng, cluster)
+	}
+	if err != nil {
+		return health.Report{}, err
+	}
+	defer client.Close()
+	report, err := client.Health(ctx)
+	if errors.Is(err, control.ErrNoSupervisor) { // it died meanwhile
+		return orchestrator.Health(ctx, eng, cluster)
+	}
+	return report, err
+}
+
+// watch repeats the report until ctx ends.
+func (c *healthCmd) watch(ctx context.Context, a *app, eng orchestrator.Engine, cluster string) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	drawn, shown := 0, ""
+	for {
+		report, err := reportOf(ctx, eng, cluster)
+		if err != nil {
+			return err
+		}
+		text := healthText(report, c.Verbose, a.out.color)
+		switch {
+		case a.json:
+			err = a.printJSONLine(report)
+		case a.out.terminal:
+			drawn, err = redrawn(a.out, text, drawn)
+		case outcomes(report) != shown:
+			shown = outcomes(report)
+			_, err = fmt.Fprintf(a.out, "%s\n%s\n", report.Time.Local().Format("2006-01-02 15:04:05"), text)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// redrawn puts a text where the last one of so many lines was, in one write.
+func redrawn(o *output, text string, drawn int) (lines int, err error) {
+	var b strings.Builder
+	if drawn > 0 {
+		fmt.Fprintf(&b, cursorUp, drawn)
+	}
+	for line := range strings.Lines(text) {
+		if lines == o.height() {
+			break // what has left the screen cannot be drawn again
+		}
+		b.WriteString(clipColored(strings.TrimSuffix(line, "\n"), o.width()) + eraseToLine + "\n")
+		lines++
+	}
+	b.WriteString(eraseToEnd)
+	_, err = o.Write([]byte(b.String()))
+	return lines, err
+}
+
+// clipColored is [clip], which counts escape sequences: a coloured line that
+// might be too long loses its colours.
+func clipColored(text string, width int) string {
+	if !strings.Contains(text, "\x1b") || len(text) <= width {
+		return clip(text, width)
+	}
+	return clip(plainText(text), width)
+}
+
+// plainText takes out escape sequences of colours (ECMA-48 SGR).
+func plainText(text string) string {
+	var b strings.Builder
+	for part := range strings.SplitSeq(text, "\x1b[") {
+		if b.Len() > 0 || strings.HasPrefix(text, "\x1b[") {
+			if _, rest, ok := strings.Cut(part, "m"); ok {
+				part = rest
+			}
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+// outcomes are the states of all checks: what a watcher wants to hear of.
+func outcomes(r health.Report) string {
+	var b strings.Builder
+	for _, c := range r.Checks {
+		fmt.Fprintf(&b, "%s/%s/%s=%s\n", c.Group, c.Name, c.Node, c.State)
+	}
+	return b.String()
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/health"
+)
+
+// healthText is a report for people: a line for each group, then what failed.
+// Pure.
+func healthText(r health.Report, verbose bool, color func(string) string) string {
+	var b strings.Builder
+	for _, g := range health.Groups {
+		fmt.Fprintf(&b, "%s %-12s  %s\n", groupMark(r.Of(g), color), g, groupFigures(r, g))
+	}
+	details := false
+	for _, c := range r.Checks {
+		if c.State == health.Failed || verbose {
+			if !details {
+				b.WriteByte('\n')
+			}
+			details = true
+			writeCheck(&b, c, verbose, color)
+		}
+	}
+	if !r.Matrix.Full() || verbose {
+		b.WriteByte('\n')
+		writeMatrix(&b, r.Matrix)
+	}
+	writeFindings(&b, r.Findings)
+	if r.Passed {
+		fmt.Fprintf(&b, "\n%s: %s (%s in %d ms)\n", r.Cluster, strings.Join(r.Suggestions, "; "), plural(r.Summary.Total, "check"), r.Took.Milliseconds())
+	}
+	return b.String()
+}
+
+// writeCheck spells a check out: what it means, and what to do.
+func writeCheck(b *strings.Builder, c health.Check, verbose bool, color func(string) string) {
+	fmt.Fprintf(b, "%s %s", mark(c.State, color), checkName(c))
+	if c.Means != "" {
+		fmt.Fprintf(b, ": %s", c.Means)
+	}
+	b.WriteByte('\n')
+	if verbose && len(c.Figures) > 0 {
+		fmt.Fprintf(b, "    %s\n", figures(c.Figures))
+	}
+	if c.State != health.Passed && c.Suggestion != "" {
+		fmt.Fprintf(b, "  → %s\n", c.Suggestion)
+	}
+}
+
+func mark(s health.State, color func(string) string) string {
+	switch s {
+	case health.Passed:
+		return color("32") + "✓" + color("0")
+	case health.Failed:
+		return color("31") + "✗" + color("0")
+	case health.Unknown:
+		return color("33") + "?" + color("0")
+	}
+	return "?"
+}
+
+// groupMark is ✗ when any failed, else ? when any is not known.
+func groupMark(checks []health.Check, color func(string) string) string {
+	worst := health.Passed
+	for _, c := range checks {
+		if c.State == health.Failed || c.State == health.Unknown && worst == health.Passed {
+			worst = c.State
+		}
+	}
+	return mark(worst, color)
+}
+
+func checkName(c health.Check) string {
+	if c.Node == "" {
+		return fmt.Sprintf("%s %s", c.Group, c.Name)
+	}
+	return fmt.Sprintf("%s %s", c.Node, c.Name)
+}
+
+// groupFigures is what a group comes to, in one line.
+func groupFigures(r health.Report, g health.Group) string {
+	checks := r.Of(g)
+	passed := 0
+	for _, c := range checks {
+		if c.State == health.Passed {
+			passed++
+		}
+	}
+	switch g {
+	case health.Connectivity:
+		return fmt.Sprintf("%d of %s %s%s", passed, plural(len(checks), "node"), answers(len(checks)), most(checks, "round trip"))
+	case health.Formation:
+		seen, all := pairs(r.Matrix)
+		return fmt.Sprintf("%d of %s connected", seen, plural(all, "pair"))
+	case health.Code:
+		return codeFigures(checks)
+	case health.Operations:
+		return fmt.Sprintf("%d of %s passed", passed, plural(len(checks), "check"))
+	case health.Performance:
+		return strings.TrimPrefix(most(checks, "load")+most(checks, "waiting for each scheduler"), ", ")
+	case health.Resources:
+		return strings.TrimPrefix(most(checks, "memory")+most(checks, "processes")+most(checks, "files"), ", ")
+	}
+	return ""
+}
+
+func answers(nodes int) string {
+	if nodes == 1 {
+		return "answers"
+	}
+	return "answer"
+}
+
+// most is the largest of a figure over all nodes: ", memory up to 61.0 MiB".
+func most(checks []health.Check, name string) string {
+	var top *health.Figure
+	for _, c := range checks {
+		for i, f := range c.Figures {
+			if f.Name == name && (top == nil || f.Value > top.Value) {
+				top = &c.Figures[i]
+			}
+		}
+	}
+	if top == nil {
+		return ""
+	}
+	return ", " + name + " up to " + figure(*top)
+}
+
+// pairs of nodes that see each other, and all of them.
+func pairs(m health.Matrix) (seen, all int) {
+	for i := range m.Nodes {
+		for j := range i {
+			all++
+			if m.Rows[i][j] == health.SeesVisible && m.Rows[j][i] == health.SeesVisible {
+				seen++
+			}
+		}
+	}
+	return seen, all
+}
+
+// codeFigures are those of the group's one check.
+func codeFigures(checks []health.Check) string {
+	if len(checks) == 0 {
+		return ""
+	}
+	if c := checks[0]; c.State == health.Unknown {
+		return c.Means
+	}
+	return figures(checks[0].Figures)
+}
+
+func figures(all []health.Figure) string {
+	texts := make([]string, len(all))
+	for i, f := range all {
+		texts[i] = f.Name + " " + figure(f)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// figure is a value with its unit, and its limit where there is one.
+func figure(f health.Figure) string {
+	text := value(f.Value, f.Unit)
+	if f.Limit > 0 {
+		text += " (limit " + value(f.Limit, f.Unit) + ")"
+	}
+	return text
+}
+
+func value(v float64, unit string) string {
+	switch unit {
+	case "bytes":
+		return fmt.Sprintf("%.1f MiB", v/(1<<20))
+	case "ms":
+		return fmt.Sprintf("%.1f ms", v)
+	case "%":
+		return fmt.Sprintf("%.0f %%", v)
+	}
+	if v == math.Trunc(v) {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.1f", v)
+}
+
+// writeMatrix shows who sees whom: the node of the row, that of the column.
+func writeMatrix(b *strings.Builder, m health.Matrix) {
+	width := 0
+	for _, n := range m.Nodes {
+		width = max(width, len(n))
+	}
+	fmt.Fprintf(b, "%-*s", width, "")
+	for _, n := range m.Nodes {
+		b.WriteString("  " + n)
+	}
+	b.WriteByte('\n')
+	for i, n := range m.Nodes {
+		fmt.Fprintf(b, "%-*s", width, n)
+		for j, peer := range m.Nodes {
+			pad := len(peer)
+			if j == len(m.Nodes)-1 {
+				pad = 0
+			}
+			fmt.Fprintf(b, "  %-*s", pad, sightMark(m.Rows[i][j]))
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func sightMark(s health.Sight) string {
+	switch s {
+	case health.SeesVisible:
+		return "✓"
+	case health.SeesHidden:
+		return "h"
+	case health.SeesNot:
+		return "✗"
+	case health.SeesUnknown:
+		return "?"
+	}
+	return "·"
+}
+
+func writeFindings(b *strings.Builder, findings []diagnosis.Finding) {
+	for _, f := range findings {
+		fmt.Fprintf(b, "\n%s", f)
+		for line := range strings.Lines(f.Hint()) {
+			fmt.Fprintf(b, "\n  → %s", strings.TrimSuffix(line, "\n"))
+		}
+		b.WriteByte('\n')
+	}
+}

@@ -1,0 +1,241 @@
+package health
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Seen is what is known of one node when it is judged.
+type Seen struct {
+	Name string // "n1"
+	Node string // its BEAM name
+	// Sample of a node that answered. Nil: Reason says why there is none, Hint
+	// what to do about that.
+	Sample       *Sample
+	Reason, Hint string
+	// Own are the outcomes of the cluster's own checks on it.
+	Own []Outcome
+}
+
+// Outcome is how one of the cluster's own checks went on one node.
+type Outcome struct {
+	Name    string
+	Took    time.Duration
+	Failure string // why it failed; "": it passed
+	Hint    string
+	// Crashed: the check itself could not be done.
+	Crashed bool
+}
+
+// Observation is what a report is made of.
+type Observation struct {
+	Time  time.Time
+	Took  time.Duration
+	Nodes []Seen
+}
+
+// Expectations are what a healthy cluster fulfils, besides the thresholds.
+type Expectations struct {
+	Cluster string
+	App     string // that must be started; "" or "-" for none
+}
+
+// Judge makes a report of an observation. It is pure; a check of it that panics
+// is a failed one.
+func Judge(o Observation, e Expectations, t Thresholds) Report {
+	j := judge{Observation: o, Expectations: e, Thresholds: t.Defaulted()}
+	j.report = Report{Cluster: e.Cluster, Time: o.Time, Took: o.Took}
+	for _, n := range o.Nodes {
+		j.report.Nodes = append(j.report.Nodes, NodeReport{Name: n.Name, Node: n.Node, Sample: n.Sample})
+	}
+	j.report.Matrix = matrix(o.Nodes)
+	for _, g := range Groups {
+		switch g {
+		case Connectivity:
+			j.each(g, "answers", j.connectivity)
+		case Formation:
+			j.each(g, "mesh", j.formation)
+		case Code:
+			j.guard(Check{Group: g, Name: "modules"}, j.code)
+		case Operations:
+			j.each(g, "application", j.operations)
+		case Performance:
+			j.each(g, "load", j.performance)
+		case Resources:
+			j.each(g, "limits", j.resources)
+		}
+	}
+	j.report.Passed = j.report.Summary.Failed == 0
+	j.suggest()
+	return j.report
+}
+
+type judge struct {
+	Observation
+	Expectations
+	Thresholds
+	report Report
+}
+
+// each looks at every node. One that did not answer passes nothing, and it is
+// only its connectivity that is known to fail.
+func (j *judge) each(g Group, name string, look func(Seen) []Check) {
+	for _, n := range j.Nodes {
+		j.guard(Check{Group: g, Name: name, Node: n.Name}, func() []Check {
+			if n.Sample == nil && g != Connectivity {
+				return []Check{{Name: name, State: Unknown, Means: n.Name + " did not answer"}}
+			}
+			return look(n)
+		})
+	}
+}
+
+// guard adds what a check finds, or that it crashed.
+func (j *judge) guard(of Check, look func() []Check) {
+	var found []Check
+	func() {
+		defer func() {
+			if why := recover(); why != nil {
+				found = []Check{{
+					Name: of.Name, State: Failed, Crashed: true, Means: fmt.Sprintf("the check itself crashed: %v", why),
+					Suggestion: "report this with the output of: beamyard health -c " + j.Cluster + " --json",
+				}}
+			}
+		}()
+		found = look()
+	}()
+	for _, c := range found {
+		c.Group, c.Node = of.Group, of.Node
+		j.report.add(c)
+	}
+}
+
+func (j *judge) connectivity(n Seen) []Check {
+	c := Check{Name: "answers", State: Passed}
+	if n.Sample == nil {
+		c.State, c.Means, c.Suggestion = Failed, n.Name+" does not answer", n.Hint
+		if n.Reason != "" {
+			c.Means = n.Name + ": " + n.Reason
+		}
+		if c.Suggestion == "" {
+			c.Suggestion = "beamyard inspect " + j.at(n)
+		}
+		return []Check{c}
+	}
+	c.Figures = []Figure{milliseconds("round trip", n.Sample.RoundTrip, 0)}
+	return []Check{c}
+}
+
+// at is a node as commands take it, whatever other clusters there are.
+func (j *judge) at(n Seen) string { return j.Cluster + "/" + n.Name }
+
+// matrix is who sees whom.
+func matrix(nodes []Seen) Matrix {
+	m := Matrix{Nodes: []string{}, Rows: [][]Sight{}}
+	for _, n := range nodes {
+		m.Nodes = append(m.Nodes, n.Name)
+		row := make([]Sight, len(nodes))
+		for i, peer := range nodes {
+			switch {
+			case peer.Name == n.Name:
+			case n.Sample == nil:
+				row[i] = SeesUnknown
+			case slices.Contains(n.Sample.Visible, peer.Node):
+				row[i] = SeesVisible
+			case slices.Contains(n.Sample.Hidden, peer.Node):
+				row[i] = SeesHidden
+			default:
+				row[i] = SeesNot
+			}
+		}
+		m.Rows = append(m.Rows, row)
+	}
+	return m
+}
+
+// formation asks of a node that it sees all who answered.
+func (j *judge) formation(n Seen) []Check {
+	c := Check{Name: "mesh", State: Passed}
+	var missing, hidden []string
+	expected := 0
+	var first Seen
+	for i, sight := range j.report.Matrix.Rows[j.index(n)] {
+		peer := j.Nodes[i]
+		if peer.Sample == nil || peer.Name == n.Name {
+			continue
+		}
+		expected++
+		switch sight {
+		case SeesNot:
+			missing = append(missing, peer.Name)
+		case SeesHidden:
+			hidden = append(hidden, peer.Name)
+		case SeesVisible, SeesUnknown:
+			continue
+		}
+		if first.Name == "" {
+			first = peer
+		}
+	}
+	seen := expected - len(missing) - len(hidden)
+	c.Figures = []Figure{{Name: "sees", Value: float64(seen)}, {Name: "peers", Value: float64(expected)}}
+	var means []string
+	if len(missing) > 0 {
+		means = append(means, "does not see "+strings.Join(missing, ", "))
+	}
+	if len(hidden) > 0 {
+		means = append(means, "sees "+strings.Join(hidden, ", ")+" only as hidden")
+	}
+	if len(means) > 0 {
+		c.State, c.Means = Failed, n.Name+" "+strings.Join(means, ", ")+": what it spreads over the cluster does not get there"
+		c.Suggestion = fmt.Sprintf(`ask it to connect: beamyard rpc %s 'Node.connect(:"%s")'`, j.at(n), first.Node)
+	}
+	return []Check{c}
+}
+
+func (j *judge) index(n Seen) int {
+	return slices.IndexFunc(j.Nodes, func(o Seen) bool { return o.Name == n.Name })
+}
+
+// operations are the application and the cluster's own checks.
+func (j *judge) operations(n Seen) []Check {
+	var checks []Check
+	if j.App != "" && j.App != "-" {
+		c := Check{Name: "application", State: Passed}
+		if !slices.Contains(n.Sample.Apps, j.App) {
+			c.State, c.Means = Failed, fmt.Sprintf("application %s is not started", j.App)
+			c.Suggestion = "see why it ended: beamyard logs " + j.at(n) + " --tail 50"
+		}
+		checks = append(checks, c)
+	}
+	for _, own := range n.Own {
+		c := Check{Name: own.Name, State: Passed, Crashed: own.Crashed, Figures: []Figure{milliseconds("took", own.Took, 0)}}
+		if own.Failure != "" {
+			c.State, c.Means, c.Suggestion = Failed, fmt.Sprintf("%s: %s", own.Name, own.Failure), own.Hint
+			if c.Suggestion == "" {
+				c.Suggestion = "beamyard logs " + j.at(n) + " --tail 50"
+			}
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// suggest collects what to do.
+func (j *judge) suggest() {
+	for _, c := range j.report.Checks {
+		if c.State == Failed && c.Suggestion != "" && !slices.Contains(j.report.Suggestions, c.Suggestion) {
+			j.report.Suggestions = append(j.report.Suggestions, c.Suggestion)
+		}
+	}
+	if j.report.Passed {
+		j.report.Suggestions = []string{"all is well: nothing to do"}
+	}
+}
+
+func milliseconds(name string, d, limit time.Duration) Figure {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return Figure{Name: name, Value: ms(d), Unit: "ms", Limit: ms(limit)}
+}

@@ -1,0 +1,95 @@
+package health
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+)
+
+// performance never says that a node is broken: it says that it has much to do.
+func (j *judge) performance(n Seen) []Check {
+	s := n.Sample
+	trip := Check{Name: "round trip", State: Passed, Figures: []Figure{milliseconds("round trip", s.RoundTrip, j.RoundTrip)}}
+	if s.RoundTrip > j.RoundTrip {
+		trip.State = Failed
+		trip.Means = fmt.Sprintf("a call that does nothing takes %s at %s: its schedulers are busy, or this machine is", s.RoundTrip.Round(1000), n.Name)
+		trip.Suggestion = "see what runs there: beamyard rpc " + j.at(n) + ` ':erlang.statistics(:total_run_queue_lengths)', and top on the engine's machine`
+	}
+	clock := Check{Name: "clock", State: Passed, Figures: []Figure{milliseconds("skew", s.ClockSkew, j.ClockSkew)}}
+	if s.ClockSkew.Abs() > j.ClockSkew+s.RoundTrip {
+		clock.State = Failed
+		clock.Means = fmt.Sprintf("the clock of %s is %s off ours: times of lines and events do not compare", n.Name, s.ClockSkew.Round(1000000))
+		clock.Suggestion = "set the clock of the engine's machine by NTP: timedatectl set-ntp true"
+	}
+	queue := Check{Name: "run queue", State: Unknown}
+	if s.Schedulers > 0 {
+		each := float64(s.RunQueue) / float64(s.Schedulers)
+		queue.State = Passed
+		queue.Figures = []Figure{{Name: "waiting for each scheduler", Value: each, Limit: j.RunQueue}}
+		if each > j.RunQueue {
+			queue.State = Failed
+			queue.Means = fmt.Sprintf("%d processes wait for the %d schedulers of %s: it has more to do than it can", s.RunQueue, s.Schedulers, n.Name)
+			queue.Suggestion = "see the busiest: beamyard rpc " + j.at(n) + ` 'Process.list() |> Enum.map(&{&1, Process.info(&1, :reductions)}) |> Enum.sort_by(&elem(&1, 1), :desc) |> Enum.take(5)'`
+		}
+	}
+	load := Check{Name: "scheduler load", State: Unknown}
+	if s.Load.Known {
+		load.State = Passed
+		load.Figures = []Figure{{Name: "load", Value: percent(s.Load.Part), Unit: "%", Limit: percent(j.Load)}}
+		if s.Load.Part > j.Load {
+			load.State = Failed
+			load.Means = fmt.Sprintf("%s uses %.0f %% of its schedulers' time", n.Name, percent(s.Load.Part))
+			load.Suggestion = "give it more: cpus: in beamyard.yml; or see the busiest: beamyard rpc " + j.at(n) + ` 'Process.list() |> Enum.sort_by(&Process.info(&1, :reductions), :desc) |> Enum.take(5)'`
+		}
+	}
+	return []Check{trip, clock, queue, load}
+}
+
+// resources are far from limits at which something is refused, or killed.
+func (j *judge) resources(n Seen) []Check {
+	s, at := n.Sample, j.at(n)
+	memory := j.part("memory", "bytes", s.Container, j.Memory, n, "the kernel kills the VM at the limit",
+		"raise memory: in beamyard.yml, or see what uses it: beamyard rpc "+at+" ':erlang.memory()'")
+	for _, kind := range slices.Sorted(maps.Keys(s.Memory)) {
+		memory.Figures = append(memory.Figures, Figure{Name: "memory of " + kind, Value: float64(s.Memory[kind]), Unit: "bytes"})
+	}
+	return []Check{
+		memory,
+		j.part("processes", "", s.Processes, j.Processes, n, "at the limit no process can be started (system_limit)",
+			"find what starts them, or raise +P in command:; beamyard rpc "+at+" ':erlang.system_info(:process_count)'"),
+		j.part("ports", "", s.Ports, j.Ports, n, "at the limit no socket or file can be opened (system_limit)",
+			"find what leaks them, or raise +Q in command:; beamyard rpc "+at+" ':erlang.system_info(:port_count)'"),
+		j.part("atoms", "", s.Atoms, j.Atoms, n, "at the limit the VM ends: atoms are never freed",
+			"find what makes atoms of input (String.to_atom), then: beamyard restart "+at),
+		j.part("tables", "", s.Tables, j.Tables, n, "at the limit no ETS table can be made (system_limit)",
+			"find what leaks them: beamyard rpc "+at+" 'length(:ets.all())'"),
+		j.part("files", "", s.Files, j.Files, n, "at the limit no file or socket can be opened (emfile)",
+			"find what leaks them: beamyard rpc "+at+" 'length(Port.list())'"),
+	}
+}
+
+// part compares what is used with a part of the limit.
+func (j *judge) part(name, unit string, c Count, limit float64, n Seen, means, suggestion string) Check {
+	check := Check{Name: name, State: Unknown}
+	if !c.Known {
+		return check
+	}
+	check.State = Passed
+	check.Figures = []Figure{{Name: name, Value: float64(c.Used), Unit: unit, Limit: math.Floor(float64(c.Limit) * limit)}}
+	if c.Limit > 0 && float64(c.Used) > float64(c.Limit)*limit {
+		used, whole := fmt.Sprint(c.Used), fmt.Sprint(c.Limit)
+		if unit == "bytes" {
+			used, whole = mebibytes(c.Used), mebibytes(c.Limit)
+		}
+		check.State, check.Suggestion = Failed, suggestion
+		check.Means = fmt.Sprintf("%s of %s: %s of %s (%.0f %%, over %.0f %%); %s",
+			name, n.Name, used, whole, percent(float64(c.Used)/float64(c.Limit)), percent(limit), means)
+	}
+	return check
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+// percent of a part, to a tenth: a figure is read, not calculated with.
+func percent(part float64) float64 { return math.Round(part*1000) / 10 }

@@ -1,0 +1,50 @@
+%% Runs on the node: everything that a health report needs of it, in one go.
+%% App is the application, or '-'; Md5s: also the MD5 of each of its modules;
+%% Window: milliseconds over which the load is measured, 0 for not at all.
+%% What cannot be told on this node or system is the atom unknown.
+Try = fun(F) -> try F() catch _:_ -> unknown end end,
+%% Files of /proc and cgroups are read without the file server, and parsed by us.
+Read = fun(Path) -> case prim_file:read_file(Path) of {ok, Text} -> Text; _ -> unknown end end,
+Ticks = fun() -> {element(1, statistics(runtime)), element(1, statistics(wall_clock))} end,
+Before = Ticks(),
+Queue = statistics(total_run_queue_lengths),
+Window > 0 andalso receive after Window -> ok end,
+After = Ticks(),
+Info = fun(Key) -> Try(fun() -> erlang:system_info(Key) end) end,
+Md5 = fun(Dir, M) ->
+    case erlang:module_loaded(M) of
+        true -> M:module_info(md5);
+        false ->
+            {ok, {M, Sum}} = beam_lib:md5(filename:join([Dir, "ebin", atom_to_list(M) ++ ".beam"])),
+            Sum
+    end
+end,
+Modules = fun() ->
+    {ok, Names} = application:get_key(App, modules),
+    Dir = code:lib_dir(App),
+    [{M, Try(fun() -> Md5(Dir, M) end)} || M <- Names]
+end,
+#{
+    otp => list_to_binary(erlang:system_info(otp_release)),
+    visible => nodes(visible),
+    hidden => nodes(hidden),
+    apps => Try(fun() -> [A || {A, _, _} <- application:which_applications()] end),
+    memory => Try(fun() -> erlang:memory() end),
+    processes => {Info(process_count), Info(process_limit)},
+    ports => {Info(port_count), Info(port_limit)},
+    atoms => {Info(atom_count), Info(atom_limit)},
+    tables => {Info(ets_count), Info(ets_limit)},
+    %% One of them is the listing's own.
+    files => Try(fun() -> {ok, Fds} = prim_file:list_dir("/proc/self/fd"), length(Fds) - 1 end),
+    limits => Read("/proc/self/limits"),
+    cgroup2 => [Read("/sys/fs/cgroup/memory.current"), Read("/sys/fs/cgroup/memory.max"), Read("/sys/fs/cgroup/memory.stat")],
+    cgroup1 => [Read("/sys/fs/cgroup/memory/memory.usage_in_bytes"), Read("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Read("/sys/fs/cgroup/memory/memory.stat")],
+    run_queue => Queue,
+    schedulers => erlang:system_info(schedulers_online),
+    ticks => {Before, After},
+    encoding => file:native_name_encoding(),
+    heart => whereis(heart) =/= undefined,
+    net_tick => Try(fun() -> application:get_env(kernel, net_ticktime, 60) end),
+    prevent_overlapping => Try(fun() -> application:get_env(kernel, prevent_overlapping_partitions, true) end),
+    modules => case Md5s of true -> Try(Modules); false -> unknown end
+}.

@@ -1,0 +1,56 @@
+package health
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// Thresholds say from when on a figure is a failed check. The zero value of each
+// is its default.
+type Thresholds struct {
+	RoundTrip time.Duration `json:"round_trip,omitempty"` // of a call that does nothing; default 100 ms
+	ClockSkew time.Duration `json:"clock_skew,omitempty"` // of its clock against ours; default 2 s
+	RunQueue  float64       `json:"run_queue,omitempty"`  // waiting processes for each scheduler; default 10
+	Load      float64       `json:"load,omitempty"`       // part of the schedulers' time; default 0.95
+	Memory    float64       `json:"memory,omitempty"`     // part of the container's limit; default 0.9
+	Processes float64       `json:"processes,omitempty"`  // part of the VM's limit; default 0.9
+	Ports     float64       `json:"ports,omitempty"`      // part of the VM's limit; default 0.9
+	Atoms     float64       `json:"atoms,omitempty"`      // part of the VM's limit; default 0.9
+	Tables    float64       `json:"tables,omitempty"`     // of ETS, part of the VM's limit; default 0.9
+	Files     float64       `json:"files,omitempty"`      // open ones, part of the limit; default 0.9
+}
+
+// Defaulted fills what is not set.
+func (t Thresholds) Defaulted() Thresholds {
+	t.RoundTrip = cmp.Or(t.RoundTrip, 100*time.Millisecond)
+	t.ClockSkew = cmp.Or(t.ClockSkew, 2*time.Second)
+	t.RunQueue = cmp.Or(t.RunQueue, 10)
+	t.Load = cmp.Or(t.Load, 0.95)
+	for _, part := range []*float64{&t.Memory, &t.Processes, &t.Ports, &t.Atoms, &t.Tables, &t.Files} {
+		*part = cmp.Or(*part, 0.9)
+	}
+	return t
+}
+
+// Problems says what is wrong with a threshold, by its key.
+func (t Thresholds) Problems() map[string]string {
+	problems := map[string]string{}
+	for key, part := range map[string]float64{
+		"load": t.Load, "memory": t.Memory, "processes": t.Processes, "ports": t.Ports,
+		"atoms": t.Atoms, "tables": t.Tables, "files": t.Files,
+	} {
+		if !(part >= 0 && part <= 1) { // NaN too
+			problems[key] = fmt.Sprintf("%g is no part of a limit: from 0 to 1", part)
+		}
+	}
+	for key, d := range map[string]time.Duration{"round_trip": t.RoundTrip, "clock_skew": t.ClockSkew} {
+		if d < 0 {
+			problems[key] = fmt.Sprintf("%s is negative", d)
+		}
+	}
+	if !(t.RunQueue >= 0) {
+		problems["run_queue"] = fmt.Sprintf("%g is negative", t.RunQueue)
+	}
+	return problems
+}

@@ -1,0 +1,126 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator/health"
+)
+
+// httpCheckTimeout is that of [Spec].HTTPCheck.
+const httpCheckTimeout = 2 * time.Second
+
+// ownChecks runs a cluster's own checks.
+type ownChecks struct {
+	spec  Spec
+	at    *site
+	eng   Engine
+	clean func(string) string // takes secrets out of text
+}
+
+// of lists the checks of a node, [Spec].HTTPCheck first.
+func (o ownChecks) of(node string) []Check {
+	var checks []Check
+	if o.spec.HTTPCheck != "" && o.spec.HTTPPort >= 0 {
+		checks = append(checks, Check{Name: "HTTP check " + o.spec.HTTPCheck, HTTP: o.spec.HTTPCheck, Timeout: httpCheckTimeout})
+	}
+	for _, k := range o.spec.Checks {
+		if k.on(node) {
+			checks = append(checks, k)
+		}
+	}
+	return checks
+}
+
+// run does one check on one node. A check that cannot be done has crashed.
+func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (result health.Outcome) {
+	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, k.timeout())
+	defer cancel()
+	defer func() {
+		if why := recover(); why != nil {
+			result = health.Outcome{Failure: fmt.Sprintf("the check itself crashed: %v", why), Crashed: true}
+		}
+		if result.Failure != "" && limited.Err() != nil && ctx.Err() == nil {
+			result.Failure, result.Crashed = fmt.Sprintf("no result within %s", k.timeout()), false
+		}
+		result.Name, result.Took = k.String(), time.Since(began)
+		result.Failure, result.Hint = o.clean(result.Failure), o.clean(result.Hint)
+	}()
+	switch {
+	case k.HTTP != "":
+		return o.http(limited, k, node)
+	case k.RPC != "":
+		return o.rpc(limited, k, node, conn)
+	}
+	return o.exec(limited, k, node)
+}
+
+func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcome {
+	if err := httpCheck(ctx, o.at.httpAddr(node), k.HTTP); err != nil {
+		return health.Outcome{
+			Failure: err.Error(),
+			Hint:    fmt.Sprintf("the application must listen on port $PORT (%d) of every address, and answer %s with 2xx or 3xx", o.spec.HTTPPort, k.HTTP),
+		}
+	}
+	return health.Outcome{}
+}
+
+func (o ownChecks) rpc(ctx context.Context, k Check, node string, conn link) health.Outcome {
+	hint := fmt.Sprintf("try it: beamyard rpc %s/%s '%s'", o.spec.Name, node, strings.ReplaceAll(k.RPC, "'", `'\''`))
+	reply, err := conn.Call(ctx, "Elixir.Code", "eval_string", evaluator,
+		erldist.List{erldist.Tuple{erldist.Atom("code"), k.RPC}})
+	if err != nil {
+		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}
+	}
+	value, err := evalResult(node, reply)
+	var raised *EvalError
+	switch {
+	case errors.As(err, &raised):
+		return health.Outcome{Failure: shortened(raised.Text, 200), Hint: hint}
+	case err != nil:
+		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}
+	case k.Expect == "" && (value == "nil" || value == "false"):
+		return health.Outcome{Failure: "it is " + value, Hint: hint}
+	case k.Expect != "" && value != strings.TrimSpace(k.Expect):
+		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", shortened(value, 200), k.Expect), Hint: hint}
+	}
+	return health.Outcome{}
+}
+
+func (o ownChecks) exec(ctx context.Context, k Check, node string) health.Outcome {
+	container := o.spec.names().Container(node)
+	hint := fmt.Sprintf("try it: docker exec %s %s", container, shellWords(k.Exec))
+	result, err := o.eng.Exec(ctx, container, k.Exec)
+	switch {
+	case err != nil:
+		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}
+	case result.ExitCode != 0:
+		said := strings.TrimSpace(result.Stderr)
+		if said == "" {
+			said = strings.TrimSpace(result.Stdout)
+		}
+		failure := fmt.Sprintf("exit code %d", result.ExitCode)
+		if said != "" {
+			failure += ": " + shortened(said, 200)
+		}
+		return health.Outcome{Failure: failure, Hint: hint}
+	}
+	return health.Outcome{}
+}
+
+// shellWords is a command as a shell takes it.
+func shellWords(command []string) string {
+	words := make([]string, len(command))
+	for i, w := range command {
+		if w == "" || strings.ContainsAny(w, " \t\n'\"\\$`|&;<>()*?[]{}~#!") {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words[i] = w
+	}
+	return strings.Join(words, " ")
+}

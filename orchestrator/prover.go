@@ -1,0 +1,121 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator/health"
+)
+
+const (
+	// execEvery bounds how often an exec check is tried: each costs the engine
+	// some 50 ms of work.
+	execEvery = 250 * time.Millisecond
+	// mendEvery is how often a node that fails a proof at rest is asked again.
+	mendEvery = 500 * time.Millisecond
+)
+
+// prover asks one run of one node, over one link, for what makes it Ready or
+// Degraded: the checks that gate of those that package health makes. Its probe
+// owns it.
+type prover struct {
+	c    *Cluster
+	r    report
+	conn link
+	own  ownChecks
+
+	settled  bool // it was proven once: from now on its limits are looked at too
+	thorough bool // the checks that are not repeated at rest are due
+	last     *health.Sample
+	execs    map[string]execTry
+}
+
+// execTry is the last attempt of an exec check.
+type execTry struct {
+	at      time.Time
+	outcome health.Outcome
+}
+
+func (c *Cluster) newProver(r report, conn link) *prover {
+	return &prover{c: c, r: r, conn: conn, own: c.ownChecks(), thorough: true, execs: map[string]execTry{}}
+}
+
+func (c *Cluster) ownChecks() ownChecks {
+	return ownChecks{spec: c.spec, at: c.site, eng: c.eng, clean: c.clean}
+}
+
+// check asks the node; "" is a pass.
+func (p *prover) check(ctx context.Context) (reason, hint string) {
+	sample, err := p.sample(ctx)
+	if err != nil {
+		return fmt.Sprintf("asking for its applications failed: %v", err), ""
+	}
+	if failed, ok := p.judge(sample, nil); ok {
+		p.thorough = p.thorough || failed.Group == health.Operations
+		if p.settled {
+			hint = failed.Suggestion
+		} // else the cluster may be gone before a command is typed
+		return failed.Means, hint
+	}
+	var outcomes []health.Outcome
+	for _, k := range p.own.of(p.r.node) {
+		if k.RPC == "" && !p.thorough {
+			continue
+		}
+		o := p.try(ctx, k)
+		outcomes = append(outcomes, o)
+		if o.Failure != "" {
+			break
+		}
+	}
+	if failed, ok := p.judge(sample, outcomes); ok {
+		p.thorough = true
+		return failed.Means, outcomes[len(outcomes)-1].Hint
+	}
+	p.settled, p.thorough = true, false
+	return "", ""
+}
+
+// sample is a light one while the node boots, when thirty of them share a
+// machine, and a full one at rest.
+func (p *prover) sample(ctx context.Context) (health.Sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if p.settled {
+		s, err := health.Take(ctx, p.conn, health.Ask{Since: p.last})
+		if err == nil {
+			p.last = &s
+			p.c.links.note(p.r, s)
+		}
+		if rpc := (*erldist.RPCError)(nil); !errors.As(err, &rpc) {
+			return s, err
+		} // a node that cannot interpret it is still proven by the rest
+	}
+	return health.Glance(ctx, p.conn)
+}
+
+// judge says which check keeps the node from being Ready, if any.
+func (p *prover) judge(s health.Sample, own []health.Outcome) (health.Check, bool) {
+	spec := p.c.site.spec
+	seen := health.Seen{Name: p.r.node, Node: spec.names().Node(p.r.node), Sample: &s, Own: own}
+	return health.Judge(
+		health.Observation{Time: s.Time, Nodes: []health.Seen{seen}},
+		health.Expectations{Cluster: spec.Name, App: spec.App}, spec.Health,
+	).FirstFailed(health.Connectivity, health.Operations, health.Resources)
+}
+
+// try runs a check, or repeats what a command said a moment ago.
+func (p *prover) try(ctx context.Context, k Check) health.Outcome {
+	if len(k.Exec) == 0 {
+		return p.own.run(ctx, k, p.r.node, p.conn)
+	}
+	if last, ok := p.execs[k.String()]; ok && time.Since(last.at) < execEvery {
+		return last.outcome
+	}
+	o := p.own.run(ctx, k, p.r.node, p.conn)
+	p.execs[k.String()] = execTry{time.Now(), o}
+	return o
+}
