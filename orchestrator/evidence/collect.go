@@ -45,6 +45,9 @@ const (
 	// askTime bounds each question to the supervisor or the engine: where one
 	// hangs, the others are still asked.
 	askTime = 5 * time.Second
+	// statusTime bounds the first of them. A supervisor has the answer at hand: one
+	// that needs longer hangs.
+	statusTime = 2 * time.Second
 	// maxDump is how much of a crash dump is kept. One of an idle Elixir node has
 	// 4 MB.
 	maxDump = 64 << 20
@@ -117,6 +120,8 @@ func (c *collector) askSupervisor(ctx context.Context) bool {
 	}
 	var st orchestrator.Status
 	if !c.part(ctx, "what the supervisor knows", func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, statusTime)
+		defer cancel()
 		st, err = c.Cluster.Status(ctx)
 		return err
 	}) {
