@@ -102,7 +102,7 @@ func (b *Bundle) Close() error {
 // Name is what a bundle's folder is called where nobody says otherwise:
 // "beamyard-demo-20260131-120000", in UTC.
 func (b *Bundle) Name() string {
-	return fmt.Sprintf("beamyard-%s-%s", cmp.Or(filepath.Base(b.Cluster), "cluster"), b.At.UTC().Format("20060102-150405"))
+	return fmt.Sprintf("beamyard-%s-%s", filepath.Base(cmp.Or(b.Cluster, "cluster")), b.At.UTC().Format("20060102-150405"))
 }
 
 // each calls fn with every file, by name.

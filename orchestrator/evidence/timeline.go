@@ -42,7 +42,7 @@ const (
 
 // Timeline merges what happened and what was printed around it, by time: every
 // event, every journal entry, and the output lines from 2 s before to 1 s after
-// one of them, each once. A node's nodeups (or nodedowns of one reason) within
+// one of them, each once but for empty ones. A node's nodeups (or nodedowns of one reason) within
 // 100 ms stand in one line. Times are UTC.
 func Timeline(events []orchestrator.Event, journal []orchestrator.JournalEntry, lines []orchestrator.Line) string {
 	rows := entries(events, journal)
@@ -52,7 +52,7 @@ func Timeline(events []orchestrator.Event, journal []orchestrator.JournalEntry, 
 	}
 	rows = grouped(rows)
 	for _, l := range lines {
-		if near(times, l.Time) {
+		if near(times, l.Time) && strings.TrimSpace(l.Text) != "" { // Elixir's Logger begins each message with an empty line
 			rows = append(rows, row{at: l.Time, rank: rankLine, source: string(l.Stream), node: l.Node, text: l.Text})
 		}
 	}

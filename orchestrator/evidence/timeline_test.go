@@ -109,7 +109,7 @@ func TestTimeline(t *testing.T) {
 			name:   "every text is one plain line",
 			events: []orchestrator.Event{{Time: ms(0).In(time.FixedZone("", 3600)), Text: "giving up:\n  n1\n"}},
 			lines: []orchestrator.Line{
-				line(1, "node-with-a-name", orchestrator.Stdout, "\x1b[31mred\x1b[0m\a\r"), line(2, "n1", orchestrator.Stderr, "  "),
+				line(1, "node-with-a-name", orchestrator.Stdout, "\x1b[31mred\x1b[0m\a\r"), line(2, "n1", orchestrator.Stderr, "  "), line(2, "n1", orchestrator.Stderr, "\x1b[0m"),
 				line(3, "n1", orchestrator.Stdout, strings.Repeat("x", maxText-1)+"öö"),
 			},
 			want: []string{

@@ -17,6 +17,11 @@ import (
 // This file writes bundles: beside their place at first, so that a bundle which
 // is there is whole.
 
+// cannot says what to do about a place that cannot be written to.
+func (b *Bundle) cannot(err error) error {
+	return orchestrator.WithHint(fmt.Errorf("write evidence: %w", err), "write it elsewhere: beamyard export %s", filepath.Join(os.TempDir(), b.Name()))
+}
+
 // WriteDir writes the bundle as a folder of mode 0700: all of it, or nothing. A
 // folder that has something in it already is an error.
 func (b *Bundle) WriteDir(dir string) (err error) {
@@ -25,7 +30,7 @@ func (b *Bundle) WriteDir(dir string) (err error) {
 	case err == nil && len(entries) > 0:
 		return orchestrator.WithHint(fmt.Errorf("write evidence: %s is not empty", dir), "name another folder: beamyard export %s", filepath.Join(dir, b.Name()))
 	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return orchestrator.WithHint(fmt.Errorf("write evidence: %w", err), "name a folder that does not exist yet: beamyard export %s", b.Name())
+		return b.cannot(err)
 	}
 	there := err == nil
 	beside := filepath.Dir(filepath.Clean(dir))
@@ -33,15 +38,15 @@ func (b *Bundle) WriteDir(dir string) (err error) {
 		beside = dir // it may be a mount point, or the folder that we are in
 	}
 	if err := os.MkdirAll(beside, 0o700); err != nil {
-		return fmt.Errorf("write evidence: %w", err)
+		return b.cannot(err)
 	}
 	tmp, err := os.MkdirTemp(beside, ".beamyard-evidence-")
 	if err != nil {
-		return fmt.Errorf("write evidence: %w", err)
+		return b.cannot(err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("write evidence: %w", err), os.RemoveAll(tmp))
+			err = errors.Join(b.cannot(err), os.RemoveAll(tmp))
 		}
 	}()
 	if err := b.each(func(name string, p part, _ int64, content io.Reader) error {
@@ -75,7 +80,7 @@ func writeFile(path string, modified time.Time, content io.Reader) error {
 // where it is missing, and returns its path.
 func (b *Bundle) Leave(in string) (path string, err error) {
 	if err := os.MkdirAll(in, 0o700); err != nil {
-		return "", fmt.Errorf("write evidence: %w", err)
+		return "", b.cannot(err)
 	}
 	for i := 1; ; i++ {
 		path = filepath.Join(in, b.Name())
@@ -90,7 +95,7 @@ func (b *Bundle) Leave(in string) (path string, err error) {
 			}
 			return path, nil
 		case !errors.Is(err, os.ErrExist) || i == 1000:
-			return "", fmt.Errorf("write evidence: %w", err)
+			return "", b.cannot(err)
 		}
 	}
 }
@@ -103,15 +108,15 @@ func (b *Bundle) WriteTarGz(file string) (err error) {
 		return orchestrator.WithHint(fmt.Errorf("write evidence: %s exists", file), "name another file: beamyard export %s.tar.gz", b.Name())
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("write evidence: %w", err)
+		return b.cannot(err)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".beamyard-evidence-") // mode 0600
 	if err != nil {
-		return fmt.Errorf("write evidence: %w", err)
+		return b.cannot(err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("write evidence: %w", err), os.Remove(tmp.Name()))
+			err = errors.Join(b.cannot(err), os.Remove(tmp.Name()))
 		}
 	}()
 	folder := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(file), ".tar.gz"), ".tgz")
