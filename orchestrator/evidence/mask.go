@@ -112,8 +112,8 @@ func (m *mask) json(data []byte) []byte {
 		data = rest
 		var text string
 		key := bytes.HasPrefix(bytes.TrimLeft(rest, " \n"), []byte(":"))
-		if clean := ""; !key && json.Unmarshal(literal, &text) == nil {
-			if clean = m.string(text); clean != text {
+		if !key && json.Unmarshal(literal, &text) == nil {
+			if clean := m.string(text); clean != text {
 				literal = bytes.TrimSpace(encode(clean, ""))
 			}
 		}
@@ -201,7 +201,7 @@ func (m *mask) copy(w io.Writer, r io.Reader, limit int64) (more bool, err error
 			held = append(held[:0], held[out:]...)
 		}
 		switch {
-		case err == io.EOF: //nolint:errorlint // io.Reader's contract: EOF is returned as it is
+		case err == io.EOF:
 			if limited.N > 0 {
 				return false, nil
 			}

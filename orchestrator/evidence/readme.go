@@ -3,6 +3,7 @@ package evidence
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // files say what is in a bundle, in the order in which they are best read.
@@ -42,6 +43,9 @@ func (c *collector) tellReader() {
 		b.WriteString("The engine had nothing of it: it failed before a node was created, or was removed.\n")
 	case !c.answers:
 		b.WriteString("Nobody supervised it: this is what the engine alone knows, and its last 256 events.\n")
+	}
+	if off := c.ahead.Round(100 * time.Millisecond); off.Abs() >= time.Second {
+		fmt.Fprintf(&b, "The engine's clock is %s ahead of ours (- is behind): its events and the nodes' output are told by it.\n", off)
 	}
 	b.WriteString("\nRead from the top:\n\n")
 	for _, f := range files {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -192,44 +191,6 @@ func streamText(lines []orchestrator.Line, node string, stream orchestrator.Stre
 	return b.String()
 }
 
-// inspection is nodes/NAME/inspect.json.
-type inspection struct {
-	Status orchestrator.NodeStatus `json:"status"`
-	Engine *containerView          `json:"engine"` // null: the engine has or told none
-}
-
-// containerView is a container as the engine shows it.
-type containerView struct {
-	ID       string                    `json:"id"`
-	Name     string                    `json:"name"`
-	Image    string                    `json:"image"`
-	Created  time.Time                 `json:"created"`
-	Networks []string                  `json:"networks"`
-	IP       netip.Addr                `json:"ip,omitzero"`
-	Ports    []orchestrator.PortStatus `json:"ports"`
-	Labels   map[string]string         `json:"labels"`
-
-	Status     string    `json:"status"`
-	PID        int       `json:"pid"`
-	ExitCode   int       `json:"exit_code"`
-	OOMKilled  bool      `json:"oom_killed"`
-	Error      string    `json:"error"`
-	StartedAt  time.Time `json:"started_at,omitzero"`
-	FinishedAt time.Time `json:"finished_at,omitzero"`
-}
-
-func engineView(c orchestrator.Container) *containerView {
-	var ports []orchestrator.PortStatus
-	for _, p := range c.Ports {
-		ports = append(ports, orchestrator.PortStatus{Container: int(p.Container), HostIP: p.HostIP, Host: int(p.Host)})
-	}
-	return &containerView{
-		ID: c.ID, Name: c.Name, Image: c.Image, Created: c.Created, Networks: c.Networks, IP: c.IP, Ports: ports, Labels: c.Labels,
-		Status: c.State.Status, PID: c.State.PID, ExitCode: c.State.ExitCode, OOMKilled: c.State.OOMKilled, Error: c.State.Error,
-		StartedAt: c.State.StartedAt, FinishedAt: c.State.FinishedAt,
-	}
-}
-
 // tellEngine keeps what the engine says of itself. How far its clock is off
 // matters to who reads the timeline.
 func (c *collector) tellEngine(ctx context.Context) {
@@ -238,10 +199,13 @@ func (c *collector) tellEngine(ctx context.Context) {
 		return
 	}
 	c.part(ctx, "engine.json", func(ctx context.Context) error {
+		asked := time.Now()
 		info, err := c.Engine.Info(ctx)
 		if err != nil {
 			return err
 		}
+		told := time.Now()
+		c.ahead = info.Time.Sub(asked.Add(told.Sub(asked) / 2))
 		c.json("engine.json", struct {
 			ID         string    `json:"id"`
 			Version    string    `json:"version"`
@@ -253,7 +217,7 @@ func (c *collector) tellEngine(ctx context.Context) {
 			MTU        string    `json:"mtu,omitempty"`
 			Time       time.Time `json:"time"`
 			OurTime    time.Time `json:"our_time"`
-		}{info.ID, info.Version, info.APIVersion, info.Endpoint, info.Local, info.Host, info.CPUs, info.MTU, info.Time.UTC(), time.Now().UTC()})
+		}{info.ID, info.Version, info.APIVersion, info.Endpoint, info.Local, info.Host, info.CPUs, info.MTU, info.Time.UTC(), told.UTC()})
 		return nil
 	})
 }
