@@ -39,6 +39,7 @@ func spec(nodes int) orchestrator.Spec {
 // crash is a VM that says too much and ends.
 func crash(_ context.Context, p *enginetest.Process) int {
 	fmt.Fprintln(p.Stdout, "booting with", token)
+	fmt.Fprintln(p.Stdout, strings.Repeat("x", 495)+cookie) // where the timeline cuts
 	fmt.Fprintln(p.Stderr, "no pool for", cookie)
 	p.WriteFile("/tmp/erl_crash.dump", []byte("=erl_crash_dump:0.5\nSlogan: no pool\nA15:"+cookie+"\n=end\n"))
 	return 1
@@ -145,6 +146,9 @@ func TestEvidenceOfAFailure(t *testing.T) {
 	has(t, files, "timeline.txt", " engine    n2    die (exit 1)\n", " stderr    n2    no pool for [secret]\n", " beamyard  -     giving up: a node failed\n")
 	if strings.Contains(files["README.txt"], "could not be collected") {
 		t.Error(files["README.txt"])
+	}
+	if strings.Contains(files["timeline.txt"], "x"+cookie[:3]) {
+		t.Error("the timeline shows how a secret begins")
 	}
 }
 
