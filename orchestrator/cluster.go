@@ -34,8 +34,9 @@ type Options struct {
 	// OnFailure is called once when the cluster fails: it could not be prepared,
 	// it did not form, or a node failed for good under OnFailed "stop-cluster".
 	// Nothing of it is stopped, removed or restarted before it returns; c answers
-	// as ever. It must return when ctx ends, after 15 s, or when somebody asks for
-	// the end meanwhile. An interrupted cluster did not fail. Nil: nobody looks.
+	// as ever. ctx ends after 15 s, or with a cluster that somebody takes down
+	// meanwhile, and OnFailure must return then. An interrupted cluster did not
+	// fail. Nil: nobody looks.
 	OnFailure func(ctx context.Context, c *Cluster, cause error)
 
 	// dial opens a distribution connection; nil is [erldist.Dialer].

@@ -15,9 +15,9 @@ import (
 )
 
 // engineHistory is what happened on the in-memory engine, as "n1 start".
-func (w *world) engineHistory() []string {
+func (w *world) engineHistory(ctx context.Context) []string {
 	var told []string
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
 	_ = w.eng.Events(ctx, time.Unix(0, 0), nil, func() {}, func(e orchestrator.ContainerEvent) {
 		told = append(told, e.Labels[orchestrator.LabelNode]+" "+e.Action)
@@ -47,7 +47,7 @@ func TestTheHookLooksBeforeAnythingIsStopped(t *testing.T) {
 						t.Errorf("the cause is %v", cause)
 					}
 					time.Sleep(5 * time.Second) // a long look
-					during = w.engineHistory()
+					during = w.engineHistory(ctx)
 					st, err := c.Status(ctx)
 					if n, _ := st.Node("n1"); err != nil || n.State != orchestrator.Starting && n.State != orchestrator.Ready {
 						t.Errorf("n1 is %s, %v", n.State, err)
@@ -67,7 +67,7 @@ func TestTheHookLooksBeforeAnythingIsStopped(t *testing.T) {
 				if strings.Contains(fmt.Sprint(during), "n1 kill") || slices.Contains(during, "n3 destroy") {
 					t.Errorf("before the look ended: %v", during)
 				}
-				if after := w.engineHistory(); !slices.Contains(after, "n1 kill") {
+				if after := w.engineHistory(t.Context()); !slices.Contains(after, "n1 kill") {
 					t.Errorf("n1 was never stopped: %v", after)
 				}
 				if err == nil || strings.Count(err.Error(), "run 1 boots") > 3 {

@@ -56,6 +56,12 @@
 // changed, so no counter is kept in them. Whatever else a dead keeper left is
 // removed, by package watchdog at once, by the next Run (sweep), or by [Prune].
 //
+// # Failure
+//
+// A cluster that failed is shown to [Options].OnFailure before anything of it is
+// stopped or removed (collect.go): package evidence then finds all of it in place.
+// The journal (journal.go) has what others told meanwhile; see [Controller].Journal.
+//
 // # Threads
 //
 //   - loop, on Run's caller: owns the supervisor and the probes' cancel
@@ -65,8 +71,9 @@
 //     which it shows to others through links. Ended by the loop (actForget).
 //   - follow, one for each run of a node: reads its output into its rings, and
 //     ends by itself when all is read.
-//   - launch, stop, inspect, autopsy, connect, sweep, compare: one goroutine for
-//     each action, ended by its own deadline or by Run's end.
+//   - launch, stop, inspect, autopsy, collect, connect, sweep, compare: one goroutine
+//     for each action (and one for the hook of collect), ended by its own deadline or
+//     by Run's end.
 //   - users' goroutines: read the published [Status], the event log and the
 //     rings, and post commands to the mailbox.
 //

@@ -136,21 +136,3 @@ func nodeEnv(s Spec, i int) []string {
 	}
 	return list
 }
-
-// redactor replaces the values that must not be printed. See [Spec.Secrets].
-func redactor(s Spec) *strings.Replacer {
-	pairs := []string{}
-	add := func(value string) {
-		if len(value) >= 4 { // shorter ones would garble unrelated text
-			pairs = append(pairs, value, "[secret]")
-		}
-	}
-	add(s.Cookie)
-	for _, key := range s.Secrets {
-		add(s.Env[key])
-		for _, n := range s.Nodes {
-			add(n.Env[key])
-		}
-	}
-	return strings.NewReplacer(pairs...)
-}

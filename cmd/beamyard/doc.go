@@ -15,14 +15,14 @@
 //	supervise  the command's own process, for a cluster that has none any more;
 //	           Ctrl-C leaves the nodes
 //
-//	up -d ──spec as JSON──▶ stdin  supervise  stdout ──null | error──▶ up -d
+//	up -d ──spec as JSON──▶ stdin  supervise  stdout ──report, JSON──▶ up -d
 //	                               stderr ──▶ <cluster>.log, beside the socket
 //
-// The child reports once, on its stdout: null when the cluster is Ready, or the
-// error that ended it, typed (see package control), so that `up -d` prints and
-// exits as if it had done the work itself. An end without a report is a crash:
-// then the log's last lines are shown. Meanwhile the parent draws its progress
-// from the control socket, as any other command could.
+// The child reports once, on its stdout: no error when the cluster is Ready, or the
+// error that ended it, typed (see package control), and where its evidence is, so
+// that `up -d` prints and exits as if it had done the work itself. An end without
+// a report is a crash: then the log's last lines are shown. Meanwhile the parent
+// draws its progress from the control socket, as any other command could.
 //
 // Commands look for a cluster's socket first and fall back on the labels of its
 // containers where no supervisor answers.

@@ -32,6 +32,7 @@ type cli struct {
 	Kill       killCmd    `cmd:"" help:"Send nodes a signal, as a crash: the restart policy decides what follows."`
 	RPC        rpcCmd     `cmd:"" name:"rpc" help:"Evaluate an Elixir expression on a node."`
 	Inspect    inspectCmd `cmd:"" help:"Show everything known of a node."`
+	Export     exportCmd  `cmd:"" help:"Write everything that tells how a cluster is, or why it failed, into one folder."`
 	Prune      pruneCmd   `cmd:"" help:"Remove what clusters of dead processes left behind."`
 	VersionCmd versionCmd `cmd:"" name:"version" help:"Print the version."`
 

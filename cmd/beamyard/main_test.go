@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -198,6 +199,33 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"envsubst": func(ts *testscript.TestScript, neg bool, args []string) {
 		text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+	},
+	// nowhere TEXT DIR: no file in or below the folder has the text.
+	"nowhere": func(ts *testscript.TestScript, neg bool, args []string) {
+		files := 0
+		ts.Check(filepath.WalkDir(ts.MkAbs(args[1]), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			files++
+			data, err := os.ReadFile(path)
+			if strings.Contains(string(data), args[0]) {
+				ts.Fatalf("%s has %q", path, args[0])
+			}
+			return err
+		}))
+		if files == 0 {
+			ts.Fatalf("%s has no file", args[1])
+		}
+	},
+	// only DIR VAR: the folder has one entry, whose path is put into $VAR.
+	"only": func(ts *testscript.TestScript, neg bool, args []string) {
+		entries, err := os.ReadDir(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if len(entries) != 1 {
+			ts.Fatalf("%s has %v", args[0], entries)
+		}
+		ts.Setenv(args[1], filepath.Join(ts.MkAbs(args[0]), entries[0].Name()))
 	},
 	// plain FILE: no control codes in it.
 	"plain": func(ts *testscript.TestScript, neg bool, args []string) {

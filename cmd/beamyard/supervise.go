@@ -32,8 +32,12 @@ background: beamyard up NAME -d.`
 
 // Run keeps a cluster until it is taken down. SIGTERM ends only the supervision.
 func (c *superviseCmd) Run(ctx context.Context, a *app) error {
+	w, err := newWitness(a)
+	if err != nil {
+		return err
+	}
 	if !c.Request {
-		return c.adopt(ctx, a)
+		return c.adopt(ctx, a, w)
 	}
 	// The report goes to a parent that may be gone.
 	pipe := make(chan os.Signal, 1)
@@ -43,13 +47,13 @@ func (c *superviseCmd) Run(ctx context.Context, a *app) error {
 	var once sync.Once
 	report := func(err error) {
 		once.Do(func() {
-			_, _ = a.out.Write(control.EncodeError(err)) // who asked may have gone
+			_, _ = a.out.Write(encodeReport(err, w.where())) // who asked may have gone
 			if closer, ok := a.out.w.(io.Closer); ok {
 				closer.Close() // the end of the report, for who reads it
 			}
 		})
 	}
-	err := c.supervise(ctx, a, report)
+	err = c.supervise(ctx, a, w, report)
 	if err == nil && ctx.Err() != nil {
 		err = errInterrupted
 	}
@@ -57,7 +61,7 @@ func (c *superviseCmd) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-func (c *superviseCmd) supervise(ctx context.Context, a *app, report func(error)) error {
+func (c *superviseCmd) supervise(ctx context.Context, a *app, w *witness, report func(error)) error {
 	var req superviseRequest
 	if err := json.NewDecoder(a.in).Decode(&req); err != nil {
 		return usagef("beamyard supervise NAME", "supervise --request reads a spec from stdin: %v", err)
@@ -67,11 +71,11 @@ func (c *superviseCmd) supervise(ctx context.Context, a *app, report func(error)
 		return err
 	}
 	defer eng.Close()
-	return c.keep(ctx, a, eng, req, report)
+	return c.keep(ctx, a, w, eng, req, report)
 }
 
 // adopt supervises what the labels tell of.
-func (c *superviseCmd) adopt(ctx context.Context, a *app) error {
+func (c *superviseCmd) adopt(ctx context.Context, a *app, w *witness) error {
 	eng, err := a.engine(ctx)
 	if err != nil {
 		return err
@@ -84,7 +88,7 @@ func (c *superviseCmd) adopt(ctx context.Context, a *app) error {
 	if found.Orphaned() {
 		return orchestrator.WithHint(fmt.Errorf("%s was left behind by process %d, which kept it in the foreground", c.Name, found.Owner.PID), "remove it: beamyard down %s", c.Name)
 	}
-	err = c.keep(ctx, a, eng, superviseRequest{Spec: found.Spec, Adopt: true}, func(err error) {
+	err = c.keep(ctx, a, w, eng, superviseRequest{Spec: found.Spec, Adopt: true}, func(err error) {
 		if err == nil {
 			a.say("%s is supervised; Ctrl-C ends that and leaves its nodes", c.Name)
 		}
@@ -97,9 +101,9 @@ func (c *superviseCmd) adopt(ctx context.Context, a *app) error {
 }
 
 // keep supervises a cluster; report is told nil once it is Ready.
-func (c *superviseCmd) keep(ctx context.Context, a *app, eng orchestrator.Engine, req superviseRequest, report func(error)) error {
+func (c *superviseCmd) keep(ctx context.Context, a *app, w *witness, eng orchestrator.Engine, req superviseRequest, report func(error)) error {
 	req.Spec.Owner = orchestrator.Self(true)
-	cluster, err := orchestrator.New(req.Spec, eng, orchestrator.Options{Adopt: req.Adopt})
+	cluster, err := orchestrator.New(req.Spec, eng, orchestrator.Options{Adopt: req.Adopt, OnFailure: w.hook(eng)})
 	if err != nil {
 		return err
 	}
@@ -134,6 +138,7 @@ func (c *superviseCmd) keep(ctx context.Context, a *app, eng orchestrator.Engine
 		}
 	})
 	err = cluster.Run(ctx)
+	w.say()
 	cancel()
 	if err = errors.Join(err, <-served); err == nil && ctx.Err() == nil {
 		return control.RemoveLog(req.Spec.Name) // taken down: nothing of it stays

@@ -44,10 +44,21 @@ Examples:
 
 // Run brings a cluster up.
 func (c *upCmd) Run(ctx context.Context, a *app) error {
+	w, err := newWitness(a)
+	if err != nil {
+		return err
+	}
+	err = c.bringUp(ctx, a, w)
+	w.told(ctx, err)
+	return err
+}
+
+func (c *upCmd) bringUp(ctx context.Context, a *app, w *witness) error {
 	spec, err := c.spec()
 	if err != nil {
 		return err
 	}
+	w.knows(spec)
 	if err := spec.Validate(); err != nil {
 		return err
 	}
@@ -83,7 +94,8 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	u := &up{app: a, eng: eng, spec: spec, progress: p}
+	w.knows(spec)
+	u := &up{app: a, eng: eng, spec: spec, progress: p, witness: w}
 	switch {
 	case exists:
 		return u.again(ctx, found)
@@ -236,4 +248,5 @@ type up struct {
 	eng      orchestrator.Engine
 	spec     orchestrator.Spec
 	progress progress
+	witness  *witness
 }

@@ -47,7 +47,9 @@ func (u *up) detach(ctx context.Context, adopt bool) error {
 	select {
 	case report := <-c.report:
 		stopWatching()
-		if err := c.outcome(report); err != nil {
+		left, err := c.outcome(report)
+		u.witness.left(left)
+		if err != nil {
 			return err
 		}
 		ready = true
@@ -103,6 +105,9 @@ func (u *up) startSupervisor(adopt bool) (*child, error) {
 	cmd.Dir = "/"                                                    // the folder that we are in may go away
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), write, log
 	cmd.SysProcAttr = ownSession()
+	if u.witness.dir != "" { // ours may be relative to our folder
+		cmd.Env = append(os.Environ(), exportDir+"="+u.witness.dir)
+	}
 	if err := cmd.Start(); err != nil {
 		read.Close()
 		return nil, fmt.Errorf("start the supervisor: %w", err)
@@ -157,24 +162,44 @@ func (u *up) dialNew(ctx context.Context) *control.Client {
 	}
 }
 
+// superviseReport is what a supervisor writes to its stdout: once the cluster is
+// Ready, or with the error that ended it and where its evidence was left.
+type superviseReport struct {
+	Error    json.RawMessage `json:"error"` // see [control.EncodeError]
+	Evidence string          `json:"evidence,omitempty"`
+}
+
+func encodeReport(err error, evidence string) []byte {
+	data, jsonErr := json.Marshal(superviseReport{Error: control.EncodeError(err), Evidence: evidence})
+	if jsonErr != nil { // JSON and a string always encode
+		panic(jsonErr)
+	}
+	return data
+}
+
 // outcome reads a report. The process of one without it is over: what it
 // wrote last is all that is known.
-func (c *child) outcome(report []byte) error {
-	if decoded, err := control.DecodeError(report); err == nil {
+func (c *child) outcome(report []byte) (evidence string, err error) {
+	var r superviseReport
+	decoded, err := error(nil), json.Unmarshal(report, &r)
+	if err == nil {
+		decoded, err = control.DecodeError(r.Error)
+	}
+	if err == nil {
 		if decoded == nil {
-			return c.cmd.Process.Release()
+			return "", c.cmd.Process.Release()
 		}
 		_ = c.cmd.Wait() // its exit code says less than the report
 		if errors.Is(decoded, orchestrator.ErrClusterExists) {
-			return decoded // the log is that of who was faster
+			return r.Evidence, decoded // the log is that of who was faster
 		}
-		return errors.Join(decoded, os.Remove(c.log))
+		return r.Evidence, errors.Join(decoded, os.Remove(c.log))
 	}
-	err := c.cmd.Wait()
+	err = c.cmd.Wait()
 	said, _ := os.ReadFile(c.log) // without it, the exit alone is told
 	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
 	lines = lines[max(0, len(lines)-20):]
-	return orchestrator.WithHint(fmt.Errorf("the supervisor ended without a word (%w):\n  %s", noError(err), strings.Join(lines, "\n  ")),
+	return "", orchestrator.WithHint(fmt.Errorf("the supervisor ended without a word (%w):\n  %s", noError(err), strings.Join(lines, "\n  ")),
 		"its whole log: %s", c.log)
 }
 

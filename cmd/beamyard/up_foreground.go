@@ -22,7 +22,7 @@ func (u *up) foreground(ctx context.Context) error {
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
 
-	cluster, err := orchestrator.New(u.spec, u.eng, orchestrator.Options{BuildOutput: u.progress})
+	cluster, err := orchestrator.New(u.spec, u.eng, orchestrator.Options{BuildOutput: u.progress, OnFailure: u.witness.hook(u.eng)})
 	if err != nil {
 		return err
 	}

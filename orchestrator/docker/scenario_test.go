@@ -87,7 +87,8 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 		edit(&spec)
 	}
 	var build bytes.Buffer
-	c, err := orchestrator.New(spec, eng, orchestrator.Options{BuildOutput: &build})
+	w := &witness{t: t, eng: eng}
+	c, err := orchestrator.New(spec, eng, orchestrator.Options{BuildOutput: &build, OnFailure: w.hook()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +96,7 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 	r := &running{Cluster: c, t: t, eng: eng, name: spec.Name, cancel: cancel, result: make(chan error, 1)}
 	go func() { r.result <- c.Run(ctx) }()
 	t.Cleanup(func() {
+		w.leave(c)
 		cancel()
 		if err, ok := <-r.result; ok && err != nil && !t.Failed() {
 			t.Errorf("run of %s: %v", spec.Name, err)

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/evidence"
+)
+
+type exportCmd struct {
+	target
+	To string `arg:"" optional:"" name:"dir|file.tar.gz" help:"A folder that does not exist yet or is empty, or an archive (./beamyard-NAME-DATE-TIME)."`
+}
+
+func (exportCmd) Help() string {
+	return `One folder: README.txt says what is in it. timeline.txt is the place to begin: all
+that happened, in the order of time, with what nodes printed around it. The
+cookie and secret variables are masked, in crash dumps too. It works with and
+without a supervisor; the path is all that is printed on stdout.
+
+With BEAMYARD_EXPORT_DIR set, every up that fails leaves the same there, in a
+folder of its own, before anything is removed.
+
+Examples:
+  beamyard export                       into ./beamyard-demo-20260131-120000
+  beamyard export /tmp/demo.tar.gz -c demo`
+}
+
+// Run writes the evidence of a cluster.
+func (c *exportCmd) Run(ctx context.Context, a *app) error {
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	cluster, _, err := c.resolve(ctx, eng, "export", nil)
+	if err != nil {
+		return err
+	}
+	found, err := orchestrator.Find(ctx, eng, cluster)
+	if err != nil {
+		return err
+	}
+	b := collect(ctx, evidence.Source{Spec: found.Spec, Engine: eng})
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), b.Close())
+	}
+	path := c.To
+	if path == "" {
+		path = "./" + b.Name()
+	}
+	write := b.WriteDir
+	if strings.HasSuffix(path, ".tar.gz") || strings.HasSuffix(path, ".tgz") {
+		write = b.WriteTarGz
+	}
+	if err := errors.Join(write(path), b.Close()); err != nil {
+		return err
+	}
+	for _, m := range b.Missing {
+		a.say("left out: %s: %s", m.Part, m.Reason)
+	}
+	if a.json {
+		return a.printJSON(map[string]string{"path": path})
+	}
+	_, err = fmt.Fprintln(a.out, path)
+	return err
+}
+
+// collect collects the evidence of a cluster, by its supervisor where one
+// answers. The bundle is to be closed.
+func collect(ctx context.Context, src evidence.Source) *evidence.Bundle {
+	src.By = "beamyard " + buildVersion().Version
+	if src.Cluster == nil {
+		if client, err := control.Dial(ctx, src.Spec.Name); err == nil {
+			defer client.Close()
+			src.Cluster = client
+		}
+	}
+	return evidence.Collect(ctx, src)
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/evidence"
+)
+
+// exportDir is the environment variable that names the folder in which every
+// `up` that fails leaves its evidence.
+const exportDir = "BEAMYARD_EXPORT_DIR"
+
+// witness keeps the evidence of one `up`, once, where the environment asks for it.
+type witness struct {
+	a   *app
+	dir string // absolute; "": nobody wants any
+
+	mu     sync.Mutex
+	spec   orchestrator.Spec // what is known of it so far
+	tried  bool
+	path   string // where it was left; "" where it was not
+	failed error  // why not
+}
+
+func newWitness(a *app) (*witness, error) {
+	dir := os.Getenv(exportDir)
+	if dir == "" {
+		return &witness{a: a}, nil
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find folder %s: %w", os.Getenv(exportDir), err)
+	}
+	return &witness{a: a, dir: dir}, nil
+}
+
+// knows notes what is being brought up.
+func (w *witness) knows(spec orchestrator.Spec) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.spec = spec
+}
+
+// hook is what looks at a cluster that fails, nil where nobody wants that.
+func (w *witness) hook(eng orchestrator.Engine) func(context.Context, *orchestrator.Cluster, error) {
+	if w.dir == "" {
+		return nil
+	}
+	return func(ctx context.Context, c *orchestrator.Cluster, cause error) {
+		w.leave(ctx, evidence.Source{Spec: c.Spec(), Cause: cause, Cluster: c, Engine: eng})
+	}
+}
+
+func (w *witness) leave(ctx context.Context, src evidence.Source) {
+	b := collect(ctx, src)
+	path, err := b.Leave(w.dir)
+	err = errors.Join(err, b.Close())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tried, w.path, w.failed = true, path, err
+}
+
+// left notes what another process left.
+func (w *witness) left(path string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tried, w.path = path != "", path
+}
+
+// told says where the evidence of a failure is. One that nobody looked at yet,
+// because there was no cluster to tell of it, is looked at now. It changes
+// nothing of the failure.
+func (w *witness) told(ctx context.Context, err error) {
+	if w.dir == "" || err == nil || ctx.Err() != nil || errors.Is(err, errInterrupted) || exitCode(err) == exitUsage {
+		return // a command line that cannot be obeyed left nothing to look at
+	}
+	w.mu.Lock()
+	tried, spec := w.tried, w.spec
+	w.mu.Unlock()
+	if !tried {
+		const patience = 15 * time.Second
+		looking, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		src := evidence.Source{Spec: spec, Cause: err}
+		if eng, err := w.a.engine(looking); err == nil {
+			defer eng.Close()
+			src.Engine = eng
+		}
+		w.leave(looking, src)
+	}
+	w.say()
+}
+
+// where is what was left, "" where nothing was.
+func (w *witness) where() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.path
+}
+
+// say tells on stderr what was left.
+func (w *witness) say() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.path != "" {
+		w.a.say("evidence: %s", w.path)
+	}
+	if w.failed != nil {
+		w.a.say("evidence could not be kept: %v", w.failed)
+	}
+}

@@ -1,0 +1,99 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// This file asks who supervises the cluster, or, where nobody does, the engine.
+
+// askSupervisor asks whoever answers for the cluster. One that does not even
+// tell its status is left alone, and the engine asked in its place.
+func (c *collector) askSupervisor(ctx context.Context) bool {
+	if c.Cluster == nil {
+		return false
+	}
+	var st orchestrator.Status
+	if !c.part(ctx, "what the supervisor knows", func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, statusTime)
+		defer cancel()
+		st, err = c.Cluster.Status(ctx)
+		return err
+	}) {
+		return false
+	}
+	c.answers, c.status = true, &st
+	c.part(ctx, "events.jsonl", func(ctx context.Context) error {
+		return c.Cluster.Events(ctx, 0, false, func(e orchestrator.Event) error {
+			e.Text = c.mask.string(e.Text)
+			c.events = append(c.events, e)
+			return nil
+		})
+	})
+	c.part(ctx, "the journal (engine events, requests and nodedowns of timeline.txt)", func(ctx context.Context) (err error) {
+		c.journal, err = c.Cluster.Journal(ctx)
+		for i, j := range c.journal {
+			c.journal[i].Text = c.mask.string(j.Text)
+		}
+		return err
+	})
+	c.part(ctx, "the nodes' output", func(ctx context.Context) error {
+		return c.Cluster.Logs(ctx, orchestrator.LogQuery{}, c.takeLine)
+	})
+	return true
+}
+
+func (c *collector) takeLine(l orchestrator.Line) error {
+	l.Text = c.mask.string(l.Text)
+	c.lines = append(c.lines, l)
+	return nil
+}
+
+// askLabels finds what there is without a supervisor.
+func (c *collector) askLabels(ctx context.Context) {
+	if c.Engine == nil {
+		return
+	}
+	var found orchestrator.Found
+	var none error
+	if !c.part(ctx, "what the engine has of the cluster", func(ctx context.Context) (err error) {
+		found, err = orchestrator.Find(ctx, c.Engine, c.Spec.Name)
+		if errors.Is(err, orchestrator.ErrNoCluster) {
+			none, err = err, nil
+		}
+		return err
+	}) || none != nil {
+		return
+	}
+	c.mask = newMask(c.Spec, found.Spec)
+	c.status = &found.Status
+	if len(c.Spec.Nodes) == 0 {
+		c.Spec = found.Spec
+	}
+	c.part(ctx, "the nodes' output", func(ctx context.Context) error {
+		return orchestrator.ReadLogs(ctx, c.Engine, c.Spec.Name, orchestrator.LogQuery{}, c.takeLine)
+	})
+	c.keptEvents(ctx, found.Created)
+}
+
+// keptEvents reads the events that the engine itself still has: the last 256 of
+// everything that runs on it. It tells them at once, and then waits for more.
+func (c *collector) keptEvents(ctx context.Context, since time.Time) {
+	const quiet, longest = 300 * time.Millisecond, 3 * time.Second
+	reading, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	idle := time.AfterFunc(longest, cancel)
+	defer idle.Stop()
+	err := c.Engine.Events(reading, since, map[string]string{orchestrator.LabelCluster: c.Spec.Name},
+		func() { idle.Reset(quiet) },
+		func(e orchestrator.ContainerEvent) {
+			idle.Reset(quiet)
+			c.journal = append(c.journal, orchestrator.EngineEntry(e))
+		})
+	if reading.Err() == nil {
+		c.miss("the engine's events of timeline.txt", err)
+	}
+}

@@ -1,0 +1,140 @@
+package evidence
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bundle is collected evidence. Crash dumps wait in a folder for temporary
+// files, until [Bundle.Close].
+type Bundle struct {
+	Cluster string
+	At      time.Time
+	Missing []Missing // what could not be collected
+
+	mu    sync.Mutex
+	parts map[string]part // by path in the bundle, with slashes
+	dir   string          // of what is spooled; "" while nothing is
+}
+
+// Missing is a part that could not be collected.
+type Missing struct{ Part, Reason string }
+
+// part is a file: its text, or where it was spooled to.
+type part struct {
+	data     []byte
+	spooled  string
+	modified time.Time
+}
+
+func newBundle(cluster string, at time.Time) *Bundle {
+	return &Bundle{Cluster: cluster, At: at, parts: map[string]part{}}
+}
+
+func (b *Bundle) miss(m Missing) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Missing = append(b.Missing, m)
+}
+
+func (b *Bundle) add(name string, data []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parts[name] = part{data: data, modified: b.At}
+}
+
+// spool keeps a part that may be large. What was written before an error stays.
+func (b *Bundle) spool(name string, modified time.Time, fill func(io.Writer) error) error {
+	f, err := b.spoolFile()
+	if err != nil {
+		return err
+	}
+	err = errors.Join(fill(f), f.Close())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parts[name] = part{spooled: f.Name(), modified: modified}
+	return err
+}
+
+func (b *Bundle) spoolFile() (*os.File, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dir == "" {
+		dir, err := os.MkdirTemp("", "beamyard-evidence-") // mode 0700
+		if err != nil {
+			return nil, err
+		}
+		b.dir = dir
+	}
+	return os.CreateTemp(b.dir, "") // mode 0600
+}
+
+// count is how many files there are of a name, in which NAME stands for each node.
+func (b *Bundle) count(pattern string) int {
+	n := 0
+	for name := range b.parts {
+		dir, base := filepath.Split(name)
+		if name == pattern || strings.HasPrefix(dir, "nodes/") && pattern == "nodes/NAME/"+base {
+			n++
+		}
+	}
+	return n
+}
+
+// Close removes what waits for being written.
+func (b *Bundle) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dir == "" {
+		return nil
+	}
+	return os.RemoveAll(b.dir)
+}
+
+// Name is what a bundle's folder is called where nobody says otherwise:
+// "beamyard-demo-20260131-120000", in UTC.
+func (b *Bundle) Name() string {
+	return fmt.Sprintf("beamyard-%s-%s", filepath.Base(cmp.Or(b.Cluster, "cluster")), b.At.UTC().Format("20060102-150405"))
+}
+
+// each calls fn with every file, by name.
+func (b *Bundle) each(fn func(name string, p part, size int64, content io.Reader) error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var names []string
+	for name := range b.parts {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		p := b.parts[name]
+		if err := p.read(func(size int64, content io.Reader) error { return fn(name, p, size, content) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p part) read(fn func(size int64, content io.Reader) error) error {
+	if p.spooled == "" {
+		return fn(int64(len(p.data)), strings.NewReader(string(p.data)))
+	}
+	f, err := os.Open(p.spooled)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return fn(info.Size(), f)
+}

@@ -1,0 +1,203 @@
+package evidence
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// small is a bundle of a text and a dump.
+func small(t *testing.T) *Bundle {
+	t.Helper()
+	b := newBundle("demo", time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
+	b.add("README.txt", []byte("read me\n"))
+	dumped := time.Date(2026, 1, 31, 11, 0, 0, 0, time.UTC)
+	if err := b.spool("nodes/n1/erl_crash.dump", dumped, func(w io.Writer) error { _, err := io.WriteString(w, "dump"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(b.dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s stays: %v", b.dir, err)
+		}
+	})
+	return b
+}
+
+// tree lists a folder: "-rw------- README.txt 12:00: read me".
+func tree(t *testing.T, dir string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		if d.IsDir() {
+			all = append(all, fmt.Sprintf("%s %s", info.Mode(), rel))
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		all = append(all, fmt.Sprintf("%s %s %s: %s", info.Mode(), rel, info.ModTime().UTC().Format("15:04"), strings.TrimSpace(string(data))))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+var wholeTree = []string{
+	"drwx------ .",
+	"-rw------- README.txt 12:00: read me",
+	"drwx------ nodes",
+	"drwx------ nodes/n1",
+	"-rw------- nodes/n1/erl_crash.dump 11:00: dump",
+}
+
+func TestWriteDir(t *testing.T) {
+	b := small(t)
+	home := t.TempDir()
+	empty := filepath.Join(home, "empty")
+	if err := os.Mkdir(empty, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{filepath.Join(home, "new"), filepath.Join(home, "deep", "er"), empty} {
+		if err := b.WriteDir(dir); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(wholeTree, tree(t, dir)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", dir, diff)
+		}
+	}
+	t.Chdir(t.TempDir())
+	if err := b.WriteDir("."); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("README.txt"); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is there stays as it was, and nothing is left beside it.
+func TestAFolderThatIsNotEmptyIsLeftAlone(t *testing.T) {
+	b := small(t)
+	home := t.TempDir()
+	file := filepath.Join(home, "file")
+	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, home)
+	for _, dir := range []string{home, file, filepath.Join(file, "below")} {
+		err := b.WriteDir(dir)
+		var hint orchestrator.Hinter
+		if !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "beamyard export ") {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	if err := b.WriteTarGz(file); err == nil || !strings.Contains(err.Error(), "exists") {
+		t.Errorf("%v", err)
+	}
+	if err := b.WriteTarGz(filepath.Join(file, "below.tar.gz")); err == nil {
+		t.Error("an archive below a file")
+	}
+	if diff := cmp.Diff(before, tree(t, home)); diff != "" {
+		t.Errorf("it changed (-want +got):\n%s", diff)
+	}
+}
+
+// A bundle that cannot be written whole is not there at all.
+func TestHalfABundleIsNone(t *testing.T) {
+	b := small(t)
+	if err := os.Remove(b.parts["nodes/n1/erl_crash.dump"].spooled); err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	if err := b.WriteDir(filepath.Join(home, "dir")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("WriteDir: %v", err)
+	}
+	if err := b.WriteTarGz(filepath.Join(home, "file.tar.gz")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("WriteTarGz: %v", err)
+	}
+	if _, err := b.Leave(home); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Leave: %v", err)
+	}
+	if diff := cmp.Diff([]string{tree(t, home)[0]}, tree(t, home)); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+}
+
+func TestWriteTarGz(t *testing.T) {
+	b := small(t)
+	file := filepath.Join(t.TempDir(), "deep", "demo.tar.gz")
+	if err := b.WriteTarGz(file); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	packed, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for archive := tar.NewReader(packed); ; {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, fmt.Sprintf("%s %s %s: %s", h.FileInfo().Mode(), h.Name, h.ModTime.UTC().Format("15:04"), strings.TrimSpace(string(data))))
+	}
+	want := []string{"-rw------- demo/README.txt 12:00: read me", "-rw------- demo/nodes/n1/erl_crash.dump 11:00: dump"}
+	if diff := cmp.Diff(want, all); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if others, err := os.ReadDir(filepath.Dir(file)); err != nil || len(others) != 1 {
+		t.Errorf("beside it: %v, %v", others, err)
+	}
+}
+
+// Bundles of one second do not share a folder.
+func TestLeave(t *testing.T) {
+	b := small(t)
+	home := filepath.Join(t.TempDir(), "not", "there", "yet")
+	for _, name := range []string{"beamyard-demo-20260131-120000", "beamyard-demo-20260131-120000-2"} {
+		path, err := b.Leave(home)
+		if err != nil || path != filepath.Join(home, name) {
+			t.Fatalf("%s, %v", path, err)
+		}
+		if diff := cmp.Diff(wholeTree, tree(t, path)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Supervised is a cluster that somebody supervises, in this process or another:
+// the part of [orchestrator.Controller] that tells.
+type Supervised interface {
+	Status(ctx context.Context) (orchestrator.Status, error)
+	Events(ctx context.Context, after uint64, follow bool, fn func(orchestrator.Event) error) error
+	Journal(ctx context.Context) ([]orchestrator.JournalEntry, error)
+	Logs(ctx context.Context, q orchestrator.LogQuery, fn func(orchestrator.Line) error) error
+}
+
+// Source says where evidence comes from. Whatever is missing of it is left out,
+// and the bundle says so.
+type Source struct {
+	// Spec of the cluster; only its Name is needed where the engine's labels have
+	// the rest. Its secrets are masked.
+	Spec orchestrator.Spec
+	// Cause is why it failed; nil for a bundle that somebody asked for.
+	Cause error
+	// Cluster answers for it. Nil: nobody does, or it does not exist yet.
+	Cluster Supervised
+	// Engine that it runs on. Nil: it does not answer.
+	Engine orchestrator.Engine
+	// Health looks at the nodes: a report that is kept as JSON, and the matrix of
+	// who sees whom as text. Nil: the matrix is made of the nodes' status.
+	Health func(ctx context.Context) (report any, matrix string, err error)
+	// By is who collects: "beamyard 0.3.0".
+	By string
+}
+
+const (
+	// askTime bounds each question to the supervisor or the engine: where one
+	// hangs, the others are still asked.
+	askTime = 5 * time.Second
+	// statusTime bounds the first of them. A supervisor has the answer at hand: one
+	// that needs longer hangs.
+	statusTime = 2 * time.Second
+	// maxDump is how much of a crash dump is kept. One of an idle Elixir node has
+	// 4 MB.
+	maxDump = 64 << 20
+)
+
+// Collect asks for everything that is known, until ctx ends: then it returns
+// what it has. It never fails; see [Bundle].Missing. Close the bundle when done.
+func Collect(ctx context.Context, src Source) *Bundle {
+	c := &collector{Source: src, b: newBundle(src.Spec.Name, time.Now())}
+	c.mask = newMask(src.Spec)
+	if !c.askSupervisor(ctx) {
+		c.askLabels(ctx)
+	}
+	c.tellSpec()
+	c.tellCause()
+	c.tellStatus()
+	c.tellOutput()
+	c.tellEngine(ctx)
+	c.tellNodes(ctx)
+	c.tellHealth(ctx)
+	c.text("timeline.txt", Timeline(c.events, c.journal, c.lines))
+	c.tellReader()
+	return c.b
+}
+
+// collector is a collection on its way.
+type collector struct {
+	Source
+	mask *mask
+	b    *Bundle
+
+	answers bool // Cluster does
+	status  *orchestrator.Status
+	ahead   time.Duration // of the engine's clock
+	events  []orchestrator.Event
+	journal []orchestrator.JournalEntry
+	lines   []orchestrator.Line
+}
+
+// part runs one question under its own deadline.
+func (c *collector) part(ctx context.Context, name string, ask func(ctx context.Context) error) bool {
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	err := ask(asking)
+	if err == nil && asking.Err() != nil {
+		err = asking.Err() // streams end without an error then
+	}
+	if err != nil {
+		c.miss(name, err)
+	}
+	return err == nil
+}
+
+func (c *collector) miss(name string, err error) {
+	reason := c.mask.string(err.Error())
+	if errors.Is(err, context.DeadlineExceeded) {
+		reason = "no answer in time (" + reason + ")"
+	}
+	c.b.miss(Missing{Part: name, Reason: reason})
+}
+
+func (c *collector) text(name, text string) { c.b.add(name, []byte(c.mask.string(text))) }
+
+func (c *collector) json(name string, v any) { c.b.add(name, c.mask.json(encode(v, "  "))) }
+
+func (c *collector) tellHealth(ctx context.Context) {
+	matrix := ""
+	if c.Health != nil {
+		c.part(ctx, "health.json", func(ctx context.Context) error {
+			report, text, err := c.Health(ctx)
+			if err == nil {
+				c.json("health.json", report)
+				matrix = text
+			}
+			return err
+		})
+	}
+	if matrix == "" && c.answers { // without a supervisor nobody asked them
+		matrix = matrixText(c.status.Nodes)
+	}
+	if matrix != "" {
+		c.text("matrix.txt", matrix)
+	}
+}
+
+// tellCause is the error as the command line prints it, and its findings.
+func (c *collector) tellCause() {
+	if c.Cause == nil {
+		return
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "error: %v\n", c.Cause)
+	var h orchestrator.Hinter
+	if errors.As(c.Cause, &h) {
+		for line := range strings.Lines(h.Hint()) {
+			fmt.Fprintf(&b, "hint: %s\n", strings.TrimRight(line, "\n"))
+		}
+	}
+	c.text("error.txt", b.String())
+}

@@ -1,0 +1,225 @@
+package evidence
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// masked stands for a secret.
+const masked = "[secret]"
+
+// mask takes secrets out of what is kept.
+type mask struct {
+	values []string
+	text   *strings.Replacer
+}
+
+// setCookie finds cookies that a spec gives in a command or in VM flags.
+var setCookie = regexp.MustCompile(`-setcookie[ =]+([^\s"'\\]{4,})`)
+
+// newMask knows the secrets of several specs: that of who asked, and that of the
+// cluster which was found.
+func newMask(specs ...orchestrator.Spec) *mask {
+	m := &mask{}
+	add := func(value string) {
+		if len(value) >= 4 && !slices.Contains(m.values, value) {
+			m.values = append(m.values, value)
+		}
+	}
+	for _, s := range specs {
+		for _, value := range s.SecretValues() {
+			add(value)
+			// A key of many lines is printed line by line.
+			for line := range strings.Lines(value) {
+				if line = strings.TrimSpace(line); len(line) >= 8 {
+					add(line)
+				}
+			}
+		}
+		envs := []map[string]string{s.Env}
+		for _, n := range s.Nodes {
+			envs = append(envs, n.Env)
+		}
+		texts := s.Command
+		for _, env := range envs {
+			for key, value := range env {
+				texts = append(texts, value)
+				if secretKey(s, key) {
+					add(value)
+				}
+			}
+		}
+		for _, text := range texts {
+			for _, found := range setCookie.FindAllStringSubmatch(text, -1) {
+				add(found[1])
+			}
+		}
+	}
+	slices.SortStableFunc(m.values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	var pairs []string
+	for _, value := range m.values {
+		pairs = append(pairs, value, masked)
+		if quoted := quote(value); quoted != value { // as it stands in JSON and in quoted text
+			pairs = append(pairs, quoted, masked)
+		}
+	}
+	m.text = strings.NewReplacer(pairs...)
+	return m
+}
+
+// secretKey reports whether an environment variable is not to be shown.
+func secretKey(s orchestrator.Spec, key string) bool {
+	return slices.Contains(s.Secrets, key) || strings.Contains(strings.ToUpper(key), "COOKIE")
+}
+
+// quote is how a text stands inside a JSON string.
+func quote(text string) string {
+	data := encode(text, "")
+	return string(data[1 : len(data)-2])
+}
+
+// string masks a text.
+func (m *mask) string(text string) string { return m.text.Replace(text) }
+
+// json masks the strings of a JSON text, but for the keys of its objects. What
+// else there is, numbers above all, stays as it is, and the text stays JSON.
+func (m *mask) json(data []byte) []byte {
+	var out bytes.Buffer
+	for len(data) > 0 {
+		begin := bytes.IndexByte(data, '"')
+		if begin < 0 {
+			break
+		}
+		end := begin + 1
+		for data[end] != '"' {
+			if data[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		end++
+		literal, rest := data[begin:end], data[end:]
+		out.Write(data[:begin])
+		data = rest
+		var text string
+		key := bytes.HasPrefix(bytes.TrimLeft(rest, " \n"), []byte(":"))
+		if !key && json.Unmarshal(literal, &text) == nil {
+			if clean := m.string(text); clean != text {
+				literal = bytes.TrimSpace(encode(clean, ""))
+			}
+		}
+		out.Write(literal)
+	}
+	out.Write(data)
+	return out.Bytes()
+}
+
+// encode makes JSON that people read, too: <, > and & stay as they are.
+func encode(v any, indent string) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // plain data
+	}
+	return b.Bytes()
+}
+
+// veil is a pattern and what is written over it, of the same length.
+type veil struct{ find, put []byte }
+
+// veils are the forms in which secrets stand in a crash dump: as text (atoms),
+// and in binaries in hexadecimal (before OTP 24) or base64.
+func (m *mask) veils() []veil {
+	var all []veil
+	add := func(find, fill string) {
+		if find != "" {
+			put := strings.Repeat(fill, len(find)/len(fill)+1)[:len(find)]
+			all = append(all, veil{[]byte(find), []byte(put)})
+		}
+	}
+	for _, value := range m.values {
+		add(value, "*")
+		add(hex.EncodeToString([]byte(value)), "2a")
+		add(strings.ToUpper(hex.EncodeToString([]byte(value))), "2A")
+		for before := range 3 {
+			add(inBase64(value, before), "K")
+		}
+	}
+	return all
+}
+
+// inBase64 is what a text alone determines of the base64 of a longer one in
+// which so many bytes (modulo 3) stand before it; "" where that is too little to
+// be told from other data.
+func inBase64(text string, before int) string {
+	const telling = 6
+	all := base64.StdEncoding.EncodeToString(append(make([]byte, before), text...))
+	first := (before*8 + 5) / 6
+	last := (before + len(text)) * 8 / 6
+	if last-first < telling {
+		return ""
+	}
+	return all[first:last]
+}
+
+// copy copies at most limit bytes, with the secrets written over, and reports
+// whether there was more.
+func (m *mask) copy(w io.Writer, r io.Reader, limit int64) (more bool, err error) {
+	veils := m.veils()
+	longest := 1
+	for _, v := range veils {
+		longest = max(longest, len(v.find))
+	}
+	limited := &io.LimitedReader{R: r, N: limit}
+	chunk := make([]byte, 64<<10)
+	var held []byte // the end of what was read: a secret may begin in it
+	for {
+		n, err := limited.Read(chunk)
+		held = append(held, chunk[:n]...)
+		for _, v := range veils {
+			cover(held, v)
+		}
+		out := len(held) - (longest - 1)
+		if err != nil {
+			out = len(held)
+		}
+		if out > 0 {
+			if _, err := w.Write(held[:out]); err != nil {
+				return false, err
+			}
+			held = append(held[:0], held[out:]...)
+		}
+		switch {
+		case err == io.EOF:
+			if limited.N > 0 {
+				return false, nil
+			}
+			n, _ := r.Read(chunk[:1]) // an error here says nothing of what was copied
+			return n > 0, nil
+		case err != nil:
+			return false, err
+		}
+	}
+}
+
+func cover(text []byte, v veil) {
+	for {
+		i := bytes.Index(text, v.find)
+		if i < 0 {
+			return
+		}
+		copy(text[i:], v.put)
+		text = text[i+len(v.find):]
+	}
+}

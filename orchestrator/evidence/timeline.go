@@ -1,0 +1,181 @@
+package evidence
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+const (
+	// before and after bound the lines that are shown with an entry: what led to
+	// it, and what it led to.
+	before = 2 * time.Second
+	after  = time.Second
+	// together is how close one node's nodeups must be to stand in one line.
+	together = 100 * time.Millisecond
+	// maxText is where a text is cut, in bytes: whole lines are in the logs.
+	maxText = 500
+)
+
+// row is a line of the timeline.
+type row struct {
+	at           time.Time
+	rank         int // of rows of one time: what was asked, what came of it, what was said, what we made of it
+	source, node string
+	text         string
+	peer         string // in text, of a nodeup or nodedown
+}
+
+const (
+	rankAsked = iota
+	rankEngine
+	rankLine
+	rankNode
+	rankOurs
+)
+
+// Timeline merges what happened and what was printed around it, by time: every
+// event, every journal entry, and the output lines from 2 s before to 1 s after
+// one of them, each once but for empty ones. A node's nodeups (or nodedowns of one reason) within
+// 100 ms stand in one line. Times are UTC.
+func Timeline(events []orchestrator.Event, journal []orchestrator.JournalEntry, lines []orchestrator.Line) string {
+	rows := entries(events, journal)
+	times := make([]time.Time, len(rows))
+	for i, r := range rows {
+		times[i] = r.at
+	}
+	rows = grouped(rows)
+	for _, l := range lines {
+		if near(times, l.Time) && strings.TrimSpace(l.Text) != "" { // Elixir's Logger begins each message with an empty line
+			rows = append(rows, row{at: l.Time, rank: rankLine, source: string(l.Stream), node: l.Node, text: l.Text})
+		}
+	}
+	slices.SortStableFunc(rows, earlier)
+	return write(rows)
+}
+
+func earlier(a, b row) int {
+	if c := a.at.Compare(b.at); c != 0 {
+		return c
+	}
+	return a.rank - b.rank
+}
+
+// entries are what happened, sorted by time.
+func entries(events []orchestrator.Event, journal []orchestrator.JournalEntry) []row {
+	var rows []row
+	for _, e := range events {
+		rows = append(rows, row{at: e.Time, rank: rankOurs, source: "beamyard", node: e.Node, text: e.Text})
+	}
+	for _, j := range journal {
+		rank := rankAsked
+		switch j.Source {
+		case orchestrator.FromEngine:
+			rank = rankEngine
+		case orchestrator.FromNode:
+			rank = rankNode
+		case orchestrator.FromUser, orchestrator.FromFault:
+		}
+		rows = append(rows, row{at: j.Time, rank: rank, source: string(j.Source), node: j.Node, text: j.Text, peer: j.Peer})
+	}
+	slices.SortStableFunc(rows, earlier)
+	return rows
+}
+
+// near reports whether something happened close to a line. A line without a time
+// stands for others that are lost.
+func near(times []time.Time, at time.Time) bool {
+	i, _ := slices.BinarySearchFunc(times, at.Add(-after), time.Time.Compare)
+	return !at.IsZero() && i < len(times) && !times[i].After(at.Add(before))
+}
+
+// grouped puts a node's nodeups of one moment into the row of the first: a mesh
+// of fifty nodes that comes up tells 2450.
+func grouped(rows []row) []row {
+	type group struct {
+		row   int // in out
+		peers []string
+	}
+	var out []row
+	open := map[string]*group{}
+	finish := func(g *group) {
+		first := &out[g.row]
+		head, tail := aroundPeer(*first)
+		first.text = head + strings.Join(g.peers, ", ") + tail
+	}
+	for _, r := range rows {
+		if r.peer == "" {
+			out = append(out, r)
+			continue
+		}
+		head, tail := aroundPeer(r)
+		key := strings.Join([]string{r.source, r.node, head, tail}, "\x00")
+		if g := open[key]; g != nil && r.at.Sub(out[g.row].at) <= together {
+			g.peers = append(g.peers, r.peer)
+			continue
+		} else if g != nil {
+			finish(g)
+		}
+		open[key] = &group{len(out), []string{r.peer}}
+		out = append(out, r)
+	}
+	for _, g := range open {
+		finish(g)
+	}
+	return out
+}
+
+// aroundPeer is what stands before and behind a row's peer.
+func aroundPeer(r row) (head, tail string) {
+	head, tail, found := strings.Cut(r.text, " "+r.peer)
+	if !found {
+		return r.text + " ", ""
+	}
+	return head + " ", tail
+}
+
+func write(rows []row) string {
+	width := len("NODE")
+	for _, r := range rows {
+		width = max(width, len(r.node))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-23s  %-8s  %-*s  %s\n", "TIME (UTC)", "SOURCE", width, "NODE", "TEXT")
+	for _, r := range rows {
+		node := r.node
+		if node == "" {
+			node = "-"
+		}
+		text := fmt.Sprintf("%s  %-8s  %-*s  %s", r.at.UTC().Format("2006-01-02 15:04:05.000"), r.source, width, node, oneLine(r.text))
+		b.WriteString(strings.TrimRight(text, " \t") + "\n")
+	}
+	return b.String()
+}
+
+// colours are the escape sequences of ECMA-48 that nodes print.
+var colours = regexp.MustCompile(`\x1b\[[0-9;?]*[ -/]*[@-~]`)
+
+// oneLine makes a text fit a row.
+func oneLine(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), " / ")
+	text = strings.Map(func(r rune) rune {
+		if r != '\t' && unicode.IsControl(r) {
+			return '·'
+		}
+		return r
+	}, colours.ReplaceAllString(text, ""))
+	if len(text) > maxText {
+		cut := maxText
+		for cut > 0 && !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		text = text[:cut] + " …"
+	}
+	return text
+}

@@ -1,0 +1,137 @@
+package evidence
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// This file writes bundles: beside their place at first, so that a bundle which
+// is there is whole.
+
+// cannot says what to do about a place that cannot be written to.
+func (b *Bundle) cannot(err error) error {
+	return orchestrator.WithHint(fmt.Errorf("write evidence: %w", err), "write it elsewhere: beamyard export %s", filepath.Join(os.TempDir(), b.Name()))
+}
+
+// WriteDir writes the bundle as a folder of mode 0700: all of it, or nothing. A
+// folder that has something in it already is an error.
+func (b *Bundle) WriteDir(dir string) (err error) {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case err == nil && len(entries) > 0:
+		return orchestrator.WithHint(fmt.Errorf("write evidence: %s is not empty", dir), "name another folder: beamyard export %s", filepath.Join(dir, b.Name()))
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return b.cannot(err)
+	}
+	there := err == nil
+	beside := filepath.Dir(filepath.Clean(dir))
+	if there {
+		beside = dir // it may be a mount point, or the folder that we are in
+	}
+	if err := os.MkdirAll(beside, 0o700); err != nil {
+		return b.cannot(err)
+	}
+	tmp, err := os.MkdirTemp(beside, ".beamyard-evidence-")
+	if err != nil {
+		return b.cannot(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(b.cannot(err), os.RemoveAll(tmp))
+		}
+	}()
+	if err := b.each(func(name string, p part, _ int64, content io.Reader) error {
+		return writeFile(filepath.Join(tmp, name), p.modified, content)
+	}); err != nil {
+		return err
+	}
+	if !there {
+		return os.Rename(tmp, dir)
+	}
+	moved, err := os.ReadDir(tmp)
+	for _, e := range moved {
+		err = errors.Join(err, os.Rename(filepath.Join(tmp, e.Name()), filepath.Join(dir, e.Name())))
+	}
+	return errors.Join(err, os.Remove(tmp))
+}
+
+func writeFile(path string, modified time.Time, content io.Reader) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	return errors.Join(err, f.Close(), os.Chtimes(path, modified, modified))
+}
+
+// Leave writes the bundle into a folder of its own in a folder that is made
+// where it is missing, and returns its path.
+func (b *Bundle) Leave(in string) (path string, err error) {
+	if err := os.MkdirAll(in, 0o700); err != nil {
+		return "", b.cannot(err)
+	}
+	for i := 1; ; i++ {
+		path = filepath.Join(in, b.Name())
+		if i > 1 {
+			path += fmt.Sprintf("-%d", i)
+		}
+		err := os.Mkdir(path, 0o700)
+		switch {
+		case err == nil:
+			if err := b.WriteDir(path); err != nil {
+				return "", errors.Join(err, os.Remove(path))
+			}
+			return path, nil
+		case !errors.Is(err, os.ErrExist) || i == 1000:
+			return "", b.cannot(err)
+		}
+	}
+}
+
+// WriteTarGz writes the bundle as a .tar.gz of mode 0600, in which it is a
+// folder of the file's name: all of it, or nothing. A file that exists is an
+// error.
+func (b *Bundle) WriteTarGz(file string) (err error) {
+	if _, err := os.Lstat(file); err == nil {
+		return orchestrator.WithHint(fmt.Errorf("write evidence: %s exists", file), "name another file: beamyard export %s.tar.gz", b.Name())
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return b.cannot(err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".beamyard-evidence-") // mode 0600
+	if err != nil {
+		return b.cannot(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(b.cannot(err), os.Remove(tmp.Name()))
+		}
+	}()
+	folder := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(file), ".tar.gz"), ".tgz")
+	packed := gzip.NewWriter(tmp)
+	archive := tar.NewWriter(packed)
+	err = b.each(func(name string, p part, size int64, content io.Reader) error {
+		header := tar.Header{Name: folder + "/" + name, Mode: 0o600, Size: size, ModTime: p.modified, Typeflag: tar.TypeReg}
+		if err := archive.WriteHeader(&header); err != nil {
+			return err
+		}
+		_, err := io.Copy(archive, content)
+		return err
+	})
+	if err = errors.Join(err, archive.Close(), packed.Close(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), file)
+}
