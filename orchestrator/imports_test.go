@@ -17,6 +17,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/enginetest", "github.com/docker/", "the in-memory engine stands in for Docker, it does not use it"},
 	{"orchestrator/control", "github.com/docker/", "the control socket speaks of clusters, not of containers"},
+	{"orchestrator/doctor", "github.com/docker/", "an engine is examined through the interface that the doctor defines"},
 	{"cmd/...", "github.com/docker/", "orchestrator/docker is the only importer of the Docker client"},
 	{"network/...", module + "/orchestrator", "arrows point down: network knows nothing of clusters that run"},
 	{"network/...", module + "/images", "the two words of the field do not know each other"},

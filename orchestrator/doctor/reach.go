@@ -1,0 +1,161 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/network/fault"
+)
+
+// What the helper container showed: that containers start, who reaches them,
+// what they see, and what their kernel can do.
+
+// noHelper is the verdict of what only the helper could tell: why it is not
+// there is said once, by lookContainer.
+func noHelper() verdict { return unknown("no helper container ran: see container") }
+
+func lookContainer(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	return judgeContainer(h, err)
+}
+
+// errNotTried says that no container was tried, through no fault of the engine.
+var errNotTried = errors.New("no helper container can be made of this program")
+
+func judgeContainer(h helperFacts, err error) verdict {
+	switch {
+	case errors.Is(err, errNotTried):
+		return unknown("not tried: %v", err)
+	case err != nil:
+		v := failed("see what the engine says: docker run --rm IMAGE true; journalctl -u docker -n 20", "%v", err)
+		if hint := hintOf(err); hint != "" {
+			v.remedy = hint
+		}
+		return v
+	}
+	return ok("one was started, and answered, within %s", rough(h.took))
+}
+
+func lookAddresses(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	if err != nil {
+		return noHelper()
+	}
+	return judgeAddresses(h, e.engine.info.Local, e.engine.info.Host)
+}
+
+func judgeAddresses(h helperFacts, local bool, host string) verdict {
+	address := h.address.String()
+	switch {
+	case h.addressErr == nil && h.publishedErr == nil:
+		return ok("reached at its own address (%s) and by its published port (%s)", address, h.published)
+	case h.bridgeHere && h.addressErr != nil:
+		// The bridge is an interface of ours, so nodes would be dialled directly.
+		return failed("see what stands between: ip route get "+h.address.Addr().String()+"; sudo iptables -S; sudo nft list ruleset",
+			"the bridge is on this machine, but %s does not answer (%v): a firewall or a VPN is in the way", address, h.addressErr)
+	case h.publishedErr == nil:
+		return ok("reached by its published port (%s), not at its own address: nodes' distribution ports are published too", h.published)
+	case h.addressErr == nil:
+		return warning("see the engine's rules: sudo iptables -t nat -S DOCKER",
+			"reached at its own address (%s), but not by its published port (%v): the URLs of ps will not answer", address, h.publishedErr)
+	case !local:
+		return failed("export BEAMYARD_HOST=ADDRESS, where published ports of the engine's machine can be reached",
+			"neither its address nor its port published at %s answers (%v)", host, h.publishedErr)
+	}
+	return failed("if the engine runs elsewhere, or this is a container: export BEAMYARD_HOST=ADDRESS, where published ports can be reached",
+		"neither its address (%v) nor its published port (%v) answers", h.addressErr, h.publishedErr)
+}
+
+func lookMounts(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	if err != nil {
+		return noHelper()
+	}
+	return judgeMounts(h)
+}
+
+func judgeMounts(h helperFacts) verdict {
+	const own = "bring files in by the image; beamyard mounts nothing, so only mounts of your own are concerned"
+	switch {
+	case h.mountSeen:
+		return ok("a file of this machine is seen inside")
+	case h.mountRefused != nil:
+		return warning(own, "the engine does not see the files of this machine: %v", h.mountRefused)
+	}
+	return warning(own, "what is mounted is not the file of this machine: the engine has a file system of its own")
+}
+
+func lookNetAdmin(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	if err != nil {
+		return noHelper()
+	}
+	return judgeNetAdmin(h.NetAdmin, h.capsRefused)
+}
+
+func judgeNetAdmin(has bool, refused error) verdict {
+	const without = "let the engine give it (a locked-down host, or an authorization plugin, forbids it); without it partitions and bad links cannot be made"
+	switch {
+	case refused != nil:
+		return warning(without, "refused: %v", refused)
+	case !has:
+		return warning(without, "asked for, but not in effect inside")
+	}
+	return ok("given to a helper container")
+}
+
+func lookFaults(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	if err != nil {
+		return noHelper()
+	}
+	return judgeFaults(h.NetAdmin, h.Faults, e.engine.info.Kernel)
+}
+
+func judgeFaults(netAdmin bool, s fault.Support, kernel string) verdict {
+	if !netAdmin {
+		return unknown("nothing can be tried without NET_ADMIN")
+	}
+	var works, missing, remedies []string
+	for _, f := range []struct {
+		name, gives, module string
+		fault.Feature
+	}{
+		{"nftables", "cut a link or lose packets", "nf_tables", s.Nftables},
+		{"netem", "delay packets", "sch_netem", s.Netem},
+		{"tbf", "limit a link's rate", "sch_tbf", s.TBF},
+	} {
+		if f.Works {
+			works = append(works, f.name)
+			continue
+		}
+		missing = append(missing, fmt.Sprintf("nothing can %s (%s)", f.gives, f.Why))
+		remedies = append(remedies, f.module)
+	}
+	if len(missing) == 0 {
+		return ok("nftables, netem and tbf work: links can be cut, lossy, slow and narrow")
+	}
+	text := strings.Join(missing, "; ")
+	if len(works) > 0 {
+		text = strings.Join(works, " and ") + " can be used; " + text
+	}
+	return warning(fmt.Sprintf("on the engine's machine: sudo modprobe -a %s (where kernel %s was built with them)", strings.Join(remedies, " "), kernel), "%s", text)
+}
+
+// onOurBridge tells whether a container's address lies on an interface of this
+// machine, as orchestrator finds out before it dials nodes directly.
+func (h *helperFacts) onOurBridge() bool {
+	local, err := network.LocalPrefixes()
+	if err != nil || !h.address.IsValid() {
+		return false
+	}
+	for _, p := range local {
+		if p.Contains(h.address.Addr()) && network.Reachable(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}

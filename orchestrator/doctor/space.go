@@ -1,0 +1,283 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+// What there must be room in: the disk, the memory, the address pool, the host
+// ports, the folder of control sockets.
+
+const gib = 1 << 30
+
+// spaceFacts are of the file system that holds images and containers.
+type spaceFacts struct {
+	free, total             uint64 // bytes
+	inodesFree, inodesTotal uint64 // 0 of 0: it counts none
+	where, driver           string
+}
+
+func lookStorage(ctx context.Context, e *examination) verdict {
+	f := spaceFacts{where: e.engine.info.RootDir, driver: e.engine.info.StorageDriver}
+	h, err := e.helper.get(ctx)
+	var told bool
+	if e.engine.info.Local && (err != nil || sameKernel(h)) {
+		f.free, f.total, f.inodesFree, f.inodesTotal, told = space(f.where)
+	}
+	if !told && err != nil {
+		return noHelper()
+	}
+	if !told { // a container's own root lies there too
+		f.free, f.total, f.inodesFree, f.inodesTotal = h.SpaceFree, h.SpaceTotal, h.InodesFree, h.InodesTotal
+		f.where = "the engine's " + f.where
+	}
+	return judgeStorage(f)
+}
+
+// sameKernel tells whether the helper ran on this machine's kernel.
+func sameKernel(h helperFacts) bool {
+	return h.BootID != "" && h.BootID == firstLine("/proc/sys/kernel/random/boot_id")
+}
+
+func judgeStorage(f spaceFacts) verdict {
+	const free = "see what takes it: docker system df; free what nobody uses: docker image prune"
+	text := fmt.Sprintf("%s of %s free at %s (%s)", size(f.free), size(f.total), f.where, f.driver)
+	switch {
+	case f.total == 0:
+		return unknown("the size of the file system at %s is not told", f.where)
+	case f.free < gib:
+		return failed(free, "%s: an image of a project takes up to 1 GiB", text)
+	case f.free < 5*gib:
+		return warning(free, "%s: room for a few images", text)
+	case f.inodesTotal > 0 && f.inodesFree < f.inodesTotal/50:
+		return warning(free, "%s, but only %d of %d inodes: files run out first", text, f.inodesFree, f.inodesTotal)
+	case f.driver == "vfs":
+		return warning(`give the engine another storage driver: {"storage-driver": "overlay2"} in /etc/docker/daemon.json`,
+			"%s: vfs copies the whole image for every node", text)
+	}
+	return ok("%s", text)
+}
+
+func size(bytes uint64) string {
+	if bytes < gib {
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
+	return fmt.Sprintf("%.1f GiB", float64(bytes)/gib)
+}
+
+func lookMemory(ctx context.Context, e *examination) verdict {
+	h, _ := e.helper.get(ctx) // without it the engine's total is all there is
+	return judgeMemory(e.engine.info.Memory, h.MemoryFree, e.engine.info.CPUs)
+}
+
+// idleNode is what a node takes that does nothing: measured, 45 to 50 MB.
+const idleNode = 50_000_000
+
+// judgeMemory takes bytes; free is 0 where it is not known.
+func judgeMemory(total, free int64, cpus int) verdict {
+	text, fits := size(uint64(total)), total/idleNode
+	if free > 0 {
+		text, fits = fmt.Sprintf("%s, %s of it free", text, size(uint64(free))), free/idleNode
+	}
+	text = fmt.Sprintf("%s, %d processors: room for about %d idle nodes of 50 MB", text, cpus, fits)
+	switch {
+	case total == 0:
+		return unknown("the engine does not tell")
+	case fits < 1:
+		return failed("stop what takes the memory, or give the engine's machine more", "%s", text)
+	case fits < 5:
+		return warning("stop what takes the memory, or give the engine's machine more; nodes that work take several times that", "%s", text)
+	}
+	return ok("%s", text)
+}
+
+func lookSubnets(ctx context.Context, e *examination) verdict {
+	networks, err := e.networks.get(ctx)
+	if err != nil {
+		return unknown("%v", err)
+	}
+	pool := e.Pool
+	if !pool.IsValid() {
+		pool = network.DefaultPool
+	}
+	var taken []netip.Prefix
+	var holders []string
+	for _, n := range networks {
+		taken = append(taken, n.Subnets...)
+		if slices.ContainsFunc(n.Subnets, pool.Overlaps) {
+			holders = append(holders, n.Name)
+		}
+	}
+	if e.engine.info.Local {
+		local, err := network.LocalPrefixes()
+		if err != nil {
+			return unknown("%v", err)
+		}
+		for _, p := range local {
+			if pool.Overlaps(p) && !slices.ContainsFunc(taken, p.Overlaps) {
+				holders = append(holders, fmt.Sprintf("this machine's route %s", p.Masked()))
+			}
+		}
+		taken = append(taken, local...)
+	}
+	_, full := network.PickSubnet(pool, 1, taken, 0)
+	free, all := network.FreeSubnets(pool, taken)
+	return judgeSubnets(pool, free, all, holders, hintOf(full))
+}
+
+// judgeSubnets: a cluster takes one of them, a large one a few.
+func judgeSubnets(pool netip.Prefix, free, all int, holders []string, advice string) verdict {
+	text := fmt.Sprintf("%d of %d (/26) free in %s", free, all, pool)
+	if len(holders) > 0 {
+		text += "; held by " + some(holders, 3)
+	}
+	switch {
+	case free == 0:
+		return failed(advice, "%s: no cluster finds a place", text)
+	case free < 8:
+		return warning("remove clusters that nobody needs: beamyard prune; or set another range: pool: in beamyard.yml", "%s", text)
+	}
+	return ok("%s", text)
+}
+
+// some names the first few: "a, b, c and 4 more".
+func some(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
+}
+
+// portFacts are of the host ports from the default base on.
+type portFacts struct {
+	free    []uint16 // that were found, in order, as many as wanted
+	holders []string // who has those before the last of them
+	remote  bool
+}
+
+func lookPorts(ctx context.Context, e *examination) verdict {
+	if !e.engine.info.Local {
+		return judgePorts(portFacts{remote: true}, e.Nodes)
+	}
+	containers, err := e.containers.get(ctx)
+	if err != nil {
+		return unknown("%v", err)
+	}
+	taken := map[uint16]string{}
+	for _, c := range containers {
+		var pinned []uint16 // of one that is down
+		_ = json.Unmarshal([]byte(c.Labels[orchestrator.LabelPorts]), &pinned)
+		for _, p := range c.Ports {
+			pinned = append(pinned, p.Host)
+		}
+		for _, p := range pinned {
+			taken[p] = c.Name
+		}
+	}
+	f := portFacts{}
+	// One at a time: a port that is held, if only for a moment, is taken to others.
+	for next := orchestrator.DefaultHostPort; len(f.free) < e.Nodes && ctx.Err() == nil; {
+		span := orchestrator.DefaultHostPort + network.DefaultPortSpan - next
+		if span <= 0 {
+			break
+		}
+		held, err := network.HoldFree(network.PortRange{Base: next, Span: span}, 1, taken)
+		if err != nil {
+			break // no more of them
+		}
+		port := held[0].Port()
+		_ = held[0].Release()
+		f.free = append(f.free, port)
+		next = int(port) + 1
+	}
+	if first := uint16(orchestrator.DefaultHostPort); len(f.free) == 0 || f.free[0] != first {
+		who := taken[first]
+		if who == "" {
+			who = network.Holder(first)
+		}
+		if who != "" {
+			f.holders = append(f.holders, who)
+		}
+	}
+	return judgePorts(f, e.Nodes)
+}
+
+func judgePorts(f portFacts, nodes int) verdict {
+	const base = orchestrator.DefaultHostPort
+	if f.remote {
+		return unknown("the engine is remote, and only it sees which of its ports are free")
+	}
+	text := ""
+	if len(f.holders) > 0 {
+		text = fmt.Sprintf("%d is taken by %s; ", base, f.holders[0])
+	}
+	elsewhere := fmt.Sprintf("see who has them: ss -ltnp; or search elsewhere: host_port: %d in beamyard.yml", base+network.DefaultPortSpan)
+	switch n := len(f.free); {
+	case n == 0:
+		return failed(elsewhere, "%snone is free from %d to %d", text, base, base+network.DefaultPortSpan-1)
+	case n < nodes:
+		return warning(elsewhere, "%s%d are free from %d on, a cluster may want %d", text, n, f.free[0], nodes)
+	}
+	return ok("%s%d are free from %d on, up to %d", text, len(f.free), f.free[0], f.free[len(f.free)-1])
+}
+
+func lookControl(context.Context, *examination) verdict {
+	folder, room, err := control.Folder()
+	return judgeControl(folder, room, err)
+}
+
+func judgeControl(folder string, room int, err error) verdict {
+	const shorter = "export XDG_RUNTIME_DIR=/run/user/$(id -u), or another folder with a short path"
+	switch {
+	case err != nil:
+		v := failed(shorter, "%v", err)
+		if hint := hintOf(err); hint != "" {
+			v.remedy = hint
+		}
+		return v
+	case room < 1:
+		return failed(shorter, "%s is too long a path for a unix socket", folder)
+	case room < network.MaxCluster:
+		return warning(shorter, "%s is so long a path that cluster names may have %d characters, not %d", folder, room, network.MaxCluster)
+	}
+	return ok("%s can be written to", folder)
+}
+
+func lookLeftovers(ctx context.Context, e *examination) verdict {
+	removed, err := orchestrator.Prune(ctx, e.Engine, orchestrator.PruneOptions{DryRun: true, Supervised: func(cluster string) bool {
+		client, err := control.Dial(ctx, cluster)
+		if err == nil {
+			client.Close()
+		}
+		return err == nil
+	}})
+	return judgeLeftovers(removed, err)
+}
+
+func judgeLeftovers(left []orchestrator.Removed, err error) verdict {
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return unknown("the engine did not list what it has in time")
+		}
+		return unknown("%v", err)
+	}
+	if len(left) == 0 {
+		return ok("no dead process left a cluster behind")
+	}
+	var names []string
+	containers, networks := 0, 0
+	for _, r := range left {
+		names = append(names, r.Cluster)
+		containers, networks = containers+len(r.Containers), networks+len(r.Networks)
+	}
+	return warning("beamyard prune", "dead processes left %d containers and %d networks, of %s", containers, networks, some(names, 3))
+}
