@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,7 +24,11 @@ func Folder() (folder string, room int, err error) {
 	}
 	f, err := os.CreateTemp(existing, ".beamyard-*")
 	if err != nil {
-		return folder, 0, orchestrator.WithHint(fmt.Errorf("write to the folder for control sockets: %w", err), "export XDG_RUNTIME_DIR=/a/folder/of/your/own")
+		var why *os.PathError
+		if errors.As(err, &why) {
+			err = why.Err // its path is one that nobody knows
+		}
+		return folder, 0, orchestrator.WithHint(fmt.Errorf("no control socket can be made in %s: %w", folder, err), "export XDG_RUNTIME_DIR=/a/folder/of/your/own")
 	}
 	f.Close()
 	if err := os.Remove(f.Name()); err != nil {

@@ -90,14 +90,11 @@ func (r Report) Count(s State) int {
 	return n
 }
 
-// UnusableError says that nothing can run on this machine. Its hint is the
-// remedy.
+// UnusableError says that nothing can run on this machine. What to do is in its
+// Check's Remedy; it is no hint, for it was shown with the report already.
 type UnusableError struct{ Check Check }
 
 func (e *UnusableError) Error() string { return "nothing can run here: " + e.Check.Text }
-
-// Hint is what to do about it.
-func (e *UnusableError) Hint() string { return e.Check.Remedy }
 
 // Err is an [*UnusableError] where nothing can run, else nil.
 func (r Report) Err() error {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,20 +27,22 @@ type endpointFacts struct {
 	path   string // of a unix socket
 	host   string // host:port of tcp, host of ssh
 
-	dial    error       // why nobody answers there; nil where somebody does, or it was not tried
-	mode    fs.FileMode // of a unix socket that is there
-	group   string      // it belongs to
-	user    string      // we are
-	member  bool        // of that group by the user database, whatever this session says
-	others  []string    // sockets of engines elsewhere on this machine
-	command error       // why the command that dials (ssh) cannot be run
+	dial      error       // why nobody answers there; nil where somebody does, or it was not tried
+	mode      fs.FileMode // of a unix socket that is there
+	group     string      // it belongs to
+	user      string      // we are
+	member    bool        // of that group by the user database, whatever this session says
+	others    []string    // sockets of engines elsewhere on this machine
+	system    string      // this machine's: "linux"
+	installed bool        // a Docker daemon is
+	command   error       // why the command that dials (ssh) cannot be run
 
 	dockerHost, dockerContext string // the variables
 }
 
 // lookAtEndpoint gathers them.
 func lookAtEndpoint(ctx context.Context, endpoint string) endpointFacts {
-	f := endpointFacts{dockerHost: os.Getenv("DOCKER_HOST"), dockerContext: os.Getenv("DOCKER_CONTEXT")}
+	f := endpointFacts{system: runtime.GOOS, installed: daemonInstalled(), dockerHost: os.Getenv("DOCKER_HOST"), dockerContext: os.Getenv("DOCKER_CONTEXT")}
 	f.scheme, f.path, _ = strings.Cut(endpoint, "://")
 	if u, err := url.Parse(endpoint); err == nil {
 		f.host = u.Host
@@ -69,6 +72,16 @@ func lookAtEndpoint(ctx context.Context, endpoint string) endpointFacts {
 		_, f.command = exec.LookPath("ssh")
 	}
 	return f
+}
+
+// daemonInstalled looks where daemons are, which is not in everybody's PATH.
+func daemonInstalled() bool {
+	for _, name := range []string{"dockerd", "/usr/sbin/dockerd", "/usr/bin/dockerd", "/usr/local/bin/dockerd"} {
+		if _, err := exec.LookPath(name); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func dialable(ctx context.Context, network, address string) error {
@@ -160,7 +173,7 @@ func judgeNoEngine(info orchestrator.EngineInfo, at endpointFacts, err error) ve
 }
 
 func noPermission(at endpointFacts, where string) verdict {
-	text := fmt.Sprintf("%s may not use %s", at.user, where)
+	text := fmt.Sprintf("the user %s may not use %s", at.user, where)
 	group := at.group
 	if at.scheme == "unix" && group != "" {
 		text += fmt.Sprintf(": it belongs to the group %s, mode %04o", group, at.mode.Perm())
@@ -176,8 +189,13 @@ func noPermission(at endpointFacts, where string) verdict {
 
 func unreachable(info orchestrator.EngineInfo, at endpointFacts, where string, err error) verdict {
 	start := "start it: sudo systemctl start docker (or, without systemd: sudo dockerd)"
-	if len(at.others) > 0 {
+	switch {
+	case len(at.others) > 0:
 		start = fmt.Sprintf("export DOCKER_HOST=unix://%s (an engine answers there)", at.others[0])
+	case at.system != "linux":
+		start = "start it: open -a Docker, or colima start"
+	case !at.installed:
+		start = "install one: sudo apt-get install -y docker.io"
 	}
 	switch info.From {
 	case orchestrator.EndpointEnv:
@@ -217,7 +235,11 @@ func unreachable(info orchestrator.EngineInfo, at endpointFacts, where string, e
 		if at.command != nil {
 			return failed("sudo apt-get install -y openssh-client", "%s needs the ssh command, which is not here", where)
 		}
-		return failed("try it by hand: ssh "+at.host+" docker version", "%s cannot be reached by ssh: %v", where, err)
+		why := err.Error() // of a command that failed, what it said is all that counts
+		if _, said, found := strings.Cut(why, "stderr="); found {
+			why = said
+		}
+		return failed("try it by hand: ssh USER@"+at.host+" docker version", "%s cannot be reached: %s", where, why)
 	}
 	return failed(start, "no engine answers at %s: %v", where, err)
 }

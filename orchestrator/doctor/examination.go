@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -105,7 +106,8 @@ func (e *examination) run(ctx context.Context, all []check) []Check {
 	for i, c := range all {
 		wg.Go(func() {
 			v := e.guarded(ctx, c)
-			results[i] = Check{c.code, c.title, v.state, v.text, v.remedy}
+			// An error may have lines; a check's text is one.
+			results[i] = Check{c.code, c.title, v.state, strings.Join(strings.Fields(v.text), " "), v.remedy}
 		})
 	}
 	wg.Wait()
@@ -116,13 +118,31 @@ func (e *examination) run(ctx context.Context, all []check) []Check {
 func (e *examination) guarded(ctx context.Context, c check) (v verdict) {
 	defer func() {
 		if r := recover(); r != nil {
-			v = failed("report it: this is a bug of beamyard", "the check itself failed: %v", r)
+			v = notTold(fmt.Errorf("%w: %v", errCrashed, r))
 		}
 	}()
 	// Longer than what it waits for: who is late says so itself.
 	ctx, cancel := context.WithTimeout(ctx, 4*e.Patience)
 	defer cancel()
 	return c.look(ctx, e)
+}
+
+// Errors of a fact: it was not there in time; it was being gathered by code of
+// ours that crashed.
+var (
+	errLate    = errors.New("no answer")
+	errCrashed = errors.New("the check itself failed")
+)
+
+// notTold is the verdict where a fact is missing.
+func notTold(err error) verdict {
+	switch {
+	case errors.Is(err, errCrashed):
+		return failed("report it with this line: it is a bug of beamyard", "%v", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return unknown("no answer in time")
+	}
+	return unknown("%v", err)
 }
 
 // future is a fact that is being gathered.
@@ -139,14 +159,14 @@ func start[T any](ctx context.Context, limit time.Duration, gather func(context.
 		defer close(f.done)
 		defer func() {
 			if r := recover(); r != nil {
-				f.err = fmt.Errorf("the check itself failed: %v", r)
+				f.err = fmt.Errorf("%w: %v", errCrashed, r)
 			}
 		}()
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		f.value, f.err = gather(ctx)
 		if errors.Is(f.err, context.DeadlineExceeded) {
-			f.err = fmt.Errorf("no answer within %s", limit)
+			f.err = fmt.Errorf("%w within %s", errLate, limit)
 		}
 	}()
 	return f

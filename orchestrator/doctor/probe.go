@@ -46,13 +46,16 @@ type insideFacts struct {
 // program that is given as [Options].Executable calls it for its command
 // "probe".
 func Probe(ctx context.Context, out io.Writer) error {
-	facts := look()
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(probePort))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	return tell(ctx, out, l)
+}
+
+func tell(ctx context.Context, out io.Writer, l net.Listener) error {
 	defer l.Close()
-	line, err := json.Marshal(facts)
+	line, err := json.Marshal(look())
 	if err != nil {
 		return fmt.Errorf("encode facts: %w", err)
 	}

@@ -27,8 +27,12 @@ var errNotTried = errors.New("no helper container can be made of this program")
 
 func judgeContainer(h helperFacts, err error) verdict {
 	switch {
+	case errors.Is(err, errCrashed):
+		return notTold(err)
 	case errors.Is(err, errNotTried):
-		return unknown("not tried: %v", err)
+		return unknown("%v", err)
+	case errors.Is(err, errLate):
+		return warning("see what keeps the engine busy: docker ps; try again: beamyard doctor", "starting one gave %v: the engine is slow, or hangs", err)
 	case err != nil:
 		v := failed("see what the engine says: docker run --rm IMAGE true; journalctl -u docker -n 20", "%v", err)
 		if hint := hintOf(err); hint != "" {
@@ -85,7 +89,7 @@ func judgeMounts(h helperFacts) verdict {
 	case h.mountRefused != nil:
 		return warning(own, "the engine does not see the files of this machine: %v", h.mountRefused)
 	}
-	return warning(own, "what is mounted is not the file of this machine: the engine has a file system of its own")
+	return warning(own, "a file of this machine, mounted, is not seen inside: the engine has a file system of its own, or SELinux forbids it")
 }
 
 func lookNetAdmin(ctx context.Context, e *examination) verdict {

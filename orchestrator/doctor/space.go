@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -103,7 +102,7 @@ func judgeMemory(total, free int64, cpus int) verdict {
 func lookSubnets(ctx context.Context, e *examination) verdict {
 	networks, err := e.networks.get(ctx)
 	if err != nil {
-		return unknown("%v", err)
+		return notTold(err)
 	}
 	pool := e.Pool
 	if !pool.IsValid() {
@@ -120,11 +119,12 @@ func lookSubnets(ctx context.Context, e *examination) verdict {
 	if e.engine.info.Local {
 		local, err := network.LocalPrefixes()
 		if err != nil {
-			return unknown("%v", err)
+			return notTold(err)
 		}
 		for _, p := range local {
-			if pool.Overlaps(p) && !slices.ContainsFunc(taken, p.Overlaps) {
-				holders = append(holders, fmt.Sprintf("this machine's route %s", p.Masked()))
+			// A bridge of the engine's is an interface and a route here as well.
+			if route := fmt.Sprintf("this machine's route %s", p.Masked()); pool.Overlaps(p) && !slices.ContainsFunc(taken, p.Overlaps) && !slices.Contains(holders, route) {
+				holders = append(holders, route)
 			}
 		}
 		taken = append(taken, local...)
@@ -170,7 +170,7 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 	}
 	containers, err := e.containers.get(ctx)
 	if err != nil {
-		return unknown("%v", err)
+		return notTold(err)
 	}
 	taken := map[uint16]string{}
 	for _, c := range containers {
@@ -265,10 +265,7 @@ func lookLeftovers(ctx context.Context, e *examination) verdict {
 
 func judgeLeftovers(left []orchestrator.Removed, err error) verdict {
 	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return unknown("the engine did not list what it has in time")
-		}
-		return unknown("%v", err)
+		return notTold(err)
 	}
 	if len(left) == 0 {
 		return ok("no dead process left a cluster behind")
@@ -279,5 +276,13 @@ func judgeLeftovers(left []orchestrator.Removed, err error) verdict {
 		names = append(names, r.Cluster)
 		containers, networks = containers+len(r.Containers), networks+len(r.Networks)
 	}
-	return warning("beamyard prune", "dead processes left %d containers and %d networks, of %s", containers, networks, some(names, 3))
+	return warning("beamyard prune", "dead processes left %s and %s, of %s", several(containers, "container"), several(networks, "network"), some(names, 3))
+}
+
+// several is "1 network", "3 networks".
+func several(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

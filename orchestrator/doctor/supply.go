@@ -74,7 +74,7 @@ func lookBase(ctx context.Context, e *examination) verdict {
 			f.there = ref
 			break
 		} else if !errors.Is(err, images.ErrNotFound) {
-			return unknown("%v", err)
+			return notTold(err)
 		}
 	}
 	if f.there == "" {

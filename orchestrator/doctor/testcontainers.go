@@ -80,7 +80,7 @@ func lookReaper(ctx context.Context, e *examination) verdict {
 			r, _ := e.registry.get(ctx) // told by its own check
 			pulls = r.answers
 		} else if err != nil {
-			return unknown("%v", err)
+			return notTold(err)
 		}
 	}
 	return judgeReaper(f, there, pulls)
@@ -135,10 +135,11 @@ func judgeTestcontainersHost(f testcontainersFacts, endpoint, published string) 
 		}
 	}
 	if f.dockerEnv && f.override == "" {
+		remedy := "export TESTCONTAINERS_HOST_OVERRIDE=" + published
 		if published == "" {
-			published = "HOST"
+			remedy = "export TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1, if published ports answer there"
 		}
-		return warning("export TESTCONTAINERS_HOST_OVERRIDE="+published,
+		return warning(remedy,
 			"/.dockerenv is there, so testcontainers takes this machine for a container and dials the bridge's gateway for published ports")
 	}
 	if f.override != "" {
