@@ -170,7 +170,6 @@ func TestJudgeSpace(t *testing.T) {
 		return judgeStorage(f)
 	}
 	pool := netip.MustParsePrefix("10.213.0.0/16")
-	taken := &network.PortTakenError{Port: 4200, Holder: "x"}
 	judge(t, []row{
 		{"disk", disk(spaceFacts{free: 20 * gib, total: 100 * gib, inodesFree: 5, inodesTotal: 10}), OK, "20.0 GiB of 100.0 GiB free at /var/lib/docker (overlay2)", ""},
 		{"disk tight", disk(spaceFacts{free: 3 * gib, total: 100 * gib}), Warning, "3.0 GiB of", "docker system df"},
@@ -191,7 +190,7 @@ func TestJudgeSpace(t *testing.T) {
 		{"pool full", judgeSubnets(pool, 0, 1024, []string{"vpn"}, "pool: 10.117.0.0/16"), Failed, "0 of 1024 (/26) free in 10.213.0.0/16; held by vpn: no cluster finds a place", "pool: 10.117.0.0/16"},
 
 		{"ports", judgePorts(portFacts{free: []uint16{4200, 4201, 4203}}, 3), OK, "3 are free from 4200 on, up to 4203", ""},
-		{"first port taken", judgePorts(portFacts{free: []uint16{4201, 4202}, holders: []string{taken.Holder}}, 2), OK, "4200 is taken by x; 2 are free from 4201 on", ""},
+		{"first port taken", judgePorts(portFacts{free: []uint16{4201, 4202}, holders: []string{"x"}}, 2), OK, "4200 is taken by x; 2 are free from 4201 on", ""},
 		{"few ports", judgePorts(portFacts{free: []uint16{4201}}, 3), Warning, "1 are free", "host_port: 5200"},
 		{"no port", judgePorts(portFacts{}, 3), Failed, "none is free from 4200 to 5199", "host_port: 5200"},
 		{"ports elsewhere", judgePorts(portFacts{remote: true}, 3), Unknown, "remote", ""},
