@@ -41,26 +41,38 @@ func (doctorCmd) Run(ctx context.Context, a *app) error {
 		}
 		return report.Err()
 	}
-	if err := printReport(a.out, a.out.color, report); err != nil {
+	width := 0
+	if a.out.terminal {
+		width = a.out.width()
+	}
+	if err := printReport(a.out, a.out.color, width, report); err != nil {
 		return err
 	}
 	return report.Err()
 }
 
 // printReport writes the list and, where something can run, the last word;
-// where nothing can, the error is it.
-func printReport(w io.Writer, color func(string) string, r doctor.Report) error {
-	width := 0
+// where nothing can, the error is it. Texts are wrapped to a terminal of so many
+// columns; 0 leaves them whole, for who reads them line by line. Remedies are
+// never wrapped: a command must come out of the clipboard in one piece.
+func printReport(w io.Writer, color func(string) string, columns int, r doctor.Report) error {
+	title := 0
 	for _, c := range r.Checks {
-		width = max(width, utf8.RuneCountInString(c.Title))
+		title = max(title, utf8.RuneCountInString(c.Title))
+	}
+	indent := strings.Repeat(" ", title+4)
+	room := 0
+	if columns > title+4+20 {
+		room = columns - title - 4
 	}
 	var b strings.Builder
 	for _, c := range r.Checks {
 		sign, code := sign(c.State)
-		pad := strings.Repeat(" ", width-utf8.RuneCountInString(c.Title))
-		fmt.Fprintf(&b, "%s%s%s %s%s  %s\n", color(code), sign, color("0"), c.Title, pad, c.Text)
+		pad := strings.Repeat(" ", title-utf8.RuneCountInString(c.Title))
+		text := strings.Join(wrap(c.Text, room), "\n"+indent)
+		fmt.Fprintf(&b, "%s%s%s %s%s  %s\n", color(code), sign, color("0"), c.Title, pad, text)
 		for line := range strings.Lines(c.Remedy) {
-			fmt.Fprintf(&b, "%s%s→ %s%s\n", strings.Repeat(" ", width+4), color("36"), strings.TrimRight(line, "\n"), color("0"))
+			fmt.Fprintf(&b, "%s%s→ %s%s\n", indent, color("36"), strings.TrimRight(line, "\n"), color("0"))
 		}
 	}
 	if r.Usable {
@@ -68,6 +80,24 @@ func printReport(w io.Writer, color func(string) string, r doctor.Report) error 
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// wrap breaks a text between words; a word longer than a line stays whole. No
+// room: no break.
+func wrap(text string, room int) []string {
+	lines := []string{""}
+	for _, word := range strings.Fields(text) {
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = word
+		case room <= 0 || utf8.RuneCountInString(*last)+1+utf8.RuneCountInString(word) <= room:
+			*last += " " + word
+		default:
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }
 
 func sign(s doctor.State) (sign, color string) {

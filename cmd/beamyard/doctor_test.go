@@ -57,7 +57,7 @@ not ready: 1 failure, 2 warnings; mend what is marked ✗ first
 		{doctor.Report{Checks: []doctor.Check{{Title: "engine", State: doctor.Failed, Text: "none", Remedy: "start it"}}}, "✗ engine  none\n          → start it\n"},
 	} {
 		var b bytes.Buffer
-		if err := printReport(&b, func(string) string { return "" }, tt.report); err != nil {
+		if err := printReport(&b, func(string) string { return "" }, 0, tt.report); err != nil {
 			t.Fatal(err)
 		}
 		if b.String() != tt.want {
@@ -65,11 +65,23 @@ not ready: 1 failure, 2 warnings; mend what is marked ✗ first
 		}
 	}
 	var b bytes.Buffer
-	if err := printReport(&b, func(code string) string { return "<" + code + ">" }, doctor.Report{Checks: checks[:2]}); err != nil {
+	if err := printReport(&b, func(code string) string { return "<" + code + ">" }, 0, doctor.Report{Checks: checks[:2]}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(b.String(), "<32>✓<0> engine      Docker 28\n<33>!<0> host ports  few\n") {
 		t.Errorf("colours: %s", b.String())
+	}
+	b.Reset()
+	long := doctor.Check{Title: "disk", State: doctor.Warning, Text: "one two three four five six seven", Remedy: "eight nine ten eleven twelve thirteen"}
+	if err := printReport(&b, func(string) string { return "" }, 30, doctor.Report{Checks: []doctor.Check{long}}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `! disk  one two three four
+        five six seven
+        → eight nine ten eleven twelve thirteen
+`
+	if b.String() != want {
+		t.Errorf("on a narrow terminal\n%swant\n%s", b.String(), want)
 	}
 }
 

@@ -113,7 +113,7 @@ func TestExamine(t *testing.T) {
 		found := examine(t, eng, Options{Executable: path})
 		for code, text := range map[string]string{
 			"engine": "Docker 1", "container": "was started", "nofile": "65536", "inotify": "524288", "mounts": "seen",
-			"net-admin": "given", "faults": "work", "memory": "4.0 GiB of it free", "subnets": "free in 10.213.0.0/16", "clock": "ours", "leftovers": "no dead",
+			"net-admin": "given", "faults": "work", "memory": "4.0 GiB of it free", "subnets": "free in 10.213.0.0/16", "clock": "agree", "leftovers": "no dead",
 		} {
 			found[code].has(t, OK, text)
 		}
@@ -237,7 +237,7 @@ func TestWhichProgramsMakeAHelper(t *testing.T) {
 	dynamic := executable(t, elf.EM_X86_64, true)
 	examine(t, eng, Options{Executable: dynamic})["container"].has(t, OK, "was started")
 	found := examine(t, bare{inMemory()}, Options{Executable: dynamic})
-	found["container"].has(t, Unknown, "linked dynamically, and the engine has no base")
+	found["container"].has(t, Unknown, "and the engine has no base image")
 	found["nofile"].has(t, Unknown, "see container")
 	found["base"].has(t, OK, "can be pulled")
 }

@@ -113,7 +113,7 @@ func (e *examination) buildHelper(ctx context.Context, ref string, data []byte) 
 		_, err = e.Engine.Build(ctx, images.Build{Context: files, Dockerfile: "Dockerfile", Tags: []string{ref}, NoNetwork: true}, io.Discard)
 		return err
 	}
-	return fmt.Errorf("%w: it is linked dynamically, and the engine has no base image to run it on", errNotTried)
+	return fmt.Errorf("%w: it is linked dynamically (CGO_ENABLED=0 builds it without), and the engine has no base image to run it on", errNotTried)
 }
 
 type file struct {

@@ -153,7 +153,7 @@ func TestJudgeLimits(t *testing.T) {
 		{"neighbours few wanted", judgeNeighbours(1024, true, false, 27), OK, "enough for 27 nodes", ""},
 		{"neighbours elsewhere", judgeNeighbours(1024, false, false, 50), Unknown, "another kernel", ""},
 
-		{"clock right", judgeClock(3*time.Millisecond, 5*time.Millisecond), OK, "the engine's is ours (± 5ms)", ""},
+		{"clock right", judgeClock(3*time.Millisecond, 5*time.Millisecond), OK, "the engine's and ours agree (± 5ms)", ""},
 		{"clock ahead", judgeClock(400*time.Millisecond, 5*time.Millisecond), OK, "400ms ahead of ours", ""},
 		{"clock behind", judgeClock(-90*time.Second, 5*time.Millisecond), Warning, "1m30s behind ours", "set-ntp true"},
 		{"clock far ahead", judgeClock(1500*time.Millisecond, 5*time.Millisecond), Warning, "1.5s ahead", "set-ntp"},
@@ -240,7 +240,7 @@ func TestJudgeReach(t *testing.T) {
 		{"NET_ADMIN without effect", judgeNetAdmin(false, nil), Warning, "not in effect", "partitions"},
 
 		{"all faults", judgeFaults(true, fault.Support{Nftables: works, Netem: works, TBF: works}, "6.8"), OK, "nftables, netem and tbf work", ""},
-		{"no netem", judgeFaults(true, fault.Support{Nftables: works, Netem: lacks, TBF: works}, "6.8"), Warning, "nftables and tbf can be used; nothing can delay packets (the kernel has no netem", "sudo modprobe -a sch_netem (where kernel 6.8"},
+		{"no netem", judgeFaults(true, fault.Support{Nftables: works, Netem: lacks, TBF: works}, "6.8"), Warning, "nftables and tbf can be used; nothing can delay packets (the kernel has no netem", "sudo modprobe -a sch_netem, on the engine's machine (its kernel, 6.8,"},
 		{"no faults", judgeFaults(true, fault.Support{Nftables: lacks, Netem: lacks, TBF: lacks}, "6.8"), Warning, "nothing can cut a link", "modprobe -a nf_tables sch_netem sch_tbf"},
 		{"faults forbidden", judgeFaults(false, fault.Support{}, "6.8"), Unknown, "without NET_ADMIN", ""},
 	})

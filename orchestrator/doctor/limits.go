@@ -48,7 +48,7 @@ func lookNoFile(ctx context.Context, e *examination) verdict {
 const wantNoFile = 65536
 
 func judgeNoFile(hard uint64) verdict {
-	const raise = "raise the engine's limit: sudo systemctl edit docker, write [Service] LimitNOFILE=65536, then sudo systemctl restart docker (without systemd: ulimit -Hn 65536 before dockerd)"
+	const raise = "sudo systemctl edit docker, write [Service] LimitNOFILE=65536, then: sudo systemctl restart docker\nor, without systemd, before dockerd: ulimit -Hn 65536"
 	switch {
 	case hard == 0:
 		return unknown("the container does not tell its limit")
@@ -93,12 +93,13 @@ func lookNeighbours(ctx context.Context, e *examination) verdict {
 	}
 	limit, known := network.NeighbourLimit()
 	// Through a unix socket one can speak to an engine in a virtual machine.
-	return judgeNeighbours(limit, known && sameKernel(h), os.Geteuid() == 0, e.Nodes)
+	raises := os.Geteuid() == 0 && e.engine.info.Local // as orchestrator does
+	return judgeNeighbours(limit, known && sameKernel(h), raises, e.Nodes)
 }
 
 // judgeNeighbours compares with what a mesh needs: n² entries, and a quarter
 // more, as orchestrator counts them.
-func judgeNeighbours(limit int, known, root bool, nodes int) verdict {
+func judgeNeighbours(limit int, known, raises bool, nodes int) verdict {
 	if !known {
 		return unknown("the engine runs on another kernel, and only its own machine shows the limit; %d nodes need %d entries", nodes, nodes*nodes*4/3)
 	}
@@ -106,7 +107,7 @@ func judgeNeighbours(limit int, known, root bool, nodes int) verdict {
 	switch {
 	case fits >= nodes:
 		return ok("%d entries: enough for %d nodes and more", limit, nodes)
-	case root:
+	case raises:
 		return ok("%d entries: enough for %d nodes; for more, up raises the limit", limit, fits)
 	}
 	return warning(network.NeighbourCommand, "%d entries: enough for %d nodes; a mesh of more falls apart", limit, fits)
@@ -124,7 +125,7 @@ func judgeClock(skew, uncertain time.Duration) verdict {
 	text := fmt.Sprintf("the engine's is %s ahead of ours (± %s)", rough(skew), rough(uncertain))
 	switch {
 	case skew.Abs() <= uncertain:
-		return ok("the engine's is ours (± %s)", rough(uncertain))
+		return ok("the engine's and ours agree (± %s)", rough(uncertain))
 	case skew < 0:
 		text = fmt.Sprintf("the engine's is %s behind ours (± %s)", rough(-skew), rough(uncertain))
 	}

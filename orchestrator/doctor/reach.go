@@ -146,7 +146,7 @@ func judgeFaults(netAdmin bool, s fault.Support, kernel string) verdict {
 	if len(works) > 0 {
 		text = strings.Join(works, " and ") + " can be used; " + text
 	}
-	return warning(fmt.Sprintf("on the engine's machine: sudo modprobe -a %s (where kernel %s was built with them)", strings.Join(remedies, " "), kernel), "%s", text)
+	return warning(fmt.Sprintf("sudo modprobe -a %s, on the engine's machine (its kernel, %s, may be built without)", strings.Join(remedies, " "), kernel), "%s", text)
 }
 
 // onOurBridge tells whether a container's address lies on an interface of this

@@ -45,7 +45,7 @@ func lookRegistry(ctx context.Context, e *examination) verdict {
 }
 
 func judgeRegistry(r registryFacts, err error, ref string) verdict {
-	const mend = "check the engine's DNS and proxy (docker info; sudo systemctl edit docker), or bring images with: docker load -i FILE"
+	const mend = "see the engine's proxy and mirrors: docker info\nor bring images by hand: docker load -i FILE"
 	switch {
 	case err != nil:
 		return warning(mend, "the engine cannot tell: %v", err)
