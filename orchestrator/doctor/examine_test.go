@@ -119,7 +119,8 @@ func TestExamine(t *testing.T) {
 		}
 		found["storage"].has(t, OK, "9.0 GiB of 10.0 GiB free") // by the helper: no such root dir here
 		found["registry"].has(t, Warning, "none answers")
-		found["addresses"].has(t, Failed, "it has none on the default bridge") // there is no network in memory
+		found["addresses"].has(t, Failed, "the bridge is not on this machine") // there is no network in memory
+		found["ports"].has(t, Unknown, "not this machine's")
 		// The image is made once.
 		eng.FailNext("Import", errors.New(again+": made again"))
 	}
@@ -371,6 +372,16 @@ func TestWhatAContainerShows(t *testing.T) {
 	} {
 		if got := hasNetAdmin(status); got != want {
 			t.Errorf("%q: %t", status, got)
+		}
+	}
+	const head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+	for routes, want := range map[string]string{
+		head + "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\neth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n": "172.17.0.1", // little-endian
+		head + "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n":                                                             "invalid IP",
+		"": "invalid IP",
+	} {
+		if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 && defaultGateway(routes).String() != want {
+			t.Errorf("gateway %s, want %s, of\n%s", defaultGateway(routes), want, routes)
 		}
 	}
 	if got := memAvailable("MemTotal: 10 kB\nMemAvailable:    2048 kB\n"); got != 2<<20 {

@@ -9,13 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
+	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
@@ -26,11 +25,12 @@ const labelProbe = "beamyard.probe"
 type helperFacts struct {
 	insideFacts
 	capsRefused  error // it did not start with NET_ADMIN, but without it
+	mountFailed  error // there was no file to mount
 	mountRefused error // it did not start with the mount, but without it
 	mountSeen    bool  // the mounted file is ours
 	address      netip.AddrPort
 	addressErr   error // why its own address does not answer; nil: it does
-	bridgeHere   bool  // its network is an interface of this machine
+	bridgeHere   bool  // its bridge is an interface of this machine
 	published    string
 	publishedErr error // as addressErr, of its published port
 	took         time.Duration
@@ -44,20 +44,11 @@ func (e *examination) runHelper(ctx context.Context) (helperFacts, error) {
 	if err != nil {
 		return helperFacts{}, err
 	}
-	folder, err := os.MkdirTemp("", "beamyard-doctor-*")
-	if err != nil {
-		return helperFacts{}, fmt.Errorf("make a folder for the helper: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
 	nonce := rand.Text()
-	file := filepath.Join(folder, "nonce")
-	// For everybody: with user namespaces the container's root is a stranger here.
-	if err := os.WriteFile(file, []byte(nonce+"\n"), 0o644); err != nil {
-		return helperFacts{}, fmt.Errorf("write a file for the helper: %w", err)
-	}
-
-	facts, began := helperFacts{}, time.Now()
-	id, err := e.startHelper(ctx, &facts, e.helperSpec(image, nonce), orchestrator.Mount{Source: file, Target: nonceTarget})
+	mount, forget, err := noncePlace(nonce)
+	defer forget()
+	facts, began := helperFacts{mountFailed: err}, time.Now()
+	id, err := e.startHelper(ctx, &facts, e.helperSpec(image, nonce), mount)
 	if err != nil {
 		return helperFacts{}, err
 	}
@@ -67,9 +58,22 @@ func (e *examination) runHelper(ctx context.Context) (helperFacts, error) {
 	}
 	facts.mountSeen = facts.Nonce == nonce
 	err = e.dialHelper(ctx, &facts, id, nonce)
-	facts.bridgeHere = e.engine.info.Local && facts.onOurBridge()
+	// As orchestrator finds out whether it can dial nodes directly.
+	facts.bridgeHere = e.engine.info.Local && network.Reachable(facts.Gateway)
 	facts.took = time.Since(began)
 	return facts, err
+}
+
+// noncePlace is a file with the nonce, to be mounted, and how to remove it.
+func noncePlace(nonce string) (mount orchestrator.Mount, forget func(), err error) {
+	folder, err := os.MkdirTemp("", "beamyard-doctor-*")
+	if err != nil {
+		return mount, func() {}, fmt.Errorf("make a folder: %w", err)
+	}
+	file := filepath.Join(folder, "nonce")
+	// For everybody: with user namespaces the container's root is a stranger here.
+	err = errors.Join(os.WriteFile(file, []byte(nonce+"\n"), 0o644), os.Chmod(folder, 0o755))
+	return orchestrator.Mount{Source: file, Target: nonceTarget}, func() { _ = os.RemoveAll(folder) }, err
 }
 
 func (e *examination) helperSpec(image, nonce string) orchestrator.ContainerSpec {
@@ -99,7 +103,7 @@ func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec 
 		if with.caps {
 			spec.Capabilities = caps
 		}
-		if with.mount {
+		if with.mount && facts.mountFailed == nil {
 			spec.Mounts = []orchestrator.Mount{mount}
 		}
 		if id, errs[i] = e.tryHelper(ctx, spec); errs[i] == nil {
@@ -197,63 +201,4 @@ func cutByte(b []byte, sep byte) (before, after []byte, found bool) {
 		}
 	}
 	return b, nil, false
-}
-
-// dialHelper dials the helper at its own address and at its published port. A
-// mere connection would prove nothing: docker-proxy accepts with nobody behind.
-func (e *examination) dialHelper(ctx context.Context, facts *helperFacts, id, nonce string) error {
-	c, err := e.Engine.InspectContainer(ctx, id)
-	if err != nil {
-		return fmt.Errorf("look at the helper: %w", err)
-	}
-	listed, err := e.Engine.Containers(ctx, map[string]string{labelProbe: nonce})
-	if err != nil {
-		return fmt.Errorf("look at the helper: %w", err)
-	}
-	facts.addressErr = errors.New("it has none on the default bridge")
-	if c.IP.IsValid() {
-		facts.address = netip.AddrPortFrom(c.IP, probePort)
-		facts.addressErr = answers(ctx, facts.address.String(), nonce)
-	}
-	facts.publishedErr = errors.New("the engine published none")
-	for _, l := range listed {
-		for _, p := range l.Ports {
-			if p.Container == probePort && p.Host != 0 {
-				facts.published = net.JoinHostPort(e.engine.info.Host, strconv.Itoa(int(p.Host)))
-				facts.publishedErr = answers(ctx, facts.published, nonce)
-			}
-		}
-	}
-	return nil
-}
-
-// answers reports why nobody who knows the nonce answers at an address.
-func answers(ctx context.Context, address, nonce string) error {
-	const patience = 2 * time.Second // a dropped packet shows as silence
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-		return fmt.Errorf("no answer within %s", patience)
-	}
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	got, err := io.ReadAll(io.LimitReader(conn, 64))
-	switch {
-	case string(got) == nonce:
-		return nil
-	case isTimeout(err):
-		return fmt.Errorf("no answer within %s", patience)
-	case err != nil:
-		return err
-	}
-	return errors.New("somebody else answers there")
-}
-
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
 }

@@ -66,13 +66,13 @@ func (e *examination) helperImage(ctx context.Context) (string, error) {
 	if path == "" {
 		self, err := os.Executable()
 		if err != nil {
-			return "", fmt.Errorf("find this program: %w", err)
+			return "", fmt.Errorf("%w: %w", errNotTried, err)
 		}
 		path = self
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("read this program: %w", err)
+		return "", fmt.Errorf("%w: %w", errNotTried, err)
 	}
 	p, err := inspectProgram(bytes.NewReader(data))
 	if err == nil {

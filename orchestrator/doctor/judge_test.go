@@ -151,7 +151,7 @@ func TestJudgeLimits(t *testing.T) {
 		{"neighbours as root", judgeNeighbours(1024, true, true, 50), OK, "enough for 27 nodes; for more, up raises the limit", ""},
 		{"neighbours as a user", judgeNeighbours(1024, true, false, 50), Warning, "enough for 27 nodes; a mesh of more falls apart", network.NeighbourCommand},
 		{"neighbours few wanted", judgeNeighbours(1024, true, false, 27), OK, "enough for 27 nodes", ""},
-		{"neighbours elsewhere", judgeNeighbours(1024, false, false, 50), Unknown, "another kernel", ""},
+		{"neighbours elsewhere", judgeNeighbours(1024, false, false, 50), Unknown, "only the engine's own machine", ""},
 
 		{"clock right", judgeClock(3*time.Millisecond, 5*time.Millisecond), OK, "the engine's and ours agree (± 5ms)", ""},
 		{"clock ahead", judgeClock(400*time.Millisecond, 5*time.Millisecond), OK, "400ms ahead of ours", ""},
@@ -193,7 +193,7 @@ func TestJudgeSpace(t *testing.T) {
 		{"first port taken", judgePorts(portFacts{free: []uint16{4201, 4202}, holders: []string{"x"}}, 2), OK, "4200 is taken by x; 2 are free from 4201 on", ""},
 		{"few ports", judgePorts(portFacts{free: []uint16{4201}}, 3), Warning, "1 are free", "host_port: 5200"},
 		{"no port", judgePorts(portFacts{}, 3), Failed, "none is free from 4200 to 5199", "host_port: 5200"},
-		{"ports elsewhere", judgePorts(portFacts{remote: true}, 3), Unknown, "remote", ""},
+		{"ports elsewhere", judgePorts(portFacts{remote: true}, 3), Unknown, "not this machine's", ""},
 
 		{"control", judgeControl("/run/user/1/beamyard", 50, nil), OK, "/run/user/1/beamyard can be written to", ""},
 		{"control tight", judgeControl("/long", 12, nil), Warning, "may have 12 characters, not 30", "XDG_RUNTIME_DIR"},
@@ -228,11 +228,15 @@ func TestJudgeReach(t *testing.T) {
 		{"virtual machine", judgeAddresses(helper(no, nil, false), true, "127.0.0.1"), OK, "distribution ports are published too", ""},
 		{"firewall", judgeAddresses(helper(no, nil, true), true, "127.0.0.1"), Failed, "a firewall or a VPN is in the way", "ip route get 172.17.0.2"},
 		{"no proxy", judgeAddresses(helper(nil, no, true), true, "127.0.0.1"), Warning, "the URLs of ps will not answer", "iptables -t nat -S DOCKER"},
-		{"in a container", judgeAddresses(helper(no, no, false), true, "127.0.0.1"), Failed, "neither its address (no answer within 2s) nor", "BEAMYARD_HOST"},
-		{"remote", judgeAddresses(helper(no, no, false), false, "lab"), Failed, "published at lab", "BEAMYARD_HOST"},
+		// On the default bridge, as the helper, but on no cluster's.
+		{"in a container", judgeAddresses(helper(nil, no, false), true, "127.0.0.1"), Failed, "the bridge is not on this machine", "--network host"},
+		{"in a deaf virtual machine", judgeAddresses(helper(no, no, false), true, "127.0.0.1"), Failed, "does not answer (no answer within 2s)", "BEAMYARD_HOST"},
+		{"remote", judgeAddresses(helper(no, nil, false), false, "lab"), OK, "published port", ""},
+		{"remote and deaf", judgeAddresses(helper(no, no, false), false, "lab"), Failed, "published at lab", "BEAMYARD_HOST"},
 
 		{"mount", judgeMounts(helperFacts{mountSeen: true}), OK, "is seen inside", ""},
-		{"mount refused", judgeMounts(helperFacts{mountRefused: errors.New("bind source path does not exist")}), Warning, "bind source path", "mounts nothing"},
+		{"mount refused", judgeMounts(helperFacts{mountRefused: errors.New("create container x: Error response from daemon: bind source path does not exist")}), Warning, "of this machine: bind source path", "mounts nothing"},
+		{"no file to mount", judgeMounts(helperFacts{mountFailed: fs.ErrNotExist}), Unknown, "file does not exist", ""},
 		{"mount of another", judgeMounts(helperFacts{}), Warning, "not seen inside", "mounts nothing"},
 
 		{"NET_ADMIN", judgeNetAdmin(true, nil), OK, "given", ""},
@@ -293,6 +297,7 @@ func TestJudgeTestcontainers(t *testing.T) {
 		{"the same host by file", judgeTestcontainersHost(file("docker.host", "unix:///x"), "unix:///x", ""), OK, "", ""},
 		{"dockerenv", judgeTestcontainersHost(testcontainersFacts{dockerEnv: true}, "unix:///x", "127.0.0.1"), Warning, "takes this machine for a container", "export TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1"},
 		{"dockerenv, untried", judgeTestcontainersHost(testcontainersFacts{dockerEnv: true}, "", ""), Warning, "container", "if published ports answer there"},
+		{"several at once", judgeTestcontainersHost(testcontainersFacts{prefix: "mirror.invalid", dockerEnv: true}, "unix:///x", "127.0.0.1"), Warning, "too; /.dockerenv", "PREFIX\nexport"},
 		{"override", judgeTestcontainersHost(testcontainersFacts{dockerEnv: true, override: "10.0.0.9"}, "unix:///x", ""), OK, "TESTCONTAINERS_HOST_OVERRIDE=10.0.0.9", ""},
 	})
 }

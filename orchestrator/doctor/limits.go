@@ -101,7 +101,7 @@ func lookNeighbours(ctx context.Context, e *examination) verdict {
 // more, as orchestrator counts them.
 func judgeNeighbours(limit int, known, raises bool, nodes int) verdict {
 	if !known {
-		return unknown("the engine runs on another kernel, and only its own machine shows the limit; %d nodes need %d entries", nodes, nodes*nodes*4/3)
+		return unknown("only the engine's own machine shows the limit; %d nodes need %d entries", nodes, nodes*nodes*4/3)
 	}
 	fits := int(math.Sqrt(float64(limit) * 3 / 4))
 	switch {

@@ -78,11 +78,12 @@ func some(names []string, n int) string {
 type portFacts struct {
 	free    []uint16 // that were found, in order, as many as wanted
 	holders []string // who has those before the last of them
-	remote  bool
+	remote  bool     // they are of another machine
 }
 
 func lookPorts(ctx context.Context, e *examination) verdict {
-	if !e.engine.info.Local {
+	// Where published ports do not answer at this machine, its ports say nothing.
+	if h, err := e.helper.get(ctx); !e.engine.info.Local || (err == nil && h.publishedErr != nil) {
 		return judgePorts(portFacts{remote: true}, e.Nodes)
 	}
 	containers, err := e.containers.get(ctx)
@@ -131,7 +132,7 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 func judgePorts(f portFacts, nodes int) verdict {
 	const base = orchestrator.DefaultHostPort
 	if f.remote {
-		return unknown("the engine is remote, and only it sees which of its ports are free")
+		return unknown("the ports are not this machine's, and only the engine's sees which are free")
 	}
 	text := ""
 	if len(f.holders) > 0 {

@@ -2,10 +2,12 @@ package doctor
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -28,6 +30,7 @@ const probeLife = 20 * time.Second
 // insideFacts are what the program sees from inside a container.
 type insideFacts struct {
 	BootID         string        `json:"boot_id"`         // of its kernel
+	Gateway        netip.Addr    `json:"gateway"`         // of its default route: the bridge
 	NoFile         uint64        `json:"nofile"`          // hard limit; the largest number is "infinite"
 	NetAdmin       bool          `json:"net_admin"`       // CAP_NET_ADMIN is in effect
 	Faults         fault.Support `json:"faults"`          //
@@ -83,6 +86,7 @@ func tell(ctx context.Context, out io.Writer, l net.Listener) error {
 func look() insideFacts {
 	f := insideFacts{
 		BootID:         firstLine("/proc/sys/kernel/random/boot_id"),
+		Gateway:        defaultGateway(readFile("/proc/net/route")),
 		NetAdmin:       hasNetAdmin(readFile("/proc/self/status")),
 		MemoryFree:     memAvailable(readFile("/proc/meminfo")),
 		InotifyWatches: number("/proc/sys/fs/inotify/max_user_watches"),
@@ -102,6 +106,23 @@ func hasNetAdmin(status string) bool {
 	line, _, _ := strings.Cut(rest, "\n")
 	set, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
 	return err == nil && set&(1<<capNetAdmin) != 0
+}
+
+// defaultGateway reads /proc/net/route (proc_net_route): the gateway, in the third
+// field, of the route to 0.0.0.0, as a hexadecimal number in the machine's order.
+func defaultGateway(routes string) netip.Addr {
+	for line := range strings.Lines(routes) {
+		f := strings.Fields(line)
+		if len(f) < 8 || f[1] != "00000000" || f[7] != "00000000" {
+			continue
+		}
+		if word, err := strconv.ParseUint(f[2], 16, 32); err == nil && word != 0 {
+			var raw [4]byte
+			binary.NativeEndian.PutUint32(raw[:], uint32(word))
+			return netip.AddrFrom4(raw)
+		}
+	}
+	return netip.Addr{}
 }
 
 // memAvailable reads /proc/meminfo (proc_meminfo(5)), in bytes; 0 where it does

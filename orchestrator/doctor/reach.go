@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/network/fault"
 )
 
@@ -43,6 +42,15 @@ func judgeContainer(h helperFacts, err error) verdict {
 	return ok("one was started, and answered, within %s", rough(h.took))
 }
 
+// words are an engine's own in an error of its client.
+func words(err error) string {
+	text := err.Error()
+	if _, said, found := strings.Cut(text, "Error response from daemon: "); found {
+		return said
+	}
+	return text
+}
+
 func lookAddresses(ctx context.Context, e *examination) verdict {
 	h, err := e.helper.get(ctx)
 	if err != nil {
@@ -51,26 +59,29 @@ func lookAddresses(ctx context.Context, e *examination) verdict {
 	return judgeAddresses(h, e.engine.info.Local, e.engine.info.Host)
 }
 
+// judgeAddresses: nodes are dialled at their own addresses where their bridge is
+// an interface of this machine, and else at published ports. That our own address
+// lies beside the helper's (in a container, on the default bridge) helps nothing:
+// each cluster has a network of its own.
 func judgeAddresses(h helperFacts, local bool, host string) verdict {
 	address := h.address.String()
 	switch {
-	case h.addressErr == nil && h.publishedErr == nil:
-		return ok("reached at its own address (%s) and by its published port (%s)", address, h.published)
 	case h.bridgeHere && h.addressErr != nil:
-		// The bridge is an interface of ours, so nodes would be dialled directly.
 		return failed("see what stands between: ip route get "+h.address.Addr().String()+"; sudo iptables -S; sudo nft list ruleset",
-			"the bridge is on this machine, but %s does not answer (%v): a firewall or a VPN is in the way", address, h.addressErr)
+			"the bridge is on this machine, but %s does not answer (%s): a firewall or a VPN is in the way", address, cause(h.addressErr))
+	case h.bridgeHere && h.publishedErr != nil:
+		return warning("see the engine's rules: sudo iptables -t nat -S DOCKER",
+			"reached at its own address (%s), but not by its published port (%s): the URLs of ps will not answer", address, cause(h.publishedErr))
+	case h.bridgeHere:
+		return ok("reached at its own address (%s) and by its published port (%s)", address, h.published)
 	case h.publishedErr == nil:
 		return ok("reached by its published port (%s), not at its own address: nodes' distribution ports are published too", h.published)
-	case h.addressErr == nil:
-		return warning("see the engine's rules: sudo iptables -t nat -S DOCKER",
-			"reached at its own address (%s), but not by its published port (%v): the URLs of ps will not answer", address, h.publishedErr)
 	case !local:
 		return failed("export BEAMYARD_HOST=ADDRESS, where published ports of the engine's machine can be reached",
-			"neither its address nor its port published at %s answers (%v)", host, h.publishedErr)
+			"its port published at %s does not answer (%s)", host, cause(h.publishedErr))
 	}
-	return failed("if the engine runs elsewhere, or this is a container: export BEAMYARD_HOST=ADDRESS, where published ports can be reached",
-		"neither its address (%v) nor its published port (%v) answers", h.addressErr, h.publishedErr)
+	return failed("in a container: start it with --network host\nbeside a virtual machine: export BEAMYARD_HOST=ADDRESS, where its published ports can be reached",
+		"the bridge is not on this machine, and its published port does not answer (%s): nodes could not be reached", cause(h.publishedErr))
 }
 
 func lookMounts(ctx context.Context, e *examination) verdict {
@@ -86,8 +97,10 @@ func judgeMounts(h helperFacts) verdict {
 	switch {
 	case h.mountSeen:
 		return ok("a file of this machine is seen inside")
+	case h.mountFailed != nil:
+		return unknown("there was no file to mount: %v", h.mountFailed)
 	case h.mountRefused != nil:
-		return warning(own, "the engine does not see the files of this machine: %v", h.mountRefused)
+		return warning(own, "the engine does not see the files of this machine: %s", words(h.mountRefused))
 	}
 	return warning(own, "a file of this machine, mounted, is not seen inside: the engine has a file system of its own, or SELinux forbids it")
 }
@@ -104,7 +117,7 @@ func judgeNetAdmin(has bool, refused error) verdict {
 	const without = "let the engine give it (a locked-down host, or an authorization plugin, forbids it); without it partitions and bad links cannot be made"
 	switch {
 	case refused != nil:
-		return warning(without, "refused: %v", refused)
+		return warning(without, "refused: %s", words(refused))
 	case !has:
 		return warning(without, "asked for, but not in effect inside")
 	}
@@ -147,19 +160,4 @@ func judgeFaults(netAdmin bool, s fault.Support, kernel string) verdict {
 		text = strings.Join(works, " and ") + " can be used; " + text
 	}
 	return warning(fmt.Sprintf("sudo modprobe -a %s, on the engine's machine (its kernel, %s, may be built without)", strings.Join(remedies, " "), kernel), "%s", text)
-}
-
-// onOurBridge tells whether a container's address lies on an interface of this
-// machine, as orchestrator finds out before it dials nodes directly.
-func (h *helperFacts) onOurBridge() bool {
-	local, err := network.LocalPrefixes()
-	if err != nil || !h.address.IsValid() {
-		return false
-	}
-	for _, p := range local {
-		if p.Contains(h.address.Addr()) && network.Reachable(p.Addr()) {
-			return true
-		}
-	}
-	return false
 }

@@ -121,17 +121,21 @@ func lookTestcontainersHost(ctx context.Context, e *examination) verdict {
 // judgeTestcontainersHost takes the engine's endpoint and the host at which its
 // published ports were reached; both are "" where that is not known.
 func judgeTestcontainersHost(f testcontainersFacts, endpoint, published string) verdict {
-	if f.prefix == "" {
-		f.prefix = f.properties["hub.image.name.prefix"]
+	var bites, remedies []string
+	bite := func(remedy, format string, args ...any) {
+		remedies, bites = append(remedies, remedy), append(bites, fmt.Sprintf(format, args...))
 	}
-	if f.prefix != "" {
-		return warning("unset TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX, and take hub.image.name.prefix out of "+f.file,
-			"the image prefix %q is put before every image without a registry, those that beamyard builds too", f.prefix)
+	remove := func(key string) string { return fmt.Sprintf("remove the line %s from %s", key, f.file) }
+	const put = "the image prefix %q is put before every image without a registry, those that beamyard builds too"
+	switch inFile := f.properties["hub.image.name.prefix"]; {
+	case f.prefix != "":
+		bite("unset TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX", put, f.prefix)
+	case inFile != "":
+		bite(remove("hub.image.name.prefix"), put, inFile)
 	}
 	for _, key := range []string{"tc.host", "docker.host"} {
 		if host := f.properties[key]; host != "" && endpoint != "" && host != endpoint {
-			return warning(fmt.Sprintf("remove the line %s from %s", key, f.file),
-				"%s in %s sends Go tests to %s, while beamyard uses %s", key, f.file, host, endpoint)
+			bite(remove(key), "%s in %s sends Go tests to %s, while beamyard uses %s", key, f.file, host, endpoint)
 		}
 	}
 	if f.dockerEnv && f.override == "" {
@@ -139,10 +143,12 @@ func judgeTestcontainersHost(f testcontainersFacts, endpoint, published string) 
 		if published == "" {
 			remedy = "export TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1, if published ports answer there"
 		}
-		return warning(remedy,
-			"/.dockerenv is there, so testcontainers takes this machine for a container and dials the bridge's gateway for published ports")
+		bite(remedy, "/.dockerenv is there, so testcontainers takes this machine for a container and dials the bridge's gateway for published ports")
 	}
-	if f.override != "" {
+	switch {
+	case len(bites) > 0:
+		return warning(strings.Join(remedies, "\n"), "%s", strings.Join(bites, "; "))
+	case f.override != "":
 		return ok("TESTCONTAINERS_HOST_OVERRIDE=%s", f.override)
 	}
 	return ok("no setting sends Go tests elsewhere")
