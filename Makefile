@@ -25,7 +25,8 @@ down: build ## remove the demo cluster
 
 build: ## build bin/beamyard
 	@.ci/prepare go
-	@$(GO) build -o $(BEAMYARD) ./cmd/beamyard
+	@# Static, so that doctor can run it in a container that holds nothing else.
+	@CGO_ENABLED=0 $(GO) build -o $(BEAMYARD) ./cmd/beamyard
 
 test: ## run every test, those on the real engine included
 	@.ci/prepare go race engine

@@ -27,7 +27,7 @@ func ensureBase(ctx context.Context, eng Engine, base string, progress io.Writer
 	}
 	// What was chosen before is chosen again: an image must not change because
 	// a registry came into reach.
-	for _, ref := range []string{officialBase, debianRef(defaultSuite)} {
+	for _, ref := range Bases() {
 		if info, err = eng.Image(ctx, ref); err == nil {
 			return ref, info, nil
 		} else if !errors.Is(err, ErrNotFound) {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -90,11 +89,7 @@ func ensureDebian(ctx context.Context, eng Engine, name string, progress io.Writ
 func importDebian(ctx context.Context, eng Engine, name string, s suite, progress io.Writer) error {
 	path, err := exec.LookPath("mmdebstrap")
 	if err != nil {
-		next := "sudo apt-get install -y mmdebstrap debian-archive-keyring"
-		if runtime.GOOS != "linux" {
-			next = "connect the engine to a registry, or give a base image that it has: --base IMAGE"
-		}
-		return &PackagesError{name, "mmdebstrap is not installed", next, err}
+		return &PackagesError{name, "mmdebstrap is not installed", installMmdebstrap(), err}
 	}
 	rootfs, err := os.CreateTemp("", "beamyard-rootfs-*.tar")
 	if err != nil {

@@ -25,7 +25,8 @@ type Engine interface {
 
 	// Info describes the engine. It is the first call of every command, so
 	// its errors are the ones that name an unreachable engine, a socket
-	// without permission or an API that is too old.
+	// without permission or an API that is too old. With an error too, what is
+	// known without the engine is filled in: where it is, and who said so.
 	Info(ctx context.Context) (EngineInfo, error)
 }
 
@@ -133,7 +134,38 @@ type EngineInfo struct {
 	Host       string // where published ports can be dialled: "127.0.0.1", or the remote engine's host
 	Endpoint   string // "unix:///var/run/docker.sock", without credentials
 	MTU        string // com.docker.network.driver.mtu of the default bridge, "" when unset
+
+	// Where Endpoint came from; filled without an answer, too.
+	From    EndpointSource
+	Context string // the docker context that named it, "" where none did
+	TLS     bool   // it is spoken to over TLS
+
+	// What it runs on and with. Source: GET /info.
+	System        string   // "Debian GNU/Linux 12 (bookworm)"
+	OS, Arch      string   // "linux", "x86_64"
+	Kernel        string   // "6.1.0-18-amd64"
+	Memory        int64    // bytes of the machine
+	RootDir       string   // where it keeps images and containers, on its own machine
+	StorageDriver string   // "overlay2"
+	CgroupVersion string   // "1" or "2"
+	CgroupDriver  string   // "systemd", "cgroupfs", "none"
+	MemoryLimit   bool     // it can limit a container's memory
+	SwapLimit     bool     // and the swap that goes with it
+	PidsLimit     bool     // it can limit a container's processes
+	Security      []string // of seccomp, apparmor, selinux, rootless, userns, cgroupns: what is on
+	Warnings      []string // its own, as it words them
 }
+
+// EndpointSource says who named an engine's address.
+type EndpointSource string
+
+// The sources of an endpoint, the strongest first.
+const (
+	EndpointFlag    EndpointSource = "flag"        // the caller: docker.Options
+	EndpointEnv     EndpointSource = "DOCKER_HOST" // the variable
+	EndpointContext EndpointSource = "context"     // a docker context
+	EndpointDefault EndpointSource = "default"     // nobody: the usual socket
+)
 
 // NetworkSpec describes a network to create.
 type NetworkSpec struct {
@@ -170,7 +202,10 @@ type ContainerSpec struct {
 	IP        netip.Addr // fixed; zero: the engine chooses
 	Aliases   []string   // DNS names beside the container's
 
-	Ports []PortBinding
+	Ports  []PortBinding
+	Mounts []Mount
+
+	Capabilities []string // beside the engine's default ones: "NET_ADMIN"
 
 	Memory      int64         // bytes; 0 means no limit
 	CPUs        float64       // 0 means no limit
@@ -184,8 +219,14 @@ type ContainerSpec struct {
 type PortBinding struct {
 	Container uint16
 	HostIP    string // "127.0.0.1", or "0.0.0.0" where the engine is remote
-	Host      uint16
+	// Host is the port there. 0 lets the engine choose one at each start: the
+	// list of containers tells which, while it runs.
+	Host uint16
 }
+
+// Mount shows a container a file or folder of the engine's machine, read-only
+// (a bind mount). A source that is not there is an error of CreateContainer.
+type Mount struct{ Source, Target string }
 
 // Container is a container that exists.
 type Container struct {

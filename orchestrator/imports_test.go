@@ -21,6 +21,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator/health", module + "/images", "health judges what runs, wherever it came from"},
 	{"orchestrator/evidence", "github.com/docker/", "evidence asks whatever Engine it is given"},
 	{"orchestrator/diagnosis", module, "diagnosis is pure: it is given its evidence"},
+	{"orchestrator/doctor", "github.com/docker/", "an engine is examined through the interface that the doctor defines"},
 	{"cmd/...", "github.com/docker/", "orchestrator/docker is the only importer of the Docker client"},
 	{"network/...", module + "/orchestrator", "arrows point down: network knows nothing of clusters that run"},
 	{"network/...", module + "/images", "the two words of the field do not know each other"},

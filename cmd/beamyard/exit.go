@@ -9,6 +9,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/doctor"
 )
 
 // Exit codes, as in --help.
@@ -40,6 +41,7 @@ func usagef(hint, format string, args ...any) error {
 func exitCode(err error) int {
 	var usage *usageError
 	var source *images.SourceError
+	var unusable *doctor.UnusableError
 	switch {
 	case err == nil:
 		return exitOK
@@ -51,7 +53,8 @@ func exitCode(err error) int {
 		return exitNotReady
 	case errors.Is(err, orchestrator.ErrNodeFailed), errors.Is(err, errUnhealthy):
 		return exitNodeFailed
-	case errors.Is(err, orchestrator.ErrEngineUnreachable),
+	case errors.As(err, &unusable),
+		errors.Is(err, orchestrator.ErrEngineUnreachable),
 		errors.Is(err, orchestrator.ErrEnginePermission),
 		errors.Is(err, orchestrator.ErrEngineTooOld):
 		return exitUnsupported

@@ -34,10 +34,12 @@ type cli struct {
 	Inspect    inspectCmd `cmd:"" help:"Show everything known of a node."`
 	Export     exportCmd  `cmd:"" help:"Write everything that tells how a cluster is, or why it failed, into one folder."`
 	Prune      pruneCmd   `cmd:"" help:"Remove what clusters of dead processes left behind."`
+	Doctor     doctorCmd  `cmd:"" help:"Look at what could keep a cluster from running on this machine."`
 	VersionCmd versionCmd `cmd:"" name:"version" help:"Print the version."`
 
 	Supervise superviseCmd `cmd:"" help:"Keep a detached cluster whose supervisor is gone, in the foreground."`
 	Watchdog  watchdogCmd  `cmd:"" hidden:"" help:"Remove a cluster whose up is killed; started by up."`
+	Probe     probeCmd     `cmd:"" hidden:"" help:"Tell what a container shows; run by doctor."`
 }
 
 const description = `Clusters of Elixir/BEAM nodes as Docker containers.

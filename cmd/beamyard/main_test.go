@@ -45,6 +45,7 @@ func TestScript(t *testing.T) {
 // Scripts on the real engine, with real nodes. $C is the script's own cluster,
 // $DEMO the example project.
 func TestEngineScript(t *testing.T) {
+	t.Cleanup(func() { forgetProbe(t) })
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script/engine",
 		Cmds: commands,
@@ -177,6 +178,24 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		var s control.Supervisor
 		ts.Check(json.NewDecoder(resp.Body).Decode(&s))
 		ts.Check(syscall.Kill(s.PID, syscall.SIGKILL))
+	},
+	// no-probe: the engine has no helper container of a doctor that has ended.
+	"no-probe": func(ts *testscript.TestScript, neg bool, args []string) {
+		eng, err := docker.New(docker.Options{})
+		ts.Check(err)
+		defer eng.Close()
+		all, err := eng.Containers(context.Background(), nil)
+		ts.Check(err)
+		for _, c := range all {
+			if c.Labels["beamyard.probe"] == "" {
+				continue
+			}
+			var owner orchestrator.Owner
+			ts.Check(json.Unmarshal([]byte(c.Labels[orchestrator.LabelOwner]), &owner))
+			if alive, known := owner.Alive(); known && !alive {
+				ts.Fatalf("left behind: %s", c.Name)
+			}
+		}
 	},
 	// stop-outside NODE: as `docker stop`.
 	"stop-outside": func(ts *testscript.TestScript, neg bool, args []string) {

@@ -40,6 +40,14 @@ type Engine struct {
 	cli      *client.Client
 	raw      *http.Client // dials as cli does; for the event stream
 	endpoint string
+	source   source
+}
+
+// source is how an endpoint was found.
+type source struct {
+	from    orchestrator.EndpointSource
+	context string // the docker context's name
+	tls     bool
 }
 
 var _ orchestrator.Engine = (*Engine)(nil)
@@ -47,7 +55,7 @@ var _ orchestrator.Engine = (*Engine)(nil)
 // New makes a client of an engine; it does not connect yet. It fails where a
 // named context does not exist or an address is malformed.
 func New(o Options) (*Engine, error) {
-	opts, endpoint, err := clientOptions(o)
+	opts, endpoint, src, err := clientOptions(o)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +71,7 @@ func New(o Options) (*Engine, error) {
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		DisableKeepAlives: true, // each stream has its connection
 	}}
-	return &Engine{cli: cli, raw: raw, endpoint: endpoint}, nil
+	return &Engine{cli: cli, raw: raw, endpoint: endpoint, source: src}, nil
 }
 
 // keepConnections keeps as many idle connections as calls run at once, a few
@@ -84,39 +92,62 @@ func (e *Engine) Close() { _ = e.cli.Close() } // which cannot fail
 
 // clientOptions resolve the engine in the docker command's own order. The
 // context "default" is $DOCKER_HOST, or the usual socket.
-func clientOptions(o Options) ([]client.Opt, string, error) {
-	host := cmp.Or(o.Host, os.Getenv(client.EnvOverrideHost))
+func clientOptions(o Options) ([]client.Opt, string, source, error) {
+	src := source{from: orchestrator.EndpointFlag}
+	host := o.Host
+	if host == "" {
+		if host = os.Getenv(client.EnvOverrideHost); host != "" {
+			src.from = orchestrator.EndpointEnv
+		}
+	}
 	name := o.Context
 	if name == "" && host == "" {
+		src.from = orchestrator.EndpointContext
 		name = os.Getenv("DOCKER_CONTEXT")
 		if file, err := config.Load(config.Dir()); name == "" && err == nil {
 			name = file.CurrentContext
 		}
 	}
 	if name == "" || name == "default" {
-		return hostOptions(cmp.Or(host, client.DefaultDockerHost))
+		if host == "" {
+			src.from = orchestrator.EndpointDefault
+		}
+		opts, endpoint, err := hostOptions(cmp.Or(host, client.DefaultDockerHost))
+		src.tls = os.Getenv(client.EnvOverrideCertPath) != "" && strings.HasPrefix(endpoint, "tcp:")
+		return opts, endpoint, src, err
 	}
+	if o.Context != "" {
+		src.from = orchestrator.EndpointFlag
+	}
+	src.context = name
+	opts, endpoint, tls, err := contextOptions(name)
+	src.tls = tls
+	return opts, endpoint, src, err
+}
+
+// contextOptions read a context of the docker command's store.
+func contextOptions(name string) (opts []client.Opt, host string, tls bool, err error) {
 	contexts := store.New(config.ContextStoreDir(), store.NewConfig(
 		func() any { return &map[string]any{} },
 		store.EndpointTypeGetter(ctxdocker.DockerEndpoint, func() any { return &ctxdocker.EndpointMeta{} }),
 	))
 	meta, err := contexts.GetMetadata(name)
 	if err != nil {
-		return nil, "", orchestrator.WithHint(fmt.Errorf("docker context %s: %w", name, err), "see `docker context ls`, or set DOCKER_HOST")
+		return nil, "", false, orchestrator.WithHint(fmt.Errorf("docker context %s: %w", name, err), "see `docker context ls`, or set DOCKER_HOST")
 	}
 	endpoint, err := ctxdocker.EndpointFromContext(meta)
 	if err != nil {
-		return nil, "", fmt.Errorf("docker context %s: %w", name, err)
+		return nil, "", false, fmt.Errorf("docker context %s: %w", name, err)
 	}
 	full, err := ctxdocker.WithTLSData(contexts, name, endpoint)
 	if err != nil {
-		return nil, "", fmt.Errorf("docker context %s: %w", name, err)
+		return nil, "", false, fmt.Errorf("docker context %s: %w", name, err)
 	}
-	opts, err := full.ClientOpts()
+	opts, err = full.ClientOpts()
 	if err != nil {
-		return nil, "", fmt.Errorf("docker context %s: %w", name, err)
+		return nil, "", false, fmt.Errorf("docker context %s: %w", name, err)
 	}
-	return opts, withoutUser(endpoint.Host), nil
+	return opts, withoutUser(endpoint.Host), full.TLSData != nil, nil
 }
 
 // hostOptions dial an address; ssh:// goes through the ssh command, TLS is
@@ -152,20 +183,25 @@ const oldest = "1.41"
 func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	info, err := e.cli.Info(ctx)
 	if err != nil {
-		return orchestrator.EngineInfo{}, e.failed("ask the engine", err)
+		return e.located(orchestrator.EngineInfo{}), e.failed("ask the engine", err)
 	}
-	if v := e.cli.ClientVersion(); versions.LessThan(v, oldest) {
-		return orchestrator.EngineInfo{}, e.failed("ask the engine", fmt.Errorf("client version %s is all that the engine speaks (Docker %s)", v, info.ServerVersion))
-	}
-	result := orchestrator.EngineInfo{
-		ID: info.ID, Version: info.ServerVersion, APIVersion: e.cli.ClientVersion(), Time: systemTime(info), CPUs: info.NCPU,
-		Local: strings.HasPrefix(e.endpoint, "unix://") || strings.HasPrefix(e.endpoint, "npipe://"),
-		Host:  publishedHost(e.endpoint), Endpoint: e.endpoint,
+	result := e.located(told(info))
+	result.APIVersion = e.cli.ClientVersion()
+	if versions.LessThan(result.APIVersion, oldest) {
+		return result, e.failed("ask the engine", fmt.Errorf("client version %s is all that the engine speaks (Docker %s)", result.APIVersion, info.ServerVersion))
 	}
 	if bridge, err := e.cli.NetworkInspect(ctx, "bridge", network.InspectOptions{}); err == nil {
 		result.MTU = bridge.Options["com.docker.network.driver.mtu"]
 	}
 	return result, nil
+}
+
+// located adds what is known without asking: where the engine is.
+func (e *Engine) located(info orchestrator.EngineInfo) orchestrator.EngineInfo {
+	info.Local = strings.HasPrefix(e.endpoint, "unix://") || strings.HasPrefix(e.endpoint, "npipe://")
+	info.Host, info.Endpoint = publishedHost(e.endpoint), e.endpoint
+	info.From, info.Context, info.TLS = e.source.from, e.source.context, e.source.tls
+	return info
 }
 
 // systemTime is the engine's clock, or ours where the engine does not tell.

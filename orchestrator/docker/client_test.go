@@ -19,6 +19,7 @@ import (
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/docker/client"
 
+	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
@@ -67,8 +68,11 @@ func TestNoEngine(t *testing.T) {
 		"tcp://engine.invalid:2375":                           "engine.invalid", // RFC 6761: no such host, ever
 	} {
 		e := use(t, host)
-		_, err := e.Info(t.Context())
+		info, err := e.Info(t.Context())
 		hints(t, err, orchestrator.ErrEngineUnreachable, at)
+		if !strings.Contains(info.Endpoint, at) {
+			t.Errorf("%s: it is not said where it was sought: %+v", host, info)
+		}
 		hints(t, err, orchestrator.ErrEngineUnreachable, "DOCKER_HOST")
 		for _, since := range []time.Time{{}, time.Now()} {
 			err, ready := listen(t, e, since)
@@ -113,6 +117,35 @@ func TestAnOldAPI(t *testing.T) {
 	for _, e := range []*Engine{refuses, obliges} {
 		_, err := e.Info(t.Context())
 		hints(t, err, orchestrator.ErrEngineTooOld, "20.10")
+	}
+}
+
+func TestOffered(t *testing.T) {
+	for words, want := range map[string]error{
+		"":                                   nil,
+		"manifest unknown: manifest unknown": images.ErrNotFound,
+		"pull access denied, repository does not exist or may require 'docker login'":         images.ErrNotFound,
+		`Get "https://registry.invalid/v2/": dial tcp: lookup registry.invalid: no such host`: images.ErrNoRegistry,
+		`Get "https://registry.invalid/v2/": dial tcp 192.0.2.1:443: i/o timeout`:             images.ErrNoRegistry,
+	} {
+		asked := ""
+		e := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Api-Version", "1.41")
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/_ping"):
+			case words == "":
+				asked = r.URL.Path
+				reply(w, http.StatusOK, `{"Descriptor":{}}`)
+			default:
+				reply(w, http.StatusInternalServerError, fmt.Sprintf(`{"message":%q}`, words))
+			}
+		})
+		if err := e.Offered(t.Context(), "elixir:1"); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", words, err, want)
+		}
+		if words == "" && asked != "/v1.41/distribution/elixir:1/json" {
+			t.Errorf("asked at %s", asked)
+		}
 	}
 }
 
@@ -200,15 +233,17 @@ func TestWhichEngine(t *testing.T) {
 		host, env      string // DOCKER_HOST, DOCKER_CONTEXT
 		file           string
 		endpoint, fail string
+		from           orchestrator.EndpointSource
+		context        string
 	}{
-		{name: "nothing", endpoint: client.DefaultDockerHost},
-		{name: "used context", file: used, endpoint: "tcp://attic.example:2375"},
-		{name: "DOCKER_CONTEXT before it", file: used, env: "lab", endpoint: "tcp://lab.example:2375"},
-		{name: "DOCKER_HOST before both", file: used, env: "lab", host: "tcp://me:secret@host.example:2375", endpoint: "tcp://host.example:2375"},
-		{name: "option before all", file: used, env: "lab", host: "tcp://host.example:2375", options: Options{Context: "attic"}, endpoint: "tcp://attic.example:2375"},
-		{name: "host option", file: used, env: "lab", options: Options{Host: "ssh://me@far.example"}, endpoint: "ssh://far.example"},
-		{name: "the default context", file: used, options: Options{Context: "default"}, endpoint: client.DefaultDockerHost},
-		{name: "the default context is DOCKER_HOST", host: "tcp://host.example:2375", options: Options{Context: "default"}, endpoint: "tcp://host.example:2375"},
+		{name: "nothing", endpoint: client.DefaultDockerHost, from: "default"},
+		{name: "used context", file: used, endpoint: "tcp://attic.example:2375", from: "context", context: "attic"},
+		{name: "DOCKER_CONTEXT before it", file: used, env: "lab", endpoint: "tcp://lab.example:2375", from: "context", context: "lab"},
+		{name: "DOCKER_HOST before both", file: used, env: "lab", host: "tcp://me:secret@host.example:2375", endpoint: "tcp://host.example:2375", from: "DOCKER_HOST"},
+		{name: "option before all", file: used, env: "lab", host: "tcp://host.example:2375", options: Options{Context: "attic"}, endpoint: "tcp://attic.example:2375", from: "flag", context: "attic"},
+		{name: "host option", file: used, env: "lab", options: Options{Host: "ssh://me@far.example"}, endpoint: "ssh://far.example", from: "flag"},
+		{name: "the default context", file: used, options: Options{Context: "default"}, endpoint: client.DefaultDockerHost, from: "default"},
+		{name: "the default context is DOCKER_HOST", host: "tcp://host.example:2375", options: Options{Context: "default"}, endpoint: "tcp://host.example:2375", from: "DOCKER_HOST"},
 		{name: "missing context", env: "no-such-context", fail: "no-such-context"},
 		{name: "malformed", host: "nonsense", fail: "nonsense"},
 	}
@@ -236,6 +271,9 @@ func TestWhichEngine(t *testing.T) {
 			defer e.Close()
 			if e.endpoint != tt.endpoint {
 				t.Errorf("engine %s, want %s", e.endpoint, tt.endpoint)
+			}
+			if got := e.located(orchestrator.EngineInfo{}); got.From != tt.from || got.Context != tt.context || got.Endpoint != tt.endpoint || got.TLS {
+				t.Errorf("found by %q (context %q), want %q (%q)", got.From, got.Context, tt.from, tt.context)
 			}
 		})
 	}

@@ -39,6 +39,15 @@ func (e *Engine) Pull(ctx context.Context, ref string, progress io.Writer) error
 	return e.failed("pull "+ref, err, fetching...)
 }
 
+// Offered asks the engine whether a registry has an image, without fetching it:
+// GET /distribution/{ref}/json. It fails with images.ErrNotFound where the
+// registry answers and has it not, and with images.ErrNoRegistry where none
+// answers the engine.
+func (e *Engine) Offered(ctx context.Context, ref string) error {
+	_, err := e.cli.DistributionInspect(ctx, ref, "")
+	return e.failed("ask for "+ref, err, fetching...)
+}
+
 // Build implements images.Engine: POST /build, with the classic builder, which
 // every engine has.
 func (e *Engine) Build(ctx context.Context, b images.Build, progress io.Writer) (string, error) {

@@ -11,7 +11,9 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/go-connections/nat"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -39,6 +41,7 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		AutoRemove:    false, // logs cannot be read from a removed container
 		PortBindings:  nat.PortMap{},
 		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{}},
+		CapAdd:        c.Capabilities,
 		Resources:     container.Resources{Memory: c.Memory, NanoCPUs: int64(c.CPUs * 1e9)},
 	}
 	if c.LogMaxSize != "" {
@@ -54,6 +57,11 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		port := nat.Port(strconv.Itoa(int(p.Container)) + "/tcp")
 		config.ExposedPorts[port] = struct{}{}
 		host.PortBindings[port] = append(host.PortBindings[port], nat.PortBinding{HostIP: p.HostIP, HostPort: strconv.Itoa(int(p.Host))})
+	}
+	for _, m := range c.Mounts {
+		// As a mount and not as a "bind": of a bind's missing source the engine
+		// would make a folder.
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: true})
 	}
 	networking := &network.NetworkingConfig{}
 	if c.NetworkID != "" {
@@ -165,6 +173,22 @@ func heard(m events.Message) orchestrator.ContainerEvent {
 	}
 	e.ExitCode, _ = strconv.Atoi(m.Actor.Attributes["exitCode"]) // only on die
 	return e
+}
+
+// told is what GET /info tells.
+func told(info system.Info) orchestrator.EngineInfo {
+	result := orchestrator.EngineInfo{
+		ID: info.ID, Version: info.ServerVersion, Time: systemTime(info), CPUs: info.NCPU,
+		System: info.OperatingSystem, OS: info.OSType, Arch: info.Architecture, Kernel: info.KernelVersion,
+		Memory: info.MemTotal, RootDir: info.DockerRootDir, StorageDriver: info.Driver,
+		CgroupVersion: info.CgroupVersion, CgroupDriver: info.CgroupDriver,
+		MemoryLimit: info.MemoryLimit, SwapLimit: info.SwapLimit, PidsLimit: info.PidsLimit, Warnings: info.Warnings,
+	}
+	for _, option := range info.SecurityOptions { // "name=seccomp,profile=default"; "seccomp" in engines of old
+		name, _, _ := strings.Cut(option, ",")
+		result.Security = append(result.Security, strings.TrimPrefix(name, "name="))
+	}
+	return result
 }
 
 func parseTime(s string) time.Time {

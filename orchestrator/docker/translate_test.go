@@ -7,7 +7,9 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/go-connections/nat"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -20,6 +22,7 @@ func TestCreateRequest(t *testing.T) {
 		Name: "beamyard-demo-n1", Image: "demo:1", Hostname: "n1.demo.test", Command: []string{"elixir"}, Env: []string{"A=1"},
 		Labels: map[string]string{"beamyard.node": "n1"}, NetworkID: "net1", IP: netip.MustParseAddr("10.213.0.2"),
 		Aliases: []string{"n1.demo.test"}, Ports: []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}},
+		Mounts: []orchestrator.Mount{{Source: "/tmp/note", Target: "/note"}}, Capabilities: []string{"NET_ADMIN"},
 		Memory: 256 << 20, CPUs: 1.5, NoFile: 65536, StopTimeout: 1500 * time.Millisecond, LogMaxSize: "10m", LogMaxFile: 3,
 	})
 	init, grace := true, 2 // whole seconds, never shorter
@@ -32,6 +35,7 @@ func TestCreateRequest(t *testing.T) {
 		Init: &init, RestartPolicy: container.RestartPolicy{Name: "no"}, NetworkMode: "net1",
 		PortBindings: nat.PortMap{"4000/tcp": {{HostIP: "127.0.0.1", HostPort: "4200"}}},
 		LogConfig:    container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "3"}},
+		CapAdd:       []string{"NET_ADMIN"}, Mounts: []mount.Mount{{Type: "bind", Source: "/tmp/note", Target: "/note", ReadOnly: true}},
 		Resources: container.Resources{
 			Memory: 256 << 20, NanoCPUs: 1_500_000_000, Ulimits: []*container.Ulimit{{Name: "nofile", Soft: 65536, Hard: 65536}},
 		},
@@ -58,6 +62,23 @@ func TestCreateRequestLeavesDefaults(t *testing.T) {
 }
 
 var anHour = time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
+
+func TestTold(t *testing.T) {
+	got := told(system.Info{
+		ID: "x", ServerVersion: "20.10.24", SystemTime: anHour.Format(time.RFC3339Nano), NCPU: 2, OperatingSystem: "Debian", OSType: "linux",
+		Architecture: "x86_64", KernelVersion: "6.1.0", MemTotal: 8 << 30, DockerRootDir: "/var/lib/docker", Driver: "overlay2",
+		CgroupVersion: "2", CgroupDriver: "systemd", MemoryLimit: true, SwapLimit: true, PidsLimit: true, Warnings: []string{"WARNING: x"},
+		SecurityOptions: []string{"name=seccomp,profile=default", "name=rootless", "apparmor"},
+	})
+	want := orchestrator.EngineInfo{
+		ID: "x", Version: "20.10.24", Time: anHour, CPUs: 2, System: "Debian", OS: "linux", Arch: "x86_64", Kernel: "6.1.0", Memory: 8 << 30,
+		RootDir: "/var/lib/docker", StorageDriver: "overlay2", CgroupVersion: "2", CgroupDriver: "systemd",
+		MemoryLimit: true, SwapLimit: true, PidsLimit: true, Warnings: []string{"WARNING: x"}, Security: []string{"seccomp", "rootless", "apparmor"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
 
 func TestInspected(t *testing.T) {
 	in := container.InspectResponse{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,16 +15,17 @@ import (
 
 // container is one container. The engine's lock guards it.
 type container struct {
-	id      string
-	spec    orchestrator.ContainerSpec
-	created time.Time
-	ip      netip.Addr
-	state   orchestrator.ContainerState
-	log     []record
-	more    chan struct{} // closed and replaced with each record and each exit
-	runs    int
-	process *Process // of the present run
-	files   map[string]kept
+	id        string
+	spec      orchestrator.ContainerSpec
+	created   time.Time
+	ip        netip.Addr
+	published []orchestrator.PortBinding // of the present run
+	state     orchestrator.ContainerState
+	log       []record
+	more      chan struct{} // closed and replaced with each record and each exit
+	runs      int
+	process   *Process // of the present run
+	files     map[string]kept
 }
 
 // CreateContainer implements orchestrator.Containers.
@@ -35,6 +37,11 @@ func (e *Engine) CreateContainer(_ context.Context, spec orchestrator.ContainerS
 	defer e.mu.Unlock()
 	if _, ok := e.images[spec.Image]; !ok {
 		return "", fmt.Errorf("create container %s: image %s: %w", spec.Name, spec.Image, orchestrator.ErrNotFound)
+	}
+	for _, m := range spec.Mounts {
+		if _, err := os.Stat(m.Source); err != nil {
+			return "", fmt.Errorf("create container %s: bind source path does not exist: %s", spec.Name, m.Source)
+		}
 	}
 	for _, other := range e.containers {
 		if other.spec.Name == spec.Name {
@@ -75,6 +82,7 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 	}
 	c.runs++
 	c.ip = e.address(c)
+	c.published = e.publish(c.spec.Ports)
 	c.state = orchestrator.ContainerState{ // a running one still tells when its last run ended
 		Status: "running", Running: true, PID: 1000 + e.serial, StartedAt: e.now(), FinishedAt: c.state.FinishedAt,
 	}
@@ -103,9 +111,21 @@ func (e *Engine) obstacle(c *container) error {
 	return nil
 }
 
+// publish gives ports to those that asked for any. Its caller holds the lock.
+func (e *Engine) publish(asked []orchestrator.PortBinding) []orchestrator.PortBinding {
+	given := slices.Clone(asked)
+	for i := range given {
+		if given[i].Host == 0 {
+			e.serial++
+			given[i].Host = uint16(32768 + e.serial%16384)
+		}
+	}
+	return given
+}
+
 func sharesPort(a, b []orchestrator.PortBinding) bool {
 	return slices.ContainsFunc(a, func(p orchestrator.PortBinding) bool {
-		return slices.ContainsFunc(b, func(q orchestrator.PortBinding) bool { return p.Host == q.Host })
+		return slices.ContainsFunc(b, func(q orchestrator.PortBinding) bool { return p.Host == q.Host && p.Host != 0 })
 	})
 }
 
@@ -121,6 +141,9 @@ func (e *Engine) Containers(_ context.Context, labels map[string]string) ([]orch
 	for _, c := range e.containers {
 		if carries(c.spec.Labels, labels) {
 			found := c.describe()
+			if found.State.Running {
+				found.Ports = slices.Clone(c.published)
+			}
 			found.State = orchestrator.ContainerState{Status: found.State.Status, Running: found.State.Running, Paused: found.State.Paused}
 			list = append(list, found)
 		}

@@ -101,6 +101,28 @@ func (s *suite) testPort() {
 	s.must(s.eng.StartContainer(s.ctx(), third)) // the same one, once the port is free
 }
 
+func (s *suite) testAnyPort() {
+	publish := func(name string) uint16 {
+		id := s.create(func(c *orchestrator.ContainerSpec) {
+			c.Name = s.name() + name
+			c.Ports = []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1"}}
+		}, "wait")
+		s.must(s.eng.StartContainer(s.ctx(), id))
+		list, err := s.eng.Containers(s.ctx(), s.labels)
+		s.must(err)
+		for _, c := range list {
+			if c.ID == id && len(c.Ports) == 1 && c.Ports[0].Container == 4000 {
+				return c.Ports[0].Host
+			}
+		}
+		s.t.Fatalf("not published: %+v", list)
+		return 0
+	}
+	if a, b := publish("-a"), publish("-b"); a == 0 || b == 0 || a == b {
+		s.t.Errorf("published at %d and %d", a, b)
+	}
+}
+
 func (s *suite) testAddress() {
 	network, subnet := s.network()
 	place := func(name string) string {

@@ -1,7 +1,10 @@
 package enginetest
 
 import (
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -43,11 +46,46 @@ func (s *suite) testInside() {
 	}
 }
 
+func (s *suite) testMount() {
+	note := filepath.Join(s.t.TempDir(), "note")
+	s.must(os.WriteFile(note, []byte("from outside"), 0o600))
+	id := s.create(func(c *orchestrator.ContainerSpec) {
+		c.Mounts = []orchestrator.Mount{{Source: note, Target: "/note"}}
+	}, "read", "/note")
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.exited(id)
+	if lines := s.output(id); !slices.Equal(lines, []string{"stdout from outside <nil>\n"}) {
+		s.t.Errorf("mounted %q", lines)
+	}
+	_, err := s.eng.CreateContainer(s.ctx(), orchestrator.ContainerSpec{
+		Name: s.name() + "-missing", Image: s.image, Labels: s.labels,
+		Mounts: []orchestrator.Mount{{Source: note + "-missing", Target: "/note"}},
+	})
+	if err == nil {
+		s.t.Error("what is not there was mounted")
+	}
+}
+
+func (s *suite) testCapability() {
+	for name, capabilities := range map[string][]string{"-without": nil, "-with": {"NET_ADMIN"}} {
+		id := s.create(func(c *orchestrator.ContainerSpec) { c.Name, c.Capabilities = s.name()+name, capabilities }, "net-admin")
+		s.must(s.eng.StartContainer(s.ctx(), id))
+		s.exited(id)
+		if lines, want := s.output(id), fmt.Sprintf("stdout %t <nil>\n", capabilities != nil); !slices.Equal(lines, []string{want}) {
+			s.t.Errorf("with %v: %q", capabilities, lines)
+		}
+	}
+}
+
 func (s *suite) testInfo() {
 	info, err := s.eng.Info(s.ctx())
 	s.must(err)
 	if info.CPUs < 1 || info.Version == "" || info.APIVersion == "" || info.Host == "" || info.Endpoint == "" || info.Time.IsZero() {
 		s.t.Errorf("info %+v", info)
+	}
+	if info.From == "" || info.OS == "" || info.Arch == "" || info.Kernel == "" || info.System == "" || info.Memory == 0 || info.StorageDriver == "" ||
+		info.CgroupVersion == "" || info.CgroupDriver == "" || len(info.Security) == 0 {
+		s.t.Errorf("what it runs on: %+v", info)
 	}
 }
 

@@ -108,11 +108,13 @@ func (e *Engine) now() time.Time {
 // Info implements orchestrator.Engine.
 func (e *Engine) Info(context.Context) (orchestrator.EngineInfo, error) {
 	if err := e.fails("Info"); err != nil {
-		return orchestrator.EngineInfo{}, err
+		return orchestrator.EngineInfo{Local: true, Endpoint: "memory://", From: orchestrator.EndpointFlag}, err
 	}
 	return orchestrator.EngineInfo{
 		ID: "memory", Version: "1", APIVersion: "1.41", Time: time.Now(), CPUs: 2,
-		Local: true, Host: "127.0.0.1", Endpoint: "memory://",
+		Local: true, Host: "127.0.0.1", Endpoint: "memory://", From: orchestrator.EndpointFlag,
+		System: "memory", OS: "linux", Arch: "x86_64", Kernel: "6.1.0", Memory: 8 << 30, StorageDriver: "memory",
+		CgroupVersion: "2", CgroupDriver: "systemd", MemoryLimit: true, SwapLimit: true, PidsLimit: true, Security: []string{"seccomp"},
 	}, nil
 }
 
@@ -136,6 +138,14 @@ func (e *Engine) Pull(_ context.Context, ref string, _ io.Writer) error {
 		return err
 	}
 	return fmt.Errorf("pull %s: %w", ref, images.ErrNoRegistry)
+}
+
+// Offered tells of a registry, as the Docker engine's method does: there is none.
+func (e *Engine) Offered(_ context.Context, ref string) error {
+	if err := e.fails("Offered"); err != nil {
+		return err
+	}
+	return fmt.Errorf("ask for %s: %w", ref, images.ErrNoRegistry)
 }
 
 // Build implements images.Engine: the image has the tags and labels, and

@@ -3,6 +3,8 @@ package enginetest
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +18,7 @@ import (
 //	long N     one line of N characters   wait      until TERM
 //	hostname   prints it                  stubborn  until KILL
 //	env KEY    prints its value           write PATH TEXT, then until TERM
+//	net-admin  prints whether it may      read PATH  prints a mounted file
 //
 // Another entrypoint than the image's, or another word, is a command that is
 // missing: 127, as an init says.
@@ -42,6 +45,11 @@ func Script(ctx context.Context, p *Process) int {
 		fmt.Fprintln(p.Stdout, p.Spec.Hostname, nil)
 	case "env":
 		fmt.Fprintln(p.Stdout, lookup(p.Spec, word(1)))
+	case "read":
+		text, err := readMounted(p.Spec, word(1))
+		fmt.Fprintln(p.Stdout, text, err)
+	case "net-admin":
+		fmt.Fprintln(p.Stdout, slices.Contains(p.Spec.Capabilities, "NET_ADMIN"), nil)
 	case "exit":
 		return number
 	case "write":
@@ -68,4 +76,15 @@ func lookup(spec orchestrator.ContainerSpec, key string) string {
 		}
 	}
 	return ""
+}
+
+// readMounted reads a file that the container was given.
+func readMounted(spec orchestrator.ContainerSpec, path string) (string, error) {
+	for _, m := range spec.Mounts {
+		if m.Target == path {
+			text, err := os.ReadFile(m.Source)
+			return string(text), err
+		}
+	}
+	return "", os.ErrNotExist
 }

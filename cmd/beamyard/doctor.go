@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/doctor"
+)
+
+type doctorCmd struct{}
+
+func (doctorCmd) Help() string {
+	return `A line for each thing: ✓ fine, ! will not work or not well, ✗ must be mended
+before a cluster starts, ? cannot be told; below it what to type.
+
+It starts a helper container for a moment, made of this program, to see what
+nodes would see, and leaves nothing but that container's image. It changes nothing.
+Warnings do not fail: the exit code is 5 only where nothing can run at all.`
+}
+
+// Run examines this machine and its engine.
+func (doctorCmd) Run(ctx context.Context, a *app) error {
+	opts := doctor.Options{}
+	if eng, err := docker.New(docker.Options{}); err != nil {
+		opts.NoEngine = err
+	} else {
+		defer eng.Close()
+		opts.Engine = eng
+	}
+	report := doctor.Examine(ctx, opts)
+	if ctx.Err() != nil {
+		return errInterrupted // half of it was not looked at
+	}
+	if a.json {
+		if err := a.printJSON(report); err != nil {
+			return err
+		}
+		return report.Err()
+	}
+	width := 0
+	if a.out.terminal {
+		width = a.out.width()
+	}
+	if err := printReport(a.out, a.out.color, width, report); err != nil {
+		return err
+	}
+	return report.Err()
+}
+
+// printReport writes the list and, where something can run, the last word;
+// where nothing can, the error is it. Texts are wrapped to a terminal of so many
+// columns; 0 leaves them whole, for who reads them line by line. Remedies are
+// never wrapped: a command must come out of the clipboard in one piece.
+func printReport(w io.Writer, color func(string) string, columns int, r doctor.Report) error {
+	title := 0
+	for _, c := range r.Checks {
+		title = max(title, utf8.RuneCountInString(c.Title))
+	}
+	indent := strings.Repeat(" ", title+4)
+	room := 0
+	if columns > title+4+20 {
+		room = columns - title - 4
+	}
+	var b strings.Builder
+	for _, c := range r.Checks {
+		sign, code := sign(c.State)
+		pad := strings.Repeat(" ", title-utf8.RuneCountInString(c.Title))
+		text := strings.Join(wrap(c.Text, room), "\n"+indent)
+		fmt.Fprintf(&b, "%s%s%s %s%s  %s\n", color(code), sign, color("0"), c.Title, pad, text)
+		for line := range strings.Lines(c.Remedy) {
+			fmt.Fprintf(&b, "%s%s→ %s%s\n", indent, color("36"), strings.TrimRight(line, "\n"), color("0"))
+		}
+	}
+	if r.Usable {
+		fmt.Fprintf(&b, "\n%s\n", lastWord(r))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// wrap breaks a text between words; a word longer than a line stays whole. No
+// room: no break.
+func wrap(text string, room int) []string {
+	lines := []string{""}
+	for _, word := range strings.Fields(text) {
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = word
+		case room <= 0 || utf8.RuneCountInString(*last)+1+utf8.RuneCountInString(word) <= room:
+			*last += " " + word
+		default:
+			lines = append(lines, word)
+		}
+	}
+	return lines
+}
+
+func sign(s doctor.State) (sign, color string) {
+	switch s {
+	case doctor.OK:
+		return "✓", "32"
+	case doctor.Warning:
+		return "!", "33"
+	case doctor.Failed:
+		return "✗", "31"
+	case doctor.Unknown:
+		return "?", "2"
+	}
+	return " ", ""
+}
+
+// lastWord sums up a report of a machine on which something can run.
+func lastWord(r doctor.Report) string {
+	failures, warnings, unknown := r.Count(doctor.Failed), r.Count(doctor.Warning), r.Count(doctor.Unknown)
+	var notes []string
+	for _, n := range []struct {
+		count int
+		noun  string
+	}{{failures, "failure"}, {warnings, "warning"}} {
+		if n.count > 0 {
+			notes = append(notes, plural(n.count, n.noun))
+		}
+	}
+	if unknown > 0 {
+		notes = append(notes, fmt.Sprintf("%d unknown", unknown))
+	}
+	switch {
+	case failures > 0:
+		return "not ready: " + strings.Join(notes, ", ") + "; mend what is marked ✗ first"
+	case len(notes) > 0:
+		return "usable, " + strings.Join(notes, ", ") + ": beamyard up"
+	}
+	return "ready: beamyard up"
+}

@@ -1,0 +1,78 @@
+package images
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// Bases are the references that the base "auto" looks for on the engine, in its
+// order. The first is pulled where none is there, the last made of packages.
+func Bases() []string { return []string{officialBase, debianRef(defaultSuite)} }
+
+// CheckDebian reports why a base could not be made of Debian packages here, as a
+// [*PackagesError]: mmdebstrap is missing, or the mirror that this machine's apt
+// uses does not answer. mirror is the one that was asked. It makes nothing.
+func CheckDebian(ctx context.Context) (mirror string, err error) {
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		return "", &PackagesError{defaultSuite, "mmdebstrap is not installed", installMmdebstrap(), err}
+	}
+	if mirror = hostMirror(ctx); mirror == "" {
+		mirror = "http://deb.debian.org/debian" // mmdebstrap's own
+	}
+	if !strings.HasPrefix(mirror, "http://") && !strings.HasPrefix(mirror, "https://") {
+		return redacted(mirror), nil // of apt's other methods: only apt can tell
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, mirror+"/dists/"+defaultSuite+"/InRelease", nil)
+	if err == nil {
+		var response *http.Response
+		if response, err = mirrorClient(ctx).Do(request); err == nil {
+			response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				err = fmt.Errorf("%s: %s", request.URL.Redacted(), response.Status)
+			}
+		}
+	}
+	if err != nil {
+		return redacted(mirror), &PackagesError{defaultSuite, err.Error(), "check that this machine reaches a Debian mirror: sudo apt-get update", err}
+	}
+	return redacted(mirror), nil
+}
+
+// redacted takes a password out of an address: apt's may have one.
+func redacted(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Redacted()
+	}
+	return address
+}
+
+// mirrorClient goes through the proxies that mmdebstrap is given.
+func mirrorClient(ctx context.Context) *http.Client {
+	proxies := map[string]string{}
+	for _, setting := range hostProxies(ctx) {
+		key, proxy, _ := strings.Cut(setting, "=")
+		proxies[strings.TrimSuffix(key, "_proxy")] = proxy
+	}
+	return &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true, // one request
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			if proxy := proxies[r.URL.Scheme]; proxy != "" {
+				return url.Parse(proxy)
+			}
+			return http.ProxyFromEnvironment(r)
+		},
+	}}
+}
+
+// installMmdebstrap is what to do where it is missing.
+func installMmdebstrap() string {
+	if runtime.GOOS != "linux" {
+		return "connect the engine to a registry, or give a base image that it has: --base IMAGE"
+	}
+	return "sudo apt-get install -y mmdebstrap debian-archive-keyring"
+}

@@ -1,0 +1,123 @@
+package fault
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
+)
+
+// aloneEnv has the test binary tell what it finds, and what it leaves, in the
+// network namespace that it was started in.
+const aloneEnv = "BEAMYARD_TEST_FEATURES"
+
+type alone struct {
+	First, Second  Support
+	Tables, Queues int // that are there afterwards
+	Err            string
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(aloneEnv) != "" {
+		_ = json.NewEncoder(os.Stdout).Encode(tellAlone())
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func tellAlone() (a alone) {
+	a.First, a.Second = Features(), Features()
+	conn, err := nftables.New()
+	if err != nil {
+		return alone{Err: err.Error()}
+	}
+	tables, err := conn.ListTables()
+	if err != nil && a.First.Nftables.Works {
+		return alone{Err: err.Error()}
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return alone{Err: err.Error()}
+	}
+	queues, err := netlink.QdiscList(lo)
+	if err != nil {
+		return alone{Err: err.Error()}
+	}
+	a.Tables = len(tables)
+	for _, q := range queues {
+		if q.Type() != "noqueue" {
+			a.Queues++
+		}
+	}
+	return a
+}
+
+// What a kernel has differs; that it is told twice alike, with the kernel's
+// words where it is missing, and that nothing stays, does not.
+func TestFeaturesLeaveNothing(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), aloneEnv+"=1")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if uid := os.Getuid(); uid != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("in a namespace of its own: %v", err)
+	}
+	var a alone
+	if err := json.Unmarshal(out, &a); err != nil || a.Err != "" {
+		t.Fatalf("%s: %v %s", out, err, a.Err)
+	}
+	if a.First != a.Second {
+		t.Errorf("first %+v, then %+v", a.First, a.Second)
+	}
+	if a.Tables != 0 || a.Queues != 0 {
+		t.Errorf("%d tables and %d queues are left", a.Tables, a.Queues)
+	}
+	for name, f := range map[string]Feature{"nftables": a.First.Nftables, "netem": a.First.Netem, "tbf": a.First.TBF} {
+		if f.Works == (f.Why != "") {
+			t.Errorf("%s: %+v", name, f)
+		}
+		// With every right in its own namespace, only the kernel's lack is left.
+		if strings.Contains(f.Why, syscall.EPERM.Error()) {
+			t.Errorf("%s is forbidden: %s", name, f.Why)
+		}
+	}
+	if !a.First.Nftables.Works {
+		t.Errorf("every kernel that runs containers today has nftables; this one says %s", a.First.Nftables.Why)
+	}
+}
+
+// Without CAP_NET_ADMIN everything is forbidden, and nothing is called missing.
+func TestFeaturesWithoutTheRight(t *testing.T) {
+	runtime.LockOSThread() // and never unlocked: the thread ends with the test, its rights with it
+	dropCapabilities(t)
+	s := Features()
+	for name, f := range map[string]Feature{"nftables": s.Nftables, "netem": s.Netem, "tbf": s.TBF} {
+		if f.Works || !strings.Contains(f.Why, syscall.EPERM.Error()) {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
+// dropCapabilities takes this thread's effective capabilities (capset(2)).
+func dropCapabilities(t *testing.T) {
+	header := struct {
+		version uint32
+		pid     int32
+	}{version: 0x20080522} // _LINUX_CAPABILITY_VERSION_3
+	var none [2]struct{ effective, permitted, inheritable uint32 }
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none)), 0); errno != 0 {
+		t.Fatal(errno)
+	}
+}

@@ -1,0 +1,63 @@
+package control
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long := filepath.Join(dir, strings.Repeat("d", 100))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, runtime, state, home string
+		folder                     string
+		fails                      bool
+	}{
+		{name: "a login's", runtime: dir, folder: dir + "/beamyard"},
+		{name: "one to be made", state: dir + "/a/b", folder: dir + "/a/b/beamyard"},
+		{name: "a long one", runtime: long, folder: long + "/beamyard"},
+		{name: "below a file", state: file, folder: file + "/beamyard", fails: true},
+		{name: "nowhere", fails: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("XDG_RUNTIME_DIR", tt.runtime)
+			t.Setenv("XDG_STATE_HOME", tt.state)
+			t.Setenv("HOME", tt.home)
+			folder, room, err := Folder()
+			if folder != tt.folder || (err != nil) != tt.fails {
+				t.Fatalf("%s, %v", folder, err)
+			}
+			if tt.fails {
+				var h orchestrator.Hinter
+				if !errors.As(err, &h) || !strings.Contains(h.Hint(), "XDG_RUNTIME_DIR") {
+					t.Errorf("%v", err)
+				}
+				return
+			}
+			// As long a name fits as Listen takes.
+			if got := len(filepath.Join(folder, strings.Repeat("n", max(room, 0))+".sock")); room > 0 && got != maxPath {
+				t.Errorf("with a name of %d bytes the path has %d", room, got)
+			}
+			if room < 0 != (tt.runtime == long) {
+				t.Errorf("room for %d bytes", room)
+			}
+		})
+	}
+	// Nothing was made but what the test made.
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 {
+		t.Errorf("%v, %v", left, err)
+	}
+}

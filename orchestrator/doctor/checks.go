@@ -1,0 +1,44 @@
+package doctor
+
+import "context"
+
+// codeEngine is the check without which nothing can run.
+const codeEngine = "engine"
+
+// checks in the order in which they are shown. Without an engine that answers
+// there are few, and one that says what was not looked at.
+func checks(answers bool) []check {
+	local := []check{
+		{"control", "control socket", lookControl},
+		{"testcontainers-reaper", "Go tests: reaper", lookReaper},
+		{"testcontainers-host", "Go tests: settings", lookTestcontainersHost},
+	}
+	first := check{codeEngine, "engine", lookEngine}
+	rest := []check{
+		{"endpoint", "endpoint", lookEndpoint},
+		{"container", "container", lookContainer},
+		{"addresses", "addresses", lookAddresses},
+		{"cgroup", "cgroups", lookCgroup},
+		{"memory", "memory", lookMemory},
+		{"storage", "storage", lookStorage},
+		{"subnets", "subnets", lookSubnets},
+		{"ports", "host ports", lookPorts},
+		{"neighbours", "neighbour table", lookNeighbours},
+		{"nofile", "open files", lookNoFile},
+		{"inotify", "file watches", lookInotify},
+		{"base", "base image", lookBase},
+		{"registry", "registry", lookRegistry},
+		{"mounts", "bind mounts", lookMounts},
+		{"net-admin", "NET_ADMIN", lookNetAdmin},
+		{"faults", "faults", lookFaults},
+		{"clock", "clock", lookClock},
+		{"leftovers", "left-overs", lookLeftovers},
+	}
+	if answers {
+		return append(append([]check{first}, rest...), local...)
+	}
+	unseen := check{"rest", "the rest", func(context.Context, *examination) verdict {
+		return unknown("no engine: %d checks of it were not made", len(rest))
+	}}
+	return append([]check{first, unseen}, local...)
+}

@@ -1,0 +1,184 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// verdict is what a check found.
+type verdict struct {
+	state  State
+	text   string
+	remedy string
+}
+
+func ok(format string, args ...any) verdict {
+	return verdict{state: OK, text: fmt.Sprintf(format, args...)}
+}
+
+func warning(remedy, format string, args ...any) verdict {
+	return verdict{Warning, fmt.Sprintf(format, args...), remedy}
+}
+
+func failed(remedy, format string, args ...any) verdict {
+	return verdict{Failed, fmt.Sprintf(format, args...), remedy}
+}
+
+func unknown(format string, args ...any) verdict {
+	return verdict{state: Unknown, text: fmt.Sprintf(format, args...)}
+}
+
+// check is one thing to look at.
+type check struct {
+	code, title string
+	look        func(context.Context, *examination) verdict
+}
+
+// examination is what the checks of one examination share. All of it is set
+// before the first check runs.
+type examination struct {
+	Options
+	engine    engineFacts
+	engineErr error // nothing can be asked of the engine
+
+	containers *future[[]orchestrator.Container]
+	networks   *future[[]orchestrator.Network]
+	registry   *future[registryFacts]
+	helper     *future[helperFacts]
+}
+
+// engineFacts are what the engine tells of itself.
+type engineFacts struct {
+	info          orchestrator.EngineInfo
+	asked, answer time.Time // on our clock, around its own
+}
+
+// begin asks the engine who it is, and then for what several checks want.
+func begin(ctx context.Context, o Options) *examination {
+	e := &examination{Options: o, engineErr: o.NoEngine}
+	switch {
+	case o.NoEngine != nil:
+	case o.Engine == nil:
+		e.engineErr = errNoEngine
+	default:
+		within, cancel := context.WithTimeout(ctx, o.Patience)
+		defer cancel()
+		e.engine.asked = time.Now()
+		e.engine.info, e.engineErr = o.Engine.Info(within)
+		e.engine.answer = time.Now()
+		if errors.Is(e.engineErr, context.DeadlineExceeded) {
+			e.engineErr = orchestrator.WithHint(
+				fmt.Errorf("%w within %s at %s", orchestrator.ErrEngineUnreachable, o.Patience, e.engine.info.Endpoint),
+				"see whether it hangs: docker version; restart it: sudo systemctl restart docker")
+		}
+	}
+	if e.engineErr != nil {
+		return e
+	}
+	e.containers = start(ctx, o.Patience, func(ctx context.Context) ([]orchestrator.Container, error) { return o.Engine.Containers(ctx, nil) })
+	e.networks = start(ctx, o.Patience, func(ctx context.Context) ([]orchestrator.Network, error) { return o.Engine.Networks(ctx, nil) })
+	e.registry = start(ctx, o.Patience, e.askRegistry)
+	// Its image may have to be made first, of a program of some 20 MB.
+	e.helper = start(ctx, 3*o.Patience, e.runHelper)
+	return e
+}
+
+// end waits for what was begun: it cleans up behind itself.
+func (e *examination) end() {
+	if e.engineErr == nil {
+		<-e.containers.done
+		<-e.networks.done
+		<-e.registry.done
+		<-e.helper.done
+	}
+}
+
+// run looks at everything at once; the answers keep the checks' order.
+func (e *examination) run(ctx context.Context, all []check) []Check {
+	results := make([]Check, len(all))
+	var wg sync.WaitGroup
+	for i, c := range all {
+		wg.Go(func() {
+			v := e.guarded(ctx, c)
+			// An error may have lines; a check's text is one.
+			results[i] = Check{c.code, c.title, v.state, strings.Join(strings.Fields(v.text), " "), v.remedy}
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+// guarded makes a failure of a check that crashes.
+func (e *examination) guarded(ctx context.Context, c check) (v verdict) {
+	defer func() {
+		if r := recover(); r != nil {
+			v = notTold(fmt.Errorf("%w: %v", errCrashed, r))
+		}
+	}()
+	// Longer than what it waits for: who is late says so itself.
+	ctx, cancel := context.WithTimeout(ctx, 4*e.Patience)
+	defer cancel()
+	return c.look(ctx, e)
+}
+
+// Errors of a fact: it was not there in time; it was being gathered by code of
+// ours that crashed.
+var (
+	errLate    = errors.New("no answer")
+	errCrashed = errors.New("the check itself failed")
+)
+
+// notTold is the verdict where a fact is missing.
+func notTold(err error) verdict {
+	switch {
+	case errors.Is(err, errCrashed):
+		return failed("report it with this line: it is a bug of beamyard", "%v", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return unknown("no answer in time")
+	}
+	return unknown("%v", err)
+}
+
+// future is a fact that is being gathered.
+type future[T any] struct {
+	done  chan struct{}
+	value T
+	err   error
+}
+
+// start gathers a fact in a goroutine that ends by the limit.
+func start[T any](ctx context.Context, limit time.Duration, gather func(context.Context) (T, error)) *future[T] {
+	f := &future[T]{done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		defer func() {
+			if r := recover(); r != nil {
+				f.err = fmt.Errorf("%w: %v", errCrashed, r)
+			}
+		}()
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		f.value, f.err = gather(ctx)
+		if errors.Is(f.err, context.DeadlineExceeded) {
+			f.err = fmt.Errorf("%w within %s", errLate, limit)
+		}
+	}()
+	return f
+}
+
+// get waits for the fact.
+func (f *future[T]) get(ctx context.Context) (T, error) {
+	select {
+	case <-f.done:
+		return f.value, f.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}

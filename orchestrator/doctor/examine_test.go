@@ -1,0 +1,424 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/network/fault"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
+)
+
+// The examination on an engine in memory: what is asked of it, what is said, and
+// what is left. What a real one shows is in package orchestrator/docker's tests.
+
+// executable writes an ELF file that has nothing but a header, and with a loader
+// one segment that asks for it.
+func executable(t *testing.T, machine elf.Machine, loader bool) string {
+	t.Helper()
+	var b bytes.Buffer
+	header := elf.Header64{
+		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type:  uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT), Ehsize: 64, Phentsize: 56, Shentsize: 64,
+	}
+	if loader {
+		header.Phoff, header.Phnum = 64, 1
+	}
+	err := binary.Write(&b, binary.LittleEndian, header)
+	if loader {
+		err = errors.Join(err, binary.Write(&b, binary.LittleEndian, elf.Prog64{Type: uint32(elf.PT_INTERP)}))
+	}
+	path := filepath.Join(t.TempDir(), "beamyard")
+	if err := errors.Join(err, os.WriteFile(path, b.Bytes(), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// inMemory is an engine whose helper sees what a good machine shows.
+func inMemory() *enginetest.Engine {
+	eng := enginetest.New(images.Bases()[1]) // so that no mirror is asked
+	eng.Program = func(spec orchestrator.ContainerSpec) enginetest.Program {
+		return func(ctx context.Context, p *enginetest.Process) int {
+			works := fault.Feature{Works: true}
+			facts := insideFacts{
+				BootID: firstLine("/proc/sys/kernel/random/boot_id"), NoFile: 65536, NetAdmin: slices.Contains(spec.Capabilities, "NET_ADMIN"),
+				Faults: fault.Support{Nftables: works, Netem: works, TBF: works}, SpaceFree: 9 * gib, SpaceTotal: 10 * gib,
+				MemoryFree: 4 * gib, InotifyWatches: 524288, InotifyUsers: 512,
+			}
+			if len(spec.Mounts) == 1 {
+				facts.Nonce = firstLine(spec.Mounts[0].Source)
+			}
+			line, _ := json.Marshal(facts)
+			fmt.Fprintf(p.Stdout, "%s\n", line)
+			return enginetest.UntilStopped(ctx, p)
+		}
+	}
+	return eng
+}
+
+// examine runs an examination and checks that it leaves nothing running.
+func examine(t *testing.T, eng Engine, o Options) map[string]Check {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	if o.Engine = eng; o.Executable == "" {
+		o.Executable = executable(t, elf.EM_X86_64, false)
+	}
+	report := Examine(t.Context(), o)
+	found := map[string]Check{}
+	for _, c := range report.Checks {
+		if c.State == "" || c.Text == "" || c.Title == "" || strings.Contains(c.Text, "\n") {
+			t.Errorf("not a whole check: %+v", c)
+		}
+		found[c.Code] = c
+	}
+	if len(found) != len(report.Checks) {
+		t.Error("two checks have one code")
+	}
+	containers, err := eng.Containers(context.Background(), map[string]string{})
+	if err != nil || slices.ContainsFunc(containers, func(c orchestrator.Container) bool { return c.Labels[labelProbe] != "" }) {
+		t.Errorf("left behind: %+v, %v", containers, err)
+	}
+	goleak.VerifyNone(t, before)
+	return found
+}
+
+func (c Check) has(t *testing.T, state State, text string) {
+	t.Helper()
+	if c.State != state || !strings.Contains(c.Text, text) {
+		t.Errorf("%s: %s %q, want %s %q", c.Code, c.State, c.Text, state, text)
+	}
+}
+
+func TestExamine(t *testing.T) {
+	eng := inMemory()
+	path := executable(t, elf.EM_X86_64, false)
+	for _, again := range []string{"first", "second"} {
+		found := examine(t, eng, Options{Executable: path})
+		for code, text := range map[string]string{
+			"engine": "Docker 1", "container": "was started", "nofile": "65536", "inotify": "524288", "mounts": "seen",
+			"net-admin": "given", "faults": "work", "memory": "4.0 GiB of it free", "subnets": "free in 10.213.0.0/16", "clock": "agree", "leftovers": "no dead",
+		} {
+			found[code].has(t, OK, text)
+		}
+		found["storage"].has(t, OK, "9.0 GiB of 10.0 GiB free") // by the helper: no such root dir here
+		found["registry"].has(t, Warning, "none answers")
+		found["addresses"].has(t, Failed, "the bridge is not on this machine") // there is no network in memory
+		found["ports"].has(t, Unknown, "not this machine's")
+		// The image is made once.
+		eng.FailNext("Import", errors.New(again+": made again"))
+	}
+}
+
+// What crashes is a failed check, and the others are made all the same.
+func TestACrashIsAFailure(t *testing.T) {
+	found := examine(t, crashing{inMemory()}, Options{})
+	found["subnets"].has(t, Failed, "the check itself failed: networks")
+	found["base"].has(t, Failed, "the check itself failed: image")
+	found["container"].has(t, Failed, "the check itself failed: image")
+	found["nofile"].has(t, Unknown, "no helper")
+	found["engine"].has(t, OK, "Docker")
+	if found["subnets"].Remedy == "" {
+		t.Error("nothing to do about it")
+	}
+}
+
+type crashing struct{ *enginetest.Engine }
+
+func (crashing) Networks(context.Context, map[string]string) ([]orchestrator.Network, error) {
+	panic("networks")
+}
+func (crashing) Image(context.Context, string) (images.Info, error) { panic("image") }
+
+// hanging accepts, and answers nothing.
+type hanging struct{ *enginetest.Engine }
+
+func (hanging) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
+	<-ctx.Done()
+	return orchestrator.EngineInfo{Endpoint: "unix:///hung.sock"}, ctx.Err()
+}
+
+// slow answers who it is, and then nothing more.
+type slow struct{ *enginetest.Engine }
+
+func (slow) Networks(ctx context.Context, _ map[string]string) ([]orchestrator.Network, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (slow) CreateContainer(ctx context.Context, _ orchestrator.ContainerSpec) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
+func (slow) Offered(ctx context.Context, _ string) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestNobodyIsWaitedForForever(t *testing.T) {
+	found := examine(t, hanging{inMemory()}, Options{Patience: 20 * time.Millisecond})
+	found["engine"].has(t, Failed, "unix:///hung.sock")
+	found = examine(t, slow{inMemory()}, Options{Patience: 100 * time.Millisecond})
+	found["engine"].has(t, OK, "Docker")
+	found["subnets"].has(t, Unknown, "no answer within 100ms")
+	found["container"].has(t, Warning, "no answer within 300ms")
+	found["registry"].has(t, Warning, "no answer within 100ms")
+	found["cgroup"].has(t, OK, "version 2")
+}
+
+// Without an engine, what can be said is said, and what not is said once.
+func TestNoEngine(t *testing.T) {
+	refused := orchestrator.WithHint(errors.New("docker context nope: not found"), "docker context ls")
+	for name, o := range map[string]Options{"none": {}, "no context": {NoEngine: refused}} {
+		report := Examine(t.Context(), o)
+		var unusable *UnusableError
+		if report.Usable || !errors.As(report.Err(), &unusable) || unusable.Check.Code != "engine" || unusable.Check.Remedy == "" {
+			t.Errorf("%s: %+v, %v", name, report, report.Err())
+		}
+		if n := report.Count(Unknown); n != 1 || report.Checks[0].State != Failed {
+			t.Errorf("%s: %d unknown: %+v", name, n, report.Checks)
+		}
+	}
+	if got := Examine(t.Context(), Options{NoEngine: refused}).Checks[0]; got.Text != "docker context nope: not found" || got.Remedy != "docker context ls" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What is refused is found out by asking for less, and the rest is seen still.
+func TestWhatIsRefusedIsNamed(t *testing.T) {
+	no := func(n int) (errs []error) {
+		for i := range n {
+			errs = append(errs, fmt.Errorf("refusal %d", i+1))
+		}
+		return errs
+	}
+	for refusals, want := range map[int]struct{ mounts, netAdmin, container State }{
+		0: {OK, OK, OK}, 1: {Warning, OK, OK}, 2: {OK, Warning, OK}, 3: {Warning, Warning, OK}, 4: {Unknown, Unknown, Failed},
+	} {
+		eng := inMemory()
+		eng.FailNext("StartContainer", no(refusals)...)
+		found := examine(t, eng, Options{})
+		if got := []State{found["mounts"].State, found["net-admin"].State, found["container"].State}; !slices.Equal(got, []State{want.mounts, want.netAdmin, want.container}) {
+			t.Errorf("%d refusals: %v, want %v", refusals, got, want)
+		}
+		if want.container == Failed {
+			found["container"].has(t, Failed, "refusal 4")
+		}
+		if want.netAdmin == Warning {
+			found["faults"].has(t, Unknown, "without NET_ADMIN")
+		}
+	}
+}
+
+func TestWhichProgramsMakeAHelper(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "beamyard.sh")
+	if err := os.WriteFile(text, []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	eng := inMemory()
+	examine(t, eng, Options{Executable: text})["container"].has(t, Unknown, "it is no Linux executable")
+	examine(t, eng, Options{Executable: executable(t, elf.EM_AARCH64, false)})["container"].has(t, Unknown, "machine is x86_64, it is for EM_AARCH64")
+	dynamic := executable(t, elf.EM_X86_64, true)
+	examine(t, eng, Options{Executable: dynamic})["container"].has(t, OK, "was started")
+	found := examine(t, bare{inMemory()}, Options{Executable: dynamic})
+	found["container"].has(t, Unknown, "and the engine has no base image")
+	found["nofile"].has(t, Unknown, "see container")
+	found["base"].has(t, OK, "can be pulled")
+}
+
+// bare has no image yet, and a registry.
+type bare struct{ *enginetest.Engine }
+
+func (bare) Image(_ context.Context, ref string) (images.Info, error) {
+	return images.Info{}, fmt.Errorf("%s: %w", ref, images.ErrNotFound)
+}
+func (bare) Offered(context.Context, string) error { return nil }
+
+func TestAHelperThatSaysNothingOfUse(t *testing.T) {
+	eng := inMemory()
+	eng.Program = func(orchestrator.ContainerSpec) enginetest.Program {
+		return func(_ context.Context, p *enginetest.Process) int {
+			fmt.Fprintln(p.Stderr, "exec format error")
+			return 1
+		}
+	}
+	examine(t, eng, Options{})["container"].has(t, Failed, "exec format error")
+}
+
+func dead() orchestrator.Owner {
+	o := orchestrator.Self(false)
+	o.PID, o.Start = 1<<22+1, "1" // above the largest pid that Linux gives
+	return o
+}
+
+func encoded(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// A dead process's cluster is told and left; a dead examination's helper goes,
+// and a living one's stays.
+func TestLeftovers(t *testing.T) {
+	eng := inMemory()
+	image := eng.AddImage("demo:1")
+	pool := netip.MustParsePrefix("198.18.0.0/16") // RFC 2544: no route of this machine's
+	owner := encoded(t, dead())
+	label := map[string]string{orchestrator.LabelCluster: "lost", orchestrator.LabelOwner: owner, orchestrator.LabelSpec: encoded(t, orchestrator.Spec{Name: "lost"})}
+	id, err := eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: "beamyard-lost", Subnet: netip.MustParsePrefix("198.18.0.0/26"), Labels: label})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(name string, labels map[string]string) {
+		t.Helper()
+		if _, err := eng.CreateContainer(t.Context(), orchestrator.ContainerSpec{Name: name, Image: image, NetworkID: id, Labels: labels}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create("beamyard-lost-n1", label)
+	create("beamyard-probe-dead", map[string]string{labelProbe: "x", orchestrator.LabelOwner: owner})
+
+	found := examine(t, eng, Options{Pool: pool})
+	found["leftovers"].has(t, Warning, "1 container and 1 network, of lost")
+	if found["leftovers"].Remedy != "beamyard prune" {
+		t.Errorf("%+v", found["leftovers"])
+	}
+	found["subnets"].has(t, OK, "1023 of 1024 (/26) free in 198.18.0.0/16; held by beamyard-lost")
+
+	create("beamyard-probe-alive", map[string]string{labelProbe: "y", orchestrator.LabelOwner: encoded(t, orchestrator.Self(false))})
+	Examine(t.Context(), Options{Engine: eng, Executable: executable(t, elf.EM_X86_64, false)})
+	if _, err := eng.InspectContainer(t.Context(), "beamyard-probe-alive"); err != nil {
+		t.Errorf("another examination's helper: %v", err)
+	}
+}
+
+// An examination that is interrupted takes its helper with it.
+func TestInterrupted(t *testing.T) {
+	eng := enginetest.New()
+	ctx, cancel := context.WithCancel(t.Context())
+	eng.Program = func(orchestrator.ContainerSpec) enginetest.Program {
+		return func(ctx context.Context, p *enginetest.Process) int {
+			cancel()
+			return enginetest.UntilStopped(ctx, p)
+		}
+	}
+	Examine(ctx, Options{Engine: eng, Executable: executable(t, elf.EM_X86_64, false)})
+	if left, err := eng.Containers(t.Context(), nil); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %+v, %v", left, err)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	serve := func(say string) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = conn.Write([]byte(say))
+				conn.Close()
+			}
+		}()
+		return l.Addr().String()
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	for _, tt := range []struct{ name, at, want string }{
+		{"the helper", serve("NONCE"), "<nil>"},
+		{"a proxy with nobody behind", serve(""), "somebody else"},
+		{"a stranger", serve("SSH-2.0-OpenSSH"), "somebody else"},
+		{"nobody", closed.Addr().String(), "connection refused"},
+	} {
+		if got := fmt.Sprint(answers(t.Context(), tt.at, "NONCE")); !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %s", tt.name, got)
+		}
+	}
+}
+
+func TestWhatAContainerShows(t *testing.T) {
+	for status, want := range map[string]bool{
+		"Name:\tx\nCapEff:\t00000000a80425fb\nSeccomp:\t2\n": false, // Docker's default ones
+		"Name:\tx\nCapEff:\t00000000a80435fb\n":              true,
+		"Name:\tx\n":                                         false,
+	} {
+		if got := hasNetAdmin(status); got != want {
+			t.Errorf("%q: %t", status, got)
+		}
+	}
+	const head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+	for routes, want := range map[string]string{
+		head + "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\neth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n": "172.17.0.1", // little-endian
+		head + "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n":                                                             "invalid IP",
+		"": "invalid IP",
+	} {
+		if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 && defaultGateway(routes).String() != want {
+			t.Errorf("gateway %s, want %s, of\n%s", defaultGateway(routes), want, routes)
+		}
+	}
+	if got := memAvailable("MemTotal: 10 kB\nMemAvailable:    2048 kB\n"); got != 2<<20 {
+		t.Errorf("%d bytes are available", got)
+	}
+	if got := memAvailable("MemTotal: 10 kB\n"); got != 0 {
+		t.Errorf("untold: %d bytes", got)
+	}
+}
+
+// The probe tells its facts in one line, and answers with the nonce.
+func TestProbe(t *testing.T) {
+	t.Setenv(nonceEnv, "NONCE")
+	ctx, cancel := context.WithCancel(t.Context())
+	out, said := make(chan string, 1), make(chan error, 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { said <- tell(ctx, lines(out), l) }()
+	var facts insideFacts
+	if line := <-out; json.Unmarshal([]byte(line), &facts) != nil || facts.NoFile == 0 || facts.SpaceTotal == 0 || facts.MemoryFree == 0 || facts.BootID == "" {
+		t.Errorf("%q", line)
+	}
+	if err := answers(ctx, l.Addr().String(), "NONCE"); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := <-said; err != nil {
+		t.Error(err)
+	}
+}
+
+// lines is a writer that passes on what is written.
+type lines chan<- string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}

@@ -1,0 +1,204 @@
+package doctor
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// labelProbe is on helper containers: they are no cluster's.
+const labelProbe = "beamyard.probe"
+
+// helperFacts are what the helper container showed.
+type helperFacts struct {
+	insideFacts
+	capsRefused  error // it did not start with NET_ADMIN, but without it
+	mountFailed  error // there was no file to mount
+	mountRefused error // it did not start with the mount, but without it
+	mountSeen    bool  // the mounted file is ours
+	address      netip.AddrPort
+	addressErr   error // why its own address does not answer; nil: it does
+	bridgeHere   bool  // its bridge is an interface of this machine
+	published    string
+	publishedErr error // as addressErr, of its published port
+	took         time.Duration
+}
+
+// runHelper runs the program in a container, listens to it, dials it, and
+// removes it.
+func (e *examination) runHelper(ctx context.Context) (helperFacts, error) {
+	e.sweepHelpers(ctx)
+	image, err := e.helperImage(ctx)
+	if err != nil {
+		return helperFacts{}, err
+	}
+	nonce := rand.Text()
+	mount, forget, err := noncePlace(nonce)
+	defer forget()
+	facts, began := helperFacts{mountFailed: err}, time.Now()
+	id, err := e.startHelper(ctx, &facts, e.helperSpec(image, nonce), mount)
+	if err != nil {
+		return helperFacts{}, err
+	}
+	defer e.removeHelper(ctx, id)
+	if facts.insideFacts, err = e.readFacts(ctx, id); err != nil {
+		return helperFacts{}, err
+	}
+	facts.mountSeen = facts.Nonce == nonce
+	err = e.dialHelper(ctx, &facts, id, nonce)
+	// As orchestrator finds out whether it can dial nodes directly.
+	facts.bridgeHere = e.engine.info.Local && network.Reachable(facts.Gateway)
+	facts.took = time.Since(began)
+	return facts, err
+}
+
+// noncePlace is a file with the nonce, to be mounted, and how to remove it.
+func noncePlace(nonce string) (mount orchestrator.Mount, forget func(), err error) {
+	folder, err := os.MkdirTemp("", "beamyard-doctor-*")
+	if err != nil {
+		return mount, func() {}, fmt.Errorf("make a folder: %w", err)
+	}
+	file := filepath.Join(folder, "nonce")
+	// For everybody: with user namespaces the container's root is a stranger here.
+	err = errors.Join(os.WriteFile(file, []byte(nonce+"\n"), 0o644), os.Chmod(folder, 0o755))
+	return orchestrator.Mount{Source: file, Target: nonceTarget}, func() { _ = os.RemoveAll(folder) }, err
+}
+
+func (e *examination) helperSpec(image, nonce string) orchestrator.ContainerSpec {
+	hostIP := "127.0.0.1"
+	if !e.engine.info.Local {
+		hostIP = "0.0.0.0"
+	}
+	owner, _ := json.Marshal(orchestrator.Self(false)) // plain data
+	return orchestrator.ContainerSpec{
+		Name: "beamyard-probe-" + nonce[:12], Image: image,
+		Entrypoint: []string{helperProgram}, Command: []string{"probe"}, User: "0",
+		Env:          []string{nonceEnv + "=" + nonce},
+		Labels:       map[string]string{labelProbe: nonce, orchestrator.LabelOwner: string(owner)},
+		Ports:        []orchestrator.PortBinding{{Container: probePort, HostIP: hostIP}},
+		Capabilities: []string{"NET_ADMIN"},
+		StopTimeout:  time.Second, LogMaxSize: "1m", LogMaxFile: 1,
+	}
+}
+
+// startHelper starts the helper with all that is to be tried, and where that is
+// refused with less, to find out what was refused.
+func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec orchestrator.ContainerSpec, mount orchestrator.Mount) (id string, err error) {
+	caps := spec.Capabilities
+	var errs [4]error
+	for i, with := range [4]struct{ caps, mount bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
+		spec.Capabilities, spec.Mounts = nil, nil
+		if with.caps {
+			spec.Capabilities = caps
+		}
+		if with.mount && facts.mountFailed == nil {
+			spec.Mounts = []orchestrator.Mount{mount}
+		}
+		if id, errs[i] = e.tryHelper(ctx, spec); errs[i] == nil {
+			if !with.mount {
+				facts.mountRefused = errs[i-1]
+			}
+			if !with.caps {
+				facts.capsRefused = errs[1]
+			}
+			return id, nil
+		}
+		if ctx.Err() != nil {
+			return "", errs[i]
+		}
+	}
+	return "", fmt.Errorf("no helper container can be started: %w", errs[3])
+}
+
+func (e *examination) tryHelper(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {
+	id, err := e.Engine.CreateContainer(ctx, spec)
+	if err != nil {
+		// An answer that came too late leaves a container under its name.
+		if ctx.Err() != nil {
+			e.removeHelper(ctx, spec.Name)
+		}
+		return "", err
+	}
+	if err := e.Engine.StartContainer(ctx, id); err != nil {
+		e.removeHelper(ctx, id)
+		return "", err
+	}
+	return id, nil
+}
+
+func (e *examination) removeHelper(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	_ = e.Engine.RemoveContainer(ctx, id) // it ends by itself, and the next examination removes it
+}
+
+// sweepHelpers removes the helpers of examinations that were killed.
+func (e *examination) sweepHelpers(ctx context.Context) {
+	all, err := e.containers.get(ctx)
+	if err != nil {
+		return // told by a check
+	}
+	for _, c := range all {
+		var owner orchestrator.Owner
+		if _, ours := c.Labels[labelProbe]; !ours || json.Unmarshal([]byte(c.Labels[orchestrator.LabelOwner]), &owner) != nil {
+			continue
+		}
+		if alive, known := owner.Alive(); known && !alive {
+			e.removeHelper(ctx, c.ID)
+		}
+	}
+}
+
+// readFacts waits for the helper's line. Its output comes framed: see
+// orchestrator.Streams.
+func (e *examination) readFacts(ctx context.Context, id string) (insideFacts, error) {
+	logs, err := e.Engine.Logs(ctx, id, time.Time{}, true)
+	if err != nil {
+		return insideFacts{}, fmt.Errorf("read what the helper says: %w", err)
+	}
+	defer logs.Close()
+	var said []byte
+	for r := bufio.NewReader(logs); ; {
+		var header [8]byte
+		if _, err := io.ReadFull(r, header[:]); err != nil {
+			break
+		}
+		text := make([]byte, min(binary.BigEndian.Uint32(header[4:]), 1<<20))
+		if _, err := io.ReadFull(r, text); err != nil {
+			break
+		}
+		if _, after, found := cutByte(text, ' '); found { // behind the time
+			text = after
+		}
+		var facts insideFacts
+		if json.Unmarshal(text, &facts) == nil {
+			return facts, nil
+		}
+		said = append(said, text...)
+	}
+	if ctx.Err() != nil {
+		return insideFacts{}, ctx.Err()
+	}
+	return insideFacts{}, fmt.Errorf("the helper container ended without a word of facts; it said %q", said)
+}
+
+func cutByte(b []byte, sep byte) (before, after []byte, found bool) {
+	for i, c := range b {
+		if c == sep {
+			return b[:i], b[i+1:], true
+		}
+	}
+	return b, nil, false
+}

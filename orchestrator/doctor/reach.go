@@ -1,0 +1,163 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/beamyard/beamyard/network/fault"
+)
+
+// What the helper container showed: that containers start, who reaches them,
+// what they see, and what their kernel can do.
+
+// noHelper is the verdict of what only the helper could tell: why it is not
+// there is said once, by lookContainer.
+func noHelper() verdict { return unknown("no helper container ran: see container") }
+
+func lookContainer(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	return judgeContainer(h, err)
+}
+
+// errNotTried says that no container was tried, through no fault of the engine.
+var errNotTried = errors.New("no helper container can be made of this program")
+
+func judgeContainer(h helperFacts, err error) verdict {
+	switch {
+	case errors.Is(err, errCrashed):
+		return notTold(err)
+	case errors.Is(err, errNotTried):
+		return unknown("%v", err)
+	case errors.Is(err, errLate):
+		return warning("see what keeps the engine busy: docker ps; try again: beamyard doctor", "starting one gave %v: the engine is slow, or hangs", err)
+	case err != nil:
+		v := failed("see what the engine says: docker run --rm IMAGE true; journalctl -u docker -n 20", "%v", err)
+		if hint := hintOf(err); hint != "" {
+			v.remedy = hint
+		}
+		return v
+	}
+	return ok("one was started, and answered, within %s", rough(h.took))
+}
+
+// words are an engine's own in an error of its client.
+func words(err error) string {
+	text := err.Error()
+	if _, said, found := strings.Cut(text, "Error response from daemon: "); found {
+		return said
+	}
+	return text
+}
+
+func lookAddresses(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	if err != nil {
+		return noHelper()
+	}
+	return judgeAddresses(h, e.engine.info.Local, e.engine.info.Host)
+}
+
+// judgeAddresses: nodes are dialled at their own addresses where their bridge is
+// an interface of this machine, and else at published ports. That our own address
+// lies beside the helper's (in a container, on the default bridge) helps nothing:
+// each cluster has a network of its own.
+func judgeAddresses(h helperFacts, local bool, host string) verdict {
+	address := h.address.String()
+	switch {
+	case h.bridgeHere && h.addressErr != nil:
+		return failed("see what stands between: ip route get "+h.address.Addr().String()+"; sudo iptables -S; sudo nft list ruleset",
+			"the bridge is on this machine, but %s does not answer (%s): a firewall or a VPN is in the way", address, cause(h.addressErr))
+	case h.bridgeHere && h.publishedErr != nil:
+		return warning("see the engine's rules: sudo iptables -t nat -S DOCKER",
+			"reached at its own address (%s), but not by its published port (%s): the URLs of ps will not answer", address, cause(h.publishedErr))
+	case h.bridgeHere:
+		return ok("reached at its own address (%s) and by its published port (%s)", address, h.published)
+	case h.publishedErr == nil:
+		return ok("reached by its published port (%s), not at its own address: nodes' distribution ports are published too", h.published)
+	case !local:
+		return failed("export BEAMYARD_HOST=ADDRESS, where published ports of the engine's machine can be reached",
+			"its port published at %s does not answer (%s)", host, cause(h.publishedErr))
+	}
+	return failed("in a container: start it with --network host\nbeside a virtual machine: export BEAMYARD_HOST=ADDRESS, where its published ports can be reached",
+		"the bridge is not on this machine, and its published port does not answer (%s): nodes could not be reached", cause(h.publishedErr))
+}
+
+func lookMounts(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	if err != nil {
+		return noHelper()
+	}
+	return judgeMounts(h)
+}
+
+func judgeMounts(h helperFacts) verdict {
+	const own = "bring files in by the image; beamyard mounts nothing, so only mounts of your own are concerned"
+	switch {
+	case h.mountSeen:
+		return ok("a file of this machine is seen inside")
+	case h.mountFailed != nil:
+		return unknown("there was no file to mount: %v", h.mountFailed)
+	case h.mountRefused != nil:
+		return warning(own, "the engine does not see the files of this machine: %s", words(h.mountRefused))
+	}
+	return warning(own, "a file of this machine, mounted, is not seen inside: the engine has a file system of its own, or SELinux forbids it")
+}
+
+func lookNetAdmin(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	if err != nil {
+		return noHelper()
+	}
+	return judgeNetAdmin(h.NetAdmin, h.capsRefused)
+}
+
+func judgeNetAdmin(has bool, refused error) verdict {
+	const without = "let the engine give it (a locked-down host, or an authorization plugin, forbids it); without it partitions and bad links cannot be made"
+	switch {
+	case refused != nil:
+		return warning(without, "refused: %s", words(refused))
+	case !has:
+		return warning(without, "asked for, but not in effect inside")
+	}
+	return ok("given to a helper container")
+}
+
+func lookFaults(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	if err != nil {
+		return noHelper()
+	}
+	return judgeFaults(h.NetAdmin, h.Faults, e.engine.info.Kernel)
+}
+
+func judgeFaults(netAdmin bool, s fault.Support, kernel string) verdict {
+	if !netAdmin {
+		return unknown("nothing can be tried without NET_ADMIN")
+	}
+	var works, missing, remedies []string
+	for _, f := range []struct {
+		name, gives, module string
+		fault.Feature
+	}{
+		{"nftables", "cut a link or lose packets", "nf_tables", s.Nftables},
+		{"netem", "delay packets", "sch_netem", s.Netem},
+		{"tbf", "limit a link's rate", "sch_tbf", s.TBF},
+	} {
+		if f.Works {
+			works = append(works, f.name)
+			continue
+		}
+		missing = append(missing, fmt.Sprintf("nothing can %s (%s)", f.gives, f.Why))
+		remedies = append(remedies, f.module)
+	}
+	if len(missing) == 0 {
+		return ok("nftables, netem and tbf work: links can be cut, lossy, slow and narrow")
+	}
+	text := strings.Join(missing, "; ")
+	if len(works) > 0 {
+		text = strings.Join(works, " and ") + " can be used; " + text
+	}
+	return warning(fmt.Sprintf("sudo modprobe -a %s, on the engine's machine (its kernel, %s, may be built without)", strings.Join(remedies, " "), kernel), "%s", text)
+}
