@@ -78,13 +78,16 @@ func (w *witness) left(path string) {
 // because there was no cluster to tell of it, is looked at now. It changes
 // nothing of the failure.
 func (w *witness) told(ctx context.Context, err error) {
-	if w.dir == "" || err == nil || ctx.Err() != nil || errors.Is(err, errInterrupted) || exitCode(err) == exitUsage {
-		return // a command line that cannot be obeyed left nothing to look at
+	if w.dir == "" || err == nil {
+		return
 	}
+	// An interrupted `up` did not fail, and a command line that cannot be obeyed
+	// left nothing to look at.
+	failed := ctx.Err() == nil && !errors.Is(err, errInterrupted) && exitCode(err) != exitUsage
 	w.mu.Lock()
 	tried, spec := w.tried, w.spec
 	w.mu.Unlock()
-	if !tried {
+	if failed && !tried {
 		const patience = 15 * time.Second
 		looking, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()

@@ -73,10 +73,26 @@ func (c *collector) askLabels(ctx context.Context) {
 	if len(c.Spec.Nodes) == 0 {
 		c.Spec = found.Spec
 	}
-	c.part(ctx, "the nodes' output", func(ctx context.Context) error {
-		return orchestrator.ReadLogs(ctx, c.Engine, c.Spec.Name, orchestrator.LogQuery{}, c.takeLine)
-	})
+	c.readOutput(ctx, found.Nodes)
 	c.keptEvents(ctx, found.Created)
+}
+
+// readOutput reads the output of all nodes, or, where one's cannot be read, that
+// of each by itself.
+func (c *collector) readOutput(ctx context.Context, nodes []orchestrator.NodeStatus) {
+	read := func(ctx context.Context, names ...string) error {
+		ctx, cancel := context.WithTimeout(ctx, readTime)
+		defer cancel()
+		return orchestrator.ReadLogs(ctx, c.Engine, c.Spec.Name, orchestrator.LogQuery{Nodes: names}, c.takeLine)
+	}
+	if read(ctx) == nil { // it takes no line before it has read them all
+		return
+	}
+	for _, n := range nodes {
+		if err := read(ctx, n.Name); err != nil {
+			c.miss("the output of "+n.Name, err)
+		}
+	}
 }
 
 // keptEvents reads the events that the engine itself still has: the last 256 of

@@ -206,7 +206,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		{"Info", "engine.json: the disk is full of [secret]", []string{"engine.json"}},
 		{"InspectContainer", "what the engine has of the cluster: inspect beamyard-shop-n1: the disk is full of [secret]", []string{"status.json", "nodes/n1/stdout.log", "nodes/n1/inspect.json", "nodes/n1/erl_crash.dump"}},
 		{"OpenFile", "nodes/n1/erl_crash.dump: the disk is full of [secret]", []string{"nodes/n1/erl_crash.dump"}},
-		{"Logs", "the nodes' output: read the output of n1: read logs: the disk is full of [secret]", nil},
+		{"Logs", "the output of n1: read the output of n1: read logs: the disk is full of [secret]", nil},
 		{"Events", "the engine's events of timeline.txt: the disk is full of [secret]", nil},
 	} {
 		t.Run(tt.method, func(t *testing.T) {

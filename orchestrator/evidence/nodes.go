@@ -58,6 +58,8 @@ func (c *collector) tellNode(ctx context.Context, n orchestrator.NodeStatus) {
 
 // tellDump copies the crash dump that a node's container has, if it has one.
 func (c *collector) tellDump(ctx context.Context, n orchestrator.NodeStatus, name string) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	content, modified, err := c.Engine.OpenFile(ctx, n.ContainerID, orchestrator.DumpPath(c.Spec, n.Name))
 	if errors.Is(err, orchestrator.ErrNotFound) {
 		return
