@@ -33,7 +33,7 @@ func judgeEngine(info orchestrator.EngineInfo) verdict {
 		text += ", in a user namespace"
 	}
 	if n := len(info.Warnings); n > 0 {
-		text += fmt.Sprintf("; it says: %s", strings.Join(info.Warnings, "; "))
+		text += fmt.Sprintf("; it says: %s", some(info.Warnings, 3))
 	}
 	return ok("%s", text)
 }
