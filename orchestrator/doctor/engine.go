@@ -49,6 +49,8 @@ func judgeNoEngine(info orchestrator.EngineInfo, at endpointFacts, err error) ve
 	case orchestrator.EndpointFlag, orchestrator.EndpointDefault:
 	}
 	switch {
+	case errors.Is(err, errCrashed):
+		return notTold(err)
 	case errors.Is(err, orchestrator.ErrEngineTooOld):
 		what := "the engine"
 		if info.Version != "" {

@@ -191,7 +191,7 @@ func TestJudgeSpace(t *testing.T) {
 		{"pool full", judgeSubnets(pool, 0, 1024, []string{"vpn"}, "pool: 10.117.0.0/16"), Failed, "0 of 1024 (/26) free in 10.213.0.0/16; held by vpn: no cluster finds a place", "pool: 10.117.0.0/16"},
 
 		{"ports", judgePorts(portFacts{base: 4200, free: []uint16{4200, 4201, 4203}}, 3), OK, "3 are free from 4200 on, up to 4203", ""},
-		{"first port taken", judgePorts(portFacts{base: 4200, free: []uint16{4201, 4202}, holders: []string{"x"}}, 2), OK, "4200 is taken by x; 2 are free from 4201 on", ""},
+		{"first port taken", judgePorts(portFacts{base: 4200, free: []uint16{4201, 4202}, holder: "x"}, 2), OK, "4200 is taken by x; 2 are free from 4201 on", ""},
 		{"few ports", judgePorts(portFacts{base: 4200, free: []uint16{4201}}, 3), Warning, "1 are free", "host_port: 5200"},
 		{"no port", judgePorts(portFacts{base: 4200}, 3), Failed, "none is free from 4200 to 5199", "host_port: 5200"},
 		{"no port of another base", judgePorts(portFacts{base: 65000}, 3), Failed, "none is free from 65000 to 65535", "host_port: 4200"},

@@ -73,10 +73,10 @@ func some(names []string, n int) string {
 
 // portFacts are of the host ports from the base on.
 type portFacts struct {
-	base    int
-	free    []uint16 // that were found, in order, as many as wanted
-	holders []string // who has those before the last of them
-	remote  bool     // they are of another machine
+	base   int
+	free   []uint16 // that were found, in order, as many as wanted
+	holder string   // who has the base itself
+	remote bool     // they are of another machine
 }
 
 func lookPorts(ctx context.Context, e *examination) verdict {
@@ -116,12 +116,8 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 		next = int(port) + 1
 	}
 	if first := uint16(e.HostPort); len(f.free) == 0 || f.free[0] != first {
-		who := taken[first]
-		if who == "" {
-			who = network.Holder(first)
-		}
-		if who != "" {
-			f.holders = append(f.holders, who)
+		if f.holder = taken[first]; f.holder == "" {
+			f.holder = network.Holder(first)
 		}
 	}
 	return judgePorts(f, e.Nodes)
@@ -133,8 +129,8 @@ func judgePorts(f portFacts, nodes int) verdict {
 		return unknown("the ports are not this machine's, and only the engine's sees which are free")
 	}
 	text := ""
-	if len(f.holders) > 0 {
-		text = fmt.Sprintf("%d is taken by %s; ", base, f.holders[0])
+	if f.holder != "" {
+		text = fmt.Sprintf("%d is taken by %s; ", base, f.holder)
 	}
 	next := base + network.DefaultPortSpan
 	if next+nodes > 65535 {
