@@ -91,7 +91,7 @@ func (c *Cluster) testify(ctx context.Context, s suspect, look bool) diagnosis.N
 	at := c.site.slots[s.node]
 	n := nodeEvidence(c.site.spec, at.index)
 	n.IP, n.Ready, n.Running, n.Paused = at.ip.String(), s.state == Ready && len(s.missing) == 0, s.state.Running(), s.paused
-	n.Reason, n.Dump, n.Missing = s.reason, s.dump, s.missing
+	n.Reason, n.Dump, n.Peers, n.Missing = s.reason, s.dump, s.peers, s.missing
 	if s.exit != nil {
 		n.Exit = &diagnosis.Exit{Class: string(s.exit.Class), Code: s.exit.Code}
 		if s.exit.Class == ExitStartError || s.exit.Class == ExitRemoved {

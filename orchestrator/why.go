@@ -42,6 +42,7 @@ type suspect struct {
 	exit     *Exit
 	dump     *diagnosis.Dump
 	startErr error
+	peers    []string          // that it sees
 	missing  map[string]string // peers, with why, where that is known
 }
 
@@ -75,7 +76,7 @@ func (s *supervisor) suspects() []suspect {
 	for i, m := range s.nodes {
 		suspects[i] = suspect{
 			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused, since: m.startedAt,
-			exit: m.lastExit, dump: m.dump, startErr: m.startErr, missing: map[string]string{},
+			exit: m.lastExit, dump: m.dump, startErr: m.startErr, peers: sortedKeys(m.peers), missing: map[string]string{},
 		}
 		if m.state.Running() {
 			suspects[i].exit = nil // of the run before
@@ -133,7 +134,7 @@ func (s *supervisor) suspected(m *member, state State) {
 	case Ready:
 		m.found = nil
 	case Stopped:
-		if m.lastExit != nil && m.lastExit.Class == ExitStopped && m.lastExit.Code == 137 && !s.force {
+		if m.lastExit != nil && m.lastExit.Class == ExitStopped && m.lastExit.Code != 0 && !s.force {
 			s.askWhy(s.now) // it did not stop by itself
 		}
 	case Pending, Creating, Stopping:

@@ -11,7 +11,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/doctor"
 )
 
-type doctorCmd struct{}
+type doctorCmd struct {
+	File string `short:"f" placeholder:"beamyard.yml" help:"Settings, of which pool, host_port and max_nodes count; a beamyard.yml in this folder is found by itself."`
+}
 
 func (doctorCmd) Help() string {
 	return `A line for each thing: ✓ fine, ! will not work or not well, ✗ must be mended
@@ -23,8 +25,11 @@ Warnings do not fail: the exit code is 5 only where nothing can run at all.`
 }
 
 // Run examines this machine and its engine.
-func (doctorCmd) Run(ctx context.Context, a *app) error {
-	opts := doctor.Options{}
+func (c *doctorCmd) Run(ctx context.Context, a *app) error {
+	opts, err := c.options()
+	if err != nil {
+		return err
+	}
 	if eng, err := docker.New(docker.Options{}); err != nil {
 		opts.NoEngine = err
 	} else {
@@ -49,6 +54,19 @@ func (doctorCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return report.Err()
+}
+
+// options are what the settings say of the machine.
+func (c *doctorCmd) options() (doctor.Options, error) {
+	file := c.File
+	if file == "" && exists(configName) {
+		file = configName
+	}
+	if file == "" {
+		return doctor.Options{}, nil
+	}
+	spec, err := readConfig(file)
+	return doctor.Options{Pool: spec.Pool, HostPort: spec.HostPort, Nodes: max(spec.MaxNodes, 0)}, err
 }
 
 // printReport writes the list and, where something can run, the last word;

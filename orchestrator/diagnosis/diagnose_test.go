@@ -34,10 +34,13 @@ var states = []struct {
 	{"its memory limit", func(_ *Evidence, n *Node) { n.Exit = &Exit{"oom", 137} }, "out-of-memory", "64 MiB", nil},
 	{"SIGKILL", func(_ *Evidence, n *Node) { n.Exit = &Exit{"killed", 137} }, "killed", "SIGKILL", nil},
 	{"a NIF's fault", func(_ *Evidence, n *Node) { n.Exit = &Exit{"crashed", 139} }, "vm-aborted", "native code", nil},
-	{"a shell that keeps TERM", func(_ *Evidence, n *Node) {
+	{"a shell that ignores TERM", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command = &Exit{"stopped", 137}, []string{"/bin/sh", "-c", "mix run; true"}
-	}, "stop-needed-kill", "first process is sh", nil},
-	{"a VM that keeps TERM", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"stopped", 137}, []string{"elixir"} }, "stop-needed-kill", "by TERM", nil},
+	}, "shell-first", "whole grace", []Code{"stop-needed-kill"}},
+	{"a shell that ends by TERM", func(_ *Evidence, n *Node) {
+		n.Exit, n.Command = &Exit{"stopped", 143}, []string{"/bin/sh", "-c", "mix run; true"}
+	}, "shell-first", "without its shutdown", nil},
+	{"a VM that keeps TERM", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"stopped", 137}, []string{"elixir"} }, "stop-needed-kill", "SIGKILL", nil},
 	{"an end with success", func(_ *Evidence, n *Node) { n.Exit = &Exit{"completed", 0} }, "ended-by-itself", "with success", nil},
 	{"iex", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"completed", 0}, []string{"iex", "-S", "mix"} }, "iex-without-stdin", "iex", []Code{"ended-by-itself"}},
 	{"another cookie", func(_ *Evidence, n *Node) { n.Running, n.Contact = true, ContactWrongCookie }, "cookie-mismatch", "n1", nil},

@@ -85,6 +85,8 @@ type Node struct {
 	// AppDown says that the VM answers and its application is not started.
 	AppDown bool
 
+	// Peers are the nodes that it sees.
+	Peers []string
 	// Missing are the peers that it must be connected to and is not, with why,
 	// where that is known.
 	Missing map[string]string

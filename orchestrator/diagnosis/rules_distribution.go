@@ -188,12 +188,14 @@ var distributionRules = []rule{
 			if !e.MeshApp || len(e.Nodes) < 2 {
 				return match{}, false
 			}
+			missing := 0
 			for _, n := range e.Nodes {
-				if n.Contact != "" || len(n.Missing) < len(e.Nodes)-1 {
+				if n.Contact != "" || !n.Running || len(n.Peers) > 0 {
 					return match{}, false
 				}
+				missing += len(n.Missing)
 			}
-			return match{evidence: "no node sees another one"}, true
+			return match{evidence: "no node sees another one"}, missing > 0
 		},
 		problem: "mesh: app leaves it to the application to connect the nodes, and it connects none",
 		try: []try{

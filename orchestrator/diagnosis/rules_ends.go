@@ -95,21 +95,38 @@ var endRules = []rule{
 	},
 	{
 		// distillery#379, #165; xqerl#65.
-		code: "stop-needed-kill", when: func(_ *Evidence, n *Node) (match, bool) {
-			if n.Exit == nil || n.Exit.Class != "stopped" || n.Exit.Code != 137 {
+		code: "shell-first", when: func(_ *Evidence, n *Node) (match, bool) {
+			shell := shellOf(n.Command)
+			if shell == "" || n.Exit == nil || n.Exit.Class != "stopped" {
 				return match{}, false
 			}
-			m := match{evidence: "exit 137 after " + n.Grace.String(), words: map[string]string{"why": "it did not end by TERM"}}
-			if shell := shellOf(n.Command); shell != "" {
-				m.words["why"] = "its first process is " + shell + ", which does not pass TERM on to the VM"
+			m := match{evidence: "exit " + codeText(n), words: map[string]string{"shell": shell}}
+			switch n.Exit.Code {
+			case 137: // it ignored TERM, as one that is process 1 does
+				m.words["stop"] = "the stop took its whole grace of " + n.Grace.String() + ", and then everything was killed"
+			case 143: // it ended by TERM, and with the init's child the container
+				m.words["stop"] = "the stop ended the shell, and the VM was killed with it, without its shutdown"
+			default:
+				return match{}, false
 			}
 			return m, true
 		},
-		problem: "the stop of {node} took its whole grace of {grace} and then needed SIGKILL: {why}",
+		problem: "the first process of {node} is {shell}, which does not pass TERM on to the VM: {stop}",
 		try: []try{
 			{`let the command end in exec: command: [sh, -c, "… && exec elixir …"]; see what it is`, "docker inspect --format '{{.Path}} {{.Args}}' {container}", there},
 			{`let the command end in exec: command: [sh, -c, "… && exec elixir …"]`, "{again}", absent},
 		},
+	},
+	{
+		code: "stop-needed-kill", when: func(_ *Evidence, n *Node) (match, bool) {
+			return match{evidence: "exit 137 after " + n.Grace.String()}, n.Exit != nil && n.Exit.Class == "stopped" && n.Exit.Code == 137
+		},
+		problem: "the stop of {node} took its whole grace of {grace} and then needed SIGKILL",
+		try: []try{
+			{"give it longer, if its shutdown needs that: stop_grace: in beamyard.yml; see what it did last", "beamyard logs {target} --tail 50", there},
+			{"give it longer, if its shutdown needs that: stop_grace: in beamyard.yml", "{again}", absent},
+		},
+		follows: []Code{"shell-first"},
 	},
 	{
 		code: "iex-without-stdin", when: func(_ *Evidence, n *Node) (match, bool) {

@@ -26,7 +26,7 @@ var broken = []breakage{
 	{name: "another processor", root: "platform-mismatch", says: "processor", one: true,
 		edit: command("sh", "-c", `printf '\177ELF\002\001\001' >/tmp/x; chmod +x /tmp/x; exec /tmp/x`)},
 	{name: "iex", root: "iex-without-stdin", says: "standard input", also: "ended-by-itself", edit: command("iex", "--name", "{node}")},
-	{name: "a command that ends", root: "ended-by-itself", says: "--no-halt", one: true, edit: command("elixir", "-e", ":ok")},
+	{name: "a command that ends", root: "ended-by-itself", says: "with success", one: true, edit: command("elixir", "-e", ":ok")},
 	{name: "a boot without its module", root: "boot-failure", says: "undef", edit: command("erl", "-noshell", "-s", "nomod", "start")},
 	{name: "a slogan", root: "crash-dump", says: "out of luck", edit: command("elixir", "-e", `:erlang.halt(~c"out of luck")`)},
 	{name: "memory that the VM does not get", root: "vm-allocation", says: "heap", also: "crash-dump", edit: command(
@@ -96,8 +96,11 @@ var broken = []breakage{
 		r.until("n1", "is back", func(n orchestrator.NodeStatus) bool { return n.Incarnation == 2 && n.State == orchestrator.Ready })
 		return r.Kill(r.t.Context(), "KILL", "n1")
 	}},
-	{name: "a shell that keeps TERM to itself", root: "stop-needed-kill", says: "first process is sh", one: true, edit: command("sh", "-c",
+	{name: "a shell that ends by TERM", root: "shell-first", says: "without its shutdown", one: true, edit: command("sh", "-c",
 		`elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`),
+		after: func(r *running) error { return r.Stop(r.t.Context(), "n1") }},
+	{name: "a shell that ignores TERM", root: "shell-first", says: "whole grace", also: "stop-needed-kill", one: true, edit: command("sh", "-c",
+		`trap "" TERM; elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`),
 		after: func(r *running) error { return r.Stop(r.t.Context(), "n1") }},
 	{name: "a pause", root: "node-paused", says: "paused", one: true, after: func(r *running) error {
 		id := r.node("n1").ContainerID

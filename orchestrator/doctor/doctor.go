@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
@@ -31,6 +32,8 @@ type Options struct {
 	Executable string
 	// Pool is where clusters' subnets are cut from. Default: network.DefaultPool.
 	Pool netip.Prefix
+	// HostPort is where nodes' host ports are counted from. Default: 4200.
+	HostPort int
 	// Nodes is how many nodes the figures are compared with. Default: 50, as
 	// many as a cluster may have.
 	Nodes int
@@ -39,6 +42,12 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	if !o.Pool.IsValid() {
+		o.Pool = network.DefaultPool
+	}
+	if o.HostPort == 0 {
+		o.HostPort = orchestrator.DefaultHostPort
+	}
 	if o.Nodes == 0 {
 		o.Nodes = orchestrator.DefaultMaxNodes
 	}

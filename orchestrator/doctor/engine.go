@@ -33,7 +33,7 @@ func judgeEngine(info orchestrator.EngineInfo) verdict {
 		text += ", in a user namespace"
 	}
 	if n := len(info.Warnings); n > 0 {
-		text += fmt.Sprintf("; it says: %s", strings.Join(info.Warnings, "; "))
+		text += fmt.Sprintf("; it says: %s", some(info.Warnings, 3))
 	}
 	return ok("%s", text)
 }
@@ -49,6 +49,8 @@ func judgeNoEngine(info orchestrator.EngineInfo, at endpointFacts, err error) ve
 	case orchestrator.EndpointFlag, orchestrator.EndpointDefault:
 	}
 	switch {
+	case errors.Is(err, errCrashed):
+		return notTold(err)
 	case errors.Is(err, orchestrator.ErrEngineTooOld):
 		what := "the engine"
 		if info.Version != "" {

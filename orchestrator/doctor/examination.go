@@ -67,15 +67,12 @@ func begin(ctx context.Context, o Options) *examination {
 	case o.Engine == nil:
 		e.engineErr = errNoEngine
 	default:
-		within, cancel := context.WithTimeout(ctx, o.Patience)
-		defer cancel()
 		e.engine.asked = time.Now()
-		e.engine.info, e.engineErr = o.Engine.Info(within)
-		e.engine.answer = time.Now()
-		if errors.Is(e.engineErr, context.DeadlineExceeded) {
-			e.engineErr = orchestrator.WithHint(
-				fmt.Errorf("%w within %s at %s", orchestrator.ErrEngineUnreachable, o.Patience, e.engine.info.Endpoint),
-				"see whether it hangs: docker version; restart it: sudo systemctl restart docker")
+		info := start(ctx, o.Patience, o.Engine.Info)
+		<-info.done
+		e.engine.answer, e.engine.info, e.engineErr = time.Now(), info.value, info.err
+		if errors.Is(e.engineErr, errLate) {
+			e.engineErr = fmt.Errorf("%w: %w", orchestrator.ErrEngineUnreachable, e.engineErr)
 		}
 	}
 	if e.engineErr != nil {
@@ -179,6 +176,9 @@ func (f *future[T]) get(ctx context.Context) (T, error) {
 		return f.value, f.err
 	case <-ctx.Done():
 		var none T
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return none, fmt.Errorf("%w in time", errLate)
+		}
 		return none, ctx.Err()
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -137,7 +136,16 @@ func TestACrashIsAFailure(t *testing.T) {
 	if found["subnets"].Remedy == "" {
 		t.Error("nothing to do about it")
 	}
+	found = examine(t, insane{inMemory()}, Options{})
+	found["engine"].has(t, Failed, "the check itself failed: info")
+	if _, looked := found["subnets"]; looked {
+		t.Error("the rest was looked at without an engine")
+	}
 }
+
+type insane struct{ *enginetest.Engine }
+
+func (insane) Info(context.Context) (orchestrator.EngineInfo, error) { panic("info") }
 
 type crashing struct{ *enginetest.Engine }
 
@@ -151,7 +159,7 @@ type hanging struct{ *enginetest.Engine }
 
 func (hanging) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	<-ctx.Done()
-	return orchestrator.EngineInfo{Endpoint: "unix:///hung.sock"}, ctx.Err()
+	return orchestrator.EngineInfo{Endpoint: "memory://hung"}, ctx.Err()
 }
 
 // slow answers who it is, and then nothing more.
@@ -174,13 +182,26 @@ func (slow) Offered(ctx context.Context, _ string) error {
 
 func TestNobodyIsWaitedForForever(t *testing.T) {
 	found := examine(t, hanging{inMemory()}, Options{Patience: 20 * time.Millisecond})
-	found["engine"].has(t, Failed, "unix:///hung.sock")
+	found["engine"].has(t, Failed, "no engine answers at memory://hung: the container engine does not answer: no answer within 20ms")
 	found = examine(t, slow{inMemory()}, Options{Patience: 100 * time.Millisecond})
 	found["engine"].has(t, OK, "Docker")
 	found["subnets"].has(t, Unknown, "no answer within 100ms")
-	found["container"].has(t, Warning, "no answer within 300ms")
+	found["container"].has(t, Warning, "no answer")
 	found["registry"].has(t, Warning, "no answer within 100ms")
 	found["cgroup"].has(t, OK, "version 2")
+}
+
+// late carries out what was given up.
+type late struct{ *enginetest.Engine }
+
+func (l late) CreateContainer(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {
+	<-ctx.Done()
+	time.AfterFunc(100*time.Millisecond, func() { _, _ = l.Engine.CreateContainer(context.WithoutCancel(ctx), spec) })
+	return "", ctx.Err()
+}
+
+func TestAHelperThatComesLateIsRemoved(t *testing.T) {
+	examine(t, late{inMemory()}, Options{Patience: 50 * time.Millisecond})["container"].has(t, Warning, "no answer")
 }
 
 // Without an engine, what can be said is said, and what not is said once.
@@ -326,99 +347,4 @@ func TestInterrupted(t *testing.T) {
 	if left, err := eng.Containers(t.Context(), nil); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %+v, %v", left, err)
 	}
-}
-
-func TestAnswers(t *testing.T) {
-	serve := func(say string) string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				_, _ = conn.Write([]byte(say))
-				conn.Close()
-			}
-		}()
-		return l.Addr().String()
-	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
-	for _, tt := range []struct{ name, at, want string }{
-		{"the helper", serve("NONCE"), "<nil>"},
-		{"a proxy with nobody behind", serve(""), "somebody else"},
-		{"a stranger", serve("SSH-2.0-OpenSSH"), "somebody else"},
-		{"nobody", closed.Addr().String(), "connection refused"},
-	} {
-		if got := fmt.Sprint(answers(t.Context(), tt.at, "NONCE")); !strings.Contains(got, tt.want) {
-			t.Errorf("%s: %s", tt.name, got)
-		}
-	}
-}
-
-func TestWhatAContainerShows(t *testing.T) {
-	for status, want := range map[string]bool{
-		"Name:\tx\nCapEff:\t00000000a80425fb\nSeccomp:\t2\n": false, // Docker's default ones
-		"Name:\tx\nCapEff:\t00000000a80435fb\n":              true,
-		"Name:\tx\n":                                         false,
-	} {
-		if got := hasNetAdmin(status); got != want {
-			t.Errorf("%q: %t", status, got)
-		}
-	}
-	const head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-	for routes, want := range map[string]string{
-		head + "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\neth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n": "172.17.0.1", // little-endian
-		head + "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n":                                                             "invalid IP",
-		"": "invalid IP",
-	} {
-		if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 && defaultGateway(routes).String() != want {
-			t.Errorf("gateway %s, want %s, of\n%s", defaultGateway(routes), want, routes)
-		}
-	}
-	if got := memAvailable("MemTotal: 10 kB\nMemAvailable:    2048 kB\n"); got != 2<<20 {
-		t.Errorf("%d bytes are available", got)
-	}
-	if got := memAvailable("MemTotal: 10 kB\n"); got != 0 {
-		t.Errorf("untold: %d bytes", got)
-	}
-}
-
-// The probe tells its facts in one line, and answers with the nonce.
-func TestProbe(t *testing.T) {
-	t.Setenv(nonceEnv, "NONCE")
-	ctx, cancel := context.WithCancel(t.Context())
-	out, said := make(chan string, 1), make(chan error, 1)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { said <- tell(ctx, lines(out), l) }()
-	var facts insideFacts
-	if line := <-out; json.Unmarshal([]byte(line), &facts) != nil || facts.NoFile == 0 || facts.SpaceTotal == 0 || facts.MemoryFree == 0 || facts.BootID == "" {
-		t.Errorf("%q", line)
-	}
-	if err := answers(ctx, l.Addr().String(), "NONCE"); err != nil {
-		t.Error(err)
-	}
-	cancel()
-	if err := <-said; err != nil {
-		t.Error(err)
-	}
-}
-
-// lines is a writer that passes on what is written.
-type lines chan<- string
-
-func (l lines) Write(p []byte) (int, error) {
-	l <- string(p)
-	return len(p), nil
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -125,9 +126,8 @@ func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec 
 func (e *examination) tryHelper(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {
 	id, err := e.Engine.CreateContainer(ctx, spec)
 	if err != nil {
-		// An answer that came too late leaves a container under its name.
 		if ctx.Err() != nil {
-			e.removeHelper(ctx, spec.Name)
+			e.removeLate(ctx, spec.Labels)
 		}
 		return "", err
 	}
@@ -142,6 +142,25 @@ func (e *examination) removeHelper(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	_ = e.Engine.RemoveContainer(ctx, id) // it ends by itself, and the next examination removes it
+}
+
+// removeLate removes a helper whose creation was given up: the engine may carry
+// it out all the same, a moment later.
+func (e *examination) removeLate(ctx context.Context, labels map[string]string) {
+	const looks = 5
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	for range looks {
+		if list, err := e.Engine.Containers(ctx, labels); err == nil && len(list) > 0 {
+			e.removeHelper(ctx, list[0].ID)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // sweepHelpers removes the helpers of examinations that were killed.
@@ -179,7 +198,7 @@ func (e *examination) readFacts(ctx context.Context, id string) (insideFacts, er
 		if _, err := io.ReadFull(r, text); err != nil {
 			break
 		}
-		if _, after, found := cutByte(text, ' '); found { // behind the time
+		if _, after, found := bytes.Cut(text, []byte(" ")); found { // behind the time
 			text = after
 		}
 		var facts insideFacts
@@ -192,13 +211,4 @@ func (e *examination) readFacts(ctx context.Context, id string) (insideFacts, er
 		return insideFacts{}, ctx.Err()
 	}
 	return insideFacts{}, fmt.Errorf("the helper container ended without a word of facts; it said %q", said)
-}
-
-func cutByte(b []byte, sep byte) (before, after []byte, found bool) {
-	for i, c := range b {
-		if c == sep {
-			return b[:i], b[i+1:], true
-		}
-	}
-	return b, nil, false
 }

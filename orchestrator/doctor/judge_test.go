@@ -187,12 +187,14 @@ func TestJudgeSpace(t *testing.T) {
 		{"pool", judgeSubnets(pool, 1021, 1024, []string{"a", "b", "c"}, ""), OK, "1021 of 1024 (/26) free in 10.213.0.0/16; held by a, b, c", ""},
 		{"pool of many", judgeSubnets(pool, 1019, 1024, []string{"a", "b", "c", "d", "e"}, ""), OK, "held by a, b, c and 2 more", ""},
 		{"pool tight", judgeSubnets(pool, 3, 1024, nil, ""), Warning, "3 of 1024", "beamyard prune"},
+		{"a small pool", judgeSubnets(pool, 4, 4, nil, ""), OK, "4 of 4", ""},
 		{"pool full", judgeSubnets(pool, 0, 1024, []string{"vpn"}, "pool: 10.117.0.0/16"), Failed, "0 of 1024 (/26) free in 10.213.0.0/16; held by vpn: no cluster finds a place", "pool: 10.117.0.0/16"},
 
-		{"ports", judgePorts(portFacts{free: []uint16{4200, 4201, 4203}}, 3), OK, "3 are free from 4200 on, up to 4203", ""},
-		{"first port taken", judgePorts(portFacts{free: []uint16{4201, 4202}, holders: []string{"x"}}, 2), OK, "4200 is taken by x; 2 are free from 4201 on", ""},
-		{"few ports", judgePorts(portFacts{free: []uint16{4201}}, 3), Warning, "1 are free", "host_port: 5200"},
-		{"no port", judgePorts(portFacts{}, 3), Failed, "none is free from 4200 to 5199", "host_port: 5200"},
+		{"ports", judgePorts(portFacts{base: 4200, free: []uint16{4200, 4201, 4203}}, 3), OK, "3 are free from 4200 on, up to 4203", ""},
+		{"first port taken", judgePorts(portFacts{base: 4200, free: []uint16{4201, 4202}, holder: "x"}, 2), OK, "4200 is taken by x; 2 are free from 4201 on", ""},
+		{"few ports", judgePorts(portFacts{base: 4200, free: []uint16{4201}}, 3), Warning, "1 are free", "host_port: 5200"},
+		{"no port", judgePorts(portFacts{base: 4200}, 3), Failed, "none is free from 4200 to 5199", "host_port: 5200"},
+		{"no port of another base", judgePorts(portFacts{base: 65000}, 3), Failed, "none is free from 65000 to 65535", "host_port: 4200"},
 		{"ports elsewhere", judgePorts(portFacts{remote: true}, 3), Unknown, "not this machine's", ""},
 
 		{"control", judgeControl("/run/user/1/beamyard", 50, nil), OK, "/run/user/1/beamyard can be written to", ""},

@@ -22,9 +22,6 @@ func lookSubnets(ctx context.Context, e *examination) verdict {
 		return notTold(err)
 	}
 	pool := e.Pool
-	if !pool.IsValid() {
-		pool = network.DefaultPool
-	}
 	var taken []netip.Prefix
 	var holders []string
 	for _, n := range networks {
@@ -60,7 +57,7 @@ func judgeSubnets(pool netip.Prefix, free, all int, holders []string, advice str
 	switch {
 	case free == 0:
 		return failed(advice, "%s: no cluster finds a place", text)
-	case free < 8:
+	case free < 8 && free < all:
 		return warning("remove clusters that nobody needs: beamyard prune; or set another range: pool: in beamyard.yml", "%s", text)
 	}
 	return ok("%s", text)
@@ -74,11 +71,12 @@ func some(names []string, n int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
 }
 
-// portFacts are of the host ports from the default base on.
+// portFacts are of the host ports from the base on.
 type portFacts struct {
-	free    []uint16 // that were found, in order, as many as wanted
-	holders []string // who has those before the last of them
-	remote  bool     // they are of another machine
+	base   int
+	free   []uint16 // that were found, in order, as many as wanted
+	holder string   // who has the base itself
+	remote bool     // they are of another machine
 }
 
 func lookPorts(ctx context.Context, e *examination) verdict {
@@ -101,10 +99,10 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 			taken[p] = c.Name
 		}
 	}
-	f := portFacts{}
+	f := portFacts{base: e.HostPort}
 	// One at a time: a port that is held, if only for a moment, is taken to others.
-	for next := orchestrator.DefaultHostPort; len(f.free) < e.Nodes && ctx.Err() == nil; {
-		span := orchestrator.DefaultHostPort + network.DefaultPortSpan - next
+	for next := e.HostPort; len(f.free) < e.Nodes && ctx.Err() == nil; {
+		span := e.HostPort + network.DefaultPortSpan - next
 		if span <= 0 {
 			break
 		}
@@ -117,31 +115,31 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 		f.free = append(f.free, port)
 		next = int(port) + 1
 	}
-	if first := uint16(orchestrator.DefaultHostPort); len(f.free) == 0 || f.free[0] != first {
-		who := taken[first]
-		if who == "" {
-			who = network.Holder(first)
-		}
-		if who != "" {
-			f.holders = append(f.holders, who)
+	if first := uint16(e.HostPort); len(f.free) == 0 || f.free[0] != first {
+		if f.holder = taken[first]; f.holder == "" {
+			f.holder = network.Holder(first)
 		}
 	}
 	return judgePorts(f, e.Nodes)
 }
 
 func judgePorts(f portFacts, nodes int) verdict {
-	const base = orchestrator.DefaultHostPort
+	base := f.base
 	if f.remote {
 		return unknown("the ports are not this machine's, and only the engine's sees which are free")
 	}
 	text := ""
-	if len(f.holders) > 0 {
-		text = fmt.Sprintf("%d is taken by %s; ", base, f.holders[0])
+	if f.holder != "" {
+		text = fmt.Sprintf("%d is taken by %s; ", base, f.holder)
 	}
-	elsewhere := fmt.Sprintf("see who has them: ss -ltnp; or search elsewhere: host_port: %d in beamyard.yml", base+network.DefaultPortSpan)
+	next := base + network.DefaultPortSpan
+	if next+nodes > 65535 {
+		next = orchestrator.DefaultHostPort
+	}
+	elsewhere := fmt.Sprintf("see who has them: ss -ltnp; or search elsewhere: host_port: %d in beamyard.yml", next)
 	switch n := len(f.free); {
 	case n == 0:
-		return failed(elsewhere, "%snone is free from %d to %d", text, base, base+network.DefaultPortSpan-1)
+		return failed(elsewhere, "%snone is free from %d to %d", text, base, min(base+network.DefaultPortSpan-1, 65535))
 	case n < nodes:
 		return warning(elsewhere, "%s%d are free from %d on, a cluster may want %d", text, n, f.free[0], nodes)
 	}
