@@ -210,7 +210,7 @@ func TestAnOwnCheckThatFailsAtStart(t *testing.T) {
 	if !errors.Is(err, orchestrator.ErrNotReady) {
 		t.Errorf("not ErrNotReady: %v", err)
 	}
-	says(t, err, "try it: docker exec beamyard-", "exec sh -c echo no database; exit 2: exit code 2: no database")
+	says(t, err, "up again with --keep-on-failure, then try it: docker exec beamyard-", "exec sh -c echo no database; exit 2: exit code 2: no database")
 }
 
 // Memory over the threshold: of the container's limit, as the kernel counts it.
