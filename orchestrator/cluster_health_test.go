@@ -105,7 +105,7 @@ func TestOwnChecksGateAndAreToldApart(t *testing.T) {
 		w.eng.Command = func(_ context.Context, p *enginetest.Process) int {
 			execs.Add(1)
 			if broken.Load() {
-				p.Stderr.Write([]byte("no space\nleft")) //nolint:errcheck // kept in memory
+				p.Stderr.Write([]byte("no space\nleft"))
 				return 3
 			}
 			return 0

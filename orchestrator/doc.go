@@ -28,8 +28,11 @@
 //
 // A node is Ready when it completed a distribution handshake with this process
 // (its own name, the cluster's cookie), its application is started, its HTTP
-// check answers, and it and every other live node see each other in
-// erlang:nodes/0. A cluster is ready when every node is, and every pair meets.
+// check and the cluster's own checks pass, and it and every other live node see
+// each other in erlang:nodes/0. A cluster is ready when every node is, and every
+// pair meets. A node that was proven is Degraded when it fails one of these, or is
+// near a limit of its resources. Package health judges both (prover.go), and the
+// reports of [Cluster.Health] too.
 //
 // # How ends are found
 //
@@ -68,7 +71,9 @@
 //     functions. Fed by the mailbox, a timer and Run's context.
 //   - listen, one: owns the event subscription and what it delivered lately.
 //   - probe, one for each run of a node: owns its distribution connection,
-//     which it shows to others through links. Ended by the loop (actForget).
+//     which it shows to others through links. Ended by the loop (actForget). Beside
+//     it one that hands on what the node tells of its peers, for as long as the
+//     connection lives.
 //   - follow, one for each run of a node: reads its output into its rings, and
 //     ends by itself when all is read.
 //   - launch, stop, inspect, autopsy, collect, connect, sweep, compare: one goroutine

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
@@ -54,17 +55,18 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 		return fmt.Sprintf("asking for its applications failed: %v", err), ""
 	}
 	if failed, ok := p.judge(sample, nil); ok {
-		p.thorough = p.thorough || failed.Group == health.Operations
-		if p.settled {
-			hint = failed.Suggestion
-		} // else the cluster may be gone before a command is typed
-		return failed.Means, hint
+		if !p.settled { // the cluster may be gone before a command is typed
+			return failed.Means, ""
+		}
+		p.thorough = p.thorough || failed.Group == health.Operations // its application starts anew
+		return failed.Means, failed.Suggestion
+	}
+	checks := p.own.of(p.r.node)
+	if !p.thorough {
+		checks = slices.DeleteFunc(checks, func(k Check) bool { return k.RPC == "" })
 	}
 	var outcomes []health.Outcome
-	for _, k := range p.own.of(p.r.node) {
-		if k.RPC == "" && !p.thorough {
-			continue
-		}
+	for _, k := range checks {
 		o := p.try(ctx, k)
 		outcomes = append(outcomes, o)
 		if o.Failure != "" {
@@ -72,8 +74,11 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 		}
 	}
 	if failed, ok := p.judge(sample, outcomes); ok {
-		p.thorough = true
-		return failed.Means, outcomes[len(outcomes)-1].Hint
+		hint = outcomes[len(outcomes)-1].Hint
+		if k := checks[len(outcomes)-1]; k.HTTP == "" && !p.settled && !p.c.spec.KeepOnFailure {
+			hint = "up again with --keep-on-failure, then " + hint
+		}
+		return failed.Means, hint
 	}
 	p.settled, p.thorough = true, false
 	return "", ""

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/beamyard/beamyard/network/erldist"
 )
 
 // script drives a supervisor by hand: it sends messages, moves the time, and
@@ -425,7 +427,7 @@ func TestReportsOfAnOldRunAreStale(t *testing.T) {
 	s.autopsy("n1", "")
 	s.after(time.Second)
 	s.skip()
-	s.send(msgLive{old}, msgProven{old}, msgLost{old, "late"}, msgSeen{old, nil}, msgStopped{report: old})
+	s.send(msgLive{old}, msgProven{old}, msgLost{old, "late"}, msgSeen{old, nil}, msgStopped{report: old}, msgPeers{old, erldist.NodeEvent{Node: "x"}})
 	s.expect()
 	s.run("n1")
 	s.now = s.now.Add(-time.Minute)
@@ -527,6 +529,23 @@ func TestPausedIsDegraded(t *testing.T) {
 	s.expect("n1 ready")
 }
 
+// What a node tells of its peers has all nodes asked at once; what it lists at
+// first is no news.
+func TestAPeerThatCameOrWentIsLookedAtNow(t *testing.T) {
+	s := up(t, 2, nil)
+	asked := func(e erldist.NodeEvent) bool {
+		s.sup.sweep = sweepState{at: s.now.Add(time.Hour)}
+		s.send(msgPeers{s.report("n1"), e})
+		return s.sup.sweep.running
+	}
+	if !asked(erldist.NodeEvent{Node: "app@n2.demo.test"}) || !asked(erldist.NodeEvent{Node: "app@n2.demo.test", Up: true}) {
+		t.Error("nobody is asked about a peer that went or came")
+	}
+	if asked(erldist.NodeEvent{Node: "app@n2.demo.test", Up: true, Initial: true}) {
+		t.Error("all are asked about one that was there")
+	}
+}
+
 // Random messages in random order at random times keep the invariants: an
 // engine call per node at a time, nothing started that runs or that nobody
 // wants, nothing at all after the end.
@@ -601,7 +620,7 @@ func TestSupervisorInvariants(t *testing.T) {
 			m := rapid.SampledFrom(s.sup.nodes).Draw(t, "node")
 			r := m.report()
 			var msg message
-			switch rapid.IntRange(0, 12).Draw(t, "kind") {
+			switch rapid.IntRange(0, 13).Draw(t, "kind") {
 			case 0, 1, 2: // the engine answers
 				call := busy[m.name]
 				delete(busy, m.name)
@@ -637,6 +656,8 @@ func TestSupervisorInvariants(t *testing.T) {
 				msg = msgAutopsy{r, findings{reason: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "slogan")}}
 			case 10:
 				msg = msgTick{}
+			case 13:
+				msg = msgPeers{r, erldist.NodeEvent{Node: "app@n1.demo.test", Up: rapid.Bool().Draw(t, "up"), Initial: rapid.Bool().Draw(t, "initial")}}
 			case 11:
 				kind := rapid.SampledFrom([]commandKind{cmdStart, cmdStop, cmdRestart, cmdKill}).Draw(t, "command")
 				msg = msgCommand{kind: kind, nodes: []string{m.name}, waiter: waiter(i + 1)}

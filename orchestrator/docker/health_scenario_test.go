@@ -86,6 +86,12 @@ func TestHealth(t *testing.T) {
 			}
 			wellKnown(t, alone)
 
+			// A module that is not loaded is compared by its file.
+			if got := r.rpc("n1", `:code.purge(Demo.Json); :code.delete(Demo.Json); :erlang.module_loaded(Demo.Json)`); got != "false" {
+				t.Errorf("Demo.Json is still loaded: %s", got)
+			}
+			r.tells("")
+
 			// Another module on n2, loaded by hand.
 			r.rpc("n2", `Code.compiler_options(ignore_module_conflict: true); Code.compile_string("defmodule Demo.Counter do\n def other, do: 1\nend")`)
 			report := r.health()
@@ -129,6 +135,24 @@ func TestHealth(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A release is embedded: all its modules are loaded from its own folder.
+func TestHealthOfARelease(t *testing.T) {
+	r := up(t, engine(t), "trixie", 2, func(s *orchestrator.Spec) {
+		// A second -setcookie beside the release's own would have the VM ignore both.
+		s.Command = []string{"sh", "-c", "mix release --quiet --path /tmp/release && ERL_AFLAGS='-start_epmd false -erl_epmd_port {dist_port}' exec /tmp/release/bin/demo start"}
+	})
+	if got := r.rpc("n1", `{:code.get_mode(), :code.lib_dir(:demo)}`); !strings.Contains(got, ":embedded") || !strings.Contains(got, "/tmp/release/lib/demo-") {
+		t.Fatalf("no release runs: %s", got)
+	}
+	report := r.health()
+	for _, c := range report.Of(health.Code) {
+		if c.State != health.Passed || len(c.Figures) < 2 || c.Figures[0].Value < 6 || c.Figures[1].Value != 2 {
+			t.Errorf("code: %+v, %+v", c, report.Code)
+		}
+	}
+	r.tells("")
 }
 
 // A pair that is disconnected, where the application has the mesh.
@@ -186,7 +210,7 @@ func TestAnOwnCheckThatFailsAtStart(t *testing.T) {
 	if !errors.Is(err, orchestrator.ErrNotReady) {
 		t.Errorf("not ErrNotReady: %v", err)
 	}
-	says(t, err, "try it: docker exec beamyard-", "exec sh -c echo no database; exit 2: exit code 2: no database")
+	says(t, err, "up again with --keep-on-failure, then try it: docker exec beamyard-", "exec sh -c echo no database; exit 2: exit code 2: no database")
 }
 
 // Memory over the threshold: of the container's limit, as the kernel counts it.

@@ -13,6 +13,8 @@
 // of 256. [Contract] runs on this engine and on Docker; where the two differ,
 // one of them is wrong.
 //
+// What Exec runs is a Go function too ([Engine.Command]).
+//
 // What happens from outside has its own methods ([Engine.ExternalStop],
 // [Engine.ExternalKill], …), and so have an engine's failures
 // ([Engine.FailNext], [Engine.DropEvents], [Engine.BreakStreams]).
