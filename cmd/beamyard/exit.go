@@ -74,7 +74,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 	if errors.Is(err, errInterrupted) { // it needs no words: who pressed Ctrl-C knows
 		return exitInterrupted
 	}
-	err = orchestrator.Diagnose(err, orchestrator.Spec{})
+	err = understood(err)
 	if a.json {
 		a.failJSON(err)
 		return exitCode(err)
@@ -94,6 +94,16 @@ func (a *app) fail(ctx context.Context, err error) int {
 		}
 	}
 	return exitCode(err)
+}
+
+// understood is an error with what it means, where more is known than its words.
+func understood(err error) error {
+	explained := orchestrator.Diagnose(err, orchestrator.Spec{})
+	var diagnosed *orchestrator.DiagnosedError
+	if errors.As(explained, &diagnosed) && diagnosed.Findings[0].Code == "unknown" {
+		return err
+	}
+	return explained
 }
 
 // failure is an error in JSON.

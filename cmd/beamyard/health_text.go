@@ -28,7 +28,7 @@ func healthText(r health.Report, verbose bool, color func(string) string) string
 	}
 	if !r.Matrix.Full() || verbose {
 		b.WriteByte('\n')
-		writeMatrix(&b, r.Matrix)
+		b.WriteString(r.Matrix.String())
 	}
 	writeFindings(&b, r.Findings)
 	if r.Passed {
@@ -186,44 +186,6 @@ func value(v float64, unit string) string {
 		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.1f", v)
-}
-
-// writeMatrix shows who sees whom: the node of the row, that of the column.
-func writeMatrix(b *strings.Builder, m health.Matrix) {
-	width := 0
-	for _, n := range m.Nodes {
-		width = max(width, len(n))
-	}
-	fmt.Fprintf(b, "%-*s", width, "")
-	for _, n := range m.Nodes {
-		b.WriteString("  " + n)
-	}
-	b.WriteByte('\n')
-	for i, n := range m.Nodes {
-		fmt.Fprintf(b, "%-*s", width, n)
-		for j, peer := range m.Nodes {
-			pad := len(peer)
-			if j == len(m.Nodes)-1 {
-				pad = 0
-			}
-			fmt.Fprintf(b, "  %-*s", pad, sightMark(m.Rows[i][j]))
-		}
-		b.WriteByte('\n')
-	}
-}
-
-func sightMark(s health.Sight) string {
-	switch s {
-	case health.SeesVisible:
-		return "✓"
-	case health.SeesHidden:
-		return "h"
-	case health.SeesNot:
-		return "✗"
-	case health.SeesUnknown:
-		return "?"
-	}
-	return "·"
 }
 
 func writeFindings(b *strings.Builder, findings []diagnosis.Finding) {

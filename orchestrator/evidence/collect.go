@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // Supervised is a cluster that somebody supervises, in this process or another:
@@ -32,7 +33,8 @@ type Source struct {
 	// Engine that it runs on. Nil: it does not answer.
 	Engine orchestrator.Engine
 	// Health looks at the nodes: a report that is kept as JSON, and the matrix of
-	// who sees whom as text. Nil: the matrix is made of the nodes' status.
+	// who sees whom as text. Nil: the Cluster is asked, where it can tell, and where
+	// there is none the nodes themselves.
 	Health func(ctx context.Context) (report any, matrix string, err error)
 	// By is who collects: "beamyard 0.3.0".
 	By string
@@ -115,9 +117,9 @@ func (c *collector) json(name string, v any) { c.b.add(name, c.mask.json(encode(
 
 func (c *collector) tellHealth(ctx context.Context) {
 	matrix := ""
-	if c.Health != nil {
+	if ask := c.healthOf(); ask != nil {
 		c.part(ctx, "health.json", func(ctx context.Context) error {
-			report, text, err := c.Health(ctx)
+			report, text, err := ask(ctx)
 			if err == nil {
 				c.json("health.json", report)
 				matrix = text
@@ -130,6 +132,30 @@ func (c *collector) tellHealth(ctx context.Context) {
 	}
 	if matrix != "" {
 		c.text("matrix.txt", matrix)
+	}
+}
+
+// healthOf is whom to ask how the nodes are; nil where there is nobody.
+func (c *collector) healthOf() func(ctx context.Context) (report any, matrix string, err error) {
+	var ask func(context.Context) (health.Report, error)
+	reporter, can := c.Cluster.(interface {
+		Health(ctx context.Context) (health.Report, error)
+	})
+	switch {
+	case c.Health != nil:
+		return c.Health
+	case c.answers && can:
+		ask = reporter.Health
+	case !c.answers && c.status != nil && len(c.status.Nodes) > 0 && c.Engine != nil:
+		ask = func(ctx context.Context) (health.Report, error) {
+			return orchestrator.Health(ctx, c.Engine, c.Spec.Name)
+		}
+	default:
+		return nil
+	}
+	return func(ctx context.Context) (any, string, error) {
+		report, err := ask(ctx)
+		return report, report.Matrix.String(), err
 	}
 }
 

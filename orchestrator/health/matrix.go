@@ -1,0 +1,47 @@
+package health
+
+import (
+	"fmt"
+	"strings"
+)
+
+// String is a table: how the node of the row sees that of the column, ✓ visible, h
+// hidden, ✗ not, ? not known.
+func (m Matrix) String() string {
+	var b strings.Builder
+	width := 0
+	for _, n := range m.Nodes {
+		width = max(width, len(n))
+	}
+	fmt.Fprintf(&b, "%-*s", width, "")
+	for _, n := range m.Nodes {
+		b.WriteString("  " + n)
+	}
+	b.WriteByte('\n')
+	for i, n := range m.Nodes {
+		fmt.Fprintf(&b, "%-*s", width, n)
+		for j, peer := range m.Nodes {
+			pad := len(peer)
+			if j == len(m.Nodes)-1 {
+				pad = 0
+			}
+			fmt.Fprintf(&b, "  %-*s", pad, m.Rows[i][j].mark())
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func (s Sight) mark() string {
+	switch s {
+	case SeesVisible:
+		return "✓"
+	case SeesHidden:
+		return "h"
+	case SeesNot:
+		return "✗"
+	case SeesUnknown:
+		return "?"
+	}
+	return "·"
+}
