@@ -30,6 +30,7 @@ type Engine interface {
 // Info describes an image.
 type Info struct {
 	ID         string // "sha256:…"
+	Arch       string // the processor that it is for, as Go names it: "amd64"
 	Labels     map[string]string
 	Env        []string
 	Entrypoint []string

@@ -50,6 +50,11 @@ func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) 
 	e.Absent, e.Final = absent, final
 	e.Nodes = make([]diagnosis.Node, len(suspects))
 	var wg sync.WaitGroup
+	if slices.ContainsFunc(suspects, func(s suspect) bool { return s.exit != nil || s.startErr != nil }) {
+		if image, err := c.eng.Image(ctx, c.site.spec.Image); err == nil {
+			e.ImageArch, e.EngineArch = image.Arch, machineArch(c.site.info.Arch)
+		}
+	}
 	looks := 0
 	for i, s := range suspects {
 		look := final || s.state == Degraded || s.state == Starting && time.Since(s.since) > lookAfter
@@ -60,6 +65,21 @@ func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) 
 	}
 	wg.Wait()
 	return cleanFindings(diagnosis.Diagnose(e), c.clean)
+}
+
+// machineArch is what Go calls the processor that uname(2) calls so.
+func machineArch(machine string) string {
+	switch machine {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	case "armv7l", "armv6l":
+		return "arm"
+	case "i386", "i686":
+		return "386"
+	}
+	return machine
 }
 
 // evidenceOf is what a spec says.

@@ -207,7 +207,7 @@ func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network
 	for attempt := 0; ; attempt++ {
 		subnet, err := network.PickSubnet(s.spec.Pool, len(s.spec.Nodes), taken, rand.Uint32())
 		if err != nil {
-			return err
+			return whoHolds(err, s.spec.Pool, networks)
 		}
 		s.networkID, err = c.eng.CreateNetwork(ctx, NetworkSpec{
 			Name: s.spec.names().Network(), Subnet: subnet.Prefix, Gateway: subnet.Gateway, IPRange: subnet.Dynamic,
@@ -226,6 +226,30 @@ func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network
 			return fmt.Errorf("create network: %w", err)
 		}
 	}
+}
+
+// whoHolds says whose networks fill a pool, and how each is removed.
+func whoHolds(err error, pool netip.Prefix, networks []Network) error {
+	var full *network.PoolExhaustedError
+	if !errors.As(err, &full) {
+		return err
+	}
+	hints := []string{full.Hint()}
+	for _, n := range networks {
+		if !slices.ContainsFunc(n.Subnets, pool.Overlaps) {
+			continue
+		}
+		remove := "docker network rm " + n.Name
+		if cluster := n.Labels[LabelCluster]; cluster != "" {
+			remove = "beamyard down " + cluster
+		}
+		hints = append(hints, fmt.Sprintf("network %s is in it, made %s: %s", n.Name, n.Created.UTC().Format("2006-01-02 15:04"), remove))
+	}
+	const most = 6
+	if more := len(hints) - most; more > 1 {
+		hints = append(hints[:most], fmt.Sprintf("and %d more networks: docker network ls", more))
+	}
+	return WithHint(err, "%s", strings.Join(hints, "\n"))
 }
 
 // firstOfName checks that the network just made is the cluster's. refused is

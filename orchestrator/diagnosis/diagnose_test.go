@@ -31,6 +31,14 @@ var states = []struct {
 	{"another processor, by the runtime", func(_ *Evidence, n *Node) {
 		n.Kind, n.StartError = KindCannotStart, "OCI runtime create failed: exec format error"
 	}, "platform-mismatch", "processor", []Code{"start-refused"}},
+	{"another processor, taken for a script", func(_ *Evidence, n *Node) {
+		n.Exit, n.Command = &Exit{"boot", 2}, []string{"/app/run"}
+		n.Lines = []Line{{"stderr", `/app/run: 1: Syntax error: word unexpected (expecting ")")`}}
+	}, "platform-mismatch", "processor", nil},
+	{"another processor, and no shell", func(e *Evidence, n *Node) {
+		e.ImageArch, e.EngineArch, n.Exit, n.Command = "arm64", "amd64", &Exit{"boot", 127}, []string{"/run"}
+		n.Lines = []Line{{"stderr", "[FATAL tini (7)] exec /run failed: No such file or directory"}}
+	}, "platform-mismatch", "processor", []Code{"command-missing"}},
 	{"its memory limit", func(_ *Evidence, n *Node) { n.Exit = &Exit{"oom", 137} }, "out-of-memory", "64 MiB", nil},
 	{"SIGKILL", func(_ *Evidence, n *Node) { n.Exit = &Exit{"killed", 137} }, "killed", "SIGKILL", nil},
 	{"a NIF's fault", func(_ *Evidence, n *Node) { n.Exit = &Exit{"crashed", 139} }, "vm-aborted", "native code", nil},

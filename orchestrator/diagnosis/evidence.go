@@ -9,7 +9,10 @@ type Evidence struct {
 	Source  string // what its nodes run, as `beamyard up` takes it
 	Image   string
 	App     string // that must be started
-	MeshApp bool   // the application connects the nodes, not Beamyard
+	// ImageArch and EngineArch are the processors that the image is for and that the
+	// engine's machine has, as Go names them: "amd64".
+	ImageArch, EngineArch string
+	MeshApp               bool // the application connects the nodes, not Beamyard
 
 	// Absent says that nothing can be looked at on the engine: the cluster failed
 	// to form and is removed, or was never made. Commands that look into it are

@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -10,7 +11,23 @@ import (
 // with an init as first process.
 var endRules = []rule{
 	{
-		code: "platform-mismatch", says: pattern(`(?i)exec format error`),
+		// The kernel's word reaches us by a shell or a runtime. Our init tries a
+		// program that is none as a shell script, as execvp(3) does: with a shell in
+		// the image that complains of the syntax, without one it says that there is no
+		// such file.
+		code: "platform-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
+			if m, ok := saysIn(execFormat, n); ok {
+				return m, true
+			}
+			if len(n.Command) == 0 || n.Exit == nil || n.Exit.Code == 0 {
+				return match{}, false
+			}
+			if m, ok := saysIn(pattern(regexp.QuoteMeta(n.Command[0])+`: 1: (?:.*ELF|Syntax error)`), n); ok {
+				return m, true
+			}
+			other := e.ImageArch != "" && e.EngineArch != "" && e.ImageArch != e.EngineArch
+			return match{evidence: "the image is for " + e.ImageArch + ", the engine's machine is " + e.EngineArch}, other
+		},
 		problem: "{node} cannot run: its image is made for another processor, or what it starts is no program",
 		try: []try{
 			{"see what the image is for", "docker image inspect --format '{{.Os}}/{{.Architecture}}' {image}", always},
@@ -19,7 +36,7 @@ var endRules = []rule{
 	},
 	{
 		// The init says it ([FATAL tini …] exec X failed), or the engine's runtime.
-		code: "command-missing", when: exitOrSays(127, `exec (\S+) failed: No such file or directory|"?([^\s":]+)"?: executable file not found|exec: "?([^\s":]+)"?: stat .*no such file`),
+		code: "command-missing", follows: []Code{"platform-mismatch"}, when: exitOrSays(127, `exec (\S+) failed: No such file or directory|"?([^\s":]+)"?: executable file not found|exec: "?([^\s":]+)"?: stat .*no such file`),
 		problem: "{node} cannot run: its image has no command {1}{2}{3}",
 		try: []try{
 			{"a Mix project gets an image with Elixir: give its folder", "beamyard up --help", always},
@@ -152,6 +169,8 @@ var endRules = []rule{
 		follows: []Code{"iex-without-stdin"},
 	},
 }
+
+var execFormat = pattern(`(?i)exec format error`)
 
 var interactive = pattern(`^Interactive Elixir|^Eshell V`)
 

@@ -21,7 +21,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (images.Info, error) {
 	if err != nil {
 		return images.Info{}, e.failed("inspect image "+ref, err)
 	}
-	info := images.Info{ID: in.ID}
+	info := images.Info{ID: in.ID, Arch: in.Architecture}
 	if c := in.Config; c != nil {
 		info.Labels, info.Env, info.Entrypoint, info.Cmd, info.User, info.WorkingDir = c.Labels, c.Env, c.Entrypoint, c.Cmd, c.User, c.WorkingDir
 	}
