@@ -202,7 +202,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, command, cookie, cpus, dist_port, domain, env, epmd, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, on_failed, output_lines, pool, ready_timeout, restart, secrets, source, stop_grace"
+	all := "its keys: app, base_image, basename, checks, command, cookie, cpus, dist_port, domain, env, epmd, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, on_failed, output_lines, pool, ready_timeout, restart, secrets, source, stop_grace"
 	for text, want := range map[string]string{
 		"nods: 3":                         `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,
