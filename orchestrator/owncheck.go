@@ -48,7 +48,7 @@ func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (re
 		if result.Failure != "" && limited.Err() != nil && ctx.Err() == nil {
 			result.Failure, result.Crashed = fmt.Sprintf("no result within %s", k.timeout()), false
 		}
-		result.Name, result.Took = k.String(), time.Since(began)
+		result.Name, result.Took = o.clean(k.String()), time.Since(began)
 		result.Failure, result.Hint = o.clean(result.Failure), o.clean(result.Hint)
 	}()
 	switch {

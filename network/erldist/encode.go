@@ -99,6 +99,8 @@ func appendTerm(b []byte, term any) ([]byte, error) {
 			return nil, errors.New("encode term: a Fun that was not decoded cannot be sent")
 		}
 		return append(b, t.raw...), nil
+	case encoded:
+		return append(b, t...), nil
 	}
 	v := reflect.ValueOf(term)
 	switch {

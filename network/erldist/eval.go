@@ -12,8 +12,12 @@ import (
 // node's OTP release, so they belong to the connection.
 type parsed struct {
 	mu    sync.Mutex
-	forms map[string]any
+	forms map[string]encoded
 }
+
+// encoded is a term as it travels, without its version byte: forms are sent again
+// and again, and take a tenth of the memory so.
+type encoded []byte
 
 // parsedLimit is how many expressions are kept: programs have a few of their
 // own, people type the others.
@@ -57,7 +61,7 @@ func (c *Conn) evalArgs(ctx context.Context, expressions string, bindings map[st
 	return []any{forms, list}, nil
 }
 
-func (c *Conn) parse(ctx context.Context, expressions string) (any, error) {
+func (c *Conn) parse(ctx context.Context, expressions string) (encoded, error) {
 	c.parsed.mu.Lock()
 	forms, known := c.parsed.forms[expressions]
 	c.parsed.mu.Unlock()
@@ -79,13 +83,16 @@ func (c *Conn) parse(ctx context.Context, expressions string) (any, error) {
 	if len(t) != 2 || t[0] != any(Atom("ok")) {
 		return nil, c.syntaxError(ctx, reply)
 	}
+	if forms, err = appendTerm(nil, t[1]); err != nil {
+		return nil, err
+	}
 	c.parsed.mu.Lock()
 	defer c.parsed.mu.Unlock()
 	if c.parsed.forms == nil || len(c.parsed.forms) >= parsedLimit {
-		c.parsed.forms = map[string]any{}
+		c.parsed.forms = map[string]encoded{}
 	}
-	c.parsed.forms[expressions] = t[1]
-	return t[1], nil
+	c.parsed.forms[expressions] = forms
+	return forms, nil
 }
 
 // syntaxError has the node put {error, {Location, Module, Descriptor}, …} into words.

@@ -24,10 +24,7 @@ func (s *Sample) read(told erldist.Map, since *Sample) {
 	if open, ok := get("files").(int64); ok {
 		s.Files = Count{Used: open, Limit: openFiles(text(get("limits"))), Known: true}
 	}
-	s.Container = cgroup(get("cgroup2"), "inactive_file ")
-	if !s.Container.Known {
-		s.Container = cgroup(get("cgroup1"), "total_inactive_file ")
-	}
+	s.Container = cgroup(get("cgroup"))
 	s.RunQueue, s.Schedulers = int(number(get("run_queue"))), int(number(get("schedulers")))
 	s.load(get("ticks"), since)
 	s.Encoding, _ = erldist.Text(get("encoding"))
@@ -45,7 +42,7 @@ func (s *Sample) load(term any, since *Sample) {
 		return
 	}
 	before, after := tick(t[0]), tick(t[1])
-	if since != nil && since.ticks != (ticks{}) && since.ticks.wall <= after.wall {
+	if since != nil && since.ticks.wall <= after.wall {
 		before = since.ticks
 	}
 	s.ticks = after
@@ -137,7 +134,7 @@ const noLimit = 1 << 60
 // that were not used lately count as used until the kernel wants them: they are
 // taken off, as `docker stats` does. Source: the kernel's cgroup-v1/memory and
 // cgroup-v2 documents.
-func cgroup(term any, inactive string) Count {
+func cgroup(term any) Count {
 	files, _ := term.(erldist.List)
 	if len(files) != 3 {
 		return Count{}
@@ -150,13 +147,17 @@ func cgroup(term any, inactive string) Count {
 	if limit >= noLimit {
 		limit = 0
 	}
+	inactive := map[string]int64{}
 	for line := range strings.Lines(text(files[2])) {
-		if rest, ok := strings.CutPrefix(line, inactive); ok {
-			pages, _ := strconv.ParseInt(strings.TrimSpace(rest), 10, 64)
-			used = max(0, used-pages)
+		if key, rest, _ := strings.Cut(line, " "); strings.HasSuffix(key, "inactive_file") {
+			inactive[key], _ = strconv.ParseInt(strings.TrimSpace(rest), 10, 64)
 		}
 	}
-	return Count{Used: used, Limit: limit, Known: true}
+	pages, first := inactive["total_inactive_file"]
+	if !first {
+		pages = inactive["inactive_file"]
+	}
+	return Count{Used: max(0, used-pages), Limit: limit, Known: true}
 }
 
 func modules(term any) map[string]string {

@@ -37,8 +37,11 @@ end,
     %% One of them is the listing's own.
     files => Try(fun() -> {ok, Fds} = prim_file:list_dir("/proc/self/fd"), length(Fds) - 1 end),
     limits => Read("/proc/self/limits"),
-    cgroup2 => [Read("/sys/fs/cgroup/memory.current"), Read("/sys/fs/cgroup/memory.max"), Read("/sys/fs/cgroup/memory.stat")],
-    cgroup1 => [Read("/sys/fs/cgroup/memory/memory.usage_in_bytes"), Read("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Read("/sys/fs/cgroup/memory/memory.stat")],
+    %% Version 1 is looked for only where there is no version 2.
+    cgroup => case Read("/sys/fs/cgroup/memory.current") of
+        unknown -> [Read("/sys/fs/cgroup/memory/memory." ++ F) || F <- ["usage_in_bytes", "limit_in_bytes", "stat"]];
+        Used -> [Used, Read("/sys/fs/cgroup/memory.max"), Read("/sys/fs/cgroup/memory.stat")]
+    end,
     run_queue => Queue,
     schedulers => erlang:system_info(schedulers_online),
     ticks => {Before, After},

@@ -94,8 +94,11 @@ func Take(ctx context.Context, conn Conn, ask Ask) (Sample, error) {
 	if err != nil {
 		return Sample{}, err
 	}
-	window := ask.Window
-	if ask.Since != nil && ask.Since.ticks != (ticks{}) {
+	window, since := ask.Window, ask.Since
+	switch {
+	case since == nil, since.ticks == (ticks{}), s.Time.Sub(since.Time) < OneOff:
+		since = nil // over a shorter time a millisecond more or less is all of it
+	default:
 		window = 0
 	}
 	app := ask.App
@@ -112,7 +115,7 @@ func Take(ctx context.Context, conn Conn, ask Ask) (Sample, error) {
 	if !ok {
 		return Sample{}, fmt.Errorf("unexpected answer %s", erldist.Format(answer))
 	}
-	s.read(told, ask.Since)
+	s.read(told, since)
 	return s, nil
 }
 

@@ -56,8 +56,7 @@ func TestTake(t *testing.T) {
 		"apps", erldist.List{atom("shop")}, "memory", erldist.List{erldist.Tuple{atom("total"), int64(42)}},
 		"processes", erldist.Tuple{int64(80), int64(1000)}, "ports", erldist.Tuple{atom("unknown"), atom("unknown")},
 		"files", int64(24), "limits", text(limits),
-		"cgroup2", erldist.List{atom("unknown"), atom("unknown"), atom("unknown")},
-		"cgroup1", erldist.List{text("1000\n"), text("9223372036854771712\n"), text("cache 9\ntotal_inactive_file 300\n")},
+		"cgroup", erldist.List{text("1000\n"), text("9223372036854771712\n"), text("cache 9\ntotal_inactive_file 300\n")},
 		"run_queue", int64(3), "schedulers", int64(2),
 		"ticks", erldist.Tuple{erldist.Tuple{int64(100), int64(1000)}, erldist.Tuple{int64(110), int64(1020)}},
 		"encoding", atom("utf8"), "heart", true, "net_tick", int64(60), "prevent_overlapping", atom("true"),
@@ -83,7 +82,12 @@ func TestTake(t *testing.T) {
 		t.Error(diff)
 	}
 
-	// With an earlier sample the load is of the time since then, and nothing is waited for.
+	// A sample of just now is too near: a window is waited for. With an earlier one
+	// the load is of the time since then, and nothing is.
+	if _, err := Take(t.Context(), n, Ask{Since: &got, Window: OneOff}); err != nil || n.bindings["Window"] != any(int64(20)) {
+		t.Errorf("%v, bindings %v", err, n.bindings)
+	}
+	got.Time = got.Time.Add(-2 * time.Second)
 	n.told = told("schedulers", int64(2), "ticks", erldist.Tuple{erldist.Tuple{int64(1110), int64(3020)}, erldist.Tuple{int64(1110), int64(3020)}})
 	again, err := Take(t.Context(), n, Ask{Since: &got, Window: OneOff})
 	if err != nil || again.Load != (Load{0.25, true}) || n.bindings["Window"] != any(int64(0)) || n.bindings["App"] != any(atom("-")) {
@@ -100,7 +104,7 @@ func TestTakeRefusesNonsense(t *testing.T) {
 	}
 	// Values of the wrong type leave their fields unknown.
 	keys := []any{}
-	for _, k := range []string{"otp", "visible", "apps", "memory", "processes", "files", "limits", "cgroup1", "cgroup2", "run_queue", "ticks", "modules"} {
+	for _, k := range []string{"otp", "visible", "apps", "memory", "processes", "files", "limits", "cgroup", "run_queue", "ticks", "modules"} {
 		keys = append(keys, k, erldist.Tuple{erldist.Map{}, 1.5})
 	}
 	s, err := Take(t.Context(), &node{told: told(keys...)}, Ask{})
@@ -119,18 +123,17 @@ func TestGlance(t *testing.T) {
 func TestContainerMemory(t *testing.T) {
 	text := func(s string) []byte { return []byte(s) }
 	for _, tt := range []struct {
-		name     string
-		files    erldist.List
-		inactive string
-		want     Count
+		name  string
+		files erldist.List
+		want  Count
 	}{
-		{"version 2 with a limit", erldist.List{text("1000\n"), text("4096\n"), text("anon 1\ninactive_file 200\n")}, "inactive_file ", Count{800, 4096, true}},
-		{"version 2 without", erldist.List{text("1000\n"), text("max\n"), text("")}, "inactive_file ", Count{1000, 0, true}},
-		{"version 1 with a limit", erldist.List{text("1000\n"), text("4096\n"), text("inactive_file 1\ntotal_inactive_file 200\n")}, "total_inactive_file ", Count{800, 4096, true}},
-		{"more inactive than used", erldist.List{text("100\n"), text("max\n"), text("inactive_file 200\n")}, "inactive_file ", Count{0, 0, true}},
-		{"no cgroup", erldist.List{erldist.Atom("unknown"), erldist.Atom("unknown"), erldist.Atom("unknown")}, "inactive_file ", Count{}},
+		{"version 2 with a limit", erldist.List{text("1000\n"), text("4096\n"), text("anon 1\ninactive_file 200\n")}, Count{800, 4096, true}},
+		{"version 2 without", erldist.List{text("1000\n"), text("max\n"), text("")}, Count{1000, 0, true}},
+		{"version 1 with a limit", erldist.List{text("1000\n"), text("4096\n"), text("inactive_file 1\ntotal_inactive_file 200\n")}, Count{800, 4096, true}},
+		{"more inactive than used", erldist.List{text("100\n"), text("max\n"), text("inactive_file 200\n")}, Count{0, 0, true}},
+		{"no cgroup", erldist.List{erldist.Atom("unknown"), erldist.Atom("unknown"), erldist.Atom("unknown")}, Count{}},
 	} {
-		if got := cgroup(tt.files, tt.inactive); got != tt.want {
+		if got := cgroup(tt.files); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
