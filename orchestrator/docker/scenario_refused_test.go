@@ -79,7 +79,7 @@ func TestEnginesThatCannotBeUsed(t *testing.T) {
 
 // Root is refused by no socket: so another user asks.
 func TestASocketOfOthers(t *testing.T) {
-	dir, err := os.MkdirTemp("", "beamyard-socket-")
+	dir, err := os.MkdirTemp("", "beamyard-socket-") //nolint:usetesting // another user has to reach it
 	if err != nil {
 		t.Fatal(err)
 	}
