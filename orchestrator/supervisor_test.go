@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -560,7 +561,7 @@ func TestSupervisorInvariants(t *testing.T) {
 		}.Defaulted()
 		s.sup = newSupervisor(spec, func() float64 { return 0.5 })
 		s.sup.collects = rapid.Bool().Draw(t, "collects")
-		looks := 0
+		looks, asking := 0, false
 		busy := map[string]string{} // the engine call under way for each node
 		stopped := map[string]bool{}
 		var down, wasDown, wasCollecting, over bool
@@ -596,6 +597,11 @@ func TestSupervisorInvariants(t *testing.T) {
 					if looks++; looks > 1 || !s.sup.collects || a.cause == nil {
 						t.Fatalf("look %d, for %v", looks, a.cause)
 					}
+				case actDiagnose:
+					if asking || wasDown || s.sup.collecting {
+						t.Fatal("a question that nobody asked")
+					}
+					asking = true
 				case actDone:
 					over = true
 				}
@@ -620,7 +626,7 @@ func TestSupervisorInvariants(t *testing.T) {
 			m := rapid.SampledFrom(s.sup.nodes).Draw(t, "node")
 			r := m.report()
 			var msg message
-			switch rapid.IntRange(0, 13).Draw(t, "kind") {
+			switch rapid.IntRange(0, 14).Draw(t, "kind") {
 			case 0, 1, 2: // the engine answers
 				call := busy[m.name]
 				delete(busy, m.name)
@@ -658,6 +664,9 @@ func TestSupervisorInvariants(t *testing.T) {
 				msg = msgTick{}
 			case 13:
 				msg = msgPeers{r, erldist.NodeEvent{Node: "app@n1.demo.test", Up: rapid.Bool().Draw(t, "up"), Initial: rapid.Bool().Draw(t, "initial")}}
+			case 14:
+				msg = msgDiagnosed{map[string]report{m.name: r}, []diagnosis.Finding{{Code: "killed", Node: m.name, Problem: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "problem")}}}
+				asking = false
 			case 11:
 				kind := rapid.SampledFrom([]commandKind{cmdStart, cmdStop, cmdRestart, cmdKill}).Draw(t, "command")
 				msg = msgCommand{kind: kind, nodes: []string{m.name}, waiter: waiter(i + 1)}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -24,6 +25,10 @@ func threeNodes() orchestrator.Status {
 		{
 			Name: "n2", State: orchestrator.BackingOff, Restarts: "3/5", RestartCount: 3, NextRestartAt: noon.Add(6 * time.Second),
 			Reason: "exit 1; restart 3/5 in 8s", Container: "beamyard-demo-n2", StartedAt: noon.Add(-time.Second),
+			Findings: []diagnosis.Finding{
+				{Code: "port-in-use", Node: "n2", Problem: "its port is taken", Solutions: []diagnosis.Solution{{Text: "see", Command: "ss -ltnp"}}},
+				{Code: "boot-loop", Node: "n2", Problem: "twice", SymptomOf: &diagnosis.Cause{Code: "port-in-use", Node: "n2"}},
+			},
 		},
 		{Name: "n3", State: orchestrator.Pending, Container: "beamyard-demo-n3"},
 	}}
@@ -43,7 +48,7 @@ n3    Pending                  -                      -                     -   
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
 	}
-	if want := "n2: exit 1; restart 3/5 in 8s\n"; err.String() != want {
+	if want := "n2: exit 1; restart 3/5 in 8s\nn2: why: port-in-use: its port is taken; beamyard inspect demo/n2\n"; err.String() != want {
 		t.Errorf("stderr %q, want %q", err.String(), want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -26,6 +27,12 @@ func TestErrorsCrossTheWire(t *testing.T) {
 		{errors.Join(orchestrator.ErrConflict, orchestrator.ErrNotRunning), []error{orchestrator.ErrConflict, orchestrator.ErrNotRunning}, ""},
 		{cluster, []error{orchestrator.ErrNodeFailed}, "beamyard logs n2"},
 		{spec, []error{orchestrator.ErrInvalidSpec}, "give one"},
+		{
+			&orchestrator.DiagnosedError{Err: fmt.Errorf("start: %w", orchestrator.ErrPortTaken), Findings: []diagnosis.Finding{
+				{Code: "port-taken", Problem: "taken", Solutions: []diagnosis.Solution{{Text: "see who", Command: "ss -ltnp"}}},
+			}},
+			[]error{orchestrator.ErrPortTaken}, "see who: ss -ltnp",
+		},
 	} {
 		t.Run(tc.err.Error(), func(t *testing.T) {
 			f := newFake()
@@ -57,7 +64,9 @@ func TestErrorsCrossTheWire(t *testing.T) {
 
 func TestTypedErrorsCrossWhole(t *testing.T) {
 	want := &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNotReady, Problems: []orchestrator.NodeProblem{
-		{Node: "n1", State: orchestrator.Starting, Reason: "n1 cannot resolve n2", Output: []string{"a", "b"}},
+		{Node: "n1", State: orchestrator.Starting, Reason: "n1 cannot resolve n2", Output: []string{"a", "b"}, Findings: []diagnosis.Finding{
+			{Code: "not-connected", Node: "n1", Problem: "p", Solutions: []diagnosis.Solution{}, SymptomOf: &diagnosis.Cause{Code: "cookie-mismatch", Node: "n2"}},
+		}},
 	}}
 	decoded, err := DecodeError(EncodeError(want))
 	var got *orchestrator.ClusterError
