@@ -24,11 +24,9 @@ const (
 	diagnoseTime = 3 * time.Second
 	// diagnoseLines are the last lines of a run in which a reason is sought.
 	diagnoseLines = 200
-	// lookAfter is how long a node may start before somebody looks into its
-	// container, and lookMost into how many at once: it costs the engine some 50 ms
-	// each, and fifty nodes that boot on a small machine need them.
-	lookAfter = 10 * time.Second
-	lookMost  = 4
+	// lookMost is into how many containers somebody looks at once: it costs the
+	// engine some 50 ms each, and fifty nodes that boot on a small machine need them.
+	lookMost = 4
 )
 
 // answerWhy asks, and posts the findings.
@@ -56,11 +54,12 @@ func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) 
 	}
 	looks := 0
 	for i, s := range suspects {
-		look := final || s.state == Degraded || s.state == Starting && time.Since(s.since) > lookAfter
-		if look = look && looks < lookMost; look && s.state.Running() {
+		young := !final && s.state == Starting && time.Since(s.since) < askAfter
+		look := !young && looks < lookMost
+		if look && s.state.Running() {
 			looks++
 		}
-		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s, look) })
+		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s, young, look) })
 	}
 	wg.Wait()
 	return cleanFindings(diagnosis.Diagnose(e), c.clean)
@@ -105,8 +104,9 @@ func nodeEvidence(s Spec, i int) diagnosis.Node {
 	return n
 }
 
-// testify collects what is known of one node; look is whether inside it, too.
-func (c *Cluster) testify(ctx context.Context, s suspect, look bool) diagnosis.Node {
+// testify collects what is known of one node. young says that what it lacks may be
+// on its way, look whether to look inside it, too.
+func (c *Cluster) testify(ctx context.Context, s suspect, young, look bool) diagnosis.Node {
 	at := c.site.slots[s.node]
 	n := nodeEvidence(c.site.spec, at.index)
 	n.IP, n.Ready, n.Running, n.Paused = at.ip.String(), s.state == Ready && len(s.missing) == 0, s.state.Running(), s.paused
@@ -128,6 +128,14 @@ func (c *Cluster) testify(ctx context.Context, s suspect, look bool) diagnosis.N
 	if !n.Running || s.paused {
 		return n
 	}
+	n.Contact, n.Answered = c.links.lastContact(s.report)
+	if young {
+		n.Missing = nil
+		if n.Contact != diagnosis.ContactWrongCookie && n.Contact != diagnosis.ContactWrongName {
+			n.Contact = ""
+		}
+		return n
+	}
 	if conn, ok := c.links.get(s.node); ok && conn.inc == s.inc {
 		if app := c.site.spec.App; app != "" && app != "-" {
 			sample, err := health.Glance(ctx, conn)
@@ -136,7 +144,6 @@ func (c *Cluster) testify(ctx context.Context, s suspect, look bool) diagnosis.N
 		n.Live = liveOf(conn.last)
 		return n
 	}
-	n.Contact, n.Answered = c.links.lastContact(s.report)
 	if look {
 		n.Live = c.lookInside(ctx, s.id)
 	}

@@ -59,6 +59,15 @@
 // changed, so no counter is kept in them. Whatever else a dead keeper left is
 // removed, by package watchdog at once, by the next Run (sweep), or by [Prune].
 //
+// # Why
+//
+// Where a node ended, got worse, or does not get on, the supervisor asks why
+// (why.go). What is known of all nodes is collected (diagnose.go): the last lines
+// of their runs, how a dial ended, who misses whom, what listens inside; package
+// diagnosis then says what is wrong, which is told in [NodeStatus].Findings, as
+// an event, and in the error that ends a cluster. A node that has only just begun
+// to boot is not suspected.
+//
 // # Failure
 //
 // A cluster that failed is shown to [Options].OnFailure before anything of it is
@@ -76,8 +85,8 @@
 //     connection lives.
 //   - follow, one for each run of a node: reads its output into its rings, and
 //     ends by itself when all is read.
-//   - launch, stop, inspect, autopsy, collect, connect, sweep, compare: one goroutine
-//     for each action (and one for the hook of collect), ended by its own deadline or
+//   - launch, stop, inspect, autopsy, diagnose, collect, connect, sweep, compare: one
+//     goroutine for each action (and one for the hook of collect), ended by its own deadline or
 //     by Run's end.
 //   - users' goroutines: read the published [Status], the event log and the
 //     rings, and post commands to the mailbox.

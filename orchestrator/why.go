@@ -13,8 +13,9 @@ import (
 
 const (
 	// askAfter is how long a node may start before it is asked why it does not
-	// get on, and askAgain how long after the answer it is asked once more.
-	askAfter = 5 * time.Second
+	// get on: until then what it lacks is on its way. askAgain is how long after the
+	// answer it is asked once more.
+	askAfter = 10 * time.Second
 	askAgain = 10 * time.Second
 )
 
