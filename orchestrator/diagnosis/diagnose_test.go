@@ -228,6 +228,17 @@ func TestTheReadmeListsTheCodes(t *testing.T) {
 	}
 }
 
+// The largest processes of a dump are told, each with what waited for it.
+func TestADumpNamesItsProcesses(t *testing.T) {
+	e := demo()
+	e.Nodes[0].Exit = &Exit{"crashed", 1}
+	e.Nodes[0].Dump = &Dump{"out of luck", 1 << 20, []DumpEntry{{"<0.9.0>", "hog", 9 << 20, 7}, {"<0.1.0>", "init", 2640, 0}}}
+	found := Diagnose(e)
+	if want := "out of luck\n<0.9.0> hog: 9 MiB, 7 messages\n<0.1.0> init: 2 KiB, 0 messages"; len(found) != 1 || found[0].Evidence != want {
+		t.Errorf("%+v", found)
+	}
+}
+
 func TestReadDump(t *testing.T) {
 	dump := "=erl_crash_dump:0.5\nTue Nov 24\nSlogan: out of luck\nSystem version: Erlang/OTP 27\n=memory\ntotal: 13102920\nprocesses: 1\n" +
 		"=proc:<0.0.0>\nState: Waiting\nName: init\nSpawned as: erl_init:start/2\nMessage queue length: 0\nMemory: 2640\n" +

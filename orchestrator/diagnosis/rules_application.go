@@ -168,7 +168,7 @@ var followRules = []rule{
 			if n.Dump == nil {
 				return match{}, false
 			}
-			return match{evidence: n.Dump.Slogan, words: map[string]string{"dump": n.Dump.text()}}, true
+			return match{evidence: n.Dump.processes(), words: map[string]string{"dump": n.Dump.text()}}, true
 		},
 		problem: "{node} left a crash dump: {dump}",
 		try: []try{

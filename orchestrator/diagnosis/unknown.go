@@ -96,6 +96,15 @@ func codeText(n *Node) string {
 	return strconv.Itoa(n.Exit.Code)
 }
 
+// processes are the largest of a dump, a line each below its slogan.
+func (d *Dump) processes() string {
+	lines := []string{d.Slogan}
+	for _, p := range d.Top {
+		lines = append(lines, fmt.Sprintf("%s %s: %s, %d messages", p.PID, p.Name, bytesText(p.Memory), p.Queue))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // text is a dump in one line.
 func (d *Dump) text() string {
 	text := d.Slogan
