@@ -27,7 +27,7 @@ func (c *Cluster) autopsy(ctx context.Context, r report, id string, code int) {
 		if f.crash != nil {
 			f.slogan = f.crash.Slogan
 		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			c.note(r.node, "the crash dump of %s was not kept: %v", r.node, err)
 		}
 	}
@@ -95,8 +95,8 @@ func crashed(ctx context.Context, eng Engine, s Spec, c Container) (dump *diagno
 		}()
 		kept = func() error {
 			_, err := io.Copy(writer, content) // what was not looked at
-			writer.CloseWithError(err)
-			return errors.Join(err, <-written)
+			writer.CloseWithError(err) // which is what the copy then fails with
+			return <-written
 		}
 	}
 	read := diagnosis.ReadDump(io.LimitReader(source, readDump))

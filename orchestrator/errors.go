@@ -155,8 +155,8 @@ func (e *ClusterError) Hint() string {
 		}
 	}
 	if len(hints) > 0 {
-		if e.Kept {
-			add("kept", "remove what is kept: beamyard down "+e.Cluster)
+		if e.Kept && len(e.Problems) > 0 {
+			add("kept", lookAt(e.Cluster, e.Problems[0].Node))
 		}
 		return strings.Join(hints, "\n")
 	}

@@ -105,12 +105,17 @@ func (s *supervisor) explain(kind error) *ClusterError {
 // formed is removed, and its logs with it.
 func (s *supervisor) lookCloser(m *member) string {
 	if s.spec.KeepOnFailure {
-		return fmt.Sprintf("look: beamyard logs %[1]s/%[2]s, beamyard inspect %[1]s/%[2]s; remove it: beamyard down %[1]s", s.spec.Name, m.name)
+		return lookAt(s.spec.Name, m.name)
 	}
 	if s.formed {
 		return fmt.Sprintf("beamyard logs %s --tail 50", m.name)
 	}
 	return fmt.Sprintf("its last lines are above; look around in its image: docker run --rm -it %s sh", s.spec.Image)
+}
+
+// lookAt is what can be done with a cluster that was kept for a look.
+func lookAt(cluster, node string) string {
+	return fmt.Sprintf("look: beamyard logs %[1]s/%[2]s, beamyard inspect %[1]s/%[2]s; remove it: beamyard down %[1]s", cluster, node)
 }
 
 // failed says which nodes failed for good since the cluster was formed; before
