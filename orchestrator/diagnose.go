@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -31,9 +32,9 @@ const (
 
 // answerWhy asks, and posts the findings.
 func (c *Cluster) answerWhy(ctx context.Context, suspects []suspect) {
-	msg := msgDiagnosed{runs: map[string]report{}, found: c.diagnose(ctx, suspects, false)}
+	msg := msgDiagnosed{asked: map[string]asked{}, found: c.diagnose(ctx, suspects, false)}
 	for _, s := range suspects {
-		msg.runs[s.node] = s.report
+		msg.asked[s.node] = asked{s.report, s.state}
 	}
 	c.box.post(msg)
 }
@@ -44,7 +45,7 @@ func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) 
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()
 	e := evidenceOf(c.site.spec)
-	e.Absent, e.Final = absent, final
+	e.Absent = absent
 	e.Nodes = make([]diagnosis.Node, len(suspects))
 	var wg sync.WaitGroup
 	if slices.ContainsFunc(suspects, func(s suspect) bool { return s.exit != nil || s.startErr != nil }) {
@@ -52,14 +53,9 @@ func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) 
 			e.ImageArch, e.EngineArch = image.Arch, machineArch(c.site.info.Arch)
 		}
 	}
-	looks := 0
+	inside := c.toLookInto(suspects, final)
 	for i, s := range suspects {
-		young := !final && s.state == Starting && time.Since(s.since) < askAfter
-		look := !young && looks < lookMost
-		if look && s.state.Running() {
-			looks++
-		}
-		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s, young, look) })
+		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s, final, inside[s.node]) })
 	}
 	wg.Wait()
 	return cleanFindings(diagnosis.Diagnose(e), c.clean)
@@ -78,6 +74,27 @@ func machineArch(machine string) string {
 		return "386"
 	}
 	return machine
+}
+
+// toLookInto picks the nodes into whose containers it is worth looking: those that
+// run, are not too young, and do not answer. Of many, others each time.
+func (c *Cluster) toLookInto(suspects []suspect, final bool) map[string]bool {
+	inside := map[string]bool{}
+	for _, i := range rand.Perm(len(suspects)) {
+		s := suspects[i]
+		conn, answers := c.links.get(s.node)
+		answers = answers && conn.inc == s.inc
+		if len(inside) < lookMost && s.state.Running() && s.state != Ready && !s.paused && !answers && !c.young(s, final) {
+			inside[s.node] = true
+		}
+	}
+	return inside
+}
+
+// young tells whether a node has begun its boot so lately that what it lacks may be
+// on its way.
+func (c *Cluster) young(s suspect, final bool) bool {
+	return !final && s.state == Starting && time.Since(s.since) < askAfter
 }
 
 // evidenceOf is what a spec says.
@@ -104,13 +121,16 @@ func nodeEvidence(s Spec, i int) diagnosis.Node {
 	return n
 }
 
-// testify collects what is known of one node. young says that what it lacks may be
-// on its way, look whether to look inside it, too.
-func (c *Cluster) testify(ctx context.Context, s suspect, young, look bool) diagnosis.Node {
+// testify collects what is known of one node; look is whether inside it, too.
+// Secrets are taken out first: what is cut later might not be known as one.
+func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diagnosis.Node {
+	young := c.young(s, final)
 	at := c.site.slots[s.node]
 	n := nodeEvidence(c.site.spec, at.index)
 	n.IP, n.Ready, n.Running, n.Paused = at.ip.String(), s.state == Ready && len(s.missing) == 0, s.state.Running(), s.paused
-	n.Reason, n.Dump, n.Peers, n.Missing = s.reason, s.dump, s.peers, s.missing
+	n.Reason, n.Dump, n.DumpPath, n.Peers, n.Missing = c.clean(s.reason), c.cleanDump(s.dump), DumpPath(c.spec, s.node), s.peers, s.missing
+	n.WasReady = s.wasReady
+	n.Late = final || n.WasReady || time.Since(s.since) > c.spec.ReadyTimeout
 	if s.exit != nil {
 		n.Exit = &diagnosis.Exit{Class: string(s.exit.Class), Code: s.exit.Code}
 		if s.exit.Class == ExitStartError || s.exit.Class == ExitRemoved {
@@ -118,11 +138,13 @@ func (c *Cluster) testify(ctx context.Context, s suspect, young, look bool) diag
 		}
 	}
 	if s.startErr != nil && !n.Running {
-		n.StartError, n.Kind, n.Hint = s.startErr.Error(), kindOf(s.startErr), hintOf(s.startErr)
+		n.StartError, n.Kind, n.Hint = c.clean(s.startErr.Error()), kindOf(s.startErr), c.clean(hintOf(s.startErr))
 	}
-	for _, l := range c.outputs[s.node].out.Tail(diagnoseLines) {
-		if l.Run == s.inc && l.Stream != StreamSystem {
-			n.Lines = append(n.Lines, diagnosis.Line{Stream: string(l.Stream), Text: l.Text})
+	if from, any := linesFrom(s, young); any {
+		for _, l := range c.outputs[s.node].out.Tail(diagnoseLines) {
+			if l.Run == s.inc && l.Stream != StreamSystem && !l.Time.Before(from) {
+				n.Lines = append(n.Lines, diagnosis.Line{Stream: string(l.Stream), Text: c.clean(l.Text)})
+			}
 		}
 	}
 	if !n.Running || s.paused {
@@ -148,6 +170,40 @@ func (c *Cluster) testify(ctx context.Context, s suspect, young, look bool) diag
 		n.Live = c.lookInside(ctx, s.id)
 	}
 	return n
+}
+
+// linesFrom is from when on a node's lines may tell what is wrong with it: all of a
+// run that ended badly or was never Ready, and of one that was, those since shortly
+// before it was no more. Nothing that a node says tells why somebody stopped it, or
+// why it has only just begun.
+func linesFrom(s suspect, young bool) (from time.Time, any bool) {
+	switch s.state {
+	case BackingOff, Failed, Completed:
+		return time.Time{}, true
+	case Starting:
+		return time.Time{}, !young
+	case Degraded:
+		return s.unwell.Add(-unwellSlack), true
+	case Pending, Creating, Ready, Stopping, Stopped:
+	}
+	return time.Time{}, false
+}
+
+// unwellSlack is how much earlier than its state a node may have said why, by a
+// clock that may be the engine's.
+const unwellSlack = 10 * time.Second
+
+// cleanDump keeps secrets out of what a dump told.
+func (c *Cluster) cleanDump(d *diagnosis.Dump) *diagnosis.Dump {
+	if d == nil {
+		return nil
+	}
+	clean := *d
+	clean.Slogan, clean.Top = c.clean(d.Slogan), slices.Clone(d.Top)
+	for i := range clean.Top {
+		clean.Top[i].Name = c.clean(clean.Top[i].Name)
+	}
+	return &clean
 }
 
 // liveOf is what a sample tells of a VM that answers.
@@ -196,6 +252,7 @@ func (c *Cluster) lookInside(ctx context.Context, id string) *diagnosis.Live {
 func kindOf(err error) diagnosis.Kind {
 	var taken *network.PortTakenError
 	var full *network.PoolExhaustedError
+	var build *images.BuildError
 	switch {
 	case errors.Is(err, ErrEngineUnreachable):
 		return diagnosis.KindEngineUnreachable
@@ -219,6 +276,8 @@ func kindOf(err error) diagnosis.Kind {
 		return diagnosis.KindUlimit
 	case errors.Is(err, ErrCannotStart):
 		return diagnosis.KindCannotStart
+	case errors.As(err, &build):
+		return diagnosis.KindBuild
 	}
 	return ""
 }
@@ -253,12 +312,13 @@ func Diagnose(err error, s Spec) error {
 		return err
 	}
 	e := evidenceOf(s)
-	e.Error, e.Kind, e.Hint, e.Absent = err.Error(), kindOf(err), hintOf(err), true
+	clean := redactor(s).Replace // before anything is cut
+	e.Error, e.Kind, e.Hint, e.Absent = clean(err.Error()), kindOf(err), clean(hintOf(err)), true
 	found := diagnosis.Diagnose(e)
 	if len(found) == 0 || found[0].Code == "unknown" && e.Hint != "" {
 		return err
 	}
-	return &DiagnosedError{Err: err, Findings: cleanFindings(found, redactor(s).Replace)}
+	return &DiagnosedError{Err: err, Findings: cleanFindings(found, clean)}
 }
 
 // cleanFindings keeps secrets out of them: they quote what nodes and engines said.

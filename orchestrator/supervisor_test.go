@@ -665,7 +665,7 @@ func TestSupervisorInvariants(t *testing.T) {
 			case 13:
 				msg = msgPeers{r, erldist.NodeEvent{Node: "app@n1.demo.test", Up: rapid.Bool().Draw(t, "up"), Initial: rapid.Bool().Draw(t, "initial")}}
 			case 14:
-				msg = msgDiagnosed{map[string]report{m.name: r}, []diagnosis.Finding{{Code: "killed", Node: m.name, Problem: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "problem")}}}
+				msg = msgDiagnosed{map[string]asked{m.name: {r, m.state}}, []diagnosis.Finding{{Code: "killed", Node: m.name, Problem: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "problem")}}}
 				asking = false
 			case 11:
 				kind := rapid.SampledFrom([]commandKind{cmdStart, cmdStop, cmdRestart, cmdKill}).Draw(t, "command")
