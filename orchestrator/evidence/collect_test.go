@@ -224,6 +224,31 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	}
 }
 
+// The secrets are in the spec, and the spec is on the network: without it nothing
+// is kept that may hold them.
+func TestWithoutItsSpecNoOutputIsKept(t *testing.T) {
+	eng := kept(t)
+	networks, err := eng.Networks(t.Context(), nil)
+	if err != nil || len(networks) != 1 {
+		t.Fatal(networks, err)
+	}
+	if err := eng.RemoveNetwork(t.Context(), networks[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	const reason = "its cluster's spec is gone with the network, and with it what must be masked"
+	files := written(t, evidence.Collect(t.Context(), evidence.Source{Spec: orchestrator.Spec{Name: "shop"}, Engine: eng}))
+	has(t, files, "README.txt", "the nodes' output: "+reason, "nodes/n1/erl_crash.dump: "+reason)
+	has(t, files, "timeline.txt", " engine    n1    die (exit 1)\n")
+	for _, name := range []string{"nodes/n1/stdout.log", "nodes/n1/stderr.log", "nodes/n1/erl_crash.dump"} {
+		if _, there := files[name]; there {
+			t.Errorf("%s is there", name)
+		}
+	}
+	// Who has the spec gets it all.
+	files = written(t, evidence.Collect(t.Context(), evidence.Source{Spec: spec(1), Engine: eng}))
+	has(t, files, "nodes/n1/stdout.log", "booting with [secret]")
+}
+
 // Before there is a cluster, or an engine, there is an error and what was asked.
 func TestEvidenceOfNothing(t *testing.T) {
 	cause := orchestrator.WithHint(errors.New("cannot compile with "+token), "mix compile")
