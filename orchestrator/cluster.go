@@ -271,9 +271,7 @@ func (c *Cluster) excerpts(err error) error {
 		for i, p := range ce.Problems {
 			ce.Problems[i].Reason = c.clean(p.Reason)
 			if o := c.outputs[p.Node]; o != nil {
-				for _, line := range o.out.Excerpt(20) {
-					ce.Problems[i].Output = append(ce.Problems[i].Output, c.clean(line))
-				}
+				ce.Problems[i].Output = append(ce.Problems[i].Output, o.out.Excerpt(20, c.clean)...)
 			}
 		}
 	}

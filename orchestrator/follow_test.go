@@ -521,7 +521,7 @@ func TestWritersAndReadersTogether(t *testing.T) {
 			for i := range lines {
 				out.Append(stream, 1, at(float64(i)), "x", false)
 				if i%1000 == 0 {
-					out.Excerpt(20)
+					out.Excerpt(20, nil)
 				}
 			}
 		})

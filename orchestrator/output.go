@@ -130,7 +130,9 @@ const maxExcerpt = 1000
 // Excerpt returns up to n of the last lines for a report of a failure, each
 // with its stream before it ("stderr: …"), those of stderr first, where the VM
 // says why it ends. Each stream may take half of n, and what the other leaves.
-func (o *Output) Excerpt(n int) []string {
+// What clean takes out of a line is gone before the line is cut: a part of a
+// secret would not be found any more. Nil: nothing is.
+func (o *Output) Excerpt(n int, clean func(string) string) []string {
 	if n <= 0 {
 		return nil
 	}
@@ -139,6 +141,9 @@ func (o *Output) Excerpt(n int) []string {
 	stdout = lastOf(stdout, n-len(stderr))
 	var excerpt []string
 	for _, l := range slices.Concat(stderr, stdout) {
+		if clean != nil {
+			l.Text = clean(l.Text)
+		}
 		if len(l.Text) > maxExcerpt {
 			l.Text = l.Text[:maxExcerpt] + "…"
 		}

@@ -105,7 +105,7 @@ func TestExcerptBeginsWithStderr(t *testing.T) {
 		for i := range tt.stdout {
 			out.Append(Stdout, 1, at(2), fmt.Sprintf("o%d", i+1), false)
 		}
-		got := strings.Join(out.Excerpt(tt.n), " ")
+		got := strings.Join(out.Excerpt(tt.n, nil), " ")
 		got = strings.NewReplacer("stderr: e", "e", "stdout: o", "o").Replace(got)
 		if got != tt.want {
 			t.Errorf("%d of %d+%d: %q, want %q", tt.n, tt.stdout, tt.stderr, got, tt.want)
@@ -113,7 +113,7 @@ func TestExcerptBeginsWithStderr(t *testing.T) {
 	}
 	out := newOutput("n1", 10)
 	out.Append(Stdout, 1, at(1), strings.Repeat("x", maxLine), false)
-	if got := out.Excerpt(1)[0]; len(got) > maxExcerpt+20 {
+	if got := out.Excerpt(1, nil)[0]; len(got) > maxExcerpt+20 {
 		t.Errorf("a line of %d bytes in a report", len(got))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,20 @@ func (o ownChecks) of(node string) []Check {
 	return checks
 }
 
+// shown is a check as it may be printed. Whatever is shortened or quoted for the
+// eye is cleaned before that: a part of a secret is not found any more.
+func (o ownChecks) shown(k Check) Check {
+	k.Name, k.HTTP, k.RPC, k.Expect = o.clean(k.Name), o.clean(k.HTTP), o.clean(k.RPC), o.clean(k.Expect)
+	k.Exec = slices.Clone(k.Exec)
+	for i, word := range k.Exec {
+		k.Exec[i] = o.clean(word)
+	}
+	return k
+}
+
+// brief is what was said in one line, without secrets.
+func (o ownChecks) brief(text string) string { return shortened(o.clean(text), 200) }
+
 // run does one check on one node. A check that cannot be done has crashed.
 func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (result health.Outcome) {
 	began := time.Now()
@@ -48,7 +63,7 @@ func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (re
 		if result.Failure != "" && limited.Err() != nil && ctx.Err() == nil {
 			result.Failure, result.Crashed = fmt.Sprintf("no result within %s", k.timeout()), false
 		}
-		result.Name, result.Took = o.clean(k.String()), time.Since(began)
+		result.Name, result.Took = o.shown(k).String(), time.Since(began)
 		result.Failure, result.Hint = o.clean(result.Failure), o.clean(result.Hint)
 	}()
 	switch {
@@ -71,7 +86,7 @@ func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcom
 }
 
 func (o ownChecks) rpc(ctx context.Context, k Check, node string, conn link) health.Outcome {
-	hint := fmt.Sprintf("try it: beamyard rpc %s/%s '%s'", o.spec.Name, node, strings.ReplaceAll(k.RPC, "'", `'\''`))
+	hint := fmt.Sprintf("try it: beamyard rpc %s/%s '%s'", o.spec.Name, node, strings.ReplaceAll(o.shown(k).RPC, "'", `'\''`))
 	reply, err := conn.Call(ctx, "Elixir.Code", "eval_string", evaluator,
 		erldist.List{erldist.Tuple{erldist.Atom("code"), k.RPC}})
 	if err != nil {
@@ -81,20 +96,20 @@ func (o ownChecks) rpc(ctx context.Context, k Check, node string, conn link) hea
 	var raised *EvalError
 	switch {
 	case errors.As(err, &raised):
-		return health.Outcome{Failure: shortened(raised.Text, 200), Hint: hint}
+		return health.Outcome{Failure: o.brief(raised.Text), Hint: hint}
 	case err != nil:
 		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}
 	case k.Expect == "" && (value == "nil" || value == "false"):
 		return health.Outcome{Failure: "it is " + value, Hint: hint}
 	case k.Expect != "" && value != strings.TrimSpace(k.Expect):
-		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", shortened(value, 200), k.Expect), Hint: hint}
+		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", o.brief(value), o.shown(k).Expect), Hint: hint}
 	}
 	return health.Outcome{}
 }
 
 func (o ownChecks) exec(ctx context.Context, k Check, node string) health.Outcome {
 	container := o.spec.names().Container(node)
-	hint := fmt.Sprintf("try it: docker exec %s %s", container, shellWords(k.Exec))
+	hint := fmt.Sprintf("try it: docker exec %s %s", container, shellWords(o.shown(k).Exec))
 	result, err := o.eng.Exec(ctx, container, k.Exec)
 	switch {
 	case err != nil:
@@ -106,7 +121,7 @@ func (o ownChecks) exec(ctx context.Context, k Check, node string) health.Outcom
 		}
 		failure := fmt.Sprintf("exit code %d", result.ExitCode)
 		if said != "" {
-			failure += ": " + shortened(said, 200)
+			failure += ": " + o.brief(said)
 		}
 		return health.Outcome{Failure: failure, Hint: hint}
 	}

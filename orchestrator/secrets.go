@@ -2,30 +2,62 @@ package orchestrator
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
 )
 
 // SecretValues are what must never be printed of a cluster: its cookie and the
-// values of [Spec].Secrets, the longest first. Values of less than four
-// characters are left out: to mask them would garble unrelated text.
+// values of [Spec].Secrets, in all [SecretForms].
 func (s Spec) SecretValues() []string {
-	var values []string
-	add := func(value string) {
-		if len(value) >= 4 && !slices.Contains(values, value) {
-			values = append(values, value)
-		}
-	}
-	add(s.Cookie)
+	values := []string{s.Cookie}
 	for _, key := range s.Secrets {
-		add(s.Env[key])
+		values = append(values, s.Env[key])
 		for _, n := range s.Nodes {
-			add(n.Env[key])
+			values = append(values, n.Env[key])
 		}
 	}
-	slices.SortStableFunc(values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	return values
+	return SecretForms(values...)
 }
+
+// SecretForms are the texts in which secret values are printed, the longest
+// first: as they are; line by line, as a key of many lines comes out of a log;
+// and quoted, as JSON and `inspect` show them. Values of less than four
+// characters and lines of less than eight are left out: to mask them would garble
+// unrelated text.
+func SecretForms(values ...string) []string {
+	const shortest, shortestLine = 4, 8
+	var forms []string
+	add := func(text string, atLeast int) {
+		for _, form := range []string{text, quoted(text), inspected.Replace(text)} {
+			if len(text) >= atLeast && !slices.Contains(forms, form) {
+				forms = append(forms, form)
+			}
+		}
+	}
+	for _, value := range values {
+		add(value, shortest)
+		for line := range strings.Lines(value) {
+			add(strings.TrimSpace(line), shortestLine)
+		}
+	}
+	slices.SortStableFunc(forms, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return forms
+}
+
+// quoted is a text as it stands inside a JSON string (RFC 8259, section 7).
+func quoted(text string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(text) // a string, into memory
+	return b.String()[1 : b.Len()-2]
+}
+
+// inspected is a text as it stands inside a string that `inspect` prints. Source:
+// Elixir's "Syntax reference", strings.
+var inspected = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`, "\a", `\a`, "\b", `\b`, "\t", `\t`,
+	"\n", `\n`, "\v", `\v`, "\f", `\f`, "\r", `\r`, "\x1b", `\e`, "\x7f", `\d`, "\x00", `\0`)
 
 // redactor replaces the values that must not be printed. See [Spec.Secrets].
 func redactor(s Spec) *strings.Replacer {

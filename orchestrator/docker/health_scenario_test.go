@@ -3,6 +3,8 @@ package docker_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +155,36 @@ func TestHealthOfARelease(t *testing.T) {
 		}
 	}
 	r.tells("")
+}
+
+// Mix consolidates protocols into a folder before all others in the code path, and
+// the VM loads them when they are used: a node that did runs the same code as one
+// that did not.
+func TestHealthOfAProtocol(t *testing.T) {
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			r := up(t, engine(t), otp.base, 2, func(s *orchestrator.Spec) {
+				s.Source, s.HTTPCheck, s.HTTPPort = "testdata/protocol", "", -1
+			})
+			if got := r.rpc("n1", `{Shapes.Area.of({2, 3}), Protocol.consolidated?(Shapes.Area)}`); got != "{6, true}" {
+				t.Fatalf("n1: %s", got)
+			}
+			if got := r.rpc("n2", `:erlang.module_loaded(Shapes.Area)`); got != "false" {
+				t.Fatalf("on n2 it is loaded: %s", got)
+			}
+			report := r.health()
+			for _, c := range report.Of(health.Code) {
+				if c.State != health.Passed || len(c.Figures) < 2 || c.Figures[0].Value != 3 || c.Figures[1].Value != 2 {
+					t.Errorf("code: %+v, %+v", c, report.Code)
+				}
+			}
+			for _, n := range report.Nodes {
+				if n.Sample == nil || slices.Contains(slices.Collect(maps.Values(n.Sample.Modules)), "") {
+					t.Errorf("%s: a module cannot be read: %+v", n.Name, n.Sample)
+				}
+			}
+		})
+	}
 }
 
 // A pair that is disconnected, where the application has the mesh.

@@ -73,9 +73,19 @@ func (c *collector) askLabels(ctx context.Context) {
 	if len(c.Spec.Nodes) == 0 {
 		c.Spec = found.Spec
 	}
-	c.readOutput(ctx, found.Nodes)
+	if c.maskable() {
+		c.readOutput(ctx, found.Nodes)
+	} else {
+		c.miss("the nodes' output", errNoSpec)
+	}
 	c.keptEvents(ctx, found.Created)
 }
+
+// errNoSpec says why something is left out that may hold secrets.
+var errNoSpec = errors.New("its cluster's spec is gone with the network, and with it what must be masked")
+
+// maskable reports whether there is a spec: it alone tells the secrets.
+func (c *collector) maskable() bool { return len(c.Spec.Nodes) > 0 }
 
 // readOutput reads the output of all nodes, or, where one's cannot be read, that
 // of each by itself.

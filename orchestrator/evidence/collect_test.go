@@ -124,7 +124,7 @@ func TestEvidenceOfAFailure(t *testing.T) {
 		t.Errorf("before the evidence was there: %v", during)
 	}
 	want := []string{
-		"README.txt", "engine.json", "error.txt", "events.jsonl", "findings.json", "matrix.txt",
+		"README.txt", "engine.json", "error.txt", "events.jsonl", "findings.json", "health.json", "matrix.txt",
 		"nodes/n1/inspect.json", "nodes/n1/stderr.log", "nodes/n1/stdout.log",
 		"nodes/n2/erl_crash.dump", "nodes/n2/inspect.json", "nodes/n2/stderr.log", "nodes/n2/stdout.log",
 		"ps.txt", "spec.json", "status.json", "timeline.txt",
@@ -141,7 +141,7 @@ func TestEvidenceOfAFailure(t *testing.T) {
 	has(t, files, "spec.json", `"cookie": "[secret]"`, `"TOKEN": "[secret]"`)
 	has(t, files, "events.jsonl", `"kind":"exit"`)
 	has(t, files, "ps.txt", "n2    failed", "n2: boot (exit 1): no pool")
-	has(t, files, "matrix.txt", "n1 -  .\nn2 .  -\n")
+	has(t, files, "matrix.txt", "n1  ·   ?\nn2  ?   ·\n")
 	has(t, files, "engine.json", `"endpoint": "memory://"`)
 	has(t, files, "timeline.txt", " engine    n2    die (exit 1)\n", " stderr    n2    no pool for [secret]\n", " beamyard  -     giving up: a node failed\n")
 	if strings.Contains(files["README.txt"], "could not be collected") {
@@ -184,7 +184,7 @@ func TestEvidenceWithoutASupervisor(t *testing.T) {
 	eng := kept(t)
 	files := written(t, evidence.Collect(t.Context(), evidence.Source{Spec: orchestrator.Spec{Name: "shop"}, Engine: eng}))
 	want := []string{
-		"README.txt", "engine.json", "findings.json", "nodes/n1/erl_crash.dump", "nodes/n1/inspect.json", "nodes/n1/stderr.log", "nodes/n1/stdout.log",
+		"README.txt", "engine.json", "findings.json", "health.json", "matrix.txt", "nodes/n1/erl_crash.dump", "nodes/n1/inspect.json", "nodes/n1/stderr.log", "nodes/n1/stdout.log",
 		"ps.txt", "spec.json", "status.json", "timeline.txt",
 	}
 	if diff := cmp.Diff(want, names(files)); diff != "" {
@@ -222,6 +222,31 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The secrets are in the spec, and the spec is on the network: without it nothing
+// is kept that may hold them.
+func TestWithoutItsSpecNoOutputIsKept(t *testing.T) {
+	eng := kept(t)
+	networks, err := eng.Networks(t.Context(), nil)
+	if err != nil || len(networks) != 1 {
+		t.Fatal(networks, err)
+	}
+	if err := eng.RemoveNetwork(t.Context(), networks[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	const reason = "its cluster's spec is gone with the network, and with it what must be masked"
+	files := written(t, evidence.Collect(t.Context(), evidence.Source{Spec: orchestrator.Spec{Name: "shop"}, Engine: eng}))
+	has(t, files, "README.txt", "the nodes' output: "+reason, "nodes/n1/erl_crash.dump: "+reason)
+	has(t, files, "timeline.txt", " engine    n1    die (exit 1)\n")
+	for _, name := range []string{"nodes/n1/stdout.log", "nodes/n1/stderr.log", "nodes/n1/erl_crash.dump"} {
+		if _, there := files[name]; there {
+			t.Errorf("%s is there", name)
+		}
+	}
+	// Who has the spec gets it all.
+	files = written(t, evidence.Collect(t.Context(), evidence.Source{Spec: spec(1), Engine: eng}))
+	has(t, files, "nodes/n1/stdout.log", "booting with [secret]")
 }
 
 // Before there is a cluster, or an engine, there is an error and what was asked.

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -29,22 +28,9 @@ var setCookie = regexp.MustCompile(`-setcookie[ =]+([^\s"'\\]{4,})`)
 // newMask knows the secrets of several specs: that of who asked, and that of the
 // cluster which was found.
 func newMask(specs ...orchestrator.Spec) *mask {
-	m := &mask{}
-	add := func(value string) {
-		if len(value) >= 4 && !slices.Contains(m.values, value) {
-			m.values = append(m.values, value)
-		}
-	}
+	var values []string
 	for _, s := range specs {
-		for _, value := range s.SecretValues() {
-			add(value)
-			// A key of many lines is printed line by line.
-			for line := range strings.Lines(value) {
-				if line = strings.TrimSpace(line); len(line) >= 8 {
-					add(line)
-				}
-			}
-		}
+		values = append(values, s.SecretValues()...)
 		envs := []map[string]string{s.Env}
 		for _, n := range s.Nodes {
 			envs = append(envs, n.Env)
@@ -54,23 +40,20 @@ func newMask(specs ...orchestrator.Spec) *mask {
 			for key, value := range env {
 				texts = append(texts, value)
 				if secretKey(s, key) {
-					add(value)
+					values = append(values, value)
 				}
 			}
 		}
 		for _, text := range texts {
 			for _, found := range setCookie.FindAllStringSubmatch(text, -1) {
-				add(found[1])
+				values = append(values, found[1])
 			}
 		}
 	}
-	slices.SortStableFunc(m.values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	m := &mask{values: orchestrator.SecretForms(values...)}
 	var pairs []string
 	for _, value := range m.values {
 		pairs = append(pairs, value, masked)
-		if quoted := quote(value); quoted != value { // as it stands in JSON and in quoted text
-			pairs = append(pairs, quoted, masked)
-		}
 	}
 	m.text = strings.NewReplacer(pairs...)
 	return m
@@ -79,12 +62,6 @@ func newMask(specs ...orchestrator.Spec) *mask {
 // secretKey reports whether an environment variable is not to be shown.
 func secretKey(s orchestrator.Spec, key string) bool {
 	return slices.Contains(s.Secrets, key) || strings.Contains(strings.ToUpper(key), "COOKIE")
-}
-
-// quote is how a text stands inside a JSON string.
-func quote(text string) string {
-	data := encode(text, "")
-	return string(data[1 : len(data)-2])
 }
 
 // string masks a text.

@@ -64,9 +64,9 @@ func (c *collector) tellDump(ctx context.Context, n orchestrator.NodeStatus, nam
 	if errors.Is(err, orchestrator.ErrNotFound) {
 		return
 	}
-	if err == nil && len(c.Spec.Nodes) == 0 {
+	if err == nil && !c.maskable() {
 		content.Close()
-		err = errors.New("its cluster's spec is gone with the network, and with it what must be masked")
+		err = errNoSpec
 	}
 	if err == nil {
 		defer content.Close()

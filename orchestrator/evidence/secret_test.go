@@ -81,6 +81,12 @@ func TestNoFileHasASecret(t *testing.T) {
 	})
 }
 
+// quote is how a text stands inside a JSON string.
+func quote(text string) string {
+	data := encode(text, "")
+	return string(data[1 : len(data)-2])
+}
+
 // stringsOf are the strings in a JSON text.
 func stringsOf(t *rapid.T, data []byte) (all []string) {
 	var value any

@@ -160,7 +160,7 @@ func matrixText(nodes []orchestrator.NodeStatus) string {
 // tellOutput writes the lines of each stream of each node. A run's boundary
 // stands where it was, in both.
 func (c *collector) tellOutput() {
-	if c.status == nil {
+	if c.status == nil || !c.answers && !c.maskable() {
 		return
 	}
 	for _, n := range c.status.Nodes {

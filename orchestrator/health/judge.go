@@ -140,7 +140,7 @@ func matrix(nodes []Seen) Matrix {
 		for i, peer := range nodes {
 			switch {
 			case peer.Name == n.Name:
-			case n.Sample == nil:
+			case n.Sample == nil || n.Sample.Partial:
 				row[i] = SeesUnknown
 			case slices.Contains(n.Sample.Visible, peer.Node):
 				row[i] = SeesVisible
@@ -158,6 +158,10 @@ func matrix(nodes []Seen) Matrix {
 // formation asks of a node that it sees all who answered.
 func (j *judge) formation(n Seen) []Check {
 	c := Check{Name: "mesh", State: Passed}
+	if n.Sample.Partial {
+		c.State, c.Means = Unknown, n.Name+" did not tell whom it sees"
+		return []Check{c}
+	}
 	var missing, hidden []string
 	expected := 0
 	var first Seen

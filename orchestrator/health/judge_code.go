@@ -12,8 +12,10 @@ func (j *judge) code() []Check {
 	c := Check{Name: "modules", State: Unknown}
 	names := map[string]bool{}
 	var told []Seen
+	var silent []string
 	for _, n := range j.Nodes {
 		if n.Sample == nil || n.Sample.Modules == nil {
+			silent = append(silent, n.Name)
 			continue
 		}
 		told = append(told, n)
@@ -51,6 +53,13 @@ func (j *judge) code() []Check {
 		}
 		c.Means = "the nodes do not run the same code: " + strings.Join(differ, "; ")
 		c.Suggestion = "start what differs from the same image again: " + j.restart(told)
+	} else if len(silent) > 0 { // that few agree says nothing of the rest
+		compared := make([]string, len(told))
+		for i, n := range told {
+			compared[i] = n.Name
+		}
+		c.State = Unknown
+		c.Means = fmt.Sprintf("%s did not tell; compared: %s", strings.Join(silent, ", "), strings.Join(compared, ", "))
 	}
 	return []Check{c}
 }

@@ -17,7 +17,10 @@ func (j *judge) performance(n Seen) []Check {
 		trip.Suggestion = "see what runs there: beamyard rpc " + j.at(n) + ` ':erlang.statistics(:total_run_queue_lengths)', and top on the engine's machine`
 	}
 	clock := Check{Name: "clock", State: Passed, Figures: []Figure{milliseconds("skew", s.ClockSkew, j.ClockSkew)}}
-	if s.ClockSkew.Abs() > j.ClockSkew+s.RoundTrip {
+	switch {
+	case s.Partial:
+		clock.State, clock.Figures, clock.Means = Unknown, nil, n.Name+" did not tell its time"
+	case s.ClockSkew.Abs() > j.ClockSkew+s.RoundTrip:
 		clock.State = Failed
 		clock.Means = fmt.Sprintf("the clock of %s is %s off ours: times of lines and events do not compare", n.Name, s.ClockSkew.Round(1000000))
 		clock.Suggestion = "set the clock of the engine's machine by NTP: timedatectl set-ntp true"

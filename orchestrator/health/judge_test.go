@@ -83,6 +83,7 @@ func TestWhatIsWrong(t *testing.T) {
 			Thresholds{},
 			`failed connectivity/answers n3: n3: its container is stopped
 unknown formation/mesh n3: n3 did not answer
+unknown code/modules : n3 did not tell; compared: n1, n2
 unknown operations/application n3: n3 did not answer
 unknown performance/load n3: n3 did not answer
 unknown resources/limits n3: n3 did not answer`,
@@ -112,6 +113,21 @@ failed formation/mesh n3: n3 does not see n1: what it spreads over the cluster d
 			Thresholds{},
 			`failed code/modules : the nodes do not run the same code: Shop on n2`,
 			"start what differs from the same image again: beamyard restart shop/n2",
+		},
+		{
+			"most nodes do not tell their modules",
+			func(n []Seen) { n[1].Sample.Modules, n[2].Sample.Modules = nil, nil },
+			Thresholds{},
+			`unknown code/modules : n2, n3 did not tell; compared: n1`, "",
+		},
+		{
+			"what differs is told, whoever did not tell",
+			func(n []Seen) {
+				n[0].Sample.Modules = map[string]string{"Elixir.Shop": "ab", "Elixir.Shop.Cart": "bb"}
+				n[2].Sample.Modules = nil
+			},
+			Thresholds{},
+			`failed code/modules : the nodes do not run the same code: Shop on n1`, "",
 		},
 		{
 			"a module is missing on one node, and another is different everywhere",
@@ -193,10 +209,29 @@ failed resources/memory n3: memory of n3: 50.0 MiB of 100.0 MiB (50 %, over 40 %
 			Thresholds{}, "", "",
 		},
 		{
+			"one that tells its applications only, is not out of the mesh",
+			func(n []Seen) {
+				n[0].Sample = &Sample{Partial: true, RoundTrip: time.Millisecond, Apps: []string{"shop"}}
+			},
+			Thresholds{},
+			`unknown formation/mesh n1: n1 did not tell whom it sees
+unknown code/modules : n1 did not tell; compared: n2, n3
+unknown performance/clock n1: n1 did not tell its time
+unknown performance/run queue n1:
+unknown performance/scheduler load n1:
+unknown resources/memory n1:
+unknown resources/processes n1:
+unknown resources/ports n1:
+unknown resources/atoms n1:
+unknown resources/tables n1:
+unknown resources/files n1:`, "",
+		},
+		{
 			"what the system does not tell is not known",
 			func(n []Seen) { n[0].Sample = &Sample{Apps: []string{"shop"}, Visible: []string{beam(1), beam(2)}} },
 			Thresholds{},
-			`unknown performance/run queue n1:
+			`unknown code/modules : n1 did not tell; compared: n2, n3
+unknown performance/run queue n1:
 unknown performance/scheduler load n1:
 unknown resources/memory n1:
 unknown resources/processes n1:
@@ -283,5 +318,18 @@ func TestThresholds(t *testing.T) {
 	bad := Thresholds{RoundTrip: -1, ClockSkew: -1, RunQueue: -1, Load: 2, Memory: -0.1, Processes: 90, Ports: 1.1, Atoms: 1.1, Tables: 1.1, Files: 1.1}
 	if got := bad.Problems(); len(got) != 10 {
 		t.Errorf("%d problems: %v", len(got), got)
+	}
+}
+
+// Whom a node sees that tells its applications only, nobody knows; who sees it
+// does.
+func TestTheMatrixOfANodeThatTellsLittle(t *testing.T) {
+	nodes := cluster(3)
+	nodes[0].Sample = &Sample{Partial: true, Apps: []string{"shop"}}
+	want := Matrix{Nodes: []string{"n1", "n2", "n3"}, Rows: [][]Sight{
+		{"", SeesUnknown, SeesUnknown}, {SeesVisible, "", SeesVisible}, {SeesVisible, SeesVisible, ""},
+	}}
+	if diff := cmp.Diff(want, judged(nodes, Thresholds{}).Matrix); diff != "" {
+		t.Error(diff)
 	}
 }

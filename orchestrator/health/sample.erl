@@ -11,18 +11,28 @@ Queue = statistics(total_run_queue_lengths),
 Window > 0 andalso receive after Window -> ok end,
 After = Ticks(),
 Info = fun(Key) -> Try(fun() -> erlang:system_info(Key) end) end,
-Md5 = fun(Dir, M) ->
+%% A module that is not loaded is the file that the node would load: the first of
+%% that name in the code path. Mix puts its consolidated protocols before all
+%% applications. code:which/1 lists every folder for every module again.
+Md5 = fun(Ahead, Ebin, M) ->
     case erlang:module_loaded(M) of
         true -> M:module_info(md5);
         false ->
-            {ok, {M, Sum}} = beam_lib:md5(filename:join([Dir, "ebin", atom_to_list(M) ++ ".beam"])),
+            File = atom_to_list(M) ++ ".beam",
+            [Dir | _] = [D || {D, Files} <- Ahead, lists:member(File, Files)] ++ [Ebin],
+            {ok, {M, Sum}} = beam_lib:md5(filename:join(Dir, File)),
             Sum
     end
 end,
 Modules = fun() ->
     {ok, Names} = application:get_key(App, modules),
-    Dir = code:lib_dir(App),
-    [{M, Try(fun() -> Md5(Dir, M) end)} || M <- Names]
+    Ebin = filename:join(code:lib_dir(App), "ebin"),
+    Path = case lists:all(fun(M) -> erlang:module_loaded(M) end, Names) of
+        true -> [];
+        false -> lists:takewhile(fun(D) -> D =/= Ebin end, code:get_path())
+    end,
+    Ahead = [{D, Files} || D <- Path, {ok, Files} <- [prim_file:list_dir(D)]],
+    [{M, Try(fun() -> Md5(Ahead, Ebin, M) end)} || M <- Names]
 end,
 #{
     otp => list_to_binary(erlang:system_info(otp_release)),

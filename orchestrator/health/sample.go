@@ -18,7 +18,11 @@ type Conn interface {
 // Sample is what one node told of itself. What it could not tell is zero; a
 // [Count] says so with Known.
 type Sample struct {
-	Time      time.Time     `json:"time"`       // when it was asked, by our clock
+	Time time.Time `json:"time"` // when it was asked, by our clock
+	// Partial: it is all of [Glance], which tells the time, the round trip and the
+	// applications. Of all else nothing is known.
+	Partial bool `json:"partial,omitempty"`
+
 	RoundTrip time.Duration `json:"round_trip"` // of a call that does nothing, in nanoseconds
 	ClockSkew time.Duration `json:"clock_skew"` // its clock against ours, in nanoseconds
 	OTP       string        `json:"otp,omitempty"`
@@ -122,7 +126,7 @@ func Take(ctx context.Context, conn Conn, ask Ask) (Sample, error) {
 // Glance asks a node that boots only what its proof needs, in calls that are
 // compiled on the node: Take has it load the interpreter first.
 func Glance(ctx context.Context, conn Conn) (Sample, error) {
-	s := Sample{Time: time.Now()}
+	s := Sample{Time: time.Now(), Partial: true}
 	answer, err := conn.Call(ctx, "application", "which_applications")
 	if err != nil {
 		return Sample{}, err
