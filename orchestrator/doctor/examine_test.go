@@ -248,6 +248,40 @@ func TestWhatIsRefusedIsNamed(t *testing.T) {
 	}
 }
 
+// An engine that answers but starts no container is of no use; one that is slow,
+// or on which this program cannot be tried, is.
+func TestNothingRunsWhereNoContainerStarts(t *testing.T) {
+	broken := errors.New("OCI runtime create failed")
+	refuses := inMemory()
+	refuses.FailNext("StartContainer", broken, broken, broken, broken)
+	creates := inMemory()
+	creates.FailNext("CreateContainer", broken, broken, broken, broken)
+	for _, eng := range []Engine{refuses, creates} {
+		report := Examine(t.Context(), Options{Engine: eng, Executable: executable(t, elf.EM_X86_64, false)})
+		var unusable *UnusableError
+		if report.Usable || !errors.As(report.Err(), &unusable) || unusable.Check.Code != "container" || unusable.Check.Remedy == "" {
+			t.Errorf("usable %v: %v", report.Usable, report.Err())
+		}
+		if text := fmt.Sprint(report.Err()); !strings.Contains(text, "nothing can run here: no helper container can be started: OCI runtime") {
+			t.Error(text)
+		}
+	}
+	silent := inMemory()
+	silent.Program = func(orchestrator.ContainerSpec) enginetest.Program {
+		return func(context.Context, *enginetest.Process) int { return 1 }
+	}
+	for name, o := range map[string]Options{
+		"slow":      {Engine: slow{inMemory()}, Executable: executable(t, elf.EM_X86_64, false), Patience: 100 * time.Millisecond},
+		"elsewhere": {Engine: inMemory(), Executable: executable(t, elf.EM_AARCH64, false)},
+		"no facts":  {Engine: silent, Executable: executable(t, elf.EM_X86_64, false)},
+		"fine":      {Engine: inMemory(), Executable: executable(t, elf.EM_X86_64, false)},
+	} {
+		if report := Examine(t.Context(), o); !report.Usable || report.Err() != nil {
+			t.Errorf("%s: %v", name, report.Err())
+		}
+	}
+}
+
 func TestWhichProgramsMakeAHelper(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "beamyard.sh")
 	if err := os.WriteFile(text, []byte("#!/bin/sh\n"), 0o700); err != nil {

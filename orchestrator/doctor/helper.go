@@ -120,7 +120,7 @@ func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec 
 			return "", errs[i]
 		}
 	}
-	return "", fmt.Errorf("no helper container can be started: %w", errs[3])
+	return "", fmt.Errorf("%w: %w", errRefused, errs[3])
 }
 
 func (e *examination) tryHelper(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {
