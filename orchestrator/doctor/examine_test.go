@@ -367,6 +367,26 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
+// An examination that was killed cannot remove its folder: the next one does, but
+// for those that may be in use and what is not ours.
+func TestAKilledExaminationsFolderGoes(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	hourAgo := time.Now().Add(-time.Hour)
+	for name, at := range map[string]time.Time{"beamyard-doctor-killed": hourAgo, "beamyard-doctor-runs": time.Now(), "somebodys-doctor-1": hourAgo} {
+		folder := filepath.Join(tmp, name)
+		err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "nonce"), []byte("x\n"), 0o600), os.Chtimes(folder, at, at))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	examine(t, inMemory(), Options{})["mounts"].has(t, OK, "seen")
+	left, err := filepath.Glob(filepath.Join(tmp, "*doctor*"))
+	if want := []string{filepath.Join(tmp, "beamyard-doctor-runs"), filepath.Join(tmp, "somebodys-doctor-1")}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 // An examination that is interrupted takes its helper with it.
 func TestInterrupted(t *testing.T) {
 	eng := enginetest.New()
