@@ -86,6 +86,7 @@ func (e *engineError) Hint() string    { return e.hint }
 // failed gives an engine's error its meaning, by the signatures and those that
 // hold for this call alone.
 func (e *Engine) failed(doing string, err error, more ...signature) error {
+	err = discreet(err, e.user)
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
