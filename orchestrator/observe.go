@@ -91,12 +91,17 @@ func (s *supervisor) startedOutside(m *member, id string, at time.Time) {
 	s.running(m)
 }
 
+// lateRemoval is how long after a death its container's removal is still its cause.
+const lateRemoval = 5 * time.Second
+
 // gone says that somebody removed the container.
 func (s *supervisor) gone(m *member) {
 	m.id = ""
 	m.ending = nil
 	e := Exit{Class: ExitRemoved, At: s.now}
-	if m.state.Running() || m.state == BackingOff {
+	// `docker rm -f` kills first, and a busy engine may tell the removal late.
+	late := m.state == Failed && m.lastExit != nil && m.lastExit.Class == ExitKilled && s.now.Sub(m.stoppedAt) < lateRemoval
+	if m.state.Running() || m.state == BackingOff || late {
 		s.downNow(m, e)
 		return
 	}

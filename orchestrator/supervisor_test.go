@@ -804,3 +804,20 @@ func TestAStopOfOursIsNotUndoneWithTheEngine(t *testing.T) {
 	s.expect()
 	s.state("n1", Stopped)
 }
+
+// `docker rm -f` is a kill and then a removal, which a busy engine tells late: it is
+// no failure all the same.
+func TestARemovalThatIsToldLate(t *testing.T) {
+	s := up(t, 1, func(s *Spec) { s.Restart.Mode = RestartNo })
+	s.signal("n1", "9")
+	s.die("n1", 137)
+	s.autopsy("n1", "")
+	s.after(holdExit)
+	s.state("n1", Failed)
+	s.after(time.Second)
+	s.event("n1", "destroy")
+	s.state("n1", Stopped)
+	if e := s.sup.byName["n1"].lastExit; e.Class != ExitRemoved {
+		t.Errorf("%+v", e)
+	}
+}
