@@ -821,3 +821,23 @@ func TestARemovalThatIsToldLate(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// An engine that comes back stops what it believes to run, also what has died since,
+// and tells 255 of it: that was no stop, in whichever order it is told.
+func TestADeathThatTheEngineDidNotSeeIsNoStop(t *testing.T) {
+	for _, order := range [][]string{{"kill", "die", "stop"}, {"kill", "stop", "die"}} {
+		s := up(t, 1, nil)
+		s.send(msgUnsubscribed{})
+		for _, action := range order {
+			s.send(msgEvent{event: ContainerEvent{
+				ID: "id-n1", Action: action, Time: s.now, Labels: map[string]string{LabelNode: "n1"}, ExitCode: 255, Signal: "15",
+			}, restarted: true})
+		}
+		s.autopsy("n1", "")
+		s.send(msgSubscribed{})
+		s.after(holdExit)
+		if m := s.sup.byName["n1"]; m.lastExit == nil || m.lastExit.Class != ExitKilled || m.hist.total != 1 {
+			t.Errorf("%v: %+v, %d restarts", order, m.lastExit, m.hist.total)
+		}
+	}
+}
