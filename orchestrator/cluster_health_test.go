@@ -76,6 +76,26 @@ func TestHealthOfACluster(t *testing.T) {
 	})
 }
 
+// A report that found something does not say that there is nothing to do.
+func TestAReportWithFindingsIsNotAllWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.up(func(s *orchestrator.Spec) { s.Command = []string{"erl", "-heart"} })
+		r := w.health()
+		found := map[string]int{}
+		for _, f := range r.Findings {
+			found[string(f.Code)+" "+f.Node]++
+		}
+		if len(found) == 0 || len(found) != len(r.Findings) {
+			t.Errorf("findings %v", found)
+		}
+		if !r.Passed || strings.Contains(strings.Join(r.Suggestions, ""), "nothing to do") {
+			t.Errorf("passed %t, suggestions %q", r.Passed, r.Suggestions)
+		}
+		w.down()
+	})
+}
+
 // Ready and Degraded are told by the judge of the reports.
 func TestANodeOverALimitIsDegradedUntilItIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

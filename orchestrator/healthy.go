@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -45,24 +44,11 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 		})
 	}
 	group.Wait()
-	report, err := judge(ctx, began, c.site.spec, seen, c.clean)
 	var known []diagnosis.Finding
 	for _, n := range nodes {
 		known = append(known, diagnosis.For(n.Findings, n.Name)...)
 	}
-	report.Findings = append(dedupe(known), report.Findings...)
-	return report, err
-}
-
-// dedupe drops what is told of each node and is about the whole.
-func dedupe(found []diagnosis.Finding) []diagnosis.Finding {
-	var once []diagnosis.Finding
-	for _, f := range found {
-		if !slices.ContainsFunc(once, func(known diagnosis.Finding) bool { return known.Code == f.Code && known.Node == f.Node }) {
-			once = append(once, f)
-		}
-	}
-	return once
+	return judge(ctx, began, c.site.spec, seen, known, c.clean)
 }
 
 // Health examines a cluster by its labels alone, as [Eval] does: it needs no
@@ -109,11 +95,12 @@ func Health(ctx context.Context, eng Engine, cluster string) (health.Report, err
 			})
 		}
 	}
-	return judge(ctx, began, f.Spec, seen, clean)
+	return judge(ctx, began, f.Spec, seen, nil, clean)
 }
 
-// judge makes the report, unless nobody wants it any more.
-func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, clean func(string) string) (health.Report, error) {
+// judge makes the report, unless nobody wants it any more. What the supervisor
+// found comes before what the report itself remarks.
+func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, known []diagnosis.Finding, clean func(string) string) (health.Report, error) {
 	if ctx.Err() != nil {
 		return health.Report{}, ctx.Err()
 	}
@@ -124,7 +111,8 @@ func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, cle
 		health.Observation{Time: began, Took: time.Since(began), Nodes: seen},
 		health.Expectations{Cluster: s.Name, App: s.App}, s.Health,
 	)
-	report.Findings = remarks(s, seen, clean)
+	report.Tell(known...)
+	report.Tell(remarks(s, seen, clean)...)
 	return report, nil
 }
 
