@@ -193,6 +193,40 @@ func TestACheckThatHangsHasATimeout(t *testing.T) {
 	})
 }
 
+// Whoever asks for a report within less time than a check may take gets one, which
+// says that the check was not done.
+func TestAReportComesInTimeWhateverHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var hangs atomic.Bool
+		w.eng.Command = func(ctx context.Context, _ *enginetest.Process) int {
+			if hangs.Load() {
+				<-ctx.Done()
+			}
+			return 0
+		}
+		w.up(func(s *orchestrator.Spec) {
+			s.Checks = []orchestrator.Check{{Name: "disk", Exec: []string{"check-disk"}}}
+		})
+		hangs.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		r, err := w.Health(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, failed := r.FirstFailed(health.Operations)
+		if !failed || !c.Crashed || c.Means != "disk: no result within 4.5s: it may take 5s, but who asked waits no longer" {
+			t.Errorf("%+v", c)
+		}
+		if r := w.health(); !strings.Contains(failures(r), "operations/disk n1: disk: no result within 5s") {
+			t.Errorf("without a deadline: %s", failures(r))
+		}
+		hangs.Store(false)
+		w.down()
+	})
+}
+
 // The sweep each 5 s is only the net below: what a node tells is looked at now.
 func TestALostPairIsMendedWhenANodeTellsOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -36,7 +36,7 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 				seen[i] = unanswered(c.spec.Name, n)
 				return
 			}
-			ask := health.Ask{App: c.site.spec.App, Modules: true, Since: conn.last, Window: health.OneOff}
+			ask := health.Ask{App: c.site.spec.App, Modules: true, Since: conn.since(time.Now()), Window: health.OneOff}
 			seen[i] = examine(ctx, n, conn.link, ask, own)
 			if conn.last == nil && seen[i].Sample != nil { // the next need not wait for its load
 				c.links.note(report{n.Name, conn.inc}, *seen[i].Sample)
@@ -116,26 +116,27 @@ func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, kno
 	return report, nil
 }
 
-// examine asks a node for its sample and does the cluster's own checks on it,
-// all at once.
+// examine asks a node for its sample, and then does the cluster's own checks on it,
+// all at once: what they cost is no load of the node's own. Of one that tells
+// nothing of itself nothing else is asked.
 func examine(ctx context.Context, n NodeStatus, conn link, ask health.Ask, own ownChecks) health.Seen {
 	seen := health.Seen{Name: n.Name, Node: n.Node}
-	checks := own.of(n.Name)
-	seen.Own = make([]health.Outcome, len(checks))
-	var group sync.WaitGroup
-	for i, k := range checks {
-		group.Go(func() { seen.Own[i] = own.run(ctx, k, n.Name, conn) })
-	}
-	limited, cancel := context.WithTimeout(ctx, healthTimeout)
+	limited, cancel := within(ctx, healthTimeout)
 	defer cancel()
 	sample, err := health.Take(limited, conn, ask)
 	if rpc := (*erldist.RPCError)(nil); errors.As(err, &rpc) {
 		sample, err = health.Glance(limited, conn)
 	}
-	group.Wait()
 	switch {
 	case err == nil:
 		seen.Sample = &sample
+		checks := own.of(n.Name)
+		seen.Own = make([]health.Outcome, len(checks))
+		var group sync.WaitGroup
+		for i, k := range checks {
+			group.Go(func() { seen.Own[i] = own.run(ctx, k, n.Name, conn) })
+		}
+		group.Wait()
 	case errors.Is(err, context.DeadlineExceeded):
 		seen.Reason = fmt.Sprintf("does not answer within %s", healthTimeout)
 	default:
@@ -145,6 +146,19 @@ func examine(ctx context.Context, n NodeStatus, conn link, ask health.Ask, own o
 		seen.Reason += " (" + n.Reason + ")"
 	}
 	return seen
+}
+
+// toTell is kept of the time of who asks, to tell what was found by then.
+const toTell = 500 * time.Millisecond
+
+// within bounds one question: by d, and so that its outcome can still be told
+// before ctx's own deadline.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		d = min(d, max(left-toTell, left/2))
+	}
+	return context.WithTimeout(ctx, d)
 }
 
 // unanswered is a node that cannot be asked, and why.

@@ -54,14 +54,18 @@ func (o ownChecks) brief(text string) string { return shortened(o.clean(text), 2
 // run does one check on one node. A check that cannot be done has crashed.
 func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (result health.Outcome) {
 	began := time.Now()
-	limited, cancel := context.WithTimeout(ctx, k.timeout())
+	limited, cancel := within(ctx, k.timeout())
 	defer cancel()
+	deadline, _ := limited.Deadline()
 	defer func() {
 		if why := recover(); why != nil {
 			result = health.Outcome{Failure: fmt.Sprintf("the check itself crashed: %v", why), Crashed: true}
 		}
 		if result.Failure != "" && limited.Err() != nil && ctx.Err() == nil {
 			result.Failure, result.Crashed = fmt.Sprintf("no result within %s", k.timeout()), false
+			if had := deadline.Sub(began); had < k.timeout() { // then nothing is known of it
+				result.Failure, result.Crashed = fmt.Sprintf("no result within %s: it may take %s, but who asked waits no longer", had.Round(time.Millisecond), k.timeout()), true
+			}
 		}
 		result.Name, result.Took = o.shown(k).String(), time.Since(began)
 		result.Failure, result.Hint = o.clean(result.Failure), o.clean(result.Hint)
