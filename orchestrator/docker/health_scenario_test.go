@@ -58,13 +58,13 @@ func (r *running) tells(want string) {
 func wellKnown(t *testing.T, report health.Report) {
 	t.Helper()
 	for _, c := range report.Checks {
-		if c.State == health.Unknown || c.State == health.Failed && c.Group != health.Performance {
+		if c.State != health.Passed && c.Group != health.Performance { // a moment's load may be too much, and unknown then
 			t.Errorf("%s %s %s is %s: %s", c.Group, c.Name, c.Node, c.State, c.Means)
 		}
 	}
 	for _, n := range report.Nodes {
 		s := n.Sample
-		if s == nil || s.OTP == "" || s.Container.Used < 10<<20 || s.Memory["total"] < 10<<20 || s.Files.Limit == 0 || s.Encoding != "utf8" || s.NetTick != 60 || !s.PreventOverlapping || s.Heart || len(s.Modules) < 2 && s.Modules != nil {
+		if s == nil || s.OTP == "" || !s.Load.Known || s.Schedulers == 0 || s.Container.Used < 10<<20 || s.Memory["total"] < 10<<20 || s.Files.Limit == 0 || s.Encoding != "utf8" || s.NetTick != 60 || !s.PreventOverlapping || s.Heart || len(s.Modules) < 2 && s.Modules != nil {
 			t.Errorf("%s told %+v", n.Name, s)
 		}
 	}
