@@ -233,6 +233,40 @@ func TestOwnChecksOnRealNodes(t *testing.T) {
 	}
 }
 
+// A check that does not come to its end in time is ended on the node too, and all
+// that it was made of.
+func TestNothingStaysOfACheckThatHangs(t *testing.T) {
+	const waiting = `Enum.count(Process.list(), &Process.info(&1, :current_function) == {:current_function, {Process, :sleep, 1}})`
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			r := up(t, engine(t), otp.base, 1, func(s *orchestrator.Spec) {
+				s.Checks = []orchestrator.Check{{
+					Name: "hangs", Timeout: 300 * time.Millisecond,
+					RPC: "if Application.get_env(:demo, :hangs), do: Process.sleep(:infinity), else: true",
+				}}
+			})
+			count := func() string {
+				return r.rpc("n1", `{length(Process.list()), length(:ets.all()), `+waiting+`}`)
+			}
+			r.tells("")
+			r.rpc("n1", `Application.put_env(:demo, :hangs, true)`)
+			eventually(t, "the supervisor's own check hangs too", func() bool { return r.node("n1").State == orchestrator.Degraded })
+			for range 5 {
+				if got := said(r.health()); got != "operations n1: hangs: no result within 300ms" {
+					t.Errorf("said: %s", got)
+				}
+			}
+			r.rpc("n1", `Application.put_env(:demo, :hangs, false)`)
+			r.ready()
+			eventually(t, "nobody waits any more", func() bool { return r.rpc("n1", waiting) == "0" })
+			before := count()
+			r.health()
+			after := ""
+			eventually(t, "as many processes as before", func() bool { after = count(); return after == before })
+		})
+	}
+}
+
 // A check that never passes keeps a cluster from being Ready, and is named.
 func TestAnOwnCheckThatFailsAtStart(t *testing.T) {
 	err := fails(t, 1, func(s *orchestrator.Spec) {
