@@ -76,6 +76,26 @@ func TestHealthOfACluster(t *testing.T) {
 	})
 }
 
+// A report that found something does not say that there is nothing to do.
+func TestAReportWithFindingsIsNotAllWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.up(func(s *orchestrator.Spec) { s.Command = []string{"erl", "-heart"} })
+		r := w.health()
+		found := map[string]int{}
+		for _, f := range r.Findings {
+			found[string(f.Code)+" "+f.Node]++
+		}
+		if len(found) == 0 || len(found) != len(r.Findings) {
+			t.Errorf("findings %v", found)
+		}
+		if !r.Passed || strings.Contains(strings.Join(r.Suggestions, ""), "nothing to do") {
+			t.Errorf("passed %t, suggestions %q", r.Passed, r.Suggestions)
+		}
+		w.down()
+	})
+}
+
 // Ready and Degraded are told by the judge of the reports.
 func TestANodeOverALimitIsDegradedUntilItIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -170,6 +190,40 @@ func TestACheckThatHangsHasATimeout(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		<-w.result
+	})
+}
+
+// Whoever asks for a report within less time than a check may take gets one, which
+// says that the check was not done.
+func TestAReportComesInTimeWhateverHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var hangs atomic.Bool
+		w.eng.Command = func(ctx context.Context, _ *enginetest.Process) int {
+			if hangs.Load() {
+				<-ctx.Done()
+			}
+			return 0
+		}
+		w.up(func(s *orchestrator.Spec) {
+			s.Checks = []orchestrator.Check{{Name: "disk", Exec: []string{"check-disk"}}}
+		})
+		hangs.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		r, err := w.Health(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, failed := r.FirstFailed(health.Operations)
+		if !failed || !c.Crashed || c.Means != "disk: no result within 4.5s: it may take 5s, but who asked waits no longer" {
+			t.Errorf("%+v", c)
+		}
+		if r := w.health(); !strings.Contains(failures(r), "operations/disk n1: disk: no result within 5s") {
+			t.Errorf("without a deadline: %s", failures(r))
+		}
+		hangs.Store(false)
+		w.down()
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -37,7 +36,7 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 				seen[i] = unanswered(c.spec.Name, n)
 				return
 			}
-			ask := health.Ask{App: c.site.spec.App, Modules: true, Since: conn.last, Window: health.OneOff}
+			ask := health.Ask{App: c.site.spec.App, Modules: true, Since: conn.since(time.Now()), Window: health.OneOff}
 			seen[i] = examine(ctx, n, conn.link, ask, own)
 			if conn.last == nil && seen[i].Sample != nil { // the next need not wait for its load
 				c.links.note(report{n.Name, conn.inc}, *seen[i].Sample)
@@ -45,24 +44,11 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 		})
 	}
 	group.Wait()
-	report, err := judge(ctx, began, c.site.spec, seen, c.clean)
 	var known []diagnosis.Finding
 	for _, n := range nodes {
 		known = append(known, diagnosis.For(n.Findings, n.Name)...)
 	}
-	report.Findings = append(dedupe(known), report.Findings...)
-	return report, err
-}
-
-// dedupe drops what is told of each node and is about the whole.
-func dedupe(found []diagnosis.Finding) []diagnosis.Finding {
-	var once []diagnosis.Finding
-	for _, f := range found {
-		if !slices.ContainsFunc(once, func(known diagnosis.Finding) bool { return known.Code == f.Code && known.Node == f.Node }) {
-			once = append(once, f)
-		}
-	}
-	return once
+	return judge(ctx, began, c.site.spec, seen, known, c.clean)
 }
 
 // Health examines a cluster by its labels alone, as [Eval] does: it needs no
@@ -109,11 +95,12 @@ func Health(ctx context.Context, eng Engine, cluster string) (health.Report, err
 			})
 		}
 	}
-	return judge(ctx, began, f.Spec, seen, clean)
+	return judge(ctx, began, f.Spec, seen, nil, clean)
 }
 
-// judge makes the report, unless nobody wants it any more.
-func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, clean func(string) string) (health.Report, error) {
+// judge makes the report, unless nobody wants it any more. What the supervisor
+// found comes before what the report itself remarks.
+func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, known []diagnosis.Finding, clean func(string) string) (health.Report, error) {
 	if ctx.Err() != nil {
 		return health.Report{}, ctx.Err()
 	}
@@ -124,30 +111,32 @@ func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, cle
 		health.Observation{Time: began, Took: time.Since(began), Nodes: seen},
 		health.Expectations{Cluster: s.Name, App: s.App}, s.Health,
 	)
-	report.Findings = remarks(s, seen, clean)
+	report.Tell(known...)
+	report.Tell(remarks(s, seen, clean)...)
 	return report, nil
 }
 
-// examine asks a node for its sample and does the cluster's own checks on it,
-// all at once.
+// examine asks a node for its sample, and then does the cluster's own checks on it,
+// all at once: what they cost is no load of the node's own. Of one that tells
+// nothing of itself nothing else is asked.
 func examine(ctx context.Context, n NodeStatus, conn link, ask health.Ask, own ownChecks) health.Seen {
 	seen := health.Seen{Name: n.Name, Node: n.Node}
-	checks := own.of(n.Name)
-	seen.Own = make([]health.Outcome, len(checks))
-	var group sync.WaitGroup
-	for i, k := range checks {
-		group.Go(func() { seen.Own[i] = own.run(ctx, k, n.Name, conn) })
-	}
-	limited, cancel := context.WithTimeout(ctx, healthTimeout)
+	limited, cancel := within(ctx, healthTimeout)
 	defer cancel()
 	sample, err := health.Take(limited, conn, ask)
 	if rpc := (*erldist.RPCError)(nil); errors.As(err, &rpc) {
 		sample, err = health.Glance(limited, conn)
 	}
-	group.Wait()
 	switch {
 	case err == nil:
 		seen.Sample = &sample
+		checks := own.of(n.Name)
+		seen.Own = make([]health.Outcome, len(checks))
+		var group sync.WaitGroup
+		for i, k := range checks {
+			group.Go(func() { seen.Own[i] = own.run(ctx, k, n.Name, conn) })
+		}
+		group.Wait()
 	case errors.Is(err, context.DeadlineExceeded):
 		seen.Reason = fmt.Sprintf("does not answer within %s", healthTimeout)
 	default:
@@ -157,6 +146,19 @@ func examine(ctx context.Context, n NodeStatus, conn link, ask health.Ask, own o
 		seen.Reason += " (" + n.Reason + ")"
 	}
 	return seen
+}
+
+// toTell is kept of the time of who asks, to tell what was found by then.
+const toTell = 500 * time.Millisecond
+
+// within bounds one question: by d, and so that its outcome can still be told
+// before ctx's own deadline.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		d = min(d, max(left-toTell, left/2))
+	}
+	return context.WithTimeout(ctx, d)
 }
 
 // unanswered is a node that cannot be asked, and why.

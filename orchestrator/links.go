@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
@@ -60,6 +61,16 @@ type runLink struct {
 	link
 	inc  int
 	last *health.Sample // the last that the probe took, nil at first
+	base *health.Sample // an earlier one; nil until there are two
+}
+
+// since is the sample since which a load is measured now: the last, but where that
+// is of just now the one before it.
+func (r runLink) since(now time.Time) *health.Sample {
+	if r.base != nil && now.Sub(r.last.Time) < health.Steady {
+		return r.base
+	}
+	return r.last
 }
 
 func newLinks() *links { return &links{open: map[string]runLink{}, tried: map[string]attempt{}} }
@@ -105,6 +116,9 @@ func (l *links) note(r report, s health.Sample) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if open, ok := l.open[r.node]; ok && open.inc == r.inc {
+		if open.base == nil || open.last.Time.Sub(open.base.Time) >= health.Steady {
+			open.base = open.last // of many samples of one second the first stays
+		}
 		open.last = &s
 		l.open[r.node] = open
 	}

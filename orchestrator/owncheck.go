@@ -54,14 +54,18 @@ func (o ownChecks) brief(text string) string { return shortened(o.clean(text), 2
 // run does one check on one node. A check that cannot be done has crashed.
 func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (result health.Outcome) {
 	began := time.Now()
-	limited, cancel := context.WithTimeout(ctx, k.timeout())
+	limited, cancel := within(ctx, k.timeout())
 	defer cancel()
+	deadline, _ := limited.Deadline()
 	defer func() {
 		if why := recover(); why != nil {
 			result = health.Outcome{Failure: fmt.Sprintf("the check itself crashed: %v", why), Crashed: true}
 		}
 		if result.Failure != "" && limited.Err() != nil && ctx.Err() == nil {
 			result.Failure, result.Crashed = fmt.Sprintf("no result within %s", k.timeout()), false
+			if had := deadline.Sub(began); had < k.timeout() { // then nothing is known of it
+				result.Failure, result.Crashed = fmt.Sprintf("no result within %s: it may take %s, but who asked waits no longer", had.Round(time.Millisecond), k.timeout()), true
+			}
 		}
 		result.Name, result.Took = o.shown(k).String(), time.Since(began)
 		result.Failure, result.Hint = o.clean(result.Failure), o.clean(result.Hint)
@@ -75,6 +79,22 @@ func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (re
 	return o.exec(limited, k, node)
 }
 
+// guard ends the evaluator's process when its time is up: rpc's server starts one
+// for each call and lets it run when who called is gone, for ever where it waits
+// for ever. timer:kill_after/2 would leave OTP's timer server behind. The guard
+// waits longer than we do, by the way there, and ends with what it guards.
+const guard = `
+guarded = self()
+spawn(fn ->
+  ended = Process.monitor(guarded)
+  receive do
+    {:DOWN, ^ended, _, _, _} -> :ok
+  after
+    timeout -> Process.exit(guarded, :kill)
+  end
+end)
+`
+
 func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcome {
 	if err := httpCheck(ctx, o.at.httpAddr(node), k.HTTP); err != nil {
 		return health.Outcome{
@@ -87,8 +107,9 @@ func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcom
 
 func (o ownChecks) rpc(ctx context.Context, k Check, node string, conn link) health.Outcome {
 	hint := fmt.Sprintf("try it: beamyard rpc %s/%s '%s'", o.spec.Name, node, strings.ReplaceAll(o.shown(k).RPC, "'", `'\''`))
-	reply, err := conn.Call(ctx, "Elixir.Code", "eval_string", evaluator,
-		erldist.List{erldist.Tuple{erldist.Atom("code"), k.RPC}})
+	reply, err := conn.Call(ctx, "Elixir.Code", "eval_string", guard+evaluator, erldist.List{
+		erldist.Tuple{erldist.Atom("code"), k.RPC}, erldist.Tuple{erldist.Atom("timeout"), k.timeout().Milliseconds()},
+	})
 	if err != nil {
 		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}
 	}

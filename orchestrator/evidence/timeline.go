@@ -96,7 +96,8 @@ func near(times []time.Time, at time.Time) bool {
 }
 
 // grouped puts a node's nodeups of one moment into the row of the first: a mesh
-// of fifty nodes that comes up tells 2450.
+// of fifty nodes that comes up tells 2450. What it tells of one peer stays in its
+// order: a peer that went and came again meanwhile has its own rows.
 func grouped(rows []row) []row {
 	type group struct {
 		row   int // in out
@@ -104,6 +105,7 @@ func grouped(rows []row) []row {
 	}
 	var out []row
 	open := map[string]*group{}
+	told := map[string]int{} // the row that an observer's peer was in last
 	finish := func(g *group) {
 		first := &out[g.row]
 		head, tail := aroundPeer(*first)
@@ -116,13 +118,16 @@ func grouped(rows []row) []row {
 		}
 		head, tail := aroundPeer(r)
 		key := strings.Join([]string{r.source, r.node, head, tail}, "\x00")
-		if g := open[key]; g != nil && r.at.Sub(out[g.row].at) <= together {
+		pair := strings.Join([]string{r.source, r.node, r.peer}, "\x00")
+		last, known := told[pair]
+		if g := open[key]; g != nil && r.at.Sub(out[g.row].at) <= together && (!known || last < g.row) {
 			g.peers = append(g.peers, r.peer)
+			told[pair] = g.row
 			continue
 		} else if g != nil {
 			finish(g)
 		}
-		open[key] = &group{len(out), []string{r.peer}}
+		open[key], told[pair] = &group{len(out), []string{r.peer}}, len(out)
 		out = append(out, r)
 	}
 	for _, g := range open {

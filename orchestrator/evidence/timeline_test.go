@@ -75,15 +75,40 @@ func TestTimeline(t *testing.T) {
 			name: "a node's nodeups of one moment are one line",
 			journal: []orchestrator.JournalEntry{
 				nodeup(0, "n1", "n2"), nodeup(10, "n2", "n1"), nodeup(30, "n1", "n3"), nodeup(100, "n1", "node"), nodeup(101, "n1", "n5"),
-				{Time: ms(50), Source: orchestrator.FromNode, Node: "n1", Peer: "node", Text: "nodedown node (net_tick_timeout)"},
+				{Time: ms(150), Source: orchestrator.FromNode, Node: "n1", Peer: "node", Text: "nodedown node (net_tick_timeout)"},
 				{Time: ms(51), Source: orchestrator.FromNode, Node: "n1", Peer: "n3", Text: "nodedown n3 (connection_closed)"},
 			},
 			want: []string{
 				"12:00:00.000  node      n1    nodeup n2, n3, node",
 				"12:00:00.010  node      n2    nodeup n1",
-				"12:00:00.050  node      n1    nodedown node (net_tick_timeout)",
 				"12:00:00.051  node      n1    nodedown n3 (connection_closed)",
 				"12:00:00.101  node      n1    nodeup n5",
+				"12:00:00.150  node      n1    nodedown node (net_tick_timeout)",
+			},
+		},
+		{
+			name: "a peer that comes, goes and comes again, in that order",
+			journal: []orchestrator.JournalEntry{
+				nodeup(0, "n1", "n2"), {Time: ms(30), Source: orchestrator.FromNode, Node: "n1", Peer: "n2", Text: "nodedown n2"}, nodeup(60, "n1", "n2"),
+			},
+			want: []string{
+				"12:00:00.000  node      n1    nodeup n2",
+				"12:00:00.030  node      n1    nodedown n2",
+				"12:00:00.060  node      n1    nodeup n2",
+			},
+		},
+		{
+			name: "and among others that only come",
+			journal: []orchestrator.JournalEntry{
+				nodeup(0, "n1", "n3"), {Time: ms(10), Source: orchestrator.FromNode, Node: "n1", Peer: "n2", Text: "nodedown n2"},
+				nodeup(20, "n1", "n2"), nodeup(30, "n1", "n4"), nodeup(40, "n2", "n1"), nodeup(50, "n1", "n4"),
+			},
+			want: []string{
+				"12:00:00.000  node      n1    nodeup n3",
+				"12:00:00.010  node      n1    nodedown n2",
+				"12:00:00.020  node      n1    nodeup n2, n4",
+				"12:00:00.040  node      n2    nodeup n1",
+				"12:00:00.050  node      n1    nodeup n4",
 			},
 		},
 		{
@@ -213,6 +238,33 @@ func TestTimelineKeepsEverything(t *testing.T) {
 		times := stamp.FindAllString(text, -1)
 		if !slices.IsSorted(times) || len(times) != strings.Count(text, "\n")-1 {
 			t.Fatalf("not in order, or not a time a line:\n%s", text)
+		}
+	})
+}
+
+// Whatever comes and goes: what a node tells of a peer is in the order in which it
+// happened.
+func TestTimelineKeepsTheOrderOfAPair(t *testing.T) {
+	row := regexp.MustCompile(`(?m) node +n1 +(nodeup|nodedown) (.*)$`)
+	rapid.Check(t, func(t *rapid.T) {
+		var journal []orchestrator.JournalEntry
+		want := map[string]string{}
+		at := 0
+		for range rapid.IntRange(0, 30).Draw(t, "entries") {
+			at += rapid.IntRange(0, 60).Draw(t, "later")
+			peer := rapid.SampledFrom([]string{"n2", "n3", "n4"}).Draw(t, "peer")
+			verb := rapid.SampledFrom([]string{"nodeup", "nodedown"}).Draw(t, "verb")
+			journal = append(journal, orchestrator.JournalEntry{Time: ms(at), Source: orchestrator.FromNode, Node: "n1", Peer: peer, Text: verb + " " + peer})
+			want[peer] += verb + " "
+		}
+		got := map[string]string{}
+		for _, m := range row.FindAllStringSubmatch(Timeline(nil, journal, nil), -1) {
+			for peer := range strings.SplitSeq(m[2], ", ") {
+				got[peer] += m[1] + " "
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
 		}
 	})
 }

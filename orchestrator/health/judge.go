@@ -235,7 +235,7 @@ func (j *judge) suggest() {
 		}
 	}
 	if j.report.Passed {
-		j.report.Suggestions = []string{"all is well: nothing to do"}
+		j.report.Suggestions = []string{nothingToDo}
 	}
 }
 

@@ -40,7 +40,12 @@ func (j *judge) performance(n Seen) []Check {
 	if s.Load.Known {
 		load.State = Passed
 		load.Figures = []Figure{{Name: "load", Value: percent(s.Load.Part), Unit: "%", Limit: percent(j.Load)}}
-		if s.Load.Part > j.Load {
+		switch {
+		case s.Load.Part <= j.Load:
+		case s.Load.Over < Steady:
+			load.State = Unknown
+			load.Means = fmt.Sprintf("%s used %.0f %% of its schedulers' time, for %s: too short a time to judge", n.Name, percent(s.Load.Part), s.Load.Over)
+		default:
 			load.State = Failed
 			load.Means = fmt.Sprintf("%s uses %.0f %% of its schedulers' time", n.Name, percent(s.Load.Part))
 			load.Suggestion = "give it more: cpus: in beamyard.yml; or see the busiest: beamyard rpc " + j.at(n) + ` 'Process.list() |> Enum.sort_by(&Process.info(&1, :reductions), :desc) |> Enum.take(5)'`

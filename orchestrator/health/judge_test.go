@@ -13,7 +13,7 @@ import (
 // well is a sample of node i of n, of which nothing is to be said.
 func well(i, n int) *Sample {
 	s := &Sample{
-		RoundTrip: time.Millisecond, OTP: "27", Apps: []string{"kernel", "shop"}, Schedulers: 2, Load: Load{0.02, true},
+		RoundTrip: time.Millisecond, OTP: "27", Apps: []string{"kernel", "shop"}, Schedulers: 2, Load: Load{0.02, true, time.Minute},
 		Processes: Count{80, 1000, true}, Ports: Count{8, 1000, true}, Atoms: Count{100, 1000, true}, Tables: Count{20, 1000, true},
 		Files: Count{20, 1000, true}, Container: Count{50 << 20, 100 << 20, true}, Memory: map[string]int64{"total": 40 << 20},
 		Modules: map[string]string{"Elixir.Shop": "aa", "Elixir.Shop.Cart": "bb"},
@@ -157,12 +157,18 @@ failed formation/mesh n3: n3 does not see n1: what it spreads over the cluster d
 		{
 			"it is busy",
 			func(n []Seen) {
-				n[0].Sample.RoundTrip, n[1].Sample.RunQueue, n[2].Sample.Load = 150*time.Millisecond, 21, Load{0.96, true}
+				n[0].Sample.RoundTrip, n[1].Sample.RunQueue, n[2].Sample.Load = 150*time.Millisecond, 21, Load{0.96, true, Steady}
 			},
 			Thresholds{},
 			`failed performance/round trip n1: a call that does nothing takes 150ms at n1: its schedulers are busy, or this machine is
 failed performance/run queue n2: 21 processes wait for the 2 schedulers of n2: it has more to do than it can
 failed performance/scheduler load n3: n3 uses 96 % of its schedulers' time`, "",
+		},
+		{
+			"a load of a moment is shown, and not judged",
+			func(n []Seen) { n[0].Sample.Load = Load{1, true, OneOff} },
+			Thresholds{},
+			`unknown performance/scheduler load n1: n1 used 100 % of its schedulers' time, for 20ms: too short a time to judge`, "",
 		},
 		{
 			"its clock is off",

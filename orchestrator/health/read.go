@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
 )
@@ -47,7 +48,10 @@ func (s *Sample) load(term any, since *Sample) {
 	}
 	s.ticks = after
 	if wall := after.wall - before.wall; wall > 0 && s.Schedulers > 0 {
-		s.Load = Load{Part: min(1, float64(after.runtime-before.runtime)/float64(wall*int64(s.Schedulers))), Known: true}
+		s.Load = Load{
+			Part: min(1, float64(after.runtime-before.runtime)/float64(wall*int64(s.Schedulers))), Known: true,
+			Over: time.Duration(wall) * time.Millisecond,
+		}
 	}
 }
 

@@ -124,8 +124,8 @@ type Report struct {
 	// Code lists the modules that differ.
 	Code  []Difference `json:"code,omitempty"`
 	Nodes []NodeReport `json:"nodes"`
-	// Suggestions of the failed checks, each once; one line that all is well when
-	// nothing failed.
+	// Suggestions of the failed checks, each once. When nothing failed it is one
+	// line: that all is well, or that there are findings.
 	Suggestions []string `json:"suggestions"`
 	// Findings say why, roots first, where that is known.
 	Findings []diagnosis.Finding `json:"findings,omitempty"`
@@ -149,6 +149,26 @@ func (r Report) FirstFailed(groups ...Group) (Check, bool) {
 		return Check{}, false
 	}
 	return r.Checks[i], true
+}
+
+// What is suggested when nothing failed.
+const (
+	nothingToDo  = "all is well: nothing to do"
+	seeTheCauses = "no check failed, but see the findings"
+)
+
+// Tell adds findings, but for those of which the report has one of that code about
+// that node: what the supervisor found and what a report finds may be the same,
+// and is told of each node when it is about the whole.
+func (r *Report) Tell(found ...diagnosis.Finding) {
+	for _, f := range found {
+		if !slices.ContainsFunc(r.Findings, func(known diagnosis.Finding) bool { return known.Code == f.Code && known.Node == f.Node }) {
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	if r.Passed && len(r.Findings) > 0 {
+		r.Suggestions = []string{seeTheCauses}
+	}
 }
 
 // add takes a check into the report.

@@ -64,9 +64,15 @@ type Count struct {
 
 // Load is which part of its schedulers' time a node used: 1 is all of it.
 type Load struct {
-	Part  float64 `json:"part"`
-	Known bool    `json:"known"`
+	Part  float64       `json:"part"`
+	Known bool          `json:"known"`
+	Over  time.Duration `json:"over"` // which time, in nanoseconds
 }
+
+// Steady is how long a load must have lasted to be too much. Over [OneOff] a
+// garbage collection, or a check of the cluster's own, makes it 1 on a node that
+// is idle.
+const Steady = time.Second
 
 // ticks are counters of a VM since its start: processor time and real time.
 type ticks struct{ runtime, wall int64 } // milliseconds

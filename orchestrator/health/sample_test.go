@@ -69,7 +69,7 @@ func TestTake(t *testing.T) {
 	want := Sample{
 		OTP: "27", Visible: []string{"app@n2.shop.test"}, Hidden: []string{"spy@h.test"}, Apps: []string{"shop"},
 		Memory: map[string]int64{"total": 42}, Processes: Count{80, 1000, true}, Files: Count{24, 20000, true}, Container: Count{700, 0, true},
-		RunQueue: 3, Schedulers: 2, Load: Load{0.25, true}, Encoding: "utf8", Heart: true, NetTick: 60, PreventOverlapping: true,
+		RunQueue: 3, Schedulers: 2, Load: Load{0.25, true, 20 * time.Millisecond}, Encoding: "utf8", Heart: true, NetTick: 60, PreventOverlapping: true,
 		Modules: map[string]string{"Elixir.Shop": "ab01", "Elixir.Gone": ""}, ticks: ticks{110, 1020},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Sample{}, ticks{}), cmpopts.IgnoreFields(Sample{}, "Time", "RoundTrip", "ClockSkew")); diff != "" {
@@ -90,7 +90,7 @@ func TestTake(t *testing.T) {
 	got.Time = got.Time.Add(-2 * time.Second)
 	n.told = told("schedulers", int64(2), "ticks", erldist.Tuple{erldist.Tuple{int64(1110), int64(3020)}, erldist.Tuple{int64(1110), int64(3020)}})
 	again, err := Take(t.Context(), n, Ask{Since: &got, Window: OneOff})
-	if err != nil || again.Load != (Load{0.25, true}) || n.bindings["Window"] != any(int64(0)) || n.bindings["App"] != any(atom("-")) {
+	if err != nil || again.Load != (Load{0.25, true, 2 * time.Second}) || n.bindings["Window"] != any(int64(0)) || n.bindings["App"] != any(atom("-")) {
 		t.Errorf("%+v, %v, bindings %v", again.Load, err, n.bindings)
 	}
 	if again.Processes.Known || again.Container.Known || again.Modules != nil {

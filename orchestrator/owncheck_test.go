@@ -1,0 +1,79 @@
+package orchestrator
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator/health"
+)
+
+// measured is a node whose load is measured for a moment: it notes when that was
+// over, and when it was asked for something else.
+type measured struct {
+	link
+	sampled, checked time.Time
+}
+
+func (m *measured) Call(_ context.Context, module, _ string, _ ...any) (any, error) {
+	if module == "os" {
+		return time.Now().UnixNano(), nil
+	}
+	m.checked = time.Now()
+	return erldist.Tuple{erldist.Tuple{erldist.Atom("ok"), []byte("true")}, erldist.List{}}, nil
+}
+
+func (m *measured) Eval(context.Context, string, map[string]any) (any, error) {
+	time.Sleep(health.OneOff)
+	m.sampled = time.Now()
+	return erldist.Map{}, nil
+}
+
+// What a report's own checks cost is not in the load that it shows.
+func TestOwnChecksAreNoLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := validSpec()
+		s.Checks = []Check{{RPC: "Shop.ready?()"}}
+		m := &measured{}
+		own := ownChecks{spec: s.Defaulted(), clean: redactor(s).Replace}
+		seen := examine(t.Context(), NodeStatus{Name: "n1"}, m, health.Ask{Window: health.OneOff}, own)
+		if seen.Sample == nil || len(seen.Own) != 1 || seen.Own[0].Failure != "" {
+			t.Fatalf("%+v", seen)
+		}
+		if m.checked.Before(m.sampled) {
+			t.Errorf("the check was done %s before the load was measured", m.sampled.Sub(m.checked))
+		}
+	})
+}
+
+// A report is asked for at any time after the probe's sample, and its load is of
+// a second or more where that can be.
+func TestALoadIsOfASteadyTime(t *testing.T) {
+	began := time.Unix(100, 0)
+	l, r := newLinks(), report{"n1", 1}
+	l.put(r, nil)
+	for _, tt := range []struct {
+		sampled, asked, want time.Duration // since the begin; want < 0: none
+	}{
+		{-1, 0, -1},
+		{0, 10 * time.Millisecond, 0}, // there is no other
+		{5 * time.Second, 5010 * time.Millisecond, 0},
+		{-1, 6 * time.Second, 5 * time.Second},
+		{5500 * time.Millisecond, 5510 * time.Millisecond, 5 * time.Second},
+		{5800 * time.Millisecond, 6200 * time.Millisecond, 5 * time.Second},
+		{10 * time.Second, 11 * time.Second, 10 * time.Second},
+	} {
+		if tt.sampled >= 0 {
+			l.note(r, health.Sample{Time: began.Add(tt.sampled)})
+		}
+		conn, _ := l.get("n1")
+		got := conn.since(began.Add(tt.asked))
+		switch {
+		case got == nil && tt.want < 0:
+		case got == nil || got.Time.Sub(began) != tt.want:
+			t.Errorf("at %s since %+v, want %s", tt.asked, got, tt.want)
+		}
+	}
+}
