@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 )
@@ -32,20 +31,20 @@ Examples:
 
 // Run writes the evidence of a cluster.
 func (c *exportCmd) Run(ctx context.Context, a *app) error {
-	eng, err := a.engine(ctx)
+	r, err := c.reach(ctx, a, "export", nil)
 	if err != nil {
 		return err
 	}
-	defer eng.Close()
-	cluster, _, err := c.resolve(ctx, eng, "export", nil)
+	defer r.close()
+	found, err := r.find(ctx, a)
 	if err != nil {
 		return err
 	}
-	found, err := orchestrator.Find(ctx, eng, cluster)
-	if err != nil {
-		return err
+	src := evidence.Source{Spec: found.Spec}
+	if r.eng != nil { // a nil *docker.Engine would be an engine to it
+		src.Engine = r.eng
 	}
-	b := collect(ctx, evidence.Source{Spec: found.Spec, Engine: eng})
+	b := collect(ctx, src)
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), b.Close())
 	}
