@@ -18,8 +18,8 @@ type exportCmd struct {
 func (exportCmd) Help() string {
 	return `One folder: README.txt says what is in it. timeline.txt is the place to begin: all
 that happened, in the order of time, with what nodes printed around it. The
-cookie and secret variables are masked, in crash dumps too. It works with and
-without a supervisor; the path is all that is printed on stdout.
+cookie and secret variables are masked, in crash dumps too. It works without a
+supervisor, and without an engine. The path is all that is printed on stdout.
 
 With BEAMYARD_EXPORT_DIR set, every up that fails leaves the same there, in a
 folder of its own, before anything is removed.
