@@ -73,9 +73,9 @@ func (t target) reach(ctx context.Context, a *app, command string, nodes []strin
 	case r.client == nil && r.eng == nil:
 		return nil, away
 	case r.eng == nil:
-		a.say("without the engine, from the supervisor alone: %v", away)
+		a.say("no engine answers, so this is what the supervisor knows: %v", away)
 	case r.client == nil && !errors.Is(silent, control.ErrNoSupervisor):
-		a.say("without the supervisor: %v", silent)
+		a.say("the supervisor does not answer, so this is what the engine and the nodes tell: %v", silent)
 	}
 	return r, nil
 }

@@ -84,7 +84,7 @@ func beamyard(args ...string) (code int, stdout, stderr string) {
 
 func TestTheSupervisorTellsWithoutAnEngine(t *testing.T) {
 	supervisors(t, "shop")
-	const remark = "without the engine, from the supervisor alone: ask the engine: Cannot connect"
+	const remark = "no engine answers, so this is what the supervisor knows: ask the engine: Cannot connect"
 	dir := filepath.Join(t.TempDir(), "evidence")
 	for _, tc := range []struct {
 		args []string
@@ -170,7 +170,7 @@ func TestASilentEngineIsNotWaitedFor(t *testing.T) {
 	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "docker version") {
 		t.Error("no hint")
 	}
-	if err := (&healthCmd{}).Run(t.Context(), a); err != nil || !strings.HasPrefix(remarks.String(), "without the engine, ") {
+	if err := (&healthCmd{}).Run(t.Context(), a); err != nil || !strings.HasPrefix(remarks.String(), "no engine answers, ") {
 		t.Errorf("%v: %s", err, remarks.String())
 	}
 	// Who interrupts is not told of a deadline.
