@@ -36,6 +36,10 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer r.close()
+	if c.Cluster == "" && c.To == r.cluster { // other commands take a cluster there
+		return usagef(fmt.Sprintf("beamyard export -c %[1]s; or, into a folder of that name: beamyard export ./%[1]s", c.To),
+			"%s is a cluster, and export takes a folder or a file here", c.To)
+	}
 	found, err := r.find(ctx, a)
 	if err != nil {
 		return err

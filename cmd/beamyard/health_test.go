@@ -63,6 +63,14 @@ pair-missing: db cannot resolve web
 	}
 }
 
+// One node forms no pair.
+func TestHealthTextOfOneNode(t *testing.T) {
+	r := health.Judge(health.Observation{Nodes: []health.Seen{{Name: "n1", Node: "app@n1", Sample: &health.Sample{}}}}, health.Expectations{Cluster: "shop"}, health.Thresholds{})
+	if text := healthText(r, false, noColor); !strings.Contains(text, "formation     one node has nobody to meet\n") {
+		t.Error(text)
+	}
+}
+
 // The watcher on a terminal: drawn in place, until Ctrl-C.
 func TestHealthWatchOnATerminal(t *testing.T) {
 	t.Parallel()

@@ -98,6 +98,9 @@ func groupFigures(r health.Report, g health.Group) string {
 		return fmt.Sprintf("%d of %s %s%s", passed, plural(len(checks), "node"), answers(len(checks)), most(checks, "round trip"))
 	case health.Formation:
 		seen, all := pairs(r.Matrix)
+		if all == 0 {
+			return "one node has nobody to meet"
+		}
 		return fmt.Sprintf("%d of %s connected", seen, plural(all, "pair"))
 	case health.Code:
 		return codeFigures(checks)

@@ -117,7 +117,9 @@ func (d nodeDetails) rows(a *app) [][]cell {
 		add("started", d.StartedAt.Local().Format("2006-01-02 15:04:05"))
 	}
 	add("uptime", uptime(d.NodeStatus, a.now()))
-	add("runs", fmt.Sprintf("%d, %s after crashes", d.Incarnation, plural(d.RestartCount, "restart")))
+	if d.Supervised { // else nobody counts
+		add("runs", fmt.Sprintf("%d, %s after crashes", d.Incarnation, plural(d.RestartCount, "restart")))
+	}
 	if d.LastExit != nil {
 		add("last exit", d.LastExit.String())
 		add("exit reason", d.LastExit.Reason)

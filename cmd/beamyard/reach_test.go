@@ -131,6 +131,21 @@ func TestWhoIsMeantWithoutAnEngine(t *testing.T) {
 	}
 }
 
+// Who writes `export shop` as they write `health shop` means the cluster.
+func TestExportTakesAFolder(t *testing.T) {
+	supervisors(t, "shop")
+	t.Chdir(t.TempDir())
+	code, stdout, stderr := beamyard("export", "shop")
+	if code != exitUsage || stdout != "" || !strings.Contains(stderr, "hint: beamyard export -c shop; or, ") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+	for _, args := range [][]string{{"export", "./shop"}, {"export", "shop.tgz"}, {"export", "of-shop", "-c", "shop"}} {
+		if code, stdout, stderr := beamyard(args...); code != 0 || stdout != args[1]+"\n" {
+			t.Errorf("%v: exit %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+}
+
 // A supervisor that was stopped (SIGSTOP) still has its socket, on which the kernel
 // takes connections.
 func TestASilentSupervisorIsNotWaitedFor(t *testing.T) {
