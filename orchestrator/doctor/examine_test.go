@@ -182,7 +182,7 @@ func (slow) Offered(ctx context.Context, _ string) error {
 
 func TestNobodyIsWaitedForForever(t *testing.T) {
 	found := examine(t, hanging{inMemory()}, Options{Patience: 20 * time.Millisecond})
-	found["engine"].has(t, Failed, "no engine answers at memory://hung: the container engine does not answer: no answer within 20ms")
+	found["engine"].has(t, Failed, "no engine answers at memory://hung: no answer within 20ms")
 	found = examine(t, slow{inMemory()}, Options{Patience: 100 * time.Millisecond})
 	found["engine"].has(t, OK, "Docker")
 	found["subnets"].has(t, Unknown, "no answer within 100ms")
