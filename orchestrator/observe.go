@@ -20,7 +20,7 @@ func (s *supervisor) engineEvent(e ContainerEvent, restarted bool) {
 	case "die":
 		if inRun {
 			s.died(m, Exit{Code: e.ExitCode, At: e.Time}, true)
-			if m.sawStop() && !(restarted && e.ExitCode == exitUnseen) {
+			if unseen := restarted && e.ExitCode == exitUnseen; m.sawStop() && !unseen {
 				s.stoppedOutside(m)
 			}
 		}
