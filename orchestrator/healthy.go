@@ -32,7 +32,8 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 	for i, n := range nodes {
 		group.Go(func() {
 			conn, ok := c.links.get(n.Name)
-			if !ok || !n.State.Running() { // the link of one that was just stopped may still be there
+			paused := n.State == Degraded && n.Reason == "paused"
+			if !ok || !n.State.Running() || paused { // the link of one that was just stopped may still be there
 				seen[i] = unanswered(c.spec.Name, n)
 				return
 			}
