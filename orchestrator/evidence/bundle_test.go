@@ -31,11 +31,28 @@ func small(t *testing.T) *Bundle {
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, err := os.Stat(b.dir); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s stays: %v", b.dir, err)
-		}
 	})
 	return b
+}
+
+// A process that is killed while it collects leaves nothing: what it spooled has no
+// name.
+func TestSpooledFilesAreNowhere(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	b := small(t)
+	if diff := cmp.Diff([]string{tree(t, temp)[0]}, tree(t, temp)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	dir := filepath.Join(t.TempDir(), "bundle")
+	for _, dir := range []string{dir, dir + "-again"} {
+		if err := b.WriteDir(dir); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(wholeTree, tree(t, dir)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
 }
 
 // tree lists a folder: "-rw------- README.txt 12:00: read me".
@@ -127,17 +144,19 @@ func TestAFolderThatIsNotEmptyIsLeftAlone(t *testing.T) {
 // A bundle that cannot be written whole is not there at all.
 func TestHalfABundleIsNone(t *testing.T) {
 	b := small(t)
-	if err := os.Remove(b.parts["nodes/n1/erl_crash.dump"].spooled); err != nil {
+	broken := b.parts["nodes/n1/erl_crash.dump"].spooled
+	if err := broken.Close(); err != nil {
 		t.Fatal(err)
 	}
+	defer delete(b.parts, "nodes/n1/erl_crash.dump")
 	home := t.TempDir()
-	if err := b.WriteDir(filepath.Join(home, "dir")); !errors.Is(err, os.ErrNotExist) {
+	if err := b.WriteDir(filepath.Join(home, "dir")); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("WriteDir: %v", err)
 	}
-	if err := b.WriteTarGz(filepath.Join(home, "file.tar.gz")); !errors.Is(err, os.ErrNotExist) {
+	if err := b.WriteTarGz(filepath.Join(home, "file.tar.gz")); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("WriteTarGz: %v", err)
 	}
-	if _, err := b.Leave(home); !errors.Is(err, os.ErrNotExist) {
+	if _, err := b.Leave(home); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Leave: %v", err)
 	}
 	if diff := cmp.Diff([]string{tree(t, home)[0]}, tree(t, home)); diff != "" {
