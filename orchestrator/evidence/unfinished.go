@@ -48,12 +48,12 @@ func sweep(dir string) (found bool) {
 // sweepBundles does so in the bundles of a folder. One in which nothing else was
 // is removed too.
 func sweepBundles(in string) {
-	bundles, err := filepath.Glob(filepath.Join(in, "beamyard-*"))
+	entries, err := os.ReadDir(in)
 	if err != nil {
 		return
 	}
-	for _, dir := range bundles {
-		if sweep(dir) {
+	for _, e := range entries {
+		if dir := filepath.Join(in, e.Name()); strings.HasPrefix(e.Name(), "beamyard-") && sweep(dir) {
 			_ = os.Remove(dir)
 		}
 	}
