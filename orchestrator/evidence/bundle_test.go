@@ -166,12 +166,8 @@ func TestWhatIsLeftUnfinishedIsSwept(t *testing.T) {
 		name(here, self.PID, self.Start), name(machine(orchestrator.Owner{Host: "elsewhere"}), gone(t), "5"),
 		".beamyard-evidence-123", ".beamyard-evidence-a-b-c-d", "mine",
 	}
-	home := t.TempDir()
 	fill := func(names ...string) (dir string) {
-		dir, err := os.MkdirTemp(home, "")
-		if err != nil {
-			t.Fatal(err)
-		}
+		dir = filepath.Join(t.TempDir(), "here")
 		for _, name := range names {
 			if err := os.MkdirAll(filepath.Join(dir, name, "nodes"), 0o700); err != nil {
 				t.Fatal(err)
@@ -237,11 +233,7 @@ func TestHalfABundleOfTheDeadIsSwept(t *testing.T) {
 
 // What is being written says whose it is.
 func TestWhatIsUnfinishedIsNotAbandoned(t *testing.T) {
-	dir, err := os.MkdirTemp(t.TempDir(), unfinishedName())
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Base(dir)
+	name := unfinishedName() + "123" // as os.MkdirTemp goes on
 	if abandoned(name) {
 		t.Errorf("%s is given up while we live", name)
 	}
