@@ -99,6 +99,17 @@ func Health(ctx context.Context, eng Engine, cluster string) (health.Report, err
 	return judge(ctx, began, f.Spec, seen, nil, clean)
 }
 
+// HealthTime is within which a supervisor's report of a cluster is there, whatever
+// hangs: the time of a node that does not answer, then that of the slowest of the
+// cluster's own checks, and a second for all else.
+func HealthTime(s Spec) time.Duration {
+	slowest := httpCheckTimeout
+	for _, k := range s.Checks {
+		slowest = max(slowest, k.timeout())
+	}
+	return healthTimeout + slowest + time.Second
+}
+
 // judge makes the report, unless nobody wants it any more. What the supervisor
 // found comes before what the report itself remarks.
 func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, known []diagnosis.Finding, clean func(string) string) (health.Report, error) {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Bundle is collected evidence. Crash dumps wait in a folder for temporary
-// files, until [Bundle.Close].
+// Bundle is collected evidence. Crash dumps wait in temporary files without a
+// name, until [Bundle.Close] or the end of this process, however it ends.
 type Bundle struct {
 	Cluster string
 	At      time.Time
@@ -22,7 +22,7 @@ type Bundle struct {
 
 	mu    sync.Mutex
 	parts map[string]part // by path in the bundle, with slashes
-	dir   string          // of what is spooled; "" while nothing is
+	named []string        // of what is spooled, where a file that is open keeps its name
 }
 
 // Missing is a part that could not be collected.
@@ -31,7 +31,7 @@ type Missing struct{ Part, Reason string }
 // part is a file: its text, or where it was spooled to.
 type part struct {
 	data     []byte
-	spooled  string
+	spooled  *os.File
 	modified time.Time
 }
 
@@ -53,28 +53,19 @@ func (b *Bundle) add(name string, data []byte) {
 
 // spool keeps a part that may be large. What was written before an error stays.
 func (b *Bundle) spool(name string, modified time.Time, fill func(io.Writer) error) error {
-	f, err := b.spoolFile()
+	f, err := os.CreateTemp("", "beamyard-evidence-") // mode 0600
 	if err != nil {
 		return err
 	}
-	err = errors.Join(fill(f), f.Close())
+	nameless := os.Remove(f.Name()) == nil // Unix keeps what is open
+	err = fill(f)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.parts[name] = part{spooled: f.Name(), modified: modified}
-	return err
-}
-
-func (b *Bundle) spoolFile() (*os.File, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.dir == "" {
-		dir, err := os.MkdirTemp("", "beamyard-evidence-") // mode 0700
-		if err != nil {
-			return nil, err
-		}
-		b.dir = dir
+	b.parts[name] = part{spooled: f, modified: modified}
+	if !nameless {
+		b.named = append(b.named, f.Name())
 	}
-	return os.CreateTemp(b.dir, "") // mode 0600
+	return err
 }
 
 // count is how many files there are of a name, in which NAME stands for each node.
@@ -89,14 +80,21 @@ func (b *Bundle) count(pattern string) int {
 	return n
 }
 
-// Close removes what waits for being written.
+// Close removes what waits for being written. Nothing can be written any more.
 func (b *Bundle) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.dir == "" {
-		return nil
+	var errs []error
+	for _, p := range b.parts {
+		if p.spooled != nil {
+			errs = append(errs, p.spooled.Close())
+		}
 	}
-	return os.RemoveAll(b.dir)
+	for _, name := range b.named {
+		errs = append(errs, os.Remove(name))
+	}
+	b.parts, b.named = nil, nil
+	return errors.Join(errs...)
 }
 
 // Name is what a bundle's folder is called where nobody says otherwise:
@@ -124,17 +122,12 @@ func (b *Bundle) each(fn func(name string, p part, size int64, content io.Reader
 }
 
 func (p part) read(fn func(size int64, content io.Reader) error) error {
-	if p.spooled == "" {
+	if p.spooled == nil {
 		return fn(int64(len(p.data)), strings.NewReader(string(p.data)))
 	}
-	f, err := os.Open(p.spooled)
+	info, err := p.spooled.Stat()
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	return fn(info.Size(), f)
+	return fn(info.Size(), io.NewSectionReader(p.spooled, 0, info.Size()))
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,11 +32,28 @@ func small(t *testing.T) *Bundle {
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, err := os.Stat(b.dir); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s stays: %v", b.dir, err)
-		}
 	})
 	return b
+}
+
+// A process that is killed while it collects leaves nothing: what it spooled has no
+// name.
+func TestSpooledFilesAreNowhere(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	b := small(t)
+	if diff := cmp.Diff([]string{tree(t, temp)[0]}, tree(t, temp)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	dir := filepath.Join(t.TempDir(), "bundle")
+	for _, dir := range []string{dir, dir + "-again"} {
+		if err := b.WriteDir(dir); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(wholeTree, tree(t, dir)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
 }
 
 // tree lists a folder: "-rw------- README.txt 12:00: read me".
@@ -124,20 +142,123 @@ func TestAFolderThatIsNotEmptyIsLeftAlone(t *testing.T) {
 	}
 }
 
+// gone is a process that has ended.
+func gone(t *testing.T) int {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid
+}
+
+// What a process left that was killed while it wrote is removed by the next one
+// that writes there; what another one is at stays, and so does all else.
+func TestWhatIsLeftUnfinishedIsSwept(t *testing.T) {
+	b := small(t)
+	self := orchestrator.Self(false)
+	name := func(machine string, pid int, start string) string {
+		return fmt.Sprintf(".beamyard-evidence-%s-%d-%s-123", machine, pid, start)
+	}
+	here := machine(self)
+	dead := []string{name(here, gone(t), "5"), name(here, self.PID, self.Start+"0")} // the pid was given away since
+	others := []string{
+		name(here, self.PID, self.Start), name(machine(orchestrator.Owner{Host: "elsewhere"}), gone(t), "5"),
+		".beamyard-evidence-123", ".beamyard-evidence-a-b-c-d", "mine",
+	}
+	fill := func(names ...string) (dir string) {
+		dir = filepath.Join(t.TempDir(), "here")
+		for _, name := range names {
+			if err := os.MkdirAll(filepath.Join(dir, name, "nodes"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	dir := fill(dead...)
+	if err := b.WriteDir(dir); err != nil {
+		t.Errorf("into a folder with nothing else: %v", err)
+	} else if diff := cmp.Diff(wholeTree, tree(t, dir)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, name := range others {
+		if err := b.WriteDir(fill(name)); err == nil {
+			t.Errorf("%s is nothing", name)
+		}
+	}
+	for what, write := range map[string]func(dir string) error{
+		"bundle": func(dir string) error { return b.WriteDir(filepath.Join(dir, "bundle")) },
+		"a.tgz":  func(dir string) error { return b.WriteTarGz(filepath.Join(dir, "a.tgz")) },
+	} {
+		dir := fill(append(others, dead...)...)
+		if err := write(dir); err != nil {
+			t.Fatal(err)
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for _, e := range entries {
+			got[e.Name()] = true
+		}
+		want := map[string]bool{what: true}
+		for _, name := range others {
+			want[name] = true
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+}
+
+// A process that was killed while it left a bundle left half of one, too.
+func TestHalfABundleOfTheDeadIsSwept(t *testing.T) {
+	b, home := small(t), t.TempDir()
+	half := filepath.Join(home, b.Name())
+	name := fmt.Sprintf(".beamyard-evidence-%s-%d-5-123", machine(orchestrator.Self(false)), gone(t))
+	for _, dir := range []string{filepath.Join(half, name), filepath.Join(home, "beamyard-other")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path, err := b.Leave(home)
+	if err != nil || path != half {
+		t.Errorf("%s, %v", path, err)
+	}
+	if _, err := os.Stat(filepath.Join(home, "beamyard-other")); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is being written says whose it is.
+func TestWhatIsUnfinishedIsNotAbandoned(t *testing.T) {
+	name := unfinishedName() + "123" // as os.MkdirTemp goes on
+	if abandoned(name) {
+		t.Errorf("%s is given up while we live", name)
+	}
+	self := orchestrator.Self(false)
+	if other := strings.Replace(name, fmt.Sprintf("-%d-%s-", self.PID, self.Start), fmt.Sprintf("-%d-5-", gone(t)), 1); !abandoned(other) {
+		t.Errorf("%s is not given up", other)
+	}
+}
+
 // A bundle that cannot be written whole is not there at all.
 func TestHalfABundleIsNone(t *testing.T) {
 	b := small(t)
-	if err := os.Remove(b.parts["nodes/n1/erl_crash.dump"].spooled); err != nil {
+	broken := b.parts["nodes/n1/erl_crash.dump"].spooled
+	if err := broken.Close(); err != nil {
 		t.Fatal(err)
 	}
+	defer delete(b.parts, "nodes/n1/erl_crash.dump")
 	home := t.TempDir()
-	if err := b.WriteDir(filepath.Join(home, "dir")); !errors.Is(err, os.ErrNotExist) {
+	if err := b.WriteDir(filepath.Join(home, "dir")); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("WriteDir: %v", err)
 	}
-	if err := b.WriteTarGz(filepath.Join(home, "file.tar.gz")); !errors.Is(err, os.ErrNotExist) {
+	if err := b.WriteTarGz(filepath.Join(home, "file.tar.gz")); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("WriteTarGz: %v", err)
 	}
-	if _, err := b.Leave(home); !errors.Is(err, os.ErrNotExist) {
+	if _, err := b.Leave(home); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Leave: %v", err)
 	}
 	if diff := cmp.Diff([]string{tree(t, home)[0]}, tree(t, home)); diff != "" {

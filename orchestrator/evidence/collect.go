@@ -91,7 +91,11 @@ type collector struct {
 
 // part runs one question under its own deadline.
 func (c *collector) part(ctx context.Context, name string, ask func(ctx context.Context) error) bool {
-	asking, cancel := context.WithTimeout(ctx, askTime)
+	return c.partWithin(ctx, askTime, name, ask)
+}
+
+func (c *collector) partWithin(ctx context.Context, d time.Duration, name string, ask func(ctx context.Context) error) bool {
+	asking, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	err := ask(asking)
 	if err == nil && asking.Err() != nil {
@@ -118,7 +122,10 @@ func (c *collector) json(name string, v any) { c.b.add(name, c.mask.json(encode(
 func (c *collector) tellHealth(ctx context.Context) {
 	matrix := ""
 	if ask := c.healthOf(); ask != nil {
-		c.part(ctx, "health.json", func(ctx context.Context) error {
+		// A check of the cluster's own hangs when the report is wanted most. A
+		// supervisor in another process does not know when we go away.
+		d := min(max(askTime, orchestrator.HealthTime(c.Spec)), readTime)
+		c.partWithin(ctx, d, "health.json", func(ctx context.Context) error {
 			report, text, err := ask(ctx)
 			if err == nil {
 				c.json("health.json", report)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,6 +20,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -320,6 +322,48 @@ func TestASupervisorThatHangs(t *testing.T) {
 	files := written(t, evidence.Collect(ctx, evidence.Source{Spec: spec(1), Cluster: supervised{hangs: true}, Engine: kept(t)}))
 	has(t, files, "README.txt", "what the supervisor knows: no answer in time", "Nobody supervised it")
 	has(t, files, "nodes/n1/stdout.log", "booting with [secret]")
+}
+
+// slow is a supervisor whose report takes its time.
+type slow struct {
+	supervised
+	took time.Duration
+}
+
+func (s slow) Health(ctx context.Context) (health.Report, error) {
+	select {
+	case <-time.After(s.took):
+		return health.Report{Cluster: "shop", Checks: []health.Check{{Name: "db"}}}, nil
+	case <-ctx.Done():
+		return health.Report{}, ctx.Err()
+	}
+}
+
+// A check of the cluster's own that hangs does not cost the bundle its report: it
+// is that report's worth.
+func TestAReportIsWaitedForAsLongAsItsChecks(t *testing.T) {
+	for _, tt := range []struct {
+		timeout, took time.Duration
+		there         bool
+	}{
+		{0, 7 * time.Second, true}, // of a node that hangs, and of a check's default
+		{0, 9 * time.Second, false},
+		{20 * time.Second, 22 * time.Second, true},
+		{time.Hour, 31 * time.Second, false}, // others wait for the bundle
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := spec(1)
+			s.Checks = []orchestrator.Check{{Name: "db", RPC: "Shop.db()", Timeout: tt.timeout}}
+			began := time.Now()
+			files := written(t, evidence.Collect(t.Context(), evidence.Source{Spec: s, Cluster: slow{took: tt.took}}))
+			if _, there := files["health.json"]; there != tt.there || strings.Contains(files["README.txt"], "health.json: no answer in time") == tt.there {
+				t.Errorf("a report after %s, of checks of %s: %t\n%s", tt.took, tt.timeout, there, files["README.txt"])
+			}
+			if took := time.Since(began); took > 30*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
 }
 
 // late is an engine whose clock is behind.

@@ -25,6 +25,7 @@ func (b *Bundle) cannot(err error) error {
 // WriteDir writes the bundle as a folder of mode 0700: all of it, or nothing. A
 // folder that has something in it already is an error.
 func (b *Bundle) WriteDir(dir string) (err error) {
+	sweep(dir)
 	entries, err := os.ReadDir(dir)
 	switch {
 	case err == nil && len(entries) > 0:
@@ -40,7 +41,8 @@ func (b *Bundle) WriteDir(dir string) (err error) {
 	if err := os.MkdirAll(beside, 0o700); err != nil {
 		return b.cannot(err)
 	}
-	tmp, err := os.MkdirTemp(beside, ".beamyard-evidence-")
+	sweep(beside)
+	tmp, err := os.MkdirTemp(beside, unfinishedName())
 	if err != nil {
 		return b.cannot(err)
 	}
@@ -82,6 +84,7 @@ func (b *Bundle) Leave(in string) (path string, err error) {
 	if err := os.MkdirAll(in, 0o700); err != nil {
 		return "", b.cannot(err)
 	}
+	sweepBundles(in)
 	for i := 1; ; i++ {
 		path = filepath.Join(in, b.Name())
 		if i > 1 {
@@ -110,7 +113,8 @@ func (b *Bundle) WriteTarGz(file string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return b.cannot(err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".beamyard-evidence-") // mode 0600
+	sweep(filepath.Dir(file))
+	tmp, err := os.CreateTemp(filepath.Dir(file), unfinishedName()) // mode 0600
 	if err != nil {
 		return b.cannot(err)
 	}

@@ -1,0 +1,77 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// This file names what is being written, so that what a process left that was
+// killed can be told from what another one is at.
+
+const unfinished = ".beamyard-evidence-"
+
+// unfinishedName is a pattern of [os.MkdirTemp] for this process: prefix, machine,
+// pid, start of the process, and what makes it unique.
+func unfinishedName() string {
+	self := orchestrator.Self(false)
+	return fmt.Sprintf("%s%s-%d-%s-", unfinished, machine(self), self.PID, self.Start)
+}
+
+// machine is a short name of an owner's machine, boot and pid namespace.
+func machine(o orchestrator.Owner) string {
+	sum := sha256.Sum256([]byte(o.Host))
+	return fmt.Sprintf("%x", sum[:6])
+}
+
+// sweep removes from a folder what processes of this machine left unfinished that
+// are gone, and reports whether there was such. What it cannot remove stays.
+func sweep(dir string) (found bool) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		if abandoned(e.Name()) {
+			found = true
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+	return found
+}
+
+// sweepBundles does so in the bundles of a folder. One in which nothing else was
+// is removed too.
+func sweepBundles(in string) {
+	entries, err := os.ReadDir(in)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if dir := filepath.Join(in, e.Name()); strings.HasPrefix(e.Name(), "beamyard-") && sweep(dir) {
+			_ = os.Remove(dir)
+		}
+	}
+}
+
+// abandoned reports whether a name is that of something unfinished whose process
+// is known to be gone.
+func abandoned(name string) bool {
+	rest, ours := strings.CutPrefix(name, unfinished)
+	fields := strings.Split(rest, "-")
+	if !ours || len(fields) != 4 {
+		return false
+	}
+	self := orchestrator.Self(false)
+	pid, err := strconv.Atoi(fields[1])
+	if err != nil || fields[0] != machine(self) {
+		return false
+	}
+	alive, known := orchestrator.Owner{Host: self.Host, PID: pid, Start: fields[2]}.Alive()
+	return known && !alive
+}
