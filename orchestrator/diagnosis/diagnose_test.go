@@ -41,6 +41,12 @@ var states = []struct {
 		n.Lines = []Line{{"stderr", "[FATAL tini (7)] exec /run failed: No such file or directory"}}
 	}, "platform-mismatch", "processor", []Code{"command-missing"}},
 	{"no memory left", func(_ *Evidence, n *Node) { n.Memory, n.Exit = 0, &Exit{"oom", 137} }, "out-of-memory", "engine's machine", nil},
+	{"a variable", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{
+			{"stderr", "ERROR! Config provider Config.Reader failed with:"}, {"stderr", "** (RuntimeError) environment variable SECRET_KEY_BASE is missing."},
+			{"stderr", "Runtime terminating during boot ({...})"},
+		}
+	}, "env-missing", "SECRET_KEY_BASE", []Code{"boot-failure"}},
 	{"Ranch's port", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Failed to start Ranch listener X in ranch_tcp:listen([{port, 4000}]) port: 4000 for reason :eaddrinuse"}}
 	}, "port-in-use", "port 4000", nil},

@@ -38,6 +38,15 @@ var applicationRules = []rule{
 		follows: []Code{"hex-missing", "dependency-fetch", "network-detached"},
 	},
 	{
+		// System.fetch_env!/1, and what Phoenix writes into config/runtime.exs.
+		code: "env-missing", says: pattern(`could not fetch environment variable "(\w+)"|environment variable (\w+) is missing`),
+		problem: "{node} needs the environment variable {1}{2}, which is not set",
+		try: []try{
+			{"give it in env: of beamyard.yml (and in secrets:, if it is one), or once", "{again} --env {1}{2}=VALUE", absent},
+			{"give it in env: of beamyard.yml (and in secrets:, if it is one), then start anew", "beamyard down {cluster}", there},
+		},
+	},
+	{
 		code: "read-only-file-system", says: pattern(`(?i)read-only file system|:erofs\b|\berofs\b`),
 		problem: "{node} writes to a place that is read-only in its container",
 		try: []try{
@@ -91,7 +100,7 @@ var applicationRules = []rule{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
 			{"see all that it said", "beamyard logs {target}", there},
 		},
-		follows: []Code{"port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
+		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
 	{
 		// init:do_boot and application_controller, OTP 25 and 27; the last is what
@@ -103,7 +112,7 @@ var applicationRules = []rule{
 			{"see all that it said", "beamyard logs {target}", there},
 		},
 		follows: []Code{
-			"invalid-node-name", "name-in-use", "epmd-not-running", "distribution-port-in-use", "open-files", "port-in-use", "name-not-resolved",
+			"invalid-node-name", "name-in-use", "epmd-not-running", "distribution-port-in-use", "open-files", "env-missing", "port-in-use", "name-not-resolved",
 			"read-only-file-system", "file-permission", "disk-full", "vm-limit", "vm-allocation", "otp-application-missing", "app-does-not-start",
 		},
 	},
@@ -213,7 +222,7 @@ var followRules = []rule{
 var anyEnd = []Code{
 	"platform-mismatch", "command-missing", "command-not-executable", "elixir-version", "hex-missing", "rebar-missing", "dependency-not-compiled",
 	"compile-error", "no-mix-project", "out-of-memory", "vm-allocation", "disk-full", "name-in-use", "epmd-not-running", "distribution-port-in-use",
-	"invalid-node-name", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "open-files", "vm-limit", "app-does-not-start",
+	"invalid-node-name", "env-missing", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "open-files", "vm-limit", "app-does-not-start",
 	"shared-library-missing", "otp-application-missing", "boot-failure", "killed", "vm-aborted", "crash-dump", "unknown",
 }
 

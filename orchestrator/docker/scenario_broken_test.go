@@ -40,6 +40,7 @@ var broken = []breakage{
 	{name: "no space left", root: "disk-full", says: "space", edit: command("elixir", "-e", `File.write!("/dev/shm/x", :binary.copy("x", 100_000_000))`)},
 	{name: "a read-only place", root: "read-only-file-system", says: "read-only", edit: command("elixir", "-e", `File.write!("/sys/x", "y")`)},
 	{name: "a place of root's", root: "file-permission", says: "root", edit: command("elixir", "-e", `File.write!("/etc/x", "y")`)},
+	{name: "a variable that is not set", root: "env-missing", says: "STOCK", edit: command("elixir", "-e", `System.fetch_env!("STOCK")`)},
 	{name: "a host that nobody knows", root: "name-not-resolved", says: "name server", edit: command(
 		"elixir", "-e", `{:ok, _} = :gen_tcp.connect(~c"db.internal", 5432, [])`)},
 	{name: "no Mix project", root: "no-mix-project", says: "Mix project", edit: command("sh", "-c", "cd /tmp && exec mix run --no-halt")},
