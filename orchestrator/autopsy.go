@@ -95,7 +95,7 @@ func crashed(ctx context.Context, eng Engine, s Spec, c Container) (dump *diagno
 		}()
 		kept = func() error {
 			_, err := io.Copy(writer, content) // what was not looked at
-			writer.CloseWithError(err) // which is what the copy then fails with
+			writer.CloseWithError(err)         // which is what the copy then fails with
 			return <-written
 		}
 	}

@@ -2,14 +2,13 @@ package orchestrator
 
 import (
 	"context"
-	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
@@ -31,9 +30,9 @@ const (
 
 // answerWhy asks, and posts the findings.
 func (c *Cluster) answerWhy(ctx context.Context, suspects []suspect) {
-	msg := msgDiagnosed{runs: map[string]report{}, found: c.diagnose(ctx, suspects, false)}
+	msg := msgDiagnosed{asked: map[string]asked{}, found: c.diagnose(ctx, suspects, false)}
 	for _, s := range suspects {
-		msg.runs[s.node] = s.report
+		msg.asked[s.node] = asked{s.report, s.state}
 	}
 	c.box.post(msg)
 }
@@ -44,7 +43,7 @@ func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) 
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()
 	e := evidenceOf(c.site.spec)
-	e.Absent, e.Final = absent, final
+	e.Absent = absent
 	e.Nodes = make([]diagnosis.Node, len(suspects))
 	var wg sync.WaitGroup
 	if slices.ContainsFunc(suspects, func(s suspect) bool { return s.exit != nil || s.startErr != nil }) {
@@ -52,14 +51,9 @@ func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) 
 			e.ImageArch, e.EngineArch = image.Arch, machineArch(c.site.info.Arch)
 		}
 	}
-	looks := 0
+	inside := c.toLookInto(suspects, final)
 	for i, s := range suspects {
-		young := !final && s.state == Starting && time.Since(s.since) < askAfter
-		look := !young && looks < lookMost
-		if look && s.state.Running() {
-			looks++
-		}
-		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s, young, look) })
+		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s, final, inside[s.node]) })
 	}
 	wg.Wait()
 	return cleanFindings(diagnosis.Diagnose(e), c.clean)
@@ -78,6 +72,27 @@ func machineArch(machine string) string {
 		return "386"
 	}
 	return machine
+}
+
+// toLookInto picks the nodes into whose containers it is worth looking: those that
+// run, are not too young, and do not answer. Of many, others each time.
+func (c *Cluster) toLookInto(suspects []suspect, final bool) map[string]bool {
+	inside := map[string]bool{}
+	for _, i := range rand.Perm(len(suspects)) {
+		s := suspects[i]
+		conn, answers := c.links.get(s.node)
+		answers = answers && conn.inc == s.inc
+		if len(inside) < lookMost && s.state.Running() && s.state != Ready && !s.paused && !answers && !c.young(s, final) {
+			inside[s.node] = true
+		}
+	}
+	return inside
+}
+
+// young tells whether a node has begun its boot so lately that what it lacks may be
+// on its way.
+func (c *Cluster) young(s suspect, final bool) bool {
+	return !final && s.state == Starting && time.Since(s.since) < askAfter
 }
 
 // evidenceOf is what a spec says.
@@ -104,13 +119,16 @@ func nodeEvidence(s Spec, i int) diagnosis.Node {
 	return n
 }
 
-// testify collects what is known of one node. young says that what it lacks may be
-// on its way, look whether to look inside it, too.
-func (c *Cluster) testify(ctx context.Context, s suspect, young, look bool) diagnosis.Node {
+// testify collects what is known of one node; look is whether inside it, too.
+// Secrets are taken out first: what is cut later might not be known as one.
+func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diagnosis.Node {
+	young := c.young(s, final)
 	at := c.site.slots[s.node]
 	n := nodeEvidence(c.site.spec, at.index)
 	n.IP, n.Ready, n.Running, n.Paused = at.ip.String(), s.state == Ready && len(s.missing) == 0, s.state.Running(), s.paused
-	n.Reason, n.Dump, n.Peers, n.Missing = s.reason, s.dump, s.peers, s.missing
+	n.Reason, n.Dump, n.DumpPath, n.Peers, n.Missing = c.clean(s.reason), c.cleanDump(s.dump), DumpPath(c.spec, s.node), s.peers, s.missing
+	n.WasReady = s.wasReady
+	n.Late = final || n.WasReady || time.Since(s.since) > c.spec.ReadyTimeout
 	if s.exit != nil {
 		n.Exit = &diagnosis.Exit{Class: string(s.exit.Class), Code: s.exit.Code}
 		if s.exit.Class == ExitStartError || s.exit.Class == ExitRemoved {
@@ -118,11 +136,13 @@ func (c *Cluster) testify(ctx context.Context, s suspect, young, look bool) diag
 		}
 	}
 	if s.startErr != nil && !n.Running {
-		n.StartError, n.Kind, n.Hint = s.startErr.Error(), kindOf(s.startErr), hintOf(s.startErr)
+		n.StartError, n.Kind, n.Hint = c.clean(s.startErr.Error()), kindOf(s.startErr), c.clean(hintOf(s.startErr))
 	}
-	for _, l := range c.outputs[s.node].out.Tail(diagnoseLines) {
-		if l.Run == s.inc && l.Stream != StreamSystem {
-			n.Lines = append(n.Lines, diagnosis.Line{Stream: string(l.Stream), Text: l.Text})
+	if from, any := linesFrom(s, young); any {
+		for _, l := range c.outputs[s.node].out.Tail(diagnoseLines) {
+			if l.Run == s.inc && l.Stream != StreamSystem && !l.Time.Before(from) {
+				n.Lines = append(n.Lines, diagnosis.Line{Stream: string(l.Stream), Text: c.clean(l.Text)})
+			}
 		}
 	}
 	if !n.Running || s.paused {
@@ -148,6 +168,40 @@ func (c *Cluster) testify(ctx context.Context, s suspect, young, look bool) diag
 		n.Live = c.lookInside(ctx, s.id)
 	}
 	return n
+}
+
+// linesFrom is from when on a node's lines may tell what is wrong with it: all of a
+// run that ended badly or was never Ready, and of one that was, those since shortly
+// before it was no more. Nothing that a node says tells why somebody stopped it, or
+// why it has only just begun.
+func linesFrom(s suspect, young bool) (from time.Time, any bool) {
+	switch s.state {
+	case BackingOff, Failed, Completed:
+		return time.Time{}, true
+	case Starting:
+		return time.Time{}, !young
+	case Degraded:
+		return s.unwell.Add(-unwellSlack), true
+	case Pending, Creating, Ready, Stopping, Stopped:
+	}
+	return time.Time{}, false
+}
+
+// unwellSlack is how much earlier than its state a node may have said why, by a
+// clock that may be the engine's.
+const unwellSlack = 10 * time.Second
+
+// cleanDump keeps secrets out of what a dump told.
+func (c *Cluster) cleanDump(d *diagnosis.Dump) *diagnosis.Dump {
+	if d == nil {
+		return nil
+	}
+	clean := *d
+	clean.Slogan, clean.Top = c.clean(d.Slogan), slices.Clone(d.Top)
+	for i := range clean.Top {
+		clean.Top[i].Name = c.clean(clean.Top[i].Name)
+	}
+	return &clean
 }
 
 // liveOf is what a sample tells of a VM that answers.
@@ -190,75 +244,6 @@ func (c *Cluster) lookInside(ctx context.Context, id string) *diagnosis.Live {
 		live.Looked = result.ExitCode == 0 || result.Stdout != ""
 	}
 	return live
-}
-
-// kindOf names an error for package diagnosis, by its type and not by its words.
-func kindOf(err error) diagnosis.Kind {
-	var taken *network.PortTakenError
-	var full *network.PoolExhaustedError
-	switch {
-	case errors.Is(err, ErrEngineUnreachable):
-		return diagnosis.KindEngineUnreachable
-	case errors.Is(err, ErrEnginePermission):
-		return diagnosis.KindEnginePermission
-	case errors.Is(err, ErrEngineTooOld):
-		return diagnosis.KindEngineTooOld
-	case errors.Is(err, images.ErrNoRegistry):
-		return diagnosis.KindNoRegistry
-	case errors.Is(err, images.ErrNotFound):
-		return diagnosis.KindNoImage
-	case errors.As(err, &taken), errors.Is(err, ErrPortTaken):
-		return diagnosis.KindPortTaken
-	case errors.As(err, &full), errors.Is(err, ErrAddressPool):
-		return diagnosis.KindAddressPool
-	case errors.Is(err, ErrSubnetOverlap):
-		return diagnosis.KindSubnetOverlap
-	case errors.Is(err, ErrNameTaken):
-		return diagnosis.KindNameTaken
-	case errors.Is(err, ErrUlimit):
-		return diagnosis.KindUlimit
-	case errors.Is(err, ErrCannotStart):
-		return diagnosis.KindCannotStart
-	}
-	return ""
-}
-
-// DiagnosedError is an error with what it means. Its words are those of Err.
-type DiagnosedError struct {
-	Err      error
-	Findings []diagnosis.Finding
-}
-
-func (e *DiagnosedError) Error() string { return e.Err.Error() }
-func (e *DiagnosedError) Unwrap() error { return e.Err }
-
-// Hint is what to do about the roots.
-func (e *DiagnosedError) Hint() string { return hintOfRoots(e.Findings) }
-
-func hintOfRoots(found []diagnosis.Finding) string {
-	var hints []string
-	for _, f := range diagnosis.Roots(found) {
-		hints = append(hints, f.Hint())
-	}
-	return strings.Join(hints, "\n")
-}
-
-// Diagnose says what an error means that ended an `up` of this spec, or a look at
-// the engine, before there was a node: the result is a [DiagnosedError]. An error
-// that says what to do by itself, and of which no more is known, stays as it is.
-func Diagnose(err error, s Spec) error {
-	var already *DiagnosedError
-	var cluster *ClusterError
-	if err == nil || errors.As(err, &already) || errors.As(err, &cluster) || errors.Is(err, ErrInvalidSpec) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	e := evidenceOf(s)
-	e.Error, e.Kind, e.Hint, e.Absent = err.Error(), kindOf(err), hintOf(err), true
-	found := diagnosis.Diagnose(e)
-	if len(found) == 0 || found[0].Code == "unknown" && e.Hint != "" {
-		return err
-	}
-	return &DiagnosedError{Err: err, Findings: cleanFindings(found, redactor(s).Replace)}
 }
 
 // cleanFindings keeps secrets out of them: they quote what nodes and engines said.

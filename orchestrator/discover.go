@@ -151,7 +151,7 @@ func unsupervised(s Spec, c Container) NodeStatus {
 	}
 	switch {
 	case c.State.Paused:
-		st.State, st.Reason = Degraded, "paused"
+		st.State, st.Reason = Degraded, reasonPaused
 	case c.State.Running:
 		st.State, st.Reason = Starting, "runs; nobody supervises it"
 	case c.State.Status == "created":

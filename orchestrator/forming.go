@@ -129,7 +129,8 @@ func (s *supervisor) failed() *ClusterError {
 
 // understood is failed, once it is known what is wrong.
 func (s *supervisor) understood() *ClusterError {
-	if at := s.askAt(); s.why.running || !at.IsZero() && !s.now.Before(at) {
+	due := !s.why.at.IsZero() && !s.now.Before(s.why.at) // also while other ends are looked at
+	if !s.closing() && (s.why.running || due) {
 		return nil
 	}
 	return s.failed()

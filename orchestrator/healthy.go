@@ -32,7 +32,8 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 	for i, n := range nodes {
 		group.Go(func() {
 			conn, ok := c.links.get(n.Name)
-			if !ok || !n.State.Running() { // the link of one that was just stopped may still be there
+			paused := n.State == Degraded && n.Reason == reasonPaused
+			if !ok || !n.State.Running() || paused { // the link of one that was just stopped may still be there
 				seen[i] = unanswered(c.spec.Name, n)
 				return
 			}
@@ -196,7 +197,7 @@ func unanswered(cluster string, n NodeStatus) health.Seen {
 		switch seen.Reason {
 		case "":
 			seen.Reason = "the distribution connection to it is gone"
-		case "paused":
+		case reasonPaused:
 			seen.Reason, seen.Hint = "its container is paused", "docker unpause "+n.Container
 		}
 	}

@@ -34,6 +34,9 @@ type member struct {
 	endedAt   time.Time // the engine's time of the last run's end; zero if there was none
 
 	found    []diagnosis.Finding // what is wrong with it
+	told     []diagnosis.Code    // that were told of this run, since it was last well
+	wasReady bool                // this run was, once
+	unwell   time.Time           // it was Ready until then
 	dump     *diagnosis.Dump     // that the last run left
 	startErr error               // why the container could not be made or started
 	trouble  map[string]string   // why it did not reach peers
@@ -93,7 +96,7 @@ func (m *member) newRun() {
 	m.pid = 0
 	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo, m.withEngine, m.stopAsked = false, false, false, false, false, false, false, false, false, false
 	m.peers, m.signals, m.ending = nil, nil, nil
-	m.found, m.dump, m.startErr, m.trouble = nil, nil, nil, nil
+	m.found, m.told, m.dump, m.startErr, m.trouble, m.unwell, m.wasReady = nil, nil, nil, nil, nil, time.Time{}, false
 	m.connectAt, m.connectDelay = time.Time{}, 0
 	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}
 	m.reason, m.hint = "", ""

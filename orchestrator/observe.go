@@ -20,7 +20,7 @@ func (s *supervisor) engineEvent(e ContainerEvent, restarted bool) {
 	case "die":
 		if inRun {
 			s.died(m, Exit{Code: e.ExitCode, At: e.Time}, true)
-			if m.sawStop() {
+			if unseen := restarted && e.ExitCode == exitUnseen; m.sawStop() && !unseen {
 				s.stoppedOutside(m)
 			}
 		}
@@ -29,6 +29,9 @@ func (s *supervisor) engineEvent(e ContainerEvent, restarted bool) {
 			m.signals = append(m.signals, e.Signal)
 		}
 	case "stop":
+		if restarted && m.ending != nil && m.ending.exit.Code == exitUnseen {
+			return
+		}
 		m.withEngine = m.withEngine || restarted && m.want && (inRun || m.ending != nil)
 		if m.ending != nil {
 			s.stoppedOutside(m)
@@ -91,12 +94,21 @@ func (s *supervisor) startedOutside(m *member, id string, at time.Time) {
 	s.running(m)
 }
 
+// exitUnseen is what an engine tells of an end that it did not see. At its start it
+// stops what it believes to run; what ended so was dead by then (20.10, seen).
+const exitUnseen = 255
+
+// lateRemoval is how long after a death its container's removal is still its cause.
+const lateRemoval = 5 * time.Second
+
 // gone says that somebody removed the container.
 func (s *supervisor) gone(m *member) {
 	m.id = ""
 	m.ending = nil
 	e := Exit{Class: ExitRemoved, At: s.now}
-	if m.state.Running() || m.state == BackingOff {
+	// `docker rm -f` kills first, and a busy engine may tell the removal late.
+	late := m.state == Failed && m.lastExit != nil && m.lastExit.Class == ExitKilled && s.now.Sub(m.stoppedAt) < lateRemoval
+	if m.state.Running() || m.state == BackingOff || late {
 		s.downNow(m, e)
 		return
 	}

@@ -228,6 +228,9 @@ func (s *supervisor) evaluate() {
 	}
 }
 
+// reasonPaused is the reason of a node whose container is paused.
+const reasonPaused = "paused"
+
 // doubtReady degrades a Ready node that fails a proof for longer than a moment.
 func (s *supervisor) doubtReady(m *member) {
 	missing := s.missing(m)
@@ -237,7 +240,7 @@ func (s *supervisor) doubtReady(m *member) {
 	}
 	switch {
 	case m.paused:
-		s.setState(m, Degraded, "paused", fmt.Sprintf("docker unpause %s", s.spec.names().Container(m.name)))
+		s.setState(m, Degraded, reasonPaused, fmt.Sprintf("docker unpause %s", s.spec.names().Container(m.name)))
 	case m.doubtUntil.IsZero():
 		m.doubtUntil = s.now.Add(doubt)
 	case !s.now.Before(m.doubtUntil):
@@ -252,7 +255,7 @@ func (s *supervisor) doubtReady(m *member) {
 
 func (s *supervisor) whyMissing(m *member) string {
 	if m.paused {
-		return "paused"
+		return reasonPaused
 	}
 	missing := s.missing(m)
 	if len(missing) == 0 {

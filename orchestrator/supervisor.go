@@ -40,7 +40,8 @@ type supervisor struct {
 	deadline   time.Time // of forming; zero when there is none
 	listAt     time.Time
 	sweep      sweepState
-	why        sweepState // the question what is wrong
+	why        sweepState    // the question what is wrong
+	askDelay   time.Duration // until it is asked once more
 
 	down     bool  // everything is being stopped and removed
 	force    bool  // without grace

@@ -665,7 +665,7 @@ func TestSupervisorInvariants(t *testing.T) {
 			case 13:
 				msg = msgPeers{r, erldist.NodeEvent{Node: "app@n1.demo.test", Up: rapid.Bool().Draw(t, "up"), Initial: rapid.Bool().Draw(t, "initial")}}
 			case 14:
-				msg = msgDiagnosed{map[string]report{m.name: r}, []diagnosis.Finding{{Code: "killed", Node: m.name, Problem: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "problem")}}}
+				msg = msgDiagnosed{map[string]asked{m.name: {r, m.state}}, []diagnosis.Finding{{Code: "killed", Node: m.name, Problem: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "problem")}}}
 				asking = false
 			case 11:
 				kind := rapid.SampledFrom([]commandKind{cmdStart, cmdStop, cmdRestart, cmdKill}).Draw(t, "command")
@@ -803,4 +803,41 @@ func TestAStopOfOursIsNotUndoneWithTheEngine(t *testing.T) {
 	s.send(msgUnsubscribed{}, msgSubscribed{})
 	s.expect()
 	s.state("n1", Stopped)
+}
+
+// `docker rm -f` is a kill and then a removal, which a busy engine tells late: it is
+// no failure all the same.
+func TestARemovalThatIsToldLate(t *testing.T) {
+	s := up(t, 1, func(s *Spec) { s.Restart.Mode = RestartNo })
+	s.signal("n1", "9")
+	s.die("n1", 137)
+	s.autopsy("n1", "")
+	s.after(holdExit)
+	s.state("n1", Failed)
+	s.after(time.Second)
+	s.event("n1", "destroy")
+	s.state("n1", Stopped)
+	if e := s.sup.byName["n1"].lastExit; e.Class != ExitRemoved {
+		t.Errorf("%+v", e)
+	}
+}
+
+// An engine that comes back stops what it believes to run, also what has died since,
+// and tells 255 of it: that was no stop, in whichever order it is told.
+func TestADeathThatTheEngineDidNotSeeIsNoStop(t *testing.T) {
+	for _, order := range [][]string{{"kill", "die", "stop"}, {"kill", "stop", "die"}} {
+		s := up(t, 1, nil)
+		s.send(msgUnsubscribed{})
+		for _, action := range order {
+			s.send(msgEvent{event: ContainerEvent{
+				ID: "id-n1", Action: action, Time: s.now, Labels: map[string]string{LabelNode: "n1"}, ExitCode: 255, Signal: "15",
+			}, restarted: true})
+		}
+		s.autopsy("n1", "")
+		s.send(msgSubscribed{})
+		s.after(holdExit)
+		if m := s.sup.byName["n1"]; m.lastExit == nil || m.lastExit.Class != ExitKilled || m.hist.total != 1 {
+			t.Errorf("%v: %+v, %d restarts", order, m.lastExit, m.hist.total)
+		}
+	}
 }

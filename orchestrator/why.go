@@ -14,9 +14,12 @@ import (
 const (
 	// askAfter is how long a node may start before it is asked why it does not
 	// get on: until then what it lacks is on its way. askAgain is how long after the
-	// answer it is asked once more.
-	askAfter = 10 * time.Second
-	askAgain = 10 * time.Second
+	// answer it is asked once more, and twice that after the next one, up to
+	// askSeldom: each question may look into containers, which the engine tells
+	// everybody as events.
+	askAfter  = 10 * time.Second
+	askAgain  = 10 * time.Second
+	askSeldom = 5 * time.Minute
 )
 
 type (
@@ -24,13 +27,20 @@ type (
 	actDiagnose struct{ suspects []suspect }
 	// msgDiagnosed ends actDiagnose.
 	msgDiagnosed struct {
-		runs  map[string]report // that were asked about
+		asked map[string]asked
 		found []diagnosis.Finding
 	}
 )
 
 func (actDiagnose) isAction()   {}
 func (msgDiagnosed) isMessage() {}
+
+// asked is what a node was when it was asked about: what is said of another run, or
+// of another state, is stale.
+type asked struct {
+	report
+	state State
+}
 
 // suspect is a node as the supervisor knows it, for who looks what is wrong.
 type suspect struct {
@@ -40,6 +50,8 @@ type suspect struct {
 	reason   string
 	paused   bool
 	since    time.Time // its run began
+	wasReady bool
+	unwell   time.Time // it was Ready until then
 	exit     *Exit
 	dump     *diagnosis.Dump
 	startErr error
@@ -76,7 +88,7 @@ func (s *supervisor) suspects() []suspect {
 	suspects := make([]suspect, len(s.nodes))
 	for i, m := range s.nodes {
 		suspects[i] = suspect{
-			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused, since: m.startedAt,
+			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused, since: m.startedAt, wasReady: m.wasReady, unwell: m.unwell,
 			exit: m.lastExit, dump: m.dump, startErr: m.startErr, peers: sortedKeys(m.peers), missing: map[string]string{},
 		}
 		if m.state.Running() {
@@ -94,24 +106,21 @@ func (s *supervisor) suspects() []suspect {
 func (s *supervisor) diagnosed(msg msgDiagnosed) {
 	s.why.running = false
 	for _, m := range s.nodes {
-		if msg.runs[m.name] != m.report() || m.state == Ready && s.ready() {
+		if msg.asked[m.name] != (asked{m.report(), m.state}) || m.state == Ready {
 			continue
 		}
-		own := diagnosis.For(msg.found, m.name)
-		for _, f := range diagnosis.Roots(own) {
-			if f.Node == m.name && !knows(m.found, f) {
+		m.found = diagnosis.For(msg.found, m.name)
+		for _, f := range diagnosis.Roots(m.found) {
+			if f.Node == m.name && !slices.Contains(m.told, f.Code) { // its words may change with every look
+				m.told = append(m.told, f.Code)
 				s.do(actEmit{Event{Node: m.name, Kind: EventFinding, Text: findingText(f), Finding: &f}})
 			}
 		}
-		m.found = own
 	}
 	if slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == Starting || m.state == Degraded }) {
-		s.askWhy(s.now.Add(askAgain))
+		s.askDelay = min(max(2*s.askDelay, askAgain), askSeldom)
+		s.askWhy(s.now.Add(s.askDelay))
 	}
-}
-
-func knows(found []diagnosis.Finding, f diagnosis.Finding) bool {
-	return slices.ContainsFunc(found, func(known diagnosis.Finding) bool { return known.Code == f.Code && known.Problem == f.Problem })
 }
 
 // findingText is a finding in a line: what is wrong, and what to type first.
@@ -127,18 +136,25 @@ func findingText(f diagnosis.Finding) string {
 
 // suspected asks because of a state that a node has from now on.
 func (s *supervisor) suspected(m *member, state State) {
+	s.askDelay = 0
 	switch state {
-	case Degraded, Failed, Completed, BackingOff:
+	case Degraded:
+		m.unwell = s.now
+		s.askWhy(s.now)
+	case Failed, Completed, BackingOff:
 		s.askWhy(s.now)
 	case Starting:
 		s.askWhy(s.now.Add(askAfter))
 	case Ready:
-		m.found = nil
+		m.found, m.told, m.unwell, m.wasReady = nil, nil, time.Time{}, true
+	case Stopping:
+		m.found = nil // somebody wants it down: that is no failure
 	case Stopped:
+		m.found = nil
 		if m.lastExit != nil && m.lastExit.Class == ExitStopped && m.lastExit.Code != 0 && !s.force {
 			s.askWhy(s.now) // it did not stop by itself
 		}
-	case Pending, Creating, Stopping:
+	case Pending, Creating:
 	}
 }
 

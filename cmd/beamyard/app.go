@@ -24,21 +24,24 @@ type app struct {
 	json   bool
 	second <-chan struct{} // closed by the second Ctrl-C
 	now    func() time.Time
+
+	engineTime time.Duration // bounds one question to the engine; see engineTime
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer, second <-chan struct{}) *app {
-	return &app{in: stdin, out: newOutput(stdout), err: newOutput(stderr), second: second, now: time.Now}
+	return &app{in: stdin, out: newOutput(stdout), err: newOutput(stderr), second: second, now: time.Now, engineTime: engineTime}
 }
 
 // engine opens the container engine. Whether it answers is seen by the first
 // call: [orchestrator.Engine].Info, made here, has the errors that tell an
 // unreachable engine from a forbidden one.
+// One that accepts and then says nothing is unreachable, too.
 func (a *app) engine(ctx context.Context) (*docker.Engine, error) {
 	eng, err := docker.New(docker.Options{})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := eng.Info(ctx); err != nil {
+	if err := a.answers(ctx, eng); err != nil {
 		eng.Close()
 		return nil, err
 	}

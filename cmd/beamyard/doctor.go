@@ -21,7 +21,8 @@ before a cluster starts, ? cannot be told; below it what to type.
 
 It starts a helper container for a moment, made of this program, to see what
 nodes would see, and leaves nothing but that container's image. It changes nothing.
-Warnings do not fail: the exit code is 5 only where nothing can run at all.`
+Warnings do not fail: the exit code is 5 only where nothing can run at all, for
+there is no engine or it starts no container.`
 }
 
 // Run examines this machine and its engine.

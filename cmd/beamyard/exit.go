@@ -96,14 +96,14 @@ func (a *app) fail(ctx context.Context, err error) int {
 	return exitCode(err)
 }
 
-// understood is an error with what it means, where more is known than its words.
+// understood is an error of the engine with what it means. What ends an `up` has
+// been explained by then, with what it was about.
 func understood(err error) error {
-	explained := orchestrator.Diagnose(err, orchestrator.Spec{})
-	var diagnosed *orchestrator.DiagnosedError
-	if errors.As(explained, &diagnosed) && diagnosed.Findings[0].Code == "unknown" {
-		return err
+	switch {
+	case errors.Is(err, orchestrator.ErrEngineUnreachable), errors.Is(err, orchestrator.ErrEnginePermission), errors.Is(err, orchestrator.ErrEngineTooOld):
+		return orchestrator.Diagnose(err, orchestrator.Spec{})
 	}
-	return explained
+	return err
 }
 
 // failure is an error in JSON.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 )
@@ -19,8 +18,8 @@ type exportCmd struct {
 func (exportCmd) Help() string {
 	return `One folder: README.txt says what is in it. timeline.txt is the place to begin: all
 that happened, in the order of time, with what nodes printed around it. The
-cookie and secret variables are masked, in crash dumps too. It works with and
-without a supervisor; the path is all that is printed on stdout.
+cookie and secret variables are masked, in crash dumps too. It works without a
+supervisor, and without an engine. The path is all that is printed on stdout.
 
 With BEAMYARD_EXPORT_DIR set, every up that fails leaves the same there, in a
 folder of its own, before anything is removed.
@@ -32,20 +31,24 @@ Examples:
 
 // Run writes the evidence of a cluster.
 func (c *exportCmd) Run(ctx context.Context, a *app) error {
-	eng, err := a.engine(ctx)
+	r, err := c.reach(ctx, a, "export", nil)
 	if err != nil {
 		return err
 	}
-	defer eng.Close()
-	cluster, _, err := c.resolve(ctx, eng, "export", nil)
+	defer r.close()
+	if c.Cluster == "" && c.To == r.cluster { // other commands take a cluster there
+		return usagef(fmt.Sprintf("beamyard export -c %[1]s; or, into a folder of that name: beamyard export ./%[1]s", c.To),
+			"%s is a cluster, and export takes a folder or a file here", c.To)
+	}
+	found, err := r.find(ctx, a)
 	if err != nil {
 		return err
 	}
-	found, err := orchestrator.Find(ctx, eng, cluster)
-	if err != nil {
-		return err
+	src := evidence.Source{Spec: found.Spec}
+	if r.eng != nil { // a nil *docker.Engine would be an engine to it
+		src.Engine = r.eng
 	}
-	b := collect(ctx, evidence.Source{Spec: found.Spec, Engine: eng})
+	b := collect(ctx, src)
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), b.Close())
 	}

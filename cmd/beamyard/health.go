@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
@@ -38,20 +36,16 @@ answers with a line each time.`
 
 // Run prints a report, or one after the other.
 func (c *healthCmd) Run(ctx context.Context, a *app) error {
-	eng, err := a.engine(ctx)
-	if err != nil {
-		return err
-	}
-	defer eng.Close()
 	where := target{Cluster: cmp.Or(c.Name, c.Cluster)}
-	cluster, _, err := where.resolve(ctx, eng, "health", nil)
+	r, err := where.reach(ctx, a, "health", nil)
 	if err != nil {
 		return err
 	}
+	defer r.close()
 	if c.Watch {
-		return c.watch(ctx, a, eng, cluster)
+		return c.watch(ctx, a, r)
 	}
-	report, err := reportOf(ctx, eng, cluster)
+	report, err := r.health(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -61,35 +55,18 @@ func (c *healthCmd) Run(ctx context.Context, a *app) error {
 		_, err = fmt.Fprint(a.out, healthText(report, c.Verbose, a.out.color))
 	}
 	if err == nil && !report.Passed {
-		err = fmt.Errorf("%s is %w: %s failed", cluster, errUnhealthy, plural(report.Summary.Failed, "check"))
+		err = fmt.Errorf("%s is %w: %s failed", r.cluster, errUnhealthy, plural(report.Summary.Failed, "check"))
 	}
 	return err
 }
 
-// reportOf asks the supervisor, and the nodes themselves where there is none.
-func reportOf(ctx context.Context, eng orchestrator.Engine, cluster string) (health.Report, error) {
-	client, err := control.Dial(ctx, cluster)
-	if errors.Is(err, control.ErrNoSupervisor) {
-		return orchestrator.Health(ctx, eng, cluster)
-	}
-	if err != nil {
-		return health.Report{}, err
-	}
-	defer client.Close()
-	report, err := client.Health(ctx)
-	if errors.Is(err, control.ErrNoSupervisor) { // it died meanwhile
-		return orchestrator.Health(ctx, eng, cluster)
-	}
-	return report, err
-}
-
 // watch repeats the report until ctx ends.
-func (c *healthCmd) watch(ctx context.Context, a *app, eng orchestrator.Engine, cluster string) error {
+func (c *healthCmd) watch(ctx context.Context, a *app, r *reached) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	drawn, shown := 0, ""
 	for {
-		report, err := reportOf(ctx, eng, cluster)
+		report, err := r.health(ctx, a)
 		if err != nil {
 			return err
 		}

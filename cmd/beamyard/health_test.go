@@ -35,8 +35,8 @@ func TestHealthText(t *testing.T) {
 ✗ formation     0 of 1 pair connected
 ✓ code          modules 1, nodes 2
 ✓ operations    2 of 2 checks passed
-✓ performance   load up to 3 % (limit 95 %), waiting for each scheduler up to 0 (limit 10)
-? resources     memory up to 61.0 MiB (limit 90.0 MiB), processes up to 80 (limit 900)
+✓ performance   load up to 3 %, waiting for each scheduler up to 0
+? resources     memory up to 61.0 MiB (limit 90.0 MiB), processes up to 80
 
 ✗ db mesh: db does not see web: what it spreads over the cluster does not get there
   → ask it to connect: beamyard rpc shop/db 'Node.connect(:"app@web")'
@@ -52,7 +52,7 @@ pair-missing: db cannot resolve web
 		t.Error(diff)
 	}
 	verbose := healthText(report(), true, noColor)
-	for _, line := range []string{"✓ web run queue\n    waiting for each scheduler 0 (limit 10)\n", "? db files\n", "✓ db scheduler load\n    load 3 % (limit 95 %)\n"} {
+	for _, line := range []string{"✓ web run queue: waiting for each scheduler 0 (limit 10)\n", "? db files\n", "✓ db scheduler load: load 3 % (limit 95 %)\n"} {
 		if !strings.Contains(verbose, line) {
 			t.Errorf("no %q in\n%s", line, verbose)
 		}
@@ -60,6 +60,14 @@ pair-missing: db cannot resolve web
 	colored := healthText(report(), true, func(code string) string { return "\x1b[" + code + "m" })
 	if plainText(colored) != verbose {
 		t.Errorf("colours change the text:\n%s", colored)
+	}
+}
+
+// One node forms no pair.
+func TestHealthTextOfOneNode(t *testing.T) {
+	r := health.Judge(health.Observation{Nodes: []health.Seen{{Name: "n1", Node: "app@n1", Sample: &health.Sample{}}}}, health.Expectations{Cluster: "shop"}, health.Thresholds{})
+	if text := healthText(r, false, noColor); !strings.Contains(text, "formation     one node has nobody to meet\n") {
+		t.Error(text)
 	}
 }
 

@@ -40,13 +40,15 @@ func healthText(r health.Report, verbose bool, color func(string) string) string
 // writeCheck spells a check out: what it means, and what to do.
 func writeCheck(b *strings.Builder, c health.Check, verbose bool, color func(string) string) {
 	fmt.Fprintf(b, "%s %s", mark(c.State, color), checkName(c))
+	between := ": "
 	if c.Means != "" {
-		fmt.Fprintf(b, ": %s", c.Means)
+		fmt.Fprintf(b, "%s%s", between, c.Means)
+		between = "; "
+	}
+	if verbose && len(c.Figures) > 0 {
+		fmt.Fprintf(b, "%s%s", between, figures(c.Figures))
 	}
 	b.WriteByte('\n')
-	if verbose && len(c.Figures) > 0 {
-		fmt.Fprintf(b, "    %s\n", figures(c.Figures))
-	}
 	if c.State != health.Passed && c.Suggestion != "" {
 		fmt.Fprintf(b, "  → %s\n", c.Suggestion)
 	}
@@ -96,6 +98,9 @@ func groupFigures(r health.Report, g health.Group) string {
 		return fmt.Sprintf("%d of %s %s%s", passed, plural(len(checks), "node"), answers(len(checks)), most(checks, "round trip"))
 	case health.Formation:
 		seen, all := pairs(r.Matrix)
+		if all == 0 {
+			return "one node has nobody to meet"
+		}
 		return fmt.Sprintf("%d of %s connected", seen, plural(all, "pair"))
 	case health.Code:
 		return codeFigures(checks)
@@ -116,7 +121,8 @@ func answers(nodes int) string {
 	return "answer"
 }
 
-// most is the largest of a figure over all nodes: ", memory up to 61.0 MiB".
+// most is the largest of a figure over all nodes: ", memory up to 61.0 MiB". Its
+// limit is told where it comes near, so that a line fits into a terminal.
 func most(checks []health.Check, name string) string {
 	var top *health.Figure
 	for _, c := range checks {
@@ -128,6 +134,9 @@ func most(checks []health.Check, name string) string {
 	}
 	if top == nil {
 		return ""
+	}
+	if top.Value < top.Limit/2 {
+		return ", " + name + " up to " + value(top.Value, top.Unit)
 	}
 	return ", " + name + " up to " + figure(*top)
 }
@@ -159,7 +168,8 @@ func codeFigures(checks []health.Check) string {
 func figures(all []health.Figure) string {
 	texts := make([]string, len(all))
 	for i, f := range all {
-		texts[i] = f.Name + " " + figure(f)
+		name := strings.TrimPrefix(f.Name, "memory of ") // its kinds follow the whole
+		texts[i] = name + " " + figure(f)
 	}
 	return strings.Join(texts, ", ")
 }

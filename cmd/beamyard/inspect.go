@@ -32,23 +32,20 @@ type nodeDetails struct {
 
 // Run shows one node.
 func (c *inspectCmd) Run(ctx context.Context, a *app) error {
-	eng, err := a.engine(ctx)
+	r, err := c.reach(ctx, a, "inspect", []string{c.Node})
 	if err != nil {
 		return err
 	}
-	defer eng.Close()
-	cluster, nodes, err := c.resolve(ctx, eng, "inspect", []string{c.Node})
+	defer r.close()
+	cluster := r.cluster
+	found, err := r.find(ctx, a)
 	if err != nil {
 		return err
 	}
-	found, err := orchestrator.Find(ctx, eng, cluster)
-	if err != nil {
-		return err
-	}
-	st := statusOf(ctx, found.Status)
-	node, ok := st.Node(nodes[0])
+	st := found.Status
+	node, ok := st.Node(r.nodes[0])
 	if !ok {
-		return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrNoNode, nodes[0]), "cluster %s has %s", cluster, nodeNames(st.Nodes))
+		return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrNoNode, r.nodes[0]), "cluster %s has %s", cluster, nodeNames(st.Nodes))
 	}
 	d := nodeDetails{
 		Cluster: cluster, Supervised: st.Supervised, NodeStatus: node,
@@ -120,7 +117,9 @@ func (d nodeDetails) rows(a *app) [][]cell {
 		add("started", d.StartedAt.Local().Format("2006-01-02 15:04:05"))
 	}
 	add("uptime", uptime(d.NodeStatus, a.now()))
-	add("runs", fmt.Sprintf("%d, %s after crashes", d.Incarnation, plural(d.RestartCount, "restart")))
+	if d.Supervised { // else nobody counts
+		add("runs", fmt.Sprintf("%d, %s after crashes", d.Incarnation, plural(d.RestartCount, "restart")))
+	}
 	if d.LastExit != nil {
 		add("last exit", d.LastExit.String())
 		add("exit reason", d.LastExit.Reason)

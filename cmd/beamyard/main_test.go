@@ -165,19 +165,19 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	},
 	// kill-supervisor: as a crash of the background process, or the OOM killer.
 	"kill-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
-		socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "beamyard", ts.Getenv("C")+".sock")
-		client := http.Client{Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, "unix", socket)
-			},
-		}}
-		resp, err := client.Get("http://cluster/supervisor")
+		ts.Check(syscall.Kill(supervisorOf(ts), syscall.SIGKILL))
+	},
+	// pause-supervisor: it keeps its socket, and answers nothing until continue-supervisor.
+	"pause-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
+		pid := supervisorOf(ts)
+		ts.Setenv("PAUSED", strconv.Itoa(pid))
+		ts.Defer(func() { _ = syscall.Kill(pid, syscall.SIGCONT) }) // it may have ended
+		ts.Check(syscall.Kill(pid, syscall.SIGSTOP))
+	},
+	"continue-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
+		pid, err := strconv.Atoi(ts.Getenv("PAUSED"))
 		ts.Check(err)
-		defer resp.Body.Close()
-		var s control.Supervisor
-		ts.Check(json.NewDecoder(resp.Body).Decode(&s))
-		ts.Check(syscall.Kill(s.PID, syscall.SIGKILL))
+		ts.Check(syscall.Kill(pid, syscall.SIGCONT))
 	},
 	// no-probe: the engine has no helper container of a doctor that has ended.
 	"no-probe": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -252,6 +252,23 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("%s has control codes: %q", args[0], text)
 		}
 	},
+}
+
+// supervisorOf $C is the process that answers on its socket.
+func supervisorOf(ts *testscript.TestScript) int {
+	socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "beamyard", ts.Getenv("C")+".sock")
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	resp, err := client.Get("http://cluster/supervisor")
+	ts.Check(err)
+	defer resp.Body.Close()
+	var s control.Supervisor
+	ts.Check(json.NewDecoder(resp.Body).Decode(&s))
+	return s.PID
 }
 
 func exitOf(ts *testscript.TestScript, args []string) int {

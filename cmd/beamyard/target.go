@@ -19,6 +19,20 @@ type target struct {
 // resolve finds the cluster that the flag, the nodes ("demo/n1") or, where
 // there is only one, the engine name. It returns the nodes' short names.
 func (t target) resolve(ctx context.Context, eng orchestrator.Engine, command string, nodes []string) (cluster string, short []string, err error) {
+	cluster, short, err = t.named(nodes)
+	if err != nil || cluster != "" {
+		return cluster, short, err
+	}
+	all, err := orchestrator.List(ctx, eng)
+	if err != nil {
+		return "", nil, err
+	}
+	cluster, err = theOnly(clusterNames(all), command, nodes)
+	return cluster, short, err
+}
+
+// named is the cluster that the flag or the nodes name, "" where none do.
+func (t target) named(nodes []string) (cluster string, short []string, err error) {
 	cluster = t.Cluster
 	from := ""
 	for _, n := range nodes {
@@ -34,21 +48,18 @@ func (t target) resolve(ctx context.Context, eng orchestrator.Engine, command st
 		}
 		short = append(short, name)
 	}
-	if cluster != "" {
-		return cluster, short, nil
-	}
-	all, err := orchestrator.List(ctx, eng)
-	if err != nil {
-		return "", nil, err
-	}
-	switch len(all) {
+	return cluster, short, nil
+}
+
+// theOnly cluster is meant where none is named.
+func theOnly(names []string, command string, nodes []string) (string, error) {
+	switch len(names) {
 	case 0:
-		return "", nil, orchestrator.WithHint(fmt.Errorf("%w: nothing is up", orchestrator.ErrNoCluster), "beamyard up")
+		return "", orchestrator.WithHint(fmt.Errorf("%w: nothing is up", orchestrator.ErrNoCluster), "beamyard up")
 	case 1:
-		return all[0].Cluster, short, nil
+		return names[0], nil
 	}
-	names := clusterNames(all)
-	return "", nil, usagef(fmt.Sprintf("beamyard %s -c %s", strings.Join(append([]string{command}, nodes...), " "), names[0]),
+	return "", usagef(fmt.Sprintf("beamyard %s -c %s", strings.Join(append([]string{command}, nodes...), " "), names[0]),
 		"there are %d clusters: %s", len(names), strings.Join(names, ", "))
 }
 

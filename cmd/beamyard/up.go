@@ -92,7 +92,7 @@ func (c *upCmd) bringUp(ctx context.Context, a *app, w *witness) error {
 	}
 	spec, err = orchestrator.Prepare(ctx, eng, spec, p)
 	if err != nil {
-		return err
+		return orchestrator.Diagnose(err, spec)
 	}
 	w.knows(spec)
 	u := &up{app: a, eng: eng, spec: spec, progress: p, witness: w}

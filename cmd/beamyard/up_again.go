@@ -89,7 +89,7 @@ func (u *up) notReady(ctx context.Context, client *control.Client) error {
 	for _, n := range st.Nodes {
 		if n.State != orchestrator.Ready {
 			failed.Problems = append(failed.Problems, orchestrator.NodeProblem{
-				Node: n.Name, State: n.State, Reason: n.Reason, Hint: fmt.Sprintf("beamyard logs %s/%s", st.Cluster, n.Name),
+				Node: n.Name, State: n.State, Reason: n.Reason, Hint: fmt.Sprintf("beamyard logs %s/%s", st.Cluster, n.Name), Findings: n.Findings,
 			})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
@@ -24,6 +25,7 @@ func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 	if err != nil || !orphaned {
 		return err
 	}
+	a.engineTime = 10 * time.Minute // nobody waits for it, and nobody else removes the cluster
 	eng, err := a.engine(ctx)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@
 //
 //	GET  /supervisor                                  who serves: [Supervisor]
 //	GET  /status                                      orchestrator.Status
+//	GET  /spec                                        orchestrator.Spec, with the cookie and the secrets
 //	GET  /health                                      health.Report
 //	POST /ready                                       waits until the cluster is Ready
 //	GET  /events?after=N&follow=true                  a stream of orchestrator.Event

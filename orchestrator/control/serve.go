@@ -73,6 +73,7 @@ func (s *server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /supervisor", s.supervisor)
 	mux.HandleFunc("GET /status", s.status)
+	mux.HandleFunc("GET /spec", s.spec)
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("POST /ready", s.do(func(ctx context.Context, _ nodesRequest) error { return s.c.WaitReady(ctx) }))
 	mux.HandleFunc("GET /events", s.events)

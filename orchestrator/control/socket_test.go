@@ -83,6 +83,7 @@ func TestTooLongPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_RUNTIME_DIR", dir)
+	t.Setenv("XDG_STATE_HOME", dir) // a demo that is up has its socket in the usual one
 	_, err := Listen(t.Context(), "demo")
 	var h orchestrator.Hinter
 	if !errors.As(err, &h) || !strings.Contains(err.Error(), "at most 103") || !strings.Contains(h.Hint(), "XDG_RUNTIME_DIR") {

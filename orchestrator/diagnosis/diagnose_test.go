@@ -40,6 +40,20 @@ var states = []struct {
 		e.ImageArch, e.EngineArch, n.Exit, n.Command = "arm64", "amd64", &Exit{"boot", 127}, []string{"/run"}
 		n.Lines = []Line{{"stderr", "[FATAL tini (7)] exec /run failed: No such file or directory"}}
 	}, "platform-mismatch", "processor", []Code{"command-missing"}},
+	{"no memory left", func(_ *Evidence, n *Node) { n.Memory, n.Exit = 0, &Exit{"oom", 137} }, "out-of-memory", "engine's machine", nil},
+	{"Ranch's port", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Failed to start Ranch listener X in ranch_tcp:listen([{port, 4000}]) port: 4000 for reason :eaddrinuse"}}
+	}, "port-in-use", "port 4000", nil},
+	{"a release that may not write", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Kernel pid terminated (application_controller) ({application_start_failure,shop,{error,erofs}})"}}
+	}, "read-only-file-system", "n1", []Code{"boot-failure"}},
+	{"a fetch", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "** (Mix) httpc request failed with: {:failed_connect, []}"}}
+	}, "dependency-fetch", "network", nil},
+	{"two applications that ended", func(_ *Evidence, n *Node) {
+		n.Running, n.AppDown, n.Late = true, true, true
+		n.Lines = []Line{{"stdout", "[notice] Application demo exited: shutdown"}, {"stdout", "[notice] Application demo_web exited: shutdown"}}
+	}, "app-exited", "demo on", []Code{"app-not-started"}},
 	{"its memory limit", func(_ *Evidence, n *Node) { n.Exit = &Exit{"oom", 137} }, "out-of-memory", "64 MiB", nil},
 	{"SIGKILL", func(_ *Evidence, n *Node) { n.Exit = &Exit{"killed", 137} }, "killed", "SIGKILL", nil},
 	{"a NIF's fault", func(_ *Evidence, n *Node) { n.Exit = &Exit{"crashed", 139} }, "vm-aborted", "native code", nil},
@@ -61,17 +75,17 @@ var states = []struct {
 		n.Running, n.Contact, n.Answered = true, ContactWrongName, "shop@n1.demo.test"
 	}, "wrong-name", "app@n1.demo.test", nil},
 	{"another distribution port", func(_ *Evidence, n *Node) {
-		n.Running, n.Contact, n.Live = true, ContactRefused, &Live{Looked: true, Listening: []int{4000, 41234}}
+		n.Late, n.Running, n.Contact, n.Live = true, true, ContactRefused, &Live{Looked: true, Listening: []int{4000, 41234}}
 	}, "distribution-port", "4000, 41234", nil},
 	{"no distribution", func(e *Evidence, n *Node) {
-		e.Final, n.Running, n.Contact, n.Live = true, true, ContactRefused, &Live{Looked: true}
+		n.Late, n.Running, n.Contact, n.Live = true, true, ContactRefused, &Live{Looked: true}
 	}, "not-distributed", "nothing in it listens", nil},
 	{"paused", func(_ *Evidence, n *Node) { n.Running, n.Paused, n.Contact = true, true, ContactSilent }, "node-paused", "paused", nil},
 	{"off its network", func(_ *Evidence, n *Node) {
 		off := false
 		n.Running, n.Contact, n.Live = true, ContactSilent, &Live{Attached: &off}
 	}, "network-detached", "network", nil},
-	{"an application that is not started", func(_ *Evidence, n *Node) { n.Running, n.AppDown = true, true }, "app-not-started", "demo", nil},
+	{"an application that is not started", func(_ *Evidence, n *Node) { n.Running, n.AppDown, n.Late = true, true, true }, "app-not-started", "demo", nil},
 	{"an HTTP check", func(_ *Evidence, n *Node) { n.Running, n.Reason = true, "HTTP check /health: answered 404" }, "http-check", "/health", nil},
 	{"a peer that does not resolve", func(_ *Evidence, n *Node) {
 		n.Running, n.Missing = true, map[string]string{"n2": "n1 cannot connect to n2: it does not resolve n2.demo.test ({error,nxdomain})"}
@@ -93,10 +107,94 @@ var states = []struct {
 	{"no UTF-8", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Encoding: "latin1"} }, "utf8-missing", "Latin-1", nil},
 	{"heart", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Heart: true} }, "heart", "heart", nil},
 	{"an error of a kind that nobody knows", func(e *Evidence, _ *Node) { e.Nodes, e.Error = nil, "the moon is in the way\nreally" }, "unknown", "moon", nil},
-	{"a build without room", func(e *Evidence, _ *Node) { e.Nodes, e.Error = nil, "build x: write /y: no space left on device" }, "disk-full", "disk", nil},
+	{"a build without room", func(e *Evidence, _ *Node) {
+		e.Nodes, e.Kind, e.Error = nil, KindBuild, "build x: write /y: no space left on device"
+	}, "disk-full", "disk", nil},
 	{"a build that does not compile", func(e *Evidence, _ *Node) {
-		e.Nodes, e.Error = nil, "build x: step failed\n  == Compilation error in file lib/a.ex ==\n  ** (CompileError)"
+		e.Nodes, e.Kind, e.Error = nil, KindBuild, "build x: step failed\n  == Compilation error in file lib/a.ex ==\n  ** (CompileError)"
 	}, "compile-error", "lib/a.ex", nil},
+}
+
+// What must not be found, or not lead.
+var misreadings = []struct {
+	name string
+	edit func(e *Evidence, n *Node)
+	not  Code
+}{
+	{"a script's own syntax", func(_ *Evidence, n *Node) {
+		n.Exit, n.Command, n.Lines = &Exit{"boot", 2}, []string{"sh", "-c", "if"}, []Line{{"stderr", "sh: 1: Syntax error: end of file unexpected"}}
+	}, "platform-mismatch"},
+	{"an emulated image that fails otherwise", func(e *Evidence, n *Node) {
+		e.ImageArch, e.EngineArch, n.Exit, n.Command = "amd64", "arm64", &Exit{"boot", 1}, []string{"elixir"}
+	}, "platform-mismatch"},
+	{"a 32-bit image", func(e *Evidence, n *Node) {
+		e.ImageArch, e.EngineArch, n.Exit, n.Command = "386", "amd64", &Exit{"boot", 127}, []string{"/run"}
+	}, "platform-mismatch"},
+	{"a file that may not be written", func(_ *Evidence, n *Node) {
+		n.Running, n.Lines = true, []Line{{"stderr", `** (File.Error) could not write to file "/data/x": permission denied`}}
+	}, "command-not-executable"},
+	{"what an application fetches", func(_ *Evidence, n *Node) {
+		n.Running, n.Lines = true, []Line{{"stdout", "[warning] Failed to fetch exchange rates, using cache"}}
+	}, "dependency-fetch"},
+	{"what somebody else's error says", func(e *Evidence, _ *Node) { e.Nodes, e.Error = nil, "rpc: ** (Shop.Error) no space left in the depot" }, "disk-full"},
+	{"an application that takes its time", func(_ *Evidence, n *Node) { n.Running, n.AppDown = true, true }, "app-not-started"},
+	{"a script that does other things first", func(_ *Evidence, n *Node) {
+		n.Running, n.Contact, n.Live = true, ContactRefused, &Live{Looked: true, Listening: []int{4369}}
+	}, "distribution-port"},
+	{"a stranger's cookie", func(_ *Evidence, n *Node) {
+		n.Running, n.Lines = true, []Line{{"stdout", `** Connection attempt from node :"remsh@x.y" rejected. Invalid challenge reply. **`}}
+	}, "cookie-mismatch"},
+	{"a port that another reason keeps", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Protocol 'inet_tcp': register/listen error: etimedout"}, {"stderr", "{'EXIT',nodistribution}"}}
+	}, "invalid-node-name"},
+}
+
+func TestNothingIsReadIntoIt(t *testing.T) {
+	for _, m := range misreadings {
+		t.Run(m.name, func(t *testing.T) {
+			e := demo()
+			m.edit(&e, &e.Nodes[0])
+			for _, f := range Diagnose(e) {
+				if f.Code == m.not {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
+	}
+}
+
+// What is proposed can be typed in the state that the node is in.
+func TestWhatIsProposedFits(t *testing.T) {
+	for _, s := range states {
+		for _, running := range []bool{false, true} {
+			e := demo()
+			s.edit(&e, &e.Nodes[0])
+			for i := range e.Nodes {
+				e.Nodes[i].Running = e.Nodes[i].Running || running && e.Nodes[i].Exit == nil && e.Nodes[i].StartError == ""
+			}
+			for _, f := range Diagnose(e) {
+				for _, solution := range f.Solutions {
+					execs := strings.HasPrefix(solution.Command, "docker exec") || strings.HasPrefix(solution.Command, "beamyard rpc")
+					if execs && f.Node != "" && !e.node(f.Node).Running {
+						t.Errorf("%s: %s of a node that does not run", f.Code, solution.Command)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestTheBaseThatIsProposed(t *testing.T) {
+	for want, groups := range map[string][]string{
+		"forky": {"p", "1.18.3", "~> 1.19"}, "trixie": {"p", "1.14.0", "~> 1.15"}, "bookworm": {"p", "1.18.3", "~> 1.14.0"}, "": {"p", "1.18.3", "~> 1.99"},
+	} {
+		if got := baseWords(groups)["base"]; got != want {
+			t.Errorf("%v: %q, want %q", groups, got, want)
+		}
+	}
+	if got := baseWords([]string{"p", "1.18.3", "~> 1.18.9"}); got != nil {
+		t.Errorf("the base that failed: %v", got)
+	}
 }
 
 func TestStatesAreDiagnosed(t *testing.T) {

@@ -33,11 +33,11 @@ func ReadDump(r io.Reader) Dump {
 	}
 	lines := bufio.NewReaderSize(r, maxDumpLine)
 	for {
-		line, tooLong, err := lines.ReadLine()
-		for more := tooLong; more && err == nil; {
+		line, more, err := lines.ReadLine()
+		text := string(line) // before the buffer is used again
+		for more && err == nil {
 			_, more, err = lines.ReadLine()
 		}
-		text := string(line)
 		if head, ok := strings.CutPrefix(text, "="); ok {
 			keep()
 			kind, id, _ := strings.Cut(head, ":")

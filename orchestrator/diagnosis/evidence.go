@@ -19,9 +19,6 @@ type Evidence struct {
 	// not proposed then.
 	Absent bool
 
-	// Final says that time is up: what is not there by now will not come.
-	Final bool
-
 	DistPort  int
 	HTTPPort  int
 	HTTPCheck string
@@ -51,6 +48,7 @@ const (
 	KindNameTaken         Kind = "name-taken"
 	KindUlimit            Kind = "ulimit"
 	KindCannotStart       Kind = "cannot-start"
+	KindBuild             Kind = "build" // of an image: Mix's words are in the error
 )
 
 // Node is what is known of one node.
@@ -61,6 +59,8 @@ type Node struct {
 	IP        string // in the cluster's network
 	Container string // its name
 	Ready     bool   // nothing is wrong with it now
+	WasReady  bool   // this run of it was
+	Late      bool   // it was Ready once, or had all the time that there is for it: what is not there will not come
 	Running   bool   // its container runs
 	Paused    bool
 	Command   []string // as the container was told to run
@@ -76,9 +76,12 @@ type Node struct {
 	Kind       Kind
 	Hint       string
 
-	Exit  *Exit
-	Lines []Line // of its present or last run, oldest first
-	Dump  *Dump
+	Exit *Exit
+	// Lines of its present or last run, oldest first, in which a cause may stand:
+	// not those from when all was well.
+	Lines    []Line
+	Dump     *Dump
+	DumpPath string // where in its container that is
 
 	// Contact is how the last attempt to reach it over the distribution ended.
 	Contact Contact

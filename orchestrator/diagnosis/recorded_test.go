@@ -48,6 +48,12 @@ var recorded = []struct {
 	{"distribution-port-in-use", 1, false, "distribution-port-in-use", "n1"},
 	{"name-mode-mixed", 1, false, "name-mode-mixed", "short name"},
 	{"slogan", 1, false, "unknown", "exit 1"},
+	{"rebar-missing", 1, false, "rebar-missing", "rebar3"},
+	{"not-allowed", 0, false, "not-allowed", "net_kernel:allow"},
+	{"command-not-found", 127, false, "command-missing", "elixr"},
+	{"command-of-env", 127, false, "command-missing", "elixr"},
+	{"shared-library", 127, false, "shared-library-missing", "libx.so.6"},
+	{"otp-application", 1, false, "otp-application-missing", "observer"},
 }
 
 func TestRecordedOutputIsDiagnosed(t *testing.T) {
@@ -57,12 +63,17 @@ func TestRecordedOutputIsDiagnosed(t *testing.T) {
 				e := demo()
 				n := &e.Nodes[0]
 				n.Lines = readLines(t, filepath.Join("testdata", otp, r.file+".txt"))
+				n.Command = []string{"sh", "-c", "…"}
 				n.Exit, n.AppDown = &Exit{Class: "crashed", Code: r.exit}, r.appDown
+				if r.file == "cookie-mismatch" { // who was refused is one of the cluster's
+					e.Nodes = append(e.Nodes, Node{Name: "n2", BEAM: "b@n1.rec.test", Ready: true})
+					n = &e.Nodes[0]
+				}
 				if r.exit == 0 {
 					n.Exit.Class = "completed"
 				}
-				if r.appDown || r.file == "heart" || r.file == "overlapping-partitions" || r.file == "cookie-mismatch" {
-					n.Exit, n.Running = nil, true
+				if r.appDown || r.file == "heart" || r.file == "overlapping-partitions" || r.file == "cookie-mismatch" || r.file == "not-allowed" {
+					n.Exit, n.Running, n.Late = nil, true, true
 				}
 				found := Diagnose(e)
 				if len(found) == 0 || found[0].Code != r.root {

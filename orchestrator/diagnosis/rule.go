@@ -42,8 +42,33 @@ type where int
 const (
 	always where = iota
 	there        // its containers are there
-	absent       // they are not
+	runs         // the node's runs
+	ended        // the node's is there and has ended
+	absent       // they are not there
 )
+
+// applies reports whether a solution can be typed. One that would name what is not
+// known cannot.
+func (t try) applies(e *Evidence, n *Node, m *match) bool {
+	for word, known := range map[string]bool{"{image}": e.Image != "", "{cluster}": e.Cluster != "", "{again}": e.Cluster != "", "{base}": m.words["base"] != ""} {
+		if strings.Contains(t.command, word) && !known {
+			return false
+		}
+	}
+	switch t.where {
+	case always:
+		return true
+	case there:
+		return !e.Absent
+	case runs:
+		return !e.Absent && n != nil && n.Running
+	case ended:
+		return !e.Absent && n != nil && !n.Running
+	case absent:
+		return e.Absent
+	}
+	return false
+}
 
 // match is where a rule holds.
 type match struct {
@@ -78,6 +103,9 @@ func (r *rule) matches(e *Evidence, n *Node) (match, bool) {
 		return more, ok
 	}
 	m.words, m.peers = more.words, more.peers
+	if more.evidence != "" {
+		m.evidence = more.evidence
+	}
 	return m, ok
 }
 
@@ -94,11 +122,12 @@ func saysIn(re *regexp.Regexp, n *Node) (match, bool) {
 	return match{}, false
 }
 
-// errorSays is a rule's whole for a text in the error of the whole.
+// errorSays is a rule's whole for a text in the error of a build: what others say
+// in theirs may be anything.
 func errorSays(re *regexp.Regexp) func(*Evidence) (match, bool) {
 	return func(e *Evidence) (match, bool) {
 		groups := re.FindStringSubmatch(e.Error)
-		if groups == nil {
+		if groups == nil || e.Kind != KindBuild {
 			return match{}, false
 		}
 		return match{evidence: lineWith(e.Error, groups[0]), groups: groups[1:], hint: e.Hint}, true
@@ -139,14 +168,14 @@ func startKind(kind Kind) func(*Evidence, *Node) (match, bool) {
 func (m match) of(r *rule, e *Evidence, n *Node) match {
 	words := m.replacer(e, n)
 	m.rule = r
-	m.finding = Finding{Code: r.code, Problem: words.Replace(r.problem), Evidence: clip(m.evidence)}
+	m.finding = Finding{Code: r.code, Problem: clip(words.Replace(r.problem)), Evidence: clip(m.evidence)}
 	if n != nil {
 		m.finding.Node = n.Name
 	}
 	hints := strings.Split(strings.TrimSpace(m.hint), "\n")
 	hasCommand := false
 	for _, t := range r.try {
-		if (t.where == there && e.Absent) || (t.where == absent && !e.Absent) {
+		if !t.applies(e, n, &m) {
 			continue
 		}
 		s := Solution{Text: words.Replace(t.text), Command: words.Replace(t.command)}
@@ -204,12 +233,9 @@ func (m match) replacer(e *Evidence, n *Node) *strings.Replacer {
 		"{dist_port}", strconv.Itoa(e.DistPort), "{http_port}", strconv.Itoa(e.HTTPPort), "{http_check}", e.HTTPCheck,
 		"{what}", what(e),
 	}
-	if len(e.Nodes) > 0 {
-		pairs = append(pairs, "{first}", e.Nodes[0].Name)
-	}
 	if n != nil {
 		pairs = append(pairs, "{node}", n.Name, "{target}", e.Cluster+"/"+n.Name, "{beam}", n.BEAM, "{host}", n.Host,
-			"{container}", n.Container, "{ip}", n.IP, "{grace}", n.Grace.String(), "{memory}", bytesText(n.Memory))
+			"{container}", n.Container, "{ip}", n.IP, "{dump_path}", cmp.Or(n.DumpPath, "/tmp/erl_crash.dump"), "{grace}", n.Grace.String(), "{memory}", bytesText(n.Memory))
 	}
 	for i, g := range m.groups {
 		pairs = append(pairs, "{"+strconv.Itoa(i+1)+"}", strings.TrimSpace(g))

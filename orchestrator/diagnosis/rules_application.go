@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,21 +16,23 @@ var applicationRules = []rule{
 			_, distribution := saysIn(register, n)
 			which := "a port"
 			if m, ok := saysIn(listenPort, n); ok {
-				which = "port " + m.groups[0]
+				which = "port " + cmp.Or(m.groups...)
 			}
 			return match{words: map[string]string{"which": which}}, !distribution
 		},
 		problem: "the application of {node} cannot listen on {which}: something in its container has it already",
 		try: []try{
 			{"the distribution has {dist_port}, and an application's own port is in $PORT: see http_port:, dist_port: and env: in beamyard.yml, then", "{again}", absent},
-			{"see who listens there", "docker exec {container} cat /proc/net/tcp", there},
+			{"see what it said", "beamyard logs {target} --tail 50", ended},
+			{"see who listens there", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
 		},
 	},
 	{
 		code: "name-not-resolved", says: pattern(`:nxdomain|\bnxdomain\b|[Cc]ould not resolve host|Name or service not known|Temporary failure in name resolution`),
 		problem: "{node} looks for a host that no name server knows",
 		try: []try{
-			{"hosts of the cluster are called n1.{cluster}.test; another service must be on a network of its own name; see what it resolves", "docker exec {container} cat /etc/resolv.conf", there},
+			{"hosts of the cluster are called n1.{cluster}.test; another service must be on a network of its own name; see what it resolves", "docker exec {container} cat /etc/resolv.conf", runs},
+			{"check the host names in env: of beamyard.yml (databases, brokers); see which one it sought", "beamyard logs {target} --tail 50", ended},
 			{"check the host names in env: of beamyard.yml (databases, brokers), then", "{again}", absent},
 		},
 		follows: []Code{"hex-missing", "dependency-fetch", "network-detached"},
@@ -38,7 +41,8 @@ var applicationRules = []rule{
 		code: "read-only-file-system", says: pattern(`(?i)read-only file system|:erofs\b|\berofs\b`),
 		problem: "{node} writes to a place that is read-only in its container",
 		try: []try{
-			{"/tmp and the home folder can be written to; see what is mounted how", "docker exec {container} cat /proc/mounts", there},
+			{"/tmp and the home folder can be written to; see what is mounted how", "docker exec {container} cat /proc/mounts", runs},
+			{"/tmp and the home folder can be written to; see which file it was", "beamyard logs {target} --tail 50", ended},
 			{"let it write to /tmp or its home folder, then", "{again}", absent},
 		},
 	},
@@ -53,10 +57,13 @@ var applicationRules = []rule{
 		// elixir#2862: under mix run, outside of prod, the VM stays up.
 		code: "app-exited", says: pattern(`Application (\S+) exited: (.*)`),
 		when: func(e *Evidence, n *Node) (match, bool) {
-			said, _ := saysIn(appExited, n)
-			return match{}, n.AppDown && (e.App == "" || said.groups[0] == e.App)
+			said, ok := saysIn(pattern(`Application (`+cmp.Or(regexp.QuoteMeta(e.App), `\S+`)+`) exited: (.*)`), n)
+			if !ok {
+				return match{}, false
+			}
+			return match{evidence: said.evidence, words: map[string]string{"app": said.groups[0], "reason": said.groups[1]}}, n.AppDown
 		},
-		problem: "the top supervisor of {1} on {node} ended ({2}), and the VM goes on without it",
+		problem: "the top supervisor of {app} on {node} ended ({reason}), and the VM goes on without it",
 		try: []try{
 			{"see what it said before", "beamyard logs {target} --tail 50", there},
 			{"start it anew", "beamyard restart {target}", there},
@@ -65,7 +72,7 @@ var applicationRules = []rule{
 	},
 	{
 		code: "app-not-started", when: func(e *Evidence, n *Node) (match, bool) {
-			return match{evidence: "application:which_applications() does not list " + e.App}, n.AppDown
+			return match{evidence: "application:which_applications() does not list " + e.App}, n.AppDown && n.Late
 		},
 		problem: "the VM of {node} answers, and application {app} is not started on it",
 		try: []try{
@@ -81,10 +88,10 @@ var applicationRules = []rule{
 		},
 		problem: "application {1} of {node} does not start: {because}",
 		try: []try{
-			{"try it in its image", "docker run --rm -it {image} sh", always},
+			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
 			{"see all that it said", "beamyard logs {target}", there},
 		},
-		follows: []Code{"port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "disk-full", "dependency-not-compiled", "open-files", "vm-limit"},
+		follows: []Code{"port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
 	{
 		// init:do_boot and application_controller, OTP 25 and 27; the last is what
@@ -92,10 +99,13 @@ var applicationRules = []rule{
 		code: "boot-failure", says: pattern(`Runtime terminating during boot \((.*)|init terminating in do_boot \((.*)|Kernel pid terminated \(\w+\) \((.*)`),
 		problem: "the VM of {node} did not come up, or its kernel ended: {1}{2}{3}",
 		try: []try{
-			{"try it in its image", "docker run --rm -it {image} sh", always},
+			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
 			{"see all that it said", "beamyard logs {target}", there},
 		},
-		follows: []Code{"invalid-node-name", "name-in-use", "epmd-not-running", "open-files", "port-in-use", "app-does-not-start"},
+		follows: []Code{
+			"invalid-node-name", "name-in-use", "epmd-not-running", "distribution-port-in-use", "open-files", "port-in-use", "name-not-resolved",
+			"read-only-file-system", "file-permission", "disk-full", "vm-limit", "vm-allocation", "otp-application-missing", "app-does-not-start",
+		},
 	},
 	{
 		code: "http-check", when: func(e *Evidence, n *Node) (match, bool) {
@@ -103,7 +113,7 @@ var applicationRules = []rule{
 		},
 		problem: "{node} does not answer {http_check} on port {http_port} as it should",
 		try: []try{
-			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; see what listens", "docker exec {container} cat /proc/net/tcp", there},
+			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; see what listens", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
 			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; then", "{again}", absent},
 		},
 		follows: []Code{"app-not-started", "app-exited", "port-in-use", "network-detached"},
@@ -133,7 +143,7 @@ var applicationRules = []rule{
 		},
 		problem: "the VM of {node} takes text for Latin-1: what is not ASCII is garbled in its output and in file names",
 		try: []try{
-			{"leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; see it", "docker exec {container} env", there},
+			{"leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; see it", "docker exec {container} env", runs},
 			{"leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; then", "{again}", absent},
 		},
 	},
@@ -156,7 +166,6 @@ const maxSkew = 2 * time.Second
 var (
 	listenPort = pattern(`\{:?listen,\s*(\d+),\s*:?eaddrinuse\}|port[ :]+(\d+).*eaddrinuse`)
 	notStarted = pattern(`Could not start application (\S+): (.*)`)
-	appExited  = pattern(`Application (\S+) exited: (.*)`)
 	heartLine  = pattern(`^heart_beat_kill_pid = \d+|^heart: `)
 	latin1Line = pattern(`native name encoding of [` + "`" + `'"]?latin1`)
 )
@@ -172,7 +181,7 @@ var followRules = []rule{
 		},
 		problem: "{node} left a crash dump: {dump}",
 		try: []try{
-			{"copy it out", "docker cp {container}:/tmp/erl_crash.dump .", there},
+			{"copy it out", "docker cp {container}:{dump_path} .", there},
 			{"keep it next time", "{again} --keep-dumps dumps", absent},
 		},
 		follows: []Code{
@@ -205,7 +214,7 @@ var anyEnd = []Code{
 	"platform-mismatch", "command-missing", "command-not-executable", "elixir-version", "hex-missing", "rebar-missing", "dependency-not-compiled",
 	"compile-error", "no-mix-project", "out-of-memory", "vm-allocation", "disk-full", "name-in-use", "epmd-not-running", "distribution-port-in-use",
 	"invalid-node-name", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "open-files", "vm-limit", "app-does-not-start",
-	"boot-failure", "killed", "vm-aborted", "crash-dump", "unknown",
+	"shared-library-missing", "otp-application-missing", "boot-failure", "killed", "vm-aborted", "crash-dump", "unknown",
 }
 
 func reasonSays(expr string) func(*Evidence, *Node) (match, bool) {

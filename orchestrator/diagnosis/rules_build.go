@@ -7,11 +7,13 @@ import "regexp"
 var buildRules = twins(
 	rule{
 		code:    "elixir-version",
-		says:    pattern(`trying to run :?(\S+) on Elixir v?(\S+) but .* supports only Elixir (.+)`),
+		says:    wantsElixir,
 		problem: "{1} wants Elixir {3}, and the image has {2}",
+		when:    func(_ *Evidence, n *Node) (match, bool) { return match{words: baseFor(n)}, true },
 		try: []try{
-			{"build it on another base: trixie has Elixir 1.18, bookworm 1.14, forky 1.20", "beamyard up {what} --base trixie", always},
-			{"or let elixir: in mix.exs allow it", "", always},
+			{"build it on another base: bookworm has Elixir 1.14, trixie 1.18, forky 1.20", "beamyard up {what} --base {base}", always},
+			{"or let elixir: in mix.exs allow what there is; see what is there", "docker run --rm --entrypoint elixir {image} --version", always},
+			{"or let elixir: in mix.exs allow it", "mix compile", always},
 		},
 	},
 	rule{
@@ -36,13 +38,23 @@ var buildRules = twins(
 	},
 	rule{
 		code:    "dependency-fetch",
-		says:    pattern(`(?i)failed to fetch|httpc request failed|request failed \(.*(?:nxdomain|econnrefused|timeout)`),
+		says:    pattern(`\*\* \(Mix\) httpc request failed|Failed to fetch record for|\*\* \(Mix\) (?:Request|Package fetch) failed`),
 		problem: "dependencies cannot be fetched: the build reaches no network",
 		try: []try{
 			{"see what this machine reaches", "beamyard doctor", always},
 			{"fetch them here, so that they are in the folder", "mix deps.get", always},
 		},
 		follows: []Code{"hex-missing", "rebar-missing"},
+	},
+	rule{
+		// Debian and others split OTP into packages.
+		code:    "otp-application-missing",
+		says:    pattern(`could not find application file: (asn1|common_test|compiler|crypto|debugger|dialyzer|diameter|edoc|eldap|erl_docgen|et|eunit|ftp|inets|jinterface|megaco|mnesia|observer|odbc|os_mon|parsetools|public_key|reltool|runtime_tools|sasl|snmp|ssh|ssl|syntax_tools|tftp|tools|wx|xmerl)\.app`),
+		problem: "the image lacks {1}, a part of OTP",
+		try: []try{
+			{"give a base with all of OTP (--base IMAGE), or install erlang-{1} in a Dockerfile of your own; see what it has", "docker run --rm --entrypoint ls {image} /usr/lib/erlang/lib", always},
+			{"or leave it out of extra_applications in mix.exs", "mix app.tree", always},
+		},
 	},
 	rule{
 		code:    "dependency-not-compiled",
@@ -52,6 +64,7 @@ var buildRules = twins(
 			{"compile it here, and see why", "mix deps.compile", always},
 			{"or begin with it anew", "mix deps.clean --all", always},
 		},
+		follows: []Code{"otp-application-missing"},
 	},
 	rule{
 		code:    "compile-error",
@@ -76,11 +89,74 @@ func twins(of ...rule) []rule {
 	var all []rule
 	for _, r := range of {
 		all = append(all, r)
-		r.whole, r.says = errorSays(multiline(r.says)), nil
-		r.when = nil
-		all = append(all, r)
+		twin := r
+		twin.whole, twin.says, twin.when = wholeOf(r), nil, nil
+		all[len(all)-1].when = bootOnly(r.when)
+		all = append(all, twin)
 	}
 	return all
+}
+
+// bootOnly holds a rule to nodes that ended before they were Ready: Mix has spoken
+// by then, and what comes later are the application's words.
+func bootOnly(when func(*Evidence, *Node) (match, bool)) func(*Evidence, *Node) (match, bool) {
+	return func(e *Evidence, n *Node) (match, bool) {
+		if n.WasReady || n.Exit == nil {
+			return match{}, false
+		}
+		if when == nil {
+			return match{}, true
+		}
+		return when(e, n)
+	}
+}
+
+// wholeOf looks for a rule's text in the error of a build.
+func wholeOf(r rule) func(*Evidence) (match, bool) {
+	find := errorSays(multiline(r.says))
+	return func(e *Evidence) (match, bool) {
+		m, ok := find(e)
+		if ok && r.code == "elixir-version" {
+			m.words = baseWords(m.groups)
+		}
+		return m, ok
+	}
+}
+
+func baseFor(n *Node) map[string]string {
+	m, _ := saysIn(wantsElixir, n)
+	return baseWords(m.groups)
+}
+
+var (
+	wantsElixir = pattern(`trying to run :?(\S+) on Elixir v?(\S+) but .* supports only Elixir (.+)`)
+	minor       = pattern(`1\.(\d+)`)
+)
+
+// baseWords proposes the base whose Elixir is the nearest that a requirement may
+// mean, unless it is the one that failed.
+func baseWords(groups []string) map[string]string {
+	if len(groups) < 3 {
+		return nil
+	}
+	want := minor.FindStringSubmatch(groups[2])
+	if want == nil {
+		return nil
+	}
+	base := ""
+	switch n := number(want[1]); {
+	case n > 20: // none has it yet
+	case n > 18:
+		base = "forky"
+	case n > 14:
+		base = "trixie"
+	default:
+		base = "bookworm"
+	}
+	if has := minor.FindStringSubmatch(groups[1]); has != nil && map[string]string{"14": "bookworm", "18": "trixie", "20": "forky"}[has[1]] == base {
+		return nil
+	}
+	return map[string]string{"base": base}
 }
 
 func multiline(re *regexp.Regexp) *regexp.Regexp { return regexp.MustCompile(`(?m)` + re.String()) }

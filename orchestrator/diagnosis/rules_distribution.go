@@ -40,10 +40,11 @@ var distributionRules = []rule{
 		code: "cookie-mismatch", says: pattern(`Connection attempt from (?:disallowed )?node :?["']?([^\s"']+)["']? rejected\. Invalid challenge reply`),
 		when: func(e *Evidence, n *Node) (match, bool) {
 			said, _ := saysIn(refused, n)
-			if len(said.groups) == 0 || strings.HasSuffix(said.groups[0], ".invalid") || n.Contact == ContactWrongCookie {
-				return match{}, false // that was ourselves: the rule before tells
+			peers := peersOf(e, said.groups[0])
+			if n.Contact == ContactWrongCookie || len(peers) == 0 || e.node(peers[0]).Contact == ContactWrongCookie {
+				return match{}, false // the rule before tells whose it is; and a stranger's cookie is no failure of ours
 			}
-			return match{peers: peersOf(e, said.groups[0])}, true
+			return match{peers: peers}, true
 		},
 		problem: "{node} refused {1}, which has another cookie",
 		try: []try{
@@ -54,7 +55,10 @@ var distributionRules = []rule{
 	{
 		code: "not-allowed", says: pattern(`Connection attempt from disallowed node`),
 		problem: "{node} allows only some nodes to connect (net_kernel:allow/1)",
-		try:     []try{{"see whom it allows", "beamyard rpc {target} ':net_kernel.allowed()'", there}, {"", "{again}", absent}},
+		try: []try{
+			{"let the application not call net_kernel:allow/1, or with every node of the cluster, and see who was refused", "beamyard logs {target} --grep disallowed", there},
+			{"let the application not call net_kernel:allow/1, or with every node of the cluster, then", "{again}", absent},
+		},
 	},
 	{
 		// distillery#338, emqx#15269.
@@ -104,6 +108,10 @@ var distributionRules = []rule{
 	},
 	{
 		code: "invalid-node-name", says: pattern(`Can't set long node name|\bnodistribution\b|Invalid node name`),
+		when: func(_ *Evidence, n *Node) (match, bool) {
+			_, listening := saysIn(register, n) // nodistribution follows that, too
+			return match{}, !listening
+		},
 		problem: "the VM of {node} does not accept its own name",
 		try: []try{
 			{"name it {beam}: letters, digits, - and _ before the @, a dotted host after it", "{again}", absent},
@@ -146,7 +154,7 @@ var distributionRules = []rule{
 	},
 	{
 		code: "not-distributed", when: func(e *Evidence, n *Node) (match, bool) {
-			return match{evidence: "nothing listens in its container"}, e.Final && refuses(e, n) && len(n.Live.Listening) == 0
+			return match{evidence: "nothing listens in its container"}, n.Late && refuses(e, n) && len(n.Live.Listening) == 0
 		},
 		problem: "{node} runs, and nothing in it listens: there is no VM, it is not distributed, or it did not get that far",
 		try: []try{
@@ -166,7 +174,8 @@ var distributionRules = []rule{
 		problem: "one pair of nodes lost each other, and global (OTP 25 and later) then took innocent connections away too: {1} and {3}",
 		try: []try{
 			{"look for the pair that was cut first", "beamyard events -c {cluster}", there},
-			{"or switch the prevention off, on purpose: ERL_AFLAGS", "beamyard up {what} --env ERL_AFLAGS='-kernel prevent_overlapping_partitions false'", always},
+			{"or switch the prevention off, on purpose: ERL_AFLAGS: -kernel prevent_overlapping_partitions false in env: of beamyard.yml, then", "beamyard down {cluster}", there},
+			{"or switch the prevention off, on purpose", "{again} --env ERL_AFLAGS='-kernel prevent_overlapping_partitions false'", absent},
 		},
 	},
 	{
@@ -179,9 +188,15 @@ var distributionRules = []rule{
 		follows: []Code{"network-detached"},
 	},
 	{
-		code: "peer-not-in-epmd", when: pairSays(`EPMD on (\S+) answers (.*)`),
+		code: "peer-not-in-epmd", when: func(e *Evidence, n *Node) (match, bool) {
+			m, ok := pairSays(`EPMD on (\S+) answers (.*)`)(e, n)
+			if ok {
+				m.words = map[string]string{"peer_container": e.node(m.peers[0]).Container}
+			}
+			return m, ok
+		},
 		problem: "{node} asks EPMD on {1} for its peer, and that knows none: {2}",
-		try:     []try{{"start every node alike, with EPMD or without: epmd: in beamyard.yml", "{again}", absent}, {"see who registered", "docker exec {container} epmd -names", there}},
+		try:     []try{{"start every node alike, with EPMD or without: epmd: in beamyard.yml", "{again}", absent}, {"see who registered there", "docker exec {peer_container} epmd -names", runs}},
 	},
 	{
 		code: "mesh-app-idle", whole: func(e *Evidence) (match, bool) {
@@ -195,12 +210,12 @@ var distributionRules = []rule{
 				}
 				missing += len(n.Missing)
 			}
-			return match{evidence: "no node sees another one"}, missing > 0
+			return match{evidence: "no node sees another one", words: map[string]string{"first": e.Nodes[0].Name, "second": e.Nodes[1].BEAM}}, missing > 0
 		},
 		problem: "mesh: app leaves it to the application to connect the nodes, and it connects none",
 		try: []try{
 			{"let Beamyard connect them: mesh: beamyard, or configure the application's clustering", "{again}", absent},
-			{"connect two by hand, to see that they can", "beamyard rpc {cluster}/{first} 'Node.list()'", there},
+			{"connect two by hand, to see that they can", "beamyard rpc {cluster}/{first} 'Node.connect(:\"{second}\")'", there},
 		},
 	},
 	{
@@ -224,7 +239,7 @@ var distributionRules = []rule{
 		},
 		follows: []Code{
 			"cookie-mismatch", "name-mode-mixed", "undotted-host", "wrong-name", "node-paused", "network-detached", "peer-not-resolved",
-			"peer-not-in-epmd", "overlapping-partitions", "mesh-app-idle", "distribution-port", "not-distributed", "out-of-memory", "killed", "app-not-started", "vm-allocation",
+			"peer-not-in-epmd", "overlapping-partitions", "mesh-app-idle", "distribution-port", "not-distributed", "not-allowed", "out-of-memory", "killed", "app-not-started", "vm-allocation",
 		},
 	},
 }
@@ -234,8 +249,18 @@ var (
 	notLong     = pattern(`System NOT running to use fully qualified hostnames`)
 	illegalHost = pattern(`Hostname (\S+) is illegal`)
 	overlapping = pattern(`'global' at node :?["']?([^\s"']+)["']? (requested disconnect from|disconnected) node :?["']?([^\s"']+)["']? in order to prevent overlapping partitions`)
-	register    = pattern(`Protocol 'inet6?_tcp': register/listen error: *(\w*)`)
+	register    = pattern(`Protocol 'inet6?_t(?:cp|ls)': register/listen error: *(\w*)`)
 )
+
+// node is one of the nodes, or nobody.
+func (e *Evidence) node(name string) *Node {
+	for i := range e.Nodes {
+		if e.Nodes[i].Name == name {
+			return &e.Nodes[i]
+		}
+	}
+	return &Node{}
+}
 
 // peersOf is the short name of a node that is known by its BEAM name.
 func peersOf(e *Evidence, beam string) []string {
@@ -264,10 +289,10 @@ func registerError(reason string) func(*Evidence, *Node) (match, bool) {
 	}
 }
 
-// otherPort holds where something else listens: the distribution comes first in
-// a boot, so it will not come any more.
+// otherPort holds where something else listens, and time is up: a script may do
+// other things before it starts the VM.
 func otherPort(e *Evidence, n *Node) (match, bool) {
-	if !refuses(e, n) || len(n.Live.Listening) == 0 {
+	if !n.Late || !refuses(e, n) || len(n.Live.Listening) == 0 {
 		return match{}, false
 	}
 	ports := make([]string, len(n.Live.Listening))

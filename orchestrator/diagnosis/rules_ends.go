@@ -19,13 +19,16 @@ var endRules = []rule{
 			if m, ok := saysIn(execFormat, n); ok {
 				return m, true
 			}
-			if len(n.Command) == 0 || n.Exit == nil || n.Exit.Code == 0 {
+			if len(n.Command) == 0 || n.Exit == nil || n.Exit.Code == 0 || n.WasReady {
 				return match{}, false
 			}
-			if m, ok := saysIn(pattern(regexp.QuoteMeta(n.Command[0])+`: 1: (?:.*ELF|Syntax error)`), n); ok {
-				return m, true
+			if !isShell(n.Command[0]) {
+				if m, ok := saysIn(pattern(regexp.QuoteMeta(n.Command[0])+`: 1: (?:.*ELF|Syntax error)`), n); ok {
+					return m, true
+				}
 			}
-			other := e.ImageArch != "" && e.EngineArch != "" && e.ImageArch != e.EngineArch
+			refused := n.Exit.Code == 126 || n.Exit.Code == 127 || n.Exit.Code == 255
+			other := refused && n.Exit.Class != "stopped" && foreign(e.ImageArch, e.EngineArch)
 			return match{evidence: "the image is for " + e.ImageArch + ", the engine's machine is " + e.EngineArch}, other
 		},
 		problem: "{node} cannot run: its image is made for another processor, or what it starts is no program",
@@ -35,17 +38,27 @@ var endRules = []rule{
 		},
 	},
 	{
+		code: "shared-library-missing", says: pattern(`(\S+): error while loading shared libraries: ([^:\s]+)|(\S+): .*version .(GLIBC_[\d.]+). not found`),
+		when:    func(_ *Evidence, n *Node) (match, bool) { return match{}, n.Exit != nil },
+		problem: "{node} cannot run: {1}{3} needs {2}{4}, which its image does not have",
+		try: []try{
+			{"build it on the base that it runs on: a release brings its VM, and not the system's libraries; see what the image is", "docker run --rm --entrypoint cat {image} /etc/os-release", always},
+		},
+	},
+	{
 		// The init says it ([FATAL tini …] exec X failed), or the engine's runtime.
-		code: "command-missing", follows: []Code{"platform-mismatch"}, when: exitOrSays(127, `exec (\S+) failed: No such file or directory|"?([^\s":]+)"?: executable file not found|exec: "?([^\s":]+)"?: stat .*no such file`),
-		problem: "{node} cannot run: its image has no command {1}{2}{3}",
+		code: "command-missing", follows: []Code{"platform-mismatch", "shared-library-missing"}, when: exitOrSays(127,
+			`exec (\S+) failed: No such file or directory`, `"?([^\s":]+)"?: executable file not found`, `exec: "?([^\s":]+)"?: stat .*no such file`,
+			`env: .?([^\s'’]+?)['’]?: No such file`, `: (?:\d+: |line \d+: )?([^\s:]+): (?:command )?not found`),
+		problem: "{node} cannot run: its image has no command {name}",
 		try: []try{
 			{"a Mix project gets an image with Elixir: give its folder", "beamyard up --help", always},
 			{"or set command: in beamyard.yml to what the image has; see its own", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
 		},
 	},
 	{
-		code: "command-not-executable", when: exitOrSays(126, `exec (\S+) failed: Permission denied|"?([^\s":]+)"?: permission denied`),
-		problem: "{node} cannot run: {1}{2} is no program that may be executed",
+		code: "command-not-executable", when: exitOrSays(126, `exec (\S+) failed: Permission denied`, `exec: "([^"]+)": permission denied`, `: (?:\d+: |line \d+: )?(?:exec: )?([^\s:]+): Permission denied`),
+		problem: "{node} cannot run: {name} is no program that may be executed",
 		try: []try{
 			{"make it executable in the image (chmod +x), and let a script begin with #!; see its command", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
 		},
@@ -60,8 +73,15 @@ var endRules = []rule{
 	},
 	{
 		// moby#21083, supabase/realtime#586: no dump is written.
-		code: "out-of-memory", when: ofClass("oom"),
-		problem: "{node} was killed by the kernel: it needed more than its limit of {memory}",
+		code: "out-of-memory", when: func(e *Evidence, n *Node) (match, bool) {
+			m, ok := ofClass("oom")(e, n)
+			m.words = map[string]string{"limit": "its limit of " + bytesText(n.Memory)}
+			if n.Memory == 0 {
+				m.words["limit"] = "there was on the engine's machine"
+			}
+			return m, ok
+		},
+		problem: "{node} was killed by the kernel: it needed more than {limit}",
 		try: []try{
 			{"raise memory: in beamyard.yml, and start it anew", "beamyard down {cluster}", there},
 			{"see what takes the memory, while it runs", "beamyard health {cluster}", there},
@@ -153,7 +173,7 @@ var endRules = []rule{
 		},
 		problem: "{node} ended at once: iex reads its commands from standard input, and a node has none",
 		try: []try{
-			{"start the node with `elixir --no-halt` or `mix run --no-halt` in command:; a console is", "beamyard rpc {target} 'node()'", there},
+			{"start the node with `elixir --no-halt` or `mix run --no-halt` in command:, then", "beamyard down {cluster}", there},
 			{"start the node with `elixir --no-halt` or `mix run --no-halt` in command:, then", "{again}", absent},
 		},
 	},
@@ -174,19 +194,42 @@ var execFormat = pattern(`(?i)exec format error`)
 
 var interactive = pattern(`^Interactive Elixir|^Eshell V`)
 
-// exitOrSays is a rule's when for an exit code, with what was said about it.
-func exitOrSays(code int, expr string) func(*Evidence, *Node) (match, bool) {
-	re := pattern(expr)
+// exitOrSays is a rule's when for an exit code, with what was said about it; each
+// text has one group, for the {name} of what is meant. A container that could not
+// be started has no code.
+func exitOrSays(code int, texts ...string) func(*Evidence, *Node) (match, bool) {
+	patterns := make([]*regexp.Regexp, len(texts))
+	for i, expr := range texts {
+		patterns[i] = pattern(expr)
+	}
 	return func(_ *Evidence, n *Node) (match, bool) {
-		m, said := saysIn(re, n)
-		if !said && (n.Exit == nil || n.Exit.Code != code) {
+		exited := n.Exit != nil && n.Exit.Code == code && !n.WasReady
+		if !exited && (n.Exit != nil || n.StartError == "") {
 			return match{}, false
 		}
-		if m.evidence == "" {
-			m = match{evidence: "exit " + codeText(n), groups: []string{strings.Join(n.Command[:min(1, len(n.Command))], ""), "", ""}}
+		for _, re := range patterns {
+			if m, ok := saysIn(re, n); ok {
+				m.words = map[string]string{"name": m.groups[0]}
+				return m, true
+			}
 		}
-		return m, said && n.Exit == nil || n.Exit != nil && n.Exit.Code == code
+		name := "that it is told to run"
+		if len(n.Command) > 0 && !isShell(n.Command[0]) {
+			name = n.Command[0]
+		}
+		return match{evidence: "exit " + codeText(n), words: map[string]string{"name": name}}, exited
 	}
+}
+
+// foreign tells whether an image is for a processor that the engine's has not in
+// it: 64-bit ones run 32-bit programs.
+func foreign(image, engine string) bool {
+	runs := map[string]string{"386": "amd64", "arm": "arm64"}
+	return image != "" && engine != "" && image != engine && runs[image] != engine
+}
+
+func isShell(command string) bool {
+	return slices.Contains([]string{"sh", "bash", "dash", "ash", "zsh", "busybox"}, path.Base(command))
 }
 
 func ofClass(class string) func(*Evidence, *Node) (match, bool) {
@@ -198,8 +241,7 @@ func ofClass(class string) func(*Evidence, *Node) (match, bool) {
 // shellOf is the shell that is a command's first process and stays it: one whose
 // script does not end in exec.
 func shellOf(command []string) string {
-	shells := []string{"sh", "bash", "dash", "ash", "zsh", "busybox"}
-	if len(command) == 0 || !slices.Contains(shells, path.Base(command[0])) || strings.Contains(strings.Join(command, " "), "exec ") {
+	if len(command) == 0 || !isShell(command[0]) || strings.Contains(strings.Join(command, " "), "exec ") {
 		return ""
 	}
 	return path.Base(command[0])

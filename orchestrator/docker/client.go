@@ -40,6 +40,7 @@ type Engine struct {
 	cli      *client.Client
 	raw      *http.Client // dials as cli does; for the event stream
 	endpoint string
+	user     string // the endpoint's credentials, which no error may show
 	source   source
 }
 
@@ -55,23 +56,24 @@ var _ orchestrator.Engine = (*Engine)(nil)
 // New makes a client of an engine; it does not connect yet. It fails where a
 // named context does not exist or an address is malformed.
 func New(o Options) (*Engine, error) {
-	opts, endpoint, src, err := clientOptions(o)
+	opts, host, src, err := clientOptions(o)
 	if err != nil {
 		return nil, err
 	}
+	endpoint, user := splitUser(host)
 	// The version is always negotiated: engines of API 1.24 to 1.51 and later
 	// are spoken to in the newest version that both sides know.
 	opts = append(opts, client.WithAPIVersionNegotiation(), keepConnections)
 	cli, err := client.NewClientWithOpts(opts...)
 	if err != nil {
-		return nil, orchestrator.WithHint(fmt.Errorf("use engine %s: %w", endpoint, err), "check $DOCKER_HOST and `docker context ls`")
+		return nil, orchestrator.WithHint(badAddress(host, err), "check $DOCKER_HOST and `docker context ls`")
 	}
 	dial := cli.Dialer()
 	raw := &http.Client{Transport: &http.Transport{
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		DisableKeepAlives: true, // each stream has its connection
 	}}
-	return &Engine{cli: cli, raw: raw, endpoint: endpoint, source: src}, nil
+	return &Engine{cli: cli, raw: raw, endpoint: endpoint, user: user, source: src}, nil
 }
 
 // keepConnections keeps as many idle connections as calls run at once, a few
@@ -90,8 +92,9 @@ func keepConnections(c *client.Client) error {
 // Close ends idle connections.
 func (e *Engine) Close() { _ = e.cli.Close() } // which cannot fail
 
-// clientOptions resolve the engine in the docker command's own order. The
-// context "default" is $DOCKER_HOST, or the usual socket.
+// clientOptions resolve the engine in the docker command's own order, with its
+// address as it was given. The context "default" is $DOCKER_HOST, or the usual
+// socket.
 func clientOptions(o Options) ([]client.Opt, string, source, error) {
 	src := source{from: orchestrator.EndpointFlag}
 	host := o.Host
@@ -112,17 +115,18 @@ func clientOptions(o Options) ([]client.Opt, string, source, error) {
 		if host == "" {
 			src.from = orchestrator.EndpointDefault
 		}
-		opts, endpoint, err := hostOptions(cmp.Or(host, client.DefaultDockerHost))
-		src.tls = os.Getenv(client.EnvOverrideCertPath) != "" && strings.HasPrefix(endpoint, "tcp:")
-		return opts, endpoint, src, err
+		host = cmp.Or(host, client.DefaultDockerHost)
+		opts, err := hostOptions(host)
+		src.tls = os.Getenv(client.EnvOverrideCertPath) != "" && strings.HasPrefix(host, "tcp:")
+		return opts, host, src, err
 	}
 	if o.Context != "" {
 		src.from = orchestrator.EndpointFlag
 	}
 	src.context = name
-	opts, endpoint, tls, err := contextOptions(name)
+	opts, host, tls, err := contextOptions(name)
 	src.tls = tls
-	return opts, endpoint, src, err
+	return opts, host, src, err
 }
 
 // contextOptions read a context of the docker command's store.
@@ -145,35 +149,25 @@ func contextOptions(name string) (opts []client.Opt, host string, tls bool, err 
 	}
 	opts, err = full.ClientOpts()
 	if err != nil {
-		return nil, "", false, fmt.Errorf("docker context %s: %w", name, err)
+		return nil, "", false, fmt.Errorf("docker context %s: %w", name, badAddress(endpoint.Host, err))
 	}
-	return opts, withoutUser(endpoint.Host), full.TLSData != nil, nil
+	return opts, endpoint.Host, full.TLSData != nil, nil
 }
 
 // hostOptions dial an address; ssh:// goes through the ssh command, TLS is
 // set up from $DOCKER_CERT_PATH and $DOCKER_TLS_VERIFY.
-func hostOptions(host string) ([]client.Opt, string, error) {
+func hostOptions(host string) ([]client.Opt, error) {
 	helper, err := connhelper.GetConnectionHelper(host)
 	if err != nil {
-		return nil, "", orchestrator.WithHint(fmt.Errorf("use engine %s: %w", withoutUser(host), err), "check $DOCKER_HOST")
+		return nil, orchestrator.WithHint(badAddress(host, err), "check $DOCKER_HOST")
 	}
 	if helper != nil {
 		return []client.Opt{
 			client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: helper.Dialer}}),
 			client.WithHost(helper.Host), client.WithDialContext(helper.Dialer),
-		}, withoutUser(host), nil
+		}, nil
 	}
-	return []client.Opt{client.WithTLSClientConfigFromEnv(), client.WithHost(host)}, withoutUser(host), nil
-}
-
-// withoutUser takes credentials out of an address.
-func withoutUser(host string) string {
-	u, err := url.Parse(host)
-	if err != nil || u.User == nil {
-		return host
-	}
-	u.User = nil
-	return u.String()
+	return []client.Opt{client.WithTLSClientConfigFromEnv(), client.WithHost(host)}, nil
 }
 
 // oldest is the API of Docker 20.10, the first that speaks all that is used here.

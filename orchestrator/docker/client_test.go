@@ -99,6 +99,14 @@ func TestNoPermission(t *testing.T) {
 	e.raw = &http.Client{Transport: &http.Transport{DialContext: refuse}}
 	_, err = e.Info(t.Context())
 	hints(t, err, orchestrator.ErrEnginePermission, "usermod")
+	if err.Error() != "ask the engine: dial unix: connect: permission denied" {
+		t.Error(err)
+	}
+	// What is known of the case and what the diagnosis says is one advice.
+	var h orchestrator.Hinter
+	if !errors.As(orchestrator.Diagnose(err, orchestrator.Spec{}), &h) || strings.Count(h.Hint(), "usermod") != 1 {
+		t.Errorf("%+v", h)
+	}
 	err, _ = listen(t, e, time.Now())
 	hints(t, err, orchestrator.ErrEnginePermission, "usermod")
 }

@@ -30,7 +30,7 @@ type signature struct {
 var noImage = errors.Join(images.ErrNotFound, orchestrator.ErrNotFound)
 
 var signatures = []signature{
-	{"permission denied while trying to connect", orchestrator.ErrEnginePermission, "sudo usermod -aG docker $USER, then log in again"},
+	{"permission denied while trying to connect", orchestrator.ErrEnginePermission, `sudo usermod -aG docker "$USER", then log in again`},
 	{"client version", orchestrator.ErrEngineTooOld, "upgrade the engine: Docker 20.10 or newer is needed (and unset DOCKER_API_VERSION)"},
 	{"port is already allocated", orchestrator.ErrPortTaken, "see who has it: docker ps, or ss -ltnp"},
 	{"bind: address already in use", orchestrator.ErrPortTaken, "see who has it: ss -ltnp"},
@@ -86,6 +86,7 @@ func (e *engineError) Hint() string    { return e.hint }
 // failed gives an engine's error its meaning, by the signatures and those that
 // hold for this call alone.
 func (e *Engine) failed(doing string, err error, more ...signature) error {
+	err = discreet(err, e.user)
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -94,6 +95,9 @@ func (e *Engine) failed(doing string, err error, more ...signature) error {
 	switch {
 	case errors.Is(err, syscall.EACCES):
 		wrapped.kind, wrapped.hint = orchestrator.ErrEnginePermission, signatures[0].hint
+		if op := (*net.OpError)(nil); errors.As(err, &op) { // the client's own words name the socket three times
+			wrapped.err = &discreetError{text: discreet(op, e.user).Error(), err: err}
+		}
 		return wrapped
 	case client.IsErrConnectionFailed(err), errors.As(err, new(*url.Error)), errors.As(err, new(*net.OpError)):
 		wrapped.kind, wrapped.hint = orchestrator.ErrEngineUnreachable, "start it (`sudo systemctl start docker`, or `dockerd`), or point DOCKER_HOST at one that runs; it was sought at "+e.endpoint

@@ -22,6 +22,9 @@ var broken = []breakage{
 	{name: "a port that the distribution has", root: "port-in-use", says: "9100", also: "app-does-not-start",
 		edit: func(s *orchestrator.Spec) { s.Env = map[string]string{"PORT": "9100"} }},
 	{name: "no such command", root: "command-missing", says: "/bin/nosuch", one: true, edit: command("/bin/nosuch")},
+	{name: "no such command of a script", root: "command-missing", says: "elixr", one: true, edit: command("sh", "-c", "elixr --no-halt")},
+	{name: "a library that is not there", root: "shared-library-missing", says: "libx.so.6", one: true, edit: command(
+		"sh", "-c", "sed s/libc.so.6/libx.so.6/ /bin/true >/tmp/t; chmod +x /tmp/t; exec /tmp/t")},
 	{name: "no program", root: "command-not-executable", says: "/etc/passwd", one: true, edit: command("/etc/passwd")},
 	{name: "another processor", root: "platform-mismatch", says: "processor", one: true,
 		edit: command("sh", "-c", `printf '\177ELF\002\001\001' >/tmp/x; chmod +x /tmp/x; exec /tmp/x`)},
@@ -47,6 +50,10 @@ var broken = []breakage{
 	{name: "a dependency that does not compile", root: "dependency-not-compiled", says: "dependency d ", also: "compile-error", project: map[string]string{
 		"mix.exs": mixExs(`deps: [{:d, path: "d"}]`), "d/mix.exs": strings.ReplaceAll(mixExs(""), "P.", "D."), "d/lib/d.ex": "defmodule D do\n  def x, do: y\nend\n",
 	}},
+	{name: "no rebar3", root: "rebar-missing", says: "rebar3", edit: command("sh", "-c", rebarProject)},
+	{name: "a part of OTP that is not there", root: "otp-application-missing", says: "observer", also: "app-does-not-start",
+		edit: command("sh", "-c", "mkdir -p /tmp/p && cd /tmp/p && cat >mix.exs <<'END'\n"+
+			strings.Replace(mixExs(""), "do: []", "do: [extra_applications: [:observer]]", 1)+"END\nexec mix run --no-halt")},
 	{name: "no Hex", root: "hex-missing", says: "Hex", edit: command("sh", "-c", hexProject)},
 
 	// Names and the distribution.
@@ -64,19 +71,16 @@ var broken = []breakage{
 	{name: "no EPMD", root: "epmd-not-running", says: "EPMD", edit: command("elixir", "--name", "{node}", "--erl", "-start_epmd false", "--no-halt")},
 	{name: "a distribution port that is taken", root: "distribution-port-in-use", says: "listen", edit: command("sh", "-c",
 		`epmd -daemon -port 9100; until epmd -port 9100 -names; do sleep 0.1; done; exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" --no-halt`)},
-	{name: "another distribution port", root: "distribution-port", says: "9200", one: true, edit: command(
+	{name: "another distribution port", late: true, root: "distribution-port", says: "9200", one: true, edit: command(
 		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port 9200", "-S", "mix", "run", "--no-halt", "--no-compile", "--no-deps-check")},
-	{name: "no VM", root: "not-distributed", says: "nothing", one: true, edit: func(s *orchestrator.Spec) {
-		command("sleep", "1000")(s)
-		s.ReadyTimeout, s.KeepOnFailure = 4e9, false
-	}},
+	{name: "no VM", late: true, root: "not-distributed", says: "nothing", one: true, edit: command("sleep", "1000")},
 	{name: "peers that do not resolve", nodes: 2, root: "peer-not-resolved", says: ".test", also: "not-connected", edit: command("sh", "-c",
 		`echo '{lookup,[file]}.' >/tmp/inetrc; ERL_INETRC=/tmp/inetrc exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check`)},
 	{name: "an application that connects nobody", nodes: 2, root: "mesh-app-idle", says: "mesh: app", also: "not-connected",
 		edit: func(s *orchestrator.Spec) { s.Mesh = orchestrator.MeshApp }},
 
 	// The application.
-	{name: "an application that is not started", root: "app-not-started", says: "demo", edit: command(
+	{name: "an application that is not started", late: true, root: "app-not-started", says: "demo", edit: command(
 		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "-S", "mix", "run", "--no-start", "--no-halt", "--no-compile", "--no-deps-check")},
 	{name: "an HTTP check that fails", root: "http-check", says: "/nowhere", one: true, edit: func(s *orchestrator.Spec) { s.HTTPCheck = "/nowhere" }},
 	{name: "a top supervisor that ends", root: "app-exited", says: "demo", also: "app-not-started",
@@ -124,6 +128,7 @@ var broken = []breakage{
 type breakage struct {
 	name    string
 	nodes   int  // default 1
+	late    bool // known only when time is up: until then a node may be about to do it
 	one     bool // one release of OTP tells enough: its words do not depend on it
 	edit    func(*orchestrator.Spec)
 	project map[string]string // files of a Mix project to run
@@ -150,6 +155,11 @@ func mixExs(more string) string {
 // hexProject asks for Hex where there is none, and nobody to say yes.
 var hexProject = "mkdir -p /tmp/p && cd /tmp/p && HOME=/tmp/h && export HOME && cat >mix.exs <<'END'\n" +
 	mixExs(`deps: [{:jason, "~> 1.0"}]`) + "END\nexec mix run --no-halt"
+
+// rebarProject has a dependency that rebar3 builds.
+var rebarProject = "mkdir -p /tmp/p/r/src && cd /tmp/p && HOME=/tmp/h && export HOME && cat >mix.exs <<'END'\n" +
+	mixExs(`deps: [{:r, path: "r", manager: :rebar3}]`) + "END\necho '{erl_opts, []}.' >r/rebar.config\n" +
+	"echo '{application,r,[{vsn,\"1\"}]}.' >r/src/r.app.src\nexec mix run --no-halt"
 
 func TestBrokenClusters(t *testing.T) {
 	for _, b := range broken {
@@ -178,6 +188,9 @@ func (b breakage) run(t *testing.T, base string) {
 		}
 		if source != "" {
 			s.Source = source
+		}
+		if b.late {
+			s.ReadyTimeout = 20e9
 		}
 		if b.edit != nil {
 			b.edit(s)

@@ -1,6 +1,7 @@
 package docker_test
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +43,7 @@ func mustBeTypable(t *testing.T, f diagnosis.Finding) {
 	}
 }
 
-var flag = regexp.MustCompile(` (--[a-z][a-z-]*|-[a-z])\b`)
+var flags = regexp.MustCompile(` (--[a-z][a-z-]*|-[a-z])\b`)
 
 func checkCommand(t *testing.T, code diagnosis.Code, command string) {
 	t.Helper()
@@ -73,7 +74,7 @@ func help(t *testing.T, code diagnosis.Code, command, path string, sub ...string
 	}
 	own, _, _ := strings.Cut(command, " sh") // what follows is the other program's
 	own, _, _ = strings.Cut(own, " '")
-	for _, m := range flag.FindAllStringSubmatch(own, -1) {
+	for _, m := range flags.FindAllStringSubmatch(own, -1) {
 		if !strings.Contains(string(out), m[1]) {
 			t.Errorf("%s: %s has no flag %s: %s", code, filepath.Base(path), m[1], command)
 		}
@@ -102,6 +103,10 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	buildDir = dir
+	// Clusters that are broken on purpose wait most of the time.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	_ = os.RemoveAll(dir) // in the system's own temporary folder
 	os.Exit(code)

@@ -2,8 +2,11 @@ package doctor
 
 import "context"
 
-// codeEngine is the check without which nothing can run.
-const codeEngine = "engine"
+// The checks without which nothing can run.
+const (
+	codeEngine    = "engine"
+	codeContainer = "container"
+)
 
 // checks in the order in which they are shown. Without an engine that answers
 // there are few, and one that says what was not looked at.
@@ -16,7 +19,7 @@ func checks(answers bool) []check {
 	first := check{codeEngine, "engine", lookEngine}
 	rest := []check{
 		{"endpoint", "endpoint", lookEndpoint},
-		{"container", "container", lookContainer},
+		{codeContainer, "container", lookContainer},
 		{"addresses", "addresses", lookAddresses},
 		{"cgroup", "cgroups", lookCgroup},
 		{"memory", "memory", lookMemory},

@@ -84,7 +84,7 @@ type Check struct {
 type Report struct {
 	Checks []Check `json:"checks"`
 	// Usable says that a cluster can be tried here: the engine answers, lets us
-	// in, and is new enough.
+	// in, is new enough, and does not refuse every container.
 	Usable bool `json:"usable"`
 }
 
@@ -110,9 +110,11 @@ func (r Report) Err() error {
 	if r.Usable {
 		return nil
 	}
-	for _, c := range r.Checks {
-		if c.Code == codeEngine {
-			return &UnusableError{c}
+	for _, code := range []string{codeEngine, codeContainer} {
+		for _, c := range r.Checks {
+			if c.Code == code && c.State == Failed {
+				return &UnusableError{c}
+			}
 		}
 	}
 	return &UnusableError{Check{Text: "no engine was looked at"}}
@@ -128,5 +130,5 @@ func Examine(ctx context.Context, o Options) Report {
 	e := begin(ctx, o.withDefaults())
 	defer e.end()
 	answers := e.engineErr == nil
-	return Report{Checks: e.run(ctx, checks(answers)), Usable: answers}
+	return Report{Checks: e.run(ctx, checks(answers)), Usable: answers && !e.refusesContainers(ctx)}
 }

@@ -110,7 +110,9 @@ func unreachable(info orchestrator.EngineInfo, at endpointFacts, where string, e
 		case errors.Is(at.dial, syscall.ECONNREFUSED):
 			return failed(start, "nobody listens at %s", where)
 		case at.dial == nil:
-			return failed("see whether it hangs: docker version; restart it: sudo systemctl restart docker", "somebody listens at %s, but does not answer as an engine does: %v", where, err)
+			_, other, _ := strings.Cut(start, "\n")
+			remedy := strings.TrimSuffix("see whether it hangs: docker version; restart it: sudo systemctl restart docker\n"+other, "\n")
+			return failed(remedy, "somebody listens at %s, but does not answer as an engine does: %v", where, err)
 		}
 	case "tcp":
 		remote := "see whether it runs: curl " + at.host + "/_ping"

@@ -72,7 +72,7 @@ func begin(ctx context.Context, o Options) *examination {
 		<-info.done
 		e.engine.answer, e.engine.info, e.engineErr = time.Now(), info.value, info.err
 		if errors.Is(e.engineErr, errLate) {
-			e.engineErr = fmt.Errorf("%w: %w", orchestrator.ErrEngineUnreachable, e.engineErr)
+			e.engineErr = &hangsError{e.engineErr}
 		}
 	}
 	if e.engineErr != nil {
@@ -130,6 +130,12 @@ var (
 	errLate    = errors.New("no answer")
 	errCrashed = errors.New("the check itself failed")
 )
+
+// hangsError says that the engine did not tell who it is in time.
+type hangsError struct{ late error }
+
+func (e *hangsError) Error() string   { return e.late.Error() }
+func (e *hangsError) Unwrap() []error { return []error{orchestrator.ErrEngineUnreachable, e.late} }
 
 // notTold is the verdict where a fact is missing.
 func notTold(err error) verdict {

@@ -182,7 +182,7 @@ func (slow) Offered(ctx context.Context, _ string) error {
 
 func TestNobodyIsWaitedForForever(t *testing.T) {
 	found := examine(t, hanging{inMemory()}, Options{Patience: 20 * time.Millisecond})
-	found["engine"].has(t, Failed, "no engine answers at memory://hung: the container engine does not answer: no answer within 20ms")
+	found["engine"].has(t, Failed, "no engine answers at memory://hung: no answer within 20ms")
 	found = examine(t, slow{inMemory()}, Options{Patience: 100 * time.Millisecond})
 	found["engine"].has(t, OK, "Docker")
 	found["subnets"].has(t, Unknown, "no answer within 100ms")
@@ -244,6 +244,40 @@ func TestWhatIsRefusedIsNamed(t *testing.T) {
 		}
 		if want.netAdmin == Warning {
 			found["faults"].has(t, Unknown, "without NET_ADMIN")
+		}
+	}
+}
+
+// An engine that answers but starts no container is of no use; one that is slow,
+// or on which this program cannot be tried, is.
+func TestNothingRunsWhereNoContainerStarts(t *testing.T) {
+	broken := errors.New("OCI runtime create failed")
+	refuses := inMemory()
+	refuses.FailNext("StartContainer", broken, broken, broken, broken)
+	creates := inMemory()
+	creates.FailNext("CreateContainer", broken, broken, broken, broken)
+	for _, eng := range []Engine{refuses, creates} {
+		report := Examine(t.Context(), Options{Engine: eng, Executable: executable(t, elf.EM_X86_64, false)})
+		var unusable *UnusableError
+		if report.Usable || !errors.As(report.Err(), &unusable) || unusable.Check.Code != "container" || unusable.Check.Remedy == "" {
+			t.Errorf("usable %v: %v", report.Usable, report.Err())
+		}
+		if text := fmt.Sprint(report.Err()); !strings.Contains(text, "nothing can run here: no helper container can be started: OCI runtime") {
+			t.Error(text)
+		}
+	}
+	silent := inMemory()
+	silent.Program = func(orchestrator.ContainerSpec) enginetest.Program {
+		return func(context.Context, *enginetest.Process) int { return 1 }
+	}
+	for name, o := range map[string]Options{
+		"slow":      {Engine: slow{inMemory()}, Executable: executable(t, elf.EM_X86_64, false), Patience: 100 * time.Millisecond},
+		"elsewhere": {Engine: inMemory(), Executable: executable(t, elf.EM_AARCH64, false)},
+		"no facts":  {Engine: silent, Executable: executable(t, elf.EM_X86_64, false)},
+		"fine":      {Engine: inMemory(), Executable: executable(t, elf.EM_X86_64, false)},
+	} {
+		if report := Examine(t.Context(), o); !report.Usable || report.Err() != nil {
+			t.Errorf("%s: %v", name, report.Err())
 		}
 	}
 }
@@ -330,6 +364,26 @@ func TestLeftovers(t *testing.T) {
 	Examine(t.Context(), Options{Engine: eng, Executable: executable(t, elf.EM_X86_64, false)})
 	if _, err := eng.InspectContainer(t.Context(), "beamyard-probe-alive"); err != nil {
 		t.Errorf("another examination's helper: %v", err)
+	}
+}
+
+// An examination that was killed cannot remove its folder: the next one does, but
+// for those that may be in use and what is not ours.
+func TestAKilledExaminationsFolderGoes(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	hourAgo := time.Now().Add(-time.Hour)
+	for name, at := range map[string]time.Time{"beamyard-doctor-killed": hourAgo, "beamyard-doctor-runs": time.Now(), "somebodys-doctor-1": hourAgo} {
+		folder := filepath.Join(tmp, name)
+		err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "nonce"), []byte("x\n"), 0o600), os.Chtimes(folder, at, at))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	examine(t, inMemory(), Options{})["mounts"].has(t, OK, "seen")
+	left, err := filepath.Glob(filepath.Join(tmp, "*doctor*"))
+	if want := []string{filepath.Join(tmp, "beamyard-doctor-runs"), filepath.Join(tmp, "somebodys-doctor-1")}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
 

@@ -65,9 +65,14 @@ func (e *examination) runHelper(ctx context.Context) (helperFacts, error) {
 	return facts, err
 }
 
+// nonceFolder is how the folders for temporary files are called that hold a file
+// to be mounted.
+const nonceFolder = "beamyard-doctor-"
+
 // noncePlace is a file with the nonce, to be mounted, and how to remove it.
 func noncePlace(nonce string) (mount orchestrator.Mount, forget func(), err error) {
-	folder, err := os.MkdirTemp("", "beamyard-doctor-*")
+	sweepNonces(time.Now())
+	folder, err := os.MkdirTemp("", nonceFolder+"*")
 	if err != nil {
 		return mount, func() {}, fmt.Errorf("make a folder: %w", err)
 	}
@@ -75,6 +80,19 @@ func noncePlace(nonce string) (mount orchestrator.Mount, forget func(), err erro
 	// For everybody: with user namespaces the container's root is a stranger here.
 	err = errors.Join(os.WriteFile(file, []byte(nonce+"\n"), 0o644), os.Chmod(folder, 0o755))
 	return orchestrator.Mount{Source: file, Target: nonceTarget}, func() { _ = os.RemoveAll(folder) }, err
+}
+
+// sweepNonces removes the folders of examinations that were killed. Their age
+// tells: an examination takes seconds, and a process ID says nothing where
+// containers share the folder for temporary files.
+func sweepNonces(now time.Time) {
+	const old = 10 * time.Minute
+	all, _ := filepath.Glob(filepath.Join(os.TempDir(), nonceFolder+"*")) // the pattern is well formed
+	for _, folder := range all {
+		if info, err := os.Lstat(folder); err == nil && info.IsDir() && now.Sub(info.ModTime()) > old {
+			_ = os.RemoveAll(folder) // another user's stays
+		}
+	}
 }
 
 func (e *examination) helperSpec(image, nonce string) orchestrator.ContainerSpec {
@@ -120,7 +138,7 @@ func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec 
 			return "", errs[i]
 		}
 	}
-	return "", fmt.Errorf("no helper container can be started: %w", errs[3])
+	return "", fmt.Errorf("%w: %w", errRefused, errs[3])
 }
 
 func (e *examination) tryHelper(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {

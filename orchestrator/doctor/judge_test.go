@@ -59,6 +59,7 @@ func hinted(kind error) error {
 func TestJudgeNoEngine(t *testing.T) {
 	unix := orchestrator.EngineInfo{Endpoint: "unix:///run/d.sock", From: orchestrator.EndpointDefault}
 	env := orchestrator.EngineInfo{Endpoint: "tcp://lab:2375", From: orchestrator.EndpointEnv}
+	elsewhere := orchestrator.EngineInfo{Endpoint: "unix:///run/d.sock", From: orchestrator.EndpointEnv}
 	named := orchestrator.EngineInfo{Endpoint: "ssh://lab", From: orchestrator.EndpointContext, Context: "lab"}
 	old := env
 	old.Version, old.APIVersion = "19.03.15", "1.40"
@@ -91,6 +92,8 @@ func TestJudgeNoEngine(t *testing.T) {
 		{"another engine", judgeNoEngine(unix, podman, away), Failed, "there is no socket", "export DOCKER_HOST=unix:///run/user/1000/podman/podman.sock"},
 		{"a stale socket", judgeNoEngine(unix, socket(dial(syscall.ECONNREFUSED)), away), Failed, "nobody listens at unix:///run/d.sock", "sudo systemctl start docker"},
 		{"a deaf one", judgeNoEngine(unix, socket(nil), away), Failed, "does not answer as an engine does", "docker version"},
+		{"a hanging one", judgeNoEngine(elsewhere, socket(nil), &hangsError{fmt.Errorf("%w within 5s", errLate)}), Failed,
+			"somebody listens at unix:///run/d.sock (of DOCKER_HOST), but does not answer as an engine does: no answer within 5s", "docker version; restart it: sudo systemctl restart docker\nor use another engine: unset DOCKER_HOST"},
 		{"an odd one", judgeNoEngine(unix, socket(dial(syscall.EIO)), away), Failed, "no engine answers at unix:///run/d.sock", "sudo systemctl start docker"},
 		{"refused", judgeNoEngine(env, tcp(dial(syscall.ECONNREFUSED)), away), Failed, "nobody listens at tcp://lab:2375 (of DOCKER_HOST)", "curl lab:2375/_ping\nor use another engine: unset DOCKER_HOST"},
 		{"no such host", judgeNoEngine(env, tcp(&net.DNSError{Err: "no such host"}), away), Failed, "the host of tcp://lab:2375 (of DOCKER_HOST) has no address: no such host", "unset DOCKER_HOST"},

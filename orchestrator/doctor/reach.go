@@ -21,6 +21,17 @@ func lookContainer(ctx context.Context, e *examination) verdict {
 	return judgeContainer(h, err)
 }
 
+// errRefused says that the engine started no container whatever, not even one
+// without a capability or a mount: its runtime is broken, or its disk is full. One
+// that started and said nothing is no such proof.
+var errRefused = errors.New("no helper container can be started")
+
+// refusesContainers tells whether nothing can run on an engine that answers.
+func (e *examination) refusesContainers(ctx context.Context) bool {
+	_, err := e.helper.get(ctx)
+	return errors.Is(err, errRefused)
+}
+
 // errNotTried says that no container was tried, through no fault of the engine.
 var errNotTried = errors.New("no helper container can be made of this program")
 

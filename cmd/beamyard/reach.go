@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/health"
+)
+
+// engineTime is how long the engine may take to tell of itself or of a cluster.
+// It answers within 20 ms at rest, and within a second or two while it starts
+// fifty containers: one that needs longer hangs.
+const engineTime = 10 * time.Second
+
+// answers asks the engine who it is, and is nil where it tells.
+func (a *app) answers(ctx context.Context, eng *docker.Engine) error {
+	asking, cancel := context.WithTimeout(ctx, a.engineTime)
+	defer cancel()
+	info, err := eng.Info(asking)
+	return a.late(ctx, err, " from "+info.Endpoint)
+}
+
+// late names a deadline that was ours: the engine hangs.
+func (a *app) late(ctx context.Context, err error, from string) error {
+	if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return orchestrator.WithHint(fmt.Errorf("%w: no answer%s within %s", orchestrator.ErrEngineUnreachable, from, a.engineTime),
+		"see whether it hangs: docker version; then restart it: sudo systemctl restart docker")
+}
+
+// reached is a cluster and who can tell of it: the engine, its supervisor, or
+// both. What breaks is often the engine, and just then somebody wants to look.
+type reached struct {
+	cluster string
+	nodes   []string            // their short names
+	eng     *docker.Engine      // nil: none answers
+	client  *control.Client     // nil: nobody supervises it, or who does is silent
+	status  orchestrator.Status // what client told
+}
+
+// reach finds the cluster that is meant, and who can be asked. It fails with the
+// engine's error where the supervisor does not answer either.
+func (t target) reach(ctx context.Context, a *app, command string, nodes []string) (*reached, error) {
+	r := &reached{}
+	var err, away error
+	if r.eng, away = a.engine(ctx); away == nil {
+		asking, cancel := context.WithTimeout(ctx, a.engineTime)
+		defer cancel()
+		r.cluster, r.nodes, err = t.resolve(asking, r.eng, command, nodes)
+		err = a.late(ctx, err, "")
+	} else if r.cluster, r.nodes, err = t.named(nodes); err == nil && r.cluster == "" {
+		names := control.Answering(ctx)
+		if len(names) == 0 {
+			return nil, away
+		}
+		r.cluster, err = theOnly(names, command, nodes)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	silent := r.dial(ctx)
+	switch {
+	case r.client == nil && r.eng == nil:
+		return nil, away
+	case r.eng == nil:
+		a.say("no engine answers, so this is what the supervisor knows: %v", away)
+	case r.client == nil && !errors.Is(silent, control.ErrNoSupervisor):
+		a.say("the supervisor does not answer, so this is what the engine and the nodes tell: %v", silent)
+	}
+	return r, nil
+}
+
+// dial asks the supervisor for its status first: who does not even tell that is
+// not waited for. The error is why there is no client.
+func (r *reached) dial(ctx context.Context) error {
+	asking, cancel := context.WithTimeout(ctx, supervisorPatience)
+	defer cancel()
+	client, err := control.Dial(asking, r.cluster)
+	if err == nil {
+		if r.status, err = client.Status(asking); err == nil {
+			r.client = client
+			return nil
+		}
+		client.Close()
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("no answer within %s", supervisorPatience)
+	}
+	return err
+}
+
+func (r *reached) close() {
+	r.hangUp()
+	if r.eng != nil {
+		r.eng.Close()
+	}
+}
+
+// hangUp forgets the supervisor.
+func (r *reached) hangUp() {
+	if r.client != nil {
+		r.client.Close()
+		r.client = nil
+	}
+}
+
+// find is the cluster with its spec, whose secrets are not to be shown, and with
+// the supervisor's status where it told one.
+func (r *reached) find(ctx context.Context, a *app) (found orchestrator.Found, err error) {
+	if r.eng != nil {
+		asking, cancel := context.WithTimeout(ctx, a.engineTime)
+		defer cancel()
+		found, err = orchestrator.Find(asking, r.eng, r.cluster)
+		err = a.late(ctx, err, "")
+	}
+	if r.client == nil {
+		return found, err
+	}
+	if r.eng == nil || err != nil {
+		asking, cancel := context.WithTimeout(ctx, supervisorPatience)
+		defer cancel()
+		var told error
+		if found.Spec, told = r.client.Spec(asking); told != nil {
+			return found, errors.Join(err, fmt.Errorf("ask the supervisor of %s for its spec: %w", r.cluster, told))
+		}
+		found.Spec.Image = r.status.Image // which is made after the spec
+	}
+	found.Status = r.status
+	return found, nil
+}
+
+// health asks the supervisor, and the nodes themselves where there is none. It
+// looks anew who answers: --watch goes on when that changes.
+func (r *reached) health(ctx context.Context, a *app) (health.Report, error) {
+	r.hangUp()
+	silent := r.dial(ctx)
+	if silent == nil {
+		report, err := r.client.Health(ctx)
+		if r.eng == nil || !errors.Is(err, control.ErrNoSupervisor) { // else it died meanwhile
+			return report, err
+		}
+	} else if r.eng == nil {
+		return health.Report{}, fmt.Errorf("ask the supervisor of %s: %w", r.cluster, silent)
+	}
+	if err := a.answers(ctx, r.eng); err != nil {
+		return health.Report{}, err
+	}
+	return orchestrator.Health(ctx, r.eng, r.cluster)
+}

@@ -1,0 +1,51 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// specified is a controller that has its cluster's spec at hand, as
+// [orchestrator.Cluster] does.
+type specified interface{ Spec() orchestrator.Spec }
+
+// spec tells everything that the cluster's labels tell on the engine, cookie and
+// secrets too: who may dial the socket is its owner.
+func (s *server) spec(w http.ResponseWriter, r *http.Request) {
+	c, ok := s.c.(specified)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	answer(w, c.Spec(), nil)
+}
+
+// Spec is the cluster's, with its defaults filled, for who cannot read it off the
+// engine. It holds the cookie and the secrets, so that they can be masked.
+func (c *Client) Spec(ctx context.Context) (s orchestrator.Spec, err error) {
+	return s, c.call(ctx, http.MethodGet, "/spec", nil, &s)
+}
+
+// Answering names the clusters whose sockets somebody listens on, in the order of
+// the alphabet: what is known where no engine answers. A socket that a dead
+// supervisor left is none.
+func Answering(ctx context.Context) []string {
+	var names []string
+	all, _ := lookedIn() // an error says that there are fewer folders
+	for _, folder := range all {
+		sockets, _ := filepath.Glob(filepath.Join(folder, "*.sock")) // the pattern is well formed
+		for _, path := range sockets {
+			name := strings.TrimSuffix(filepath.Base(path), ".sock")
+			if _, err := dial(ctx, name); err == nil {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,101 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/beamyard/beamyard/network"
+)
+
+// This file gives nodes their places: addresses and host ports.
+
+// place gives every node its address and its host ports.
+func (c *Cluster) place(ctx context.Context, s *site) error {
+	if err := c.takenPorts(ctx, s); err != nil {
+		return err
+	}
+	for i, n := range s.spec.Nodes {
+		at := &slot{index: i}
+		at.ip = s.subnet.Node(i)
+		s.slots[n.Name] = at
+		if err := s.holdPorts(at, s.spec.HostPort); err != nil {
+			return fmt.Errorf("%s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+// takenPorts finds out which host ports containers have, running or not.
+func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
+	containers, err := c.eng.Containers(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	if s.taken == nil {
+		s.taken = map[uint16]string{}
+	}
+	for _, other := range containers {
+		for _, port := range append(portsOf(other.Labels), hostPorts(other.Ports)...) {
+			s.taken[port] = "container " + other.Name
+		}
+	}
+	return nil
+}
+
+// holdPorts chooses and holds the host ports of one node, from base on. On a remote engine
+// nothing can be held: there the engine's refusal is the only word.
+func (s *site) holdPorts(at *slot, base int) error {
+	at.ports, at.held, at.fixed = nil, nil, false
+	want := slices.Clone(s.spec.Nodes[at.index].Ports)
+	if s.spec.HTTPPort > 0 {
+		want = append([]PortSpec{{Container: s.spec.HTTPPort, Host: s.spec.Nodes[at.index].HostPort}}, want...)
+	}
+	if !s.direct {
+		want = append(want, PortSpec{Container: s.spec.DistPort})
+	}
+	for _, p := range want {
+		var held *network.Held
+		var err error
+		if p.Host != 0 {
+			at.fixed = true
+			if owner, ok := s.taken[uint16(p.Host)]; ok {
+				return &network.PortTakenError{Port: uint16(p.Host), Holder: owner}
+			}
+			held, err = s.hold(uint16(p.Host))
+		} else {
+			held, err = s.holdFree(base)
+		}
+		if err != nil {
+			return err
+		}
+		at.held = append(at.held, held)
+		at.ports = append(at.ports, PortBinding{Container: uint16(p.Container), HostIP: s.hostIP, Host: held.Port()})
+		s.taken[held.Port()] = s.spec.names().Container(s.spec.Nodes[at.index].Name)
+	}
+	return nil
+}
+
+func (s *site) hold(port uint16) (*network.Held, error) { return network.Hold(s.hostIP, port) }
+
+func (s *site) holdFree(base int) (*network.Held, error) {
+	held, err := network.HoldFree(network.PortRange{HostIP: s.hostIP, Base: base}, 1, s.taken)
+	if err != nil {
+		return nil, err
+	}
+	return held[0], nil
+}
+
+// releasePorts gives the held ports up: right before the engine takes them.
+func (at *slot) releasePorts() {
+	for _, h := range at.held {
+		_ = h.Release() // a listener that will not close keeps its port, and the engine then says so
+	}
+	at.held = nil
+}
+
+func (s *site) release() {
+	for _, at := range s.slots {
+		at.releasePorts()
+	}
+}
