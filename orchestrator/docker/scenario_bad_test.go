@@ -56,7 +56,7 @@ func TestAnApplicationThatCrashesAtBoot(t *testing.T) {
 			if !errors.Is(err, orchestrator.ErrNodeFailed) {
 				t.Errorf("not ErrNodeFailed: %v", err)
 			}
-			says(t, err, "docker run --rm -it beamyard/crashing:", "failed to boot twice", "the database is not configured")
+			says(t, err, "docker run --rm -it --entrypoint sh beamyard/crashing:", "failed to boot twice", "the database is not configured")
 		})
 	}
 }
