@@ -68,6 +68,7 @@ func (w *witness) leave(c *orchestrator.Cluster) {
 // The evidence of real nodes: the dump of a VM that crashed is in it, whole but
 // for the secrets, which stand in it as atoms and inside binaries.
 func TestEvidenceOfRealNodes(t *testing.T) {
+	t.Parallel()
 	const cookie, token = "the-cookie-0123456789", "token-0123456789"
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {

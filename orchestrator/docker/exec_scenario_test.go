@@ -13,6 +13,7 @@ import (
 // moby#29700: an engine leaves a command running that nobody waits for, and
 // what it started too.
 func TestACommandThatIsNotWaitedForIsKilled(t *testing.T) {
+	t.Parallel()
 	eng := engine(t)
 	r := up(t, eng, "trixie", 1, nil)
 	id := r.node("n1").ContainerID

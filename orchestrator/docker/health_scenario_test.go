@@ -76,6 +76,7 @@ func wellKnown(t *testing.T, report health.Report) {
 // What can be wrong with nodes that run, each on real ones: it is said, and it is
 // said no more once it is mended.
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			eng := engine(t)
@@ -141,6 +142,7 @@ func TestHealth(t *testing.T) {
 
 // A release is embedded: all its modules are loaded from its own folder.
 func TestHealthOfARelease(t *testing.T) {
+	t.Parallel()
 	r := up(t, engine(t), "trixie", 2, func(s *orchestrator.Spec) {
 		// A second -setcookie beside the release's own would have the VM ignore both.
 		s.Command = []string{"sh", "-c", "mix release --quiet --path /tmp/release && ERL_AFLAGS='-start_epmd false -erl_epmd_port {dist_port}' exec /tmp/release/bin/demo start"}
@@ -161,6 +163,7 @@ func TestHealthOfARelease(t *testing.T) {
 // the VM loads them when they are used: a node that did runs the same code as one
 // that did not.
 func TestHealthOfAProtocol(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			r := up(t, engine(t), otp.base, 2, func(s *orchestrator.Spec) {
@@ -189,6 +192,7 @@ func TestHealthOfAProtocol(t *testing.T) {
 
 // A pair that is disconnected, where the application has the mesh.
 func TestHealthOfAPairThatIsCut(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			r := up(t, engine(t), otp.base, 2, nil)
@@ -208,6 +212,7 @@ func TestHealthOfAPairThatIsCut(t *testing.T) {
 }
 
 func TestOwnChecksOnRealNodes(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			r := up(t, engine(t), otp.base, 2, func(s *orchestrator.Spec) {
@@ -236,6 +241,7 @@ func TestOwnChecksOnRealNodes(t *testing.T) {
 // A check that does not come to its end in time is ended on the node too, and all
 // that it was made of.
 func TestNothingStaysOfACheckThatHangs(t *testing.T) {
+	t.Parallel()
 	const waiting = `Enum.count(Process.list(), &Process.info(&1, :current_function) == {:current_function, {Process, :sleep, 1}})`
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
@@ -269,6 +275,7 @@ func TestNothingStaysOfACheckThatHangs(t *testing.T) {
 
 // A check that never passes keeps a cluster from being Ready, and is named.
 func TestAnOwnCheckThatFailsAtStart(t *testing.T) {
+	t.Parallel()
 	err := fails(t, 1, func(s *orchestrator.Spec) {
 		s.ReadyTimeout = 8 * time.Second
 		s.Checks = []orchestrator.Check{{Exec: []string{"sh", "-c", "echo no database; exit 2"}}}
@@ -281,6 +288,7 @@ func TestAnOwnCheckThatFailsAtStart(t *testing.T) {
 
 // Memory over the threshold: of the container's limit, as the kernel counts it.
 func TestHealthOfANodeThatIsNearItsMemoryLimit(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			r := up(t, engine(t), otp.base, 1, func(s *orchestrator.Spec) {
@@ -307,6 +315,7 @@ func TestHealthOfANodeThatIsNearItsMemoryLimit(t *testing.T) {
 // Nothing of our looking stays on a node, and the supervisor's own monitor goes
 // with its link.
 func TestNothingStaysOfAHealthReport(t *testing.T) {
+	t.Parallel()
 	r := up(t, engine(t), "trixie", 1, nil)
 	c := r.dialNode("n1")
 	count := func() any {

@@ -31,6 +31,7 @@ const receiving = `length([P || P <- processes(), {current_function, {prim_eval,
 // Both on real nodes: what Erlang makes of expressions, and nodedown and nodeup
 // in the moment that a node sees them, with nothing left on it.
 func TestEvalAndMonitorNodes(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			r := up(t, engine(t), otp.base, 3, nil)

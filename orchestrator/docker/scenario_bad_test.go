@@ -50,6 +50,7 @@ func says(t *testing.T, err error, hint string, words ...string) {
 }
 
 func TestAnApplicationThatCrashesAtBoot(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			err := fails(t, 2, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "testdata/crashing", otp.base })
@@ -62,6 +63,7 @@ func TestAnApplicationThatCrashesAtBoot(t *testing.T) {
 }
 
 func TestAProjectThatDoesNotCompile(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			err := fails(t, 1, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "testdata/broken", otp.base })
@@ -147,6 +149,7 @@ func TestAClusterThatExists(t *testing.T) {
 }
 
 func TestNotReadyInTimeSaysWhy(t *testing.T) {
+	t.Parallel()
 	err := fails(t, 2, func(s *orchestrator.Spec) {
 		s.HTTPCheck, s.ReadyTimeout = "/no-such-path", 6e9
 	})

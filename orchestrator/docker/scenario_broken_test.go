@@ -21,16 +21,16 @@ var broken = []breakage{
 		edit: func(s *orchestrator.Spec) { s.Source = "testdata/crashing" }},
 	{name: "a port that the distribution has", root: "port-in-use", says: "9100", also: "app-does-not-start",
 		edit: func(s *orchestrator.Spec) { s.Env = map[string]string{"PORT": "9100"} }},
-	{name: "no such command", root: "command-missing", says: "/bin/nosuch", one: true, edit: command("/bin/nosuch")},
-	{name: "no such command of a script", root: "command-missing", says: "elixr", one: true, edit: command("sh", "-c", "elixr --no-halt")},
-	{name: "a library that is not there", root: "shared-library-missing", says: "libx.so.6", one: true, edit: command(
+	{name: "no such command", root: "command-missing", says: "/bin/nosuch", edit: command("/bin/nosuch")},
+	{name: "no such command of a script", root: "command-missing", says: "elixr", edit: command("sh", "-c", "elixr --no-halt")},
+	{name: "a library that is not there", root: "shared-library-missing", says: "libx.so.6", edit: command(
 		"sh", "-c", "sed s/libc.so.6/libx.so.6/ /bin/true >/tmp/t; chmod +x /tmp/t; exec /tmp/t")},
-	{name: "no program", root: "command-not-executable", says: "/etc/passwd", one: true, edit: command("/etc/passwd")},
-	{name: "another processor", root: "platform-mismatch", says: "processor", one: true,
+	{name: "no program", root: "command-not-executable", says: "/etc/passwd", edit: command("/etc/passwd")},
+	{name: "another processor", root: "platform-mismatch", says: "processor",
 		edit: command("sh", "-c", `printf '\177ELF\002\001\001' >/tmp/x; chmod +x /tmp/x; exec /tmp/x`)},
 	{name: "iex", root: "iex-without-stdin", says: "standard input", also: "ended-by-itself", edit: command("iex", "--name", "{node}")},
-	{name: "a command that ends", root: "ended-by-itself", says: "with success", one: true, edit: command("elixir", "-e", ":ok")},
-	{name: "a boot without its module", root: "boot-failure", says: "undef", edit: command("erl", "-noshell", "-s", "nomod", "start")},
+	{name: "a command that ends", root: "ended-by-itself", says: "with success", edit: command("elixir", "-e", ":ok")},
+	{name: "a boot without its module", both: true, root: "boot-failure", says: "undef", edit: command("erl", "-noshell", "-s", "nomod", "start")},
 	{name: "a slogan", root: "crash-dump", says: "out of luck", edit: command("elixir", "-e", `:erlang.halt(~c"out of luck")`)},
 	{name: "memory that the VM does not get", root: "vm-allocation", says: "heap", also: "crash-dump", edit: command(
 		"sh", "-c", `ulimit -v 2500000; exec elixir -e 'Enum.reduce(1..100000000, [], fn _, a -> [String.duplicate("x", 50) | a] end)'`)},
@@ -46,7 +46,7 @@ var broken = []breakage{
 	{name: "no Mix project", root: "no-mix-project", says: "Mix project", edit: command("sh", "-c", "cd /tmp && exec mix run --no-halt")},
 
 	// Builds.
-	{name: "a compile error", root: "compile-error", says: "lib/broken.ex", edit: func(s *orchestrator.Spec) { s.Source = "testdata/broken" }},
+	{name: "a compile error", both: true, root: "compile-error", says: "lib/broken.ex", edit: func(s *orchestrator.Spec) { s.Source = "testdata/broken" }},
 	{name: "another Elixir", root: "elixir-version", says: "~> 1.99", project: map[string]string{"mix.exs": mixExs(`elixir: "~> 1.99"`)}},
 	{name: "a dependency that does not compile", root: "dependency-not-compiled", says: "dependency d ", also: "compile-error", project: map[string]string{
 		"mix.exs": mixExs(`deps: [{:d, path: "d"}]`), "d/mix.exs": strings.ReplaceAll(mixExs(""), "P.", "D."), "d/lib/d.ex": "defmodule D do\n  def x, do: y\nend\n",
@@ -55,26 +55,26 @@ var broken = []breakage{
 	{name: "a part of OTP that is not there", root: "otp-application-missing", says: "observer", also: "app-does-not-start",
 		edit: command("sh", "-c", "mkdir -p /tmp/p && cd /tmp/p && cat >mix.exs <<'END'\n"+
 			strings.Replace(mixExs(""), "do: []", "do: [extra_applications: [:observer]]", 1)+"END\nexec mix run --no-halt")},
-	{name: "no Hex", root: "hex-missing", says: "Hex", edit: command("sh", "-c", hexProject)},
+	{name: "no Hex", both: true, root: "hex-missing", says: "Hex", edit: command("sh", "-c", hexProject)},
 
 	// Names and the distribution.
-	{name: "another cookie", root: "cookie-mismatch", says: "n1", edit: command("sh", "-c",
+	{name: "another cookie", both: true, root: "cookie-mismatch", says: "n1", edit: command("sh", "-c",
 		`ERL_AFLAGS="-setcookie another" exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" --no-halt`)},
 	{name: "a short name", root: "name-mode-mixed", says: "short name", edit: command(
 		"elixir", "--sname", "app", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt")},
 	{name: "an undotted host", root: "undotted-host", says: "host lonely", edit: command(
 		"elixir", "--name", "app@lonely", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt")},
-	{name: "another name", root: "wrong-name", says: "app@n1", one: true, edit: command(
+	{name: "another name", root: "wrong-name", says: "app@n1", edit: command(
 		"elixir", "--name", "other@{host}", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt")},
-	{name: "a name with a space", root: "invalid-node-name", says: "its own name", edit: command("elixir", "--name", "a b@{host}", "--no-halt")},
+	{name: "a name with a space", both: true, root: "invalid-node-name", says: "its own name", edit: command("elixir", "--name", "a b@{host}", "--no-halt")},
 	{name: "a name twice", root: "name-in-use", says: "app@n1", edit: command("sh", "-c",
 		`elixir --name $NODE_NAME --no-halt & until epmd -names 2>/dev/null | grep -q 'name app'; do sleep 0.1; done; exec elixir --name $NODE_NAME --no-halt`)},
-	{name: "no EPMD", root: "epmd-not-running", says: "EPMD", edit: command("elixir", "--name", "{node}", "--erl", "-start_epmd false", "--no-halt")},
+	{name: "no EPMD", both: true, root: "epmd-not-running", says: "EPMD", edit: command("elixir", "--name", "{node}", "--erl", "-start_epmd false", "--no-halt")},
 	{name: "a distribution port that is taken", root: "distribution-port-in-use", says: "listen", edit: command("sh", "-c",
 		`epmd -daemon -port 9100; until epmd -port 9100 -names; do sleep 0.1; done; exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" --no-halt`)},
-	{name: "another distribution port", late: true, root: "distribution-port", says: "9200", one: true, edit: command(
+	{name: "another distribution port", late: true, root: "distribution-port", says: "9200", edit: command(
 		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port 9200", "-S", "mix", "run", "--no-halt", "--no-compile", "--no-deps-check")},
-	{name: "no VM", late: true, root: "not-distributed", says: "nothing", one: true, edit: command("sleep", "1000")},
+	{name: "no VM", late: true, root: "not-distributed", says: "nothing", edit: command("sleep", "1000")},
 	{name: "peers that do not resolve", nodes: 2, root: "peer-not-resolved", says: ".test", also: "not-connected", edit: command("sh", "-c",
 		`echo '{lookup,[file]}.' >/tmp/inetrc; ERL_INETRC=/tmp/inetrc exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check`)},
 	{name: "an application that connects nobody", nodes: 2, root: "mesh-app-idle", says: "mesh: app", also: "not-connected",
@@ -83,16 +83,16 @@ var broken = []breakage{
 	// The application.
 	{name: "an application that is not started", late: true, root: "app-not-started", says: "demo", edit: command(
 		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "-S", "mix", "run", "--no-start", "--no-halt", "--no-compile", "--no-deps-check")},
-	{name: "an HTTP check that fails", root: "http-check", says: "/nowhere", one: true, edit: func(s *orchestrator.Spec) { s.HTTPCheck = "/nowhere" }},
+	{name: "an HTTP check that fails", root: "http-check", says: "/nowhere", edit: func(s *orchestrator.Spec) { s.HTTPCheck = "/nowhere" }},
 	{name: "a top supervisor that ends", root: "app-exited", says: "demo", also: "app-not-started",
 		after: func(r *running) error { return end(r, "n1", "supervisor") }},
 
 	// What happens to nodes that were well.
-	{name: "its memory limit", root: "out-of-memory", says: "400 MiB", one: true, edit: func(s *orchestrator.Spec) { s.Memory = 400 << 20 },
+	{name: "its memory limit", root: "out-of-memory", says: "400 MiB", edit: func(s *orchestrator.Spec) { s.Memory = 400 << 20 },
 		after: func(r *running) error { return end(r, "n1", "oom") }},
-	{name: "SIGKILL", root: "killed", says: "SIGKILL", one: true, after: func(r *running) error { return end(r, "n1", "docker kill KILL") }},
-	{name: "an abort", root: "vm-aborted", says: "native code", one: true, after: func(r *running) error { return end(r, "n1", "abort") }},
-	{name: "a budget that is spent", root: "killed", says: "SIGKILL", also: "restarts-spent", one: true, edit: func(s *orchestrator.Spec) {
+	{name: "SIGKILL", root: "killed", says: "SIGKILL", after: func(r *running) error { return end(r, "n1", "docker kill KILL") }},
+	{name: "an abort", root: "vm-aborted", says: "native code", after: func(r *running) error { return end(r, "n1", "abort") }},
+	{name: "a budget that is spent", root: "killed", says: "SIGKILL", also: "restarts-spent", edit: func(s *orchestrator.Spec) {
 		s.Restart = orchestrator.RestartPolicy{Max: 1, Backoff: 1e6}
 	}, after: func(r *running) error {
 		if err := r.Kill(r.t.Context(), "KILL", "n1"); err != nil {
@@ -101,23 +101,23 @@ var broken = []breakage{
 		r.until("n1", "is back", func(n orchestrator.NodeStatus) bool { return n.Incarnation == 2 && n.State == orchestrator.Ready })
 		return r.Kill(r.t.Context(), "KILL", "n1")
 	}},
-	{name: "a shell that ends by TERM", root: "shell-first", says: "without its shutdown", one: true, edit: command("sh", "-c",
+	{name: "a shell that ends by TERM", root: "shell-first", says: "without its shutdown", edit: command("sh", "-c",
 		`elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`),
 		after: func(r *running) error { return r.Stop(r.t.Context(), "n1") }},
-	{name: "a shell that ignores TERM", root: "shell-first", says: "whole grace", also: "stop-needed-kill", one: true, edit: command("sh", "-c",
+	{name: "a shell that ignores TERM", root: "shell-first", says: "whole grace", also: "stop-needed-kill", edit: command("sh", "-c",
 		`trap "" TERM; elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`),
 		after: func(r *running) error { return r.Stop(r.t.Context(), "n1") }},
-	{name: "a pause", root: "node-paused", says: "paused", one: true, after: func(r *running) error {
+	{name: "a pause", root: "node-paused", says: "paused", after: func(r *running) error {
 		id := r.node("n1").ContainerID
 		r.t.Cleanup(func() { _ = bareClient(r.t).ContainerUnpause(r.t.Context(), id) })
 		return bareClient(r.t).ContainerPause(r.t.Context(), id)
 	}},
-	{name: "off its network", nodes: 2, root: "network-detached", says: "network", one: true, edit: func(s *orchestrator.Spec) { s.NetTick = 4e9 },
+	{name: "off its network", nodes: 2, root: "network-detached", says: "network", edit: func(s *orchestrator.Spec) { s.NetTick = 4e9 },
 		after: func(r *running) error {
 			st, _ := r.Status(r.t.Context())
 			return bareClient(r.t).NetworkDisconnect(r.t.Context(), st.NetworkID, r.node("n1").ContainerID, true)
 		}},
-	{name: "overlapping partitions", nodes: 3, root: "overlapping-partitions", says: "n", also: "not-connected",
+	{name: "overlapping partitions", both: true, nodes: 3, root: "overlapping-partitions", says: "n", also: "not-connected",
 		edit: func(s *orchestrator.Spec) { s.Mesh = orchestrator.MeshApp }, meet: true,
 		after: func(r *running) error {
 			r.rpc("n1", fmt.Sprintf(":erlang.disconnect_node(:%q)", r.node("n2").Node))
@@ -130,7 +130,7 @@ type breakage struct {
 	name    string
 	nodes   int  // default 1
 	late    bool // known only when time is up: until then a node may be about to do it
-	one     bool // one release of OTP tells enough: its words do not depend on it
+	both    bool // the releases of OTP say it differently
 	edit    func(*orchestrator.Spec)
 	project map[string]string // files of a Mix project to run
 	meet    bool              // connect the nodes by hand
@@ -163,10 +163,10 @@ var rebarProject = "mkdir -p /tmp/p/r/src && cd /tmp/p && HOME=/tmp/h && export 
 	"echo '{application,r,[{vsn,\"1\"}]}.' >r/src/r.app.src\nexec mix run --no-halt"
 
 func TestBrokenClusters(t *testing.T) {
-	for _, b := range broken {
-		bases := otps
-		if b.one {
-			bases = otps[1:]
+	for i, b := range broken {
+		bases := otps[i%2 : i%2+1] // the words of both releases are recorded in package diagnosis
+		if b.both {
+			bases = otps
 		}
 		for _, otp := range bases {
 			t.Run(strings.ReplaceAll(b.name, " ", "-")+"/"+otp.name, func(t *testing.T) {

@@ -136,6 +136,7 @@ func end(r *running, node, how string) error {
 // A top supervisor that ends under `mix run` leaves the VM running without its
 // application: that is no end, and no readiness either.
 func TestAnApplicationThatEndsIsNoticed(t *testing.T) {
+	t.Parallel()
 	r := up(t, engine(t), "trixie", 2, nil)
 	if err := end(r, "n1", "supervisor"); err != nil {
 		t.Fatal(err)

@@ -196,6 +196,7 @@ func TestAContainerThatHasTheName(t *testing.T) {
 // An image for another processor, as a registry may give one: the kernel's refusal
 // reaches us by the init as a missing file, so the image's own word counts.
 func TestAnImageForAnotherProcessor(t *testing.T) {
+	t.Parallel()
 	bin := filepath.Join(t.TempDir(), "process")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./testdata/process")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=riscv64")
@@ -246,6 +247,7 @@ func tarOf(t *testing.T, files map[string][]byte) []byte {
 // What is no failure, and will be in the way one day, is told by the health of a
 // cluster that is well.
 func TestRemarksOfNodesThatAreWell(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			r := up(t, engine(t), otp.base, 1, func(s *orchestrator.Spec) {
