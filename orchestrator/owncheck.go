@@ -82,7 +82,8 @@ func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (re
 // guard ends the evaluator's process when its time is up: rpc's server starts one
 // for each call and lets it run when who called is gone, for ever where it waits
 // for ever. timer:kill_after/2 would leave OTP's timer server behind. The guard
-// waits longer than we do, by the way there, and ends with what it guards.
+// waits longer than we do, by guardSlack, or its deed would be told as the check's
+// outcome; and it ends with what it guards.
 const guard = `
 guarded = self()
 spawn(fn ->
@@ -94,6 +95,8 @@ spawn(fn ->
   end
 end)
 `
+
+const guardSlack = time.Second
 
 func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcome {
 	if err := httpCheck(ctx, o.at.httpAddr(node), k.HTTP); err != nil {
@@ -108,7 +111,7 @@ func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcom
 func (o ownChecks) rpc(ctx context.Context, k Check, node string, conn link) health.Outcome {
 	hint := fmt.Sprintf("try it: beamyard rpc %s/%s '%s'", o.spec.Name, node, strings.ReplaceAll(o.shown(k).RPC, "'", `'\''`))
 	reply, err := conn.Call(ctx, "Elixir.Code", "eval_string", guard+evaluator, erldist.List{
-		erldist.Tuple{erldist.Atom("code"), k.RPC}, erldist.Tuple{erldist.Atom("timeout"), k.timeout().Milliseconds()},
+		erldist.Tuple{erldist.Atom("code"), k.RPC}, erldist.Tuple{erldist.Atom("timeout"), (k.timeout() + guardSlack).Milliseconds()},
 	})
 	if err != nil {
 		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}
