@@ -30,7 +30,7 @@ build: ## build bin/beamyard
 
 test: ## run every test, those on the real engine included
 	@.ci/prepare go race engine
-	@.ci/leaves-nothing $(GO) test -race -timeout 12m $(TESTFLAGS) ./...
+	@.ci/leaves-nothing $(GO) test -race -timeout 18m $(TESTFLAGS) ./...
 
 soak: ## break a cluster at random for SOAK=10m, losing nothing; SEED=… plays one again
 	@.ci/prepare go race engine
