@@ -141,7 +141,8 @@ func rest(ctx context.Context, conn link, d time.Duration) bool {
 	}
 }
 
-// monitorLate is how long a cluster that forms may delay the monitors.
+// monitorLate is how long a cluster that forms may delay the monitors, for each ten
+// nodes that it has: while they come up they tell each other's coming, n² times.
 const monitorLate = 5 * time.Second
 
 // monitor has the node tell whom it sees come and go. It begins when the cluster
@@ -149,7 +150,7 @@ const monitorLate = 5 * time.Second
 // and while the cluster forms the sweeps follow each other anyway. A node that
 // cannot be monitored is seen by the sweeps.
 func (c *Cluster) monitor(ctx context.Context, r report, conn link) {
-	late := time.After(monitorLate)
+	late := time.After(monitorLate * time.Duration(1+len(c.spec.Nodes)/10))
 	for ready := false; !ready; {
 		c.mu.Lock()
 		changed := c.changed

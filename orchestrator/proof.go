@@ -94,9 +94,12 @@ func (s *supervisor) lost(msg msgLost) {
 // sighted looks at the mesh as soon as a node saw another come or go. The sweep
 // each 5 s stays below it, for what is not told.
 func (s *supervisor) sighted(msg msgPeers) {
-	if m, stale := s.stale(msg.report); !stale && m.live && !msg.event.Initial {
-		s.sweepNow()
+	if m, stale := s.stale(msg.report); stale || !m.live || msg.event.Initial || !s.sightedAt.IsZero() {
+		return
 	}
+	// A node that comes or goes is told by every other one: of fifty the sweeps for
+	// each of them would take a processor. So the first is waited on for the rest.
+	s.sightedAt = s.now.Add(time.Duration(len(s.nodes)) * sightEach)
 }
 
 // sweepNow asks every live node whom it sees; one sweep at a time.

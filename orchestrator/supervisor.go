@@ -16,6 +16,9 @@ const (
 	doubt = 300 * time.Millisecond
 	// listEvery is the list-and-compare at rest: engines drop events under load.
 	listEvery = 30 * time.Second
+	// sightEach is how long, for each node of the cluster, what one node sees waits
+	// for what others do.
+	sightEach = 10 * time.Millisecond
 	// sweepEvery is the check of the mesh at rest, one call a node.
 	sweepEvery = 5 * time.Second
 	// shutdown is how long an engine that stops may take between the stop of the
@@ -40,6 +43,7 @@ type supervisor struct {
 	deadline   time.Time // of forming; zero when there is none
 	listAt     time.Time
 	sweep      sweepState
+	sightedAt  time.Time     // a node saw another come or go: sweep then
 	why        sweepState    // the question what is wrong
 	askDelay   time.Duration // until it is asked once more
 
@@ -196,6 +200,10 @@ func (s *supervisor) settle() {
 	if !s.sweep.at.IsZero() && !s.now.Before(s.sweep.at) {
 		s.sweepNow()
 	}
+	if !s.sightedAt.IsZero() && !s.now.Before(s.sightedAt) {
+		s.sightedAt = time.Time{}
+		s.sweepNow()
+	}
 	s.ask()
 	s.checkDown()
 }
@@ -214,6 +222,7 @@ func (s *supervisor) wake() time.Time {
 	if !s.removing {
 		add(s.listAt)
 		add(s.sweep.at)
+		add(s.sightedAt)
 	}
 	if !s.formed && !s.closing() {
 		add(s.deadline)
