@@ -59,6 +59,8 @@ type Cluster struct {
 	site    *site // what prepare made; written before the loop starts
 	started atomic.Bool
 
+	sightTold atomic.Bool // that a node saw another come or go, since the last sweep
+
 	view    atomic.Pointer[view]
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced with each new view

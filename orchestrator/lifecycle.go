@@ -39,7 +39,7 @@ func (s *supervisor) running(m *member) {
 	if m.begun {
 		return
 	}
-	m.begun = true
+	m.begun, m.beganAt = true, s.now
 	if m.state == Creating {
 		s.setState(m, Starting, "", "")
 	}

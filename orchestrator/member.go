@@ -28,6 +28,7 @@ type member struct {
 
 	begun     bool      // this run's output is followed
 	probing   bool      // its probe is on
+	beganAt   time.Time // when that was
 	runSince  time.Time // the engine's time of this run's start; zero until told
 	startedAt time.Time
 	stoppedAt time.Time

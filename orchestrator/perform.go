@@ -52,6 +52,7 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actConnect:
 			c.wg.Go(func() { c.connectPeers(ctx, a) })
 		case actSweep:
+			c.sightTold.Store(false)
 			c.wg.Go(func() { c.sweepMesh(ctx) })
 		case actList:
 			c.wg.Go(func() { c.compare(ctx, a.runs) })

@@ -173,10 +173,15 @@ func (c *Cluster) monitor(ctx context.Context, r report, conn link) {
 
 // sighted takes what a node saw.
 func (c *Cluster) sighted(r report, e erldist.NodeEvent) {
-	if !e.Initial {
-		c.saw(r.node, e.Node, e.Up, e.Reason, e.Time)
+	if e.Initial {
+		return
 	}
-	c.box.post(msgPeers{r, e})
+	c.saw(r.node, e.Node, e.Up, e.Reason, e.Time)
+	// One of them is enough until the next sweep begins: every node tells of one that
+	// comes or goes, and the supervisor shows its state after each message.
+	if !c.sightTold.Swap(true) {
+		c.box.post(msgPeers{r, e})
+	}
 }
 
 // checkClient follows no redirects (3xx is an answer) and keeps no connections.

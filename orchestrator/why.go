@@ -88,11 +88,14 @@ func (s *supervisor) suspects() []suspect {
 	suspects := make([]suspect, len(s.nodes))
 	for i, m := range s.nodes {
 		suspects[i] = suspect{
-			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused, since: m.startedAt, wasReady: m.wasReady, unwell: m.unwell,
+			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused, since: m.beganAt, wasReady: m.wasReady, unwell: m.unwell,
 			exit: m.lastExit, dump: m.dump, startErr: m.startErr, peers: sortedKeys(m.peers), missing: map[string]string{},
 		}
 		if m.state.Running() {
 			suspects[i].exit = nil // of the run before
+		}
+		if !m.begun { // its container is about to start
+			suspects[i].since = s.now
 		}
 		for _, p := range s.missing(m) {
 			suspects[i].missing[p.name] = m.trouble[p.name]
