@@ -3,6 +3,9 @@ package evidence
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -79,6 +82,29 @@ func (c *collector) askLabels(ctx context.Context) {
 		c.miss("the nodes' output", errNoSpec)
 	}
 	c.keptEvents(ctx, found.Created)
+	c.journal = append(c.journal, forgotten(c.journal, found.Nodes)...)
+}
+
+// forgotten are the last start and end of each node that the engine's events do not
+// tell any more: its containers still do.
+func forgotten(told []orchestrator.JournalEntry, nodes []orchestrator.NodeStatus) []orchestrator.JournalEntry {
+	const near = time.Second // an event's time and the container's differ by the work between
+	var more []orchestrator.JournalEntry
+	add := func(node, action, text string, at time.Time) {
+		known := slices.ContainsFunc(told, func(e orchestrator.JournalEntry) bool {
+			return e.Node == node && strings.HasPrefix(e.Text, action) && e.Time.Sub(at).Abs() < near
+		})
+		if !at.IsZero() && !known {
+			more = append(more, orchestrator.JournalEntry{Time: at, Source: orchestrator.FromEngine, Node: node, Text: text})
+		}
+	}
+	for _, n := range nodes {
+		add(n.Name, "start", "start", n.StartedAt)
+		if n.LastExit != nil {
+			add(n.Name, "die", fmt.Sprintf("die (exit %d)", n.LastExit.Code), n.LastExit.At)
+		}
+	}
+	return more
 }
 
 // errNoSpec says why something is left out that may hold secrets.
@@ -108,7 +134,7 @@ func (c *collector) readOutput(ctx context.Context, nodes []orchestrator.NodeSta
 // keptEvents reads the events that the engine itself still has: the last 256 of
 // everything that runs on it. It tells them at once, and then waits for more.
 func (c *collector) keptEvents(ctx context.Context, since time.Time) {
-	const quiet, longest = 300 * time.Millisecond, 3 * time.Second
+	const quiet, longest = 700 * time.Millisecond, 3 * time.Second
 	reading, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	idle := time.AfterFunc(longest, cancel)
