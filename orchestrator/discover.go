@@ -20,6 +20,8 @@ type Found struct {
 	Status
 	Spec  Spec
 	Owner Owner
+	// Helpers are the cluster's containers that are no nodes, by what they are for.
+	Helpers map[string]Container
 }
 
 // Orphaned reports whether the process that kept the cluster is gone from this
@@ -98,7 +100,8 @@ func find(ctx context.Context, eng Engine, cluster string) ([]Found, error) {
 
 // describe makes a cluster of its network and containers.
 func describe(ctx context.Context, eng Engine, name string, networks []Network, containers []Container) (Found, error) {
-	f := Found{Status: Status{Cluster: name, Nodes: []NodeStatus{}}}
+	f := Found{Status: Status{Cluster: name, Nodes: []NodeStatus{}}, Helpers: helpersOf(containers)}
+	containers = slices.DeleteFunc(containers, func(c Container) bool { return c.Labels[LabelHelper] != "" })
 	var subnet network.Subnet
 	if len(networks) > 0 {
 		n := networks[0]

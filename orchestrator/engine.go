@@ -89,6 +89,12 @@ type Containers interface {
 	// file, matches [ErrNotFound]. Source: GET /containers/{id}/archive.
 	OpenFile(ctx context.Context, id, path string) (content io.ReadCloser, modified time.Time, err error)
 
+	// WriteFiles unpacks a tar stream at the root of a container, which need not
+	// run: what is there is replaced, owners, modes and times are the archive's. A
+	// container that is gone matches [ErrNotFound]. Source: PUT
+	// /containers/{id}/archive.
+	WriteFiles(ctx context.Context, id string, archive io.Reader) error
+
 	// Exec runs a command in a running container, as the container's user and
 	// without a shell, and returns when it has ended. One that the container
 	// lacks is an exit code, 126 or 127, and no error. A container that does not

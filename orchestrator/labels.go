@@ -12,6 +12,7 @@ import (
 const (
 	LabelCluster = "beamyard.cluster" // on everything: the cluster's name
 	LabelNode    = "beamyard.node"    // on containers: the node's short name
+	LabelHelper  = "beamyard.helper"  // on containers of a cluster that are no node: what it is for
 	LabelIndex   = "beamyard.index"   // on containers: the node's place, from 0
 	LabelSpec    = "beamyard.spec"    // on networks: the Spec as JSON
 	LabelOwner   = "beamyard.owner"   // on everything: the Owner as JSON

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
+
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
@@ -34,4 +36,9 @@ func (e *Engine) OpenFile(ctx context.Context, id, path string) (io.ReadCloser, 
 type file struct {
 	io.Reader
 	io.Closer
+}
+
+// WriteFiles implements orchestrator.Containers: PUT /containers/{id}/archive.
+func (e *Engine) WriteFiles(ctx context.Context, id string, archive io.Reader) error {
+	return e.failed("write into "+short(id), e.cli.CopyToContainer(ctx, id, "/", archive, container.CopyToContainerOptions{CopyUIDGID: true}))
 }

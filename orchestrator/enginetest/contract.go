@@ -60,6 +60,7 @@ var contract = []struct {
 	{"a mounted file is seen", (*suite).testMount},
 	{"a capability is given", (*suite).testCapability},
 	{"a file is read, running or not", (*suite).testFile},
+	{"files are written, running or not", (*suite).testWriteFiles},
 	{"a command runs in a container", (*suite).testExec},
 	{"a command needs a container that runs", (*suite).testExecNotRunning},
 	{"a command is not waited for beyond its time", (*suite).testExecTime},

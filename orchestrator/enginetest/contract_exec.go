@@ -20,6 +20,7 @@ func (s *suite) exec(id string, command ...string) orchestrator.ExecResult {
 func (s *suite) testExec() {
 	id := s.create(func(c *orchestrator.ContainerSpec) { c.Env = []string{"GREETING=grüß dich"} }, "wait")
 	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.waiting(id)
 	if r := s.exec(id, "print", "2"); r != (orchestrator.ExecResult{Stdout: "stdout 1\nstdout 2\n", Stderr: "stderr 1\nstderr 2\n"}) {
 		s.t.Errorf("print 2: %+v", r)
 	}

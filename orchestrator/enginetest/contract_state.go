@@ -1,6 +1,8 @@
 package enginetest
 
 import (
+	"archive/tar"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -116,4 +118,39 @@ func (s *suite) testFile() {
 	s.is("a folder", err, orchestrator.ErrNotFound)
 	_, _, err = s.eng.OpenFile(s.ctx(), "gone", path)
 	s.is("no container", err, orchestrator.ErrNotFound)
+}
+
+func (s *suite) testWriteFiles() {
+	archive := func(text string) io.Reader {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		at := time.Now().Add(-time.Hour).Truncate(time.Second)
+		s.must(w.WriteHeader(&tar.Header{Name: "kept/", Typeflag: tar.TypeDir, Mode: 0o755, ModTime: at}))
+		s.must(w.WriteHeader(&tar.Header{Name: "kept/note", Typeflag: tar.TypeReg, Mode: 0o600, Uid: 12, Gid: 13, ModTime: at, Size: int64(len(text))}))
+		_, err := io.WriteString(w, text)
+		s.must(err)
+		s.must(w.Close())
+		return &b
+	}
+	read := func(id, want string) {
+		s.t.Helper()
+		content, modified, err := s.eng.OpenFile(s.ctx(), id, "/kept/note")
+		s.must(err)
+		defer content.Close()
+		if data, err := io.ReadAll(content); err != nil || string(data) != want || time.Since(modified) < 50*time.Minute {
+			s.t.Errorf("read %q of %v, %v, want %q", data, modified, err, want)
+		}
+	}
+	id := s.create(nil, "wait")
+	s.must(s.eng.WriteFiles(s.ctx(), id, archive("before it runs")))
+	read(id, "before it runs")
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.waiting(id)
+	read(id, "before it runs")
+	s.must(s.eng.WriteFiles(s.ctx(), id, archive("while it runs")))
+	read(id, "while it runs")
+	s.must(s.eng.KillContainer(s.ctx(), id, "KILL"))
+	s.exited(id)
+	read(id, "while it runs")
+	s.is("no container", s.eng.WriteFiles(s.ctx(), "gone", archive("")), orchestrator.ErrNotFound)
 }

@@ -1,10 +1,14 @@
 package enginetest
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"path"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -28,7 +32,7 @@ func (p *Process) WriteFile(path string, content []byte) {
 }
 
 // OpenFile implements orchestrator.Containers.
-func (e *Engine) OpenFile(_ context.Context, id, path string) (io.ReadCloser, time.Time, error) {
+func (e *Engine) OpenFile(_ context.Context, id, name string) (io.ReadCloser, time.Time, error) {
 	if err := e.fails("OpenFile"); err != nil {
 		return nil, time.Time{}, err
 	}
@@ -38,9 +42,44 @@ func (e *Engine) OpenFile(_ context.Context, id, path string) (io.ReadCloser, ti
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	f, ok := c.files[path]
+	f, ok := c.files[name]
 	if !ok {
-		return nil, time.Time{}, fmt.Errorf("open %s of %s: %w", path, c.spec.Name, orchestrator.ErrNotFound)
+		return nil, time.Time{}, fmt.Errorf("open %s of %s: %w", name, c.spec.Name, orchestrator.ErrNotFound)
 	}
 	return io.NopCloser(bytes.NewReader(f.content)), f.modified, nil
+}
+
+// WriteFiles implements orchestrator.Containers. Folders and links are not kept.
+func (e *Engine) WriteFiles(_ context.Context, id string, archive io.Reader) error {
+	if err := e.fails("WriteFiles"); err != nil {
+		return err
+	}
+	written := map[string]kept{}
+	for entries := tar.NewReader(archive); ; {
+		header, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("write files: %w", err)
+		}
+		content, err := io.ReadAll(entries)
+		if err != nil {
+			return fmt.Errorf("write files: %w", err)
+		}
+		if header.Typeflag == tar.TypeReg {
+			written[path.Join("/", header.Name)] = kept{content, header.ModTime}
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.find(id)
+	if err != nil {
+		return err
+	}
+	if c.files == nil {
+		c.files = map[string]kept{}
+	}
+	maps.Copy(c.files, written)
+	return nil
 }

@@ -1,0 +1,30 @@
+package orchestrator
+
+// This file is about containers of a cluster that are no nodes of it: nobody
+// supervises them, and whatever removes the cluster removes them.
+
+// helpersOf are those of a cluster's containers, by what they are for.
+func helpersOf(containers []Container) map[string]Container {
+	helpers := map[string]Container{}
+	for _, c := range containers {
+		if name := c.Labels[LabelHelper]; name != "" {
+			helpers[name] = c
+		}
+	}
+	return helpers
+}
+
+// helperSpec is the container of a helper: as a node of that name would be, with
+// its host name, environment and image, on the cluster's network, but at an
+// address of the engine's choice and without host ports. command replaces a
+// node's. Those who make it run on their own: it carries the owner of the cluster.
+func (f Found) helperSpec(name string, command []string) ContainerSpec {
+	s := f.Spec
+	s.Owner = f.Owner
+	s.Nodes = []NodeSpec{{Name: name}}
+	c := containerSpec(s, 0, f.NetworkID, placement{}, f.Created)
+	c.Command = command
+	c.Labels = clusterLabels(s, f.Created)
+	c.Labels[LabelHelper] = name
+	return c
+}
