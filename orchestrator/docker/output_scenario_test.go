@@ -72,7 +72,9 @@ func (r *running) printNumbers(node string, run, count int) {
 	end); :ok`, count, run))
 }
 
-// kept is what the engine keeps of a container's streams.
+// kept is what the engine keeps of a container's streams, in lines that end in
+// "\n": a VM that stops may end its last one in "\r\n", which is an end of a line
+// to us as well.
 func kept(t testing.TB, id string) map[orchestrator.Stream]string {
 	t.Helper()
 	body, err := bareClient(t).ContainerLogs(t.Context(), id, container.LogsOptions{ShowStdout: true, ShowStderr: true})
@@ -84,7 +86,8 @@ func kept(t testing.TB, id string) map[orchestrator.Stream]string {
 	if _, err := stdcopy.StdCopy(&out, &err2, body); err != nil {
 		t.Fatal(err)
 	}
-	return map[orchestrator.Stream]string{orchestrator.Stdout: out.String(), orchestrator.Stderr: err2.String()}
+	plain := func(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+	return map[orchestrator.Stream]string{orchestrator.Stdout: plain(out.String()), orchestrator.Stderr: plain(err2.String())}
 }
 
 // contiguous checks that no line was lost or repeated on the way to the reader.
@@ -134,6 +137,7 @@ func TestNumberedLinesOverKills(t *testing.T) {
 		})
 		r.printNumbers(node, run, count)
 	}
+	r.rpc("n3", `:io.put_chars(:standard_error, "\r\n")`)
 	r.printNumbers("n1", 1, count)
 	r.printNumbers("n2", 1, count)
 	r.printNumbers("n3", 1, count)
