@@ -111,7 +111,6 @@ func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 		sup: newSupervisor(spec, rand.Float64), probes: map[string]context.CancelFunc{},
 		outputs: map[string]*nodeOutput{},
 	}
-	c.sup.collects = true // the cause is looked for, whoever else looks
 	for _, n := range spec.Nodes {
 		c.outputs[n.Name] = newNodeOutput(n.Name, spec.OutputLines)
 	}

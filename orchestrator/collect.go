@@ -30,10 +30,6 @@ func (msgCollected) isMessage() {}
 // stopped, removed or restarted until msgCollected, or until somebody asks for
 // the end of it.
 func (s *supervisor) fail() {
-	if !s.collects {
-		s.afterFailure()
-		return
-	}
 	s.collecting = true
 	s.emit(EventPhase, "", "looking for the cause")
 	s.do(actCollect{s.cause, s.suspects()})

@@ -7,7 +7,6 @@ import "testing"
 func TestAFailureIsLookedAtFirst(t *testing.T) {
 	looking := func(t *testing.T, edit func(*Spec)) *script {
 		s := newScript(t, 2, edit)
-		s.sup.collects = true
 		s.run("n1")
 		s.run("n2")
 		s.die("n2", 1) // it waits for its restart when time is up
@@ -66,7 +65,6 @@ func TestAFailureIsLookedAtFirst(t *testing.T) {
 
 func TestAFormedClustersFailureIsLookedAtFirst(t *testing.T) {
 	s := up(t, 2, func(s *Spec) { s.OnFailed, s.Restart.Mode = FailedStopCluster, RestartNo })
-	s.sup.collects = true
 	s.die("n2", 3)
 	s.skip()
 	s.autopsy("n2", "")
@@ -79,7 +77,6 @@ func TestAFormedClustersFailureIsLookedAtFirst(t *testing.T) {
 
 func TestAnEndThatWasAskedForIsNoFailure(t *testing.T) {
 	s := newScript(t, 1, nil)
-	s.sup.collects = true
 	s.run("n1")
 	s.send(msgCommand{kind: cmdDown, nodes: []string{""}})
 	s.skip()

@@ -54,7 +54,6 @@ type supervisor struct {
 	cause    error // why it comes down, when nobody asked
 	downers  []waiter
 
-	collects   bool // somebody wants to look at a failure
 	collecting bool // and does so now: actCollect is under way
 
 	now time.Time

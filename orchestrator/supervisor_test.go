@@ -231,9 +231,13 @@ func TestTheSameBootFailureTwiceEndsTheForming(t *testing.T) {
 		s.autopsy("n1", "no such application")
 		s.after(time.Second)
 	}
-	s.expect("n1 failed: boot (exit 1): no such application; not restarted: it failed to boot twice with the same message", "remove")
+	const why = "n1 (failed): boot (exit 1): no such application; not restarted: it failed to boot twice with the same message"
+	s.expect("n1 failed: boot (exit 1): no such application; not restarted: it failed to boot twice with the same message",
+		"collect: cluster demo: a node failed\n  "+why)
+	s.send(msgCollected{})
+	s.expect("remove")
 	s.send(msgRemoved{})
-	s.expect("done: cluster demo: a node failed\n  n1 (failed): boot (exit 1): no such application; not restarted: it failed to boot twice with the same message")
+	s.expect("done: cluster demo: a node failed\n  " + why)
 }
 
 func TestAForeignStopIsRespected(t *testing.T) {
@@ -468,6 +472,9 @@ func TestTheDeadlineSaysWhoIsMissing(t *testing.T) {
 	s.send(msgUnproven{s.report("n2"), "application demo is not started", "look"})
 	s.skip()
 	s.after(DefaultReadyTimeout)
+	const missing = "cluster demo: the cluster is not ready in time\n  n2 (starting): application demo is not started"
+	s.expect("collect: " + missing)
+	s.send(msgCollected{})
 	s.expect("n1 stopping", "stop n1#1", "n2 stopping", "stop n2#1")
 	s.die("n1", 0)
 	s.die("n2", 0)
@@ -475,7 +482,7 @@ func TestTheDeadlineSaysWhoIsMissing(t *testing.T) {
 	s.send(msgStopped{report: s.report("n1")}, msgStopped{report: s.report("n2")})
 	s.expect("remove")
 	s.send(msgRemoved{})
-	s.expect("done: cluster demo: the cluster is not ready in time\n  n2 (starting): application demo is not started")
+	s.expect("done: " + missing)
 }
 
 func TestALostPairIsDegradedAndMended(t *testing.T) {
@@ -564,7 +571,6 @@ func TestSupervisorInvariants(t *testing.T) {
 			Restart:       RestartPolicy{Mode: rapid.SampledFrom([]RestartMode{RestartNo, RestartOnFailure, RestartAlways}).Draw(t, "mode")},
 		}.Defaulted()
 		s.sup = newSupervisor(spec, func() float64 { return 0.5 })
-		s.sup.collects = rapid.Bool().Draw(t, "collects")
 		looks, asking := 0, false
 		busy := map[string]string{} // the engine call under way for each node
 		stopped := map[string]bool{}
@@ -598,7 +604,7 @@ func TestSupervisorInvariants(t *testing.T) {
 						t.Fatalf("removal while %s of %s is under way", b, n)
 					}
 				case actCollect:
-					if looks++; looks > 1 || !s.sup.collects || a.cause == nil {
+					if looks++; looks > 1 || a.cause == nil {
 						t.Fatalf("look %d, for %v", looks, a.cause)
 					}
 				case actDiagnose:
