@@ -158,6 +158,7 @@ func TestTheJournalOfALife(t *testing.T) {
 		if err := w.Restart(t.Context(), "n1"); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Millisecond)
 		w.cancel()
 		<-w.result
 		entries, err := w.Journal(t.Context())
