@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -99,7 +98,7 @@ func (c *Cluster) young(s suspect, final bool) bool {
 func evidenceOf(s Spec) diagnosis.Evidence {
 	e := diagnosis.Evidence{
 		Cluster: s.Name, Source: s.Source, Image: s.Image, MeshApp: s.Mesh == MeshApp,
-		DistPort: s.DistPort, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
+		DistPort: s.Distribution.Port, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
 	}
 	if s.App != "-" {
 		e.App = s.App
@@ -109,13 +108,14 @@ func evidenceOf(s Spec) diagnosis.Evidence {
 
 // nodeEvidence is what a spec says of a node.
 func nodeEvidence(s Spec, i int) diagnosis.Node {
-	names, name := s.names(), s.Nodes[i].Name
+	names, node, words := s.names(), s.filled(i), words(s, i)
 	n := diagnosis.Node{
-		Name: name, BEAM: names.Node(name), Host: names.Host(name), Container: names.Container(name),
-		Command: nodeCommand(s, i), Env: map[string]string{}, Memory: s.Memory, Grace: s.StopGrace,
+		Name: node.Name, BEAM: names.Node(node.Name), Host: names.Host(node.Name), Container: names.Container(node.Name),
+		Command: append(replaced(words, node.Entrypoint), nodeCommand(s, i)...), Env: map[string]string{}, Memory: node.Memory, Grace: s.StopGrace,
 	}
-	maps.Copy(n.Env, s.Env)
-	maps.Copy(n.Env, s.Nodes[i].Env)
+	for key, value := range node.Env {
+		n.Env[key] = words.Replace(value)
+	}
 	return n
 }
 

@@ -89,7 +89,7 @@ func dialReason(s Spec, err error) (reason, hint string) {
 		return fmt.Sprintf("another node answers on its distribution port: %v", err),
 			"start the VM with --name {node} in command:"
 	case errors.Is(err, erldist.ErrRefused):
-		return fmt.Sprintf("the VM does not listen on its distribution port %d", s.DistPort),
+		return fmt.Sprintf("the VM does not listen on its distribution port %d", s.Distribution.Port),
 			`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …`
 	}
 	return err.Error(), hintOf(err)
