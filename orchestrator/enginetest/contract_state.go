@@ -142,7 +142,8 @@ func (s *suite) testWriteFiles() {
 			s.t.Errorf("read %q of %v, %v, want %q", data, modified, err, want)
 		}
 	}
-	id := s.create(nil, "wait")
+	// Of the archive's owners nothing depends on who the container runs as.
+	id := s.create(func(c *orchestrator.ContainerSpec) { c.User = "12:13" }, "wait")
 	s.must(s.eng.WriteFiles(s.ctx(), id, archive("before it runs")))
 	read(id, "before it runs")
 	s.must(s.eng.StartContainer(s.ctx(), id))
