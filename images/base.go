@@ -15,8 +15,9 @@ const officialBase = "elixir:1.18-otp-27-slim"
 // ensureBase finds or makes the base of a Mix project.
 func ensureBase(ctx context.Context, eng Engine, base string, progress io.Writer) (ref string, info Info, err error) {
 	if _, ok := suites[base]; ok {
-		info, _, err = ensureDebian(ctx, eng, base, progress)
-		return debianRef(base), info, err
+		src := Source{Kind: Debian, Suite: base}
+		info, _, err = ensureDebian(ctx, eng, src, progress)
+		return debianRef(src), info, err
 	}
 	if base != "" && base != "auto" {
 		if !reference.MatchString(base) {
@@ -42,11 +43,12 @@ func ensureBase(ctx context.Context, eng Engine, base string, progress io.Writer
 		return "", Info{}, ctx.Err()
 	}
 	fmt.Fprintln(progress, noPull)
-	info, _, err = ensureDebian(ctx, eng, defaultSuite, progress)
+	src := Source{Kind: Debian, Suite: defaultSuite}
+	info, _, err = ensureDebian(ctx, eng, src, progress)
 	if err != nil {
 		return "", Info{}, fmt.Errorf("%s; %w", noPull.Error(), err) // one hint: what to install
 	}
-	return debianRef(defaultSuite), info, nil
+	return debianRef(src), info, nil
 }
 
 // NoImageError is a reference that is neither here nor can be pulled.

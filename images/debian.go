@@ -2,6 +2,8 @@ package images
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -55,12 +57,21 @@ func (e *PackagesError) Unwrap() error { return e.Err }
 // Hint is the command that helps.
 func (e *PackagesError) Hint() string { return e.Next }
 
-func debianRef(suite string) string { return "beamyard/debian:" + suite }
+// debianRef names the image of a root file system: by its suite, and where it has
+// packages of its own by a hash of their list, too.
+func debianRef(src Source) string {
+	ref := "beamyard/debian:" + src.Suite
+	if len(src.Packages) > 0 {
+		sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(src.Packages)), "\n")))
+		ref += "-" + hex.EncodeToString(sum[:])[:12]
+	}
+	return ref
+}
 
 // ensureDebian returns the root file system's image, and makes it where it is
 // missing.
-func ensureDebian(ctx context.Context, eng Engine, name string, progress io.Writer) (Info, bool, error) {
-	ref := debianRef(name)
+func ensureDebian(ctx context.Context, eng Engine, src Source, progress io.Writer) (Info, bool, error) {
+	ref := debianRef(src)
 	info, err := eng.Image(ctx, ref)
 	if err == nil || !errors.Is(err, ErrNotFound) {
 		return info, false, err
@@ -73,9 +84,12 @@ func ensureDebian(ctx context.Context, eng Engine, name string, progress io.Writ
 	if info, err = eng.Image(ctx, ref); err == nil || !errors.Is(err, ErrNotFound) {
 		return info, false, err // somebody else made it meanwhile
 	}
-	s := suites[name]
-	fmt.Fprintf(progress, "making %s of Debian packages (%s), once; this takes about 20 s\n", ref, s.brings)
-	if err := importDebian(ctx, eng, name, s, progress); err != nil {
+	brings := suites[src.Suite].brings
+	if len(src.Packages) > 0 {
+		brings = strings.Join(src.Packages, ", ")
+	}
+	fmt.Fprintf(progress, "making %s of Debian packages (%s), once; this takes about 20 s\n", ref, brings)
+	if err := importDebian(ctx, eng, src, progress); err != nil {
 		return Info{}, false, err
 	}
 	info, err = eng.Image(ctx, ref)
@@ -86,7 +100,8 @@ func ensureDebian(ctx context.Context, eng Engine, name string, progress io.Writ
 // stream as it comes would save no time, because the tar is written at the very
 // end, and the engine does not hear of an error behind the tar's own end: it
 // would name an image of which mmdebstrap says that it failed.
-func importDebian(ctx context.Context, eng Engine, name string, s suite, progress io.Writer) error {
+func importDebian(ctx context.Context, eng Engine, src Source, progress io.Writer) error {
+	name := src.Suite
 	path, err := exec.LookPath("mmdebstrap")
 	if err != nil {
 		return &PackagesError{name, "mmdebstrap is not installed", installMmdebstrap(), err}
@@ -98,14 +113,20 @@ func importDebian(ctx context.Context, eng Engine, name string, s suite, progres
 	defer func() { _ = os.Remove(rootfs.Name()) }()
 	defer rootfs.Close()
 
-	args := append([]string{
-		"--variant=minbase", "--include=" + strings.Join(packages, ","),
-		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-		"--dpkgopt=path-exclude=/usr/share/locale/*",
+	include, hooks, changes := packages, []string{
 		// What else a Mix image needs of its base is baked in here, where it
 		// costs nothing: see [mixDockerfile].
 		`--customize-hook=mkdir -p "$1/app" "$1/home/beamyard" && chown 1000:1000 "$1/app" "$1/home/beamyard"`,
-	}, s.options...)
+	}, []string{"ENV " + strings.Join(homeEnv, " ") + " MIX_ENV=dev", "WORKDIR " + workDir, `CMD ["iex"]`}
+	if len(src.Packages) > 0 {
+		include, hooks, changes = append(slices.Clone(src.Packages), "ca-certificates"), nil, []string{"ENV LANG=C.UTF-8"}
+	}
+	args := []string{
+		"--variant=minbase", "--include=" + strings.Join(include, ","),
+		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
+		"--dpkgopt=path-exclude=/usr/share/locale/*",
+	}
+	args = slices.Concat(args, hooks, suites[name].options)
 	args = append(args, name, "-")
 	if mirror := hostMirror(ctx); mirror != "" {
 		args = append(args, mirror)
@@ -127,11 +148,9 @@ func importDebian(ctx context.Context, eng Engine, name string, s suite, progres
 	if _, err := rootfs.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read root file system: %w", err)
 	}
-	changes := []string{
-		"ENV " + strings.Join(homeEnv, " ") + " MIX_ENV=dev", "WORKDIR " + workDir, `CMD ["iex"]`, "LABEL " + imageLabel + "=" + Debian.String(),
-	}
-	if _, err := eng.Import(ctx, rootfs, Import{Ref: debianRef(name), Changes: changes}); err != nil {
-		return fmt.Errorf("import %s: %w", debianRef(name), err)
+	changes = append(changes, "LABEL "+imageLabel+"="+Debian.String())
+	if _, err := eng.Import(ctx, rootfs, Import{Ref: debianRef(src), Changes: changes}); err != nil {
+		return fmt.Errorf("import %s: %w", debianRef(src), err)
 	}
 	return nil
 }
@@ -143,6 +162,7 @@ var mmdebstrapAdvice = []struct {
 }{
 	{regexp.MustCompile(`(?i)no space left`), "make room in $TMPDIR: it takes about 1 GB for a moment"},
 	{regexp.MustCompile(`NO_PUBKEY|not signed|keyring|GPG error`), "sudo apt-get install -y debian-archive-keyring"},
+	{regexp.MustCompile(`Unable to locate package|has no installation candidate`), "check the packages' names: apt-cache search NAME"},
 	{regexp.MustCompile(`newuidmap|unable to pick chroot mode|unshare|fakechroot`), "run it as root once, or let users have namespaces: sudo apt-get install -y uidmap"},
 }
 

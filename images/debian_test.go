@@ -58,6 +58,34 @@ func TestDebianIsMadeOnce(t *testing.T) {
 	noLeftOvers(t)
 }
 
+func TestDebianWithPackagesOfItsOwn(t *testing.T) {
+	tiny(t)
+	eng := engineWith()
+	fakeMmdebstrap(t, `for word; do case $word in --include=*) echo "asked for $word" >&2;; --customize-hook=*) echo "hook" >&2;; esac; done; printf rootfs`)
+	var out bytes.Buffer
+	src := Source{Kind: Debian, Suite: "trixie", Packages: []string{"rabbitmq-server", "curl"}}
+	image := resolved(t, eng, src, Options{Progress: &out})
+	if !strings.HasPrefix(image.Ref, "beamyard/debian:trixie-") || !image.Built {
+		t.Errorf("got %+v", image)
+	}
+	if !strings.Contains(out.String(), "asked for --include=rabbitmq-server,curl,ca-certificates\n") || strings.Contains(out.String(), "hook") {
+		t.Errorf("said %s", &out)
+	}
+	want := []Import{{Ref: image.Ref, Changes: []string{"ENV LANG=C.UTF-8", "LABEL beamyard.image=debian"}}}
+	if diff := cmp.Diff(want, eng.imports); diff != "" {
+		t.Error(diff)
+	}
+	swapped := Source{Kind: Debian, Suite: "trixie", Packages: []string{"curl", "rabbitmq-server"}}
+	if again := resolved(t, eng, swapped, Options{}); again.Built || again.ID != image.ID {
+		t.Errorf("the same packages in another order: %+v", again)
+	}
+	other := Source{Kind: Debian, Suite: "trixie", Packages: []string{"curl"}}
+	if another := resolved(t, eng, other, Options{}); !another.Built || another.Ref == image.Ref {
+		t.Errorf("other packages: %+v", another)
+	}
+	noLeftOvers(t)
+}
+
 // Where this machine's apt reaches Debian, mmdebstrap must too.
 func TestDebianComesTheWayOfThisMachinesApt(t *testing.T) {
 	tests := []struct {

@@ -47,11 +47,11 @@ func Resolve(ctx context.Context, eng Engine, src Source, o Options) (Image, err
 		}
 		return Image{ID: info.ID, Ref: src.Ref, Built: pulled}, nil
 	case Debian:
-		info, made, err := ensureDebian(ctx, eng, src.Suite, o.Progress)
+		info, made, err := ensureDebian(ctx, eng, src, o.Progress)
 		if err != nil {
 			return Image{}, err
 		}
-		return Image{ID: info.ID, Ref: debianRef(src.Suite), Kind: Debian, Built: made}, nil
+		return Image{ID: info.ID, Ref: debianRef(src), Kind: Debian, Built: made}, nil
 	case Dockerfile:
 		return resolveDockerfile(ctx, eng, src, o)
 	case Mix:

@@ -27,6 +27,9 @@ type Source struct {
 	Ref   string // of a Reference
 	Dir   string // of Mix and Dockerfile
 	Suite string // of Debian
+	// Packages of a Debian root file system, beside its minimal ones. None: Elixir,
+	// and what a Mix project needs beside it.
+	Packages []string
 }
 
 // SourceError is a source that cannot be used.
@@ -39,8 +42,12 @@ func (e *SourceError) Error() string { return fmt.Sprintf("%s: %s", e.Arg, e.Why
 // Hint is what to type instead.
 func (e *SourceError) Hint() string { return e.Next }
 
-// rootfsPrefix spells a Debian root file system: "rootfs:bookworm".
+// rootfsPrefix spells a Debian root file system: "rootfs:bookworm", or with
+// packages of its own "rootfs:trixie,rabbitmq-server".
 const rootfsPrefix = "rootfs:"
+
+// debianPackage is what Debian Policy, section 5.6.7, calls a package's name.
+var debianPackage = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 
 // reference is the grammar of image names (distribution/reference): a registry
 // or not, a path in lower case, a tag or not, a digest or not; or an image's ID.
@@ -50,15 +57,26 @@ var reference = regexp.MustCompile(`^([a-zA-Z0-9.-]+(:[0-9]+)?/)?` + // a regist
 
 // Detect says what an argument means. A path that exists is a folder to build:
 // a Dockerfile in it says how, or else its mix.exs. "rootfs:SUITE" is a root
-// file system of Debian packages. Anything else is an image's name, but what
+// file system with Elixir, made of Debian packages, and "rootfs:SUITE,PACKAGE,…"
+// one with those packages instead. Anything else is an image's name, but what
 // looks like a path ("./x", "/x", "x/") is a path that is missing. The error is
 // a [SourceError].
 func Detect(arg string) (Source, error) {
-	if suite, ok := strings.CutPrefix(arg, rootfsPrefix); ok {
+	if list, ok := strings.CutPrefix(arg, rootfsPrefix); ok {
+		suite, rest, listed := strings.Cut(list, ",")
 		if _, known := suites[suite]; !known {
 			return Source{}, &SourceError{arg, fmt.Sprintf("%q is no Debian suite that is known here", suite), "one of " + suiteNames()}
 		}
-		return Source{Kind: Debian, Suite: suite}, nil
+		if !listed {
+			return Source{Kind: Debian, Suite: suite}, nil
+		}
+		packages := strings.Split(rest, ",")
+		for _, name := range packages {
+			if !debianPackage.MatchString(name) {
+				return Source{}, &SourceError{arg, fmt.Sprintf("%q is no name of a Debian package", name), "write it as rootfs:" + suite + ",rabbitmq-server"}
+			}
+		}
+		return Source{Kind: Debian, Suite: suite, Packages: packages}, nil
 	}
 	info, err := os.Stat(arg)
 	switch {

@@ -37,6 +37,7 @@ func TestDetect(t *testing.T) {
 		{arg: "elixir", want: Source{Kind: Mix, Dir: "elixir"}}, // a folder that exists goes before a name
 		{arg: "rootfs:trixie", want: Source{Kind: Debian, Suite: "trixie"}},
 		{arg: "rootfs:bookworm", want: Source{Kind: Debian, Suite: "bookworm"}},
+		{arg: "rootfs:trixie,rabbitmq-server,g++", want: Source{Kind: Debian, Suite: "trixie", Packages: []string{"rabbitmq-server", "g++"}}},
 
 		{arg: "alpine", want: Source{Kind: Reference, Ref: "alpine"}},
 		{arg: "repo/app:1.0", want: Source{Kind: Reference, Ref: "repo/app:1.0"}},
@@ -64,6 +65,9 @@ func TestDetect(t *testing.T) {
 		{arg: "app//x", err: "is neither a folder nor the name of an image"},
 		{arg: "app\x00", err: "is neither a folder nor the name of an image"},
 		{arg: "rootfs:", err: `"" is no Debian suite`},
+		{arg: "rootfs:trixie,", err: `"" is no name of a Debian package`},
+		{arg: "rootfs:trixie,-x", err: `"-x" is no name of a Debian package`},
+		{arg: "rootfs:potato,x", err: `"potato" is no Debian suite`},
 		{arg: "rootfs:potato", err: `"potato" is no Debian suite`},
 	}
 	for _, tt := range tests {

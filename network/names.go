@@ -37,14 +37,26 @@ type Names struct {
 	Cluster string
 	Base    string // before the @ of a BEAM name; default "app"
 	Domain  string // after the cluster in a host name; default "test"
+	Short   bool   // BEAM names are short ones, and hosts have no dots
 }
 
-// Host is the node's host name and network alias: "n1.demo.test".
+// Host is the node's host name and network alias, as its BEAM name has it:
+// "n1.demo.test", or "n1" for short names. A VM with a short name takes its host
+// up to the first dot (inet:gethostname/0), other programs take it whole.
 func (n Names) Host(node string) string {
+	if n.Short {
+		return node
+	}
+	return n.Dotted(node)
+}
+
+// Dotted is the node's host name with its domain, whatever the BEAM names are:
+// "n1.demo.test".
+func (n Names) Dotted(node string) string {
 	return node + "." + n.Cluster + "." + or(n.Domain, DefaultDomain)
 }
 
-// Node is the node's BEAM name: "app@n1.demo.test".
+// Node is the node's BEAM name: "app@n1.demo.test", or "app@n1" for short names.
 func (n Names) Node(node string) string {
 	return or(n.Base, DefaultBase) + "@" + n.Host(node)
 }
@@ -56,6 +68,12 @@ func (n Names) Node(node string) string {
 // a and node n1 of cluster a-b would want the same container.
 func (n Names) Container(node string) string {
 	return n.Network() + "-" + strings.ReplaceAll(node, "-", "--")
+}
+
+// Volume is the name of one of a node's volumes: "beamyard-demo-n1-data". Its own
+// name has its hyphens doubled, too, and follows the rules of a node's.
+func (n Names) Volume(node, volume string) string {
+	return n.Container(node) + "-" + strings.ReplaceAll(volume, "-", "--")
 }
 
 // Network is the name of the cluster's network: "beamyard-demo".
@@ -70,7 +88,7 @@ func or(s, fallback string) string {
 
 // NameError is a name that cannot be used.
 type NameError struct {
-	Kind string // "cluster name", "node name", "base name", "domain", "BEAM node name"
+	Kind string // "cluster name", "node name", "volume name", "base name", "domain", "BEAM node name"
 	Name string
 	Why  string // completes "the cluster name "x" …"
 	Try  string // a legal name near it
@@ -102,6 +120,15 @@ func CheckCluster(name string) error {
 func CheckNode(name string) error {
 	if why := badLabel(name, MaxNode); why != "" {
 		return &NameError{Kind: "node name", Name: name, Why: why, Try: label(name, MaxNode, "n1")}
+	}
+	return nil
+}
+
+// CheckVolume reports whether name can name a volume of a node, by the rules of
+// [CheckNode]. The error is a [*NameError].
+func CheckVolume(name string) error {
+	if why := badLabel(name, MaxNode); why != "" {
+		return &NameError{Kind: "volume name", Name: name, Why: why, Try: label(name, MaxNode, "data")}
 	}
 	return nil
 }

@@ -33,7 +33,8 @@ func (s Spec) Defaulted() Spec {
 	setDefault(&s.MixEnv, "dev")
 	setDefault(&s.HTTPPort, DefaultHTTPPort)
 	setDefault(&s.HostPort, DefaultHostPort)
-	setDefault(&s.DistPort, DefaultDistPort)
+	setDefault(&s.Distribution.Names, LongNames)
+	setDefault(&s.Distribution.Port, DefaultDistPort)
 	setDefault(&s.Mesh, MeshBeamyard)
 	setDefault(&s.ReadyTimeout, DefaultReadyTimeout+time.Duration(max(0, len(s.Nodes)-10))*2*time.Second)
 	setDefault(&s.OnFailed, FailedKeep)
@@ -60,7 +61,7 @@ func NodeNames(n int) []NodeSpec {
 
 // names of the cluster's things.
 func (s Spec) names() network.Names {
-	return network.Names{Cluster: s.Name, Base: s.Basename, Domain: s.Domain}
+	return network.Names{Cluster: s.Name, Base: s.Basename, Domain: s.Domain, Short: s.Distribution.Names == ShortNames}
 }
 
 // envKey is what POSIX calls a name.
@@ -74,7 +75,7 @@ func (s Spec) Validate() error {
 	v.err("name", network.CheckCluster(s.Name))
 	v.err("basename", network.CheckBase(s.Basename))
 	v.err("domain", network.CheckDomain(s.Domain))
-	if s.Source == "" && s.Image == "" {
+	if s.Source == "" && s.Image == "" && slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Image == "" }) {
 		v.add("source", "nothing to run is given", "give a Mix project's folder or an image: beamyard up PATH|IMAGE")
 	}
 	if strings.ContainsAny(s.Cookie, " \t\n\"'\\") || len(s.Cookie) > 255 {
@@ -83,11 +84,12 @@ func (s Spec) Validate() error {
 	s.validateNodes(v)
 	s.validateNumbers(v)
 	s.validateChecks(v)
+	s.validateForeign(v)
 	v.env("env", s.Env)
 	switch s.Mesh {
-	case MeshBeamyard, MeshApp:
+	case MeshBeamyard, MeshApp, MeshNone:
 	default:
-		v.add("mesh", fmt.Sprintf("%q is none of beamyard, app", s.Mesh), "mesh: beamyard")
+		v.add("mesh", fmt.Sprintf("%q is none of beamyard, app, none", s.Mesh), "mesh: beamyard")
 	}
 	switch s.OnFailed {
 	case FailedKeep, FailedStopCluster:
@@ -124,6 +126,8 @@ func (s Spec) validateNodes(v *validation) {
 		}
 		seen[n.Name] = i
 		v.env(field+".env", n.Env)
+		v.limits(field+".", n.Memory, n.CPUs)
+		v.volumes(field+".volumes", n.Volumes)
 		v.hostPort(field+".host_port", n.HostPort, n.Name, hostPorts)
 		for j, p := range n.Ports {
 			f := fmt.Sprintf("%s.ports[%d]", field, j)
@@ -141,9 +145,9 @@ func (s Spec) validateNumbers(v *validation) {
 		v.port("http_port", s.HTTPPort, false)
 	}
 	v.port("host_port", s.HostPort, false)
-	v.port("dist_port", s.DistPort, false)
-	if s.HTTPPort == s.DistPort {
-		v.add("dist_port", fmt.Sprintf("%d is http_port too", s.DistPort), "choose another dist_port")
+	v.port("distribution.port", s.Distribution.Port, false)
+	if s.HTTPPort == s.Distribution.Port {
+		v.add("distribution.port", fmt.Sprintf("%d is http_port too", s.Distribution.Port), "choose another distribution.port")
 	}
 	if s.HTTPCheck != "" && !strings.HasPrefix(s.HTTPCheck, "/") {
 		v.add("http_check", fmt.Sprintf("%q is no path", s.HTTPCheck), "http_check: /health")
@@ -169,12 +173,7 @@ func (s Spec) validateNumbers(v *validation) {
 	if s.Restart.Max < 0 {
 		v.add("restart.max", fmt.Sprintf("%d is negative", s.Restart.Max), "restart: {mode: no}")
 	}
-	if s.Memory < 0 || (s.Memory > 0 && s.Memory < 64<<20) {
-		v.add("memory", fmt.Sprintf("%d bytes: an idle node needs about 50 MB", s.Memory), "memory: 256MiB")
-	}
-	if s.CPUs < 0 {
-		v.add("cpus", fmt.Sprintf("%g is negative", s.CPUs), "cpus: 1.0")
-	}
+	v.limits("", s.Memory, s.CPUs)
 }
 
 // validation collects problems.
@@ -200,6 +199,15 @@ func (v *validation) port(field string, port int, zero bool) {
 		return
 	}
 	v.add(field, fmt.Sprintf("%d is no TCP port", port), "give a number from 1 to 65535")
+}
+
+func (v *validation) limits(of string, memory int64, cpus float64) {
+	if memory < 0 || (memory > 0 && memory < 64<<20) {
+		v.add(of+"memory", fmt.Sprintf("%d bytes: an idle node needs about 50 MB", memory), "memory: 256MiB")
+	}
+	if cpus < 0 {
+		v.add(of+"cpus", fmt.Sprintf("%g is negative", cpus), "cpus: 1.0")
+	}
 }
 
 func (v *validation) hostPort(field string, port int, node string, seen map[int]string) {

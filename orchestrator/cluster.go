@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -73,6 +74,8 @@ type Cluster struct {
 	startSlots *semaphore.Weighted
 	placing    sync.Mutex // guards the site's taken ports while launches run
 
+	adopted map[string]int // the runs that another supervisor began, by node; written before the loop starts work
+
 	// The loop's own.
 	sup    *supervisor
 	probes map[string]context.CancelFunc
@@ -108,11 +111,16 @@ func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 		spec: spec, eng: eng, opts: opts, clean: redactor(spec).Replace,
 		box: newMailbox(), events: newEventLog(), journal: &journal{}, links: newLinks(),
 		changed: make(chan struct{}), forced: make(chan struct{}), waiting: map[waiter]chan error{},
-		sup: newSupervisor(spec, rand.Float64), probes: map[string]context.CancelFunc{},
+		sup: newSupervisor(spec, rand.Float64), probes: map[string]context.CancelFunc{}, adopted: map[string]int{},
 		outputs: map[string]*nodeOutput{},
 	}
 	for _, n := range spec.Nodes {
 		c.outputs[n.Name] = newNodeOutput(n.Name, spec.OutputLines)
+		for _, k := range spec.Ready {
+			if k.Log != "" && k.on(n.Name) {
+				c.outputs[n.Name].out.Await(regexp.MustCompile(k.Log)) // it was validated
+			}
+		}
 	}
 	c.publish(time.Now())
 	return c, nil
@@ -173,7 +181,11 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 
 	var actions []action
 	for _, a := range adopted {
-		actions = append(actions, c.sup.step(msgAdopted{a.Labels[LabelNode], a}, time.Now())...)
+		node := a.Labels[LabelNode]
+		actions = append(actions, c.sup.step(msgAdopted{node, a}, time.Now())...)
+		if a.State.Running {
+			c.adopted[node] = c.sup.byName[node].inc
+		}
 	}
 	actions = append(actions, c.sup.begin(time.Now(), len(adopted) == 0)...)
 	if err, done := c.perform(work, actions); done {

@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
@@ -99,7 +99,7 @@ func (c *Cluster) young(s suspect, final bool) bool {
 func evidenceOf(s Spec) diagnosis.Evidence {
 	e := diagnosis.Evidence{
 		Cluster: s.Name, Source: s.Source, Image: s.Image, MeshApp: s.Mesh == MeshApp,
-		DistPort: s.DistPort, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
+		ShortNames: s.Distribution.Names == ShortNames, CookieFile: s.CookieFile, DistPort: s.Distribution.Port, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
 	}
 	if s.App != "-" {
 		e.App = s.App
@@ -109,13 +109,14 @@ func evidenceOf(s Spec) diagnosis.Evidence {
 
 // nodeEvidence is what a spec says of a node.
 func nodeEvidence(s Spec, i int) diagnosis.Node {
-	names, name := s.names(), s.Nodes[i].Name
+	names, node, words := s.names(), s.filled(i), words(s, i)
 	n := diagnosis.Node{
-		Name: name, BEAM: names.Node(name), Host: names.Host(name), Container: names.Container(name),
-		Command: nodeCommand(s, i), Env: map[string]string{}, Memory: s.Memory, Grace: s.StopGrace,
+		Name: node.Name, BEAM: names.Node(node.Name), Host: names.Host(node.Name), Container: names.Container(node.Name),
+		Command: append(replaced(words, node.Entrypoint), nodeCommand(s, i)...), Env: map[string]string{}, Memory: node.Memory, Grace: s.StopGrace,
 	}
-	maps.Copy(n.Env, s.Env)
-	maps.Copy(n.Env, s.Nodes[i].Env)
+	for key, value := range node.Env {
+		n.Env[key] = words.Replace(value)
+	}
 	return n
 }
 
@@ -166,8 +167,26 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 	}
 	if look {
 		n.Live = c.lookInside(ctx, s.id)
+		if n.Live != nil && c.site.direct && slices.Contains(n.Live.Listening, epmdPort) {
+			n.Live.Registered = registeredAt(ctx, hostPort(at.ip.String(), epmdPort))
+		}
 	}
 	return n
+}
+
+const epmdPort = 4369
+
+// registeredAt are the nodes that an EPMD knows, and their ports.
+func registeredAt(ctx context.Context, addr string) map[string]int {
+	names, err := erldist.Names(ctx, addr)
+	if err != nil {
+		return nil // then it is not known
+	}
+	ports := map[string]int{}
+	for _, n := range names {
+		ports[n.Alive] = n.Port
+	}
+	return ports
 }
 
 // linesFrom is from when on a node's lines may tell what is wrong with it: all of a

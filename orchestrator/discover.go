@@ -34,6 +34,10 @@ type Removed struct {
 	Cluster    string   `json:"cluster"`
 	Containers []string `json:"containers"`
 	Networks   []string `json:"networks"`
+	// Volumes that were taken too, because somebody asked for that.
+	Volumes []string `json:"volumes,omitempty"`
+	// Kept are its volumes that stay; see [RemoveVolumes].
+	Kept []string `json:"kept_volumes,omitempty"`
 }
 
 // List returns every cluster of the engine, by name. States are what the

@@ -22,6 +22,7 @@ type Engine interface {
 	Networks
 	Containers
 	Streams
+	Volumes
 
 	// Info describes the engine. It is the first call of every command, so
 	// its errors are the ones that name an unreachable engine, a socket
@@ -104,6 +105,23 @@ type Containers interface {
 	// container without sh and grep cannot be helped). Sources: POST
 	// /containers/{id}/exec, POST /exec/{id}/start, GET /exec/{id}/json.
 	Exec(ctx context.Context, id string, command []string) (ExecResult, error)
+}
+
+// Volumes is the part of an [Engine] that keeps data without a container.
+type Volumes interface {
+	// CreateVolume creates a named volume; one of that name that is there already
+	// stays as it is, its labels too, and is no error. Source: POST
+	// /volumes/create.
+	CreateVolume(ctx context.Context, v Volume) error
+
+	// RemoveVolume removes a volume with what is in it; one that is gone is no
+	// error. One that a container has, running or not, matches [ErrConflict].
+	// Source: DELETE /volumes/{name}.
+	RemoveVolume(ctx context.Context, name string) error
+
+	// Volumes lists the volumes that carry all the given labels, or every volume
+	// when labels is empty, by name. Source: GET /volumes.
+	Volumes(ctx context.Context, labels map[string]string) ([]Volume, error)
 }
 
 // Streams is the part of an [Engine] that keeps talking.
@@ -210,6 +228,9 @@ type ContainerSpec struct {
 
 	Ports  []PortBinding
 	Mounts []Mount
+	// Volumes that were created before. One that is empty gets what the image has
+	// at its target, with its owners; where the image has nothing it is root's.
+	Volumes []VolumeMount
 
 	Capabilities []string // beside the engine's default ones: "NET_ADMIN"
 
@@ -233,6 +254,15 @@ type PortBinding struct {
 // Mount shows a container a file or folder of the engine's machine, read-only
 // (a bind mount). A source that is not there is an error of CreateContainer.
 type Mount struct{ Source, Target string }
+
+// VolumeMount shows a container a named volume, to read and to write.
+type VolumeMount struct{ Volume, Target string }
+
+// Volume is a named volume.
+type Volume struct {
+	Name   string
+	Labels map[string]string
+}
 
 // Container is a container that exists.
 type Container struct {

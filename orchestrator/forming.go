@@ -16,7 +16,7 @@ func (s *supervisor) ready() bool {
 			return false
 		}
 		for _, peer := range s.nodes {
-			if peer != m && !m.sees(peer) {
+			if peer != m && s.spec.Mesh != MeshNone && !m.sees(peer) {
 				return false
 			}
 		}
@@ -31,7 +31,11 @@ func (s *supervisor) checkForming() {
 	}
 	if s.ready() {
 		s.formed = true
-		s.emit(EventPhase, "", "ready: %s, every pair connected", count(len(s.nodes), "node"))
+		how := "every pair connected"
+		if s.spec.Mesh == MeshNone {
+			how = "each by itself"
+		}
+		s.emit(EventPhase, "", "ready: %s, %s", count(len(s.nodes), "node"), how)
 		return
 	}
 	failed := slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state.Final() && m.busy == idle })
@@ -110,7 +114,7 @@ func (s *supervisor) lookCloser(m *member) string {
 	if s.formed {
 		return fmt.Sprintf("beamyard logs %s --tail 50", m.name)
 	}
-	return fmt.Sprintf("its last lines are above; look around in its image: docker run --rm -it %s sh", s.spec.Image)
+	return fmt.Sprintf("its last lines are above; look around in its image: docker run --rm -it %s sh", s.spec.filled(m.index).Image)
 }
 
 // lookAt is what can be done with a cluster that was kept for a look.
@@ -162,7 +166,11 @@ func (s *supervisor) checkDown() {
 
 func (s *supervisor) removed(err error) {
 	if err == nil {
-		s.emit(EventPhase, "", "removed: nothing is left")
+		if s.spec.hasVolumes() {
+			s.emit(EventPhase, "", "removed: nothing is left but its volumes; remove them with `beamyard down %s --volumes`", s.spec.Name)
+		} else {
+			s.emit(EventPhase, "", "removed: nothing is left")
+		}
 	}
 	for _, w := range s.downers {
 		s.do(actReply{w, err})

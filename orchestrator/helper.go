@@ -16,14 +16,14 @@ func helpersOf(containers []Container) map[string]Container {
 
 // helperSpec is the container of a helper: as a node of that name would be, with
 // its host name, environment and image, on the cluster's network, but at an
-// address of the engine's choice and without host ports. command replaces a
+// address of the engine's choice, without host ports and volumes. command replaces a
 // node's. Those who make it run on their own: it carries the owner of the cluster.
 func (f Found) helperSpec(name string, command []string) ContainerSpec {
 	s := f.Spec
 	s.Owner = f.Owner
 	s.Nodes = []NodeSpec{{Name: name}}
 	c := containerSpec(s, 0, f.NetworkID, placement{}, f.Created)
-	c.Command = command
+	c.Entrypoint, c.Command, c.Volumes = nil, command, nil
 	c.Labels = clusterLabels(s, f.Created)
 	c.Labels[LabelHelper] = name
 	return c

@@ -40,11 +40,17 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 	at := c.site.slots[r.node]
 	var id string
 	err := c.starting(ctx, func() (err error) {
+		if err := c.createVolumes(ctx, at.index); err != nil {
+			return err
+		}
 		for attempt := 0; ; attempt++ {
 			spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
 			spec.NoFile = c.site.noFile.Load()
 			if id, err = c.create(ctx, spec); err != nil {
 				return fmt.Errorf("create container %s: %w", spec.Name, err)
+			}
+			if err = c.provision(ctx, id, at.index); err != nil {
+				return fmt.Errorf("prepare container %s: %w", spec.Name, err)
 			}
 			at.releasePorts()
 			if err = c.startOnNetwork(ctx, id); err == nil {

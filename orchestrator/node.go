@@ -34,23 +34,26 @@ type placement struct {
 // containerSpec is the container of node i. Pure: two calls with the same
 // input give the same container.
 func containerSpec(s Spec, i int, networkID string, at placement, created time.Time) ContainerSpec {
-	names, node := s.names(), s.Nodes[i]
+	names, node := s.names(), s.filled(i)
 	host := names.Host(node.Name)
 	return ContainerSpec{
-		Name:     names.Container(node.Name),
-		Image:    s.Image,
-		Hostname: host,
-		Command:  nodeCommand(s, i),
-		Env:      nodeEnv(s, i),
-		Labels:   nodeLabels(s, i, at.ports, created),
+		Name:       names.Container(node.Name),
+		Image:      node.Image,
+		Hostname:   host,
+		Entrypoint: replaced(words(s, i), node.Entrypoint),
+		Command:    nodeCommand(s, i),
+		User:       node.User,
+		Env:        nodeEnv(s, i),
+		Labels:     nodeLabels(s, i, at.ports, created),
+		Volumes:    volumesOf(s, i),
 
 		NetworkID: networkID,
 		IP:        at.ip,
-		Aliases:   []string{host, node.Name},
+		Aliases:   slices.Compact([]string{host, node.Name, names.Dotted(node.Name)}),
 		Ports:     at.ports,
 
-		Memory:      s.Memory,
-		CPUs:        s.CPUs,
+		Memory:      node.Memory,
+		CPUs:        node.CPUs,
 		NoFile:      noFile,
 		StopTimeout: s.StopGrace,
 		LogMaxSize:  logMaxSize,
@@ -58,29 +61,28 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 	}
 }
 
-// nodeCommand is the spec's command with its words replaced, or the default:
-// a Mix project under a long name, with the distribution on a fixed port.
+// nodeCommand is the spec's command with its words replaced, none for the image's
+// own, or the default: a Mix project under its name, with the distribution on a
+// fixed port.
 //
 // The cookie is not among the arguments, where `docker ps` would show it: it
-// comes by ERL_AFLAGS, so that a shell inside the container has it too.
+// comes by ERL_AFLAGS, so that a shell inside the container has it too, or by
+// [Spec].CookieFile.
 func nodeCommand(s Spec, i int) []string {
-	names, node := s.names(), s.Nodes[i]
-	if len(s.Command) == 0 {
-		command := []string{"elixir", "--name", names.Node(node.Name), "--erl", vmFlags(s), "-S", "mix", "run", "--no-halt"}
-		if s.Precompiled {
-			command = append(command, "--no-compile", "--no-deps-check")
-		}
-		return command
+	node := s.filled(i)
+	switch {
+	case ofImage(node.Command):
+		return nil
+	case len(node.Command) > 0 || len(node.Entrypoint) > 0:
+		return replaced(words(s, i), node.Command)
 	}
-	words := strings.NewReplacer(
-		"{node}", names.Node(node.Name),
-		"{host}", names.Host(node.Name),
-		"{name}", node.Name,
-		"{dist_port}", strconv.Itoa(s.DistPort),
-	)
-	command := make([]string, len(s.Command))
-	for j, word := range s.Command {
-		command[j] = words.Replace(word)
+	flag := "--name"
+	if s.Distribution.Names == ShortNames {
+		flag = "--sname"
+	}
+	command := []string{"elixir", flag, s.names().Node(node.Name), "--erl", vmFlags(s), "-S", "mix", "run", "--no-halt"}
+	if s.Precompiled && s.Nodes[i].Image == "" {
+		command = append(command, "--no-compile", "--no-deps-check")
 	}
 	return command
 }
@@ -93,9 +95,9 @@ func nodeCommand(s Spec, i int) []string {
 // +Q bounds the port table where the engine would not let us lower the limit of
 // open files.
 func vmFlags(s Spec) string {
-	flags := fmt.Sprintf("-start_epmd false -erl_epmd_port %d", s.DistPort)
-	if s.EPMD {
-		flags = fmt.Sprintf("-kernel inet_dist_listen_min %d -kernel inet_dist_listen_max %d", s.DistPort, s.DistPort)
+	flags := fmt.Sprintf("-start_epmd false -erl_epmd_port %d", s.Distribution.Port)
+	if s.Distribution.EPMD {
+		flags = fmt.Sprintf("-kernel inet_dist_listen_min %d -kernel inet_dist_listen_max %d", s.Distribution.Port, s.Distribution.Port)
 	}
 	if s.NetTick > 0 {
 		flags += fmt.Sprintf(" -kernel net_ticktime %d", int(s.NetTick.Seconds()))
@@ -106,29 +108,37 @@ func vmFlags(s Spec) string {
 // nodeEnv is the environment of node i, sorted: the defaults, then the
 // cluster's, then the node's.
 func nodeEnv(s Spec, i int) []string {
-	names, node := s.names(), s.Nodes[i]
-	full := names.Node(node.Name)
+	node := s.filled(i)
+	full := s.names().Node(node.Name)
 	env := map[string]string{
 		"MIX_ENV":                s.MixEnv,
 		"NODE_NAME":              full,
 		"PHX_SERVER":             "true",
-		"ERLANG_COOKIE":          s.Cookie,
 		"ERL_CRASH_DUMP":         crashDump,
 		"ERL_CRASH_DUMP_SECONDS": "10",
 		"SHELL":                  "/bin/sh",
 		"LANG":                   "C.UTF-8",
 		"RELEASE_DISTRIBUTION":   "name",
 		"RELEASE_NODE":           full,
-		"RELEASE_COOKIE":         s.Cookie,
+	}
+	if s.Distribution.Names == ShortNames {
+		env["RELEASE_DISTRIBUTION"] = "sname"
 	}
 	if s.HTTPPort > 0 {
 		for _, key := range []string{"PORT", "PHX_PORT", "TEST_HTTP_PORT"} {
 			env[key] = strconv.Itoa(s.HTTPPort)
 		}
 	}
-	maps.Copy(env, s.Env)
-	maps.Copy(env, node.Env)
-	env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])
+	if s.CookieFile == "" {
+		env["ERLANG_COOKIE"], env["RELEASE_COOKIE"] = s.Cookie, s.Cookie
+	}
+	words := words(s, i)
+	for key, value := range node.Env {
+		env[key] = words.Replace(value)
+	}
+	if s.CookieFile == "" {
+		env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])
+	}
 
 	list := make([]string, 0, len(env))
 	for _, key := range slices.Sorted(maps.Keys(env)) {

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"math"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type Output struct {
 	run      int // the latest that printed or was marked
 	arrivals uint64
 	watchers []chan<- struct{} // each holds one token while there may be news
+	awaited  []*awaited
 	closed   bool
 }
 
@@ -40,6 +42,28 @@ func (s Stream) index() int {
 	case StreamSystem:
 	}
 	return 2
+}
+
+// awaited is a line that somebody waits for in each run. It is looked for as lines
+// come, so that one is found that the ring has dropped since.
+type awaited struct {
+	expr *regexp.Regexp
+	run  int // the latest in which a line matched
+}
+
+// Await has lines that match looked for from now on; see [Output.Said].
+func (o *Output) Await(expr *regexp.Regexp) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.awaited = append(o.awaited, &awaited{expr: expr})
+}
+
+// Said reports whether the node printed a line in that run, or a later one, that
+// matches an expression which was awaited.
+func (o *Output) Said(expr string, run int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.awaited, func(a *awaited) bool { return a.expr.String() == expr && a.run >= run })
 }
 
 // newOutput keeps so many lines of each stream of a node, and 8 KiB of text for
@@ -59,6 +83,11 @@ func (o *Output) Append(stream Stream, run int, at time.Time, text string, cut b
 	o.arrivals++
 	o.run = max(o.run, run)
 	o.rings[stream.index()].append(entry{time: at, text: text, arrival: o.arrivals, run: run, cut: cut})
+	for _, a := range o.awaited {
+		if a.run < run && stream != StreamSystem && a.expr.MatchString(text) {
+			a.run = run
+		}
+	}
 	for _, w := range o.watchers {
 		select {
 		case w <- struct{}{}:

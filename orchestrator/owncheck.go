@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ type ownChecks struct {
 	at    *site
 	eng   Engine
 	clean func(string) string // takes secrets out of text
+	// said tells whether a line of the node's present run matched. Nil where that is
+	// not known: then nobody asks.
+	said func(expr string) bool
 }
 
 // of lists the checks of a node, [Spec].HTTPCheck first.
@@ -37,10 +41,17 @@ func (o ownChecks) of(node string) []Check {
 	return checks
 }
 
+// ready lists the checks that a node passes once before it is Ready.
+func (o ownChecks) ready(node string) []Check {
+	return slices.DeleteFunc(slices.Clone(o.spec.Ready), func(k Check) bool { return !k.on(node) })
+}
+
 // shown is a check as it may be printed. Whatever is shortened or quoted for the
 // eye is cleaned before that: a part of a secret is not found any more.
 func (o ownChecks) shown(k Check) Check {
-	k.Name, k.HTTP, k.RPC, k.Expect = o.clean(k.Name), o.clean(k.HTTP), o.clean(k.RPC), o.clean(k.Expect)
+	for _, text := range []*string{&k.Name, &k.HTTP, &k.RPC, &k.Erlang, &k.Expect, &k.Log} {
+		*text = o.clean(*text)
+	}
 	k.Exec = slices.Clone(k.Exec)
 	for i, word := range k.Exec {
 		k.Exec[i] = o.clean(word)
@@ -75,6 +86,10 @@ func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (re
 		return o.http(limited, k, node)
 	case k.RPC != "":
 		return o.rpc(limited, k, node, conn)
+	case k.Erlang != "":
+		return o.erlang(limited, k, node, conn)
+	case k.Log != "":
+		return o.log(k, node)
 	}
 	return o.exec(limited, k, node)
 }
@@ -99,13 +114,59 @@ end)
 const guardSlack = time.Second
 
 func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcome {
-	if err := httpCheck(ctx, o.at.httpAddr(node), k.HTTP); err != nil {
+	addr, port := o.at.httpAddr(node), fmt.Sprintf("$PORT (%d)", o.spec.HTTPPort)
+	if k.Port != 0 {
+		addr, port = o.at.addr(node, k.Port), strconv.Itoa(k.Port)
+	}
+	if err := httpCheck(ctx, addr, k.HTTP); err != nil {
 		return health.Outcome{
 			Failure: err.Error(),
-			Hint:    fmt.Sprintf("the application must listen on port $PORT (%d) of every address, and answer %s with 2xx or 3xx", o.spec.HTTPPort, k.HTTP),
+			Hint:    fmt.Sprintf("the application must listen on port %s of every address, and answer %s with 2xx or 3xx", port, k.HTTP),
 		}
 	}
 	return health.Outcome{}
+}
+
+// erlangGuard is [guard] for an Erlang expression, which comes after it.
+const erlangGuard = `(fun(Guarded) -> spawn(fun() -> Ended = monitor(process, Guarded), receive {'DOWN', Ended, _, _, _} -> ok after Timeout -> exit(Guarded, kill) end end) end)(self()), `
+
+func (o ownChecks) erlang(ctx context.Context, k Check, node string, conn link) health.Outcome {
+	shown := o.shown(k).Erlang
+	hint := fmt.Sprintf("look at it: beamyard logs %s/%s --tail 50", o.spec.Name, node)
+	text := strings.TrimSuffix(strings.TrimSpace(k.Erlang), ".") + "."
+	value, err := conn.Eval(ctx, erlangGuard+text, map[string]any{"Timeout": (k.timeout() + guardSlack).Milliseconds()})
+	if rpc := (*erldist.RPCError)(nil); errors.As(err, &rpc) { // it raised
+		return health.Outcome{Failure: o.brief(err.Error()), Hint: hint}
+	}
+	if err != nil {
+		return health.Outcome{Failure: fmt.Sprintf("%s: %v", shortened(shown, 40), err), Hint: hint, Crashed: true}
+	}
+	got := erldist.Format(value)
+	switch {
+	case k.Expect == "" && isErlangFailure(value):
+		return health.Outcome{Failure: "it is " + o.brief(got), Hint: hint}
+	case k.Expect != "" && got != strings.TrimSpace(k.Expect):
+		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", o.brief(got), o.shown(k).Expect), Hint: hint}
+	}
+	return health.Outcome{}
+}
+
+// isErlangFailure reports whether a value says no, by the custom of Erlang.
+func isErlangFailure(value any) bool {
+	if t, ok := value.(erldist.Tuple); ok && len(t) > 0 {
+		return t[0] == any(erldist.Atom("error"))
+	}
+	return value == any(false) || slices.Contains([]any{erldist.Atom("false"), erldist.Atom("undefined"), erldist.Atom("error")}, value)
+}
+
+func (o ownChecks) log(k Check, node string) health.Outcome {
+	if o.said == nil || o.said(k.Log) {
+		return health.Outcome{}
+	}
+	return health.Outcome{
+		Failure: "no line of this run matches " + shortened(o.shown(k).Log, 60),
+		Hint:    fmt.Sprintf("see what it prints: beamyard logs %s/%s --tail 50", o.spec.Name, node),
+	}
 }
 
 func (o ownChecks) rpc(ctx context.Context, k Check, node string, conn link) health.Outcome {

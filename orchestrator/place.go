@@ -52,7 +52,13 @@ func (s *site) holdPorts(at *slot, base int) error {
 		want = append([]PortSpec{{Container: s.spec.HTTPPort, Host: s.spec.Nodes[at.index].HostPort}}, want...)
 	}
 	if !s.direct {
-		want = append(want, PortSpec{Container: s.spec.DistPort})
+		want = append(want, PortSpec{Container: s.spec.Distribution.Port})
+		for _, k := range slices.Concat(s.spec.Ready, s.spec.Checks) {
+			published := slices.ContainsFunc(want, func(p PortSpec) bool { return p.Container == k.Port })
+			if k.Port != 0 && !published && k.on(s.spec.Nodes[at.index].Name) {
+				want = append(want, PortSpec{Container: k.Port})
+			}
+		}
 	}
 	for _, p := range want {
 		var held *network.Held

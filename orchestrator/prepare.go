@@ -41,7 +41,7 @@ type slot struct {
 }
 
 // distAddr is where the node's distribution port can be dialled.
-func (s *site) distAddr(node string) string { return s.addr(node, s.spec.DistPort) }
+func (s *site) distAddr(node string) string { return s.addr(node, s.spec.Distribution.Port) }
 
 // httpAddr is where the node's HTTP port can be dialled.
 func (s *site) httpAddr(node string) string { return s.addr(node, s.spec.HTTPPort) }
@@ -59,27 +59,35 @@ func (s *site) addr(node string, port int) string {
 }
 
 // Prepare resolves what the spec's nodes run: Source becomes an Image that
-// exists, and App is read from the project where the spec leaves it out. A spec
-// with an Image is returned as it is. progress gets the lines of a build.
+// exists, App is read from the project where the spec leaves it out, and images
+// of single nodes are pulled where they are missing. progress gets the lines of a
+// build.
 func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec, error) {
-	if s.Image != "" {
-		return s, nil
+	if s.Image == "" && s.Source != "" {
+		src, err := images.Detect(s.Source)
+		if err != nil {
+			return s, err
+		}
+		image, err := images.Resolve(ctx, eng, src, images.Options{Base: s.BaseImage, MixEnv: s.MixEnv, Progress: progress})
+		if err != nil {
+			return s, err
+		}
+		s.Image = image.ID
+		if image.Ref != "" {
+			s.Image = image.Ref
+		}
+		s.Precompiled = image.Kind == images.Mix
+		if s.App == "" {
+			s.App = image.App
+		}
 	}
-	src, err := images.Detect(s.Source)
-	if err != nil {
-		return s, err
-	}
-	image, err := images.Resolve(ctx, eng, src, images.Options{Base: s.BaseImage, MixEnv: s.MixEnv, Progress: progress})
-	if err != nil {
-		return s, err
-	}
-	s.Image = image.ID
-	if image.Ref != "" {
-		s.Image = image.Ref
-	}
-	s.Precompiled = image.Kind == images.Mix
-	if s.App == "" {
-		s.App = image.App
+	for _, n := range s.Nodes {
+		if n.Image == "" {
+			continue
+		}
+		if _, err := images.Resolve(ctx, eng, images.Source{Kind: images.Reference, Ref: n.Image}, images.Options{Progress: progress}); err != nil {
+			return s, fmt.Errorf("%s: %w", n.Name, err)
+		}
 	}
 	return s, nil
 }

@@ -84,13 +84,17 @@ func (c *Cluster) dialUntil(ctx context.Context, r report, say func(reason, hint
 func dialReason(s Spec, err error) (reason, hint string) {
 	switch {
 	case errors.Is(err, erldist.ErrWrongCookie):
-		return "it has another cookie than the cluster", "let the node take its cookie from $ERLANG_COOKIE, or set cookie: in beamyard.yml"
+		if s.CookieFile != "" {
+			return "it has another cookie than that in " + s.CookieFile, "its VM must read that file: by itself it reads .erlang.cookie in the home of the user that runs it"
+		}
+		return "it has another cookie than the cluster",
+			"let the node take its cookie from $ERLANG_COOKIE, or set cookie_file: in beamyard.yml where the image has it in a file"
 	case errors.Is(err, erldist.ErrWrongName):
 		return fmt.Sprintf("another node answers on its distribution port: %v", err),
-			"start the VM with --name {node} in command:"
+			"start the VM with {node} as its name in command:, or say how the image names it: basename: and distribution: {names: …} in beamyard.yml"
 	case errors.Is(err, erldist.ErrRefused):
-		return fmt.Sprintf("the VM does not listen on its distribution port %d", s.DistPort),
-			`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …`
+		return fmt.Sprintf("the VM does not listen on its distribution port %d", s.Distribution.Port),
+			`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; where the image has a port of its own, say which: distribution: {port: …} in beamyard.yml`
 	}
 	return err.Error(), hintOf(err)
 }

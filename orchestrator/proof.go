@@ -193,7 +193,7 @@ func (s *supervisor) expected(m *member) []*member {
 // missing are the expected peers with whom the connection is not seen from
 // both sides.
 func (s *supervisor) missing(m *member) []*member {
-	if !m.live {
+	if !m.live || s.spec.Mesh == MeshNone {
 		return nil
 	}
 	var missing []*member

@@ -41,7 +41,11 @@ type execTry struct {
 }
 
 func (c *Cluster) newProver(r report, conn link) *prover {
-	return &prover{c: c, r: r, conn: conn, own: c.ownChecks(), thorough: true, execs: map[string]execTry{}}
+	own := c.ownChecks()
+	if r.inc != c.adopted[r.node] { // else its lines may be gone from the engine
+		own.said = func(expr string) bool { return c.outputs[r.node].out.Said(expr, r.inc) }
+	}
+	return &prover{c: c, r: r, conn: conn, own: own, thorough: true, execs: map[string]execTry{}}
 }
 
 func (c *Cluster) ownChecks() ownChecks {
@@ -63,7 +67,10 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 	}
 	checks := p.own.of(p.r.node)
 	if !p.thorough {
-		checks = slices.DeleteFunc(checks, func(k Check) bool { return k.RPC == "" })
+		checks = slices.DeleteFunc(checks, func(k Check) bool { return k.RPC == "" && k.Erlang == "" })
+	}
+	if !p.settled {
+		checks = append(p.own.ready(p.r.node), checks...)
 	}
 	var outcomes []health.Outcome
 	for _, k := range checks {
@@ -75,7 +82,7 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 	}
 	if failed, ok := p.judge(sample, outcomes); ok {
 		hint = outcomes[len(outcomes)-1].Hint
-		if k := checks[len(outcomes)-1]; k.HTTP == "" && !p.settled && !p.c.spec.KeepOnFailure {
+		if k := checks[len(outcomes)-1]; k.HTTP == "" && k.Log == "" && !p.settled && !p.c.spec.KeepOnFailure {
 			hint = "up again with --keep-on-failure, then " + hint
 		}
 		return failed.Means, hint

@@ -45,13 +45,35 @@ type Spec struct {
 	// Cookie of the distribution. Default: 32 random characters.
 	Cookie string `json:"cookie,omitempty"`
 
-	// Command of each node. Default: `elixir --name … -S mix run --no-halt`
-	// with the VM flags of this package. The words {node}, {host}, {name} and
-	// {dist_port} are replaced by the node's BEAM name, host, short name and
-	// distribution port.
+	// Command of each node. Default: `elixir --name … -S mix run --no-halt` with
+	// the VM flags of this package, which a Mix project runs by; with an Entrypoint,
+	// none. The single word "image" ([CommandOfImage]) asks for what the image runs
+	// by itself.
+	//
+	// In Entrypoint, Command and the values of Env the words {node}, {host}, {name},
+	// {cluster}, {index}, {dist_port} and {http_port} are replaced: the node's BEAM
+	// name, its host, its short name, the cluster's name, the node's place from 0,
+	// and the two ports.
 	Command []string `json:"command,omitempty"`
+	// Entrypoint in place of the image's own; Command is its arguments.
+	Entrypoint []string `json:"entrypoint,omitempty"`
+	// User that the nodes run as: a name or number of the image's own /etc/passwd,
+	// with ":group" or not. Default: the image's.
+	User string `json:"user,omitempty"`
 	// Env of each node, over the defaults. See [NodeSpec.Env].
 	Env map[string]string `json:"env,omitempty"`
+	// CookieFile is an absolute path in the container that the cookie is written to
+	// before each first start, with mode 0400, for the user that runs. Its folder
+	// must be there. With it the cookie is in no environment variable, so the VM
+	// must read that file: by itself it reads ~/.erlang.cookie. Default "": none.
+	CookieFile string `json:"cookie_file,omitempty"`
+	// Files are copied into each container before its first start: an absolute path
+	// there for each path of a file here, of at most 1 MiB, for the user that runs.
+	Files map[string]string `json:"files,omitempty"`
+	// Volumes are named volumes of each node: a path in the container for each
+	// name. They survive the cluster, and the next one of its name has them again;
+	// see [RemoveVolumes].
+	Volumes map[string]string `json:"volumes,omitempty"`
 	// Secrets are the keys of Env whose values never appear in output. The
 	// cookie is always one.
 	Secrets []string `json:"secrets,omitempty"`
@@ -66,23 +88,23 @@ type Spec struct {
 	HTTPCheck string `json:"http_check,omitempty"`
 	// Checks of the cluster's own: a node is Ready only when it passes them.
 	Checks []Check `json:"checks,omitempty"`
+	// Ready are checks that a node passes once, before a run of it is Ready the
+	// first time, and that nobody repeats.
+	Ready []Check `json:"ready,omitempty"`
 	// Health says from when on a figure is a failed check. A node whose resources
 	// are over theirs is Degraded.
 	Health health.Thresholds `json:"health,omitzero"`
 	// HostPort is where the scan for host ports of HTTPPort starts. Default 4200.
 	HostPort int `json:"host_port,omitempty"`
-	// DistPort is the port inside that the distribution listens on. Default 9100.
-	DistPort int `json:"dist_port,omitempty"`
+	// Distribution says how the nodes are named and found.
+	Distribution Distribution `json:"distribution,omitzero"`
 
 	// Pool is the range that the cluster's subnet is cut from. Default 10.213.0.0/16.
 	Pool netip.Prefix `json:"pool,omitzero"`
 
-	// EPMD has each node start and register with EPMD, for applications that ask
-	// it. Default false: every node is found on DistPort without it.
-	EPMD bool `json:"epmd,omitempty"`
-
 	// Mesh says who connects the nodes: "beamyard" (default) connects every
-	// pair, again after a restart; "app" leaves it to the application.
+	// pair, again after a restart; "app" leaves it to the application; with "none"
+	// nobody does, and a node is Ready without seeing another.
 	Mesh MeshMode `json:"mesh,omitempty"`
 	// NetTick is the kernel's net_ticktime, in whole seconds: how long a silent
 	// peer is believed. Default 0: the VM's own 60 s.
@@ -123,12 +145,51 @@ type Spec struct {
 	Owner Owner `json:"owner,omitzero"`
 }
 
-// NodeSpec declares one node.
+// CommandOfImage is the whole of a [Spec].Command that asks for the image's own
+// ENTRYPOINT and CMD.
+const CommandOfImage = "image"
+
+// Distribution is how the nodes of a cluster are named, and where they listen.
+type Distribution struct {
+	// Names are "long" (default), app@n1.demo.test, or "short", app@n1: with those
+	// the containers' host names are n1, … too.
+	Names NameMode `json:"names,omitempty"`
+	// EPMD has each node start and register with EPMD, for applications that ask
+	// it. Default false: every node is found on Port without it. It says how the
+	// default command starts the VM; one of the spec's own sees to it itself.
+	EPMD bool `json:"epmd,omitempty"`
+	// Port inside that each node's distribution listens on, with EPMD too: a
+	// command of the spec's own must keep to it. Default 9100.
+	Port int `json:"port,omitempty"`
+}
+
+// NameMode is the kind of BEAM names.
+type NameMode string
+
+// The name modes.
+const (
+	LongNames  NameMode = "long"
+	ShortNames NameMode = "short"
+)
+
+// NodeSpec declares one node. What it leaves out is the cluster's.
 type NodeSpec struct {
 	// Name of the node: a lower-case DNS label, unique in the cluster.
 	Name string `json:"name"`
+	// Image reference in place of what the cluster runs.
+	Image string `json:"image,omitempty"`
+	// Command, Entrypoint and User in place of the cluster's. An entrypoint without a
+	// command has none.
+	Command    []string `json:"command,omitempty"`
+	Entrypoint []string `json:"entrypoint,omitempty"`
+	User       string   `json:"user,omitempty"`
 	// Env over the cluster's.
 	Env map[string]string `json:"env,omitempty"`
+	// Volumes over the cluster's, by their names.
+	Volumes map[string]string `json:"volumes,omitempty"`
+	// Memory (bytes) and CPUs in place of the cluster's limits. 0: the cluster's.
+	Memory int64   `json:"memory,omitempty"`
+	CPUs   float64 `json:"cpus,omitempty"`
 	// Ports to publish beside the HTTP port.
 	Ports []PortSpec `json:"ports,omitempty"`
 	// HostPort fixes the host port of the HTTP port; 0 scans for a free one.
@@ -157,4 +218,5 @@ type MeshMode string
 const (
 	MeshBeamyard MeshMode = "beamyard"
 	MeshApp      MeshMode = "app"
+	MeshNone     MeshMode = "none"
 )

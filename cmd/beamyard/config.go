@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -28,17 +29,22 @@ type config struct {
 	Basename     string            `yaml:"basename"`
 	Domain       string            `yaml:"domain"`
 	Cookie       string            `yaml:"cookie"`
-	Command      []string          `yaml:"command"`
+	Command      command           `yaml:"command"`
+	Entrypoint   []string          `yaml:"entrypoint"`
+	User         string            `yaml:"user"`
 	Env          map[string]string `yaml:"env"`
+	CookieFile   string            `yaml:"cookie_file"`
+	Files        map[string]string `yaml:"files"` // relative to the file's folder
+	Volumes      map[string]string `yaml:"volumes"`
 	Secrets      []string          `yaml:"secrets"`
 	MixEnv       string            `yaml:"mix_env"`
 	HTTPPort     int               `yaml:"http_port"`
 	HTTPCheck    string            `yaml:"http_check"`
 	Checks       []check           `yaml:"checks"`
+	Ready        []check           `yaml:"ready"`
 	Health       thresholds        `yaml:"health"`
 	HostPort     int               `yaml:"host_port"`
-	DistPort     int               `yaml:"dist_port"`
-	EPMD         bool              `yaml:"epmd"`
+	Distribution distribution      `yaml:"distribution"`
 	Pool         prefix            `yaml:"pool"`
 	Mesh         string            `yaml:"mesh"`
 	NetTick      duration          `yaml:"net_tick"`
@@ -53,6 +59,12 @@ type config struct {
 	CPUs         float64           `yaml:"cpus"`
 }
 
+type distribution struct {
+	Names string `yaml:"names"`
+	EPMD  bool   `yaml:"epmd"`
+	Port  int    `yaml:"port"`
+}
+
 type restart struct {
 	Mode         string   `yaml:"mode"`
 	Backoff      duration `yaml:"backoff"`
@@ -65,10 +77,17 @@ type restart struct {
 }
 
 type node struct {
-	Name     string            `yaml:"name"`
-	Env      map[string]string `yaml:"env"`
-	Ports    []port            `yaml:"ports"`
-	HostPort int               `yaml:"host_port"`
+	Name       string            `yaml:"name"`
+	Image      string            `yaml:"image"`
+	Command    command           `yaml:"command"`
+	Entrypoint []string          `yaml:"entrypoint"`
+	User       string            `yaml:"user"`
+	Env        map[string]string `yaml:"env"`
+	Volumes    map[string]string `yaml:"volumes"`
+	Memory     size              `yaml:"memory"`
+	CPUs       float64           `yaml:"cpus"`
+	Ports      []port            `yaml:"ports"`
+	HostPort   int               `yaml:"host_port"`
 }
 
 type port struct {
@@ -107,19 +126,32 @@ func readConfig(path string) (orchestrator.Spec, error) {
 	}
 	s := c.spec()
 	folder := filepath.Dir(path)
-	if s.KeepDumps != "" && !filepath.IsAbs(s.KeepDumps) {
-		s.KeepDumps = filepath.Join(folder, s.KeepDumps)
+	if s.KeepDumps != "" {
+		s.KeepDumps = beside(folder, s.KeepDumps)
+	}
+	for inside, local := range s.Files {
+		if s.Files[inside], err = filepath.Abs(beside(folder, local)); err != nil {
+			return orchestrator.Spec{}, fmt.Errorf("find file %s: %w", local, err)
+		}
 	}
 	switch {
 	case s.Source == "" && s.Image == "":
 		s.Source = folder
 	case s.Source != "" && !filepath.IsAbs(s.Source):
 		// A name that is no folder beside the file is an image reference.
-		if beside := filepath.Join(folder, s.Source); exists(beside) {
-			s.Source = beside
+		if there := beside(folder, s.Source); exists(there) {
+			s.Source = there
 		}
 	}
 	return s, nil
+}
+
+// beside is a path that is relative to a folder.
+func beside(folder, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(folder, path)
 }
 
 func exists(path string) bool {
@@ -132,9 +164,11 @@ func (c config) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
-		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Health: c.Health.spec(), HostPort: c.HostPort, DistPort: c.DistPort, EPMD: c.EPMD,
-		Pool: netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),
+		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
+		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
+		Distribution: orchestrator.Distribution{Names: orchestrator.NameMode(c.Distribution.Names), EPMD: c.Distribution.EPMD, Port: c.Distribution.Port},
+		Pool:         netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartMode(c.Restart.Mode), Backoff: time.Duration(c.Restart.Backoff),
 			MaxBackoff: time.Duration(c.Restart.MaxBackoff), Jitter: c.Restart.Jitter, Max: c.Restart.Max,
@@ -153,7 +187,10 @@ func (c config) spec() orchestrator.Spec {
 
 // spec is a node of the list.
 func (n node) spec() orchestrator.NodeSpec {
-	s := orchestrator.NodeSpec{Name: n.Name, Env: n.Env, HostPort: n.HostPort}
+	s := orchestrator.NodeSpec{
+		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: n.Env,
+		Volumes: n.Volumes, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
+	}
 	for _, p := range n.Ports {
 		s.Ports = append(s.Ports, orchestrator.PortSpec{Container: p.Container, Host: p.Host})
 	}

@@ -11,9 +11,12 @@ import (
 type check struct {
 	Name    string   `yaml:"name"`
 	HTTP    string   `yaml:"http"`
+	Port    int      `yaml:"port"`
 	RPC     string   `yaml:"rpc"`
+	Erlang  string   `yaml:"erlang"`
 	Expect  string   `yaml:"expect"`
 	Exec    []string `yaml:"exec"`
+	Log     string   `yaml:"log"` // only of ready
 	Timeout duration `yaml:"timeout"`
 	Nodes   []string `yaml:"nodes"`
 }
@@ -36,7 +39,7 @@ func checks(list []check) []orchestrator.Check {
 	var specs []orchestrator.Check
 	for _, k := range list {
 		specs = append(specs, orchestrator.Check{
-			Name: k.Name, HTTP: k.HTTP, RPC: k.RPC, Expect: k.Expect, Exec: k.Exec,
+			Name: k.Name, HTTP: k.HTTP, Port: k.Port, RPC: k.RPC, Erlang: k.Erlang, Expect: k.Expect, Exec: k.Exec, Log: k.Log,
 			Timeout: time.Duration(k.Timeout), Nodes: k.Nodes,
 		})
 	}

@@ -26,7 +26,14 @@ base_image: bookworm
 app: shop
 nodes:
   - name: web
+    image: acme/web:2
+    command: image
+    entrypoint: [/entry]
+    user: web
     env: {ROLE: web, WORKERS: 2, DEBUG: true}
+    volumes: {data: /var/lib/web}
+    memory: 256MiB
+    cpus: 0.5
     ports: [{container: 9568}, {container: 9000, host: 9001}]
     host_port: 8080
   - name: db
@@ -35,6 +42,11 @@ basename: shop
 domain: local
 cookie: crumble
 command: [bin/shop, start, "{node}"]
+entrypoint: [/sbin/tini, --]
+user: shop:staff
+cookie_file: /home/shop/.erlang.cookie
+files: {/etc/shop/shop.conf: /conf/shop.conf}
+volumes: {data: /var/lib/shop}
 env: {POOL: 5, RATIO: 0.5, EMPTY: "", ON: true}
 secrets: [TOKEN]
 mix_env: prod
@@ -44,6 +56,10 @@ checks:
   - {name: db, rpc: "Shop.Repo.ready?()", expect: "true", timeout: 2s, nodes: [web]}
   - http: /live
   - exec: [bin/shop, pid]
+  - {http: /metrics, port: 9568}
+ready:
+  - log: "^ready$"
+  - {erlang: "shop:up()", expect: "{ok,1}"}
 health:
   round_trip: 50ms
   clock_skew: 1s
@@ -56,8 +72,7 @@ health:
   tables: 0.3
   files: 0.2
 host_port: 5000
-dist_port: 9200
-epmd: true
+distribution: {names: short, epmd: true, port: 9200}
 pool: 10.99.0.0/16
 mesh: app
 net_tick: 8s
@@ -89,24 +104,28 @@ func TestConfigWithEveryKey(t *testing.T) {
 		Name: "shop", Source: "app", Image: "acme/shop:1", BaseImage: "bookworm", App: "shop",
 		Nodes: []orchestrator.NodeSpec{
 			{
-				Name: "web", Env: map[string]string{"ROLE": "web", "WORKERS": "2", "DEBUG": "true"},
+				Name: "web", Image: "acme/web:2", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
+				Volumes: map[string]string{"data": "/var/lib/web"}, Memory: 256 << 20, CPUs: 0.5,
+				Env:   map[string]string{"ROLE": "web", "WORKERS": "2", "DEBUG": "true"},
 				Ports: []orchestrator.PortSpec{{Container: 9568}, {Container: 9000, Host: 9001}}, HostPort: 8080,
 			},
 			{Name: "db"},
 		},
 		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
-		Command: []string{"bin/shop", "start", "{node}"},
+		Command: []string{"bin/shop", "start", "{node}"}, Entrypoint: []string{"/sbin/tini", "--"}, User: "shop:staff",
+		CookieFile: "/home/shop/.erlang.cookie", Files: map[string]string{"/etc/shop/shop.conf": "/conf/shop.conf"}, Volumes: map[string]string{"data": "/var/lib/shop"},
 		Env:     map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
 		Secrets: []string{"TOKEN"}, MixEnv: "prod", HTTPPort: 4001, HTTPCheck: "/health",
 		Checks: []orchestrator.Check{
 			{Name: "db", RPC: "Shop.Repo.ready?()", Expect: "true", Timeout: 2 * time.Second, Nodes: []string{"web"}},
-			{HTTP: "/live"}, {Exec: []string{"bin/shop", "pid"}},
+			{HTTP: "/live"}, {Exec: []string{"bin/shop", "pid"}}, {HTTP: "/metrics", Port: 9568},
 		},
+		Ready: []orchestrator.Check{{Log: "^ready$"}, {Erlang: "shop:up()", Expect: "{ok,1}"}},
 		Health: health.Thresholds{
 			RoundTrip: 50 * time.Millisecond, ClockSkew: time.Second, RunQueue: 4, Load: 0.8, Memory: 0.7,
 			Processes: 0.6, Ports: 0.5, Atoms: 0.4, Tables: 0.3, Files: 0.2,
 		},
-		HostPort: 5000, DistPort: 9200, EPMD: true,
+		HostPort: 5000, Distribution: orchestrator.Distribution{Names: orchestrator.ShortNames, EPMD: true, Port: 9200},
 		Pool: netip.MustParsePrefix("10.99.0.0/16"), Mesh: orchestrator.MeshApp, NetTick: 8 * time.Second,
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartAlways, Backoff: 500 * time.Millisecond, MaxBackoff: time.Minute, Jitter: 0.2,
@@ -169,7 +188,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 >  1 | pool: 10.0.0.0
              ^
 `},
-		{"nodes", "nodes: three\n", `[1:8] nodes is a number, or a list of {name, env, ports, host_port}
+		{"nodes", "nodes: three\n", `[1:8] nodes is a number, or a list of {name, env, ports, host_port, …}
 >  1 | nodes: three
               ^
 `},
@@ -202,13 +221,15 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, checks, command, cookie, cpus, dist_port, domain, env, epmd, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, on_failed, output_lines, pool, ready_timeout, restart, secrets, source, stop_grace"
+	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, on_failed, output_lines, pool, ready, ready_timeout, restart, secrets, source, stop_grace, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                         `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,
 		"nodes: [{name: a, hostport: 1}]": `did you mean "host_port"?`,
 		"replicas: 3":                     all,
 		"http_port: web":                  "",
+		"dist_port: 9200":                 "it is in distribution: now: distribution: {port: 9100}",
+		"epmd: true":                      "it is in distribution: now: distribution: {epmd: true}",
 	} {
 		_, err := decodeConfig(strings.NewReader(text))
 		if err == nil {
@@ -265,6 +286,7 @@ func TestSchemaAgrees(t *testing.T) {
 		{"node", nodeSchema, reflect.TypeFor[node]()},
 		{"port", ports, reflect.TypeFor[port]()},
 		{"restart", defs["restart"], reflect.TypeFor[restart]()},
+		{"distribution", s["properties"].(map[string]any)["distribution"], reflect.TypeFor[distribution]()},
 		{"check", defs["check"], reflect.TypeFor[check]()},
 		{"thresholds", defs["thresholds"], reflect.TypeFor[thresholds]()},
 	} {

@@ -12,13 +12,15 @@ import (
 )
 
 type downCmd struct {
-	Names []string `arg:"" optional:"" name:"name" help:"The clusters; not needed when there is only one."`
-	All   bool     `help:"All clusters."`
+	Names   []string `arg:"" optional:"" name:"name" help:"The clusters; not needed when there is only one."`
+	All     bool     `help:"All clusters."`
+	Volumes bool     `help:"Also their named volumes, with what is in them. Of clusters that are not up, too, where they are named."`
 }
 
 func (downCmd) Help() string {
 	return `Nodes get the cluster's stop grace (5 s unless it says otherwise), then SIGKILL.
-It works with or without a supervisor. A cluster that is not up is no error.`
+It works with or without a supervisor. A cluster that is not up is no error.
+Named volumes (volumes: in beamyard.yml) stay, unless --volumes is given.`
 }
 
 // Run takes clusters down.
@@ -46,7 +48,11 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 	errs := make([]error, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
-		wg.Go(func() { removed[i], errs[i] = takeDown(ctx, eng, name) })
+		wg.Go(func() {
+			if removed[i], errs[i] = takeDown(ctx, eng, name); errs[i] == nil {
+				errs[i] = c.volumes(ctx, eng, name, &removed[i])
+			}
+		})
 	}
 	wg.Wait()
 	if len(names) == 0 && !a.json {
@@ -56,13 +62,34 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 	for i, r := range removed {
 		switch {
 		case errs[i] != nil:
-		case r.Cluster == "":
+		case r.Cluster == "" && len(r.Volumes) == 0:
 			a.say("%s is not up: nothing to remove", names[i])
+			a.sayKept(names[i], r.Kept)
 		default:
+			if r.Cluster == "" { // it was down already, and its volumes were there
+				r = orchestrator.Removed{Cluster: names[i], Containers: []string{}, Networks: []string{}, Volumes: r.Volumes}
+			}
 			gone = append(gone, r)
 		}
 	}
 	return errors.Join(append(errs, a.printRemoved(gone, "is down: removed"))...)
+}
+
+// volumes removes those of a cluster that is down, or finds those that stay.
+func (c *downCmd) volumes(ctx context.Context, eng orchestrator.Engine, name string, r *orchestrator.Removed) (err error) {
+	if c.Volumes {
+		r.Volumes, err = orchestrator.RemoveVolumes(ctx, eng, name)
+	} else {
+		r.Kept, err = orchestrator.ListVolumes(ctx, eng, name)
+	}
+	return err
+}
+
+// sayKept tells of volumes that stay.
+func (a *app) sayKept(cluster string, volumes []string) {
+	if len(volumes) > 0 {
+		a.say("%s of %s stay; remove them, with what is in them: beamyard down %s --volumes", plural(len(volumes), "volume"), cluster, cluster)
+	}
 }
 
 // printRemoved answers with what was taken away.
@@ -71,10 +98,14 @@ func (a *app) printRemoved(all []orchestrator.Removed, verb string) error {
 		return a.printJSON(all)
 	}
 	for _, r := range all {
-		if _, err := fmt.Fprintf(a.out, "%s %s %s and %s\n", r.Cluster, verb,
-			plural(len(r.Containers), "container"), plural(len(r.Networks), "network")); err != nil {
+		what := plural(len(r.Containers), "container") + " and " + plural(len(r.Networks), "network")
+		if len(r.Volumes) > 0 {
+			what = plural(len(r.Containers), "container") + ", " + plural(len(r.Networks), "network") + " and " + plural(len(r.Volumes), "volume")
+		}
+		if _, err := fmt.Fprintf(a.out, "%s %s %s\n", r.Cluster, verb, what); err != nil {
 			return err
 		}
+		a.sayKept(r.Cluster, r.Kept)
 	}
 	return nil
 }

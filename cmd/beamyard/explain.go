@@ -53,12 +53,21 @@ func inWords(t reflect.Type) string {
 	return t.String()
 }
 
+// moved are keys of old, and where what they said is said now.
+var moved = map[string]string{
+	"epmd":      "it is in distribution: now: distribution: {epmd: true}",
+	"dist_port": "it is in distribution: now: distribution: {port: 9100}",
+}
+
 // meant is advice on an unknown key: the one that is two typing errors away at
 // most, at whatever level, or all that there are at the top.
 func meant(key string) string {
+	if now, ok := moved[key]; ok {
+		return now
+	}
 	top := keysOf(reflect.TypeFor[config]())
 	best, distance := "", 3
-	for _, known := range slices.Concat(top, keysOf(reflect.TypeFor[node]()), keysOf(reflect.TypeFor[port]()), keysOf(reflect.TypeFor[restart]())) {
+	for _, known := range slices.Concat(top, keysOf(reflect.TypeFor[node]()), keysOf(reflect.TypeFor[port]()), keysOf(reflect.TypeFor[restart]()), keysOf(reflect.TypeFor[distribution]())) {
 		if d := edits(key, known); d < distance {
 			best, distance = known, d
 		}

@@ -20,6 +20,7 @@ type (
 	duration time.Duration // "5s", "1m30s"
 	size     int64         // bytes: 268435456, "256MiB", "1.5GB"
 	prefix   netip.Prefix  // "10.213.0.0/16"
+	command  []string      // a list of words, or "image" for the image's own
 )
 
 // nodes is a number, or a list of nodes.
@@ -58,6 +59,18 @@ func (d *duration) UnmarshalYAML(at ast.Node) error {
 	}
 	*d = duration(v)
 	return nil
+}
+
+// UnmarshalYAML implements [yaml.NodeUnmarshaler].
+func (c *command) UnmarshalYAML(at ast.Node) error {
+	if text, ok := scalar(at); ok && text == orchestrator.CommandOfImage {
+		*c = command{orchestrator.CommandOfImage}
+		return nil
+	}
+	if _, list := at.(*ast.SequenceNode); !list {
+		return wrong(at, "a command is a list of words, or the word image for the image's own")
+	}
+	return yaml.NodeToValue(at, (*[]string)(c))
 }
 
 // UnmarshalYAML implements [yaml.NodeUnmarshaler].
@@ -121,5 +134,5 @@ func (n *nodes) UnmarshalYAML(at ast.Node) error {
 		}
 		return nil
 	}
-	return wrong(at, "nodes is a number, or a list of {name, env, ports, host_port}")
+	return wrong(at, "nodes is a number, or a list of {name, env, ports, host_port, …}")
 }

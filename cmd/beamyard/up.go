@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func (c *upCmd) bringUp(ctx context.Context, a *app, w *witness) error {
 	if err := spec.Validate(); err != nil {
 		return err
 	}
-	if spec.Image == "" { // what is wrong with the argument needs no engine to tell
+	if spec.Image == "" && spec.Source != "" { // what is wrong with the argument needs no engine to tell
 		if _, err := images.Detect(spec.Source); err != nil {
 			return err
 		}
@@ -220,8 +221,7 @@ func (c *upCmd) fileSpec() (orchestrator.Spec, error) {
 // listsNodes tells a list of nodes from a mere number of them.
 func listsNodes(nodes []orchestrator.NodeSpec) bool {
 	for i, n := range orchestrator.NodeNames(len(nodes)) {
-		m := nodes[i]
-		if m.Name != n.Name || len(m.Env) > 0 || len(m.Ports) > 0 || m.HostPort != 0 {
+		if !reflect.DeepEqual(nodes[i], n) {
 			return true
 		}
 	}

@@ -77,6 +77,20 @@ var states = []struct {
 		n.Running, n.Contact, n.Answered, n.Command = true, ContactWrongName, "app@n1", []string{"elixir", "--sname", "app"}
 	}, "name-mode-mixed", "short", []Code{"undotted-host", "wrong-name"}},
 	{"an undotted host", func(_ *Evidence, n *Node) { n.Running, n.Contact, n.Answered = true, ContactWrongName, "app@n1" }, "undotted-host", "host n1", []Code{"wrong-name"}},
+	{"a cookie file that nobody reads", func(e *Evidence, n *Node) {
+		e.CookieFile, n.Running, n.Contact = "/root/.erlang.cookie", true, ContactWrongCookie
+	}, "cookie-mismatch", "/root/.erlang.cookie", nil},
+	{"a long name among short ones", func(e *Evidence, n *Node) {
+		e.ShortNames, n.BEAM, n.Host = true, "app@n1", "n1"
+		n.Running, n.Contact, n.Answered = true, ContactWrongName, "app@n1.demo.test"
+	}, "name-mode-mixed", "with a long name, and the cluster with short ones", []Code{"wrong-name"}},
+	{"another short name", func(e *Evidence, n *Node) {
+		e.ShortNames, n.BEAM, n.Host = true, "app@n1", "n1"
+		n.Running, n.Contact, n.Answered = true, ContactWrongName, "rabbit@n1"
+	}, "wrong-name", "rabbit before the @", nil},
+	{"a port that EPMD tells", func(_ *Evidence, n *Node) {
+		n.Late, n.Running, n.Contact, n.Live = true, true, ContactRefused, &Live{Looked: true, Listening: []int{4369, 25672}, Registered: map[string]int{"app": 25672, "other": 1}}
+	}, "distribution-port", "on port 25672, as its EPMD says", nil},
 	{"another name", func(_ *Evidence, n *Node) {
 		n.Running, n.Contact, n.Answered = true, ContactWrongName, "shop@n1.demo.test"
 	}, "wrong-name", "app@n1.demo.test", nil},
@@ -239,9 +253,37 @@ func checkSolutions(t *testing.T, found []Finding) {
 		}
 		for _, text := range append([]string{f.Problem}, strings.Split(f.Hint(), "\n")...) {
 			for _, word := range leftover.FindAllString(text, -1) {
-				if word != "{node}" || !strings.Contains(text, "--name {node}") {
+				if word != "{node}" || !strings.Contains(text, "name {node}") {
 					t.Errorf("%s: %s is not filled in %q", f.Code, word, text)
 				}
+			}
+		}
+	}
+}
+
+// Who does not know why an image of others is no node of theirs is told the key of
+// beamyard.yml that says how it is.
+func TestImagesOfOthersAreToldApart(t *testing.T) {
+	for key, edit := range map[string]func(e *Evidence, n *Node){
+		"cookie_file: in beamyard.yml":                 func(_ *Evidence, n *Node) { n.Contact = ContactWrongCookie },
+		"distribution: {names: short} in beamyard.yml": func(_ *Evidence, n *Node) { n.Contact, n.Answered = ContactWrongName, "app@n1" },
+		"distribution: {names: long} in beamyard.yml":  func(e *Evidence, n *Node) { e.ShortNames, n.Contact, n.Answered = true, ContactWrongName, "app@n1.x" },
+		"set basename: rabbit in beamyard.yml":         func(_ *Evidence, n *Node) { n.Contact, n.Answered = ContactWrongName, "rabbit@"+n.Host },
+		"in beamyard.yml: distribution: {port: 25672}": func(_ *Evidence, n *Node) {
+			n.Contact, n.Live = ContactRefused, &Live{Looked: true, Listening: []int{4369}, Registered: map[string]int{"app": 25672}}
+		},
+		"say which: distribution: {port: …} in beamyard.yml": func(_ *Evidence, n *Node) {
+			n.Contact, n.Live = ContactRefused, &Live{Looked: true, Listening: []int{25672}}
+		},
+		"start the VM with --name {node} in command:": func(_ *Evidence, n *Node) { n.Contact, n.Answered = ContactWrongName, "app@other.host" },
+	} {
+		for _, absent := range []bool{false, true} {
+			e := demo()
+			e.Absent, e.Nodes[0].Running, e.Nodes[0].Late = absent, true, true
+			edit(&e, &e.Nodes[0])
+			roots := Roots(Diagnose(e))
+			if len(roots) != 1 || !strings.Contains(roots[0].Hint(), key) {
+				t.Errorf("does not propose %q: %+v", key, roots)
 			}
 		}
 	}

@@ -19,9 +19,11 @@ type Evidence struct {
 	// not proposed then.
 	Absent bool
 
-	DistPort  int
-	HTTPPort  int
-	HTTPCheck string
+	ShortNames bool   // BEAM names are short ones
+	CookieFile string // in the container, where the cookie is written to a file
+	DistPort   int
+	HTTPPort   int
+	HTTPCheck  string
 
 	// Error is what ended the whole, before there was any node. Kind is its kind,
 	// where it is one that has a name.
@@ -128,6 +130,9 @@ const (
 type Live struct {
 	Looked    bool  // Listening is known
 	Listening []int // TCP ports that something listens on
+	// Registered are the nodes that its EPMD knows: their distribution ports, by the
+	// part of the name before the @.
+	Registered map[string]int
 
 	Encoding string        // of file names: "utf8", "latin1"
 	Heart    bool          // heart watches the VM

@@ -225,13 +225,15 @@ func quote(s string) string {
 
 // replacer knows the words of the texts: {node} n1, {target} demo/n1, {cluster},
 // {beam} app@n1.demo.test, {host}, {container}, {image}, {app}, {again} the
-// command that starts the cluster once more, {what} what `beamyard up` is given, {1} what
-// a pattern's first group found, and those of the match.
+// command that starts the cluster once more, {what} what `beamyard up` is given,
+// {name_it} --name or --sname with the word that a spec's command has for the name,
+// {names} and {other_names} the kind of the cluster's names and the other one, {1}
+// what a pattern's first group found, and those of the match.
 func (m match) replacer(e *Evidence, n *Node) *strings.Replacer {
 	pairs := []string{
 		"{cluster}", e.Cluster, "{image}", quote(e.Image), "{app}", e.App, "{again}", again(e),
 		"{dist_port}", strconv.Itoa(e.DistPort), "{http_port}", strconv.Itoa(e.HTTPPort), "{http_check}", e.HTTPCheck,
-		"{what}", what(e),
+		"{what}", what(e), "{cookie_file}", e.CookieFile, "{name_it}", nameIt(e), "{names}", nameMode(e.ShortNames), "{other_names}", nameMode(!e.ShortNames),
 	}
 	if n != nil {
 		pairs = append(pairs, "{node}", n.Name, "{target}", e.Cluster+"/"+n.Name, "{beam}", n.BEAM, "{host}", n.Host,
@@ -244,6 +246,21 @@ func (m match) replacer(e *Evidence, n *Node) *strings.Replacer {
 		pairs = append(pairs, "{"+k+"}", v)
 	}
 	return strings.NewReplacer(pairs...)
+}
+
+// nameIt are the words of a command that name its node.
+func nameIt(e *Evidence) string {
+	if e.ShortNames {
+		return "--sname {node}"
+	}
+	return "--name {node}"
+}
+
+func nameMode(short bool) string {
+	if short {
+		return "short"
+	}
+	return "long"
 }
 
 const maxEvidence = 500

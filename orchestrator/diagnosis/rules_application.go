@@ -22,7 +22,7 @@ var applicationRules = []rule{
 		},
 		problem: "the application of {node} cannot listen on {which}: something in its container has it already",
 		try: []try{
-			{"the distribution has {dist_port}, and an application's own port is in $PORT: see http_port:, dist_port: and env: in beamyard.yml, then", "{again}", absent},
+			{"the distribution has {dist_port}, and an application's own port is in $PORT: see http_port:, distribution: {port: …} and env: in beamyard.yml, then", "{again}", absent},
 			{"see what it said", "beamyard logs {target} --tail 50", ended},
 			{"see who listens there", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
 		},

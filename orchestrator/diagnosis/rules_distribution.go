@@ -26,14 +26,25 @@ var distributionRules = []rule{
 		},
 	},
 	{
+		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.CookieFile != ""
+		},
+		problem: "{node} runs with another cookie than that in {cookie_file}",
+		try: []try{
+			{"a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set cookie_file: and user: in beamyard.yml to match; see who runs", "docker top {container}", there},
+			{"a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set cookie_file: and user: in beamyard.yml to match, then", "{again}", absent},
+		},
+	},
+	{
 		// emqx#6440, erlang/otp#5063, ejabberd#1635: only the accepting node logs it.
-		code: "cookie-mismatch", when: func(_ *Evidence, n *Node) (match, bool) {
-			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie
+		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.CookieFile == ""
 		},
 		problem: "{node} runs with another cookie than the cluster",
 		try: []try{
 			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:; see what it says of refused connections", "beamyard logs {target} --grep challenge", there},
 			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:, then", "{again}", absent},
+			{"an image that has its cookie in a file gets the cluster's there: cookie_file: in beamyard.yml, for instance /root/.erlang.cookie", "", always},
 		},
 	},
 	{
@@ -62,47 +73,54 @@ var distributionRules = []rule{
 	},
 	{
 		// distillery#338, emqx#15269.
-		code: "name-mode-mixed", when: func(_ *Evidence, n *Node) (match, bool) {
-			if m, ok := saysIn(notLong, n); ok {
-				return m, true
-			}
-			short := slices.ContainsFunc(n.Command, func(w string) bool {
-				return w == "--sname" || w == "-sname" || strings.Contains(w, "-sname ")
-			}) || n.Env["RELEASE_DISTRIBUTION"] == "sname"
-			return match{evidence: n.Answered}, n.Contact == ContactWrongName && short
-		},
-		problem: "{node} runs with a short name, and the cluster with long ones: the two never connect",
+		code: "name-mode-mixed", when: mixedNames,
+		problem: "{node} runs with a {other_names} name, and the cluster with {names} ones: the two never connect",
 		try: []try{
-			{"give it its long name in command:, --name {node} in place of --sname: it is {beam}", "{again}", absent},
-			{"give it its long name in command:, --name {node} in place of --sname, then", "beamyard down {cluster}", there},
+			{"give it its {names} name in command:, {name_it}: it is {beam}", "{again}", absent},
+			{"give it its {names} name in command:, {name_it}, then", "beamyard down {cluster}", there},
+			{"or let the cluster have {other_names} names, as an image of others may want: distribution: {names: {other_names}} in beamyard.yml", "", always},
 		},
 	},
 	{
 		// emqx#15269, #1348; couchdb#729; erlang/otp#7985.
-		code: "undotted-host", when: func(_ *Evidence, n *Node) (match, bool) {
+		code: "undotted-host", when: func(e *Evidence, n *Node) (match, bool) {
 			if m, ok := saysIn(illegalHost, n); ok {
 				if _, notLongMode := saysIn(notLong, n); !notLongMode && !strings.Contains(m.groups[0], ".") {
 					return m, true
 				}
 			}
 			_, host, _ := strings.Cut(n.Answered, "@")
-			return match{evidence: "it calls itself " + n.Answered, groups: []string{host}}, n.Contact == ContactWrongName && host != "" && !strings.Contains(host, ".")
+			return match{evidence: "it calls itself " + n.Answered, groups: []string{host}}, !e.ShortNames && n.Contact == ContactWrongName && host != "" && !strings.Contains(host, ".")
 		},
 		problem: "{node} has the host {1} in its name, without a dot: nodes with long names refuse it",
 		try: []try{
-			{"name it by its host here, {beam}: --name {node} in command: does", "{again}", absent},
-			{"name it by its host here, {beam}: --name {node} in command: does, then", "beamyard down {cluster}", there},
+			{"name it by its host here, {beam}: {name_it} in command: does", "{again}", absent},
+			{"name it by its host here, {beam}: {name_it} in command: does, then", "beamyard down {cluster}", there},
+			{"or let the cluster have short names, as an image of others may want: distribution: {names: short} in beamyard.yml", "", always},
 		},
 		follows: []Code{"name-mode-mixed"},
 	},
 	{
 		code: "wrong-name", when: func(_ *Evidence, n *Node) (match, bool) {
-			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName
+			base, host, _ := strings.Cut(n.Answered, "@")
+			return match{evidence: "it calls itself " + n.Answered, words: map[string]string{"called": base}}, n.Contact == ContactWrongName && host == n.Host
+		},
+		problem: "what answers on the distribution port of {node} is not {beam}: it has the right host, and {called} before the @",
+		try: []try{
+			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:", "{again}", absent},
+			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:, then", "beamyard down {cluster}", there},
+		},
+		follows: []Code{"undotted-host", "name-mode-mixed"},
+	},
+	{
+		code: "wrong-name", when: func(_ *Evidence, n *Node) (match, bool) {
+			_, host, _ := strings.Cut(n.Answered, "@")
+			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && host != n.Host
 		},
 		problem: "what answers on the distribution port of {node} is not {beam}",
 		try: []try{
-			{"start the VM with --name {node} in command:", "{again}", absent},
-			{"start the VM with --name {node} in command:, then", "beamyard down {cluster}", there},
+			{"start the VM with {name_it} in command:", "{again}", absent},
+			{"start the VM with {name_it} in command:, then", "beamyard down {cluster}", there},
 		},
 		follows: []Code{"undotted-host", "name-mode-mixed"},
 	},
@@ -131,24 +149,38 @@ var distributionRules = []rule{
 		code: "epmd-not-running", when: registerError("econnrefused"),
 		problem: "{node} finds no EPMD to register with, and ended",
 		try: []try{
-			{`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set epmd: true in beamyard.yml, then`, "{again}", absent},
-			{`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set epmd: true in beamyard.yml, then`, "beamyard down {cluster}", there},
+			{`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set distribution: {epmd: true} in beamyard.yml, then`, "{again}", absent},
+			{`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set distribution: {epmd: true} in beamyard.yml, then`, "beamyard down {cluster}", there},
 		},
 	},
 	{
 		code: "distribution-port-in-use", when: registerError("eaddrinuse"),
 		problem: "the distribution of {node} cannot listen: something in its container has the port",
 		try: []try{
-			{"set dist_port: in beamyard.yml to another one", "{again}", absent},
-			{"set dist_port: in beamyard.yml to another one, then", "beamyard down {cluster}", there},
+			{"set distribution: {port: …} in beamyard.yml to another one", "{again}", absent},
+			{"set distribution: {port: …} in beamyard.yml to another one, then", "beamyard down {cluster}", there},
 		},
 	},
 	{
-		code: "distribution-port", when: otherPort,
+		code: "distribution-port", when: registeredPort,
+		problem: "the VM of {node} listens for the distribution on port {registered}, as its EPMD says, and not on {dist_port}",
+		try: []try{
+			{"say so in beamyard.yml: distribution: {port: {registered}}, and then", "{again}", absent},
+			{"say so in beamyard.yml: distribution: {port: {registered}}, and then", "beamyard down {cluster}", there},
+		},
+		follows: []Code{"node-paused", "network-detached"},
+	},
+	{
+		code: "distribution-port", when: func(e *Evidence, n *Node) (match, bool) {
+			_, registered := registeredPort(e, n)
+			m, ok := otherPort(e, n)
+			return m, ok && !registered
+		},
 		problem: "the VM of {node} does not listen on its distribution port {dist_port}; what listens in its container: {ports}",
 		try: []try{
 			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}", or -kernel inet_dist_listen_min {dist_port} inet_dist_listen_max {dist_port}; then`, "{again}", absent},
 			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}"; see what it is`, "docker inspect --format '{{.Args}}' {container}", there},
+			{"where one of those is the distribution's, as an image of others may have it, say which: distribution: {port: …} in beamyard.yml", "", always},
 		},
 		follows: []Code{"node-paused", "network-detached"},
 	},
@@ -158,7 +190,7 @@ var distributionRules = []rule{
 		},
 		problem: "{node} runs, and nothing in it listens: there is no VM, it is not distributed, or it did not get that far",
 		try: []try{
-			{`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; then`, "{again}", absent},
+			{`a command of your own needs: elixir {name_it} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; then`, "{again}", absent},
 			{"see what runs in it", "docker top {container}", there},
 		},
 		follows: []Code{"node-paused", "network-detached"},
@@ -196,7 +228,7 @@ var distributionRules = []rule{
 			return m, ok
 		},
 		problem: "{node} asks EPMD on {1} for its peer, and that knows none: {2}",
-		try:     []try{{"start every node alike, with EPMD or without: epmd: in beamyard.yml", "{again}", absent}, {"see who registered there", "docker exec {peer_container} epmd -names", runs}},
+		try:     []try{{"start every node alike, with EPMD or without: distribution: {epmd: …} in beamyard.yml", "{again}", absent}, {"see who registered there", "docker exec {peer_container} epmd -names", runs}},
 	},
 	{
 		code: "mesh-app-idle", whole: func(e *Evidence) (match, bool) {
@@ -287,6 +319,32 @@ func registerError(reason string) func(*Evidence, *Node) (match, bool) {
 		}
 		return m, m.groups[0] == reason
 	}
+}
+
+// mixedNames holds where a node has a name of the other kind.
+func mixedNames(e *Evidence, n *Node) (match, bool) {
+	if m, ok := saysIn(notLong, n); ok && !e.ShortNames {
+		return m, true
+	}
+	_, host, _ := strings.Cut(n.Answered, "@")
+	if e.ShortNames {
+		return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && strings.Contains(host, ".")
+	}
+	short := slices.ContainsFunc(n.Command, func(w string) bool {
+		return w == "--sname" || w == "-sname" || strings.Contains(w, "-sname ")
+	}) || n.Env["RELEASE_DISTRIBUTION"] == "sname"
+	return match{evidence: n.Answered}, n.Contact == ContactWrongName && short
+}
+
+// registeredPort holds where EPMD in a node's container tells where its VM listens.
+func registeredPort(e *Evidence, n *Node) (match, bool) {
+	m, ok := otherPort(e, n)
+	base, _, _ := strings.Cut(n.BEAM, "@")
+	if !ok || n.Live.Registered[base] == 0 {
+		return match{}, false
+	}
+	m.words["registered"] = strconv.Itoa(n.Live.Registered[base])
+	return m, true
 }
 
 // otherPort holds where something else listens, and time is up: a script may do

@@ -39,6 +39,8 @@ type file struct {
 }
 
 // WriteFiles implements orchestrator.Containers: PUT /containers/{id}/archive.
+// Without copyUIDGID, whose name misleads: with it the engine gives every file to
+// the container's user, and looks for that one among the users of its own machine.
 func (e *Engine) WriteFiles(ctx context.Context, id string, archive io.Reader) error {
-	return e.failed("write into "+short(id), e.cli.CopyToContainer(ctx, id, "/", archive, container.CopyToContainerOptions{CopyUIDGID: true}))
+	return e.failed("write into "+short(id), e.cli.CopyToContainer(ctx, id, "/", archive, container.CopyToContainerOptions{}))
 }

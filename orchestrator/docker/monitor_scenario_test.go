@@ -16,7 +16,7 @@ import (
 func (r *running) dialNode(name string) *erldist.Conn {
 	r.t.Helper()
 	n := r.node(name)
-	addr := net.JoinHostPort(n.IP.String(), strconv.Itoa(r.Spec().DistPort))
+	addr := net.JoinHostPort(n.IP.String(), strconv.Itoa(r.Spec().Distribution.Port))
 	conn, err := (&erldist.Dialer{Cookie: r.Spec().Cookie}).Dial(r.t.Context(), n.Node, addr)
 	if err != nil {
 		r.t.Fatal(err)

@@ -300,7 +300,7 @@ func counted(t testing.TB, nodes []orchestrator.NodeStatus, want int) {
 
 // Nodes that want EPMD are found all the same.
 func TestEPMD(t *testing.T) {
-	r := up(t, engine(t), "trixie", 2, func(s *orchestrator.Spec) { s.EPMD = true })
+	r := up(t, engine(t), "trixie", 2, func(s *orchestrator.Spec) { s.Distribution.EPMD = true })
 	if got := r.rpc("n1", `:net_adm.names()`); got != `{:ok, [{~c"app", 9100}]}` {
 		t.Errorf("EPMD of n1: %s", got)
 	}

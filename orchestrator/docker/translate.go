@@ -63,6 +63,9 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		// would make a folder.
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: true})
 	}
+	for _, v := range c.Volumes {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: v.Volume, Target: v.Target})
+	}
 	networking := &network.NetworkingConfig{}
 	if c.NetworkID != "" {
 		host.NetworkMode = container.NetworkMode(c.NetworkID)

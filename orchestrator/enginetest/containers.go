@@ -43,6 +43,11 @@ func (e *Engine) CreateContainer(_ context.Context, spec orchestrator.ContainerS
 			return "", fmt.Errorf("create container %s: bind source path does not exist: %s", spec.Name, m.Source)
 		}
 	}
+	for _, v := range spec.Volumes {
+		if e.volumes[v.Volume] == nil { // a real engine makes one, without labels: nobody would find it
+			return "", fmt.Errorf("create container %s: volume %s: %w", spec.Name, v.Volume, orchestrator.ErrNotFound)
+		}
+	}
 	for _, other := range e.containers {
 		if other.spec.Name == spec.Name {
 			return "", fmt.Errorf("create container %s: %w", spec.Name, orchestrator.ErrNameTaken)

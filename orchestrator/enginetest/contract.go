@@ -61,6 +61,7 @@ var contract = []struct {
 	{"a capability is given", (*suite).testCapability},
 	{"a file is read, running or not", (*suite).testFile},
 	{"files are written, running or not", (*suite).testWriteFiles},
+	{"a volume outlives its container", (*suite).testVolume},
 	{"a command runs in a container", (*suite).testExec},
 	{"a command needs a container that runs", (*suite).testExecNotRunning},
 	{"a command is not waited for beyond its time", (*suite).testExecTime},
@@ -93,7 +94,11 @@ func (s *suite) cleanUp() {
 	for _, n := range networks {
 		err = errors.Join(err, s.eng.RemoveNetwork(ctx, n.ID))
 	}
-	if err = errors.Join(err, listErr); err != nil {
+	volumes, volumesErr := s.eng.Volumes(ctx, s.labels)
+	for _, v := range volumes {
+		err = errors.Join(err, s.eng.RemoveVolume(ctx, v.Name))
+	}
+	if err = errors.Join(err, listErr, volumesErr); err != nil {
 		s.t.Errorf("clean up: %v", err)
 	}
 }

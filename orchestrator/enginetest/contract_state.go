@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,7 +142,8 @@ func (s *suite) testWriteFiles() {
 			s.t.Errorf("read %q of %v, %v, want %q", data, modified, err, want)
 		}
 	}
-	id := s.create(nil, "wait")
+	// Of the archive's owners nothing depends on who the container runs as.
+	id := s.create(func(c *orchestrator.ContainerSpec) { c.User = "12:13" }, "wait")
 	s.must(s.eng.WriteFiles(s.ctx(), id, archive("before it runs")))
 	read(id, "before it runs")
 	s.must(s.eng.StartContainer(s.ctx(), id))
@@ -153,4 +155,54 @@ func (s *suite) testWriteFiles() {
 	s.exited(id)
 	read(id, "while it runs")
 	s.is("no container", s.eng.WriteFiles(s.ctx(), "gone", archive("")), orchestrator.ErrNotFound)
+}
+
+func (s *suite) testVolume() {
+	volume := orchestrator.Volume{Name: s.name() + "-data", Labels: s.labels}
+	s.must(s.eng.CreateVolume(s.ctx(), volume))
+	with := func(c *orchestrator.ContainerSpec) {
+		c.Volumes = []orchestrator.VolumeMount{{Volume: volume.Name, Target: "/data"}}
+	}
+	id := s.create(with, "write", "/data/note", "kept")
+	s.is("remove a volume of a container", s.eng.RemoveVolume(s.ctx(), volume.Name), orchestrator.ErrConflict)
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.waiting(id)
+	s.must(s.eng.RemoveContainer(s.ctx(), id))
+
+	s.must(s.eng.CreateVolume(s.ctx(), orchestrator.Volume{Name: volume.Name})) // it is there, and stays as it is
+	list, err := s.eng.Volumes(s.ctx(), s.labels)
+	s.must(err)
+	if len(list) != 1 || list[0].Name != volume.Name || !maps.Equal(list[0].Labels, s.labels) {
+		s.t.Errorf("volumes %+v", list)
+	}
+	id = s.create(with, "wait")
+	read := func(path, want string) {
+		s.t.Helper()
+		content, _, err := s.eng.OpenFile(s.ctx(), id, path)
+		s.must(err)
+		defer content.Close()
+		if data, err := io.ReadAll(content); err != nil || string(data) != want {
+			s.t.Errorf("read %q of %s, %v", data, path, err)
+		}
+	}
+	read("/data/note", "kept") // before it ran
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	s.must(w.WriteHeader(&tar.Header{Name: "data/given", Typeflag: tar.TypeReg, Mode: 0o600, Size: 2}))
+	_, err = io.WriteString(w, "it")
+	s.must(err)
+	s.must(w.Close())
+	s.must(s.eng.WriteFiles(s.ctx(), id, &archive))
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.waiting(id)
+	s.must(s.eng.RemoveContainer(s.ctx(), id))
+	id = s.create(with, "wait")
+	read("/data/given", "it") // what is written into a container goes to its volume
+
+	s.must(s.eng.RemoveContainer(s.ctx(), id))
+	s.must(s.eng.RemoveVolume(s.ctx(), volume.Name))
+	s.must(s.eng.RemoveVolume(s.ctx(), volume.Name)) // gone: no error
+	if list, err = s.eng.Volumes(s.ctx(), s.labels); err != nil || len(list) != 0 {
+		s.t.Errorf("after the removal: %+v, %v", list, err)
+	}
 }

@@ -26,6 +26,7 @@ type Engine struct {
 	last       time.Time // of the last event: no two have the same time
 	images     map[string]images.Info
 	networks   map[string]*orchestrator.Network
+	volumes    map[string]*volume
 	containers map[string]*container
 	ring       []orchestrator.ContainerEvent
 	streams    map[*stream]bool
@@ -42,7 +43,7 @@ const ringSize = 256
 // New makes an engine that has the given images.
 func New(refs ...string) *Engine {
 	e := &Engine{
-		images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, containers: map[string]*container{},
+		images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, containers: map[string]*container{}, volumes: map[string]*volume{},
 		streams: map[*stream]bool{}, broken: make(chan struct{}), failures: map[string][]error{},
 	}
 	for _, ref := range refs {

@@ -7,14 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// kept is a file in a container. It stays over the container's runs.
+// kept is a file in a container or a volume. It stays over the container's runs.
 type kept struct {
 	content  []byte
 	modified time.Time
@@ -25,10 +24,8 @@ func (p *Process) WriteFile(path string, content []byte) {
 	c := p.out[0].c
 	p.out[0].e.mu.Lock()
 	defer p.out[0].e.mu.Unlock()
-	if c.files == nil {
-		c.files = map[string]kept{}
-	}
-	c.files[path] = kept{bytes.Clone(content), p.out[0].e.now()}
+	files, name := p.out[0].e.place(c, path)
+	files[name] = kept{bytes.Clone(content), p.out[0].e.now()}
 }
 
 // OpenFile implements orchestrator.Containers.
@@ -42,7 +39,8 @@ func (e *Engine) OpenFile(_ context.Context, id, name string) (io.ReadCloser, ti
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	f, ok := c.files[name]
+	files, below := e.place(c, name)
+	f, ok := files[below]
 	if !ok {
 		return nil, time.Time{}, fmt.Errorf("open %s of %s: %w", name, c.spec.Name, orchestrator.ErrNotFound)
 	}
@@ -77,9 +75,9 @@ func (e *Engine) WriteFiles(_ context.Context, id string, archive io.Reader) err
 	if err != nil {
 		return err
 	}
-	if c.files == nil {
-		c.files = map[string]kept{}
+	for path, f := range written {
+		files, name := e.place(c, path)
+		files[name] = f
 	}
-	maps.Copy(c.files, written)
 	return nil
 }

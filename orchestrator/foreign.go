@@ -1,0 +1,115 @@
+package orchestrator
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/beamyard/beamyard/network"
+)
+
+// This file is the part of a spec that lets other people's images be nodes: what
+// runs in them, under which name, and what they need to find in their place.
+
+// filled is node i with what it takes of its cluster.
+func (s Spec) filled(i int) NodeSpec {
+	n := s.Nodes[i]
+	if len(n.Entrypoint) == 0 {
+		n.Entrypoint = s.Entrypoint
+		if len(n.Command) == 0 {
+			n.Command = s.Command
+		}
+	}
+	setDefault(&n.Image, s.Image)
+	setDefault(&n.User, s.User)
+	setDefault(&n.Memory, s.Memory)
+	setDefault(&n.CPUs, s.CPUs)
+	n.Env = over(s.Env, n.Env)
+	n.Volumes = over(s.Volumes, n.Volumes)
+	return n
+}
+
+// over is what is in either map, the upper one's where it is in both.
+func over(lower, upper map[string]string) map[string]string {
+	both := map[string]string{}
+	maps.Copy(both, lower)
+	maps.Copy(both, upper)
+	return both
+}
+
+// ofImage reports whether a command is [CommandOfImage].
+func ofImage(command []string) bool { return len(command) == 1 && command[0] == CommandOfImage }
+
+// words are replaced in what a spec says of all nodes.
+func words(s Spec, i int) *strings.Replacer {
+	names, node := s.names(), s.Nodes[i].Name
+	return strings.NewReplacer(
+		"{node}", names.Node(node),
+		"{host}", names.Host(node),
+		"{name}", node,
+		"{cluster}", s.Name,
+		"{index}", strconv.Itoa(i),
+		"{dist_port}", strconv.Itoa(s.Distribution.Port),
+		"{http_port}", strconv.Itoa(s.HTTPPort),
+	)
+}
+
+func replaced(words *strings.Replacer, list []string) []string {
+	var text []string
+	for _, word := range list {
+		text = append(text, words.Replace(word))
+	}
+	return text
+}
+
+// volumesOf are the volumes of node i, by name.
+func volumesOf(s Spec, i int) []VolumeMount {
+	names, n := s.names(), s.filled(i)
+	var mounts []VolumeMount
+	for _, name := range sortedKeys(n.Volumes) {
+		mounts = append(mounts, VolumeMount{Volume: names.Volume(n.Name, name), Target: n.Volumes[name]})
+	}
+	return mounts
+}
+
+func (s Spec) validateForeign(v *validation) {
+	switch s.Distribution.Names {
+	case LongNames, ShortNames:
+	default:
+		v.add("distribution.names", fmt.Sprintf("%q is neither long nor short", s.Distribution.Names), "distribution: {names: long}")
+	}
+	if s.CookieFile != "" {
+		v.inside("cookie_file", s.CookieFile, "cookie_file: /root/.erlang.cookie")
+	}
+	for inside, local := range s.Files {
+		v.inside("files", inside, "files: {/etc/app/app.conf: ./app.conf}")
+		if local == "" {
+			v.add("files", fmt.Sprintf("no file is named for %s", inside), "files: {/etc/app/app.conf: ./app.conf}")
+		}
+		if inside == s.CookieFile {
+			v.add("files", inside+" is cookie_file too", "leave it out of files")
+		}
+	}
+	v.volumes("volumes", s.Volumes)
+}
+
+// inside checks a path in a container.
+func (v *validation) inside(field, name, hint string) {
+	if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
+		v.add(field, fmt.Sprintf("%q is no absolute path in the container", name), hint)
+	}
+}
+
+func (v *validation) volumes(field string, volumes map[string]string) {
+	at := map[string]string{}
+	for _, name := range sortedKeys(volumes) {
+		v.err(field, network.CheckVolume(name))
+		v.inside(field, volumes[name], "volumes: {data: /var/lib/app}")
+		if other, twice := at[volumes[name]]; twice {
+			v.add(field, fmt.Sprintf("%s and %s are both at %s", other, name, volumes[name]), "give each a path of its own")
+		}
+		at[volumes[name]] = name
+	}
+}

@@ -1,0 +1,166 @@
+package orchestrator
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// This file puts into a container that was just created what its VM must find
+// there: the cookie, and files of the spec's.
+
+// maxFile bounds a file of [Spec].Files: they are for configuration.
+const maxFile = 1 << 20
+
+// provision writes the files of node i. They belong to the user that runs, because
+// a VM refuses a cookie file that others may read.
+func (c *Cluster) provision(ctx context.Context, id string, i int) error {
+	s := c.site.spec
+	if s.CookieFile == "" && len(s.Files) == 0 {
+		return nil
+	}
+	node := s.filled(i)
+	if node.User == "" {
+		image, err := c.eng.Image(ctx, node.Image)
+		if err != nil {
+			return fmt.Errorf("find the user of image %s: %w", node.Image, err)
+		}
+		node.User = image.User
+	}
+	owner, err := ownerIn(node.User, func(path string) (string, error) { return c.readFile(ctx, id, path) })
+	if err != nil {
+		return err
+	}
+	archive, err := filesOf(s, owner, time.Now())
+	if err != nil {
+		return err
+	}
+	return c.patiently(ctx, func() error { return c.eng.WriteFiles(ctx, id, bytes.NewReader(archive)) })
+}
+
+// readFile is a small file of a container; "" for one that is not there.
+func (c *Cluster) readFile(ctx context.Context, id, path string) (text string, err error) {
+	err = c.patiently(ctx, func() error {
+		file, _, err := c.eng.OpenFile(ctx, id, path)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer func() { _ = file.Close() }()
+		data, err := io.ReadAll(io.LimitReader(file, maxFile))
+		text = string(data)
+		return err
+	})
+	return text, err
+}
+
+// filesOf is a tar archive of the cookie and the files of a spec.
+func filesOf(s Spec, owner fileOwner, now time.Time) ([]byte, error) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	add := func(inside string, mode int64, content []byte) error {
+		err := w.WriteHeader(&tar.Header{
+			Name: strings.TrimPrefix(inside, "/"), Typeflag: tar.TypeReg, Mode: mode, Size: int64(len(content)),
+			Uid: owner.uid, Gid: owner.gid, ModTime: now,
+		})
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		return err
+	}
+	for _, inside := range sortedKeys(s.Files) {
+		content, mode, err := readSmall(s.Files[inside])
+		if err != nil {
+			return nil, WithHint(fmt.Errorf("read the file for %s: %w", inside, err), "its path in files: is relative to beamyard.yml")
+		}
+		if err := add(inside, mode, content); err != nil {
+			return nil, fmt.Errorf("write %s: %w", inside, err)
+		}
+	}
+	if s.CookieFile != "" {
+		if err := add(s.CookieFile, 0o400, []byte(s.Cookie)); err != nil {
+			return nil, fmt.Errorf("write %s: %w", s.CookieFile, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("write files: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+func readSmall(path string) (content []byte, mode int64, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case !info.Mode().IsRegular():
+		return nil, 0, fmt.Errorf("%s is no regular file", path)
+	case info.Size() > maxFile:
+		return nil, 0, fmt.Errorf("%s has %d bytes, at most %d are copied", path, info.Size(), maxFile)
+	}
+	content, err = os.ReadFile(path)
+	return content, int64(info.Mode().Perm()), err
+}
+
+// fileOwner is who owns a file, as numbers.
+type fileOwner struct{ uid, gid int }
+
+// ownerIn finds a container's user ("", "name", "12", "name:group") in the files
+// of its own, as the engine does when it starts. A number need not be in them;
+// its group is 0 then. Sources: passwd(5), group(5), USER in the Dockerfile
+// reference.
+func ownerIn(user string, read func(path string) (string, error)) (owner fileOwner, err error) {
+	name, group, grouped := strings.Cut(user, ":")
+	if name != "" {
+		passwd, err := read("/etc/passwd")
+		if err != nil {
+			return owner, err
+		}
+		entry := entryOf(passwd, name)
+		if owner.uid, err = strconv.Atoi(name); err != nil {
+			if len(entry) < 4 {
+				return owner, WithHint(fmt.Errorf("user %s is not in /etc/passwd of the image", name), "give a user of the image: user: in beamyard.yml")
+			}
+			owner.uid, _ = strconv.Atoi(entry[2])
+		}
+		if len(entry) >= 4 {
+			owner.gid, _ = strconv.Atoi(entry[3])
+		}
+	}
+	if !grouped {
+		return owner, nil
+	}
+	if gid, err := strconv.Atoi(group); err == nil {
+		return fileOwner{owner.uid, gid}, nil
+	}
+	groups, err := read("/etc/group")
+	if err != nil {
+		return owner, err
+	}
+	entry := entryOf(groups, group)
+	if len(entry) < 3 {
+		return owner, WithHint(fmt.Errorf("group %s is not in /etc/group of the image", group), "give a group of the image: user: in beamyard.yml")
+	}
+	owner.gid, _ = strconv.Atoi(entry[2])
+	return owner, nil
+}
+
+// entryOf is the line of passwd(5) or group(5) with that name or number.
+func entryOf(text, name string) []string {
+	for line := range strings.Lines(text) {
+		entry := strings.Split(strings.TrimSpace(line), ":")
+		if len(entry) >= 3 && (entry[0] == name || entry[2] == name) {
+			return entry
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// This file is about named volumes. They outlive their cluster: nothing but
+// [RemoveVolumes] takes them away.
+
+// volumeLabels go on a volume of a node. Who made the cluster is not among them:
+// the next one of its name has the volume, too.
+func volumeLabels(s Spec, node string) map[string]string {
+	return map[string]string{LabelCluster: s.Name, LabelNode: node}
+}
+
+// createVolumes makes the volumes of node i, where they are not there already.
+func (c *Cluster) createVolumes(ctx context.Context, i int) error {
+	s := c.site.spec
+	for _, v := range volumesOf(s, i) {
+		volume := Volume{Name: v.Volume, Labels: volumeLabels(s, s.Nodes[i].Name)}
+		if err := c.patiently(ctx, func() error { return c.eng.CreateVolume(ctx, volume) }); err != nil {
+			return fmt.Errorf("create volume %s: %w", v.Volume, err)
+		}
+	}
+	return nil
+}
+
+// hasVolumes reports whether something of the cluster stays when it is down.
+func (s Spec) hasVolumes() bool {
+	return len(s.Volumes) > 0 || slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return len(n.Volumes) > 0 })
+}
+
+// ListVolumes returns the names of a cluster's volumes, whether it is up or not;
+// of all clusters for "".
+func ListVolumes(ctx context.Context, eng Engine, cluster string) ([]string, error) {
+	label := map[string]string{}
+	if cluster != "" {
+		label[LabelCluster] = cluster
+	}
+	volumes, err := eng.Volumes(ctx, label)
+	if err != nil {
+		return nil, fmt.Errorf("list volumes: %w", err)
+	}
+	var names []string
+	for _, v := range volumes {
+		if v.Labels[LabelCluster] != "" {
+			names = append(names, v.Name)
+		}
+	}
+	return names, nil
+}
+
+// RemoveVolumes removes the volumes of a cluster that is down, with what is in
+// them, and returns their names.
+func RemoveVolumes(ctx context.Context, eng Engine, cluster string) (removed []string, err error) {
+	names, err := ListVolumes(ctx, eng, cluster)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if one := eng.RemoveVolume(ctx, name); one != nil {
+			err = errors.Join(err, fmt.Errorf("remove volume %s: %w", name, one))
+			continue
+		}
+		removed = append(removed, name)
+	}
+	if err != nil {
+		err = WithHint(err, "take the cluster down first: beamyard down %s --volumes", cluster)
+	}
+	return removed, err
+}
+
+// UnusedVolumes returns the volumes of clusters that are not up, by cluster.
+func UnusedVolumes(ctx context.Context, eng Engine) (map[string][]string, error) {
+	volumes, err := eng.Volumes(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list volumes: %w", err)
+	}
+	up, err := List(ctx, eng)
+	if err != nil {
+		return nil, err
+	}
+	unused := map[string][]string{}
+	for _, v := range volumes {
+		if cluster := v.Labels[LabelCluster]; cluster != "" && !slices.ContainsFunc(up, func(st Status) bool { return st.Cluster == cluster }) {
+			unused[cluster] = append(unused[cluster], v.Name)
+		}
+	}
+	return unused, nil
+}
