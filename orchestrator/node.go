@@ -40,9 +40,11 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 		Name:     names.Container(node.Name),
 		Image:    s.Image,
 		Hostname: host,
-		Command:  nodeCommand(s, i),
-		Env:      nodeEnv(s, i),
-		Labels:   nodeLabels(s, i, at.ports, created),
+
+		Entrypoint: nodeEntrypoint(s),
+		Command:    nodeCommand(s, i),
+		Env:        nodeEnv(s, i),
+		Labels:     nodeLabels(s, i, at.ports, created),
 
 		NetworkID: networkID,
 		IP:        at.ip,
@@ -62,7 +64,8 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 // a Mix project under a long name, with the distribution on a fixed port.
 //
 // The cookie is not among the arguments, where `docker ps` would show it: it
-// comes by ERL_AFLAGS, so that a shell inside the container has it too.
+// comes by ERL_AFLAGS, so that a shell inside the container has it too. A
+// release's script takes it from RELEASE_COOKIE.
 func nodeCommand(s Spec, i int) []string {
 	names, node := s.names(), s.Nodes[i]
 	if len(s.Command) == 0 {
@@ -126,9 +129,16 @@ func nodeEnv(s Spec, i int) []string {
 			env[key] = strconv.Itoa(s.HTTPPort)
 		}
 	}
+	if s.Release {
+		env["RELEASE_TMP"] = "/tmp" // its own folder may belong to root
+	}
 	maps.Copy(env, s.Env)
 	maps.Copy(env, node.Env)
-	env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])
+	if s.Release {
+		releaseEnv(s, env)
+	} else {
+		env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])
+	}
 
 	list := make([]string, 0, len(env))
 	for _, key := range slices.Sorted(maps.Keys(env)) {

@@ -60,16 +60,19 @@ func (s *site) addr(node string, port int) string {
 
 // Prepare resolves what the spec's nodes run: Source becomes an Image that
 // exists, and App is read from the project where the spec leaves it out. A spec
-// with an Image is returned as it is. progress gets the lines of a build.
+// with an Image is returned as it is, but for what starts a release in it.
+// progress gets the lines of a build.
 func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec, error) {
 	if s.Image != "" {
-		return s, nil
+		return s.releaseOfImage(ctx, eng)
 	}
 	src, err := images.Detect(s.Source)
 	if err != nil {
 		return s, err
 	}
-	image, err := images.Resolve(ctx, eng, src, images.Options{Base: s.BaseImage, MixEnv: s.MixEnv, Progress: progress})
+	image, err := images.Resolve(ctx, eng, src, images.Options{
+		Base: s.BaseImage, MixEnv: s.Defaulted().MixEnv, Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress,
+	})
 	if err != nil {
 		return s, err
 	}
@@ -81,7 +84,10 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 	if s.App == "" {
 		s.App = image.App
 	}
-	return s, nil
+	if s.Precompiled {
+		return s.releaseOfProject(), nil
+	}
+	return s.releaseOfImage(ctx, eng)
 }
 
 // prepare makes the site: the engine is asked, the image resolved, and the

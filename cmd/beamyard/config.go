@@ -28,10 +28,13 @@ type config struct {
 	Basename     string            `yaml:"basename"`
 	Domain       string            `yaml:"domain"`
 	Cookie       string            `yaml:"cookie"`
+	Entrypoint   []string          `yaml:"entrypoint"`
 	Command      []string          `yaml:"command"`
 	Env          map[string]string `yaml:"env"`
 	Secrets      []string          `yaml:"secrets"`
 	MixEnv       string            `yaml:"mix_env"`
+	Release      bool              `yaml:"release"`
+	ReleaseName  string            `yaml:"release_name"`
 	HTTPPort     int               `yaml:"http_port"`
 	HTTPCheck    string            `yaml:"http_check"`
 	Checks       []check           `yaml:"checks"`
@@ -132,7 +135,8 @@ func (c config) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Entrypoint: c.Entrypoint, Command: c.Command, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Release: c.Release, ReleaseName: c.ReleaseName,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Health: c.Health.spec(), HostPort: c.HostPort, DistPort: c.DistPort, EPMD: c.EPMD,
 		Pool: netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),
 		Restart: orchestrator.RestartPolicy{

@@ -34,10 +34,13 @@ max_nodes: 60
 basename: shop
 domain: local
 cookie: crumble
+entrypoint: [/init]
 command: [bin/shop, start, "{node}"]
 env: {POOL: 5, RATIO: 0.5, EMPTY: "", ON: true}
 secrets: [TOKEN]
 mix_env: prod
+release: true
+release_name: web
 http_port: 4001
 http_check: /health
 checks:
@@ -95,9 +98,9 @@ func TestConfigWithEveryKey(t *testing.T) {
 			{Name: "db"},
 		},
 		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
-		Command: []string{"bin/shop", "start", "{node}"},
+		Entrypoint: []string{"/init"}, Command: []string{"bin/shop", "start", "{node}"},
 		Env:     map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
-		Secrets: []string{"TOKEN"}, MixEnv: "prod", HTTPPort: 4001, HTTPCheck: "/health",
+		Secrets: []string{"TOKEN"}, MixEnv: "prod", Release: true, ReleaseName: "web", HTTPPort: 4001, HTTPCheck: "/health",
 		Checks: []orchestrator.Check{
 			{Name: "db", RPC: "Shop.Repo.ready?()", Expect: "true", Timeout: 2 * time.Second, Nodes: []string{"web"}},
 			{HTTP: "/live"}, {Exec: []string{"bin/shop", "pid"}},

@@ -27,13 +27,23 @@ var distributionRules = []rule{
 	},
 	{
 		// emqx#6440, erlang/otp#5063, ejabberd#1635: only the accepting node logs it.
-		code: "cookie-mismatch", when: func(_ *Evidence, n *Node) (match, bool) {
-			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie
+		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && !unsaidRelease(e, n)
 		},
 		problem: "{node} runs with another cookie than the cluster",
 		try: []try{
 			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:; see what it says of refused connections", "beamyard logs {target} --grep challenge", there},
 			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:, then", "{again}", absent},
+		},
+	},
+	{
+		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: strings.Join(n.Command, " ")}, n.Contact == ContactWrongCookie && unsaidRelease(e, n)
+		},
+		problem: "{node} runs with another cookie than the cluster: its command starts a mix release, whose script gives the VM a second cookie, and of two it takes neither",
+		try: []try{
+			{"say that it is one: release: true in beamyard.yml, then", "{again}", absent},
+			{"say that it is one: release: true in beamyard.yml, then", "beamyard down {cluster}", there},
 		},
 	},
 	{
@@ -96,8 +106,19 @@ var distributionRules = []rule{
 		follows: []Code{"name-mode-mixed"},
 	},
 	{
-		code: "wrong-name", when: func(_ *Evidence, n *Node) (match, bool) {
-			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName
+		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && e.Release
+		},
+		problem: "the release of {node} does not take the name that it is given, {beam}",
+		try: []try{
+			{"let nothing set RELEASE_NODE or RELEASE_DISTRIBUTION but Beamyard: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "{again}", absent},
+			{"let nothing set RELEASE_NODE or RELEASE_DISTRIBUTION but Beamyard: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "beamyard down {cluster}", there},
+		},
+		follows: []Code{"undotted-host", "name-mode-mixed"},
+	},
+	{
+		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && !e.Release
 		},
 		problem: "what answers on the distribution port of {node} is not {beam}",
 		try: []try{
@@ -251,6 +272,14 @@ var (
 	overlapping = pattern(`'global' at node :?["']?([^\s"']+)["']? (requested disconnect from|disconnected) node :?["']?([^\s"']+)["']? in order to prevent overlapping partitions`)
 	register    = pattern(`Protocol 'inet6?_t(?:cp|ls)': register/listen error: *(\w*)`)
 )
+
+// releaseCommand is the command of a release's script: "/app/bin/shop start".
+var releaseCommand = pattern(`\bbin/\w+ start(?:_iex)?\b`)
+
+// unsaidRelease tells a release that the spec does not call one.
+func unsaidRelease(e *Evidence, n *Node) bool {
+	return !e.Release && releaseCommand.MatchString(strings.Join(n.Command, " "))
+}
 
 // node is one of the nodes, or nobody.
 func (e *Evidence) node(name string) *Node {
