@@ -35,6 +35,10 @@ var advice = []struct {
 	says *regexp.Regexp
 	next string
 }{
+	{regexp.MustCompile(`"mix release" was invoked without a name but there are multiple releases|Unknown release :`),
+		"name one of releases: in mix.exs: release_name: NAME in beamyard.yml"},
+	{regexp.MustCompile(`Umbrella projects require releases to be explicitly defined`),
+		"define a release in project/0 of mix.exs, as above; try it here: MIX_ENV=prod mix release"},
 	{regexp.MustCompile(`supports only Elixir|requires Elixir|You're trying to run .* on Elixir`),
 		"build on a base with that Elixir: --base trixie (1.18), --base bookworm (1.14), or an image of your own"},
 	{regexp.MustCompile(`Could not (find|install) (Hex|Rebar|"rebar3")`),

@@ -27,6 +27,9 @@
 // with Elixir 1.14 and 1.18, in dev and prod, an umbrella, and a path
 // dependency.
 //
+// A release is made in the same image on demand, under a link whose path is known
+// before the project is evaluated ([ReleaseScript]); Mix stays beside it.
+//
 // # Bases
 //
 // "auto" asks for the official Elixir image first, locally and then from its

@@ -40,6 +40,21 @@ type mixDockerfile struct {
 	Config   bool
 	Manifest []string
 	Local    []string
+	Release  string // what makes a release; "": none is made
+}
+
+// ReleaseScript starts the release of a Mix project's image: a link to the release's
+// own bin/NAME, because mix.exs may compute the name. The release is beside it,
+// whatever path mix.exs says, in a folder that no source is copied to.
+const ReleaseScript = workDir + "/_build/run"
+
+// makeRelease is the command that makes a release, the only or default one where
+// name is "". The link is absolute: the scripts of Elixir 1.14 follow no other.
+func makeRelease(name string) string {
+	if name != "" {
+		name += " "
+	}
+	return "mix release " + name + `--quiet --path _build/release && ln -s "$PWD/_build/release/bin/$(basename _build/release/releases/*/*.rel .rel)" ` + ReleaseScript
 }
 
 // homeEnv is the environment of every Mix image: UTF-8, because Elixir garbles
@@ -49,7 +64,7 @@ var homeEnv = []string{"LANG=C.UTF-8", "SHELL=/bin/sh", "HOME=/home/beamyard", "
 
 const workDir = "/app"
 
-func newMixDockerfile(ref string, base Info, mixEnv string, p mixProject) mixDockerfile {
+func newMixDockerfile(ref string, base Info, o Options, p mixProject) mixDockerfile {
 	d := mixDockerfile{
 		Base:     ref,
 		Prepared: base.Labels[imageLabel] != "" && base.WorkingDir == workDir,
@@ -61,13 +76,16 @@ func newMixDockerfile(ref string, base Info, mixEnv string, p mixProject) mixDoc
 		return strings.HasPrefix(e, "MIX_HOME=") && !slices.Contains(homeEnv, e)
 	})
 	var lacks []string
-	for _, e := range append(slices.Clone(homeEnv), "MIX_ENV="+mixEnv) {
+	for _, e := range append(slices.Clone(homeEnv), "MIX_ENV="+o.MixEnv) {
 		hex := strings.HasPrefix(e, "MIX_HOME=") || strings.HasPrefix(e, "HEX_HOME=")
 		if !slices.Contains(base.Env, e) && (!hex || !d.OwnHex) {
 			lacks = append(lacks, e)
 		}
 	}
 	d.Env = strings.Join(lacks, " ")
+	if o.Release {
+		d.Release = makeRelease(o.ReleaseName)
+	}
 	return d
 }
 
@@ -96,7 +114,7 @@ func resolveMix(ctx context.Context, eng Engine, src Source, o Options) (Image, 
 	if err != nil {
 		return Image{}, err
 	}
-	text, err := newMixDockerfile(baseRef, base, o.MixEnv, project).render()
+	text, err := newMixDockerfile(baseRef, base, o, project).render()
 	if err != nil {
 		return Image{}, err
 	}

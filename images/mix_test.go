@@ -26,17 +26,21 @@ func TestMixDockerfile(t *testing.T) {
 		base    Info
 		env     string
 		project mixProject
+		release Options
 	}{
-		{"debian", debian, "dev", mixProject{app: "a", manifest: []string{"mix.exs"}, config: true}},
-		{"debian-prod", debian, "prod", mixProject{app: "a", manifest: []string{"mix.exs"}}},
-		{"official", official, "dev", mixProject{app: "a", manifest: []string{"mix.exs"}}},
-		{"hex", official, "prod", mixProject{app: "a", manifest: []string{"mix.exs", "mix.lock"}, external: true}},
-		{"own-hex", withHex, "dev", mixProject{app: "a", manifest: []string{"mix.exs", "mix.lock"}, external: true, config: true}},
-		{"umbrella", official, "dev", umbrella},
+		{"debian", debian, "dev", mixProject{app: "a", manifest: []string{"mix.exs"}, config: true}, Options{}},
+		{"debian-prod", debian, "prod", mixProject{app: "a", manifest: []string{"mix.exs"}}, Options{}},
+		{"official", official, "dev", mixProject{app: "a", manifest: []string{"mix.exs"}}, Options{}},
+		{"hex", official, "prod", mixProject{app: "a", manifest: []string{"mix.exs", "mix.lock"}, external: true}, Options{}},
+		{"own-hex", withHex, "dev", mixProject{app: "a", manifest: []string{"mix.exs", "mix.lock"}, external: true, config: true}, Options{}},
+		{"umbrella", official, "dev", umbrella, Options{}},
+		{"release", debian, "prod", mixProject{app: "a", manifest: []string{"mix.exs"}}, Options{Release: true}},
+		{"release-name", official, "prod", umbrella, Options{Release: true, ReleaseName: "web"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.golden, func(t *testing.T) {
-			got, err := newMixDockerfile("base:1", tt.base, tt.env, tt.project).render()
+			tt.release.MixEnv = tt.env
+			got, err := newMixDockerfile("base:1", tt.base, tt.release, tt.project).render()
 			must(t, err)
 			name := filepath.Join("testdata", tt.golden+".Dockerfile")
 			if *update {

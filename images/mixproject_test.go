@@ -118,7 +118,7 @@ func FuzzReadMixProject(f *testing.F) {
 					t.Errorf("%q is outside", local)
 				}
 			}
-			if _, err := newMixDockerfile("base", Info{}, "dev", got).render(); err != nil {
+			if _, err := newMixDockerfile("base", Info{}, Options{MixEnv: "dev"}, got).render(); err != nil {
 				t.Error(err)
 			}
 		}

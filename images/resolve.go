@@ -16,6 +16,11 @@ type Options struct {
 	Base string
 	// MixEnv is MIX_ENV while it compiles. Default "dev".
 	MixEnv string
+	// Release makes a `mix release` of a Mix project, too: see [ReleaseScript].
+	Release bool
+	// ReleaseName is the release of a project that defines several. Default: the
+	// only one, or its default.
+	ReleaseName string
 	// Progress gets the lines of pulls and builds. Nil: dropped.
 	Progress io.Writer
 }

@@ -30,6 +30,9 @@ func (s Spec) Defaulted() Spec {
 	setDefault(&s.Basename, "app")
 	setDefault(&s.Domain, "test")
 	setDefault(&s.BaseImage, "auto")
+	if s.Release {
+		setDefault(&s.MixEnv, "prod") // as everybody makes releases
+	}
 	setDefault(&s.MixEnv, "dev")
 	setDefault(&s.HTTPPort, DefaultHTTPPort)
 	setDefault(&s.HostPort, DefaultHostPort)
@@ -85,6 +88,7 @@ func (s Spec) Validate() error {
 	s.validateNumbers(v)
 	s.validateChecks(v)
 	s.validateForeign(v)
+	s.validateRelease(v)
 	v.env("env", s.Env)
 	switch s.Mesh {
 	case MeshBeamyard, MeshApp, MeshNone:

@@ -40,7 +40,7 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 		Name:       names.Container(node.Name),
 		Image:      node.Image,
 		Hostname:   host,
-		Entrypoint: replaced(words(s, i), node.Entrypoint),
+		Entrypoint: nodeEntrypoint(s, i),
 		Command:    nodeCommand(s, i),
 		User:       node.User,
 		Env:        nodeEnv(s, i),
@@ -67,7 +67,7 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 //
 // The cookie is not among the arguments, where `docker ps` would show it: it
 // comes by ERL_AFLAGS, so that a shell inside the container has it too, or by
-// [Spec].CookieFile.
+// [Spec].CookieFile. A release's script takes it from RELEASE_COOKIE.
 func nodeCommand(s Spec, i int) []string {
 	node := s.filled(i)
 	switch {
@@ -129,14 +129,20 @@ func nodeEnv(s Spec, i int) []string {
 			env[key] = strconv.Itoa(s.HTTPPort)
 		}
 	}
-	if s.CookieFile == "" {
+	if s.CookieFile == "" || s.Release {
 		env["ERLANG_COOKIE"], env["RELEASE_COOKIE"] = s.Cookie, s.Cookie
+	}
+	if s.Release {
+		env["RELEASE_TMP"] = "/tmp" // its own folder may belong to root
 	}
 	words := words(s, i)
 	for key, value := range node.Env {
 		env[key] = words.Replace(value)
 	}
-	if s.CookieFile == "" {
+	switch {
+	case s.Release:
+		releaseEnv(s, env)
+	case s.CookieFile == "":
 		env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])
 	}
 

@@ -59,16 +59,19 @@ func (s *site) addr(node string, port int) string {
 }
 
 // Prepare resolves what the spec's nodes run: Source becomes an Image that
-// exists, App is read from the project where the spec leaves it out, and images
-// of single nodes are pulled where they are missing. progress gets the lines of a
-// build.
+// exists, App is read from the project where the spec leaves it out, what starts a
+// release is looked up, and images of single nodes are pulled where they are
+// missing. progress gets the lines of a build.
 func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec, error) {
-	if s.Image == "" && s.Source != "" {
+	made := s.Image == "" && s.Source != ""
+	if made {
 		src, err := images.Detect(s.Source)
 		if err != nil {
 			return s, err
 		}
-		image, err := images.Resolve(ctx, eng, src, images.Options{Base: s.BaseImage, MixEnv: s.MixEnv, Progress: progress})
+		image, err := images.Resolve(ctx, eng, src, images.Options{
+			Base: s.BaseImage, MixEnv: s.Defaulted().MixEnv, Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress,
+		})
 		if err != nil {
 			return s, err
 		}
@@ -89,7 +92,10 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 			return s, fmt.Errorf("%s: %w", n.Name, err)
 		}
 	}
-	return s, nil
+	if made && s.Precompiled {
+		return s.releaseOfProject(), nil
+	}
+	return s.releaseOfImage(ctx, eng)
 }
 
 // prepare makes the site: the engine is asked, the image resolved, and the

@@ -45,9 +45,17 @@ type Spec struct {
 	// Cookie of the distribution. Default: 32 random characters.
 	Cookie string `json:"cookie,omitempty"`
 
+	// Release says that the nodes run a `mix release`. A Mix project is made into
+	// one in its image; any other image holds one, which its Command, or else its
+	// own entrypoint and command, starts.
+	Release bool `json:"release,omitempty"`
+	// ReleaseName is the release to make of a Mix project that defines several.
+	// Default: the only one, or what mix.exs has as default_release.
+	ReleaseName string `json:"release_name,omitempty"`
+
 	// Command of each node. Default: `elixir --name … -S mix run --no-halt` with
 	// the VM flags of this package, which a Mix project runs by; with an Entrypoint,
-	// none. The single word "image" ([CommandOfImage]) asks for what the image runs
+	// none; of a release, `start` of its script. The single word "image" ([CommandOfImage]) asks for what the image runs
 	// by itself.
 	//
 	// In Entrypoint, Command and the values of Env the words {node}, {host}, {name},
@@ -77,7 +85,7 @@ type Spec struct {
 	// Secrets are the keys of Env whose values never appear in output. The
 	// cookie is always one.
 	Secrets []string `json:"secrets,omitempty"`
-	// MixEnv is MIX_ENV of the nodes. Default "dev".
+	// MixEnv is MIX_ENV of the nodes. Default "dev"; "prod" with Release.
 	MixEnv string `json:"mix_env,omitempty"`
 
 	// HTTPPort is the TCP port inside the container that the application

@@ -62,6 +62,9 @@ func TestValidate(t *testing.T) {
 			s.Checks = []Check{{Name: "a", HTTP: "live"}, {Name: "a", RPC: "1"}}
 		}, "checks[0].http checks[1].name"},
 		{"thresholds out of range", func(s *Spec) { s.Health = health.Thresholds{Memory: 90, RunQueue: -1} }, "health.memory health.run_queue"},
+		{"a release by name", func(s *Spec) { s.Release, s.ReleaseName = true, "web" }, ""},
+		{"the name of no release", func(s *Spec) { s.ReleaseName = "web" }, "release_name"},
+		{"a name that is none of a release", func(s *Spec) { s.Release, s.ReleaseName = true, "x; rm" }, "release_name"},
 		{"a pool that is too small", func(s *Spec) { s.Pool = netip.MustParsePrefix("10.0.0.0/27") }, "pool"},
 		{"a pool of the other family", func(s *Spec) { s.Pool = netip.MustParsePrefix("fd00::/8") }, "pool"},
 		{"times that are none", func(s *Spec) { s.StopGrace, s.NetTick = -1, 1500*time.Millisecond }, "net_tick stop_grace"},

@@ -38,6 +38,8 @@ type config struct {
 	Volumes      map[string]string `yaml:"volumes"`
 	Secrets      []string          `yaml:"secrets"`
 	MixEnv       string            `yaml:"mix_env"`
+	Release      bool              `yaml:"release"`
+	ReleaseName  string            `yaml:"release_name"`
 	HTTPPort     int               `yaml:"http_port"`
 	HTTPCheck    string            `yaml:"http_check"`
 	Checks       []check           `yaml:"checks"`
@@ -165,7 +167,7 @@ func (c config) spec() orchestrator.Spec {
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
 		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
-		CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
+		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{Names: orchestrator.NameMode(c.Distribution.Names), EPMD: c.Distribution.EPMD, Port: c.Distribution.Port},
 		Pool:         netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),

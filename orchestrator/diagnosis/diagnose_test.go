@@ -53,6 +53,13 @@ var states = []struct {
 	{"a release that may not write", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Kernel pid terminated (application_controller) ({application_start_failure,shop,{error,erofs}})"}}
 	}, "read-only-file-system", "n1", []Code{"boot-failure"}},
+	{"a release whose application does not start", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{
+			{"stdout", "12:00:00.000 [notice] Application demo exited: exited in: Demo.Application.start(:normal, [])"},
+			{"stdout", "    ** (EXIT) an exception was raised:"}, {"stdout", "        ** (RuntimeError) no stock"}, {"stdout", "            (demo 1.0.0) lib/demo.ex:9: Demo.start/2"},
+			{"stderr", "Kernel pid terminated (application_controller) ({application_start_failure,demo,…})"},
+		}
+	}, "app-does-not-start", "demo of n1 does not start: (RuntimeError) no stock", []Code{"boot-failure"}},
 	{"a fetch", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "** (Mix) httpc request failed with: {:failed_connect, []}"}}
 	}, "dependency-fetch", "network", nil},
@@ -73,6 +80,15 @@ var states = []struct {
 	{"an end with success", func(_ *Evidence, n *Node) { n.Exit = &Exit{"completed", 0} }, "ended-by-itself", "with success", nil},
 	{"iex", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"completed", 0}, []string{"iex", "-S", "mix"} }, "iex-without-stdin", "iex", []Code{"ended-by-itself"}},
 	{"another cookie", func(_ *Evidence, n *Node) { n.Running, n.Contact = true, ContactWrongCookie }, "cookie-mismatch", "n1", nil},
+	{"a release that is not called one", func(_ *Evidence, n *Node) {
+		n.Running, n.Contact, n.Command = true, ContactWrongCookie, []string{"/app/bin/shop", "start"}
+	}, "cookie-mismatch", "mix release", nil},
+	{"the cookie of a release", func(e *Evidence, n *Node) {
+		e.Release, n.Running, n.Contact, n.Command = true, true, ContactWrongCookie, []string{"/app/bin/shop", "start"}
+	}, "cookie-mismatch", "another cookie than the cluster", nil},
+	{"the name of a release", func(e *Evidence, n *Node) {
+		e.Release, n.Running, n.Contact, n.Answered = true, true, ContactWrongName, "shop@n1.shop.test"
+	}, "wrong-name", "release of n1", nil},
 	{"a short name", func(_ *Evidence, n *Node) {
 		n.Running, n.Contact, n.Answered, n.Command = true, ContactWrongName, "app@n1", []string{"elixir", "--sname", "app"}
 	}, "name-mode-mixed", "short", []Code{"undotted-host", "wrong-name"}},

@@ -13,6 +13,7 @@ type Evidence struct {
 	// engine's machine has, as Go names them: "amd64".
 	ImageArch, EngineArch string
 	MeshApp               bool // the application connects the nodes, not Beamyard
+	Release               bool // the nodes run a `mix release`
 
 	// Absent says that nothing can be looked at on the engine: the cluster failed
 	// to form and is removed, or was never made. Commands that look into it are

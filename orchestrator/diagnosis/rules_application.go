@@ -103,6 +103,20 @@ var applicationRules = []rule{
 		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
 	{
+		// In a release, and with start_permanent, nobody is left to say the words above.
+		code: "app-does-not-start", says: startExited,
+		when: func(_ *Evidence, n *Node) (match, bool) {
+			_, told := saysIn(notStarted, n)
+			return match{words: map[string]string{"because": exceptionAfter(startExited, n)}}, !told && !n.WasReady && n.Exit != nil
+		},
+		problem: "application {1} of {node} does not start: {because}",
+		try: []try{
+			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
+			{"see all that it said", "beamyard logs {target}", there},
+		},
+		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
+	},
+	{
 		// init:do_boot and application_controller, OTP 25 and 27; the last is what
 		// heart of it all prints when a permanent application ends.
 		code: "boot-failure", says: pattern(`Runtime terminating during boot \((.*)|init terminating in do_boot \((.*)|Kernel pid terminated \(\w+\) \((.*)`),
@@ -173,10 +187,11 @@ var applicationRules = []rule{
 const maxSkew = 2 * time.Second
 
 var (
-	listenPort = pattern(`\{:?listen,\s*(\d+),\s*:?eaddrinuse\}|port[ :]+(\d+).*eaddrinuse`)
-	notStarted = pattern(`Could not start application (\S+): (.*)`)
-	heartLine  = pattern(`^heart_beat_kill_pid = \d+|^heart: `)
-	latin1Line = pattern(`native name encoding of [` + "`" + `'"]?latin1`)
+	listenPort  = pattern(`\{:?listen,\s*(\d+),\s*:?eaddrinuse\}|port[ :]+(\d+).*eaddrinuse`)
+	startExited = pattern(`Application (\S+) exited: ((?:exited in: )?\S+\.start\(:normal, .*)`)
+	notStarted  = pattern(`Could not start application (\S+): (.*)`)
+	heartLine   = pattern(`^heart_beat_kill_pid = \d+|^heart: `)
+	latin1Line  = pattern(`native name encoding of [` + "`" + `'"]?latin1`)
 )
 
 // What follows from other things, and what the dump of a crash adds.

@@ -38,13 +38,23 @@ var distributionRules = []rule{
 	{
 		// emqx#6440, erlang/otp#5063, ejabberd#1635: only the accepting node logs it.
 		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
-			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.CookieFile == ""
+			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.CookieFile == "" && !unsaidRelease(e, n)
 		},
 		problem: "{node} runs with another cookie than the cluster",
 		try: []try{
 			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:; see what it says of refused connections", "beamyard logs {target} --grep challenge", there},
 			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:, then", "{again}", absent},
 			{"an image that has its cookie in a file gets the cluster's there: cookie_file: in beamyard.yml, for instance /root/.erlang.cookie", "", always},
+		},
+	},
+	{
+		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: strings.Join(n.Command, " ")}, n.Contact == ContactWrongCookie && unsaidRelease(e, n)
+		},
+		problem: "{node} runs with another cookie than the cluster: its command starts a mix release, whose script gives the VM a second cookie, and of two it takes neither",
+		try: []try{
+			{"say that it is one: release: true in beamyard.yml, then", "{again}", absent},
+			{"say that it is one: release: true in beamyard.yml, then", "beamyard down {cluster}", there},
 		},
 	},
 	{
@@ -101,9 +111,20 @@ var distributionRules = []rule{
 		follows: []Code{"name-mode-mixed"},
 	},
 	{
-		code: "wrong-name", when: func(_ *Evidence, n *Node) (match, bool) {
+		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && e.Release
+		},
+		problem: "the release of {node} does not take the name that it is given, {beam}",
+		try: []try{
+			{"let nothing set RELEASE_NODE or RELEASE_DISTRIBUTION but Beamyard: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "{again}", absent},
+			{"let nothing set RELEASE_NODE or RELEASE_DISTRIBUTION but Beamyard: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "beamyard down {cluster}", there},
+		},
+		follows: []Code{"undotted-host", "name-mode-mixed"},
+	},
+	{
+		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
 			base, host, _ := strings.Cut(n.Answered, "@")
-			return match{evidence: "it calls itself " + n.Answered, words: map[string]string{"called": base}}, n.Contact == ContactWrongName && host == n.Host
+			return match{evidence: "it calls itself " + n.Answered, words: map[string]string{"called": base}}, n.Contact == ContactWrongName && host == n.Host && !e.Release
 		},
 		problem: "what answers on the distribution port of {node} is not {beam}: it has the right host, and {called} before the @",
 		try: []try{
@@ -113,9 +134,9 @@ var distributionRules = []rule{
 		follows: []Code{"undotted-host", "name-mode-mixed"},
 	},
 	{
-		code: "wrong-name", when: func(_ *Evidence, n *Node) (match, bool) {
+		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
 			_, host, _ := strings.Cut(n.Answered, "@")
-			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && host != n.Host
+			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && host != n.Host && !e.Release
 		},
 		problem: "what answers on the distribution port of {node} is not {beam}",
 		try: []try{
@@ -283,6 +304,14 @@ var (
 	overlapping = pattern(`'global' at node :?["']?([^\s"']+)["']? (requested disconnect from|disconnected) node :?["']?([^\s"']+)["']? in order to prevent overlapping partitions`)
 	register    = pattern(`Protocol 'inet6?_t(?:cp|ls)': register/listen error: *(\w*)`)
 )
+
+// releaseCommand is the command of a release's script: "/app/bin/shop start".
+var releaseCommand = pattern(`\bbin/\w+ start(?:_iex)?\b`)
+
+// unsaidRelease tells a release that the spec does not call one.
+func unsaidRelease(e *Evidence, n *Node) bool {
+	return !e.Release && releaseCommand.MatchString(strings.Join(n.Command, " "))
+}
 
 // node is one of the nodes, or nobody.
 func (e *Evidence) node(name string) *Node {

@@ -140,25 +140,6 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// A release is embedded: all its modules are loaded from its own folder.
-func TestHealthOfARelease(t *testing.T) {
-	t.Parallel()
-	r := up(t, engine(t), "trixie", 2, func(s *orchestrator.Spec) {
-		// A second -setcookie beside the release's own would have the VM ignore both.
-		s.Command = []string{"sh", "-c", "mix release --quiet --path /tmp/release && ERL_AFLAGS='-start_epmd false -erl_epmd_port {dist_port}' exec /tmp/release/bin/demo start"}
-	})
-	if got := r.rpc("n1", `{:code.get_mode(), :code.lib_dir(:demo)}`); !strings.Contains(got, ":embedded") || !strings.Contains(got, "/tmp/release/lib/demo-") {
-		t.Fatalf("no release runs: %s", got)
-	}
-	report := r.health()
-	for _, c := range report.Of(health.Code) {
-		if c.State != health.Passed || len(c.Figures) < 2 || c.Figures[0].Value < 6 || c.Figures[1].Value != 2 {
-			t.Errorf("code: %+v, %+v", c, report.Code)
-		}
-	}
-	r.tells("")
-}
-
 // Mix consolidates protocols into a folder before all others in the code path, and
 // the VM loads them when they are used: a node that did runs the same code as one
 // that did not.

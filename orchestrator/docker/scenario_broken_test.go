@@ -60,6 +60,14 @@ var broken = []breakage{
 	// Names and the distribution.
 	{name: "another cookie", both: true, root: "cookie-mismatch", says: "n1", edit: command("sh", "-c",
 		`ERL_AFLAGS="-setcookie another" exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" --no-halt`)},
+	{name: "a release that is not called one", root: "cookie-mismatch", says: "mix release", edit: command("sh", "-c",
+		`mix release --quiet --path /tmp/r && export ERL_AFLAGS="$ERL_AFLAGS -start_epmd false -erl_epmd_port 9100" && exec /tmp/r/bin/demo start`)},
+	{name: "a release with a name of its own", root: "wrong-name", says: "release of n1", edit: func(s *orchestrator.Spec) {
+		s.Release, s.Env = true, map[string]string{"RELEASE_NODE": "shop@n1.shop.test"}
+	}},
+	{name: "a release that does not start", root: "app-does-not-start", says: "demo", edit: func(s *orchestrator.Spec) {
+		s.Release, s.Env = true, map[string]string{"PORT": "none"}
+	}},
 	{name: "a short name", root: "name-mode-mixed", says: "short name", edit: command(
 		"elixir", "--sname", "app", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt")},
 	{name: "an undotted host", root: "undotted-host", says: "host lonely", edit: command(
