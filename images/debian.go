@@ -128,7 +128,7 @@ func importDebian(ctx context.Context, eng Engine, name string, s suite, progres
 		return fmt.Errorf("read root file system: %w", err)
 	}
 	changes := []string{
-		"ENV " + strings.Join(homeEnv, " ") + " MIX_ENV=dev", "WORKDIR " + workDir, `CMD ["iex"]`, "LABEL " + imageLabel + "=" + Debian.String(),
+		"ENV " + strings.Join(homeEnv, " ") + " MIX_ENV=dev", "WORKDIR " + WorkDir, `CMD ["iex"]`, "LABEL " + imageLabel + "=" + Debian.String(),
 	}
 	if _, err := eng.Import(ctx, rootfs, Import{Ref: debianRef(name), Changes: changes}); err != nil {
 		return fmt.Errorf("import %s: %w", debianRef(name), err)

@@ -47,12 +47,17 @@ type mixDockerfile struct {
 // write to.
 var homeEnv = []string{"LANG=C.UTF-8", "SHELL=/bin/sh", "HOME=/home/beamyard", "MIX_HOME=/home/beamyard/.mix", "HEX_HOME=/home/beamyard/.hex"}
 
-const workDir = "/app"
+// WorkDir is where a Mix image has its project, which belongs to User (and the group
+// of that number).
+const (
+	WorkDir = "/app"
+	User    = 1000
+)
 
 func newMixDockerfile(ref string, base Info, mixEnv string, p mixProject) mixDockerfile {
 	d := mixDockerfile{
 		Base:     ref,
-		Prepared: base.Labels[imageLabel] != "" && base.WorkingDir == workDir,
+		Prepared: base.Labels[imageLabel] != "" && base.WorkingDir == WorkDir,
 		External: p.external, Config: p.config, Manifest: p.manifest, Local: p.local,
 	}
 	user, _, _ := strings.Cut(base.User, ":")
