@@ -216,4 +216,3 @@ func overlaid(ctx context.Context, eng Engine, cluster, id string) error {
 	defer content.Close()
 	return eng.WriteFiles(ctx, id, content)
 }
-

@@ -38,6 +38,9 @@ func (l *local) scan() (map[string]Sum, func(string) bool, error) {
 	}
 	known, sums := map[string]stamp{}, map[string]Sum{}
 	err = files.Walk(func(p string, info fs.FileInfo) error {
+		if IsEditors(p) {
+			return nil
+		}
 		s, ok := l.known[p]
 		if !ok || !s.modified.Equal(info.ModTime()) || s.size != info.Size() {
 			data, err := os.ReadFile(filepath.Join(files.Dir(), filepath.FromSlash(p)))
