@@ -42,10 +42,10 @@ func newSyncer() *syncer {
 
 // close ends the connection to the compiler.
 func (s *syncer) close() {
-	if s.session != nil {
+	if s.conn.Conn != nil {
 		_ = s.conn.Close()
-		s.session = nil
 	}
+	s.session, s.conn = nil, compilerConn{}
 }
 
 // end closes it for good, once nobody syncs.
@@ -147,7 +147,7 @@ func (c *Cluster) sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 		}
 	}
 	report, err := s.session.Sync(ctx, o)
-	if err != nil && s.conn.Conn == nil || s.conn.Err() != nil { // the next one begins anew
+	if s.conn.Conn == nil || s.conn.Err() != nil { // the next one begins anew
 		s.close()
 	}
 	return report, err

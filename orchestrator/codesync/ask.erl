@@ -3,6 +3,7 @@
 %% before the present one.
 %% Files: [{Path, Md5}]; Gone: [Path]; Modules; Dead: [Module]; Hard: such processes
 %% are killed, so none is in the way. A module to load is {Module, Path, New}.
+%% An empty file is one that was taken from a container that did not run.
 Md5 = fun(Path) -> case prim_file:read_file(Path) of {ok, B} -> erlang:md5(B); _ -> none end end,
 Lacks = [Path || {Path, Sum} <- Files, Md5(Path) =/= Sum],
 There = [Path || Path <- Gone, element(1, prim_file:read_link_info(Path)) =:= ok],
@@ -12,7 +13,7 @@ Load = [{M, Path, New} || {M, Sum, Built, In} <- Modules, Path <- [Where(Built, 
         false -> lists:member(Path, Lacks)
     end,
     New <- [not erlang:module_loaded(M) andalso element(1, prim_file:read_link_info(Path)) =/= ok]],
-Die = [M || M <- Dead, erlang:module_loaded(M) orelse lists:any(fun(P) -> filename:basename(P, ".beam") =:= atom_to_binary(M) end, There)],
+Die = [M || M <- Dead, erlang:module_loaded(M) orelse lists:any(fun(P) -> filename:basename(P, ".beam") =:= atom_to_binary(M) andalso filelib:file_size(P) > 0 end, There)],
 InTheWay = case Hard of
     true -> [];
     false -> [{M, Using(M)} || M <- [X || {X, _, _} <- Load] ++ Die, erlang:check_old_code(M), not code:soft_purge(M)]

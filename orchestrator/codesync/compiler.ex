@@ -148,7 +148,8 @@ defmodule Beamyard.Compiler do
   @doc """
   What differs from the image. With `deep`, dependencies too.
 
-    * files: `{path, mode, uid, gid, md5}` that the image has not, or otherwise
+    * files: `{path, mode, uid, gid, md5}` that the image has not, or otherwise, or that
+      nodes were given: one that is again as in the image is not so on them
     * gone: paths that the image had, or that nodes were given, and that are no more
     * modules: `{module, md5, path, path in a release or nil, on_load?}` of the
       project's own applications; the path is that of the consolidated protocol
@@ -159,25 +160,22 @@ defmodule Beamyard.Compiler do
     now = walk_project(deep)
     old = if deep, do: Map.merge(old_deps, old), else: old
 
+    given = remember("given", MapSet.new())
+
     files =
       for {path, {:regular, mtime, size, mode}} <- now,
-          not match?({^mtime, ^size, _}, old[path]),
+          path in given or not match?({^mtime, ^size, _}, old[path]),
           sum = md5(path),
-          not match?({_, _, ^sum}, old[path]) do
+          path in given or not match?({_, _, ^sum}, old[path]) do
         {uid, gid} = owner(path)
         {path, mode, uid, gid, sum}
       end
 
-    given = remember("given", [])
-    paths = for f <- files, do: elem(f, 0)
-
-    case paths -- given do
-      [] -> :ok
-      new -> keep("given", new ++ given)
-    end
+    paths = MapSet.new(files, &elem(&1, 0))
+    if not MapSet.subset?(paths, given), do: keep("given", MapSet.union(given, paths))
 
     gone =
-      for path <- Enum.uniq(Map.keys(old) ++ given),
+      for path <- Enum.uniq(Map.keys(old) ++ MapSet.to_list(given)),
           not is_map_key(now, path),
           not File.exists?(path),
           do: path
@@ -224,9 +222,10 @@ defmodule Beamyard.Compiler do
       _ ->
         binary = File.read!(path)
 
-        {:ok, {name, [attributes: attributes]}} = :beam_lib.chunks(binary, [:attributes])
-        {:ok, {^name, sum}} = :beam_lib.md5(binary)
-        found = {name, sum, Keyword.has_key?(attributes, :on_load)}
+        {:ok, {name, sum}} = :beam_lib.md5(binary)
+        # No chunk tells of on_load: the loader does, which loads nothing by this.
+        on_load = :erlang.has_prepared_code_on_load(:erlang.prepare_loading(name, binary))
+        found = {name, sum, on_load}
         :persistent_term.put({__MODULE__, path}, {key, found})
         found
     end

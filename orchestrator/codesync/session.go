@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -197,7 +198,7 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, d delta, r
 	if err != nil {
 		return err
 	}
-	if err := refusal(o, d, answers); err != nil {
+	if err := refusal(o, s.root, d, answers); err != nil {
 		return err
 	}
 	if err := s.fetch(ctx, d, answers, len(down) > 0); err != nil {
@@ -241,10 +242,15 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, d delta, r
 }
 
 // refusal is why nothing may be changed on any of the nodes that answered so.
-func refusal(o Options, d delta, answers []answer) error {
+func refusal(o Options, root string, d delta, answers []answer) error {
 	var inTheWay []Process
-	onLoad := map[string]bool{}
+	onLoad, files := map[string]bool{}, map[string]bool{}
 	for _, a := range answers {
+		for _, p := range slices.Concat(a.lacks, a.there) {
+			if rel, below := strings.CutPrefix(p, root+"/"); below && cold(rel) {
+				files[rel] = true // a restart that was begun, and did not end
+			}
+		}
 		inTheWay = append(inTheWay, a.inTheWay...)
 		for _, l := range a.load {
 			if d.modules[l.module].OnLoad {
@@ -255,8 +261,8 @@ func refusal(o Options, d delta, answers []answer) error {
 	switch {
 	case o.Restart != nil:
 		return nil
-	case len(onLoad) > 0:
-		return &ColdError{Modules: slices.Sorted(maps.Keys(onLoad)), Command: restartCommand(o)}
+	case len(onLoad) > 0 || len(files) > 0:
+		return &ColdError{Files: slices.Sorted(maps.Keys(files)), Modules: slices.Sorted(maps.Keys(onLoad)), Command: restartCommand(o)}
 	case len(inTheWay) > 0:
 		return &InUseError{Processes: inTheWay, Command: fmt.Sprintf("beamyard sync -c %s --purge hard", o.Cluster)}
 	}

@@ -38,7 +38,9 @@ type file struct {
 	io.Closer
 }
 
-// WriteFiles implements orchestrator.Containers: PUT /containers/{id}/archive.
+// WriteFiles implements orchestrator.Containers: PUT /containers/{id}/archive. With
+// CopyUIDGID the engine would give all to the container's user, whom it looks up in
+// /etc/passwd: one that is a number has no entry there.
 func (e *Engine) WriteFiles(ctx context.Context, id string, archive io.Reader) error {
-	return e.failed("write into "+short(id), e.cli.CopyToContainer(ctx, id, "/", archive, container.CopyToContainerOptions{CopyUIDGID: true}))
+	return e.failed("write into "+short(id), e.cli.CopyToContainer(ctx, id, "/", archive, container.CopyToContainerOptions{}))
 }
