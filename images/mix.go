@@ -46,7 +46,7 @@ type mixDockerfile struct {
 // ReleaseScript starts the release of a Mix project's image: a link to the release's
 // own bin/NAME, because mix.exs may compute the name. The release is beside it,
 // whatever path mix.exs says, in a folder that no source is copied to.
-const ReleaseScript = workDir + "/_build/run"
+const ReleaseScript = WorkDir + "/_build/run"
 
 // makeRelease is the command that makes a release, the only or default one where
 // name is "". The link is absolute: the scripts of Elixir 1.14 follow no other.
@@ -62,12 +62,17 @@ func makeRelease(name string) string {
 // write to.
 var homeEnv = []string{"LANG=C.UTF-8", "SHELL=/bin/sh", "HOME=/home/beamyard", "MIX_HOME=/home/beamyard/.mix", "HEX_HOME=/home/beamyard/.hex"}
 
-const workDir = "/app"
+// WorkDir is where a Mix image has its project, which belongs to User (and the group
+// of that number).
+const (
+	WorkDir = "/app"
+	User    = 1000
+)
 
 func newMixDockerfile(ref string, base Info, o Options, p mixProject) mixDockerfile {
 	d := mixDockerfile{
 		Base:     ref,
-		Prepared: base.Labels[imageLabel] != "" && base.WorkingDir == workDir,
+		Prepared: base.Labels[imageLabel] != "" && base.WorkingDir == WorkDir,
 		External: p.external, Config: p.config, Manifest: p.manifest, Local: p.local,
 	}
 	user, _, _ := strings.Cut(base.User, ":")

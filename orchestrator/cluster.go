@@ -57,6 +57,7 @@ type Cluster struct {
 	journal *journal
 	outputs map[string]*nodeOutput // by node; the map never changes
 	links   *links
+	syncer  *syncer
 	site    *site // what prepare made; written before the loop starts
 	started atomic.Bool
 
@@ -109,7 +110,7 @@ func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		spec: spec, eng: eng, opts: opts, clean: redactor(spec).Replace,
-		box: newMailbox(), events: newEventLog(), journal: &journal{}, links: newLinks(),
+		box: newMailbox(), events: newEventLog(), journal: &journal{}, links: newLinks(), syncer: newSyncer(),
 		changed: make(chan struct{}), forced: make(chan struct{}), waiting: map[waiter]chan error{},
 		sup: newSupervisor(spec, rand.Float64), probes: map[string]context.CancelFunc{}, adopted: map[string]int{},
 		outputs: map[string]*nodeOutput{},
@@ -150,6 +151,7 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 			c.site.release()
 		}
 		c.links.closeAll()
+		c.syncer.end()
 		c.finish(err)
 	}()
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
@@ -51,6 +52,11 @@ type Controller interface {
 	// the restart policy, as if the node had crashed. A node that does not run
 	// matches [ErrNotRunning].
 	Kill(ctx context.Context, signal string, nodes ...string) error
+
+	// Sync has the local sources that changed since the image was made compiled
+	// once, loads what they became into the nodes, and proves that all run it. The
+	// errors of package codesync say why no node was changed.
+	Sync(ctx context.Context, opts SyncOptions) (codesync.Report, error)
 
 	// Down stops all nodes and removes everything of the cluster. It returns
 	// when nothing is left.

@@ -52,6 +52,12 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 			if err = c.provision(ctx, id, at.index); err != nil {
 				return fmt.Errorf("prepare container %s: %w", spec.Name, err)
 			}
+			if c.opts.Adopt || r.inc > 1 { // else nobody can have synced the cluster yet
+				err = overlaid(ctx, c.eng, c.spec.Name, id)
+			}
+			if err != nil {
+				return fmt.Errorf("give container %s the code that was synced: %w", spec.Name, err)
+			}
 			at.releasePorts()
 			if err = c.startOnNetwork(ctx, id); err == nil {
 				return nil

@@ -25,6 +25,7 @@ type cli struct {
 	Ps         psCmd      `cmd:"" help:"List the nodes of one cluster, or of all."`
 	Logs       logsCmd    `cmd:"" help:"Show what nodes printed, over all their runs."`
 	Health     healthCmd  `cmd:"" help:"Ask every node whether all is well, and why not."`
+	Sync       syncCmd    `cmd:"" help:"Bring changed source files into the running nodes."`
 	Events     eventsCmd  `cmd:"" help:"Show what happened to a cluster."`
 	Stop       stopCmd    `cmd:"" help:"Stop nodes; they stay down until started."`
 	Start      startCmd   `cmd:"" help:"Start nodes that do not run."`
@@ -49,6 +50,7 @@ Examples:
   beamyard up ./shop -n 5 -d        five nodes, kept in the background
   beamyard logs n2 -f               follow what n2 prints
   beamyard rpc n1 'Node.list()'     evaluate Elixir on n1
+  beamyard sync --watch             load what you save into every node
   beamyard kill n2                  crash a node and watch it come back: beamyard ps
   beamyard down                     stop and remove it all
 

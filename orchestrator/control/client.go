@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
@@ -89,6 +90,11 @@ func (c *Client) Kill(ctx context.Context, signal string, nodes ...string) error
 // Down implements [orchestrator.Controller].
 func (c *Client) Down(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/down", nil, nil)
+}
+
+// Sync implements [orchestrator.Controller].
+func (c *Client) Sync(ctx context.Context, opts orchestrator.SyncOptions) (r codesync.Report, err error) {
+	return r, c.call(ctx, http.MethodPost, "/sync", opts, &r)
 }
 
 // Events implements [orchestrator.Controller].

@@ -83,6 +83,7 @@ func (s *server) routes() *http.ServeMux {
 	mux.HandleFunc("POST /nodes/stop", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Stop(ctx, r.Nodes...) }))
 	mux.HandleFunc("POST /nodes/restart", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Restart(ctx, r.Nodes...) }))
 	mux.HandleFunc("POST /nodes/kill", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Kill(ctx, r.Signal, r.Nodes...) }))
+	mux.HandleFunc("POST /sync", s.sync)
 	mux.HandleFunc("POST /down", s.do(func(ctx context.Context, _ nodesRequest) error { return s.c.Down(ctx) }))
 	return mux
 }
@@ -104,6 +105,16 @@ func (s *server) journal(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) health(w http.ResponseWriter, r *http.Request) {
 	report, err := s.c.Health(r.Context())
+	answer(w, report, err)
+}
+
+func (s *server) sync(w http.ResponseWriter, r *http.Request) {
+	var opts orchestrator.SyncOptions
+	if err := json.NewDecoder(r.Body).Decode(&opts); err != nil {
+		refuse(w, fmt.Errorf("read request: %w", err))
+		return
+	}
+	report, err := s.c.Sync(r.Context(), opts)
 	answer(w, report, err)
 }
 

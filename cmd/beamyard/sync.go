@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/codesync"
+	"github.com/beamyard/beamyard/orchestrator/codesync/watch"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+type syncCmd struct {
+	Nodes []string `arg:"" optional:"" name:"node" help:"The nodes: n1, or demo/n1. Default: all."`
+	target
+	Watch   bool   `short:"w" help:"Sync again whenever a file is saved, until Ctrl-C."`
+	Rolling bool   `help:"Go node by node, and stop at the first that is not well with the new code."`
+	Restart bool   `help:"Restart the nodes, which also applies mix.exs, config and NIFs."`
+	Purge   string `enum:"soft,hard" default:"soft" placeholder:"soft|hard" help:"What becomes of processes that run code which is to go: soft leaves them, hard kills them (${default})."`
+}
+
+func (syncCmd) Help() string {
+	return `Brings the source files that changed into the cluster, compiles them once, in a
+container of the cluster's own image and with the project's own Mix settings,
+loads the modules that changed into every node, and proves that all run the same.
+Processes keep their state. Code that does not compile changes no node.
+
+A node that starts later, even in a new container, starts with the synced code.
+What a running node cannot take (mix.exs, config, dependencies, NIFs) is refused
+and named: --restart applies it.`
+}
+
+// Run syncs once, or whenever a file is saved.
+func (c *syncCmd) Run(ctx context.Context, a *app) error {
+	r, err := c.reach(ctx, a, "sync", c.Nodes)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	opts := orchestrator.SyncOptions{Nodes: r.nodes, Rolling: c.Rolling, Restart: c.Restart, PurgeHard: c.Purge == "hard"}
+	if c.Watch {
+		return c.watch(ctx, a, r, opts)
+	}
+	report, err := r.sync(ctx, a, opts)
+	if err != nil {
+		return err
+	}
+	return tellSync(a, report, a.printJSON)
+}
+
+// watch syncs now, and again with each change, until ctx ends. Whatever fails is
+// told, and waited on: the next save may mend it.
+func (c *syncCmd) watch(ctx context.Context, a *app, r *reached, opts orchestrator.SyncOptions) error {
+	found, err := r.find(ctx, a)
+	if err != nil {
+		return err
+	}
+	src, err := images.Detect(found.Spec.Source)
+	if err != nil {
+		return err
+	}
+	rules, err := newRules(src.Dir)
+	if err != nil {
+		return err
+	}
+	once := func(ctx context.Context) {
+		report, err := r.sync(ctx, a, opts)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			a.fail(ctx, err)
+		default:
+			_ = tellSync(a, report, a.printJSONLine) // to an output that is gone
+		}
+	}
+	var loops watch.Loops
+	return watch.Watch(ctx, rules.dir(), rules.ignored, func() {
+		once(ctx)
+		if ctx.Err() == nil {
+			a.say("watching %s: save a file, or end this with Ctrl-C", src.Dir)
+		}
+	}, func(ctx context.Context, paths []string) {
+		rules.read(paths)
+		began := time.Now()
+		once(ctx)
+		for _, p := range loops.Note(paths, began, time.Now()) {
+			a.say("%s changes again and again, right after each sync: what the sync runs seems to write it; to leave it out: echo %s >>.dockerignore", p, p)
+		}
+	})
+}
+
+// tellSync prints what a sync did: a line, and on stderr what the compiler said
+// and which processes are behind.
+func tellSync(a *app, r codesync.Report, printJSON func(any) error) error {
+	if a.json {
+		return printJSON(r)
+	}
+	for line := range strings.Lines(r.Warnings) {
+		if !strings.HasPrefix(line, "Compiling ") && !strings.HasPrefix(line, "Generated ") {
+			fmt.Fprint(a.err, line)
+		}
+	}
+	if _, err := fmt.Fprintln(a.out, r.Line()); err != nil {
+		return err
+	}
+	for _, p := range r.Killed {
+		a.say("killed, it ran the code before: %s", p)
+	}
+	for _, p := range r.Lingering {
+		a.say("still runs the code before: %s", p)
+	}
+	if len(r.Lingering) > 0 {
+		a.say("their next call into the module gets the new code; to kill them: beamyard sync -c %s --purge hard", r.Cluster)
+	}
+	return nil
+}
+
+// sync asks the supervisor, or does it from here where there is none. It looks
+// anew who answers: --watch goes on when that changes.
+func (r *reached) sync(ctx context.Context, a *app, opts orchestrator.SyncOptions) (codesync.Report, error) {
+	r.hangUp()
+	silent := r.dial(ctx)
+	switch {
+	case silent == nil:
+		return r.client.Sync(ctx, opts)
+	case r.eng == nil, !errors.Is(silent, control.ErrNoSupervisor):
+		return codesync.Report{}, fmt.Errorf("ask the supervisor of %s: %w", r.cluster, silent)
+	}
+	return orchestrator.Sync(ctx, r.eng, r.cluster, opts)
+}
+
+// rules say which files of a project count. They are read again when what they
+// rest on changes; the goroutine that hears of files asks them meanwhile.
+type rules struct{ files atomic.Pointer[images.Files] }
+
+func newRules(dir string) (*rules, error) {
+	files, err := images.OpenFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &rules{}
+	r.files.Store(files)
+	return r, nil
+}
+
+func (r *rules) dir() string { return r.files.Load().Dir() }
+
+func (r *rules) ignored(path string) bool { return r.files.Load().Ignored(path) }
+
+// read takes the rules in again where one of their files changed. One that cannot
+// be read now is being written: the rules stay.
+func (r *rules) read(paths []string) {
+	if slices.Contains(paths, ".dockerignore") || slices.Contains(paths, "mix.exs") {
+		if files, err := images.OpenFiles(r.dir()); err == nil {
+			r.files.Store(files)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package images
+
+import (
+	"io/fs"
+	"path/filepath"
+
+	"github.com/moby/patternmatcher"
+)
+
+// Files are the regular files of a Mix project's folder that belong to its image:
+// those that its build takes in. What is generated, fetched or named in
+// .dockerignore is none of them.
+type Files struct {
+	dir      string
+	patterns []string
+	matcher  *patternmatcher.PatternMatcher
+}
+
+// OpenFiles reads what decides about a folder: its .dockerignore, and where its
+// mix.exs files are. Open it again when those change.
+func OpenFiles(dir string) (*Files, error) {
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil, err
+	}
+	project, err := readMixProject(dir)
+	if err != nil {
+		return nil, err
+	}
+	own, err := ignorePatterns(dir)
+	if err != nil {
+		return nil, err
+	}
+	f := &Files{dir: dir, patterns: append(append(project.fetched(), ignored...), own...)}
+	if f.matcher, err = patternmatcher.New(f.patterns); err != nil {
+		return nil, &SourceError{filepath.Join(dir, ".dockerignore"), err.Error(), "mend the pattern: https://docs.docker.com/build/concepts/context/#dockerignore-files"}
+	}
+	return f, nil
+}
+
+// Dir is the folder, without symbolic links.
+func (f *Files) Dir() string { return f.dir }
+
+// Ignored tells whether a path below the folder, with slashes, is none of them.
+func (f *Files) Ignored(path string) bool {
+	skip, err := f.matcher.MatchesOrParentMatches(filepath.FromSlash(path))
+	return skip || err != nil
+}
+
+// Walk calls fn with each file's path, with slashes, and what is known of it, in
+// the paths' order.
+func (f *Files) Walk(fn func(path string, info fs.FileInfo) error) error {
+	files, err := contextFiles(f.dir, f.patterns, maxContext)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if file.info.Mode().IsRegular() {
+			if err := fn(file.path, file.info); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// IsMixProject tells whether a folder holds a mix.exs.
+func IsMixProject(dir string) bool { return isFile(filepath.Join(dir, "mix.exs")) }

@@ -1,0 +1,49 @@
+%% Runs on a node: writes files, loads modules as one, and tells what it runs then.
+%% Files: [{Path, Mode, Content}]; Gone: [Path]; Load: [{Module, Path}]; Dead:
+%% [Module]; Modules, Hard as in ask.erl.
+Write = fun({Path, Mode, Content}) ->
+    case filelib:ensure_dir(Path) of
+        ok ->
+            case prim_file:write_file(Path, Content) of
+                ok -> file:change_mode(Path, Mode), ok;
+                {error, Why} -> {Path, Why}
+            end;
+        {error, Why} -> {Path, Why}
+    end
+end,
+Delete = fun(Path) ->
+    case prim_file:delete(Path) of
+        ok -> ok;
+        {error, enoent} -> ok;
+        {error, Why} -> {Path, Why}
+    end
+end,
+Unwritten = [X || X <- [Write(F) || F <- Files] ++ [Delete(P) || P <- Gone], X =/= ok],
+%% Old code that nobody runs goes at once, so that it is not in the way of the next.
+Purge = fun(M) ->
+    case Hard of
+        true -> Killed = Using(M), code:purge(M), Killed;
+        false -> case code:soft_purge(M) of true -> []; false -> Using(M) end
+    end
+end,
+Before = [{M, W} || M <- [X || {X, _} <- Load] ++ Dead, erlang:check_old_code(M), W <- [Purge(M)], W =/= []],
+Read = fun(Path) -> {ok, B} = prim_file:read_file(Path), B end,
+Loaded = case Unwritten =:= [] andalso Load =/= [] of
+    true -> code:atomic_load([{M, unicode:characters_to_list(Path), Read(Path)} || {M, Path} <- Load]);
+    false -> ok
+end,
+Loaded =:= ok andalso [code:delete(M) || M <- Dead],
+erlang:function_exported(code, clear_cache, 0) andalso code:clear_cache(),
+After = [{M, W} || M <- [X || {X, _} <- Load] ++ Dead, erlang:check_old_code(M), W <- [Purge(M)], W =/= []],
+Md5 = fun(M, Path) ->
+    case erlang:module_loaded(M) of
+        true -> M:module_info(md5);
+        false -> Try(fun() -> {ok, {M, Sum}} = beam_lib:md5(Read(Path)), Sum end, none)
+    end
+end,
+#{
+    unwritten => [{Path, atom_to_binary(Why)} || {Path, Why} <- Unwritten],
+    loaded => case Loaded of ok -> []; {error, Reasons} -> [{M, unicode:characters_to_binary(io_lib:format("~tp", [R]))} || {M, R} <- Reasons] end,
+    before => Before, later => After,
+    differ => [M || {M, Sum, Built, In} <- Modules, Md5(M, Where(Built, In)) =/= Sum] ++ [M || M <- Dead, erlang:module_loaded(M)]
+}.

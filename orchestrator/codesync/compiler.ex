@@ -1,0 +1,437 @@
+defmodule Beamyard.Compiler do
+  @moduledoc false
+  # Runs in the compiler's VM, whose Mix has the project loaded: it takes in
+  # sources, has Mix compile them, and tells what differs from the image.
+  #
+  # Its memory is three files beside the project: what the image held, every path
+  # that nodes may have been given, and the archive for nodes that do not run.
+
+  @memory "/tmp/beamyard"
+  @never ~w(.git node_modules .elixir_ls .lexical)
+  @minutes 10
+
+  @doc "Which text this module was made of."
+  def version, do: "VERSION"
+
+  @doc "Holds the compiler for a node: it waits for who has it, and lets go with that node."
+  def lock(owner) do
+    caller = self()
+
+    {pid, ref} =
+      spawn_monitor(fn ->
+        try do
+          Process.register(self(), __MODULE__)
+        rescue
+          ArgumentError -> exit(:busy)
+        end
+
+        Node.monitor(owner, true)
+        send(caller, {:locked, self()})
+
+        receive do
+          {:nodedown, _} -> :ok
+          :unlock -> :ok
+        end
+      end)
+
+    receive do
+      {:locked, ^pid} ->
+        Process.demonitor(ref, [:flush])
+        :ok
+
+      {:DOWN, ^ref, _, _, _} ->
+        other = Process.monitor(__MODULE__)
+
+        receive do
+          {:DOWN, ^other, _, _, _} -> lock(owner)
+        end
+    end
+  end
+
+  @doc "Lets go."
+  def unlock do
+    with pid when is_pid(pid) <- Process.whereis(__MODULE__) do
+      ref = Process.monitor(pid)
+      send(pid, :unlock)
+
+      receive do
+        {:DOWN, ^ref, _, _, _} -> :ok
+      end
+    end
+  end
+
+  @doc "The project's folder, and the MD5 of each of its sources by path below it."
+  def sources do
+    awake()
+    baseline()
+    root = File.cwd!()
+
+    files =
+      for {path, {:regular, _, _, _}} <- walk(root, skipped(), %{}),
+          do: {Path.relative_to(path, root), md5(path)}
+
+    {root, files}
+  end
+
+  @doc """
+  Takes in files, `{path, mode, content}`, and removes others.
+
+  Mix finds what is stale by times of whole seconds: on 1.14 a source must be
+  later than the last compilation, since 1.15 later than itself was then. So time
+  goes by one second here with each change, from the image's on, and what a
+  compilation writes is set back to it. It never passes the real time: Mix would
+  set it back itself.
+  """
+  def put(files, removed) do
+    root = File.cwd!()
+    time = tick()
+
+    for {path, mode, content} <- files do
+      path = Path.join(root, path)
+      File.mkdir_p!(Path.dirname(path))
+      File.write!(path, content)
+      File.chmod!(path, mode)
+      File.touch!(path, time)
+    end
+
+    for path <- removed, do: File.rm(Path.join(root, path))
+    :ok
+  end
+
+  @doc """
+  Compiles as `mix compile` does: `{status, what was printed, milliseconds}`.
+  """
+  def compile do
+    awake()
+    began = System.monotonic_time(:microsecond)
+    {:ok, io} = StringIO.open("")
+    leader = Process.group_leader()
+    stderr = Process.whereis(:standard_error)
+    Process.group_leader(self(), io)
+    Process.unregister(:standard_error)
+    Process.register(io, :standard_error)
+
+    status =
+      try do
+        Mix.Task.clear()
+
+        case Mix.Task.run("compile", ["--return-errors"]) do
+          {status, _diagnostics} -> status
+          status when is_atom(status) -> status
+          several when is_list(several) -> worst(several)
+        end
+      rescue
+        e in Mix.Error ->
+          IO.puts(io, "** (Mix) " <> e.message)
+          :error
+      catch
+        kind, reason ->
+          IO.puts(io, Exception.format(kind, reason, __STACKTRACE__))
+          :error
+      after
+        Process.group_leader(self(), leader)
+        Process.unregister(:standard_error)
+        Process.register(stderr, :standard_error)
+      end
+
+    {:ok, {_, text}} = StringIO.close(io)
+    settle()
+    if status != :error, do: mirror()
+    {status, text, System.monotonic_time(:microsecond) - began}
+  end
+
+  defp worst(several) do
+    statuses = for s <- several, do: if(is_tuple(s), do: elem(s, 0), else: s)
+    Enum.find([:error, :ok, :noop], :noop, &(&1 in statuses))
+  end
+
+  @doc """
+  What differs from the image. With `deep`, dependencies too.
+
+    * files: `{path, mode, uid, gid, md5}` that the image has not, or otherwise, or that
+      nodes were given: one that is again as in the image is not so on them
+    * gone: paths that the image had, or that nodes were given, and that are no more
+    * modules: `{module, md5, path, path in a release or nil, on_load?}` of the
+      project's own applications; the path is that of the consolidated protocol
+      where there is one
+  """
+  def overlay(deep) do
+    {old, old_deps} = baseline()
+    now = walk_project(deep)
+    old = if deep, do: Map.merge(old_deps, old), else: old
+
+    given = remember("given", MapSet.new())
+
+    files =
+      for {path, {:regular, mtime, size, mode}} <- now,
+          path in given or not match?({^mtime, ^size, _}, old[path]),
+          sum = md5(path),
+          path in given or not match?({_, _, ^sum}, old[path]) do
+        {uid, gid} = owner(path)
+        {path, mode, uid, gid, sum}
+      end
+
+    paths = MapSet.new(files, &elem(&1, 0))
+    if not MapSet.subset?(paths, given), do: keep("given", MapSet.union(given, paths))
+
+    gone =
+      for path <- Enum.uniq(Map.keys(old) ++ MapSet.to_list(given)),
+          not is_map_key(now, path),
+          not File.exists?(path),
+          do: path
+
+    {files, gone, modules()}
+  end
+
+  @doc "The contents of files."
+  def read(paths), do: for(path <- paths, do: File.read!(path))
+
+  @doc "Keeps the archive of what nodes were given, for those that are made anew."
+  def keep_archive(content) do
+    path = Path.join(@memory, "overlay.tar")
+    File.write!(path <> "~", content)
+    File.rename!(path <> "~", path)
+  end
+
+  ## Modules
+
+  defp modules do
+    build = Mix.Project.build_path()
+    together = Mix.Project.consolidation_path()
+
+    for app <- project_apps(),
+        ebin = Path.join([build, "lib", to_string(app), "ebin"]),
+        beam <- beams(ebin) do
+      consolidated = Path.join(together, beam)
+      path = if File.exists?(consolidated), do: consolidated, else: Path.join(ebin, beam)
+      {name, sum, on_load} = info(path)
+      {name, sum, path, released(build, app, path, beam), on_load}
+    end
+  end
+
+  # What was found of a beam stays true while its time and size do: settle/0 gives
+  # each compilation a time of its own.
+  defp info(path) do
+    {:ok, stat} = :file.read_file_info(path, [:raw, time: :posix])
+    key = {elem(stat, 5), elem(stat, 1)}
+
+    case :persistent_term.get({__MODULE__, path}, nil) do
+      {^key, found} ->
+        found
+
+      _ ->
+        binary = File.read!(path)
+
+        {:ok, {name, sum}} = :beam_lib.md5(binary)
+        # No chunk tells of on_load: the loader does, which loads nothing by this.
+        on_load = :erlang.has_prepared_code_on_load(:erlang.prepare_loading(name, binary))
+        found = {name, sum, on_load}
+        :persistent_term.put({__MODULE__, path}, {key, found})
+        found
+    end
+  end
+
+  defp beams(folder) do
+    case File.ls(folder) do
+      {:ok, names} -> for n <- names, String.ends_with?(n, ".beam"), do: n
+      _ -> []
+    end
+  end
+
+  # A release holds copies of the applications. They follow, so that nodes that
+  # run it are given the same.
+  defp mirror do
+    build = Mix.Project.build_path()
+
+    for app <- project_apps(), target <- releases(build, app) do
+      source = Path.join([build, "lib", to_string(app)])
+
+      for part <- ~w(ebin priv), File.dir?(Path.join(source, part)) do
+        copy(Path.join(source, part), Path.join(target, part))
+      end
+    end
+
+    together = Mix.Project.consolidation_path()
+
+    for target <- Path.wildcard(Path.join(build, "rel/*/releases/*/consolidated")),
+        File.dir?(together),
+        do: copy(together, target)
+  end
+
+  defp releases(build, app), do: Path.wildcard(Path.join(build, "rel/*/lib/#{app}-*"))
+
+  defp released(build, app, path, beam) do
+    folder =
+      if Path.basename(Path.dirname(path)) == "consolidated",
+        do: Path.join(build, "rel/*/releases/*/consolidated"),
+        else: Path.join(build, "rel/*/lib/#{app}-*/ebin")
+
+    List.first(Path.wildcard(Path.join(folder, beam)))
+  end
+
+  defp copy(from, to) do
+    have = walk(to, [], %{})
+    want = walk(follow(from), [], %{})
+    here = for {path, _} <- want, do: Path.relative_to(path, follow(from))
+
+    for path <- here, source = Path.join(from, path), target = Path.join(to, path) do
+      if not is_map_key(have, target) or md5(source) != md5(target) do
+        File.mkdir_p!(Path.dirname(target))
+        File.cp!(source, target)
+      end
+    end
+
+    for {path, _} <- have, Path.relative_to(path, to) not in here, do: File.rm(path)
+  end
+
+  defp follow(path) do
+    case File.read_link(path) do
+      {:ok, target} -> Path.expand(target, Path.dirname(path))
+      _ -> path
+    end
+  end
+
+  ## The tree
+
+  # What the image holds, looked at before anything is put in.
+  defp baseline do
+    case :persistent_term.get({__MODULE__, :baseline}, nil) || remember("image", nil) do
+      nil ->
+        known = fn files ->
+          for {path, {:regular, mtime, size, _}} <- files,
+              into: %{},
+              do: {path, {mtime, size, md5(path)}}
+        end
+
+        own = walk_project(false)
+        found = {known.(own), known.(Map.drop(walk_project(true), Map.keys(own)))}
+        keep("image", found)
+        :persistent_term.put({__MODULE__, :baseline}, found)
+        found
+
+      found ->
+        :persistent_term.put({__MODULE__, :baseline}, found)
+        found
+    end
+  end
+
+  defp walk_project(deep) do
+    build = Mix.Project.build_path()
+    files = walk(File.cwd!(), if(deep, do: [], else: skipped()), %{})
+
+    if deep do
+      walk(build, [], files)
+    else
+      folders =
+        for(app <- project_apps(), do: Path.join([build, "lib", to_string(app)])) ++
+          [Mix.Project.consolidation_path()] ++
+          for(app <- project_apps(), f <- releases(build, app), do: f) ++
+          Path.wildcard(Path.join(build, "rel/*/releases/*/consolidated"))
+
+      Enum.reduce(folders, files, &walk(&1, [], &2))
+    end
+  end
+
+  defp skipped,
+    do: [Path.expand(Mix.Project.deps_path()), Path.expand("_build"), Mix.Project.build_path()]
+
+  # Links are not followed: _build/…/priv is one to the source.
+  defp walk(folder, skip, acc) do
+    case :prim_file.list_dir(folder) do
+      {:ok, names} ->
+        Enum.reduce(names, acc, fn name, acc ->
+          name = to_string(name)
+          path = Path.join(folder, name)
+
+          case :file.read_link_info(path, [:raw, time: :posix]) do
+            {:ok, stat} -> entry(elem(stat, 2), stat, name, path, skip, acc)
+            _ -> acc
+          end
+        end)
+
+      _ ->
+        acc
+    end
+  end
+
+  defp entry(:directory, _, name, path, skip, acc),
+    do: if(name in @never or path in skip, do: acc, else: walk(path, skip, acc))
+
+  defp entry(:regular, stat, _, path, _, acc),
+    do: Map.put(acc, path, {:regular, elem(stat, 5), elem(stat, 1), Bitwise.band(elem(stat, 7), 0o777)})
+
+  defp entry(_, _, _, _, _, acc), do: acc
+
+  defp owner(path) do
+    {:ok, stat} = :file.read_file_info(path, [:raw, time: :posix])
+    {elem(stat, 12), elem(stat, 13)}
+  end
+
+  defp md5(path), do: :erlang.md5(File.read!(path))
+
+  # Applications whose code is in the project's folder.
+  defp project_apps do
+    own =
+      case Mix.Project.apps_paths() do
+        nil -> List.wrap(Mix.Project.config()[:app])
+        paths -> Map.keys(paths)
+      end
+
+    Enum.uniq(own ++ for(dep <- Mix.Dep.cached(), not dep.scm.fetchable?(), do: dep.app))
+  end
+
+  ## Time
+
+  defp tick do
+    time = clock() + 1
+    if (ahead = time - System.os_time(:second)) > 0, do: Process.sleep(1000 * ahead)
+    :persistent_term.put({__MODULE__, :time}, time)
+    time
+  end
+
+  defp clock do
+    with nil <- :persistent_term.get({__MODULE__, :time}, nil) do
+      now = System.os_time(:second)
+
+      time =
+        for {_, {:regular, mtime, _, _}} <- walk_project(false), mtime <= now, reduce: 0 do
+          latest -> max(latest, mtime)
+        end
+
+      :persistent_term.put({__MODULE__, :time}, time)
+      time
+    end
+  end
+
+  # Sets what a compilation wrote back to the time that it was for.
+  defp settle do
+    time = clock()
+
+    for {path, {:regular, mtime, _, _}} <- walk_project(false), mtime > time do
+      File.touch!(path, time)
+    end
+  end
+
+  ## Memory
+
+  defp remember(name, default) do
+    case File.read(Path.join(@memory, name)) do
+      {:ok, binary} -> :erlang.binary_to_term(binary)
+      _ -> default
+    end
+  end
+
+  defp keep(name, term) do
+    File.mkdir_p!(@memory)
+    path = Path.join(@memory, name)
+    File.write!(path <> "~", :erlang.term_to_binary(term))
+    File.rename!(path <> "~", path)
+  end
+
+  # The VM ends by itself when nobody has asked it for a while; see the command
+  # that started it.
+  defp awake do
+    with pid when is_pid(pid) <- Process.whereis(:beamyard_idle),
+         do: send(pid, {:awake, @minutes * 60_000})
+  end
+end

@@ -1,0 +1,77 @@
+package codesync
+
+import (
+	"fmt"
+	"strings"
+)
+
+// CompileError is code that does not compile. Nothing changed on any node.
+type CompileError struct{ Output string }
+
+func (e *CompileError) Error() string {
+	return "the code does not compile, no node was changed:\n" + strings.TrimRight(e.Output, "\n")
+}
+
+// ColdError is a change that a running node cannot take. Nothing changed on any
+// node.
+type ColdError struct {
+	Files   []string // read only when Mix or a node starts
+	Modules []string // that run a function when they are loaded
+	Command string   // which applies it
+}
+
+func (e *ColdError) Error() string {
+	var why []string
+	if len(e.Files) > 0 {
+		why = append(why, strings.Join(e.Files, ", ")+" is read when a node starts")
+	}
+	for _, m := range e.Modules {
+		why = append(why, short(m)+" runs a function when it is loaded (a NIF)")
+	}
+	return "running nodes cannot take this change, and none was changed: " + strings.Join(why, "; ")
+}
+
+// Hint is the command that applies it.
+func (e *ColdError) Hint() string { return e.Command }
+
+// InUseError is code that processes still run although it was replaced already:
+// loading once more would kill them. Nothing changed on any node.
+type InUseError struct {
+	Processes []Process
+	Command   string // which kills them
+}
+
+func (e *InUseError) Error() string {
+	return "no node was changed: the VM keeps two versions of a module, and these processes still run the one before the last:" + lines(e.Processes)
+}
+
+// Hint is the command that kills them.
+func (e *InUseError) Hint() string {
+	return "kill them and sync: " + e.Command
+}
+
+// NodesError is what some nodes would not do, or are not after it was done.
+type NodesError struct {
+	Problems []string // "n1: …"
+	Command  string
+}
+
+func (e *NodesError) Error() string {
+	return "not every node runs the new code:\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// Hint is what brings them together.
+func (e *NodesError) Hint() string { return e.Command }
+
+// LinesOf lists processes, one a line.
+func lines(processes []Process) string {
+	var b strings.Builder
+	for i, p := range processes {
+		if i == 10 {
+			fmt.Fprintf(&b, "\n  and %d more", len(processes)-i)
+			break
+		}
+		b.WriteString("\n  " + p.String())
+	}
+	return b.String()
+}

@@ -1,0 +1,109 @@
+package codesync
+
+import (
+	"archive/tar"
+	"crypto/md5"
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+)
+
+// local is the project's folder on this machine. What it read of a file stays
+// true while the file's time and size do.
+type local struct {
+	dir   string
+	known map[string]stamp
+}
+
+type stamp struct {
+	modified time.Time
+	size     int64
+	sum      Sum
+}
+
+// scan returns the sum of each file that belongs to the image, and which paths do
+// not.
+func (l *local) scan() (map[string]Sum, func(string) bool, error) {
+	files, err := images.OpenFiles(l.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	known, sums := map[string]stamp{}, map[string]Sum{}
+	err = files.Walk(func(p string, info fs.FileInfo) error {
+		if IsEditors(p) {
+			return nil
+		}
+		s, ok := l.known[p]
+		if !ok || !s.modified.Equal(info.ModTime()) || s.size != info.Size() {
+			data, err := os.ReadFile(filepath.Join(files.Dir(), filepath.FromSlash(p)))
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // an editor's, or gone meanwhile
+			}
+			if err != nil {
+				return err
+			}
+			s = stamp{info.ModTime(), info.Size(), md5.Sum(data)}
+		}
+		known[p], sums[p] = s, s.sum
+		return nil
+	})
+	l.known = known
+	return sums, files.Ignored, err
+}
+
+// contents reads files that are to be put into the compiler; one that is gone
+// meanwhile is left out. sums gets what was read, which is what the compiler has
+// then, whatever was saved since the scan.
+func (l *local) contents(paths []string, sums map[string]Sum) ([]content, error) {
+	var all []content
+	for _, p := range paths {
+		full := filepath.Join(l.dir, filepath.FromSlash(p))
+		data, err := os.ReadFile(full)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		mode := int64(0o644)
+		if info, err := os.Stat(full); err == nil && info.Mode()&0o111 != 0 {
+			mode = 0o755
+		}
+		sums[p] = md5.Sum(data)
+		all = append(all, content{p, mode, data})
+	}
+	return all, nil
+}
+
+// WriteSources writes a project as an archive that replaces what a compiler has of
+// it: for one whose VM does not start with that.
+func WriteSources(w io.Writer, dir string) error {
+	l := local{dir: dir}
+	sums, _, err := l.scan()
+	if err != nil {
+		return err
+	}
+	files, err := l.contents(slices.Sorted(maps.Keys(sums)), sums)
+	if err != nil {
+		return err
+	}
+	tw := tar.NewWriter(w)
+	for _, f := range files {
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(images.WorkDir, f.path)[1:], Mode: f.mode, Uid: images.User, Gid: images.User, Size: int64(len(f.data)), ModTime: time.Now().Truncate(time.Second)}
+		if err := tw.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := tw.Write(f.data); err != nil {
+			return err
+		}
+	}
+	return tw.Close()
+}

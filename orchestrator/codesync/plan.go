@@ -1,0 +1,155 @@
+package codesync
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Sum is the MD5 of a file's content, as the VM computes it fastest.
+type Sum [16]byte
+
+// Changes are what the compiler's tree lacks of the local one. Paths are below the
+// project's folder, with slashes, and sorted.
+type Changes struct {
+	Put    []string // new or changed
+	Remove []string // sources that are no more
+	Cold   []string // those of both that a running node does not take
+}
+
+// Empty tells whether there is nothing to do.
+func (c Changes) Empty() bool { return len(c.Put) == 0 && len(c.Remove) == 0 }
+
+// compare finds what changed. ignored tells which paths are no business of ours:
+// one that the image has, and the folder's rules leave out, is not removed.
+func compare(local, remote map[string]Sum, ignored func(string) bool) Changes {
+	var c Changes
+	for _, p := range slices.Sorted(maps.Keys(local)) {
+		sum, there := remote[p]
+		switch {
+		case there && sum == local[p]:
+			continue
+		case !there && unneeded(p):
+			continue
+		}
+		c.Put = append(c.Put, p)
+		if cold(p) {
+			c.Cold = append(c.Cold, p)
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(remote)) {
+		if _, here := local[p]; here || !isSource(p) || ignored(p) {
+			continue
+		}
+		c.Remove = append(c.Remove, p)
+		if cold(p) {
+			c.Cold = append(c.Cold, p)
+		}
+	}
+	slices.Sort(c.Cold)
+	return c
+}
+
+// sources are the kinds of files that people write, never a tool: only these are
+// removed where the local folder has them not. (yecc and leex make .erl of .yrl
+// and .xrl, so an .erl beside one is theirs; see generatedBy.)
+var sources = []string{".ex", ".exs", ".erl", ".hrl", ".xrl", ".yrl", ".eex", ".leex", ".heex", ".sface"}
+
+func isSource(p string) bool { return slices.Contains(sources, path.Ext(p)) }
+
+// unneeded are files that an image may do without: they are told of only once it
+// has them.
+func unneeded(p string) bool {
+	switch base := path.Base(p); {
+	case base == "Dockerfile", base == ".dockerignore", base == "compose.yml", base == "docker-compose.yml", base == "beamyard.yml":
+		return true
+	}
+	return strings.HasPrefix(p, "deps/") || strings.HasPrefix(p, "rel/")
+}
+
+// cold tells whether a file is read only when a node, or Mix itself, starts.
+func cold(p string) bool {
+	base, ext := path.Base(p), path.Ext(p)
+	switch base {
+	case "mix.exs", "mix.lock", "Dockerfile", "Makefile":
+		return true
+	}
+	for _, folder := range []string{"config", "deps", "c_src", "rel", "native"} {
+		if under(p, folder) {
+			return true
+		}
+	}
+	return (ext == ".so" || ext == ".dll") && under(p, "priv")
+}
+
+// under tells whether a path is below a folder of that name of the project, or of
+// an application of an umbrella, of which it is the third part: apps/NAME/folder.
+func under(p, folder string) bool {
+	parts := strings.Split(p, "/")
+	for _, at := range []int{0, 2} {
+		if len(parts) > at+1 && parts[at] == folder && (at == 0 || parts[0] != "lib" && parts[0] != "src" && parts[0] != "test") {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutGenerated takes out removals of what yecc and leex made of a source that
+// is still there.
+func withoutGenerated(remove []string, local map[string]Sum) []string {
+	return slices.DeleteFunc(remove, func(p string) bool {
+		stem, isErl := strings.CutSuffix(p, ".erl")
+		_, yrl := local[stem+".yrl"]
+		_, xrl := local[stem+".xrl"]
+		return isErl && (yrl || xrl)
+	})
+}
+
+// Module is one of the project's own modules, as the compiler's tree has it.
+type Module struct {
+	Name     string // "Elixir.Demo.Counter"
+	MD5      Sum    // of the code, as module_info(md5) tells it
+	Path     string // where Mix has it: the consolidated one of a protocol
+	Released string // where a release has it; "" without one
+	OnLoad   bool   // it runs a function when it is loaded, as one with a NIF does
+}
+
+// File is a file that differs from the image's.
+type File struct {
+	Path     string // absolute
+	Mode     int64
+	UID, GID int
+	Sum      Sum
+}
+
+// difference compares modules before and after, by name.
+func difference(before, after map[string]Module) (changed, added, removed []string) {
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		old, known := before[name]
+		switch {
+		case !known:
+			added = append(added, name)
+		case old.MD5 != after[name].MD5:
+			changed = append(changed, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if _, kept := after[name]; !kept {
+			removed = append(removed, name)
+		}
+	}
+	return changed, added, removed
+}
+
+// deadModules are those whose files went and that are nowhere else.
+func deadModules(gone []string, alive map[string]Module) []string {
+	dead := map[string]bool{}
+	for _, p := range gone {
+		name, isBeam := strings.CutSuffix(path.Base(p), ".beam")
+		if _, there := alive[name]; isBeam && !there {
+			dead[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(dead))
+}

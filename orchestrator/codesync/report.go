@@ -1,0 +1,107 @@
+package codesync
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report is what a sync did.
+type Report struct {
+	Cluster string `json:"cluster"`
+	// Changed, Added and Removed are modules, as Erlang names them.
+	Changed []string     `json:"changed"`
+	Added   []string     `json:"added"`
+	Removed []string     `json:"removed"`
+	Files   int          `json:"files"` // that nodes lacked, code and manifests too
+	Nodes   []NodeReport `json:"nodes"`
+	// Warnings is what the compiler printed.
+	Warnings string `json:"warnings,omitempty"`
+	// Lingering are processes that still run the code before; Killed those that
+	// were killed because they did.
+	Lingering []Process `json:"lingering,omitempty"`
+	Killed    []Process `json:"killed,omitempty"`
+	// Compared is how many modules are proven to be the same on every node that
+	// runs, and on the compiler.
+	Compared int `json:"compared"`
+
+	Took    time.Duration `json:"took"`    // nanoseconds, all of it
+	Compile time.Duration `json:"compile"` // of them, Mix
+}
+
+// NodeReport is what became of one node.
+type NodeReport struct {
+	Name  string    `json:"name"`
+	State NodeState `json:"state"`
+}
+
+// NodeState is what a sync did with a node.
+type NodeState string
+
+// What a sync does with nodes.
+const (
+	Synced    NodeState = "synced"    // it runs the code, which is proven
+	Written   NodeState = "written"   // it does not run, and has the code on its disk
+	Restarted NodeState = "restarted" // it was started again with the code, which is proven
+	Skipped   NodeState = "skipped"   // it has no container: it gets the code with one
+)
+
+func (r Report) in(states ...NodeState) []string {
+	var names []string
+	for _, n := range r.Nodes {
+		if slices.Contains(states, n.State) {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// Line is the report in one line: "synced Demo.Counter, +2, -1 on n1 n2 n3: 184
+// ms, of them 120 ms compiling".
+func (r Report) Line() string {
+	var what []string
+	if n := len(r.Changed); n > 4 {
+		what = append(what, fmt.Sprintf("%d modules", n))
+	} else {
+		for _, m := range r.Changed {
+			what = append(what, short(m))
+		}
+	}
+	if n := len(r.Added); n > 0 {
+		what = append(what, fmt.Sprintf("+%d", n))
+	}
+	if n := len(r.Removed); n > 0 {
+		what = append(what, fmt.Sprintf("-%d", n))
+	}
+	var b strings.Builder
+	switch {
+	case len(what) > 0:
+		b.WriteString("synced " + strings.Join(what, ", "))
+	case r.Files > 0:
+		fmt.Fprintf(&b, "synced %s, no module", plural(r.Files, "file"))
+	default:
+		fmt.Fprintf(&b, "in sync, %s equal", plural(r.Compared, "module"))
+	}
+	if on := r.in(Synced, Restarted); len(on) > 0 {
+		b.WriteString(" on " + strings.Join(on, " "))
+	}
+	if down := r.in(Written); len(down) > 0 {
+		fmt.Fprintf(&b, " (written for %s, down)", strings.Join(down, " "))
+	}
+	if restarted := r.in(Restarted); len(restarted) > 0 {
+		b.WriteString(", restarted")
+	}
+	fmt.Fprintf(&b, ": %d ms, of them %d ms compiling", r.Took.Milliseconds(), r.Compile.Milliseconds())
+	return b.String()
+}
+
+// short is a module's or a call's name as Elixir writes it.
+func short(name string) string { return strings.TrimPrefix(name, "Elixir.") }
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,431 @@
+package codesync
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/network/erldist"
+)
+
+// Session is a connection to a cluster's compiler. What it knows of the compiler's
+// tree saves the next sync the questions. It is for one sync at a time.
+type Session struct {
+	c        compiler
+	self     string // our name there
+	local    local
+	root     string
+	remote   map[string]Sum
+	bodies   map[Sum][]byte
+	archived string // which archive the compiler keeps
+}
+
+// Open connects to the compiler whose VM conn leads to, for the project in dir.
+// self is the name that conn has there.
+func Open(ctx context.Context, conn Conn, self, dir string) (*Session, error) {
+	s := &Session{c: compiler{conn}, self: self, local: local{dir: dir}, bodies: map[Sum][]byte{}}
+	if err := s.c.open(ctx); err != nil {
+		return nil, fmt.Errorf("prepare the compiler: %w", err)
+	}
+	return s, nil
+}
+
+// Options say how a sync is done.
+type Options struct {
+	Cluster string // names it in commands
+	// Nodes are those that are to run the code.
+	Nodes []Node
+	// All: they are all of the cluster's, so that what they run then is the code of
+	// the cluster, also for containers that are made later.
+	All bool
+	// Hard kills processes that run code which is to go.
+	Hard bool
+	// Rolling does node by node; Settle must find each well before the next.
+	Rolling bool
+	Settle  func(ctx context.Context, node string) error
+	// Restart restarts nodes once their disks have the code, and connects to them
+	// anew when they are ready. Nil: code is loaded into the running ones.
+	Restart func(ctx context.Context, nodes []Node) ([]Node, error)
+	// Renew starts the compiler's VM again, for what Mix reads only once.
+	Renew func(ctx context.Context) (conn Conn, self string, err error)
+}
+
+// delta is what nodes are to be given.
+type delta struct {
+	tree
+	dead  []string
+	terms erldist.List // of modules
+}
+
+// Sync brings the local sources to the compiler, and what it makes of them to the
+// nodes. Errors: [CompileError], [ColdError], [InUseError], after which no node
+// was changed; [NodesError].
+func (s *Session) Sync(ctx context.Context, o Options) (Report, error) {
+	began := time.Now()
+	report := Report{Cluster: o.Cluster, Changed: []string{}, Added: []string{}, Removed: []string{}}
+	if err := s.c.lock(ctx, s.self); err != nil {
+		return report, err
+	}
+	defer func() { s.c.unlock(context.WithoutCancel(ctx)) }()
+
+	d, err := s.compile(ctx, o, &report)
+	if err != nil {
+		return report, err
+	}
+	groups := [][]Node{o.Nodes}
+	if o.Rolling {
+		groups = slices.Collect(slices.Chunk(o.Nodes, 1))
+	}
+	for i, group := range groups {
+		err := s.bring(ctx, o, group, d, &report)
+		if err == nil && o.Rolling && i < len(groups)-1 && group[0].Conn != nil {
+			if err = o.Settle(ctx, group[0].Name); err != nil {
+				err = &NodesError{
+					Problems: []string{fmt.Sprintf("%s is not well with it, and the rest was left as it is: %v", group[0].Name, err)},
+					Command:  fmt.Sprintf("beamyard health %s", o.Cluster),
+				}
+			}
+		}
+		if err != nil {
+			return report, err
+		}
+	}
+	if o.All {
+		if err := s.keep(ctx, d); err != nil {
+			return report, fmt.Errorf("keep the code for containers that are made later: %w", err)
+		}
+	}
+	s.forget(d)
+	for _, names := range []*[]string{&report.Changed, &report.Added, &report.Removed} {
+		slices.Sort(*names)
+		*names = slices.Compact(*names)
+	}
+	report.Took = time.Since(began)
+	return report, nil
+}
+
+// compile brings the sources over and has them compiled.
+func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta, error) {
+	if s.remote == nil {
+		var err error
+		if s.root, s.remote, err = s.c.sources(ctx); err != nil {
+			return delta{}, fmt.Errorf("ask the compiler what it has: %w", err)
+		}
+	}
+	sums, ignored, err := s.local.scan()
+	if err != nil {
+		return delta{}, err
+	}
+	changes := compare(sums, s.remote, ignored)
+	changes.Remove = withoutGenerated(changes.Remove, sums)
+	if len(changes.Cold) > 0 && o.Restart == nil {
+		return delta{}, &ColdError{Files: changes.Cold, Command: restartCommand(o)}
+	}
+	if !changes.Empty() {
+		if err := s.put(ctx, changes); err != nil {
+			return delta{}, fmt.Errorf("bring the sources to the compiler: %w", err)
+		}
+	}
+	if o.Restart != nil {
+		conn, self, err := o.Renew(ctx)
+		if err != nil {
+			return delta{}, err
+		}
+		s.c, s.self, s.remote = compiler{conn}, self, nil
+		if err := s.c.open(ctx); err != nil {
+			return delta{}, fmt.Errorf("prepare the compiler: %w", err)
+		}
+		if err := s.c.lock(ctx, s.self); err != nil {
+			return delta{}, err
+		}
+	}
+	ok, printed, took, err := s.c.compile(ctx)
+	if err != nil {
+		return delta{}, fmt.Errorf("compile: %w", err)
+	}
+	report.Compile, report.Warnings = took, printed
+	if !ok {
+		return delta{}, &CompileError{Output: printed}
+	}
+	t, err := s.c.overlay(ctx, o.Restart != nil)
+	if err != nil {
+		return delta{}, fmt.Errorf("ask the compiler what it made: %w", err)
+	}
+	modules := make([]Module, 0, len(t.modules))
+	for _, name := range slices.Sorted(maps.Keys(t.modules)) {
+		modules = append(modules, t.modules[name])
+	}
+	return delta{tree: t, dead: deadModules(t.gone, t.modules), terms: modulesTerm(modules)}, nil
+}
+
+// put brings changed sources to the compiler.
+func (s *Session) put(ctx context.Context, changes Changes) error {
+	sums := map[string]Sum{}
+	files, err := s.local.contents(changes.Put, sums)
+	if err != nil {
+		return err
+	}
+	if err := s.c.put(ctx, files, changes.Remove); err != nil {
+		s.remote = nil // nobody knows how far it came
+		return err
+	}
+	maps.Copy(s.remote, sums)
+	for _, p := range changes.Remove {
+		delete(s.remote, p)
+	}
+	return nil
+}
+
+// bring gives nodes the code, all at once: first all are asked, and nothing is
+// changed where one refuses.
+func (s *Session) bring(ctx context.Context, o Options, nodes []Node, d delta, report *Report) error {
+	var up, down []Node
+	for _, n := range nodes {
+		if n.Conn != nil {
+			up = append(up, n)
+		} else {
+			down = append(down, n)
+		}
+	}
+	restart := o.Restart != nil
+	answers, err := each(up, func(n Node) (answer, error) { return n.ask(ctx, d, o.Hard || restart) })
+	if err != nil {
+		return err
+	}
+	if err := refusal(o, s.root, d, answers); err != nil {
+		return err
+	}
+	if err := s.fetch(ctx, d, answers, len(down) > 0); err != nil {
+		return err
+	}
+	if len(down) > 0 {
+		if err := s.write(ctx, d, down); err != nil {
+			return err
+		}
+	}
+	outcomes, err := eachOf(up, answers, func(n Node, a answer) (outcome, error) {
+		asked := d
+		if restart { // its disk alone
+			a.load, a.dead, asked.terms = nil, nil, nil
+		}
+		done, err := n.apply(ctx, asked, a, s.bodies, o.Hard)
+		if err == nil && len(done.unwritten) > 0 { // its user may not: the engine can
+			if err = s.fetch(ctx, d, nil, true); err == nil {
+				err = s.write(ctx, d, []Node{n})
+			}
+			if err == nil {
+				a.lacks, a.there = nil, nil
+				done, err = n.apply(ctx, asked, a, s.bodies, o.Hard)
+			}
+		}
+		return done, err
+	})
+	if err != nil {
+		return err
+	}
+	if restart && len(up) > 0 {
+		if up, err = o.Restart(ctx, up); err != nil {
+			return err
+		}
+		if outcomes, err = each(up, func(n Node) (outcome, error) { return n.apply(ctx, d, answer{}, nil, false) }); err != nil {
+			return err
+		}
+	}
+	report.add(o, d, up, down, answers, outcomes)
+	return problems(o, up, outcomes)
+}
+
+// refusal is why nothing may be changed on any of the nodes that answered so.
+func refusal(o Options, root string, d delta, answers []answer) error {
+	var inTheWay []Process
+	onLoad, files := map[string]bool{}, map[string]bool{}
+	for _, a := range answers {
+		for _, p := range slices.Concat(a.lacks, a.there) {
+			if rel, below := strings.CutPrefix(p, root+"/"); below && cold(rel) {
+				files[rel] = true // a restart that was begun, and did not end
+			}
+		}
+		inTheWay = append(inTheWay, a.inTheWay...)
+		for _, l := range a.load {
+			if d.modules[l.module].OnLoad {
+				onLoad[l.module] = true
+			}
+		}
+	}
+	switch {
+	case o.Restart != nil:
+		return nil
+	case len(onLoad) > 0 || len(files) > 0:
+		return &ColdError{Files: slices.Sorted(maps.Keys(files)), Modules: slices.Sorted(maps.Keys(onLoad)), Command: restartCommand(o)}
+	case len(inTheWay) > 0:
+		return &InUseError{Processes: inTheWay, Command: fmt.Sprintf("beamyard sync -c %s --purge hard", o.Cluster)}
+	}
+	return nil
+}
+
+func restartCommand(o Options) string { return fmt.Sprintf("beamyard sync -c %s --restart", o.Cluster) }
+
+// fetch gets the bodies of what nodes lack from the compiler, or of all files.
+func (s *Session) fetch(ctx context.Context, d delta, answers []answer, all bool) error {
+	lacks := map[string]bool{}
+	for _, a := range answers {
+		for _, p := range a.lacks {
+			lacks[p] = true
+		}
+	}
+	var paths []string
+	var sums []Sum
+	for _, f := range d.files {
+		if _, have := s.bodies[f.Sum]; !have && (all || lacks[f.Path]) {
+			paths, sums = append(paths, f.Path), append(sums, f.Sum)
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	data, err := s.c.read(ctx, paths)
+	if err != nil {
+		return fmt.Errorf("read what the compiler made: %w", err)
+	}
+	for i, body := range data {
+		s.bodies[sums[i]] = body
+	}
+	return nil
+}
+
+// forget drops the contents that no sync will need again.
+func (s *Session) forget(d delta) {
+	needed := map[Sum]bool{}
+	for _, f := range d.files {
+		needed[f.Sum] = true
+	}
+	maps.DeleteFunc(s.bodies, func(sum Sum, _ []byte) bool { return !needed[sum] })
+}
+
+// write writes the delta onto the disks of containers.
+func (s *Session) write(ctx context.Context, d delta, nodes []Node) error {
+	data, err := archive(s.root, d.files, d.gone, s.bodies)
+	if err != nil {
+		return err
+	}
+	_, err = each(nodes, func(n Node) (struct{}, error) {
+		if n.Write == nil {
+			return struct{}{}, nil
+		}
+		return struct{}{}, n.Write(ctx, bytes.NewReader(data))
+	})
+	return err
+}
+
+// keep leaves with the compiler what a new container is given before it starts.
+func (s *Session) keep(ctx context.Context, d delta) error {
+	id := fmt.Sprint(d.files, d.gone)
+	if id == s.archived {
+		return nil
+	}
+	if err := s.fetch(ctx, d, nil, true); err != nil {
+		return err
+	}
+	data, err := archive(s.root, d.files, d.gone, s.bodies)
+	if err != nil {
+		return err
+	}
+	if err := s.c.keepArchive(ctx, data); err != nil {
+		return err
+	}
+	s.archived = id
+	return nil
+}
+
+// add notes what became of nodes.
+func (r *Report) add(o Options, d delta, up, down []Node, answers []answer, outcomes []outcome) {
+	files := map[string]bool{}
+	for _, a := range answers {
+		for _, l := range a.load {
+			if l.added {
+				r.Added = append(r.Added, l.module)
+			} else {
+				r.Changed = append(r.Changed, l.module)
+			}
+		}
+		r.Removed = append(r.Removed, a.dead...)
+		for _, p := range slices.Concat(a.lacks, a.there) {
+			files[p] = true
+		}
+	}
+	r.Files = max(r.Files, len(files))
+	for _, done := range outcomes {
+		if o.Hard {
+			r.Killed = append(r.Killed, slices.Concat(done.killed, done.lingering)...)
+		} else {
+			r.Lingering = append(r.Lingering, done.lingering...)
+		}
+	}
+	state := Synced
+	if o.Restart != nil {
+		state = Restarted
+	}
+	for _, n := range up {
+		r.Nodes = append(r.Nodes, NodeReport{n.Name, state})
+	}
+	for _, n := range down {
+		state := Written
+		if n.Write == nil {
+			state = Skipped
+		}
+		r.Nodes = append(r.Nodes, NodeReport{n.Name, state})
+	}
+	if len(up) > 0 {
+		r.Compared = len(d.modules)
+	}
+}
+
+// problems says which nodes are not as they should be.
+func problems(o Options, nodes []Node, outcomes []outcome) error {
+	var all []string
+	for i, n := range nodes {
+		done := outcomes[i]
+		for _, p := range slices.Sorted(maps.Keys(done.unwritten)) {
+			all = append(all, fmt.Sprintf("%s: %s cannot be written: %s", n.Name, p, done.unwritten[p]))
+		}
+		for _, m := range slices.Sorted(maps.Keys(done.refused)) {
+			all = append(all, fmt.Sprintf("%s: %s was not loaded: %s", n.Name, short(m), done.refused[m]))
+		}
+		if len(done.refused) > 0 {
+			continue // which is why they differ
+		}
+		for _, m := range done.differ {
+			all = append(all, fmt.Sprintf("%s: %s is not as it was compiled", n.Name, short(m)))
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return &NodesError{Problems: all, Command: restartCommand(o)}
+}
+
+// each asks all nodes at once.
+func each[T any](nodes []Node, fn func(Node) (T, error)) ([]T, error) {
+	return eachOf(nodes, make([]struct{}, len(nodes)), func(n Node, _ struct{}) (T, error) { return fn(n) })
+}
+
+func eachOf[A, T any](nodes []Node, args []A, fn func(Node, A) (T, error)) ([]T, error) {
+	results, errs := make([]T, len(nodes)), make([]error, len(nodes))
+	var group sync.WaitGroup
+	for i, n := range nodes {
+		group.Go(func() {
+			var err error
+			if results[i], err = fn(n, args[i]); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", n.Name, err)
+			}
+		})
+	}
+	group.Wait()
+	return results, errors.Join(errs...)
+}

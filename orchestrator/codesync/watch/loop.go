@@ -1,0 +1,45 @@
+package watch
+
+import (
+	"slices"
+	"time"
+)
+
+// Loops finds files that change because of what their change starts: a generator,
+// or a formatter, that a sync runs. It is for one goroutine.
+type Loops struct {
+	streak map[string]int // how many times in a row
+	ended  time.Time      // of the last time
+	told   map[string]bool
+}
+
+const (
+	// soon is within which after a sync a change is suspected to be of its making.
+	// Nobody reads the outcome, thinks, types and saves in that time.
+	soon = time.Second
+	// often is how many times in a row make a loop.
+	often = 3
+)
+
+// Note takes what changed, and from when to when it was dealt with. It returns the
+// paths that are now found to be in a loop, each once.
+func (l *Loops) Note(paths []string, began, ended time.Time) (loops []string) {
+	last := l.streak
+	l.streak = map[string]int{}
+	if l.told == nil {
+		l.told = map[string]bool{}
+	}
+	for _, p := range paths {
+		l.streak[p] = 1
+		if began.Sub(l.ended) <= Quiet+soon {
+			l.streak[p] += last[p]
+		}
+		if l.streak[p] > often && !l.told[p] {
+			l.told[p] = true
+			loops = append(loops, p)
+		}
+	}
+	l.ended = ended
+	slices.Sort(loops)
+	return loops
+}

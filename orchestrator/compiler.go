@@ -1,0 +1,218 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator/codesync"
+)
+
+// This file is about a cluster's compiler: a container of the cluster's image,
+// that is no node, in whose VM Mix waits with the project loaded. It is made by
+// the first sync, ends itself when it is idle, and its disk stays.
+
+// helperCompiler is what its container is for.
+const helperCompiler = "compiler"
+
+// compilerStart is within which its VM answers. On a busy machine an Elixir boots
+// within some seconds.
+const compilerStart = 60 * time.Second
+
+// compilerSpec is its container. Mix is loaded, not told to do anything: the task
+// only puts dependencies into the code path. The compiler takes as much memory as
+// it needs, whatever a node may take.
+func (f Found) compilerSpec(direct bool) ContainerSpec {
+	name := f.Spec.names().Node(helperCompiler)
+	c := f.helperSpec(helperCompiler, []string{
+		"elixir", "--name", name, "--hidden", "--erl", vmFlags(f.Spec), "--no-halt", "-e", codesync.Idle,
+		"-S", "mix", "loadpaths", "--no-compile", "--no-deps-check",
+	})
+	c.Memory, c.CPUs, c.NoFile = 0, 0, 0 // vmFlags bound the port table
+	if !direct {
+		c.Ports = []PortBinding{{Container: uint16(f.Spec.Distribution.Port), HostIP: "0.0.0.0"}}
+	}
+	return c
+}
+
+// compilerConn is a connection to a compiler.
+type compilerConn struct {
+	*erldist.Conn
+	id string // its container
+}
+
+// dialCompiler connects to the cluster's compiler, which is made or started where
+// it does not run.
+func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (compilerConn, error) {
+	if err := compilable(f.Spec); err != nil {
+		return compilerConn{}, err
+	}
+	direct := info.Local && network.Reachable(network.Layout(f.Subnet).Gateway)
+	listed, err := eng.Containers(ctx, map[string]string{LabelCluster: f.Spec.Name, LabelHelper: helperCompiler})
+	if err != nil {
+		return compilerConn{}, fmt.Errorf("list containers: %w", err)
+	}
+	var id string
+	if len(listed) > 0 {
+		id = listed[0].ID
+	} else if id, err = createCompiler(ctx, eng, f.compilerSpec(direct)); err != nil {
+		return compilerConn{}, err
+	}
+	conn, err := startCompiler(ctx, eng, f, info, direct, id)
+	if stopped := (*compilerStopped)(nil); errors.As(err, &stopped) && len(listed) > 0 {
+		// What it was given last may be what keeps it from starting: it is given what
+		// there is now, without its help.
+		if werr := writeSources(ctx, eng, id, f.Spec.Source); werr != nil {
+			return compilerConn{}, errors.Join(err, werr)
+		}
+		conn, err = startCompiler(ctx, eng, f, info, direct, id)
+	}
+	return conn, err
+}
+
+// createCompiler makes the container; one that somebody else made just now is it.
+func createCompiler(ctx context.Context, eng Engine, spec ContainerSpec) (string, error) {
+	id, err := eng.CreateContainer(ctx, spec)
+	if errors.Is(err, ErrNameTaken) {
+		c, missing := eng.InspectContainer(ctx, spec.Name)
+		if missing == nil && c.Labels[LabelHelper] == helperCompiler {
+			return c.ID, nil
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("create container %s: %w", spec.Name, err)
+	}
+	return id, nil
+}
+
+// compilable says whether there are sources here that a compiler can be brought.
+func compilable(s Spec) error {
+	for _, n := range s.Nodes {
+		if n.Name == helperCompiler {
+			return WithHint(fmt.Errorf("sync needs the name %q for its compiler, which is a node's", helperCompiler), "give that node another name in beamyard.yml, then: beamyard down %[1]s; beamyard up", s.Name)
+		}
+	}
+	src, err := images.Detect(s.Source)
+	if s.Source == "" || err != nil || src.Dir == "" {
+		return WithHint(fmt.Errorf("cluster %s runs an image that was not made from a folder on this machine: there is nothing to sync", s.Name),
+			"run it from its sources: beamyard up PATH")
+	}
+	if !images.IsMixProject(src.Dir) {
+		return WithHint(fmt.Errorf("%s has no mix.exs: sync has Mix compile, and knows no other way", src.Dir),
+			"build it anew: beamyard down %s; beamyard up", s.Name)
+	}
+	return nil
+}
+
+// startCompiler starts a compiler's container and waits until its VM answers.
+func startCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo, direct bool, id string) (compilerConn, error) {
+	if err := eng.StartContainer(ctx, id); err != nil {
+		return compilerConn{}, fmt.Errorf("start the compiler: %w", err)
+	}
+	limited, cancel := context.WithTimeout(ctx, compilerStart)
+	defer cancel()
+	dialer := &erldist.Dialer{Cookie: f.Spec.Cookie}
+	for {
+		c, err := eng.InspectContainer(limited, id)
+		if err != nil {
+			return compilerConn{}, fmt.Errorf("inspect the compiler: %w", err)
+		}
+		if !c.State.Running {
+			return compilerConn{}, &compilerStopped{cluster: f.Spec.Name, code: c.State.ExitCode, output: lastOutput(ctx, eng, c, 20)}
+		}
+		at := &site{spec: f.Spec, info: info, direct: direct, slots: map[string]*slot{helperCompiler: {placement: placement{ip: c.IP, ports: c.Ports}}}}
+		conn, err := dialer.Dial(limited, f.Spec.names().Node(helperCompiler), at.distAddr(helperCompiler))
+		if err == nil {
+			if booted(limited, conn) {
+				return compilerConn{conn, id}, nil
+			}
+			_ = conn.Close() // it ends while Mix loads the project
+		}
+		if !pause(limited, 50*time.Millisecond) {
+			return compilerConn{}, WithHint(fmt.Errorf("the compiler does not answer within %s: %w", compilerStart, err), "see what it says: docker logs %s", c.Name)
+		}
+	}
+}
+
+// booted waits until the VM has done what its command line tells, which is when Mix
+// has the project: init/1 runs it before it says so. False: its connection ended.
+func booted(ctx context.Context, conn *erldist.Conn) bool {
+	for {
+		status, err := conn.Call(ctx, "init", "get_status")
+		if t, ok := status.(erldist.Tuple); err == nil && ok && len(t) == 2 && t[0] == any(erldist.Atom("started")) {
+			return true
+		}
+		if err != nil || !pause(ctx, 20*time.Millisecond) {
+			return false
+		}
+	}
+}
+
+// compilerStopped is a compiler whose VM does not start.
+type compilerStopped struct {
+	cluster string
+	code    int
+	output  []string
+}
+
+func (e *compilerStopped) Error() string {
+	if e.code == 126 || e.code == 127 {
+		return "the cluster's image has no Mix: nothing can be compiled in it"
+	}
+	text := fmt.Sprintf("the compiler does not start (exit %d)", e.code)
+	for _, line := range e.output {
+		text += "\n  | " + line
+	}
+	return text
+}
+
+// Hint is what to do where there is no compiler.
+func (e *compilerStopped) Hint() string {
+	if e.code == 126 || e.code == 127 {
+		return fmt.Sprintf("build it anew: beamyard down %s; beamyard up", e.cluster)
+	}
+	return fmt.Sprintf("mend what it says, then: beamyard sync -c %s --restart", e.cluster)
+}
+
+// lastOutput is what a container said last.
+func lastOutput(ctx context.Context, eng Engine, c Container, n int) []string {
+	out := newNodeOutput(helperCompiler, n)
+	began := c.State.StartedAt.Add(-startSlack)
+	_ = out.f.readKept(ctx, runLog{engine: eng, container: c.ID, run: 2, began: began, running: func(context.Context) bool { return false }}) // what there is
+	return out.out.Excerpt(n, nil)
+}
+
+// writeSources writes the project as it is here over a compiler's, which does not
+// run.
+func writeSources(ctx context.Context, eng Engine, id, source string) error {
+	src, err := images.Detect(source)
+	if err != nil {
+		return err
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(codesync.WriteSources(w, src.Dir)) }()
+	defer r.Close()
+	return eng.WriteFiles(ctx, id, r)
+}
+
+// overlaid gives a container that was just made what the cluster was synced with.
+func overlaid(ctx context.Context, eng Engine, cluster, id string) error {
+	compilers, err := eng.Containers(ctx, map[string]string{LabelCluster: cluster, LabelHelper: helperCompiler})
+	if err != nil || len(compilers) == 0 {
+		return err
+	}
+	content, _, err := eng.OpenFile(ctx, compilers[0].ID, codesync.Archive)
+	if errors.Is(err, ErrNotFound) {
+		return nil // made, and nothing was synced yet
+	}
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	return eng.WriteFiles(ctx, id, content)
+}

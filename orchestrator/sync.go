@@ -1,0 +1,330 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator/codesync"
+	"github.com/beamyard/beamyard/orchestrator/health"
+)
+
+// SyncOptions say how [Cluster.Sync] goes about it. The zero value loads code into
+// every node that runs, all at once, and kills nothing.
+type SyncOptions struct {
+	// Nodes that are to run the new code; empty: all.
+	Nodes []string `json:"nodes,omitempty"`
+	// Rolling goes node by node, and stops at the first that is not well with it.
+	Rolling bool `json:"rolling,omitempty"`
+	// Restart restarts the nodes, which applies what they read only when they start.
+	Restart bool `json:"restart,omitempty"`
+	// PurgeHard kills processes that run code which is to go.
+	PurgeHard bool `json:"purge_hard,omitempty"`
+}
+
+// syncer is what a supervisor keeps from one sync to the next.
+type syncer struct {
+	turn    chan struct{} // holds a token while nobody syncs
+	conn    compilerConn
+	session *codesync.Session
+}
+
+func newSyncer() *syncer {
+	s := &syncer{turn: make(chan struct{}, 1)}
+	s.turn <- struct{}{}
+	return s
+}
+
+// close ends the connection to the compiler.
+func (s *syncer) close() {
+	if s.conn.Conn != nil {
+		_ = s.conn.Close()
+	}
+	s.session, s.conn = nil, compilerConn{}
+}
+
+// end closes it for good, once nobody syncs.
+func (s *syncer) end() {
+	<-s.turn
+	s.close()
+	s.turn <- struct{}{}
+}
+
+// Sync implements [Controller]. A second one waits for the first.
+func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, error) {
+	for _, n := range opts.Nodes {
+		if c.outputs[n] == nil {
+			return codesync.Report{}, c.sup.noNode(n)
+		}
+	}
+	st := c.view.Load()
+	if st.NetworkID == "" {
+		return codesync.Report{}, WithHint(ErrClosed, "see what it does: beamyard ps %s", c.spec.Name)
+	}
+	select {
+	case <-c.syncer.turn:
+		defer func() { c.syncer.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return codesync.Report{}, ctx.Err()
+	}
+	began := time.Now()
+	report, err := c.sync(ctx, opts)
+	// A node that booted meanwhile may have begun with the code before.
+	for range 3 {
+		if err != nil || !c.linkedOf(report) {
+			break
+		}
+		var again codesync.Report
+		again, err = c.sync(ctx, SyncOptions{Nodes: opts.Nodes})
+		report.Nodes = again.Nodes
+	}
+	report.Took = time.Since(began)
+	report.Warnings = c.clean(report.Warnings)
+	switch {
+	case err != nil:
+		err = c.redact(err)
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		c.note("", "sync: %s", first)
+	case report.Files > 0:
+		c.note("", "%s", report.Line())
+	}
+	return report, err
+}
+
+// linkedOf tells whether a node answers by now for which code was only written.
+func (c *Cluster) linkedOf(r codesync.Report) bool {
+	return slices.ContainsFunc(r.Nodes, func(n codesync.NodeReport) bool {
+		_, open := c.links.get(n.Name)
+		return open && n.State != codesync.Synced && n.State != codesync.Restarted
+	})
+}
+
+func (c *Cluster) sync(ctx context.Context, opts SyncOptions) (codesync.Report, error) {
+	s := c.syncer
+	if s.session != nil && s.conn.Err() != nil {
+		s.close()
+	}
+	if s.session == nil {
+		conn, err := dialCompiler(ctx, c.eng, c.found(), c.site.info)
+		if err != nil {
+			return codesync.Report{}, err
+		}
+		if s.session, err = openSession(ctx, conn, c.spec); err != nil {
+			_ = conn.Close()
+			return codesync.Report{}, err
+		}
+		s.conn = conn
+	}
+	o := codesync.Options{
+		Cluster: c.spec.Name, Nodes: c.targets(opts.Nodes), All: len(opts.Nodes) == 0,
+		Hard: opts.PurgeHard, Rolling: opts.Rolling, Settle: c.settle,
+	}
+	if opts.Restart {
+		o.Renew = func(ctx context.Context) (codesync.Conn, string, error) {
+			conn, err := renewCompiler(ctx, c.eng, c.found(), c.site.info, s.conn)
+			s.conn = conn
+			return conn.Conn, conn.name(), err
+		}
+		o.Restart = func(ctx context.Context, nodes []codesync.Node) ([]codesync.Node, error) {
+			var names []string
+			for _, n := range nodes {
+				names = append(names, n.Name)
+			}
+			if err := c.Restart(ctx, names...); err != nil {
+				return nil, err
+			}
+			for _, n := range names {
+				if err := c.waitReady(ctx, n); err != nil {
+					return nil, err
+				}
+			}
+			return c.targets(names), nil
+		}
+	}
+	report, err := s.session.Sync(ctx, o)
+	if s.conn.Conn == nil || s.conn.Err() != nil { // the next one begins anew
+		s.close()
+	}
+	return report, err
+}
+
+func (c compilerConn) name() string {
+	if c.Conn == nil {
+		return ""
+	}
+	return c.Self()
+}
+
+// found is the cluster as others find it by its labels.
+func (c *Cluster) found() Found {
+	f := Found{Spec: c.site.spec, Owner: c.spec.Owner}
+	f.NetworkID, f.Created, f.Subnet = c.site.networkID, c.site.created, c.site.subnet.Prefix
+	return f
+}
+
+// targets are nodes as a sync sees them: all, or those that are named.
+func (c *Cluster) targets(names []string) []codesync.Node {
+	var nodes []codesync.Node
+	for _, n := range c.view.Load().Nodes {
+		if len(names) > 0 && !slices.Contains(names, n.Name) {
+			continue
+		}
+		t := codesync.Node{Name: n.Name, Write: writeTo(c.eng, n.ContainerID)}
+		if conn, open := c.links.get(n.Name); open && n.State.Running() && n.Reason != reasonPaused {
+			t.Conn = conn.link
+		}
+		nodes = append(nodes, t)
+	}
+	return nodes
+}
+
+func writeTo(eng Engine, id string) func(context.Context, io.Reader) error {
+	if id == "" {
+		return nil
+	}
+	return func(ctx context.Context, archive io.Reader) error { return eng.WriteFiles(ctx, id, archive) }
+}
+
+// waitReady waits for one node.
+func (c *Cluster) waitReady(ctx context.Context, node string) error {
+	limited, cancel := context.WithTimeout(ctx, c.spec.ReadyTimeout)
+	defer cancel()
+	for {
+		c.mu.Lock()
+		changed, ended := c.changed, c.ended
+		c.mu.Unlock()
+		n, _ := c.view.Load().Node(node)
+		switch {
+		case ended:
+			return ErrClosed
+		case n.State == Ready:
+			return nil
+		case n.State == Failed:
+			return WithHint(fmt.Errorf("%s: %w: %s", node, ErrNodeFailed, n.Reason), "beamyard logs %s/%s --tail 50", c.spec.Name, node)
+		}
+		select {
+		case <-changed:
+		case <-limited.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return WithHint(fmt.Errorf("%s: %w: %s", node, ErrNotReady, n.Reason), "beamyard logs %s/%s --tail 50", c.spec.Name, node)
+		}
+	}
+}
+
+// settle finds a node well with new code, or says why it is not.
+func (c *Cluster) settle(ctx context.Context, node string) error {
+	if err := c.waitReady(ctx, node); err != nil {
+		return err
+	}
+	report, err := c.Health(ctx)
+	if err != nil {
+		return err
+	}
+	return unwell(report, node)
+}
+
+// unwell is what failed on a node by a report. That it runs other code than those
+// that come after it is no failure.
+func unwell(r health.Report, node string) error {
+	var errs []error
+	for _, k := range r.Checks {
+		if k.Node == node && k.State == health.Failed && k.Group != health.Code && k.Group != health.Performance {
+			errs = append(errs, fmt.Errorf("%s: %s", k.Name, k.Means))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func openSession(ctx context.Context, conn compilerConn, s Spec) (*codesync.Session, error) {
+	src, err := images.Detect(s.Source)
+	if err != nil {
+		return nil, err
+	}
+	return codesync.Open(ctx, conn, conn.name(), src.Dir)
+}
+
+// renewCompiler starts the compiler's VM again.
+func renewCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo, old compilerConn) (compilerConn, error) {
+	_ = old.Close()
+	if err := eng.StopContainer(ctx, old.id, 0); err != nil {
+		return compilerConn{}, fmt.Errorf("restart the compiler: %w", err)
+	}
+	return dialCompiler(ctx, eng, f, info)
+}
+
+// Sync syncs a cluster by its labels alone, as [Health] examines one: it needs no
+// supervisor, and dials the nodes that run. Restarting them does need one.
+func Sync(ctx context.Context, eng Engine, cluster string, opts SyncOptions) (codesync.Report, error) {
+	began := time.Now()
+	f, err := Find(ctx, eng, cluster)
+	if err != nil {
+		return codesync.Report{}, err
+	}
+	for _, n := range opts.Nodes {
+		if _, ok := f.Node(n); !ok {
+			return codesync.Report{}, newSupervisor(f.Spec, nil).noNode(n)
+		}
+	}
+	if opts.Restart {
+		return codesync.Report{}, WithHint(fmt.Errorf("nobody supervises %s, and restarts its nodes", cluster), "beamyard up %s -d, then: beamyard sync -c %[1]s --restart", cluster)
+	}
+	info, err := eng.Info(ctx)
+	if err != nil {
+		return codesync.Report{}, err
+	}
+	clean := redactor(f.Spec).Replace
+	report, err := syncFound(ctx, eng, f, info, opts)
+	report.Took, report.Warnings = time.Since(began), clean(report.Warnings)
+	if err != nil && clean(err.Error()) != err.Error() {
+		err = &redactedError{err: err, text: clean(err.Error())}
+	}
+	return report, err
+}
+
+func syncFound(ctx context.Context, eng Engine, f Found, info EngineInfo, opts SyncOptions) (codesync.Report, error) {
+	conn, err := dialCompiler(ctx, eng, f, info)
+	if err != nil {
+		return codesync.Report{}, err
+	}
+	defer func() { _ = conn.Close() }()
+	session, err := openSession(ctx, conn, f.Spec)
+	if err != nil {
+		return codesync.Report{}, err
+	}
+	at, dial := f.site(info), dialDistribution(f.Spec)
+	var nodes []codesync.Node
+	for _, n := range f.Nodes {
+		if len(opts.Nodes) > 0 && !slices.Contains(opts.Nodes, n.Name) {
+			continue
+		}
+		t := codesync.Node{Name: n.Name, Write: writeTo(eng, n.ContainerID)}
+		if n.State == Starting { // which is all that is known of one that runs
+			limited, cancel := context.WithTimeout(ctx, dialTimeout)
+			link, err := dial(limited, n.Node, at.distAddr(n.Name))
+			cancel()
+			if err != nil {
+				return codesync.Report{}, WithHint(fmt.Errorf("%s runs and cannot be asked: %w", n.Name, err), "beamyard health %s", f.Spec.Name)
+			}
+			defer func() { _ = link.Close() }()
+			t.Conn = link
+		}
+		nodes = append(nodes, t)
+	}
+	return session.Sync(ctx, codesync.Options{
+		Cluster: f.Spec.Name, Nodes: nodes, All: len(opts.Nodes) == 0, Hard: opts.PurgeHard, Rolling: opts.Rolling,
+		Settle: func(ctx context.Context, node string) error {
+			report, err := Health(ctx, eng, f.Spec.Name)
+			if err != nil {
+				return err
+			}
+			return unwell(report, node)
+		},
+	})
+}
