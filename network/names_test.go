@@ -23,6 +23,30 @@ func TestNamesOfOneCluster(t *testing.T) {
 	}
 }
 
+func TestShortNames(t *testing.T) {
+	n := Names{Cluster: "demo", Base: "rabbit", Short: true}
+	got := []string{n.Host("web-1"), n.Node("web-1"), n.Dotted("web-1"), n.Container("web-1")}
+	want := []string{"web-1", "rabbit@web-1", "web-1.demo.test", "beamyard-demo-web--1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// As with containers: a volume's name is one node's alone.
+func TestVolumesOfTwoClustersDiffer(t *testing.T) {
+	if got := (Names{Cluster: "demo"}).Volume("n1", "data"); got != "beamyard-demo-n1-data" {
+		t.Error(got)
+	}
+	seen := map[string]string{}
+	for _, of := range [][3]string{{"a", "b", "c-d"}, {"a-b", "c", "d"}, {"a", "b-c", "d"}} {
+		name := Names{Cluster: of[0]}.Volume(of[1], of[2])
+		if other, twice := seen[name]; twice {
+			t.Errorf("%s is a volume of %v and of %s", name, of, other)
+		}
+		seen[name] = fmt.Sprint(of)
+	}
+}
+
 func TestChecks(t *testing.T) {
 	long := strings.Repeat("a", 300)
 	tests := []struct {
@@ -48,6 +72,9 @@ func TestChecks(t *testing.T) {
 		{CheckNode, "N 1", `the node name "N 1" contains the upper-case letter 'N'`, `try "n-1"`},
 		{CheckNode, "", `the node name "" is empty`, `try "n1"`},
 		{CheckNode, long[:17], `the node name "aaaaaaaaaaaaaaaaa" has 17 characters, at most 16 are allowed`, `try "aaaaaaaaaaa-ba9c"`},
+
+		{CheckVolume, "my-data", "", ""},
+		{CheckVolume, "", `the volume name "" is empty`, `try "data"`},
 
 		{CheckBase, "my_App-2", "", ""},
 		{CheckBase, long[:MaxBase], "", ""},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,11 @@ func (s Spec) filled(i int) NodeSpec {
 	n.Env = over(s.Env, n.Env)
 	n.Volumes = over(s.Volumes, n.Volumes)
 	return n
+}
+
+// mixed reports whether nodes have images of their own.
+func (s Spec) mixed() bool {
+	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Image != "" && n.Image != s.Image })
 }
 
 // over is what is in either map, the upper one's where it is in both.

@@ -121,7 +121,7 @@ func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, kno
 	}
 	report := health.Judge(
 		health.Observation{Time: began, Took: time.Since(began), Nodes: seen},
-		health.Expectations{Cluster: s.Name, App: s.App, NoMesh: s.Mesh == MeshNone}, s.Health,
+		health.Expectations{Cluster: s.Name, App: s.App, NoMesh: s.Mesh == MeshNone, Mixed: s.mixed()}, s.Health,
 	)
 	report.Tell(known...)
 	report.Tell(remarks(s, seen, clean)...)

@@ -39,8 +39,9 @@ func (c *Cluster) starts() *semaphore.Weighted {
 func (c *Cluster) launch(ctx context.Context, r report) {
 	at := c.site.slots[r.node]
 	var id string
-	err := c.starting(ctx, func() (err error) {
-		if err := c.createVolumes(ctx, at.index); err != nil {
+	err := c.starting(ctx, func() error {
+		fresh, err := c.createVolumes(ctx, at.index)
+		if err != nil {
 			return err
 		}
 		for attempt := 0; ; attempt++ {
@@ -49,7 +50,7 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 			if id, err = c.create(ctx, spec); err != nil {
 				return fmt.Errorf("create container %s: %w", spec.Name, err)
 			}
-			if err = c.provision(ctx, id, at.index); err != nil {
+			if err = c.provision(ctx, id, at.index, fresh); err != nil {
 				return fmt.Errorf("prepare container %s: %w", spec.Name, err)
 			}
 			if c.opts.Adopt || r.inc > 1 { // else nobody can have synced the cluster yet

@@ -14,16 +14,17 @@ import (
 )
 
 // This file puts into a container that was just created what its VM must find
-// there: the cookie, and files of the spec's.
+// there: the cookie, files of the spec's, and volumes that it may write to.
 
 // maxFile bounds a file of [Spec].Files: they are for configuration.
 const maxFile = 1 << 20
 
 // provision writes the files of node i. They belong to the user that runs, because
-// a VM refuses a cookie file that others may read.
-func (c *Cluster) provision(ctx context.Context, id string, i int) error {
+// a VM refuses a cookie file that others may read. So do its fresh volumes: where
+// the image has nothing at their place, the engine makes them root's.
+func (c *Cluster) provision(ctx context.Context, id string, i int, fresh []string) error {
 	s := c.site.spec
-	if s.CookieFile == "" && len(s.Files) == 0 {
+	if s.CookieFile == "" && len(s.Files) == 0 && len(fresh) == 0 {
 		return nil
 	}
 	node := s.filled(i)
@@ -38,7 +39,10 @@ func (c *Cluster) provision(ctx context.Context, id string, i int) error {
 	if err != nil {
 		return err
 	}
-	archive, err := filesOf(s, owner, time.Now())
+	if owner == (fileOwner{}) {
+		fresh = nil // root writes anywhere, and what it starts may be another user's
+	}
+	archive, err := filesOf(s, owner, fresh, time.Now())
 	if err != nil {
 		return err
 	}
@@ -63,10 +67,18 @@ func (c *Cluster) readFile(ctx context.Context, id, path string) (text string, e
 	return text, err
 }
 
-// filesOf is a tar archive of the cookie and the files of a spec.
-func filesOf(s Spec, owner fileOwner, now time.Time) ([]byte, error) {
+// filesOf is a tar archive of the cookie and the files of a spec, and of folders.
+func filesOf(s Spec, owner fileOwner, folders []string, now time.Time) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
+	for _, folder := range folders {
+		err := w.WriteHeader(&tar.Header{
+			Name: strings.TrimPrefix(folder, "/") + "/", Typeflag: tar.TypeDir, Mode: 0o755, Uid: owner.uid, Gid: owner.gid, ModTime: now,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("write %s: %w", folder, err)
+		}
+	}
 	add := func(inside string, mode int64, content []byte) error {
 		err := w.WriteHeader(&tar.Header{
 			Name: strings.TrimPrefix(inside, "/"), Typeflag: tar.TypeReg, Mode: mode, Size: int64(len(content)),

@@ -80,7 +80,8 @@ type Spec struct {
 	Files map[string]string `json:"files,omitempty"`
 	// Volumes are named volumes of each node: a path in the container for each
 	// name. They survive the cluster, and the next one of its name has them again;
-	// see [RemoveVolumes].
+	// see [RemoveVolumes]. A new one begins with what the image has there, and
+	// belongs to the user that runs.
 	Volumes map[string]string `json:"volumes,omitempty"`
 	// Secrets are the keys of Env whose values never appear in output. The
 	// cookie is always one.

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -70,6 +71,33 @@ func TestValidate(t *testing.T) {
 		{"times that are none", func(s *Spec) { s.StopGrace, s.NetTick = -1, 1500*time.Millisecond }, "net_tick stop_grace"},
 		{"modes that are none", func(s *Spec) { s.Mesh, s.Restart.Mode = "full", "sometimes" }, "mesh restart.mode"},
 		{"too little memory", func(s *Spec) { s.Memory, s.CPUs, s.OutputLines = 1<<20, -1, -1 }, "cpus memory output_lines"},
+		{"an image of others", func(s *Spec) {
+			s.Command, s.User, s.CookieFile = []string{CommandOfImage}, "rabbitmq", "/var/lib/rabbitmq/.erlang.cookie"
+			s.Distribution = Distribution{Names: ShortNames, EPMD: true, Port: 25672}
+			s.Files, s.Volumes = map[string]string{"/etc/x": "x"}, map[string]string{"data": "/data"}
+			s.HTTPPort, s.Ready = -1, []Check{{Log: "up$"}, {Erlang: "x:y()", Expect: "1"}, {HTTP: "/", Port: 15672}}
+			s.Mesh = MeshNone
+		}, ""},
+		{"an image for each", func(s *Spec) {
+			s.Image = ""
+			for i := range s.Nodes {
+				s.Nodes[i].Image = "app:1"
+			}
+		}, ""},
+		{"places that are none", func(s *Spec) {
+			s.CookieFile, s.Files, s.Volumes = "cookie", map[string]string{"/etc/../x": "x"}, map[string]string{"a": "/", "B": "/b"}
+			s.Nodes[0].Volumes = map[string]string{"a": "/same", "b": "/same"}
+		}, "cookie_file files nodes[0].volumes volumes volumes"},
+		{"the cookie's file twice, and one of nothing", func(s *Spec) {
+			s.CookieFile, s.Files = "/c", map[string]string{"/c": "c", "/d": ""}
+		}, "files files"},
+		{"names that are none", func(s *Spec) { s.Distribution.Names = "middle" }, "distribution.names"},
+		{"a line that is asked for again and again", func(s *Spec) { s.Checks = []Check{{Log: "x"}} }, "checks[0].log"},
+		{"no expression, a port of no check, one name in both lists", func(s *Spec) {
+			s.Checks = []Check{{Name: "a", RPC: "1", Port: 80}}
+			s.Ready = []Check{{Name: "a", Log: "("}}
+		}, "checks[0].port ready[0].log ready[0].name"},
+		{"limits of a node", func(s *Spec) { s.Nodes[1].Memory, s.Nodes[1].CPUs = 1, -1 }, "nodes[1].cpus nodes[1].memory"},
 		{"variables that are none", func(s *Spec) {
 			s.Env, s.Nodes[0].Env = map[string]string{"A-B": ""}, map[string]string{"": "x"}
 		}, "env nodes[0].env"},
@@ -177,6 +205,44 @@ func TestContainerSpec(t *testing.T) {
 	s.HTTPPort = -1
 	if env := nodeEnv(s, 0); slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "PORT=") }) {
 		t.Errorf("PORT though there is none: %q", env)
+	}
+}
+
+// What a node has of its own goes before what all have.
+func TestContainerOfANodeThatDiffers(t *testing.T) {
+	s := validSpec()
+	s.Image, s.Entrypoint, s.Command, s.User = "shop:1", []string{"/entry", "{name}"}, []string{"run", "{node}"}, "shop"
+	s.Env, s.Volumes = map[string]string{"AT": "{host}:{dist_port}", "IN": "{cluster}/{index}"}, map[string]string{"data": "/data", "log": "/log"}
+	s.Memory, s.CPUs, s.CookieFile, s.Cookie = 256<<20, 1, "/c", "crumbcrumb"
+	s.Distribution = Distribution{Names: ShortNames, Port: 25672}
+	s.Nodes[1].Image, s.Nodes[1].User, s.Nodes[1].Memory, s.Nodes[1].CPUs = "other:2", "0", 512<<20, 2
+	s.Nodes[1].Command, s.Nodes[1].Env, s.Nodes[1].Volumes = []string{"serve"}, map[string]string{"IN": "x"}, map[string]string{"log": "/var/log"}
+	s.Nodes[2].Entrypoint = []string{"sh"}
+	s = s.Defaulted()
+	shown := func(i int) string {
+		c := containerSpec(s, i, "net", placement{}, time.Time{})
+		var own []string
+		for _, kv := range c.Env {
+			if strings.HasPrefix(kv, "AT=") || strings.HasPrefix(kv, "IN=") || strings.Contains(kv, "NODE") || strings.Contains(kv, "crumb") || strings.HasPrefix(kv, "RELEASE_D") {
+				own = append(own, kv)
+			}
+		}
+		return fmt.Sprintln(c.Image, c.User, c.Hostname, c.Aliases, c.Entrypoint, c.Command, c.Memory>>20, c.CPUs, c.Volumes, own)
+	}
+	want := "shop:1 shop n1 [n1 n1.shop.test] [/entry n1] [run app@n1] 256 1 [{beamyard-shop-n1-data /data} {beamyard-shop-n1-log /log}] [AT=n1:25672 IN=shop/0 NODE_NAME=app@n1 RELEASE_DISTRIBUTION=sname RELEASE_NODE=app@n1]\n" +
+		"other:2 0 n2 [n2 n2.shop.test] [/entry n2] [serve] 512 2 [{beamyard-shop-n2-data /data} {beamyard-shop-n2-log /var/log}] [AT=n2:25672 IN=x NODE_NAME=app@n2 RELEASE_DISTRIBUTION=sname RELEASE_NODE=app@n2]\n" +
+		"shop:1 shop n3 [n3 n3.shop.test] [sh] [] 256 1 [{beamyard-shop-n3-data /data} {beamyard-shop-n3-log /log}] [AT=n3:25672 IN=shop/2 NODE_NAME=app@n3 RELEASE_DISTRIBUTION=sname RELEASE_NODE=app@n3]\n"
+	if diff := cmp.Diff(want, shown(0)+shown(1)+shown(2)); diff != "" {
+		t.Error(diff)
+	}
+	s.Entrypoint, s.Command, s.Nodes[0].Image = nil, nil, "own:1"
+	s.Precompiled = true
+	if got := nodeCommand(s, 0); got[1] != "--sname" || got[2] != "app@n1" || slices.Contains(got, "--no-compile") {
+		t.Errorf("the default command of an image of its own: %q", got)
+	}
+	s.Nodes[0].Command = []string{CommandOfImage}
+	if got := nodeCommand(s, 0); got != nil {
+		t.Errorf("the image's own command: %q", got)
 	}
 }
 

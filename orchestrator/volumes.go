@@ -16,16 +16,33 @@ func volumeLabels(s Spec, node string) map[string]string {
 	return map[string]string{LabelCluster: s.Name, LabelNode: node}
 }
 
-// createVolumes makes the volumes of node i, where they are not there already.
-func (c *Cluster) createVolumes(ctx context.Context, i int) error {
+// createVolumes makes the volumes of node i, where they are not there already, and
+// returns where those sit in its container that are new.
+func (c *Cluster) createVolumes(ctx context.Context, i int) (fresh []string, err error) {
 	s := c.site.spec
-	for _, v := range volumesOf(s, i) {
-		volume := Volume{Name: v.Volume, Labels: volumeLabels(s, s.Nodes[i].Name)}
-		if err := c.patiently(ctx, func() error { return c.eng.CreateVolume(ctx, volume) }); err != nil {
-			return fmt.Errorf("create volume %s: %w", v.Volume, err)
-		}
+	mounts, labels := volumesOf(s, i), volumeLabels(s, s.Nodes[i].Name)
+	if len(mounts) == 0 {
+		return nil, nil
 	}
-	return nil
+	err = c.patiently(ctx, func() error {
+		have, err := c.eng.Volumes(ctx, labels)
+		if err != nil {
+			return fmt.Errorf("list volumes: %w", err)
+		}
+		for _, v := range mounts {
+			if slices.ContainsFunc(have, func(h Volume) bool { return h.Name == v.Volume }) {
+				continue
+			}
+			if !slices.Contains(fresh, v.Target) {
+				fresh = append(fresh, v.Target)
+			}
+			if err := c.eng.CreateVolume(ctx, Volume{Name: v.Volume, Labels: labels}); err != nil {
+				return fmt.Errorf("create volume %s: %w", v.Volume, err)
+			}
+		}
+		return nil
+	})
+	return fresh, err
 }
 
 // hasVolumes reports whether something of the cluster stays when it is down.

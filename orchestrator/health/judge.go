@@ -41,6 +41,7 @@ type Expectations struct {
 	Cluster string
 	App     string // that must be started; "" or "-" for none
 	NoMesh  bool   // the nodes need not see each other
+	Mixed   bool   // the nodes run different images on purpose
 }
 
 // Judge makes a report of an observation. It is pure; a check of it that panics

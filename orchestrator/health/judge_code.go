@@ -24,6 +24,9 @@ func (j *judge) code() []Check {
 		}
 	}
 	switch {
+	case j.Mixed:
+		c.Means = "nodes have images of their own, so their modules are not compared"
+		return []Check{c}
 	case j.App == "" || j.App == "-":
 		c.Means = "no application is known to compare: app: in beamyard.yml names it"
 		return []Check{c}

@@ -52,6 +52,22 @@ func troubles(r Report) string {
 	return strings.Join(lines, "\n")
 }
 
+// Nodes that need not see each other, or that differ on purpose, are well.
+func TestNodesOnTheirOwn(t *testing.T) {
+	nodes := cluster(2)
+	for i := range nodes {
+		nodes[i].Sample.Visible = nil
+		nodes[i].Sample.Modules = map[string]string{"Elixir.Shop": fmt.Sprint(i)}
+	}
+	if r := judged(nodes, Thresholds{}); r.Passed {
+		t.Error("it would be well anyway")
+	}
+	r := Judge(Observation{Nodes: nodes}, Expectations{Cluster: "shop", App: "shop", NoMesh: true, Mixed: true}, Thresholds{})
+	if want := "unknown code/modules : nodes have images of their own, so their modules are not compared"; !r.Passed || troubles(r) != want {
+		t.Errorf("%s", troubles(r))
+	}
+}
+
 func TestAHealthyCluster(t *testing.T) {
 	for _, n := range []int{1, 2, 10} {
 		r := judged(cluster(n), Thresholds{})
