@@ -30,7 +30,7 @@ const compilerStart = 60 * time.Second
 func (f Found) compilerSpec(direct bool) ContainerSpec {
 	name := f.Spec.names().Node(helperCompiler)
 	c := f.helperSpec(helperCompiler, []string{
-		"elixir", "--name", name, "--hidden", "--erl", vmFlags(f.Spec), "--no-halt", "-e", codesync.Idle,
+		"elixir", nameFlag(f.Spec), name, "--hidden", "--erl", vmFlags(f.Spec), "--no-halt", "-e", codesync.Idle,
 		"-S", "mix", "loadpaths", "--no-compile", "--no-deps-check",
 	})
 	c.Memory, c.CPUs, c.NoFile = 0, 0, 0 // vmFlags bound the port table

@@ -16,14 +16,17 @@ func helpersOf(containers []Container) map[string]Container {
 
 // helperSpec is the container of a helper: as a node of that name would be, with
 // its host name, environment and image, on the cluster's network, but at an
-// address of the engine's choice, without host ports and volumes. command replaces a
-// node's. Those who make it run on their own: it carries the owner of the cluster.
+// address of the engine's choice, without host ports and volumes. command runs in
+// place of a node's and of the image's entrypoint, with the cookie in ERL_AFLAGS
+// whatever the nodes run. Those who make it run on their own: it carries the owner
+// of the cluster.
 func (f Found) helperSpec(name string, command []string) ContainerSpec {
 	s := f.Spec
 	s.Owner = f.Owner
 	s.Nodes = []NodeSpec{{Name: name}}
+	s.Release, s.CookieFile, s.Volumes = false, "", nil
 	c := containerSpec(s, 0, f.NetworkID, placement{}, f.Created)
-	c.Entrypoint, c.Command, c.Volumes = nil, command, nil
+	c.Entrypoint, c.Command = command[:1], command[1:]
 	c.Labels = clusterLabels(s, f.Created)
 	c.Labels[LabelHelper] = name
 	return c

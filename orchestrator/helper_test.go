@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 )
@@ -13,6 +14,10 @@ func TestHelperIsNoNode(t *testing.T) {
 	c := f.helperSpec("compiler", []string{"elixir"})
 	if c.Name != "beamyard-demo-compiler" || c.Hostname != "compiler.demo.test" || c.IP != (netip.Addr{}) || len(c.Ports) != 0 || c.NetworkID != "net" || c.Image != "demo:1" {
 		t.Errorf("%+v", c)
+	}
+	f.Spec.Release, f.Spec.CookieFile, f.Spec.Volumes, f.Spec.Entrypoint = true, "/root/.erlang.cookie", map[string]string{"data": "/data"}, []string{"/init"}
+	if c := f.helperSpec("compiler", []string{"elixir", "-v"}); len(c.Volumes) != 0 || !slices.Equal(c.Entrypoint, []string{"elixir"}) || !slices.Equal(c.Command, []string{"-v"}) || !slices.Contains(c.Env, "ERL_AFLAGS=-setcookie "+f.Spec.Cookie) {
+		t.Errorf("beside a release: %+v", c)
 	}
 	if c.Labels[LabelNode] != "" || c.Labels[LabelHelper] != "compiler" || c.Labels[LabelCluster] != "demo" || ownerOf(c.Labels).PID != 7 {
 		t.Errorf("labels %v", c.Labels)

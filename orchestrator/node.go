@@ -76,15 +76,19 @@ func nodeCommand(s Spec, i int) []string {
 	case len(node.Command) > 0 || len(node.Entrypoint) > 0:
 		return replaced(words(s, i), node.Command)
 	}
-	flag := "--name"
-	if s.Distribution.Names == ShortNames {
-		flag = "--sname"
-	}
-	command := []string{"elixir", flag, s.names().Node(node.Name), "--erl", vmFlags(s), "-S", "mix", "run", "--no-halt"}
+	command := []string{"elixir", nameFlag(s), s.names().Node(node.Name), "--erl", vmFlags(s), "-S", "mix", "run", "--no-halt"}
 	if s.Precompiled && s.Nodes[i].Image == "" {
 		command = append(command, "--no-compile", "--no-deps-check")
 	}
 	return command
+}
+
+// nameFlag gives an Elixir its node's name.
+func nameFlag(s Spec) string {
+	if s.Distribution.Names == ShortNames {
+		return "--sname"
+	}
+	return "--name"
 }
 
 // vmFlags of the default command. The distribution listens on one known port.
