@@ -12,7 +12,9 @@ import (
 
 // Bases are the references that the base "auto" looks for on the engine, in its
 // order. The first is pulled where none is there, the last made of packages.
-func Bases() []string { return []string{officialBase, debianRef(Source{Kind: Debian, Suite: defaultSuite})} }
+func Bases() []string {
+	return []string{officialBase, debianRef(Source{Kind: Debian, Suite: defaultSuite})}
+}
 
 // CheckDebian reports why a base could not be made of Debian packages here, as a
 // [*PackagesError]: mmdebstrap is missing, or the mirror that this machine's apt
