@@ -28,7 +28,7 @@ type Check struct {
 	// none of false, undefined, error and {error, …}.
 	Erlang string `json:"erlang,omitempty"`
 	// Expect is the value of RPC as `inspect` prints it: "{:ok, 1}"; or that of
-	// Erlang as ~p does: "{ok,1}".
+	// Erlang as ~0p does: "{ok,1}".
 	Expect string `json:"expect,omitempty"`
 	// Exec is a command in the container that must end with 0. There is no shell
 	// around it: ["sh", "-c", "…"] asks for one.

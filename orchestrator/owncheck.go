@@ -127,36 +127,27 @@ func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcom
 	return health.Outcome{}
 }
 
-// erlangGuard is [guard] for an Erlang expression, which comes after it.
-const erlangGuard = `(fun(Guarded) -> spawn(fun() -> Ended = monitor(process, Guarded), receive {'DOWN', Ended, _, _, _} -> ok after Timeout -> exit(Guarded, kill) end end) end)(self()), `
+// erlangGuard and erlangPrint are [guard] and [evaluator] for Erlang: the expressions stand in
+// the middle, and what comes back is their value as ~0p prints it in one line.
+const erlangGuard, erlangPrint = `(fun(Guarded) -> spawn(fun() -> Ended = monitor(process, Guarded), receive {'DOWN', Ended, _, _, _} -> ok after BeamyardTimeout -> exit(Guarded, kill) end end) end)(self()), unicode:characters_to_binary(io_lib:format("~0tp", [begin `,
+	` end])).`
 
 func (o ownChecks) erlang(ctx context.Context, k Check, node string, conn link) health.Outcome {
-	shown := o.shown(k).Erlang
 	hint := fmt.Sprintf("look at it: beamyard logs %s/%s --tail 50", o.spec.Name, node)
-	text := strings.TrimSuffix(strings.TrimSpace(k.Erlang), ".") + "."
-	value, err := conn.Eval(ctx, erlangGuard+text, map[string]any{"Timeout": (k.timeout() + guardSlack).Milliseconds()})
-	if rpc := (*erldist.RPCError)(nil); errors.As(err, &rpc) { // it raised
-		return health.Outcome{Failure: o.brief(err.Error()), Hint: hint}
+	expressions := strings.TrimSuffix(strings.TrimSpace(k.Erlang), ".")
+	reply, err := conn.Eval(ctx, erlangGuard+expressions+erlangPrint, map[string]any{"BeamyardTimeout": (k.timeout() + guardSlack).Milliseconds()})
+	if err != nil { // an exception, or a syntax error
+		return health.Outcome{Failure: o.brief(err.Error()), Hint: hint, Crashed: !errors.As(err, new(*erldist.RPCError))}
 	}
-	if err != nil {
-		return health.Outcome{Failure: fmt.Sprintf("%s: %v", shortened(shown, 40), err), Hint: hint, Crashed: true}
-	}
-	got := erldist.Format(value)
+	value, _ := erldist.Text(reply)
+	no := value == "false" || value == "undefined" || value == "error" || strings.HasPrefix(value, "{error,")
 	switch {
-	case k.Expect == "" && isErlangFailure(value):
-		return health.Outcome{Failure: "it is " + o.brief(got), Hint: hint}
-	case k.Expect != "" && got != strings.TrimSpace(k.Expect):
-		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", o.brief(got), o.shown(k).Expect), Hint: hint}
+	case k.Expect == "" && no:
+		return health.Outcome{Failure: "it is " + o.brief(value), Hint: hint}
+	case k.Expect != "" && value != strings.TrimSpace(k.Expect):
+		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", o.brief(value), o.shown(k).Expect), Hint: hint}
 	}
 	return health.Outcome{}
-}
-
-// isErlangFailure reports whether a value says no, by the custom of Erlang.
-func isErlangFailure(value any) bool {
-	if t, ok := value.(erldist.Tuple); ok && len(t) > 0 {
-		return t[0] == any(erldist.Atom("error"))
-	}
-	return value == any(false) || slices.Contains([]any{erldist.Atom("false"), erldist.Atom("undefined"), erldist.Atom("error")}, value)
 }
 
 func (o ownChecks) log(k Check, node string) health.Outcome {

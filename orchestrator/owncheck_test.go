@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,6 +75,54 @@ func TestALoadIsOfASteadyTime(t *testing.T) {
 		case got == nil && tt.want < 0:
 		case got == nil || got.Time.Sub(began) != tt.want:
 			t.Errorf("at %s since %+v, want %s", tt.asked, got, tt.want)
+		}
+	}
+}
+
+// erlangLink is a node that evaluates to something, or fails to.
+type erlangLink struct {
+	link
+	value any
+	err   error
+	asked string
+}
+
+func (l *erlangLink) Eval(_ context.Context, expressions string, _ map[string]any) (any, error) {
+	l.asked = expressions
+	return l.value, l.err
+}
+
+func TestErlangChecks(t *testing.T) {
+	raised := &erldist.RPCError{MFA: "erl_eval:exprs/2", Reason: erldist.Atom("undef")}
+	for _, tt := range []struct {
+		value   string
+		err     error
+		expect  string
+		failure string
+		crashed bool
+	}{
+		{value: "true"},
+		{value: "{ok,1}"},
+		{value: "3", expect: " 3 "},
+		{value: "false", expect: "false"},
+		{value: "false", failure: "it is false"},
+		{value: "undefined", failure: "it is undefined"},
+		{value: "error", failure: "it is error"},
+		{value: "{error,crumbcrumb}", failure: "it is {error,[secret]}"},
+		{value: "2", expect: "3", failure: "it is 2, not 3"},
+		{err: raised, failure: "undef"},
+		{err: erldist.ErrClosed, failure: erldist.ErrClosed.Error(), crashed: true},
+	} {
+		s := validSpec()
+		s.Cookie = "crumbcrumb"
+		l := &erlangLink{value: []byte(tt.value), err: tt.err}
+		own := ownChecks{spec: s.Defaulted(), clean: redactor(s).Replace}
+		got := own.run(t.Context(), Check{Erlang: "a:b().", Expect: tt.expect}, "n1", l)
+		if !strings.Contains(got.Failure, tt.failure) || (got.Failure == "") != (tt.failure == "") || got.Crashed != tt.crashed || got.Name != "erlang a:b()." {
+			t.Errorf("%s %v: %+v", tt.value, tt.err, got)
+		}
+		if !strings.Contains(l.asked, "[begin a:b() end]") {
+			t.Errorf("asked %s", l.asked)
 		}
 	}
 }

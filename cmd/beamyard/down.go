@@ -88,7 +88,7 @@ func (c *downCmd) volumes(ctx context.Context, eng orchestrator.Engine, name str
 // sayKept tells of volumes that stay.
 func (a *app) sayKept(cluster string, volumes []string) {
 	if len(volumes) > 0 {
-		a.say("%s of %s stay; remove them, with what is in them: beamyard down %s --volumes", plural(len(volumes), "volume"), cluster, cluster)
+		a.say("the data of %s stays, in %s; remove it: beamyard down %s --volumes", cluster, plural(len(volumes), "volume"), cluster)
 	}
 }
 

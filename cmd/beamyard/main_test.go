@@ -99,7 +99,7 @@ func keepEngine(env *testscript.Env) {
 // fails the test when something stays.
 func removeCluster(t *testing.T, cluster string, vars []string) {
 	t.Helper()
-	down := exec.Command("beamyard", "down", cluster)
+	down := exec.Command("beamyard", "down", cluster, "--volumes")
 	down.Env = vars
 	if out, err := down.CombinedOutput(); err != nil {
 		t.Errorf("beamyard down %s: %v\n%s", cluster, err, out)

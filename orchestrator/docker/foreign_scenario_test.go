@@ -66,7 +66,10 @@ func TestSomebodyElsesImage(t *testing.T) {
 					{Log: `^entry of ours as \d+$`}, // printed before anybody could ask
 					{Name: "pair", Erlang: "length(nodes())", Expect: "1"},
 				}
-				s.Checks = []orchestrator.Check{{Erlang: "is_list(erlang:loaded())."}}
+				s.Checks = []orchestrator.Check{
+					{Erlang: "is_list(erlang:loaded())."},
+					{Erlang: `A = "ü", {ok, [A | "b"], 'C d'}`, Expect: `{ok,["ü",98],'C d'}`},
+				}
 				s.Nodes[1].User, s.Nodes[1].Memory, s.Nodes[1].CPUs = "1000", 300<<20, 0.5
 				s.Nodes[1].Env = map[string]string{"EXTRA": "{host}"}
 				s.Nodes[1].Entrypoint, s.Nodes[1].Command = []string{"sh", "/entry"}, []string{"ours"}
