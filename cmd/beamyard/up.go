@@ -18,6 +18,7 @@ import (
 // upFlags are those of every command that starts a cluster.
 type upFlags struct {
 	What        string        `kong:"-"` // the command's own argument
+	counted     bool          // somebody said how many nodes there are to be
 	Nodes       *int          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
 	Name        string        `help:"Name of the cluster (${name})."`
 	File        string        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
@@ -158,7 +159,7 @@ func findLive(ctx context.Context, a *app, eng orchestrator.Engine, name string)
 // errUp says that a name is taken, and what to type.
 func errUp(name string) error {
 	return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrClusterExists, name),
-		"look at it: beamyard ps %[1]s\nremove it: beamyard down %[1]s\nor choose another name: beamyard up --name NAME", name)
+		"look at it: beamyard ps %[1]s\nremove it: beamyard down %[1]s\nor choose another name: --name NAME", name)
 }
 
 // defaultNodes is how many nodes a cluster has that nobody counted.
@@ -176,6 +177,7 @@ func (c *upFlags) spec() (orchestrator.Spec, error) {
 	if spec.Name == "" {
 		spec.Name = defaultName(spec)
 	}
+	c.counted = c.Nodes != nil || spec.Nodes != nil
 	return c.over(spec, defaultNodes)
 }
 
