@@ -212,6 +212,9 @@ func ended(e *Exit) string {
 	return " (" + e.String() + ")"
 }
 
+// DistAddr is where a node's distribution port can be dialled from here: "host:port".
+func (f Found) DistAddr(info EngineInfo, node string) string { return f.site(info).distAddr(node) }
+
 // site is where a cluster that is known by its labels can be reached.
 func (f Found) site(info EngineInfo) *site {
 	at := &site{spec: f.Spec, info: info, slots: map[string]*slot{}}

@@ -22,6 +22,7 @@ type app struct {
 	out    *output // the answer
 	err    *output // everything else
 	json   bool
+	rest   []string        // what follows "--", for the commands that run another one
 	second <-chan struct{} // closed by the second Ctrl-C
 	now    func() time.Time
 

@@ -348,35 +348,35 @@ func TestUpSpec(t *testing.T) {
 
 	for _, tc := range []struct {
 		name string
-		cmd  upCmd
+		cmd  upFlags
 		want orchestrator.Spec
 		err  string
 	}{
-		{"a folder", upCmd{What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(3)}, ""},
-		{"an image", upCmd{What: "registry.example/acme/Shop_App:1.4"}, orchestrator.Spec{Name: "shop-app", Source: "registry.example/acme/Shop_App:1.4", Nodes: orchestrator.NodeNames(3)}, ""},
-		{"an image of a registry with a port", upCmd{What: "localhost:5000/shop@sha256:abc"}, orchestrator.Spec{Name: "shop", Source: "localhost:5000/shop@sha256:abc", Nodes: orchestrator.NodeNames(3)}, ""},
+		{"a folder", upFlags{What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(3)}, ""},
+		{"an image", upFlags{What: "registry.example/acme/Shop_App:1.4"}, orchestrator.Spec{Name: "shop-app", Source: "registry.example/acme/Shop_App:1.4", Nodes: orchestrator.NodeNames(3)}, ""},
+		{"an image of a registry with a port", upFlags{What: "localhost:5000/shop@sha256:abc"}, orchestrator.Spec{Name: "shop", Source: "localhost:5000/shop@sha256:abc", Nodes: orchestrator.NodeNames(3)}, ""},
 		{
-			"a folder with its file", upCmd{What: dir + "/with"},
+			"a folder with its file", upFlags{What: dir + "/with"},
 			orchestrator.Spec{
 				Name: "filed", Source: dir + "/with", Nodes: orchestrator.NodeNames(2), BaseImage: "trixie",
 				Env: map[string]string{"A": "file", "B": "file"}, ReadyTimeout: 5 * time.Second,
 			}, "",
 		},
 		{
-			"flags win", upCmd{What: dir + "/with", Nodes: &four, Name: "flag", WaitTimeout: time.Minute, Base: "bookworm", Env: []string{"A=flag=x", "FROM_HERE", "C="}},
+			"flags win", upFlags{What: dir + "/with", Nodes: &four, Name: "flag", WaitTimeout: time.Minute, Base: "bookworm", Env: []string{"A=flag=x", "FROM_HERE", "C="}},
 			orchestrator.Spec{
 				Name: "flag", Source: dir + "/with", Nodes: orchestrator.NodeNames(4), BaseImage: "bookworm",
 				Env: map[string]string{"A": "flag=x", "B": "file", "C": "", "FROM_HERE": "here"}, ReadyTimeout: time.Minute,
 			}, "",
 		},
-		{"a file elsewhere", upCmd{File: elsewhere}, orchestrator.Spec{Name: "with", Source: dir + "/with", Nodes: orchestrator.NodeNames(1)}, ""},
-		{"a file and a path", upCmd{File: elsewhere, What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(1)}, ""},
-		{"a file that names an image", upCmd{File: image}, orchestrator.Spec{Name: "shop", Source: "acme/shop:1", Nodes: orchestrator.NodeNames(3)}, ""},
-		{"named nodes", upCmd{What: dir + "/listed"}, orchestrator.Spec{Name: "listed", Source: dir + "/listed", Nodes: []orchestrator.NodeSpec{{Name: "web"}, {Name: "db"}}}, ""},
-		{"named nodes and -n", upCmd{What: dir + "/listed", Nodes: &four}, orchestrator.Spec{}, "beamyard.yml lists its nodes by name"},
-		{"-n 0 stays 0", upCmd{What: dir, Nodes: &zero}, orchestrator.Spec{Name: "my-shop", Source: dir}, ""},
-		{"a variable that is not set", upCmd{What: dir, Env: []string{"NOT_SET_ANYWHERE"}}, orchestrator.Spec{}, "--env NOT_SET_ANYWHERE: it has no value, and is not set here either"},
-		{"a file that is missing", upCmd{File: dir + "/none.yml"}, orchestrator.Spec{}, "open " + dir + "/none.yml: no such file or directory"},
+		{"a file elsewhere", upFlags{File: elsewhere}, orchestrator.Spec{Name: "with", Source: dir + "/with", Nodes: orchestrator.NodeNames(1)}, ""},
+		{"a file and a path", upFlags{File: elsewhere, What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(1)}, ""},
+		{"a file that names an image", upFlags{File: image}, orchestrator.Spec{Name: "shop", Source: "acme/shop:1", Nodes: orchestrator.NodeNames(3)}, ""},
+		{"named nodes", upFlags{What: dir + "/listed"}, orchestrator.Spec{Name: "listed", Source: dir + "/listed", Nodes: []orchestrator.NodeSpec{{Name: "web"}, {Name: "db"}}}, ""},
+		{"named nodes and -n", upFlags{What: dir + "/listed", Nodes: &four}, orchestrator.Spec{}, "beamyard.yml lists its nodes by name"},
+		{"-n 0 stays 0", upFlags{What: dir, Nodes: &zero}, orchestrator.Spec{Name: "my-shop", Source: dir}, ""},
+		{"a variable that is not set", upFlags{What: dir, Env: []string{"NOT_SET_ANYWHERE"}}, orchestrator.Spec{}, "--env NOT_SET_ANYWHERE: it has no value, and is not set here either"},
+		{"a file that is missing", upFlags{File: dir + "/none.yml"}, orchestrator.Spec{}, "open " + dir + "/none.yml: no such file or directory"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := tc.cmd.spec()

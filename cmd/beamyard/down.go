@@ -149,6 +149,6 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (orches
 func forget(ctx context.Context, name string) {
 	if stale, err := control.Listen(ctx, name); err == nil {
 		stale.Close()
-		_ = control.RemoveLog(name) // a file that says nothing any more
+		_ = control.RemoveFiles(name) // a file that says nothing any more
 	}
 }

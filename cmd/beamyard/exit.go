@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/beamyard/beamyard/images"
@@ -37,14 +38,42 @@ func usagef(hint, format string, args ...any) error {
 	return &usageError{text: fmt.Sprintf(format, args...), hint: hint}
 }
 
+// exited is the exit code of a program that somebody had us run.
+type exited struct {
+	code int
+	err  error // why it did not even run; nil: it has said itself what there is to say
+}
+
+func (e *exited) Error() string {
+	if e.err != nil {
+		return e.err.Error()
+	}
+	return fmt.Sprintf("the command ended with exit code %d", e.code)
+}
+func (e *exited) Unwrap() error { return e.err }
+
+// silent tells whether an error needs no words.
+func silent(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // all parts of a joined error are looked at
+	case *exited:
+		return e.err == nil
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(part error) bool { return !silent(part) })
+	}
+	return err == errInterrupted //nolint:errorlint // as above
+}
+
 // exitCode of an error; the codes are in --help.
 func exitCode(err error) int {
+	var program *exited
 	var usage *usageError
 	var source *images.SourceError
 	var unusable *doctor.UnusableError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &program):
+		return program.code
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
 	case errors.As(err, &usage), errors.As(err, &source), errors.Is(err, orchestrator.ErrInvalidSpec):
@@ -71,8 +100,9 @@ func (a *app) fail(ctx context.Context, err error) int {
 	if err == nil {
 		return exitOK
 	}
-	if errors.Is(err, errInterrupted) { // it needs no words: who pressed Ctrl-C knows
-		return exitInterrupted
+	var program *exited
+	if silent(err) || errors.Is(err, errInterrupted) && !errors.As(err, &program) { // who pressed Ctrl-C knows
+		return exitCode(err)
 	}
 	err = understood(err)
 	if a.json {

@@ -41,6 +41,10 @@ func TestFail(t *testing.T) {
 		{orchestrator.ErrEngineTooOld, 5, "error: the container engine's API is too old\nwhy: engine-too-old: the container engine is older than Docker 20.10, and its API too old\n" +
 			"hint: see both versions; DOCKER_API_VERSION must not be set: docker version\nhint: see what this machine lacks: beamyard doctor\n"},
 		{errInterrupted, 130, ""},
+		{&exited{code: 7}, 7, ""},
+		{errors.Join(&exited{code: 130}, errInterrupted), 130, ""},
+		{errors.Join(&exited{code: 7}, errors.New("disk full")), 7, "error: the command ended with exit code 7\ndisk full\n"},
+		{orchestrator.WithHint(&exited{code: 127, err: errors.New("no such command")}, "which x"), 127, "error: no such command\nhint: which x\n"},
 	} {
 		var b bytes.Buffer
 		a := testApp(nil, newOutput(&b), time.Time{})

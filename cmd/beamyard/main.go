@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -31,6 +32,7 @@ type cli struct {
 	Start      startCmd   `cmd:"" help:"Start nodes that do not run."`
 	Restart    restartCmd `cmd:"" help:"Stop nodes and start them again."`
 	Kill       killCmd    `cmd:"" help:"Send nodes a signal, as a crash: the restart policy decides what follows."`
+	Run        runCmd     `cmd:"" help:"Start a cluster, run a command beside it, and remove the cluster."`
 	RPC        rpcCmd     `cmd:"" name:"rpc" help:"Evaluate an Elixir expression on a node."`
 	Inspect    inspectCmd `cmd:"" help:"Show everything known of a node."`
 	Export     exportCmd  `cmd:"" help:"Write everything that tells how a cluster is, or why it failed, into one folder."`
@@ -73,21 +75,23 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 
 	var c cli
-	exited := -1 // --help and --version end the program early, in kong's words
+	ended := -1 // --help and --version end the program early, in kong's words
 	parser, err := kong.New(&c,
 		kong.Name("beamyard"), kong.Description(description),
 		kong.Vars{"version": buildVersion().String()},
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { ended = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
 	)
 	if err != nil {
 		panic(err) // a tag in cli is wrong: the first test finds it
 	}
+	args, rest := dashed(args)
 	kctx, err := parser.Parse(args)
-	if exited >= 0 {
-		return exited
+	if ended >= 0 {
+		return ended
 	}
 	a := newApp(stdin, stdout, stderr, second)
+	a.rest = rest
 	if err != nil {
 		return a.fail(ctx, usageOf(err))
 	}
@@ -112,6 +116,25 @@ func usageOf(err error) error {
 	return &usageError{text: err.Error(), hint: command + " --help"}
 }
 
+// dashed cuts off what follows "--" in the commands that run another one: its words
+// are not ours to parse.
+func dashed(args []string) (own, rest []string) {
+	command := slices.IndexFunc(args, func(word string) bool { return !strings.HasPrefix(word, "-") })
+	if command < 0 || !slices.Contains([]string{"run", "test"}, args[command]) {
+		return args, nil
+	}
+	if i := slices.Index(args, "--"); i > command {
+		return args[:i], args[i+1:]
+	}
+	return args, nil
+}
+
+// interruptedError tells which signal it was.
+type interruptedError struct{ signal os.Signal }
+
+func (e *interruptedError) Error() string { return fmt.Sprintf("interrupted by %s", e.signal) }
+func (e *interruptedError) Unwrap() error { return errInterrupted }
+
 // interrupts turns SIGINT, SIGTERM and SIGHUP into a cancelled context. The
 // second one closes the channel; from then on they act as without us, so that
 // a third ends the process whatever it does.
@@ -127,7 +150,7 @@ func interrupts() (ctx context.Context, second <-chan struct{}, stop func()) {
 			select {
 			case s := <-signals:
 				if count == 1 {
-					cancel(fmt.Errorf("%w by %s", errInterrupted, s))
+					cancel(&interruptedError{s})
 					continue
 				}
 				close(again)

@@ -163,6 +163,27 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		}
 		ts.Fatalf("%v", err)
 	},
+	// until-exists FILE: it is there within 30 s.
+	"until-exists": func(ts *testscript.TestScript, neg bool, args []string) {
+		for deadline := time.Now().Add(30 * time.Second); !exists(ts.MkAbs(args[0])); {
+			if time.Now().After(deadline) {
+				ts.Fatalf("there is never a %s", args[0])
+			}
+		}
+	},
+	// eventually-empty FOLDER: within 10 s.
+	"eventually-empty": func(ts *testscript.TestScript, neg bool, args []string) {
+		for deadline := time.Now().Add(10 * time.Second); ; {
+			entries, err := os.ReadDir(ts.MkAbs(args[0]))
+			ts.Check(err)
+			if len(entries) == 0 {
+				return
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("left in %s: %v", args[0], entries)
+			}
+		}
+	},
 	// kill-supervisor: as a crash of the background process, or the OOM killer.
 	"kill-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(syscall.Kill(supervisorOf(ts), syscall.SIGKILL))

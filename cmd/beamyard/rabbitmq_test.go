@@ -28,7 +28,7 @@ type broker struct {
 // startBroker starts it as its own beamyard.yml says.
 func startBroker(t *testing.T, eng *docker.Engine, name string) *broker {
 	t.Helper()
-	spec, err := (&upCmd{What: "../../images/rabbitmq", Name: name}).spec()
+	spec, err := (&upFlags{What: "../../images/rabbitmq", Name: name}).spec()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,7 +141,7 @@ func (c *superviseCmd) keep(ctx context.Context, a *app, w *witness, eng orchest
 	w.say()
 	cancel()
 	if err = errors.Join(err, <-served); err == nil && ctx.Err() == nil {
-		return control.RemoveLog(req.Spec.Name) // taken down: nothing of it stays
+		return control.RemoveFiles(req.Spec.Name) // taken down: nothing of it stays
 	}
 	return err
 }

@@ -16,18 +16,25 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-type upCmd struct {
-	What        string        `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile, an image, or with -d the name of a cluster that is up (default: this folder)."`
-	Nodes       *int          `short:"n" placeholder:"N" help:"How many nodes (3)."`
-	Name        string        `help:"Name of the cluster (the folder's or the image's)."`
+// upFlags are those of every command that starts a cluster.
+type upFlags struct {
+	What        string        `kong:"-"` // the command's own argument
+	counted     bool          // somebody said how many nodes there are to be
+	Nodes       *int          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
+	Name        string        `help:"Name of the cluster (${name})."`
 	File        string        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
-	Detach      bool          `short:"d" help:"Leave the cluster in the background once it is ready."`
 	WaitTimeout time.Duration `placeholder:"30s" help:"How long it may take to be ready."`
 	Env         []string      `short:"e" sep:"none" placeholder:"K=V" help:"Environment of every node; K alone takes ours. May be repeated."`
 	Base        string        `placeholder:"auto" help:"What a Mix project is built on: auto, trixie, bookworm, or an image."`
 	KeepFailed  bool          `name:"keep-on-failure" help:"Leave containers and network for a look when the cluster fails."`
 	KeepDumps   string        `placeholder:"DIR" help:"Copy crash dumps of nodes there; they show the cookie."`
 	Progress    string        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
+}
+
+type upCmd struct {
+	upFlags `set:"nodes=3" set:"name=the folder's or the image's"`
+	Path    string `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile, an image, or with -d the name of a cluster that is up (default: this folder)."`
+	Detach  bool   `short:"d" help:"Leave the cluster in the background once it is ready."`
 }
 
 func (upCmd) Help() string {
@@ -45,20 +52,47 @@ Examples:
 
 // Run brings a cluster up.
 func (c *upCmd) Run(ctx context.Context, a *app) error {
-	w, err := newWitness(a)
-	if err != nil {
-		return err
-	}
-	err = c.bringUp(ctx, a, w)
-	w.told(ctx, err)
-	return err
-}
-
-func (c *upCmd) bringUp(ctx context.Context, a *app, w *witness) error {
+	c.What = c.Path
 	spec, err := c.spec()
 	if err != nil {
 		return err
 	}
+	return c.begin(ctx, a, spec, func(u *up, found *orchestrator.Found) error {
+		switch {
+		case found != nil && !c.Detach:
+			return errUp(found.Spec.Name)
+		case found != nil && u.spec.Source == found.Spec.Name: // `up NAME`
+			if u.spec, err = c.over(found.Spec, defaultNodes); err != nil {
+				return err
+			}
+		}
+		if err := u.prepare(ctx, found == nil); err != nil {
+			return err
+		}
+		if !c.Detach {
+			return u.keep(ctx, u.showLogs)
+		}
+		st, err := u.bringUp(ctx, found)
+		if err != nil {
+			return err
+		}
+		return u.answer(st)
+	})
+}
+
+// begin looks at the spec, the engine, and what there is of the cluster (nil:
+// nothing), and goes on with do. What do fails with leaves its evidence.
+func (c *upFlags) begin(ctx context.Context, a *app, spec orchestrator.Spec, do func(*up, *orchestrator.Found) error) error {
+	w, err := newWitness(a)
+	if err != nil {
+		return err
+	}
+	err = c.connect(ctx, a, w, spec, do)
+	w.told(ctx, err)
+	return err
+}
+
+func (c *upFlags) connect(ctx context.Context, a *app, w *witness, spec orchestrator.Spec, do func(*up, *orchestrator.Found) error) error {
 	w.knows(spec)
 	if err := spec.Validate(); err != nil {
 		return err
@@ -73,37 +107,40 @@ func (c *upCmd) bringUp(ctx context.Context, a *app, w *witness) error {
 		return err
 	}
 	defer eng.Close()
+	u := &up{app: a, eng: eng, spec: spec, witness: w}
 	found, err := findLive(ctx, a, eng, spec.Name)
-	exists := err == nil
-	switch {
-	case err != nil && !errors.Is(err, orchestrator.ErrNoCluster):
+	there := &found
+	if errors.Is(err, orchestrator.ErrNoCluster) {
+		there, err = nil, nil
+	}
+	if err != nil {
 		return err
-	case exists && !c.Detach:
-		return errUp(found.Spec.Name)
-	case exists && spec.Source == found.Spec.Name: // `up NAME`
-		if spec, err = c.over(found.Spec); err != nil {
-			return err
-		}
 	}
+	u.progress = newProgress(c.Progress, a.err, a.now)
+	defer u.progress.close()
+	return do(u, there)
+}
 
-	p := newProgress(c.Progress, a.err, a.now)
-	defer p.close()
-	if spec.Image == "" && !exists {
-		phase(p, a.now(), "preparing the image")
+// prepare makes the image of the spec. fresh says that it is for a new cluster.
+func (u *up) prepare(ctx context.Context, fresh bool) error {
+	if u.spec.Image == "" && fresh {
+		phase(u.progress, u.now(), "preparing the image")
 	}
-	spec, err = orchestrator.Prepare(ctx, eng, spec, p)
+	spec, err := orchestrator.Prepare(ctx, u.eng, u.spec, u.progress)
 	if err != nil {
 		return orchestrator.Diagnose(err, spec)
 	}
-	w.knows(spec)
-	u := &up{app: a, eng: eng, spec: spec, progress: p, witness: w}
-	switch {
-	case exists:
-		return u.again(ctx, found)
-	case c.Detach:
+	u.spec = spec
+	u.witness.knows(spec)
+	return nil
+}
+
+// bringUp has the cluster up in the background, whatever there is of it.
+func (u *up) bringUp(ctx context.Context, found *orchestrator.Found) (orchestrator.Status, error) {
+	if found == nil {
 		return u.detach(ctx, false)
 	}
-	return u.foreground(ctx)
+	return u.again(ctx, *found)
 }
 
 // findLive is [orchestrator.Find], once what a killed `up` left of that name is
@@ -123,11 +160,14 @@ func findLive(ctx context.Context, a *app, eng orchestrator.Engine, name string)
 // errUp says that a name is taken, and what to type.
 func errUp(name string) error {
 	return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrClusterExists, name),
-		"look at it: beamyard ps %[1]s\nremove it: beamyard down %[1]s\nor choose another name: beamyard up --name NAME", name)
+		"look at it: beamyard ps %[1]s\nremove it: beamyard down %[1]s\nor choose another name: --name NAME", name)
 }
 
+// defaultNodes is how many nodes a cluster has that nobody counted.
+const defaultNodes = 3
+
 // spec is what the flags and the file ask for.
-func (c *upCmd) spec() (orchestrator.Spec, error) {
+func (c *upFlags) spec() (orchestrator.Spec, error) {
 	spec, err := c.fileSpec()
 	if err != nil {
 		return spec, err
@@ -138,11 +178,12 @@ func (c *upCmd) spec() (orchestrator.Spec, error) {
 	if spec.Name == "" {
 		spec.Name = defaultName(spec)
 	}
-	return c.over(spec)
+	c.counted = c.Nodes != nil || spec.Nodes != nil
+	return c.over(spec, defaultNodes)
 }
 
-// over puts what the flags say over a spec.
-func (c *upCmd) over(spec orchestrator.Spec) (orchestrator.Spec, error) {
+// over puts what the flags say over a spec, with n nodes where neither says.
+func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error) {
 	if c.Nodes != nil {
 		if len(spec.Nodes) > 0 && listsNodes(spec.Nodes) {
 			return spec, usagef("leave -n out, or write `nodes: 3` there", "%s lists its nodes by name", configName)
@@ -152,7 +193,7 @@ func (c *upCmd) over(spec orchestrator.Spec) (orchestrator.Spec, error) {
 		}
 		spec.Nodes = orchestrator.NodeNames(*c.Nodes)
 	} else if spec.Nodes == nil {
-		spec.Nodes = orchestrator.NodeNames(3)
+		spec.Nodes = orchestrator.NodeNames(n)
 	}
 	if c.WaitTimeout != 0 {
 		spec.ReadyTimeout = c.WaitTimeout
@@ -185,7 +226,7 @@ func (c *upCmd) over(spec orchestrator.Spec) (orchestrator.Spec, error) {
 }
 
 // fileSpec is what beamyard.yml asks for, or just the source where there is none.
-func (c *upCmd) fileSpec() (orchestrator.Spec, error) {
+func (c *upFlags) fileSpec() (orchestrator.Spec, error) {
 	what, file := c.What, c.File
 	if what == "" && file == "" {
 		what = "."

@@ -12,45 +12,46 @@ import (
 )
 
 // again is `up -d` of a cluster that exists: nothing, a wait, or an adoption.
-func (u *up) again(ctx context.Context, found orchestrator.Found) error {
+func (u *up) again(ctx context.Context, found orchestrator.Found) (orchestrator.Status, error) {
+	var none orchestrator.Status
 	name := u.spec.Name
 	if diff := found.Spec.Diff(u.spec); len(diff) > 0 {
-		return orchestrator.WithHint(
+		return none, orchestrator.WithHint(
 			fmt.Errorf("%w: %s, with other settings: %s", orchestrator.ErrClusterExists, name, strings.Join(diff, ", ")),
 			"remove it first: beamyard down %s\nor choose another name: beamyard up --name NAME", name)
 	}
 	client, err := control.Dial(ctx, name)
 	if errors.Is(err, control.ErrNoSupervisor) {
 		if alive, _ := found.Owner.Alive(); alive {
-			return orchestrator.WithHint(fmt.Errorf("%w: %s, kept by process %d, which does not answer here", orchestrator.ErrClusterExists, name, found.Owner.PID),
+			return none, orchestrator.WithHint(fmt.Errorf("%w: %s, kept by process %d, which does not answer here", orchestrator.ErrClusterExists, name, found.Owner.PID),
 				"it may be another user's, or starting just now: beamyard ps %s", name)
 		}
 		u.spec = found.Spec // with its cookie
 		return u.detach(ctx, true)
 	}
 	if err != nil {
-		return err
+		return none, err
 	}
 	defer client.Close()
 	st, err := client.Status(ctx)
 	if err != nil {
-		return err
+		return none, err
 	}
 	if st.Ready {
 		u.progress.close()
 		u.say("%s is already up: nothing changed", name)
-		return u.answer(st)
+		return st, nil
 	}
 	if err := u.wake(ctx, client, st); err != nil {
-		return err
+		return none, err
 	}
 	st, err = client.Status(ctx)
 	if err != nil {
-		return err
+		return none, err
 	}
 	u.progress.close()
 	u.say("%s is up again", name)
-	return u.answer(st)
+	return st, nil
 }
 
 // wake starts what was stopped in a supervised cluster, and waits.

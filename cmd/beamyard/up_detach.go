@@ -33,10 +33,11 @@ type child struct {
 }
 
 // detach starts a supervisor in the background and waits until it reports.
-func (u *up) detach(ctx context.Context, adopt bool) error {
+func (u *up) detach(ctx context.Context, adopt bool) (orchestrator.Status, error) {
+	var none orchestrator.Status
 	c, err := u.startSupervisor(adopt)
 	if err != nil {
-		return err
+		return none, err
 	}
 	stopWatching := u.watch(ctx, adopt)
 	var late <-chan time.Time // a new cluster keeps its deadline itself
@@ -50,33 +51,33 @@ func (u *up) detach(ctx context.Context, adopt bool) error {
 		left, err := c.outcome(report)
 		u.witness.left(left)
 		if err != nil {
-			return err
+			return none, err
 		}
 		ready = true
 	case <-late:
 		stopWatching()
 	case <-ctx.Done():
 		stopWatching()
-		return u.giveUp(ctx, c, adopt)
+		return none, u.giveUp(ctx, c, adopt)
 	}
 	client, err := control.Dial(ctx, u.spec.Name)
 	if err != nil {
-		return err
+		return none, err
 	}
 	defer client.Close()
 	if !ready {
-		return u.notReady(ctx, client)
+		return none, u.notReady(ctx, client)
 	}
 	st, err := client.Status(ctx)
 	if err != nil {
-		return err
+		return none, err
 	}
 	if adopt {
 		u.say("%s was up without a supervisor: now it has one", u.spec.Name)
 	} else {
 		u.say("%s is up", u.spec.Name)
 	}
-	return u.answer(st)
+	return st, nil
 }
 
 // startSupervisor runs `beamyard supervise` in a session of its own, where the

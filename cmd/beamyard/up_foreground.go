@@ -14,8 +14,17 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
-// foreground keeps the cluster in this process until Ctrl-C or `down`.
-func (u *up) foreground(ctx context.Context) error {
+// kept is a cluster that this process keeps.
+type kept struct {
+	*orchestrator.Cluster
+	stop func()      // ends it; once is enough
+	hold func() bool // from now on an interruption does not end it; false: one has
+	used bool        // it was ended because its use is over
+}
+
+// keep keeps the cluster in this process until Ctrl-C, `down` or its use ends it.
+// use is called once it is Ready, and its ctx lives as long as the cluster.
+func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *kept) error) error {
 	// `beamyard up | head` must not be killed by SIGPIPE: its nodes would stay.
 	// Once asked for, a broken pipe is an error of the write instead.
 	pipe := make(chan os.Signal, 1)
@@ -36,7 +45,9 @@ func (u *up) foreground(ctx context.Context) error {
 	}
 	// The cluster outlives the first Ctrl-C: what it says while it stops is shown.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	running, stopRunning := context.WithCancel(ctx)
+	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
+	k := &kept{Cluster: cluster, stop: stopRunning, hold: context.AfterFunc(ctx, stopRunning)}
+	defer k.hold()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
@@ -79,21 +90,24 @@ func (u *up) foreground(ctx context.Context) error {
 		return errors.Join(u.outcome(ctx, err, <-served), u.dismiss(ctx, dog))
 	}
 	settle()
-	outputErr := u.followLogs(ctx, work, stopRunning, cluster)
-	err = u.outcome(ctx, <-ended, <-served)
-	return errors.Join(outputErr, err, u.dismiss(ctx, dog))
+	useErr := use(ctx, work, k)
+	ran, servedErr := <-ended, <-served
+	if k.used {
+		return errors.Join(useErr, ran, servedErr, u.dismiss(ctx, dog))
+	}
+	return errors.Join(useErr, u.outcome(ctx, ran, servedErr), u.dismiss(ctx, dog))
 }
 
-// followLogs shows the table and then the logs, until the cluster is over.
-func (u *up) followLogs(ctx, work context.Context, stop func(), cluster *orchestrator.Cluster) error {
-	st, err := cluster.Status(work)
+// showLogs shows the table and then the logs, until the cluster is over.
+func (u *up) showLogs(ctx, work context.Context, k *kept) error {
+	st, err := k.Status(work)
 	if err != nil {
-		stop()
+		k.stop()
 		return err
 	}
 	if !u.json {
 		if err := u.printNodes(u.err, []orchestrator.Status{st}, false); err != nil {
-			stop()
+			k.stop()
 			return err
 		}
 		u.say("\nCtrl-C stops %s and removes everything of it\n", st.Cluster)
@@ -103,9 +117,9 @@ func (u *up) followLogs(ctx, work context.Context, stop func(), cluster *orchest
 	})
 	defer notice()
 	printer := newLinePrinter(u.app, st.Nodes, false)
-	err = cluster.Logs(context.WithoutCancel(work), orchestrator.LogQuery{Follow: true}, printer.print)
+	err = k.Logs(context.WithoutCancel(work), orchestrator.LogQuery{Follow: true}, printer.print)
 	if err != nil {
-		stop() // nobody reads any more
+		k.stop() // nobody reads any more
 	}
 	return err
 }

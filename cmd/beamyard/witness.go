@@ -83,7 +83,9 @@ func (w *witness) told(ctx context.Context, err error) {
 	}
 	// An interrupted `up` did not fail, and a command line that cannot be obeyed
 	// left nothing to look at.
-	failed := ctx.Err() == nil && !errors.Is(err, errInterrupted) && exitCode(err) != exitUsage
+	// Nor is the failure of a program that we ran one of the cluster.
+	var program *exited
+	failed := ctx.Err() == nil && !errors.Is(err, errInterrupted) && !errors.As(err, &program) && exitCode(err) != exitUsage
 	w.mu.Lock()
 	tried, spec := w.tried, w.spec
 	w.mu.Unlock()

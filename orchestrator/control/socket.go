@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,16 +81,44 @@ func LogFile(cluster string) (*os.File, error) {
 	return f, nil
 }
 
-// RemoveLog removes the file of [LogFile]: the supervisor ended in order.
-func RemoveLog(cluster string) error {
+// CookieFile writes the cluster's cookie to a new file beside the socket, with mode
+// 0600, for a program that is told its path: arguments and the environment are
+// shown to others. Who made it removes it; [RemoveFiles] does where that one was
+// killed.
+func CookieFile(cluster, cookie string) (path string, err error) {
+	folder, err := makeFolder()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(folder, cluster+".*.cookie") // a cluster's name has no dot
+	if err != nil {
+		return "", fmt.Errorf("make a file for the cookie: %w", err)
+	}
+	_, err = f.WriteString(cookie)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(fmt.Errorf("write the cookie: %w", err), os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// RemoveFiles removes the files of [LogFile] and [CookieFile]: the cluster is gone.
+func RemoveFiles(cluster string) error {
 	all, err := folders()
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(file(all[0], cluster, ".log")); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove the supervisor's log: %w", err)
+	files, _ := filepath.Glob(file(globbed(all[0]), cluster, ".*.cookie")) // no bad pattern: the folder's is quoted
+	for _, path := range append(files, file(all[0], cluster, ".log")) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove what is left of cluster %s: %w", cluster, err)
+		}
 	}
 	return nil
+}
+
+// globbed is the pattern that matches a path alone.
+func globbed(path string) string {
+	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
 }
 
 // makeFolder makes the preferred folder, for its owner only.

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+// oneShot is what the commands share that have a cluster for one piece of work.
+type oneShot struct {
+	upFlags
+	Reuse bool `help:"Take a cluster of that name that is up and large enough, or start one, and leave it up."`
+}
+
+// shot is the cluster of one piece of work.
+type shot struct {
+	*up
+	cluster orchestrator.Controller
+	found   orchestrator.Found // with its cookie
+	info    orchestrator.EngineInfo
+}
+
+// with has the cluster up, does the work, and takes the cluster down again, but for
+// one that is to be reused: that is left up. An interruption is the work's own once it
+// has begun; its error decides how the command ends.
+func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work func(context.Context, *shot) error) error {
+	return c.begin(ctx, a, spec, func(u *up, found *orchestrator.Found) error {
+		if found != nil && !c.Reuse {
+			return orchestrator.WithHint(errUp(spec.Name), "use it and leave it up: --reuse\nremove it: beamyard down %s\nor choose another name: --name NAME", spec.Name)
+		}
+		if found == nil {
+			if err := u.prepare(ctx, true); err != nil {
+				return err
+			}
+		}
+		if !c.Reuse {
+			return u.keep(ctx, func(ctx, _ context.Context, k *kept) error {
+				defer k.stop()
+				if !k.hold() {
+					return nil // it is being stopped
+				}
+				k.used = true
+				return u.use(ctx, k, work)
+			})
+		}
+		if found != nil {
+			if want, have := len(spec.Nodes), len(found.Spec.Nodes); c.counted && have < want {
+				return orchestrator.WithHint(fmt.Errorf("%s is up with %s, and %d are wanted", spec.Name, plural(have, "node"), want),
+					"remove it first: beamyard down %s\nor choose another name: --name NAME", spec.Name)
+			}
+			u.spec = found.Spec // as it is: that is what is asked for
+		}
+		if _, err := u.bringUp(ctx, found); err != nil {
+			return err
+		}
+		client, err := control.Dial(ctx, u.spec.Name)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		return u.use(ctx, client, work)
+	})
+}
+
+// use does the work. A node that fails for good meanwhile is told, and is an error
+// where the work has none of its own.
+func (u *up) use(ctx context.Context, cluster orchestrator.Controller, work func(context.Context, *shot) error) error {
+	u.progress.close()
+	s := &shot{up: u, cluster: cluster}
+	var err error
+	if s.found, err = orchestrator.Find(ctx, u.eng, u.spec.Name); err != nil {
+		return err
+	}
+	if s.info, err = u.eng.Info(ctx); err != nil {
+		return err
+	}
+	lasting := context.WithoutCancel(ctx)
+	watching, cancel := context.WithCancel(lasting)
+	defer cancel()
+	failed, err := u.watchFailures(watching, cluster)
+	if err != nil {
+		return err
+	}
+	if err := work(ctx, s); err != nil {
+		return err
+	}
+	cancel()
+	return failed()
+}
+
+// watchFailures tells of nodes that fail for good from now on, until ctx ends. The
+// result waits for that, and is an error where there were any.
+func (u *up) watchFailures(ctx context.Context, cluster orchestrator.Controller) (failed func() error, err error) {
+	var last uint64
+	err = cluster.Events(ctx, 0, false, func(e orchestrator.Event) error { last = e.Seq; return nil })
+	if err != nil {
+		return nil, err
+	}
+	var told []orchestrator.NodeProblem
+	var wg sync.WaitGroup
+	var lost error
+	wg.Go(func() {
+		lost = cluster.Events(ctx, last, true, func(e orchestrator.Event) error {
+			if e.Kind == orchestrator.EventState && e.State == orchestrator.Failed {
+				u.say("%s", e.Text)
+				told = append(told, orchestrator.NodeProblem{Node: e.Node, State: e.State, Reason: e.Text})
+			}
+			return nil
+		})
+	})
+	return func() error {
+		wg.Wait()
+		if len(told) > 0 {
+			return &orchestrator.ClusterError{Cluster: u.spec.Name, Kind: orchestrator.ErrNodeFailed, Problems: told}
+		}
+		return lost
+	}, nil
+}
+
+// coordinates are the variables by which a program finds the cluster. The cookie is
+// not among them: everybody may read the environment of their own processes, and a
+// crash report shows it to many.
+func coordinates(st orchestrator.Status, distAddr func(node string) string, cookieFile string) []string {
+	var names, beams, urls, addrs, each []string
+	for _, n := range st.Nodes {
+		names, beams, addrs = append(names, n.Name), append(beams, n.Node), append(addrs, distAddr(n.Name))
+		if n.URL != "" {
+			urls = append(urls, n.URL)
+			each = append(each, "BEAMYARD_URL_"+strings.ToUpper(strings.ReplaceAll(n.Name, "-", "_"))+"="+n.URL)
+		}
+	}
+	return append([]string{
+		"BEAMYARD_CLUSTER=" + st.Cluster,
+		"BEAMYARD_NODES=" + strings.Join(names, ","),
+		"BEAMYARD_NODE_NAMES=" + strings.Join(beams, ","),
+		"BEAMYARD_URLS=" + strings.Join(urls, ","),
+		"BEAMYARD_DIST_ADDRS=" + strings.Join(addrs, ","),
+		"BEAMYARD_COOKIE_FILE=" + cookieFile,
+	}, each...)
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/beamyard/beamyard/orchestrator/control"
+)
+
+type runCmd struct {
+	oneShot `set:"nodes=3" set:"name=the folder's or the image's"`
+	Path    string `arg:"" optional:"" name:"path|image" help:"As for up (default: this folder)."`
+}
+
+func (runCmd) Help() string {
+	return `What follows -- is run on this machine once the cluster is ready. Its input and
+output are the terminal's, ours goes to stderr; its exit code is ours. It finds the
+cluster by its environment:
+
+  BEAMYARD_CLUSTER      demo: beamyard rpc, ps, kill, … are about it
+  BEAMYARD_NODES        n1,n2,n3
+  BEAMYARD_NODE_NAMES   app@n1.demo.test,…
+  BEAMYARD_URLS         http://127.0.0.1:4200,…; also BEAMYARD_URL_N1, …
+  BEAMYARD_DIST_ADDRS   where each node's distribution port can be dialled
+  BEAMYARD_COOKIE_FILE  a file with the cookie, mode 0600, while it runs
+
+The command is not run where the cluster does not come up (exit 3, 4 or 5). A node
+that fails for good meanwhile is told; then 0 becomes 4. 128+n: signal n ended it.
+
+Examples:
+  beamyard run -- ./smoke-test.sh
+  beamyard run ./shop -n 5 -- k6 run load.js
+  beamyard run -n 2 -- sh -c 'beamyard kill n2 && curl $BEAMYARD_URL_N1/health'
+  beamyard run --reuse -- mix run scripts/load.exs`
+}
+
+// Run runs a command beside a cluster.
+func (c *runCmd) Run(ctx context.Context, a *app) error {
+	if len(a.rest) == 0 {
+		return usagef("beamyard run -n 3 . -- COMMAND ARGUMENTS", "what is to be run comes after --")
+	}
+	program, err := exec.LookPath(a.rest[0]) // before a cluster is started for nothing
+	if err != nil {
+		code := 127 // as a shell has it
+		if errors.Is(err, fs.ErrPermission) {
+			code = 126
+		}
+		return &exited{code: code, err: fmt.Errorf("run %s: %w", a.rest[0], errors.Unwrap(err))}
+	}
+	c.What = c.Path
+	spec, err := c.spec()
+	if err != nil {
+		return err
+	}
+	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error { return s.run(ctx, program, a.rest) })
+}
+
+// run runs a program to its end. The terminal's Ctrl-C reaches it by itself, other
+// signals are passed on; the second one kills it.
+func (s *shot) run(ctx context.Context, program string, args []string) (err error) {
+	st, err := s.cluster.Status(ctx)
+	if err != nil {
+		return err
+	}
+	cookie, err := control.CookieFile(s.spec.Name, s.found.Spec.Cookie)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if gone := os.Remove(cookie); !errors.Is(gone, fs.ErrNotExist) { // the cluster was taken down, and it went with it
+			err = errors.Join(err, gone)
+		}
+	}()
+	cmd := exec.Command(program, args[1:]...) //nolint:noctx // it is told of our end, and ends by itself
+	cmd.Args[0] = args[0]
+	cmd.Env = append(os.Environ(), coordinates(st, func(node string) string { return s.found.DistAddr(s.info, node) }, cookie)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.in, bare(s.out), bare(s.err)
+	if err := cmd.Start(); err != nil {
+		return &exited{code: 126, err: fmt.Errorf("run %s: %w", args[0], err)}
+	}
+	ended := make(chan struct{})
+	passed := make(chan struct{})
+	go func() {
+		defer close(passed)
+		s.passOn(ctx, cmd.Process, ended)
+	}()
+	err = cmd.Wait()
+	close(ended)
+	<-passed
+	return programExit(cmd.ProcessState, err)
+}
+
+// passOn gives the program the signals that only we were sent.
+func (s *shot) passOn(ctx context.Context, p *os.Process, ended <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-ended:
+		return
+	}
+	var by *interruptedError
+	if errors.As(context.Cause(ctx), &by) && (by.signal != os.Interrupt || !s.onTerminal()) {
+		_ = p.Signal(by.signal) // it has ended: as wanted
+	}
+	s.say("waiting for the command; Ctrl-C again kills it")
+	select {
+	case <-s.second:
+		_ = p.Kill() // it has ended: as wanted
+	case <-ended:
+	}
+}
+
+// onTerminal tells whether Ctrl-C comes from a terminal, which gives it to the
+// program too.
+func (a *app) onTerminal() bool {
+	in, isFile := a.in.(*os.File)
+	return a.err.fd >= 0 || a.out.fd >= 0 || isFile && newOutput(in).fd >= 0
+}
+
+// bare is what an output writes to: a program is given the file itself.
+func bare(o *output) io.Writer { return o.w }
+
+// programExit is the error of a program that has ended; nil is success.
+func programExit(state *os.ProcessState, err error) error {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &exit):
+		return fmt.Errorf("wait for the command: %w", err) // of copying its output
+	}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return &exited{code: 128 + int(status.Signal())} // as a shell has it
+	}
+	return &exited{code: exit.ExitCode()}
+}
