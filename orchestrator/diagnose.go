@@ -112,7 +112,7 @@ func nodeEvidence(s Spec, i int) diagnosis.Node {
 	names, name := s.names(), s.Nodes[i].Name
 	n := diagnosis.Node{
 		Name: name, BEAM: names.Node(name), Host: names.Host(name), Container: names.Container(name),
-		Command: nodeCommand(s, i), Env: map[string]string{}, Memory: s.Memory, Grace: s.StopGrace,
+		Command: nodeCommand(s, i), Stdin: s.Stdin, Env: map[string]string{}, Memory: s.Memory, Grace: s.StopGrace,
 	}
 	maps.Copy(n.Env, s.Env)
 	maps.Copy(n.Env, s.Nodes[i].Env)

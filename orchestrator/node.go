@@ -43,6 +43,7 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 		Command:  nodeCommand(s, i),
 		Env:      nodeEnv(s, i),
 		Labels:   nodeLabels(s, i, at.ports, created),
+		Stdin:    s.Stdin,
 
 		NetworkID: networkID,
 		IP:        at.ip,

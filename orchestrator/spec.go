@@ -50,6 +50,9 @@ type Spec struct {
 	// {dist_port} are replaced by the node's BEAM name, host, short name and
 	// distribution port.
 	Command []string `json:"command,omitempty"`
+	// Stdin keeps the standard input of each node's first process open, for [Send].
+	// Without it a program that reads its input sees the end of it at once.
+	Stdin bool `json:"stdin,omitempty"`
 	// Env of each node, over the defaults. See [NodeSpec.Env].
 	Env map[string]string `json:"env,omitempty"`
 	// Secrets are the keys of Env whose values never appear in output. The

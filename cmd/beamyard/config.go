@@ -29,6 +29,7 @@ type config struct {
 	Domain       string            `yaml:"domain"`
 	Cookie       string            `yaml:"cookie"`
 	Command      []string          `yaml:"command"`
+	Stdin        bool              `yaml:"stdin"`
 	Env          map[string]string `yaml:"env"`
 	Secrets      []string          `yaml:"secrets"`
 	MixEnv       string            `yaml:"mix_env"`
@@ -132,7 +133,7 @@ func (c config) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Command: c.Command, Stdin: c.Stdin, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Health: c.Health.spec(), HostPort: c.HostPort, DistPort: c.DistPort, EPMD: c.EPMD,
 		Pool: netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),
 		Restart: orchestrator.RestartPolicy{

@@ -35,6 +35,7 @@ basename: shop
 domain: local
 cookie: crumble
 command: [bin/shop, start, "{node}"]
+stdin: true
 env: {POOL: 5, RATIO: 0.5, EMPTY: "", ON: true}
 secrets: [TOKEN]
 mix_env: prod
@@ -95,7 +96,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 			{Name: "db"},
 		},
 		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
-		Command: []string{"bin/shop", "start", "{node}"},
+		Command: []string{"bin/shop", "start", "{node}"}, Stdin: true,
 		Env:     map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
 		Secrets: []string{"TOKEN"}, MixEnv: "prod", HTTPPort: 4001, HTTPCheck: "/health",
 		Checks: []orchestrator.Check{

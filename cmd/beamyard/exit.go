@@ -42,11 +42,14 @@ func exitCode(err error) int {
 	var usage *usageError
 	var source *images.SourceError
 	var unusable *doctor.UnusableError
+	var cannotRun *cannotRunError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
+	case errors.As(err, &cannotRun):
+		return cannotRun.code
 	case errors.As(err, &usage), errors.As(err, &source), errors.Is(err, orchestrator.ErrInvalidSpec):
 		return exitUsage
 	case errors.Is(err, orchestrator.ErrNotReady):
@@ -70,6 +73,10 @@ func (a *app) fail(ctx context.Context, err error) int {
 	}
 	if err == nil {
 		return exitOK
+	}
+	var status exitStatus
+	if errors.As(err, &status) {
+		return int(status)
 	}
 	if errors.Is(err, errInterrupted) { // it needs no words: who pressed Ctrl-C knows
 		return exitInterrupted

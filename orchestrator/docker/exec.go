@@ -1,12 +1,15 @@
 package docker
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -131,10 +134,8 @@ func (x *execution) create(ctx context.Context, spec orchestrator.ExecSpec) erro
 // run starts the command and serves it to its end.
 func (x *execution) run(ctx context.Context, spec orchestrator.ExecSpec) (int, error) {
 	stream, err := x.e.cli.ContainerExecAttach(ctx, x.id, container.ExecAttachOptions{Tty: spec.TTY != nil, ConsoleSize: consoleSize(spec.TTY)})
-	if err = x.e.failed(x.doing, err); errors.Is(err, orchestrator.ErrCannotStart) {
-		return missing, err
-	} else if err != nil {
-		return 0, err
+	if err != nil {
+		return cannotRun(x.e.failed(x.doing, err))
 	}
 	defer stream.Close()
 	defer context.AfterFunc(ctx, func() { closeNow(stream) })()
@@ -152,14 +153,37 @@ func (x *execution) run(ctx context.Context, spec orchestrator.ExecSpec) (int, e
 	if spec.Stdin != nil {
 		go send(stream, spec) // a Read can last for ever: it is not waited for
 	}
-	if err := receive(stream, spec); err != nil {
+	stdout := &output{w: spec.Stdout}
+	stderr := &output{w: spec.Stderr}
+	if err := receive(stream, spec.TTY != nil, stdout, stderr); err != nil {
 		return 0, fmt.Errorf("%s: the stream broke: %w", x.doing, err)
 	}
-	return x.exitCode(ctx)
+	code, err := x.exitCode(ctx)
+	if text := stdout.held + stderr.held; text != "" && err == nil && (code == notExecutable || code == missing) {
+		_, short, _ := strings.Cut(text, "container process: ")
+		text = strings.TrimSuffix(strings.TrimSpace(cmp.Or(short, text)), ": unknown")
+		return cannotRun(x.e.failed(x.doing, errors.New(text), signature{"", orchestrator.ErrCannotStart, ""}))
+	}
+	return code, errors.Join(err, stdout.flush(), stderr.flush())
 }
 
-// missing is the exit code of a command that is not there.
-const missing = 127
+// Exit codes of commands that cannot be run, as shells have them. Source: POSIX,
+// "Exit Status for Commands".
+const (
+	notExecutable = 126
+	missing       = 127
+)
+
+// cannotRun adds the exit code to an error of a start.
+func cannotRun(err error) (int, error) {
+	switch {
+	case !errors.Is(err, orchestrator.ErrCannotStart):
+		return 0, err
+	case strings.Contains(err.Error(), "not found") || strings.Contains(err.Error(), "no such file"):
+		return missing, err
+	}
+	return notExecutable, err
+}
 
 // send gives a command its input, and then the end of it: on a terminal that is
 // Ctrl-D, as a command whose terminal was closed hears of no other size any more.
@@ -177,27 +201,56 @@ func send(stream types.HijackedResponse, spec orchestrator.ExecSpec) {
 const endOfTransmission = 0x04
 
 // receive copies a command's output until it ends.
-func receive(stream types.HijackedResponse, spec orchestrator.ExecSpec) (err error) {
-	if spec.TTY != nil { // it comes as it is
-		_, err = io.Copy(writer(spec.Stdout), stream.Reader)
+func receive(stream types.HijackedResponse, tty bool, stdout, stderr io.Writer) (err error) {
+	if tty { // it comes as it is
+		_, err = io.Copy(stdout, stream.Reader)
 	} else {
-		_, err = stdcopy.StdCopy(writer(spec.Stdout), writer(spec.Stderr), stream.Reader)
+		_, err = stdcopy.StdCopy(stdout, stderr, stream.Reader)
 	}
 	return err
 }
 
-// writer marks the errors of w, which are not the stream's.
-func writer(w io.Writer) io.Writer {
-	if w == nil {
-		return io.Discard
-	}
-	return marking{w}
+// refusals begin what an engine of API 1.41 writes into the output of a command
+// that it cannot run; newer ones answer so.
+var refusals = []string{"OCI runtime exec failed: ", "unable to find user "}
+
+// output is one stream of a command: it holds back what may be the engine's words,
+// and marks the errors of w, which are not the stream's.
+type output struct {
+	w     io.Writer // nil: dropped
+	begun bool
+	held  string
 }
 
-type marking struct{ w io.Writer }
+func (o *output) Write(b []byte) (int, error) {
+	if !o.begun {
+		o.begun = true
+		for _, words := range refusals {
+			if bytes.HasPrefix(b, []byte(words)) {
+				o.held = string(b)
+				return len(b), nil
+			}
+		}
+	}
+	if err := o.flush(); err != nil {
+		return 0, err
+	}
+	return o.pass(b)
+}
 
-func (m marking) Write(b []byte) (int, error) {
-	n, err := m.w.Write(b)
+// flush gives out what was the command's own after all.
+func (o *output) flush() error {
+	held := o.held
+	o.held = ""
+	_, err := o.pass([]byte(held))
+	return err
+}
+
+func (o *output) pass(b []byte) (int, error) {
+	if o.w == nil || len(b) == 0 {
+		return len(b), nil
+	}
+	n, err := o.w.Write(b)
 	if err != nil {
 		err = &writeError{fmt.Errorf("write the command's output: %w", err)}
 	}
@@ -322,8 +375,8 @@ func (x *execution) signal(ctx context.Context, name string) error {
 	}
 	code, err := y.run(ctx, spec)
 	if err == nil && code != 0 {
-		if c, gone := x.e.InspectContainer(ctx, x.container); gone != nil || !c.State.Running {
-			return nil
+		if c, _ := x.e.InspectContainer(ctx, x.container); !c.State.Running {
+			return nil // it is gone meanwhile
 		}
 		err = fmt.Errorf("%s: exit code %d: %s", y.doing, code, out.String())
 	}

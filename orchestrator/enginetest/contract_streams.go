@@ -65,7 +65,7 @@ func (s *suite) testTerminal() {
 	resizes := make(chan orchestrator.TTYSize)
 	said := &pieces{heard: make(chan string, 1)}
 	open, input := io.Pipe() // a terminal's input does not end
-	defer input.Close()
+	defer func() { _ = input.Close() }()
 	ended := make(chan error, 1)
 	go func() {
 		_, err := s.stream(s.ctx(), id, orchestrator.ExecSpec{
@@ -118,7 +118,7 @@ func (s *suite) testStreamsEnd() {
 	ctx, cancel := context.WithCancel(s.ctx())
 	defer cancel()
 	open, input := io.Pipe() // nobody writes: its Read lasts until the test's end
-	defer input.Close()
+	defer func() { _ = input.Close() }()
 	said := &pieces{heard: make(chan string, 1)}
 	ended := make(chan error, 1)
 	stubborn := func() {
@@ -160,7 +160,7 @@ func (s *suite) testStdin() {
 	s.must(s.eng.StartContainer(s.ctx(), id))
 	ctx, cancel := context.WithCancel(s.ctx())
 	open, input := io.Pipe()
-	defer input.Close()
+	defer func() { _ = input.Close() }()
 	ended := make(chan error, 1)
 	go func() { ended <- s.eng.AttachStdin(ctx, id, open) }()
 	cancel()
