@@ -99,8 +99,8 @@ type Containers interface {
 	// Exec runs a command in a running container, as the container's user and
 	// without a shell, and returns when it has ended. One that the container
 	// lacks is an exit code, 126 or 127, and no error. A container that does not
-	// run, or is paused, matches [ErrNotRunning]; one that is gone [ErrNotFound].
-	// When ctx ends first, the error is ctx's, and whatever the command started
+	// run, is paused, or ends meanwhile, matches [ErrNotRunning]; one that is gone
+	// [ErrNotFound]. When ctx ends first, the error is ctx's, and whatever the command started
 	// is killed before Exec returns, for which it takes some seconds at most (a
 	// container without sh and grep cannot be helped). Sources: POST
 	// /containers/{id}/exec, POST /exec/{id}/start, GET /exec/{id}/json.
@@ -145,6 +145,25 @@ type Streams interface {
 	// stays open until the container exits or ctx ends; on a container that
 	// does not run it ends at once. Source: GET /containers/{id}/logs.
 	Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error)
+
+	// ExecStream is Exec with the command's streams connected while it runs. It
+	// returns the exit code when the command has ended and all its output is
+	// written. Beside Exec's errors: a command that the container lacks, or may
+	// not run, matches [ErrCannotStart]; where a writer fails, the command is
+	// killed and the writer's error returned. A Read of spec.Stdin that is under
+	// way then is not waited for. Sources: those of Exec, and POST
+	// /exec/{id}/resize.
+	ExecStream(ctx context.Context, id string, spec ExecSpec) (exitCode int, err error)
+
+	// AttachStdin writes to the standard input of a container's first process,
+	// until in ends, and returns when the engine has taken all of it, or with ctx: a
+	// Read that is under way then is not waited for. The input stays open for the
+	// next one. A container that was created without
+	// [ContainerSpec].Stdin matches [ErrNoStdin], one that does not run
+	// [ErrNotRunning], one that is gone [ErrNotFound]. A process that does not
+	// read holds it up once a pipe is full (64 KiB). Source: POST
+	// /containers/{id}/attach.
+	AttachStdin(ctx context.Context, id string, in io.Reader) error
 }
 
 // EngineInfo describes an engine.
@@ -221,6 +240,7 @@ type ContainerSpec struct {
 	User       string
 	WorkingDir string
 	Labels     map[string]string
+	Stdin      bool // keep the first process's standard input open, for AttachStdin
 
 	NetworkID string
 	IP        netip.Addr // fixed; zero: the engine chooses

@@ -19,6 +19,7 @@ var (
 	ErrConflict          = errors.New("conflict")
 	ErrNameTaken         = errors.New("the name is taken")
 	ErrNotRunning        = errors.New("not running")
+	ErrNoStdin           = errors.New("its standard input is closed")
 	ErrPortTaken         = errors.New("the host port is taken")
 	ErrSubnetOverlap     = errors.New("the subnet overlaps with another network")
 	ErrAddressPool       = errors.New("no free address range left")

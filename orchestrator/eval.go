@@ -1,7 +1,9 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -10,41 +12,49 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// EvalError is an exception that an expression raised on a node.
-type EvalError struct {
-	Node string
-	Text string // as Elixir prints it
+// EvalOptions say how an expression is evaluated. The zero value works.
+type EvalOptions struct {
+	// Output gets what the expression prints, while it runs. Nil: dropped.
+	Output io.Writer
+	// File is the expression's name in stack traces. Default "rpc".
+	File string
+	// Erlang says that it is Erlang, comma-separated expressions, and that the
+	// value is to be printed so. The node needs no Elixir then.
+	Erlang bool
 }
 
-func (e *EvalError) Error() string { return fmt.Sprintf("%s: %s", e.Node, e.Text) }
+// EvalError is an exception that an expression raised on a node.
+type EvalError struct {
+	Node  string
+	Text  string // as the language prints it
+	Trace string // where it was raised, a line a call; "" where that is not known
+}
 
-// evaluator runs on the node: it keeps the value there, so that what cannot
-// travel (a function, a resource) is printed too, and gives back text.
-const evaluator = `
-try do
-  {value, _} = Code.eval_string(code, [], file: "rpc")
-  {:ok, inspect(value, pretty: true, limit: :infinity, printable_limit: :infinity, width: 98)}
-catch
-  kind, reason -> {:error, Exception.format_banner(kind, reason, __STACKTRACE__)}
-end
-`
+func (e *EvalError) Error() string {
+	return strings.TrimRight(fmt.Sprintf("%s: %s\n%s", e.Node, e.Text, e.Trace), "\n")
+}
+
+// The evaluators run on the node: they keep the value there, so that what cannot
+// travel (a function, a resource) is printed too, and give back text. A process
+// watches who asked, by the group leader that stands for them, and kills the
+// evaluation when they are gone: else an endless one would outlive its time.
+var (
+	//go:embed eval.exs
+	evaluator string
+	//go:embed eval.erl
+	erlangEvaluator string
+)
 
 // Eval evaluates an Elixir expression on a node, over native RPC as a hidden
 // node: nothing is started in the container, and the node's peers do not see
-// it. What the expression prints is streamed to out; the result is what
-// `inspect` makes of its value. An exception is an [EvalError]. It needs no
-// supervisor: the cookie comes from the cluster's labels.
-func Eval(ctx context.Context, eng Engine, cluster, node, expression string, out io.Writer) (string, error) {
-	f, err := Find(ctx, eng, cluster)
+// it. The result is what `inspect` makes of its value. An exception is an
+// [EvalError]. When ctx ends first, the evaluating process on the node is killed,
+// and what is linked to it. It needs no supervisor: the cookie comes from the
+// cluster's labels.
+func Eval(ctx context.Context, eng Engine, cluster, node, expression string, o EvalOptions) (string, error) {
+	f, n, err := runningNode(ctx, eng, cluster, node)
 	if err != nil {
 		return "", err
-	}
-	n, ok := f.Node(node)
-	if !ok {
-		return "", newSupervisor(f.Spec, nil).noNode(node)
-	}
-	if !n.State.Running() {
-		return "", WithHint(fmt.Errorf("%s: %w (%s)", node, ErrNotRunning, n.Reason), "beamyard start %s", node)
 	}
 	info, err := eng.Info(ctx)
 	if err != nil {
@@ -56,28 +66,54 @@ func Eval(ctx context.Context, eng Engine, cluster, node, expression string, out
 		return "", err
 	}
 	defer func() { _ = conn.Close() }()
-
-	reply, err := conn.CallOutput(ctx, out, "Elixir.Code", "eval_string", evaluator,
-		erldist.List{erldist.Tuple{erldist.Atom("code"), expression}})
+	if o.Output == nil {
+		o.Output = io.Discard
+	}
+	reply, err := evaluate(ctx, conn, expression, o)
+	var rpc *erldist.RPCError
+	if errors.As(err, &rpc) && !o.Erlang && noElixir(rpc) {
+		return "", WithHint(fmt.Errorf("%s runs no Elixir", node), "ask it in Erlang: beamyard rpc --erlang %s 'nodes().'", node)
+	}
 	if err != nil {
-		var rpc *erldist.RPCError
-		if errors.As(err, &rpc) && strings.Contains(err.Error(), "undef") {
-			return "", WithHint(err, "the node runs no Elixir: an expression needs it")
-		}
 		return "", err
 	}
 	return evalResult(node, reply)
 }
 
-// evalResult reads {{:ok | :error, text}, binding}.
+// evaluate answers as [evalResult] reads it.
+func evaluate(ctx context.Context, conn *erldist.Conn, expression string, o EvalOptions) (any, error) {
+	file := cmp.Or(o.File, "rpc")
+	if o.Erlang {
+		if text := strings.TrimSpace(expression); !strings.HasSuffix(text, ".") {
+			expression = text + "."
+		}
+		reply, err := conn.EvalOutput(ctx, o.Output, erlangEvaluator, map[string]any{"Code": expression, "File": file})
+		return erldist.Tuple{reply, erldist.List{}}, err
+	}
+	return conn.CallOutput(ctx, o.Output, "Elixir.Code", "eval_string", evaluator, erldist.List{
+		erldist.Tuple{erldist.Atom("code"), expression}, erldist.Tuple{erldist.Atom("file"), file},
+	})
+}
+
+// noElixir tells a call of a function that is not there from an expression that
+// makes one: that one is raised within the evaluator.
+func noElixir(err *erldist.RPCError) bool { return strings.Contains(err.Error(), "undef") }
+
+// evalResult reads {{:ok, text} | {:error, text, trace}, binding}.
 func evalResult(node string, reply any) (string, error) {
 	if outer, ok := reply.(erldist.Tuple); ok && len(outer) == 2 {
-		if inner, ok := outer[0].(erldist.Tuple); ok && len(inner) == 2 {
+		inner, _ := outer[0].(erldist.Tuple)
+		switch {
+		case len(inner) == 2 && inner[0] == erldist.Atom("ok"):
 			text, _ := erldist.Text(inner[1])
-			if inner[0] == erldist.Atom("error") {
-				return "", &EvalError{Node: node, Text: text}
-			}
 			return text, nil
+		case len(inner) >= 2 && inner[0] == erldist.Atom("error"):
+			raised := &EvalError{Node: node}
+			raised.Text, _ = erldist.Text(inner[1])
+			if len(inner) > 2 {
+				raised.Trace, _ = erldist.Text(inner[2])
+			}
+			return "", raised
 		}
 	}
 	return "", fmt.Errorf("%s: unexpected answer %s", node, erldist.Format(reply))

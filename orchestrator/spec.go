@@ -68,6 +68,9 @@ type Spec struct {
 	// User that the nodes run as: a name or number of the image's own /etc/passwd,
 	// with ":group" or not. Default: the image's.
 	User string `json:"user,omitempty"`
+	// Stdin keeps the standard input of each node's first process open, for [Send].
+	// Without it a program that reads its input sees the end of it at once.
+	Stdin bool `json:"stdin,omitempty"`
 	// Env of each node, over the defaults. See [NodeSpec.Env].
 	Env map[string]string `json:"env,omitempty"`
 	// CookieFile is an absolute path in the container that the cookie is written to

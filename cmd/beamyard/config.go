@@ -32,6 +32,7 @@ type config struct {
 	Command      command           `yaml:"command"`
 	Entrypoint   []string          `yaml:"entrypoint"`
 	User         string            `yaml:"user"`
+	Stdin        bool              `yaml:"stdin"`
 	Env          map[string]string `yaml:"env"`
 	CookieFile   string            `yaml:"cookie_file"`
 	Files        map[string]string `yaml:"files"` // relative to the file's folder
@@ -166,7 +167,7 @@ func (c config) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{Names: orchestrator.NameMode(c.Distribution.Names), EPMD: c.Distribution.EPMD, Port: c.Distribution.Port},

@@ -33,7 +33,10 @@ type cli struct {
 	Restart    restartCmd `cmd:"" help:"Stop nodes and start them again."`
 	Kill       killCmd    `cmd:"" help:"Send nodes a signal, as a crash: the restart policy decides what follows."`
 	Run        runCmd     `cmd:"" help:"Start a cluster, run a command beside it, and remove the cluster."`
-	RPC        rpcCmd     `cmd:"" name:"rpc" help:"Evaluate an Elixir expression on a node."`
+	RPC        rpcCmd     `cmd:"" name:"rpc" help:"Evaluate an expression on nodes."`
+	Iex        iexCmd     `cmd:"" help:"Open an interactive shell on a node."`
+	Exec       execCmd    `cmd:"" help:"Run a command in a node's container."`
+	Send       sendCmd    `cmd:"" help:"Write to the standard input of a node's main process."`
 	Inspect    inspectCmd `cmd:"" help:"Show everything known of a node."`
 	Export     exportCmd  `cmd:"" help:"Write everything that tells how a cluster is, or why it failed, into one folder."`
 	Prune      pruneCmd   `cmd:"" help:"Remove what clusters of dead processes left behind."`
@@ -53,6 +56,7 @@ Examples:
   beamyard logs n2 -f               follow what n2 prints
   beamyard rpc n1 'Node.list()'     evaluate Elixir on n1
   beamyard sync --watch             load what you save into every node
+  beamyard iex n1                   type Elixir on n1
   beamyard kill n2                  crash a node and watch it come back: beamyard ps
   beamyard down                     stop and remove it all
 

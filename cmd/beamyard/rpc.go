@@ -3,63 +3,192 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"golang.org/x/sync/errgroup"
 )
 
 type rpcCmd struct {
 	target
-	Node       string `arg:"" help:"The node: n1, or demo/n1."`
-	Expression string `arg:"" help:"Elixir; - reads it from stdin."`
+	All        bool          `help:"On every node, at once: name none."`
+	File       string        `placeholder:"FILE" help:"Evaluate a file: its name is in stack traces."`
+	Erlang     bool          `help:"It is Erlang, for nodes without Elixir."`
+	Timeout    time.Duration `placeholder:"DURATION" help:"End it after so long, on the nodes too: 5s. (Default: never.)"`
+	Nodes      string        `arg:"" optional:"" name:"node" help:"The node: n1, or demo/n1; several: n1,n2."`
+	Expression string        `arg:"" optional:"" help:"Elixir; - reads it from stdin."`
 }
 
 func (rpcCmd) Help() string {
 	return `The expression runs on the node, asked over the Erlang distribution by a hidden
 node: nothing is started in the container. What it prints comes to stdout as it
-is printed, then its value, inspected. An exception goes to stderr and exits 1.
---json answers with {"result": …, "output": …}.
+is printed, then its value, inspected. An exception goes to stderr with its stack
+trace, and exits 1. Whoever gives up, by --timeout or Ctrl-C, ends it on the node
+as well. Several nodes answer at once, each under its name.
+
+--json answers with {"result": …, "output": …}; of several nodes, with such an
+object or {"error": …} for each.
 
 Examples:
   beamyard rpc n1 'Node.list()'
-  beamyard rpc n1 - < check.exs`
+  beamyard rpc n1,n2 'DateTime.utc_now()'
+  beamyard rpc --all --timeout 5s ':erlang.memory(:total)'
+  beamyard rpc n1 --file check.exs
+  beamyard rpc n1 - < check.exs
+  beamyard rpc n1 --erlang 'nodes().'`
 }
 
 // Run evaluates an expression.
 func (c *rpcCmd) Run(ctx context.Context, a *app) error {
-	expression := c.Expression
-	if expression == "-" {
-		text, err := io.ReadAll(a.in)
-		if err != nil {
-			return fmt.Errorf("read the expression: %w", err)
-		}
-		expression = string(text)
+	nodes, expression, err := c.asked(a.in)
+	if err != nil {
+		return err
 	}
 	eng, err := a.engine(ctx)
 	if err != nil {
 		return err
 	}
 	defer eng.Close()
-	cluster, nodes, err := c.resolve(ctx, eng, "rpc", []string{c.Node})
+	cluster, nodes, err := c.resolve(ctx, eng, "rpc", nodes)
 	if err != nil {
 		return err
 	}
+	if c.All {
+		found, err := orchestrator.Find(ctx, eng, cluster)
+		if err != nil {
+			return err
+		}
+		for _, n := range found.Nodes {
+			nodes = append(nodes, n.Name)
+		}
+	}
+	options := orchestrator.EvalOptions{Erlang: c.Erlang}
+	if c.File != "" {
+		options.File = filepath.Base(c.File)
+	}
+	eval := func(node string, out io.Writer) (string, error) {
+		options := options
+		options.Output = out
+		return c.eval(ctx, eng, cluster, node, expression, options)
+	}
+	if len(nodes) > 1 || c.All {
+		return everywhere(a, nodes, eval)
+	}
+	return here(a, nodes[0], eval)
+}
+
+// asked is what the command line and stdin say. With --all there are no nodes, and
+// with --file no expression: what is left is the other.
+func (c *rpcCmd) asked(stdin io.Reader) (nodes []string, expression string, err error) {
+	named, text := c.Nodes, c.Expression
+	if c.All && text == "" {
+		named, text = text, named
+	}
+	switch {
+	case c.All && named != "":
+		return nil, "", usagef("beamyard rpc --all 'Node.list()'", "--all is every node: name none")
+	case c.File != "" && text != "":
+		return nil, "", usagef("beamyard rpc n1 --file "+c.File, "what to evaluate is in --file: %q is too much", text)
+	case !c.All && named == "":
+		return nil, "", usagef("beamyard rpc n1 'Node.list()', or beamyard rpc --all 'Node.list()'", "no node is named")
+	case c.File == "" && text == "":
+		return nil, "", usagef("beamyard rpc n1 'Node.list()'", "there is nothing to evaluate")
+	case named != "":
+		nodes = strings.Split(named, ",")
+	}
+	data := []byte(text)
+	switch {
+	case c.File != "":
+		data, err = os.ReadFile(c.File)
+		if err != nil {
+			return nil, "", usagef("beamyard rpc n1 --file FILE", "%v", err)
+		}
+	case text == "-":
+		data, err = io.ReadAll(stdin)
+		if err != nil {
+			return nil, "", fmt.Errorf("read the expression: %w", err)
+		}
+	}
+	return nodes, string(data), nil
+}
+
+// eval evaluates on one node, in its time.
+func (c *rpcCmd) eval(ctx context.Context, eng orchestrator.Engine, cluster, node, expression string, o orchestrator.EvalOptions) (string, error) {
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if c.Timeout > 0 {
+		limited, cancel = context.WithTimeout(ctx, c.Timeout)
+	}
+	defer cancel()
+	value, err := orchestrator.Eval(limited, eng, cluster, node, expression, o)
+	if errors.Is(limited.Err(), context.DeadlineExceeded) && ctx.Err() == nil && err != nil {
+		return "", orchestrator.WithHint(fmt.Errorf("%s: no value within %s; what evaluated it there is killed", node, c.Timeout), "give it longer: --timeout %s", 4*c.Timeout)
+	}
+	return value, err
+}
+
+// evaluated is one node's answer.
+type evaluated struct {
+	Result *string `json:"result,omitempty"`
+	Error  string  `json:"error,omitempty"`
+	Output string  `json:"output,omitempty"`
+}
+
+// here answers for one node, as it goes.
+func here(a *app, node string, eval func(string, io.Writer) (string, error)) error {
 	var printed bytes.Buffer
 	out := io.Writer(a.out)
 	if a.json {
 		out = &printed
 	}
-	result, err := orchestrator.Eval(ctx, eng, cluster, nodes[0], expression, out)
+	result, err := eval(node, out)
 	if err != nil {
 		return err
 	}
 	if a.json {
-		return a.printJSON(struct {
-			Result string `json:"result"`
-			Output string `json:"output,omitempty"`
-		}{result, printed.String()})
+		return a.printJSON(evaluated{Result: &result, Output: printed.String()})
 	}
 	_, err = fmt.Fprintln(a.out, result)
 	return err
+}
+
+// everywhere answers for several nodes, in their order, when all have answered.
+func everywhere(a *app, nodes []string, eval func(string, io.Writer) (string, error)) error {
+	answers := make([]evaluated, len(nodes))
+	errs := make([]error, len(nodes))
+	var group errgroup.Group
+	for i, node := range nodes {
+		group.Go(func() error {
+			var printed bytes.Buffer
+			result, err := eval(node, &printed)
+			answers[i].Output = printed.String()
+			if errs[i] = err; err != nil {
+				answers[i].Error = err.Error()
+			} else {
+				answers[i].Result = &result
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in errs
+	if a.json {
+		byNode := map[string]evaluated{}
+		for i, node := range nodes {
+			byNode[node] = answers[i]
+		}
+		return errors.Join(append(errs, a.printJSON(byNode))...)
+	}
+	for i, node := range nodes {
+		bold, off := a.out.color("1"), a.out.color("0")
+		fmt.Fprintf(a.out, "%s%s:%s\n%s", bold, node, off, answers[i].Output)
+		if answers[i].Result != nil {
+			fmt.Fprintln(a.out, *answers[i].Result)
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package erldist
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -41,7 +42,26 @@ func (c *Conn) Eval(ctx context.Context, expressions string, bindings map[string
 	if err != nil {
 		return nil, err
 	}
-	t, ok := reply.(Tuple) // {value, Value, Bindings}
+	return c.value(reply)
+}
+
+// EvalOutput is [Conn.Eval] with ourselves as group leader: what the expressions
+// print is written to w, as [Conn.CallOutput] does.
+func (c *Conn) EvalOutput(ctx context.Context, w io.Writer, expressions string, bindings map[string]any) (any, error) {
+	args, err := c.evalArgs(ctx, expressions, bindings)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := c.CallOutput(ctx, w, "erl_eval", "exprs", args...)
+	if err != nil {
+		return nil, err
+	}
+	return c.value(reply)
+}
+
+// value is that of {value, Value, Bindings}.
+func (c *Conn) value(reply any) (any, error) {
+	t, ok := reply.(Tuple)
 	if !ok || len(t) != 3 {
 		return nil, fmt.Errorf("evaluate on %s: unexpected answer %s", c.id.peer, Format(reply))
 	}

@@ -79,6 +79,9 @@ var states = []struct {
 	{"a VM that keeps TERM", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"stopped", 137}, []string{"elixir"} }, "stop-needed-kill", "SIGKILL", nil},
 	{"an end with success", func(_ *Evidence, n *Node) { n.Exit = &Exit{"completed", 0} }, "ended-by-itself", "with success", nil},
 	{"iex", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"completed", 0}, []string{"iex", "-S", "mix"} }, "iex-without-stdin", "iex", []Code{"ended-by-itself"}},
+	{"iex that was told to end", func(_ *Evidence, n *Node) {
+		n.Exit, n.Command, n.Stdin = &Exit{"completed", 0}, []string{"iex", "-S", "mix"}, true
+	}, "ended-by-itself", "with success", nil},
 	{"another cookie", func(_ *Evidence, n *Node) { n.Running, n.Contact = true, ContactWrongCookie }, "cookie-mismatch", "n1", nil},
 	{"a release that is not called one", func(_ *Evidence, n *Node) {
 		n.Running, n.Contact, n.Command = true, ContactWrongCookie, []string{"/app/bin/shop", "start"}

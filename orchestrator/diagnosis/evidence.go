@@ -67,6 +67,7 @@ type Node struct {
 	Running   bool   // its container runs
 	Paused    bool
 	Command   []string // as the container was told to run
+	Stdin     bool     // its standard input is kept open
 	Env       map[string]string
 	Memory    int64         // the container's limit in bytes, 0 for none
 	Grace     time.Duration // of a stop

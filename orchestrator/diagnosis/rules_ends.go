@@ -169,12 +169,12 @@ var endRules = []rule{
 		code: "iex-without-stdin", when: func(_ *Evidence, n *Node) (match, bool) {
 			iex := len(n.Command) > 0 && (path.Base(n.Command[0]) == "iex" || strings.Contains(strings.Join(n.Command, " "), "exec iex"))
 			said, _ := saysIn(interactive, n)
-			return match{evidence: said.evidence}, n.Exit != nil && n.Exit.Code == 0 && (iex || said.evidence != "")
+			return match{evidence: said.evidence}, !n.Stdin && n.Exit != nil && n.Exit.Code == 0 && (iex || said.evidence != "")
 		},
 		problem: "{node} ended at once: iex reads its commands from standard input, and a node has none",
 		try: []try{
-			{"start the node with `elixir --no-halt` or `mix run --no-halt` in command:, then", "beamyard down {cluster}", there},
-			{"start the node with `elixir --no-halt` or `mix run --no-halt` in command:, then", "{again}", absent},
+			{"give it one, stdin: true in beamyard.yml, to write to it with beamyard send; or start it with `elixir --no-halt`; then", "beamyard down {cluster}", there},
+			{"give it one, stdin: true in beamyard.yml, to write to it with beamyard send; or start it with `elixir --no-halt`; then", "{again}", absent},
 		},
 	},
 	{

@@ -28,7 +28,7 @@ func Example() {
 	if err := cluster.WaitReady(ctx); err != nil {
 		log.Fatal(err) // which node, why, and its last lines
 	}
-	answer, _ := orchestrator.Eval(ctx, engine, "shop", "n1", "length(Node.list())", os.Stdout)
+	answer, _ := orchestrator.Eval(ctx, engine, "shop", "n1", "length(Node.list())", orchestrator.EvalOptions{})
 	fmt.Println("n1 sees", answer)
 
 	cancel() // stops the nodes and removes everything

@@ -1,10 +1,16 @@
 package docker
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types"
@@ -26,61 +32,298 @@ const (
 	execLate = 500 * time.Millisecond
 )
 
-// killMarked kills every process that has the mark $0 in its environment, and
-// looks again, as one may have started another meanwhile. It has no mark itself.
-const killMarked = `for turn in 1 2 3 4 5; do
+// signalMarked sends the signal $1 to every process that has the mark $0 in its
+// environment. After KILL it looks again, as one may have started another
+// meanwhile. It has no mark itself.
+const signalMarked = `for turn in 1 2 3 4 5; do
   found=
   for file in $(grep -ls -- "$0" /proc/[0-9]*/environ); do
-    pid=${file#/proc/}; kill -9 "${pid%/environ}" 2>/dev/null; found=yes
+    pid=${file#/proc/}; kill -s "$1" "${pid%/environ}" 2>/dev/null; found=yes
   done
-  [ -z "$found" ] && exit 0
+  { [ -z "$found" ] || [ "$1" != KILL ]; } && exit 0
 done`
 
 // Exec implements orchestrator.Containers.
+func (e *Engine) Exec(ctx context.Context, id string, command []string) (orchestrator.ExecResult, error) {
+	var stdout, stderr orchestrator.ExecOutput
+	code, err := e.ExecStream(ctx, id, orchestrator.ExecSpec{Command: command, Stdout: &stdout, Stderr: &stderr})
+	switch {
+	case errors.Is(err, orchestrator.ErrCannotStart):
+		return orchestrator.ExecResult{ExitCode: code, Stderr: err.Error()}, nil
+	case err != nil:
+		return orchestrator.ExecResult{}, err
+	}
+	return orchestrator.ExecResult{ExitCode: code, Stdout: stdout.String(), Stderr: stderr.String()}, nil
+}
+
+// ExecStream implements orchestrator.Streams.
 //
 // An engine leaves a command running whose caller has gone (moby#29700) and has
 // no call to end it: the process ID that it tells is the host's. So the command
 // carries a mark, by which a second one finds and kills it.
-func (e *Engine) Exec(ctx context.Context, id string, command []string) (orchestrator.ExecResult, error) {
-	doing := "exec in " + short(id)
-	mark := execMark + "=" + rand.Text()
-	created, err := e.cli.ContainerExecCreate(ctx, id, container.ExecOptions{
-		Cmd: command, Env: []string{mark}, AttachStdout: true, AttachStderr: true,
-	})
+func (e *Engine) ExecStream(ctx context.Context, id string, spec orchestrator.ExecSpec) (int, error) {
+	x := &execution{e: e, doing: "exec in " + short(id), container: id, user: spec.User, mark: execMark + "=" + rand.Text()}
+	before, err := e.InspectContainer(ctx, id)
 	if err != nil {
-		return orchestrator.ExecResult{}, e.failed(doing, err)
+		return 0, err
 	}
-	result, err := e.attach(ctx, doing, created.ID)
-	if ctx.Err() != nil {
-		return orchestrator.ExecResult{}, errors.Join(ctx.Err(), e.endExec(context.WithoutCancel(ctx), id, created.ID, mark))
+	if err := x.create(ctx, spec); err != nil {
+		return 0, err
 	}
-	return result, err
+	code, err := x.run(ctx, spec)
+	var unwritten *writeError
+	switch {
+	case ctx.Err() != nil:
+		return 0, errors.Join(ctx.Err(), x.end(context.WithoutCancel(ctx)))
+	case errors.As(err, &unwritten):
+		return 0, errors.Join(unwritten.err, x.end(context.WithoutCancel(ctx)))
+	case (err != nil && !errors.Is(err, orchestrator.ErrCannotStart) || code == killed) && e.ranOut(ctx, before):
+		return 0, fmt.Errorf("%s: the container ended: %w", x.doing, orchestrator.ErrNotRunning)
+	}
+	return code, err
 }
 
-// attach starts a command and reads it to its end.
-func (e *Engine) attach(ctx context.Context, doing, exec string) (orchestrator.ExecResult, error) {
-	var stdout, stderr orchestrator.ExecOutput
-	stream, err := e.cli.ContainerExecAttach(ctx, exec, container.ExecAttachOptions{})
-	if err = e.failed(doing, err); errors.Is(err, orchestrator.ErrCannotStart) {
-		return orchestrator.ExecResult{ExitCode: 127, Stderr: err.Error()}, nil
-	} else if err != nil {
-		return orchestrator.ExecResult{}, err
+// killed is the exit code of what SIGKILL ended, a container's end among others.
+const killed = 137
+
+// ranOut reports whether the run of a container is over in which a command was
+// started. The engine hears of the first process's end a moment after that of
+// the others.
+func (e *Engine) ranOut(ctx context.Context, before orchestrator.Container) bool {
+	for late := time.Now().Add(execLate); ; {
+		now, err := e.InspectContainer(ctx, before.ID)
+		switch {
+		case errors.Is(err, orchestrator.ErrNotFound):
+			return true
+		case err != nil:
+			return false
+		case !now.State.Running || !now.State.StartedAt.Equal(before.State.StartedAt):
+			return true
+		}
+		if time.Now().After(late) || !pause(ctx, execPoll) {
+			return false
+		}
+	}
+}
+
+// execution is one command.
+type execution struct {
+	e         *Engine
+	doing     string
+	container string
+	user      string
+	mark      string // in its environment; "" where nobody has to end it
+	id        string
+}
+
+func (x *execution) create(ctx context.Context, spec orchestrator.ExecSpec) error {
+	env := slices.Clone(spec.Env)
+	if x.mark != "" {
+		env = append(env, x.mark)
+	}
+	options := container.ExecOptions{
+		Cmd: spec.Command, Env: env, User: spec.User, WorkingDir: spec.Dir,
+		AttachStdin: spec.Stdin != nil, AttachStdout: true, AttachStderr: true,
+		Tty: spec.TTY != nil, ConsoleSize: consoleSize(spec.TTY),
+	}
+	created, err := x.e.cli.ContainerExecCreate(ctx, x.container, options)
+	x.id = created.ID
+	return x.e.failed(x.doing, err)
+}
+
+// run starts the command and serves it to its end.
+func (x *execution) run(ctx context.Context, spec orchestrator.ExecSpec) (int, error) {
+	stream, err := x.e.cli.ContainerExecAttach(ctx, x.id, container.ExecAttachOptions{Tty: spec.TTY != nil, ConsoleSize: consoleSize(spec.TTY)})
+	if err != nil {
+		return cannotRun(x.e.failed(x.doing, err))
 	}
 	defer stream.Close()
 	defer context.AfterFunc(ctx, func() { closeNow(stream) })()
-	if _, err := stdcopy.StdCopy(&stdout, &stderr, stream.Reader); err != nil {
-		return orchestrator.ExecResult{}, fmt.Errorf("%s: the stream broke: %w", doing, err)
+
+	serving, served := context.WithCancel(ctx)
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
+	defer served()
+	if spec.TTY != nil {
+		helpers.Go(func() { x.resize(serving, *spec.TTY) })
 	}
+	if spec.Signals != nil {
+		helpers.Go(func() { x.pass(serving, spec.Signals) })
+	}
+	if spec.Stdin != nil {
+		go send(stream, spec) // a Read can last for ever: it is not waited for
+	}
+	stdout := &output{w: spec.Stdout}
+	stderr := &output{w: spec.Stderr}
+	if err := receive(stream, spec.TTY != nil, stdout, stderr); err != nil {
+		return 0, fmt.Errorf("%s: the stream broke: %w", x.doing, err)
+	}
+	code, err := x.exitCode(ctx)
+	if text := stdout.held + stderr.held; text != "" && err == nil && (code == notExecutable || code == missing) {
+		_, short, _ := strings.Cut(text, "container process: ")
+		text = strings.TrimSuffix(strings.TrimSpace(cmp.Or(short, text)), ": unknown")
+		return cannotRun(x.e.failed(x.doing, errors.New(text), signature{"", orchestrator.ErrCannotStart, ""}))
+	}
+	return code, errors.Join(err, stdout.flush(), stderr.flush())
+}
+
+// Exit codes of commands that cannot be run, as shells have them. Source: POSIX,
+// "Exit Status for Commands".
+const (
+	notExecutable = 126
+	missing       = 127
+)
+
+// cannotRun adds the exit code to an error of a start.
+func cannotRun(err error) (int, error) {
+	switch {
+	case !errors.Is(err, orchestrator.ErrCannotStart):
+		return 0, err
+	case strings.Contains(err.Error(), "not found") || strings.Contains(err.Error(), "no such file"):
+		return missing, err
+	}
+	return notExecutable, err
+}
+
+// send gives a command its input, and then the end of it: on a terminal that is
+// Ctrl-D, as a command whose terminal was closed hears of no other size any more.
+// An input that cannot be read is at its end.
+func send(stream types.HijackedResponse, spec orchestrator.ExecSpec) {
+	_, _ = io.Copy(stream.Conn, spec.Stdin) // a command that has ended takes no more
+	if spec.TTY != nil {
+		_, _ = stream.Conn.Write([]byte{endOfTransmission})
+		return
+	}
+	_ = stream.CloseWrite()
+}
+
+// endOfTransmission is what VEOF is to a terminal. Source: termios(3).
+const endOfTransmission = 0x04
+
+// receive copies a command's output until it ends.
+func receive(stream types.HijackedResponse, tty bool, stdout, stderr io.Writer) (err error) {
+	if tty { // it comes as it is
+		_, err = io.Copy(stdout, stream.Reader)
+	} else {
+		_, err = stdcopy.StdCopy(stdout, stderr, stream.Reader)
+	}
+	return err
+}
+
+// refusals begin what an engine of API 1.41 writes into the output of a command
+// that it cannot run; newer ones answer so.
+var refusals = []string{"OCI runtime exec failed: ", "unable to find user "}
+
+// output is one stream of a command: it holds back what may be the engine's words,
+// and marks the errors of w, which are not the stream's.
+type output struct {
+	w     io.Writer // nil: dropped
+	begun bool
+	held  string
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	if !o.begun {
+		o.begun = true
+		for _, words := range refusals {
+			if bytes.HasPrefix(b, []byte(words)) {
+				o.held = string(b)
+				return len(b), nil
+			}
+		}
+	}
+	if err := o.flush(); err != nil {
+		return 0, err
+	}
+	return o.pass(b)
+}
+
+// flush gives out what was the command's own after all.
+func (o *output) flush() error {
+	held := o.held
+	o.held = ""
+	_, err := o.pass([]byte(held))
+	return err
+}
+
+func (o *output) pass(b []byte) (int, error) {
+	if o.w == nil || len(b) == 0 {
+		return len(b), nil
+	}
+	n, err := o.w.Write(b)
+	if err != nil {
+		err = &writeError{fmt.Errorf("write the command's output: %w", err)}
+	}
+	return n, err
+}
+
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+// exitCode waits for it, as it is noted a moment after the stream's end.
+func (x *execution) exitCode(ctx context.Context) (int, error) {
 	for {
-		state, err := e.cli.ContainerExecInspect(ctx, exec)
+		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
 		if err != nil {
-			return orchestrator.ExecResult{}, e.failed(doing, err)
+			return 0, x.e.failed(x.doing, err)
 		}
 		if !state.Running {
-			return orchestrator.ExecResult{ExitCode: state.ExitCode, Stdout: stdout.String(), Stderr: stderr.String()}, nil
+			return state.ExitCode, nil
 		}
 		if !pause(ctx, execPoll) {
-			return orchestrator.ExecResult{}, ctx.Err()
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// resize gives the terminal its size, and each new one. Engines before API 1.42
+// take none with the start, and lose one that comes before the command has a
+// process (containerd answers that all is well). A size that they do not take is
+// no error: the command has another one.
+func (x *execution) resize(ctx context.Context, tty orchestrator.TTY) {
+	for {
+		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
+		if err != nil {
+			return
+		}
+		if state.Pid != 0 {
+			break
+		}
+		if !pause(ctx, execPoll) {
+			return
+		}
+	}
+	for size, more := tty.Size, true; more; {
+		_ = x.e.cli.ContainerExecResize(ctx, x.id, container.ResizeOptions{Width: size.Columns, Height: size.Rows})
+		select {
+		case size, more = <-tty.Resizes:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func consoleSize(tty *orchestrator.TTY) *[2]uint {
+	if tty == nil {
+		return nil
+	}
+	return &[2]uint{tty.Size.Rows, tty.Size.Columns}
+}
+
+// pass sends signals on. One that cannot be sent is lost: the command has ended,
+// or its container cannot be helped.
+func (x *execution) pass(ctx context.Context, signals <-chan string) {
+	for {
+		select {
+		case name, more := <-signals:
+			if !more {
+				return
+			}
+			_ = x.signal(ctx, name)
+		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -88,22 +331,22 @@ func (e *Engine) attach(ctx context.Context, doing, exec string) (orchestrator.E
 // closeNow ends a read that is under way.
 func closeNow(stream types.HijackedResponse) { _ = stream.Conn.Close() }
 
-// endExec kills what a command has started, and the command. The engine may
-// start one a moment after its caller has given up.
-func (e *Engine) endExec(ctx context.Context, id, exec, mark string) error {
+// end kills what a command has started, and the command. The engine may start
+// one a moment after its caller has given up.
+func (x *execution) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, execEnd)
 	defer cancel()
 	for late := time.Now().Add(execLate); ; {
-		state, err := e.cli.ContainerExecInspect(ctx, exec)
+		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
 		if err != nil {
-			if err = e.failed("end a command", err); errors.Is(err, orchestrator.ErrNotFound) {
+			if err = x.e.failed("end a command", err); errors.Is(err, orchestrator.ErrNotFound) {
 				return nil // its container is gone
 			}
 			return err
 		}
 		switch started := state.Running || state.Pid != 0; {
 		case started:
-			if err := e.kill(ctx, id, mark); err != nil {
+			if err := x.signal(ctx, "KILL"); err != nil {
 				return err
 			}
 			if !state.Running {
@@ -113,26 +356,71 @@ func (e *Engine) endExec(ctx context.Context, id, exec, mark string) error {
 			return nil
 		}
 		if !pause(ctx, 4*execPoll) {
-			return fmt.Errorf("end a command in %s: %w", short(id), ctx.Err())
+			return fmt.Errorf("end a command in %s: %w", short(x.container), ctx.Err())
 		}
 	}
 }
 
-func (e *Engine) kill(ctx context.Context, id, mark string) error {
-	created, err := e.cli.ContainerExecCreate(ctx, id, container.ExecOptions{
-		Cmd: []string{"sh", "-c", killMarked, mark}, AttachStdout: true, AttachStderr: true,
-	})
-	if err != nil {
-		if err = e.failed("end a command", err); errors.Is(err, orchestrator.ErrNotFound) || errors.Is(err, orchestrator.ErrNotRunning) {
+// signal reaches the processes of the command, as its user: another one's
+// environment is not to be read, not even by root (CAP_SYS_PTRACE).
+func (x *execution) signal(ctx context.Context, name string) error {
+	var out orchestrator.ExecOutput
+	spec := orchestrator.ExecSpec{Command: []string{"sh", "-c", signalMarked, x.mark, name}, User: x.user, Stdout: &out, Stderr: &out}
+	y := &execution{e: x.e, doing: "end a command in " + short(x.container), container: x.container, user: x.user}
+	if err := y.create(ctx, spec); err != nil {
+		if errors.Is(err, orchestrator.ErrNotFound) || errors.Is(err, orchestrator.ErrNotRunning) {
 			return nil // with its container
 		}
 		return err
 	}
-	result, err := e.attach(ctx, "end a command in "+short(id), created.ID)
-	if err == nil && result.ExitCode != 0 {
-		err = fmt.Errorf("end a command in %s: exit code %d: %s%s", short(id), result.ExitCode, result.Stdout, result.Stderr)
+	code, err := y.run(ctx, spec)
+	if err == nil && code != 0 {
+		if c, _ := x.e.InspectContainer(ctx, x.container); !c.State.Running {
+			return nil // it is gone meanwhile
+		}
+		err = fmt.Errorf("%s: exit code %d: %s", y.doing, code, out.String())
 	}
 	return err
+}
+
+// AttachStdin implements orchestrator.Streams. Nothing but the input is attached:
+// an output that is, and is not read, would hold the container up.
+func (e *Engine) AttachStdin(ctx context.Context, id string, in io.Reader) error {
+	doing := "write to " + short(id)
+	told, err := e.cli.ContainerInspect(ctx, id)
+	switch {
+	case err != nil:
+		return e.failed(doing, err)
+	case !told.State.Running:
+		return fmt.Errorf("%s: %w", doing, orchestrator.ErrNotRunning)
+	case !told.Config.OpenStdin: // the engine would take all and drop it
+		return fmt.Errorf("%s: %w", doing, orchestrator.ErrNoStdin)
+	}
+	stream, err := e.cli.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: true})
+	if err != nil {
+		return e.failed(doing, err)
+	}
+	defer stream.Close()
+	taken := make(chan error, 1)
+	go func() { // a Read can last for ever: it is not waited for
+		_, err := io.Copy(stream.Conn, in)
+		if err == nil {
+			err = stream.CloseWrite()
+		}
+		if err == nil { // the engine hangs up when it has passed all on
+			_, err = io.Copy(io.Discard, stream.Reader)
+		}
+		taken <- err
+	}()
+	select {
+	case err := <-taken:
+		if err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // pause waits, or says that ctx has ended.

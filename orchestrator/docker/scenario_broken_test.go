@@ -309,7 +309,7 @@ func (b breakage) connect(r *running) {
 	}
 	for _, n := range st.Nodes[1:] {
 		eventually(r.t, "n1 meets "+n.Name, func() bool {
-			met, err := orchestrator.Eval(r.t.Context(), r.eng, r.name, n.Name, fmt.Sprintf("for n <- [:%q, :%q], do: Node.connect(n)", st.Nodes[0].Node, st.Nodes[1].Node), os.Stderr)
+			met, err := orchestrator.Eval(r.t.Context(), r.eng, r.name, n.Name, fmt.Sprintf("for n <- [:%q, :%q], do: Node.connect(n)", st.Nodes[0].Node, st.Nodes[1].Node), orchestrator.EvalOptions{Output: os.Stderr})
 			return err == nil && !strings.Contains(met, "false")
 		})
 	}

@@ -198,7 +198,7 @@ func (r *running) lines(q orchestrator.LogQuery) []string {
 
 func (r *running) rpc(node, expression string) string {
 	r.t.Helper()
-	result, err := orchestrator.Eval(r.t.Context(), r.eng, r.name, node, expression, io.Discard)
+	result, err := orchestrator.Eval(r.t.Context(), r.eng, r.name, node, expression, orchestrator.EvalOptions{})
 	if err != nil {
 		r.t.Fatalf("rpc %s %s: %v", node, expression, err)
 	}

@@ -26,7 +26,7 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 	init, grace := true, int(math.Ceil(c.StopTimeout.Seconds()))
 	config := &container.Config{
 		Image: c.Image, Hostname: c.Hostname, Entrypoint: c.Entrypoint, Cmd: c.Command, Env: c.Env,
-		User: c.User, WorkingDir: c.WorkingDir, Labels: c.Labels,
+		User: c.User, WorkingDir: c.WorkingDir, Labels: c.Labels, OpenStdin: c.Stdin,
 		ExposedPorts: nat.PortSet{},
 		// An image's own health check makes three events a probe, which push
 		// others out of the engine's ring of 256.

@@ -65,6 +65,10 @@ var contract = []struct {
 	{"a command runs in a container", (*suite).testExec},
 	{"a command needs a container that runs", (*suite).testExecNotRunning},
 	{"a command is not waited for beyond its time", (*suite).testExecTime},
+	{"a command's streams are connected", (*suite).testStreams},
+	{"a command has a terminal", (*suite).testTerminal},
+	{"a command ends with its container, or with who reads it", (*suite).testStreamsEnd},
+	{"a process reads what is written to it", (*suite).testStdin},
 	{"the engine tells of itself", (*suite).testInfo},
 }
 

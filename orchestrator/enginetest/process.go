@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -31,10 +32,13 @@ func UntilStopped(ctx context.Context, p *Process) int {
 type Process struct {
 	Spec    orchestrator.ContainerSpec
 	Run     int // 1 for the first start
+	Stdin   io.Reader
+	TTY     *orchestrator.TTY // of a command; nil without a terminal
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Signals <-chan string // "TERM", "USR1", …, but never "KILL"
 
+	stdin   *io.PipeWriter
 	signals chan string
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the container has exited
@@ -55,7 +59,10 @@ func (e *Engine) run(c *container, program Program) {
 		Spec: c.spec, Run: c.runs, signals: make(chan string, 16), cancel: cancel, done: make(chan struct{}),
 		out: [2]*printer{{e: e, c: c, stream: 1}, {e: e, c: c, stream: 2}},
 	}
-	p.Signals, p.Stdout, p.Stderr = p.signals, p.out[0], p.out[1]
+	p.Signals, p.Stdout, p.Stderr, p.Stdin = p.signals, p.out[0], p.out[1], strings.NewReader("")
+	if c.spec.Stdin {
+		p.Stdin, p.stdin = io.Pipe()
+	}
 	c.process = p
 	go func() {
 		code := program(ctx, p)
@@ -79,6 +86,9 @@ func (e *Engine) exited(c *container, p *Process, code int) {
 	c.state.ExitCode, c.state.FinishedAt = code, e.now()
 	e.emit(c, "die", func(ev *orchestrator.ContainerEvent) { ev.ExitCode = code })
 	c.wake()
+	if p.stdin != nil {
+		_ = p.stdin.Close() // never fails
+	}
 	close(p.done)
 }
 

@@ -1,8 +1,10 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -19,6 +21,8 @@ import (
 //	hostname   prints it                  stubborn  until KILL
 //	env KEY    prints its value           write PATH TEXT, then until TERM
 //	net-admin  prints whether it may      read PATH  prints a mounted file
+//	where      prints its user and folder echo      prints what it reads, to its end
+//	columns N… waits until its terminal is that wide, and says so, for each
 //
 // Another entrypoint than the image's, or another word, is a command that is
 // missing: 127, as an init says.
@@ -59,12 +63,38 @@ func Script(ctx context.Context, p *Process) int {
 	case "wait":
 		fmt.Fprintln(p.Stdout, "waiting")
 		return UntilStopped(ctx, p)
+	case "where":
+		fmt.Fprintln(p.Stdout, cmp.Or(p.Spec.User, "0"), p.Spec.WorkingDir)
+	case "echo":
+		_, _ = io.Copy(p.Stdout, p.Stdin) // ends with the process
+	case "columns":
+		return columns(ctx, p)
 	case "stubborn":
 		fmt.Fprintln(p.Stdout, "waiting")
 		<-ctx.Done()
 	case "":
 	default:
 		return 127
+	}
+	return 0
+}
+
+// columns says how wide the terminal has become.
+func columns(ctx context.Context, p *Process) int {
+	if p.TTY == nil {
+		fmt.Fprintln(p.Stdout, "no terminal")
+		return 1
+	}
+	size := p.TTY.Size
+	for _, want := range p.Spec.Command[1:] {
+		for strconv.Itoa(int(size.Columns)) != want {
+			select {
+			case size = <-p.TTY.Resizes:
+			case <-ctx.Done():
+				return 137
+			}
+		}
+		fmt.Fprintf(p.Stdout, "%s columns\r\n", want)
 	}
 	return 0
 }

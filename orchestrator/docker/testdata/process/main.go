@@ -5,12 +5,15 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	terminal "golang.org/x/term"
 )
 
 func main() {
@@ -76,6 +79,33 @@ func main() {
 	case "wait": // until TERM
 		fmt.Println("waiting")
 		<-term
+	case "where":
+		folder, err := os.Getwd()
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(os.Getuid(), folder)
+	case "echo":
+		if _, err := io.Copy(os.Stdout, os.Stdin); err != nil {
+			panic(err)
+		}
+	case "columns":
+		resized := make(chan os.Signal, 1)
+		signal.Notify(resized, syscall.SIGWINCH)
+		for _, want := range os.Args[2:] {
+			for {
+				width, _, err := terminal.GetSize(0)
+				if err != nil {
+					fmt.Println("no terminal")
+					os.Exit(1)
+				}
+				if strconv.Itoa(width) == want {
+					break
+				}
+				<-resized
+			}
+			fmt.Println(want, "columns")
+		}
 	case "stubborn": // only KILL helps
 		fmt.Println("waiting")
 		time.Sleep(time.Hour)

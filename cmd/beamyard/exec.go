@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+type execCmd struct {
+	target
+	TTY   bool     `short:"t" xor:"tty" help:"Give it a terminal, whatever stdin and stdout are."`
+	NoTTY bool     `short:"T" name:"no-tty" xor:"tty" help:"Give it no terminal."`
+	User  string   `short:"u" placeholder:"USER" help:"Run as this user: a name, uid or uid:gid."`
+	Dir   string   `short:"w" placeholder:"DIR" help:"In this folder of the container."`
+	Env   []string `short:"e" sep:"none" placeholder:"KEY=VALUE" help:"Over its environment."`
+
+	Node    string   `arg:"" help:"The node: n1, or demo/n1."`
+	Command []string `arg:"" passthrough:"" help:"The command and its arguments."`
+}
+
+func (execCmd) Help() string {
+	return `The command runs in the node's container, without a shell, as the container's
+user. It gets our stdin, its stdout and stderr are ours, and so is its exit code;
+127 means that there is no such command. Where both stdin and stdout are a
+terminal, it has one, too. Ctrl-C is passed on; pressed again, it kills the
+command and all that it started.
+
+--json answers with {"exit_code": …, "stdout": …, "stderr": …}.
+
+Examples:
+  beamyard exec n1 -- ls -l /app
+  beamyard exec n1 -- sh
+  beamyard exec n1 -u root -- apt-get install -y strace
+  tar -c priv | beamyard exec n1 -- tar -x -C /tmp`
+}
+
+// Run runs a command.
+func (c *execCmd) Run(ctx context.Context, a *app) error {
+	command := c.Command
+	if command[0] == "--" {
+		command = command[1:]
+	}
+	if len(command) == 0 {
+		return usagef("beamyard exec "+c.Node+" -- ls", "there is no command")
+	}
+	for _, kv := range c.Env {
+		if key, _, ok := strings.Cut(kv, "="); !ok || key == "" {
+			return usagef("beamyard exec "+c.Node+" -e KEY=VALUE -- "+strings.Join(command, " "), "-e %s: a variable is KEY=VALUE", kv)
+		}
+	}
+	eng, err := a.engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	cluster, nodes, err := c.resolve(ctx, eng, "exec", []string{c.Node})
+	if err != nil {
+		return err
+	}
+	before := nodeOf(ctx, eng, cluster, nodes[0])
+	spec := orchestrator.ExecSpec{Command: command, Env: c.Env, User: c.User, Dir: c.Dir, Stdin: a.in, Stdout: a.out, Stderr: a.err}
+	var stdout, stderr bytes.Buffer
+	if a.json {
+		spec.Stdout, spec.Stderr = &stdout, &stderr
+	}
+	giveBack, stop := func() {}, func() {}
+	if in, ok := a.terminal(); ok && !c.NoTTY && !a.json {
+		spec.Env = append(terminalEnv(), spec.Env...)
+		if spec.TTY, giveBack, err = lend(in); err != nil {
+			return err
+		}
+	} else {
+		if c.TTY {
+			spec.TTY = &orchestrator.TTY{Size: orchestrator.TTYSize{Columns: 80, Rows: 24}}
+		}
+		ctx, spec.Signals, stop = passSignals(ctx, a.second)
+	}
+	defer giveBack()
+	defer stop()
+	code, err := orchestrator.Exec(ctx, eng, cluster, nodes[0], spec)
+	switch {
+	case errors.Is(err, orchestrator.ErrCannotStart):
+		giveBack()
+		return orchestrator.WithHint(&exited{code, fmt.Errorf("%s cannot run %s: %w", nodes[0], command[0], err)}, "see what there is: beamyard exec %s -- ls /bin /usr/bin", c.Node)
+	case errors.Is(err, syscall.EPIPE): // who read our output has enough: head(1)
+		return &exited{code: 128 + int(syscall.SIGPIPE)}
+	case err != nil:
+		return after(ctx, eng, cluster, "exec", before, err)
+	}
+	if a.json {
+		if err := a.printJSON(struct {
+			ExitCode int    `json:"exit_code"`
+			Stdout   string `json:"stdout,omitempty"`
+			Stderr   string `json:"stderr,omitempty"`
+		}{code, stdout.String(), stderr.String()}); err != nil {
+			return err
+		}
+	}
+	return &exited{code: code}
+}
+
+// passSignals has the command hear of our signals: the first one ends what heeds
+// it, with its own exit code; the second one, with the context, everything.
+// Who reads our output and hangs up (SIGPIPE) is to end the command, too, so that
+// is an error here and not our end.
+func passSignals(ctx context.Context, second <-chan struct{}) (context.Context, <-chan string, func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ours := make(chan os.Signal, 2)
+	signal.Notify(ours, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	signal.Ignore(syscall.SIGPIPE)
+	names := make(chan string)
+	go func() {
+		for {
+			var name string
+			select {
+			case s := <-ours:
+				name = signalName(s)
+			case <-second:
+				cancel()
+				return
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case names <- name:
+			case <-second:
+				cancel()
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, names, func() {
+		signal.Stop(ours)
+		signal.Reset(syscall.SIGPIPE)
+		cancel()
+	}
+}
+
+// signalName is a signal's as `kill -s` takes it.
+func signalName(s os.Signal) string {
+	for signal, name := range map[os.Signal]string{
+		os.Interrupt: "INT", syscall.SIGTERM: "TERM", syscall.SIGHUP: "HUP", syscall.SIGQUIT: "QUIT",
+	} {
+		if s == signal {
+			return name
+		}
+	}
+	panic(fmt.Sprintf("nobody asked for %s", s))
+}
