@@ -19,6 +19,8 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator/control", "github.com/docker/", "the control socket speaks of clusters, not of containers"},
 	{"orchestrator/health", "github.com/docker/", "health asks nodes, and is given what containers said"},
 	{"orchestrator/health", module + "/images", "health judges what runs, wherever it came from"},
+	{"orchestrator/codesync/...", "github.com/docker/", "sync speaks to nodes, and is given how their disks are written"},
+	{"orchestrator/codesync", module + "/orchestrator", "a sync is given its nodes: who keeps the cluster uses it"},
 	{"orchestrator/evidence", "github.com/docker/", "evidence asks whatever Engine it is given"},
 	{"orchestrator/diagnosis", module, "diagnosis is pure: it is given its evidence"},
 	{"orchestrator/doctor", "github.com/docker/", "an engine is examined through the interface that the doctor defines"},

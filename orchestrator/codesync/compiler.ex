@@ -99,7 +99,7 @@ defmodule Beamyard.Compiler do
   end
 
   @doc """
-  Compiles as `mix compile` does: `{status, what was printed, milliseconds}`.
+  Compiles as `mix compile` does: `{status, what was printed, microseconds of Mix}`.
   """
   def compile do
     awake()
@@ -134,10 +134,11 @@ defmodule Beamyard.Compiler do
         Process.register(stderr, :standard_error)
       end
 
+    took = System.monotonic_time(:microsecond) - began
     {:ok, {_, text}} = StringIO.close(io)
     settle()
     if status != :error, do: mirror()
-    {status, text, System.monotonic_time(:microsecond) - began}
+    {status, text, took}
   end
 
   defp worst(several) do
