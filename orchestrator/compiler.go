@@ -196,7 +196,7 @@ func writeSources(ctx context.Context, eng Engine, id, source string) error {
 	}
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(codesync.WriteSources(w, src.Dir)) }()
-	defer r.Close()
+	defer func() { _ = r.Close() }() // which ends the writing of what nobody reads
 	return eng.WriteFiles(ctx, id, r)
 }
 

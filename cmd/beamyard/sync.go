@@ -47,7 +47,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if c.Watch {
 		return c.watch(ctx, a, r, opts)
 	}
-	report, err := r.sync(ctx, a, opts)
+	report, err := r.sync(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (c *syncCmd) watch(ctx context.Context, a *app, r *reached, opts orchestrat
 		return err
 	}
 	once := func(ctx context.Context) {
-		report, err := r.sync(ctx, a, opts)
+		report, err := r.sync(ctx, opts)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -123,7 +123,7 @@ func tellSync(a *app, r codesync.Report, printJSON func(any) error) error {
 
 // sync asks the supervisor, or does it from here where there is none. It looks
 // anew who answers: --watch goes on when that changes.
-func (r *reached) sync(ctx context.Context, a *app, opts orchestrator.SyncOptions) (codesync.Report, error) {
+func (r *reached) sync(ctx context.Context, opts orchestrator.SyncOptions) (codesync.Report, error) {
 	r.hangUp()
 	silent := r.dial(ctx)
 	switch {

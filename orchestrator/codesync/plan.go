@@ -61,8 +61,8 @@ func isSource(p string) bool { return slices.Contains(sources, path.Ext(p)) }
 // unneeded are files that an image may do without: they are told of only once it
 // has them.
 func unneeded(p string) bool {
-	switch base := path.Base(p); {
-	case base == "Dockerfile", base == ".dockerignore", base == "compose.yml", base == "docker-compose.yml", base == "beamyard.yml":
+	switch path.Base(p) {
+	case "Dockerfile", ".dockerignore", "compose.yml", "docker-compose.yml", "beamyard.yml":
 		return true
 	}
 	return strings.HasPrefix(p, "deps/") || strings.HasPrefix(p, "rel/")
@@ -121,25 +121,6 @@ type File struct {
 	Mode     int64
 	UID, GID int
 	Sum      Sum
-}
-
-// difference compares modules before and after, by name.
-func difference(before, after map[string]Module) (changed, added, removed []string) {
-	for _, name := range slices.Sorted(maps.Keys(after)) {
-		old, known := before[name]
-		switch {
-		case !known:
-			added = append(added, name)
-		case old.MD5 != after[name].MD5:
-			changed = append(changed, name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(before)) {
-		if _, kept := after[name]; !kept {
-			removed = append(removed, name)
-		}
-	}
-	return changed, added, removed
 }
 
 // deadModules are those whose files went and that are nowhere else.

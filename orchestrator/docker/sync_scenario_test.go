@@ -167,7 +167,8 @@ func TestSync(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.version("103", "104")
-			r.synced("synced Demo.Router on n1 n3 (written for n2, down)")
+			p.write("lib/demo/later.ex", "defmodule Demo.Later do\nend\n")
+			r.synced("synced Demo.Router, +1 on n1 n3 (written for n2, down)")
 			if err := r.Kill(t.Context(), "KILL", "n1"); err != nil {
 				t.Fatal(err)
 			}
@@ -183,7 +184,10 @@ func TestSync(t *testing.T) {
 			r.serves("104", all...)
 			r.answers("{:demo_erl.v(), Code.ensure_loaded?(Demo.Extra), Demo.Shown.show(1)}", "{3, false, :any}", all...)
 			r.synced("synced 3 files, no module on n1 n2 n3") // modules that went, while n2 and n3 were down
-			r.synced("in sync, 9 modules equal on n1 n2 n3")
+			r.synced("in sync, 10 modules equal on n1 n2 n3")
+			if report, err := r.Health(t.Context()); err != nil || !report.Passed {
+				t.Errorf("health of nodes that were started before and after it: %+v, %v", report.Checks, err)
+			}
 			st, _ = r.Status(t.Context())
 			if len(st.Nodes) != 3 {
 				t.Errorf("the compiler is taken for a node: %+v", st.Nodes)

@@ -25,8 +25,20 @@ Md5 = fun(Ahead, Ebin, M) ->
     end
 end,
 Modules = fun() ->
-    {ok, Names} = application:get_key(App, modules),
     Ebin = filename:join(code:lib_dir(App), "ebin"),
+    %% What application:get_key/2 tells is of the time when the application was
+    %% loaded: a sync adds and removes modules since.
+    Listed = Try(fun() ->
+        {ok, Text} = prim_file:read_file(filename:join(Ebin, atom_to_list(App) ++ ".app")),
+        {ok, Tokens, _} = erl_scan:string(unicode:characters_to_list(Text)),
+        {ok, {application, App, Keys}} = erl_parse:parse_term(Tokens),
+        {modules, Names} = lists:keyfind(modules, 1, Keys),
+        Names
+    end),
+    Names = case Listed of
+        unknown -> {ok, Loaded} = application:get_key(App, modules), Loaded;
+        _ -> Listed
+    end,
     Path = case lists:all(fun(M) -> erlang:module_loaded(M) end, Names) of
         true -> [];
         false -> lists:takewhile(fun(D) -> D =/= Ebin end, code:get_path())
