@@ -62,17 +62,12 @@ func makeRelease(name string) string {
 // write to.
 var homeEnv = []string{"LANG=C.UTF-8", "SHELL=/bin/sh", "HOME=/home/beamyard", "MIX_HOME=/home/beamyard/.mix", "HEX_HOME=/home/beamyard/.hex"}
 
-// WorkDir is where a Mix image has its project, which belongs to User (and the group
-// of that number).
-const (
-	WorkDir = "/app"
-	User    = 1000
-)
+const workDir = "/app"
 
 func newMixDockerfile(ref string, base Info, o Options, p mixProject) mixDockerfile {
 	d := mixDockerfile{
 		Base:     ref,
-		Prepared: base.Labels[imageLabel] != "" && base.WorkingDir == WorkDir,
+		Prepared: base.Labels[imageLabel] != "" && base.WorkingDir == workDir,
 		External: p.external, Config: p.config, Manifest: p.manifest, Local: p.local,
 	}
 	user, _, _ := strings.Cut(base.User, ":")

@@ -13,7 +13,7 @@ var update = flag.Bool("update", false, "write the golden Dockerfiles anew")
 
 func TestMixDockerfile(t *testing.T) {
 	debian := Info{
-		WorkingDir: WorkDir, Labels: map[string]string{imageLabel: "debian"},
+		WorkingDir: workDir, Labels: map[string]string{imageLabel: "debian"},
 		Env: append([]string{"PATH=/bin", "MIX_ENV=dev"}, homeEnv...),
 	}
 	official := Info{Env: []string{"PATH=/bin", "LANG=C.UTF-8"}, WorkingDir: "/app"}

@@ -99,9 +99,9 @@ defmodule Beamyard.Compiler do
   end
 
   @doc """
-  Compiles as `mix compile` does: `{status, what was printed, microseconds of Mix}`.
+  Compiles as `mix compile` does, and with `deep` makes the release again: `{status, what was printed, microseconds of Mix}`.
   """
-  def compile do
+  def compile(deep) do
     awake()
     began = System.monotonic_time(:microsecond)
     {:ok, io} = StringIO.open("")
@@ -115,11 +115,10 @@ defmodule Beamyard.Compiler do
       try do
         Mix.Task.clear()
 
-        case Mix.Task.run("compile", ["--return-errors"]) do
-          {status, _diagnostics} -> status
-          status when is_atom(status) -> status
-          several when is_list(several) -> worst(several)
-        end
+        status = status(Mix.Task.run("compile", ["--return-errors"]))
+        if deep and status != :error, do: release()
+        if not deep and status != :error, do: mirror()
+        status
       rescue
         e in Mix.Error ->
           IO.puts(io, "** (Mix) " <> e.message)
@@ -137,12 +136,15 @@ defmodule Beamyard.Compiler do
     took = System.monotonic_time(:microsecond) - began
     {:ok, {_, text}} = StringIO.close(io)
     settle()
-    if status != :error, do: mirror()
     {status, text, took}
   end
 
-  defp worst(several) do
-    statuses = for s <- several, do: if(is_tuple(s), do: elem(s, 0), else: s)
+  defp status({status, _diagnostics}), do: status
+  defp status(status) when is_atom(status), do: status
+
+  # of an umbrella's applications
+  defp status(several) when is_list(several) do
+    statuses = Enum.map(several, &status/1)
     Enum.find([:error, :ok, :noop], :noop, &(&1 in statuses))
   end
 
@@ -200,13 +202,16 @@ defmodule Beamyard.Compiler do
     build = Mix.Project.build_path()
     together = Mix.Project.consolidation_path()
 
+    protocols = released_protocols()
+
     for app <- project_apps(),
         ebin = Path.join([build, "lib", to_string(app), "ebin"]),
+        ebins = for(folder <- released_apps(app), do: Path.join(folder, "ebin")),
         beam <- beams(ebin) do
       consolidated = Path.join(together, beam)
       path = if File.exists?(consolidated), do: consolidated, else: Path.join(ebin, beam)
       {name, sum, on_load} = info(path)
-      {name, sum, path, released(build, app, path, beam), on_load}
+      {name, sum, path, released(path, beam, ebins, protocols), on_load}
     end
   end
 
@@ -239,35 +244,54 @@ defmodule Beamyard.Compiler do
     end
   end
 
-  # A release holds copies of the applications. They follow, so that nodes that
-  # run it are given the same.
+  # A release holds copies of the applications, and its boot script a list of their
+  # modules, which are all that it loads. So it follows: by copies where the modules
+  # are the same ones, else it is made again.
   defp mirror do
     build = Mix.Project.build_path()
 
-    for app <- project_apps(), target <- releases(build, app) do
-      source = Path.join([build, "lib", to_string(app)])
-
-      for part <- ~w(ebin priv), File.dir?(Path.join(source, part)) do
-        copy(Path.join(source, part), Path.join(target, part))
+    pairs =
+      for app <- project_apps(), target <- released_apps(app) do
+        {Path.join([build, "lib", to_string(app)]), target}
       end
+
+    if Enum.all?(pairs, fn {from, to} -> modules_in(from) == modules_in(to) end) do
+      for {from, to} <- pairs, part <- ~w(ebin priv), File.dir?(Path.join(from, part)) do
+        copy(Path.join(from, part), Path.join(to, part))
+      end
+
+      together = Mix.Project.consolidation_path()
+      for target <- released_protocols(), File.dir?(together), do: copy(together, target)
+    else
+      release()
     end
-
-    together = Mix.Project.consolidation_path()
-
-    for target <- Path.wildcard(Path.join(build, "rel/*/releases/*/consolidated")),
-        File.dir?(together),
-        do: copy(together, target)
   end
 
-  defp releases(build, app), do: Path.wildcard(Path.join(build, "rel/*/lib/#{app}-*"))
+  defp modules_in(app), do: Enum.sort(beams(Path.join(app, "ebin")))
 
-  defp released(build, app, path, beam) do
-    folder =
-      if Path.basename(Path.dirname(path)) == "consolidated",
-        do: Path.join(build, "rel/*/releases/*/consolidated"),
-        else: Path.join(build, "rel/*/lib/#{app}-*/ebin")
+  # Where the image may hold a release: as Beamyard makes one, and as Mix does.
+  defp releases do
+    build = Mix.Project.build_path()
+    [Path.expand("_build/release") | Path.wildcard(Path.join(build, "rel/*"))]
+  end
 
-    List.first(Path.wildcard(Path.join(folder, beam)))
+  defp released_apps(app), do: Enum.flat_map(releases(), &Path.wildcard(Path.join(&1, "lib/#{app}-*")))
+
+  defp released_protocols,
+    do: Enum.flat_map(releases(), &Path.wildcard(Path.join(&1, "releases/*/consolidated")))
+
+  defp released(path, beam, ebins, protocols) do
+    folders = if Path.basename(Path.dirname(path)) == "consolidated", do: protocols, else: ebins
+    Enum.find(for(f <- folders, do: Path.join(f, beam)), &File.exists?/1)
+  end
+
+  # What a node reads when it starts is in the release, too: it is made again.
+  defp release do
+    for root <- releases(), rel <- Enum.take(Path.wildcard(Path.join(root, "releases/*/*.rel")), 1) do
+      name = Path.basename(rel, ".rel")
+      named = for {n, _} <- Mix.Project.config()[:releases] || [], to_string(n) == name, do: name
+      Mix.Task.rerun("release", named ++ ["--quiet", "--overwrite", "--path", root])
+    end
   end
 
   defp copy(from, to) do
@@ -276,13 +300,18 @@ defmodule Beamyard.Compiler do
     here = for {path, _} <- want, do: Path.relative_to(path, follow(from))
 
     for path <- here, source = Path.join(from, path), target = Path.join(to, path) do
-      if not is_map_key(have, target) or md5(source) != md5(target) do
+      if not is_map_key(have, target) or not same?(source, target) do
         File.mkdir_p!(Path.dirname(target))
         File.cp!(source, target)
       end
     end
 
     for {path, _} <- have, Path.relative_to(path, to) not in here, do: File.rm(path)
+  end
+
+  # A release's code is stripped of what it does not need to run.
+  defp same?(a, b) do
+    if String.ends_with?(a, ".beam"), do: info(a) == info(b), else: md5(a) == md5(b)
   end
 
   defp follow(path) do
@@ -321,13 +350,13 @@ defmodule Beamyard.Compiler do
     files = walk(File.cwd!(), if(deep, do: [], else: skipped()), %{})
 
     if deep do
-      walk(build, [], files)
+      walk(Path.expand("_build"), [], walk(build, [], files))
     else
       folders =
         for(app <- project_apps(), do: Path.join([build, "lib", to_string(app)])) ++
           [Mix.Project.consolidation_path()] ++
-          for(app <- project_apps(), f <- releases(build, app), do: f) ++
-          Path.wildcard(Path.join(build, "rel/*/releases/*/consolidated"))
+          for(app <- project_apps(), f <- released_apps(app), do: f) ++
+          for(root <- releases(), do: Path.join(root, "releases"))
 
       Enum.reduce(folders, files, &walk(&1, [], &2))
     end

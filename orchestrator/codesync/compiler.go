@@ -102,8 +102,8 @@ func (c compiler) put(ctx context.Context, files []content, removed []string) er
 }
 
 // compile runs Mix. ok is false where it failed; printed is what it said.
-func (c compiler) compile(ctx context.Context) (ok bool, printed string, took time.Duration, err error) {
-	reply, err := c.call(ctx, "compile")
+func (c compiler) compile(ctx context.Context, deep bool) (ok bool, printed string, took time.Duration, err error) {
+	reply, err := c.call(ctx, "compile", deep)
 	if err != nil {
 		return false, "", 0, err
 	}

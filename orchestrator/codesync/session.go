@@ -145,7 +145,7 @@ func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta
 			return delta{}, err
 		}
 	}
-	ok, printed, took, err := s.c.compile(ctx)
+	ok, printed, took, err := s.c.compile(ctx, o.Restart != nil)
 	if err != nil {
 		return delta{}, fmt.Errorf("compile: %w", err)
 	}

@@ -296,3 +296,39 @@ func TestSyncRefuses(t *testing.T) {
 	r.sync(orchestrator.SyncOptions{})
 	r.serves("106", "n1", "n2")
 }
+
+// A release runs what was synced, and its boot script has the modules that came.
+func TestSyncRelease(t *testing.T) {
+	t.Parallel()
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			t.Parallel()
+			eng, p := engine(t), newProject(t)
+			r := up(t, eng, otp.base, 2, func(s *orchestrator.Spec) { s.Source, s.Release = p.dir, true })
+			p.version("", "101")
+			r.synced("synced Demo.Router on n1 n2")
+			p.version("101", "102")
+			r.synced("synced Demo.Router on n1 n2")
+			r.serves("102", "n1", "n2")
+			p.write("lib/demo/extra.ex", "defmodule Demo.Extra do\n  def hello, do: :hello\nend\n")
+			p.remove("lib/demo/json.ex")
+			p.edit("lib/demo/router.ex", "Json.encode(fields)", `inspect(fields, limit: :infinity)`)
+			r.synced("synced Demo.Router, +1, -1 on n1 n2")
+			if err := r.Kill(t.Context(), "KILL", "n1"); err != nil {
+				t.Fatal(err)
+			}
+			r.until("n1", "is restarted", func(n orchestrator.NodeStatus) bool {
+				return n.Incarnation == 2 && n.State == orchestrator.Ready
+			})
+			r.ready()
+			r.answers("{Demo.Extra.hello(), Code.ensure_loaded?(Demo.Json), :code.get_mode()}", "{:hello, false, :embedded}", "n1", "n2")
+			r.synced("in sync, 6 modules equal on n1 n2")
+			if otp.name == "otp25" {
+				return
+			}
+			p.write("config/runtime.exs", "import Config\nconfig :demo, answer: 42\n")
+			r.sync(orchestrator.SyncOptions{Restart: true})
+			r.answers("Application.get_env(:demo, :answer)", "42", "n1", "n2")
+		})
+	}
+}
