@@ -2,12 +2,15 @@ package docker_test
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 )
@@ -99,6 +102,33 @@ func (r *running) answers(expression, want string, nodes ...string) {
 	}
 }
 
+// compilerEnds has the compiler end itself, as it does when nobody has asked it for
+// long.
+func (r *running) compilerEnds() {
+	r.t.Helper()
+	found, err := orchestrator.Find(r.t.Context(), r.eng, r.name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	id := found.Helpers["compiler"].ID
+	c, err := r.eng.InspectContainer(r.t.Context(), id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	conn, err := (&erldist.Dialer{Cookie: found.Spec.Cookie}).Dial(r.t.Context(), "app@compiler."+r.name+".test", net.JoinHostPort(c.IP.String(), "9100"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Call(r.t.Context(), "erlang", "send", erldist.Atom("beamyard_idle"), erldist.Tuple{erldist.Atom("awake"), 50}); err != nil {
+		r.t.Fatal(err)
+	}
+	eventually(r.t, "the compiler ends", func() bool {
+		c, err := r.eng.InspectContainer(r.t.Context(), id)
+		return err == nil && !c.State.Running && c.State.ExitCode == 0
+	})
+}
+
 const handled = `Demo.Router.handle("GET", "/version", %{}).body =~ "VERSION"`
 
 func (r *running) serves(version string, nodes ...string) {
@@ -184,6 +214,7 @@ func TestSync(t *testing.T) {
 			r.serves("104", all...)
 			r.answers("{:demo_erl.v(), Code.ensure_loaded?(Demo.Extra), Demo.Shown.show(1)}", "{3, false, :any}", all...)
 			r.synced("synced 3 files, no module on n1 n2 n3") // modules that went, while n2 and n3 were down
+			r.compilerEnds()
 			r.synced("in sync, 10 modules equal on n1 n2 n3")
 			if report, err := r.Health(t.Context()); err != nil || !report.Passed {
 				t.Errorf("health of nodes that were started before and after it: %+v, %v", report.Checks, err)
@@ -329,6 +360,54 @@ func TestSyncRelease(t *testing.T) {
 			p.write("config/runtime.exs", "import Config\nconfig :demo, answer: 42\n")
 			r.sync(orchestrator.SyncOptions{Restart: true})
 			r.answers("Application.get_env(:demo, :answer)", "42", "n1", "n2")
+		})
+	}
+}
+
+// An umbrella: what depends on what changed is compiled again, across applications,
+// path dependencies and consolidated protocols.
+func TestSyncUmbrella(t *testing.T) {
+	t.Parallel()
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			t.Parallel()
+			eng, p := engine(t), project{t, t.TempDir()}
+			mix := func(module, body string) string {
+				return "defmodule " + module + ".MixProject do\n  use Mix.Project\n  def project, do: [" + body + ", version: \"0.1.0\"]\n  def application, do: [extra_applications: [:logger]]\nend\n"
+			}
+			const inside = `build_path: "../../_build", deps_path: "../../deps", lockfile: "../../mix.lock", `
+			p.write("mix.exs", mix("Both", `apps_path: "apps", deps: []`))
+			p.write("apps/core/mix.exs", mix("Core", inside+`app: :core, deps: [{:leaf, path: "../../leaf"}]`))
+			p.write("apps/web/mix.exs", mix("Web", inside+`app: :web, deps: [{:core, in_umbrella: true}]`))
+			p.write("leaf/mix.exs", mix("Leaf", `app: :leaf, deps: []`))
+			p.write("leaf/lib/leaf.ex", "defmodule Leaf do\n  defmacro v, do: 1\nend\n")
+			p.write("apps/core/lib/core.ex", "defprotocol Core.Name do\n  def name(it)\nend\ndefmodule Core do\n  require Leaf\n  defmacro v, do: Leaf.v()\nend\n")
+			p.write("apps/web/lib/web.ex", "defmodule Web do\n  require Core\n  defstruct []\n  def v, do: Core.v()\nend\ndefimpl Core.Name, for: Web do\n  def name(_), do: :web\nend\n")
+			r := up(t, eng, otp.base, 2, func(s *orchestrator.Spec) {
+				s.Source, s.App, s.HTTPPort, s.HTTPCheck = p.dir, "web", -1, ""
+			})
+			r.synced("in sync, 5 modules equal on n1 n2")
+			p.edit("apps/web/lib/web.ex", ":web", ":net")
+			if report := r.sync(orchestrator.SyncOptions{}); !slices.Contains(report.Changed, "Elixir.Core.Name.Web") || slices.Contains(report.Changed, "Elixir.Core") {
+				t.Errorf("an edit in one application: %+v", report)
+			}
+			r.answers("{Web.v(), Core.Name.name(struct(Web))}", "{1, :net}", "n1", "n2")
+			for _, v := range []string{"1 2", "2 3"} {
+				from, to, _ := strings.Cut(v, " ")
+				p.edit("leaf/lib/leaf.ex", "v, do: "+from, "v, do: "+to)
+				r.sync(orchestrator.SyncOptions{})
+				r.answers("Web.v()", to, "n1", "n2")
+			}
+			p.write("apps/core/lib/more.ex", "defimpl Core.Name, for: Atom do\n  def name(a), do: a\nend\n")
+			if report := r.sync(orchestrator.SyncOptions{}); len(report.Added) != 1 {
+				t.Errorf("a new implementation: %+v", report)
+			}
+			r.answers("{Core.Name.name(:x), Protocol.consolidated?(Core.Name)}", "{:x, true}", "n1", "n2")
+			p.edit("apps/web/mix.exs", "0.1.0", "0.2.0")
+			var cold *codesync.ColdError
+			if _, err := r.Sync(t.Context(), orchestrator.SyncOptions{}); !errors.As(err, &cold) {
+				t.Errorf("an application's mix.exs: %v", err)
+			}
 		})
 	}
 }
