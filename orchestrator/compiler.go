@@ -126,6 +126,11 @@ func startCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo, di
 		if !c.State.Running {
 			return compilerConn{}, &compilerStopped{cluster: f.Spec.Name, code: c.State.ExitCode, output: lastOutput(ctx, eng, c, 20)}
 		}
+		if !direct { // its host port is the engine's choice of each start, which lists alone tell
+			if c.Ports, err = compilerPorts(limited, eng, f.Spec.Name); err != nil {
+				return compilerConn{}, err
+			}
+		}
 		at := &site{spec: f.Spec, info: info, direct: direct, slots: map[string]*slot{helperCompiler: {placement: placement{ip: c.IP, ports: c.Ports}}}}
 		conn, err := dialer.Dial(limited, f.Spec.names().Node(helperCompiler), at.distAddr(helperCompiler))
 		if err == nil {
@@ -138,6 +143,17 @@ func startCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo, di
 			return compilerConn{}, WithHint(fmt.Errorf("the compiler does not answer within %s: %w", compilerStart, err), "see what it says: docker logs %s", c.Name)
 		}
 	}
+}
+
+func compilerPorts(ctx context.Context, eng Engine, cluster string) ([]PortBinding, error) {
+	listed, err := eng.Containers(ctx, map[string]string{LabelCluster: cluster, LabelHelper: helperCompiler})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	if len(listed) == 0 {
+		return nil, fmt.Errorf("the compiler: %w", ErrNotFound)
+	}
+	return listed[0].Ports, nil
 }
 
 // booted waits until the VM has done what its command line tells, which is when Mix

@@ -1,6 +1,7 @@
 package docker_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -228,11 +229,21 @@ func TestSync(t *testing.T) {
 	}
 }
 
+// elsewhere is the engine as if it were on another machine, whose containers are
+// reached by published ports alone.
+type elsewhere struct{ orchestrator.Engine }
+
+func (e elsewhere) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
+	info, err := e.Engine.Info(ctx)
+	info.Local = false
+	return info, err
+}
+
 // What a running node cannot take is refused as a whole, and what is in the way is
 // named; the options are the way on.
 func TestSyncRefuses(t *testing.T) {
 	t.Parallel()
-	eng, p := engine(t), newProject(t)
+	eng, p := elsewhere{engine(t)}, newProject(t)
 	const loop = "defmodule Demo.Loop do\n  def start, do: Process.register(spawn(fn -> loop() end), :looper)\n  def v, do: 1\n  defp loop, do: receive(do: (:go -> loop()))\nend\n"
 	p.write("lib/demo/loop.ex", loop)
 	r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) { s.Source = p.dir })
