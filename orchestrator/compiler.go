@@ -28,7 +28,6 @@ const compilerStart = 60 * time.Second
 // only puts dependencies into the code path. The compiler takes as much memory as
 // it needs, whatever a node may take.
 func (f Found) compilerSpec(direct bool) ContainerSpec {
-	f.Spec.Release, f.Spec.Entrypoint, f.Spec.Command = false, nil, nil // Mix runs beside any of them
 	name := f.Spec.names().Node(helperCompiler)
 	c := f.helperSpec(helperCompiler, []string{
 		"elixir", nameFlag(f.Spec), name, "--hidden", "--erl", vmFlags(f.Spec), "--no-halt", "-e", codesync.Idle,
