@@ -37,8 +37,12 @@
 // packages by mmdebstrap (about 20 s, once; by any user, in a user namespace)
 // and imported, from the mirror and by the proxy that this machine's apt uses. It
 // holds what Phoenix, Mnesia and the usual tools ask of OTP, but no git and no C
-// compiler. A suite's name ("bookworm") asks for that root
-// file system directly; anything else is a reference.
+// compiler. A suite's name ("bookworm") asks for that root file system directly;
+// anything else is a reference.
+//
+// "rootfs:trixie,rabbitmq-server" is a root file system with those packages and
+// what they depend on, instead of Elixir. Its tag is a hash of the list, so newer
+// versions of the packages are had by removing the image first.
 //
 // # Threads
 //

@@ -46,6 +46,33 @@ func TestALineIsWaitedForInEachRun(t *testing.T) {
 	})
 }
 
+// The lines of a run that another supervisor began may be gone.
+func TestNoLineIsWaitedForInAnAdoptedRun(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		said := "run 1 boots"
+		detached := func(s *orchestrator.Spec) {
+			s.Owner, s.Cookie = orchestrator.Self(true), "the_same"
+			s.Ready = []orchestrator.Check{{Log: said}}
+		}
+		w.up(detached)
+		w.cancel()
+		if err := <-w.result; err != nil {
+			t.Fatal(err)
+		}
+		said = "what nobody says"
+		w.run(detached, orchestrator.Options{Adopt: true})
+		w.ready()
+		if err := w.Kill(t.Context(), "KILL", "n1"); err != nil {
+			t.Fatal(err)
+		}
+		w.until("its next run has to say it", func() bool {
+			n := w.node("n1")
+			return n.Incarnation == 2 && strings.Contains(n.Reason, "no line of this run matches")
+		})
+		w.down()
+	})
+}
+
 // What is only asked at boot is not asked of a node that was Ready.
 func TestReadyChecksGateOnce(t *testing.T) {
 	asked := make(chan string, 1000)

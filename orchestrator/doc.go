@@ -14,7 +14,8 @@
 // A cluster's state lives in two places only: in the supervisor, which one
 // goroutine owns, and in labels on what the engine holds, from which any
 // process can list, adopt or remove a cluster ([List], [Find], [Remove],
-// [Prune], [Options].Adopt).
+// [Prune], [Options].Adopt). What its nodes keep in named volumes outlives it
+// ([ListVolumes], [RemoveVolumes]).
 //
 // # What decides
 //
@@ -28,8 +29,9 @@
 //
 // A node is Ready when it completed a distribution handshake with this process
 // (its own name, the cluster's cookie), its application is started, its HTTP
-// check and the cluster's own checks pass, and it and every other live node see
-// each other in erlang:nodes/0. A cluster is ready when every node is, and every
+// check and the cluster's own checks pass, those of [Spec].Ready once a run, and it
+// and every other live node see each other in erlang:nodes/0, unless the mesh is
+// none. A cluster is ready when every node is, and every
 // pair meets. A node that was proven is Degraded when it fails one of these, or is
 // near a limit of its resources. Package health judges both (prover.go), and the
 // reports of [Cluster.Health] too.

@@ -13,8 +13,8 @@ func (s Spec) SecretValues() []string {
 	values := []string{s.Cookie}
 	for _, key := range s.Secrets {
 		values = append(values, s.Env[key])
-		for _, n := range s.Nodes {
-			values = append(values, n.Env[key])
+		for i, n := range s.Nodes {
+			values = append(values, n.Env[key], words(s, i).Replace(s.filled(i).Env[key]))
 		}
 	}
 	return SecretForms(values...)

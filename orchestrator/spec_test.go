@@ -251,8 +251,9 @@ func TestRedactor(t *testing.T) {
 	s.Cookie, s.Secrets = "crumbcrumb", []string{"TOKEN"}
 	s.Env = map[string]string{"TOKEN": "hunter22", "OPEN": "visible"}
 	s.Nodes[0].Env = map[string]string{"TOKEN": "another1"}
-	got := redactor(s).Replace("crumbcrumb hunter22 another1 visible")
-	if got != "[secret] [secret] [secret] visible" {
+	s.Secrets, s.Env["DSN"] = append(s.Secrets, "DSN"), "key-of-{name}" // n2 is told another word than the spec's
+	got := redactor(s).Replace("crumbcrumb hunter22 another1 key-of-n2 visible")
+	if got != "[secret] [secret] [secret] [secret] visible" {
 		t.Error(got)
 	}
 }

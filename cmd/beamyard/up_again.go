@@ -121,7 +121,11 @@ func (u *up) next(st orchestrator.Status) {
 		u.say("  curl %s%s", first.URL, u.spec.HTTPCheck)
 	}
 	u.say("  beamyard logs -c %s -f", st.Cluster)
-	u.say("  beamyard rpc %s/%s 'Node.list()'", st.Cluster, first.Name)
+	if u.spec.Precompiled { // other images may be without Elixir
+		u.say("  beamyard rpc %s/%s 'Node.list()'", st.Cluster, first.Name)
+	} else {
+		u.say("  beamyard health %s", st.Cluster)
+	}
 	u.say("  beamyard down %s", st.Cluster)
 }
 

@@ -60,7 +60,7 @@ func TestSomebodyElsesImage(t *testing.T) {
 				s.Command, s.Basename = []string{orchestrator.CommandOfImage}, "ours"
 				s.Distribution = orchestrator.Distribution{Names: orchestrator.ShortNames, EPMD: true, Port: 25999}
 				s.CookieFile = cookie
-				s.Files = map[string]string{"/etc/app.conf": filepath.Join(dir, "app.conf")}
+				s.Files = map[string]string{"/etc/of/the/app/app.conf": filepath.Join(dir, "app.conf")}
 				s.Env = map[string]string{"WHO": "{name} of {cluster}, number {index}, {node} at {dist_port}"}
 				s.Ready = []orchestrator.Check{
 					{Log: `^entry of ours as \d+$`}, // printed before anybody could ask
@@ -89,7 +89,7 @@ func TestSomebodyElsesImage(t *testing.T) {
 			if got := r.inside("n2", "stat", "-c", "%a %u", cookie); got != "400 1000" {
 				t.Errorf("the cookie of n2 is %s", got)
 			}
-			if got := r.inside("n2", "stat", "-c", "%a %u", "/etc/app.conf") + r.inside("n2", "cat", "/etc/app.conf"); got != "600 1000of the test" {
+			if got := r.inside("n2", "stat", "-c", "%a %u", "/etc/of/the/app/app.conf") + r.inside("n2", "cat", "/etc/of/the/app/app.conf"); got != "600 1000of the test" {
 				t.Errorf("the file of n2 is %s", got)
 			}
 			want := fmt.Sprintf("n2 of %s, number 1, ours@n2 at 25999 n2", r.name)

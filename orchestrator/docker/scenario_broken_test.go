@@ -82,6 +82,16 @@ var broken = []breakage{
 		`epmd -daemon -port 9100; until epmd -port 9100 -names; do sleep 0.1; done; exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" --no-halt`)},
 	{name: "another distribution port", late: true, root: "distribution-port", says: "9200", edit: command(
 		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port 9200", "-S", "mix", "run", "--no-halt", "--no-compile", "--no-deps-check")},
+	{name: "a distribution port that only EPMD knows", late: true, root: "distribution-port", says: "25999, as its EPMD says", edit: command(
+		"sh", "-c", "exec erl -noinput -name $NODE_NAME -kernel inet_dist_listen_min 25999 inet_dist_listen_max 25999")},
+	{name: "a long name among short ones", root: "name-mode-mixed", says: "with a long name", edit: func(s *orchestrator.Spec) {
+		s.Distribution.Names = orchestrator.ShortNames
+		s.Command = []string{"elixir", "--name", "app@n1.some.where", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt"}
+	}},
+	{name: "a cookie file that the VM does not read", root: "cookie-mismatch", says: "/tmp/.erlang.cookie", edit: func(s *orchestrator.Spec) {
+		s.CookieFile = "/tmp/.erlang.cookie"
+		s.Command = []string{"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt"}
+	}},
 	{name: "no VM", late: true, root: "not-distributed", says: "nothing", edit: command("sleep", "1000")},
 	{name: "peers that do not resolve", nodes: 2, root: "peer-not-resolved", says: ".test", also: "not-connected", edit: command("sh", "-c",
 		`echo '{lookup,[file]}.' >/tmp/inetrc; ERL_INETRC=/tmp/inetrc exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check`)},

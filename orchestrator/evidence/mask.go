@@ -32,10 +32,11 @@ func newMask(specs ...orchestrator.Spec) *mask {
 	for _, s := range specs {
 		values = append(values, s.SecretValues()...)
 		envs := []map[string]string{s.Env}
+		texts := slices.Concat(s.Entrypoint, s.Command)
 		for _, n := range s.Nodes {
 			envs = append(envs, n.Env)
+			texts = slices.Concat(texts, n.Entrypoint, n.Command)
 		}
-		texts := s.Command
 		for _, env := range envs {
 			for key, value := range env {
 				texts = append(texts, value)
