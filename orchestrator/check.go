@@ -236,7 +236,7 @@ func (v *validation) env(field string, env map[string]string) {
 func (s Spec) Diff(other Spec) []string {
 	plain := func(s Spec) Spec {
 		s = s.Defaulted()
-		s.Cookie, s.Owner, s.Source, s.BaseImage = "", Owner{}, "", ""
+		s.Cookie, s.Owner, s.Source, s.File, s.BaseImage = "", Owner{}, "", "", ""
 		return s
 	}
 	a, b := reflect.ValueOf(plain(s)), reflect.ValueOf(plain(other))

@@ -98,7 +98,7 @@ func (c *Cluster) young(s suspect, final bool) bool {
 // evidenceOf is what a spec says.
 func evidenceOf(s Spec) diagnosis.Evidence {
 	e := diagnosis.Evidence{
-		Cluster: s.Name, Source: s.Source, Image: s.Image, MeshApp: s.Mesh == MeshApp, Release: s.Release,
+		Cluster: s.Name, Source: s.Source, File: s.File, Image: s.Image, MeshApp: s.Mesh == MeshApp, Release: s.Release,
 		ShortNames: s.Distribution.Names == ShortNames, CookieFile: s.CookieFile, DistPort: s.Distribution.Port, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
 	}
 	if s.App != "-" {

@@ -20,6 +20,9 @@ type Spec struct {
 	// Dockerfile, or an image reference; see [images.Detect]. It is used while
 	// Image is empty.
 	Source string `json:"source,omitempty"`
+	// File is the beamyard.yml that says all this, where Source alone would not lead
+	// to it: what is proposed to be typed names it.
+	File string `json:"file,omitempty"`
 	// BaseImage is what a Mix project is built on: "auto" (default), a Debian
 	// suite or a reference; see [images.Options].
 	BaseImage string `json:"base_image,omitempty"`

@@ -115,7 +115,8 @@ func decodeConfig(r io.Reader) (config, error) {
 }
 
 // readConfig reads a file into a spec. The spec has the file's folder as its
-// Source unless the file names something else to run.
+// Source unless the file names something else to run, and the file as its File
+// unless it is the one of that folder.
 func readConfig(path string) (orchestrator.Spec, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -137,14 +138,21 @@ func readConfig(path string) (orchestrator.Spec, error) {
 			return orchestrator.Spec{}, fmt.Errorf("find file %s: %w", local, err)
 		}
 	}
+	ofFolder := s.Source == "" && s.Image == ""
 	switch {
-	case s.Source == "" && s.Image == "":
+	case ofFolder:
 		s.Source = folder
 	case s.Source != "" && !filepath.IsAbs(s.Source):
 		// A name that is no folder beside the file is an image reference.
 		if there := beside(folder, s.Source); exists(there) {
 			s.Source = there
 		}
+	}
+	if ofFolder && filepath.Base(path) == configName {
+		return s, nil
+	}
+	if s.File, err = filepath.Abs(path); err != nil {
+		return orchestrator.Spec{}, fmt.Errorf("find file %s: %w", path, err)
 	}
 	return s, nil
 }

@@ -141,10 +141,10 @@ func TestConfigWithEveryKey(t *testing.T) {
 		t.Error(diff)
 	}
 	// A field that is added to Spec needs a key here. Owner is no one's to
-	// write, and Precompiled is found out.
+	// write, File is its own name, and Precompiled is found out.
 	for i := range reflect.TypeFor[orchestrator.Spec]().NumField() {
 		field := reflect.TypeFor[orchestrator.Spec]().Field(i)
-		if field.Name == "Owner" || field.Name == "Precompiled" {
+		if field.Name == "Owner" || field.Name == "Precompiled" || field.Name == "File" {
 			continue
 		}
 		if reflect.ValueOf(got).Field(i).IsZero() {
@@ -370,9 +370,9 @@ func TestUpSpec(t *testing.T) {
 				Env: map[string]string{"A": "flag=x", "B": "file", "C": "", "FROM_HERE": "here"}, ReadyTimeout: time.Minute,
 			}, "",
 		},
-		{"a file elsewhere", upFlags{File: elsewhere}, orchestrator.Spec{Name: "with", Source: dir + "/with", Nodes: orchestrator.NodeNames(1)}, ""},
+		{"a file elsewhere", upFlags{File: elsewhere}, orchestrator.Spec{Name: "with", Source: dir + "/with", File: elsewhere, Nodes: orchestrator.NodeNames(1)}, ""},
 		{"a file and a path", upFlags{File: elsewhere, What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(1)}, ""},
-		{"a file that names an image", upFlags{File: image}, orchestrator.Spec{Name: "shop", Source: "acme/shop:1", Nodes: orchestrator.NodeNames(3)}, ""},
+		{"a file that names an image", upFlags{File: image}, orchestrator.Spec{Name: "shop", Source: "acme/shop:1", File: image, Nodes: orchestrator.NodeNames(3)}, ""},
 		{"named nodes", upFlags{What: dir + "/listed"}, orchestrator.Spec{Name: "listed", Source: dir + "/listed", Nodes: []orchestrator.NodeSpec{{Name: "web"}, {Name: "db"}}}, ""},
 		{"named nodes and -n", upFlags{What: dir + "/listed", Nodes: &four}, orchestrator.Spec{}, "beamyard.yml lists its nodes by name"},
 		{"-n 0 stays 0", upFlags{What: dir, Nodes: &zero}, orchestrator.Spec{Name: "my-shop", Source: dir}, ""},

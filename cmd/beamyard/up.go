@@ -247,7 +247,7 @@ func (c *upFlags) fileSpec() (orchestrator.Spec, error) {
 	}
 	// A folder that its own file describes is what that file says.
 	if what != "" && (file == "" || c.File != "") {
-		spec.Source, spec.Image = what, ""
+		spec.Source, spec.Image, spec.File = what, "", ""
 	}
 	if spec.Source != "" && exists(spec.Source) {
 		abs, err := filepath.Abs(spec.Source)

@@ -308,6 +308,16 @@ func TestImagesOfOthersAreToldApart(t *testing.T) {
 	}
 }
 
+// A cluster whose file is elsewhere is not started again without it.
+func TestTheFileIsNamed(t *testing.T) {
+	e := demo()
+	e.Absent, e.File, e.Nodes[0].Running, e.Nodes[0].Contact = true, "/a b/beamyard.yml", true, ContactWrongCookie
+	want := "beamyard up -f '/a b/beamyard.yml' --name demo --keep-on-failure"
+	if hint := Diagnose(e)[0].Hint(); !strings.Contains(hint, want) {
+		t.Errorf("%s", hint)
+	}
+}
+
 // The accepting node logs what the other one does not know: the cookie of n2 is
 // the root, and that n1 and n2 do not meet follows from it.
 func TestOnlyTheRootLeads(t *testing.T) {

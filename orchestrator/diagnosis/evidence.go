@@ -7,6 +7,7 @@ import "time"
 type Evidence struct {
 	Cluster string // its name
 	Source  string // what its nodes run, as `beamyard up` takes it
+	File    string // the beamyard.yml that says so, where `beamyard up` needs to be told
 	Image   string
 	App     string // that must be started
 	// ImageArch and EngineArch are the processors that the image is for and that the

@@ -213,7 +213,12 @@ func again(e *Evidence) string {
 }
 
 // what is what `beamyard up` is given.
-func what(e *Evidence) string { return quote(cmp.Or(e.Source, e.Image, ".")) }
+func what(e *Evidence) string {
+	if e.File != "" {
+		return "-f " + quote(e.File)
+	}
+	return quote(cmp.Or(e.Source, e.Image, "."))
+}
 
 // quote makes one word of a shell's of a path.
 func quote(s string) string {
