@@ -33,6 +33,7 @@ type cli struct {
 	Restart    restartCmd `cmd:"" help:"Stop nodes and start them again."`
 	Kill       killCmd    `cmd:"" help:"Send nodes a signal, as a crash: the restart policy decides what follows."`
 	Run        runCmd     `cmd:"" help:"Start a cluster, run a command beside it, and remove the cluster."`
+	Test       testCmd    `cmd:"" help:"Run a project's ExUnit suite beside the nodes of a cluster."`
 	RPC        rpcCmd     `cmd:"" name:"rpc" help:"Evaluate an expression on nodes."`
 	Iex        iexCmd     `cmd:"" help:"Open an interactive shell on a node."`
 	Exec       execCmd    `cmd:"" help:"Run a command in a node's container."`

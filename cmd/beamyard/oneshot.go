@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
@@ -25,7 +27,8 @@ type shot struct {
 }
 
 // with has the cluster up, does the work, and takes the cluster down again, but for
-// one that is to be reused: that is left up. An interruption is the work's own once it
+// one that is to be reused, or kept for a look at what failed: such a one has a
+// supervisor of its own in the background, and is left up. An interruption is the work's own once it
 // has begun; its error decides how the command ends.
 func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work func(context.Context, *shot) error) error {
 	return c.begin(ctx, a, spec, func(u *up, found *orchestrator.Found) error {
@@ -37,7 +40,7 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 				return err
 			}
 		}
-		if !c.Reuse {
+		if !c.Reuse && !c.KeepFailed {
 			return u.keep(ctx, func(ctx, _ context.Context, k *kept) error {
 				defer k.stop()
 				if !k.hold() {
@@ -62,8 +65,22 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 			return err
 		}
 		defer client.Close()
-		return u.use(ctx, client, work)
+		return c.leave(ctx, u, u.use(ctx, client, work))
 	})
+}
+
+// leave takes down what is in the background, unless somebody wants it.
+func (c *oneShot) leave(ctx context.Context, u *up, err error) error {
+	if !c.Reuse && (err == nil || ctx.Err() != nil) {
+		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		_, gone := takeDown(down, u.eng, u.spec.Name)
+		return errors.Join(err, gone)
+	}
+	if !c.Reuse {
+		u.say("%[1]s is left up for a look: beamyard ps %[1]s; remove it: beamyard down %[1]s", u.spec.Name)
+	}
+	return err
 }
 
 // use does the work. A node that fails for good meanwhile is told, and is an error

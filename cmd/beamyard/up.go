@@ -167,19 +167,24 @@ func errUp(name string) error {
 const defaultNodes = 3
 
 // spec is what the flags and the file ask for.
-func (c *upFlags) spec() (orchestrator.Spec, error) {
+func (c *upFlags) spec() (orchestrator.Spec, error) { return c.specOf(defaultNodes, "") }
+
+// specOf is that with n nodes and, of a name that nobody gave, that ending, where
+// neither says otherwise.
+func (c *upFlags) specOf(n int, ending string) (orchestrator.Spec, error) {
 	spec, err := c.fileSpec()
 	if err != nil {
 		return spec, err
 	}
-	if c.Name != "" {
-		spec.Name = c.Name
-	}
 	if spec.Name == "" {
 		spec.Name = defaultName(spec)
 	}
+	spec.Name += ending
+	if c.Name != "" {
+		spec.Name = c.Name
+	}
 	c.counted = c.Nodes != nil || spec.Nodes != nil
-	return c.over(spec, defaultNodes)
+	return c.over(spec, n)
 }
 
 // over puts what the flags say over a spec, with n nodes where neither says.

@@ -31,7 +31,8 @@ defmodule Demo.HttpTest do
   test "it answers" do
     node = node()
     health = ~s({"status":"ok","node":"#{node}"}\n)
-    nodes = ~s({"node":"#{node}","nodes":[]}\n)
+    peers = Enum.map_join(Enum.sort(Node.list()), ",", &~s("#{&1}"))
+    nodes = ~s({"node":"#{node}","nodes":[#{peers}]}\n)
     assert {200, ^health, headers} = get("/health")
     assert "connection: close" in headers
     assert "content-type: application/json" in headers

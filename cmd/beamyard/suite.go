@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+type testCmd struct {
+	oneShot `set:"nodes=2" set:"name=the folder's and -test"`
+	Path    string `arg:"" optional:"" help:"A Mix project (default: this folder)."`
+}
+
+func (testCmd) Help() string {
+	return `The nodes run the application, built with MIX_ENV=test. Beside them mix test runs
+once, in a VM that is connected to all of them before it begins: Node.list() in a
+test has the nodes. What follows -- is for mix test; its output and exit code are
+ours. Tests find the nodes in BEAMYARD_NODES (n1,n2), BEAMYARD_NODE_NAMES and
+BEAMYARD_URLS. Tests that need them are best tagged, and left out by
+ExUnit.start(exclude: …) where Node.alive?() is false.
+
+With --reuse the nodes are left up, and stay as they were started; the suite is
+built anew each time. A suite that starts peers of its own by name needs epmd: true
+in beamyard.yml. With --keep-on-failure a suite that fails leaves all as it is.
+
+Examples:
+  beamyard test
+  beamyard test ./shop -n 3 -- --only cluster --seed 0
+  beamyard test --reuse -- test/mesh_test.exs:12`
+}
+
+// suiteNodes is how many nodes a suite has that nobody counted.
+const suiteNodes = 2
+
+// Run runs a suite.
+func (c *testCmd) Run(ctx context.Context, a *app) error {
+	c.What = c.Path
+	spec, err := c.specOf(suiteNodes, "-test")
+	if err != nil {
+		return err
+	}
+	if err := hasSuite(spec); err != nil {
+		return err
+	}
+	spec.MixEnv, spec.Release, spec.ReleaseName = "test", false, ""
+	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error {
+		suite, err := orchestrator.Prepare(ctx, s.eng, spec, s.progress)
+		if err != nil {
+			return orchestrator.Diagnose(err, spec)
+		}
+		code, err := orchestrator.RunSuite(ctx, s.eng, s.found, orchestrator.Suite{
+			Image: suite.Image, Args: a.rest, Colors: a.out.colors, Keep: c.KeepFailed, Output: a.pass,
+		})
+		if err == nil && code != 0 {
+			err = &exited{code: code}
+		}
+		return err
+	})
+}
+
+// pass prints a line of a program's where it printed it.
+func (a *app) pass(l orchestrator.Line) error {
+	to := a.err
+	if l.Stream == orchestrator.Stdout {
+		to = a.out
+	}
+	_, err := fmt.Fprintln(to, l.Text)
+	return err
+}
+
+// ownTestPaths says that a project keeps its tests in another folder.
+var ownTestPaths = regexp.MustCompile(`\btest_paths:`)
+
+// hasSuite tells whether there is a Mix project with tests.
+func hasSuite(spec orchestrator.Spec) error {
+	text, err := os.ReadFile(filepath.Join(spec.Source, "mix.exs"))
+	if spec.Image != "" || err != nil {
+		return usagef("beamyard test PATH", "a suite is that of a Mix project, and %s is none", whatOf(spec))
+	}
+	if exists(filepath.Join(spec.Source, "test")) || ownTestPaths.Match(text) {
+		return nil
+	}
+	if umbrella, err := filepath.Glob(filepath.Join(spec.Source, "apps", "*", "test")); err == nil && len(umbrella) > 0 {
+		return nil
+	}
+	return usagef("begin with test/test_helper.exs (ExUnit.start()) and test/some_test.exs", "%s has no tests: there is no folder test", spec.Source)
+}
+
+// whatOf names what a spec runs.
+func whatOf(spec orchestrator.Spec) string {
+	if spec.Image != "" {
+		return spec.Image
+	}
+	return spec.Source
+}
