@@ -11,6 +11,8 @@
 //
 //	up         the command's own process: Ctrl-C takes the cluster down; a child,
 //	           `beamyard watchdog`, does when the command is killed
+//	run, test  as up, until their work is done; with --reuse or --keep-on-failure
+//	           as up -d
 //	up -d      a child, `beamyard supervise`, in a session of its own
 //	supervise  the command's own process, for a cluster that has none any more;
 //	           Ctrl-C leaves the nodes
@@ -31,7 +33,8 @@
 //
 // [run] starts one goroutine that turns signals into a cancelled context (the
 // first) and a closed channel (the second). A foreground `up` runs, beside the
-// command itself: the cluster, the control socket's server, one goroutine that
+// command itself (of `run`, one that passes signals on, and one that tells of nodes
+// that fail): the cluster, the control socket's server, one goroutine that
 // waits for the second signal, and one that draws events. All have ended when
 // the command returns.
 package main

@@ -58,6 +58,8 @@ Examples:
   beamyard rpc n1 'Node.list()'     evaluate Elixir on n1
   beamyard sync --watch             load what you save into every node
   beamyard iex n1                   type Elixir on n1
+  beamyard test                     the project's tests, connected to two nodes of it
+  beamyard run -- ./smoke-test.sh   a command beside a cluster that is there as long as it
   beamyard kill n2                  crash a node and watch it come back: beamyard ps
   beamyard down                     stop and remove it all
 

@@ -14,7 +14,7 @@ import (
 )
 
 type runCmd struct {
-	oneShot `set:"nodes=3" set:"name=the folder's or the image's"`
+	oneShot `set:"nodes=3"`
 	Path    string `arg:"" optional:"" name:"path|image" help:"As for up (default: this folder)."`
 }
 

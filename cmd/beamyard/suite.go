@@ -11,17 +11,17 @@ import (
 )
 
 type testCmd struct {
-	oneShot `set:"nodes=2" set:"name=the folder's and -test"`
+	oneShot `set:"nodes=2"`
 	Path    string `arg:"" optional:"" help:"A Mix project (default: this folder)."`
 }
 
 func (testCmd) Help() string {
-	return `The nodes run the application, built with MIX_ENV=test. Beside them mix test runs
-once, in a VM that is connected to all of them before it begins: Node.list() in a
-test has the nodes. What follows -- is for mix test; its output and exit code are
-ours. Tests find the nodes in BEAMYARD_NODES (n1,n2), BEAMYARD_NODE_NAMES and
-BEAMYARD_URLS. Tests that need them are best tagged, and left out by
-ExUnit.start(exclude: …) where Node.alive?() is false.
+	return `The nodes of a cluster NAME-test run the application, built with MIX_ENV=test.
+Beside them mix test runs once, in a VM that is connected to all of them before it
+begins: Node.list() in a test has the nodes. What follows -- is for mix test; its
+output and exit code are ours. Tests find the nodes in BEAMYARD_NODES (n1,n2),
+BEAMYARD_NODE_NAMES and BEAMYARD_URLS. Tests that need them are best tagged, and
+left out by ExUnit.start(exclude: …) where Node.alive?() is false.
 
 With --reuse the nodes are left up, and stay as they were started; the suite is
 built anew each time. A suite that starts peers of its own by name needs epmd: true

@@ -21,18 +21,18 @@ type upFlags struct {
 	What        string        `kong:"-"` // the command's own argument
 	counted     bool          // somebody said how many nodes there are to be
 	Nodes       *int          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
-	Name        string        `help:"Name of the cluster (${name})."`
+	Name        string        `help:"Name of the cluster (the folder's or the image's)."`
 	File        string        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
 	WaitTimeout time.Duration `placeholder:"30s" help:"How long it may take to be ready."`
 	Env         []string      `short:"e" sep:"none" placeholder:"K=V" help:"Environment of every node; K alone takes ours. May be repeated."`
 	Base        string        `placeholder:"auto" help:"What a Mix project is built on: auto, trixie, bookworm, or an image."`
-	KeepFailed  bool          `name:"keep-on-failure" help:"Leave containers and network for a look when the cluster fails."`
+	KeepFailed  bool          `name:"keep-on-failure" help:"Leave containers and network for a look when the cluster fails, or what is run beside it."`
 	KeepDumps   string        `placeholder:"DIR" help:"Copy crash dumps of nodes there; they show the cookie."`
 	Progress    string        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
 }
 
 type upCmd struct {
-	upFlags `set:"nodes=3" set:"name=the folder's or the image's"`
+	upFlags `set:"nodes=3"`
 	Path    string `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile, an image, or with -d the name of a cluster that is up (default: this folder)."`
 	Detach  bool   `short:"d" help:"Leave the cluster in the background once it is ready."`
 }

@@ -61,3 +61,37 @@ func TestFolder(t *testing.T) {
 		t.Errorf("%v, %v", left, err)
 	}
 }
+
+// A cookie lies where nobody else can read it, and goes with its cluster alone,
+// whatever the folder is called.
+func TestCookieFiles(t *testing.T) {
+	run := filepath.Join(t.TempDir(), "[a]*?")
+	if err := os.Mkdir(run, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", run)
+	paths := map[string]string{}
+	for _, cluster := range []string{"shop", "shop-2"} {
+		path, err := CookieFile(cluster, "crumb")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		info, statErr := os.Stat(path)
+		if err != nil || statErr != nil || string(text) != "crumb" || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %q, %v, %v, %v", path, text, info.Mode(), err, statErr)
+		}
+		paths[cluster] = path
+	}
+	for range 2 { // what is gone is no error
+		if err := RemoveFiles("shop"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(paths["shop"]); !os.IsNotExist(err) {
+		t.Errorf("it is left: %v", err)
+	}
+	if _, err := os.Stat(paths["shop-2"]); err != nil {
+		t.Errorf("another cluster's is gone: %v", err)
+	}
+}
