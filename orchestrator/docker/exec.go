@@ -28,6 +28,9 @@ const (
 	execPoll = 5 * time.Millisecond
 	// execEnd bounds what is done about a command whose time is over.
 	execEnd = 5 * time.Second
+	// execEnded bounds the wait for the end of a container in which a command was
+	// killed: an engine that has much to do tells that end a second later.
+	execEnded = 3 * time.Second
 	// execLate is how long a command whose start was given up may still start.
 	execLate = 500 * time.Millisecond
 )
@@ -90,7 +93,7 @@ const killed = 137
 // started. The engine hears of the first process's end a moment after that of
 // the others.
 func (e *Engine) ranOut(ctx context.Context, before orchestrator.Container) bool {
-	for late := time.Now().Add(execLate); ; {
+	for late := time.Now().Add(execEnded); ; {
 		now, err := e.InspectContainer(ctx, before.ID)
 		switch {
 		case errors.Is(err, orchestrator.ErrNotFound):
@@ -100,7 +103,7 @@ func (e *Engine) ranOut(ctx context.Context, before orchestrator.Container) bool
 		case !now.State.Running || !now.State.StartedAt.Equal(before.State.StartedAt):
 			return true
 		}
-		if time.Now().After(late) || !pause(ctx, execPoll) {
+		if time.Now().After(late) || !pause(ctx, 4*execPoll) {
 			return false
 		}
 	}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+	"golang.org/x/term"
+)
+
+// upOn starts a cluster of the demo in the background and returns the environment
+// in which it is found.
+func upOn(t *testing.T, name, base string, nodes int) (cluster string, env []string) {
+	t.Helper()
+	demo, err := demoDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster = clusterName(name)
+	env = []string{"XDG_RUNTIME_DIR=" + t.TempDir(), "BEAMYARD_CLUSTER=" + cluster}
+	t.Cleanup(func() { removeCluster(t, cluster, append(os.Environ(), env...)) })
+	file := filepath.Join(t.TempDir(), "beamyard.yml")
+	spec := "name: " + cluster + "\nsource: " + demo + "\nbase_image: " + base + "\nnodes: " + strconv.Itoa(nodes) + "\n"
+	if err := os.WriteFile(file, []byte(spec), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	answer(t, env, "up", "-f", file, "-d")
+	return cluster, env
+}
+
+// A remote shell as a person uses it, on the oldest release of Elixir and the
+// newest: they edit lines by quite different means.
+func TestIEx(t *testing.T) {
+	t.Parallel()
+	for name, base := range map[string]string{"otp25": "bookworm", "otp27": "trixie"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster, env := upOn(t, "iex-"+name, base, 2)
+			prompt := "iex(app@n1." + cluster + ".test)"
+			x := onTerminal(t, env, "iex", "n1")
+			x.shows(prompt + "1>")
+			if sameModes(modes(t, x.tty), plainModes(t)) {
+				t.Error("keys are not passed on as they are")
+			}
+			x.types("40 + 2\r")
+			x.shows("\n42\n" + prompt + "2>")
+			x.types("Enum.cou\t") // completes to the only one
+			x.shows("Enum.count")
+			x.types("([1, 2, 7]) + 100\r")
+			x.shows("\n103\n")
+			x.types(`Node.list(:hidden) |> Enum.count(&(to_string(&1) =~ "shell-"))` + "\r")
+			x.shows("\n1\n")
+			x.types(":io.columns\r")
+			x.shows("{:ok, 120}")
+			if err := pty.Setsize(x.tty, &pty.Winsize{Rows: 40, Cols: 99}); err != nil {
+				t.Fatal(err)
+			}
+			x.types("Stream.repeatedly(&:io.columns/0) |> Enum.find(&match?({_, 99}, &1))\r")
+			x.shows("{:ok, 99}")
+			// Peers do not see it, and it listens nowhere.
+			if out := answer(t, env, "rpc", "n2", `Node.list(:connected) |> Enum.count(&(to_string(&1) =~ "shell-"))`); out != "0\n" {
+				t.Errorf("n2 sees it: %s", out)
+			}
+			const listening = "cat /proc/net/tcp /proc/net/tcp6 | grep -c ' 0A '"
+			if here, there := answer(t, env, "exec", "n1", "--", "sh", "-c", listening), answer(t, env, "exec", "n2", "--", "sh", "-c", listening); here != there {
+				t.Errorf("%s listen beside a shell, and %s without", here, there)
+			}
+			// OTP writes its history down every two seconds.
+			answer(t, env, "exec", "n1", "--", "sh", "-c", "until grep -aqs repeatedly /tmp/beamyard-shell-*/*/*; do sleep 0.1; done")
+			x.types("\x1c") // Ctrl-\
+			if code := x.exits(); code != 0 || !sameModes(modes(t, x.tty), plainModes(t)) {
+				t.Errorf("left: exit %d, the terminal as it was: %v", code, sameModes(modes(t, x.tty), plainModes(t)))
+			}
+
+			// What was typed is recalled in the next one, and the node's end is told.
+			x = onTerminal(t, env, "iex", cluster+"/n1")
+			x.shows(prompt + "1>")
+			x.types("\x1b[A") // up
+			x.shows("1> Stream.repeatedly(")
+			answer(t, env, "kill", "n1")
+			if code := x.exits(); code != exitError || !sameModes(modes(t, x.tty), plainModes(t)) {
+				t.Errorf("killed: exit %d, the terminal as it was: %v", code, sameModes(modes(t, x.tty), plainModes(t)))
+			}
+			for _, want := range []string{" n1 ended (exit 137, killed)\n", "\nhint: it is restarted: beamyard iex " + cluster + "/n1\n"} {
+				if !strings.Contains(x.String(), want) {
+					t.Errorf("no %q in\n%s", want, x)
+				}
+			}
+			if name == "otp27" {
+				givesBack(t, env)
+			}
+		})
+	}
+}
+
+// givesBack ends a command on a terminal in the ways that are not its own.
+func givesBack(t *testing.T, env []string) {
+	t.Helper()
+	proxy, cut := cuttable(t)
+	for _, tc := range []struct {
+		name string
+		end  func(x *terminal)
+		code int
+		says string
+	}{
+		{"SIGTERM", func(x *terminal) { kill(t, x, syscall.SIGTERM) }, exitInterrupted, ""},
+		{"SIGHUP", func(x *terminal) { kill(t, x, syscall.SIGHUP) }, exitInterrupted, ""},
+		{"its engine is gone", func(*terminal) { cut() }, exitUnsupported, "Cannot connect"},
+	} {
+		x := onTerminal(t, append(env, "DOCKER_HOST=unix://"+proxy), "exec", "n2", "--", "sh", "-c", "echo here; exec cat")
+		x.shows("here")
+		tc.end(x)
+		if code := x.exits(); code != tc.code || !sameModes(modes(t, x.tty), plainModes(t)) || !strings.Contains(x.String(), tc.says) {
+			t.Errorf("%s: exit %d, the terminal as it was: %v\n%s", tc.name, code, sameModes(modes(t, x.tty), plainModes(t)), x)
+		}
+	}
+}
+
+func kill(t *testing.T, x *terminal, s syscall.Signal) {
+	t.Helper()
+	if err := x.cmd.Process.Signal(s); err != nil {
+		t.Error(err)
+	}
+}
+
+// cuttable is a socket that leads to the engine, until it is cut.
+func cuttable(t *testing.T) (path string, cut func()) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "docker.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var conns []net.Conn
+	join := func(from net.Conn) {
+		to, err := net.Dial("unix", "/var/run/docker.sock")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		mu.Lock()
+		conns = append(conns, from, to)
+		mu.Unlock()
+		go func() { _, _ = io.Copy(to, from); _ = to.(*net.UnixConn).CloseWrite() }()
+		go func() { _, _ = io.Copy(from, to); _ = from.Close() }()
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			join(c)
+		}
+	}()
+	cut = func() {
+		_ = l.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}
+	t.Cleanup(cut)
+	return path, cut
+}
+
+// modes are a terminal's, as termios(3) has them.
+func modes(t *testing.T, tty *os.File) *term.State {
+	t.Helper()
+	raw, err := tty.SyscallConn() // Fd would make its reads block
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state *term.State
+	var stateErr error
+	if err := raw.Control(func(fd uintptr) { state, stateErr = term.GetState(int(fd)) }); err != nil || stateErr != nil {
+		t.Fatal(err, stateErr)
+	}
+	return state
+}
+
+// plainModes are those of a terminal that nobody has touched.
+func plainModes(t *testing.T) *term.State {
+	t.Helper()
+	own, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	defer tty.Close()
+	return modes(t, own)
+}
+
+func sameModes(a, b *term.State) bool { return reflect.DeepEqual(a, b) }
+
+// answer runs a command line and returns its stdout.
+func answer(t *testing.T, env []string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "beamyard", args...)
+	cmd.Env = append(os.Environ(), env...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s%s", args, err, out, &stderr)
+	}
+	return string(out)
+}
