@@ -74,7 +74,7 @@ func Send(ctx context.Context, eng Engine, cluster, node string, in io.Reader) e
 // Shell opens an interactive shell on a node, in a VM of its own beside the node in
 // its container: the node's release's IEx, IEx, or Erlang's shell where there is no
 // Elixir. The VM joins no mesh: it is hidden, listens nowhere, and its name is
-// nobody else's. It takes some 50 MB, within the container's memory limit.
+// nobody else's. It takes some 60 MB, within the container's memory limit.
 //
 // Of spec the streams, TTY and Env are heeded; TERM in Env should name the
 // terminal's kind. The exit code is the VM's: 0 for whoever leaves with Ctrl-\, 127

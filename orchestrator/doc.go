@@ -52,6 +52,13 @@
 // was killed stops what it finds running at its next start, and tells that when
 // it is back; it is known by having forgotten what it told last (listen.go).
 //
+// # By hand
+//
+// [Eval] asks a node over the distribution (eval.exs and eval.erl run there);
+// [Shell], [Exec] and [Send] go by the engine into its container (console.go,
+// shell.sh). None needs a supervisor, and none is one's business: a node that ends
+// under them is judged as ever.
+//
 // # What outlives a supervisor
 //
 // A detached cluster ([Owner].Detached), and one that failed and was to be kept

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -22,7 +23,7 @@ func (a *app) terminal() (*os.File, bool) {
 }
 
 // lend gives the user's terminal to a command: each key goes there as it is, Ctrl-C
-// too. giveBack restores it, and must be called on every path.
+// too. giveBack restores it, once, and must be called on every path.
 func lend(in *os.File) (tty *orchestrator.TTY, giveBack func(), err error) {
 	fd := int(in.Fd())
 	state, err := term.MakeRaw(fd)
@@ -54,11 +55,11 @@ func lend(in *os.File) (tty *orchestrator.TTY, giveBack func(), err error) {
 			}
 		}
 	}()
-	return tty, func() {
+	return tty, sync.OnceFunc(func() {
 		signal.Stop(changed)
 		close(done)
 		_ = term.Restore(fd, state) // a terminal that is gone needs none
-	}, nil
+	}), nil
 }
 
 // terminalEnv tells a command what the user's terminal is.

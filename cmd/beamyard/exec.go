@@ -85,6 +85,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 	defer giveBack()
 	defer stop()
 	code, err := orchestrator.Exec(ctx, eng, cluster, nodes[0], spec)
+	giveBack()
 	switch {
 	case errors.Is(err, orchestrator.ErrCannotStart):
 		giveBack()

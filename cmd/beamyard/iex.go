@@ -17,7 +17,7 @@ arrow recalls (also what was typed in earlier shells on this node), Ctrl-\ leave
 Ctrl-C goes into the shell. Without IEx in the container it is Erlang's shell.
 
 The shell is a VM of its own beside the node, in its container: hidden, so that
-peers do not see it and nothing is meshed, and some 50 MB of the container's memory
+peers do not see it and nothing is meshed, and some 60 MB of the container's memory
 limit. To evaluate without a terminal, in scripts, use rpc.`
 }
 
@@ -43,8 +43,9 @@ func (c *iexCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer giveBack()
 	code, err := orchestrator.Shell(ctx, eng, cluster, nodes[0], orchestrator.ExecSpec{Stdin: in, Stdout: a.out, TTY: tty, Env: terminalEnv()})
+	giveBack()
 	if err != nil {
-		_, _ = a.out.Write([]byte("\r\n")) // the prompt has no end
+		_, _ = a.out.Write([]byte("\n")) // the prompt has no end
 		return after(ctx, eng, cluster, "iex", before, err)
 	}
 	if code != 0 {

@@ -74,7 +74,9 @@ Exit codes:
     3  the cluster was not ready in time
     4  a node failed, or a check of its health
     5  the environment is not supported: no engine, no permission, too old
-  130  interrupted`
+  130  interrupted
+
+exec and iex exit as what they ran.`
 
 // run is the program: it returns the exit code when all is cleaned up.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -3,6 +3,7 @@ package erldist
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,10 @@ func TestEvalParsesOnceAndPassesBindingsSorted(t *testing.T) {
 			t.Fatalf("got %v, %v", got, err)
 		}
 	}
-	if diff := cmp.Diff([]Atom{"string", "parse_exprs", "exprs", "exprs"}, calls); diff != "" {
+	if got, err := c.EvalOutput(t.Context(), io.Discard, "A + B.", map[string]any{"B": 2, "A": 1}); err != nil || got != any(int64(42)) {
+		t.Fatalf("with output: %v, %v", got, err)
+	}
+	if diff := cmp.Diff([]Atom{"string", "parse_exprs", "exprs", "exprs", "exprs"}, calls); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(any(List{Tuple{Atom("A"), int64(1)}, Tuple{Atom("B"), int64(2)}}), bindings); diff != "" {

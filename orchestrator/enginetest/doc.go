@@ -13,8 +13,8 @@
 // of 256. [Contract] runs on this engine and on Docker; where the two differ,
 // one of them is wrong.
 //
-// What Exec runs is a Go function too ([Engine.Command]). Files are kept by their
-// paths, those in a volume over the lives of containers.
+// What Exec and ExecStream run is a Go function too ([Engine.Command]). Files are
+// kept by their paths, those in a volume over the lives of containers.
 //
 // What happens from outside has its own methods ([Engine.ExternalStop],
 // [Engine.ExternalKill], …), and so have an engine's failures
@@ -25,7 +25,9 @@
 // # Threads
 //
 // One goroutine for each running container runs its program, and ends with it;
-// one for each stop waits for the exit or the grace. Everything else runs on the
-// caller's, under one mutex that is never held while waiting. A program that
-// never returns keeps its goroutine: it should heed its context.
+// one for each stop waits for the exit or the grace; a command has one, and one more
+// for its signals; one copies what a first process reads, and ends with the input.
+// Everything else runs on the caller's, under one mutex that is never held while
+// waiting. A program that never returns keeps its goroutine: it should heed its
+// context.
 package enginetest
