@@ -7,13 +7,6 @@ import (
 	"github.com/moby/patternmatcher"
 )
 
-// WorkDir is where a Mix image has its project, which belongs to User and the group
-// of that number.
-const (
-	WorkDir = workDir
-	User    = 1000
-)
-
 // Files are the regular files of a Mix project's folder that belong to its image:
 // those that its build takes in. What is generated, fetched or named in
 // .dockerignore is none of them.

@@ -46,7 +46,7 @@ type mixDockerfile struct {
 // ReleaseScript starts the release of a Mix project's image: a link to the release's
 // own bin/NAME, because mix.exs may compute the name. The release is beside it,
 // whatever path mix.exs says, in a folder that no source is copied to.
-const ReleaseScript = WorkDir + "/_build/run"
+const ReleaseScript = workDir + "/_build/run"
 
 // makeRelease is the command that makes a release, the only or default one where
 // name is "". The link is absolute: the scripts of Elixir 1.14 follow no other.

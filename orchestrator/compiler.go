@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/images"
@@ -67,7 +69,7 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 	if stopped := (*compilerStopped)(nil); errors.As(err, &stopped) && len(listed) > 0 {
 		// What it was given last may be what keeps it from starting: it is given what
 		// there is now, without its help.
-		if werr := writeSources(ctx, eng, id, f.Spec.Source); werr != nil {
+		if werr := writeSources(ctx, eng, f.Spec, id); werr != nil {
 			return compilerConn{}, errors.Join(err, werr)
 		}
 		conn, err = startCompiler(ctx, eng, f, info, direct, id)
@@ -205,13 +207,19 @@ func lastOutput(ctx context.Context, eng Engine, c Container, n int) []string {
 
 // writeSources writes the project as it is here over a compiler's, which does not
 // run.
-func writeSources(ctx context.Context, eng Engine, id, source string) error {
-	src, err := images.Detect(source)
+func writeSources(ctx context.Context, eng Engine, s Spec, id string) error {
+	src, err := images.Detect(s.Source)
 	if err != nil {
 		return err
 	}
+	image, err := eng.Image(ctx, s.Image)
+	if err != nil {
+		return fmt.Errorf("look at image %s: %w", s.Image, err)
+	}
+	user, _, _ := strings.Cut(image.User, ":")
+	owner, _ := strconv.Atoi(user) // one with a name is taken for root: all may read what it gets
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(codesync.WriteSources(w, src.Dir)) }()
+	go func() { w.CloseWithError(codesync.WriteSources(w, src.Dir, image.WorkingDir, owner)) }()
 	defer func() { _ = r.Close() }() // which ends the writing of what nobody reads
 	return eng.WriteFiles(ctx, id, r)
 }

@@ -96,6 +96,8 @@ defmodule Beamyard.Compiler do
 
     for path <- removed, do: File.rm(Path.join(root, path))
     :ok
+  rescue
+    e in File.Error -> {:error, Exception.message(e)}
   end
 
   @doc """
@@ -275,7 +277,8 @@ defmodule Beamyard.Compiler do
     [Path.expand("_build/release") | Path.wildcard(Path.join(build, "rel/*"))]
   end
 
-  defp released_apps(app), do: Enum.flat_map(releases(), &Path.wildcard(Path.join(&1, "lib/#{app}-*")))
+  defp released_apps(app),
+    do: Enum.flat_map(releases(), &Path.wildcard(Path.join(&1, "lib/#{app}-*")))
 
   defp released_protocols,
     do: Enum.flat_map(releases(), &Path.wildcard(Path.join(&1, "releases/*/consolidated")))
@@ -287,7 +290,8 @@ defmodule Beamyard.Compiler do
 
   # What a node reads when it starts is in the release, too: it is made again.
   defp release do
-    for root <- releases(), rel <- Enum.take(Path.wildcard(Path.join(root, "releases/*/*.rel")), 1) do
+    for root <- releases(),
+        rel <- Enum.take(Path.wildcard(Path.join(root, "releases/*/*.rel")), 1) do
       name = Path.basename(rel, ".rel")
       named = for {n, _} <- Mix.Project.config()[:releases] || [], to_string(n) == name, do: name
       Mix.Task.rerun("release", named ++ ["--quiet", "--overwrite", "--path", root])
@@ -388,7 +392,12 @@ defmodule Beamyard.Compiler do
     do: if(name in @never or path in skip, do: acc, else: walk(path, skip, acc))
 
   defp entry(:regular, stat, _, path, _, acc),
-    do: Map.put(acc, path, {:regular, elem(stat, 5), elem(stat, 1), Bitwise.band(elem(stat, 7), 0o777)})
+    do:
+      Map.put(
+        acc,
+        path,
+        {:regular, elem(stat, 5), elem(stat, 1), Bitwise.band(elem(stat, 7), 0o777)}
+      )
 
   defp entry(_, _, _, _, _, acc), do: acc
 

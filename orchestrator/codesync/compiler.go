@@ -97,7 +97,10 @@ func (c compiler) put(ctx context.Context, files []content, removed []string) er
 	for _, p := range removed {
 		gone = append(gone, p)
 	}
-	_, err := c.call(ctx, "put", list, gone)
+	reply, err := c.call(ctx, "put", list, gone)
+	if t, failed := tuple(reply, 2); err == nil && failed {
+		return &WriteError{text(t[1])}
+	}
 	return err
 }
 

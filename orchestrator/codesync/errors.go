@@ -63,7 +63,17 @@ func (e *NodesError) Error() string {
 // Hint is what brings them together.
 func (e *NodesError) Hint() string { return e.Command }
 
-// LinesOf lists processes, one a line.
+// WriteError is an image whose user may not write the project that it holds.
+type WriteError struct{ Text string }
+
+func (e *WriteError) Error() string { return "the compiler " + e.Text }
+
+// Hint is what to change in the image.
+func (e *WriteError) Hint() string {
+	return "give the image's user its project: COPY --chown=USER . . in the Dockerfile"
+}
+
+// lines lists processes, one a line.
 func lines(processes []Process) string {
 	var b strings.Builder
 	for i, p := range processes {

@@ -84,8 +84,9 @@ func (l *local) contents(paths []string, sums map[string]Sum) ([]content, error)
 }
 
 // WriteSources writes a project as an archive that replaces what a compiler has of
-// it: for one whose VM does not start with that.
-func WriteSources(w io.Writer, dir string) error {
+// it, in the folder root and owned by that user: for one whose VM does not start with
+// what it has.
+func WriteSources(w io.Writer, dir, root string, owner int) error {
 	l := local{dir: dir}
 	sums, _, err := l.scan()
 	if err != nil {
@@ -97,7 +98,7 @@ func WriteSources(w io.Writer, dir string) error {
 	}
 	tw := tar.NewWriter(w)
 	for _, f := range files {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(images.WorkDir, f.path)[1:], Mode: f.mode, Uid: images.User, Gid: images.User, Size: int64(len(f.data)), ModTime: time.Now().Truncate(time.Second)}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join("/", root, f.path)[1:], Mode: f.mode, Uid: owner, Gid: owner, Size: int64(len(f.data)), ModTime: time.Now().Truncate(time.Second)}
 		if err := tw.WriteHeader(h); err != nil {
 			return err
 		}

@@ -42,8 +42,7 @@ defmodule Demo.Counter do
   def init(opts) do
     group = Keyword.get(opts, :group, @group)
     :ok = :pg.join(@scope, group, self())
-    counter = self()
-    {:ok, _} = Task.start_link(fn -> watch(counter, group) end)
+    {:ok, _} = Demo.Watch.start_link({@scope, group, self()})
 
     {:ok,
      %{
@@ -70,24 +69,6 @@ defmodule Demo.Counter do
   def handle_info({:met, replicas}, state) do
     tell(replicas, state.counter)
     {:noreply, state}
-  end
-
-  # A process beside the replica, because :pg crashes when a process ends that
-  # is a member and monitors, too: erlang/otp#7625, in Debian bookworm's 25.2.3.
-  # :pg.monitor/2 is there since OTP 25.1.
-  defp watch(counter, group) do
-    {monitor, members} = :pg.monitor(@scope, group)
-    send(counter, {:met, members})
-    watch_on(counter, monitor)
-  end
-
-  defp watch_on(counter, monitor) do
-    receive do
-      {^monitor, :join, _group, joined} -> send(counter, {:met, joined})
-      {^monitor, :leave, _group, _left} -> :ok
-    end
-
-    watch_on(counter, monitor)
   end
 
   defp tell(replicas, counter) do
