@@ -128,7 +128,7 @@ func show(ctx context.Context, eng Engine, id string, fn func(Line) error) error
 
 // suiteSpec is the container of a suite.
 func (f Found) suiteSpec(s Suite) ContainerSpec {
-	f.Spec.Image, f.Spec.MixEnv, f.Spec.Release, f.Spec.Entrypoint = s.Image, "test", false, nil
+	f.Spec.Image, f.Spec.MixEnv = s.Image, "test"
 	flags := vmFlags(f.Spec)
 	if s.Colors {
 		flags += " -elixir ansi_enabled true"
@@ -136,7 +136,7 @@ func (f Found) suiteSpec(s Suite) ContainerSpec {
 	// A cookie for the moment until the suite takes its own: without any, a VM writes
 	// one into its home.
 	c := f.helperSpec(suiteHelper, append([]string{
-		"elixir", "--name", f.Spec.names().Node(suiteHelper), "--cookie", rand.Text(), "--erl", flags,
+		"elixir", nameFlag(f.Spec), f.Spec.names().Node(suiteHelper), "--cookie", rand.Text(), "--erl", flags,
 		"-e", connectFirst, "-S", "mix", "test",
 	}, s.Args...))
 	var names, beams, urls []string

@@ -71,7 +71,7 @@ func TestSuite(t *testing.T) {
 			}
 		}
 		w.ready() // as it was
-		if want := []string{"-S", "mix", "test", "--seed", "7"}; !slices.Equal(seen.Command[len(seen.Command)-5:], want) || seen.Command[2] != "app@test.shop.test" {
+		if want := []string{"-S", "mix", "test", "--seed", "7"}; !slices.Equal(seen.Command[len(seen.Command)-5:], want) || seen.Command[1] != "app@test.shop.test" {
 			t.Errorf("command %q", seen.Command)
 		}
 		if text := fmt.Sprint(seen.Command, seen.Entrypoint); strings.Contains(text, cookie) || !strings.Contains(text, "ansi_enabled") {
