@@ -377,6 +377,9 @@ func (x *execution) signal(ctx context.Context, name string) error {
 		return err
 	}
 	code, err := y.run(ctx, spec)
+	if errors.Is(err, orchestrator.ErrCannotStart) {
+		return fmt.Errorf("it may run on: %s", err) //nolint:errorlint // it is not the command that cannot start
+	}
 	if err == nil && code != 0 {
 		if c, _ := x.e.InspectContainer(ctx, x.container); !c.State.Running {
 			return nil // it is gone meanwhile
