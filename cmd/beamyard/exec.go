@@ -89,7 +89,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 	switch {
 	case errors.Is(err, orchestrator.ErrCannotStart):
 		giveBack()
-		return orchestrator.WithHint(&exited{code, fmt.Errorf("%s cannot run %s: %w", nodes[0], command[0], err)}, "see what there is: beamyard exec %s -- ls /bin /usr/bin", c.Node)
+		return &exited{code: code, err: orchestrator.WithHint(fmt.Errorf("%s cannot run %s: %w", nodes[0], command[0], err), "see what there is: beamyard exec %s -- ls /bin /usr/bin", c.Node)}
 	case errors.Is(err, syscall.EPIPE): // who read our output has enough: head(1)
 		return &exited{code: 128 + int(syscall.SIGPIPE)}
 	case err != nil:
