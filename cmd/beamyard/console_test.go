@@ -74,8 +74,13 @@ func TestIEx(t *testing.T) {
 			if here, there := answer(t, env, "exec", "n1", "--", "sh", "-c", listening), answer(t, env, "exec", "n2", "--", "sh", "-c", listening); here != there {
 				t.Errorf("%s listen beside a shell, and %s without", here, there)
 			}
+			x.types(ctrlC) // is the shell's: its VM asks what to do, and goes on
+			x.shows("BREAK: (a)bort")
+			x.types("c\r")
+			x.types("self() |> node() |> to_string() |> String.upcase()\r")
+			x.shows(strings.ToUpper("app@n1." + cluster + ".test"))
 			// OTP writes its history down every two seconds.
-			answer(t, env, "exec", "n1", "--", "sh", "-c", "until grep -aqs repeatedly /tmp/beamyard-shell-*/*/*; do sleep 0.1; done")
+			answer(t, env, "exec", "n1", "--", "sh", "-c", "until grep -aqs upcase /tmp/beamyard-shell-*/*/*; do sleep 0.1; done")
 			x.types("\x1c") // Ctrl-\
 			if code := x.exits(); code != 0 || !sameModes(modes(t, x.tty), plainModes(t)) {
 				t.Errorf("left: exit %d, the terminal as it was: %v", code, sameModes(modes(t, x.tty), plainModes(t)))
@@ -85,7 +90,7 @@ func TestIEx(t *testing.T) {
 			x = onTerminal(t, env, "iex", cluster+"/n1")
 			x.shows(prompt + "1>")
 			x.types("\x1b[A") // up
-			x.shows("1> Stream.repeatedly(")
+			x.shows("1> self() |> node()")
 			answer(t, env, "kill", "n1")
 			if code := x.exits(); code != exitError || !sameModes(modes(t, x.tty), plainModes(t)) {
 				t.Errorf("killed: exit %d, the terminal as it was: %v", code, sameModes(modes(t, x.tty), plainModes(t)))
