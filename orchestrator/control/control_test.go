@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -109,6 +110,9 @@ func (f *fake) Restart(_ context.Context, n ...string) error { return f.ask("res
 func (f *fake) Kill(_ context.Context, s string, n ...string) error {
 	return f.ask("kill %s %v", s, n)
 }
+func (f *fake) Sync(_ context.Context, o orchestrator.SyncOptions) (codesync.Report, error) {
+	return codesync.Report{Cluster: "demo", Changed: []string{"Elixir.Demo"}, Took: time.Second}, f.ask("sync %+v", o)
+}
 func (f *fake) Down(context.Context) error { return f.ask("down") }
 
 // home gives the test a folder for sockets, and returns the sockets' own.
@@ -164,6 +168,13 @@ func TestCommandsReachTheController(t *testing.T) {
 		{"stop [n1]", func() error { return c.Stop(ctx, "n1") }},
 		{"restart [n3]", func() error { return c.Restart(ctx, "n3") }},
 		{"kill USR1 [n2]", func() error { return c.Kill(ctx, "USR1", "n2") }},
+		{"sync {Nodes:[n1] Rolling:true Restart:false PurgeHard:true}", func() error {
+			r, err := c.Sync(ctx, orchestrator.SyncOptions{Nodes: []string{"n1"}, Rolling: true, PurgeHard: true})
+			if r.Took != time.Second || len(r.Changed) != 1 {
+				t.Errorf("the report came as %+v", r)
+			}
+			return err
+		}},
 		{"down", func() error { return c.Down(ctx) }},
 	} {
 		if err := tc.do(); err != nil {

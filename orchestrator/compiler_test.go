@@ -1,0 +1,85 @@
+package orchestrator
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/health"
+)
+
+// The compiler runs Mix whatever the nodes run, takes the memory that it needs, and
+// shows the cookie in no argument.
+func TestCompilerSpec(t *testing.T) {
+	f := Found{Spec: Spec{
+		Name: "demo", Image: "demo:1", Nodes: NodeNames(2), Release: true, Command: []string{"bin/demo", "start"},
+		Cookie: "hush", Memory: 64 << 20, CPUs: 0.5,
+	}.Defaulted()}
+	f.NetworkID, f.Created = "net", time.Unix(1_700_000_000, 0)
+	c := f.compilerSpec(true)
+	command := strings.Join(c.Command, " ")
+	if c.Entrypoint != nil || c.Command[0] != "elixir" || !strings.Contains(command, "--name app@compiler.demo.test --hidden ") || !strings.Contains(command, " -S mix loadpaths ") {
+		t.Errorf("%v %s", c.Entrypoint, command)
+	}
+	if strings.Contains(command, "hush") || !slices.ContainsFunc(c.Env, func(e string) bool { return strings.HasPrefix(e, "ERL_AFLAGS=-setcookie hush") }) {
+		t.Errorf("the cookie: %s %v", command, c.Env)
+	}
+	if c.Memory != 0 || c.CPUs != 0 || len(c.Ports) != 0 || !slices.Contains(c.Env, "MIX_ENV=prod") {
+		t.Errorf("%+v", c)
+	}
+	if ports := f.compilerSpec(false).Ports; len(ports) != 1 || ports[0].Container != 9100 || ports[0].Host != 0 {
+		t.Errorf("of an engine elsewhere: %v", ports)
+	}
+}
+
+// What cannot be synced is refused with what to type.
+func TestCompilable(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string) string {
+		t.Helper()
+		at := filepath.Join(dir, filepath.Dir(name))
+		if err := os.MkdirAll(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	for _, test := range []struct{ name, source, node, want string }{
+		{"a project", write("mix/mix.exs"), "n1", ""},
+		{"without Mix", write("docker/Dockerfile"), "n1", "no mix.exs"},
+		{"an image", "shop:1", "n1", "not made from a folder"},
+		{"a folder of another machine", "/nonexistent/shop", "n1", "not made from a folder"},
+		{"none", "", "n1", "not made from a folder"},
+		{"a node of that name", write("mix/mix.exs"), "compiler", "is a node's"},
+	} {
+		err := compilable(Spec{Name: "shop", Source: test.source, Nodes: []NodeSpec{{Name: test.node}}})
+		var h Hinter
+		switch {
+		case test.want == "" && err != nil:
+			t.Errorf("%s: %v", test.name, err)
+		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || !errors.As(err, &h) || !strings.Contains(h.Hint(), "beamyard ")):
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
+// New code on one node is no failure of it; that it does not serve is.
+func TestUnwell(t *testing.T) {
+	r := health.Report{Checks: []health.Check{
+		{Group: health.Code, State: health.Failed, Means: "differ"},
+		{Group: health.Operations, Name: "http", Node: "n2", State: health.Failed, Means: "500"},
+		{Group: health.Performance, Name: "load", Node: "n1", State: health.Failed, Means: "busy"},
+	}}
+	if err := unwell(r, "n1"); err != nil {
+		t.Errorf("n1: %v", err)
+	}
+	if err := unwell(r, "n2"); err == nil || err.Error() != "http: 500" {
+		t.Errorf("n2: %v", err)
+	}
+}
