@@ -77,6 +77,14 @@
 // an event, and in the error that ends a cluster. A node that has only just begun
 // to boot is not suspected.
 //
+// # Code
+//
+// Package codesync brings changed sources into the nodes ([Cluster.Sync], [Sync]).
+// What it needs is here: the cluster's compiler (compiler.go), a container that is
+// no node and has the cluster's owner, so that whatever removes the cluster removes
+// it; the nodes with their links and disks (sync.go); and a container that is made
+// anew gets the synced code before it starts (launch.go).
+//
 // # Failure
 //
 // A cluster that failed is shown to [Options].OnFailure before anything of it is
@@ -97,8 +105,9 @@
 //   - launch, stop, inspect, autopsy, diagnose, collect, connect, sweep, compare: one
 //     goroutine for each action (and one for the hook of collect), ended by its own deadline or
 //     by Run's end.
-//   - users' goroutines: read the published [Status], the event log and the
-//     rings, and post commands to the mailbox.
+//   - users' goroutines: do a sync, one at a time by a token (sync.go), which Run's
+//     end cancels and waits for; read the published [Status], the event log and
+//     the rings, and post commands to the mailbox.
 //
 // Run returns after every one of them.
 package orchestrator

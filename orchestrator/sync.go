@@ -30,12 +30,13 @@ type SyncOptions struct {
 // syncer is what a supervisor keeps from one sync to the next.
 type syncer struct {
 	turn    chan struct{} // holds a token while nobody syncs
+	over    chan struct{} // closed when the cluster ends
 	conn    compilerConn
 	session *codesync.Session
 }
 
 func newSyncer() *syncer {
-	s := &syncer{turn: make(chan struct{}, 1)}
+	s := &syncer{turn: make(chan struct{}, 1), over: make(chan struct{})}
 	s.turn <- struct{}{}
 	return s
 }
@@ -48,8 +49,9 @@ func (s *syncer) close() {
 	s.session, s.conn = nil, compilerConn{}
 }
 
-// end closes it for good, once nobody syncs.
+// end ends the sync that is under way, and closes it for good.
 func (s *syncer) end() {
+	close(s.over)
 	<-s.turn
 	s.close()
 	s.turn <- struct{}{}
@@ -69,9 +71,22 @@ func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	select {
 	case <-c.syncer.turn:
 		defer func() { c.syncer.turn <- struct{}{} }()
+	case <-c.syncer.over:
 	case <-ctx.Done():
 		return codesync.Report{}, ctx.Err()
 	}
+	if closed(c.syncer.over) {
+		return codesync.Report{}, ErrClosed
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-c.syncer.over:
+			cancel(ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
 	began := time.Now()
 	report, err := c.sync(ctx, opts)
 	// A node that booted meanwhile may have begun with the code before.
@@ -89,7 +104,7 @@ func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	case err != nil:
 		err = c.redact(err)
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		c.note("", "sync: %s", first)
+		c.note("", "sync: %s", strings.TrimSuffix(first, ":"))
 	case report.Files > 0:
 		c.note("", "%s", report.Line())
 	}

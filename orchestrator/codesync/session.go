@@ -226,8 +226,11 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, d delta, r
 		}
 		return done, err
 	})
-	if err != nil {
-		return err
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil: // of a node that ended just then; others may have the code
+		return &NodesError{Problems: strings.Split(err.Error(), "\n"), Command: "once they run: beamyard sync -c " + o.Cluster}
 	}
 	if restart && len(up) > 0 {
 		if up, err = o.Restart(ctx, up); err != nil {
