@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/codesync"
 )
 
 // From a saved file to code that is proven on all nodes, beside what of that Mix
@@ -16,16 +17,21 @@ import (
 // 10.
 func TestBenchSync(t *testing.T) {
 	const rounds = 21
-	for _, nodes := range []int{3, 10} {
+	for _, size := range []struct{ nodes, more int }{{3, 0}, {10, 0}, {3, 300}} {
+		nodes := size.nodes
 		eng, p := engine(t), newProject(t)
+		for i := range size.more { // modules that no node loads, whose files are proven
+			p.write(fmt.Sprintf("lib/demo/more%d.ex", i), fmt.Sprintf("defmodule Demo.More%d do\n  def v, do: %d\nend\n", i, i))
+		}
 		r := up(t, eng, "trixie", nodes, func(s *orchestrator.Spec) { s.Source, s.HTTPCheck = p.dir, "" })
 		p.version("", "100")
 		r.sync(orchestrator.SyncOptions{})
 		var over, whole []time.Duration
+		var report codesync.Report
 		for i := range rounds {
 			p.version(fmt.Sprint(100+i), fmt.Sprint(101+i))
 			began := time.Now()
-			report := r.sync(orchestrator.SyncOptions{})
+			report = r.sync(orchestrator.SyncOptions{})
 			took := time.Since(began)
 			if len(report.Changed) != 1 || len(report.Nodes) != nodes {
 				t.Fatalf("not synced: %+v", report)
@@ -35,7 +41,7 @@ func TestBenchSync(t *testing.T) {
 		r.serves(fmt.Sprint(100+rounds), "n1", fmt.Sprintf("n%d", nodes))
 		slices.Sort(whole)
 		slices.Sort(over)
-		t.Logf("sync of %d nodes: median %s, of it over compiling %s, slowest %s of %d", nodes, whole[rounds/2], over[rounds/2], over[rounds-1], rounds)
+		t.Logf("sync of %d nodes, %d modules: median %s, of it over compiling %s, slowest %s of %d", nodes, report.Compared, whole[rounds/2], over[rounds/2], over[rounds-1], rounds)
 		if err := r.Down(t.Context()); err != nil {
 			t.Fatal(err)
 		}
