@@ -36,7 +36,11 @@ type recipe struct {
 // build builds what has no image yet. The context is read once and held in
 // memory, so that what was hashed is what is built even while an editor saves.
 func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
-	files, ref, err := r.context()
+	var files bytes.Buffer
+	if err := writeContext(&files, r.src.Dir, r.extra, r.ignore); err != nil {
+		return Image{}, err
+	}
+	ref, err := r.ref(files.Bytes())
 	if err != nil {
 		return Image{}, err
 	}
@@ -54,7 +58,7 @@ func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 	}
 	out := &step{w: r.progress}
 	image.ID, err = eng.Build(ctx, Build{
-		Context: files, Dockerfile: r.dockerfile, Tags: []string{ref}, Args: r.args, Labels: r.labels, NoNetwork: r.noNetwork,
+		Context: &files, Dockerfile: r.dockerfile, Tags: []string{ref}, Args: r.args, Labels: r.labels, NoNetwork: r.noNetwork,
 	}, out)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -64,16 +68,6 @@ func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 	}
 	image.Built = true
 	return image, nil
-}
-
-// context reads what the image is made of, and names the image after it.
-func (r recipe) context() (files *bytes.Buffer, ref string, err error) {
-	files = new(bytes.Buffer)
-	if err := writeContext(files, r.src.Dir, r.extra, r.ignore); err != nil {
-		return nil, "", err
-	}
-	ref, err = r.ref(files.Bytes())
-	return files, ref, err
 }
 
 // find returns the ID of an image, "" where there is none.

@@ -102,30 +102,30 @@ func (d mixDockerfile) render() ([]byte, error) {
 // names it: it would be a file of the project's otherwise.
 const generated = ".beamyard.Dockerfile"
 
-func mixRecipe(ctx context.Context, eng Engine, src Source, o Options) (recipe, error) {
+func resolveMix(ctx context.Context, eng Engine, src Source, o Options) (Image, error) {
 	if notInEnv(o.MixEnv) {
-		return recipe{}, &SourceError{o.MixEnv, "is no MIX_ENV", "give dev, prod, test, or another lower-case name"}
+		return Image{}, &SourceError{o.MixEnv, "is no MIX_ENV", "give dev, prod, test, or another lower-case name"}
 	}
 	project, err := readMixProject(src.Dir)
 	if err != nil {
-		return recipe{}, err
+		return Image{}, err
 	}
 	baseRef, base, err := ensureBase(ctx, eng, o.Base, o.Progress)
 	if err != nil {
-		return recipe{}, err
+		return Image{}, err
 	}
 	text, err := newMixDockerfile(baseRef, base, o, project).render()
 	if err != nil {
-		return recipe{}, err
+		return Image{}, err
 	}
-	return recipe{
+	return build(ctx, eng, recipe{
 		src: src, app: project.app, dockerfile: generated, bases: []string{base.ID},
 		extra: map[string][]byte{
 			generated:       text,
 			".dockerignore": []byte(generated + "\n.dockerignore\n"),
 		},
 		ignore: append(project.fetched(), ignored...), noNetwork: !project.external, progress: o.Progress,
-	}, nil
+	})
 }
 
 func notInEnv(name string) bool {

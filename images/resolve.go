@@ -38,7 +38,12 @@ type Image struct {
 // Errors: [BuildError], [PackagesError], [SourceError], [NoImageError], and
 // those of the engine.
 func Resolve(ctx context.Context, eng Engine, src Source, o Options) (Image, error) {
-	o = o.defaulted()
+	if o.Progress == nil {
+		o.Progress = io.Discard
+	}
+	if o.MixEnv == "" {
+		o.MixEnv = "dev"
+	}
 	switch src.Kind {
 	case Reference:
 		info, pulled, err := ensure(ctx, eng, src.Ref, o.Progress)
@@ -52,47 +57,12 @@ func Resolve(ctx context.Context, eng Engine, src Source, o Options) (Image, err
 			return Image{}, err
 		}
 		return Image{ID: info.ID, Ref: debianRef(src), Kind: Debian, Built: made}, nil
-	case Dockerfile, Mix:
-		r, err := recipeOf(ctx, eng, src, o)
-		if err != nil {
-			return Image{}, err
-		}
-		return build(ctx, eng, r)
+	case Dockerfile:
+		return resolveDockerfile(ctx, eng, src, o)
+	case Mix:
+		return resolveMix(ctx, eng, src, o)
 	}
 	return Image{}, fmt.Errorf("unknown kind of source %d", src.Kind)
-}
-
-// Changed reports whether a folder holds something else than what the image ref,
-// an [Image].Ref, was made of with the same options. Nothing is built. Of other
-// sources nothing can be told: they are the same.
-func Changed(ctx context.Context, eng Engine, src Source, o Options, ref string) (bool, error) {
-	if src.Dir == "" {
-		return false, nil
-	}
-	r, err := recipeOf(ctx, eng, src, o.defaulted())
-	if err != nil {
-		return false, err
-	}
-	_, now, err := r.context()
-	return now != ref, err
-}
-
-func (o Options) defaulted() Options {
-	if o.Progress == nil {
-		o.Progress = io.Discard
-	}
-	if o.MixEnv == "" {
-		o.MixEnv = "dev"
-	}
-	return o
-}
-
-// recipeOf is how the image of a folder is built.
-func recipeOf(ctx context.Context, eng Engine, src Source, o Options) (recipe, error) {
-	if src.Kind == Mix {
-		return mixRecipe(ctx, eng, src, o)
-	}
-	return dockerfileRecipe(ctx, eng, src, o)
 }
 
 // String is the kind's name, as in labels.
@@ -110,10 +80,10 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", int(k))
 }
 
-func dockerfileRecipe(ctx context.Context, eng Engine, src Source, o Options) (recipe, error) {
+func resolveDockerfile(ctx context.Context, eng Engine, src Source, o Options) (Image, error) {
 	text, err := os.ReadFile(filepath.Join(src.Dir, "Dockerfile"))
 	if err != nil {
-		return recipe{}, fmt.Errorf("read Dockerfile: %w", err)
+		return Image{}, fmt.Errorf("read Dockerfile: %w", err)
 	}
 	r := recipe{
 		src: src, dockerfile: "Dockerfile", extra: map[string][]byte{"Dockerfile": text},
@@ -122,14 +92,14 @@ func dockerfileRecipe(ctx context.Context, eng Engine, src Source, o Options) (r
 	for _, ref := range dockerfileBases(string(text)) {
 		base, _, err := ensure(ctx, eng, ref, o.Progress)
 		if err != nil {
-			return recipe{}, fmt.Errorf("build %s: %w", src.Dir, err)
+			return Image{}, fmt.Errorf("build %s: %w", src.Dir, err)
 		}
 		r.bases = append(r.bases, base.ID)
 	}
 	if project, err := readMixProject(src.Dir); err == nil {
 		r.app = project.app // a Dockerfile need not be a Mix project's
 	}
-	return r, nil
+	return build(ctx, eng, r)
 }
 
 // imageLabel marks the images that are made here, with their kind.

@@ -57,27 +57,6 @@ func TestUnchangedInputIsNotBuiltAgain(t *testing.T) {
 	}
 }
 
-func TestAFolderThatChanged(t *testing.T) {
-	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
-	image := resolved(t, eng, src, Options{})
-	changed := func(src Source, ref string) bool {
-		t.Helper()
-		c, err := Changed(t.Context(), eng, src, Options{}, ref)
-		must(t, err)
-		return c
-	}
-	if changed(src, image.Ref) {
-		t.Error("it changed by itself")
-	}
-	write(t, src.Dir, map[string]string{"lib/tiny.ex": "defmodule Tiny do\n\nend\n"})
-	if !changed(src, image.Ref) {
-		t.Error("a change goes unnoticed")
-	}
-	if changed(Source{Kind: Reference, Ref: "acme/shop:1"}, "acme/shop:1") || len(eng.builds) != 1 {
-		t.Errorf("an image changed, or one of %d was built for nothing", len(eng.builds))
-	}
-}
-
 func TestEachInputChangesTheTag(t *testing.T) {
 	dockerfile := func(t *testing.T, src *Source) {
 		write(t, src.Dir, map[string]string{"Dockerfile": "FROM alpine AS a\nFROM a\n"})

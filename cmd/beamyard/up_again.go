@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 )
@@ -41,9 +40,6 @@ func (u *up) again(ctx context.Context, found orchestrator.Found) (orchestrator.
 	if st.Ready {
 		u.progress.close()
 		u.say("%s is already up: nothing changed", name)
-		if u.edited(ctx, found.Spec) {
-			u.say("what its image is made of did since; bring changed sources in: beamyard sync -c %s", name)
-		}
 		return st, nil
 	}
 	if err := u.wake(ctx, client, st); err != nil {
@@ -56,19 +52,6 @@ func (u *up) again(ctx context.Context, found orchestrator.Found) (orchestrator.
 	u.progress.close()
 	u.say("%s is up again", name)
 	return st, nil
-}
-
-// edited tells whether the sources are not those of the cluster's image, where that
-// can be told: this is a remark, and no reason to fail.
-func (u *up) edited(ctx context.Context, s orchestrator.Spec) bool {
-	src, err := images.Detect(s.Source)
-	if err != nil {
-		return false
-	}
-	changed, err := images.Changed(ctx, u.eng, src, images.Options{
-		Base: s.BaseImage, MixEnv: s.MixEnv, Release: s.Release, ReleaseName: s.ReleaseName,
-	}, s.Image)
-	return err == nil && changed
 }
 
 // wake starts what was stopped in a supervised cluster, and waits.
