@@ -22,7 +22,7 @@ func TestCompilerSpec(t *testing.T) {
 	f.NetworkID, f.Created = "net", time.Unix(1_700_000_000, 0)
 	c := f.compilerSpec(true)
 	command := strings.Join(c.Command, " ")
-	if c.Entrypoint != nil || c.Command[0] != "elixir" || !strings.Contains(command, "--name app@compiler.demo.test --hidden ") || !strings.Contains(command, " -S mix loadpaths ") {
+	if !slices.Equal(c.Entrypoint, []string{"elixir"}) || !strings.Contains(command, "--name app@compiler.demo.test --hidden ") || !strings.Contains(command, " -S mix loadpaths ") {
 		t.Errorf("%v %s", c.Entrypoint, command)
 	}
 	if strings.Contains(command, "hush") || !slices.ContainsFunc(c.Env, func(e string) bool { return strings.HasPrefix(e, "ERL_AFLAGS=-setcookie hush") }) {

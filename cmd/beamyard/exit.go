@@ -58,7 +58,8 @@ func silent(err error) bool {
 	case *exited:
 		return e.err == nil
 	case interface{ Unwrap() []error }:
-		return !slices.ContainsFunc(e.Unwrap(), func(part error) bool { return !silent(part) })
+		parts := e.Unwrap() // none: it has words of its own alone
+		return len(parts) > 0 && !slices.ContainsFunc(parts, func(part error) bool { return !silent(part) })
 	}
 	return err == errInterrupted //nolint:errorlint // as above
 }

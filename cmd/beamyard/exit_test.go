@@ -41,6 +41,7 @@ func TestFail(t *testing.T) {
 		{orchestrator.ErrEngineTooOld, 5, "error: the container engine's API is too old\nwhy: engine-too-old: the container engine is older than Docker 20.10, and its API too old\n" +
 			"hint: see both versions; DOCKER_API_VERSION must not be set: docker version\nhint: see what this machine lacks: beamyard doctor\n"},
 		{errInterrupted, 130, ""},
+		{partless{}, 1, "error: what a supervisor says\n"},
 		{&exited{code: 7}, 7, ""},
 		{errors.Join(&exited{code: 130}, errInterrupted), 130, ""},
 		{errors.Join(&exited{code: 7}, errors.New("disk full")), 7, "error: the command ended with exit code 7\ndisk full\n"},
@@ -53,6 +54,12 @@ func TestFail(t *testing.T) {
 		}
 	}
 }
+
+// partless is an error as package control hands one over that is of no known kind.
+type partless struct{}
+
+func (partless) Error() string   { return "what a supervisor says" }
+func (partless) Unwrap() []error { return nil }
 
 // After Ctrl-C nobody wants to read that a context was cancelled.
 func TestFailAfterAnInterrupt(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,13 @@ import (
 func (u *up) again(ctx context.Context, found orchestrator.Found) (orchestrator.Status, error) {
 	var none orchestrator.Status
 	name := u.spec.Name
-	if diff := found.Spec.Diff(u.spec); len(diff) > 0 {
+	diff := found.Spec.Diff(u.spec)
+	if slices.Equal(diff, []string{"image"}) && found.Spec.Source == u.spec.Source && u.spec.Precompiled {
+		return none, orchestrator.WithHint(
+			fmt.Errorf("%w: %s, made of other sources than %s holds now", orchestrator.ErrClusterExists, name, found.Spec.Source),
+			"bring them in: beamyard sync -c %[1]s\nor make it anew: beamyard down %[1]s, then the same again", name)
+	}
+	if len(diff) > 0 {
 		return none, orchestrator.WithHint(
 			fmt.Errorf("%w: %s, with other settings: %s", orchestrator.ErrClusterExists, name, strings.Join(diff, ", ")),
 			"remove it first: beamyard down %s\nor choose another name: beamyard up --name NAME", name)
