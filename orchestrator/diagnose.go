@@ -21,6 +21,8 @@ const (
 	// diagnoseTime bounds the look. It delays nothing but its own answer, and at
 	// the end of a cluster that failed, that end.
 	diagnoseTime = 3 * time.Second
+	// glanceTime is within which a node says what runs on it, or counts as silent.
+	glanceTime = time.Second
 	// diagnoseLines are the last lines of a run in which a reason is sought.
 	diagnoseLines = 200
 	// lookMost is into how many containers somebody looks at once: it costs the
@@ -75,13 +77,13 @@ func machineArch(machine string) string {
 }
 
 // toLookInto picks the nodes into whose containers it is worth looking: those that
-// run, are not too young, and do not answer. Of many, others each time.
+// run, are not too young, and do not answer, or no longer. Of many, others each time.
 func (c *Cluster) toLookInto(suspects []suspect, final bool) map[string]bool {
 	inside := map[string]bool{}
 	for _, i := range rand.Perm(len(suspects)) {
 		s := suspects[i]
 		conn, answers := c.links.get(s.node)
-		answers = answers && conn.inc == s.inc
+		answers = answers && conn.inc == s.inc && s.state != Degraded // such a one may be silent
 		if len(inside) < lookMost && s.state.Running() && s.state != Ready && !s.paused && !answers && !c.young(s, final) {
 			inside[s.node] = true
 		}
@@ -158,12 +160,15 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 		return n
 	}
 	if conn, ok := c.links.get(s.node); ok && conn.inc == s.inc {
-		if app := c.site.spec.App; app != "" && app != "-" {
-			sample, err := health.Glance(ctx, conn)
-			n.AppDown = err == nil && !slices.Contains(sample.Apps, app)
+		limited, cancel := context.WithTimeout(ctx, glanceTime)
+		sample, err := health.Glance(limited, conn)
+		cancel()
+		if err == nil || !look { // else it is silent, and will be for a while before its link breaks
+			app := c.site.spec.App
+			n.AppDown = err == nil && app != "" && app != "-" && !slices.Contains(sample.Apps, app)
+			n.Live = liveOf(conn.last)
+			return n
 		}
-		n.Live = liveOf(conn.last)
-		return n
 	}
 	if look {
 		n.Live = c.lookInside(ctx, s.id)
