@@ -88,6 +88,9 @@ func TestReadyChecksGateOnce(t *testing.T) {
 		if r := w.health(); !r.Passed {
 			w.t.Errorf("%s", failures(r))
 		}
+		// A link that breaks is not the run's end.
+		w.vms.cut("app@n1.shop.test")
+		w.until("n1 is proven again", func() bool { return len(asked) == 4 })
 		w.end()
 	})
 	close(asked)
@@ -95,7 +98,7 @@ func TestReadyChecksGateOnce(t *testing.T) {
 	for name := range asked {
 		got = append(got, name)
 	}
-	if diff := cmp.Diff([]string{"booted", "well", "well"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"booted", "well", "well", "well"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -180,9 +183,16 @@ func TestWhatAnImageFinds(t *testing.T) {
 func TestAFileThatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.run(func(s *orchestrator.Spec) { s.Files = map[string]string{"/etc/app.conf": "/no/such.conf"} }, orchestrator.Options{})
+		w.run(func(s *orchestrator.Spec) {
+			s.Files = map[string]string{"/etc/app.conf": "/no/such.conf"}
+			s.Volumes, s.User = map[string]string{"data": "/data"}, "1000"
+		}, orchestrator.Options{})
 		if err := w.fails(); err == nil || !strings.Contains(err.Error(), "read the file for /etc/app.conf: stat /no/such.conf") {
 			t.Errorf("%v", err)
+		}
+		// A volume that was not made its user's would stay so.
+		if left, err := w.eng.Volumes(t.Context(), nil); err != nil || len(left) > 0 {
+			t.Errorf("volumes %v, %v", left, err)
 		}
 	})
 }

@@ -39,7 +39,7 @@ type vms struct {
 type vm struct {
 	name  string
 	peers map[string]bool
-	gone  chan struct{}
+	links []chan struct{} // each closed when that link ends
 
 	sights chan erldist.NodeEvent // what its monitor tells
 }
@@ -54,7 +54,7 @@ func (v *vms) boot(ctx context.Context, p *enginetest.Process) int {
 	case <-ctx.Done():
 		return 137
 	}
-	m := &vm{name: name, peers: map[string]bool{}, gone: make(chan struct{}), sights: make(chan erldist.NodeEvent, 10)}
+	m := &vm{name: name, peers: map[string]bool{}, sights: make(chan erldist.NodeEvent, 10)}
 	v.mu.Lock()
 	v.alive[name] = m
 	v.mu.Unlock()
@@ -65,7 +65,7 @@ func (v *vms) boot(ctx context.Context, p *enginetest.Process) int {
 		for _, other := range v.alive {
 			delete(other.peers, name)
 		}
-		close(m.gone)
+		m.hangUp()
 	}()
 	v.mu.Lock()
 	program := v.program
@@ -83,15 +83,33 @@ func (v *vms) dial(_ context.Context, node, addr string) (orchestrator.Link, err
 	if m == nil {
 		return nil, &erldist.DialError{Node: node, Addr: addr, Phase: erldist.PhaseConnect, Err: erldist.ErrRefused}
 	}
-	return &fakeLink{v, m}, nil
+	ended := make(chan struct{})
+	m.links = append(m.links, ended)
+	return &fakeLink{v, m, ended}, nil
+}
+
+// hangUp ends all links to a VM; its owner's lock is held.
+func (m *vm) hangUp() {
+	for _, ended := range m.links {
+		close(ended)
+	}
+	m.links = nil
+}
+
+// cut ends the links to a VM that lives on.
+func (v *vms) cut(name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.alive[name].hangUp()
 }
 
 type fakeLink struct {
 	*vms
 	*vm
+	ended chan struct{}
 }
 
-func (l *fakeLink) Done() <-chan struct{} { return l.gone }
+func (l *fakeLink) Done() <-chan struct{} { return l.ended }
 func (l *fakeLink) Err() error            { return erldist.ErrClosed }
 func (l *fakeLink) Close() error          { return nil }
 
@@ -125,7 +143,7 @@ func (l *fakeLink) MonitorNodes(ctx context.Context, fn func(erldist.NodeEvent))
 			fn(e)
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-l.gone:
+		case <-l.ended:
 			return erldist.ErrClosed
 		}
 	}

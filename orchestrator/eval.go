@@ -71,8 +71,11 @@ func Eval(ctx context.Context, eng Engine, cluster, node, expression string, o E
 	}
 	reply, err := evaluate(ctx, conn, expression, o)
 	var rpc *erldist.RPCError
-	if errors.As(err, &rpc) && !o.Erlang && noElixir(rpc) {
-		return "", WithHint(fmt.Errorf("%s runs no Elixir", node), "ask it in Erlang: beamyard rpc --erlang %s 'nodes().'", node)
+	if errors.As(err, &rpc) && !o.Erlang && rpc.Undefined() {
+		return "", WithHint(fmt.Errorf("%s runs no Elixir", node), "ask it in Erlang: beamyard rpc --erlang %s/%s 'nodes().'", cluster, node)
+	}
+	if rpc != nil { // the evaluator catches what its own process raises
+		return "", &EvalError{Node: node, Text: "what evaluated it was ended by a process that it is linked to: " + rpc.Error()}
 	}
 	if err != nil {
 		return "", err
@@ -94,10 +97,6 @@ func evaluate(ctx context.Context, conn *erldist.Conn, expression string, o Eval
 		erldist.Tuple{erldist.Atom("code"), expression}, erldist.Tuple{erldist.Atom("file"), file},
 	})
 }
-
-// noElixir tells a call of a function that is not there from an expression that
-// makes one: that one is raised within the evaluator.
-func noElixir(err *erldist.RPCError) bool { return strings.Contains(err.Error(), "undef") }
 
 // evalResult reads {{:ok, text} | {:error, text, trace}, binding}.
 func evalResult(node string, reply any) (string, error) {

@@ -51,7 +51,8 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 				return fmt.Errorf("create container %s: %w", spec.Name, err)
 			}
 			if err = c.provision(ctx, id, at.index, fresh); err != nil {
-				return fmt.Errorf("prepare container %s: %w", spec.Name, err)
+				err = fmt.Errorf("prepare container %s: %w", spec.Name, err)
+				return errors.Join(err, c.abandon(context.WithoutCancel(ctx), id, at.index, fresh))
 			}
 			if c.opts.Adopt || r.inc > 1 { // else nobody can have synced the cluster yet
 				err = overlaid(ctx, c.eng, c.spec.Name, id)

@@ -48,6 +48,7 @@ type links struct {
 	mu    sync.Mutex
 	open  map[string]runLink
 	tried map[string]attempt
+	ready map[string]int // the run that was proven once, over all its links
 }
 
 // attempt is how the last dial of a node's run ended.
@@ -73,7 +74,9 @@ func (r runLink) since(now time.Time) *health.Sample {
 	return r.last
 }
 
-func newLinks() *links { return &links{open: map[string]runLink{}, tried: map[string]attempt{}} }
+func newLinks() *links {
+	return &links{open: map[string]runLink{}, tried: map[string]attempt{}, ready: map[string]int{}}
+}
 
 func (l *links) put(r report, conn link) {
 	l.mu.Lock()
@@ -109,6 +112,19 @@ func (l *links) lastContact(r report) (diagnosis.Contact, string) {
 		return a.contact, a.answered
 	}
 	return "", ""
+}
+
+// begin notes that a run was proven; began tells it.
+func (l *links) begin(r report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ready[r.node] = r.inc
+}
+
+func (l *links) began(r report) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ready[r.node] == r.inc
 }
 
 // note keeps a sample of that run.

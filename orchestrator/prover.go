@@ -28,6 +28,7 @@ type prover struct {
 	conn link
 	own  ownChecks
 
+	began    bool // its run was Ready once: what gates that is asked no more
 	settled  bool // it was proven once: from now on its limits are looked at too
 	thorough bool // the checks that are not repeated at rest are due
 	last     *health.Sample
@@ -42,10 +43,11 @@ type execTry struct {
 
 func (c *Cluster) newProver(r report, conn link) *prover {
 	own := c.ownChecks()
-	if r.inc != c.adopted[r.node] { // else its lines may be gone from the engine
-		own.said = func(expr string) bool { return c.outputs[r.node].out.Said(expr, r.inc) }
-	}
-	return &prover{c: c, r: r, conn: conn, own: own, thorough: true, execs: map[string]execTry{}}
+	own.said = func(expr string) bool { return c.outputs[r.node].out.Said(expr, r.inc) }
+	// A run that was adopted was begun under another supervisor's eyes: what gates
+	// the first Ready may not hold any more, and its lines may be gone.
+	began := r.inc == c.adopted[r.node] || c.links.began(r)
+	return &prover{c: c, r: r, conn: conn, own: own, began: began, thorough: true, execs: map[string]execTry{}}
 }
 
 func (c *Cluster) ownChecks() ownChecks {
@@ -69,7 +71,7 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 	if !p.thorough {
 		checks = slices.DeleteFunc(checks, func(k Check) bool { return k.RPC == "" && k.Erlang == "" })
 	}
-	if !p.settled {
+	if !p.began {
 		checks = append(p.own.ready(p.r.node), checks...)
 	}
 	var outcomes []health.Outcome
@@ -87,7 +89,8 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 		}
 		return failed.Means, hint
 	}
-	p.settled, p.thorough = true, false
+	p.settled, p.thorough, p.began = true, false, true
+	p.c.links.begin(p.r)
 	return "", ""
 }
 

@@ -55,7 +55,7 @@ func releaseEnv(s Spec, env map[string]string) {
 
 // releaseOfProject is the spec whose release was made in the image of its project.
 func (s Spec) releaseOfProject() Spec {
-	if s.Release && len(s.Command) == 0 {
+	if s.Release && (len(s.Command) == 0 || ofImage(s.Command)) {
 		s.Command = []string{images.ReleaseScript, "start"}
 	}
 	return s
@@ -91,6 +91,11 @@ func (s Spec) releaseOfImage(ctx context.Context, eng Engine) (Spec, error) {
 var releaseName = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`)
 
 func (s Spec) validateRelease(v *validation) {
+	for i, n := range s.Nodes {
+		if s.Release && ofImage(n.Command) {
+			v.add(fmt.Sprintf("nodes[%d].command", i), "what an image runs by itself is looked up for all nodes of a release, not for one", "command: [/app/bin/NAME, start]")
+		}
+	}
 	switch {
 	case s.ReleaseName == "":
 	case !s.Release:

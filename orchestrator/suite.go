@@ -77,6 +77,9 @@ func RunSuite(ctx context.Context, eng Engine, f Found, s Suite) (exitCode int, 
 	if err != nil {
 		return 0, fmt.Errorf("look at the suite's end: %w", err)
 	}
+	if ended.State.OOMKilled {
+		return ended.State.ExitCode, WithHint(errors.New("the suite was killed for want of memory"), "see what the engine's machine has: beamyard doctor")
+	}
 	return ended.State.ExitCode, nil
 }
 
@@ -139,6 +142,7 @@ func (f Found) suiteSpec(s Suite) ContainerSpec {
 		"elixir", nameFlag(f.Spec), f.Spec.names().Node(suiteHelper), "--cookie", rand.Text(), "--erl", flags,
 		"-e", connectFirst, "-S", "mix", "test",
 	}, s.Args...))
+	c.Memory, c.CPUs = 0, 0 // a node's limits are for a node
 	var names, beams, urls []string
 	for _, n := range f.Nodes {
 		names, beams = append(names, n.Name), append(beams, n.Node)
@@ -147,7 +151,7 @@ func (f Found) suiteSpec(s Suite) ContainerSpec {
 		}
 	}
 	c.Env = withEnv(c.Env, map[string]string{
-		"ERL_AFLAGS":          f.Spec.Env["ERL_AFLAGS"],
+		"ERL_AFLAGS":          words(f.Spec, 0).Replace(f.Spec.Env["ERL_AFLAGS"]),
 		"BEAMYARD_CLUSTER":    f.Spec.Name,
 		"BEAMYARD_NODES":      strings.Join(names, ","),
 		"BEAMYARD_NODE_NAMES": strings.Join(beams, ","),

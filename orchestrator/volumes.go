@@ -45,6 +45,23 @@ func (c *Cluster) createVolumes(ctx context.Context, i int) (fresh []string, err
 	return fresh, err
 }
 
+// abandon removes a container whose fresh volumes were not made its user's, and
+// these: the next one of that name would take them for its own, and could not write.
+func (c *Cluster) abandon(ctx context.Context, id string, i int, fresh []string) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, teardown)
+	defer cancel()
+	errs := []error{c.eng.RemoveContainer(ctx, id)}
+	for _, v := range volumesOf(c.site.spec, i) {
+		if slices.Contains(fresh, v.Target) {
+			errs = append(errs, c.eng.RemoveVolume(ctx, v.Volume))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // hasVolumes reports whether something of the cluster stays when it is down.
 func (s Spec) hasVolumes() bool {
 	return len(s.Volumes) > 0 || slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return len(n.Volumes) > 0 })

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -31,6 +34,10 @@ type shot struct {
 // supervisor of its own in the background, and is left up. An interruption is the work's own once it
 // has begun; its error decides how the command ends.
 func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work func(context.Context, *shot) error) error {
+	// Who reads our output may go: that must end the work, not this process.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
 	return c.begin(ctx, a, spec, func(u *up, found *orchestrator.Found) error {
 		if found != nil && !c.Reuse {
 			return orchestrator.WithHint(errUp(spec.Name), "use it and leave it up: --reuse\nremove it: beamyard down %s\nor choose another name: --name NAME", spec.Name)
@@ -41,6 +48,7 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 			}
 		}
 		if !c.Reuse && !c.KeepFailed {
+			defer u.tellVolumes(ctx)
 			return u.keep(ctx, func(ctx, _ context.Context, k *kept) error {
 				defer k.stop()
 				if !k.hold() {
@@ -75,12 +83,22 @@ func (c *oneShot) leave(ctx context.Context, u *up, err error) error {
 		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		_, gone := takeDown(down, u.eng, u.spec.Name)
+		u.tellVolumes(down)
 		return errors.Join(err, gone)
 	}
 	if !c.Reuse {
 		u.say("%[1]s is left up for a look: beamyard ps %[1]s; remove it: beamyard down %[1]s", u.spec.Name)
 	}
 	return err
+}
+
+// tellVolumes says which volumes stay of a cluster that is down.
+func (u *up) tellVolumes(ctx context.Context) {
+	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
+	defer cancel()
+	if names, err := orchestrator.ListVolumes(looking, u.eng, u.spec.Name); err == nil { // a remark: no reason to fail
+		u.sayKept(u.spec.Name, names)
+	}
 }
 
 // use does the work. A node that fails for good meanwhile is told, and is an error

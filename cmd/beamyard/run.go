@@ -32,6 +32,7 @@ cluster by its environment:
 
 The command is not run where the cluster does not come up (exit 3, 4 or 5). A node
 that fails for good meanwhile is told; then 0 becomes 4. 128+n: signal n ended it.
+A run that is killed (SIGKILL) leaves no cluster, but cannot end the command.
 
 Examples:
   beamyard run -- ./smoke-test.sh

@@ -46,7 +46,13 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 	if err := hasSuite(spec); err != nil {
 		return err
 	}
-	spec.MixEnv, spec.Release, spec.ReleaseName = "test", false, ""
+	if spec.Release { // what starts one starts nothing here
+		spec.Release, spec.ReleaseName, spec.Command, spec.Entrypoint = false, "", nil, nil
+		for i := range spec.Nodes {
+			spec.Nodes[i].Command, spec.Nodes[i].Entrypoint = nil, nil
+		}
+	}
+	spec.MixEnv = "test"
 	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error {
 		suite, err := orchestrator.Prepare(ctx, s.eng, spec, s.progress)
 		if err != nil {

@@ -136,6 +136,23 @@ func (e *RPCError) Hint() string {
 	return ""
 }
 
+// Undefined tells whether it is the called function itself that is not there, and
+// not one that it calls, or that a process linked to it calls.
+func (e *RPCError) Undefined() bool {
+	reason, stack := exitReason(e.Reason)
+	if reason != any(Atom("undef")) || len(stack) == 0 {
+		return false
+	}
+	frame, ok := stack[0].(Tuple) // {Module, Function, Arity, Location}
+	if !ok || len(frame) < 3 {
+		return false
+	}
+	module, ok1 := frame[0].(Atom)
+	function, ok2 := frame[1].(Atom)
+	arity, ok3 := frame[2].(int64)
+	return ok1 && ok2 && ok3 && FormatMFA(module, function, int(arity)) == e.MFA
+}
+
 // exitReason takes {'EXIT', {Reason, Stack}} apart; Stack may be absent.
 func exitReason(term any) (reason any, stack List) {
 	if t, ok := term.(Tuple); ok && len(t) == 2 && t[0] == any(Atom("EXIT")) {

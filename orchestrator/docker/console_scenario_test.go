@@ -103,7 +103,7 @@ func noElixirOn(t *testing.T, r *running) {
 	}
 	_, err := orchestrator.Eval(t.Context(), r.eng, r.name, "n2", "1 + 1", orchestrator.EvalOptions{})
 	var hint orchestrator.Hinter
-	if err == nil || !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "beamyard rpc --erlang n2") {
+	if err == nil || !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "beamyard rpc --erlang "+r.name+"/n2") {
 		t.Errorf("without Elixir: %v", err)
 	}
 	if text, err := orchestrator.Eval(t.Context(), r.eng, r.name, "n2", "1 + 1", orchestrator.EvalOptions{Erlang: true}); text != "2" || err != nil {
