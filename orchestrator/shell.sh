@@ -20,7 +20,7 @@ done
 [ -z "$known" ] && export TERM=xterm
 
 # A release tells its place to the VM that it starts. Its own bin/NAME remote would
-# show the cookie among its arguments.
+# give the cookie among the arguments of the shell that runs it, too.
 of() { tr '\0' '\n' < "$1" 2> /dev/null | sed -n "s/^$2=//p"; }
 for file in /proc/[0-9]*/environ; do
   root=$(of "$file" RELEASE_ROOT) vsn=$(of "$file" RELEASE_VSN)

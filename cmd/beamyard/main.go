@@ -76,7 +76,7 @@ Exit codes:
     5  the environment is not supported: no engine, no permission, too old
   130  interrupted
 
-exec and iex exit as what they ran.`
+run, test, exec and iex exit as what they ran.`
 
 // run is the program: it returns the exit code when all is cleaned up.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -147,6 +147,9 @@ func here(a *app, node string, eval func(string, io.Writer) (string, error)) err
 		out = &printed
 	}
 	result, err := eval(node, out)
+	if err != nil && printed.Len() > 0 { // what there was of the answer
+		err = errors.Join(err, a.printJSON(evaluated{Error: err.Error(), Output: printed.String()}))
+	}
 	if err != nil {
 		return err
 	}
