@@ -206,11 +206,16 @@ func newWorld(t *testing.T) *world {
 // run starts a cluster; spec edits the default one of three nodes.
 func (w *world) run(edit func(*orchestrator.Spec), opts orchestrator.Options) {
 	w.t.Helper()
+	w.runOn(w.eng, edit, opts)
+}
+
+func (w *world) runOn(eng orchestrator.Engine, edit func(*orchestrator.Spec), opts orchestrator.Options) {
+	w.t.Helper()
 	spec := orchestrator.Spec{Name: "shop", Image: "shop:1", App: "shop", Nodes: orchestrator.NodeNames(3), HostPort: 24200}
 	if edit != nil {
 		edit(&spec)
 	}
-	c, err := orchestrator.New(spec, w.eng, opts.WithDial(w.vms.dial))
+	c, err := orchestrator.New(spec, eng, opts.WithDial(w.vms.dial))
 	if err != nil {
 		w.t.Fatal(err)
 	}

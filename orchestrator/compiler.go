@@ -78,7 +78,11 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 }
 
 // createCompiler makes the container; one that somebody else made just now is it.
+// It is not interrupted: the engine would make one all the same, after those who
+// take the cluster away have looked.
 func createCompiler(ctx context.Context, eng Engine, spec ContainerSpec) (string, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), syncEnds)
+	defer cancel()
 	id, err := eng.CreateContainer(ctx, spec)
 	if errors.Is(err, ErrNameTaken) {
 		c, missing := eng.InspectContainer(ctx, spec.Name)

@@ -105,7 +105,8 @@ func find(ctx context.Context, eng Engine, cluster string) ([]Found, error) {
 // describe makes a cluster of its network and containers.
 func describe(ctx context.Context, eng Engine, name string, networks []Network, containers []Container) (Found, error) {
 	f := Found{Status: Status{Cluster: name, Nodes: []NodeStatus{}}, Helpers: helpersOf(containers)}
-	containers = slices.DeleteFunc(containers, func(c Container) bool { return c.Labels[LabelHelper] != "" })
+	all := containers
+	containers = slices.DeleteFunc(slices.Clone(all), func(c Container) bool { return c.Labels[LabelHelper] != "" })
 	var subnet network.Subnet
 	if len(networks) > 0 {
 		n := networks[0]
@@ -120,8 +121,8 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 			f.Subnet = n.Subnets[0]
 			subnet = network.Layout(f.Subnet)
 		}
-	} else if len(containers) > 0 {
-		f.Owner, f.Created = ownerOf(containers[0].Labels), createdOf(containers[0].Labels)
+	} else if len(all) > 0 { // be it a helper alone
+		f.Owner, f.Created = ownerOf(all[0].Labels), createdOf(all[0].Labels)
 		f.Spec = Spec{Name: name}.Defaulted()
 	}
 	index := func(c Container) int { i, _ := strconv.Atoi(c.Labels[LabelIndex]); return i }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,8 +13,10 @@ import (
 // This file takes a cluster away.
 
 // removeAll removes the containers and then the network, whatever happened in
-// between; it reports what it could not remove.
+// between; it reports what it could not remove. A sync under way, which may be
+// making the compiler, is ended first.
 func (c *Cluster) removeAll(ctx context.Context) error {
+	c.syncer.end()
 	c.site.release()
 	_, err := removeCluster(ctx, c.eng, c.spec.Name)
 	return err
@@ -24,16 +27,40 @@ func removeCluster(ctx context.Context, eng Engine, cluster string) (Removed, er
 	return removeLabelled(ctx, eng, cluster, map[string]string{LabelCluster: cluster})
 }
 
+// removeLabelled removes what carries the labels. It looks again for containers
+// that somebody made between the look and the end of the networks, as a sync from
+// elsewhere makes its compiler: the round after takes those.
 func removeLabelled(ctx context.Context, eng Engine, cluster string, label map[string]string) (Removed, error) {
+	const rounds = 3
 	removed := Removed{Cluster: cluster}
 	containers, err := eng.Containers(ctx, label)
 	if err != nil {
 		return removed, fmt.Errorf("list containers: %w", err)
 	}
+	came := func(c Container) bool { return !slices.Contains(removed.Containers, c.Name) }
+	for range rounds {
+		var listErr error
+		err = removeThese(ctx, eng, label, containers, &removed)
+		containers, listErr = eng.Containers(ctx, label)
+		err = errors.Join(err, listErr)
+		if !slices.ContainsFunc(containers, came) {
+			break
+		}
+	}
+	if err != nil {
+		err = WithHint(err, "try again: beamyard down %s", cluster)
+	}
+	return removed, err
+}
+
+// removeThese removes containers, and then the networks, which it adds to removed.
+func removeThese(ctx context.Context, eng Engine, label map[string]string, containers []Container, removed *Removed) error {
 	var group errgroup.Group
 	group.SetLimit(16)
 	for _, found := range containers {
-		removed.Containers = append(removed.Containers, found.Name)
+		if !slices.Contains(removed.Containers, found.Name) {
+			removed.Containers = append(removed.Containers, found.Name)
+		}
 		group.Go(func() error {
 			if err := eng.RemoveContainer(ctx, found.ID); err != nil {
 				return fmt.Errorf("remove container %s: %w", found.Name, err)
@@ -41,17 +68,16 @@ func removeLabelled(ctx context.Context, eng Engine, cluster string, label map[s
 			return nil
 		})
 	}
-	err = group.Wait()
+	err := group.Wait()
 	networks, listErr := eng.Networks(ctx, label)
 	err = errors.Join(err, listErr)
 	for _, n := range networks {
-		removed.Networks = append(removed.Networks, n.Name)
+		if !slices.Contains(removed.Networks, n.Name) {
+			removed.Networks = append(removed.Networks, n.Name)
+		}
 		err = errors.Join(err, removeNetwork(ctx, eng, n))
 	}
-	if err != nil {
-		err = WithHint(err, "try again: beamyard down %s", cluster)
-	}
-	return removed, err
+	return err
 }
 
 // removeNetwork tries again for a moment: the engine reports endpoints that it

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/beamyard/beamyard/images"
@@ -31,6 +32,7 @@ type SyncOptions struct {
 type syncer struct {
 	turn    chan struct{} // holds a token while nobody syncs
 	over    chan struct{} // closed when the cluster ends
+	once    sync.Once     // closes over
 	conn    compilerConn
 	session *codesync.Session
 }
@@ -49,12 +51,19 @@ func (s *syncer) close() {
 	s.session, s.conn = nil, compilerConn{}
 }
 
-// end ends the sync that is under way, and closes it for good.
+// syncEnds is within which a sync that is cancelled has ended: it asks a compiler,
+// which may be frozen, to be free for others.
+const syncEnds = 10 * time.Second
+
+// end ends the sync that is under way, and lets none begin. It may be called twice.
 func (s *syncer) end() {
-	close(s.over)
-	<-s.turn
-	s.close()
-	s.turn <- struct{}{}
+	s.once.Do(func() { close(s.over) })
+	select {
+	case <-s.turn:
+		s.close()
+		s.turn <- struct{}{}
+	case <-time.After(syncEnds):
+	}
 }
 
 // Sync implements [Controller]. A second one waits for the first.
@@ -101,6 +110,8 @@ func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	report.Took = time.Since(began)
 	report.Warnings = c.clean(report.Warnings)
 	switch {
+	case err != nil && closed(c.syncer.over): // whatever that broke
+		err = ErrClosed
 	case err != nil:
 		err = c.redact(err)
 		first, _, _ := strings.Cut(err.Error(), "\n")

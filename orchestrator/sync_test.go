@@ -1,0 +1,156 @@
+package orchestrator_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
+)
+
+// slowly is an engine that takes its time to create a compiler, and on which one
+// may appear while a cluster is removed.
+type slowly struct {
+	*enginetest.Engine
+	asked chan struct{} // closed when the compiler is asked for
+	late  orchestrator.ContainerSpec
+}
+
+func (e *slowly) CreateContainer(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {
+	if spec.Labels[orchestrator.LabelHelper] != "" {
+		close(e.asked)
+		select {
+		case <-time.After(3 * time.Second):
+		case <-ctx.Done(): // as a client does; the engine goes on
+			go func() { time.Sleep(3 * time.Second); _, _ = e.Engine.CreateContainer(ctx, spec) }()
+			return "", ctx.Err()
+		}
+	}
+	return e.Engine.CreateContainer(ctx, spec)
+}
+
+func (e *slowly) Networks(ctx context.Context, label map[string]string) ([]orchestrator.Network, error) {
+	if e.late.Name != "" && len(label) > 0 { // the removal has listed the containers
+		id, err := e.Engine.CreateContainer(ctx, e.late)
+		if err == nil {
+			err = e.StartContainer(ctx, id)
+		}
+		if err != nil {
+			return nil, err
+		}
+		e.late.Name = ""
+	}
+	return e.Engine.Networks(ctx, label)
+}
+
+// project is a Mix project's folder.
+func project(t *testing.T) string {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "mix.exs"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// sources has a spec run shop:1, as if it had been made of the folder.
+func sources(dir string) func(*orchestrator.Spec) {
+	return func(s *orchestrator.Spec) { s.Source = dir }
+}
+
+// `down` while a sync makes the compiler: it goes too, and the sync says why it
+// ended.
+func TestDownEndsSync(t *testing.T) {
+	dir := project(t)
+	bubble(t, func(t *testing.T, w *world) {
+		eng := &slowly{Engine: w.eng, asked: make(chan struct{})}
+		w.runOn(eng, sources(dir), orchestrator.Options{})
+		w.ready()
+		synced := make(chan error, 1)
+		go func() {
+			_, err := w.Sync(t.Context(), orchestrator.SyncOptions{})
+			synced <- err
+		}()
+		<-eng.asked
+		if err := w.Down(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-synced; !errors.Is(err, orchestrator.ErrClosed) {
+			t.Errorf("the sync ended with %v", err)
+		}
+		if err := <-w.result; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		if left := w.eng.Left(); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		if _, err := w.Sync(t.Context(), orchestrator.SyncOptions{}); !errors.Is(err, orchestrator.ErrClosed) {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// compiler is the container of one that belongs to a cluster that is up.
+func (w *world) compiler() orchestrator.ContainerSpec {
+	w.t.Helper()
+	n, err := w.eng.InspectContainer(w.t.Context(), w.container("n1"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	st, _ := w.Status(w.t.Context())
+	labels := map[string]string{orchestrator.LabelHelper: "compiler"}
+	for _, l := range []string{orchestrator.LabelCluster, orchestrator.LabelOwner, orchestrator.LabelCreated} {
+		labels[l] = n.Labels[l]
+	}
+	return orchestrator.ContainerSpec{Name: "beamyard-shop-compiler", Image: "shop:1", Hostname: "compiler.shop.test", NetworkID: st.NetworkID, Labels: labels}
+}
+
+// A compiler that a sync from elsewhere makes while a cluster is removed goes too.
+func TestRemoveLooksAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.run(func(s *orchestrator.Spec) { s.Owner = orchestrator.Self(true) }, orchestrator.Options{})
+		w.ready()
+		eng := &slowly{Engine: w.eng, late: w.compiler()}
+		w.cancel() // it is detached: this ends only the supervision
+		if err := <-w.result; err != nil {
+			t.Fatal(err)
+		}
+		removed, err := orchestrator.Remove(t.Context(), eng, "shop", time.Second)
+		if err != nil {
+			t.Error(err)
+		}
+		if len(removed.Containers) != 4 || len(removed.Networks) != 1 {
+			t.Errorf("removed %v and %v", removed.Containers, removed.Networks)
+		}
+		if left := w.eng.Left(); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+}
+
+// A compiler is all that is left of a cluster whose keeper is dead: prune takes it.
+func TestPruneFindsCompiler(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		late := w.compiler()
+		w.end()
+		if _, err := w.eng.CreateContainer(t.Context(), late); err != nil {
+			t.Fatal(err)
+		}
+		w.eng.Relabel("shop", dead(false))
+		removed, err := orchestrator.Prune(t.Context(), w.eng, orchestrator.PruneOptions{})
+		if err != nil || len(removed) != 1 || strings.Join(removed[0].Containers, " ") != late.Name {
+			t.Errorf("pruned %v: %v", removed, err)
+		}
+		synctest.Wait()
+		if left := w.eng.Left(); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+}
