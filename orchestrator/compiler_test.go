@@ -83,3 +83,43 @@ func TestUnwell(t *testing.T) {
 		t.Errorf("n2: %v", err)
 	}
 }
+
+// Nodes of another image are left alone, and what would leave a node behind is
+// refused.
+func TestSyncable(t *testing.T) {
+	s := Spec{Name: "shop", Image: "shop:1", Nodes: []NodeSpec{{Name: "n1"}, {Name: "n2", Image: "shop:1"}, {Name: "db", Image: "rabbit:3"}}}
+	nodes := []NodeStatus{{Name: "n1", Container: "c1"}, {Name: "n2", Container: "c2"}, {Name: "db", Container: "c3", Reason: reasonPaused}}
+	for _, test := range []struct{ name, paused, named, want string }{
+		{"all", "", "", "n1 n2, but db"},
+		{"named", "", "n2", "n2, but"},
+		{"of another image", "", "n1 db", "db runs an image of its own, which is not made of the cluster's sources: no node was changed"},
+		{"paused", "n1 n2", "", "n1 is paused, n2 is paused: no node was changed; docker unpause c1 c2"},
+		{"paused and named", "n2", "n2", "n2 is paused: no node was changed; docker unpause c2"},
+		{"paused and not asked for", "n2", "n1", "n1, but"},
+	} {
+		now := slices.Clone(nodes)
+		for i, n := range now {
+			if slices.Contains(strings.Fields(test.paused), n.Name) {
+				now[i].Reason = reasonPaused
+			}
+		}
+		ours, others, err := syncable(s, now, strings.Fields(test.named))
+		var got []string
+		for _, n := range ours {
+			got = append(got, n.Name)
+		}
+		told := strings.Join(got, " ") + ", but"
+		for _, n := range others {
+			told += " " + n.Name
+		}
+		if err != nil {
+			told = err.Error()
+			if h := Hinter(nil); errors.As(err, &h) {
+				told += "; " + h.Hint()
+			}
+		}
+		if !strings.HasPrefix(told, test.want) {
+			t.Errorf("%s: %s, want %s", test.name, told, test.want)
+		}
+	}
+}

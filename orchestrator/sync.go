@@ -126,12 +126,16 @@ func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 func (c *Cluster) linkedOf(r codesync.Report) bool {
 	return slices.ContainsFunc(r.Nodes, func(n codesync.NodeReport) bool {
 		_, open := c.links.get(n.Name)
-		return open && n.State != codesync.Synced && n.State != codesync.Restarted
+		return open && (n.State == codesync.Written || n.State == codesync.Skipped)
 	})
 }
 
 func (c *Cluster) sync(ctx context.Context, opts SyncOptions) (codesync.Report, error) {
 	s := c.syncer
+	ours, others, err := syncable(c.site.spec, c.view.Load().Nodes, opts.Nodes)
+	if err != nil {
+		return codesync.Report{}, err
+	}
 	if s.session != nil && s.conn.Err() != nil {
 		s.close()
 	}
@@ -147,7 +151,7 @@ func (c *Cluster) sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 		s.conn = conn
 	}
 	o := codesync.Options{
-		Cluster: c.spec.Name, Nodes: c.targets(opts.Nodes), All: len(opts.Nodes) == 0,
+		Cluster: c.spec.Name, Nodes: c.targets(ours), All: len(opts.Nodes) == 0,
 		Hard: opts.PurgeHard, Rolling: opts.Rolling, Settle: c.settle,
 	}
 	if opts.Restart {
@@ -169,10 +173,12 @@ func (c *Cluster) sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 					return nil, err
 				}
 			}
-			return c.targets(names), nil
+			again, _, err := syncable(c.site.spec, c.view.Load().Nodes, names)
+			return c.targets(again), err
 		}
 	}
 	report, err := s.session.Sync(ctx, o)
+	report.Nodes = append(report.Nodes, others...)
 	if s.conn.Conn == nil || s.conn.Err() != nil { // the next one begins anew
 		s.close()
 	}
@@ -193,15 +199,44 @@ func (c *Cluster) found() Found {
 	return f
 }
 
-// targets are nodes as a sync sees them: all, or those that are named.
-func (c *Cluster) targets(names []string) []codesync.Node {
-	var nodes []codesync.Node
-	for _, n := range c.view.Load().Nodes {
-		if len(names) > 0 && !slices.Contains(names, n.Name) {
+// ownImage tells whether a node runs an image of its own: nothing of it is made of
+// the cluster's sources.
+func (s Spec) ownImage(node string) bool {
+	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node && n.Image != "" && n.Image != s.Image })
+}
+
+// syncable finds the nodes that a sync is about, of those that are named or of
+// all, and tells which of these it leaves alone. It refuses, before anything is
+// changed, what would leave a node behind that runs on with the code before.
+func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, others []codesync.NodeReport, err error) {
+	var paused, containers []string
+	for _, n := range nodes {
+		switch {
+		case len(named) > 0 && !slices.Contains(named, n.Name):
 			continue
+		case len(named) > 0 && s.ownImage(n.Name):
+			return nil, nil, WithHint(fmt.Errorf("%s runs an image of its own, which is not made of the cluster's sources: no node was changed", n.Name),
+				"name the others alone, or give none: beamyard sync -c %s", s.Name)
+		case s.ownImage(n.Name):
+			others = append(others, codesync.NodeReport{Name: n.Name, State: codesync.OwnImage})
+			continue
+		case n.Reason == reasonPaused:
+			paused, containers = append(paused, n.Name+" is paused"), append(containers, n.Container)
 		}
+		ours = append(ours, n)
+	}
+	if len(paused) > 0 {
+		return nil, nil, WithHint(fmt.Errorf("%s: no node was changed", strings.Join(paused, ", ")), "docker unpause %s", strings.Join(containers, " "))
+	}
+	return ours, others, nil
+}
+
+// targets are nodes as a sync sees them.
+func (c *Cluster) targets(of []NodeStatus) []codesync.Node {
+	var nodes []codesync.Node
+	for _, n := range of {
 		t := codesync.Node{Name: n.Name, Write: writeTo(c.eng, n.ContainerID)}
-		if conn, open := c.links.get(n.Name); open && n.State.Running() && n.Reason != reasonPaused {
+		if conn, open := c.links.get(n.Name); open && n.State.Running() {
 			t.Conn = conn.link
 		}
 		nodes = append(nodes, t)
@@ -315,6 +350,10 @@ func Sync(ctx context.Context, eng Engine, cluster string, opts SyncOptions) (co
 }
 
 func syncFound(ctx context.Context, eng Engine, f Found, info EngineInfo, opts SyncOptions) (codesync.Report, error) {
+	ours, others, err := syncable(f.Spec, f.Nodes, opts.Nodes)
+	if err != nil {
+		return codesync.Report{}, err
+	}
 	conn, err := dialCompiler(ctx, eng, f, info)
 	if err != nil {
 		return codesync.Report{}, err
@@ -326,10 +365,7 @@ func syncFound(ctx context.Context, eng Engine, f Found, info EngineInfo, opts S
 	}
 	at, dial := f.site(info), dialDistribution(f.Spec)
 	var nodes []codesync.Node
-	for _, n := range f.Nodes {
-		if len(opts.Nodes) > 0 && !slices.Contains(opts.Nodes, n.Name) {
-			continue
-		}
+	for _, n := range ours {
 		t := codesync.Node{Name: n.Name, Write: writeTo(eng, n.ContainerID)}
 		if n.State == Starting { // which is all that is known of one that runs
 			limited, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -343,7 +379,7 @@ func syncFound(ctx context.Context, eng Engine, f Found, info EngineInfo, opts S
 		}
 		nodes = append(nodes, t)
 	}
-	return session.Sync(ctx, codesync.Options{
+	report, err := session.Sync(ctx, codesync.Options{
 		Cluster: f.Spec.Name, Nodes: nodes, All: len(opts.Nodes) == 0, Hard: opts.PurgeHard, Rolling: opts.Rolling,
 		Settle: func(ctx context.Context, node string) error {
 			report, err := Health(ctx, eng, f.Spec.Name)
@@ -353,4 +389,6 @@ func syncFound(ctx context.Context, eng Engine, f Found, info EngineInfo, opts S
 			return unwell(report, node)
 		},
 	})
+	report.Nodes = append(report.Nodes, others...)
+	return report, err
 }

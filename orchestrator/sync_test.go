@@ -154,3 +154,33 @@ func TestPruneFindsCompiler(t *testing.T) {
 		}
 	})
 }
+
+// A node whose container is paused would go on with the code before: nothing is
+// changed, whether somebody supervises the cluster or not.
+func TestSyncRefusesPausedNode(t *testing.T) {
+	dir := project(t)
+	bubble(t, func(t *testing.T, w *world) {
+		w.run(func(s *orchestrator.Spec) { s.Source, s.Owner = dir, orchestrator.Self(true) }, orchestrator.Options{})
+		w.ready()
+		w.eng.Pause("beamyard-shop-n2")
+		w.untilState("n2", orchestrator.Degraded)
+		refused := func(by string, err error) {
+			var h orchestrator.Hinter
+			if err == nil || !strings.Contains(err.Error(), "n2 is paused") || !errors.As(err, &h) || h.Hint() != "docker unpause beamyard-shop-n2" {
+				t.Errorf("%s: %v", by, err)
+			}
+		}
+		_, err := w.Sync(t.Context(), orchestrator.SyncOptions{})
+		refused("supervised", err)
+		w.cancel()
+		if err := <-w.result; err != nil {
+			t.Fatal(err)
+		}
+		_, err = orchestrator.Sync(t.Context(), w.eng, "shop", orchestrator.SyncOptions{Nodes: []string{"n2"}})
+		refused("by its labels", err)
+		if left := w.eng.Left(); len(left) != 4 {
+			t.Errorf("there is a compiler: %v", left)
+		}
+		w.clear()
+	})
+}

@@ -165,12 +165,13 @@ func TestLine(t *testing.T) {
 		return r
 	}
 	for want, r := range map[string]Report{
-		"synced Demo.Counter, +2, -1 on n1 n2 n3": {Changed: []string{"Elixir.Demo.Counter"}, Added: []string{"a", "b"}, Removed: []string{"c"}, Nodes: on(Synced, "n1", "n2", "n3")},
-		"synced 5 modules on n1":                  {Changed: []string{"a", "b", "c", "d", "e"}, Nodes: on(Synced, "n1")},
-		"synced 1 file, no module on n1":          {Files: 1, Nodes: on(Synced, "n1")},
-		"in sync, 7 modules equal on n1 n2":       {Compared: 7, Nodes: on(Synced, "n1", "n2")},
-		"synced a on n1, restarted":               {Changed: []string{"a"}, Nodes: on(Restarted, "n1")},
-		"synced a on n1 (written for n2, down)":   {Changed: []string{"a"}, Nodes: append(on(Synced, "n1"), on(Written, "n2")...)},
+		"synced Demo.Counter, +2, -1 on n1 n2 n3":                      {Changed: []string{"Elixir.Demo.Counter"}, Added: []string{"a", "b"}, Removed: []string{"c"}, Nodes: on(Synced, "n1", "n2", "n3")},
+		"synced 5 modules on n1":                                       {Changed: []string{"a", "b", "c", "d", "e"}, Nodes: on(Synced, "n1")},
+		"synced 1 file, no module on n1":                               {Files: 1, Nodes: on(Synced, "n1")},
+		"in sync, 7 modules equal on n1 n2":                            {Compared: 7, Nodes: on(Synced, "n1", "n2")},
+		"synced a on n1, restarted":                                    {Changed: []string{"a"}, Nodes: on(Restarted, "n1")},
+		"synced a on n1 (left alone: db, of another image), restarted": {Changed: []string{"a"}, Nodes: append(on(Restarted, "n1"), on(OwnImage, "db")...)},
+		"synced a on n1 (written for n2, down)":                        {Changed: []string{"a"}, Nodes: append(on(Synced, "n1"), on(Written, "n2")...)},
 	} {
 		if got := took(r).Line(); got != want+": 184 ms, of them 120 ms compiling" {
 			t.Errorf("got  %s\nwant %s", got, want)

@@ -45,6 +45,7 @@ const (
 	Written   NodeState = "written"   // it does not run, and has the code on its disk
 	Restarted NodeState = "restarted" // it was started again with the code, which is proven
 	Skipped   NodeState = "skipped"   // it has no container: it gets the code with one
+	OwnImage  NodeState = "own image" // it runs another image than the cluster's, and is left alone
 )
 
 func (r Report) in(states ...NodeState) []string {
@@ -88,6 +89,9 @@ func (r Report) Line() string {
 	}
 	if down := r.in(Written); len(down) > 0 {
 		fmt.Fprintf(&b, " (written for %s, down)", strings.Join(down, " "))
+	}
+	if own := r.in(OwnImage); len(own) > 0 {
+		fmt.Fprintf(&b, " (left alone: %s, of another image)", strings.Join(own, " "))
 	}
 	if restarted := r.in(Restarted); len(restarted) > 0 {
 		b.WriteString(", restarted")
