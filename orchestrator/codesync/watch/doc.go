@@ -2,7 +2,8 @@
 //
 //	fsnotify ──► collect ──► debounce ──► fn(paths)
 //	  a folder each  │         300 ms of     one at a time; what is saved
-//	  new ones too   │         silence       meanwhile comes with the next
+//	  new ones too   │         silence, or   meanwhile comes with the next
+//	                 │         after 2 s
 //	                 └ without what the image leaves out and editors' own files
 //
 // It says which files changed and nothing of what that means: a sync compares all

@@ -21,6 +21,10 @@ import (
 // file in several steps, formatters and branches many files.
 const Quiet = 300 * time.Millisecond
 
+// patience is for how long at most what was saved waits for that: a folder into
+// which something is written all the time is never quiet.
+const patience = 2 * time.Second
+
 // Watch calls fn with the paths below dir, with slashes and sorted, that were
 // saved, created or removed, until ctx ends: then it returns ctx's error. ignored
 // tells which paths are nobody's business. A path of "" means that the system lost
@@ -43,7 +47,7 @@ func Watch(ctx context.Context, dir string, ignored func(string) bool, ready fun
 		defer close(over)
 		w.collect(ctx, saved)
 	}()
-	err = debounce(ctx, saved, Quiet, fn)
+	err = debounce(ctx, saved, fn)
 	cancel()
 	<-over
 	return errors.Join(err, watcher.Close())
@@ -144,11 +148,12 @@ func (t *tree) changed(e fsnotify.Event) []string {
 	return []string{rel}
 }
 
-// debounce calls fn with what came, once nothing came for so long. What comes
-// while fn runs is for its next call.
-func debounce(ctx context.Context, saved <-chan []string, quiet time.Duration, fn func(context.Context, []string)) error {
+// debounce calls fn with what came, once nothing came for so long, or something
+// waits for patience. What comes while fn runs is for its next call.
+func debounce(ctx context.Context, saved <-chan []string, fn func(context.Context, []string)) error {
 	pending := map[string]bool{}
 	var silent <-chan time.Time // nil: nothing is pending, or fn runs
+	var latest time.Time        // that silent may be; set with it
 	var done chan struct{}      // nil: fn does not run
 	for {
 		select {
@@ -156,9 +161,13 @@ func debounce(ctx context.Context, saved <-chan []string, quiet time.Duration, f
 			for _, p := range paths {
 				pending[p] = true
 			}
-			if done == nil {
-				silent = time.After(quiet)
+			if done != nil {
+				continue
 			}
+			if silent == nil {
+				latest = time.Now().Add(patience)
+			}
+			silent = time.After(min(Quiet, time.Until(latest)))
 		case <-silent:
 			paths := slices.Sorted(maps.Keys(pending))
 			pending, silent, done = map[string]bool{}, nil, make(chan struct{})
@@ -169,7 +178,7 @@ func debounce(ctx context.Context, saved <-chan []string, quiet time.Duration, f
 		case <-done:
 			done = nil
 			if len(pending) > 0 {
-				silent = time.After(quiet)
+				silent, latest = time.After(Quiet), time.Now().Add(patience)
 			}
 		case <-ctx.Done():
 			if done != nil {

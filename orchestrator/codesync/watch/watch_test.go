@@ -23,7 +23,7 @@ func TestDebounce(t *testing.T) {
 		var calls []string
 		over := make(chan error)
 		go func() {
-			over <- debounce(ctx, saved, Quiet, func(_ context.Context, paths []string) {
+			over <- debounce(ctx, saved, func(_ context.Context, paths []string) {
 				mu.Lock()
 				calls = append(calls, time.Since(began).String()+" "+strings.Join(paths, " "))
 				mu.Unlock()
@@ -47,6 +47,40 @@ func TestDebounce(t *testing.T) {
 	})
 }
 
+// Something is written all the time, more often than it is quiet: fn is called for
+// what else was saved.
+func TestDebounceIsNotStarved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		saved, over := make(chan []string), make(chan error)
+		began := time.Now()
+		calls := make(chan string, 100)
+		go func() {
+			over <- debounce(ctx, saved, func(_ context.Context, paths []string) {
+				calls <- time.Since(began).String() + " " + strings.Join(paths, " ")
+				time.Sleep(500 * time.Millisecond)
+			})
+		}()
+		saved <- []string{"a.ex"}
+		for range 50 { // 5 s
+			time.Sleep(100 * time.Millisecond)
+			saved <- []string{"log"}
+		}
+		time.Sleep(time.Minute)
+		cancel()
+		<-over
+		close(calls)
+		var got []string
+		for c := range calls {
+			got = append(got, c)
+		}
+		// The second waits for 2 s from the end of the first, and what came meanwhile.
+		if got, want := strings.Join(got, ", "), "2s a.ex log, 4.5s log, 5.3s log"; got != want {
+			t.Errorf("called at %s, want %s", got, want)
+		}
+	})
+}
+
 // Ctrl-C while fn runs: fn is waited for.
 func TestDebounceEndsWithItsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -54,7 +88,7 @@ func TestDebounceEndsWithItsCall(t *testing.T) {
 		saved, over := make(chan []string), make(chan error)
 		ended := false
 		go func() {
-			over <- debounce(ctx, saved, Quiet, func(ctx context.Context, _ []string) {
+			over <- debounce(ctx, saved, func(ctx context.Context, _ []string) {
 				<-ctx.Done()
 				time.Sleep(time.Second)
 				ended = true
