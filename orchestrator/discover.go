@@ -40,6 +40,21 @@ type Removed struct {
 	Kept []string `json:"kept_volumes,omitempty"`
 }
 
+// Removed is what goes with the cluster: its nodes, its helpers and its network.
+func (f Found) Removed() Removed {
+	r := Removed{Cluster: f.Cluster, Containers: []string{}, Networks: []string{}}
+	for _, n := range f.Nodes {
+		r.Containers = append(r.Containers, n.Container)
+	}
+	for _, name := range sortedKeys(f.Helpers) {
+		r.Containers = append(r.Containers, f.Helpers[name].Name)
+	}
+	if f.Network != "" {
+		r.Networks = []string{f.Network}
+	}
+	return r
+}
+
 // List returns every cluster of the engine, by name. States are what the
 // engine knows: a container that runs is Starting, because nobody proved more.
 func List(ctx context.Context, eng Engine) ([]Status, error) {
@@ -247,14 +262,7 @@ func Prune(ctx context.Context, eng Engine, opts PruneOptions) ([]Removed, error
 			continue
 		}
 		if opts.DryRun {
-			r := Removed{Cluster: f.Cluster}
-			for _, n := range f.Nodes {
-				r.Containers = append(r.Containers, n.Container)
-			}
-			if f.Network != "" {
-				r.Networks = []string{f.Network}
-			}
-			all = append(all, r)
+			all = append(all, f.Removed())
 			continue
 		}
 		r, err := removeCluster(ctx, eng, f.Cluster)

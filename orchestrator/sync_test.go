@@ -144,9 +144,11 @@ func TestPruneFindsCompiler(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.eng.Relabel("shop", dead(false))
-		removed, err := orchestrator.Prune(t.Context(), w.eng, orchestrator.PruneOptions{})
-		if err != nil || len(removed) != 1 || strings.Join(removed[0].Containers, " ") != late.Name {
-			t.Errorf("pruned %v: %v", removed, err)
+		for _, dry := range []bool{true, false} {
+			removed, err := orchestrator.Prune(t.Context(), w.eng, orchestrator.PruneOptions{DryRun: dry})
+			if err != nil || len(removed) != 1 || strings.Join(removed[0].Containers, " ") != late.Name {
+				t.Errorf("pruned (dry: %v) %v: %v", dry, removed, err)
+			}
 		}
 		synctest.Wait()
 		if left := w.eng.Left(); len(left) > 0 {

@@ -127,11 +127,7 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (orches
 	}
 	switch {
 	case err == nil:
-		r := orchestrator.Removed{Cluster: name, Networks: []string{found.Network}}
-		for _, n := range found.Nodes {
-			r.Containers = append(r.Containers, n.Container)
-		}
-		return r, nil
+		return found.Removed(), nil
 	case errors.Is(err, control.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
 		// There is none, or it went away over this: what it left is removed.
 		r, err := orchestrator.Remove(ctx, eng, name, found.Spec.StopGrace)
