@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
@@ -121,5 +122,27 @@ func TestSyncable(t *testing.T) {
 		if !strings.HasPrefix(told, test.want) {
 			t.Errorf("%s: %s, want %s", test.name, told, test.want)
 		}
+	}
+}
+
+// What Mix says of a dependency that the image lacks has its own advice, be it of
+// a compilation or of a compiler that does not start.
+func TestAdvise(t *testing.T) {
+	const says = "Unchecked dependencies for environment prod:\n* jason (Hex package)"
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{&codesync.CompileError{Output: says}, "dependencies come with the image: beamyard down shop; beamyard up"},
+		{&compilerStopped{cluster: "shop", code: 1, output: strings.Split(says, "\n")}, "dependencies come with the image: beamyard down shop; beamyard up"},
+		{&compilerStopped{cluster: "shop", code: 1, output: []string{"SyntaxError"}}, "mend what it says, then: beamyard sync -c shop --restart"},
+	} {
+		var h Hinter
+		if err := advise(test.err, "shop"); !errors.As(err, &h) || h.Hint() != test.want || err.Error() != test.err.Error() {
+			t.Errorf("%v: advice %v", err, h)
+		}
+	}
+	if err := advise(nil, "shop"); err != nil {
+		t.Error(err)
 	}
 }

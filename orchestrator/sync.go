@@ -113,7 +113,7 @@ func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	case err != nil && closed(c.syncer.over): // whatever that broke
 		err = ErrClosed
 	case err != nil:
-		err = c.redact(err)
+		err = c.redact(advise(err, c.spec.Name))
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		c.note("", "sync: %s", strings.TrimSuffix(first, ":"))
 	case report.Files > 0:
@@ -303,6 +303,15 @@ func unwell(r health.Report, node string) error {
 	return errors.Join(errs...)
 }
 
+// advise says where dependencies come from, to those who changed them: nothing
+// fetches them in a compiler.
+func advise(err error, cluster string) error {
+	if err != nil && strings.Contains(err.Error(), "Unchecked dependencies") { // says Mix
+		return WithHint(err, "dependencies come with the image: beamyard down %s; beamyard up", cluster)
+	}
+	return err
+}
+
 func openSession(ctx context.Context, conn compilerConn, s Spec) (*codesync.Session, error) {
 	src, err := images.Detect(s.Source)
 	if err != nil {
@@ -342,6 +351,7 @@ func Sync(ctx context.Context, eng Engine, cluster string, opts SyncOptions) (co
 	}
 	clean := redactor(f.Spec).Replace
 	report, err := syncFound(ctx, eng, f, info, opts)
+	err = advise(err, cluster)
 	report.Took, report.Warnings = time.Since(began), clean(report.Warnings)
 	if err != nil && clean(err.Error()) != err.Error() {
 		err = &redactedError{err: err, text: clean(err.Error())}

@@ -32,8 +32,9 @@ loads the modules that changed into every node, and proves that all run the same
 Processes keep their state. Code that does not compile changes no node.
 
 A node that starts later, even in a new container, starts with the synced code.
-What a running node cannot take (mix.exs, config, dependencies, NIFs) is refused
-and named: --restart applies it.`
+What a running node cannot take (mix.exs, config, NIFs) is refused and named:
+--restart applies it. Other dependencies come with an image: beamyard down, then
+beamyard up. Nodes of an image of their own are left alone.`
 }
 
 // Run syncs once, or whenever a file is saved.
