@@ -58,7 +58,8 @@ type Cluster struct {
 	outputs map[string]*nodeOutput // by node; the map never changes
 	links   *links
 	syncer  *syncer
-	site    *site // what prepare made; written before the loop starts
+	synced  atomic.Bool // somebody began a sync
+	site    *site       // what prepare made; written before the loop starts
 	started atomic.Bool
 
 	sightTold atomic.Bool // that a node saw another come or go, since the last sweep

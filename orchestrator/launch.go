@@ -54,7 +54,7 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 				err = fmt.Errorf("prepare container %s: %w", spec.Name, err)
 				return errors.Join(err, c.abandon(context.WithoutCancel(ctx), id, at.index, fresh))
 			}
-			if (c.opts.Adopt || r.inc > 1) && !c.site.spec.ownImage(r.node) { // else nobody can have synced the cluster yet
+			if (c.opts.Adopt || r.inc > 1 || c.synced.Load()) && !c.site.spec.ownImage(r.node) { // else there is no code but the image's
 				err = overlaid(ctx, c.eng, c.spec.Name, id)
 			}
 			if err != nil {

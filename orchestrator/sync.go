@@ -122,11 +122,14 @@ func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	return report, err
 }
 
-// linkedOf tells whether a node answers by now for which code was only written.
+// linkedOf tells whether a node answers by now for which code was only written, or
+// has the container that it lacked.
 func (c *Cluster) linkedOf(r codesync.Report) bool {
+	st := c.view.Load()
 	return slices.ContainsFunc(r.Nodes, func(n codesync.NodeReport) bool {
 		_, open := c.links.get(n.Name)
-		return open && (n.State == codesync.Written || n.State == codesync.Skipped)
+		now, _ := st.Node(n.Name)
+		return n.State == codesync.Written && open || n.State == codesync.Skipped && now.ContainerID != ""
 	})
 }
 
@@ -136,6 +139,7 @@ func (c *Cluster) sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	if err != nil {
 		return codesync.Report{}, err
 	}
+	c.synced.Store(true) // before it is seen which nodes have containers
 	if s.session != nil && s.conn.Err() != nil {
 		s.close()
 	}

@@ -1,6 +1,8 @@
 package orchestrator_test
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -11,15 +13,18 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
-// slowly is an engine that takes its time to create a compiler, and on which one
-// may appear while a cluster is removed.
+// slowly is an engine that takes its time to create a compiler, or some nodes, and
+// on which a compiler may appear while a cluster is removed.
 type slowly struct {
 	*enginetest.Engine
-	asked chan struct{} // closed when the compiler is asked for
-	late  orchestrator.ContainerSpec
+	asked  chan struct{} // closed when the compiler is asked for
+	late   orchestrator.ContainerSpec
+	broken string        // a container that does not start
+	gate   chan struct{} // n3 and db are created once it is closed
 }
 
 func (e *slowly) CreateContainer(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {
@@ -32,7 +37,17 @@ func (e *slowly) CreateContainer(ctx context.Context, spec orchestrator.Containe
 			return "", ctx.Err()
 		}
 	}
+	if n := spec.Labels[orchestrator.LabelNode]; e.gate != nil && (n == "n3" || n == "db") {
+		<-e.gate
+	}
 	return e.Engine.CreateContainer(ctx, spec)
+}
+
+func (e *slowly) StartContainer(ctx context.Context, id string) error {
+	if id == e.broken {
+		return errors.New("it does not start")
+	}
+	return e.Engine.StartContainer(ctx, id)
 }
 
 func (e *slowly) Networks(ctx context.Context, label map[string]string) ([]orchestrator.Network, error) {
@@ -184,5 +199,54 @@ func TestSyncRefusesPausedNode(t *testing.T) {
 			t.Errorf("there is a compiler: %v", left)
 		}
 		w.clear()
+	})
+}
+
+// archived is an archive of one file.
+func archived(t *testing.T, name string, content []byte) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Size: int64(len(content)), Mode: 0o644})
+	if err == nil {
+		_, err = w.Write(content)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// A node that is made after a sync was begun, be it for the first time, starts with
+// what the cluster was synced with; one of another image does not.
+func TestNodeMadeAfterSyncHasCode(t *testing.T) {
+	dir := project(t)
+	bubble(t, func(t *testing.T, w *world) {
+		w.eng.AddImage("db:1")
+		eng := &slowly{Engine: w.eng, gate: make(chan struct{})}
+		w.runOn(eng, func(s *orchestrator.Spec) {
+			s.Source = dir
+			s.Nodes = append(s.Nodes, orchestrator.NodeSpec{Name: "db", Image: "db:1"})
+		}, orchestrator.Options{})
+		w.until("n1 has a container", func() bool { return w.node("n1").ContainerID != "" })
+		id, err := w.eng.CreateContainer(t.Context(), w.compiler())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.eng.WriteFiles(t.Context(), id, bytes.NewReader(archived(t, codesync.Archive, archived(t, "/app/new.beam", []byte("new"))))); err != nil {
+			t.Fatal(err)
+		}
+		eng.broken = id
+		if _, err := w.Sync(t.Context(), orchestrator.SyncOptions{}); err == nil || !strings.Contains(err.Error(), "does not start") {
+			t.Fatalf("the sync: %v", err)
+		}
+		close(eng.gate)
+		w.ready()
+		for node, want := range map[string]bool{"n1": false, "n3": true, "db": false} { // n1 was there: a sync brings it the code
+			_, _, err := w.eng.OpenFile(t.Context(), "beamyard-shop-"+node, "/app/new.beam")
+			if has := err == nil; has != want {
+				t.Errorf("%s has the code: %v, %v", node, has, err)
+			}
+		}
+		w.end()
 	})
 }

@@ -170,6 +170,7 @@ func TestLine(t *testing.T) {
 		"synced 1 file, no module on n1":                               {Files: 1, Nodes: on(Synced, "n1")},
 		"in sync, 7 modules equal on n1 n2":                            {Compared: 7, Nodes: on(Synced, "n1", "n2")},
 		"synced a on n1, restarted":                                    {Changed: []string{"a"}, Nodes: on(Restarted, "n1")},
+		"synced a on n1 (skipped: n2, without a container)":            {Changed: []string{"a"}, Nodes: append(on(Synced, "n1"), on(Skipped, "n2")...)},
 		"synced a on n1 (left alone: db, of another image), restarted": {Changed: []string{"a"}, Nodes: append(on(Restarted, "n1"), on(OwnImage, "db")...)},
 		"synced a on n1 (written for n2, down)":                        {Changed: []string{"a"}, Nodes: append(on(Synced, "n1"), on(Written, "n2")...)},
 	} {

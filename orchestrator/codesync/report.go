@@ -90,6 +90,9 @@ func (r Report) Line() string {
 	if down := r.in(Written); len(down) > 0 {
 		fmt.Fprintf(&b, " (written for %s, down)", strings.Join(down, " "))
 	}
+	if missing := r.in(Skipped); len(missing) > 0 {
+		fmt.Fprintf(&b, " (skipped: %s, without a container)", strings.Join(missing, " "))
+	}
 	if own := r.in(OwnImage); len(own) > 0 {
 		fmt.Fprintf(&b, " (left alone: %s, of another image)", strings.Join(own, " "))
 	}
