@@ -26,6 +26,8 @@ const (
 	// execPoll is how often the engine is asked for an exit code: the stream
 	// ends some milliseconds before it is noted.
 	execPoll = 5 * time.Millisecond
+	// execPollSlow is how often, of a command that runs on without an output.
+	execPollSlow = 500 * time.Millisecond
 	// execEnd bounds what is done about a command whose time is over.
 	execEnd = 5 * time.Second
 	// execEnded bounds the wait for the end of a container in which a command was
@@ -34,6 +36,13 @@ const (
 	// execLate is how long a command whose start was given up may still start.
 	execLate = 500 * time.Millisecond
 )
+
+// detachKeys leave a command on a terminal to itself. An engine has no way to turn
+// them off, and takes Ctrl-P, Ctrl-Q where it is told none: "previous line" in IEx,
+// which it keeps until the next key. Nobody types these, and an engine that keeps
+// Ctrl-@ holds up what shows nothing: it sets a mark. Source: POST
+// /containers/{id}/exec, DetachKeys.
+const detachKeys = "ctrl-@,ctrl-],ctrl-@,ctrl-]"
 
 // signalMarked sends the signal $1 to every process that has the mark $0 in its
 // environment. After KILL it looks again, as one may have started another
@@ -128,6 +137,9 @@ func (x *execution) create(ctx context.Context, spec orchestrator.ExecSpec) erro
 		Cmd: spec.Command, Env: env, User: spec.User, WorkingDir: spec.Dir,
 		AttachStdin: spec.Stdin != nil, AttachStdout: true, AttachStderr: true,
 		Tty: spec.TTY != nil, ConsoleSize: consoleSize(spec.TTY),
+	}
+	if options.Tty {
+		options.DetachKeys = detachKeys // the start takes none: it goes by these
 	}
 	created, err := x.e.cli.ContainerExecCreate(ctx, x.container, options)
 	x.id = created.ID
@@ -265,9 +277,10 @@ type writeError struct{ err error }
 func (e *writeError) Error() string { return e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
-// exitCode waits for it, as it is noted a moment after the stream's end.
+// exitCode waits for it, as it is noted a moment after the stream's end. A command
+// may also close its output and go on.
 func (x *execution) exitCode(ctx context.Context) (int, error) {
-	for {
+	for wait := execPoll; ; wait = min(2*wait, execPollSlow) {
 		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
 		if err != nil {
 			return 0, x.e.failed(x.doing, err)
@@ -275,7 +288,7 @@ func (x *execution) exitCode(ctx context.Context) (int, error) {
 		if !state.Running {
 			return state.ExitCode, nil
 		}
-		if !pause(ctx, execPoll) {
+		if !pause(ctx, wait) {
 			return 0, ctx.Err()
 		}
 	}
@@ -315,8 +328,9 @@ func consoleSize(tty *orchestrator.TTY) *[2]uint {
 	return &[2]uint{tty.Size.Rows, tty.Size.Columns}
 }
 
-// pass sends signals on. One that cannot be sent is lost: the command has ended,
-// or its container cannot be helped.
+// pass sends signals on. One that comes before the command has a process waits for
+// it. One that cannot be sent is lost: the command has ended, or its container
+// cannot be helped.
 func (x *execution) pass(ctx context.Context, signals <-chan string) {
 	for {
 		select {

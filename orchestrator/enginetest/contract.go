@@ -67,6 +67,7 @@ var contract = []struct {
 	{"a command is not waited for beyond its time", (*suite).testExecTime},
 	{"a command's streams are connected", (*suite).testStreams},
 	{"a command has a terminal", (*suite).testTerminal},
+	{"a terminal passes every key on", (*suite).testKeys},
 	{"a command ends with its container, or with who reads it", (*suite).testStreamsEnd},
 	{"a process reads what is written to it", (*suite).testStdin},
 	{"the engine tells of itself", (*suite).testInfo},

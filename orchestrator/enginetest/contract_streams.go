@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -82,6 +83,28 @@ func (s *suite) testTerminal() {
 	if code, err := s.stream(s.ctx(), id, orchestrator.ExecSpec{Stdout: &plain}, "columns", "80"); code != 1 || err != nil || plain.String() != "no terminal\n" {
 		s.t.Errorf("without a terminal: exit code %d, %v, %q", code, err, plain.String())
 	}
+}
+
+func (s *suite) testKeys() {
+	id := s.run("wait")
+	said := &pieces{heard: make(chan string, 1)}
+	open, input := io.Pipe()
+	defer func() { _ = input.Close() }()
+	ended := make(chan error, 1)
+	go func() {
+		code, err := s.stream(s.ctx(), id, orchestrator.ExecSpec{Stdin: open, Stdout: said, TTY: &orchestrator.TTY{}}, "keys", "4")
+		if code != 0 {
+			err = errors.Join(err, fmt.Errorf("exit code %d", code))
+		}
+		ended <- err
+	}()
+	s.hear(said, "waiting\r\n")
+	for _, key := range []byte{0x10, 0x11, 0x03, 0x10} { // Ctrl-P, Ctrl-Q: an engine's own, where it is not told otherwise
+		_, err := input.Write([]byte{key})
+		s.must(err)
+		s.hear(said, fmt.Sprintf("%x\r\n", key))
+	}
+	s.must(<-ended)
 }
 
 // pieces hands over what is written, piece by piece.

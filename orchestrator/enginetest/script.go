@@ -22,6 +22,7 @@ import (
 //	env KEY    prints its value           write PATH TEXT, then until TERM
 //	net-admin  prints whether it may      read PATH  prints a mounted file
 //	where      prints its user and folder echo      prints what it reads, to its end
+//	keys N     says which N bytes its terminal sends, each as it comes
 //	columns N… waits until its terminal is that wide, and says so, for each
 //
 // Another entrypoint than the image's, or another word, is a command that is
@@ -67,6 +68,15 @@ func Script(ctx context.Context, p *Process) int {
 		fmt.Fprintln(p.Stdout, cmp.Or(p.Spec.User, "0"), p.Spec.WorkingDir)
 	case "echo":
 		_, _ = io.Copy(p.Stdout, p.Stdin) // ends with the process
+	case "keys":
+		fmt.Fprint(p.Stdout, "waiting\r\n")
+		for range number {
+			var key [1]byte
+			if _, err := io.ReadFull(p.Stdin, key[:]); err != nil {
+				return 1
+			}
+			fmt.Fprintf(p.Stdout, "%x\r\n", key[0])
+		}
 	case "columns":
 		return columns(ctx, p)
 	case "stubborn":

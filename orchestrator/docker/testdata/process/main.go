@@ -106,6 +106,18 @@ func main() {
 			}
 			fmt.Println(want, "columns")
 		}
+	case "keys":
+		if _, err := terminal.MakeRaw(0); err != nil {
+			panic(err)
+		}
+		fmt.Print("waiting\r\n")
+		for range number() {
+			var key [1]byte
+			if _, err := io.ReadFull(os.Stdin, key[:]); err != nil {
+				panic(err)
+			}
+			fmt.Printf("%x\r\n", key[0])
+		}
 	case "stubborn": // only KILL helps
 		fmt.Println("waiting")
 		time.Sleep(time.Hour)
