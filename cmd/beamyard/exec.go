@@ -111,11 +111,17 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 // it, with its own exit code; the second one, with the context, everything.
 // Who reads our output and hangs up (SIGPIPE) is to end the command, too, so that
 // is an error here and not our end.
-func passSignals(ctx context.Context, second <-chan struct{}) (context.Context, <-chan string, func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+//
+// A signal that came earlier, which before tells, is not one for the command: that
+// does not start.
+func passSignals(before context.Context, second <-chan struct{}) (context.Context, <-chan string, func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(before))
 	ours := make(chan os.Signal, 2)
 	signal.Notify(ours, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	signal.Ignore(syscall.SIGPIPE)
+	if before.Err() != nil {
+		cancel()
+	}
 	names := make(chan string)
 	go func() {
 		for {

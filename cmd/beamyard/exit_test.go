@@ -75,3 +75,19 @@ func TestFailAfterAnInterrupt(t *testing.T) {
 		}
 	}
 }
+
+// A signal that comes before the command of `exec` has begun is not lost.
+func TestNoCommandAfterAnInterrupt(t *testing.T) {
+	interrupted, interrupt := context.WithCancel(t.Context())
+	for _, want := range []error{nil, context.Canceled} {
+		ctx, _, stop := passSignals(interrupted, nil)
+		if err := ctx.Err(); err != want { //nolint:errorlint // as it is
+			t.Errorf("the command may run: %v, want %v", err, want)
+		}
+		interrupt()
+		if err := ctx.Err(); err != want { //nolint:errorlint // as it is
+			t.Errorf("the command, interrupted: %v, want %v", err, want)
+		}
+		stop()
+	}
+}

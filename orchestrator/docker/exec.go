@@ -299,17 +299,8 @@ func (x *execution) exitCode(ctx context.Context) (int, error) {
 // process (containerd answers that all is well). A size that they do not take is
 // no error: the command has another one.
 func (x *execution) resize(ctx context.Context, tty orchestrator.TTY) {
-	for {
-		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
-		if err != nil {
-			return
-		}
-		if state.Pid != 0 {
-			break
-		}
-		if !pause(ctx, execPoll) {
-			return
-		}
+	if !x.started(ctx) {
+		return
 	}
 	for size, more := tty.Size, true; more; {
 		_ = x.e.cli.ContainerExecResize(ctx, x.id, container.ResizeOptions{Width: size.Columns, Height: size.Rows})
@@ -317,6 +308,19 @@ func (x *execution) resize(ctx context.Context, tty orchestrator.TTY) {
 		case size, more = <-tty.Resizes:
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// started waits for the command's process, or says that there will be none.
+func (x *execution) started(ctx context.Context) bool {
+	for {
+		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
+		if err != nil || state.Pid != 0 {
+			return err == nil
+		}
+		if !pause(ctx, execPoll) {
+			return false
 		}
 	}
 }
@@ -338,7 +342,9 @@ func (x *execution) pass(ctx context.Context, signals <-chan string) {
 			if !more {
 				return
 			}
-			_ = x.signal(ctx, name)
+			if x.started(ctx) {
+				_ = x.signal(ctx, name)
+			}
 		case <-ctx.Done():
 			return
 		}

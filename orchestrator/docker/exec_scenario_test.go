@@ -45,10 +45,20 @@ func TestACommandThatIsNotWaitedForIsKilled(t *testing.T) {
 	if result := exec("no-such-command"); result.ExitCode != 127 || result.Stderr == "" {
 		t.Errorf("a command that sh does not find: %+v", result)
 	}
+	if result := exec("exec >/dev/null 2>&1; sleep 0.3; exit 3"); result.ExitCode != 3 {
+		t.Errorf("a command that closes its output: %+v", result)
+	}
+	// A signal that comes before the command runs is not lost.
+	early := make(chan string, 1)
+	early <- "TERM"
+	code, err := eng.ExecStream(t.Context(), id, orchestrator.ExecSpec{Command: []string{"sleep", "7301"}, Signals: early})
+	if code != 128+15 || err != nil {
+		t.Errorf("an early signal: exit code %d, %v", code, err)
+	}
 	if err := bareClient(t).ContainerPause(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	_, err := eng.Exec(t.Context(), id, []string{"true"})
+	_, err = eng.Exec(t.Context(), id, []string{"true"})
 	if unpause := bareClient(t).ContainerUnpause(t.Context(), id); unpause != nil {
 		t.Fatal(unpause)
 	}
