@@ -202,14 +202,34 @@ func cannotRun(err error) (int, error) {
 
 // send gives a command its input, and then the end of it: on a terminal that is
 // Ctrl-D, as a command whose terminal was closed hears of no other size any more.
+// On a line that was begun it hands over that line, and a second one is the end.
 // An input that cannot be read is at its end.
 func send(stream types.HijackedResponse, spec orchestrator.ExecSpec) {
-	_, _ = io.Copy(stream.Conn, spec.Stdin) // a command that has ended takes no more
+	in := &lastByte{spec.Stdin, '\n'}
+	_, _ = io.Copy(stream.Conn, in) // a command that has ended takes no more
 	if spec.TTY != nil {
-		_, _ = stream.Conn.Write([]byte{endOfTransmission})
+		end := []byte{endOfTransmission}
+		if in.last != '\n' && in.last != '\r' { // a terminal makes one of the other: ICRNL
+			end = append(end, endOfTransmission)
+		}
+		_, _ = stream.Conn.Write(end)
 		return
 	}
 	_ = stream.CloseWrite()
+}
+
+// lastByte knows what was read last, a newline at first.
+type lastByte struct {
+	io.Reader
+	last byte
+}
+
+func (r *lastByte) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if n > 0 {
+		r.last = b[n-1]
+	}
+	return n, err
 }
 
 // endOfTransmission is what VEOF is to a terminal. Source: termios(3).

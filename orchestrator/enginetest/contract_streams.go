@@ -79,6 +79,13 @@ func (s *suite) testTerminal() {
 	resizes <- orchestrator.TTYSize{Columns: 77, Rows: 20}
 	s.hear(said, "77 columns\r\n")
 	s.must(<-ended)
+	for _, text := range []string{"", "one\n", "one"} { // with or without its last newline, an input has an end
+		var out bytes.Buffer // may have an echo before it
+		code, err := s.stream(s.ctx(), id, orchestrator.ExecSpec{Stdin: strings.NewReader(text), Stdout: &out, TTY: &orchestrator.TTY{}}, "echo")
+		if code != 0 || err != nil || !strings.HasSuffix(strings.ReplaceAll(out.String(), "\r\n", "\n"), text) {
+			s.t.Errorf("%q on a terminal: exit code %d, %v, %q", text, code, err, out.String())
+		}
+	}
 	var plain bytes.Buffer
 	if code, err := s.stream(s.ctx(), id, orchestrator.ExecSpec{Stdout: &plain}, "columns", "80"); code != 1 || err != nil || plain.String() != "no terminal\n" {
 		s.t.Errorf("without a terminal: exit code %d, %v, %q", code, err, plain.String())
