@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -23,8 +24,10 @@ func (a *app) terminal() (*os.File, bool) {
 }
 
 // lend gives the user's terminal to a command: each key goes there as it is, Ctrl-C
-// too. giveBack restores it, once, and must be called on every path.
-func lend(in *os.File) (tty *orchestrator.TTY, giveBack func(), err error) {
+// too. giveBack restores it, once, and must be called on every path. It is called
+// when ctx ends, so that a signal that ends the process at once finds it restored,
+// and at SIGQUIT, which ends the process here.
+func lend(ctx context.Context, in *os.File) (tty *orchestrator.TTY, giveBack func(), err error) {
 	fd := int(in.Fd())
 	state, err := term.MakeRaw(fd)
 	if err != nil {
@@ -39,6 +42,8 @@ func lend(in *os.File) (tty *orchestrator.TTY, giveBack func(), err error) {
 	}
 	changed := make(chan os.Signal, 1)
 	notifyResize(changed)
+	quit := make(chan os.Signal, 1)
+	signal.Notify(quit, syscall.SIGQUIT)
 	resizes, done := make(chan orchestrator.TTYSize), make(chan struct{})
 	tty = &orchestrator.TTY{Size: size(), Resizes: resizes}
 	go func() {
@@ -55,11 +60,24 @@ func lend(in *os.File) (tty *orchestrator.TTY, giveBack func(), err error) {
 			}
 		}
 	}()
-	return tty, sync.OnceFunc(func() {
-		signal.Stop(changed)
-		close(done)
+	giveBack = sync.OnceFunc(func() {
 		_ = term.Restore(fd, state) // a terminal that is gone needs none
-	}), nil
+		signal.Stop(changed)
+		signal.Stop(quit)
+		close(done)
+	})
+	context.AfterFunc(ctx, giveBack)
+	go func() {
+		select {
+		case s := <-quit:
+			giveBack()
+			if self, err := os.FindProcess(os.Getpid()); err == nil {
+				_ = self.Signal(s) // as without us
+			}
+		case <-done:
+		}
+	}()
+	return tty, giveBack, nil
 }
 
 // terminalEnv tells a command what the user's terminal is.

@@ -119,6 +119,7 @@ func givesBack(t *testing.T, env []string) {
 	}{
 		{"SIGTERM", func(x *terminal) { kill(t, x, syscall.SIGTERM) }, exitInterrupted, ""},
 		{"SIGHUP", func(x *terminal) { kill(t, x, syscall.SIGHUP) }, exitInterrupted, ""},
+		{"SIGQUIT", func(x *terminal) { kill(t, x, syscall.SIGQUIT) }, goQuit, "SIGQUIT: quit"},
 		{"its engine is gone", func(*terminal) { cut() }, exitUnsupported, "Cannot connect"},
 	} {
 		x := onTerminal(t, append(env, "DOCKER_HOST=unix://"+proxy), "exec", "n2", "--", "sh", "-c", "echo here; exec cat")
@@ -129,6 +130,9 @@ func givesBack(t *testing.T, env []string) {
 		}
 	}
 }
+
+// goQuit is the exit code of a Go program that SIGQUIT ends. Source: package os/signal.
+const goQuit = 2
 
 func kill(t *testing.T, x *terminal, s syscall.Signal) {
 	t.Helper()

@@ -36,7 +36,7 @@
 // command itself (of `run`, one that passes signals on, and one that tells of nodes
 // that fail): the cluster, the control socket's server, one goroutine that
 // waits for the second signal, and one that draws events. All have ended when
-// the command returns. `iex` and `exec` have one for new sizes of the terminal, or
-// for signals that are the command's, and one that still reads stdin when they
+// the command returns. `iex` and `exec` have one each for new sizes of the terminal
+// and for SIGQUIT, or one for signals that are the command's, and one that still reads stdin when they
 // return.
 package main

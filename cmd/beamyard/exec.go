@@ -73,7 +73,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 	giveBack, stop := func() {}, func() {}
 	if in, ok := a.terminal(); ok && !c.NoTTY && !a.json {
 		spec.Env = append(terminalEnv(), spec.Env...)
-		if spec.TTY, giveBack, err = lend(in); err != nil {
+		if spec.TTY, giveBack, err = lend(ctx, in); err != nil {
 			return err
 		}
 	} else {

@@ -37,7 +37,7 @@ func (c *iexCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	before := nodeOf(ctx, eng, cluster, nodes[0])
-	tty, giveBack, err := lend(in)
+	tty, giveBack, err := lend(ctx, in)
 	if err != nil {
 		return err
 	}
