@@ -96,7 +96,7 @@ func exitCode(err error) int {
 // place where errors are printed.
 func (a *app) fail(ctx context.Context, err error) int {
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
-		err = errInterrupted // a call gave up because of the signal: say nothing of its context
+		err = interrupted(err)
 	}
 	if err == nil {
 		return exitOK
@@ -125,6 +125,27 @@ func (a *app) fail(ctx context.Context, err error) int {
 		}
 	}
 	return exitCode(err)
+}
+
+// interrupted is what there is to say after a signal. A call gave up because of it:
+// nothing of its context, but what is joined to that, such as a command that could
+// not be ended.
+func interrupted(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error }) // what has words of its own around it is one failure
+	if !ok {
+		return errInterrupted
+	}
+	parts := joined.Unwrap()
+	if len(parts) < 2 || parts[0] != context.Canceled { //nolint:errorlint // as above
+		return errInterrupted
+	}
+	rest := errors.Join(slices.DeleteFunc(slices.Clone(parts[1:]), func(part error) bool {
+		return silent(part) || errors.Is(part, context.Canceled)
+	})...)
+	if rest == nil {
+		return errInterrupted
+	}
+	return &exited{code: exitInterrupted, err: rest}
 }
 
 // understood is an error of the engine with what it means. What ends an `up` has

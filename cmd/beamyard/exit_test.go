@@ -67,7 +67,10 @@ func TestFailAfterAnInterrupt(t *testing.T) {
 	cancel()
 	for err, text := range map[error]string{
 		nil: "",
-		fmt.Errorf("list containers: %w", context.Canceled): "",
+		fmt.Errorf("list containers: %w", context.Canceled):                                "",
+		errors.Join(context.Canceled, errors.New("it may run on: no sh")):                  "error: it may run on: no sh\n",
+		errors.Join(context.Canceled, fmt.Errorf("list containers: %w", context.Canceled)): "",
+		fmt.Errorf("%w: %w", orchestrator.ErrEngineUnreachable, context.Canceled):          "",
 	} {
 		var b bytes.Buffer
 		if code := testApp(nil, newOutput(&b), time.Time{}).fail(ctx, err); code != 130 || b.String() != text {
@@ -79,6 +82,7 @@ func TestFailAfterAnInterrupt(t *testing.T) {
 // A signal that comes before the command of `exec` has begun is not lost.
 func TestNoCommandAfterAnInterrupt(t *testing.T) {
 	interrupted, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
 	for _, want := range []error{nil, context.Canceled} {
 		ctx, _, stop := passSignals(interrupted, nil)
 		if err := ctx.Err(); err != want { //nolint:errorlint // as it is
