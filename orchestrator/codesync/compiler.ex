@@ -9,11 +9,19 @@ defmodule Beamyard.Compiler do
   @memory "/tmp/beamyard"
   @never ~w(.git node_modules .elixir_ls .lexical)
   @minutes 10
+  @grace 10_000
 
   @doc "Which text this module was made of."
   def version, do: "VERSION"
 
-  @doc "Holds the compiler for a node: it waits for who has it, and lets go with that node."
+  @doc """
+  Holds the compiler for a node: it waits for who has it, and lets go with that node.
+
+  Whoever lets go while its work goes on, as one that was interrupted does, keeps
+  the others out until that ends. Mix is not killed for it: its projects and the
+  VM's folder would stay as they were in the middle. Where it takes too long, the VM
+  ends, and the next one who asks starts it again.
+  """
   def lock(owner) do
     caller = self()
 
@@ -26,12 +34,9 @@ defmodule Beamyard.Compiler do
         end
 
         Node.monitor(owner, true)
+        if owner not in Node.list(:connected), do: exit(:gone) # it waits no more
         send(caller, {:locked, self()})
-
-        receive do
-          {:nodedown, _} -> :ok
-          :unlock -> :ok
-        end
+        hold([])
       end)
 
     receive do
@@ -39,12 +44,58 @@ defmodule Beamyard.Compiler do
         Process.demonitor(ref, [:flush])
         :ok
 
+      {:DOWN, ^ref, _, _, :gone} ->
+        exit(:gone)
+
       {:DOWN, ^ref, _, _, _} ->
         other = Process.monitor(__MODULE__)
 
         receive do
           {:DOWN, ^other, _, _, _} -> lock(owner)
         end
+    end
+  end
+
+  defp hold(working) do
+    receive do
+      {:work, pid, ref} ->
+        working = [Process.monitor(pid) | working]
+        send(pid, {:work, ref})
+        hold(working)
+
+      {:DOWN, ref, _, _, _} ->
+        hold(List.delete(working, ref))
+
+      {:nodedown, _} ->
+        let_go(working)
+
+      :unlock ->
+        let_go(working)
+    end
+  end
+
+  defp let_go(working) do
+    timer = Process.send_after(self(), :too_long, @grace)
+
+    for ref <- working do
+      receive do
+        {:DOWN, ^ref, _, _, _} -> :ok
+        :too_long -> System.halt(0)
+      end
+    end
+
+    Process.cancel_timer(timer)
+  end
+
+  # The rest of this process is work under the lock.
+  defp working do
+    ref = Process.monitor(__MODULE__)
+
+    with pid when is_pid(pid) <- Process.whereis(__MODULE__), do: send(pid, {:work, self(), ref})
+
+    receive do
+      {:work, ^ref} -> Process.demonitor(ref, [:flush])
+      {:DOWN, ^ref, _, _, _} -> exit(:not_locked)
     end
   end
 
@@ -62,6 +113,7 @@ defmodule Beamyard.Compiler do
 
   @doc "The project's folder, and the MD5 of each of its sources by path below it."
   def sources do
+    working()
     awake()
     baseline()
     root = File.cwd!()
@@ -83,6 +135,7 @@ defmodule Beamyard.Compiler do
   set it back itself.
   """
   def put(files, removed) do
+    working()
     root = File.cwd!()
     time = tick()
 
@@ -104,14 +157,14 @@ defmodule Beamyard.Compiler do
   Compiles as `mix compile` does, and with `deep` makes the release again: `{status, what was printed, microseconds of Mix}`.
   """
   def compile(deep) do
+    working()
     awake()
     began = System.monotonic_time(:microsecond)
     {:ok, io} = StringIO.open("")
     leader = Process.group_leader()
     stderr = Process.whereis(:standard_error)
     Process.group_leader(self(), io)
-    Process.unregister(:standard_error)
-    Process.register(io, :standard_error)
+    errors_to(io)
 
     status =
       try do
@@ -131,14 +184,18 @@ defmodule Beamyard.Compiler do
           :error
       after
         Process.group_leader(self(), leader)
-        Process.unregister(:standard_error)
-        Process.register(stderr, :standard_error)
+        errors_to(stderr)
       end
 
     took = System.monotonic_time(:microsecond) - began
     {:ok, {_, text}} = StringIO.close(io)
     settle()
     {status, text, took}
+  end
+
+  defp errors_to(pid) do
+    if Process.whereis(:standard_error), do: Process.unregister(:standard_error)
+    if is_pid(pid) and Process.alive?(pid), do: Process.register(pid, :standard_error)
   end
 
   defp status({status, _diagnostics}), do: status
@@ -161,6 +218,7 @@ defmodule Beamyard.Compiler do
       where there is one
   """
   def overlay(deep) do
+    working()
     {old, old_deps} = baseline()
     now = walk_project(deep)
     old = if deep, do: Map.merge(old_deps, old), else: old

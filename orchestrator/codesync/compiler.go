@@ -17,6 +17,7 @@ import (
 type Conn interface {
 	Call(ctx context.Context, module, function string, args ...any) (any, error)
 	Eval(ctx context.Context, expressions string, bindings map[string]any) (any, error)
+	Close() error
 }
 
 //go:embed compiler.ex
@@ -58,10 +59,21 @@ func (c compiler) call(ctx context.Context, function string, args ...any) (any, 
 // or until it is gone.
 func (c compiler) lock(ctx context.Context, owner string) error {
 	_, err := c.call(ctx, "lock", erldist.Atom(owner))
+	if ctx.Err() != nil {
+		_ = c.Close() // or the lock comes later, to nobody
+	}
 	return err
 }
 
-func (c compiler) unlock(ctx context.Context) { _, _ = c.call(ctx, "unlock") } // else its connection's end does
+// unlock lets go. A call that was given up as ctx ended may go on in the VM: the
+// connection ends, so that the VM lets go once that has ended.
+func (c compiler) unlock(ctx context.Context) {
+	if ctx.Err() != nil {
+		_ = c.Close()
+		return
+	}
+	_, _ = c.call(context.WithoutCancel(ctx), "unlock") // else its connection's end does
+}
 
 // sources are the project's folder there and the sums of what it holds.
 func (c compiler) sources(ctx context.Context) (root string, sums map[string]Sum, err error) {

@@ -15,7 +15,8 @@ import (
 )
 
 // Session is a connection to a cluster's compiler. What it knows of the compiler's
-// tree saves the next sync the questions. It is for one sync at a time.
+// tree saves the next sync the questions. It is for one sync at a time. One whose
+// context ends closes its connection, and the session is of no more use.
 type Session struct {
 	c        compiler
 	self     string // our name there
@@ -72,8 +73,7 @@ func (s *Session) Sync(ctx context.Context, o Options) (Report, error) {
 	if err := s.c.lock(ctx, s.self); err != nil {
 		return report, err
 	}
-	defer func() { s.c.unlock(context.WithoutCancel(ctx)) }()
-
+	defer func() { s.c.unlock(ctx) }()
 	d, err := s.compile(ctx, o, &report)
 	if err != nil {
 		return report, err

@@ -103,6 +103,16 @@ func (r *running) answers(expression, want string, nodes ...string) {
 	}
 }
 
+// compiler is the container's ID.
+func (r *running) compiler() string {
+	r.t.Helper()
+	found, err := orchestrator.Find(r.t.Context(), r.eng, r.name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return found.Helpers["compiler"].ID
+}
+
 // compilerEnds has the compiler end itself, as it does when nobody has asked it for
 // long.
 func (r *running) compilerEnds() {
@@ -295,6 +305,25 @@ func TestSyncRefuses(t *testing.T) {
 	}
 	both.Wait()
 	r.serves("103", "n1", "n2")
+
+	// One that is interrupted while it compiles leaves the compiler to the next ones
+	// only when that has ended.
+	p.write("lib/demo/slow.ex", "defmodule Demo.Slow do\n  File.write!(\"/tmp/compiling\", \"\")\n  Process.sleep(3000)\nend\n")
+	ctx, interrupt := context.WithCancel(t.Context())
+	both.Go(func() {
+		eventually(t, "it compiles", func() bool {
+			content, _, err := eng.OpenFile(t.Context(), r.compiler(), "/tmp/compiling")
+			return err == nil && content.Close() == nil
+		})
+		interrupt()
+	})
+	if _, err := r.Sync(ctx, orchestrator.SyncOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	both.Wait()
+	r.synced("synced +1 on n1 n2")
+	p.remove("lib/demo/slow.ex")
+	r.synced("synced -1 on n1 n2")
 
 	// Node by node, until one is not well.
 	p.edit("lib/demo/router.ex", `json(200, status: "ok"`, `json(500, status: "ok"`)
