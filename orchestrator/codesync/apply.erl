@@ -26,7 +26,9 @@ Purge = fun(M) ->
         false -> case code:soft_purge(M) of true -> []; false -> Using(M) end
     end
 end,
-Before = [{M, W} || M <- [X || {X, _} <- Load] ++ Dead, erlang:check_old_code(M), W <- [Purge(M)], W =/= []],
+%% With Hard, also what an earlier sync left.
+Mine = case Hard of true -> [M || {M, _, _, _} <- Modules]; false -> [M || {M, _} <- Load] end ++ Dead,
+Before = [{M, W} || M <- Mine, erlang:check_old_code(M), W <- [Purge(M)], W =/= []],
 Read = fun(Path) -> {ok, B} = prim_file:read_file(Path), B end,
 Loaded = case Unwritten =:= [] andalso Load =/= [] of
     true -> code:atomic_load([{M, unicode:characters_to_list(Path), Read(Path)} || {M, Path} <- Load]);
@@ -34,7 +36,7 @@ Loaded = case Unwritten =:= [] andalso Load =/= [] of
 end,
 Loaded =:= ok andalso [code:delete(M) || M <- Dead],
 erlang:function_exported(code, clear_cache, 0) andalso code:clear_cache(),
-After = [{M, W} || M <- [X || {X, _} <- Load] ++ Dead, erlang:check_old_code(M), W <- [Purge(M)], W =/= []],
+After = [{M, W} || M <- Mine, erlang:check_old_code(M), W <- [Purge(M)], W =/= []],
 Md5 = fun(M, Path) ->
     case erlang:module_loaded(M) of
         true -> M:module_info(md5);

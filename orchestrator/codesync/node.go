@@ -134,8 +134,12 @@ func (n Node) apply(ctx context.Context, d delta, a answer, bodies map[Sum][]byt
 	for _, l := range a.load {
 		loads = append(loads, erldist.Tuple{erldist.Atom(l.module), l.path})
 	}
+	dead := a.dead
+	if hard { // also those that went earlier, and whose code is run yet
+		dead = d.dead
+	}
 	reply, err := n.Conn.Eval(ctx, sharedText+applyText, map[string]any{
-		"Files": files, "Gone": textsTerm(a.there), "Load": loads, "Dead": atomsTerm(a.dead), "Modules": d.terms, "Hard": hard,
+		"Files": files, "Gone": textsTerm(a.there), "Load": loads, "Dead": atomsTerm(dead), "Modules": d.terms, "Hard": hard,
 	})
 	if err != nil {
 		return outcome{}, err

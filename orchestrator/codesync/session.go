@@ -212,7 +212,7 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, d delta, r
 	outcomes, err := eachOf(up, answers, func(n Node, a answer) (outcome, error) {
 		asked := d
 		if restart { // its disk alone
-			a.load, a.dead, asked.terms = nil, nil, nil
+			a.load, a.dead, asked.dead, asked.terms = nil, nil, nil, nil
 		}
 		done, err := n.apply(ctx, asked, a, s.bodies, o.Hard)
 		if err == nil && len(done.unwritten) > 0 { // its user may not: the engine can

@@ -283,6 +283,13 @@ func TestSyncRefuses(t *testing.T) {
 	}
 	r.answers("Demo.Loop.v()", "3", "n1", "n2")
 	r.serves("101", "n1", "n2")
+	r.rpc("n1", "Demo.Loop.start()")
+	p.edit("lib/demo/loop.ex", "v, do: 3", "v, do: 4")
+	r.sync(orchestrator.SyncOptions{})
+	report = r.sync(orchestrator.SyncOptions{PurgeHard: true})
+	if len(report.Changed) != 0 || len(report.Killed) != 1 || report.Killed[0].Name != "looper" {
+		t.Errorf("killed without a change: %v, %v", report.Changed, report.Killed)
+	}
 
 	// Some nodes only; and two at once do not mix.
 	p.version("101", "102")
