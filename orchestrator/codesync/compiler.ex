@@ -208,7 +208,9 @@ defmodule Beamyard.Compiler do
   end
 
   @doc """
-  What differs from the image. With `deep`, dependencies too.
+  What differs from the image. With `deep`, dependencies too. With `all`, nodes may
+  have been given any file of the project's own: a compiler before this one did so,
+  and what it remembered is lost.
 
     * files: `{path, mode, uid, gid, md5}` that the image has not, or otherwise, or that
       nodes were given: one that is again as in the image is not so on them
@@ -217,13 +219,14 @@ defmodule Beamyard.Compiler do
       project's own applications; the path is that of the consolidated protocol
       where there is one
   """
-  def overlay(deep) do
+  def overlay(deep, all) do
     working()
     {old, old_deps} = baseline()
     now = walk_project(deep)
     old = if deep, do: Map.merge(old_deps, old), else: old
 
-    given = remember("given", MapSet.new())
+    known = remember("given", MapSet.new())
+    given = if all, do: MapSet.union(known, MapSet.new(Map.keys(walk_project(false)))), else: known
 
     files =
       for {path, {:regular, mtime, size, mode}} <- now,
@@ -235,7 +238,8 @@ defmodule Beamyard.Compiler do
       end
 
     paths = MapSet.new(files, &elem(&1, 0))
-    if not MapSet.subset?(paths, given), do: keep("given", MapSet.union(given, paths))
+    given = MapSet.union(given, paths)
+    if given != known, do: keep("given", given)
 
     gone =
       for path <- Enum.uniq(Map.keys(old) ++ MapSet.to_list(given)),

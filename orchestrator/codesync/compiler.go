@@ -137,8 +137,10 @@ type tree struct {
 	modules map[string]Module
 }
 
-func (c compiler) overlay(ctx context.Context, deep bool) (tree, error) {
-	reply, err := c.call(ctx, "overlay", deep)
+// overlay is what differs from the image. With all, what nodes were given is not
+// known, and it is all of the project's own.
+func (c compiler) overlay(ctx context.Context, deep, all bool) (tree, error) {
+	reply, err := c.call(ctx, "overlay", deep, all)
 	if err != nil {
 		return tree{}, err
 	}

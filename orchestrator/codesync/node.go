@@ -50,6 +50,7 @@ type answer struct {
 	load         []load
 	dead         []string
 	inTheWay     []Process
+	stale        bool // it has code that the compiler has forgotten of
 }
 
 type load struct {
@@ -101,7 +102,7 @@ func (n Node) ask(ctx context.Context, d delta, hard bool) (answer, error) {
 	if !ok {
 		return answer{}, unexpected(reply)
 	}
-	a := answer{lacks: texts(get(m, "lacks")), there: texts(get(m, "there")), dead: texts(get(m, "dead")), inTheWay: n.processes(get(m, "in_the_way"))}
+	a := answer{lacks: texts(get(m, "lacks")), there: texts(get(m, "there")), dead: texts(get(m, "dead")), inTheWay: n.processes(get(m, "in_the_way")), stale: len(list(get(m, "stale"))) > 0}
 	for _, e := range list(get(m, "load")) {
 		if t, ok := tuple(e, 3); ok {
 			a.load = append(a.load, load{text(t[0]), text(t[1]), isTrue(t[2])})

@@ -83,7 +83,7 @@ func (s *Session) Sync(ctx context.Context, o Options) (Report, error) {
 		groups = slices.Collect(slices.Chunk(o.Nodes, 1))
 	}
 	for i, group := range groups {
-		err := s.bring(ctx, o, group, d, &report)
+		err := s.bring(ctx, o, group, &d, &report)
 		if err == nil && o.Rolling && i < len(groups)-1 && group[0].Conn != nil {
 			if err = o.Settle(ctx, group[0].Name); err != nil {
 				err = &NodesError{
@@ -153,7 +153,12 @@ func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta
 	if !ok {
 		return delta{}, &CompileError{Output: printed}
 	}
-	t, err := s.c.overlay(ctx, o.Restart != nil)
+	return s.made(ctx, o, false)
+}
+
+// made is what the compiler made.
+func (s *Session) made(ctx context.Context, o Options, all bool) (delta, error) {
+	t, err := s.c.overlay(ctx, o.Restart != nil, all)
 	if err != nil {
 		return delta{}, fmt.Errorf("ask the compiler what it made: %w", err)
 	}
@@ -183,8 +188,9 @@ func (s *Session) put(ctx context.Context, changes Changes) error {
 }
 
 // bring gives nodes the code, all at once: first all are asked, and nothing is
-// changed where one refuses.
-func (s *Session) bring(ctx context.Context, o Options, nodes []Node, d delta, report *Report) error {
+// changed where one refuses. all becomes more where a node has what the compiler
+// forgot.
+func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta, report *Report) error {
 	var up, down []Node
 	for _, n := range nodes {
 		if n.Conn != nil {
@@ -194,10 +200,18 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, d delta, r
 		}
 	}
 	restart := o.Restart != nil
-	answers, err := each(up, func(n Node) (answer, error) { return n.ask(ctx, d, o.Hard || restart) })
+	ask := func(n Node) (answer, error) { return n.ask(ctx, *all, o.Hard || restart) }
+	answers, err := each(up, ask)
+	if err == nil && slices.ContainsFunc(answers, func(a answer) bool { return a.stale }) {
+		if *all, err = s.made(ctx, o, true); err != nil {
+			return err
+		}
+		answers, err = each(up, ask)
+	}
 	if err != nil {
 		return err
 	}
+	d := *all
 	if err := refusal(o, s.root, d, answers); err != nil {
 		return err
 	}

@@ -230,6 +230,17 @@ func TestSync(t *testing.T) {
 			if report, err := r.Health(t.Context()); err != nil || !report.Passed {
 				t.Errorf("health of nodes that were started before and after it: %+v, %v", report.Checks, err)
 			}
+
+			// A compiler that is lost takes along what nodes were given: they have it yet,
+			// and the new one, whose tree is as the image's, does not know.
+			p.version("104", "105")
+			r.sync(orchestrator.SyncOptions{})
+			if err := eng.RemoveContainer(t.Context(), r.compiler()); err != nil {
+				t.Fatal(err)
+			}
+			p.edit("lib/demo/router.ex", `  def handle("GET", "/version", _), do: json(200, value: 105)`+"\n", "")
+			r.synced("synced Demo.Router on n1 n2 n3")
+			r.answers(`Demo.Router.handle("GET", "/version", %{}).status`, "404", all...)
 			st, _ = r.Status(t.Context())
 			if len(st.Nodes) != 3 {
 				t.Errorf("the compiler is taken for a node: %+v", st.Nodes)
