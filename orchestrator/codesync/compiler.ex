@@ -228,6 +228,14 @@ defmodule Beamyard.Compiler do
     known = remember("given", MapSet.new())
     given = if all, do: MapSet.union(known, MapSet.new(Map.keys(walk_project(false)))), else: known
 
+    # A restart may have given them dependencies, and a release's libraries.
+    now =
+      for path <- given,
+          not is_map_key(now, path),
+          {:ok, stat} <- [:file.read_link_info(path, [:raw, time: :posix])],
+          reduce: now,
+          do: (now -> entry(elem(stat, 2), stat, Path.basename(path), path, [path], now))
+
     files =
       for {path, {:regular, mtime, size, mode}} <- now,
           path in given or not match?({^mtime, ^size, _}, old[path]),
@@ -239,7 +247,7 @@ defmodule Beamyard.Compiler do
 
     paths = MapSet.new(files, &elem(&1, 0))
     given = MapSet.union(given, paths)
-    if given != known, do: keep("given", given)
+    if not MapSet.equal?(given, known), do: keep("given", given)
 
     gone =
       for path <- Enum.uniq(Map.keys(old) ++ MapSet.to_list(given)),

@@ -410,8 +410,23 @@ func TestSyncRelease(t *testing.T) {
 	r.answers("{Demo.Extra.hello(), Code.ensure_loaded?(Demo.Json), :code.get_mode()}", "{:hello, false, :embedded}", "n1", "n2")
 	r.synced("in sync, 7 modules equal on n1 n2")
 	p.write("config/runtime.exs", "import Config\nconfig :demo, answer: 42\n")
+	p.edit("mix.exs", "extra_applications: [", "extra_applications: [:xmerl, ")
 	r.sync(orchestrator.SyncOptions{Restart: true})
 	r.answers("Application.get_env(:demo, :answer)", "42", "n1", "n2")
+
+	// What is made later has what the restart brought, after the next sync too.
+	p.version("102", "103")
+	r.synced("synced Demo.Router on n1 n2")
+	if err := eng.RemoveContainer(t.Context(), r.node("n2").ContainerID); err != nil {
+		t.Fatal(err)
+	}
+	r.until("n2", "is gone", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Stopped })
+	if err := r.Start(t.Context(), "n2"); err != nil {
+		t.Fatal(err)
+	}
+	r.ready()
+	r.serves("103", "n2")
+	r.answers(`to_string(:code.lib_dir(:xmerl)) =~ "release"`, "true", "n1", "n2")
 }
 
 // An umbrella: what depends on what changed is compiled again, across applications,
