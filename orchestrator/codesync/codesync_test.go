@@ -41,11 +41,14 @@ func TestCompare(t *testing.T) {
 		{"a folder of that name in the sources", "lib/shop/config/a.ex=1 src/x/rel/a.hrl=1", "", "put [lib/shop/config/a.ex src/x/rel/a.hrl] remove [] cold []"},
 		{"native code", "c_src/a.c=2 priv/a.so=2 Makefile=2", "c_src/a.c=1 priv/a.so=1 Makefile=1", "put [Makefile c_src/a.c priv/a.so] remove [] cold [Makefile c_src/a.c priv/a.so]"},
 		{"what the image never had", "Dockerfile=1 .dockerignore=1 beamyard.yml=1 deps/x/mix.exs=1", "", "put [] remove [] cold []"},
+		{"what a Dockerfile left out", "Dockerfile=1 Makefile=1 mix.lock=1 c_src/a.c=1 config/a.exs=1 config/b.exs=1 lib/a.ex=1", "config/a.exs=1", "put [config/b.exs lib/a.ex] remove [] cold [config/b.exs]"},
+		{"what is new without one", "Makefile=1 config/a.exs=1", "", "put [Makefile config/a.exs] remove [] cold [Makefile config/a.exs]"},
 		{"a Dockerfile that it had", "Dockerfile=2", "Dockerfile=1", "put [Dockerfile] remove [] cold [Dockerfile]"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			local := sumsOf(strings.Fields(test.local)...)
-			c := compare(local, sumsOf(strings.Fields(test.remote)...), func(p string) bool { return strings.HasPrefix(p, "ignored/") })
+			_, chosen := local["Dockerfile"]
+			c := compare(local, sumsOf(strings.Fields(test.remote)...), func(p string) bool { return strings.HasPrefix(p, "ignored/") }, chosen)
 			if got := fmt.Sprintf("put %v remove %v cold %v", c.Put, withoutGenerated(c.Remove, local), c.Cold); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}

@@ -59,6 +59,12 @@ func (l *local) scan() (map[string]Sum, func(string) bool, error) {
 	return sums, files.Ignored, err
 }
 
+// dockerfile tells whether the image was made as a Dockerfile says.
+func (l *local) dockerfile() bool {
+	src, err := images.Detect(l.dir)
+	return err == nil && src.Kind == images.Dockerfile
+}
+
 // contents reads files that are to be put into the compiler; one that is gone
 // meanwhile is left out. sums gets what was read, which is what the compiler has
 // then, whatever was saved since the scan.

@@ -22,15 +22,17 @@ type Changes struct {
 func (c Changes) Empty() bool { return len(c.Put) == 0 && len(c.Remove) == 0 }
 
 // compare finds what changed. ignored tells which paths are no business of ours:
-// one that the image has, and the folder's rules leave out, is not removed.
-func compare(local, remote map[string]Sum, ignored func(string) bool) Changes {
+// one that the image has, and the folder's rules leave out, is not removed. chosen: a
+// Dockerfile chose what the image has, which is not given cold files of a kind that
+// it has none of.
+func compare(local, remote map[string]Sum, ignored func(string) bool, chosen bool) Changes {
 	var c Changes
 	for _, p := range slices.Sorted(maps.Keys(local)) {
 		sum, there := remote[p]
 		switch {
 		case there && sum == local[p]:
 			continue
-		case !there && unneeded(p):
+		case !there && (unneeded(p) || chosen && cold(p) && !hasBeside(remote, p)):
 			continue
 		}
 		c.Put = append(c.Put, p)
@@ -66,6 +68,21 @@ func unneeded(p string) bool {
 		return true
 	}
 	return strings.HasPrefix(p, "deps/") || strings.HasPrefix(p, "rel/")
+}
+
+// hasBeside tells whether there are files in the same folder of the project; its own
+// files have nothing beside them.
+func hasBeside(files map[string]Sum, p string) bool {
+	folder, _, below := strings.Cut(p, "/")
+	if !below {
+		return false
+	}
+	for other := range files {
+		if strings.HasPrefix(other, folder+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // cold tells whether a file is read only when a node, or Mix itself, starts.

@@ -122,7 +122,7 @@ func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta
 	if err != nil {
 		return delta{}, err
 	}
-	changes := compare(sums, s.remote, ignored)
+	changes := compare(sums, s.remote, ignored, s.local.dockerfile() && o.Restart == nil)
 	changes.Remove = withoutGenerated(changes.Remove, sums)
 	if len(changes.Cold) > 0 && o.Restart == nil {
 		return delta{}, &ColdError{Files: changes.Cold, Command: restartCommand(o)}
