@@ -34,7 +34,8 @@ defmodule Beamyard.Compiler do
         end
 
         Node.monitor(owner, true)
-        if owner not in Node.list(:connected), do: exit(:gone) # it waits no more
+        # It may have gone while it waited.
+        if owner not in Node.list(:connected), do: exit(:gone)
         send(caller, {:locked, self()})
         hold([])
       end)
@@ -226,7 +227,9 @@ defmodule Beamyard.Compiler do
     old = if deep, do: Map.merge(old_deps, old), else: old
 
     known = remember("given", MapSet.new())
-    given = if all, do: MapSet.union(known, MapSet.new(Map.keys(walk_project(false)))), else: known
+
+    given =
+      if all, do: MapSet.union(known, MapSet.new(Map.keys(walk_project(false)))), else: known
 
     # A restart may have given them dependencies, and a release's libraries.
     now =
@@ -263,6 +266,7 @@ defmodule Beamyard.Compiler do
 
   @doc "Keeps the archive of what nodes were given, for those that are made anew."
   def keep_archive(content) do
+    working()
     path = Path.join(@memory, "overlay.tar")
     File.write!(path <> "~", content)
     File.rename!(path <> "~", path)

@@ -47,7 +47,8 @@
 // None that outlives a call. Within one, nodes are asked and changed at once. A
 // [Session] is for one sync at a time; several of them, of other processes too,
 // are kept apart by a lock in the compiler's VM that goes with its holder's
-// connection.
+// connection, and with what that began: Mix goes on after a sync that was
+// interrupted. Where it has not ended 10 s later, the VM ends.
 //
 // # Sources
 //

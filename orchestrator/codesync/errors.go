@@ -50,6 +50,22 @@ func (e *InUseError) Hint() string {
 	return "kill them and sync: " + e.Command
 }
 
+// LostError is a compiler that ended while this sync waited for its turn: it does so
+// when the one before was interrupted and what it compiled does not end.
+type LostError struct {
+	Err     error
+	Command string
+}
+
+func (e *LostError) Error() string {
+	return "no node was changed: the compiler ended before it was this sync's turn: " + e.Err.Error()
+}
+
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Hint starts it again.
+func (e *LostError) Hint() string { return e.Command }
+
 // NodesError is what some nodes would not do, or are not after it was done.
 type NodesError struct {
 	Problems []string // "n1: …"

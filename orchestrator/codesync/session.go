@@ -65,12 +65,14 @@ type delta struct {
 }
 
 // Sync brings the local sources to the compiler, and what it makes of them to the
-// nodes. Errors: [CompileError], [ColdError], [InUseError], after which no node
-// was changed; [NodesError].
+// nodes. Errors: [CompileError], [ColdError], [InUseError], [LostError], after which
+// no node was changed; [NodesError].
 func (s *Session) Sync(ctx context.Context, o Options) (Report, error) {
 	began := time.Now()
 	report := Report{Cluster: o.Cluster, Changed: []string{}, Added: []string{}, Removed: []string{}}
-	if err := s.c.lock(ctx, s.self); err != nil {
+	if err := s.c.lock(ctx, s.self); errors.Is(err, erldist.ErrClosed) && ctx.Err() == nil {
+		return report, &LostError{err, "beamyard sync -c " + o.Cluster}
+	} else if err != nil {
 		return report, err
 	}
 	defer func() { s.c.unlock(ctx) }()
