@@ -31,10 +31,10 @@
 // (its own name, the cluster's cookie), its application is started, its HTTP
 // check and the cluster's own checks pass, those of [Spec].Ready once a run, and it
 // and every other live node see each other in erlang:nodes/0, unless the mesh is
-// none. A cluster is ready when every node is, and every
-// pair meets. A node that was proven is Degraded when it fails one of these, or is
-// near a limit of its resources. Package health judges both (prover.go), and the
-// reports of [Cluster.Health] too.
+// none. A cluster is ready when every node is, and every pair meets. A node that
+// was proven is Degraded when it fails one of these, or is near a limit of its
+// resources. Package health judges both (prover.go), and the reports of
+// [Cluster.Health] too.
 //
 // # How ends are found
 //

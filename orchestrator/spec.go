@@ -58,8 +58,8 @@ type Spec struct {
 
 	// Command of each node. Default: `elixir --name … -S mix run --no-halt` with
 	// the VM flags of this package, which a Mix project runs by; with an Entrypoint,
-	// none; of a release, `start` of its script. The single word "image" ([CommandOfImage]) asks for what the image runs
-	// by itself.
+	// none; of a release, `start` of its script. The single word "image"
+	// ([CommandOfImage]) asks for what the image runs by itself.
 	//
 	// In Entrypoint, Command and the values of Env the words {node}, {host}, {name},
 	// {cluster}, {index}, {dist_port} and {http_port} are replaced: the node's BEAM
