@@ -262,7 +262,7 @@ func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 			reason += "; not restarted: " + d.reason
 		}
 		if hint == "" && (e.Code == 126 || e.Code == 127) {
-			hint = "the image cannot run the command: give a Mix project's folder or an image with Elixir, or set command: in beamyard.yml"
+			hint = "the image cannot run the command: give a Mix project's folder or an image with Elixir, or in beamyard.yml release: true where it holds a mix release, or command:"
 		}
 		s.setState(m, Failed, reason, hint)
 	}

@@ -53,7 +53,7 @@ var endRules = []rule{
 		problem: "{node} cannot run: its image has no command {name}",
 		try: []try{
 			{"a Mix project gets an image with Elixir: give its folder", "beamyard up --help", always},
-			{"or set command: in beamyard.yml to what the image has; see its own", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
+			{"where the image holds a mix release: release: true in beamyard.yml; else set command: to what it has; see its own", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
 		},
 	},
 	{
