@@ -1,6 +1,7 @@
 %% Runs on a node: writes files, loads modules as one, and tells what it runs then.
 %% Files: [{Path, Mode, Content}]; Gone: [Path]; Load: [{Module, Path}]; Dead:
-%% [Module]; Modules, Hard as in ask.erl.
+%% [Module]; Modules, Hard as in ask.erl; Trust: [Module], whose files were read over
+%% this connection before, and not written since.
 Write = fun({Path, Mode, Content}) ->
     case filelib:ensure_dir(Path) of
         ok ->
@@ -37,15 +38,17 @@ end,
 Loaded =:= ok andalso [code:delete(M) || M <- Dead],
 erlang:function_exported(code, clear_cache, 0) andalso code:clear_cache(),
 After = [{M, W} || M <- Mine, erlang:check_old_code(M), W <- [Purge(M)], W =/= []],
-Md5 = fun(M, Path) ->
+%% One that is not loaded is the file that will be.
+Trusted = maps:from_list([{M, true} || M <- Trust]),
+Same = fun(M, Sum, {Path, File}) ->
     case erlang:module_loaded(M) of
-        true -> M:module_info(md5);
-        false -> Try(fun() -> {ok, {M, Sum}} = beam_lib:md5(Read(Path)), Sum end, none)
+        true -> M:module_info(md5) =:= Sum;
+        false -> maps:is_key(M, Trusted) orelse Try(fun() -> erlang:md5(Read(Path)) =:= File end, false)
     end
 end,
 #{
     unwritten => [{Path, atom_to_binary(Why)} || {Path, Why} <- Unwritten],
     loaded => case Loaded of ok -> []; {error, Reasons} -> [{M, unicode:characters_to_binary(io_lib:format("~tp", [R]))} || {M, R} <- Reasons] end,
     before => Before, later => After,
-    differ => [M || {M, Sum, Built, In} <- Modules, Md5(M, Where(Built, In)) =/= Sum] ++ [M || M <- Dead, erlang:module_loaded(M)]
+    differ => [M || {M, Sum, Built, In} <- Modules, not Same(M, Sum, Where(Built, In))] ++ [M || M <- Dead, erlang:module_loaded(M)]
 }.

@@ -190,7 +190,7 @@ defmodule Beamyard.Compiler do
 
     took = System.monotonic_time(:microsecond) - began
     {:ok, {_, text}} = StringIO.close(io)
-    settle()
+    if status == :error, do: settle(walk_project(false))
     {status, text, took}
   end
 
@@ -216,14 +216,14 @@ defmodule Beamyard.Compiler do
     * files: `{path, mode, uid, gid, md5}` that the image has not, or otherwise, or that
       nodes were given: one that is again as in the image is not so on them
     * gone: paths that the image had, or that nodes were given, and that are no more
-    * modules: `{module, md5, path, path in a release or nil, on_load?}` of the
+    * modules: `{module, md5, path, md5 of the file, {path, md5} in a release or nil, on_load?}` of the
       project's own applications; the path is that of the consolidated protocol
       where there is one
   """
   def overlay(deep, all) do
     working()
     {old, old_deps} = baseline()
-    now = walk_project(deep)
+    now = settle(walk_project(deep))
     old = if deep, do: Map.merge(old_deps, old), else: old
 
     known = remember("given", MapSet.new())
@@ -258,7 +258,7 @@ defmodule Beamyard.Compiler do
           not File.exists?(path),
           do: path
 
-    {files, gone, modules()}
+    {files, gone, modules(now)}
   end
 
   @doc "The contents of files."
@@ -274,28 +274,31 @@ defmodule Beamyard.Compiler do
 
   ## Modules
 
-  defp modules do
+  defp modules(now) do
     build = Mix.Project.build_path()
     together = Mix.Project.consolidation_path()
-
+    consolidated = MapSet.new(beams(together))
     protocols = released_protocols()
 
     for app <- project_apps(),
         ebin = Path.join([build, "lib", to_string(app), "ebin"]),
-        ebins = for(folder <- released_apps(app), do: Path.join(folder, "ebin")),
+        ebins = for(folder <- released_apps(app), do: folder <> "/ebin"),
         beam <- beams(ebin) do
-      consolidated = Path.join(together, beam)
-      path = if File.exists?(consolidated), do: consolidated, else: Path.join(ebin, beam)
-      {name, sum, on_load} = info(path)
-      {name, sum, path, released(path, beam, ebins, protocols), on_load}
+      shared = beam in consolidated
+      path = if(shared, do: together, else: ebin) <> "/" <> beam
+      {name, sum, on_load, file} = info(path, now[path])
+      {name, sum, path, file, released(beam, if(shared, do: protocols, else: ebins)), on_load}
     end
   end
 
-  # What was found of a beam stays true while its time and size do: settle/0 gives
+  # What was found of a beam stays true while its time and size do: settle/1 gives
   # each compilation a time of its own.
-  defp info(path) do
-    {:ok, stat} = :file.read_file_info(path, [:raw, time: :posix])
-    key = {elem(stat, 5), elem(stat, 1)}
+  defp info(path, known \\ nil) do
+    key =
+      with nil <- known do
+        {:ok, stat} = :file.read_file_info(path, [:raw, time: :posix])
+        {:regular, elem(stat, 5), elem(stat, 1), Bitwise.band(elem(stat, 7), 0o777)}
+      end
 
     case :persistent_term.get({__MODULE__, path}, nil) do
       {^key, found} ->
@@ -307,7 +310,7 @@ defmodule Beamyard.Compiler do
         {:ok, {name, sum}} = :beam_lib.md5(binary)
         # No chunk tells of on_load: the loader does, which loads nothing by this.
         on_load = :erlang.has_prepared_code_on_load(:erlang.prepare_loading(name, binary))
-        found = {name, sum, on_load}
+        found = {name, sum, on_load, :erlang.md5(binary)}
         :persistent_term.put({__MODULE__, path}, {key, found})
         found
     end
@@ -357,9 +360,12 @@ defmodule Beamyard.Compiler do
   defp released_protocols,
     do: Enum.flat_map(releases(), &Path.wildcard(Path.join(&1, "releases/*/consolidated")))
 
-  defp released(path, beam, ebins, protocols) do
-    folders = if Path.basename(Path.dirname(path)) == "consolidated", do: protocols, else: ebins
-    Enum.find(for(f <- folders, do: Path.join(f, beam)), &File.exists?/1)
+  defp released(beam, folders) do
+    with path when is_binary(path) <-
+           Enum.find(for(f <- folders, do: f <> "/" <> beam), &File.exists?/1) do
+      {_, _, _, file} = info(path)
+      {path, file}
+    end
   end
 
   # What a node reads when it starts is in the release, too: it is made again.
@@ -389,7 +395,9 @@ defmodule Beamyard.Compiler do
 
   # A release's code is stripped of what it does not need to run.
   defp same?(a, b) do
-    if String.ends_with?(a, ".beam"), do: info(a) == info(b), else: md5(a) == md5(b)
+    if String.ends_with?(a, ".beam"),
+      do: elem(info(a), 1) == elem(info(b), 1),
+      else: md5(a) == md5(b)
   end
 
   defp follow(path) do
@@ -449,7 +457,7 @@ defmodule Beamyard.Compiler do
       {:ok, names} ->
         Enum.reduce(names, acc, fn name, acc ->
           name = to_string(name)
-          path = Path.join(folder, name)
+          path = folder <> "/" <> name
 
           case :file.read_link_info(path, [:raw, time: :posix]) do
             {:ok, stat} -> entry(elem(stat, 2), stat, name, path, skip, acc)
@@ -516,12 +524,14 @@ defmodule Beamyard.Compiler do
     end
   end
 
-  # Sets what a compilation wrote back to the time that it was for.
-  defp settle do
+  # Sets what a compilation wrote back to the time that it was for. Files are looked
+  # at once: on some engines' disks each look takes 0.1 ms.
+  defp settle(files) do
     time = clock()
 
-    for {path, {:regular, mtime, _, _}} <- walk_project(false), mtime > time do
-      File.touch!(path, time)
+    for {path, {:regular, mtime, size, mode}} <- files, into: %{} do
+      if mtime > time, do: File.touch!(path, time)
+      {path, {:regular, min(mtime, time), size, mode}}
     end
   end
 

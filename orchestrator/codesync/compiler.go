@@ -161,11 +161,11 @@ func (c compiler) overlay(ctx context.Context, deep, all bool) (tree, error) {
 		got.gone = append(got.gone, text(e))
 	}
 	for _, e := range list(t[2]) {
-		if m, ok := tuple(e, 5); ok {
+		if m, ok := tuple(e, 6); ok {
 			name := text(m[0])
-			module := Module{Name: name, MD5: sum(m[1]), Path: text(m[2]), OnLoad: isTrue(m[4])}
-			if in, isText := m[3].([]byte); isText {
-				module.Released = string(in)
+			module := Module{Name: name, MD5: sum(m[1]), Path: text(m[2]), File: sum(m[3]), OnLoad: isTrue(m[5])}
+			if in, isIn := tuple(m[4], 2); isIn {
+				module.Released, module.ReleasedFile = text(in[0]), sum(in[1])
 			}
 			got.modules[name] = module
 		}

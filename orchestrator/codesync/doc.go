@@ -36,6 +36,12 @@
 // transaction: one that fails in the second phase is named ([NodesError]), and
 // syncing again brings it to the others.
 //
+// # What is proven
+//
+// Each node compares every module of the project's applications with the compiler's:
+// the MD5 of the code where it is loaded, that of the file where it is not. Such a
+// file is read once over a connection, and again when a sync writes it.
+//
 // # What is not done
 //
 // code_change/3 is not called, as Phoenix's reloader does not: a process whose

@@ -63,9 +63,9 @@ func modulesTerm(modules []Module) erldist.List {
 	for i, m := range modules {
 		released := any(erldist.Atom("none"))
 		if m.Released != "" {
-			released = m.Released
+			released = erldist.Tuple{m.Released, m.ReleasedFile[:]}
 		}
-		terms[i] = erldist.Tuple{erldist.Atom(m.Name), m.MD5[:], m.Path, released}
+		terms[i] = erldist.Tuple{erldist.Atom(m.Name), m.MD5[:], erldist.Tuple{m.Path, m.File[:]}, released}
 	}
 	return terms
 }
@@ -87,13 +87,13 @@ func textsTerm(texts []string) erldist.List {
 }
 
 // ask asks a node what it lacks of a delta.
-func (n Node) ask(ctx context.Context, d delta, hard bool) (answer, error) {
+func (n Node) ask(ctx context.Context, d delta, trust []string, hard bool) (answer, error) {
 	files := make(erldist.List, len(d.files))
 	for i, f := range d.files {
 		files[i] = erldist.Tuple{f.Path, f.Sum[:]}
 	}
 	reply, err := n.Conn.Eval(ctx, sharedText+askText, map[string]any{
-		"Files": files, "Gone": textsTerm(d.gone), "Modules": d.terms, "Dead": atomsTerm(d.dead), "Hard": hard,
+		"Files": files, "Gone": textsTerm(d.gone), "Modules": d.terms, "Dead": atomsTerm(d.dead), "Trust": atomsTerm(trust), "Hard": hard,
 	})
 	if err != nil {
 		return answer{}, err
@@ -121,7 +121,7 @@ type outcome struct {
 }
 
 // apply changes a node: all that is asked for, or nothing is loaded.
-func (n Node) apply(ctx context.Context, d delta, a answer, bodies map[Sum][]byte, hard bool) (outcome, error) {
+func (n Node) apply(ctx context.Context, d delta, a answer, bodies map[Sum][]byte, trust []string, hard bool) (outcome, error) {
 	lacks := map[string]bool{}
 	for _, p := range a.lacks {
 		lacks[p] = true
@@ -140,7 +140,7 @@ func (n Node) apply(ctx context.Context, d delta, a answer, bodies map[Sum][]byt
 		dead = d.dead
 	}
 	reply, err := n.Conn.Eval(ctx, sharedText+applyText, map[string]any{
-		"Files": files, "Gone": textsTerm(a.there), "Load": loads, "Dead": atomsTerm(dead), "Modules": d.terms, "Hard": hard,
+		"Files": files, "Gone": textsTerm(a.there), "Load": loads, "Dead": atomsTerm(dead), "Modules": d.terms, "Trust": atomsTerm(trust), "Hard": hard,
 	})
 	if err != nil {
 		return outcome{}, err

@@ -128,8 +128,11 @@ type Module struct {
 	Name     string // "Elixir.Demo.Counter"
 	MD5      Sum    // of the code, as module_info(md5) tells it
 	Path     string // where Mix has it: the consolidated one of a protocol
+	File     Sum    // of that file
 	Released string // where a release has it; "" without one
-	OnLoad   bool   // it runs a function when it is loaded, as one with a NIF does
+	// ReleasedFile is the sum of that file, which may be stripped.
+	ReleasedFile Sum
+	OnLoad       bool // it runs a function when it is loaded, as one with a NIF does
 }
 
 // File is a file that differs from the image's.

@@ -24,13 +24,14 @@ type Session struct {
 	root     string
 	remote   map[string]Sum
 	bodies   map[Sum][]byte
+	proven   map[Conn]map[string]Module
 	archived string // which archive the compiler keeps
 }
 
 // Open connects to the compiler whose VM conn leads to, for the project in dir.
 // self is the name that conn has there.
 func Open(ctx context.Context, conn Conn, self, dir string) (*Session, error) {
-	s := &Session{c: compiler{conn}, self: self, local: local{dir: dir}, bodies: map[Sum][]byte{}}
+	s := &Session{c: compiler{conn}, self: self, local: local{dir: dir}, bodies: map[Sum][]byte{}, proven: map[Conn]map[string]Module{}}
 	if err := s.c.open(ctx); err != nil {
 		return nil, fmt.Errorf("prepare the compiler: %w", err)
 	}
@@ -103,7 +104,7 @@ func (s *Session) Sync(ctx context.Context, o Options) (Report, error) {
 			return report, fmt.Errorf("keep the code for containers that are made later: %w", err)
 		}
 	}
-	s.forget(d)
+	s.forget(o, d)
 	for _, names := range []*[]string{&report.Changed, &report.Added, &report.Removed} {
 		slices.Sort(*names)
 		*names = slices.Compact(*names)
@@ -202,7 +203,7 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta
 		}
 	}
 	restart := o.Restart != nil
-	ask := func(n Node) (answer, error) { return n.ask(ctx, *all, o.Hard || restart) }
+	ask := func(n Node) (answer, error) { return n.ask(ctx, *all, s.trusted(n, *all, answer{}), o.Hard || restart) }
 	answers, err := each(up, ask)
 	if err == nil && slices.ContainsFunc(answers, func(a answer) bool { return a.stale }) {
 		if *all, err = s.made(ctx, o, true); err != nil {
@@ -230,14 +231,14 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta
 		if restart { // its disk alone
 			a.load, a.dead, asked.dead, asked.terms = nil, nil, nil, nil
 		}
-		done, err := n.apply(ctx, asked, a, s.bodies, o.Hard)
+		done, err := n.apply(ctx, asked, a, s.bodies, s.trusted(n, d, a), o.Hard)
 		if err == nil && len(done.unwritten) > 0 { // its user may not: the engine can
 			if err = s.fetch(ctx, d, nil, true); err == nil {
 				err = s.write(ctx, d, []Node{n})
 			}
 			if err == nil {
 				a.lacks, a.there = nil, nil
-				done, err = n.apply(ctx, asked, a, s.bodies, o.Hard)
+				done, err = n.apply(ctx, asked, a, s.bodies, s.trusted(n, d, a), o.Hard)
 			}
 		}
 		return done, err
@@ -252,9 +253,12 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta
 		if up, err = o.Restart(ctx, up); err != nil {
 			return err
 		}
-		if outcomes, err = each(up, func(n Node) (outcome, error) { return n.apply(ctx, d, answer{}, nil, false) }); err != nil {
+		if outcomes, err = each(up, func(n Node) (outcome, error) { return n.apply(ctx, d, answer{}, nil, nil, false) }); err != nil {
 			return err
 		}
+	}
+	for i, n := range up {
+		s.prove(n, d, outcomes[i])
 	}
 	report.add(o, d, up, down, answers, outcomes)
 	return problems(o, up, outcomes)
@@ -318,13 +322,45 @@ func (s *Session) fetch(ctx context.Context, d delta, answers []answer, all bool
 	return nil
 }
 
-// forget drops the contents that no sync will need again.
-func (s *Session) forget(d delta) {
+// trusted are modules whose files a node was found to have right over this very
+// connection, and that are not written now. They need not be read again: with many
+// modules that no node has loaded, that is most of a sync.
+func (s *Session) trusted(n Node, d delta, a answer) []string {
+	written := map[string]bool{}
+	for _, p := range slices.Concat(a.lacks, a.there) {
+		written[p] = true
+	}
+	var names []string
+	for name, m := range s.proven[n.Conn] {
+		if d.modules[name] == m && !written[m.Path] && !written[m.Released] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// prove notes what a node was found to have.
+func (s *Session) prove(n Node, d delta, done outcome) {
+	if len(done.differ)+len(done.unwritten)+len(done.refused) == 0 {
+		s.proven[n.Conn] = d.modules
+	} else {
+		delete(s.proven, n.Conn)
+	}
+}
+
+// forget drops what no sync will need again: contents of files that are no more,
+// and what is known of nodes by connections that are no more.
+func (s *Session) forget(o Options, d delta) {
 	needed := map[Sum]bool{}
 	for _, f := range d.files {
 		needed[f.Sum] = true
 	}
 	maps.DeleteFunc(s.bodies, func(sum Sum, _ []byte) bool { return !needed[sum] })
+	if o.All {
+		maps.DeleteFunc(s.proven, func(c Conn, _ map[string]Module) bool {
+			return !slices.ContainsFunc(o.Nodes, func(n Node) bool { return n.Conn == c })
+		})
+	}
 }
 
 // write writes the delta onto the disks of containers.

@@ -1,6 +1,6 @@
 %% What ask.erl and apply.erl share. A process is {Pid, RegisteredName, InitialCall},
-%% as text; {Module, Md5, Path, Released} names a module's file twice: where Mix
-%% builds it, and where a release has it, or none.
+%% as text; a module is {Module, Md5, Built, Released}, its file twice, {Path, Md5}:
+%% where Mix builds it, and where a release has it, or none.
 Try = fun(F, Default) -> try F() catch _:_ -> Default end end,
 Who = fun(P) ->
     Name = case process_info(P, registered_name) of {registered_name, N} -> io_lib:format("~ts", [N]); _ -> "" end,
@@ -10,4 +10,4 @@ Who = fun(P) ->
 end,
 Using = fun(M) -> [Who(P) || P <- processes(), P =/= self(), Try(fun() -> erlang:check_process_code(P, M) end, false) =:= true] end,
 Released = os:getenv("RELEASE_ROOT") =/= false,
-Where = fun(Path, none) -> Path; (Path, In) -> case Released of true -> In; false -> Path end end,
+Where = fun(Built, none) -> Built; (Built, In) -> case Released of true -> In; false -> Built end end,
