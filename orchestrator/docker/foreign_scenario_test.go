@@ -74,12 +74,7 @@ func TestSomebodyElsesImage(t *testing.T) {
 				s.Nodes[1].Env = map[string]string{"EXTRA": "{host}"}
 				s.Nodes[1].Entrypoint, s.Nodes[1].Command = []string{"sh", "/entry"}, []string{"ours"}
 			})
-			st, err := r.Status(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { removeImage(t, st.Image) })
-
+			r.takesImage()
 			if n := r.node("n1"); n.Node != "ours@n1" || n.Host != "n1" {
 				t.Errorf("%+v", n)
 			}

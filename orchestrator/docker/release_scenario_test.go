@@ -157,7 +157,7 @@ func TestReleaseInAnImage(t *testing.T) {
 		s.Source, s.Release, s.Distribution.EPMD, s.App = folder, true, true, "demo"
 		s.Env = map[string]string{"ERL_AFLAGS": "-demo flag yes"}
 	})
-	t.Cleanup(func() { removeImage(t, r.image()) })
+	r.takesImage()
 	if got := r.rpc("n1", `{:code.get_mode(), length(Node.list()), :init.get_argument(:demo)}`); got != `{:embedded, 1, {:ok, [[~c"flag", ~c"yes"]]}}` {
 		t.Errorf("n1: %s", got)
 	}
@@ -182,16 +182,8 @@ func TestReleaseOfSeveral(t *testing.T) {
 	r := up(t, eng, "bookworm", 1, func(s *orchestrator.Spec) {
 		s.Source, s.Release, s.ReleaseName, s.HTTPCheck, s.HTTPPort = source, true, "jobs", "", -1
 	})
-	t.Cleanup(func() { removeImage(t, r.image()) })
+	r.takesImage()
 	if got := r.exec("n1", images.ReleaseScript, "version"); got != "jobs 0.1.0" {
 		t.Errorf("it runs %s", got)
 	}
-}
-
-func (r *running) image() string {
-	st, err := r.Status(context.Background())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return st.Image
 }

@@ -57,9 +57,10 @@ func bareClient(t testing.TB) *client.Client {
 	return cli
 }
 
+// removeImage also takes what its build left of earlier steps, which has no name.
 func removeImage(t testing.TB, ref string) {
 	t.Helper()
-	if _, err := bareClient(t).ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true}); err != nil {
+	if _, err := bareClient(t).ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
 		t.Errorf("remove image %s: %v", ref, err)
 	}
 }
@@ -72,6 +73,17 @@ type running struct {
 	name   string
 	cancel context.CancelFunc
 	result chan error
+	made   string // an image that goes with it
+}
+
+// takesImage has the image go with the cluster: it is made for this test alone.
+func (r *running) takesImage() {
+	r.t.Helper()
+	st, err := r.Status(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.made = st.Image
 }
 
 // run starts a cluster of the demo and does not wait. Whatever the test does,
@@ -108,6 +120,9 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 		left, err := orchestrator.Find(context.Background(), eng, spec.Name)
 		if !errors.Is(err, orchestrator.ErrNoCluster) {
 			t.Errorf("left behind: %+v, %v", left.Nodes, err)
+		}
+		if r.made != "" {
+			removeImage(t, r.made)
 		}
 	})
 	return r
