@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -21,7 +20,7 @@ func (s *supervisor) command(msg msgCommand) {
 	}
 	m := s.byName[msg.nodes[0]]
 	if m == nil {
-		s.do(actReply{msg.waiter, s.noNode(msg.nodes[0])})
+		s.do(actReply{msg.waiter, s.spec.noNode(msg.nodes[0])})
 		return
 	}
 	switch msg.kind {
@@ -79,12 +78,4 @@ func (s *supervisor) answer(waiters *[]waiter, err error) {
 		s.do(actReply{w, err})
 	}
 	*waiters = nil
-}
-
-func (s *supervisor) noNode(name string) error {
-	var names []string
-	for _, n := range s.spec.Nodes {
-		names = append(names, n.Name)
-	}
-	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "cluster %s has %s", s.spec.Name, strings.Join(names, ", "))
 }

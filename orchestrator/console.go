@@ -14,7 +14,7 @@ import (
 // This file is what people do by hand in a node's container. None of it needs a
 // supervisor.
 
-// Exec runs a command in a node's container: see [Streams].ExecStream. A node that
+// Exec runs a command in a node's container: see [Streams].Exec. A node that
 // does not run, is paused, or ends meanwhile, matches [ErrNotRunning].
 func Exec(ctx context.Context, eng Engine, cluster, node string, spec ExecSpec) (exitCode int, err error) {
 	f, n, err := runningNode(ctx, eng, cluster, node)
@@ -26,7 +26,7 @@ func Exec(ctx context.Context, eng Engine, cluster, node string, spec ExecSpec) 
 
 // execIn tells more of a node that ended.
 func execIn(ctx context.Context, eng Engine, f Found, n NodeStatus, spec ExecSpec) (int, error) {
-	code, err := eng.ExecStream(ctx, n.ContainerID, spec)
+	code, err := eng.Exec(ctx, n.ContainerID, spec)
 	if !errors.Is(err, ErrNotRunning) && !errors.Is(err, ErrNotFound) {
 		return code, err
 	}
@@ -137,7 +137,7 @@ func runningNode(ctx context.Context, eng Engine, cluster, node string) (Found, 
 	n, ok := f.Node(node)
 	switch {
 	case !ok:
-		return f, n, newSupervisor(f.Spec, nil).noNode(node)
+		return f, n, f.Spec.noNode(node)
 	case !n.State.Running():
 		return f, n, WithHint(fmt.Errorf("%s: %w (%s)", node, ErrNotRunning, n.Reason), "beamyard start %s/%s", cluster, node)
 	case n.Reason == reasonPaused:

@@ -262,7 +262,7 @@ func (c *Cluster) lookInside(ctx context.Context, id string) *diagnosis.Live {
 	}
 	attached := slices.Contains(found.Networks, c.site.networkID)
 	live.Attached = &attached
-	result, err := c.eng.Exec(ctx, id, []string{"sh", "-c", "cat /proc/net/tcp /proc/net/tcp6"})
+	result, err := Command(ctx, c.eng, id, []string{"sh", "-c", "cat /proc/net/tcp /proc/net/tcp6"})
 	if err == nil {
 		live.Listening = network.ListeningPorts(strings.NewReader(result.Stdout))
 		live.Looked = result.ExitCode == 0 || result.Stdout != ""

@@ -312,7 +312,7 @@ func ReadLogs(ctx context.Context, eng Engine, cluster string, q LogQuery, fn fu
 	for _, name := range names {
 		n, ok := f.Node(name)
 		if !ok {
-			return newSupervisor(f.Spec, nil).noNode(name)
+			return f.Spec.noNode(name)
 		}
 		out := newNodeOutput(name, max(f.Spec.OutputLines, q.Tail))
 		run, began := 2, n.StartedAt.Add(-startSlack) // of the present run, or the last one; all others are 1

@@ -95,16 +95,6 @@ type Containers interface {
 	// container that is gone matches [ErrNotFound]. Source: PUT
 	// /containers/{id}/archive.
 	WriteFiles(ctx context.Context, id string, archive io.Reader) error
-
-	// Exec runs a command in a running container, as the container's user and
-	// without a shell, and returns when it has ended. One that the container
-	// lacks is an exit code, 126 or 127, and no error. A container that does not
-	// run, is paused, or ends meanwhile, matches [ErrNotRunning]; one that is gone
-	// [ErrNotFound]. When ctx ends first, the error is ctx's, and whatever the command started
-	// is killed before Exec returns, for which it takes some seconds at most (a
-	// container without sh and grep cannot be helped). Sources: POST
-	// /containers/{id}/exec, POST /exec/{id}/start, GET /exec/{id}/json.
-	Exec(ctx context.Context, id string, command []string) (ExecResult, error)
 }
 
 // Volumes is the part of an [Engine] that keeps data without a container.
@@ -146,14 +136,19 @@ type Streams interface {
 	// does not run it ends at once. Source: GET /containers/{id}/logs.
 	Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error)
 
-	// ExecStream is Exec with the command's streams connected while it runs. It
-	// returns the exit code when the command has ended and all its output is
-	// written. Beside Exec's errors: a command that the container lacks, or may
-	// not run, matches [ErrCannotStart]; where a writer fails, the command is
-	// killed and the writer's error returned. A Read of spec.Stdin that is under
-	// way then is not waited for. Sources: those of Exec, and POST
-	// /exec/{id}/resize.
-	ExecStream(ctx context.Context, id string, spec ExecSpec) (exitCode int, err error)
+	// Exec runs a command in a running container, without a shell, with its streams
+	// connected, and returns its exit code when it has ended and all its output is
+	// written. One that the container lacks, or may not run, matches
+	// [ErrCannotStart], and the exit code is 126 or 127. A container that does not
+	// run, is paused, or ends meanwhile, matches [ErrNotRunning]; one that is gone
+	// [ErrNotFound]. Where a writer fails, the command is killed and the writer's
+	// error returned. When ctx ends first, the error is ctx's. Whatever a killed
+	// command started is killed before Exec returns, for which it takes some seconds
+	// at most (a container without sh and grep cannot be helped). A Read of
+	// spec.Stdin that is under way then is not waited for. Sources: POST
+	// /containers/{id}/exec, POST /exec/{id}/start, POST /exec/{id}/resize, GET
+	// /exec/{id}/json.
+	Exec(ctx context.Context, id string, spec ExecSpec) (exitCode int, err error)
 
 	// AttachStdin writes to the standard input of a container's first process,
 	// until in ends, and returns when the engine has taken all of it, or with ctx: a

@@ -1,6 +1,10 @@
 package orchestrator
 
-import "io"
+import (
+	"context"
+	"errors"
+	"io"
+)
 
 // ExecLimit is how much of each stream an [ExecResult] holds, in bytes.
 const ExecLimit = 64 << 10
@@ -53,3 +57,18 @@ func (o *ExecOutput) Write(b []byte) (int, error) {
 }
 
 func (o *ExecOutput) String() string { return string(o.kept) }
+
+// Command runs a command in a container to its end, as the container's user, and
+// keeps the first of what it prints; see [Streams].Exec. One that the container
+// lacks is an exit code, 126 or 127, and no error.
+func Command(ctx context.Context, eng Streams, id string, command []string) (ExecResult, error) {
+	var stdout, stderr ExecOutput
+	code, err := eng.Exec(ctx, id, ExecSpec{Command: command, Stdout: &stdout, Stderr: &stderr})
+	switch {
+	case errors.Is(err, ErrCannotStart):
+		return ExecResult{ExitCode: code, Stderr: err.Error()}, nil
+	case err != nil:
+		return ExecResult{}, err
+	}
+	return ExecResult{ExitCode: code, Stdout: stdout.String(), Stderr: stderr.String()}, nil
+}

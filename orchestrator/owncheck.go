@@ -186,7 +186,7 @@ func (o ownChecks) rpc(ctx context.Context, k Check, node string, conn link) hea
 func (o ownChecks) exec(ctx context.Context, k Check, node string) health.Outcome {
 	container := o.spec.names().Container(node)
 	hint := fmt.Sprintf("try it: docker exec %s %s", container, shellWords(o.shown(k).Exec))
-	result, err := o.eng.Exec(ctx, container, k.Exec)
+	result, err := Command(ctx, o.eng, container, k.Exec)
 	switch {
 	case err != nil:
 		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}

@@ -61,7 +61,7 @@ func (c *Cluster) Logs(ctx context.Context, q LogQuery, fn func(Line) error) err
 	for _, name := range names {
 		o := c.outputs[name]
 		if o == nil {
-			return c.sup.noNode(name) // reads only the spec
+			return c.spec.noNode(name)
 		}
 		outputs = append(outputs, o.out)
 	}
@@ -73,7 +73,7 @@ func (c *Cluster) Output(node string) (*Output, error) {
 	if o := c.outputs[node]; o != nil {
 		return o.out, nil
 	}
-	return nil, c.sup.noNode(node)
+	return nil, c.spec.noNode(node)
 }
 
 // Start implements [Controller].
@@ -106,7 +106,7 @@ func (c *Cluster) Down(ctx context.Context) error {
 func (c *Cluster) ask(ctx context.Context, kind commandKind, signal string, nodes []string) error {
 	for _, n := range nodes {
 		if _, known := c.outputs[n]; !known && kind != cmdDown {
-			return c.sup.noNode(n)
+			return c.spec.noNode(n)
 		}
 	}
 	replies := make([]chan error, len(nodes))

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -79,8 +80,9 @@ type commands struct {
 	said string
 }
 
-func (c commands) Exec(context.Context, string, []string) (ExecResult, error) {
-	return ExecResult{ExitCode: 1, Stderr: c.said}, nil
+func (c commands) Exec(_ context.Context, _ string, spec ExecSpec) (int, error) {
+	_, err := io.WriteString(spec.Stderr, c.said)
+	return 1, err
 }
 
 // An own check's words are shortened: a secret longer than that is not there, nor

@@ -1,7 +1,9 @@
 package orchestrator
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator/health"
@@ -235,3 +237,12 @@ const (
 	MeshApp      MeshMode = "app"
 	MeshNone     MeshMode = "none"
 )
+
+// noNode says which nodes there are to who named another.
+func (s Spec) noNode(name string) error {
+	var names []string
+	for _, n := range s.Nodes {
+		names = append(names, n.Name)
+	}
+	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "cluster %s has %s", s.Name, strings.Join(names, ", "))
+}

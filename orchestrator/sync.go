@@ -70,7 +70,7 @@ func (s *syncer) end() {
 func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, error) {
 	for _, n := range opts.Nodes {
 		if c.outputs[n] == nil {
-			return codesync.Report{}, c.sup.noNode(n)
+			return codesync.Report{}, c.spec.noNode(n)
 		}
 	}
 	st := c.view.Load()
@@ -343,7 +343,7 @@ func Sync(ctx context.Context, eng Engine, cluster string, opts SyncOptions) (co
 	}
 	for _, n := range opts.Nodes {
 		if _, ok := f.Node(n); !ok {
-			return codesync.Report{}, newSupervisor(f.Spec, nil).noNode(n)
+			return codesync.Report{}, f.Spec.noNode(n)
 		}
 	}
 	if opts.Restart {

@@ -177,7 +177,7 @@ func TestRabbitMQ(t *testing.T) {
 
 	// The cookie is in its file, and nowhere else.
 	cookie := b.Spec().Cookie
-	result, err := eng.Exec(t.Context(), b.node("n3").ContainerID, []string{"sh", "-c", "cat /var/lib/rabbitmq/.erlang.cookie; echo; stat -c '%a %U' /var/lib/rabbitmq/.erlang.cookie; env"})
+	result, err := orchestrator.Command(t.Context(), eng, b.node("n3").ContainerID, []string{"sh", "-c", "cat /var/lib/rabbitmq/.erlang.cookie; echo; stat -c '%a %U' /var/lib/rabbitmq/.erlang.cookie; env"})
 	if err != nil || !strings.HasPrefix(result.Stdout, cookie+"\n400 rabbitmq\n") || strings.Count(result.Stdout, cookie) != 1 {
 		t.Errorf("%s, %v", strings.ReplaceAll(result.Stdout, cookie, "[cookie]"), err)
 	}

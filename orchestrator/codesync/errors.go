@@ -2,6 +2,8 @@ package codesync
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -101,3 +103,57 @@ func lines(processes []Process) string {
 	}
 	return b.String()
 }
+
+// refusal is why nothing may be changed on any of the nodes that answered so.
+func refusal(o Options, root string, d delta, answers []answer) error {
+	var inTheWay []Process
+	onLoad, files := map[string]bool{}, map[string]bool{}
+	for _, a := range answers {
+		for _, p := range slices.Concat(a.lacks, a.there) {
+			if rel, below := strings.CutPrefix(p, root+"/"); below && cold(rel) {
+				files[rel] = true // a restart that was begun, and did not end
+			}
+		}
+		inTheWay = append(inTheWay, a.inTheWay...)
+		for _, l := range a.load {
+			if d.modules[l.module].OnLoad {
+				onLoad[l.module] = true
+			}
+		}
+	}
+	switch {
+	case o.Restart != nil:
+		return nil
+	case len(onLoad) > 0 || len(files) > 0:
+		return &ColdError{Files: slices.Sorted(maps.Keys(files)), Modules: slices.Sorted(maps.Keys(onLoad)), Command: restartCommand(o)}
+	case len(inTheWay) > 0:
+		return &InUseError{Processes: inTheWay, Command: fmt.Sprintf("beamyard sync -c %s --purge hard", o.Cluster)}
+	}
+	return nil
+}
+
+// problems says which nodes are not as they should be.
+func problems(o Options, nodes []Node, outcomes []outcome) error {
+	var all []string
+	for i, n := range nodes {
+		done := outcomes[i]
+		for _, p := range slices.Sorted(maps.Keys(done.unwritten)) {
+			all = append(all, fmt.Sprintf("%s: %s cannot be written: %s", n.Name, p, done.unwritten[p]))
+		}
+		for _, m := range slices.Sorted(maps.Keys(done.refused)) {
+			all = append(all, fmt.Sprintf("%s: %s was not loaded: %s", n.Name, short(m), done.refused[m]))
+		}
+		if len(done.refused) > 0 {
+			continue // which is why they differ
+		}
+		for _, m := range done.differ {
+			all = append(all, fmt.Sprintf("%s: %s is not as it was compiled", n.Name, short(m)))
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return &NodesError{Problems: all, Command: restartCommand(o)}
+}
+
+func restartCommand(o Options) string { return fmt.Sprintf("beamyard sync -c %s --restart", o.Cluster) }

@@ -112,3 +112,46 @@ func plural(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// add notes what became of nodes.
+func (r *Report) add(o Options, d delta, up, down []Node, answers []answer, outcomes []outcome) {
+	files := map[string]bool{}
+	for _, a := range answers {
+		for _, l := range a.load {
+			if l.added {
+				r.Added = append(r.Added, l.module)
+			} else {
+				r.Changed = append(r.Changed, l.module)
+			}
+		}
+		r.Removed = append(r.Removed, a.dead...)
+		for _, p := range slices.Concat(a.lacks, a.there) {
+			files[p] = true
+		}
+	}
+	r.Files = max(r.Files, len(files))
+	for _, done := range outcomes {
+		if o.Hard {
+			r.Killed = append(r.Killed, slices.Concat(done.killed, done.lingering)...)
+		} else {
+			r.Lingering = append(r.Lingering, done.lingering...)
+		}
+	}
+	state := Synced
+	if o.Restart != nil {
+		state = Restarted
+	}
+	for _, n := range up {
+		r.Nodes = append(r.Nodes, NodeReport{n.Name, state})
+	}
+	for _, n := range down {
+		state := Written
+		if n.Write == nil {
+			state = Skipped
+		}
+		r.Nodes = append(r.Nodes, NodeReport{n.Name, state})
+	}
+	if len(up) > 0 {
+		r.Compared = len(d.modules)
+	}
+}

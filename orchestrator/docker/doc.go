@@ -18,7 +18,7 @@
 // # Threads
 //
 // Every method runs on its caller's goroutine, and may be called from several at
-// once. ExecStream has helpers beside it, one each for new sizes of the terminal
+// once. Exec has helpers beside it, one each for new sizes of the terminal
 // and for signals, which end before it returns. It and AttachStdin have one that
 // reads the caller's input: a Read can last for ever, so that one is left behind
 // in it, and ends with the next thing that is read. The goroutines of its HTTP

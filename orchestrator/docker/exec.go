@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -44,36 +43,12 @@ const (
 // /containers/{id}/exec, DetachKeys.
 const detachKeys = "ctrl-@,ctrl-],ctrl-@,ctrl-]"
 
-// signalMarked sends the signal $1 to every process that has the mark $0 in its
-// environment. After KILL it looks again, as one may have started another
-// meanwhile. It has no mark itself.
-const signalMarked = `for turn in 1 2 3 4 5; do
-  found=
-  for file in $(grep -ls -- "$0" /proc/[0-9]*/environ); do
-    pid=${file#/proc/}; kill -s "$1" "${pid%/environ}" 2>/dev/null; found=yes
-  done
-  { [ -z "$found" ] || [ "$1" != KILL ]; } && exit 0
-done`
-
-// Exec implements orchestrator.Containers.
-func (e *Engine) Exec(ctx context.Context, id string, command []string) (orchestrator.ExecResult, error) {
-	var stdout, stderr orchestrator.ExecOutput
-	code, err := e.ExecStream(ctx, id, orchestrator.ExecSpec{Command: command, Stdout: &stdout, Stderr: &stderr})
-	switch {
-	case errors.Is(err, orchestrator.ErrCannotStart):
-		return orchestrator.ExecResult{ExitCode: code, Stderr: err.Error()}, nil
-	case err != nil:
-		return orchestrator.ExecResult{}, err
-	}
-	return orchestrator.ExecResult{ExitCode: code, Stdout: stdout.String(), Stderr: stderr.String()}, nil
-}
-
-// ExecStream implements orchestrator.Streams.
+// Exec implements orchestrator.Streams.
 //
 // An engine leaves a command running whose caller has gone (moby#29700) and has
 // no call to end it: the process ID that it tells is the host's. So the command
 // carries a mark, by which a second one finds and kills it.
-func (e *Engine) ExecStream(ctx context.Context, id string, spec orchestrator.ExecSpec) (int, error) {
+func (e *Engine) Exec(ctx context.Context, id string, spec orchestrator.ExecSpec) (int, error) {
 	x := &execution{e: e, doing: "exec in " + short(id), container: id, user: spec.User, mark: execMark + "=" + rand.Text()}
 	before, err := e.InspectContainer(ctx, id)
 	if err != nil {
@@ -245,58 +220,6 @@ func receive(stream types.HijackedResponse, tty bool, stdout, stderr io.Writer) 
 	return err
 }
 
-// refusals begin what an engine of API 1.41 writes into the output of a command
-// that it cannot run; newer ones answer so.
-var refusals = []string{"OCI runtime exec failed: ", "unable to find user "}
-
-// output is one stream of a command: it holds back what may be the engine's words,
-// and marks the errors of w, which are not the stream's.
-type output struct {
-	w     io.Writer // nil: dropped
-	begun bool
-	held  string
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	if !o.begun {
-		o.begun = true
-		for _, words := range refusals {
-			if bytes.HasPrefix(b, []byte(words)) {
-				o.held = string(b)
-				return len(b), nil
-			}
-		}
-	}
-	if err := o.flush(); err != nil {
-		return 0, err
-	}
-	return o.pass(b)
-}
-
-// flush gives out what was the command's own after all.
-func (o *output) flush() error {
-	held := o.held
-	o.held = ""
-	_, err := o.pass([]byte(held))
-	return err
-}
-
-func (o *output) pass(b []byte) (int, error) {
-	if o.w == nil || len(b) == 0 {
-		return len(b), nil
-	}
-	n, err := o.w.Write(b)
-	if err != nil {
-		err = &writeError{fmt.Errorf("write the command's output: %w", err)}
-	}
-	return n, err
-}
-
-type writeError struct{ err error }
-
-func (e *writeError) Error() string { return e.err.Error() }
-func (e *writeError) Unwrap() error { return e.err }
-
 // exitCode waits for it, as it is noted a moment after the stream's end. A command
 // may also close its output and go on.
 func (x *execution) exitCode(ctx context.Context) (int, error) {
@@ -352,122 +275,8 @@ func consoleSize(tty *orchestrator.TTY) *[2]uint {
 	return &[2]uint{tty.Size.Rows, tty.Size.Columns}
 }
 
-// pass sends signals on. One that comes before the command has a process waits for
-// it. One that cannot be sent is lost: the command has ended, or its container
-// cannot be helped.
-func (x *execution) pass(ctx context.Context, signals <-chan string) {
-	for {
-		select {
-		case name, more := <-signals:
-			if !more {
-				return
-			}
-			if x.started(ctx) {
-				_ = x.signal(ctx, name)
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // closeNow ends a read that is under way.
 func closeNow(stream types.HijackedResponse) { _ = stream.Conn.Close() }
-
-// end kills what a command has started, and the command. The engine may start
-// one a moment after its caller has given up.
-func (x *execution) end(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, execEnd)
-	defer cancel()
-	for late := time.Now().Add(execLate); ; {
-		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
-		if err != nil {
-			if err = x.e.failed("end a command", err); errors.Is(err, orchestrator.ErrNotFound) {
-				return nil // its container is gone
-			}
-			return err
-		}
-		switch started := state.Running || state.Pid != 0; {
-		case started:
-			if err := x.signal(ctx, "KILL"); err != nil {
-				return err
-			}
-			if !state.Running {
-				return nil
-			}
-		case time.Now().After(late):
-			return nil
-		}
-		if !pause(ctx, 4*execPoll) {
-			return fmt.Errorf("end a command in %s: %w", short(x.container), ctx.Err())
-		}
-	}
-}
-
-// signal reaches the processes of the command, as its user: another one's
-// environment is not to be read, not even by root (CAP_SYS_PTRACE).
-func (x *execution) signal(ctx context.Context, name string) error {
-	var out orchestrator.ExecOutput
-	spec := orchestrator.ExecSpec{Command: []string{"sh", "-c", signalMarked, x.mark, name}, User: x.user, Stdout: &out, Stderr: &out}
-	y := &execution{e: x.e, doing: "end a command in " + short(x.container), container: x.container, user: x.user}
-	if err := y.create(ctx, spec); err != nil {
-		if errors.Is(err, orchestrator.ErrNotFound) || errors.Is(err, orchestrator.ErrNotRunning) {
-			return nil // with its container
-		}
-		return err
-	}
-	code, err := y.run(ctx, spec)
-	if errors.Is(err, orchestrator.ErrCannotStart) {
-		return fmt.Errorf("it may run on: %s", err) //nolint:errorlint // it is not the command that cannot start
-	}
-	if err == nil && code != 0 {
-		if c, _ := x.e.InspectContainer(ctx, x.container); !c.State.Running {
-			return nil // it is gone meanwhile
-		}
-		err = fmt.Errorf("%s: exit code %d: %s", y.doing, code, out.String())
-	}
-	return err
-}
-
-// AttachStdin implements orchestrator.Streams. Nothing but the input is attached:
-// an output that is, and is not read, would hold the container up.
-func (e *Engine) AttachStdin(ctx context.Context, id string, in io.Reader) error {
-	doing := "write to " + short(id)
-	told, err := e.cli.ContainerInspect(ctx, id)
-	switch {
-	case err != nil:
-		return e.failed(doing, err)
-	case !told.State.Running:
-		return fmt.Errorf("%s: %w", doing, orchestrator.ErrNotRunning)
-	case !told.Config.OpenStdin: // the engine would take all and drop it
-		return fmt.Errorf("%s: %w", doing, orchestrator.ErrNoStdin)
-	}
-	stream, err := e.cli.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: true})
-	if err != nil {
-		return e.failed(doing, err)
-	}
-	defer stream.Close()
-	taken := make(chan error, 1)
-	go func() { // a Read can last for ever: it is not waited for
-		_, err := io.Copy(stream.Conn, in)
-		if err == nil {
-			err = stream.CloseWrite()
-		}
-		if err == nil { // the engine hangs up when it has passed all on
-			_, err = io.Copy(io.Discard, stream.Reader)
-		}
-		taken <- err
-	}()
-	select {
-	case err := <-taken:
-		if err != nil {
-			return fmt.Errorf("%s: %w", doing, err)
-		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // pause waits, or says that ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {

@@ -19,7 +19,7 @@ func TestACommandThatIsNotWaitedForIsKilled(t *testing.T) {
 	id := r.node("n1").ContainerID
 	exec := func(script string) orchestrator.ExecResult {
 		t.Helper()
-		result, err := eng.Exec(t.Context(), id, []string{"sh", "-c", script})
+		result, err := orchestrator.Command(t.Context(), eng, id, []string{"sh", "-c", script})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +29,7 @@ func TestACommandThatIsNotWaitedForIsKilled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := eng.Exec(ctx, id, []string{"sh", "-c", "sleep 7301 & setsid sleep 7302 & sleep 7303"})
+		_, err := orchestrator.Command(ctx, eng, id, []string{"sh", "-c", "sleep 7301 & setsid sleep 7302 & sleep 7303"})
 		ended <- err
 	}()
 	eventually(t, "three sleep", func() bool { return strings.TrimSpace(exec(sleepers).Stdout) == "3" })
@@ -51,14 +51,14 @@ func TestACommandThatIsNotWaitedForIsKilled(t *testing.T) {
 	// A signal that comes before the command runs is not lost.
 	early := make(chan string, 1)
 	early <- "TERM"
-	code, err := eng.ExecStream(t.Context(), id, orchestrator.ExecSpec{Command: []string{"sleep", "7301"}, Signals: early})
+	code, err := eng.Exec(t.Context(), id, orchestrator.ExecSpec{Command: []string{"sleep", "7301"}, Signals: early})
 	if code != 128+15 || err != nil {
 		t.Errorf("an early signal: exit code %d, %v", code, err)
 	}
 	if err := bareClient(t).ContainerPause(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	_, err = eng.Exec(t.Context(), id, []string{"true"})
+	_, err = orchestrator.Command(t.Context(), eng, id, []string{"true"})
 	if unpause := bareClient(t).ContainerUnpause(t.Context(), id); unpause != nil {
 		t.Fatal(unpause)
 	}

@@ -42,7 +42,7 @@ exec erl -noshell -sname "$1" -kernel inet_dist_listen_min 25999 inet_dist_liste
 // inside runs a command in a node's container, and returns what it printed.
 func (r *running) inside(node string, command ...string) string {
 	r.t.Helper()
-	result, err := r.eng.Exec(r.t.Context(), r.node(node).ContainerID, command)
+	result, err := orchestrator.Command(r.t.Context(), r.eng, r.node(node).ContainerID, command)
 	if err != nil || result.ExitCode != 0 {
 		r.t.Fatalf("%v in %s: %+v, %v", command, node, result, err)
 	}

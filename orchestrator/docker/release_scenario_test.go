@@ -20,7 +20,7 @@ func release(s *orchestrator.Spec) { s.Release = true }
 // exec runs a command in a node's container and wants it to end with 0.
 func (r *running) exec(node string, command ...string) string {
 	r.t.Helper()
-	result, err := r.eng.Exec(r.t.Context(), r.node(node).ContainerID, command)
+	result, err := orchestrator.Command(r.t.Context(), r.eng, r.node(node).ContainerID, command)
 	if err != nil || result.ExitCode != 0 {
 		r.t.Fatalf("%q on %s: %+v, %v", command, node, result, err)
 	}

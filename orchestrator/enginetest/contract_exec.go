@@ -12,7 +12,7 @@ import (
 // exec runs a command of [Script] in a container.
 func (s *suite) exec(id string, command ...string) orchestrator.ExecResult {
 	s.t.Helper()
-	result, err := s.eng.Exec(s.ctx(), id, slices.Concat(s.entrypoint, command))
+	result, err := orchestrator.Command(s.ctx(), s.eng, id, slices.Concat(s.entrypoint, command))
 	s.must(err)
 	return result
 }
@@ -33,7 +33,7 @@ func (s *suite) testExec() {
 	if r := s.exec(id, "long", "100000"); r.Stdout != strings.Repeat("x", orchestrator.ExecLimit) || r.ExitCode != 0 {
 		s.t.Errorf("100000 bytes: %d of them, exit code %d", len(r.Stdout), r.ExitCode)
 	}
-	r, err := s.eng.Exec(s.ctx(), id, []string{"/no-such-command"})
+	r, err := orchestrator.Command(s.ctx(), s.eng, id, []string{"/no-such-command"})
 	if err != nil || (r.ExitCode != 126 && r.ExitCode != 127) {
 		s.t.Errorf("a missing command: %+v, %v", r, err)
 	}
@@ -44,15 +44,15 @@ func (s *suite) testExec() {
 
 func (s *suite) testExecNotRunning() {
 	command := slices.Concat(s.entrypoint, []string{"exit", "0"})
-	_, err := s.eng.Exec(s.ctx(), "no-such-container", command)
+	_, err := orchestrator.Command(s.ctx(), s.eng, "no-such-container", command)
 	s.is("gone", err, orchestrator.ErrNotFound)
 	id := s.create(nil, "wait")
-	_, err = s.eng.Exec(s.ctx(), id, command)
+	_, err = orchestrator.Command(s.ctx(), s.eng, id, command)
 	s.is("created", err, orchestrator.ErrNotRunning)
 	s.must(s.eng.StartContainer(s.ctx(), id))
 	s.must(s.eng.KillContainer(s.ctx(), id, "KILL"))
 	s.exited(id)
-	_, err = s.eng.Exec(s.ctx(), id, command)
+	_, err = orchestrator.Command(s.ctx(), s.eng, id, command)
 	s.is("exited", err, orchestrator.ErrNotRunning)
 }
 
@@ -61,7 +61,7 @@ func (s *suite) testExecTime() {
 	s.waiting(id)
 	ctx, cancel := context.WithTimeout(s.ctx(), 300*time.Millisecond)
 	defer cancel()
-	_, err := s.eng.Exec(ctx, id, slices.Concat(s.entrypoint, []string{"stubborn"}))
+	_, err := orchestrator.Command(ctx, s.eng, id, slices.Concat(s.entrypoint, []string{"stubborn"}))
 	s.is("exec", err, context.DeadlineExceeded)
 	if r := s.exec(id, "exit", "3"); r.ExitCode != 3 { // the container lives on
 		s.t.Errorf("after it: %+v", r)

@@ -16,7 +16,7 @@ import (
 // stream runs a command of [Script] with its streams connected.
 func (s *suite) stream(ctx context.Context, id string, spec orchestrator.ExecSpec, command ...string) (int, error) {
 	spec.Command = slices.Concat(s.entrypoint, command)
-	return s.eng.ExecStream(ctx, id, spec)
+	return s.eng.Exec(ctx, id, spec)
 }
 
 func (s *suite) testStreams() {
@@ -49,7 +49,7 @@ func (s *suite) testStreams() {
 	if code, err := s.stream(s.ctx(), id, orchestrator.ExecSpec{}, "print", "3"); code != 0 || err != nil {
 		s.t.Errorf("nobody reads: exit code %d, %v", code, err)
 	}
-	code, err := s.eng.ExecStream(s.ctx(), id, orchestrator.ExecSpec{Command: []string{"/no-such-command"}})
+	code, err := s.eng.Exec(s.ctx(), id, orchestrator.ExecSpec{Command: []string{"/no-such-command"}})
 	if code != 126 && code != 127 || err != nil && !errors.Is(err, orchestrator.ErrCannotStart) {
 		s.t.Errorf("a missing command: exit code %d, %v", code, err)
 	}

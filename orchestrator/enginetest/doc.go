@@ -13,7 +13,7 @@
 // of 256. [Contract] runs on this engine and on Docker; where the two differ,
 // one of them is wrong.
 //
-// What Exec and ExecStream run is a Go function too ([Engine.Command]). Files are
+// What Exec and Exec run is a Go function too ([Engine.Command]). Files are
 // kept by their paths, those in a volume over the lives of containers.
 //
 // What happens from outside has its own methods ([Engine.ExternalStop],

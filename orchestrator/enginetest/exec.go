@@ -3,7 +3,6 @@ package enginetest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,32 +12,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Exec implements orchestrator.Containers.
-func (e *Engine) Exec(ctx context.Context, id string, command []string) (orchestrator.ExecResult, error) {
+// Exec implements orchestrator.Streams: it runs [Engine.Command].
+func (e *Engine) Exec(ctx context.Context, id string, spec orchestrator.ExecSpec) (int, error) {
 	if err := e.fails("Exec"); err != nil {
-		return orchestrator.ExecResult{}, err
-	}
-	var stdout, stderr orchestrator.ExecOutput
-	code, err := e.exec(ctx, id, orchestrator.ExecSpec{Command: command, Stdout: &stdout, Stderr: &stderr})
-	switch {
-	case errors.Is(err, orchestrator.ErrCannotStart):
-		return orchestrator.ExecResult{ExitCode: code, Stderr: err.Error()}, nil
-	case err != nil:
-		return orchestrator.ExecResult{}, err
-	}
-	return orchestrator.ExecResult{ExitCode: code, Stdout: stdout.String(), Stderr: stderr.String()}, nil
-}
-
-// ExecStream implements orchestrator.Streams.
-func (e *Engine) ExecStream(ctx context.Context, id string, spec orchestrator.ExecSpec) (int, error) {
-	if err := e.fails("ExecStream"); err != nil {
 		return 0, err
 	}
-	return e.exec(ctx, id, spec)
-}
-
-// exec runs [Engine.Command].
-func (e *Engine) exec(ctx context.Context, id string, spec orchestrator.ExecSpec) (int, error) {
 	p, err := e.execIn(id, spec)
 	if err != nil {
 		return 0, err
