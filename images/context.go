@@ -55,7 +55,11 @@ func writeContext(w io.Writer, dir string, extra map[string][]byte, ignore []str
 	if err != nil {
 		return err
 	}
-	files, err := contextFiles(dir, append(ignore[:len(ignore):len(ignore)], patterns...), maxContext)
+	matcher, err := newMatcher(dir, append(ignore[:len(ignore):len(ignore)], patterns...))
+	if err != nil {
+		return err
+	}
+	files, err := contextFiles(dir, matcher, maxContext)
 	if err != nil {
 		return err
 	}
@@ -94,16 +98,21 @@ func ignorePatterns(dir string) ([]string, error) {
 	return patterns, nil
 }
 
-// contextFiles lists what belongs to the context, sorted by path; limit is in
-// bytes.
-func contextFiles(dir string, patterns []string, limit int64) ([]file, error) {
+// newMatcher takes the patterns of a folder, those of its .dockerignore among them.
+func newMatcher(dir string, patterns []string) (*patternmatcher.PatternMatcher, error) {
 	matcher, err := patternmatcher.New(patterns)
 	if err != nil {
 		return nil, &SourceError{filepath.Join(dir, ".dockerignore"), err.Error(), "mend the pattern: https://docs.docker.com/build/concepts/context/#dockerignore-files"}
 	}
+	return matcher, nil
+}
+
+// contextFiles lists what belongs to the context, sorted by path; limit is in
+// bytes.
+func contextFiles(dir string, matcher *patternmatcher.PatternMatcher, limit int64) ([]file, error) {
 	var files []file
 	size := int64(0)
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if path == dir {
 			return err
 		}

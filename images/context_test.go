@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/patternmatcher"
 )
 
 // entries lists a context as "mode name -> target: text".
@@ -176,12 +177,12 @@ func TestContextRefuses(t *testing.T) {
 			t.Errorf("%s: got %v, want a SourceError that says %q", name, err, says)
 		}
 	}
-	_, err := contextFiles(dir, nil, 9)
+	_, err := contextFiles(dir, matching(t), 9)
 	refused("too large", err, "holds more than")
-	if _, err := contextFiles(dir, []string{"skipped"}, 9); err != nil {
+	if _, err := contextFiles(dir, matching(t, "skipped"), 9); err != nil {
 		t.Errorf("what is left out was counted: %v", err)
 	}
-	if _, err := contextFiles(dir, nil, 10); err != nil {
+	if _, err := contextFiles(dir, matching(t), 10); err != nil {
 		t.Errorf("as large as is allowed: %v", err)
 	}
 	write(t, dir, map[string]string{".dockerignore": "a[\n"})
@@ -196,7 +197,7 @@ func TestContextRefuses(t *testing.T) {
 func TestFileThatChanges(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a": "12345"})
-	files, err := contextFiles(dir, nil, maxContext)
+	files, err := contextFiles(dir, matching(t), maxContext)
 	must(t, err)
 	for _, text := range []string{"1234567", "1"} {
 		write(t, dir, map[string]string{"a": text})
@@ -205,4 +206,11 @@ func TestFileThatChanges(t *testing.T) {
 			t.Errorf("%q passed for a file of 5 bytes", text)
 		}
 	}
+}
+
+func matching(t *testing.T, patterns ...string) *patternmatcher.PatternMatcher {
+	t.Helper()
+	m, err := newMatcher("", patterns)
+	must(t, err)
+	return m
 }

@@ -11,9 +11,8 @@ import (
 // those that its build takes in. What is generated, fetched or named in
 // .dockerignore is none of them.
 type Files struct {
-	dir      string
-	patterns []string
-	matcher  *patternmatcher.PatternMatcher
+	dir     string
+	matcher *patternmatcher.PatternMatcher
 }
 
 // OpenFiles reads what decides about a folder: its .dockerignore, and where its
@@ -31,11 +30,11 @@ func OpenFiles(dir string) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Files{dir: dir, patterns: append(append(project.fetched(), ignored...), own...)}
-	if f.matcher, err = patternmatcher.New(f.patterns); err != nil {
-		return nil, &SourceError{filepath.Join(dir, ".dockerignore"), err.Error(), "mend the pattern: https://docs.docker.com/build/concepts/context/#dockerignore-files"}
+	matcher, err := newMatcher(dir, append(append(project.fetched(), ignored...), own...))
+	if err != nil {
+		return nil, err
 	}
-	return f, nil
+	return &Files{dir, matcher}, nil
 }
 
 // Dir is the folder, without symbolic links.
@@ -50,7 +49,7 @@ func (f *Files) Ignored(path string) bool {
 // Walk calls fn with each file's path, with slashes, and what is known of it, in
 // the paths' order.
 func (f *Files) Walk(fn func(path string, info fs.FileInfo) error) error {
-	files, err := contextFiles(f.dir, f.patterns, maxContext)
+	files, err := contextFiles(f.dir, f.matcher, maxContext)
 	if err != nil {
 		return err
 	}

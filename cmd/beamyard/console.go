@@ -113,6 +113,10 @@ func after(ctx context.Context, eng orchestrator.Engine, cluster, command string
 		if !st.Supervised || time.Now().After(late) {
 			break
 		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
 	}
 	switch now.State {
 	case orchestrator.BackingOff, orchestrator.Creating, orchestrator.Starting, orchestrator.Ready, orchestrator.Degraded:
