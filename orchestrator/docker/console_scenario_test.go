@@ -57,33 +57,8 @@ func TestShellOfReleaseAndErlang(t *testing.T) {
 	}
 	without("n1", "/usr/bin/iex", "/usr/bin/erl")
 	without("n2", "/usr/bin/iex")
-	for _, tc := range []struct{ node, prompt, types, shows string }{
-		{"n1", "iex(" + r.node("n1").Node + ")1> ", "Application.spec(:demo, :vsn) && :init.get_argument(:mode)\r", "{:ok, [[~c\"embedded\"]]}"},
-		{"n2", "(" + r.node("n2").Node + ")1> ", "{node(), length(nodes(hidden)) > 0}.\r", "{'" + r.node("n2").Node + "',true}"},
-	} {
-		var shown screen
-		keys, input := io.Pipe()
-		ended := make(chan error, 1)
-		go func() {
-			code, err := orchestrator.Shell(t.Context(), eng, r.name, tc.node, orchestrator.ExecSpec{
-				Stdin: keys, Stdout: &shown, TTY: &orchestrator.TTY{Size: orchestrator.TTYSize{Columns: 100, Rows: 30}},
-			})
-			if err == nil && code != 0 {
-				err = errors.New(shown.String())
-			}
-			ended <- err
-		}()
-		for _, step := range []struct{ shows, types string }{{tc.prompt, tc.types}, {tc.shows, "\x1c"}} {
-			eventually(t, tc.node+" shows "+step.shows, func() bool { return strings.Contains(shown.String(), step.shows) })
-			if _, err := io.WriteString(input, step.types); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := <-ended; err != nil {
-			t.Errorf("%s: %v", tc.node, err)
-		}
-		_ = input.Close()
-	}
+	r.shell("n1", "iex", "Application.spec(:demo, :vsn) && :init.get_argument(:mode)", "{:ok, [[~c\"embedded\"]]}")
+	r.shell("n2", "", "{node(), length(nodes(hidden)) > 0}.", "{'"+r.node("n2").Node+"',true}")
 	without("n2", "/usr/bin/erl")
 	var said screen
 	code, err := orchestrator.Shell(t.Context(), eng, r.name, "n2", orchestrator.ExecSpec{Stdout: &said, Stderr: &said})
@@ -92,6 +67,35 @@ func TestShellOfReleaseAndErlang(t *testing.T) {
 	}
 	noElixirOn(t, r)
 	pausedShell(t, r)
+}
+
+// shell opens a shell of that kind ("" is Erlang's) on a node, types a line, waits
+// until it shows what it is to show, and leaves.
+func (r *running) shell(node, kind, line, shows string) {
+	r.t.Helper()
+	var shown screen
+	keys, input := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		code, err := orchestrator.Shell(r.t.Context(), r.eng, r.name, node, orchestrator.ExecSpec{
+			Stdin: keys, Stdout: &shown, TTY: &orchestrator.TTY{Size: orchestrator.TTYSize{Columns: 100, Rows: 30}},
+		})
+		if err == nil && code != 0 {
+			err = errors.New(shown.String())
+		}
+		ended <- err
+	}()
+	prompt := kind + "(" + r.node(node).Node + ")1> "
+	for _, step := range []struct{ shows, types string }{{prompt, line + "\r"}, {shows, "\x1c"}} {
+		eventually(r.t, node+" shows "+step.shows, func() bool { return strings.Contains(shown.String(), step.shows) })
+		if _, err := io.WriteString(input, step.types); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if err := <-ended; err != nil {
+		r.t.Errorf("the shell on %s: %v", node, err)
+	}
+	_ = input.Close()
 }
 
 // noElixirOn asks a node without Elixir in Elixir, and in Erlang.

@@ -51,6 +51,7 @@ func TestRelease(t *testing.T) {
 				t.Errorf("rpc: %q, pid %q", got, pid)
 			}
 			r.terminal("n1", "IO.puts(\"at #{node()}\")", "at "+r.node("n1").Node, script, "remote")
+			r.shell("n2", "iex", "{node(), length(Node.list(:hidden))}", "{:\""+r.node("n2").Node+"\", 2}") // us and the shell
 			// No shell stays between the container's init and the VM.
 			if got := r.exec("n1", "sh", "-c", "cat /proc/"+pid+"/comm; grep PPid /proc/"+pid+"/status"); got != "beam.smp\nPPid:\t1" {
 				t.Errorf("the VM is %q", got)
