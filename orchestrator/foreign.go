@@ -32,9 +32,15 @@ func (s Spec) filled(i int) NodeSpec {
 	return n
 }
 
+// ownImage tells whether a node runs an image of its own: nothing of it is made of
+// the cluster's sources.
+func (s Spec) ownImage(node string) bool {
+	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node && n.Image != "" && n.Image != s.Image })
+}
+
 // mixed reports whether nodes have images of their own.
 func (s Spec) mixed() bool {
-	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Image != "" && n.Image != s.Image })
+	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return s.ownImage(n.Name) })
 }
 
 // over is what is in either map, the upper one's where it is in both.

@@ -203,12 +203,6 @@ func (c *Cluster) found() Found {
 	return f
 }
 
-// ownImage tells whether a node runs an image of its own: nothing of it is made of
-// the cluster's sources.
-func (s Spec) ownImage(node string) bool {
-	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node && n.Image != "" && n.Image != s.Image })
-}
-
 // syncable finds the nodes that a sync is about, of those that are named or of
 // all, and tells which of these it leaves alone. It refuses, before anything is
 // changed, what would leave a node behind that runs on with the code before.
