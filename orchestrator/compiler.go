@@ -28,8 +28,9 @@ const compilerStart = 60 * time.Second
 
 // compilerSpec is its container. Mix is loaded, not told to do anything: the task
 // only puts dependencies into the code path. The compiler takes as much memory as
-// it needs, whatever a node may take.
-func (f Found) compilerSpec(direct bool) ContainerSpec {
+// it needs, whatever a node may take. Where containers' addresses cannot be reached
+// (not direct), its distribution is published at that one of the engine's host.
+func (f Found) compilerSpec(direct bool, at string) ContainerSpec {
 	name := f.Spec.names().Node(helperCompiler)
 	c := f.helperSpec(helperCompiler, []string{
 		"elixir", nameFlag(f.Spec), name, "--hidden", "--erl", vmFlags(f.Spec), "--no-halt", "-e", codesync.Idle,
@@ -37,7 +38,7 @@ func (f Found) compilerSpec(direct bool) ContainerSpec {
 	})
 	c.Memory, c.CPUs, c.NoFile = 0, 0, 0 // vmFlags bound the port table
 	if !direct {
-		c.Ports = []PortBinding{{Container: uint16(f.Spec.Distribution.Port), HostIP: "0.0.0.0"}}
+		c.Ports = []PortBinding{{Container: uint16(f.Spec.Distribution.Port), HostIP: at}}
 	}
 	return c
 }
@@ -62,7 +63,7 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 	var id string
 	if len(listed) > 0 {
 		id = listed[0].ID
-	} else if id, err = createCompiler(ctx, eng, f.compilerSpec(direct)); err != nil {
+	} else if id, err = createCompiler(ctx, eng, f.compilerSpec(direct, publishedAt(info))); err != nil {
 		return compilerConn{}, err
 	}
 	conn, err := startCompiler(ctx, eng, f, info, direct, id)

@@ -21,7 +21,7 @@ func TestCompilerSpec(t *testing.T) {
 		Cookie: "hush", Memory: 64 << 20, CPUs: 0.5,
 	}.Defaulted()}
 	f.NetworkID, f.Created = "net", time.Unix(1_700_000_000, 0)
-	c := f.compilerSpec(true)
+	c := f.compilerSpec(true, "127.0.0.1")
 	command := strings.Join(c.Command, " ")
 	if !slices.Equal(c.Entrypoint, []string{"elixir"}) || !strings.Contains(command, "--name app@compiler.demo.test --hidden ") || !strings.Contains(command, " -S mix loadpaths ") {
 		t.Errorf("%v %s", c.Entrypoint, command)
@@ -32,7 +32,7 @@ func TestCompilerSpec(t *testing.T) {
 	if c.Memory != 0 || c.CPUs != 0 || len(c.Ports) != 0 || !slices.Contains(c.Env, "MIX_ENV=prod") {
 		t.Errorf("%+v", c)
 	}
-	if ports := f.compilerSpec(false).Ports; len(ports) != 1 || ports[0].Container != 9100 || ports[0].Host != 0 {
+	if ports := f.compilerSpec(false, publishedAt(EngineInfo{Local: true})).Ports; len(ports) != 1 || ports[0].HostIP != "127.0.0.1" || ports[0].Container != 9100 || ports[0].Host != 0 {
 		t.Errorf("of an engine elsewhere: %v", ports)
 	}
 }

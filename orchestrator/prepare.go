@@ -107,10 +107,7 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 	}
 	s.noFile.Store(allowedNoFile(s.info))
 	s.created, s.listenSince = s.info.Time, s.info.Time
-	s.hostIP = "127.0.0.1"
-	if !s.info.Local {
-		s.hostIP = "0.0.0.0"
-	}
+	s.hostIP = publishedAt(s.info)
 	networks, err := c.eng.Networks(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
@@ -143,6 +140,15 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 	}
 	c.phase("starting %s", count(len(c.spec.Nodes), "node"))
 	return nil, nil
+}
+
+// publishedAt is the address at which ports are published: where the engine is
+// elsewhere, every one that its host has.
+func publishedAt(info EngineInfo) string {
+	if info.Local {
+		return "127.0.0.1"
+	}
+	return "0.0.0.0"
 }
 
 // meetNeighbours makes room in the kernel's neighbour table for a mesh that is
