@@ -146,7 +146,7 @@ func (u *up) dismiss(ctx context.Context, dog *watchdog.Dog) error {
 	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
 	defer cancel()
 	if u.spec.KeepOnFailure || u.gone(looking) {
-		return dog.Release()
+		return dog.Close()
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,9 +22,9 @@ type watchdogCmd struct {
 // not for it: it goes when its keeper does.
 func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 	ctx = context.WithoutCancel(ctx)
-	charge, orphaned, err := watchdog.Watch(a.in)
-	if err != nil || !orphaned {
-		return err
+	orphans, watched := watchdog.Watch(a.in)
+	if len(orphans) == 0 {
+		return watched
 	}
 	a.engineTime = 10 * time.Minute // nobody waits for it, and nobody else removes the cluster
 	eng, err := a.engine(ctx)
@@ -31,9 +32,11 @@ func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	err = orchestrator.RemoveOwned(ctx, eng, charge.Cluster, charge.Owner)
-	forget(ctx, charge.Cluster)
-	return err
+	for _, c := range orphans {
+		watched = errors.Join(watched, orchestrator.RemoveOwned(ctx, eng, c.Cluster, c.Owner))
+		forget(ctx, c.Cluster)
+	}
+	return watched
 }
 
 // guard starts the watchdog of a cluster that this process keeps.
@@ -45,5 +48,12 @@ func guard(s orchestrator.Spec) (*watchdog.Dog, error) {
 	cmd := exec.Command(self, "watchdog", s.Name) //nolint:noctx // it outlives this process on purpose
 	cmd.Dir = "/"                                 // the folder that we are in may go away
 	cmd.SysProcAttr = ownSession()
-	return watchdog.Start(cmd, watchdog.Charge{Cluster: s.Name, Owner: s.Owner})
+	dog, err := watchdog.Start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if err := dog.Guard(watchdog.Charge{Cluster: s.Name, Owner: s.Owner}); err != nil {
+		return nil, errors.Join(err, dog.Close())
+	}
+	return dog, nil
 }

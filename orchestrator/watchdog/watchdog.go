@@ -1,22 +1,22 @@
-// Package watchdog removes a cluster whose keeper was killed.
+// Package watchdog removes clusters whose keeper was killed.
 //
 //	keeper ──── pipe ────► watchdog, in a session of its own
-//	   │                      │ the pipe ends, and the keeper did not say why:
-//	   └──► engine ◄──────────┘ remove what that keeper made of the cluster
+//	   │                      │ the pipe ends, and the keeper did not release all:
+//	   └──► engine ◄──────────┘ remove what that keeper made of these clusters
 //
 // A process that is killed with SIGKILL cleans nothing up. The kernel does one
-// thing for it: it closes its files. So the keeper of a cluster that is not to
+// thing for it: it closes its files. So the keeper of clusters that are not to
 // outlive it holds the writing end of a pipe, and a child process reads. The
 // child needs no container, no image and no socket inside one; it works with a
 // remote engine, and it hears neither the terminal's Ctrl-C nor the signals to
-// the keeper's process group.
+// the keeper's process group. One is enough for all clusters of a process.
 //
 // It removes by the owner that is in the labels, so it never touches a younger
 // cluster of the same name.
 //
 // # Threads
 //
-// None.
+// None. A Dog has a mutex, so that clusters may come and go at once.
 package watchdog
 
 import (
@@ -27,30 +27,38 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"sync"
 
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Charge is what a watchdog is to remove.
+// Charge is what a watchdog is to remove: what an owner made of a cluster.
 type Charge struct {
 	Cluster string             `json:"cluster"`
 	Owner   orchestrator.Owner `json:"owner"`
 }
 
-// release ends a watch without a removal.
-const release = "release\n"
+// word is a line of what a keeper tells its watchdog. One of the two is set.
+type word struct {
+	Guard   *Charge `json:"guard,omitempty"`
+	Release *Charge `json:"release,omitempty"`
+}
 
-// Dog is a watchdog process, seen from its keeper. Its methods are for one
-// goroutine.
+// Dog is a watchdog process, seen from its keeper. Its methods may be called from
+// several goroutines.
 type Dog struct {
-	cmd  *exec.Cmd
-	pipe *os.File
+	cmd *exec.Cmd
+
+	mu      sync.Mutex // a word is one line
+	pipe    *os.File
+	guarded []Charge
 }
 
 // Start starts cmd, a program that calls [Watch] on its stdin, with that stdin.
 // The caller gives it a session of its own (SysProcAttr), where the terminal's
-// signals do not reach it. End it with [Dog.Release].
-func Start(cmd *exec.Cmd, c Charge) (*Dog, error) {
+// signals do not reach it. End it with [Dog.Close].
+func Start(cmd *exec.Cmd) (*Dog, error) {
 	read, write, err := os.Pipe() // closed on exec: no other child holds it
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
@@ -60,40 +68,69 @@ func Start(cmd *exec.Cmd, c Charge) (*Dog, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the watchdog: %w", err), write.Close())
 	}
-	d := &Dog{cmd: cmd, pipe: write}
-	if err := json.NewEncoder(write).Encode(c); err != nil {
-		return nil, errors.Join(fmt.Errorf("instruct the watchdog: %w", err), d.Release())
-	}
-	return d, nil
+	return &Dog{cmd: cmd, pipe: write}, nil
 }
 
-// Release tells the watchdog that nothing is to be removed, and waits until it
-// has ended.
-func (d *Dog) Release() error {
-	_, err := io.WriteString(d.pipe, release)
+// Guard tells the watchdog of a cluster, before anything of it is made.
+func (d *Dog) Guard(c Charge) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.say(word{Guard: &c}); err != nil {
+		return fmt.Errorf("instruct the watchdog: %w", err)
+	}
+	d.guarded = append(d.guarded, c)
+	return nil
+}
+
+// Release tells it that nothing of a cluster is to be removed any more.
+func (d *Dog) Release(c Charge) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.say(word{Release: &c}); err != nil {
+		return fmt.Errorf("release the watchdog: %w", err)
+	}
+	d.guarded = slices.DeleteFunc(d.guarded, func(other Charge) bool { return other == c })
+	return nil
+}
+
+// Close releases what it still guards, and waits until it has ended.
+func (d *Dog) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var err error
+	for _, c := range d.guarded {
+		err = errors.Join(err, d.say(word{Release: &c}))
+	}
+	d.guarded = nil
 	if err = errors.Join(err, d.pipe.Close(), d.cmd.Wait()); err != nil {
 		return fmt.Errorf("release the watchdog: %w", err)
 	}
 	return nil
 }
 
-// Watch reads the watchdog's stdin until its keeper is gone. orphaned is false
-// when the keeper released it.
-func Watch(stdin io.Reader) (c Charge, orphaned bool, err error) {
-	r := bufio.NewReader(stdin)
-	line, err := r.ReadBytes('\n')
-	if errors.Is(err, io.EOF) {
-		return c, false, nil // killed before it said for what: nothing was made
+func (d *Dog) say(w word) error { return json.NewEncoder(d.pipe).Encode(w) }
+
+// Watch reads the watchdog's stdin until its keeper is gone, and returns what that
+// had not released, in the order in which it was told.
+func Watch(stdin io.Reader) (orphans []Charge, err error) {
+	lines := bufio.NewReader(stdin)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return orphans, nil // half a line: killed before it could say it, and so before it made anything
+		}
+		if err != nil {
+			return orphans, fmt.Errorf("watch: %w", err)
+		}
+		var w word
+		if err := json.Unmarshal(line, &w); err != nil {
+			return orphans, fmt.Errorf("read what to watch: %w", err)
+		}
+		switch {
+		case w.Guard != nil:
+			orphans = append(orphans, *w.Guard)
+		case w.Release != nil:
+			orphans = slices.DeleteFunc(orphans, func(c Charge) bool { return c == *w.Release })
+		}
 	}
-	if err == nil {
-		err = json.Unmarshal(line, &c)
-	}
-	if err != nil {
-		return c, false, fmt.Errorf("read what to watch: %w", err)
-	}
-	word, err := r.ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return c, false, fmt.Errorf("watch: %w", err)
-	}
-	return c, word != release, nil
 }

@@ -16,13 +16,23 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("WATCHDOG_TEST") {
 	case "dog":
-		c, orphaned, err := Watch(os.Stdin)
-		fmt.Println(c.Cluster, c.Owner.PID, orphaned, err)
+		orphans, err := Watch(os.Stdin)
+		fmt.Println(names(orphans), err)
 		os.Exit(0)
 	case "keeper": // dies with its dog: its stdout stays open in that one
 		dog := exec.Command(os.Args[0])
 		dog.Env, dog.Stdout = append(os.Environ(), "WATCHDOG_TEST=dog"), os.Stdout
-		if _, err := Start(dog, charge); err != nil {
+		d, err := Start(dog)
+		if err == nil {
+			err = d.Guard(demo)
+		}
+		if err == nil {
+			err = d.Guard(shop)
+		}
+		if err == nil {
+			err = d.Release(demo)
+		}
+		if err != nil {
 			fmt.Println(err)
 		}
 		p, _ := os.FindProcess(os.Getpid())
@@ -32,9 +42,21 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var charge = Charge{Cluster: "demo", Owner: orchestrator.Owner{Host: "here", PID: 42, Start: "7"}}
+var (
+	owner = orchestrator.Owner{Host: "here", PID: 42, Start: "7"}
+	demo  = Charge{Cluster: "demo", Owner: owner}
+	shop  = Charge{Cluster: "shop", Owner: owner}
+)
 
-func TestAKilledKeeperLeavesAnOrphan(t *testing.T) {
+func names(charges []Charge) string {
+	var list []string
+	for _, c := range charges {
+		list = append(list, fmt.Sprintf("%s of %d", c.Cluster, c.Owner.PID))
+	}
+	return strings.Join(list, ", ")
+}
+
+func TestAKilledKeeperLeavesOrphans(t *testing.T) {
 	keeper := exec.Command(os.Args[0])
 	keeper.Env = append(os.Environ(), "WATCHDOG_TEST=keeper")
 	out, err := keeper.StdoutPipe()
@@ -45,7 +67,7 @@ func TestAKilledKeeperLeavesAnOrphan(t *testing.T) {
 		t.Fatal(err)
 	}
 	said, err := io.ReadAll(out) // ends when the dog does, too
-	if err != nil || strings.TrimSpace(string(said)) != "demo 42 true <nil>" {
+	if err != nil || strings.TrimSpace(string(said)) != "shop of 42 <nil>" {
 		t.Errorf("%q, %v", said, err)
 	}
 	if err := keeper.Wait(); err == nil {
@@ -53,41 +75,51 @@ func TestAKilledKeeperLeavesAnOrphan(t *testing.T) {
 	}
 }
 
-func TestAReleasedDogRemovesNothing(t *testing.T) {
+func TestAClosedDogRemovesNothing(t *testing.T) {
 	var said strings.Builder
 	cmd := exec.Command(os.Args[0])
 	cmd.Env, cmd.Stdout = append(os.Environ(), "WATCHDOG_TEST=dog"), &said
-	dog, err := Start(cmd, charge)
+	dog, err := Start(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dog.Release(); err != nil {
+	if err := dog.Guard(demo); err != nil {
 		t.Fatal(err)
 	}
-	if said.String() != "demo 42 false <nil>\n" {
+	if err := dog.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if said.String() != " <nil>\n" {
 		t.Errorf("%q", said.String())
+	}
+	if err := dog.Guard(shop); err == nil {
+		t.Error("a dog that has ended took a cluster in its charge")
 	}
 }
 
 func TestWatch(t *testing.T) {
+	const guardDemo, guardShop = `{"guard":{"cluster":"demo"}}` + "\n", `{"guard":{"cluster":"shop"}}` + "\n"
+	const releaseDemo = `{"release":{"cluster":"demo"}}` + "\n"
 	for name, c := range map[string]struct {
-		stdin    string
-		orphaned bool
-		fails    bool
+		stdin, orphans string
+		fails          bool
 	}{
-		"never instructed":   {"", false, false},
-		"half instructed":    {`{"cluster":`, false, false},
-		"no instruction":     {"release\n", false, true},
-		"orphaned":           {`{"cluster":"demo"}` + "\n", true, false},
-		"dies in a word":     {`{"cluster":"demo"}` + "\nrele", true, false},
-		"released":           {`{"cluster":"demo"}` + "\nrelease\n", false, false},
-		"released and more":  {`{"cluster":"demo"}` + "\nrelease\nmore", false, false},
-		"says what it wants": {`{"cluster":"demo"}` + "\nhello\n", true, false},
+		"never instructed":                  {"", "", false},
+		"half instructed":                   {`{"guard":`, "", false},
+		"no instruction":                    {"release\n", "", true},
+		"orphaned":                          {guardDemo, "demo of 0", false},
+		"two":                               {guardDemo + guardShop, "demo of 0, shop of 0", false},
+		"dies in a word":                    {guardDemo + releaseDemo[:9], "demo of 0", false},
+		"released":                          {guardDemo + releaseDemo, "", false},
+		"one of two":                        {guardDemo + guardShop + releaseDemo, "shop of 0", false},
+		"released, guarded anew":            {guardDemo + releaseDemo + guardDemo, "demo of 0", false},
+		"another owner's":                   {guardDemo + `{"release":{"cluster":"demo","owner":{"host":"","pid":1,"start":""}}}` + "\n", "demo of 0", false},
+		"a broken line keeps what was told": {guardDemo + "x\n", "demo of 0", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, orphaned, err := Watch(strings.NewReader(c.stdin))
-			if orphaned != c.orphaned || (err != nil) != c.fails {
-				t.Errorf("orphaned %v, %v", orphaned, err)
+			orphans, err := Watch(strings.NewReader(c.stdin))
+			if names(orphans) != c.orphans || (err != nil) != c.fails {
+				t.Errorf("%q, %v", names(orphans), err)
 			}
 		})
 	}
