@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/doctor"
 )
@@ -60,13 +61,13 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 // options are what the settings say of the machine.
 func (c *doctorCmd) options() (doctor.Options, error) {
 	file := c.File
-	if file == "" && exists(configName) {
-		file = configName
+	if file == "" && exists(config.Name) {
+		file = config.Name
 	}
 	if file == "" {
 		return doctor.Options{}, nil
 	}
-	spec, err := readConfig(file)
+	spec, err := config.Read(file)
 	return doctor.Options{Pool: spec.Pool, HostPort: spec.HostPort, Nodes: max(spec.MaxNodes, 0)}, err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/doctor"
 )
@@ -27,7 +28,7 @@ const (
 // errInterrupted says that a signal ended the command.
 var errInterrupted = errors.New("interrupted")
 
-// usageError is a command line or a file that cannot be obeyed.
+// usageError is a command line that cannot be obeyed.
 type usageError struct{ text, hint string }
 
 func (e *usageError) Error() string { return e.text }
@@ -68,6 +69,7 @@ func silent(err error) bool {
 func exitCode(err error) int {
 	var program *exited
 	var usage *usageError
+	var file *config.Error
 	var source *images.SourceError
 	var unusable *doctor.UnusableError
 	switch {
@@ -77,7 +79,7 @@ func exitCode(err error) int {
 		return program.code
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &source), errors.Is(err, orchestrator.ErrInvalidSpec):
+	case errors.As(err, &usage), errors.As(err, &file), errors.As(err, &source), errors.Is(err, orchestrator.ErrInvalidSpec):
 		return exitUsage
 	case errors.Is(err, orchestrator.ErrNotReady):
 		return exitNotReady

@@ -10,6 +10,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/config"
 )
 
 func TestFail(t *testing.T) {
@@ -29,6 +30,7 @@ func TestFail(t *testing.T) {
 		{usagef("beamyard up --help", "unknown flag"), 2, "error: unknown flag\nhint: beamyard up --help\n"},
 		{&orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "nodes", Text: "none", Hint: "beamyard up -n 3"}}}, 2,
 			"error: invalid cluster specification\n  nodes: none\nhint: beamyard up -n 3\n"},
+		{&config.Error{Path: "a.yml", Text: "a.yml: [1:1] no", Next: "its keys: name"}, 2, "error: a.yml: [1:1] no\nhint: its keys: name\n"},
 		{&images.SourceError{Arg: "./x", Why: "no such folder", Next: "mix new x"}, 2, "error: ./x: no such folder\nhint: mix new x\n"},
 		{cluster(orchestrator.ErrNotReady), 3,
 			"error: cluster demo: the cluster is not ready in time\n  n2 (failed): exit 1\n    | boom\nhint: beamyard logs n2\n"},

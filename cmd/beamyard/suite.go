@@ -103,3 +103,8 @@ func whatOf(spec orchestrator.Spec) string {
 	}
 	return spec.Source
 }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/images"
-	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/config"
 )
 
 // upFlags are those of every command that starts a cluster.
@@ -172,12 +171,12 @@ func (c *upFlags) spec() (orchestrator.Spec, error) { return c.specOf(defaultNod
 // specOf is that with n nodes and, of a name that nobody gave, that ending, where
 // neither says otherwise.
 func (c *upFlags) specOf(n int, ending string) (orchestrator.Spec, error) {
-	spec, err := c.fileSpec()
+	spec, err := config.Of(c.What, c.File)
 	if err != nil {
 		return spec, err
 	}
 	if spec.Name == "" {
-		spec.Name = defaultName(spec)
+		spec.Name = config.DefaultName(spec)
 	}
 	spec.Name += ending
 	if c.Name != "" {
@@ -191,9 +190,9 @@ func (c *upFlags) specOf(n int, ending string) (orchestrator.Spec, error) {
 func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error) {
 	if c.Nodes != nil {
 		if len(spec.Nodes) > 0 && listsNodes(spec.Nodes) {
-			return spec, usagef("leave -n out, or write `nodes: 3` there", "%s lists its nodes by name", configName)
+			return spec, usagef("leave -n out, or write `nodes: 3` there", "%s lists its nodes by name", config.Name)
 		}
-		if *c.Nodes > manyNodes {
+		if *c.Nodes > config.ManyNodes {
 			return spec, usagef("beamyard up -n 3", "-n %d: nobody has so many", *c.Nodes)
 		}
 		spec.Nodes = orchestrator.NodeNames(*c.Nodes)
@@ -230,40 +229,6 @@ func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error)
 	return spec, nil
 }
 
-// fileSpec is what beamyard.yml asks for, or just the source where there is none.
-func (c *upFlags) fileSpec() (orchestrator.Spec, error) {
-	what, file := c.What, c.File
-	if what == "" && file == "" {
-		what = "."
-	}
-	info, statErr := os.Stat(what)
-	folder := what != "" && statErr == nil && info.IsDir()
-	if folder && file == "" {
-		if inside := filepath.Join(what, configName); exists(inside) {
-			file = inside
-		}
-	}
-	var spec orchestrator.Spec
-	if file != "" {
-		var err error
-		if spec, err = readConfig(file); err != nil {
-			return spec, err
-		}
-	}
-	// A folder that its own file describes is what that file says.
-	if what != "" && (file == "" || c.File != "") {
-		spec.Source, spec.Image, spec.File = what, "", ""
-	}
-	if spec.Source != "" && exists(spec.Source) {
-		abs, err := filepath.Abs(spec.Source)
-		if err != nil {
-			return spec, fmt.Errorf("find folder %s: %w", spec.Source, err)
-		}
-		spec.Source = abs // `up` again and `ps` may be typed in another folder
-	}
-	return spec, nil
-}
-
 // listsNodes tells a list of nodes from a mere number of them.
 func listsNodes(nodes []orchestrator.NodeSpec) bool {
 	for i, n := range orchestrator.NodeNames(len(nodes)) {
@@ -272,20 +237,6 @@ func listsNodes(nodes []orchestrator.NodeSpec) bool {
 		}
 	}
 	return false
-}
-
-// defaultName is the folder's, or the last part of the image's without its tag.
-func defaultName(s orchestrator.Spec) string {
-	if filepath.IsAbs(s.Source) {
-		return network.Sanitize(filepath.Base(s.Source))
-	}
-	ref := s.Source
-	if ref == "" {
-		ref = s.Image
-	}
-	ref, _, _ = strings.Cut(ref, "@")
-	ref, _, _ = strings.Cut(path.Base(ref), ":")
-	return network.Sanitize(ref)
 }
 
 // up is one `up` on its way.

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -30,9 +30,9 @@ type nodes struct {
 	list    []orchestrator.NodeSpec
 }
 
-// manyNodes is more than any max_nodes that was meant: not even their names
-// are made for more.
-const manyNodes = 10_000
+// ManyNodes is more than any max_nodes that was meant: no spec has more, as not
+// even their names are made.
+const ManyNodes = 10_000
 
 // wrong is an error with its place in the file.
 func wrong(at ast.Node, format string, args ...any) error {
@@ -119,7 +119,7 @@ func (n *nodes) UnmarshalYAML(at ast.Node) error {
 	switch at := at.(type) {
 	case *ast.IntegerNode:
 		var count int
-		if err := yaml.NodeToValue(at, &count); err != nil || count > manyNodes {
+		if err := yaml.NodeToValue(at, &count); err != nil || count > ManyNodes {
 			return wrong(at, "%s is no number of nodes", at.GetToken().Value)
 		}
 		n.count, n.counted = count, true

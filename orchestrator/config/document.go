@@ -1,24 +1,18 @@
-package main
+package config
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/goccy/go-yaml"
 )
 
-// configName is the file that makes a folder a cluster's.
-const configName = "beamyard.yml"
-
-// config is beamyard.yml: [orchestrator.Spec] as people write it. A test holds
+// document is beamyard.yml: [orchestrator.Spec] as people write it. A test holds
 // it and beamyard.schema.json, which is for editors, to the same keys.
-type config struct {
+type document struct {
 	Name         string            `yaml:"name"`
 	Source       string            `yaml:"source"` // a folder is relative to the file's
 	Image        string            `yaml:"image"`
@@ -98,80 +92,24 @@ type port struct {
 	Host      int `yaml:"host"`
 }
 
-// decodeConfig reads one YAML document, strictly: an unknown key, a wrong type
-// or a second document is an error that shows its line. An empty one is the
-// zero config.
-func decodeConfig(r io.Reader) (config, error) {
-	var c config
+// decode reads one YAML document, strictly: an unknown key, a wrong type or a
+// second document is an error that shows its line. An empty one is the zero
+// document.
+func decode(r io.Reader) (document, error) {
+	var c document
 	d := yaml.NewDecoder(r, yaml.Strict())
 	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return config{}, err
+		return document{}, err
 	}
 	var more any
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		return config{}, errors.New("it has more than one document")
+		return document{}, errors.New("it has more than one document")
 	}
 	return c, nil
 }
 
-// readConfig reads a file into a spec. The spec has the file's folder as its
-// Source unless the file names something else to run, and the file as its File
-// unless it is the one of that folder.
-func readConfig(path string) (orchestrator.Spec, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return orchestrator.Spec{}, usagef("beamyard up -f beamyard.yml", "%v", err)
-	}
-	defer f.Close()
-	c, err := decodeConfig(f)
-	if err != nil {
-		text, hint := explain(err)
-		return orchestrator.Spec{}, usagef(hint, "%s: %s", path, text)
-	}
-	s := c.spec()
-	folder := filepath.Dir(path)
-	if s.KeepDumps != "" {
-		s.KeepDumps = beside(folder, s.KeepDumps)
-	}
-	for inside, local := range s.Files {
-		if s.Files[inside], err = filepath.Abs(beside(folder, local)); err != nil {
-			return orchestrator.Spec{}, fmt.Errorf("find file %s: %w", local, err)
-		}
-	}
-	ofFolder := s.Source == "" && s.Image == ""
-	switch {
-	case ofFolder:
-		s.Source = folder
-	case s.Source != "" && !filepath.IsAbs(s.Source):
-		// A name that is no folder beside the file is an image reference.
-		if there := beside(folder, s.Source); exists(there) {
-			s.Source = there
-		}
-	}
-	if ofFolder && filepath.Base(path) == configName {
-		return s, nil
-	}
-	if s.File, err = filepath.Abs(path); err != nil {
-		return orchestrator.Spec{}, fmt.Errorf("find file %s: %w", path, err)
-	}
-	return s, nil
-}
-
-// beside is a path that is relative to a folder.
-func beside(folder, path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(folder, path)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// spec is the config as the orchestrator wants it.
-func (c config) spec() orchestrator.Spec {
+// spec is the document as the orchestrator wants it.
+func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,

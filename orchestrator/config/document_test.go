@@ -1,11 +1,10 @@
-package main
+package config
 
 import (
 	"encoding/json"
 	"maps"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const everyKey = `
@@ -99,7 +97,7 @@ cpus: 1.5
 `
 
 func TestConfigWithEveryKey(t *testing.T) {
-	c, err := decodeConfig(strings.NewReader(everyKey))
+	c, err := decode(strings.NewReader(everyKey))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +209,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 `},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := decodeConfig(strings.NewReader(tc.text))
+			_, err := decode(strings.NewReader(tc.text))
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -234,7 +232,7 @@ func TestUnknownKeysHaveAHint(t *testing.T) {
 		"dist_port: 9200":                 "it is in distribution: now: distribution: {port: 9100}",
 		"epmd: true":                      "it is in distribution: now: distribution: {epmd: true}",
 	} {
-		_, err := decodeConfig(strings.NewReader(text))
+		_, err := decode(strings.NewReader(text))
 		if err == nil {
 			t.Fatalf("%s: no error", text)
 		}
@@ -246,7 +244,7 @@ func TestUnknownKeysHaveAHint(t *testing.T) {
 
 func TestEmptyConfig(t *testing.T) {
 	for _, text := range []string{"", "\n", "# nothing yet\n", "---\n"} {
-		if c, err := decodeConfig(strings.NewReader(text)); err != nil || !reflect.DeepEqual(c, config{}) {
+		if c, err := decode(strings.NewReader(text)); err != nil || !reflect.DeepEqual(c, document{}) {
 			t.Errorf("%q: %+v, %v", text, c, err)
 		}
 	}
@@ -285,7 +283,7 @@ func TestSchemaAgrees(t *testing.T) {
 		schema any
 		typ    reflect.Type
 	}{
-		{"file", s, reflect.TypeFor[config]()},
+		{"file", s, reflect.TypeFor[document]()},
 		{"node", nodeSchema, reflect.TypeFor[node]()},
 		{"port", ports, reflect.TypeFor[port]()},
 		{"restart", defs["restart"], reflect.TypeFor[restart]()},
@@ -309,13 +307,13 @@ func TestSchemaAgrees(t *testing.T) {
 	}
 }
 
-func FuzzDecodeConfig(f *testing.F) {
+func FuzzDecode(f *testing.F) {
 	f.Add(everyKey)
 	for _, text := range []string{"", "nodes: 3", "nodes: -1", "nodes: [1]", "nodes: [[]]", "memory: 1e9", "a: &a [*a]", "? [x]\n: y", "name: !!binary x", "nodes: 99999999999999999999", "env: {1: 2}", "<<: {name: a}"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := decodeConfig(strings.NewReader(text))
+		c, err := decode(strings.NewReader(text))
 		if err != nil {
 			if text, _ := explain(err); text == "" {
 				t.Error("an error without words")
@@ -324,75 +322,4 @@ func FuzzDecodeConfig(f *testing.F) {
 		}
 		_ = c.spec().Validate() // says what is wrong, or nothing: it only must not panic
 	})
-}
-
-func TestUpSpec(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "My_Shop")
-	write := func(name, text string) string {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	write("mix.exs", "")
-	write("with/beamyard.yml", "name: filed\nnodes: 2\nenv: {A: file, B: file}\nready_timeout: 5s\nbase_image: trixie\n")
-	write("listed/beamyard.yml", "nodes: [{name: web}, {name: db}]\n")
-	elsewhere := write("conf/beamyard.yml", "source: ../with\nnodes: 1\n")
-	image := write("conf/image.yml", "source: acme/shop:1\n")
-	four, zero := 4, 0
-	t.Setenv("FROM_HERE", "here")
-
-	for _, tc := range []struct {
-		name string
-		cmd  upFlags
-		want orchestrator.Spec
-		err  string
-	}{
-		{"a folder", upFlags{What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(3)}, ""},
-		{"an image", upFlags{What: "registry.example/acme/Shop_App:1.4"}, orchestrator.Spec{Name: "shop-app", Source: "registry.example/acme/Shop_App:1.4", Nodes: orchestrator.NodeNames(3)}, ""},
-		{"an image of a registry with a port", upFlags{What: "localhost:5000/shop@sha256:abc"}, orchestrator.Spec{Name: "shop", Source: "localhost:5000/shop@sha256:abc", Nodes: orchestrator.NodeNames(3)}, ""},
-		{
-			"a folder with its file", upFlags{What: dir + "/with"},
-			orchestrator.Spec{
-				Name: "filed", Source: dir + "/with", Nodes: orchestrator.NodeNames(2), BaseImage: "trixie",
-				Env: map[string]string{"A": "file", "B": "file"}, ReadyTimeout: 5 * time.Second,
-			}, "",
-		},
-		{
-			"flags win", upFlags{What: dir + "/with", Nodes: &four, Name: "flag", WaitTimeout: time.Minute, Base: "bookworm", Env: []string{"A=flag=x", "FROM_HERE", "C="}},
-			orchestrator.Spec{
-				Name: "flag", Source: dir + "/with", Nodes: orchestrator.NodeNames(4), BaseImage: "bookworm",
-				Env: map[string]string{"A": "flag=x", "B": "file", "C": "", "FROM_HERE": "here"}, ReadyTimeout: time.Minute,
-			}, "",
-		},
-		{"a file elsewhere", upFlags{File: elsewhere}, orchestrator.Spec{Name: "with", Source: dir + "/with", File: elsewhere, Nodes: orchestrator.NodeNames(1)}, ""},
-		{"a file and a path", upFlags{File: elsewhere, What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(1)}, ""},
-		{"a file that names an image", upFlags{File: image}, orchestrator.Spec{Name: "shop", Source: "acme/shop:1", File: image, Nodes: orchestrator.NodeNames(3)}, ""},
-		{"named nodes", upFlags{What: dir + "/listed"}, orchestrator.Spec{Name: "listed", Source: dir + "/listed", Nodes: []orchestrator.NodeSpec{{Name: "web"}, {Name: "db"}}}, ""},
-		{"named nodes and -n", upFlags{What: dir + "/listed", Nodes: &four}, orchestrator.Spec{}, "beamyard.yml lists its nodes by name"},
-		{"-n 0 stays 0", upFlags{What: dir, Nodes: &zero}, orchestrator.Spec{Name: "my-shop", Source: dir}, ""},
-		{"a variable that is not set", upFlags{What: dir, Env: []string{"NOT_SET_ANYWHERE"}}, orchestrator.Spec{}, "--env NOT_SET_ANYWHERE: it has no value, and is not set here either"},
-		{"a file that is missing", upFlags{File: dir + "/none.yml"}, orchestrator.Spec{}, "open " + dir + "/none.yml: no such file or directory"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			got, err := tc.cmd.spec()
-			if tc.err != "" {
-				if err == nil || err.Error() != tc.err || exitCode(err) != exitUsage {
-					t.Errorf("error %v", err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -65,7 +65,7 @@ func meant(key string) string {
 	if now, ok := moved[key]; ok {
 		return now
 	}
-	top := keysOf(reflect.TypeFor[config]())
+	top := keysOf(reflect.TypeFor[document]())
 	best, distance := "", 3
 	for _, known := range slices.Concat(top, keysOf(reflect.TypeFor[node]()), keysOf(reflect.TypeFor[port]()), keysOf(reflect.TypeFor[restart]()), keysOf(reflect.TypeFor[distribution]())) {
 		if d := edits(key, known); d < distance {

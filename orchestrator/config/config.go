@@ -1,0 +1,154 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Name is the file that makes a folder a cluster's.
+const Name = "beamyard.yml"
+
+// Error is a file that cannot be read, or not be understood.
+type Error struct {
+	Path string // as it was given
+	Text string // with the path, and where there is one with the line and a caret
+	Next string // "" where there is no advice
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// Hint is what to do about it, or "".
+func (e *Error) Hint() string { return e.Next }
+
+// Read reads a file into a spec, which is not validated. The spec has the file's
+// folder as its Source unless the file names something else to run, and the file
+// as its File unless it is the one of that folder. A file that is missing, or that
+// is no beamyard.yml, is an [Error].
+func Read(path string) (orchestrator.Spec, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return orchestrator.Spec{}, &Error{Path: path, Text: err.Error(), Next: "beamyard up -f " + Name}
+	}
+	defer f.Close()
+	c, err := decode(f)
+	if err != nil {
+		text, hint := explain(err)
+		return orchestrator.Spec{}, &Error{Path: path, Text: path + ": " + text, Next: hint}
+	}
+	s := c.spec()
+	folder := filepath.Dir(path)
+	if s.KeepDumps != "" {
+		s.KeepDumps = beside(folder, s.KeepDumps)
+	}
+	for inside, local := range s.Files {
+		if s.Files[inside], err = filepath.Abs(beside(folder, local)); err != nil {
+			return orchestrator.Spec{}, fmt.Errorf("find file %s: %w", local, err)
+		}
+	}
+	ofFolder := s.Source == "" && s.Image == ""
+	switch {
+	case ofFolder:
+		s.Source = folder
+	case s.Source != "" && !filepath.IsAbs(s.Source):
+		// A name that is no folder beside the file is an image reference.
+		if there := beside(folder, s.Source); exists(there) {
+			s.Source = there
+		}
+	}
+	if ofFolder && filepath.Base(path) == Name {
+		return s, nil
+	}
+	if s.File, err = filepath.Abs(path); err != nil {
+		return orchestrator.Spec{}, fmt.Errorf("find file %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// Of is the spec of what is to be run: a folder, whose own beamyard.yml is found
+// by itself, an image reference, or a file (.yml or .yaml) that says it. file,
+// where it is not "", gives the settings instead; what then, where it is not "",
+// says what runs with them. With neither it is this folder. Of a folder without
+// a file, and of an image, the spec has a Source alone: [DefaultName] and
+// [orchestrator.NodeNames] give the rest. A Source that is a folder is absolute.
+// The spec is not validated; an image is not looked for.
+func Of(what, file string) (orchestrator.Spec, error) {
+	folder := isFolder(what)
+	switch {
+	case what == "" && file == "":
+		what, folder = ".", true
+	case file == "" && !folder && isFile(what):
+		what, file = "", what
+	}
+	given := file != ""
+	if folder && !given {
+		if inside := filepath.Join(what, Name); exists(inside) {
+			file = inside
+		}
+	}
+	var spec orchestrator.Spec
+	if file != "" {
+		var err error
+		if spec, err = Read(file); err != nil {
+			return spec, err
+		}
+	}
+	// A folder that its own file describes is what that file says.
+	if what != "" && (file == "" || given) {
+		spec.Source, spec.Image, spec.File = what, "", ""
+	}
+	if spec.Source != "" && exists(spec.Source) {
+		abs, err := filepath.Abs(spec.Source)
+		if err != nil {
+			return spec, fmt.Errorf("find folder %s: %w", spec.Source, err)
+		}
+		spec.Source = abs // it may be typed, or looked for, in another folder later
+	}
+	return spec, nil
+}
+
+// DefaultName is the name of a cluster that has none: its folder's, or the last
+// part of its image's without the tag, made a DNS label.
+func DefaultName(s orchestrator.Spec) string {
+	if filepath.IsAbs(s.Source) {
+		return network.Sanitize(filepath.Base(s.Source))
+	}
+	ref := s.Source
+	if ref == "" {
+		ref = s.Image
+	}
+	ref, _, _ = strings.Cut(ref, "@")
+	ref, _, _ = strings.Cut(path.Base(ref), ":")
+	return network.Sanitize(ref)
+}
+
+// beside is a path that is relative to a folder.
+func beside(folder, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(folder, path)
+}
+
+// isFile tells a file of settings from an image reference, whether it is there or
+// not: an image of such a name is nobody's, and a file that is missing should be
+// called that.
+func isFile(what string) bool {
+	ext := filepath.Ext(what)
+	return ext == ".yml" || ext == ".yaml"
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
