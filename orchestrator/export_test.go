@@ -10,3 +10,6 @@ func (o Options) WithDial(dial func(ctx context.Context, node, addr string) (Lin
 	o.dial = dial
 	return o
 }
+
+// Reach is where Dial dials.
+func (c *Cluster) Reach(node string) (beam, addr string, err error) { return c.reach(node) }

@@ -3,8 +3,6 @@ package docker_test
 import (
 	"context"
 	"errors"
-	"net"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +13,7 @@ import (
 // dialNode connects to a node as a tool of its own.
 func (r *running) dialNode(name string) *erldist.Conn {
 	r.t.Helper()
-	n := r.node(name)
-	addr := net.JoinHostPort(n.IP.String(), strconv.Itoa(r.Spec().Distribution.Port))
-	conn, err := (&erldist.Dialer{Cookie: r.Spec().Cookie}).Dial(r.t.Context(), n.Node, addr)
+	conn, err := r.Dial(r.t.Context(), name)
 	if err != nil {
 		r.t.Fatal(err)
 	}
