@@ -33,7 +33,7 @@ func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer eng.Close()
 	for _, c := range orphans {
-		watched = errors.Join(watched, orchestrator.RemoveOwned(ctx, eng, c.Cluster, c.Owner))
+		watched = errors.Join(watched, c.Remove(ctx, eng))
 		forget(ctx, c.Cluster)
 	}
 	return watched
@@ -46,8 +46,6 @@ func guard(s orchestrator.Spec) (*watchdog.Dog, error) {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	cmd := exec.Command(self, "watchdog", s.Name) //nolint:noctx // it outlives this process on purpose
-	cmd.Dir = "/"                                 // the folder that we are in may go away
-	cmd.SysProcAttr = ownSession()
 	dog, err := watchdog.Start(cmd)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ package watchdog
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,9 @@ import (
 type Charge struct {
 	Cluster string             `json:"cluster"`
 	Owner   orchestrator.Owner `json:"owner"`
+	// Volumes says that its named volumes go too: of a cluster that nobody will
+	// bring up again.
+	Volumes bool `json:"volumes,omitempty"`
 }
 
 // word is a line of what a keeper tells its watchdog. One of the two is set.
@@ -55,16 +59,17 @@ type Dog struct {
 	guarded []Charge
 }
 
-// Start starts cmd, a program that calls [Watch] on its stdin, with that stdin.
-// The caller gives it a session of its own (SysProcAttr), where the terminal's
-// signals do not reach it. End it with [Dog.Close].
+// Start starts cmd, a program that calls [Watch] on its stdin, with that stdin, in
+// a session of its own, where the terminal's signals do not reach it, and at the
+// root of the file system, as the present folder may go away. End it with
+// [Dog.Close].
 func Start(cmd *exec.Cmd) (*Dog, error) {
 	read, write, err := os.Pipe() // closed on exec: no other child holds it
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
 	defer read.Close()
-	cmd.Stdin = read
+	cmd.Stdin, cmd.Dir, cmd.SysProcAttr = read, "/", ownSession()
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the watchdog: %w", err), write.Close())
 	}
@@ -109,6 +114,16 @@ func (d *Dog) Close() error {
 }
 
 func (d *Dog) say(w word) error { return json.NewEncoder(d.pipe).Encode(w) }
+
+// Remove removes what a charge names, and tells what it could not.
+func (c Charge) Remove(ctx context.Context, eng orchestrator.Engine) error {
+	err := orchestrator.RemoveOwned(ctx, eng, c.Cluster, c.Owner)
+	if c.Volumes {
+		_, volumes := orchestrator.RemoveVolumes(ctx, eng, c.Cluster)
+		err = errors.Join(err, volumes)
+	}
+	return err
+}
 
 // Watch reads the watchdog's stdin until its keeper is gone, and returns what that
 // had not released, in the order in which it was told.
