@@ -90,6 +90,7 @@ func (s Spec) Validate() error {
 	s.validateForeign(v)
 	s.validateRelease(v)
 	v.env("env", s.Env)
+	v.labels(s.Labels)
 	switch s.Mesh {
 	case MeshBeamyard, MeshApp, MeshNone:
 	default:

@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -193,6 +194,42 @@ func TestAFileThatIsMissing(t *testing.T) {
 		// A volume that was not made its user's would stay so.
 		if left, err := w.eng.Volumes(t.Context(), nil); err != nil || len(left) > 0 {
 			t.Errorf("volumes %v, %v", left, err)
+		}
+	})
+}
+
+// Everything that a cluster makes has the spec's labels, and a cluster that is
+// taken over has them still.
+func TestLabels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.up(func(s *orchestrator.Spec) {
+			s.Labels = map[string]string{"org.example.session": "42"}
+			s.Volumes = map[string]string{"data": "/data"}
+		})
+		labelled := func() string {
+			label := map[string]string{"org.example.session": "42"}
+			containers, err := w.eng.Containers(t.Context(), label)
+			networks, networksErr := w.eng.Networks(t.Context(), label)
+			volumes, volumesErr := w.eng.Volumes(t.Context(), label)
+			if err := errors.Join(err, networksErr, volumesErr); err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprint(len(containers), len(networks), len(volumes))
+		}
+		if got := labelled(); got != "3 1 3" {
+			t.Errorf("containers, networks and volumes: %s", got)
+		}
+		found, err := orchestrator.Find(t.Context(), w.eng, "shop")
+		if err != nil || found.Spec.Labels["org.example.session"] != "42" {
+			t.Errorf("found with %v, %v", found.Spec.Labels, err)
+		}
+		w.down()
+		if _, err := orchestrator.RemoveVolumes(t.Context(), w.eng, "shop"); err != nil {
+			t.Error(err)
+		}
+		if got := labelled(); got != "0 0 0" {
+			t.Errorf("left: %s", got)
 		}
 	})
 }

@@ -3,7 +3,9 @@ package orchestrator
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -22,13 +24,34 @@ const (
 	LabelPorts = "beamyard.ports"
 )
 
+// ownLabels begin those of this package.
+const ownLabels = "beamyard."
+
+// eventWords are what an engine tells of a container's event beside its labels, and
+// under the same names: of a label of that name it would tell in place of the
+// event's own (moby, daemon/events.go, copyAttributes).
+var eventWords = []string{"name", "image", "exitCode", "signal", "execDuration"}
+
+func (v *validation) labels(labels map[string]string) {
+	for _, key := range sortedKeys(labels) {
+		switch {
+		case key == "" || strings.ContainsAny(key, "= \t\n"):
+			v.add("labels", fmt.Sprintf("%q is no name of a label", key), "labels: {org.example.team: shop}")
+		case strings.HasPrefix(key, ownLabels):
+			v.add("labels", fmt.Sprintf("%s: labels that begin with %s are the cluster's own", key, ownLabels), "give it another name")
+		case slices.Contains(eventWords, key):
+			v.add("labels", fmt.Sprintf("%s: the engine's events tell something else under that name", key), "give it a longer one: org.example."+key)
+		}
+	}
+}
+
 // clusterLabels go on everything of a cluster.
 func clusterLabels(s Spec, created time.Time) map[string]string {
-	return map[string]string{
+	return over(s.Labels, map[string]string{
 		LabelCluster: s.Name,
 		LabelOwner:   mustJSON(s.Owner),
 		LabelCreated: created.UTC().Format(time.RFC3339Nano),
-	}
+	})
 }
 
 func networkLabels(s Spec, created time.Time) map[string]string {

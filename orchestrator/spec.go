@@ -91,6 +91,10 @@ type Spec struct {
 	// see [RemoveVolumes]. A new one begins with what the image has there, and
 	// belongs to the user that runs.
 	Volumes map[string]string `json:"volumes,omitempty"`
+	// Labels go on all that the cluster makes in the engine (containers, its
+	// network, its volumes), beside its own, for who finds things by theirs. A
+	// volume that was there keeps those that it has.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Secrets are the keys of Env whose values never appear in output. The
 	// cookie is always one.
 	Secrets []string `json:"secrets,omitempty"`

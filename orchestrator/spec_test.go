@@ -98,6 +98,10 @@ func TestValidate(t *testing.T) {
 			s.Ready = []Check{{Name: "a", Log: "("}}
 		}, "checks[0].port ready[0].log ready[0].name"},
 		{"limits of a node", func(s *Spec) { s.Nodes[1].Memory, s.Nodes[1].CPUs = 1, -1 }, "nodes[1].cpus nodes[1].memory"},
+		{"labels of its own", func(s *Spec) { s.Labels = map[string]string{"org.example.team": "shop", "ci": ""} }, ""},
+		{"labels that are others'", func(s *Spec) {
+			s.Labels = map[string]string{"": "x", "a=b": "x", LabelCluster: "x", "beamyard.new": "x", "exitCode": "1"}
+		}, "labels labels labels labels labels"},
 		{"variables that are none", func(s *Spec) {
 			s.Env, s.Nodes[0].Env = map[string]string{"A-B": ""}, map[string]string{"": "x"}
 		}, "env nodes[0].env"},
@@ -137,7 +141,7 @@ func TestValidate(t *testing.T) {
 // A spec travels through a label, and is the same on the other side.
 func TestSpecTravels(t *testing.T) {
 	s := validSpec()
-	s.Env, s.Owner = map[string]string{"A": "1"}, Self(true)
+	s.Env, s.Labels, s.Owner = map[string]string{"A": "1"}, map[string]string{"team": "shop"}, Self(true)
 	s = s.Defaulted()
 	labels := networkLabels(s, time.Unix(1, 2))
 	got, err := specOf(labels)
@@ -160,12 +164,12 @@ func TestSpecTravels(t *testing.T) {
 
 func TestDiff(t *testing.T) {
 	a, b := validSpec(), validSpec()
-	b.Cookie, b.Owner, b.Source, b.Env, b.HTTPPort = "other", Self(false), "elsewhere", map[string]string{}, DefaultHTTPPort
+	b.Cookie, b.Owner, b.Source, b.Env, b.Labels, b.HTTPPort = "other", Self(false), "elsewhere", map[string]string{}, map[string]string{}, DefaultHTTPPort
 	if diff := a.Diff(b); len(diff) != 0 { // by nature, or by default
 		t.Errorf("differ in %v", diff)
 	}
-	b.Image, b.Nodes, b.Restart.Max = "shop:2", NodeNames(4), 7
-	if diff := a.Diff(b); !slices.Equal(diff, []string{"image", "nodes", "restart"}) {
+	b.Image, b.Nodes, b.Restart.Max, b.Labels = "shop:2", NodeNames(4), 7, map[string]string{"a": "b"}
+	if diff := a.Diff(b); !slices.Equal(diff, []string{"image", "nodes", "labels", "restart"}) {
 		t.Errorf("differ in %v", diff)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // This file is about named volumes. They outlive their cluster: nothing but
 // [RemoveVolumes] takes them away.
 
-// volumeLabels go on a volume of a node. Who made the cluster is not among them:
+// volumeLabels find the volumes of a node, and go on them beside the spec's. Who made the cluster is not among them:
 // the next one of its name has the volume, too.
 func volumeLabels(s Spec, node string) map[string]string {
 	return map[string]string{LabelCluster: s.Name, LabelNode: node}
@@ -36,7 +36,7 @@ func (c *Cluster) createVolumes(ctx context.Context, i int) (fresh []string, err
 			if !slices.Contains(fresh, v.Target) {
 				fresh = append(fresh, v.Target)
 			}
-			if err := c.eng.CreateVolume(ctx, Volume{Name: v.Volume, Labels: labels}); err != nil {
+			if err := c.eng.CreateVolume(ctx, Volume{Name: v.Volume, Labels: over(s.Labels, labels)}); err != nil {
 				return fmt.Errorf("create volume %s: %w", v.Volume, err)
 			}
 		}

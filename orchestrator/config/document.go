@@ -31,6 +31,7 @@ type document struct {
 	CookieFile   string            `yaml:"cookie_file"`
 	Files        map[string]string `yaml:"files"` // relative to the file's folder
 	Volumes      map[string]string `yaml:"volumes"`
+	Labels       map[string]string `yaml:"labels"`
 	Secrets      []string          `yaml:"secrets"`
 	MixEnv       string            `yaml:"mix_env"`
 	Release      bool              `yaml:"release"`
@@ -113,7 +114,7 @@ func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{Names: orchestrator.NameMode(c.Distribution.Names), EPMD: c.Distribution.EPMD, Port: c.Distribution.Port},

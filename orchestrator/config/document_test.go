@@ -47,6 +47,7 @@ files: {/etc/shop/shop.conf: /conf/shop.conf}
 volumes: {data: /var/lib/shop}
 stdin: true
 env: {POOL: 5, RATIO: 0.5, EMPTY: "", ON: true}
+labels: {org.example.team: shop, build: 12}
 secrets: [TOKEN]
 mix_env: prod
 release: true
@@ -116,6 +117,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		Command: []string{"bin/shop", "start", "{node}"}, Entrypoint: []string{"/sbin/tini", "--"}, User: "shop:staff", Stdin: true,
 		CookieFile: "/home/shop/.erlang.cookie", Files: map[string]string{"/etc/shop/shop.conf": "/conf/shop.conf"}, Volumes: map[string]string{"data": "/var/lib/shop"},
 		Env:     map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
+		Labels:  map[string]string{"org.example.team": "shop", "build": "12"},
 		Secrets: []string{"TOKEN"}, MixEnv: "prod", Release: true, ReleaseName: "web", HTTPPort: 4001, HTTPCheck: "/health",
 		Checks: []orchestrator.Check{
 			{Name: "db", RPC: "Shop.Repo.ready?()", Expect: "true", Timeout: 2 * time.Second, Nodes: []string{"web"}},
@@ -222,7 +224,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, user, volumes"
+	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                         `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,

@@ -2,6 +2,7 @@ package docker_test
 
 import (
 	"context"
+	"errors"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -144,6 +145,7 @@ func TestVolumesOfNodesThatStandAlone(t *testing.T) {
 			name = s.Name
 			s.Mesh = orchestrator.MeshNone
 			s.Volumes = map[string]string{"data": "/data"}
+			s.Labels = map[string]string{"org.example.cluster": name}
 			s.Nodes[1].Image = old.Ref
 			s.Nodes[1].Volumes = map[string]string{"more-data": "/more"}
 			release := "list_to_integer(erlang:system_info(otp_release))"
@@ -173,6 +175,13 @@ func TestVolumesOfNodesThatStandAlone(t *testing.T) {
 	r := start()
 	if got := r.rpc("n1", "Node.list()"); got != "[]" {
 		t.Errorf("n1 sees %s", got)
+	}
+	label := map[string]string{"org.example.cluster": name}
+	containers, err := eng.Containers(t.Context(), label)
+	networks, networksErr := eng.Networks(t.Context(), label)
+	labelled, volumesErr := eng.Volumes(t.Context(), label)
+	if len(containers) != 2 || len(networks) != 1 || len(labelled) != 3 {
+		t.Errorf("%d containers, %d networks and %d volumes have the label: %v", len(containers), len(networks), len(labelled), errors.Join(err, networksErr, volumesErr))
 	}
 	report, err := r.Health(t.Context())
 	if err != nil || !report.Passed {
