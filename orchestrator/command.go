@@ -45,8 +45,24 @@ func (s *supervisor) command(msg msgCommand) {
 		}
 		m.ourKill = true
 		s.do(actKill{m.report(), msg.signal, msg.waiter})
+	case cmdPause, cmdUnpause:
+		if !m.state.Running() || !m.begun {
+			s.do(actReply{msg.waiter, fmt.Errorf("%s: %w (it is %s)", m.name, ErrNotRunning, m.state)})
+			return
+		}
+		s.do(actPause{m.report(), msg.kind == cmdPause, msg.waiter})
 	case cmdDown:
 	}
+}
+
+// paused takes the engine's answer to a pause or its end, which its event tells too:
+// who asked finds it in the status at once.
+func (s *supervisor) paused(msg msgPaused) {
+	if m, stale := s.stale(msg.report); !stale && msg.err == nil && m.state.Running() && m.ending == nil {
+		m.paused = msg.paused
+	}
+	s.evaluate()
+	s.do(actReply{msg.waiter, msg.err})
 }
 
 // userStart starts a node that is down. It forgives what the node did before:

@@ -72,6 +72,17 @@ type Containers interface {
 	// that does not run matches [ErrNotRunning].
 	KillContainer(ctx context.Context, id, signal string) error
 
+	// PauseContainer freezes all processes of a container, which then neither run
+	// nor answer, and keep their connections; one that is paused already is no
+	// error. A container that does not run matches [ErrNotRunning]. Source: POST
+	// /containers/{id}/pause.
+	PauseContainer(ctx context.Context, id string) error
+
+	// UnpauseContainer has them go on where they were; one that is not paused is
+	// no error. A container that does not run matches [ErrNotRunning]. Source:
+	// POST /containers/{id}/unpause.
+	UnpauseContainer(ctx context.Context, id string) error
+
 	// RemoveContainer kills and removes a container with its anonymous
 	// volumes; one that is gone is no error.
 	RemoveContainer(ctx context.Context, id string) error

@@ -113,6 +113,10 @@ func (k commandKind) request(signal string) string {
 		return "restart"
 	case cmdKill:
 		return "kill with SIG" + strings.TrimPrefix(signal, "SIG")
+	case cmdPause:
+		return "pause"
+	case cmdUnpause:
+		return "unpause"
 	case cmdDown:
 		return "down"
 	}

@@ -64,6 +64,14 @@ type (
 		err    error
 	}
 
+	// msgPaused is the outcome of actPause.
+	msgPaused struct {
+		report
+		paused bool
+		waiter waiter
+		err    error
+	}
+
 	// msgEvent is an event of the engine, each once and in order. restarted
 	// marks those of an engine's start: it stops what it finds running.
 	msgEvent struct {
@@ -159,6 +167,8 @@ const (
 	cmdStop
 	cmdRestart
 	cmdKill
+	cmdPause
+	cmdUnpause
 	cmdDown
 )
 
@@ -170,6 +180,7 @@ func (msgLaunched) isMessage()     {}
 func (msgStarted) isMessage()      {}
 func (msgStopped) isMessage()      {}
 func (msgKilled) isMessage()       {}
+func (msgPaused) isMessage()       {}
 func (msgEvent) isMessage()        {}
 func (msgSeen) isMessage()         {}
 func (msgLive) isMessage()         {}
@@ -198,6 +209,11 @@ type (
 	actKill struct {
 		report
 		signal string
+		waiter waiter
+	}
+	actPause struct { // freeze it, or have it go on; reply msgPaused
+		report
+		paused bool
 		waiter waiter
 	}
 	actFollow struct { // read the run's output
@@ -234,6 +250,7 @@ func (actLaunch) isAction()  {}
 func (actStart) isAction()   {}
 func (actStop) isAction()    {}
 func (actKill) isAction()    {}
+func (actPause) isAction()   {}
 func (actFollow) isAction()  {}
 func (actProbe) isAction()   {}
 func (actForget) isAction()  {}

@@ -26,6 +26,12 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actKill:
 			id := c.sup.byName[a.node].id
 			c.wg.Go(func() { c.box.post(msgKilled{a.report, a.waiter, c.eng.KillContainer(ctx, id, a.signal)}) })
+		case actPause:
+			id, ask := c.sup.byName[a.node].id, c.eng.UnpauseContainer
+			if a.paused {
+				ask = c.eng.PauseContainer
+			}
+			c.wg.Go(func() { c.box.post(msgPaused{a.report, a.paused, a.waiter, ask(ctx, id)}) })
 		case actFollow:
 			id := c.sup.byName[a.node].id
 			out := c.outputs[a.node]

@@ -96,6 +96,22 @@ func (c *Cluster) Kill(ctx context.Context, signal string, nodes ...string) erro
 	return c.ask(ctx, cmdKill, signal, nodes)
 }
 
+// Pause freezes the containers of nodes: a paused one neither runs nor answers, and
+// its connections stay open until its peers give it up (net_ticktime). It returns
+// when they are frozen; such a node is Degraded. One that is paused is no error, one
+// that does not run matches [ErrNotRunning]. A stop, and a restart, end the pause.
+// Source: POST /containers/{id}/pause.
+func (c *Cluster) Pause(ctx context.Context, nodes ...string) error {
+	return c.ask(ctx, cmdPause, "", nodes)
+}
+
+// Unpause has paused nodes go on where they were: use WaitReady for the proof that
+// the others have them again. One that is not paused is no error, one that does not
+// run matches [ErrNotRunning]. Source: POST /containers/{id}/unpause.
+func (c *Cluster) Unpause(ctx context.Context, nodes ...string) error {
+	return c.ask(ctx, cmdUnpause, "", nodes)
+}
+
 // Down implements [Controller].
 func (c *Cluster) Down(ctx context.Context) error {
 	return c.ask(ctx, cmdDown, "", []string{""})

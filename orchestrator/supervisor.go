@@ -125,6 +125,8 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 		s.stopped(msg)
 	case msgKilled:
 		s.do(actReply{msg.waiter, msg.err})
+	case msgPaused:
+		s.paused(msg)
 	case msgEvent:
 		s.engineEvent(msg.event, msg.restarted)
 	case msgSeen:

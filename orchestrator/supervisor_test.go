@@ -58,6 +58,8 @@ func (s *script) note(actions []action) {
 			if a.event.Kind == EventState {
 				s.want("%s", a.event.Text)
 			}
+		case actPause:
+			s.want("pause %s %t", a.node, a.paused)
 		case actConnect:
 			s.want("connect %s: %s", a.node, strings.Join(a.peers, " "))
 		case actFollow, actProbe, actForget, actInspect, actAutopsy, actSweep, actList, actMark:
@@ -537,6 +539,33 @@ func TestPausedIsDegraded(t *testing.T) {
 	s.expect("n1 ready")
 }
 
+func TestPauseOnRequest(t *testing.T) {
+	s := up(t, 1, nil)
+	s.send(msgCommand{kind: cmdPause, nodes: []string{"n1"}, waiter: 1})
+	s.expect("pause n1 true")
+	s.send(msgPaused{report: s.report("n1"), paused: true, waiter: 1})
+	s.expect("n1 degraded: paused", "reply 1: <nil>") // who asked sees it
+	s.event("n1", "pause")
+	s.send(msgCommand{kind: cmdUnpause, nodes: []string{"n1"}, waiter: 2})
+	s.expect("pause n1 false")
+	s.send(msgPaused{report: s.report("n1"), waiter: 2})
+	s.expect("n1 ready", "reply 2: <nil>")
+
+	old := s.report("n1")
+	s.die("n1", 1)
+	s.autopsy("n1", "")
+	s.skip()
+	s.send(msgCommand{kind: cmdPause, nodes: []string{"n1"}, waiter: 3})
+	s.expect("reply 3: n1: not running (it is backingoff)")
+	s.after(time.Second)
+	s.run("n1")
+	s.prove("n1")
+	s.skip()
+	s.send(msgPaused{report: old, paused: true, waiter: 4}) // of the run before
+	s.expect("reply 4: <nil>")
+	s.state("n1", Ready)
+}
+
 // What a node tells of its peers has all nodes asked in a moment; what it lists at
 // first is no news.
 func TestAPeerThatCameOrWentIsLookedAtNow(t *testing.T) {
@@ -636,7 +665,7 @@ func TestSupervisorInvariants(t *testing.T) {
 			m := rapid.SampledFrom(s.sup.nodes).Draw(t, "node")
 			r := m.report()
 			var msg message
-			switch rapid.IntRange(0, 14).Draw(t, "kind") {
+			switch rapid.IntRange(0, 15).Draw(t, "kind") {
 			case 0, 1, 2: // the engine answers
 				call := busy[m.name]
 				delete(busy, m.name)
@@ -677,8 +706,10 @@ func TestSupervisorInvariants(t *testing.T) {
 			case 14:
 				msg = msgDiagnosed{map[string]asked{m.name: {r, m.state}}, []diagnosis.Finding{{Code: "killed", Node: m.name, Problem: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "problem")}}}
 				asking = false
+			case 15:
+				msg = msgPaused{report: r, paused: rapid.Bool().Draw(t, "paused"), waiter: waiter(i + 1)}
 			case 11:
-				kind := rapid.SampledFrom([]commandKind{cmdStart, cmdStop, cmdRestart, cmdKill}).Draw(t, "command")
+				kind := rapid.SampledFrom([]commandKind{cmdStart, cmdStop, cmdRestart, cmdKill, cmdPause, cmdUnpause}).Draw(t, "command")
 				msg = msgCommand{kind: kind, nodes: []string{m.name}, waiter: waiter(i + 1)}
 				if !down && (kind == cmdStart || kind == cmdRestart) {
 					delete(stopped, m.name)

@@ -39,6 +39,36 @@ func (e *Engine) KillContainer(ctx context.Context, id, signal string) error {
 	return e.failed("kill container "+short(id), e.cli.ContainerKill(ctx, id, signal))
 }
 
+// PauseContainer implements orchestrator.Containers: POST /containers/{id}/pause.
+func (e *Engine) PauseContainer(ctx context.Context, id string) error {
+	return e.pausing(ctx, "pause container "+short(id), id, true, e.cli.ContainerPause)
+}
+
+// UnpauseContainer implements orchestrator.Containers: POST
+// /containers/{id}/unpause.
+func (e *Engine) UnpauseContainer(ctx context.Context, id string) error {
+	return e.pausing(ctx, "unpause container "+short(id), id, false, e.cli.ContainerUnpause)
+}
+
+// pausing asks for a state, and asks again what it is where the engine refuses:
+// it tells one that is in it already, and to unpause one that does not run, by
+// its words alone.
+func (e *Engine) pausing(ctx context.Context, doing, id string, paused bool, ask func(context.Context, string) error) error {
+	err := ask(ctx, id)
+	if err == nil {
+		return nil
+	}
+	in, inspectErr := e.cli.ContainerInspect(ctx, id)
+	switch {
+	case inspectErr != nil || in.State == nil:
+	case !in.State.Running:
+		return fmt.Errorf("%s: %w", doing, orchestrator.ErrNotRunning)
+	case in.State.Paused == paused:
+		return nil
+	}
+	return e.failed(doing, err)
+}
+
 // RemoveContainer implements orchestrator.Containers: DELETE /containers/{id}.
 // Somebody else's removal of the same container is waited for.
 func (e *Engine) RemoveContainer(ctx context.Context, id string) error {

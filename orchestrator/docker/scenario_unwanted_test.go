@@ -38,8 +38,15 @@ func TestNoUnwantedRestart(t *testing.T) {
 	}
 
 	// A paused node is stopped: the engine unpauses it.
-	must("pause", cli.ContainerPause(ctx, r.node("n1").ContainerID))
-	r.until("n1", "is paused", func(n orchestrator.NodeStatus) bool { return n.Reason == "paused" })
+	must("pause", r.Pause(ctx, "n1"))
+	must("pause again", r.Pause(ctx, "n1"))
+	if n := r.node("n1"); n.State != orchestrator.Degraded || n.Reason != "paused" {
+		t.Errorf("a paused node: %+v", n)
+	}
+	must("unpause", r.Unpause(ctx, "n1"))
+	must("unpause again", r.Unpause(ctx, "n1"))
+	r.ready()
+	must("pause", r.Pause(ctx, "n1"))
 	must("stop", r.Stop(ctx, "n1"))
 	if n := r.node("n1"); n.State != orchestrator.Stopped {
 		t.Errorf("a paused node that was stopped: %+v", n)

@@ -39,6 +39,7 @@ var contract = []struct {
 	{"a stop is graceful", (*suite).testStop},
 	{"a stop ends with KILL", (*suite).testStubborn},
 	{"a kill is no stop", (*suite).testKill},
+	{"a pause is undone, or ends with the container", (*suite).testPause},
 	{"a removal kills", (*suite).testRemove},
 	{"events are replayed from a time on", (*suite).testReplay},
 	{"what happens after ready is heard", (*suite).testReady},

@@ -134,6 +134,35 @@ func (s *suite) testKill() {
 	s.is("kill a dead one", s.eng.KillContainer(s.ctx(), id, "KILL"), orchestrator.ErrNotRunning)
 }
 
+func (s *suite) testPause() {
+	l := s.listen(time.Time{})
+	id := s.run("wait")
+	s.waiting(id)
+	is := func(paused bool) {
+		s.t.Helper()
+		c, err := s.eng.InspectContainer(s.ctx(), id)
+		s.must(err)
+		if c.State.Paused != paused || !c.State.Running {
+			s.t.Errorf("paused %t: %+v", paused, c.State)
+		}
+	}
+	s.must(s.eng.PauseContainer(s.ctx(), id))
+	is(true)
+	s.must(s.eng.PauseContainer(s.ctx(), id)) // it is: no error
+	s.must(s.eng.UnpauseContainer(s.ctx(), id))
+	is(false)
+	s.must(s.eng.UnpauseContainer(s.ctx(), id)) // it is not: no error
+	s.must(s.eng.PauseContainer(s.ctx(), id))
+	s.must(s.eng.StopContainer(s.ctx(), id, 10*time.Second))
+	s.exited(id)
+	const so = "create start pause unpause pause kill(15) unpause "
+	s.hears(l, so+"die(0) stop", so+"stop die(0)")
+	s.is("pause one that does not run", s.eng.PauseContainer(s.ctx(), id), orchestrator.ErrNotRunning)
+	s.is("unpause one that does not run", s.eng.UnpauseContainer(s.ctx(), id), orchestrator.ErrNotRunning)
+	s.is("pause one that is gone", s.eng.PauseContainer(s.ctx(), "gone"), orchestrator.ErrNotFound)
+	s.is("unpause one that is gone", s.eng.UnpauseContainer(s.ctx(), "gone"), orchestrator.ErrNotFound)
+}
+
 func (s *suite) testRemove() {
 	l := s.listen(time.Time{})
 	id := s.run("wait")

@@ -28,22 +28,10 @@ func (e *Engine) ExternalKill(name, signal string) {
 func (e *Engine) ExternalRemove(name string) { _ = e.RemoveContainer(context.Background(), name) }
 
 // Pause is `docker pause`. The program is not held up.
-func (e *Engine) Pause(name string) { e.pause(name, true) }
+func (e *Engine) Pause(name string) { _ = e.PauseContainer(context.Background(), name) }
 
 // Unpause is `docker unpause`.
-func (e *Engine) Unpause(name string) { e.pause(name, false) }
-
-func (e *Engine) pause(name string, paused bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	c, err := e.find(name)
-	if err != nil || !c.state.Running || c.state.Paused == paused {
-		return
-	}
-	c.state.Paused = paused
-	c.state.Status = map[bool]string{true: "paused", false: "running"}[paused]
-	e.emit(c, map[bool]string{true: "pause", false: "unpause"}[paused])
-}
+func (e *Engine) Unpause(name string) { _ = e.UnpauseContainer(context.Background(), name) }
 
 // Relabel replaces the owner in the labels of everything of a cluster, as if
 // another process had made it.
