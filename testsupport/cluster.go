@@ -1,0 +1,290 @@
+package testsupport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/testcontainers/testcontainers-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/watchdog"
+)
+
+// Cluster is a running cluster. Its methods may be called from several goroutines.
+type Cluster struct {
+	name    string
+	source  string
+	session *session
+	core    *orchestrator.Cluster // nil where it could not be declared
+	after   map[string]after
+	charge  watchdog.Charge
+	logs    func(string) // a line of the image's build
+	fresh   bool
+	tb      testing.TB // whose it is: nil for Run
+	files   string     // folder of files that a Reader gave, "" for none
+
+	stop     context.CancelFunc // ends it; what Run answers is then in outcome
+	ended    chan struct{}
+	outcome  error
+	evidence string // what was kept of a start that failed
+
+	mu    sync.Mutex
+	nodes map[string]*Node
+	over  bool // it was terminated
+	told  map[string]bool
+	tests map[string]bool // those that it was lent to or started by, by name
+}
+
+// ErrNotStarted is the answer of a cluster that never came up.
+var ErrNotStarted = errors.New("the cluster was not started")
+
+// Run starts a cluster of a source and returns once it is proven: every node
+// completed a distribution handshake, runs its application, and sees every other.
+// The source is an image, a Mix project's folder, a folder with a Dockerfile or a
+// beamyard.yml, or a beamyard.yml itself.
+//
+// opts are testcontainers' options for every node's container and those of this
+// package ([Option]). What a cluster cannot follow of them is an error that names
+// it. ctx bounds the start alone.
+//
+// The cluster is never nil: hand it to [CleanupCluster], or to [Cluster.Terminate],
+// before looking at the error. Errors are those of orchestrator.New and of
+// orchestrator.Cluster.Run: which node, why, and its last lines; those that know
+// what to do have a Hint (orchestrator.Hinter).
+func Run(ctx context.Context, source string, opts ...testcontainers.ContainerCustomizer) (*Cluster, error) {
+	return start(ctx, nil, source, "", opts)
+}
+
+// start is Run for a test, which may be nil, under a name, which may be "".
+func start(ctx context.Context, tb testing.TB, source, name string, opts []testcontainers.ContainerCustomizer) (*Cluster, error) {
+	c := &Cluster{
+		name: name, source: source, tb: tb, nodes: map[string]*Node{}, told: map[string]bool{}, tests: map[string]bool{},
+		ended: make(chan struct{}), stop: func() {},
+	}
+	close(c.ended) // nothing runs yet
+	s, err := settle(source, name, opts)
+	if err != nil {
+		return c, err
+	}
+	p, err := s.plan()
+	if err != nil {
+		return c, err
+	}
+	if c.session, err = join(ctx); err != nil {
+		return c, err
+	}
+	if err := c.declare(p); err != nil {
+		return c, err
+	}
+	running.add(c)
+	if tb != nil {
+		c.tests[tb.Name()] = true
+	}
+	if err := c.up(ctx); err != nil {
+		return c, err
+	}
+	return c, nil
+}
+
+// declare makes the supervisor of a plan.
+func (c *Cluster) declare(p plan) error {
+	spec := p.spec
+	spec.Labels = merged(spec.Labels, testcontainers.GenericLabels())
+	if spec.Owner == (orchestrator.Owner{}) {
+		spec.Owner = orchestrator.Self(false)
+	}
+	var err error
+	if spec.Files, c.files, err = local(spec.Files, p.files); err != nil {
+		return err
+	}
+	c.name, c.after, c.fresh = spec.Name, p.after, p.fresh
+	c.charge = watchdog.Charge{Cluster: spec.Name, Owner: spec.Owner, Volumes: !p.named}
+	core, err := orchestrator.New(spec, c.session.eng, orchestrator.Options{
+		BuildOutput: lineWriter(c.buildLine), OnFailure: c.failed,
+	})
+	if err != nil {
+		return err
+	}
+	c.core = core
+	return nil
+}
+
+// up runs the supervisor until the cluster is Ready and what the options ask for
+// after that is done.
+func (c *Cluster) up(ctx context.Context) error {
+	if !keeping() {
+		if err := c.session.watchOver(c.charge); err != nil {
+			return err
+		}
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.stop, c.ended = stop, make(chan struct{})
+	go func() {
+		defer close(c.ended)
+		c.outcome = c.core.Run(run)
+	}()
+	if err := c.core.WaitReady(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w before %s was ready", context.Cause(ctx), c.name)
+		}
+		stop()
+		<-c.ended
+		return errors.Join(err, c.settled(context.WithoutCancel(ctx)))
+	}
+	err := c.finish(ctx)
+	if err != nil {
+		c.failed(context.WithoutCancel(ctx), c.core, err)
+	}
+	return err
+}
+
+// finish adopts the containers and does what testcontainers does after a start.
+func (c *Cluster) finish(ctx context.Context) error {
+	var group errgroup.Group
+	for _, n := range c.Nodes() {
+		group.Go(func() error { return n.begun(ctx, c.after[n.name]) })
+	}
+	return group.Wait()
+}
+
+// Terminate stops the nodes and removes everything of the cluster, the containers,
+// the network and, unless [WithName] gave it its name, the volumes. A cluster that
+// is gone is no error.
+func (c *Cluster) Terminate(ctx context.Context) error {
+	if c == nil || c.core == nil {
+		return nil
+	}
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	for _, n := range c.Nodes() {
+		n.hangUp()
+	}
+	err := c.core.Down(ctx)
+	if errors.Is(err, orchestrator.ErrClosed) {
+		err = nil
+	}
+	if ctx.Err() == nil {
+		<-c.ended
+	}
+	return errors.Join(err, c.settled(ctx))
+}
+
+// settled removes what a supervisor that has ended does not, and releases the
+// watchdog once nothing is left.
+func (c *Cluster) settled(ctx context.Context) error {
+	defer running.remove(c)
+	if c.files != "" {
+		_ = os.RemoveAll(c.files) // in the system's folder for such
+	}
+	if c.core.Spec().KeepOnFailure && c.evidence != "" {
+		return nil // its start failed, and somebody wants a look
+	}
+	if c.charge.Volumes {
+		if _, err := orchestrator.RemoveVolumes(ctx, c.session.eng, c.name); err != nil {
+			return err
+		}
+	}
+	if _, err := orchestrator.Find(ctx, c.session.eng, c.name); !errors.Is(err, orchestrator.ErrNoCluster) {
+		return err // the watchdog goes on with the rest when this process ends
+	}
+	return c.session.release(c.charge)
+}
+
+// Name of the cluster, as in its host names and its containers' names.
+func (c *Cluster) Name() string { return c.name }
+
+// Controller is the cluster as package orchestrator has it, for all that is not
+// said here in a test's words: Health, Logs, Sync, Journal.
+func (c *Cluster) Controller() orchestrator.Controller {
+	if c.core == nil {
+		return nil
+	}
+	return c.core
+}
+
+// Spec is what the options came to, with the defaults filled. It holds the cookie.
+func (c *Cluster) Spec() orchestrator.Spec {
+	if c.core == nil {
+		return orchestrator.Spec{}
+	}
+	return c.core.Spec()
+}
+
+// Status is what is known of the nodes now.
+func (c *Cluster) Status() orchestrator.Status {
+	if c.core == nil {
+		return orchestrator.Status{Cluster: c.name}
+	}
+	st, _ := c.core.Status(context.Background()) // never fails
+	return st
+}
+
+// Events are what happened to the cluster so far, oldest first; the last 1000.
+func (c *Cluster) Events() []orchestrator.Event {
+	var events []orchestrator.Event
+	if c.core != nil {
+		_ = c.core.Events(context.Background(), 0, false, func(e orchestrator.Event) error { // fails only with fn
+			events = append(events, e)
+			return nil
+		})
+	}
+	return events
+}
+
+// Network is the cluster's own network, for other containers to join:
+//
+//	testcontainers.Run(ctx, image, network.WithNetwork([]string{"db"}, c.Network()))
+//
+// Nodes find such a container by its alias, and it finds them by their host names.
+// The network goes with the cluster, so such a container must go first, as it does
+// where CleanupContainer is called after [Start]; its Remove is not for use.
+func (c *Cluster) Network() *testcontainers.DockerNetwork {
+	st := c.Status()
+	return &testcontainers.DockerNetwork{ID: st.NetworkID, Name: st.Network, Driver: testcontainers.Bridge}
+}
+
+// buildLine is a line of the image's build.
+func (c *Cluster) buildLine(line string) {
+	if c.tb != nil {
+		c.tb.Logf("%s", line)
+	}
+}
+
+// terminateTime bounds the end of a cluster: the grace of its nodes is short.
+const terminateTime = 90 * time.Second
+
+// local puts the files that options gave where the engine's part can read them:
+// what a Reader holds, or what has another mode than it is to have, is copied.
+func local(files map[string]string, more []testcontainers.ContainerFile) (all map[string]string, dir string, err error) {
+	all = merged(map[string]string{}, files)
+	for i, f := range more {
+		if f.ContainerFilePath == "" || f.Reader == nil && f.HostFilePath == "" {
+			return nil, dir, errors.New("a file for the nodes' containers lacks its path, or its content")
+		}
+		if f.Reader == nil && f.FileMode == 0 {
+			if all[f.ContainerFilePath], err = filepath.Abs(f.HostFilePath); err != nil {
+				return nil, dir, fmt.Errorf("find file %s: %w", f.HostFilePath, err)
+			}
+			continue
+		}
+		if dir == "" {
+			if dir, err = os.MkdirTemp("", "beamyard-files-"); err != nil {
+				return nil, "", fmt.Errorf("make a folder for files: %w", err)
+			}
+		}
+		to := filepath.Join(dir, fmt.Sprint(i))
+		if err := copyFile(to, f); err != nil {
+			return nil, dir, fmt.Errorf("copy the file for %s: %w", f.ContainerFilePath, err)
+		}
+		all[f.ContainerFilePath] = to
+	}
+	return all, dir, nil
+}

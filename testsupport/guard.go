@@ -1,0 +1,150 @@
+package testsupport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/watchdog"
+)
+
+// This file is the watchdog of a test binary: that binary once more, which waits
+// for the end of the first and removes what that left.
+
+// guardVariable makes a test binary a watchdog. Its value is the testcontainers
+// session whose containers it removes, too; "-" is none.
+const guardVariable = "BEAMYARD_TEST_WATCHDOG"
+
+// init comes before TestMain and before any test of whoever imports this package,
+// so none runs in a watchdog. Packages that are initialised earlier are: those that
+// this one imports, and those that do not import it.
+func init() {
+	if of, watching := os.LookupEnv(guardVariable); watching {
+		os.Exit(watch(of))
+	}
+}
+
+// watch waits for the keeper's end. Nobody reads what it says; the next cluster of
+// anybody sweeps what it could not remove.
+func watch(session string) int {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	orphans, err := watchdog.Watch(os.Stdin)
+	ctx, stop := context.WithTimeout(ctx, 10*time.Minute)
+	defer stop()
+	if session == "-" && len(orphans) == 0 {
+		return exitCode(err)
+	}
+	eng, engErr := docker.New(docker.Options{})
+	if engErr != nil {
+		return 1
+	}
+	defer eng.Close()
+	if session != "-" { // first: they may be on the clusters' networks
+		err = errors.Join(err, removeSession(ctx, eng, session, false))
+	}
+	for _, c := range orphans {
+		err = errors.Join(err, c.Remove(ctx, eng))
+	}
+	if session != "-" {
+		err = errors.Join(err, removeSession(ctx, eng, session, true))
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	if err != nil {
+		return 1
+	}
+	return 0
+}
+
+// sessionLabel is on everything that testcontainers makes.
+const sessionLabel = "org.testcontainers.sessionId"
+
+// removeSession removes what carries a testcontainers session and is no cluster's:
+// its containers, and with all also its networks and volumes.
+func removeSession(ctx context.Context, eng orchestrator.Engine, session string, all bool) error {
+	label := map[string]string{sessionLabel: session}
+	containers, err := eng.Containers(ctx, label)
+	for _, c := range containers {
+		if c.Labels[orchestrator.LabelCluster] == "" {
+			err = errors.Join(err, eng.RemoveContainer(ctx, c.ID))
+		}
+	}
+	if !all {
+		return err
+	}
+	networks, listErr := eng.Networks(ctx, label)
+	err = errors.Join(err, listErr)
+	for _, n := range networks {
+		if n.Labels[orchestrator.LabelCluster] == "" {
+			err = errors.Join(err, eng.RemoveNetwork(ctx, n.ID))
+		}
+	}
+	volumes, listErr := eng.Volumes(ctx, label)
+	err = errors.Join(err, listErr)
+	for _, v := range volumes {
+		if v.Labels[orchestrator.LabelCluster] == "" {
+			err = errors.Join(err, eng.RemoveVolume(ctx, v.Name))
+		}
+	}
+	return err
+}
+
+// guard is the watchdog of this process, and whom it guards.
+type guard struct {
+	dog     *watchdog.Dog
+	session string
+}
+
+// watchOver has what is made under a charge removed should this process die. It
+// returns before the watchdog is up: what it was told waits in the pipe.
+func (s *session) watchOver(c watchdog.Charge) error {
+	g, err := s.guarding()
+	if err != nil {
+		return err
+	}
+	return g.dog.Guard(c)
+}
+
+// guarding starts the watchdog, once.
+func (s *session) guarding() (*guard, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.guard != nil {
+		return s.guard, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this test binary, to watch over it: %w", err)
+	}
+	of := "-"
+	if s.reaps && !keeping() {
+		of = os.Getenv(sessionVariable)
+	}
+	cmd := exec.Command(self) //nolint:noctx // it outlives this process on purpose
+	cmd.Env = append(slices.Clone(os.Environ()), guardVariable+"="+of)
+	dog, err := watchdog.Start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	s.guard = &guard{dog: dog, session: of}
+	return s.guard, nil
+}
+
+// release says that nothing of it is left.
+func (s *session) release(c watchdog.Charge) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.guard == nil {
+		return nil
+	}
+	return s.guard.dog.Release(c)
+}

@@ -1,0 +1,214 @@
+package testsupport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Node is a node of a cluster, and its container: a testcontainers.Container and a
+// wait.StrategyTarget, made of what the cluster's supervisor created. Its methods
+// may be called from several goroutines.
+//
+// Start and Stop go by the supervisor, so that it knows them from crashes.
+// Terminate stops the node; its container goes with the cluster.
+//
+// Of a name that the cluster lacks, of a node without a container, and after the
+// cluster's end every method returns an error that says so.
+type Node struct {
+	name    string
+	cluster *Cluster
+
+	mu      sync.Mutex
+	adopted *testcontainers.DockerContainer // of the container that there was last
+	conn    *erldist.Conn
+}
+
+// Node is the node of that short name: "n1".
+func (c *Cluster) Node(name string) *Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.nodes[name]
+	if n == nil {
+		n = &Node{name: name, cluster: c}
+		c.nodes[name] = n
+	}
+	return n
+}
+
+// Nodes are all nodes, in the order in which they are declared.
+func (c *Cluster) Nodes() []*Node {
+	var nodes []*Node
+	for _, n := range c.Spec().Nodes {
+		nodes = append(nodes, c.Node(n.Name))
+	}
+	return nodes
+}
+
+// Name is the short name: "n1".
+func (n *Node) Name() string { return n.name }
+
+// BEAM is the node's name in its cluster, as erlang:node/0 has it:
+// "app@n1.demo.test". "" where the cluster has no such node.
+func (n *Node) BEAM() string { return n.Status().Node }
+
+// URL is where the application's HTTP port answers from here:
+// "http://127.0.0.1:4200". "" where there is none.
+func (n *Node) URL() string { return n.Status().URL }
+
+// Status is what is known of the node.
+func (n *Node) Status() orchestrator.NodeStatus {
+	st, _ := n.cluster.Status().Node(n.name)
+	return st
+}
+
+// String is "n1 of demo".
+func (n *Node) String() string { return n.name + " of " + n.cluster.name }
+
+// known is the node's status, or why it has none.
+func (n *Node) known() (orchestrator.NodeStatus, error) {
+	if n.cluster.core == nil {
+		return orchestrator.NodeStatus{}, fmt.Errorf("%s: %w", n, ErrNotStarted)
+	}
+	if _, err := n.cluster.core.Output(n.name); err != nil { // which names those that there are
+		return orchestrator.NodeStatus{}, err
+	}
+	return n.Status(), nil
+}
+
+// container is the node's container as testcontainers has it. One that was made
+// anew is adopted anew.
+func (n *Node) container(ctx context.Context) (*testcontainers.DockerContainer, error) {
+	st, err := n.known()
+	if err != nil {
+		return nil, err
+	}
+	if st.ContainerID == "" {
+		return nil, fmt.Errorf("%s has no container: it is %s", n, st.State)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.adopted != nil && n.adopted.GetContainerID() == st.ContainerID {
+		return n.adopted, nil
+	}
+	if n.adopted, err = n.cluster.session.adopt(ctx, st.ContainerID); err != nil {
+		return nil, fmt.Errorf("adopt the container of %s: %w", n, err)
+	}
+	return n.adopted, nil
+}
+
+// adopt makes a container that is there one of testcontainers'. The two clients
+// share its ID, and no struct.
+func (s *session) adopt(ctx context.Context, id string) (*testcontainers.DockerContainer, error) {
+	listed, err := s.provider.Client().ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("id", id)})
+	if err != nil {
+		return nil, fmt.Errorf("testcontainers asks the engine: %w", err)
+	}
+	if len(listed.Items) == 0 {
+		return nil, orchestrator.WithHint(fmt.Errorf("testcontainers does not find it: does it speak to another engine than %s?", s.info.Endpoint),
+			"see its order of engines: https://golang.testcontainers.org/features/configuration/")
+	}
+	ctr, err := s.provider.ContainerFromType(ctx, listed.Items[0])
+	if err != nil && !testcontainers.ReadConfig().Config.RyukDisabled {
+		return nil, orchestrator.WithHint(err, "where its reaper cannot run, switch it off: %s=true; clusters are removed by a watchdog, too", ryukVariable)
+	}
+	return ctr, err
+}
+
+// dial is a distribution connection to the node's present run, which is kept.
+func (n *Node) dial(ctx context.Context) (*erldist.Conn, error) {
+	if _, err := n.known(); err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.conn != nil {
+		select {
+		case <-n.conn.Done():
+		default:
+			return n.conn, nil
+		}
+	}
+	conn, err := n.cluster.core.Dial(ctx, n.name)
+	if err != nil {
+		return nil, err
+	}
+	n.conn = conn
+	return conn, nil
+}
+
+// hangUp ends the node's connection.
+func (n *Node) hangUp() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.conn != nil {
+		_ = n.conn.Close() // which cannot fail
+		n.conn = nil
+	}
+}
+
+// Call runs module:function(args…) on the node, as a hidden node that its peers do
+// not see. A module that begins with a capital is Elixir's: "Demo.Counter" is
+// 'Elixir.Demo.Counter'. Terms look in Go as package erldist says; [RPC] decodes the
+// result. An exception there is an *erldist.RPCError.
+func (n *Node) Call(ctx context.Context, module, function string, args ...any) (any, error) {
+	conn, err := n.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result, err := conn.Call(ctx, moduleName(module), function, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n, err)
+	}
+	return result, nil
+}
+
+// Eval evaluates Erlang expressions on the node, with bindings as variables; see
+// [erldist.Conn.Eval].
+func (n *Node) Eval(ctx context.Context, expressions string, bindings map[string]any) (any, error) {
+	conn, err := n.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result, err := conn.Eval(ctx, expressions, bindings)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n, err)
+	}
+	return result, nil
+}
+
+// RPC runs module:function(args…) on a node, as [Node.Call] does, and decodes the
+// result into a T; see [erldist.Scan] for what goes into what.
+//
+//	sum, err := testsupport.RPC[int](ctx, c.Node("n1"), "Demo.Counter", "value")
+func RPC[T any](ctx context.Context, node *Node, module, function string, args ...any) (T, error) {
+	var into T
+	if node == nil {
+		return into, errors.New("RPC: there is no node")
+	}
+	result, err := node.Call(ctx, module, function, args...)
+	if err != nil {
+		return into, err
+	}
+	if err := erldist.Scan(result, &into); err != nil {
+		return into, fmt.Errorf("%s: %s.%s/%d gave %s: %w", node, module, function, len(args), erldist.Format(result), err)
+	}
+	return into, nil
+}
+
+// moduleName is a module's atom: of an Elixir module with its prefix.
+func moduleName(module string) string {
+	if module != "" && module[0] >= 'A' && module[0] <= 'Z' && !hasElixir(module) {
+		return "Elixir." + module
+	}
+	return module
+}
+
+func hasElixir(module string) bool { return len(module) > 7 && module[:7] == "Elixir." }

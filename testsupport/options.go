@@ -1,0 +1,265 @@
+package testsupport
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/config"
+)
+
+// Option is a setting of the cluster as a whole, or with [WithNode] of one of its
+// nodes. It stands among testcontainers' own options, which say what each node's
+// container is like; to those it changes nothing, as in testcontainers' modules.
+type Option func(*settings) error
+
+// Customize implements testcontainers.ContainerCustomizer. It does nothing.
+func (Option) Customize(*testcontainers.GenericContainerRequest) error { return nil }
+
+var _ testcontainers.ContainerCustomizer = Option(nil)
+
+// The defaults that differ from those of `beamyard up`.
+const (
+	// DefaultNodes is how many nodes there are where nobody says.
+	DefaultNodes = 3
+	// DefaultStopGrace: a test does not wait five seconds for a node that hangs.
+	DefaultStopGrace = 2 * time.Second
+	// DefaultNetTick has a silent peer noticed within 6 to 10 s. The VM's own 60 s
+	// make every test of a paused node last a minute.
+	DefaultNetTick = 8 * time.Second
+)
+
+// settings are what the options come to.
+type settings struct {
+	spec  orchestrator.Spec
+	named bool // by the test itself, so that the name is not one of its own
+	all   []testcontainers.ContainerCustomizer
+	each  map[string][]testcontainers.ContainerCustomizer
+	fresh bool // of Shared: the application is restarted before it is lent
+}
+
+// WithNodes asks for n nodes: n1, n2, … Default: what the beamyard.yml says, or
+// [DefaultNodes].
+func WithNodes(n int) Option {
+	return func(s *settings) error {
+		if n < 1 {
+			return fmt.Errorf("WithNodes(%d): a cluster has at least one node", n)
+		}
+		s.spec.Nodes = orchestrator.NodeNames(n)
+		return nil
+	}
+}
+
+// WithNode declares a node of that name, or changes the one that there is: with
+// testcontainers' options, after those of the whole cluster. A name that the
+// cluster lacks is added to it; where nobody counted the nodes, those that are
+// named are all.
+func WithNode(name string, opts ...testcontainers.ContainerCustomizer) Option {
+	return func(s *settings) error {
+		for _, o := range opts {
+			if _, ok := o.(Option); ok {
+				return fmt.Errorf("WithNode(%q): a setting of the whole cluster cannot be a node's; give it beside WithNode", name)
+			}
+		}
+		if !slices.ContainsFunc(s.spec.Nodes, func(n orchestrator.NodeSpec) bool { return n.Name == name }) {
+			s.spec.Nodes = append(s.spec.Nodes, orchestrator.NodeSpec{Name: name})
+		}
+		s.each[name] = append(s.each[name], opts...)
+		return nil
+	}
+}
+
+// WithName fixes the cluster's name. Default: one of its own for each cluster, so
+// that tests may run side by side.
+func WithName(name string) Option {
+	return func(s *settings) error {
+		s.spec.Name, s.named = name, true
+		return nil
+	}
+}
+
+// WithRestart sets the restart policy. Default: no restarts, whatever the
+// beamyard.yml says, because a cluster that heals itself hides what a test looks
+// for.
+func WithRestart(p orchestrator.RestartPolicy) Option {
+	return func(s *settings) error {
+		s.spec.Restart = p
+		return nil
+	}
+}
+
+// WithCookie sets the distribution cookie. Default: a random one.
+func WithCookie(cookie string) Option {
+	return func(s *settings) error {
+		s.spec.Cookie = cookie
+		return nil
+	}
+}
+
+// WithEnv sets an environment variable of every node. testcontainers.WithEnv does
+// the same for many.
+func WithEnv(key, value string) Option {
+	return func(s *settings) error {
+		s.spec.Env = with(s.spec.Env, key, value)
+		return nil
+	}
+}
+
+// WithSecret is [WithEnv] for a value that must never be printed.
+func WithSecret(key, value string) Option {
+	return func(s *settings) error {
+		s.spec.Env = with(s.spec.Env, key, value)
+		s.spec.Secrets = append(slices.Clone(s.spec.Secrets), key)
+		return nil
+	}
+}
+
+// WithOutputLines sets how many lines of each stream of each node are kept.
+// Default 1000.
+func WithOutputLines(n int) Option {
+	return func(s *settings) error {
+		s.spec.OutputLines = n
+		return nil
+	}
+}
+
+// WithNetTick sets the kernel's net_ticktime, in whole seconds: how long a silent
+// peer is believed. Default [DefaultNetTick]; the VM's own is 60 s.
+func WithNetTick(d time.Duration) Option {
+	return func(s *settings) error {
+		s.spec.NetTick = d
+		return nil
+	}
+}
+
+// WithReadyTimeout bounds how long the cluster may take to be Ready, from its first
+// container on. Default 30 s, and more for more than ten nodes.
+func WithReadyTimeout(d time.Duration) Option {
+	return func(s *settings) error {
+		s.spec.ReadyTimeout = d
+		return nil
+	}
+}
+
+// WithOverlappingPartitions starts the VMs with the kernel parameter
+// prevent_overlapping_partitions set to false. OTP 25 and later set it to true, and
+// then answer the loss of one connection by dropping others, until what is left are
+// groups without a node in two of them. Only without that can [Cluster.Disconnect]
+// part two nodes that both go on seeing a third. Source: kernel(6), global(3).
+func WithOverlappingPartitions() Option {
+	return func(s *settings) error {
+		s.spec.Distribution.OverlappingPartitions = true
+		return nil
+	}
+}
+
+// WithNetwork attaches every node to a network that there is, beside the cluster's
+// own; there it has its host name (n1.NAME.test) and the aliases. It is
+// testcontainers' network.WithNetwork with the arguments in the other order.
+func WithNetwork(nw *testcontainers.DockerNetwork, aliases ...string) Option {
+	return func(s *settings) error {
+		if nw == nil {
+			return errors.New("WithNetwork: there is no network")
+		}
+		s.spec.Networks = with(s.spec.Networks, nw.Name, aliases)
+		return nil
+	}
+}
+
+// WithSpec changes anything of the spec that no other option does. It sees what the
+// options before it came to.
+func WithSpec(edit func(*orchestrator.Spec)) Option {
+	return func(s *settings) error {
+		edit(&s.spec)
+		return nil
+	}
+}
+
+// WithFreshApplication has [Shared] restart the cluster's application on every node
+// before it is lent, so that a test finds no state of the one before.
+func WithFreshApplication() Option {
+	return func(s *settings) error {
+		s.fresh = true
+		return nil
+	}
+}
+
+// with is a map with one more entry; the one that was given stays as it is.
+func with[V any](m map[string]V, key string, value V) map[string]V {
+	m = maps.Clone(m)
+	if m == nil {
+		m = map[string]V{}
+	}
+	m[key] = value
+	return m
+}
+
+// settle reads the source and applies the options: the defaults first, then the
+// beamyard.yml, then the options in their order. name is what a cluster is called
+// that nobody named.
+func settle(source, name string, opts []testcontainers.ContainerCustomizer) (*settings, error) {
+	if strings.TrimSpace(source) == "" {
+		return nil, orchestrator.WithHint(errors.New("start a cluster of \"\": there is no source"),
+			"give an image, a Mix project's folder, or a beamyard.yml")
+	}
+	spec, err := config.Of(source, "")
+	if err != nil {
+		return nil, err
+	}
+	spec.Name = cmp.Or(name, unique(config.DefaultName(spec)))
+	spec.Restart = orchestrator.RestartPolicy{Mode: orchestrator.RestartNo}
+	if spec.StopGrace == 0 {
+		spec.StopGrace = DefaultStopGrace
+	}
+	if spec.NetTick == 0 {
+		spec.NetTick = DefaultNetTick
+	}
+	spec.KeepOnFailure = keeping()
+	s := &settings{spec: spec, each: map[string][]testcontainers.ContainerCustomizer{}}
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		option, ours := o.(Option)
+		if !ours {
+			s.all = append(s.all, o)
+			continue
+		}
+		if err := option(s); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.spec.Nodes) == 0 {
+		s.spec.Nodes = orchestrator.NodeNames(DefaultNodes)
+	}
+	return s, nil
+}
+
+// keepVariable is the environment variable that keeps the clusters of tests that
+// failed.
+const keepVariable = "BEAMYARD_KEEP"
+
+func keeping() bool { return os.Getenv(keepVariable) == "1" }
+
+// longestName is that of a cluster: see [network.MaxCluster].
+const longestName = network.MaxCluster
+
+// unique is a name for a cluster that no other has.
+func unique(base string) string {
+	const suffix = 6
+	base = network.Sanitize(base)
+	if len(base) > longestName-suffix-1 {
+		base = strings.TrimRight(base[:longestName-suffix-1], "-")
+	}
+	return base + "-" + strings.ToLower(rand.Text()[:suffix])
+}

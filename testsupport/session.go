@@ -1,0 +1,201 @@
+package testsupport
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker"
+)
+
+// session is what all clusters of this process share: one engine, one provider of
+// testcontainers, one watchdog.
+type session struct {
+	eng      *docker.Engine
+	info     orchestrator.EngineInfo
+	provider *testcontainers.DockerProvider
+	reaps    bool // Ryuk is off by our hand, so what it would remove is our watchdog's
+
+	mu    sync.Mutex
+	guard *guard // nil until the first cluster
+}
+
+var current struct {
+	sync.Mutex
+	*session
+}
+
+// join is the session of this process. The first call settles what testcontainers
+// is to find: it reads its environment once, so it should be made before any other
+// of testcontainers; [Main] sees to that. An engine that did not answer is asked
+// again by the next call.
+func join(ctx context.Context) (*session, error) {
+	current.Lock()
+	defer current.Unlock()
+	if current.session != nil {
+		return current.session, nil
+	}
+	eng, err := docker.New(docker.Options{})
+	if err != nil {
+		return nil, err
+	}
+	info, err := eng.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	around := surroundings{
+		env: os.LookupEnv, properties: properties(), info: info, dockerenv: exists("/.dockerenv"), session: newSessionID(),
+		inside: func() bool { return inside(ctx, eng) },
+		ryuk:   func(image string) bool { return canHave(ctx, eng, image) },
+	}
+	variables := around.variables()
+	for key, value := range variables {
+		if err := os.Setenv(key, value); err != nil {
+			return nil, fmt.Errorf("set %s for testcontainers: %w", key, err)
+		}
+	}
+	reaps := variables[sessionVariable] != ""
+	if off := variables[ryukVariable] != ""; off && !testcontainers.ReadConfig().Config.RyukDisabled {
+		return nil, orchestrator.WithHint(fmt.Errorf("testcontainers was used before testsupport, and wants its reaper %s, which cannot be had here", testcontainers.ReaperDefaultImage), //nolint:staticcheck // no other name tells which image it is
+			"let testsupport come first: func TestMain(m *testing.M) { os.Exit(testsupport.Main(m)) }\nor set %s=true", ryukVariable)
+	}
+	provider, err := testcontainers.NewDockerProvider()
+	if err != nil {
+		return nil, fmt.Errorf("testcontainers finds no engine, where %s answers: %w", info.Endpoint, err)
+	}
+	current.session = &session{eng: eng, info: info, provider: provider, reaps: reaps}
+	return current.session, nil
+}
+
+// The environment variables of testcontainers that are settled here.
+const (
+	ryukVariable    = "TESTCONTAINERS_RYUK_DISABLED"
+	sessionVariable = "TESTCONTAINERS_SESSION_ID"
+	hostVariable    = "TESTCONTAINERS_HOST_OVERRIDE"
+	hubVariable     = "TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX"
+	engineVariable  = "DOCKER_HOST"
+)
+
+// surroundings are what decides how testcontainers is set up.
+type surroundings struct {
+	env        func(string) (string, bool)
+	properties map[string]string // of ~/.testcontainers.properties
+	info       orchestrator.EngineInfo
+	dockerenv  bool                    // there is a /.dockerenv
+	inside     func() bool             // this process is in a container of that engine
+	ryuk       func(image string) bool // the engine has that image, or can have it
+	session    string                  // an ID that no other process has
+}
+
+// variables are what testcontainers is to find in its environment, beside what the
+// user put there. It is pure but for what it asks.
+func (s surroundings) variables() map[string]string {
+	set := map[string]string{}
+	given := func(key string) bool { value, ok := s.env(key); return ok && value != "" }
+	// testcontainers does not know the docker command's contexts.
+	_, tcHost := s.properties["tc.host"]
+	if s.info.From == orchestrator.EndpointContext && !tcHost && !s.info.TLS && !strings.HasPrefix(s.info.Endpoint, "ssh:") {
+		set[engineVariable] = s.info.Endpoint
+	}
+	// Where there is a /.dockerenv, it takes the bridge's gateway for the host of
+	// published ports. Machines have that file, too, that are no container of this
+	// engine; and its ports are published on the loopback address.
+	if s.info.Local && s.dockerenv && !given(hostVariable) && !s.inside() {
+		set[hostVariable] = s.info.Host
+	}
+	if _, inFile := s.properties["ryuk.disabled"]; given(ryukVariable) || inFile {
+		return set // the user said what is to be
+	}
+	image := testcontainers.ReaperDefaultImage //nolint:staticcheck // no other name tells which image it is
+	prefix, _ := s.env(hubVariable)
+	if prefix == "" {
+		prefix = s.properties["hub.image.name.prefix"]
+	}
+	if prefix != "" {
+		image = strings.TrimSuffix(prefix, "/") + "/" + image
+	}
+	if s.ryuk(image) {
+		return set
+	}
+	set[ryukVariable] = "true" // literally: see testcontainers' config
+	if _, inFile := s.properties["session.id"]; !given(sessionVariable) && !inFile {
+		// By itself it is the same in all processes of a `go test ./...`, and what
+		// one leaves could not be told from what another still uses.
+		set[sessionVariable] = s.session
+	}
+	return set
+}
+
+func newSessionID() string {
+	return fmt.Sprintf("beamyard-%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:10]))
+}
+
+// properties reads testcontainers' own file, as far as it matters here.
+func properties() map[string]string {
+	found := map[string]string{}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return found
+	}
+	f, err := os.Open(filepath.Join(home, ".testcontainers.properties"))
+	if err != nil {
+		return found
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		key, value, ok := strings.Cut(lines.Text(), "=")
+		if key = strings.TrimSpace(key); ok && !strings.HasPrefix(key, "#") && !strings.HasPrefix(key, "!") {
+			found[key] = strings.TrimSpace(value)
+		}
+	}
+	return found
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// ownContainer finds a container's ID in its mounts: the engine keeps the files
+// hostname, hosts and resolv.conf in a folder of that name.
+var ownContainer = regexp.MustCompile(`/containers/([0-9a-f]{64})/`)
+
+// inside tells whether this process runs in a container of the engine.
+func inside(ctx context.Context, eng orchestrator.Engine) bool {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	found := ownContainer.FindSubmatch(mounts)
+	if found == nil {
+		return false
+	}
+	_, err = eng.InspectContainer(ctx, string(found[1]))
+	return err == nil
+}
+
+// pullPatience bounds how long an image of a registry that does not answer is
+// waited for, once a process.
+const pullPatience = 30 * time.Second
+
+// canHave tells whether the engine has an image, or gets it.
+func canHave(ctx context.Context, eng images.Engine, image string) bool {
+	if _, err := eng.Image(ctx, image); err == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, pullPatience)
+	defer cancel()
+	return eng.Pull(ctx, image, io.Discard) == nil
+}
