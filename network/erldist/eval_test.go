@@ -85,7 +85,8 @@ func TestMonitorNodes(t *testing.T) {
 		p.send(Tuple{ctlMonitor, Pid{Node: testNode, ID: 99, Creation: 7}, to, Ref{Node: testNode, Len: 3}})
 		node(p, "initial", "app@n2.demo.test", visible)
 		node(p, "initial", "OTHER@beamyard.invalid", hidden) // a tool like us
-		node(p, "up", "app@n2.demo.test", visible)           // told and listed
+		p.send(Tuple{ctlSend, Atom(""), to}, Tuple{Atom("beamyard_watches")})
+		node(p, "up", "app@n2.demo.test", visible) // told and listed
 		node(p, "up", "spy@n9.demo.test", hidden)
 		node(p, "down", "app@n2.demo.test", visible, Tuple{Atom("nodedown_reason"), Atom("net_tick_timeout")})
 		node(p, "down", "app@n3.demo.test", Tuple{Atom("nodedown_reason"), Tuple{Atom("x"), int64(1)}})
@@ -107,11 +108,15 @@ func TestMonitorNodes(t *testing.T) {
 		{Time: at, Node: "app@n3.demo.test", Reason: "{:x, 1}"},
 	}
 	var got []NodeEvent
-	err := c.MonitorNodes(ctx, func(e NodeEvent) {
+	listed := -1 // when the monitor was set
+	err := c.WatchNodes(ctx, func() { listed = len(got) }, func(e NodeEvent) {
 		if got = append(got, e); len(got) == len(want) {
 			cancel()
 		}
 	})
+	if listed != 1 {
+		t.Errorf("the monitor was set after %d events, want 1", listed)
+	}
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with %v", err)
 	}

@@ -5,6 +5,7 @@ ok = net_kernel:monitor_nodes(true, [{node_type, all}, nodedown_reason]),
 Tell = fun(What, Node, Info) -> To ! {beamyard_node, os:system_time(nanosecond), What, Node, Info} end,
 [Tell(initial, Node, [{node_type, visible}]) || Node <- erlang:nodes(visible)],
 [Tell(initial, Node, [{node_type, hidden}]) || Node <- erlang:nodes(hidden)],
+To ! {beamyard_watches},
 Loop = fun Loop() ->
     receive
         {nodeup, Node, Info} -> Tell(up, Node, Info), Loop();

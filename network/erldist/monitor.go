@@ -35,13 +35,20 @@ var monitorSource string
 // On the node a process of an rpc call waits meanwhile. It monitors us, and so
 // ends with this method or with the connection.
 func (c *Conn) MonitorNodes(ctx context.Context, fn func(NodeEvent)) error {
-	if err := c.monitorNodes(ctx, fn); err != nil {
+	return c.WatchNodes(ctx, func() {}, fn)
+}
+
+// WatchNodes is [Conn.MonitorNodes] for who must not miss what happens next: ready
+// is called, from the caller's goroutine, once the monitor is set and fn has been
+// called with every node that was connected. Whatever comes or goes after it is told.
+func (c *Conn) WatchNodes(ctx context.Context, ready func(), fn func(NodeEvent)) error {
+	if err := c.watchNodes(ctx, ready, fn); err != nil {
 		return fmt.Errorf("monitor the nodes of %s: %w", c.id.peer, err)
 	}
 	return nil
 }
 
-func (c *Conn) monitorNodes(ctx context.Context, fn func(NodeEvent)) error {
+func (c *Conn) watchNodes(ctx context.Context, ready func(), fn func(NodeEvent)) error {
 	self, ref, box := c.newPid(), c.newRef(), newInbox()
 	args, err := c.evalArgs(ctx, monitorSource, map[string]any{"To": self})
 	if err != nil {
@@ -66,6 +73,8 @@ func (c *Conn) monitorNodes(ctx context.Context, fn func(NodeEvent)) error {
 				return err
 			}
 			return fmt.Errorf("the process on the node ended: %s", Format(c.redact(t[1])))
+		case len(t) == 1 && t[0] == any(Atom("beamyard_watches")):
+			ready()
 		case len(t) == 5 && t[0] == any(Atom("beamyard_node")):
 			e := nodeEvent(t)
 			// Who comes in the moment in which the monitoring begins is both in the
