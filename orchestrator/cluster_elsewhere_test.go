@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -19,7 +20,7 @@ func (e elsewhere) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 }
 
 // The ports of a remote engine are its host's: what is busy on this machine is no
-// reason to refuse one, nor to pass over it.
+// reason to refuse one, nor to pass over it, and it is there that they are dialled.
 func TestPortsOfARemoteEngine(t *testing.T) {
 	busy, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
@@ -37,8 +38,13 @@ func TestPortsOfARemoteEngine(t *testing.T) {
 				w.runOn(elsewhere{w.eng}, edit, orchestrator.Options{})
 				w.ready()
 				n := w.node("n1")
-				if n.HTTPPort != port {
-					t.Errorf("%s has port %d, not %d", n.URL, n.HTTPPort, port)
+				want := fmt.Sprintf("http://lab:%d", port)
+				if n.URL != want {
+					t.Errorf("supervised: %s, want %s", n.URL, want)
+				}
+				found, err := orchestrator.Find(t.Context(), elsewhere{w.eng}, "shop")
+				if n, _ := found.Node("n1"); err != nil || n.URL != want {
+					t.Errorf("by labels alone: %s, %v, want %s", n.URL, err, want)
 				}
 				w.end()
 			})
