@@ -23,6 +23,10 @@ type PortRange struct {
 	HostIP string // to listen on; default 127.0.0.1
 	Base   int    // the first port; default 4200
 	Span   int    // how many; default 1000, cut at 65535
+
+	// Elsewhere says that the ports are another machine's: nothing listens here,
+	// and a port of this machine that is busy says nothing.
+	Elsewhere bool
 }
 
 // Held is a host port kept from others by a listener of ours.
@@ -33,6 +37,12 @@ type Held struct {
 
 // Port is the held port.
 func (h *Held) Port() uint16 { return h.port }
+
+// Elsewhere is a port of another machine's: nothing can keep it from others from
+// here, and whether it is free the engine there says when it takes it.
+func Elsewhere(port uint16) *Held {
+	return &Held{port: port, release: func() error { return nil }}
+}
 
 // Release gives the port up, just before the engine takes it. Between the two
 // somebody else can be faster: the engine then says so, and the caller holds
@@ -97,6 +107,10 @@ func HoldFree(r PortRange, n int, taken map[uint16]string) ([]*Held, error) {
 			continue
 		}
 		if _, ok := taken[port]; ok {
+			continue
+		}
+		if r.Elsewhere {
+			held = append(held, Elsewhere(port))
 			continue
 		}
 		h, err := listen(r.HostIP, port)

@@ -90,6 +90,26 @@ func TestHoldFreePassesOver(t *testing.T) {
 	}
 }
 
+// What this machine has open says nothing of another's ports, and nobody here is
+// kept from using them.
+func TestPortsOfAnotherMachine(t *testing.T) {
+	busy, err := Hold("0.0.0.0", testBase+5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release(t, busy)
+	r := PortRange{HostIP: "0.0.0.0", Base: testBase + 5, Elsewhere: true}
+	held, err := HoldFree(r, 2, map[uint16]string{testBase + 6: "a container there"})
+	if got := ports(held); err != nil || !cmp.Equal(got, []uint16{testBase + 5, testBase + 7}) {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	here, err := Hold("0.0.0.0", testBase+7)
+	if err != nil {
+		t.Fatalf("a port of another machine is held here: %v", err)
+	}
+	release(t, append(held, here, Elsewhere(testBase+5))...)
+}
+
 func TestHoldFreeIsAllOrNothing(t *testing.T) {
 	_, err := HoldFree(PortRange{Base: testBase, Span: 4}, 6, map[uint16]string{testBase + 1: "x"})
 	var few *NoPortsError

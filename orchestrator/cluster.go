@@ -182,6 +182,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 
+	c.sup.host = c.site.info.Host
 	var actions []action
 	for _, a := range adopted {
 		node := a.Labels[LabelNode]

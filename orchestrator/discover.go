@@ -157,15 +157,34 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 			if !full.IP.IsValid() && subnet.Prefix.IsValid() {
 				full.IP = subnet.Node(index(full))
 			}
-			f.Nodes[i] = unsupervised(f.Spec, full)
+			containers[i] = full
 			return nil
 		})
 	}
-	return f, group.Wait()
+	if err := group.Wait(); err != nil {
+		return f, err
+	}
+	host, err := hostOf(ctx, eng, containers)
+	for i, c := range containers {
+		f.Nodes[i] = unsupervised(f.Spec, c, host)
+	}
+	return f, err
+}
+
+// hostOf is where the engine's published ports are dialled; it is asked for that
+// only where the addresses at which they are published do not tell.
+func hostOf(ctx context.Context, eng Engine, containers []Container) (string, error) {
+	for _, c := range containers {
+		if slices.ContainsFunc(c.Ports, PortBinding.everywhere) {
+			info, err := eng.Info(ctx)
+			return info.Host, err
+		}
+	}
+	return "", nil
 }
 
 // unsupervised is a node's status as the engine alone knows it.
-func unsupervised(s Spec, c Container) NodeStatus {
+func unsupervised(s Spec, c Container, host string) NodeStatus {
 	names, name := s.names(), c.Labels[LabelNode]
 	st := NodeStatus{
 		Name: name, Node: names.Node(name), Host: names.Host(name),
@@ -191,7 +210,7 @@ func unsupervised(s Spec, c Container) NodeStatus {
 		}
 		st.State, st.Reason, st.LastExit, st.StoppedAt = Stopped, e.String(), &e, e.At
 	}
-	st.setPorts(s, c.Ports)
+	st.setPorts(s, c.Ports, host)
 	return st
 }
 

@@ -277,6 +277,12 @@ type PortBinding struct {
 	Host uint16
 }
 
+// everywhere says that it is published at every address of the engine's host.
+func (p PortBinding) everywhere() bool {
+	at, err := netip.ParseAddr(p.HostIP)
+	return p.HostIP == "" || err == nil && at.IsUnspecified()
+}
+
 // Mount shows a container a file or folder of the engine's machine, read-only
 // (a bind mount). A source that is not there is an error of CreateContainer.
 type Mount struct{ Source, Target string }

@@ -130,8 +130,8 @@ func (m *member) classify(e Exit, p RestartPolicy, wasReady bool) ExitClass {
 	return ExitCrashed
 }
 
-// status is the node as users see it.
-func (m *member) status(s Spec, now time.Time) NodeStatus {
+// status is the node as users see it; host is where published ports are dialled.
+func (m *member) status(s Spec, host string, now time.Time) NodeStatus {
 	names := s.names()
 	st := NodeStatus{
 		Name:          m.name,
@@ -164,20 +164,21 @@ func (m *member) status(s Spec, now time.Time) NodeStatus {
 		}
 		st.Restarts = fmt.Sprintf("%d/%d", used, s.Restart.Max)
 	}
-	st.setPorts(s, m.at.ports)
+	st.setPorts(s, m.at.ports, host)
 	return st
 }
 
-// setPorts fills the published ports and the URL.
-func (st *NodeStatus) setPorts(s Spec, ports []PortBinding) {
+// setPorts fills the published ports and the URL. What is published at every
+// address of the engine's host is dialled at host.
+func (st *NodeStatus) setPorts(s Spec, ports []PortBinding, host string) {
 	for _, p := range ports {
-		host := p.HostIP
-		if host == "0.0.0.0" || host == "" {
-			host = "127.0.0.1"
+		at := p.HostIP
+		if p.everywhere() {
+			at = host
 		}
 		if int(p.Container) == s.HTTPPort {
 			st.HTTPPort = int(p.Host)
-			st.URL = fmt.Sprintf("http://%s:%d", host, p.Host)
+			st.URL = "http://" + hostPort(at, int(p.Host))
 		}
 		st.Ports = append(st.Ports, PortStatus{Container: int(p.Container), HostIP: p.HostIP, Host: int(p.Host)})
 	}

@@ -82,10 +82,15 @@ func (s *site) holdPorts(at *slot, base int) error {
 	return nil
 }
 
-func (s *site) hold(port uint16) (*network.Held, error) { return network.Hold(s.hostIP, port) }
+func (s *site) hold(port uint16) (*network.Held, error) {
+	if !s.info.Local {
+		return network.Elsewhere(port), nil
+	}
+	return network.Hold(s.hostIP, port)
+}
 
 func (s *site) holdFree(base int) (*network.Held, error) {
-	held, err := network.HoldFree(network.PortRange{HostIP: s.hostIP, Base: base}, 1, s.taken)
+	held, err := network.HoldFree(network.PortRange{HostIP: s.hostIP, Base: base, Elsewhere: !s.info.Local}, 1, s.taken)
 	if err != nil {
 		return nil, err
 	}

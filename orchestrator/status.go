@@ -101,7 +101,7 @@ type NodeStatus struct {
 	Host          string       `json:"hostname"`
 	State         State        `json:"state"`
 	Reason        string       `json:"reason,omitempty"` // why it is not Ready, in one line
-	URL           string       `json:"url,omitempty"`    // "http://127.0.0.1:4200"
+	URL           string       `json:"url,omitempty"`    // "http://127.0.0.1:4200"; of a remote engine its host's, "http://lab:4200"
 	HTTPPort      int          `json:"http_port,omitempty"`
 	Ports         []PortStatus `json:"ports,omitempty"`
 	IP            netip.Addr   `json:"ip,omitzero"`

@@ -34,6 +34,7 @@ const (
 // number for the jitter is given to it.
 type supervisor struct {
 	spec   Spec
+	host   string // where the engine's published ports are dialled; known when the engine was asked
 	random func() float64
 	nodes  []*member // in the spec's order
 	byName map[string]*member
@@ -265,7 +266,7 @@ func (s *supervisor) emit(kind EventKind, node, format string, args ...any) {
 // snapshot is the cluster's state for users.
 func (s *supervisor) snapshot(now time.Time) (nodes []NodeStatus, ready bool) {
 	for _, m := range s.nodes {
-		nodes = append(nodes, m.status(s.spec, now))
+		nodes = append(nodes, m.status(s.spec, s.host, now))
 	}
 	return nodes, s.ready()
 }
