@@ -247,7 +247,7 @@ func (c *Cluster) publish(now time.Time) {
 	}}
 	if c.site != nil {
 		st.NetworkID, st.Subnet, st.Created = c.site.networkID, c.site.subnet.Prefix, c.site.created
-		st.Image = c.site.spec.Image
+		st.Image, st.App = c.site.spec.Image, c.site.spec.App
 	}
 	st.Nodes, st.Ready = c.sup.snapshot(now)
 	st.failed = c.sup.understood()

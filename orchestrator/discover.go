@@ -129,7 +129,7 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 		if err != nil {
 			return f, err
 		}
-		f.Spec, f.Owner = spec, ownerOf(n.Labels)
+		f.Spec, f.Owner = spec, OwnerOf(n.Labels)
 		f.Network, f.NetworkID, f.Created = n.Name, n.ID, createdOf(n.Labels)
 		f.Image, f.Source = spec.Image, spec.Source
 		if len(n.Subnets) > 0 {
@@ -137,7 +137,7 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 			subnet = network.Layout(f.Subnet)
 		}
 	} else if len(all) > 0 { // be it a helper alone
-		f.Owner, f.Created = ownerOf(all[0].Labels), createdOf(all[0].Labels)
+		f.Owner, f.Created = OwnerOf(all[0].Labels), createdOf(all[0].Labels)
 		f.Spec = Spec{Name: name}.Defaulted()
 	}
 	index := func(c Container) int { i, _ := strconv.Atoi(c.Labels[LabelIndex]); return i }
@@ -188,7 +188,7 @@ func unsupervised(s Spec, c Container, host string) NodeStatus {
 	names, name := s.names(), c.Labels[LabelNode]
 	st := NodeStatus{
 		Name: name, Node: names.Node(name), Host: names.Host(name),
-		Container: c.Name, ContainerID: c.ID, IP: c.IP, PID: c.State.PID,
+		Container: c.Name, ContainerID: c.ID, IP: c.IP, PID: c.State.PID, Paused: c.State.Paused,
 		StartedAt: c.State.StartedAt,
 	}
 	switch {

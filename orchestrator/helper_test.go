@@ -20,7 +20,7 @@ func TestHelperIsNoNode(t *testing.T) {
 	if c := f.helperSpec("compiler", []string{"elixir", "-v"}); len(c.Volumes) != 0 || !slices.Equal(c.Entrypoint, []string{"elixir"}) || !slices.Equal(c.Command, []string{"-v"}) || !slices.Contains(c.Env, "ERL_AFLAGS=-setcookie "+f.Spec.Cookie) {
 		t.Errorf("beside a release: %+v", c)
 	}
-	if c.Labels[LabelNode] != "" || c.Labels[LabelHelper] != "compiler" || c.Labels[LabelCluster] != "demo" || c.Labels["team"] != "shop" || ownerOf(c.Labels).PID != 7 {
+	if c.Labels[LabelNode] != "" || c.Labels[LabelHelper] != "compiler" || c.Labels[LabelCluster] != "demo" || c.Labels["team"] != "shop" || OwnerOf(c.Labels).PID != 7 {
 		t.Errorf("labels %v", c.Labels)
 	}
 	if h := helpersOf([]Container{{ID: "1", Labels: nodeLabels(f.Spec, 0, nil, f.Created)}, {ID: "2", Labels: c.Labels}}); len(h) != 1 || h["compiler"].ID != "2" {

@@ -92,8 +92,9 @@ func specOf(labels map[string]string) (Spec, error) {
 	return s, nil
 }
 
-// ownerOf reads the owner back; the zero value where there is none.
-func ownerOf(labels map[string]string) Owner {
+// OwnerOf reads the owner of something from its labels; the zero value where there
+// is none.
+func OwnerOf(labels map[string]string) Owner {
 	var o Owner
 	_ = json.Unmarshal([]byte(labels[LabelOwner]), &o) // a label that is not ours to read names no owner
 	return o

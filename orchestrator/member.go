@@ -139,6 +139,7 @@ func (m *member) status(s Spec, host string, now time.Time) NodeStatus {
 		Host:          names.Host(m.name),
 		State:         m.state,
 		Reason:        m.reason,
+		Paused:        m.paused,
 		IP:            m.at.ip,
 		Container:     names.Container(m.name),
 		ContainerID:   m.id,

@@ -114,7 +114,7 @@ func (c *Cluster) sweep(ctx context.Context, networks []Network) []Network {
 	for _, n := range networks {
 		name := n.Labels[LabelCluster]
 		spec, err := specOf(n.Labels)
-		owner := ownerOf(n.Labels)
+		owner := OwnerOf(n.Labels)
 		if name == "" || err != nil || !orphaned(spec, owner) {
 			stay = append(stay, n)
 			continue

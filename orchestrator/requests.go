@@ -44,6 +44,31 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 	}
 }
 
+// Await returns as soon as the status is one that is wanted, which wanted is asked
+// of now and after each change, or with ctx's error. Once the cluster has ended it
+// returns what ended it, or [ErrClosed].
+func (c *Cluster) Await(ctx context.Context, wanted func(Status) bool) error {
+	for {
+		c.mu.Lock()
+		changed, ended, outcome := c.changed, c.ended, c.outcome
+		c.mu.Unlock()
+		st, _ := c.Status(ctx) // never fails
+		switch {
+		case wanted(st):
+			return nil
+		case ended && outcome != nil:
+			return outcome
+		case ended:
+			return ErrClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // Events implements [Controller].
 func (c *Cluster) Events(ctx context.Context, after uint64, follow bool, fn func(Event) error) error {
 	return c.events.read(ctx, after, follow, fn)

@@ -154,7 +154,7 @@ func TestSpecTravels(t *testing.T) {
 	if diff := s.Diff(got); len(diff) != 0 {
 		t.Errorf("differs in %v", diff)
 	}
-	if !createdOf(labels).Equal(time.Unix(1, 2)) || ownerOf(labels) != s.Owner {
+	if !createdOf(labels).Equal(time.Unix(1, 2)) || OwnerOf(labels) != s.Owner {
 		t.Errorf("labels %v", labels)
 	}
 	if _, err := specOf(map[string]string{LabelSpec: "{"}); err == nil {

@@ -101,6 +101,7 @@ type NodeStatus struct {
 	Host          string       `json:"hostname"`
 	State         State        `json:"state"`
 	Reason        string       `json:"reason,omitempty"` // why it is not Ready, in one line
+	Paused        bool         `json:"paused,omitempty"` // its container is frozen
 	URL           string       `json:"url,omitempty"`    // "http://127.0.0.1:4200"; of a remote engine its host's, "http://lab:4200"
 	HTTPPort      int          `json:"http_port,omitempty"`
 	Ports         []PortStatus `json:"ports,omitempty"`
@@ -131,6 +132,7 @@ type Status struct {
 	Subnet     netip.Prefix `json:"subnet,omitzero"`
 	Image      string       `json:"image"`
 	Source     string       `json:"source,omitempty"`
+	App        string       `json:"app,omitempty"` // the OTP application that a node must have started; "" or "-": none
 	Created    time.Time    `json:"created,omitzero"`
 	Nodes      []NodeStatus `json:"nodes"`
 }

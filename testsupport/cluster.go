@@ -35,11 +35,12 @@ type Cluster struct {
 	outcome  error
 	evidence string // what was kept of a start that failed
 
-	mu    sync.Mutex
-	nodes map[string]*Node
-	over  bool // it was terminated
-	told  map[string]bool
-	tests map[string]bool // those that it was lent to or started by, by name
+	mu     sync.Mutex
+	nodes  map[string]*Node
+	over   bool // it was terminated
+	told   map[string]bool
+	broken map[string]string // faults that were not mended, and the tests that made them
+	tests  map[string]bool   // those that it was lent to or started by, by name
 }
 
 // ErrNotStarted is the answer of a cluster that never came up.
@@ -65,7 +66,7 @@ func Run(ctx context.Context, source string, opts ...testcontainers.ContainerCus
 // start is Run for a test, which may be nil, under a name, which may be "".
 func start(ctx context.Context, tb testing.TB, source, name string, opts []testcontainers.ContainerCustomizer) (*Cluster, error) {
 	c := &Cluster{
-		name: name, source: source, tb: tb, nodes: map[string]*Node{}, told: map[string]bool{}, tests: map[string]bool{},
+		name: name, source: source, tb: tb, nodes: map[string]*Node{}, told: map[string]bool{}, tests: map[string]bool{}, broken: map[string]string{},
 		ended: make(chan struct{}), stop: func() {},
 	}
 	close(c.ended) // nothing runs yet

@@ -11,6 +11,8 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/exec"
 	"github.com/testcontainers/testcontainers-go/wait"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // This file is a node as testcontainers sees it: its own container does the work.
@@ -76,8 +78,19 @@ func (n *Node) Ports(ctx context.Context) (network.PortMap, error) {
 	return in.NetworkSettings.Ports, nil
 }
 
+// Name is the container's.
+//
+// Deprecated: as testcontainers says, use Inspect. The node's own name is Short.
+func (n *Node) Name(ctx context.Context) (string, error) {
+	in, err := n.Inspect(ctx)
+	if err != nil {
+		return "", err
+	}
+	return in.Name, nil
+}
+
 // Start has the supervisor start the node, and waits until it is Ready.
-func (n *Node) Start(ctx context.Context) error { return n.cluster.start(ctx, n.name) }
+func (n *Node) Start(ctx context.Context) error { return n.cluster.bringBack(ctx, n.name) }
 
 // Stop has the supervisor stop the node: it stays down. The grace is the cluster's
 // (orchestrator.Spec.StopGrace); a timeout of 0 kills it.
@@ -99,7 +112,7 @@ func (n *Node) Terminate(ctx context.Context, opts ...testcontainers.TerminateOp
 		return nil
 	}
 	err := n.Stop(ctx, testcontainers.NewTerminateOptions(ctx, opts...).StopTimeout())
-	if errors.Is(err, errClosed) {
+	if errors.Is(err, orchestrator.ErrClosed) {
 		return nil
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/moby/moby/client"
@@ -52,8 +53,8 @@ func (c *Cluster) Nodes() []*Node {
 	return nodes
 }
 
-// Name is the short name: "n1".
-func (n *Node) Name() string { return n.name }
+// Short is the short name: "n1".
+func (n *Node) Short() string { return n.name }
 
 // BEAM is the node's name in its cluster, as erlang:node/0 has it:
 // "app@n1.demo.test". "" where the cluster has no such node.
@@ -205,10 +206,9 @@ func RPC[T any](ctx context.Context, node *Node, module, function string, args .
 
 // moduleName is a module's atom: of an Elixir module with its prefix.
 func moduleName(module string) string {
-	if module != "" && module[0] >= 'A' && module[0] <= 'Z' && !hasElixir(module) {
+	if module != "" && module[0] >= 'A' && module[0] <= 'Z' && !strings.HasPrefix(module, "Elixir.") {
 		return "Elixir." + module
 	}
 	return module
 }
 
-func hasElixir(module string) bool { return len(module) > 7 && module[:7] == "Elixir." }

@@ -1,0 +1,170 @@
+package testsupport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// This file is what tests wait for. Nodes tell whom they see as it changes; nothing
+// is asked again and again.
+
+// WaitMesh returns once every node that runs is Ready and sees every other one, as
+// the nodes themselves tell. Those that are down or paused are left out. Where ctx
+// ends first, the error names each pair that is missing.
+func (c *Cluster) WaitMesh(ctx context.Context) error {
+	if c.core == nil {
+		return fmt.Errorf("%s: %w", c.name, ErrNotStarted)
+	}
+	for {
+		if err := c.core.Await(ctx, settledNodes); err != nil {
+			return c.notMeshed(ctx, err)
+		}
+		again, err := c.meshed(ctx)
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// settledNodes tells that no node is on its way.
+func settledNodes(st orchestrator.Status) bool {
+	return !slices.ContainsFunc(st.Nodes, func(n orchestrator.NodeStatus) bool {
+		return !n.State.Final() && n.State != orchestrator.Ready && !n.Paused
+	})
+}
+
+// meshed waits until all that answer see each other. again says that a node went
+// meanwhile, so that it is to be looked once more.
+func (c *Cluster) meshed(ctx context.Context) (again bool, err error) {
+	all, err := c.looking(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	defer all.close()
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.node.BEAM()
+	}
+	for i, s := range all {
+		err := s.until(ctx, func(s *sight) bool {
+			for j, other := range names {
+				if i != j && !s.up[other] {
+					return false
+				}
+			}
+			return true
+		})
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return false, c.notMeshed(ctx, err)
+		case !s.node.answers():
+			return true, nil
+		default:
+			return false, err
+		}
+	}
+	return !settledNodes(c.Status()), nil
+}
+
+// notMeshed says which nodes are not Ready, and which pairs are missing.
+func (c *Cluster) notMeshed(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	var missing []string
+	st := c.Status()
+	for i, n := range st.Nodes {
+		if n.State != orchestrator.Ready && !n.State.Final() {
+			missing = append(missing, fmt.Sprintf("%s is %s%s", n.Name, n.State, because(n.Reason)))
+		}
+		for _, m := range st.Nodes[i+1:] {
+			if n.State.Running() && m.State.Running() && (!slices.Contains(n.Peers, m.Name) || !slices.Contains(m.Peers, n.Name)) {
+				missing = append(missing, fmt.Sprintf("%s and %s do not see each other", n.Name, m.Name))
+			}
+		}
+	}
+	if len(missing) == 0 {
+		missing = append(missing, "what is missing came just now")
+	}
+	return fmt.Errorf("the nodes of %s have not met: %s: %w", c.name, strings.Join(missing, "; "), context.Cause(ctx))
+}
+
+// WaitDown returns once observer does not see node: at once where it does not, and
+// else when it tells of the nodedown.
+func (c *Cluster) WaitDown(ctx context.Context, observer, node string) error {
+	return c.sees(ctx, observer, node, false)
+}
+
+// WaitUp returns once observer sees node: at once where it does, and else when it
+// tells of the nodeup.
+func (c *Cluster) WaitUp(ctx context.Context, observer, node string) error {
+	return c.sees(ctx, observer, node, true)
+}
+
+func (c *Cluster) sees(ctx context.Context, observer, node string, want bool) error {
+	if _, err := c.Node(node).known(); err != nil {
+		return err
+	}
+	s, err := c.Node(observer).look(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	beam := c.Node(node).BEAM()
+	if err := s.until(ctx, func(s *sight) bool { return s.up[beam] == want }); err != nil {
+		still := "still sees"
+		if want {
+			still = "does not see"
+		}
+		return fmt.Errorf("%s %s %s: %w", observer, still, node, err)
+	}
+	return nil
+}
+
+// eventuallyTime is how long Eventually tries where nobody says.
+const eventuallyTime = 30 * time.Second
+
+// Eventually calls check until it returns nil, again after 10 ms at first and then
+// up to 250 ms, and ends the test with its last error where that takes longer than
+// within (one value; default 30 s). It is for what an application tells only when it
+// is asked; what nodes see of each other is better waited for ([Cluster.WaitMesh],
+// [Cluster.WaitDown]).
+func Eventually(tb testing.TB, check func() error, within ...time.Duration) {
+	tb.Helper()
+	limit := eventuallyTime
+	if len(within) > 0 {
+		limit = within[0]
+	}
+	if err := eventually(tb.Context(), limit, check); err != nil {
+		require(tb, "eventually", err)
+	}
+}
+
+// eventually is Eventually without a test.
+func eventually(ctx context.Context, limit time.Duration, check func() error) error {
+	const longest = 250 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, longest) {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return fmt.Errorf("the test ended: %w", err)
+			}
+			return fmt.Errorf("not within %s: %w", limit, err)
+		}
+	}
+}

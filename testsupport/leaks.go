@@ -1,0 +1,118 @@
+package testsupport
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// leakTime is how long what is on its way out may take.
+const leakTime = 3 * time.Second
+
+// NoLeaks has the test fail where containers, networks or volumes of it are left at
+// its end, clusters and others of testcontainers. Call it first: what is called
+// later is cleaned up before.
+//
+// It tells what this process made since, but for what belongs to the clusters of
+// other tests. Containers that others make meanwhile with testcontainers alone
+// cannot be told apart: such tests should not run in parallel with it.
+func NoLeaks(tb testing.TB) {
+	tb.Helper()
+	s, err := join(tb.Context())
+	require(tb, "look for what is left", err)
+	before, err := s.made(tb.Context())
+	require(tb, "look for what is left", err)
+	tb.Cleanup(func() {
+		ctx := context.WithoutCancel(tb.Context())
+		left, err := leftOf(ctx, s, func(m made) bool {
+			return slices.ContainsFunc(before, func(b made) bool { return b.id == m.id }) || running.others(tb.Name())[m.cluster]
+		}, leakTime)
+		if err != nil {
+			tb.Errorf("look for what is left: %s", hinted(err))
+			return
+		}
+		if len(left) > 0 {
+			tb.Error(leakText(tb.Name(), left))
+		}
+	})
+}
+
+// made is something on the engine that this process made.
+type made struct{ kind, id, name, cluster string }
+
+// made lists what carries this process's testcontainers session, or has it for an
+// owner.
+func (s *session) made(ctx context.Context) ([]made, error) {
+	session, self := testcontainers.SessionID(), orchestrator.Self(false)
+	own := func(labels map[string]string) bool {
+		// A session of testcontainers' own making is that of other test binaries, too.
+		if labels[orchestrator.LabelCluster] == "" {
+			return s.reaps && labels[sessionLabel] == session
+		}
+		return orchestrator.OwnerOf(labels) == self
+	}
+	var all []made
+	add := func(kind, id, name string, labels map[string]string) {
+		if own(labels) {
+			all = append(all, made{kind, id, name, labels[orchestrator.LabelCluster]})
+		}
+	}
+	containers, err := s.eng.Containers(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range containers {
+		add("container", c.ID, c.Name, c.Labels)
+	}
+	networks, err := s.eng.Networks(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range networks {
+		add("network", n.ID, n.Name, n.Labels)
+	}
+	volumes, err := s.eng.Volumes(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range volumes {
+		add("volume", v.Name, v.Name, v.Labels)
+	}
+	return all, nil
+}
+
+// leftOf is what is there that is not excused, after it had a moment to go.
+func leftOf(ctx context.Context, s *session, excused func(made) bool, within time.Duration) (left []made, err error) {
+	none := eventually(ctx, within, func() error {
+		var all []made
+		if all, err = s.made(ctx); err != nil {
+			return nil
+		}
+		left = slices.DeleteFunc(all, func(m made) bool { return excused != nil && excused(m) })
+		if len(left) > 0 {
+			return fmt.Errorf("%d left", len(left))
+		}
+		return nil
+	})
+	if none == nil {
+		return nil, err
+	}
+	return left, nil
+}
+
+func leakText(of string, left []made) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "left behind by %s:", of)
+	for _, m := range left {
+		fmt.Fprintf(&b, "\n  %s %s", m.kind, m.name)
+	}
+	b.WriteString("\nhint: call testsupport.CleanupCluster, or testcontainers.CleanupContainer, before the error is looked at")
+	return b.String()
+}

@@ -1,0 +1,127 @@
+package testsupport
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/evidence"
+)
+
+// exportVariable names the folder in which evidence is left, as of `beamyard up`.
+const exportVariable = "BEAMYARD_EXPORT_DIR"
+
+// evidenceTime bounds the collection of evidence.
+const evidenceTime = 15 * time.Second
+
+// report tells a test that failed what is wrong with the cluster, once.
+func (c *Cluster) report(tb testing.TB) {
+	tb.Helper()
+	c.mu.Lock()
+	told := c.told[tb.Name()]
+	c.told[tb.Name()] = true
+	over := c.over
+	c.mu.Unlock()
+	if told || over {
+		return
+	}
+	if c.evidence == "" {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), evidenceTime)
+		defer cancel()
+		c.collect(ctx, tb, nil)
+	}
+	tb.Logf("%s", c.account())
+}
+
+// account is what is to be said of a cluster of which a test failed.
+func (c *Cluster) account() string {
+	st := c.Status()
+	clean := redactor(c.Spec()).Replace
+	var b strings.Builder
+	fmt.Fprintf(&b, "cluster %s when the test failed:\n", c.name)
+	for _, n := range st.Nodes {
+		fmt.Fprintf(&b, "%s is %s%s\n", n.Name, n.State, because(clean(n.Reason)))
+		for _, f := range n.Findings {
+			fmt.Fprintf(&b, "  %s\n", clean(f.String()))
+			for _, s := range f.Solutions {
+				fmt.Fprintf(&b, "    %s\n", clean(s.String()))
+			}
+		}
+	}
+	for _, n := range st.Nodes {
+		if lines := c.Output(n.Name).excerpt(excerptLines); len(lines) > 0 {
+			fmt.Fprintf(&b, "the last lines of %s:%s\n", n.Name, excerpt(lines))
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.evidence != "" {
+		fmt.Fprintf(&b, "evidence: %s\n", c.evidence)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// failed keeps the evidence of a cluster that did not come up, while all of it is
+// there.
+func (c *Cluster) failed(ctx context.Context, _ *orchestrator.Cluster, cause error) {
+	ctx, cancel := context.WithTimeout(ctx, evidenceTime)
+	defer cancel()
+	c.collect(ctx, c.tb, cause)
+}
+
+// collect leaves evidence. What keeps it from being left is told in its place.
+func (c *Cluster) collect(ctx context.Context, tb testing.TB, cause error) {
+	bundle := evidence.Collect(ctx, evidence.Source{
+		Spec: c.core.Spec(), Cause: cause, Cluster: c.core, Engine: c.session.eng, By: "beamyard testsupport",
+	})
+	defer func() { _ = bundle.Close() }() // of what is not written nobody hears
+	path, err := bundle.Leave(evidenceDir(tb))
+	if err != nil {
+		path = fmt.Sprintf("could not be kept: %v", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.evidence = path
+}
+
+// Evidence is the folder with what tells why a start or a test failed: the spec,
+// events, output, crash dumps, and what the nodes said, without secrets. "" where
+// nothing did.
+func (c *Cluster) Evidence() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.evidence
+}
+
+// evidenceDir is where evidence is left: $BEAMYARD_EXPORT_DIR, or with `go test
+// -artifacts` the test's own folder, or a folder in the system's temporary one.
+func evidenceDir(tb testing.TB) string {
+	if dir := os.Getenv(exportVariable); dir != "" {
+		return dir
+	}
+	if f := flag.Lookup("test.artifacts"); f != nil && f.Value.String() == "true" && tb != nil {
+		return tb.ArtifactDir()
+	}
+	return filepath.Join(os.TempDir(), "beamyard-evidence")
+}
+
+// keep leaves a cluster where it is, and says how to look at it. It tells whether
+// there is anything to keep.
+func (c *Cluster) keep(tb testing.TB) bool {
+	tb.Helper()
+	if c.Status().NetworkID == "" {
+		return false
+	}
+	running.remove(c)
+	tb.Logf(`%[2]s=1: cluster %[1]s is kept
+look at it:  beamyard ps %[1]s; beamyard logs -c %[1]s; beamyard rpc %[1]s/n1 'Node.list()'
+keep it up:  beamyard supervise %[1]s
+remove it:   beamyard down %[1]s`, c.name, keepVariable)
+	return true
+}

@@ -1,0 +1,230 @@
+package testsupport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/testcontainers/testcontainers-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Shared lends a test the cluster of that key, which the first one that asks starts
+// and all tests of the package have in turn, one at a time: a second one waits until
+// the first has ended. A test that asks again, and its subtests, have it together.
+//
+// Before it is lent it is what it was at first: faults are mended, nodes that are
+// down are started, the mesh is full, and with [WithFreshApplication] the application
+// is restarted. Where all is well that costs a few milliseconds. What a test did to
+// the application's state is left: see that it does not matter, or ask for a fresh
+// one.
+//
+// One that cannot be mended is replaced. It is removed at the end of the package: by
+// [Main], or by the watchdog once the test binary has ended. The options are those of
+// who asks first; the source must be the same for all.
+func Shared(tb testing.TB, key, source string, opts ...testcontainers.ContainerCustomizer) *Cluster {
+	tb.Helper()
+	return shares.get(key).lend(tb, source, opts)
+}
+
+// shares are the shared clusters of this process.
+var shares = &sharing{byKey: map[string]*share{}}
+
+type sharing struct {
+	mu    sync.Mutex
+	byKey map[string]*share
+}
+
+func (s *sharing) get(key string) *share {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byKey[key] == nil {
+		s.byKey[key] = &share{key: key, free: make(chan struct{}, 1)}
+	}
+	return s.byKey[key]
+}
+
+// share is one shared cluster. The token in free is a borrower's right to it.
+type share struct {
+	key  string
+	free chan struct{}
+
+	mu     sync.Mutex
+	holder string // the test that has it
+
+	// The holder's own.
+	source  string
+	cluster *Cluster
+}
+
+// lend waits for the cluster, and gives it to a test.
+func (s *share) lend(tb testing.TB, source string, opts []testcontainers.ContainerCustomizer) *Cluster {
+	tb.Helper()
+	s.mu.Lock()
+	again := s.holder != "" && (tb.Name() == s.holder || strings.HasPrefix(tb.Name(), s.holder+"/"))
+	s.mu.Unlock()
+	if again {
+		if source != s.source {
+			require(tb, "share "+s.key, fmt.Errorf("it is a cluster of %s, and cannot be one of %s", s.source, source))
+		}
+		return s.cluster
+	}
+	select {
+	case s.free <- struct{}{}:
+	case <-tb.Context().Done():
+		require(tb, "share "+s.key, context.Cause(tb.Context()))
+	}
+	s.mu.Lock()
+	s.holder = tb.Name()
+	s.mu.Unlock()
+	tb.Cleanup(func() { s.back(tb) })
+	require(tb, "share "+s.key, s.ready(tb, source, opts))
+	s.cluster.lent(tb)
+	return s.cluster
+}
+
+// back ends a loan.
+func (s *share) back(tb testing.TB) {
+	tb.Helper()
+	if c := s.cluster; c != nil {
+		c.mu.Lock()
+		delete(c.tests, tb.Name())
+		c.tb = nil
+		c.mu.Unlock()
+		if tb.Failed() {
+			c.report(tb)
+			if keeping() && c.keep(tb) {
+				s.cluster = nil // the next one has another
+			}
+		}
+	}
+	s.mu.Lock()
+	s.holder = ""
+	s.mu.Unlock()
+	<-s.free
+}
+
+// ready has the cluster as it was at first: a new one where there is none, or where
+// what there is cannot be mended.
+func (s *share) ready(tb testing.TB, source string, opts []testcontainers.ContainerCustomizer) error {
+	tb.Helper()
+	if s.cluster != nil && source != s.source {
+		return fmt.Errorf("it is a cluster of %s, and cannot be one of %s", s.source, source)
+	}
+	if s.cluster != nil {
+		err := s.cluster.reset(tb.Context(), freshAsked(opts))
+		if err == nil {
+			return nil
+		}
+		tb.Logf("shared cluster %s cannot be mended, and is replaced: %s", s.cluster.name, hinted(err))
+		if err := s.remove(tb.Context()); err != nil {
+			return err
+		}
+	}
+	c, err := start(tb.Context(), tb, source, unique(s.key), opts)
+	if err != nil {
+		c.end(tb)
+		return err
+	}
+	s.cluster, s.source = c, source
+	return nil
+}
+
+func (s *share) remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), terminateTime)
+	defer cancel()
+	err := s.cluster.Terminate(ctx)
+	s.cluster = nil
+	return err
+}
+
+// freshAsked tells whether the application is to be restarted.
+func freshAsked(opts []testcontainers.ContainerCustomizer) bool {
+	s := &settings{each: map[string][]testcontainers.ContainerCustomizer{}}
+	for _, o := range opts {
+		if option, ours := o.(Option); ours && option(s) != nil {
+			return false
+		}
+	}
+	return s.fresh
+}
+
+// lent notes whose the cluster is for now.
+func (c *Cluster) lent(tb testing.TB) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tb, c.evidence = tb, ""
+	c.tests[tb.Name()] = true
+}
+
+// reset mends what is broken, and restarts the application where that is wanted.
+func (c *Cluster) reset(ctx context.Context, fresh bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, faultTime, fmt.Errorf("not within %s", faultTime))
+	defer cancel()
+	c.mu.Lock()
+	clear(c.broken)
+	c.mu.Unlock()
+	for _, n := range c.Status().Nodes {
+		var err error
+		switch {
+		case n.Paused:
+			err = c.core.Unpause(ctx, n.Name)
+		case n.State.Final():
+			err = c.core.Start(ctx, n.Name)
+		case len(n.Cut) > 0:
+			err = c.core.Reconnect(ctx, n.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := c.core.WaitReady(ctx); err != nil {
+		return err
+	}
+	if fresh {
+		if err := c.freshApplication(ctx); err != nil {
+			return err
+		}
+	}
+	return c.WaitMesh(ctx)
+}
+
+// freshApplication stops the application on all nodes and starts it again. Source:
+// application(3).
+func (c *Cluster) freshApplication(ctx context.Context) error {
+	app := c.Status().App
+	if app == "" || app == "-" {
+		return orchestrator.WithHint(errors.New("it is not known which application to restart"), "name it: testsupport.WithSpec(func(s *orchestrator.Spec) { s.App = \"shop\" })")
+	}
+	for _, step := range []string{"stop", "ensure_all_started"} {
+		var group errgroup.Group
+		for _, n := range c.Nodes() {
+			group.Go(func() error {
+				result, err := n.Call(ctx, "application", step, erldist.Atom(app))
+				if err != nil {
+					return err
+				}
+				if t, ok := result.(erldist.Tuple); ok && len(t) > 0 && t[0] == any(erldist.Atom("error")) && !notStarted(t) {
+					return fmt.Errorf("%s: application:%s(%s) gave %s", n, step, app, erldist.Format(result))
+				}
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notStarted is the answer of application:stop/1 where there is nothing to stop.
+func notStarted(t erldist.Tuple) bool {
+	why, ok := t[len(t)-1].(erldist.Tuple)
+	return ok && len(why) == 2 && why[0] == any(erldist.Atom("not_started"))
+}

@@ -1,0 +1,145 @@
+package testsupport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Start is [Run] and [CleanupCluster] for a test: it returns a proven cluster, or
+// ends the test with the reason.
+//
+// Where no engine answers the test fails: a build that is green because nothing ran
+// is worth nothing. With BEAMYARD_SKIP_WITHOUT_ENGINE=1 it is skipped, and says so.
+func Start(tb testing.TB, source string, opts ...testcontainers.ContainerCustomizer) *Cluster {
+	tb.Helper()
+	c, err := start(tb.Context(), tb, source, nameFor(tb), opts)
+	CleanupCluster(tb, c)
+	require(tb, "start a cluster of "+source, err)
+	return c
+}
+
+// With has a cluster for as long as fn runs, and returns when nothing of it is left,
+// also where fn ends the test.
+func With(tb testing.TB, source string, opts []testcontainers.ContainerCustomizer, fn func(c *Cluster)) {
+	tb.Helper()
+	c, err := start(tb.Context(), tb, source, nameFor(tb), opts)
+	defer c.end(tb)
+	require(tb, "start a cluster of "+source, err)
+	fn(c)
+}
+
+// CleanupCluster has the cluster removed when the test ends. Call it right after
+// [Run], before looking at the error; a cluster that never came up, or is gone, is
+// fine.
+//
+// Where the test failed, its log gets what is wrong with each node, its last lines
+// and the path of the evidence; and with BEAMYARD_KEEP=1 the cluster stays, and the
+// log says how to look at it.
+func CleanupCluster(tb testing.TB, c *Cluster) {
+	tb.Helper()
+	if c == nil {
+		return
+	}
+	if c.tb == nil {
+		c.tb = tb
+	}
+	tb.Cleanup(func() { c.end(tb) })
+}
+
+// end reports where the test failed, and removes the cluster where nobody wants it
+// kept.
+func (c *Cluster) end(tb testing.TB) {
+	tb.Helper()
+	if c.core == nil {
+		return
+	}
+	if tb.Failed() {
+		c.report(tb)
+		if keeping() && c.keep(tb) {
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), terminateTime)
+	defer cancel()
+	if err := c.Terminate(ctx); err != nil {
+		tb.Errorf("remove cluster %s: %s", c.name, hinted(err))
+	}
+}
+
+// skipVariable turns the failure of tests that find no engine into a skip.
+const skipVariable = "BEAMYARD_SKIP_WITHOUT_ENGINE"
+
+// require ends the test where there is an error.
+func require(tb testing.TB, what string, err error) {
+	tb.Helper()
+	if err == nil {
+		return
+	}
+	if errors.Is(err, orchestrator.ErrEngineUnreachable) && os.Getenv(skipVariable) == "1" {
+		tb.Skipf("%s: %v (%s=1)", what, err, skipVariable)
+	}
+	tb.Fatalf("%s: %s", what, hinted(err))
+}
+
+// hinted is an error with what to do about it.
+func hinted(err error) string {
+	var h orchestrator.Hinter
+	if errors.As(err, &h) && h.Hint() != "" {
+		return fmt.Sprintf("%v\nhint: %s", err, strings.ReplaceAll(h.Hint(), "\n", "\n      "))
+	}
+	return err.Error()
+}
+
+// nameFor is a cluster's name after its test: TestShop/Checkout has shop-checkout-x7y2ab.
+func nameFor(tb testing.TB) string { return unique(strings.TrimPrefix(tb.Name(), "Test")) }
+
+// lines calls fn with each line that is written.
+type lines struct {
+	fn   func(string)
+	rest string
+}
+
+func lineWriter(fn func(string)) io.Writer { return &lines{fn: fn} }
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.rest += string(p)
+	for {
+		line, rest, ended := strings.Cut(l.rest, "\n")
+		if !ended {
+			return len(p), nil
+		}
+		l.fn(line)
+		l.rest = rest
+	}
+}
+
+func copyFile(to string, f testcontainers.ContainerFile) error {
+	from := f.Reader
+	if from == nil {
+		file, err := os.Open(f.HostFilePath)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		from = file
+	}
+	mode := os.FileMode(f.FileMode).Perm()
+	if mode == 0 {
+		mode = 0o644
+	}
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, from)
+	return errors.Join(err, out.Chmod(mode), out.Close())
+}

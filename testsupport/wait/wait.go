@@ -1,0 +1,197 @@
+// Package wait has wait strategies for nodes of a BEAM cluster, beside those of
+// testcontainers' own package wait: with them they can be combined (ForAll, ForAny),
+// and given to WithWaitStrategy.
+//
+//	target ── its node's RPC ──► erlang:nodes/0 · which_applications/0 · module:function
+//	   └───── its State ───────► a container that has ended is not waited for
+//
+// A cluster that testsupport returns is proven already: every pair has met, and the
+// application runs. These are for what it does after that, and for nodes that were
+// started again.
+//
+// # Threads
+//
+// None: a strategy asks from the goroutine that waits.
+package wait
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/testcontainers/testcontainers-go/wait"
+
+	"github.com/beamyard/beamyard/network/erldist"
+)
+
+// Node is what these strategies ask: a *testsupport.Node is one.
+type Node interface {
+	// Call runs module:function(args…) on the node; see *testsupport.Node.
+	Call(ctx context.Context, module, function string, args ...any) (any, error)
+}
+
+// DefaultTimeout is how long a strategy waits where nobody says.
+const DefaultTimeout = 60 * time.Second
+
+// defaultPoll is how often a node is asked: a call takes it well under a millisecond.
+const defaultPoll = 50 * time.Millisecond
+
+// Strategy asks a node until it answers what is waited for.
+type Strategy struct {
+	what    string
+	ask     func(ctx context.Context, node Node) error // nil once it is so, else why not yet
+	timeout *time.Duration
+	poll    time.Duration
+}
+
+var (
+	_ wait.Strategy        = (*Strategy)(nil)
+	_ wait.StrategyTimeout = (*Strategy)(nil)
+	_ fmt.Stringer         = (*Strategy)(nil)
+)
+
+// WithStartupTimeout sets how long it waits. Default [DefaultTimeout].
+func (s *Strategy) WithStartupTimeout(d time.Duration) *Strategy {
+	s.timeout = &d
+	return s
+}
+
+// WithPollInterval sets how often the node is asked. Default 50 ms.
+func (s *Strategy) WithPollInterval(d time.Duration) *Strategy {
+	s.poll = d
+	return s
+}
+
+// Timeout implements wait.StrategyTimeout.
+func (s *Strategy) Timeout() *time.Duration { return s.timeout }
+
+// String is what it waits for: "mesh of 3 nodes".
+func (s *Strategy) String() string { return s.what }
+
+// WaitUntilReady implements wait.Strategy. The target is a node of a cluster. The
+// error says what the node answered last.
+func (s *Strategy) WaitUntilReady(ctx context.Context, target wait.StrategyTarget) error {
+	node, ok := target.(Node)
+	if !ok {
+		return fmt.Errorf("wait for %s: a %T is no node of a cluster that testsupport started", s.what, target)
+	}
+	timeout := DefaultTimeout
+	if s.timeout != nil {
+		timeout = *s.timeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	began := time.Now()
+	var last error
+	for {
+		why := s.ask(ctx, node)
+		if why == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil { // one that was cut off tells nothing new
+			last = why
+		}
+		if err := ended(ctx, target); err != nil {
+			return fmt.Errorf("wait for %s: %w (%w)", s.what, err, last)
+		}
+		select {
+		case <-time.After(s.poll):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w after %s: %w", s.what, ctx.Err(), time.Since(began).Round(time.Millisecond), last)
+		}
+	}
+}
+
+// ended is why there is nothing to wait for any more.
+func ended(ctx context.Context, target wait.StrategyTarget) error {
+	state, err := target.State(ctx)
+	switch {
+	case err != nil || state == nil || state.Running:
+		return nil // who cannot tell is asked again
+	case state.OOMKilled:
+		return errors.New("its container was killed over its memory limit")
+	}
+	return fmt.Errorf("its container has ended: %s, exit code %d", state.Status, state.ExitCode)
+}
+
+// ForMesh waits until the node sees n-1 others: until it is in a mesh of n. Hidden
+// nodes, as tools are, do not count. Source: erlang:nodes/0.
+func ForMesh(n int) *Strategy {
+	return &Strategy{
+		what: fmt.Sprintf("mesh of %d nodes", n), poll: defaultPoll,
+		ask: func(ctx context.Context, node Node) error {
+			answer, err := node.Call(ctx, "erlang", "nodes")
+			if err != nil {
+				return err
+			}
+			others, _ := answer.(erldist.List)
+			if len(others)+1 < n {
+				return fmt.Errorf("it sees %d others: %s", len(others), erldist.Format(answer))
+			}
+			return nil
+		},
+	}
+}
+
+// ForApplication waits until an OTP application is started on the node: "shop".
+// Source: application:which_applications/0.
+func ForApplication(app string) *Strategy {
+	return &Strategy{
+		what: "application " + app, poll: defaultPoll,
+		ask: func(ctx context.Context, node Node) error {
+			answer, err := node.Call(ctx, "application", "which_applications")
+			if err != nil {
+				return err
+			}
+			started, _ := answer.(erldist.List)
+			for _, entry := range started {
+				if t, ok := entry.(erldist.Tuple); ok && len(t) > 0 && t[0] == any(erldist.Atom(app)) {
+					return nil
+				}
+			}
+			return fmt.Errorf("%s is not among its %d started applications", app, len(started))
+		},
+	}
+}
+
+// MFA is a call: a module, a function and its arguments. An Elixir module is written
+// as in Elixir: "Demo.Counter".
+type MFA struct {
+	Module, Function string
+	Args             []any
+}
+
+// String is "Demo.Counter.value/0".
+func (m MFA) String() string { return fmt.Sprintf("%s.%s/%d", m.Module, m.Function, len(m.Args)) }
+
+// ForRPC waits until a call on the node returns what matches. A nil matcher takes
+// all but nil, false, undefined, :error and {:error, …}. A call that fails is made
+// again: an application that has not started yet fails so.
+func ForRPC(call MFA, matches func(result any) bool) *Strategy {
+	if matches == nil {
+		matches = wellFormed
+	}
+	return &Strategy{
+		what: "RPC " + call.String(), poll: defaultPoll,
+		ask: func(ctx context.Context, node Node) error {
+			answer, err := node.Call(ctx, call.Module, call.Function, call.Args...)
+			if err != nil {
+				return err
+			}
+			if !matches(answer) {
+				return fmt.Errorf("it gave %s", erldist.Format(answer))
+			}
+			return nil
+		},
+	}
+}
+
+// wellFormed tells whether a result means success.
+func wellFormed(result any) bool {
+	if t, ok := result.(erldist.Tuple); ok {
+		return len(t) == 0 || t[0] != any(erldist.Atom("error"))
+	}
+	name, ok := result.(erldist.Atom)
+	return !ok || name != "nil" && name != "false" && name != "undefined" && name != "error"
+}
