@@ -3,26 +3,38 @@ package docker_test
 import (
 	"context"
 	"errors"
-	"net"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // dialNode connects to a node as a tool of its own.
 func (r *running) dialNode(name string) *erldist.Conn {
 	r.t.Helper()
 	n := r.node(name)
-	addr := net.JoinHostPort(n.IP.String(), strconv.Itoa(r.Spec().Distribution.Port))
-	conn, err := (&erldist.Dialer{Cookie: r.Spec().Cookie}).Dial(r.t.Context(), n.Node, addr)
+	conn, err := (&erldist.Dialer{Cookie: r.Spec().Cookie}).Dial(r.t.Context(), n.Node, r.distAddr(name))
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { _ = conn.Close() })
 	return conn
+}
+
+// distAddr is where a node's distribution answers here.
+func (r *running) distAddr(node string) string {
+	r.t.Helper()
+	found, err := orchestrator.Find(r.t.Context(), r.eng, r.name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	info, err := r.eng.Info(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return found.DistAddr(info, node)
 }
 
 // receiving is how many processes of a node wait in an interpreted receive.
