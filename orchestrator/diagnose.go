@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -172,8 +173,12 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 	}
 	if look {
 		n.Live = c.lookInside(ctx, s.id)
-		if n.Live != nil && c.site.direct && slices.Contains(n.Live.Listening, epmdPort) {
-			n.Live.Registered = registeredAt(ctx, hostPort(at.ip.String(), epmdPort))
+		if n.Live != nil && slices.Contains(n.Live.Listening, epmdPort) {
+			if c.site.direct {
+				n.Live.Registered = registeredAt(ctx, hostPort(at.ip.String(), epmdPort))
+			} else {
+				n.Live.Registered = c.registeredIn(ctx, s.id)
+			}
 		}
 	}
 	return n
@@ -190,6 +195,30 @@ func registeredAt(ctx context.Context, addr string) map[string]int {
 	ports := map[string]int{}
 	for _, n := range names {
 		ports[n.Alive] = n.Port
+	}
+	return ports
+}
+
+// registeredIn asks a container's EPMD from inside, where its address is not
+// reached from here. One that has no epmd in its path tells nothing.
+func (c *Cluster) registeredIn(ctx context.Context, id string) map[string]int {
+	result, err := Command(ctx, c.eng, id, []string{"epmd", "-names"})
+	if err != nil || result.ExitCode != 0 {
+		return nil
+	}
+	return registeredNames(result.Stdout)
+}
+
+// registeredNames reads what epmd -names prints: "name app at port 9100", a line
+// each. Source: epmd(1).
+func registeredNames(printed string) map[string]int {
+	ports := map[string]int{}
+	for line := range strings.Lines(printed) {
+		var name string
+		var port int
+		if n, _ := fmt.Sscanf(line, "name %s at port %d", &name, &port); n == 2 {
+			ports[name] = port
+		}
 	}
 	return ports
 }

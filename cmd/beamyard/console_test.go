@@ -141,6 +141,14 @@ func kill(t *testing.T, x *terminal, s syscall.Signal) {
 	}
 }
 
+// engineSocket is where the tests' engine listens, in the words of package net.
+func engineSocket() (network, address string) {
+	if network, address, found := strings.Cut(os.Getenv("DOCKER_HOST"), "://"); found {
+		return network, address
+	}
+	return "unix", "/var/run/docker.sock"
+}
+
 // cuttable is a socket that leads to the engine, until it is cut.
 func cuttable(t *testing.T) (path string, cut func()) {
 	t.Helper()
@@ -149,10 +157,11 @@ func cuttable(t *testing.T) (path string, cut func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	network, address := engineSocket()
 	var mu sync.Mutex
 	var conns []net.Conn
 	join := func(from net.Conn) {
-		to, err := net.Dial("unix", "/var/run/docker.sock")
+		to, err := net.Dial(network, address)
 		if err != nil {
 			t.Error(err)
 			return
@@ -160,7 +169,7 @@ func cuttable(t *testing.T) (path string, cut func()) {
 		mu.Lock()
 		conns = append(conns, from, to)
 		mu.Unlock()
-		go func() { _, _ = io.Copy(to, from); _ = to.(*net.UnixConn).CloseWrite() }()
+		go func() { _, _ = io.Copy(to, from); _ = to.(interface{ CloseWrite() error }).CloseWrite() }()
 		go func() { _, _ = io.Copy(from, to); _ = from.Close() }()
 	}
 	go func() {

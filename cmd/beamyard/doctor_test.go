@@ -207,12 +207,9 @@ func forgetProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, found := strings.CutPrefix(os.Getenv("DOCKER_HOST"), "unix://")
-	if !found {
-		socket = "/var/run/docker.sock"
-	}
+	network, address := engineSocket()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
+		return new(net.Dialer).DialContext(ctx, network, address)
 	}}}
 	url := fmt.Sprintf("http://engine/images/beamyard/probe:%x", sha256.Sum256(data))
 	request, err := http.NewRequest(http.MethodDelete, url[:strings.LastIndex(url, ":")+13]+"?force=1", nil)

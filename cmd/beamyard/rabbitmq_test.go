@@ -69,6 +69,16 @@ func (b *broker) node(name string) orchestrator.NodeStatus {
 	return n
 }
 
+// info tells where the engine is.
+func (b *broker) info() orchestrator.EngineInfo {
+	b.t.Helper()
+	info, err := b.eng.Info(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return info
+}
+
 // until asks for a node's state until it is as wanted.
 func (b *broker) until(name, what string, ok func(orchestrator.NodeStatus) bool) {
 	b.t.Helper()
@@ -89,7 +99,11 @@ func (b *broker) eval(node, expression string) string {
 	n := b.node(node)
 	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
 	defer cancel()
-	conn, err := (&erldist.Dialer{Cookie: b.Spec().Cookie}).Dial(ctx, n.Node, net.JoinHostPort(n.IP.String(), strconv.Itoa(b.Spec().Distribution.Port)))
+	found, err := orchestrator.Find(ctx, b.eng, b.Spec().Name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	conn, err := (&erldist.Dialer{Cookie: b.Spec().Cookie}).Dial(ctx, n.Node, found.DistAddr(b.info(), node))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -111,7 +125,7 @@ func (b *broker) greets(node string) {
 			port = p.Host
 		}
 	}
-	conn, err := new(net.Dialer).DialContext(b.t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	conn, err := new(net.Dialer).DialContext(b.t.Context(), "tcp", net.JoinHostPort(b.info().Host, strconv.Itoa(port)))
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/docker"
@@ -21,10 +22,11 @@ import (
 // Promises 1 and 2, while the way to the engine is cut: no death is missed, and
 // no line is lost or told twice.
 
-// gate forwards a unix socket to the engine's, and can be shut: what an engine
-// that is away looks like to one client, without touching the engine.
+// gate forwards to the engine, from a socket of the kind that the engine has, and
+// can be shut: what an engine that is away looks like to one client, without
+// touching the engine.
 type gate struct {
-	path, engine string
+	network, address, engine string // the address is the gate's
 
 	mu       sync.Mutex
 	listener net.Listener // nil while it is shut
@@ -32,10 +34,14 @@ type gate struct {
 	wg       sync.WaitGroup
 }
 
-func newGate(t testing.TB, engine string) *gate {
+func newGate(t testing.TB, network, engine string) *gate {
 	t.Helper()
-	g := &gate{path: filepath.Join(t.TempDir(), "docker.sock"), engine: engine, conns: map[net.Conn]bool{}}
+	g := &gate{network: network, address: "127.0.0.1:0", engine: engine, conns: map[net.Conn]bool{}}
+	if network == "unix" {
+		g.address = filepath.Join(t.TempDir(), "docker.sock")
+	}
 	g.open(t)
+	g.address = g.listener.Addr().String() // where it opens again
 	t.Cleanup(func() {
 		g.shut()
 		g.wg.Wait()
@@ -45,7 +51,7 @@ func newGate(t testing.TB, engine string) *gate {
 
 func (g *gate) open(t testing.TB) {
 	t.Helper()
-	l, err := net.Listen("unix", g.path)
+	l, err := net.Listen(g.network, g.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +84,7 @@ func (g *gate) shut() {
 
 func (g *gate) forward(l net.Listener, client net.Conn) {
 	defer client.Close()
-	engine, err := net.Dial("unix", g.engine)
+	engine, err := net.Dial(g.network, g.engine)
 	if err != nil {
 		return
 	}
@@ -92,7 +98,7 @@ func (g *gate) forward(l net.Listener, client net.Conn) {
 	g.mu.Unlock()
 	g.wg.Go(func() {
 		_, _ = io.Copy(engine, client) // an error is an end, too
-		_ = engine.(*net.UnixConn).CloseWrite()
+		_ = engine.(interface{ CloseWrite() error }).CloseWrite()
 	})
 	_, _ = io.Copy(client, engine)
 	g.mu.Lock()
@@ -104,13 +110,18 @@ func (g *gate) forward(l net.Listener, client net.Conn) {
 // gated is an engine behind a gate.
 func gated(t testing.TB) (*docker.Engine, *gate) {
 	t.Helper()
-	host := bareClient(t).DaemonHost()
-	path, ok := strings.CutPrefix(host, "unix://")
-	if !ok {
-		t.Fatalf("the engine is at %s, and this test needs a unix socket", host)
+	at, err := client.ParseHostURL(bareClient(t).DaemonHost())
+	if err != nil {
+		t.Fatal(err)
 	}
-	g := newGate(t, path)
-	eng, err := docker.New(docker.Options{Host: "unix://" + g.path})
+	address := at.Host
+	if at.Scheme == "unix" {
+		address = at.Path
+	} else {
+		t.Setenv("BEAMYARD_HOST", at.Hostname()) // ports are published there, not at the gate
+	}
+	g := newGate(t, at.Scheme, address)
+	eng, err := docker.New(docker.Options{Host: at.Scheme + "://" + g.address})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
 // daemon is an engine of a test's own, beside the machine's: own data, own
@@ -38,6 +39,7 @@ const (
 
 func newDaemon(t *testing.T, config string) *daemon {
 	t.Helper()
+	enginetest.NeedsLocalEngine(t, "a second one is started beside it")
 	if os.Getuid() != 0 {
 		t.Fatal("a second engine needs root")
 	}
@@ -104,7 +106,7 @@ func (d *daemon) start() {
 
 // end stops it in order.
 func (d *daemon) end() {
-	if d.cmd == nil || d.cmd.ProcessState != nil {
+	if d.cmd == nil || d.cmd.Process == nil || d.cmd.ProcessState != nil {
 		return
 	}
 	_ = d.cmd.Process.Signal(syscall.SIGTERM) // gone already: as wanted

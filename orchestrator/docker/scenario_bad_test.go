@@ -15,6 +15,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
 // Each bad input on the real engine: the error names what and why, its hint
@@ -101,6 +102,7 @@ func TestAnImageThatIsNowhere(t *testing.T) {
 }
 
 func TestATakenPort(t *testing.T) {
+	enginetest.NeedsLocalEngine(t, "a process of this machine has the port")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -25,6 +25,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
 // What engines refuse, as they word it themselves: each error has its finding.
@@ -141,6 +142,7 @@ func TestRefusedByTheEngine(t *testing.T) {
 		refusedAs(t, err, "subnet-overlap", "docker network ls")
 	})
 	t.Run("port", func(t *testing.T) {
+		enginetest.NeedsLocalEngine(t, "a process of this machine has the port")
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -158,6 +160,7 @@ func TestRefusedBeforeThereIsANode(t *testing.T) {
 		refusedAs(t, fails(t, 1, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "no-such/image:1", "" }), "no-registry", "no-such/image:1")
 	})
 	t.Run("a port", func(t *testing.T) {
+		enginetest.NeedsLocalEngine(t, "a process of this machine has the port")
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -126,7 +127,15 @@ func (r *running) compilerEnds() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	conn, err := (&erldist.Dialer{Cookie: found.Spec.Cookie}).Dial(r.t.Context(), "app@compiler."+r.name+".test", net.JoinHostPort(c.IP.String(), "9100"))
+	at := net.JoinHostPort(c.IP.String(), "9100")
+	for _, p := range found.Helpers["compiler"].Ports { // where its address is not reached
+		info, err := r.eng.Info(r.t.Context())
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		at = net.JoinHostPort(info.Host, strconv.Itoa(int(p.Host)))
+	}
+	conn, err := (&erldist.Dialer{Cookie: found.Spec.Cookie}).Dial(r.t.Context(), "app@compiler."+r.name+".test", at)
 	if err != nil {
 		r.t.Fatal(err)
 	}

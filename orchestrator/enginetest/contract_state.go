@@ -50,6 +50,7 @@ func (s *suite) testInside() {
 }
 
 func (s *suite) testMount() {
+	NeedsLocalEngine(s.t, "a file of this machine is mounted")
 	note := filepath.Join(s.t.TempDir(), "note")
 	s.must(os.WriteFile(note, []byte("from outside"), 0o600))
 	id := s.create(func(c *orchestrator.ContainerSpec) {
