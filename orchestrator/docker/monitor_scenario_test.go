@@ -8,37 +8,17 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
-	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // dialNode connects to a node as a tool of its own.
 func (r *running) dialNode(name string) *erldist.Conn {
 	r.t.Helper()
-<<<<<<< HEAD
 	conn, err := r.Dial(r.t.Context(), name)
-=======
-	n := r.node(name)
-	conn, err := (&erldist.Dialer{Cookie: r.Spec().Cookie}).Dial(r.t.Context(), n.Node, r.distAddr(name))
->>>>>>> dind
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { _ = conn.Close() })
 	return conn
-}
-
-// distAddr is where a node's distribution answers here.
-func (r *running) distAddr(node string) string {
-	r.t.Helper()
-	found, err := orchestrator.Find(r.t.Context(), r.eng, r.name)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	info, err := r.eng.Info(r.t.Context())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return found.DistAddr(info, node)
 }
 
 // receiving is how many processes of a node wait in an interpreted receive.
