@@ -208,5 +208,7 @@ func (n *Node) CopyFileToContainer(ctx context.Context, file, path string, mode 
 
 // CopyFileFromContainer reads a file of the container.
 func (n *Node) CopyFileFromContainer(ctx context.Context, path string) (io.ReadCloser, error) {
-	return of(ctx, n, func(c *testcontainers.DockerContainer) (io.ReadCloser, error) { return c.CopyFileFromContainer(ctx, path) })
+	return of(ctx, n, func(c *testcontainers.DockerContainer) (io.ReadCloser, error) {
+		return c.CopyFileFromContainer(ctx, path)
+	})
 }

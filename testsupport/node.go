@@ -211,4 +211,3 @@ func moduleName(module string) string {
 	}
 	return module
 }
-

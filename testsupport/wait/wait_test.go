@@ -78,7 +78,7 @@ func TestStrategies(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				node := &target{answers: c.answers}
 				node.ContainerState = container.State{Running: true}
-				err := c.strategy.WithStartupTimeout(990 * time.Millisecond).WaitUntilReady(t.Context(), node)
+				err := c.strategy.WithStartupTimeout(990*time.Millisecond).WaitUntilReady(t.Context(), node)
 				if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 					t.Errorf("%v", err)
 				}
