@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -154,10 +155,11 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 			} else if err != nil {
 				return fmt.Errorf("inspect %s: %w", listed.Name, err)
 			}
-			if !full.IP.IsValid() && subnet.Prefix.IsValid() {
-				full.IP = subnet.Node(index(full))
+			ip := full.Address(f.NetworkID)
+			if !ip.IsValid() && subnet.Prefix.IsValid() {
+				ip = subnet.Node(index(full))
 			}
-			f.Nodes[i] = unsupervised(f.Spec, full)
+			f.Nodes[i] = unsupervised(f.Spec, full, ip)
 			return nil
 		})
 	}
@@ -165,11 +167,11 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 }
 
 // unsupervised is a node's status as the engine alone knows it.
-func unsupervised(s Spec, c Container) NodeStatus {
+func unsupervised(s Spec, c Container, ip netip.Addr) NodeStatus {
 	names, name := s.names(), c.Labels[LabelNode]
 	st := NodeStatus{
 		Name: name, Node: names.Node(name), Host: names.Host(name),
-		Container: c.Name, ContainerID: c.ID, IP: c.IP, PID: c.State.PID,
+		Container: c.Name, ContainerID: c.ID, IP: ip, PID: c.State.PID,
 		StartedAt: c.State.StartedAt,
 	}
 	switch {

@@ -126,7 +126,7 @@ func (r *running) compilerEnds() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	conn, err := (&erldist.Dialer{Cookie: found.Spec.Cookie}).Dial(r.t.Context(), "app@compiler."+r.name+".test", net.JoinHostPort(c.IP.String(), "9100"))
+	conn, err := (&erldist.Dialer{Cookie: found.Spec.Cookie}).Dial(r.t.Context(), "app@compiler."+r.name+".test", net.JoinHostPort(c.Address(found.NetworkID).String(), "9100"))
 	if err != nil {
 		r.t.Fatal(err)
 	}

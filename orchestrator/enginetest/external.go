@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -43,6 +44,23 @@ func (e *Engine) pause(name string, paused bool) {
 	c.state.Paused = paused
 	c.state.Status = map[bool]string{true: "paused", false: "running"}[paused]
 	e.emit(c, map[bool]string{true: "pause", false: "unpause"}[paused])
+}
+
+// Aliases are the names that a container was given in a network, which is named as
+// the container is.
+func (e *Engine) Aliases(container, network string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.find(container)
+	if err != nil {
+		return nil
+	}
+	for _, a := range c.attached {
+		if a.Name == network {
+			return slices.Clone(c.aliases[a.Network])
+		}
+	}
+	return nil
 }
 
 // Relabel replaces the owner in the labels of everything of a cluster, as if
