@@ -131,3 +131,32 @@ func TestANetworkThatIsMissing(t *testing.T) {
 		}
 	})
 }
+
+// Somebody else's container in the cluster's network keeps that, and is named.
+func TestDownNamesWhoIsInTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.up(nil)
+		st, _ := w.Status(t.Context())
+		w.guest("pg", st.NetworkID)
+		idle := w.guest("idle", st.NetworkID)
+		if err := w.eng.KillContainer(t.Context(), idle, "KILL"); err != nil { // and is in nobody's way
+			t.Fatal(err)
+		}
+		err := w.Down(t.Context())
+		var h orchestrator.Hinter
+		if !errors.Is(err, orchestrator.ErrConflict) || err.Error() != "remove network beamyard-shop: containers of others are attached to it: pg" ||
+			!errors.As(err, &h) || h.Hint() != "take it off: docker network disconnect beamyard-shop pg\nthen: beamyard down shop" {
+			t.Errorf("%v", err)
+		}
+		if ran := <-w.result; !errors.Is(ran, orchestrator.ErrConflict) {
+			t.Errorf("Run: %v", ran)
+		}
+		w.eng.ExternalRemove("pg")
+		if _, err := orchestrator.Remove(t.Context(), w.eng, "shop", time.Second); err != nil {
+			t.Error(err)
+		}
+		w.eng.ExternalRemove("idle")
+		w.clear()
+	})
+}
