@@ -40,10 +40,15 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Containe
 		if !ok || full.Labels[LabelIndex] != strconv.Itoa(at.index) {
 			continue
 		}
-		if full.IP.IsValid() {
-			at.ip = full.IP // a stopped container's address is not always told
+		if ip := full.Address(n.ID); ip.IsValid() {
+			at.ip = ip // a stopped container's address is not always told
 		}
-		full.IP, at.ports = at.ip, full.Ports
+		at.ports = full.Ports
+		if full.State.Status == "created" { // who made it may not have come to this
+			if err := c.attach(ctx, s, full.ID, at.index); err != nil {
+				return nil, fmt.Errorf("container %s: %w", full.Name, err)
+			}
+		}
 		containers = append(containers, full)
 		if !full.State.Running && full.State.FinishedAt.After(full.Created) {
 			s.listenFrom(full.State.FinishedAt.Add(-c.spec.StopGrace - adoptSlack))

@@ -186,7 +186,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 	var actions []action
 	for _, a := range adopted {
 		node := a.Labels[LabelNode]
-		actions = append(actions, c.sup.step(msgAdopted{node, a}, time.Now())...)
+		actions = append(actions, c.sup.step(msgAdopted{node, a, c.site.slots[node].placement}, time.Now())...)
 		if a.State.Running {
 			c.adopted[node] = c.sup.byName[node].inc
 		}

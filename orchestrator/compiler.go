@@ -137,7 +137,7 @@ func startCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo, di
 				return compilerConn{}, err
 			}
 		}
-		at := &site{spec: f.Spec, info: info, direct: direct, slots: map[string]*slot{helperCompiler: {placement: placement{ip: c.IP, ports: c.Ports}}}}
+		at := &site{spec: f.Spec, info: info, direct: direct, slots: map[string]*slot{helperCompiler: {placement: placement{ip: c.Address(f.NetworkID), ports: c.Ports}}}}
 		conn, err := dialer.Dial(limited, f.Spec.names().Node(helperCompiler), at.distAddr(helperCompiler))
 		if err == nil {
 			if booted(limited, conn) {

@@ -289,7 +289,7 @@ func (c *Cluster) lookInside(ctx context.Context, id string) *diagnosis.Live {
 	if err != nil {
 		return nil
 	}
-	attached := slices.Contains(found.Networks, c.site.networkID)
+	attached := found.Attached(c.site.networkID)
 	live.Attached = &attached
 	result, err := Command(ctx, c.eng, id, []string{"sh", "-c", "cat /proc/net/tcp /proc/net/tcp6"})
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -144,6 +145,7 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 	slices.SortFunc(containers, func(a, b Container) int { return cmp.Compare(index(a), index(b)) })
 
 	f.Nodes = make([]NodeStatus, len(containers))
+	addresses := make([]netip.Addr, len(containers)) // in the cluster's network
 	var group errgroup.Group
 	group.SetLimit(8)
 	for i, listed := range containers {
@@ -154,10 +156,11 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 			} else if err != nil {
 				return fmt.Errorf("inspect %s: %w", listed.Name, err)
 			}
-			if !full.IP.IsValid() && subnet.Prefix.IsValid() {
-				full.IP = subnet.Node(index(full))
+			ip := full.Address(f.NetworkID)
+			if !ip.IsValid() && subnet.Prefix.IsValid() {
+				ip = subnet.Node(index(full))
 			}
-			containers[i] = full
+			containers[i], addresses[i] = full, ip
 			return nil
 		})
 	}
@@ -166,7 +169,7 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 	}
 	host, err := hostOf(ctx, eng, containers)
 	for i, c := range containers {
-		f.Nodes[i] = unsupervised(f.Spec, c, host)
+		f.Nodes[i] = unsupervised(f.Spec, c, host, addresses[i])
 	}
 	return f, err
 }
@@ -184,11 +187,11 @@ func hostOf(ctx context.Context, eng Engine, containers []Container) (string, er
 }
 
 // unsupervised is a node's status as the engine alone knows it.
-func unsupervised(s Spec, c Container, host string) NodeStatus {
+func unsupervised(s Spec, c Container, host string, ip netip.Addr) NodeStatus {
 	names, name := s.names(), c.Labels[LabelNode]
 	st := NodeStatus{
 		Name: name, Node: names.Node(name), Host: names.Host(name),
-		Container: c.Name, ContainerID: c.ID, IP: c.IP, PID: c.State.PID, Paused: c.State.Paused,
+		Container: c.Name, ContainerID: c.ID, IP: ip, PID: c.State.PID, Paused: c.State.Paused,
 		StartedAt: c.State.StartedAt,
 	}
 	switch {

@@ -40,6 +40,13 @@ type Networks interface {
 	// happen: the caller keeps the ID.
 	CreateNetwork(ctx context.Context, n NetworkSpec) (id string, err error)
 
+	// ConnectNetwork attaches a container to one more network, by its name or ID,
+	// where it has these DNS names beside its own, from its next start on: at once
+	// where it runs. One that runs and is attached already matches [ErrConflict]; one
+	// that does not run has the new names instead. A network or a container that is
+	// gone matches [ErrNotFound]. Source: POST /networks/{id}/connect.
+	ConnectNetwork(ctx context.Context, network, container string, aliases []string) error
+
 	// RemoveNetwork removes a network; one that is gone is no error. One that
 	// still has containers matches [ErrConflict].
 	RemoveNetwork(ctx context.Context, id string) error
@@ -302,8 +309,7 @@ type Container struct {
 	Image    string // ID or reference, as the engine tells it
 	Labels   map[string]string
 	Created  time.Time
-	Networks []string // network IDs
-	IP       netip.Addr
+	Networks []Attachment  // by the networks' names
 	Ports    []PortBinding // as configured, also while it does not run
 	State    ContainerState
 }

@@ -29,6 +29,7 @@ func (s Spec) filled(i int) NodeSpec {
 	setDefault(&n.CPUs, s.CPUs)
 	n.Env = over(s.Env, n.Env)
 	n.Volumes = over(s.Volumes, n.Volumes)
+	n.Networks = over(s.Networks, n.Networks)
 	return n
 }
 
@@ -44,8 +45,8 @@ func (s Spec) mixed() bool {
 }
 
 // over is what is in either map, the upper one's where it is in both.
-func over(lower, upper map[string]string) map[string]string {
-	both := map[string]string{}
+func over[V any](lower, upper map[string]V) map[string]V {
+	both := map[string]V{}
 	maps.Copy(both, lower)
 	maps.Copy(both, upper)
 	return both
@@ -105,6 +106,7 @@ func (s Spec) validateForeign(v *validation) {
 		}
 	}
 	v.volumes("volumes", s.Volumes)
+	v.networks("networks", s.Networks)
 }
 
 // inside checks a path in a container.

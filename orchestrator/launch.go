@@ -50,6 +50,9 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 			if id, err = c.create(ctx, spec); err != nil {
 				return fmt.Errorf("create container %s: %w", spec.Name, err)
 			}
+			if err = c.attach(ctx, c.site, id, at.index); err != nil {
+				return errors.Join(fmt.Errorf("container %s: %w", spec.Name, err), c.abandon(context.WithoutCancel(ctx), id, at.index, fresh))
+			}
 			if err = c.provision(ctx, id, at.index, fresh); err != nil {
 				err = fmt.Errorf("prepare container %s: %w", spec.Name, err)
 				return errors.Join(err, c.abandon(context.WithoutCancel(ctx), id, at.index, fresh))

@@ -35,6 +35,7 @@ type (
 	msgAdopted struct {
 		node      string
 		container Container
+		at        placement
 	}
 
 	// msgLaunched is the outcome of actLaunch.

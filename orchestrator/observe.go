@@ -168,7 +168,7 @@ func (s *supervisor) adopt(msg msgAdopted) {
 	}
 	m.newRun()
 	m.id = c.ID
-	m.at = placement{ip: c.IP, ports: c.Ports}
+	m.at = msg.at
 	m.startedAt, m.stoppedAt, m.runSince = c.State.StartedAt, c.State.FinishedAt, c.State.StartedAt
 	if c.State.Running {
 		m.want, m.paused, m.pid = true, c.State.Paused, c.State.PID

@@ -30,6 +30,7 @@ type site struct {
 	listenSince time.Time         // from when on the engine's events are wanted
 	taken       map[uint16]string // host ports that containers have, and whose
 	slots       map[string]*slot
+	elsewhere   map[string]string // networks of others that the spec names, and their IDs
 }
 
 // slot is one node's place. Its launch owns it until the node runs.
@@ -117,7 +118,11 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 		if !c.opts.Adopt {
 			return nil, errExists(c.spec.Name)
 		}
+		s.elsewhere, _ = c.spec.elsewhere(networks) // nodes that are there have them already
 		return c.adoptSite(ctx, s, own[0])
+	}
+	if s.elsewhere, err = c.spec.elsewhere(networks); err != nil {
+		return nil, err
 	}
 
 	if c.spec.Image == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,7 +48,11 @@ func removeLabelled(ctx context.Context, eng Engine, cluster string, label map[s
 			break
 		}
 	}
-	if err != nil {
+	var guests *guestsError
+	switch {
+	case errors.As(err, &guests):
+		err = WithHint(err, "%s\nthen: beamyard down %s", guests.detach(), cluster)
+	case err != nil:
 		err = WithHint(err, "try again: beamyard down %s", cluster)
 	}
 	return removed, err
@@ -88,7 +93,10 @@ func removeNetwork(ctx context.Context, eng Engine, n Network) error {
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrConflict) || attempt == 10 {
+		if errors.Is(err, ErrConflict) && attempt == 10 {
+			return stillIn(ctx, eng, n, err)
+		}
+		if !errors.Is(err, ErrConflict) {
 			return fmt.Errorf("remove network %s: %w", n.Name, err)
 		}
 		select {
@@ -97,6 +105,48 @@ func removeNetwork(ctx context.Context, eng Engine, n Network) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// guestsError is a network that containers of others keep from being removed.
+type guestsError struct {
+	network string
+	names   []string
+	err     error
+}
+
+func (e *guestsError) Error() string {
+	return fmt.Sprintf("remove network %s: containers of others are attached to it: %s", e.network, strings.Join(e.names, ", "))
+}
+func (e *guestsError) Unwrap() error { return e.err }
+
+// detach is what to type.
+func (e *guestsError) detach() string {
+	const most = 6
+	var lines []string
+	for _, name := range e.names[:min(most, len(e.names))] {
+		lines = append(lines, fmt.Sprintf("take it off: docker network disconnect %s %s", e.network, name))
+	}
+	if more := len(e.names) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("and the other %d", more))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// stillIn says whose containers a network has that is refused to be removed. Only
+// those that run keep it.
+func stillIn(ctx context.Context, eng Engine, n Network, refused error) error {
+	all, err := eng.Containers(ctx, nil)
+	guests := &guestsError{network: n.Name, err: refused}
+	for _, c := range all {
+		if c.State.Running && c.Attached(n.ID) && c.Labels[LabelCluster] != n.Labels[LabelCluster] {
+			guests.names = append(guests.names, c.Name)
+		}
+	}
+	if err != nil || len(guests.names) == 0 {
+		return fmt.Errorf("remove network %s: %w", n.Name, refused)
+	}
+	slices.Sort(guests.names)
+	return guests
 }
 
 // orphaned reports whether a cluster's keeper is dead and nobody wants what it

@@ -91,6 +91,12 @@ type Spec struct {
 	// see [RemoveVolumes]. A new one begins with what the image has there, and
 	// belongs to the user that runs.
 	Volumes map[string]string `json:"volumes,omitempty"`
+	// Networks that are there already, by name or ID, and the names that each node
+	// has in them beside its host name ("n1.demo.test"). Nodes are attached to them
+	// beside the cluster's own, by which they know each other; they stay when the
+	// cluster goes. Which one is a container's way out the engine says (20.10: the
+	// one whose name comes first).
+	Networks map[string][]string `json:"networks,omitempty"`
 	// Labels go on all that the cluster makes in the engine (containers, its
 	// network, its volumes), beside its own, for who finds things by theirs. A
 	// volume that was there keeps those that it has.
@@ -208,6 +214,8 @@ type NodeSpec struct {
 	Env map[string]string `json:"env,omitempty"`
 	// Volumes over the cluster's, by their names.
 	Volumes map[string]string `json:"volumes,omitempty"`
+	// Networks over the cluster's, by their names.
+	Networks map[string][]string `json:"networks,omitempty"`
 	// Memory (bytes) and CPUs in place of the cluster's limits. 0: the cluster's.
 	Memory int64   `json:"memory,omitempty"`
 	CPUs   float64 `json:"cpus,omitempty"`

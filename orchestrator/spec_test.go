@@ -98,6 +98,12 @@ func TestValidate(t *testing.T) {
 			s.Ready = []Check{{Name: "a", Log: "("}}
 		}, "checks[0].port ready[0].log ready[0].name"},
 		{"limits of a node", func(s *Spec) { s.Nodes[1].Memory, s.Nodes[1].CPUs = 1, -1 }, "nodes[1].cpus nodes[1].memory"},
+		{"networks of others", func(s *Spec) {
+			s.Networks, s.Nodes[0].Networks = map[string][]string{"shop_default": {"web", "web.local"}}, map[string][]string{"0123456789ab": nil}
+		}, ""},
+		{"networks that are none", func(s *Spec) {
+			s.Networks, s.Nodes[0].Networks = map[string][]string{"host": nil, "a/b": nil}, map[string][]string{"x": {"a b", ""}}
+		}, "networks networks nodes[0].networks nodes[0].networks"},
 		{"labels of its own", func(s *Spec) { s.Labels = map[string]string{"org.example.team": "shop", "ci": ""} }, ""},
 		{"labels that are others'", func(s *Spec) {
 			s.Labels = map[string]string{"": "x", "a=b": "x", LabelCluster: "x", "beamyard.new": "x", "exitCode": "1"}

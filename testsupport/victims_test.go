@@ -266,7 +266,7 @@ func TestAFailureIsKeptForALook(t *testing.T) {
 	if err != nil || len(found.Nodes) != 2 {
 		t.Fatalf("%d nodes are kept: %v", len(found.Nodes), err)
 	}
-	if n, _ := found.Status().Node("n1"); n.State.Running() {
+	if n, _ := found.Node("n1"); n.State.Running() {
 		t.Error("the node that crashed was started again")
 	}
 }

@@ -13,48 +13,49 @@ import (
 // document is beamyard.yml: [orchestrator.Spec] as people write it. A test holds
 // it and beamyard.schema.json, which is for editors, to the same keys.
 type document struct {
-	Name         string            `yaml:"name"`
-	Source       string            `yaml:"source"` // a folder is relative to the file's
-	Image        string            `yaml:"image"`
-	BaseImage    string            `yaml:"base_image"`
-	App          string            `yaml:"app"`
-	Nodes        nodes             `yaml:"nodes"`
-	MaxNodes     int               `yaml:"max_nodes"`
-	Basename     string            `yaml:"basename"`
-	Domain       string            `yaml:"domain"`
-	Cookie       string            `yaml:"cookie"`
-	Command      command           `yaml:"command"`
-	Entrypoint   []string          `yaml:"entrypoint"`
-	User         string            `yaml:"user"`
-	Stdin        bool              `yaml:"stdin"`
-	Env          map[string]string `yaml:"env"`
-	CookieFile   string            `yaml:"cookie_file"`
-	Files        map[string]string `yaml:"files"` // relative to the file's folder
-	Volumes      map[string]string `yaml:"volumes"`
-	Labels       map[string]string `yaml:"labels"`
-	Secrets      []string          `yaml:"secrets"`
-	MixEnv       string            `yaml:"mix_env"`
-	Release      bool              `yaml:"release"`
-	ReleaseName  string            `yaml:"release_name"`
-	HTTPPort     int               `yaml:"http_port"`
-	HTTPCheck    string            `yaml:"http_check"`
-	Checks       []check           `yaml:"checks"`
-	Ready        []check           `yaml:"ready"`
-	Health       thresholds        `yaml:"health"`
-	HostPort     int               `yaml:"host_port"`
-	Distribution distribution      `yaml:"distribution"`
-	Pool         prefix            `yaml:"pool"`
-	Mesh         string            `yaml:"mesh"`
-	NetTick      duration          `yaml:"net_tick"`
-	Restart      restart           `yaml:"restart"`
-	OnFailed     string            `yaml:"on_failed"`
-	KeepOnFail   bool              `yaml:"keep_on_failure"`
-	KeepDumps    string            `yaml:"keep_dumps"` // relative to the file's folder
-	ReadyTimeout duration          `yaml:"ready_timeout"`
-	StopGrace    duration          `yaml:"stop_grace"`
-	OutputLines  int               `yaml:"output_lines"`
-	Memory       size              `yaml:"memory"`
-	CPUs         float64           `yaml:"cpus"`
+	Name         string              `yaml:"name"`
+	Source       string              `yaml:"source"` // a folder is relative to the file's
+	Image        string              `yaml:"image"`
+	BaseImage    string              `yaml:"base_image"`
+	App          string              `yaml:"app"`
+	Nodes        nodes               `yaml:"nodes"`
+	MaxNodes     int                 `yaml:"max_nodes"`
+	Basename     string              `yaml:"basename"`
+	Domain       string              `yaml:"domain"`
+	Cookie       string              `yaml:"cookie"`
+	Command      command             `yaml:"command"`
+	Entrypoint   []string            `yaml:"entrypoint"`
+	User         string              `yaml:"user"`
+	Stdin        bool                `yaml:"stdin"`
+	Env          map[string]string   `yaml:"env"`
+	CookieFile   string              `yaml:"cookie_file"`
+	Files        map[string]string   `yaml:"files"` // relative to the file's folder
+	Volumes      map[string]string   `yaml:"volumes"`
+	Networks     map[string][]string `yaml:"networks"`
+	Labels       map[string]string   `yaml:"labels"`
+	Secrets      []string            `yaml:"secrets"`
+	MixEnv       string              `yaml:"mix_env"`
+	Release      bool                `yaml:"release"`
+	ReleaseName  string              `yaml:"release_name"`
+	HTTPPort     int                 `yaml:"http_port"`
+	HTTPCheck    string              `yaml:"http_check"`
+	Checks       []check             `yaml:"checks"`
+	Ready        []check             `yaml:"ready"`
+	Health       thresholds          `yaml:"health"`
+	HostPort     int                 `yaml:"host_port"`
+	Distribution distribution        `yaml:"distribution"`
+	Pool         prefix              `yaml:"pool"`
+	Mesh         string              `yaml:"mesh"`
+	NetTick      duration            `yaml:"net_tick"`
+	Restart      restart             `yaml:"restart"`
+	OnFailed     string              `yaml:"on_failed"`
+	KeepOnFail   bool                `yaml:"keep_on_failure"`
+	KeepDumps    string              `yaml:"keep_dumps"` // relative to the file's folder
+	ReadyTimeout duration            `yaml:"ready_timeout"`
+	StopGrace    duration            `yaml:"stop_grace"`
+	OutputLines  int                 `yaml:"output_lines"`
+	Memory       size                `yaml:"memory"`
+	CPUs         float64             `yaml:"cpus"`
 }
 
 type distribution struct {
@@ -75,17 +76,18 @@ type restart struct {
 }
 
 type node struct {
-	Name       string            `yaml:"name"`
-	Image      string            `yaml:"image"`
-	Command    command           `yaml:"command"`
-	Entrypoint []string          `yaml:"entrypoint"`
-	User       string            `yaml:"user"`
-	Env        map[string]string `yaml:"env"`
-	Volumes    map[string]string `yaml:"volumes"`
-	Memory     size              `yaml:"memory"`
-	CPUs       float64           `yaml:"cpus"`
-	Ports      []port            `yaml:"ports"`
-	HostPort   int               `yaml:"host_port"`
+	Name       string              `yaml:"name"`
+	Image      string              `yaml:"image"`
+	Command    command             `yaml:"command"`
+	Entrypoint []string            `yaml:"entrypoint"`
+	User       string              `yaml:"user"`
+	Env        map[string]string   `yaml:"env"`
+	Volumes    map[string]string   `yaml:"volumes"`
+	Networks   map[string][]string `yaml:"networks"`
+	Memory     size                `yaml:"memory"`
+	CPUs       float64             `yaml:"cpus"`
+	Ports      []port              `yaml:"ports"`
+	HostPort   int                 `yaml:"host_port"`
 }
 
 type port struct {
@@ -114,7 +116,7 @@ func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Networks: c.Networks, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{Names: orchestrator.NameMode(c.Distribution.Names), EPMD: c.Distribution.EPMD, Port: c.Distribution.Port},
@@ -139,7 +141,7 @@ func (c document) spec() orchestrator.Spec {
 func (n node) spec() orchestrator.NodeSpec {
 	s := orchestrator.NodeSpec{
 		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: n.Env,
-		Volumes: n.Volumes, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
+		Volumes: n.Volumes, Networks: n.Networks, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
 	}
 	for _, p := range n.Ports {
 		s.Ports = append(s.Ports, orchestrator.PortSpec{Container: p.Container, Host: p.Host})

@@ -30,6 +30,18 @@ func (e *Engine) CreateNetwork(ctx context.Context, n orchestrator.NetworkSpec) 
 	return created.ID, nil
 }
 
+// ConnectNetwork implements orchestrator.Networks: POST /networks/{id}/connect. Of a
+// container that does not run, 20.10 takes a network that is missing too, and
+// fails its start: so the network is looked at first.
+func (e *Engine) ConnectNetwork(ctx context.Context, id, container string, aliases []string) error {
+	_, err := e.cli.NetworkInspect(ctx, id, network.InspectOptions{})
+	if err != nil {
+		return e.failed("look at network "+short(id), err)
+	}
+	err = e.cli.NetworkConnect(ctx, id, container, &network.EndpointSettings{Aliases: aliases})
+	return e.failed("connect container "+short(container)+" to network "+short(id), err)
+}
+
 // RemoveNetwork implements orchestrator.Networks: DELETE /networks/{id}.
 func (e *Engine) RemoveNetwork(ctx context.Context, id string) error {
 	err := e.cli.NetworkRemove(ctx, id)

@@ -127,7 +127,7 @@ func (r *running) compilerEnds() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	at := net.JoinHostPort(c.IP.String(), "9100")
+	at := net.JoinHostPort(c.Address(found.NetworkID).String(), "9100")
 	for _, p := range found.Helpers["compiler"].Ports { // where its address is not reached
 		info, err := r.eng.Info(r.t.Context())
 		if err != nil {

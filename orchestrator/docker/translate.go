@@ -92,18 +92,20 @@ func inspected(in container.InspectResponse) orchestrator.Container {
 	}
 	if in.NetworkSettings != nil {
 		for _, name := range slices.Sorted(maps.Keys(in.NetworkSettings.Networks)) {
-			n := in.NetworkSettings.Networks[name]
-			c.Networks = append(c.Networks, n.NetworkID)
-			if c.IP.IsValid() {
-				continue
-			}
-			c.IP, _ = netip.ParseAddr(n.IPAddress)
-			if !c.IP.IsValid() && n.IPAMConfig != nil {
-				c.IP, _ = netip.ParseAddr(n.IPAMConfig.IPv4Address) // not running: the one that is fixed
-			}
+			c.Networks = append(c.Networks, attached(name, in.NetworkSettings.Networks[name]))
 		}
 	}
 	return c
+}
+
+// attached is a container's place in a network.
+func attached(name string, n *network.EndpointSettings) orchestrator.Attachment {
+	a := orchestrator.Attachment{Network: n.NetworkID, Name: name}
+	a.IP, _ = netip.ParseAddr(n.IPAddress)
+	if !a.IP.IsValid() && n.IPAMConfig != nil {
+		a.IP, _ = netip.ParseAddr(n.IPAMConfig.IPv4Address) // not running: the one that is fixed
+	}
+	return a
 }
 
 func state(s *container.State) orchestrator.ContainerState {
@@ -150,11 +152,8 @@ func listed(s container.Summary) orchestrator.Container {
 		}
 	}
 	if s.NetworkSettings != nil {
-		for _, n := range s.NetworkSettings.Networks {
-			c.Networks = append(c.Networks, n.NetworkID)
-			if ip, err := netip.ParseAddr(n.IPAddress); err == nil {
-				c.IP = ip
-			}
+		for _, name := range slices.Sorted(maps.Keys(s.NetworkSettings.Networks)) {
+			c.Networks = append(c.Networks, attached(name, s.NetworkSettings.Networks[name]))
 		}
 	}
 	return c

@@ -95,11 +95,15 @@ func TestInspected(t *testing.T) {
 		Config: &container.Config{Labels: map[string]string{"a": "b"}},
 		NetworkSettings: &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{
 			"beamyard-demo": {NetworkID: "net1", IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.213.0.2"}},
+			"a-shared":      {NetworkID: "net2"},
+			"not-yet":       {IPAMConfig: &network.EndpointIPAMConfig{}},
 		}},
 	}
 	want := orchestrator.Container{
 		ID: "c1", Name: "beamyard-demo-n1", Image: "sha256:1", Labels: map[string]string{"a": "b"}, Created: anHour,
-		Networks: []string{"net1"}, IP: netip.MustParseAddr("10.213.0.2"), // down: the fixed one
+		Networks: []orchestrator.Attachment{ // down: the address that is fixed
+			{Network: "net2", Name: "a-shared"}, {Network: "net1", Name: "beamyard-demo", IP: netip.MustParseAddr("10.213.0.2")}, {Name: "not-yet"},
+		},
 		Ports: []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}, {Container: 9100, HostIP: "0.0.0.0", Host: 5300}},
 		State: orchestrator.ContainerState{Status: "exited", ExitCode: 137, OOMKilled: true, Error: "e", StartedAt: anHour},
 	}
@@ -115,12 +119,15 @@ func TestListed(t *testing.T) {
 	got := listed(container.Summary{
 		ID: "c1", Names: []string{"/beamyard-demo-n1"}, ImageID: "sha256:1", State: "paused", Created: anHour.Unix(),
 		Labels: map[string]string{"a": "b"}, Ports: []container.Port{{IP: "127.0.0.1", PrivatePort: 4000, PublicPort: 4200, Type: "tcp"}, {PrivatePort: 1, Type: "tcp"}},
-		NetworkSettings: &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{"n": {NetworkID: "net1", IPAddress: "10.213.0.2"}}},
+		NetworkSettings: &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{
+			"n": {NetworkID: "net1", IPAddress: "10.213.0.2"}, "a": {NetworkID: "net2", IPAddress: "172.30.0.9"},
+		}},
 	})
 	want := orchestrator.Container{
 		ID: "c1", Name: "beamyard-demo-n1", Image: "sha256:1", Labels: map[string]string{"a": "b"}, Created: time.Unix(anHour.Unix(), 0),
-		Networks: []string{"net1"}, IP: netip.MustParseAddr("10.213.0.2"), Ports: []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}},
-		State: orchestrator.ContainerState{Status: "paused", Running: true, Paused: true},
+		Networks: []orchestrator.Attachment{{Network: "net2", Name: "a", IP: netip.MustParseAddr("172.30.0.9")}, {Network: "net1", Name: "n", IP: netip.MustParseAddr("10.213.0.2")}},
+		Ports:    []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}},
+		State:    orchestrator.ContainerState{Status: "paused", Running: true, Paused: true},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("listed (-want +got):\n%s", diff)

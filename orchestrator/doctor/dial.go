@@ -23,8 +23,8 @@ func (e *examination) dialHelper(ctx context.Context, facts *helperFacts, id, no
 		return fmt.Errorf("look at the helper: %w", err)
 	}
 	facts.addressErr = errors.New("it has none on the default bridge")
-	if c.IP.IsValid() {
-		facts.address = netip.AddrPortFrom(c.IP, probePort)
+	if len(c.Networks) > 0 && c.Networks[0].IP.IsValid() { // it is nowhere else
+		facts.address = netip.AddrPortFrom(c.Networks[0].IP, probePort)
 		facts.addressErr = answers(ctx, facts.address.String(), nonce)
 	}
 	facts.publishedErr = errors.New("the engine published none")

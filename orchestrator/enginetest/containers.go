@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -18,7 +17,8 @@ type container struct {
 	id        string
 	spec      orchestrator.ContainerSpec
 	created   time.Time
-	ip        netip.Addr
+	attached  []orchestrator.Attachment  // by the networks' names; without an address while it does not run
+	aliases   map[string][]string        // what it is called in them, by their IDs
 	published []orchestrator.PortBinding // of the present run
 	state     orchestrator.ContainerState
 	log       []record
@@ -53,7 +53,10 @@ func (e *Engine) CreateContainer(_ context.Context, spec orchestrator.ContainerS
 			return "", fmt.Errorf("create container %s: %w", spec.Name, orchestrator.ErrNameTaken)
 		}
 	}
-	c := &container{id: e.id(), spec: spec, created: e.now(), more: make(chan struct{})}
+	c := &container{id: e.id(), spec: spec, created: e.now(), more: make(chan struct{}), aliases: map[string][]string{}}
+	if n := e.networks[spec.NetworkID]; n != nil {
+		c.join(n, spec.Aliases)
+	}
 	c.spec.Labels = maps.Clone(spec.Labels)
 	c.state.Status = "created"
 	e.containers[c.id] = c
@@ -86,7 +89,9 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 		}
 	}
 	c.runs++
-	c.ip = e.address(c)
+	for i := range c.attached {
+		c.attached[i].IP = e.address(c, c.attached[i].Network)
+	}
 	c.published = e.publish(c.spec.Ports)
 	c.state = orchestrator.ContainerState{ // a running one still tells when its last run ended
 		Status: "running", Running: true, PID: 1000 + e.serial, StartedAt: e.now(), FinishedAt: c.state.FinishedAt,
@@ -104,12 +109,17 @@ func (e *Engine) obstacle(c *container) error {
 	if strings.Trim(c.spec.User, "0123456789:") != "" && c.spec.User != "root" {
 		return fmt.Errorf("unable to find user %s: %w", c.spec.User, orchestrator.ErrCannotStart) // images here have no passwd file
 	}
+	for _, a := range c.attached {
+		if e.networks[a.Network] == nil {
+			return fmt.Errorf("network %s: %w", a.Name, orchestrator.ErrNotFound)
+		}
+	}
 	for _, other := range e.containers {
 		switch {
 		case other == c || !other.state.Running:
 		case sharesPort(other.spec.Ports, c.spec.Ports):
 			return orchestrator.ErrPortTaken
-		case c.spec.IP.IsValid() && other.spec.NetworkID == c.spec.NetworkID && other.ip == c.spec.IP:
+		case c.spec.IP.IsValid() && other.address(c.spec.NetworkID) == c.spec.IP:
 			return fmt.Errorf("address already in use: %w", orchestrator.ErrConflict)
 		}
 	}
@@ -174,13 +184,12 @@ func (e *Engine) InspectContainer(_ context.Context, id string) (orchestrator.Co
 func (c *container) describe() orchestrator.Container {
 	found := orchestrator.Container{
 		ID: c.id, Name: c.spec.Name, Image: c.spec.Image, Labels: maps.Clone(c.spec.Labels), Created: c.created,
-		Ports: slices.Clone(c.spec.Ports), State: c.state, IP: c.ip,
+		Ports: slices.Clone(c.spec.Ports), State: c.state, Networks: slices.Clone(c.attached),
 	}
-	if c.spec.NetworkID != "" {
-		found.Networks = []string{c.spec.NetworkID}
-	}
-	if !c.state.Running {
-		found.IP = c.spec.IP
+	for i := range found.Networks {
+		if !c.state.Running {
+			found.Networks[i].IP = c.fixed(found.Networks[i].Network)
+		}
 	}
 	return found
 }

@@ -48,6 +48,7 @@ var contract = []struct {
 	{"output is followed to the exit", (*suite).testFollow},
 	{"output is given from a time on", (*suite).testSince},
 	{"a long line comes in parts", (*suite).testLongLine},
+	{"a container is in several networks", (*suite).testNetworks},
 	{"names are taken once", (*suite).testNames},
 	{"a subnet is taken once", (*suite).testSubnet},
 	{"a host port is taken once", (*suite).testPort},
@@ -127,9 +128,16 @@ func (s *suite) is(what string, err, want error) {
 // network makes one in a range that nothing else uses.
 func (s *suite) network() (id string, subnet netip.Prefix) {
 	s.t.Helper()
+	return s.networkNamed(s.name())
+}
+
+func (s *suite) networkNamed(name string) (id string, subnet netip.Prefix) {
+	s.t.Helper()
 	for {
 		subnet = randomSubnet()
-		id, err := s.eng.CreateNetwork(s.ctx(), s.networkSpec(subnet))
+		n := s.networkSpec(subnet)
+		n.Name = name
+		id, err := s.eng.CreateNetwork(s.ctx(), n)
 		if errors.Is(err, orchestrator.ErrSubnetOverlap) {
 			continue
 		}

@@ -22,19 +22,58 @@ func (s *suite) testAgain() {
 		s.must(s.eng.StartContainer(s.ctx(), id))
 		c, err := s.eng.InspectContainer(s.ctx(), id)
 		s.must(err)
-		if c.IP != subnet.Addr().Next().Next() || len(c.Ports) != 1 || c.Ports[0].Host != port || !c.State.Running || c.State.PID == 0 {
+		if len(c.Ports) != 1 || c.Ports[0].Host != port || !c.State.Running || c.State.PID == 0 {
 			s.t.Errorf("running: %+v", c)
 		}
-		if !slices.Equal(c.Networks, []string{network}) {
+		if want := []orchestrator.Attachment{{Network: network, Name: s.name(), IP: subnet.Addr().Next().Next()}}; !slices.Equal(c.Networks, want) {
 			s.t.Errorf("networks %v", c.Networks)
 		}
 		s.is("remove a network in use", s.eng.RemoveNetwork(s.ctx(), network), orchestrator.ErrConflict)
 		s.must(s.eng.KillContainer(s.ctx(), id, "KILL"))
 		c = s.exited(id)
-		if c.IP != subnet.Addr().Next().Next() || len(c.Ports) != 1 {
+		if c.Address(network) != subnet.Addr().Next().Next() || len(c.Ports) != 1 {
 			s.t.Errorf("exited: %+v", c)
 		}
 	}
+}
+
+// The other network comes first by its name, and is told of beside the container's.
+func (s *suite) testNetworks() {
+	own, subnet := s.network()
+	other, elsewhere := s.networkNamed("a-" + s.name())
+	fixed := subnet.Addr().Next().Next()
+	id := s.create(func(c *orchestrator.ContainerSpec) { c.NetworkID, c.IP = own, fixed }, "wait")
+	s.must(s.eng.ConnectNetwork(s.ctx(), other, id, []string{"first"}))
+	s.must(s.eng.ConnectNetwork(s.ctx(), "a-"+s.name(), id, []string{"web"})) // it does not run: anew, and by name
+	for range 2 {
+		s.must(s.eng.StartContainer(s.ctx(), id))
+		c, err := s.eng.InspectContainer(s.ctx(), id)
+		s.must(err)
+		list, err := s.eng.Containers(s.ctx(), s.labels)
+		s.must(err)
+		for _, c := range append(list, c) {
+			if len(c.Networks) != 2 || c.Networks[0].Name != "a-"+s.name() || c.Address(own) != fixed || !elsewhere.Contains(c.Address(other)) || !c.Attached(own) || !c.Attached(other) {
+				s.t.Errorf("running: %+v", c.Networks)
+			}
+		}
+		s.is("connect twice", s.eng.ConnectNetwork(s.ctx(), other, id, nil), orchestrator.ErrConflict)
+		s.is("remove a network in use", s.eng.RemoveNetwork(s.ctx(), other), orchestrator.ErrConflict)
+		s.must(s.eng.KillContainer(s.ctx(), id, "KILL"))
+		if c = s.exited(id); c.Address(own) != fixed || !c.Attached(other) {
+			s.t.Errorf("exited: %+v", c.Networks)
+		}
+	}
+
+	late := s.create(func(c *orchestrator.ContainerSpec) { c.Name, c.NetworkID = s.name()+"-late", own }, "wait")
+	s.must(s.eng.StartContainer(s.ctx(), late))
+	s.must(s.eng.ConnectNetwork(s.ctx(), other, late, nil))
+	c, err := s.eng.InspectContainer(s.ctx(), late)
+	s.must(err)
+	if !elsewhere.Contains(c.Address(other)) {
+		s.t.Errorf("attached while it ran: %+v", c.Networks)
+	}
+	s.is("a network that is missing", s.eng.ConnectNetwork(s.ctx(), "no-such-network", id, nil), orchestrator.ErrNotFound)
+	s.is("a container that is missing", s.eng.ConnectNetwork(s.ctx(), other, "no-such-container", nil), orchestrator.ErrNotFound)
 }
 
 func (s *suite) testNames() {

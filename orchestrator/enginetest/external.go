@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -32,6 +33,23 @@ func (e *Engine) Pause(name string) { _ = e.PauseContainer(context.Background(),
 
 // Unpause is `docker unpause`.
 func (e *Engine) Unpause(name string) { _ = e.UnpauseContainer(context.Background(), name) }
+
+// Aliases are the names that a container was given in a network, which is named as
+// the container is.
+func (e *Engine) Aliases(container, network string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.find(container)
+	if err != nil {
+		return nil
+	}
+	for _, a := range c.attached {
+		if a.Name == network {
+			return slices.Clone(c.aliases[a.Network])
+		}
+	}
+	return nil
+}
 
 // Relabel replaces the owner in the labels of everything of a cluster, as if
 // another process had made it.

@@ -35,6 +35,62 @@ func (e *Engine) CreateNetwork(_ context.Context, n orchestrator.NetworkSpec) (s
 	return id, nil
 }
 
+// ConnectNetwork implements orchestrator.Networks.
+func (e *Engine) ConnectNetwork(_ context.Context, network, id string, aliases []string) error {
+	if err := e.fails("ConnectNetwork"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.find(id)
+	if err != nil {
+		return err
+	}
+	for _, n := range e.networks {
+		if n.ID != network && n.Name != network {
+			continue
+		}
+		if c.in(n.ID) && c.state.Running {
+			return fmt.Errorf("connect container %s to network %s, where it is already: %w", c.spec.Name, n.Name, orchestrator.ErrConflict)
+		}
+		c.join(n, aliases)
+		for i := range c.attached {
+			if c.attached[i].Network == n.ID && c.state.Running {
+				c.attached[i].IP = e.address(c, n.ID)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("connect container %s to network %s: %w", c.spec.Name, network, orchestrator.ErrNotFound)
+}
+
+// join makes the network one of the container's.
+func (c *container) join(n *orchestrator.Network, aliases []string) {
+	c.aliases[n.ID] = slices.Clone(aliases)
+	if c.in(n.ID) {
+		return
+	}
+	c.attached = append(c.attached, orchestrator.Attachment{Network: n.ID, Name: n.Name})
+	slices.SortFunc(c.attached, func(a, b orchestrator.Attachment) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func (c *container) in(network string) bool {
+	return slices.ContainsFunc(c.attached, func(a orchestrator.Attachment) bool { return a.Network == network })
+}
+
+// address is the one of the present run, or the last.
+func (c *container) address(network string) netip.Addr {
+	return orchestrator.Container{Networks: c.attached}.Address(network)
+}
+
+// fixed is the one that was asked for, if any.
+func (c *container) fixed(network string) netip.Addr {
+	if network == c.spec.NetworkID {
+		return c.spec.IP
+	}
+	return netip.Addr{}
+}
+
 // RemoveNetwork implements orchestrator.Networks.
 func (e *Engine) RemoveNetwork(_ context.Context, id string) error {
 	if err := e.fails("RemoveNetwork"); err != nil {
@@ -43,7 +99,7 @@ func (e *Engine) RemoveNetwork(_ context.Context, id string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, c := range e.containers {
-		if c.spec.NetworkID == id && c.state.Running {
+		if c.in(id) && c.state.Running {
 			return fmt.Errorf("network %s has container %s: %w", id, c.spec.Name, orchestrator.ErrConflict)
 		}
 	}
@@ -64,7 +120,7 @@ func (e *Engine) Networks(_ context.Context, labels map[string]string) ([]orches
 			found := *n
 			found.Labels = maps.Clone(n.Labels)
 			for _, c := range e.containers {
-				if c.spec.NetworkID == n.ID && c.state.Running {
+				if c.in(n.ID) && c.state.Running {
 					found.Containers++
 				}
 			}
@@ -75,19 +131,21 @@ func (e *Engine) Networks(_ context.Context, labels map[string]string) ([]orches
 	return list, nil
 }
 
-// address is the container's fixed one, or the first behind the gateway that is
-// free. Its caller holds the lock.
-func (e *Engine) address(c *container) netip.Addr {
-	if c.spec.IP.IsValid() {
-		return c.spec.IP
+// address is the container's fixed one in a network, or the first behind the
+// gateway that is free. Its caller holds the lock.
+func (e *Engine) address(c *container, network string) netip.Addr {
+	if ip := c.fixed(network); ip.IsValid() {
+		return ip
 	}
-	n := e.networks[c.spec.NetworkID]
+	n := e.networks[network]
 	if n == nil {
 		return netip.Addr{}
 	}
 	taken := map[netip.Addr]bool{}
 	for _, other := range e.containers {
-		taken[other.ip] = true
+		if other != c {
+			taken[other.address(network)] = true
+		}
 	}
 	for ip := n.Subnets[0].Addr().Next().Next(); n.Subnets[0].Contains(ip); ip = ip.Next() {
 		if !taken[ip] {

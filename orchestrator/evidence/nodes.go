@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -95,8 +94,7 @@ type containerView struct {
 	Name     string                    `json:"name"`
 	Image    string                    `json:"image"`
 	Created  time.Time                 `json:"created"`
-	Networks []string                  `json:"networks"`
-	IP       netip.Addr                `json:"ip,omitzero"`
+	Networks []orchestrator.Attachment `json:"networks"`
 	Ports    []orchestrator.PortStatus `json:"ports"`
 	Labels   map[string]string         `json:"labels"`
 
@@ -115,7 +113,7 @@ func engineView(c orchestrator.Container) *containerView {
 		ports = append(ports, orchestrator.PortStatus{Container: int(p.Container), HostIP: p.HostIP, Host: int(p.Host)})
 	}
 	return &containerView{
-		ID: c.ID, Name: c.Name, Image: c.Image, Created: c.Created, Networks: c.Networks, IP: c.IP, Ports: ports, Labels: c.Labels,
+		ID: c.ID, Name: c.Name, Image: c.Image, Created: c.Created, Networks: c.Networks, Ports: ports, Labels: c.Labels,
 		Status: c.State.Status, PID: c.State.PID, ExitCode: c.State.ExitCode, OOMKilled: c.State.OOMKilled, Error: c.State.Error,
 		StartedAt: c.State.StartedAt, FinishedAt: c.State.FinishedAt,
 	}
