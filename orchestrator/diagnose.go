@@ -144,7 +144,7 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 	}
 	if from, any := linesFrom(s, young); any {
 		for _, l := range c.outputs[s.node].out.Tail(diagnoseLines) {
-			if l.Run == s.inc && l.Stream != StreamSystem && !l.Time.Before(from) {
+			if l.Run == s.inc && l.Stream != StreamSystem && !l.Time.Before(from) && !c.tellsOf(l.Text, s.apart) {
 				n.Lines = append(n.Lines, diagnosis.Line{Stream: string(l.Stream), Text: c.clean(l.Text)})
 			}
 		}
@@ -185,6 +185,13 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 }
 
 const epmdPort = 4369
+
+// tellsOf reports whether a line names one of these nodes. What a node logs of one
+// that it was cut off from, a refused handshake or what global did, is not what is
+// wrong with it.
+func (c *Cluster) tellsOf(line string, nodes []string) bool {
+	return slices.ContainsFunc(nodes, func(n string) bool { return strings.Contains(line, c.spec.names().Node(n)) })
+}
 
 // registeredAt are the nodes that an EPMD knows, and their ports.
 func registeredAt(ctx context.Context, addr string) map[string]int {

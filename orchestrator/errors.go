@@ -33,6 +33,7 @@ var (
 	ErrNodeFailed    = errors.New("a node failed")
 	ErrInvalidSpec   = errors.New("invalid cluster specification")
 	ErrClosed        = errors.New("the cluster is not running")
+	ErrOverlapping   = errors.New("partitions would overlap")
 )
 
 // Hinter is an error that knows what to do next: a command to type, or one
@@ -94,6 +95,33 @@ func (e *SpecError) Hint() string {
 		}
 	}
 	return strings.Join(hints, "\n")
+}
+
+// OverlapError refuses to cut A from B, or to connect others while these two stay
+// cut: a third node would be connected to both. It matches [ErrOverlapping].
+type OverlapError struct {
+	A, B      string // the two that would be cut
+	Third     string // would be connected to both
+	Strict    string // one of the three, whose kernel prevents that
+	Reconnect bool   // the request was to connect
+}
+
+func (e *OverlapError) Error() string {
+	return fmt.Sprintf("%v: %s and %s would be apart while %s is connected to both, which the kernel of %s prevents: global would take innocent connections off",
+		ErrOverlapping, e.A, e.B, e.Third, e.Strict)
+}
+
+// Is matches [ErrOverlapping].
+func (e *OverlapError) Is(target error) bool { return target == ErrOverlapping }
+
+// Hint says what can be done instead. Source: kernel(6),
+// prevent_overlapping_partitions.
+func (e *OverlapError) Hint() string {
+	const allow = "let partitions overlap: distribution: {overlapping_partitions: true} in beamyard.yml, Distribution.OverlappingPartitions in Go, or -kernel prevent_overlapping_partitions false in the VM's flags"
+	if e.Reconnect {
+		return "reconnect whole groups: all that are cut from each other at once, with no peers named; or " + allow
+	}
+	return "cut whole groups: with no peers named a node is cut off from all others; or " + allow
 }
 
 // NodeProblem is why one node is not Ready.

@@ -11,12 +11,17 @@ import (
 
 // ready reports whether every node is Ready and every pair sees each other.
 func (s *supervisor) ready() bool {
+	return len(s.cuts) == 0 && s.together() && !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.cutOff })
+}
+
+// together reports whether that holds but for the pairs that are cut on purpose.
+func (s *supervisor) together() bool {
 	for _, m := range s.nodes {
-		if m.state != Ready {
+		if m.state != Ready && !m.cutOff {
 			return false
 		}
 		for _, peer := range s.nodes {
-			if peer != m && s.spec.Mesh != MeshNone && !m.sees(peer) {
+			if peer != m && s.spec.Mesh != MeshNone && !m.sees(peer) && !s.excused(m, peer) {
 				return false
 			}
 		}
@@ -29,11 +34,14 @@ func (s *supervisor) checkForming() {
 	if s.formed || s.closing() || s.deadline.IsZero() {
 		return
 	}
-	if s.ready() {
+	if s.together() { // a cut fails no cluster
 		s.formed = true
 		how := "every pair connected"
 		if s.spec.Mesh == MeshNone {
 			how = "each by itself"
+		}
+		if len(s.cuts) > 0 {
+			how += " but what is kept apart on purpose: " + s.apartWords()
 		}
 		s.emit(EventPhase, "", "ready: %s, %s", count(len(s.nodes), "node"), how)
 		return

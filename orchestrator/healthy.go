@@ -45,6 +45,9 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 		})
 	}
 	group.Wait()
+	for i, n := range nodes {
+		seen[i].Apart = n.Cut
+	}
 	var known []diagnosis.Finding
 	for _, n := range nodes {
 		known = append(known, diagnosis.For(n.Findings, n.Name)...)

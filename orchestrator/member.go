@@ -50,6 +50,12 @@ type member struct {
 	peers        map[string]bool // whom it saw at the last sweep
 	doubtUntil   time.Time       // a Ready node that lost its proof is believed until then
 
+	odd       map[string]bool // peers that this run refuses; see cuts.go
+	everApart map[string]bool // peers that it was cut off from, ever
+	setting   bool            // it is being told whom to refuse
+	setAt     time.Time       // when it may next, after it failed
+	cutOff    bool            // it is Degraded by that alone
+
 	hist     history
 	lastExit *Exit
 	ending   *ending
@@ -97,6 +103,7 @@ func (m *member) newRun() {
 	m.pid = 0
 	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo, m.withEngine, m.stopAsked = false, false, false, false, false, false, false, false, false, false
 	m.peers, m.signals, m.ending = nil, nil, nil
+	m.odd, m.everApart, m.setting, m.setAt, m.cutOff = nil, nil, false, time.Time{}, false
 	m.found, m.told, m.dump, m.startErr, m.trouble, m.unwell, m.wasReady = nil, nil, nil, nil, nil, time.Time{}, false
 	m.connectAt, m.connectDelay = time.Time{}, 0
 	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}

@@ -107,6 +107,9 @@ func vmFlags(s Spec) string {
 	if s.NetTick > 0 {
 		flags += fmt.Sprintf(" -kernel net_ticktime %d", int(s.NetTick.Seconds()))
 	}
+	if s.Distribution.OverlappingPartitions {
+		flags += " -kernel prevent_overlapping_partitions false"
+	}
 	return flags + " +sbwt none +sbwtdcpu none +sbwtdio none +Q " + strconv.Itoa(noFile)
 }
 

@@ -57,6 +57,10 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 			c.wg.Go(func() { c.autopsy(ctx, a.report, id, a.code) })
 		case actConnect:
 			c.wg.Go(func() { c.connectPeers(ctx, a) })
+		case actSetHalf:
+			c.wg.Go(func() { c.setHalf(ctx, a) })
+		case actFault:
+			c.journal.add(JournalEntry{Time: time.Now(), Source: FromFault, Node: a.node, Text: a.text})
 		case actSweep:
 			c.sightTold.Store(false)
 			c.wg.Go(func() { c.sweepMesh(ctx) })

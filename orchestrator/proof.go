@@ -36,14 +36,23 @@ func (s *supervisor) livePeers(m *member) []*member {
 
 // connect has the node dial its peers, unless the application does that.
 func (s *supervisor) connect(m *member, peers []*member) {
-	if s.spec.Mesh != MeshBeamyard || m.connecting || len(peers) == 0 || s.down || s.now.Before(m.connectAt) {
+	if m.connecting || s.down || s.now.Before(m.connectAt) {
+		return
+	}
+	if cut, _ := s.due(m); len(cut) > 0 { // with one peer global would bring the others
+		return
+	}
+	var names []string
+	for _, p := range peers {
+		_, heals := s.healing[s.pairOf(m, p)]
+		if !s.apart(m, p) && (s.spec.Mesh == MeshBeamyard || heals) && (!heals || !s.mending()) {
+			names = append(names, p.name)
+		}
+	}
+	if len(names) == 0 {
 		return
 	}
 	m.connecting = true
-	names := make([]string, len(peers))
-	for i, p := range peers {
-		names[i] = p.name
-	}
 	s.do(actConnect{m.report(), names})
 }
 
@@ -85,7 +94,7 @@ func (s *supervisor) lost(msg msgLost) {
 	}
 	m.live, m.proven, m.peers = false, false, nil
 	m.doubtUntil = s.now.Add(doubt)
-	if m.state == Ready || m.state == Starting {
+	if m.state == Ready || m.state == Starting || m.cutOff {
 		m.reason = msg.reason
 	}
 	s.do(actInspect{m.report()})
@@ -130,9 +139,16 @@ func (s *supervisor) swept(msg msgMesh) {
 		}
 	}
 	s.tellMesh(was)
+	s.seenThough()
+	s.heal(msg.sees)
 	next := s.now.Add(sweepEvery)
 	for _, m := range s.nodes {
 		missing := s.missing(m)
+		for _, p := range s.toHeal(m) {
+			if !slices.Contains(missing, p) {
+				missing = append(missing, p)
+			}
+		}
 		if len(missing) == 0 {
 			m.connectDelay, m.connectAt = 0, time.Time{}
 			continue
@@ -191,14 +207,14 @@ func (s *supervisor) expected(m *member) []*member {
 }
 
 // missing are the expected peers with whom the connection is not seen from
-// both sides.
+// both sides, without those that are cut on purpose.
 func (s *supervisor) missing(m *member) []*member {
 	if !m.live || s.spec.Mesh == MeshNone {
 		return nil
 	}
 	var missing []*member
 	for _, p := range s.expected(m) {
-		if !m.sees(p) || !p.sees(m) {
+		if (!m.sees(p) || !p.sees(m)) && !s.excused(m, p) {
 			missing = append(missing, p)
 		}
 	}
@@ -213,15 +229,17 @@ func (s *supervisor) evaluate() {
 		}
 		switch m.state {
 		case Starting, Degraded:
-			if m.live && m.proven && !m.paused && len(s.missing(m)) == 0 {
+			switch well := s.well(m); {
+			case m.cutOff:
+				s.doubtReady(m)
+			case well:
 				if m.hist.readyAt.IsZero() {
 					m.hist.readyAt = s.now
 					m.hist.slogan = ""
 					s.do(actInspect{m.report()}) // for its pid
 				}
-				m.doubtUntil = time.Time{}
-				s.setState(m, Ready, "", "")
-			} else if m.live && m.proven {
+				s.doubtReady(m)
+			case m.live && m.proven:
 				m.reason = s.whyMissing(m)
 			}
 		case Ready:
@@ -234,16 +252,28 @@ func (s *supervisor) evaluate() {
 // reasonPaused is the reason of a node whose container is paused.
 const reasonPaused = "paused"
 
-// doubtReady degrades a Ready node that fails a proof for longer than a moment.
+// well reports whether a node passes all proofs but for peers that it is cut from.
+func (s *supervisor) well(m *member) bool {
+	return m.live && m.proven && !m.paused && len(s.missing(m)) == 0
+}
+
+// doubtReady makes a node that is well Ready, or Degraded by cuts alone, and degrades
+// one that was either and fails a proof for longer than a moment.
 func (s *supervisor) doubtReady(m *member) {
-	missing := s.missing(m)
-	if m.live && m.proven && !m.paused && len(missing) == 0 {
+	if s.well(m) {
 		m.doubtUntil = time.Time{}
+		if severed := s.severed(m); len(severed) > 0 {
+			s.cutFromPeers(m, severed)
+		} else {
+			s.setState(m, Ready, "", "")
+		}
 		return
 	}
+	missing := s.missing(m)
 	switch {
 	case m.paused:
 		s.setState(m, Degraded, reasonPaused, fmt.Sprintf("docker unpause %s", s.spec.names().Container(m.name)))
+		s.noLongerByCutAlone(m)
 	case m.doubtUntil.IsZero():
 		m.doubtUntil = s.now.Add(doubt)
 	case !s.now.Before(m.doubtUntil):
@@ -253,6 +283,7 @@ func (s *supervisor) doubtReady(m *member) {
 			reason = s.whyMissing(m)
 		}
 		s.setState(m, Degraded, reason, fmt.Sprintf("beamyard inspect %s", m.name))
+		s.noLongerByCutAlone(m)
 	}
 }
 
@@ -263,6 +294,9 @@ func (s *supervisor) whyMissing(m *member) string {
 	missing := s.missing(m)
 	if len(missing) == 0 {
 		return m.reason
+	}
+	if severed := s.severed(m); len(severed) > 0 {
+		return "not connected to " + joinNames(missing) + "; " + onPurpose(severed)
 	}
 	return "not connected to " + joinNames(missing)
 }

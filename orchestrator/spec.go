@@ -188,6 +188,11 @@ type Distribution struct {
 	// Port inside that each node's distribution listens on, with EPMD too: a
 	// command of the spec's own must keep to it. Default 9100.
 	Port int `json:"port,omitempty"`
+	// OverlappingPartitions sets the kernel's prevent_overlapping_partitions to false:
+	// two nodes may be apart while a third is connected to both. Default false: since
+	// OTP 25 global takes such a third off one of them. A command of the spec's own sees
+	// to it itself. Source: kernel(6).
+	OverlappingPartitions bool `json:"overlapping_partitions,omitempty"`
 }
 
 // NameMode is the kind of BEAM names.

@@ -17,7 +17,7 @@ const (
 	Creating   State = "creating"   // the container is being created
 	Starting   State = "starting"   // the container starts or runs, the node is not proven yet
 	Ready      State = "ready"      // proven: handshake, application, checks, mesh
-	Degraded   State = "degraded"   // was Ready, runs, and now fails a proof
+	Degraded   State = "degraded"   // was Ready, runs, and now fails a proof, or is kept apart from peers on purpose
 	BackingOff State = "backingoff" // crashed, waits for its restart
 	Stopping   State = "stopping"   // asked to stop
 	Stopped    State = "stopped"    // stopped because somebody asked
@@ -110,6 +110,7 @@ type NodeStatus struct {
 	ContainerID   string       `json:"container_id,omitempty"`
 	PID           int          `json:"os_pid,omitempty"` // of the container's first process on the engine's host
 	Peers         []string     `json:"peers,omitempty"`  // short names of the nodes that this one is connected to
+	Cut           []string     `json:"cut,omitempty"`    // short names of those that it is kept apart from on purpose
 	Incarnation   int          `json:"incarnation"`      // the n-th start of this container
 	RestartCount  int          `json:"restart_count"`    // restarts after crashes, ever
 	Restarts      string       `json:"restarts,omitempty"`

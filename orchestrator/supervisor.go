@@ -44,7 +44,10 @@ type supervisor struct {
 	deadline   time.Time // of forming; zero when there is none
 	listAt     time.Time
 	sweep      sweepState
-	sightedAt  time.Time     // a node saw another come or go: sweep then
+	sightedAt  time.Time          // a node saw another come or go: sweep then
+	cuts       map[pair]bool      // kept apart on purpose; see cuts.go
+	healing    map[pair]time.Time // to be connected again, whoever connects the others; excused until then
+	cutWaiters []cutWaiter
 	why        sweepState    // the question what is wrong
 	askDelay   time.Duration // until it is asked once more
 
@@ -67,7 +70,7 @@ type sweepState struct {
 }
 
 func newSupervisor(s Spec, random func() float64) *supervisor {
-	sup := &supervisor{spec: s, random: random, byName: map[string]*member{}}
+	sup := &supervisor{spec: s, random: random, byName: map[string]*member{}, cuts: map[pair]bool{}, healing: map[pair]time.Time{}}
 	for i, n := range s.Nodes {
 		m := &member{name: n.Name, index: i, state: Pending}
 		sup.nodes = append(sup.nodes, m)
@@ -97,7 +100,10 @@ func (s *supervisor) begin(now time.Time, forming bool) []action {
 func (s *supervisor) step(msg message, now time.Time) []action {
 	s.now, s.out = now, nil
 	if s.over {
-		if msg, ok := msg.(msgCommand); ok {
+		switch msg := msg.(type) {
+		case msgCommand:
+			s.do(actReply{msg.waiter, ErrClosed})
+		case msgCut:
 			s.do(actReply{msg.waiter, ErrClosed})
 		}
 		return s.out
@@ -128,6 +134,10 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 		s.do(actReply{msg.waiter, msg.err})
 	case msgPaused:
 		s.paused(msg)
+	case msgCut:
+		s.cut(msg)
+	case msgHalfSet:
+		s.halfSet(msg)
 	case msgEvent:
 		s.engineEvent(msg.event, msg.restarted)
 	case msgSeen:
@@ -184,6 +194,8 @@ func (s *supervisor) settle() {
 			s.judge(m)
 		}
 	}
+	s.setHalves()
+	s.answerCuts()
 	s.evaluate()
 	s.checkForming()
 	s.checkFailed()
@@ -237,9 +249,10 @@ func (s *supervisor) wake() time.Time {
 		if m.ending != nil && m.ending.autopsy {
 			add(m.ending.until)
 		}
-		if m.state == Ready && !m.doubtUntil.IsZero() {
+		if (m.state == Ready || m.cutOff) && !m.doubtUntil.IsZero() {
 			add(m.doubtUntil)
 		}
+		add(s.halfAt(m))
 	}
 	return next
 }
@@ -248,6 +261,7 @@ func (s *supervisor) wake() time.Time {
 func (s *supervisor) setState(m *member, state State, reason, hint string) {
 	changed := m.state != state
 	m.state, m.reason, m.hint = state, reason, hint
+	m.cutOff = m.cutOff && state == Degraded
 	if !changed {
 		return
 	}
@@ -266,7 +280,11 @@ func (s *supervisor) emit(kind EventKind, node, format string, args ...any) {
 // snapshot is the cluster's state for users.
 func (s *supervisor) snapshot(now time.Time) (nodes []NodeStatus, ready bool) {
 	for _, m := range s.nodes {
-		nodes = append(nodes, m.status(s.spec, s.host, now))
+		st := m.status(s.spec, s.host, now)
+		for _, p := range s.cutFrom(m) {
+			st.Cut = append(st.Cut, p.name)
+		}
+		nodes = append(nodes, st)
 	}
 	return nodes, s.ready()
 }

@@ -57,6 +57,7 @@ type suspect struct {
 	startErr error
 	peers    []string          // that it sees
 	missing  map[string]string // peers, with why, where that is known
+	apart    []string          // peers that it was cut off from on purpose: what it says of them is no news
 }
 
 // askWhy has the nodes looked at soon, or at that time at the latest.
@@ -90,6 +91,10 @@ func (s *supervisor) suspects() []suspect {
 		suspects[i] = suspect{
 			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused, since: m.beganAt, wasReady: m.wasReady, unwell: m.unwell,
 			exit: m.lastExit, dump: m.dump, startErr: m.startErr, peers: sortedKeys(m.peers), missing: map[string]string{},
+			apart: sortedKeys(m.everApart),
+		}
+		if m.cutOff { // it is as well as it can be
+			suspects[i].state, suspects[i].reason = Ready, ""
 		}
 		if m.state.Running() {
 			suspects[i].exit = nil // of the run before
@@ -109,7 +114,7 @@ func (s *supervisor) suspects() []suspect {
 func (s *supervisor) diagnosed(msg msgDiagnosed) {
 	s.why.running = false
 	for _, m := range s.nodes {
-		if msg.asked[m.name] != (asked{m.report(), m.state}) || m.state == Ready {
+		if msg.asked[m.name] != (asked{m.report(), m.state}) || m.state == Ready || m.cutOff {
 			continue
 		}
 		m.found = diagnosis.For(msg.found, m.name)
@@ -120,7 +125,7 @@ func (s *supervisor) diagnosed(msg msgDiagnosed) {
 			}
 		}
 	}
-	if slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == Starting || m.state == Degraded }) {
+	if slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == Starting || m.state == Degraded && !m.cutOff }) {
 		s.askDelay = min(max(2*s.askDelay, askAgain), askSeldom)
 		s.askWhy(s.now.Add(s.askDelay))
 	}
@@ -142,6 +147,9 @@ func (s *supervisor) suspected(m *member, state State) {
 	s.askDelay = 0
 	switch state {
 	case Degraded:
+		if m.cutOff {
+			return // that is known
+		}
 		m.unwell = s.now
 		s.askWhy(s.now)
 	case Failed, Completed, BackingOff:
@@ -149,6 +157,7 @@ func (s *supervisor) suspected(m *member, state State) {
 	case Starting:
 		s.askWhy(s.now.Add(askAfter))
 	case Ready:
+		m.cutOff = false
 		m.found, m.told, m.unwell, m.wasReady = nil, nil, time.Time{}, true
 	case Stopping:
 		m.found = nil // somebody wants it down: that is no failure

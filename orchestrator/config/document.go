@@ -62,6 +62,8 @@ type distribution struct {
 	Names string `yaml:"names"`
 	EPMD  bool   `yaml:"epmd"`
 	Port  int    `yaml:"port"`
+
+	OverlappingPartitions bool `yaml:"overlapping_partitions"`
 }
 
 type restart struct {
@@ -119,8 +121,11 @@ func (c document) spec() orchestrator.Spec {
 		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Networks: c.Networks, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
-		Distribution: orchestrator.Distribution{Names: orchestrator.NameMode(c.Distribution.Names), EPMD: c.Distribution.EPMD, Port: c.Distribution.Port},
-		Pool:         netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),
+		Distribution: orchestrator.Distribution{
+			Names: orchestrator.NameMode(c.Distribution.Names), EPMD: c.Distribution.EPMD, Port: c.Distribution.Port,
+			OverlappingPartitions: c.Distribution.OverlappingPartitions,
+		},
+		Pool: netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartMode(c.Restart.Mode), Backoff: time.Duration(c.Restart.Backoff),
 			MaxBackoff: time.Duration(c.Restart.MaxBackoff), Jitter: c.Restart.Jitter, Max: c.Restart.Max,

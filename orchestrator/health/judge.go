@@ -15,6 +15,8 @@ type Seen struct {
 	// what to do about that.
 	Sample       *Sample
 	Reason, Hint string
+	// Apart are the short names of nodes that it is kept apart from on purpose.
+	Apart []string
 	// Own are the outcomes of the cluster's own checks on it.
 	Own []Outcome
 }
@@ -164,12 +166,16 @@ func (j *judge) formation(n Seen) []Check {
 		c.State, c.Means = Unknown, n.Name+" did not tell whom it sees"
 		return []Check{c}
 	}
-	var missing, hidden []string
+	var missing, hidden, apart []string
 	expected := 0
 	var first Seen
 	for i, sight := range j.report.Matrix.Rows[j.index(n)] {
 		peer := j.Nodes[i]
 		if peer.Sample == nil || peer.Name == n.Name {
+			continue
+		}
+		if slices.Contains(n.Apart, peer.Name) {
+			apart = append(apart, peer.Name)
 			continue
 		}
 		expected++
@@ -197,6 +203,9 @@ func (j *judge) formation(n Seen) []Check {
 	if len(means) > 0 && !j.NoMesh {
 		c.State, c.Means = Failed, n.Name+" "+strings.Join(means, ", ")+": what it spreads over the cluster does not get there"
 		c.Suggestion = fmt.Sprintf(`ask it to connect: beamyard rpc %s 'Node.connect(:"%s")'`, j.at(n), first.Node)
+	} else if len(apart) > 0 {
+		c.State, c.Means = Failed, n.Name+" is disconnected from "+strings.Join(apart, ", ")+" on purpose"
+		c.Suggestion = "who disconnected them reconnects them: Cluster.Reconnect"
 	}
 	return []Check{c}
 }

@@ -1,0 +1,19 @@
+%% Runs on a node, for Cluster.Disconnect and Cluster.Reconnect: it refuses the
+%% nodes of Cut, [{Node, Cookie}], and takes those of Mend, [Node], again.
+%%
+%% global is held meanwhile. It tells every node that it is still connected to of
+%% each one that it lost, and those leave that one (kernel(6),
+%% prevent_overlapping_partitions). Of nodes that all go at once none is to hear of
+%% the others, who are innocent. It goes on by itself if this process ends.
+Global = whereis(global_name_server),
+Kinds = [{node_type, all}],
+[true = erlang:set_cookie(Node, erlang:get_cookie()) || Node <- Mend],
+[true = erlang:set_cookie(Node, Cookie) || {Node, Cookie} <- Cut],
+Held = Cut =/= [] andalso is_pid(Global) andalso erlang:suspend_process(Global),
+ok = net_kernel:monitor_nodes(true, Kinds),
+Connected = nodes(connected),
+[erlang:disconnect_node(Node) || {Node, _} <- Cut],
+[receive {nodedown, Node, _} -> ok after 4000 -> ok end || {Node, _} <- Cut, lists:member(Node, Connected)],
+ok = net_kernel:monitor_nodes(false, Kinds),
+Held andalso erlang:resume_process(Global),
+ok.
