@@ -26,9 +26,8 @@ type Cluster struct {
 	after   map[string]after
 	charge  watchdog.Charge
 	logs    func(string) // a line of the image's build
-	fresh   bool
-	tb      testing.TB // whose it is: nil for Run
-	files   string     // folder of files that a Reader gave, "" for none
+	tb      testing.TB   // whose it is: nil for Run
+	files   string       // folder of files that a Reader gave, "" for none
 
 	stop     context.CancelFunc // ends it; what Run answers is then in outcome
 	ended    chan struct{}
@@ -38,6 +37,7 @@ type Cluster struct {
 	mu     sync.Mutex
 	nodes  map[string]*Node
 	over   bool // it was terminated
+	shared bool
 	told   map[string]bool
 	broken map[string]string // faults that were not mended, and the tests that made them
 	tests  map[string]bool   // those that it was lent to or started by, by name
@@ -105,7 +105,7 @@ func (c *Cluster) declare(p plan) error {
 	if spec.Files, c.files, err = local(spec.Files, p.files); err != nil {
 		return err
 	}
-	c.name, c.after, c.fresh = spec.Name, p.after, p.fresh
+	c.name, c.after = spec.Name, p.after
 	c.charge = watchdog.Charge{Cluster: spec.Name, Owner: spec.Owner, Volumes: !p.named}
 	core, err := orchestrator.New(spec, c.session.eng, orchestrator.Options{
 		BuildOutput: lineWriter(c.buildLine), OnFailure: c.failed,

@@ -166,7 +166,7 @@ func TestNetworksBothWays(t *testing.T) {
 	}
 	c := testsupport.Start(t, demo, testsupport.WithNodes(1), testsupport.WithNetwork(nw, "shop"))
 	image := c.Status().Image
-	serve := testcontainers.WithCmd("elixir", "-e", `{:ok, s} = :gen_tcp.listen(80, active: false, reuseaddr: true); IO.puts("up"); {:ok, c} = :gen_tcp.accept(s); :gen_tcp.send(c, "hi"); :gen_tcp.close(c)`)
+	serve := testcontainers.WithCmd("elixir", "-e", `{:ok, s} = :gen_tcp.listen(80, active: false, reuseaddr: true); IO.puts("up"); {:ok, c} = :gen_tcp.accept(s); :gen_tcp.send(c, "hi"); :gen_tcp.close(c); Process.sleep(:infinity)`)
 	there, err := testcontainers.Run(ctx, image, network.WithNetwork([]string{"mock"}, nw), serve, testcontainers.WithWaitStrategy(wait.ForLog("up")))
 	testcontainers.CleanupContainer(t, there, testcontainers.StopTimeout(0))
 	if err != nil {
@@ -195,9 +195,6 @@ func TestNetworksBothWays(t *testing.T) {
 		if text, _ := io.ReadAll(out); code != 0 {
 			t.Errorf("%s: %s", host, text)
 		}
-	}
-	if err := there.Start(ctx); err != nil { // it served one
-		t.Fatal(err)
 	}
 	fetch(there, "shop")
 	fetch(here, c.Node("n1").Status().Host)

@@ -20,13 +20,12 @@ type plan struct {
 	files []testcontainers.ContainerFile // of every node
 	after map[string]after               // by node
 	named bool
-	fresh bool
 }
 
 // plans puts testcontainers' options into the spec: those of all nodes into the
 // cluster's settings, and what [WithNode] adds into the node's.
 func (s *settings) plan() (plan, error) {
-	p := plan{spec: s.spec, after: map[string]after{}, named: s.named, fresh: s.fresh}
+	p := plan{spec: s.spec, after: map[string]after{}, named: s.named}
 	req, err := requested(s.spec, s.all...)
 	if err != nil {
 		return p, err

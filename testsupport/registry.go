@@ -26,28 +26,30 @@ func (r *registry) remove(c *Cluster) {
 	r.list = slices.DeleteFunc(r.list, func(other *Cluster) bool { return other == c })
 }
 
-// others are the names of the clusters that are not a test's, or of one of its
-// subtests.
+// others are the names of the clusters that are no leak of a test: shared ones, and
+// those of other tests.
 func (r *registry) others(test string) map[string]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	names := map[string]bool{}
 	for _, c := range r.list {
-		if !c.isOf(test) {
+		if c.isOfOthers(test) {
 			names[c.name] = true
 		}
 	}
 	return names
 }
 
-// isOf tells whether a test, or one of its subtests, has the cluster to itself.
-func (c *Cluster) isOf(test string) bool {
+// isOfOthers tells whether somebody else than a test and its subtests has the
+// cluster. One that Run started for no test may be anybody's.
+func (c *Cluster) isOfOthers(test string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	others := c.shared
 	for name := range c.tests {
 		if name != test && !strings.HasPrefix(name, test+"/") {
-			return false
+			others = true
 		}
 	}
-	return len(c.tests) > 0
+	return others
 }

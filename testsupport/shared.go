@@ -159,7 +159,7 @@ func freshAsked(opts []testcontainers.ContainerCustomizer) bool {
 func (c *Cluster) lent(tb testing.TB) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tb, c.evidence = tb, ""
+	c.tb, c.evidence, c.shared = tb, "", true
 	c.tests[tb.Name()] = true
 }
 

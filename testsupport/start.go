@@ -49,9 +49,12 @@ func CleanupCluster(tb testing.TB, c *Cluster) {
 	if c == nil {
 		return
 	}
+	c.mu.Lock()
 	if c.tb == nil {
 		c.tb = tb
 	}
+	c.tests[tb.Name()] = true
+	c.mu.Unlock()
 	tb.Cleanup(func() { c.end(tb) })
 }
 

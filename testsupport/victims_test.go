@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func startVictim(t *testing.T, name string, env []string, flags ...string) *vict
 	t.Helper()
 	v := &victim{t: t, rest: make(chan struct{})}
 	v.cmd = exec.Command(os.Args[0], append([]string{"-test.v"}, flags...)...)
-	v.cmd.Env = append(append(os.Environ(), victimVariable+"="+name), env...)
+	v.cmd.Env = append(append(strangers(), victimVariable+"="+name), env...)
 	out, err := v.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +125,11 @@ func startVictim(t *testing.T, name string, env []string, flags ...string) *vict
 		t.Fatalf("the test binary says nothing")
 	}
 	return v
+}
+
+// strangers is an environment without what was settled for this process.
+func strangers() []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "TESTCONTAINERS_") })
 }
 
 // ended waits for its end, and gives its exit code and all that it said.

@@ -1,0 +1,190 @@
+package testsupport_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/testsupport"
+)
+
+// sees asks a node whom it sees now.
+func sees(t *testing.T, c *testsupport.Cluster, observer, node string) bool {
+	t.Helper()
+	list, err := testsupport.RPC[[]string](t.Context(), c.Node(observer), "erlang", "nodes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Contains(list, c.Node(node).BEAM())
+}
+
+// TestFaults breaks one cluster in every way. Each returns when the nodes have seen
+// it, so what they answer then is asked once; and each is mended when its test ends.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	c := testsupport.Start(t, demo, testsupport.WithNodes(3), testsupport.WithOverlappingPartitions())
+	whole := func(t *testing.T) {
+		t.Helper()
+		for _, observer := range c.Nodes() {
+			for _, node := range c.Nodes() {
+				if observer != node && !sees(t, c, observer.Short(), node.Short()) {
+					t.Errorf("%s does not see %s", observer, node)
+				}
+			}
+			if st := observer.Status(); st.State != orchestrator.Ready {
+				t.Errorf("%s is %s", observer, st.State)
+			}
+		}
+	}
+	for _, fault := range []struct {
+		name   string
+		broken func(t *testing.T)
+	}{
+		{"crash", func(t *testing.T) {
+			c.Crash(t, "n1")
+			if sees(t, c, "n2", "n1") || sees(t, c, "n3", "n1") || c.Node("n1").IsRunning() {
+				t.Error("n1 is there")
+			}
+			if e := c.Node("n1").Status().LastExit; e == nil || e.Class != orchestrator.ExitKilled {
+				t.Errorf("it ended by %v", e)
+			}
+		}},
+		{"stop and start by oneself", func(t *testing.T) {
+			c.Stop(t, "n2")
+			if sees(t, c, "n1", "n2") {
+				t.Error("n1 sees n2")
+			}
+			c.Start(t, "n2")
+			whole(t)
+		}},
+		{"two, mended in a subtest and broken again", func(t *testing.T) {
+			c.Crash(t, "n1")
+			c.Stop(t, "n2")
+			t.Run("mended", func(t *testing.T) { c.Start(t, "n2") })
+			if c.Node("n2").IsRunning() {
+				t.Error("n2 was left up by a subtest")
+			}
+		}},
+		{"restart", func(t *testing.T) {
+			run := c.Node("n3").Status().Incarnation
+			c.Restart(t, "n3")
+			if c.Node("n3").Status().Incarnation != run+1 {
+				t.Error("it was not restarted")
+			}
+			whole(t)
+		}},
+		{"pause", func(t *testing.T) {
+			c.Pause(t, "n3")
+			if sees(t, c, "n1", "n3") || !c.Node("n3").Status().Paused {
+				t.Error("n3 is not paused")
+			}
+		}},
+		{"disconnect", func(t *testing.T) {
+			c.Disconnect(t, "n1", "n2")
+			if sees(t, c, "n1", "n2") || sees(t, c, "n2", "n1") || !sees(t, c, "n3", "n1") || !sees(t, c, "n3", "n2") {
+				t.Error("not n1 and n2 alone are parted")
+			}
+			if met, err := testsupport.RPC[bool](t.Context(), c.Node("n1"), "net_kernel", "connect_node", erldist.Atom(c.Node("n2").BEAM())); err != nil || met {
+				t.Errorf("they met: %v, %v", met, err)
+			}
+		}},
+		{"disconnect and reconnect by oneself", func(t *testing.T) {
+			c.Disconnect(t, "n1", "n2")
+			c.Reconnect(t, "n1", "n2")
+			if err := c.WaitMesh(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(fault.name, fault.broken)
+		if err := c.WaitMesh(t.Context()); err != nil {
+			t.Fatalf("after %s: %v", fault.name, err)
+		}
+		whole(t)
+	}
+}
+
+func TestWaits(t *testing.T) {
+	t.Parallel()
+	c := testsupport.Start(t, demo, testsupport.WithNodes(2))
+	ctx := t.Context()
+	down := make(chan error, 1)
+	go func() { down <- c.WaitDown(ctx, "n1", "n2") }()
+	if err := c.WaitUp(ctx, "n1", "n2"); err != nil {
+		t.Error(err)
+	}
+	if err := c.Controller().Kill(ctx, "KILL", "n2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-down; err != nil {
+		t.Error(err)
+	}
+	if err := c.WaitMesh(ctx); err != nil { // of the one that is left
+		t.Error(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	if err := c.WaitUp(short, "n1", "n2"); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "n1 does not see n2") {
+		t.Error(err)
+	}
+	if err := c.WaitDown(ctx, "n1", "n7"); !errors.Is(err, orchestrator.ErrNoNode) {
+		t.Error(err)
+	}
+	if _, err := c.Output("n1").WaitLine(short, "never printed"); err == nil {
+		t.Error("a line was found that nobody printed")
+	}
+	if _, err := testsupport.RPC[int](ctx, c.Node("n1"), "erlang", "node"); err == nil || !strings.Contains(err.Error(), "does not fit into a int") {
+		t.Error(err)
+	}
+	if _, err := testsupport.RPC[int](ctx, c.Node("n1"), "Demo.Nothing", "value"); err == nil || !strings.Contains(err.Error(), "Demo.Nothing") {
+		t.Error(err)
+	}
+}
+
+// TestSharedIsWholeEachTime lends one cluster to tests that break it in turn.
+func TestSharedIsWholeEachTime(t *testing.T) {
+	t.Parallel()
+	var name string
+	for _, loan := range []struct {
+		name string
+		use  func(t *testing.T, c *testsupport.Cluster)
+	}{
+		{"kills", func(t *testing.T, c *testsupport.Cluster) {
+			name = c.Name()
+			if err := c.Controller().Kill(t.Context(), "KILL", "n1"); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"counts", func(t *testing.T, c *testsupport.Cluster) {
+			if !sees(t, c, "n1", "n2") || c.Name() != name {
+				t.Errorf("%s is not whole, or not %s", c.Name(), name)
+			}
+			if again := testsupport.Shared(t, "tests", demo); again != c {
+				t.Error("asked again, it is another")
+			}
+			if _, err := testsupport.RPC[int](t.Context(), c.Node("n1"), "Demo.Counter", "add", 5); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"finds the count", func(t *testing.T, c *testsupport.Cluster) {
+			if n, err := testsupport.RPC[int](t.Context(), c.Node("n2"), "Demo.Counter", "value"); err != nil || n != 5 {
+				t.Errorf("%d, %v", n, err)
+			}
+		}},
+	} {
+		t.Run(loan.name, func(t *testing.T) {
+			loan.use(t, testsupport.Shared(t, "tests", demo, testsupport.WithNodes(2)))
+		})
+	}
+	t.Run("fresh", func(t *testing.T) {
+		c := testsupport.Shared(t, "tests", demo, testsupport.WithNodes(2), testsupport.WithFreshApplication())
+		if n, err := testsupport.RPC[int](t.Context(), c.Node("n2"), "Demo.Counter", "value"); err != nil || n != 0 {
+			t.Errorf("%d, %v", n, err)
+		}
+	})
+}
