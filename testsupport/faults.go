@@ -52,8 +52,13 @@ func (c *Cluster) down(tb testing.TB, how, node string, take func(context.Contex
 		if err := seeing.until(ctx, "does not see "+node+" go", func(s *sight) bool { return s.downs[beam] > 0 }); err != nil {
 			return err
 		}
-		return c.await(ctx, node, func(n orchestrator.NodeStatus) bool { return !n.State.Running() || n.Incarnation > run })
+		return c.await(ctx, node, func(n orchestrator.NodeStatus) bool { return n.Incarnation > run || judged(n) })
 	})
+}
+
+// judged tells that a node is down, and how it ended is known.
+func judged(n orchestrator.NodeStatus) bool {
+	return n.State.Final() || n.State == orchestrator.BackingOff && !n.NextRestartAt.IsZero()
 }
 
 // Start starts a node that is down, and returns when it is Ready and every other one

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -170,6 +171,39 @@ func (c *Cluster) reset(ctx context.Context, fresh bool) error {
 	c.mu.Lock()
 	clear(c.broken)
 	c.mu.Unlock()
+	// A node may have ended so lately that nobody has told yet.
+	const tries = 3
+	var err error
+	for range tries {
+		if err = c.mend(ctx); errors.Is(err, orchestrator.ErrNodeFailed) {
+			continue
+		}
+		if err == nil && fresh {
+			err = c.freshApplication(ctx)
+		}
+		if err == nil {
+			err = c.WaitMesh(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if c.Status().Ready {
+			return nil
+		}
+		err = fmt.Errorf("%s is not ready", c.name)
+	}
+	return err
+}
+
+// mend brings back what is down, paused or cut, and waits for all.
+func (c *Cluster) mend(ctx context.Context) error {
+	if err := c.core.Await(ctx, func(st orchestrator.Status) bool {
+		return !slices.ContainsFunc(st.Nodes, func(n orchestrator.NodeStatus) bool {
+			return n.State == orchestrator.Stopping || n.State == orchestrator.BackingOff && !judged(n)
+		})
+	}); err != nil {
+		return err
+	}
 	for _, n := range c.Status().Nodes {
 		var err error
 		switch {
@@ -184,15 +218,7 @@ func (c *Cluster) reset(ctx context.Context, fresh bool) error {
 			return err
 		}
 	}
-	if err := c.core.WaitReady(ctx); err != nil {
-		return err
-	}
-	if fresh {
-		if err := c.freshApplication(ctx); err != nil {
-			return err
-		}
-	}
-	return c.WaitMesh(ctx)
+	return c.core.WaitReady(ctx)
 }
 
 // freshApplication stops the application on all nodes and starts it again. Source:
