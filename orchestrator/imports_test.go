@@ -36,6 +36,10 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator", module + "/cmd", "a library does not know its commands"},
 	{"orchestrator", module + "/orchestrator/evidence", "a cluster tells who asks, and does not know what is kept of it"},
 	{"orchestrator/...", "github.com/alecthomas/kong", "kong is the command line's alone"},
+	{"testsupport/...", "github.com/docker/", "testsupport has two clients, orchestrator/docker's and testcontainers': they share container IDs"},
+	{"testsupport/...", "github.com/stretchr/testify", "assertions are the user's choice"},
+	{"orchestrator/...", module + "/testsupport", "arrows point down"},
+	{"cmd/...", module + "/testsupport", "testsupport links a test framework"},
 	{"...", "github.com/testcontainers/", "testcontainers is for testsupport alone: it links a test framework"},
 	{"...", "github.com/stretchr/testify", "errors are compared with the standard library and go-cmp"},
 }
@@ -80,5 +84,8 @@ func covers(rule, pkg string) bool {
 	if !deep {
 		return rule == pkg
 	}
-	return strings.HasPrefix(pkg+"/", below) && !strings.HasPrefix(pkg, "testsupport")
+	if below == "" {
+		return !strings.HasPrefix(pkg, "testsupport")
+	}
+	return strings.HasPrefix(pkg+"/", below)
 }

@@ -10,13 +10,16 @@ import (
 // This file is a cluster as its users see it: what they ask for and wait for.
 
 // Status implements [Controller]; it never fails.
-func (c *Cluster) Status(context.Context) (Status, error) {
+func (c *Cluster) Status(context.Context) (Status, error) { return c.Snapshot(), nil }
+
+// Snapshot is [Cluster.Status] for who has no context: nothing is asked.
+func (c *Cluster) Snapshot() Status {
 	st := c.view.Load().Status
 	st.Nodes = slices.Clone(st.Nodes)
 	for i, n := range st.Nodes {
 		st.Nodes[i].DroppedLines = c.outputs[n.Name].out.Dropped()
 	}
-	return st, nil
+	return st
 }
 
 // WaitReady implements [Controller].
@@ -52,9 +55,8 @@ func (c *Cluster) Await(ctx context.Context, wanted func(Status) bool) error {
 		c.mu.Lock()
 		changed, ended, outcome := c.changed, c.ended, c.outcome
 		c.mu.Unlock()
-		st, _ := c.Status(ctx) // never fails
 		switch {
-		case wanted(st):
+		case wanted(c.Snapshot()):
 			return nil
 		case ended && outcome != nil:
 			return outcome

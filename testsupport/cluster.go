@@ -20,14 +20,12 @@ import (
 // Cluster is a running cluster. Its methods may be called from several goroutines.
 type Cluster struct {
 	name    string
-	source  string
 	session *session
 	core    *orchestrator.Cluster // nil where it could not be declared
 	after   map[string]after
 	charge  watchdog.Charge
-	logs    func(string) // a line of the image's build
-	tb      testing.TB   // whose it is: nil for Run
-	files   string       // folder of files that a Reader gave, "" for none
+	tb      testing.TB // whose it is: nil for Run
+	files   string     // folder of files that a Reader gave, "" for none
 
 	stop     context.CancelFunc // ends it; what Run answers is then in outcome
 	ended    chan struct{}
@@ -66,7 +64,7 @@ func Run(ctx context.Context, source string, opts ...testcontainers.ContainerCus
 // start is Run for a test, which may be nil, under a name, which may be "".
 func start(ctx context.Context, tb testing.TB, source, name string, opts []testcontainers.ContainerCustomizer) (*Cluster, error) {
 	c := &Cluster{
-		name: name, source: source, tb: tb, nodes: map[string]*Node{}, told: map[string]bool{}, tests: map[string]bool{}, broken: map[string]string{},
+		name: name, tb: tb, nodes: map[string]*Node{}, told: map[string]bool{}, tests: map[string]bool{}, broken: map[string]string{},
 		ended: make(chan struct{}), stop: func() {},
 	}
 	close(c.ended) // nothing runs yet
@@ -224,8 +222,7 @@ func (c *Cluster) Status() orchestrator.Status {
 	if c.core == nil {
 		return orchestrator.Status{Cluster: c.name}
 	}
-	st, _ := c.core.Status(context.Background()) // never fails
-	return st
+	return c.core.Snapshot()
 }
 
 // Events are what happened to the cluster so far, oldest first; the last 1000.

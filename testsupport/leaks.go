@@ -91,9 +91,9 @@ func (s *session) made(ctx context.Context) ([]made, error) {
 // leftOf is what is there that is not excused, after it had a moment to go.
 func leftOf(ctx context.Context, s *session, excused func(made) bool, within time.Duration) (left []made, err error) {
 	none := eventually(ctx, within, func() error {
-		var all []made
-		if all, err = s.made(ctx); err != nil {
-			return nil
+		all, asked := s.made(ctx)
+		if err = asked; err != nil {
+			return err
 		}
 		left = slices.DeleteFunc(all, func(m made) bool { return excused != nil && excused(m) })
 		if len(left) > 0 {
@@ -101,7 +101,7 @@ func leftOf(ctx context.Context, s *session, excused func(made) bool, within tim
 		}
 		return nil
 	})
-	if none == nil {
+	if none == nil || err != nil {
 		return nil, err
 	}
 	return left, nil

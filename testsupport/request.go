@@ -124,7 +124,7 @@ func (c *carried) modified(req testcontainers.GenericContainerRequest) []error {
 		c.memory, c.cpus = host.Memory, float64(host.NanoCPUs)/1e9
 		host.Memory, host.NanoCPUs = 0, 0
 		for _, name := range filled(reflect.ValueOf(host)) {
-			problems = append(problems, fmt.Errorf("HostConfig.%s is not carried over to a node", name))
+			problems = append(problems, fmt.Errorf("the field %s of the HostConfig is not carried over to a node", name))
 		}
 	}
 	if req.ConfigModifier != nil {
@@ -146,7 +146,7 @@ func (c *carried) modified(req testcontainers.GenericContainerRequest) []error {
 		}
 		config.User, config.Env, config.Labels, config.Cmd, config.Entrypoint = "", nil, nil, nil, nil
 		for _, name := range filled(reflect.ValueOf(config)) {
-			problems = append(problems, fmt.Errorf("Config.%s is not carried over to a node", name))
+			problems = append(problems, fmt.Errorf("the field %s of the container's Config is not carried over to a node", name))
 		}
 	}
 	return problems

@@ -106,7 +106,7 @@ func scan(term any, v reflect.Value, at string) error {
 		}
 	case reflect.Struct:
 		return scanStruct(term, v, at)
-	default: // no term is a channel or a function
+	case reflect.Invalid, reflect.Complex64, reflect.Complex128, reflect.Chan, reflect.Func, reflect.Interface, reflect.UnsafePointer:
 	}
 	return misfit(term, v.Type(), at)
 }

@@ -105,10 +105,10 @@ func (s *Strategy) WaitUntilReady(ctx context.Context, target wait.StrategyTarge
 
 // ended is why there is nothing to wait for any more.
 func ended(ctx context.Context, target wait.StrategyTarget) error {
-	state, err := target.State(ctx)
+	state, _ := target.State(ctx) // who cannot tell is asked again
 	switch {
-	case err != nil || state == nil || state.Running:
-		return nil // who cannot tell is asked again
+	case state == nil || state.Running:
+		return nil
 	case state.OOMKilled:
 		return errors.New("its container was killed over its memory limit")
 	}
