@@ -68,7 +68,7 @@ func (s Spec) elsewhere(all []Network) (map[string]string, error) {
 		}
 	}
 	if len(missing) == 0 {
-		return ids, nil
+		return ids, s.onceEach(ids)
 	}
 	hints := make([]string, len(missing), len(missing)+1)
 	for i, name := range missing {
@@ -76,6 +76,22 @@ func (s Spec) elsewhere(all []Network) (map[string]string, error) {
 	}
 	hints = append(hints, "or see which there are: docker network ls")
 	return ids, WithHint(fmt.Errorf("networks: the engine has no network %s: %w", strings.Join(missing, ", "), ErrNotFound), "%s", strings.Join(hints, "\n"))
+}
+
+// onceEach refuses a node that names a network twice, by its name and by its ID: the
+// engine would keep the names of one of them alone.
+func (s Spec) onceEach(ids map[string]string) error {
+	for i := range s.Nodes {
+		by := map[string]string{}
+		for _, a := range attachments(s, i) {
+			id := ids[a.network]
+			if other, twice := by[id]; twice {
+				return WithHint(fmt.Errorf("networks: %s and %s are one network: %w", other, a.network, ErrConflict), "leave one of them out, with the names of both")
+			}
+			by[id] = a.network
+		}
+	}
+	return nil
 }
 
 // shortID is how much of an ID the docker command shows.

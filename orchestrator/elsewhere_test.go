@@ -50,4 +50,13 @@ func TestNetworksAreFound(t *testing.T) {
 	if ids, err := s.elsewhere(all); err == nil || err.Error() != "networks: the engine has no network none, nor this: not found" || ids["shared"] == "" {
 		t.Errorf("%v, %v", ids, err)
 	}
+
+	s.Networks, s.Nodes[2].Networks = map[string][]string{"shared": nil}, map[string][]string{"0123456789abcdef": {"db"}}
+	if _, err := s.elsewhere(all); err == nil || err.Error() != "networks: 0123456789abcdef and shared are one network: conflict" {
+		t.Errorf("a network that is named twice: %v", err)
+	}
+	s.Networks, s.Nodes[0].Networks = nil, map[string][]string{"shared": nil}
+	if _, err := s.elsewhere(all); err != nil {
+		t.Errorf("two nodes that name a network each in its way: %v", err)
+	}
 }
