@@ -3,6 +3,7 @@
 GO       ?= go
 BEAMYARD := bin/beamyard
 LINT     := bin/golangci-lint-v2.15.0
+PKG      ?= ./...
 
 # Go asks git for the commit to stamp, and fails where git has none to tell: in
 # a tree without commits, or one that belongs to another user.
@@ -11,10 +12,10 @@ export GOFLAGS := $(filter-out -buildvcs%,$(GOFLAGS)) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build test soak lint fmt bench clean
+.PHONY: help up down build test dind-test soak lint fmt bench clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 up: build ## start the demo cluster of 3 nodes, installing what is missing
 	@.ci/prepare engine
@@ -28,9 +29,14 @@ build: ## build bin/beamyard
 	@# Static, so that doctor can run it in a container that holds nothing else.
 	@CGO_ENABLED=0 $(GO) build -o $(BEAMYARD) ./cmd/beamyard
 
-test: ## run every test, those on the real engine included
+test: ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
 	@.ci/prepare go race engine
-	@.ci/leaves-nothing $(GO) test -race -timeout 18m $(TESTFLAGS) ./...
+	@.ci/leaves-nothing $(GO) test -race -timeout 18m $(TESTFLAGS) $(PKG)
+
+dind-test: export PKG := $(PKG)
+dind-test: export TESTFLAGS := $(TESTFLAGS)
+dind-test: ## run a cluster and the tests on an isolated engine (Docker in Docker); PKG and TESTFLAGS too
+	@.ci/dind/test
 
 soak: ## break a cluster at random for SOAK=10m, losing nothing; SEED=… plays one again
 	@.ci/prepare go race engine

@@ -32,7 +32,9 @@ var actions = []events.Action{
 // api/server/router/system), so a stream from now on can miss what happens in
 // between. One from a time on cannot: the kept events are copied and the
 // subscription is made under one lock (SubscribeTopic in moby's daemon/events).
-// So "now" is made such a time, by the engine's own clock.
+// So "now" is made such a time, by the engine's own clock. It may lie a little
+// back: newer engines share one answer about themselves among those who ask at
+// the same time (getInfo there).
 func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]string, ready func(), fn func(orchestrator.ContainerEvent)) error {
 	if since.IsZero() {
 		info, err := e.cli.Info(ctx)
