@@ -16,7 +16,7 @@ func TestWhatTestcontainersIsToFind(t *testing.T) {
 	tls := context
 	tls.TLS = true
 	off := map[string]string{ryukVariable: "true", sessionVariable: "own"}
-	and := func(m map[string]string, key, value string) map[string]string { return with(m, key, value) }
+	and := with[string]
 	for name, c := range map[string]struct {
 		env, properties map[string]string
 		info            orchestrator.EngineInfo
