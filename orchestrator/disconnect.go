@@ -73,6 +73,7 @@ func (c *Cluster) setApart(ctx context.Context, node string, peers []string, apa
 	if len(peers) == 0 {
 		return nil
 	}
+	peers = slices.Compact(slices.Sorted(slices.Values(peers)))
 	seen, err := c.lookOn(ctx, append([]string{node}, peers...))
 	if err != nil {
 		return err
@@ -238,7 +239,9 @@ func (c *Cluster) lookOn(ctx context.Context, nodes []string) (*onlookers, error
 				o.mu.Unlock()
 				o.wake()
 			})
-			o.tell(node, sees, err)
+			if watching.Err() == nil { // else it is we who look no longer
+				o.tell(node, sees, err)
+			}
 			if !told {
 				failed <- err
 			}

@@ -174,7 +174,7 @@ func (s *supervisor) answerCuts() {
 				s.do(actReply{w.waiter, fmt.Errorf("%s and %s: %w: somebody asked for the contrary meanwhile", k.a, k.b, ErrConflict)})
 				return true
 			}
-			if a.live && a.odd[b.name] != w.apart || b.live && b.odd[a.name] != w.apart {
+			if a.live && (a.setting || a.odd[b.name] != w.apart) || b.live && (b.setting || b.odd[a.name] != w.apart) {
 				return false
 			}
 		}
