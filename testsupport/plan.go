@@ -22,10 +22,15 @@ type plan struct {
 	named bool
 }
 
-// plans puts testcontainers' options into the spec: those of all nodes into the
+// plan puts testcontainers' options into the spec: those of all nodes into the
 // cluster's settings, and what [WithNode] adds into the node's.
 func (s *settings) plan() (plan, error) {
 	p := plan{spec: s.spec, after: map[string]after{}, named: s.named}
+	for name := range s.each {
+		if !slices.ContainsFunc(s.spec.Nodes, func(n orchestrator.NodeSpec) bool { return n.Name == name }) {
+			return p, fmt.Errorf("WithNode(%q): an option after it says which nodes there are, and that is none of them", name)
+		}
+	}
 	req, err := requested(s.spec, s.all...)
 	if err != nil {
 		return p, err

@@ -98,6 +98,16 @@ func TestWhatIsNotCarriedOverIsRefusedByName(t *testing.T) {
 	}
 }
 
+func TestANodeThatALaterOptionDropsIsMissed(t *testing.T) {
+	_, err := planned(t, options{WithNode("web", testcontainers.WithCmd("x")), WithNodes(2)})
+	if err == nil || !strings.Contains(err.Error(), `WithNode("web")`) {
+		t.Error(err)
+	}
+	if _, err := planned(t, options{WithNode("n1", testcontainers.WithCmd("x")), WithNodes(2)}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNamesAreUniqueAndLegal(t *testing.T) {
 	for _, base := range []string{"shop", "", "TestAVeryLongNameOfATest/with a subtest, and more"} {
 		a, b := unique(base), unique(base)
