@@ -114,13 +114,10 @@ func gated(t testing.TB) (*docker.Engine, *gate) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := at.Host
-	if at.Scheme == "unix" {
-		address = at.Path
-	} else {
+	if at.Scheme != "unix" {
 		t.Setenv("BEAMYARD_HOST", at.Hostname()) // ports are published there, not at the gate
 	}
-	g := newGate(t, at.Scheme, address)
+	g := newGate(t, at.Scheme, at.Host) // of a unix socket that is its path
 	eng, err := docker.New(docker.Options{Host: at.Scheme + "://" + g.address})
 	if err != nil {
 		t.Fatal(err)
