@@ -9,7 +9,11 @@ Global = whereis(global_name_server),
 Kinds = [{node_type, all}],
 [true = erlang:set_cookie(Node, erlang:get_cookie()) || Node <- Mend],
 [true = erlang:set_cookie(Node, Cookie) || {Node, Cookie} <- Cut],
-Held = Cut =/= [] andalso is_pid(Global) andalso erlang:suspend_process(Global),
+%% The VM refuses that at times, with internal_error, and takes it a moment later.
+Hold = fun Hold(0) -> false;
+           Hold(Tries) -> try erlang:suspend_process(Global)
+                          catch error:_ -> receive after 10 -> Hold(Tries - 1) end end end,
+Held = Cut =/= [] andalso is_pid(Global) andalso Hold(50),
 ok = net_kernel:monitor_nodes(true, Kinds),
 Connected = nodes(connected),
 [erlang:disconnect_node(Node) || {Node, _} <- Cut],
