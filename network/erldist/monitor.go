@@ -32,8 +32,8 @@ var monitorSource string
 // the caller's goroutine, in the node's order. Tools that connect as we do are
 // left out.
 //
-// On the node a process of an rpc call waits meanwhile. It monitors us, and so
-// ends with this method or with the connection.
+// On the node a process waits meanwhile. It monitors us, and so ends with this
+// method or with the connection.
 func (c *Conn) MonitorNodes(ctx context.Context, fn func(NodeEvent)) error {
 	return c.WatchNodes(ctx, func() {}, fn)
 }
@@ -69,10 +69,10 @@ func (c *Conn) watchNodes(ctx context.Context, ready func(), fn func(NodeEvent))
 		t, _ := message.(Tuple)
 		switch {
 		case len(t) == 2 && t[0] == any(ref):
+			// The answer to the call: the process on the node watches, or could not.
 			if _, err := c.result(":erl_eval.exprs/2", t[1]); err != nil {
 				return err
 			}
-			return fmt.Errorf("the process on the node ended: %s", Format(c.redact(t[1])))
 		case len(t) == 1 && t[0] == any(Atom("beamyard_watches")):
 			ready()
 		case len(t) == 5 && t[0] == any(Atom("beamyard_node")):
