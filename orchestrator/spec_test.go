@@ -182,7 +182,7 @@ func TestDiff(t *testing.T) {
 
 func TestContainerSpec(t *testing.T) {
 	s := validSpec()
-	s.Cookie, s.Precompiled, s.NetTick = "crumb", true, 8*time.Second
+	s.Cookie, s.Precompiled, s.NetTick, s.Distribution.OverlappingPartitions = "crumb", true, 8*time.Second, true
 	s.Env = map[string]string{"POOL": "5", "ERL_AFLAGS": "-kernel shell_history enabled"}
 	s.Nodes[1].Env = map[string]string{"POOL": "9"}
 	s = s.Defaulted()
@@ -193,7 +193,7 @@ func TestContainerSpec(t *testing.T) {
 	}
 	want := []string{
 		"elixir", "--name", "app@n2.shop.test", "--erl",
-		"-start_epmd false -erl_epmd_port 9100 -kernel net_ticktime 8 +sbwt none +sbwtdcpu none +sbwtdio none +Q 65536",
+		"-start_epmd false -erl_epmd_port 9100 -kernel net_ticktime 8 -kernel prevent_overlapping_partitions false +sbwt none +sbwtdcpu none +sbwtdio none +Q 65536",
 		"-S", "mix", "run", "--no-halt", "--no-compile", "--no-deps-check",
 	}
 	if diff := cmp.Diff(want, c.Command); diff != "" {

@@ -62,6 +62,10 @@ func (s *script) note(actions []action) {
 			s.want("pause %s %t", a.node, a.paused)
 		case actConnect:
 			s.want("connect %s: %s", a.node, strings.Join(a.peers, " "))
+		case actSetHalf:
+			s.want("half %s: cut [%s] mend [%s]", a.node, strings.Join(a.cut, " "), strings.Join(a.mend, " "))
+		case actFault:
+			s.want("fault %s %s", a.node, a.text)
 		case actFollow, actProbe, actForget, actInspect, actAutopsy, actSweep, actList, actMark:
 		}
 	}
@@ -603,6 +607,8 @@ func TestSupervisorInvariants(t *testing.T) {
 		looks, asking := 0, false
 		busy := map[string]string{} // the engine call under way for each node
 		stopped := map[string]bool{}
+		telling := map[string]actSetHalf{} // what each node is being told
+		var askers []waiter                // for nodes to be kept apart, or no longer
 		var down, wasDown, wasCollecting, over bool
 		check := func(actions []action) {
 			defer func() { wasDown, wasCollecting = s.sup.down, s.sup.collecting }() // a step may start a node and then find that time is up
@@ -641,6 +647,19 @@ func TestSupervisorInvariants(t *testing.T) {
 						t.Fatal("a question that nobody asked")
 					}
 					asking = true
+				case actSetHalf:
+					if old, ok := telling[a.node]; ok && old.inc == a.inc {
+						t.Fatalf("%s is told two things at once", a.node)
+					}
+					telling[a.node] = a
+				case actConnect:
+					for _, p := range a.peers {
+						if s.sup.cuts[s.sup.pairOf(s.sup.byName[a.node], s.sup.byName[p])] {
+							t.Fatalf("%s and %s are connected, and cut", a.node, p)
+						}
+					}
+				case actReply:
+					askers = slices.DeleteFunc(askers, func(w waiter) bool { return w == a.waiter })
 				case actDone:
 					over = true
 				}
@@ -665,7 +684,7 @@ func TestSupervisorInvariants(t *testing.T) {
 			m := rapid.SampledFrom(s.sup.nodes).Draw(t, "node")
 			r := m.report()
 			var msg message
-			switch rapid.IntRange(0, 15).Draw(t, "kind") {
+			switch rapid.IntRange(0, 18).Draw(t, "kind") {
 			case 0, 1, 2: // the engine answers
 				call := busy[m.name]
 				delete(busy, m.name)
@@ -706,6 +725,41 @@ func TestSupervisorInvariants(t *testing.T) {
 			case 14:
 				msg = msgDiagnosed{map[string]asked{m.name: {r, m.state}}, []diagnosis.Finding{{Code: "killed", Node: m.name, Problem: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "problem")}}}
 				asking = false
+			case 16:
+				peers := []string{}
+				for _, p := range s.sup.nodes {
+					if p != m && rapid.Bool().Draw(t, "peer") {
+						peers = append(peers, p.name)
+					}
+				}
+				loose := map[string]bool{}
+				for _, p := range s.sup.nodes {
+					loose[p.name] = rapid.Bool().Draw(t, "loose")
+				}
+				askers = append(askers, waiter(i+1))
+				msg = msgCut{node: m.name, peers: peers, apart: rapid.Bool().Draw(t, "apart"), loose: loose, waiter: waiter(i + 1)}
+			case 17: // a node was told
+				half, ok := telling[m.name]
+				delete(telling, m.name)
+				if msg = (msgTick{}); ok {
+					var err error
+					if rapid.IntRange(0, 3).Draw(t, "fails") == 0 {
+						err = erldist.ErrClosed
+					}
+					msg = msgHalfSet{half.report, half.cut, half.mend, err}
+				}
+			case 18:
+				sees := map[string]sight{}
+				for _, n := range s.sup.nodes {
+					var peers []string
+					for _, p := range s.sup.nodes {
+						if p != n && rapid.Bool().Draw(t, "sees") {
+							peers = append(peers, p.name)
+						}
+					}
+					sees[n.name] = sight{inc: n.inc, peers: peers}
+				}
+				msg = msgMesh{sees}
 			case 15:
 				msg = msgPaused{report: r, paused: rapid.Bool().Draw(t, "paused"), waiter: waiter(i + 1)}
 			case 11:
@@ -738,6 +792,17 @@ func TestSupervisorInvariants(t *testing.T) {
 				if m.state == BackingOff && m.ending == nil && m.restart.IsZero() && m.busy == idle && !s.sup.closing() {
 					t.Fatalf("%s waits for a restart that never comes", m.name)
 				}
+			}
+			if len(s.sup.cuts) > 0 && s.sup.ready() {
+				t.Fatal("ready though nodes are cut from each other")
+			}
+			for _, m := range s.sup.nodes {
+				if m.state == Ready && len(s.sup.cutFrom(m)) > 0 && m.ending == nil {
+					t.Fatalf("%s is ready, and cut from others", m.name)
+				}
+			}
+			if s.sup.over && len(askers) > 0 {
+				t.Fatalf("the end leaves waiters %v", askers)
 			}
 			if at := s.sup.wake(); !at.IsZero() && at.Before(s.now) && !s.sup.removing {
 				t.Fatalf("wants to be called at %s, which is %s ago", at, s.now.Sub(at))
