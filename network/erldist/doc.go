@@ -29,7 +29,8 @@
 // The writer owns the sending half and writes in one system call whatever the
 // callers queued meanwhile. Both end with the connection, and [Conn.Close] waits
 // for them. The mutexes guard the outbox, the table of mailboxes, and each
-// mailbox; none is held during I/O or while another is taken.
+// mailbox; none is held during I/O or while another is taken. A [Sight] has one
+// goroutine, which reads what the node tells, until [Sight.Close].
 //
 // # Trust
 //
