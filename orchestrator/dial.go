@@ -32,7 +32,7 @@ func (c *Cluster) reach(node string) (beam, addr string, err error) {
 		return "", "", c.spec.noNode(node)
 	case !n.State.Running():
 		return "", "", WithHint(fmt.Errorf("%s: %w (it is %s)", node, ErrNotRunning, n.State), "beamyard start %s/%s", c.spec.Name, node)
-	case n.Reason == reasonPaused:
+	case n.Paused:
 		return "", "", WithHint(fmt.Errorf("%s: %w: its container is paused", node, ErrNotRunning), "docker unpause %s", n.Container)
 	}
 	return n.Node, c.site.distAddr(node), nil // a node that runs has a site: the view was shown after it

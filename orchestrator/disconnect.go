@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
@@ -195,132 +197,98 @@ func (c *Cluster) setHalf(ctx context.Context, a actSetHalf) {
 	c.box.post(msgHalfSet{a.report, a.cut, a.mend, err})
 }
 
-// onlookers are connections to nodes that tell whom those see, as they see it.
+// onlookers are nodes that tell whom they see, by short name. One without a sight
+// boots, or is down.
 type onlookers struct {
-	names   func(string) string // the BEAM name of a node
-	cancel  context.CancelFunc
-	all     sync.WaitGroup
-	changed chan struct{} // has room for one
-
-	mu   sync.Mutex
-	sees map[string]map[string]bool // by short name: the BEAM names
-	gone map[string]error           // those whose connection ended
+	names  func(string) string // the BEAM name of a node
+	conns  []*erldist.Conn
+	sights map[string]*erldist.Sight
 }
 
 // lookOn has the nodes that answer told on, and returns once all have said whom they
 // see now.
 func (c *Cluster) lookOn(ctx context.Context, nodes []string) (*onlookers, error) {
-	watching, cancel := context.WithCancel(ctx)
-	o := &onlookers{
-		names: c.spec.names().Node, cancel: cancel, changed: make(chan struct{}, 1),
-		sees: map[string]map[string]bool{}, gone: map[string]error{},
-	}
-	failed := make(chan error, len(nodes))
+	o := &onlookers{names: c.spec.names().Node, sights: map[string]*erldist.Sight{}}
+	var mu sync.Mutex
+	var group errgroup.Group
 	for _, node := range nodes {
-		if _, ok := c.links.get(node); !ok { // it boots, or is down
-			failed <- nil
+		if _, ok := c.links.get(node); !ok {
 			continue
 		}
-		o.all.Go(func() {
-			conn, err := c.Dial(watching, node)
+		group.Go(func() error {
+			conn, err := c.Dial(ctx, node)
 			if err != nil {
-				failed <- err
-				return
+				return err
 			}
-			defer func() { _ = conn.Close() }()
-			sees, told := map[string]bool{}, false
-			err = conn.WatchNodes(watching, func() {
-				told = true
-				o.tell(node, sees, nil)
-				failed <- nil
-			}, func(e erldist.NodeEvent) {
-				o.mu.Lock()
-				sees[e.Node] = e.Up
-				o.mu.Unlock()
-				o.wake()
-			})
-			if watching.Err() == nil { // else it is we who look no longer
-				o.tell(node, sees, err)
+			sight, err := conn.Look(ctx)
+			if err != nil {
+				return errors.Join(err, conn.Close())
 			}
-			if !told {
-				failed <- err
-			}
+			mu.Lock()
+			defer mu.Unlock()
+			o.conns, o.sights[node] = append(o.conns, conn), sight
+			return nil
 		})
 	}
-	var errs []error
-	for range nodes {
-		if err := <-failed; err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := group.Wait(); err != nil {
 		o.close()
 		return nil, err
 	}
 	return o, nil
 }
 
-func (o *onlookers) tell(node string, sees map[string]bool, ended error) {
-	o.mu.Lock()
-	o.sees[node] = sees
-	if ended != nil {
-		o.gone[node] = ended
-	}
-	o.mu.Unlock()
-	o.wake()
-}
-
-func (o *onlookers) wake() {
-	select {
-	case o.changed <- struct{}{}:
-	default:
-	}
-}
-
 func (o *onlookers) close() {
-	o.cancel()
-	o.all.Wait()
-}
-
-// until waits until a node and its peers see each other, or no longer.
-func (o *onlookers) until(ctx context.Context, node string, peers []string, met bool) error {
-	for {
-		left, err := o.left(node, peers, met)
-		if err != nil || len(left) == 0 {
-			return err
-		}
-		select {
-		case <-o.changed:
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %w", strings.Join(left, ", "), ctx.Err())
-		}
+	for _, s := range o.sights {
+		s.Close()
+	}
+	for _, conn := range o.conns {
+		_ = conn.Close() // which cannot fail
 	}
 }
 
-// left says what is still to be seen. A node that went sees nobody.
-func (o *onlookers) left(node string, peers []string, met bool) (left []string, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// side is a node that looks, and whom it is to see, or no longer.
+type side struct{ node, peer string }
+
+// sides of a node and its peers that can be seen. To meet takes two that answer.
+func (o *onlookers) sides(node string, peers []string, met bool) (all []side) {
+	for _, p := range peers {
+		for _, s := range []side{{node, p}, {p, node}} {
+			if o.sights[s.node] != nil && (!met || o.sights[s.peer] != nil) {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// until waits until a node and its peers see each other, or no longer. One that went
+// meanwhile sees nobody.
+func (o *onlookers) until(ctx context.Context, node string, peers []string, met bool) error {
+	sides := o.sides(node, peers, met)
+	for _, s := range sides {
+		err := o.sights[s.node].Until(ctx, func(now erldist.Seen) bool { return now.Up[o.names(s.peer)] == met })
+		switch gone := o.sights[s.node].Err(); {
+		case err == nil:
+		case gone == nil: // ctx ended
+			return fmt.Errorf("%s: %w", o.left(sides, met), err)
+		case met:
+			return fmt.Errorf("%s: %w: it went meanwhile (%w)", s.node, ErrNotRunning, gone)
+		}
+	}
+	return nil
+}
+
+// left says what is still to be seen.
+func (o *onlookers) left(sides []side, met bool) string {
 	says := "still sees"
 	if met {
 		says = "does not see"
 	}
-	for _, p := range peers {
-		for _, side := range [][2]string{{node, p}, {p, node}} {
-			sees, looks := o.sees[side[0]]
-			if _, other := o.sees[side[1]]; !looks || met && !other {
-				continue
-			}
-			if gone := o.gone[side[0]]; gone != nil {
-				if met {
-					return nil, fmt.Errorf("%s: %w: it went meanwhile (%w)", side[0], ErrNotRunning, gone)
-				}
-				continue
-			}
-			if sees[o.names(side[1])] != met {
-				left = append(left, side[0]+" "+says+" "+side[1])
-			}
+	var left []string
+	for _, s := range sides {
+		if o.sights[s.node].Now().Up[o.names(s.peer)] != met {
+			left = append(left, s.node+" "+says+" "+s.peer)
 		}
 	}
-	return left, nil
+	return strings.Join(left, ", ")
 }

@@ -77,6 +77,15 @@
 // an event, and in the error that ends a cluster. A node that has only just begun
 // to boot is not suspected.
 //
+// # Apart on purpose
+//
+// Disconnect keeps nodes apart by their own VMs: each has a cookie for the other that
+// nobody has (halves.erl). What is wanted is one set of pairs, of the supervisor
+// (cuts.go); whatever a run of a node has not been told yet it is told when it lives
+// (halves.go). A pair is excused wherever the mesh is judged. Cuts whose groups would
+// overlap are refused where the kernel prevents that: global would take innocent
+// connections off. A failing network is package network/fault's.
+//
 // # Code
 //
 // Package codesync brings changed sources into the nodes ([Cluster.Sync], [Sync]).
@@ -102,7 +111,7 @@
 //     connection lives.
 //   - follow, one for each run of a node: reads its output into its rings, and
 //     ends by itself when all is read.
-//   - launch, stop, inspect, autopsy, diagnose, collect, connect, sweep, compare: one
+//   - launch, stop, pause, inspect, autopsy, diagnose, collect, connect, setHalf, sweep, compare: one
 //     goroutine for each action (and one for the hook of collect), ended by its own deadline or
 //     by Run's end.
 //   - users' goroutines: do a sync, one at a time by a token (sync.go), which Run's

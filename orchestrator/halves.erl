@@ -7,17 +7,23 @@
 %% the others, who are innocent. It goes on by itself if this process ends.
 Global = whereis(global_name_server),
 Kinds = [{node_type, all}],
-[true = erlang:set_cookie(Node, erlang:get_cookie()) || Node <- Mend],
-[true = erlang:set_cookie(Node, Cookie) || {Node, Cookie} <- Cut],
-%% The VM refuses that at times, with internal_error, and takes it a moment later.
-Hold = fun Hold(0) -> false;
+%% The VM refuses that at times, with internal_error, and takes it a moment later. A
+%% node whose global cannot be held is not cut: it is told again.
+Hold = fun Hold(0) -> error(global_is_not_held);
            Hold(Tries) -> try erlang:suspend_process(Global)
                           catch error:_ -> receive after 10 -> Hold(Tries - 1) end end end,
 Held = Cut =/= [] andalso is_pid(Global) andalso Hold(50),
+[true = erlang:set_cookie(Node, erlang:get_cookie()) || Node <- Mend],
+[true = erlang:set_cookie(Node, Cookie) || {Node, Cookie} <- Cut],
 ok = net_kernel:monitor_nodes(true, Kinds),
 Connected = nodes(connected),
 [erlang:disconnect_node(Node) || {Node, _} <- Cut],
-[receive {nodedown, Node, _} -> ok after 4000 -> ok end || {Node, _} <- Cut, lists:member(Node, Connected)],
+%% Each has gone when that is told. 4 s bound how long global is held, for all together.
+Late = erlang:send_after(4000, self(), late),
+Gone = fun Gone([]) -> ok;
+           Gone(Left) -> receive {nodedown, Node, _} -> Gone(lists:delete(Node, Left)); late -> ok end end,
+Gone([Node || {Node, _} <- Cut, lists:member(Node, Connected)]),
+erlang:cancel_timer(Late),
 ok = net_kernel:monitor_nodes(false, Kinds),
 Held andalso erlang:resume_process(Global),
 ok.
