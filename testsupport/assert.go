@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
@@ -53,9 +54,9 @@ func (c *Cluster) meshed(ctx context.Context) (again bool, err error) {
 		names[i] = s.node.BEAM()
 	}
 	for i, s := range all {
-		err := s.until(ctx, func(s *sight) bool {
+		err := s.Until(ctx, func(now erldist.Seen) bool {
 			for j, other := range names {
-				if i != j && !s.up[other] {
+				if i != j && !now.Up[other] {
 					return false
 				}
 			}
@@ -117,9 +118,9 @@ func (c *Cluster) sees(ctx context.Context, observer, node string, want bool) er
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	beam := c.Node(node).BEAM()
-	if err := s.until(ctx, func(s *sight) bool { return s.up[beam] == want }); err != nil {
+	if err := s.Until(ctx, func(now erldist.Seen) bool { return now.Up[beam] == want }); err != nil {
 		still := "still sees"
 		if want {
 			still = "does not see"

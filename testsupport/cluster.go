@@ -27,18 +27,16 @@ type Cluster struct {
 	tb      testing.TB // whose it is: nil for Run
 	files   string     // folder of files that a Reader gave, "" for none
 
-	stop     context.CancelFunc // ends it; what Run answers is then in outcome
-	ended    chan struct{}
-	outcome  error
-	evidence string // what was kept of a start that failed
+	ended chan struct{} // closed while no supervisor runs
 
-	mu     sync.Mutex
-	nodes  map[string]*Node
-	over   bool // it was terminated
-	shared bool
-	told   map[string]bool
-	broken map[string]string // faults that were not mended, and the tests that made them
-	tests  map[string]bool   // those that it was lent to or started by, by name
+	mu       sync.Mutex
+	nodes    map[string]*Node
+	over     bool              // it was terminated
+	shared   bool              // between tests it is nobody's
+	told     map[string]bool   // tests that were told what is wrong with it
+	evidence string            // the folder that was left last, or why there is none
+	broken   map[string]string // faults that were not mended, and the tests that made them
+	tests    map[string]bool   // those that it was lent to or started by, by name
 }
 
 // ErrNotStarted is the answer of a cluster that never came up.
@@ -65,7 +63,7 @@ func Run(ctx context.Context, source string, opts ...testcontainers.ContainerCus
 func start(ctx context.Context, tb testing.TB, source, name string, opts []testcontainers.ContainerCustomizer) (*Cluster, error) {
 	c := &Cluster{
 		name: name, tb: tb, nodes: map[string]*Node{}, told: map[string]bool{}, tests: map[string]bool{}, broken: map[string]string{},
-		ended: make(chan struct{}), stop: func() {},
+		ended: make(chan struct{}),
 	}
 	close(c.ended) // nothing runs yet
 	s, err := settle(source, name, opts)
@@ -124,10 +122,11 @@ func (c *Cluster) up(ctx context.Context) error {
 		}
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c.stop, c.ended = stop, make(chan struct{})
+	c.ended = make(chan struct{})
 	go func() {
 		defer close(c.ended)
-		c.outcome = c.core.Run(run)
+		defer stop()
+		_ = c.core.Run(run) // WaitReady, Await and Down tell what it returns
 	}()
 	if err := c.core.WaitReady(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -166,12 +165,14 @@ func (c *Cluster) Terminate(ctx context.Context) error {
 	for _, n := range c.Nodes() {
 		n.hangUp()
 	}
-	err := c.core.Down(ctx)
-	if errors.Is(err, orchestrator.ErrClosed) {
-		err = nil
-	}
-	if ctx.Err() == nil {
-		<-c.ended
+	var err error
+	if !closed(c.ended) { // else its supervisor has ended, or never ran
+		if err = c.core.Down(ctx); errors.Is(err, orchestrator.ErrClosed) {
+			err = nil
+		}
+		if ctx.Err() == nil {
+			<-c.ended
+		}
 	}
 	return errors.Join(err, c.settled(ctx))
 }
@@ -195,6 +196,15 @@ func (c *Cluster) settled(ctx context.Context) error {
 		return err // the watchdog goes on with the rest when this process ends
 	}
 	return c.session.release(c.charge)
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // Name of the cluster, as in its host names and its containers' names.

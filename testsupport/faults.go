@@ -6,18 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // This file breaks clusters on purpose, and mends them when the test ends. Each
 // method returns when the nodes really saw it: they tell each nodedown and nodeup as
 // it happens, and nothing here waits for a time to pass.
-
-// faultTime bounds each fault: a silent peer is believed for up to 75 s with the
-// VM's own net_ticktime.
-const faultTime = 2 * time.Minute
 
 // Crash kills a node's VM with SIGKILL, as a power failure would, and returns when
 // every node that saw it has seen it go. It stays down, or comes back by the restart
@@ -34,22 +30,13 @@ func (c *Cluster) Stop(tb testing.TB, node string) {
 	c.down(tb, "stop", node, func(ctx context.Context) error { return c.core.Stop(ctx, node) })
 }
 
-// down takes a node down.
+// down takes a node down, and waits until it is known how it ended.
 func (c *Cluster) down(tb testing.TB, how, node string, take func(context.Context) error) {
 	tb.Helper()
+	run := c.Node(node).Status().Incarnation
 	c.fault(tb, how+" "+node, []string{node}, func(ctx context.Context) error {
-		all, err := c.looking(ctx, node)
-		if err != nil {
-			return err
-		}
-		defer all.close()
-		run, beam := c.Node(node).Status().Incarnation, c.Node(node).BEAM()
-		seeing := all.seeing(beam)
-		if err := take(ctx); err != nil {
-			return err
-		}
-		c.undone(tb, "down "+node, func(ctx context.Context) error { return c.bringBack(ctx, node) })
-		if err := seeing.until(ctx, "does not see "+node+" go", func(s *sight) bool { return s.downs[beam] > 0 }); err != nil {
+		back := func(ctx context.Context) error { return c.bringBack(ctx, node) }
+		if err := c.lose(ctx, tb, node, take, "down "+node, back); err != nil {
 			return err
 		}
 		return c.await(ctx, node, func(n orchestrator.NodeStatus) bool { return n.Incarnation > run || judged(n) })
@@ -90,7 +77,7 @@ func (c *Cluster) Restart(tb testing.TB, node string) {
 		if err := c.core.Restart(ctx, node); err != nil {
 			return err
 		}
-		back := func(s *sight) bool { return s.downs[beam] > 0 && s.ups[beam] > 0 && s.up[beam] }
+		back := func(now erldist.Seen) bool { return now.Downs[beam] > 0 && now.Ups[beam] > 0 && now.Up[beam] }
 		if err := seeing.until(ctx, "does not see "+node+" go and come", back); err != nil {
 			return err
 		}
@@ -105,20 +92,30 @@ func (c *Cluster) Restart(tb testing.TB, node string) {
 func (c *Cluster) Pause(tb testing.TB, node string) {
 	tb.Helper()
 	c.fault(tb, "pause "+node, []string{node}, func(ctx context.Context) error {
-		all, err := c.looking(ctx, node)
-		if err != nil {
-			return err
+		freeze := func(ctx context.Context) error {
+			c.Node(node).hangUp() // what is asked of it from now on would wait for it
+			return c.core.Pause(ctx, node)
 		}
-		defer all.close()
-		beam := c.Node(node).BEAM()
-		seeing := all.seeing(beam)
-		if err := c.core.Pause(ctx, node); err != nil {
-			return err
-		}
-		c.undone(tb, "paused "+node, func(ctx context.Context) error { return c.goOn(ctx, node) })
-		c.Node(node).hangUp() // what is asked of it now would wait for it
-		return seeing.until(ctx, "does not give "+node+" up", func(s *sight) bool { return s.downs[beam] > 0 })
+		return c.lose(ctx, tb, node, freeze, "paused "+node, func(ctx context.Context) error { return c.goOn(ctx, node) })
 	})
+}
+
+// lose does something to a node by which the others lose it, and returns when each
+// that saw it has seen it go.
+func (c *Cluster) lose(ctx context.Context, tb testing.TB, node string, do func(context.Context) error, fault string, undo func(context.Context) error) error {
+	tb.Helper()
+	all, err := c.looking(ctx, node)
+	if err != nil {
+		return err
+	}
+	defer all.close()
+	beam := c.Node(node).BEAM()
+	seeing := all.seeing(beam)
+	if err := do(ctx); err != nil {
+		return err
+	}
+	c.undone(tb, fault, undo)
+	return seeing.until(ctx, "does not see "+node+" go", func(now erldist.Seen) bool { return now.Downs[beam] > 0 })
 }
 
 // Unpause has a paused node go on, and returns when it is Ready and every other one
@@ -168,75 +165,6 @@ func cutKey(node string, from []string) string {
 	return "cut " + node + " " + strings.Join(slices.Sorted(slices.Values(from)), " ")
 }
 
-// fault does something to nodes, or ends the test with the reason.
-func (c *Cluster) fault(tb testing.TB, what string, nodes []string, do func(ctx context.Context) error) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeoutCause(tb.Context(), faultTime, fmt.Errorf("not within %s", faultTime))
-	defer cancel()
-	for _, node := range nodes {
-		if _, err := c.Node(node).known(); err != nil {
-			require(tb, what, err)
-		}
-	}
-	require(tb, what, do(ctx))
-}
-
-// undone has a fault undone when the test ends, unless somebody mended it before or
-// the cluster is gone. A cluster that is kept for a look stays broken.
-func (c *Cluster) undone(tb testing.TB, fault string, undo func(ctx context.Context) error) {
-	tb.Helper()
-	c.mu.Lock()
-	c.broken[fault] = tb.Name()
-	c.mu.Unlock()
-	tb.Cleanup(func() {
-		c.mu.Lock()
-		_, broken := c.broken[fault]
-		delete(c.broken, fault)
-		over := c.over
-		c.mu.Unlock()
-		if tb.Failed() {
-			c.report(tb) // as it is, before anything is mended
-		}
-		if !broken || over || tb.Failed() && keeping() {
-			return
-		}
-		c.undo(tb, "undo "+fault, undo)
-	})
-}
-
-// mended notes that a fault is no more. Where another test made it, it is made again
-// when this one ends: that one counts on it.
-func (c *Cluster) mended(tb testing.TB, fault string, again func(ctx context.Context) error) {
-	tb.Helper()
-	c.mu.Lock()
-	by, broken := c.broken[fault]
-	delete(c.broken, fault)
-	c.mu.Unlock()
-	if !broken || by == tb.Name() {
-		return
-	}
-	tb.Cleanup(func() {
-		c.mu.Lock()
-		over := c.over
-		if !over {
-			c.broken[fault] = by
-		}
-		c.mu.Unlock()
-		if !over {
-			c.undo(tb, "make again: "+fault, again)
-		}
-	})
-}
-
-func (c *Cluster) undo(tb testing.TB, what string, undo func(ctx context.Context) error) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(tb.Context()), faultTime, fmt.Errorf("not within %s", faultTime))
-	defer cancel()
-	if err := undo(ctx); err != nil {
-		tb.Errorf("%s: %s", what, hinted(err))
-	}
-}
-
 // bringBack starts a node that is down, and waits until it is back.
 func (c *Cluster) bringBack(ctx context.Context, node string) error {
 	if _, err := c.Node(node).known(); err != nil {
@@ -271,8 +199,8 @@ func (c *Cluster) back(ctx context.Context, node string) error {
 		return err
 	}
 	defer all.close()
-	met := slices.DeleteFunc(all, func(s *sight) bool { return slices.Contains(n.Cut, s.node.name) })
-	return met.until(ctx, "does not see "+node, func(s *sight) bool { return s.up[n.Node] })
+	met := slices.DeleteFunc(slices.Clone(all), func(s sight) bool { return slices.Contains(n.Cut, s.node.name) })
+	return met.until(ctx, "does not see "+node, func(now erldist.Seen) bool { return now.Up[n.Node] })
 }
 
 // proven tells whether a node is as well as it can be with what was cut from it.

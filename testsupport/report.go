@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,9 +44,16 @@ func (c *Cluster) report(tb testing.TB) {
 func (c *Cluster) account() string {
 	st := c.Status()
 	clean := redactor(c.Spec()).Replace
+	c.mu.Lock()
+	broken := maps.Clone(c.broken)
+	c.mu.Unlock()
 	var b strings.Builder
 	fmt.Fprintf(&b, "cluster %s when the test failed:\n", c.name)
 	for _, n := range st.Nodes {
+		if by := broken["down "+n.Name]; by != "" && !n.State.Running() { // nobody need be told why
+			fmt.Fprintf(&b, "%s is %s: %s took it down\n", n.Name, n.State, by)
+			continue
+		}
 		fmt.Fprintf(&b, "%s is %s%s\n", n.Name, n.State, because(clean(n.Reason)))
 		for _, f := range n.Findings {
 			fmt.Fprintf(&b, "  %s\n", clean(f.String()))

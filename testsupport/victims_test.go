@@ -224,7 +224,7 @@ func TestATestThatFailsTellsWhy(t *testing.T) {
 	}
 	for _, want := range []string{
 		"this test fails",
-		"n1 is failed (killed (exit 137)",
+		"n1 is failed: TestVictim took it down",
 		"n2 is ready",
 		"the last lines of n2:\n",
 		"stdout: the token is [secret]",
