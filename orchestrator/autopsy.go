@@ -22,7 +22,7 @@ func (c *Cluster) autopsy(ctx context.Context, r report, id string, code int) {
 	out := c.outputs[r.node]
 	found, err := c.eng.InspectContainer(ctx, id)
 	f.oom = err == nil && found.State.OOMKilled
-	if err == nil && code != 0 && code != 137 { // a VM that ends well or by KILL writes none
+	if err == nil && code != 0 && code != exitKilled { // a VM that ends well or by KILL writes none
 		f.crash, f.dump, err = crashed(ctx, c.eng, c.site.spec, found)
 		if f.crash != nil {
 			f.slogan = f.crash.Slogan

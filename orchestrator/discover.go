@@ -208,7 +208,7 @@ func unsupervised(s Spec, c Container, host string, ip netip.Addr) NodeStatus {
 			e.Class = ExitOOM
 		case e.Code == 0:
 			e.Class = ExitCompleted
-		case e.Code == 137:
+		case e.Code == exitKilled:
 			e.Class = ExitKilled
 		}
 		st.State, st.Reason, st.LastExit, st.StoppedAt = Stopped, e.String(), &e, e.At

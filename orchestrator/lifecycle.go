@@ -201,7 +201,7 @@ func (s *supervisor) died(m *member, e Exit, explained bool) {
 	s.endRun(m)
 	m.stoppedAt, m.endedAt = s.now, e.At
 	m.ending = &ending{exit: e, until: s.now}
-	killed := e.Code == 137 // by whom, an `oom` or a `stop` that follows will tell
+	killed := e.Code == exitKilled // by whom, an `oom` or a `stop` that follows will tell
 	if (killed || len(m.signals) > 0 || !explained) && !m.ourKill && e.Class == "" {
 		m.ending.until = s.now.Add(holdExit)
 	}

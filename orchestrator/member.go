@@ -125,9 +125,9 @@ func (m *member) classify(e Exit, p RestartPolicy, wasReady bool) ExitClass {
 	switch {
 	case e.Class != "": // told already: stopped outside, removed, oom
 		return e.Class
-	case m.oom && e.Code == 137:
+	case m.oom && e.Code == exitKilled:
 		return ExitOOM // an oom event without a death of the VM is a child that was killed
-	case e.Code == 137, e.Code > 128 && len(m.signals) > 0:
+	case e.Code == exitKilled, e.Code > 128 && len(m.signals) > 0:
 		return ExitKilled
 	case p.success(e.Code):
 		return ExitCompleted

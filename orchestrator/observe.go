@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"slices"
 	"time"
 )
 
@@ -20,7 +21,7 @@ func (s *supervisor) engineEvent(e ContainerEvent, restarted bool) {
 	case "die":
 		if inRun {
 			s.died(m, Exit{Code: e.ExitCode, At: e.Time}, true)
-			if unseen := restarted && e.ExitCode == exitUnseen; m.sawStop() && !unseen {
+			if m.sawStop() && !(restarted && m.diedUnseen(e.ExitCode)) {
 				s.stoppedOutside(m)
 			}
 		}
@@ -29,7 +30,7 @@ func (s *supervisor) engineEvent(e ContainerEvent, restarted bool) {
 			m.signals = append(m.signals, e.Signal)
 		}
 	case "stop":
-		if restarted && m.ending != nil && m.ending.exit.Code == exitUnseen {
+		if restarted && m.ending != nil && m.diedUnseen(m.ending.exit.Code) {
 			return
 		}
 		m.withEngine = m.withEngine || restarted && m.want && (inRun || m.ending != nil)
@@ -94,9 +95,19 @@ func (s *supervisor) startedOutside(m *member, id string, at time.Time) {
 	s.running(m)
 }
 
-// exitUnseen is what an engine tells of an end that it did not see. At its start it
-// stops what it believes to run; what ended so was dead by then (20.10, seen).
+// exitUnseen is what an engine tells of an end that it did not see.
 const exitUnseen = 255
+
+// diedUnseen reports whether an engine that was restarted stopped what was dead by
+// then. At its start it stops what it believes to run. What had ended it calls 255, or
+// where the shim had not told yet by its own code: 137 without a SIGKILL of the
+// engine's, which comes after the grace, is somebody else's (20.10, both seen).
+func (m *member) diedUnseen(code int) bool {
+	return code == exitUnseen || code == exitKilled && !slices.Contains(m.signals, "9")
+}
+
+// exitKilled is the code of a process that SIGKILL ended.
+const exitKilled = 128 + 9
 
 // lateRemoval is how long after a death its container's removal is still its cause.
 const lateRemoval = 5 * time.Second

@@ -930,21 +930,39 @@ func TestARemovalThatIsToldLate(t *testing.T) {
 }
 
 // An engine that comes back stops what it believes to run, also what has died since,
-// and tells 255 of it: that was no stop, in whichever order it is told.
+// and tells 255 of it, or its own code: that was no stop, in whichever order it is
+// told. One that it had to kill itself was.
 func TestADeathThatTheEngineDidNotSeeIsNoStop(t *testing.T) {
-	for _, order := range [][]string{{"kill", "die", "stop"}, {"kill", "stop", "die"}} {
+	for _, c := range []struct {
+		code  int
+		order []string // a number is a signal
+		class ExitClass
+	}{
+		{255, []string{"15", "die", "stop"}, ExitKilled},
+		{255, []string{"15", "stop", "die"}, ExitKilled},
+		{137, []string{"15", "die", "stop"}, ExitKilled},
+		{137, []string{"15", "stop", "die"}, ExitKilled},
+		{137, []string{"15", "9", "die", "stop"}, ExitStoppedOutside},
+		{137, []string{"15", "9", "stop", "die"}, ExitStoppedOutside},
+		{0, []string{"15", "die", "stop"}, ExitStoppedOutside},
+	} {
 		s := up(t, 1, nil)
 		s.send(msgUnsubscribed{})
-		for _, action := range order {
-			s.send(msgEvent{event: ContainerEvent{
-				ID: "id-n1", Action: action, Time: s.now, Labels: map[string]string{LabelNode: "n1"}, ExitCode: 255, Signal: "15",
-			}, restarted: true})
+		for _, action := range c.order {
+			e := ContainerEvent{ID: "id-n1", Action: action, Time: s.now, Labels: map[string]string{LabelNode: "n1"}, ExitCode: c.code}
+			if action[0] <= '9' {
+				e.Action, e.Signal = "kill", action
+			}
+			s.send(msgEvent{event: e, restarted: true})
 		}
 		s.autopsy("n1", "")
-		s.send(msgSubscribed{})
 		s.after(holdExit)
-		if m := s.sup.byName["n1"]; m.lastExit == nil || m.lastExit.Class != ExitKilled || m.hist.total != 1 {
-			t.Errorf("%v: %+v, %d restarts", order, m.lastExit, m.hist.total)
+		restarts := 0
+		if c.class == ExitKilled {
+			restarts = 1
+		}
+		if m := s.sup.byName["n1"]; m.lastExit == nil || m.lastExit.Class != c.class || m.hist.total != restarts {
+			t.Errorf("%d %v: %+v, %d restarts", c.code, c.order, m.lastExit, m.hist.total)
 		}
 	}
 }
