@@ -21,6 +21,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -43,18 +44,31 @@ func TestScript(t *testing.T) {
 }
 
 // Scripts on the real engine, with real nodes. $C is the script's own cluster,
-// $DEMO the example project.
+// $DEMO the example project, $ENGINE where the engine publishes ports.
 func TestEngineScript(t *testing.T) {
 	t.Cleanup(func() { forgetProbe(t) })
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script/engine",
 		Cmds: commands,
+		// [remote]: the engine is on another machine.
+		Condition: func(cond string) (bool, error) {
+			if cond != "remote" {
+				return false, fmt.Errorf("unknown condition %s", cond)
+			}
+			return os.Getenv(enginetest.RemoteEngine) == "1", nil
+		},
 		Setup: func(env *testscript.Env) error {
 			demo, err := demoDir()
 			if err != nil {
 				return err
 			}
 			env.Setenv("DEMO", demo)
+			eng, info, err := realEngine()
+			if err != nil {
+				return err
+			}
+			eng.Close()
+			env.Setenv("ENGINE", info.Host)
 			cluster := clusterName(filepath.Base(env.WorkDir))
 			env.Setenv("C", cluster)
 			keepEngine(env)
@@ -62,6 +76,43 @@ func TestEngineScript(t *testing.T) {
 			return ownSockets(env)
 		},
 	})
+}
+
+// realEngine is the engine that the tests use.
+func realEngine() (*docker.Engine, orchestrator.EngineInfo, error) {
+	eng, err := docker.New(docker.Options{})
+	if err != nil {
+		return nil, orchestrator.EngineInfo{}, err
+	}
+	info, err := eng.Info(context.Background())
+	return eng, info, err
+}
+
+// holdRemotePort has a container of nobody's cluster publish a port: on the machine of
+// an engine elsewhere that is who can have taken it.
+func holdRemotePort(ts *testscript.TestScript) uint16 {
+	ctx := context.Background()
+	eng, _, err := realEngine()
+	ts.Check(err)
+	id, err := eng.CreateContainer(ctx, orchestrator.ContainerSpec{
+		Name: ts.Getenv("C") + "-holder", Image: "beamyard/debian:trixie", Command: []string{"sleep", "600"},
+		Ports: []orchestrator.PortBinding{{Container: 80, HostIP: "0.0.0.0"}},
+	})
+	ts.Check(err)
+	ts.Defer(func() {
+		ts.Check(eng.RemoveContainer(ctx, id))
+		eng.Close()
+	})
+	ts.Check(eng.StartContainer(ctx, id))
+	all, err := eng.Containers(ctx, nil)
+	ts.Check(err)
+	for _, c := range all {
+		if c.ID == id && len(c.Ports) > 0 {
+			return c.Ports[0].Host
+		}
+	}
+	ts.Fatalf("container %s publishes no port", id)
+	return 0
 }
 
 // demoDir is the example project's folder.
@@ -228,8 +279,12 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		n, _ := found.Node(args[0])
 		ts.Check(eng.StopContainer(context.Background(), n.ContainerID, time.Second))
 	},
-	// hold-port: a TCP port that is taken, in $PORT.
+	// hold-port: a TCP port of the engine's host that is taken, in $PORT.
 	"hold-port": func(ts *testscript.TestScript, neg bool, args []string) {
+		if os.Getenv(enginetest.RemoteEngine) == "1" {
+			ts.Setenv("PORT", strconv.Itoa(int(holdRemotePort(ts))))
+			return
+		}
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		ts.Check(err)
 		ts.Defer(func() { l.Close() })
