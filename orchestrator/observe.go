@@ -21,7 +21,7 @@ func (s *supervisor) engineEvent(e ContainerEvent, restarted bool) {
 	case "die":
 		if inRun {
 			s.died(m, Exit{Code: e.ExitCode, At: e.Time}, true)
-			if m.sawStop() && !(restarted && m.diedUnseen(e.ExitCode)) {
+			if m.sawStop() && (!restarted || !m.diedUnseen(e.ExitCode)) {
 				s.stoppedOutside(m)
 			}
 		}
