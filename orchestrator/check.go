@@ -133,7 +133,7 @@ func (s Spec) validateNodes(v *validation) {
 		v.env(field+".env", n.Env)
 		v.limits(field+".", n.Memory, n.CPUs)
 		v.volumes(field+".volumes", n.Volumes)
-		v.networks(field+".networks", n.Networks)
+		v.networks(s, field+".networks", n.Networks)
 		v.hostPort(field+".host_port", n.HostPort, n.Name, hostPorts)
 		for j, p := range n.Ports {
 			f := fmt.Sprintf("%s.ports[%d]", field, j)

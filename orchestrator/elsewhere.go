@@ -149,13 +149,15 @@ var (
 	engineNetworks = []string{"bridge", "host", "none"}
 )
 
-func (v *validation) networks(field string, networks map[string][]string) {
+func (v *validation) networks(s Spec, field string, networks map[string][]string) {
 	for _, name := range sortedKeys(networks) {
 		switch {
 		case !networkName.MatchString(name):
 			v.add(field, fmt.Sprintf("%q is no name of a network", name), "networks: {shared: [web]}, once it is made: docker network create shared")
 		case slices.Contains(engineNetworks, name):
 			v.add(field, fmt.Sprintf("%s is the engine's own network: nobody is found by name there", name), "make one: docker network create shared")
+		case name == s.names().Network():
+			v.add(field, name+" is the cluster's own network: its nodes are there already", "leave it out: networks: is for those of others")
 		}
 		for _, alias := range networks[name] {
 			if !aliasName.MatchString(alias) {

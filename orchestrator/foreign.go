@@ -106,7 +106,7 @@ func (s Spec) validateForeign(v *validation) {
 		}
 	}
 	v.volumes("volumes", s.Volumes)
-	v.networks("networks", s.Networks)
+	v.networks(s, "networks", s.Networks)
 }
 
 // inside checks a path in a container.

@@ -1,5 +1,10 @@
 package orchestrator
 
+import (
+	"context"
+	"fmt"
+)
+
 // This file is about containers of a cluster that are no nodes of it: nobody
 // supervises them, and whatever removes the cluster removes them.
 
@@ -30,4 +35,15 @@ func (f Found) helperSpec(name string, command []string) ContainerSpec {
 	c.Labels = clusterLabels(s, f.Created)
 	c.Labels[LabelHelper] = name
 	return c
+}
+
+// attachHelper gives a helper that was just made the other networks of its cluster,
+// by its host name alone: it serves nobody there.
+func (f Found) attachHelper(ctx context.Context, eng Engine, name, id string) error {
+	for _, network := range sortedKeys(f.Spec.Networks) {
+		if err := eng.ConnectNetwork(ctx, network, id, []string{f.Spec.names().Dotted(name)}); err != nil {
+			return fmt.Errorf("attach to network %s: %w", network, err)
+		}
+	}
+	return nil
 }

@@ -102,8 +102,8 @@ func TestValidate(t *testing.T) {
 			s.Networks, s.Nodes[0].Networks = map[string][]string{"shop_default": {"web", "web.local"}}, map[string][]string{"0123456789ab": nil}
 		}, ""},
 		{"networks that are none", func(s *Spec) {
-			s.Networks, s.Nodes[0].Networks = map[string][]string{"host": nil, "a/b": nil}, map[string][]string{"x": {"a b", ""}}
-		}, "networks networks nodes[0].networks nodes[0].networks"},
+			s.Networks, s.Nodes[0].Networks = map[string][]string{"host": nil, "a/b": nil, "beamyard-shop": nil}, map[string][]string{"x": {"a b", ""}}
+		}, "networks networks networks nodes[0].networks nodes[0].networks"},
 		{"labels of its own", func(s *Spec) { s.Labels = map[string]string{"org.example.team": "shop", "ci": ""} }, ""},
 		{"labels that are others'", func(s *Spec) {
 			s.Labels = map[string]string{"": "x", "a=b": "x", LabelCluster: "x", "beamyard.new": "x", "exitCode": "1"}

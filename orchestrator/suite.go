@@ -43,7 +43,8 @@ type Suite struct {
 }
 
 // RunSuite runs a suite in a container of the cluster that is no node of it, under
-// the name app@test.CLUSTER.DOMAIN, connected to all nodes. It returns the exit code
+// the name app@test.CLUSTER.DOMAIN, connected to all nodes, and on the networks that
+// the whole cluster is on. It returns the exit code
 // of `mix test`: 0, 2 where tests fail, 1 where they do not compile, the image has
 // none, or the nodes cannot be reached. The suite finds them in BEAMYARD_NODES (n1,n2),
 // BEAMYARD_NODE_NAMES and, by addresses that hold inside, BEAMYARD_URLS. When ctx
@@ -97,7 +98,10 @@ func (f Found) startHelper(ctx context.Context, eng Engine, name string, c Conta
 		if id, err = eng.CreateContainer(ctx, c); err != nil {
 			return "", fmt.Errorf("create container %s: %w", c.Name, err)
 		}
-		if err = eng.StartContainer(ctx, id); err == nil {
+		if err = f.attachHelper(ctx, eng, name, id); err == nil {
+			err = eng.StartContainer(ctx, id)
+		}
+		if err == nil {
 			return id, nil
 		}
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)

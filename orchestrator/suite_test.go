@@ -131,6 +131,41 @@ func TestSuiteWhoseOutputNobodyTakes(t *testing.T) {
 	})
 }
 
+// A suite needs what the nodes need: the database of a network of others.
+func TestSuiteInANetworkOfOthers(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.shared()
+		var aliases []string
+		w.eng.Program = func(c orchestrator.ContainerSpec) enginetest.Program {
+			if c.Labels[orchestrator.LabelHelper] == "" {
+				return w.vms.boot
+			}
+			return func(context.Context, *enginetest.Process) int {
+				aliases = w.eng.Aliases(c.Name, "a-shared")
+				return 0
+			}
+		}
+		w.up(func(s *orchestrator.Spec) { s.Networks = map[string][]string{"a-shared": {"web"}} })
+		run := func() (int, error) {
+			found, err := orchestrator.Find(t.Context(), w.eng, "shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return orchestrator.RunSuite(t.Context(), w.eng, found, orchestrator.Suite{Image: "shop:1"})
+		}
+		if code, err := run(); err != nil || code != 0 || !slices.Equal(aliases, []string{"test.shop.test"}) {
+			t.Errorf("exit %d, %v, on the other network as %q", code, err, aliases)
+		}
+		w.eng.FailNext("ConnectNetwork", orchestrator.ErrNotFound)
+		if _, err := run(); !errors.Is(err, orchestrator.ErrNotFound) || helpers(w) != 0 {
+			t.Errorf("without the network: %v, %d containers", err, helpers(w))
+		}
+		if err := w.Down(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // What an engine refuses is told, and leaves nothing.
 func TestSuiteThatCannotStart(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
