@@ -32,16 +32,14 @@ var actions = []events.Action{
 // api/server/router/system), so a stream from now on can miss what happens in
 // between. One from a time on cannot: the kept events are copied and the
 // subscription is made under one lock (SubscribeTopic in moby's daemon/events).
-// So "now" is made such a time, by the engine's own clock. It may lie a little
-// back: newer engines share one answer about themselves among those who ask at
-// the same time (getInfo there).
+// So "now" is made such a time, by the engine's own clock.
 func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]string, ready func(), fn func(orchestrator.ContainerEvent)) error {
 	if since.IsZero() {
-		info, err := e.cli.Info(ctx)
+		now, err := e.now(ctx)
 		if err != nil {
 			return e.failed("read events", err)
 		}
-		since = systemTime(info)
+		since = now
 	}
 	body, err := e.subscribe(ctx, since, labels)
 	if err != nil {
@@ -56,6 +54,17 @@ func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]
 		}
 		fn(heard(m))
 	}
+}
+
+// now is the engine's clock, at some time since it was called. It asks twice: newer
+// engines give one answer to all who ask at the same time (getInfo in moby's
+// daemon/server/router/system), so the first may be to a question of before.
+func (e *Engine) now(ctx context.Context) (time.Time, error) {
+	if _, err := e.cli.Info(ctx); err != nil {
+		return time.Time{}, err
+	}
+	info, err := e.cli.Info(ctx)
+	return systemTime(info), err
 }
 
 func (e *Engine) broke(ctx context.Context, err error) error {
