@@ -46,7 +46,7 @@ func settledNodes(st orchestrator.Status) bool {
 func (c *Cluster) meshed(ctx context.Context) (again bool, err error) {
 	all, err := c.looking(ctx, "")
 	if err != nil {
-		return false, err
+		return false, c.notMeshed(ctx, err)
 	}
 	defer all.close()
 	names := make([]string, len(all))
@@ -66,7 +66,7 @@ func (c *Cluster) meshed(ctx context.Context) (again bool, err error) {
 		case err == nil:
 		case ctx.Err() != nil:
 			return false, c.notMeshed(ctx, err)
-		case !s.node.answers():
+		case errors.Is(err, erldist.ErrClosed) || !s.node.answers():
 			return true, nil
 		default:
 			return false, err

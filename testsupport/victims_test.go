@@ -62,6 +62,7 @@ var victims = map[string]func(*testing.T){
 		}
 		fmt.Println("up " + c.Name())
 	},
+	"hears late":      hearsLate,
 	"finds no engine": func(t *testing.T) { testsupport.Start(t, demo) },
 	"shares": func(t *testing.T) {
 		c := testsupport.Shared(t, "left", demo, testsupport.WithNodes(1))

@@ -1,10 +1,12 @@
 package testsupport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -34,20 +36,72 @@ type sights []sight
 func (c *Cluster) looking(ctx context.Context, but string) (sights, error) {
 	var all sights
 	for _, n := range c.Nodes() {
-		if n.name == but || !n.answers() {
+		if n.name == but {
 			continue
 		}
-		s, err := n.look(ctx)
-		if errors.Is(err, orchestrator.ErrNotRunning) || errors.Is(err, erldist.ErrClosed) && !n.answers() {
-			continue // it went meanwhile
-		}
+		s, answers, err := n.lookIfUp(ctx)
 		if err != nil {
 			all.close()
 			return nil, err
 		}
-		all = append(all, s)
+		if answers {
+			all = append(all, s)
+		}
 	}
 	return all, nil
+}
+
+// lookAgain is how soon a node is looked at again that should answer and does not.
+const lookAgain = 250 * time.Millisecond
+
+// lookIfUp begins a sight of a node that runs. A VM that went does not answer a moment
+// before the supervisor hears of it from the engine: then that is waited for.
+func (n *Node) lookIfUp(ctx context.Context) (s sight, answers bool, err error) {
+	for n.answers() {
+		s, err = n.lookWhileSame(ctx)
+		switch {
+		case err == nil:
+			return s, true, nil
+		case errors.Is(err, errOther):
+		case ctx.Err() != nil || !silent(err):
+			return sight{}, false, err
+		}
+	}
+	return sight{}, false, nil
+}
+
+// silent tells of an error that it may be that of a VM that is gone.
+func silent(err error) bool {
+	return slices.ContainsFunc([]error{erldist.ErrClosed, erldist.ErrRefused, erldist.ErrTimeout, erldist.ErrUnreachable, orchestrator.ErrNotRunning},
+		func(of error) bool { return errors.Is(err, of) })
+}
+
+// errOther: the supervisor says another thing of a node now.
+var errOther = errors.New("its state changed")
+
+// lookWhileSame begins a sight, and gives it up with errOther once the node is in
+// another state. Where it is silent in the same one, it returns after lookAgain.
+func (n *Node) lookWhileSame(ctx context.Context) (sight, error) {
+	before := n.Status()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		cancel(cmp.Or(n.cluster.await(ctx, n.name, func(now orchestrator.NodeStatus) bool {
+			return now.State != before.State || now.Incarnation != before.Incarnation || now.Paused != before.Paused
+		}), errOther))
+	}()
+	s, err := n.look(ctx)
+	if err == nil {
+		return s, nil
+	}
+	select {
+	case <-heard: // at once where the look ended for it
+		return s, context.Cause(ctx)
+	case <-time.After(lookAgain):
+		return s, err
+	}
 }
 
 func (all sights) close() {
