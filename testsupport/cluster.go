@@ -93,7 +93,11 @@ func start(ctx context.Context, tb testing.TB, source, name string, opts []testc
 // declare makes the supervisor of a plan.
 func (c *Cluster) declare(p plan) error {
 	spec := p.spec
-	spec.Labels = merged(spec.Labels, testcontainers.GenericLabels())
+	labels := testcontainers.GenericLabels()
+	if keeping() {
+		delete(labels, reapLabel)
+	}
+	spec.Labels = merged(spec.Labels, labels)
 	if spec.Owner == (orchestrator.Owner{}) {
 		spec.Owner = orchestrator.Self(false)
 	}
@@ -117,7 +121,7 @@ func (c *Cluster) declare(p plan) error {
 // after that is done.
 func (c *Cluster) up(ctx context.Context) error {
 	if !keeping() {
-		if err := c.session.watchOver(c.charge); err != nil {
+		if err := errors.Join(c.session.connectReaper(ctx), c.session.watchOver(c.charge)); err != nil {
 			return err
 		}
 	}

@@ -65,8 +65,10 @@ func exitCode(err error) int {
 	return 0
 }
 
-// sessionLabel is on everything that testcontainers makes.
-const sessionLabel = "org.testcontainers.sessionId"
+const (
+	sessionLabel = "org.testcontainers.sessionId" // on everything that testcontainers makes
+	reapLabel    = "org.testcontainers.reap"      // on what Ryuk is to remove
+)
 
 // removeSession removes what carries a testcontainers session and is no cluster's:
 // its containers, and with all also its networks and volumes.

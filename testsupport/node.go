@@ -118,7 +118,7 @@ func (s *session) adopt(ctx context.Context, id string) (*testcontainers.DockerC
 	}
 	ctr, err := s.provider.ContainerFromType(ctx, listed.Items[0])
 	if err != nil && !testcontainers.ReadConfig().Config.RyukDisabled {
-		return nil, orchestrator.WithHint(err, "where its reaper cannot run, switch it off: %s=true; clusters are removed by a watchdog, too", ryukVariable)
+		return nil, reaperFailed(err)
 	}
 	return ctr, err
 }

@@ -28,8 +28,9 @@ type session struct {
 	provider *testcontainers.DockerProvider
 	reaps    bool // Ryuk is off by our hand, so what it would remove is our watchdog's
 
-	mu    sync.Mutex
-	guard *guard // nil until the first cluster
+	mu        sync.Mutex
+	guard     *guard // nil until the first cluster
+	connected bool   // to Ryuk
 }
 
 var current struct {
@@ -77,6 +78,31 @@ func join(ctx context.Context) (*session, error) {
 	}
 	current.session = &session{eng: eng, info: info, provider: provider, reaps: reaps}
 	return current.session, nil
+}
+
+// connectReaper connects this process to Ryuk, once, where that is on. It comes before
+// there is anything of this process: Ryuk is that of all test binaries of a `go test
+// ./...`, and 10 s after the last one that it knows of has ended it removes whatever
+// carries their session.
+func (s *session) connectReaper(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.connected || testcontainers.ReadConfig().Config.RyukDisabled {
+		return nil
+	}
+	reaper, err := testcontainers.NewReaper(ctx, testcontainers.SessionID(), s.provider, "") //nolint:staticcheck // nothing else connects without making something first
+	if err != nil {
+		return reaperFailed(err)
+	}
+	if _, err := reaper.Connect(); err != nil { // to this process's end; else the next container ends it with its own
+		return reaperFailed(err)
+	}
+	s.connected = true
+	return nil
+}
+
+func reaperFailed(err error) error {
+	return orchestrator.WithHint(err, "where testcontainers' reaper cannot run, switch it off: %s=true; clusters are removed by a watchdog, too", ryukVariable)
 }
 
 // The environment variables of testcontainers that are settled here.

@@ -3,6 +3,7 @@ package testsupport_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ var victims = map[string]func(*testing.T){
 	"hangs": func(t *testing.T) {
 		c := testsupport.Start(t, demo, testsupport.WithNodes(2))
 		other, err := testcontainers.Run(t.Context(), c.Status().Image, inNetworkOf(c), testcontainers.WithCmd("sleep", "600"),
-			testcontainers.WithLabels(map[string]string{"beamyard.test": c.Name()}))
+			testcontainers.WithLabels(map[string]string{besideLabel: c.Name()}))
 		testcontainers.CleanupContainer(t, other)
 		if err != nil {
 			t.Fatal(err)
@@ -96,6 +97,9 @@ func startVictim(t *testing.T, name string, env []string, flags ...string) *vict
 	v := &victim{t: t, rest: make(chan struct{})}
 	v.cmd = exec.Command(os.Args[0], append([]string{"-test.v"}, flags...)...)
 	v.cmd.Env = append(append(strangers(), victimVariable+"="+name), env...)
+	if ryuk() { // it is that of a session, which is that of all who have one parent
+		v.cmd.Env = append(v.cmd.Env, "TESTCONTAINERS_SESSION_ID="+strings.ToLower(rand.Text()))
+	}
 	out, err := v.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +131,9 @@ func startVictim(t *testing.T, name string, env []string, flags ...string) *vict
 	}
 	return v
 }
+
+// ryuk tells whether this engine has testcontainers' reaper.
+func ryuk() bool { return !testcontainers.ReadConfig().Config.RyukDisabled }
 
 // strangers is an environment without what was settled for this process.
 func strangers() []string {
@@ -162,12 +169,12 @@ func (v *victim) gone() time.Duration {
 	began := time.Now()
 	eng := engine(v.t)
 	testsupport.Eventually(v.t, func() error {
-		for _, label := range []map[string]string{{orchestrator.LabelCluster: v.cluster}, {"beamyard.test": v.cluster}} {
-			containers, err := eng.Containers(v.t.Context(), label)
+		for _, label := range []string{orchestrator.LabelCluster, besideLabel} {
+			containers, err := eng.Containers(v.t.Context(), map[string]string{label: v.cluster})
 			if err != nil {
 				return err
 			}
-			networks, err := eng.Networks(v.t.Context(), label)
+			networks, err := eng.Networks(v.t.Context(), map[string]string{label: v.cluster})
 			if err != nil {
 				return err
 			}
@@ -180,9 +187,19 @@ func (v *victim) gone() time.Duration {
 	return time.Since(began)
 }
 
+// besideLabel is on what a victim makes beside its cluster, whose name it has.
+const besideLabel = "beamyard.test"
+
 // leftTime is after how long nothing is left of a test binary that died. Three
-// seconds are promised; a machine that runs other tests beside has more to do.
-const leftTime = 10 * time.Second
+// seconds are promised; a machine that runs other tests beside has more to do. And
+// Ryuk, where there is one, waits 10 s for another binary of the session before it
+// removes what is no cluster's, here a container in the cluster's network.
+func leftTime() time.Duration {
+	if ryuk() {
+		return 20 * time.Second
+	}
+	return 10 * time.Second
+}
 
 func TestNothingIsLeftOfATestBinaryThatDies(t *testing.T) {
 	t.Parallel()
@@ -208,8 +225,8 @@ func TestNothingIsLeftOfATestBinaryThatDies(t *testing.T) {
 			}
 			took := v.gone()
 			t.Logf("nothing is left %s after its end", took.Round(10*time.Millisecond))
-			if took > leftTime {
-				t.Errorf("that is more than %s", leftTime)
+			if took > leftTime() {
+				t.Errorf("that is more than %s", leftTime())
 			}
 		})
 	}
