@@ -27,10 +27,11 @@
 // does: the test binary once more, as a child that waits for its parent's end
 // (guard.go). Clusters carry testcontainers' session labels, too, so its reaper Ryuk
 // removes them where it runs: then the process is connected to it before its first
-// cluster, for the session is that of all test binaries of a `go test ./...`. Where its image cannot be had, Ryuk is switched off for
-// the process, unless the user said otherwise, and the watchdog also removes what
-// testcontainers made in it (session.go). What a watchdog that was killed itself
-// leaves of clusters, the next one that starts sweeps.
+// cluster, for the session is that of all test binaries of a `go test ./...`. Where its
+// image cannot be had, Ryuk is switched off for the process, unless the user said
+// otherwise, and the watchdog also removes what testcontainers made in it (session.go).
+// What a watchdog that was killed itself leaves of clusters, the next one that starts
+// sweeps.
 //
 // # Faults
 //
