@@ -3,18 +3,14 @@ package docker_test
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/client"
 
+	"github.com/beamyard/beamyard/internal/enginegate"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 )
@@ -22,108 +18,31 @@ import (
 // Promises 1 and 2, while the way to the engine is cut: no death is missed, and
 // no line is lost or told twice.
 
-// gate forwards to the engine, from a socket of the kind that the engine has, and
-// can be shut: what an engine that is away looks like to one client, without
-// touching the engine.
-type gate struct {
-	network, address, engine string // the address is the gate's
-
-	mu       sync.Mutex
-	listener net.Listener // nil while it is shut
-	conns    map[net.Conn]bool
-	wg       sync.WaitGroup
-}
-
-func newGate(t testing.TB, network, engine string) *gate {
-	t.Helper()
-	g := &gate{network: network, address: "127.0.0.1:0", engine: engine, conns: map[net.Conn]bool{}}
-	if network == "unix" {
-		g.address = filepath.Join(t.TempDir(), "docker.sock")
-	}
-	g.open(t)
-	g.address = g.listener.Addr().String() // where it opens again
-	t.Cleanup(func() {
-		g.shut()
-		g.wg.Wait()
-	})
-	return g
-}
-
-func (g *gate) open(t testing.TB) {
-	t.Helper()
-	l, err := net.Listen(g.network, g.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.mu.Lock()
-	g.listener = l
-	g.mu.Unlock()
-	g.wg.Go(func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return // it is shut
-			}
-			g.wg.Go(func() { g.forward(l, client) })
-		}
-	})
-}
-
-// shut breaks every connection, and refuses new ones.
-func (g *gate) shut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.listener != nil {
-		g.listener.Close()
-	}
-	g.listener = nil
-	for c := range g.conns {
-		c.Close()
-	}
-}
-
-func (g *gate) forward(l net.Listener, client net.Conn) {
-	defer client.Close()
-	engine, err := net.Dial(g.network, g.engine)
-	if err != nil {
-		return
-	}
-	defer engine.Close()
-	g.mu.Lock()
-	if g.listener != l {
-		g.mu.Unlock()
-		return
-	}
-	g.conns[client], g.conns[engine] = true, true
-	g.mu.Unlock()
-	g.wg.Go(func() {
-		_, _ = io.Copy(engine, client) // an error is an end, too
-		_ = engine.(interface{ CloseWrite() error }).CloseWrite()
-	})
-	_, _ = io.Copy(client, engine)
-	g.mu.Lock()
-	delete(g.conns, client)
-	delete(g.conns, engine)
-	g.mu.Unlock()
-}
-
 // gated is an engine behind a gate.
-func gated(t testing.TB) (*docker.Engine, *gate) {
+func gated(t testing.TB) (*docker.Engine, *enginegate.Gate) {
 	t.Helper()
-	at, err := client.ParseHostURL(bareClient(t).DaemonHost())
+	g, err := enginegate.New(bareClient(t).DaemonHost(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if at.Scheme != "unix" {
-		t.Setenv("BEAMYARD_HOST", at.Hostname()) // ports are published there, not at the gate
+	t.Cleanup(g.Close)
+	if host, elsewhere := g.Env()["BEAMYARD_HOST"]; elsewhere {
+		t.Setenv("BEAMYARD_HOST", host)
 	}
-	g := newGate(t, at.Scheme, at.Host) // of a unix socket that is its path
-	eng, err := docker.New(docker.Options{Host: at.Scheme + "://" + g.address})
+	eng, err := docker.New(docker.Options{Host: g.Endpoint()}) // for it alone
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { eng.Close() })
 	return eng, g
+}
+
+// reopened opens a gate that was shut.
+func reopened(t testing.TB, g *enginegate.Gate) {
+	t.Helper()
+	if err := g.Open(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // restartedOnce waits until a node has come back, and checks that once was all.
@@ -139,12 +58,12 @@ func restartedOnce(t *testing.T, r *running, node string) {
 func TestADeathWhileTheEngineIsAwayIsFound(t *testing.T) {
 	eng, g := gated(t)
 	r := up(t, eng, "trixie", 2, nil)
-	g.shut()
+	g.Shut()
 	if err := bareClient(t).ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
 		t.Fatal(err)
 	}
 	r.until("n1", "lost n2", func(n orchestrator.NodeStatus) bool { return !slices.Contains(n.Peers, "n2") })
-	g.open(t)
+	reopened(t, g)
 	restartedOnce(t, r, "n2")
 }
 
@@ -168,7 +87,7 @@ func TestADeathInAGapOfManyEventsIsFound(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	g.shut()
+	g.Shut()
 	if err := cli.ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +96,7 @@ func TestADeathInAGapOfManyEventsIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g.open(t)
+	reopened(t, g)
 	restartedOnce(t, r, "n2")
 }
 
@@ -204,11 +123,11 @@ func TestLinesOverCuts(t *testing.T) {
 	for range 3 {
 		before := lines("n1")
 		eventually(t, "n1 prints", func() bool { return lines("n1") > before+200 })
-		g.shut()
+		g.Shut()
 		if err := bareClient(t).ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
 			t.Fatal(err)
 		}
-		g.open(t)
+		reopened(t, g)
 		count := r.node("n2").RestartCount
 		r.until("n2", "is back", func(n orchestrator.NodeStatus) bool { return n.RestartCount > count && n.State == orchestrator.Ready })
 		r.ready()

@@ -117,7 +117,7 @@ func (r *rig) measure(ctx context.Context) error {
 	// What a fault just before made busy becomes idle within moments.
 	within(ctx, 15*time.Second, func() bool {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-		now = usage{files: len(entries), clients: r.proxy.clients()}
+		now = usage{files: len(entries), clients: r.proxy.Clients()}
 		asked := r.ask(ctx, func(ctx context.Context, c *control.Client) error {
 			s, err := c.Supervisor(ctx)
 			now.goroutines = s.Goroutines

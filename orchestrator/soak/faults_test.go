@@ -71,7 +71,7 @@ func (r *rig) command(ctx context.Context, name, node string) error {
 // restart asks the supervisor itself while the engine is away, which the
 // command would ask first.
 func (r *rig) restart(ctx context.Context, node string) error {
-	if !r.proxy.down() {
+	if !r.proxy.IsShut() {
 		return r.command(ctx, "restart", node)
 	}
 	return r.ask(ctx, func(ctx context.Context, c *control.Client) error { return c.Restart(ctx, node) })

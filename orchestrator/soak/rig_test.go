@@ -76,7 +76,7 @@ func newRig(t testing.TB, seed uint64, duration time.Duration) *rig {
 	if _, err := r.docker.Ping(t.Context()); err != nil {
 		t.Fatalf("no engine: %v", err)
 	}
-	r.proxy = newProxy(t, filepath.Join(dir, "engine.sock"), r.docker.DaemonHost())
+	r.proxy = newProxy(t, dir, r.docker.DaemonHost())
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	return r
 }
@@ -159,7 +159,10 @@ func (r *rig) beamyard(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.binary, args...)
-	cmd.Env = append(os.Environ(), "DOCKER_HOST=unix://"+r.proxy.path)
+	cmd.Env = os.Environ()
+	for key, value := range r.proxy.Env() {
+		cmd.Env = append(cmd.Env, key+"="+value)
+	}
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {

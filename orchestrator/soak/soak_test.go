@@ -47,7 +47,7 @@ func TestSoak(t *testing.T) {
 	stop()
 	followers.Wait()
 	r.down(ctx)
-	r.proxy.close()
+	r.proxy.Close()
 	_ = r.docker.Close()
 	if !within(ctx, 10*time.Second, func() bool { return runtime.NumGoroutine() <= before }) {
 		stacks := make([]byte, 1<<20)

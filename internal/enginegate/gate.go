@@ -1,0 +1,184 @@
+// Package enginegate is for tests of what happens while an engine is away or slow: a
+// gate between one client and the engine, which nobody else notices.
+//
+//	client ── gate ── engine
+//	           │ Shut: every connection breaks, new ones are refused
+//	           │ Hold: what the engine says waits
+//
+// # Threads
+//
+// A goroutine accepts, and two copy for each connection; Close returns when all have
+// ended. A Gate may be used by several goroutines.
+package enginegate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Gate forwards to an engine.
+type Gate struct {
+	network, address string // where it listens
+	engine, host     string // what it forwards to, and the host of a TCP address
+
+	held sync.RWMutex // by who holds; those who write to clients read it
+
+	mu       sync.Mutex
+	listener net.Listener // nil while it is shut
+	conns    map[net.Conn]bool
+	clients  int
+	wg       sync.WaitGroup
+}
+
+// New opens a gate to the engine at an endpoint, a DOCKER_HOST of unix or tcp. Its own
+// is of the same kind: a socket in dir, or a port of the loopback address.
+func New(endpoint, dir string) (*Gate, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("engine gate: %w", err)
+	}
+	g := &Gate{network: u.Scheme, conns: map[net.Conn]bool{}}
+	switch u.Scheme {
+	case "unix":
+		g.engine, g.address = u.Path, filepath.Join(dir, "engine.sock")
+	case "tcp":
+		g.engine, g.address, g.host = u.Host, "127.0.0.1:0", u.Hostname()
+	default:
+		return nil, fmt.Errorf("engine gate: %s is neither unix nor tcp", endpoint)
+	}
+	return g, g.Open()
+}
+
+// Endpoint is the gate's own DOCKER_HOST.
+func (g *Gate) Endpoint() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.network + "://" + g.address
+}
+
+// Env has a process go through the gate: its DOCKER_HOST, and BEAMYARD_HOST where
+// ports are published elsewhere than the gate is.
+func (g *Gate) Env() map[string]string {
+	env := map[string]string{"DOCKER_HOST": g.Endpoint()}
+	if g.host != "" {
+		env["BEAMYARD_HOST"] = g.host
+	}
+	return env
+}
+
+// Open lets clients in, again.
+func (g *Gate) Open() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.network == "unix" {
+		if err := os.Remove(g.address); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("engine gate: %w", err)
+		}
+	}
+	l, err := net.Listen(g.network, g.address)
+	if err != nil {
+		return fmt.Errorf("engine gate: %w", err)
+	}
+	if socket, ok := l.(*net.UnixListener); ok {
+		socket.SetUnlinkOnClose(false) // the file of an engine that is down stays, too
+	}
+	g.listener, g.address = l, l.Addr().String()
+	g.wg.Go(func() { g.accept(l) })
+	return nil
+}
+
+// Shut breaks every connection and refuses new ones.
+func (g *Gate) Shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.listener != nil {
+		g.listener.Close()
+	}
+	g.listener = nil
+	for c := range g.conns {
+		c.Close()
+	}
+}
+
+// IsShut tells whether it is.
+func (g *Gate) IsShut() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.listener == nil
+}
+
+// Hold has all that the engine says wait until Release.
+func (g *Gate) Hold() { g.held.Lock() }
+
+// Release ends Hold.
+func (g *Gate) Release() { g.held.Unlock() }
+
+// Clients is how many connections are open.
+func (g *Gate) Clients() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.clients
+}
+
+// Close shuts it, and returns once nothing of it runs.
+func (g *Gate) Close() {
+	g.Shut()
+	g.wg.Wait()
+}
+
+func (g *Gate) accept(l net.Listener) {
+	for {
+		client, err := l.Accept()
+		if err != nil {
+			return // it is shut
+		}
+		g.wg.Go(func() { g.forward(l, client) })
+	}
+}
+
+func (g *Gate) forward(l net.Listener, client net.Conn) {
+	defer client.Close()
+	engine, err := net.Dial(g.network, g.engine) //nolint:noctx // it is near, or nobody waits
+	if err != nil {
+		return
+	}
+	defer engine.Close()
+	g.mu.Lock()
+	if g.listener != l { // it was shut meanwhile
+		g.mu.Unlock()
+		return
+	}
+	g.conns[client], g.conns[engine] = true, true
+	g.clients++
+	g.mu.Unlock()
+	g.wg.Go(func() {
+		_, _ = io.Copy(engine, client) // an error is an end, too: who reads sees it
+		_ = engine.(interface{ CloseWrite() error }).CloseWrite()
+	})
+	_, _ = io.Copy(heldBack{client, &g.held}, engine)
+	// The engine has said all: HTTP's end of an answer without a length.
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, client)
+	delete(g.conns, engine)
+	g.clients--
+}
+
+// heldBack writes only while nobody holds.
+type heldBack struct {
+	to   io.Writer
+	held *sync.RWMutex
+}
+
+func (h heldBack) Write(p []byte) (int, error) {
+	h.held.RLock()
+	defer h.held.RUnlock()
+	return h.to.Write(p)
+}
