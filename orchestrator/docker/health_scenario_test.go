@@ -258,7 +258,7 @@ func TestNothingStaysOfACheckThatHangs(t *testing.T) {
 func TestAnOwnCheckThatFailsAtStart(t *testing.T) {
 	t.Parallel()
 	err := fails(t, 1, func(s *orchestrator.Spec) {
-		s.ReadyTimeout = 8 * time.Second
+		s.ReadyTimeout = 20 * time.Second
 		s.Checks = []orchestrator.Check{{Exec: []string{"sh", "-c", "echo no database; exit 2"}}}
 	})
 	if !errors.Is(err, orchestrator.ErrNotReady) {

@@ -153,7 +153,7 @@ func TestAClusterThatExists(t *testing.T) {
 func TestNotReadyInTimeSaysWhy(t *testing.T) {
 	t.Parallel()
 	err := fails(t, 2, func(s *orchestrator.Spec) {
-		s.HTTPCheck, s.ReadyTimeout = "/no-such-path", 6e9
+		s.HTTPCheck, s.ReadyTimeout = "/no-such-path", 20e9 // slow engines take some to create two
 	})
 	if !errors.Is(err, orchestrator.ErrNotReady) {
 		t.Errorf("not ErrNotReady: %v", err)
