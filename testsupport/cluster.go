@@ -31,7 +31,9 @@ type Cluster struct {
 
 	mu       sync.Mutex
 	nodes    map[string]*Node
+	starting bool              // Run has not returned it yet
 	over     bool              // it was terminated
+	kept     bool              // for a look
 	shared   bool              // between tests it is nobody's
 	told     map[string]bool   // tests that were told what is wrong with it
 	evidence string            // the folder that was left last, or why there is none
@@ -80,14 +82,16 @@ func start(ctx context.Context, tb testing.TB, source, name string, opts []testc
 	if err := c.declare(p); err != nil {
 		return c, err
 	}
-	running.add(c)
 	if tb != nil {
 		c.tests[tb.Name()] = true
 	}
-	if err := c.up(ctx); err != nil {
-		return c, err
-	}
-	return c, nil
+	c.starting = true
+	running.add(c)
+	err = c.up(ctx)
+	c.mu.Lock()
+	c.starting = false
+	c.mu.Unlock()
+	return c, err
 }
 
 // declare makes the supervisor of a plan.
@@ -147,13 +151,26 @@ func (c *Cluster) up(ctx context.Context) error {
 	return err
 }
 
-// finish adopts the containers and does what testcontainers does after a start.
+// finish adopts the containers and does what testcontainers does after a start: that
+// for one node after the other, as some strategies (wait.ForLog) and most hooks bear
+// no other at the same time.
 func (c *Cluster) finish(ctx context.Context) error {
 	var group errgroup.Group
 	for _, n := range c.Nodes() {
-		group.Go(func() error { return n.begun(ctx, c.after[n.name]) })
+		group.Go(func() error {
+			_, err := n.container(ctx)
+			return err
+		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, n := range c.Nodes() {
+		if err := n.begun(ctx, c.after[n.name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Terminate stops the nodes and removes everything of the cluster, the containers,

@@ -61,7 +61,7 @@ func TestNodesAreContainers(t *testing.T) {
 		testcontainers.WithFiles(testcontainers.ContainerFile{Reader: strings.NewReader("hello"), ContainerFilePath: "/tmp/greeting", FileMode: 0o640}),
 		testcontainers.WithLogConsumers(said),
 		testcontainers.WithHostConfigModifier(func(h *container.HostConfig) { h.Memory = 512 << 20 }),
-		testcontainers.WithWaitStrategy(beam.ForMesh(3), beam.ForApplication("demo"), wait.ForHTTP("/health").WithPort("4000/tcp")),
+		testcontainers.WithWaitStrategy(beam.ForMesh(3), beam.ForApplication("demo"), wait.ForLog("listening on"), wait.ForHTTP("/health").WithPort("4000/tcp")),
 		testcontainers.WithAdditionalLifecycleHooks(testcontainers.ContainerLifecycleHooks{
 			PostReadies: []testcontainers.ContainerHook{func(_ context.Context, ctr testcontainers.Container) error {
 				started.Store(ctr.GetContainerID(), true)

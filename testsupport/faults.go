@@ -3,8 +3,8 @@ package testsupport
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/beamyard/beamyard/network/erldist"
@@ -140,11 +140,18 @@ func (c *Cluster) Unpause(tb testing.TB, node string) {
 func (c *Cluster) Disconnect(tb testing.TB, node string, from ...string) {
 	tb.Helper()
 	c.fault(tb, "disconnect "+node, append([]string{node}, from...), func(ctx context.Context) error {
-		if err := c.core.Disconnect(ctx, node, from...); err != nil {
-			return err
+		before := c.Node(node).Status().Cut
+		err := c.core.Disconnect(ctx, node, from...)
+		made := cuts{}
+		for _, peer := range c.Node(node).Status().Cut { // also some of one that failed
+			if !slices.Contains(before, peer) {
+				made[cut(node, peer)] = peer
+			}
 		}
-		c.undone(tb, cutKey(node, from), func(ctx context.Context) error { return c.core.Reconnect(ctx, node, from...) })
-		return nil
+		c.undoneTogether(tb, made.faults(), func(ctx context.Context, still []string) error {
+			return c.core.Reconnect(ctx, node, made.peers(still)...)
+		})
+		return err
 	})
 }
 
@@ -153,16 +160,36 @@ func (c *Cluster) Disconnect(tb testing.TB, node string, from ...string) {
 func (c *Cluster) Reconnect(tb testing.TB, node string, to ...string) {
 	tb.Helper()
 	c.fault(tb, "reconnect "+node, append([]string{node}, to...), func(ctx context.Context) error {
+		ended := cuts{}
+		for _, peer := range c.Node(node).Status().Cut {
+			if len(to) == 0 || slices.Contains(to, peer) {
+				ended[cut(node, peer)] = peer
+			}
+		}
 		if err := c.core.Reconnect(ctx, node, to...); err != nil {
 			return err
 		}
-		c.mended(tb, cutKey(node, to), func(ctx context.Context) error { return c.core.Disconnect(ctx, node, to...) })
+		c.mendedTogether(tb, ended.faults(), func(ctx context.Context, counted []string) error {
+			return c.core.Disconnect(ctx, node, ended.peers(counted)...)
+		})
 		return nil
 	})
 }
 
-func cutKey(node string, from []string) string {
-	return "cut " + node + " " + strings.Join(slices.Sorted(slices.Values(from)), " ")
+// cuts are those of one node from its peers, as faults: each is the pair's, whichever
+// of the two was named.
+type cuts map[string]string
+
+func cut(node, peer string) string { return "cut " + min(node, peer) + " " + max(node, peer) }
+
+func (c cuts) faults() []string { return slices.Sorted(maps.Keys(c)) }
+
+func (c cuts) peers(faults []string) []string {
+	peers := make([]string, len(faults))
+	for i, fault := range faults {
+		peers[i] = c[fault]
+	}
+	return peers
 }
 
 // bringBack starts a node that is down, and waits until it is back.

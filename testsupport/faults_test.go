@@ -93,6 +93,22 @@ func TestFaults(t *testing.T) {
 				t.Errorf("they met: %v, %v", met, err)
 			}
 		}},
+		{"disconnect, mended in a subtest from the other side and made again", func(t *testing.T) {
+			c.Disconnect(t, "n1", "n2")
+			t.Run("mended", func(t *testing.T) {
+				c.Reconnect(t, "n2", "n1")
+				if !sees(t, c, "n1", "n2") {
+					t.Error("n1 does not see n2")
+				}
+			})
+			if sees(t, c, "n1", "n2") {
+				t.Error("n1 and n2 were left connected by a subtest")
+			}
+			t.Run("another", func(t *testing.T) { c.Disconnect(t, "n1") })
+			if sees(t, c, "n1", "n2") || !sees(t, c, "n1", "n3") {
+				t.Error("not what the subtest cut was mended, and no more")
+			}
+		}},
 		{"disconnect and reconnect by oneself", func(t *testing.T) {
 			c.Disconnect(t, "n1", "n2")
 			c.Reconnect(t, "n1", "n2")

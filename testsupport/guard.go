@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -49,9 +50,13 @@ func watch(session string) int {
 	if session != "-" { // first: they may be on the clusters' networks
 		err = errors.Join(err, removeSession(ctx, eng, session, false))
 	}
-	for _, c := range orphans {
-		err = errors.Join(err, c.Remove(ctx, eng))
+	var removing sync.WaitGroup
+	errs := make([]error, len(orphans))
+	for i, c := range orphans {
+		removing.Go(func() { errs[i] = c.Remove(ctx, eng) })
 	}
+	removing.Wait()
+	err = errors.Join(err, errors.Join(errs...))
 	if session != "-" {
 		err = errors.Join(err, removeSession(ctx, eng, session, true))
 	}

@@ -17,8 +17,10 @@ import (
 const leakTime = 3 * time.Second
 
 // NoLeaks has the test fail where containers, networks or volumes of it are left at
-// its end, clusters and others of testcontainers. Call it first: what is called
-// later is cleaned up before.
+// its end, clusters and, where this process has a testcontainers session of its own,
+// others of testcontainers. (It has where testcontainers' reaper cannot be had; else
+// the session is that of all test binaries of a `go test ./...`, and the reaper's
+// affair.) Call it first: what is called later is cleaned up before.
 //
 // It tells what this process made since, but for what belongs to the clusters of
 // other tests. Containers that others make meanwhile with testcontainers alone

@@ -45,7 +45,6 @@ type settings struct {
 	named bool // by the test itself, so that the name is not one of its own
 	all   []testcontainers.ContainerCustomizer
 	each  map[string][]testcontainers.ContainerCustomizer
-	fresh bool // of Shared: the application is restarted before it is lent
 }
 
 // WithNodes asks for n nodes: n1, n2, … Default: what the beamyard.yml says, or
@@ -67,7 +66,8 @@ func WithNodes(n int) Option {
 func WithNode(name string, opts ...testcontainers.ContainerCustomizer) Option {
 	return func(s *settings) error {
 		for _, o := range opts {
-			if _, ok := o.(Option); ok {
+			_, option := o.(Option)
+			if _, fresh := o.(freshApplication); option || fresh {
 				return fmt.Errorf("WithNode(%q): a setting of the whole cluster cannot be a node's; give it beside WithNode", name)
 			}
 		}
@@ -186,13 +186,14 @@ func WithSpec(edit func(*orchestrator.Spec)) Option {
 }
 
 // WithFreshApplication has [Shared] restart the cluster's application on every node
-// before it is lent, so that a test finds no state of the one before.
-func WithFreshApplication() Option {
-	return func(s *settings) error {
-		s.fresh = true
-		return nil
-	}
-}
+// before it is lent, so that a test finds no state of the one before. Elsewhere it
+// does nothing: a cluster's application is fresh when it starts.
+func WithFreshApplication() testcontainers.ContainerCustomizer { return freshApplication{} }
+
+type freshApplication struct{}
+
+// Customize implements testcontainers.ContainerCustomizer. It does nothing.
+func (freshApplication) Customize(*testcontainers.GenericContainerRequest) error { return nil }
 
 // with is a map with one more entry; the one that was given stays as it is.
 func with[V any](m map[string]V, key string, value V) map[string]V {
@@ -218,6 +219,7 @@ func settle(source, name string, opts []testcontainers.ContainerCustomizer) (*se
 	}
 	spec.Name = cmp.Or(name, unique(config.DefaultName(spec)))
 	spec.Restart = orchestrator.RestartPolicy{Mode: orchestrator.RestartNo}
+	spec.OnFailed = orchestrator.FailedKeep // a node that a test takes down takes no other with it
 	if spec.StopGrace == 0 {
 		spec.StopGrace = DefaultStopGrace
 	}

@@ -11,11 +11,8 @@ import (
 
 // begun does for a node that is Ready the first time what testcontainers does after
 // a start: it gives its output to the consumers, waits for the user's strategy, and
-// calls the hooks. It adopts the container.
+// calls the hooks.
 func (n *Node) begun(ctx context.Context, a after) error {
-	if _, err := n.container(ctx); err != nil {
-		return err
-	}
 	for _, consumer := range a.consumers {
 		n.consume(consumer)
 	}

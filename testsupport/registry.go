@@ -41,11 +41,12 @@ func (r *registry) others(test string) map[string]bool {
 }
 
 // isOfOthers tells whether somebody else than a test and its subtests has the
-// cluster. One that Run started for no test may be anybody's.
+// cluster, or it is kept for a look. One that Run started for no test may be anybody's,
+// once Run has returned it.
 func (c *Cluster) isOfOthers(test string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	others := c.shared
+	others := c.shared || c.starting || c.kept
 	for name := range c.tests {
 		if name != test && !strings.HasPrefix(name, test+"/") {
 			others = true

@@ -126,7 +126,9 @@ func (c *Cluster) keep(tb testing.TB) bool {
 	if c.Status().NetworkID == "" {
 		return false
 	}
-	running.remove(c)
+	c.mu.Lock()
+	c.kept = true
+	c.mu.Unlock()
 	tb.Logf(`%[2]s=1: cluster %[1]s is kept
 look at it:  beamyard ps %[1]s; beamyard logs -c %[1]s; beamyard rpc %[1]s/n1 'Node.list()'
 keep it up:  beamyard supervise %[1]s

@@ -157,12 +157,14 @@ var instead = map[string]string{
 	"FromDockerfile":           "give the folder with the Dockerfile as the source",
 	"Name":                     "a node's container is named after its cluster: use testsupport.WithName and WithNode",
 	"Hostname":                 "a node's host name is part of its BEAM name",
-	"Networks":                 "",
 	"NetworkMode":              "use testsupport.WithNetwork",
 	"EndpointSettingsModifier": "use testsupport.WithNetwork",
 	"Resources":                "use the Memory and CPUs of a node in testsupport.WithSpec",
 	"Reuse":                    "use testsupport.Shared",
 	"Started":                  "a cluster's nodes are started with it; Stop them",
+	"ProviderType":             "nodes run on the engine of testcontainers' default provider",
+	"Logger":                   "testcontainers' log.SetDefault is for the whole process",
+	"LogConsumerCfg.Opts":      "the consumers get all lines until the cluster's end",
 }
 
 // left lists what a request asks for beyond what is carried over.
@@ -178,6 +180,20 @@ func left(req testcontainers.GenericContainerRequest) []error {
 	}
 	if !req.Started {
 		names = append(names, "Started")
+	}
+	if req.ProviderType != testcontainers.ProviderDefault {
+		names = append(names, "ProviderType")
+	}
+	if req.Logger != nil {
+		names = append(names, "Logger")
+	}
+	if req.LogConsumerCfg != nil && len(req.LogConsumerCfg.Opts) > 0 {
+		names = append(names, "LogConsumerCfg.Opts")
+	}
+	for network := range req.NetworkAliases {
+		if !slices.Contains(req.Networks, network) {
+			names = append(names, "NetworkAliases["+network+"]")
+		}
 	}
 	var problems []error
 	for _, name := range names {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/container"
 	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/log"
 	"github.com/testcontainers/testcontainers-go/network"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -36,6 +37,7 @@ func TestOptionsAreCarriedOver(t *testing.T) {
 	}{
 		"three nodes by default":  {nil, func(s orchestrator.Spec) any { return len(s.Nodes) }, 3},
 		"no restarts":             {nil, func(s orchestrator.Spec) any { return s.Restart.Mode }, orchestrator.RestartNo},
+		"each node on its own":    {nil, func(s orchestrator.Spec) any { return s.OnFailed }, orchestrator.FailedKeep},
 		"restarts on request":     {options{WithRestart(orchestrator.RestartPolicy{Max: 2})}, func(s orchestrator.Spec) any { return s.Restart }, orchestrator.RestartPolicy{Max: 2}},
 		"the last of two":         {options{WithNodes(2), WithNodes(4)}, func(s orchestrator.Spec) any { return len(s.Nodes) }, 4},
 		"named nodes are all":     {options{WithNode("a"), WithNode("b")}, func(s orchestrator.Spec) any { return len(s.Nodes) }, 2},
@@ -72,23 +74,28 @@ func TestOptionsAreCarriedOver(t *testing.T) {
 
 func TestWhatIsNotCarriedOverIsRefusedByName(t *testing.T) {
 	for want, opt := range map[string]testcontainers.ContainerCustomizer{
-		"FromDockerfile of the container request is not carried over to a node: give the folder": testcontainers.WithDockerfile(testcontainers.FromDockerfile{Context: "."}),
-		"Name of the container request is not carried over to a node: a node's container":        testcontainers.WithName("mine"),
-		"Reuse of the container request is not carried over to a node: use testsupport.Shared":   testcontainers.WithReuseByName("mine"),
-		"Started of the container request":                                                       testcontainers.WithNoStart(),
-		"Tmpfs of the container request":                                                         testcontainers.WithTmpfs(map[string]string{"/t": ""}),
-		"HostAccessPorts of the container request":                                               testcontainers.WithHostPortAccess(80),
-		"the field CapAdd of the HostConfig":                                                     testcontainers.WithHostConfigModifier(func(h *container.HostConfig) { h.CapAdd = []string{"ALL"} }),
-		"the field PidsLimit of the HostConfig":                                                  testcontainers.WithHostConfigModifier(func(h *container.HostConfig) { n := int64(9); h.PidsLimit = &n }),
-		"the field WorkingDir of the container's Config":                                         testcontainers.WithConfigModifier(func(c *container.Config) { c.WorkingDir = "/" }),
-		"label org.testcontainers.mine: these are":                                               testcontainers.WithLabels(map[string]string{"org.testcontainers.mine": "1"}),
-		`exposed port "53/udp": only TCP`:                                                        testcontainers.WithExposedPorts("53/udp"),
-		`exposed port "x:80": x is no port`:                                                      testcontainers.WithExposedPorts("x:80"),
-		"the hooks PreStops: only PostStarts and PostReadies":                                    testcontainers.WithLifecycleHooks(testcontainers.ContainerLifecycleHooks{PreStops: []testcontainers.ContainerHook{func(context.Context, testcontainers.Container) error { return nil }}}),
-		"options of n1 that a cluster cannot follow:\nTmpfs of":                                  WithNode("n1", testcontainers.WithTmpfs(map[string]string{"/t": ""})),
-		`labels are the cluster's: give them beside WithNode`:                                    WithNode("n1", testcontainers.WithLabels(map[string]string{"a": "b"})),
-		"a setting of the whole cluster cannot be a node's":                                      WithNode("n1", WithCookie("c")),
-		"WithNetwork: there is no network":                                                       WithNetwork(nil),
+		"FromDockerfile of the container request is not carried over to a node: give the folder":        testcontainers.WithDockerfile(testcontainers.FromDockerfile{Context: "."}),
+		"Name of the container request is not carried over to a node: a node's container":               testcontainers.WithName("mine"),
+		"Reuse of the container request is not carried over to a node: use testsupport.Shared":          testcontainers.WithReuseByName("mine"),
+		"Started of the container request":                                                              testcontainers.WithNoStart(),
+		"Tmpfs of the container request":                                                                testcontainers.WithTmpfs(map[string]string{"/t": ""}),
+		"HostAccessPorts of the container request":                                                      testcontainers.WithHostPortAccess(80),
+		"the field CapAdd of the HostConfig":                                                            testcontainers.WithHostConfigModifier(func(h *container.HostConfig) { h.CapAdd = []string{"ALL"} }),
+		"the field PidsLimit of the HostConfig":                                                         testcontainers.WithHostConfigModifier(func(h *container.HostConfig) { n := int64(9); h.PidsLimit = &n }),
+		"the field WorkingDir of the container's Config":                                                testcontainers.WithConfigModifier(func(c *container.Config) { c.WorkingDir = "/" }),
+		"label org.testcontainers.mine: these are":                                                      testcontainers.WithLabels(map[string]string{"org.testcontainers.mine": "1"}),
+		`exposed port "53/udp": only TCP`:                                                               testcontainers.WithExposedPorts("53/udp"),
+		`exposed port "x:80": x is no port`:                                                             testcontainers.WithExposedPorts("x:80"),
+		"the hooks PreStops: only PostStarts and PostReadies":                                           testcontainers.WithLifecycleHooks(testcontainers.ContainerLifecycleHooks{PreStops: []testcontainers.ContainerHook{func(context.Context, testcontainers.Container) error { return nil }}}),
+		"options of n1 that a cluster cannot follow:\nTmpfs of":                                         WithNode("n1", testcontainers.WithTmpfs(map[string]string{"/t": ""})),
+		`labels are the cluster's: give them beside WithNode`:                                           WithNode("n1", testcontainers.WithLabels(map[string]string{"a": "b"})),
+		"a setting of the whole cluster cannot be a node's":                                             WithNode("n1", WithCookie("c")),
+		"LogConsumerCfg.Opts of the container request is not carried over to a node: the consumers get": testcontainers.WithLogConsumerConfig(&testcontainers.LogConsumerConfig{Opts: []testcontainers.LogProductionOption{testcontainers.WithLogProductionTimeout(1)}}),
+		"Logger of the container request":                                                               testcontainers.WithLogger(log.Default()),
+		"ProviderType of the container request":                                                         testcontainers.WithProvider(testcontainers.ProviderPodman),
+		"NetworkAliases[elsewhere] of the container request":                                            testcontainers.CustomizeRequest(testcontainers.GenericContainerRequest{ContainerRequest: testcontainers.ContainerRequest{NetworkAliases: map[string][]string{"elsewhere": {"x"}}}}),
+		"give it beside WithNode":                                                                       WithNode("n1", WithFreshApplication()),
+		"WithNetwork: there is no network":                                                              WithNetwork(nil),
 	} {
 		t.Run(want, func(t *testing.T) {
 			if _, err := planned(t, options{opt}); err == nil || !strings.Contains(err.Error(), want) {

@@ -69,6 +69,9 @@ func join(ctx context.Context) (*session, error) {
 	}
 	reaps := variables[sessionVariable] != ""
 	if off := variables[ryukVariable] != ""; off && !testcontainers.ReadConfig().Config.RyukDisabled {
+		for key := range variables { // so that who asks again is told the same
+			_ = os.Unsetenv(key) // it was set
+		}
 		return nil, orchestrator.WithHint(fmt.Errorf("testcontainers was used before testsupport, and wants its reaper %s, which cannot be had here", testcontainers.ReaperDefaultImage), //nolint:staticcheck // no other name tells which image it is
 			"let testsupport come first: func TestMain(m *testing.M) { os.Exit(testsupport.Main(m)) }\nor set %s=true", ryukVariable)
 	}

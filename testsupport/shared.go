@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/testcontainers/testcontainers-go"
 	"golang.org/x/sync/errgroup"
@@ -18,7 +19,9 @@ import (
 
 // Shared lends a test the cluster of that key, which the first one that asks starts
 // and all tests of the package have in turn, one at a time: a second one waits until
-// the first has ended. A test that asks again, and its subtests, have it together.
+// the first has ended. A test that asks again, and its subtests, have it together. A
+// test that is to be parallel says so first (t.Parallel), and one that takes two takes
+// them in the order in which all do: else two wait for each other.
 //
 // Before it is lent it is what it was at first: faults are mended, nodes that are
 // down are started, the mesh is full, and with [WithFreshApplication] the application
@@ -76,11 +79,7 @@ func (s *share) lend(tb testing.TB, source string, opts []testcontainers.Contain
 		}
 		return s.cluster
 	}
-	select {
-	case s.free <- struct{}{}:
-	case <-tb.Context().Done():
-		require(tb, "share "+s.key, context.Cause(tb.Context()))
-	}
+	s.wait(tb)
 	s.mu.Lock()
 	s.holder = tb.Name()
 	s.mu.Unlock()
@@ -88,6 +87,28 @@ func (s *share) lend(tb testing.TB, source string, opts []testcontainers.Contain
 	require(tb, "share "+s.key, s.ready(tb, source, opts))
 	s.cluster.lent(tb)
 	return s.cluster
+}
+
+// waitTold is after how long a test says whom it waits for: one that waits for itself
+// would else be silent until -timeout.
+const waitTold = 10 * time.Second
+
+// wait takes the token.
+func (s *share) wait(tb testing.TB) {
+	tb.Helper()
+	late := time.After(waitTold)
+	for {
+		select {
+		case s.free <- struct{}{}:
+			return
+		case <-late:
+			s.mu.Lock()
+			tb.Logf("waits for shared cluster %q, which %s has; a test that is parallel must call Parallel before Shared", s.key, s.holder)
+			s.mu.Unlock()
+		case <-tb.Context().Done():
+			require(tb, "share "+s.key, context.Cause(tb.Context()))
+		}
+	}
 }
 
 // back ends a loan.
@@ -130,7 +151,7 @@ func (s *share) ready(tb testing.TB, source string, opts []testcontainers.Contai
 	}
 	c, err := start(tb.Context(), tb, source, unique(s.key), opts)
 	if err != nil {
-		c.end(tb)
+		tb.Cleanup(func() { c.end(tb) }) // once the test has failed for it
 		return err
 	}
 	s.cluster, s.source = c, source
@@ -147,13 +168,10 @@ func (s *share) remove(ctx context.Context) error {
 
 // freshAsked tells whether the application is to be restarted.
 func freshAsked(opts []testcontainers.ContainerCustomizer) bool {
-	s := &settings{each: map[string][]testcontainers.ContainerCustomizer{}}
-	for _, o := range opts {
-		if option, ours := o.(Option); ours && option(s) != nil {
-			return false
-		}
-	}
-	return s.fresh
+	return slices.ContainsFunc(opts, func(o testcontainers.ContainerCustomizer) bool {
+		_, fresh := o.(freshApplication)
+		return fresh
+	})
 }
 
 // lent notes whose the cluster is for now.
@@ -162,6 +180,7 @@ func (c *Cluster) lent(tb testing.TB) {
 	defer c.mu.Unlock()
 	c.tb, c.evidence, c.shared = tb, "", true
 	c.tests[tb.Name()] = true
+	delete(c.told, tb.Name()) // it may be the test's second time: -count
 }
 
 // reset mends what is broken, and restarts the application where that is wanted.

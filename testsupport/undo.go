@@ -3,6 +3,9 @@ package testsupport
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -30,8 +33,16 @@ func (c *Cluster) fault(tb testing.TB, what string, nodes []string, do func(ctx 
 // the cluster is gone. A cluster that is kept for a look stays broken.
 func (c *Cluster) undone(tb testing.TB, fault string, undo func(ctx context.Context) error) {
 	tb.Helper()
+	c.undoneTogether(tb, []string{fault}, func(ctx context.Context, _ []string) error { return undo(ctx) })
+}
+
+// undoneTogether is undone for faults of one call: undo gets those that nobody mended.
+func (c *Cluster) undoneTogether(tb testing.TB, faults []string, undo func(ctx context.Context, still []string) error) {
+	tb.Helper()
 	c.mu.Lock()
-	c.broken[fault] = tb.Name()
+	for _, fault := range faults {
+		c.broken[fault] = tb.Name()
+	}
 	c.mu.Unlock()
 	tb.Cleanup(func() {
 		if tb.Failed() {
@@ -40,12 +51,17 @@ func (c *Cluster) undone(tb testing.TB, fault string, undo func(ctx context.Cont
 		if c.leftAsIs(tb) {
 			return
 		}
+		var still []string
 		c.mu.Lock()
-		_, broken := c.broken[fault]
-		delete(c.broken, fault)
+		for _, fault := range faults {
+			if _, broken := c.broken[fault]; broken {
+				still = append(still, fault)
+				delete(c.broken, fault)
+			}
+		}
 		c.mu.Unlock()
-		if broken {
-			c.undo(tb, "undo "+fault, undo)
+		if len(still) > 0 {
+			c.undo(tb, "undo "+strings.Join(still, ", "), func(ctx context.Context) error { return undo(ctx, still) })
 		}
 	})
 }
@@ -61,21 +77,33 @@ func (c *Cluster) leftAsIs(tb testing.TB) bool {
 // when this one ends: that one counts on it.
 func (c *Cluster) mended(tb testing.TB, fault string, again func(ctx context.Context) error) {
 	tb.Helper()
+	c.mendedTogether(tb, []string{fault}, func(ctx context.Context, _ []string) error { return again(ctx) })
+}
+
+// mendedTogether is mended for faults of one call: again gets those of other tests.
+func (c *Cluster) mendedTogether(tb testing.TB, faults []string, again func(ctx context.Context, counted []string) error) {
+	tb.Helper()
+	byOthers := map[string]string{}
 	c.mu.Lock()
-	by, broken := c.broken[fault]
-	delete(c.broken, fault)
+	for _, fault := range faults {
+		if by, broken := c.broken[fault]; broken && by != tb.Name() {
+			byOthers[fault] = by
+		}
+		delete(c.broken, fault)
+	}
 	c.mu.Unlock()
-	if !broken || by == tb.Name() {
+	if len(byOthers) == 0 {
 		return
 	}
+	counted := slices.Sorted(maps.Keys(byOthers))
 	tb.Cleanup(func() {
 		if c.leftAsIs(tb) {
 			return
 		}
 		c.mu.Lock()
-		c.broken[fault] = by
+		maps.Copy(c.broken, byOthers)
 		c.mu.Unlock()
-		c.undo(tb, "make again: "+fault, again)
+		c.undo(tb, "make again: "+strings.Join(counted, ", "), func(ctx context.Context) error { return again(ctx, counted) })
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/wait"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/docker"
@@ -55,6 +56,9 @@ var victims = map[string]func(*testing.T){
 	"fails to start": func(t *testing.T) {
 		testsupport.Start(t, demo, testsupport.WithNodes(1), testcontainers.WithCmd("sh", "-c", "echo no such luck >&2; exit 3"))
 	},
+	"fails to share": func(t *testing.T) {
+		testsupport.Shared(t, "broken", demo, testsupport.WithNodes(1), testcontainers.WithWaitStrategy(wait.ForLog("no such line").WithStartupTimeout(time.Second)))
+	},
 	"leaks": func(t *testing.T) {
 		testsupport.NoLeaks(t)
 		c, err := testsupport.Run(t.Context(), demo, testsupport.WithNodes(1), testsupport.WithName("leaked"))
@@ -75,7 +79,11 @@ var victims = map[string]func(*testing.T){
 func runVictim(name string) {
 	if name == "exits" { // with a cluster of TestMain's own
 		c, err := testsupport.Run(context.Background(), demo, testsupport.WithNodes(2))
-		fmt.Println("up "+c.Name(), err)
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("up " + c.Name())
 		os.Exit(7)
 	}
 	test := testing.InternalTest{Name: "TestVictim", F: victims[name]}
@@ -270,6 +278,18 @@ func TestAClusterThatFailsToStartTellsWhy(t *testing.T) {
 	code, said := startVictim(t, "fails to start", []string{"BEAMYARD_EXPORT_DIR=" + dir}).ended()
 	if code != 1 || !strings.Contains(said, "stderr: no such luck") || !strings.Contains(said, "exit 3") || !strings.Contains(said, "evidence: "+dir) {
 		t.Errorf("exit code %d:\n%s", code, said)
+	}
+}
+
+// A shared cluster that came up and is not what its options ask for.
+func TestASharedClusterThatFailsToStartTellsWhy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	code, said := startVictim(t, "fails to share", []string{"BEAMYARD_EXPORT_DIR=" + dir}).ended()
+	for _, want := range []string{"n1 of broken-", `log message "no such line"`, "listening on 4000", "evidence: " + dir} {
+		if code != 1 || !strings.Contains(said, want) {
+			t.Errorf("exit code %d, without %q:\n%s", code, want, said)
+		}
 	}
 }
 

@@ -316,7 +316,9 @@ func (b breakage) connect(r *running) {
 	r.t.Helper()
 	st, _ := r.Status(r.t.Context())
 	for _, n := range st.Nodes {
-		r.until(n.Name, "runs", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Starting && n.ContainerID != "" })
+		r.until(n.Name, "runs", func(n orchestrator.NodeStatus) bool { // the first may be Ready before there is another
+			return (n.State == orchestrator.Starting || n.State == orchestrator.Ready) && n.ContainerID != ""
+		})
 	}
 	for _, n := range st.Nodes[1:] {
 		eventually(r.t, "n1 meets "+n.Name, func() bool {

@@ -1,0 +1,58 @@
+package testsupport
+
+import (
+	"testing"
+
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+func TestWhoseAClusterIs(t *testing.T) {
+	of := func(tests ...string) *Cluster {
+		c := &Cluster{tests: map[string]bool{}}
+		for _, test := range tests {
+			c.tests[test] = true
+		}
+		return c
+	}
+	for name, c := range map[string]struct {
+		cluster *Cluster
+		others  bool
+	}{
+		"its own":                        {of("TestA"), false},
+		"a subtest's":                    {of("TestA/x"), false},
+		"another's":                      {of("TestAB"), true},
+		"one that nobody took":           {of(), false},
+		"one that Run has not given yet": {&Cluster{starting: true}, true},
+		"a shared one":                   {&Cluster{shared: true}, true},
+		"one that is kept for a look":    {&Cluster{tests: map[string]bool{"TestA": true}, kept: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := c.cluster.isOfOthers("TestA"); got != c.others {
+				t.Errorf("of others: %t", got)
+			}
+		})
+	}
+}
+
+// Whether the application is to be fresh is seen without running the other options:
+// they were made for the spec that there was at first.
+func TestAFreshApplicationIsAskedFor(t *testing.T) {
+	late := WithSpec(func(s *orchestrator.Spec) { s.Nodes[1].Memory = 1 })
+	if freshAsked([]testcontainers.ContainerCustomizer{late, testcontainers.WithCmd("x")}) {
+		t.Error("fresh, though nobody asks for it")
+	}
+	if !freshAsked([]testcontainers.ContainerCustomizer{late, nil, WithFreshApplication()}) {
+		t.Error("not fresh")
+	}
+}
+
+// A test that runs again is told again.
+func TestASecondLoanIsReportedAgain(t *testing.T) {
+	c := &Cluster{tests: map[string]bool{}, told: map[string]bool{t.Name(): true}}
+	c.lent(t)
+	if c.told[t.Name()] {
+		t.Error("it counts as told")
+	}
+}
