@@ -92,7 +92,7 @@ func TestWhatIsNotCarriedOverIsRefusedByName(t *testing.T) {
 		"a setting of the whole cluster cannot be a node's":                                             WithNode("n1", WithCookie("c")),
 		"LogConsumerCfg.Opts of the container request is not carried over to a node: the consumers get": testcontainers.WithLogConsumerConfig(&testcontainers.LogConsumerConfig{Opts: []testcontainers.LogProductionOption{testcontainers.WithLogProductionTimeout(1)}}),
 		"Logger of the container request":                                                               testcontainers.WithLogger(log.Default()),
-		"ProviderType of the container request":                                                         testcontainers.WithProvider(testcontainers.ProviderPodman),
+		"ProviderType of the container request":                                                         testcontainers.WithProvider(testcontainers.ProviderDocker),
 		"NetworkAliases[elsewhere] of the container request":                                            testcontainers.CustomizeRequest(testcontainers.GenericContainerRequest{ContainerRequest: testcontainers.ContainerRequest{NetworkAliases: map[string][]string{"elsewhere": {"x"}}}}),
 		"give it beside WithNode":                                                                       WithNode("n1", WithFreshApplication()),
 		"WithNetwork: there is no network":                                                              WithNetwork(nil),
