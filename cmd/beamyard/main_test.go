@@ -190,10 +190,11 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("exit code %d, want %d", got, want)
 		}
 	},
-	// eventually PATTERN COMMAND…: the command's stdout matches within 30 s.
+	// eventually PATTERN COMMAND…: the command's stdout matches within 90 s. On a fresh
+	// engine base images are made first, beside what else runs.
 	"eventually": func(ts *testscript.TestScript, neg bool, args []string) {
 		pattern := regexp.MustCompile("(?m)" + args[0])
-		deadline := time.Now().Add(30 * time.Second)
+		deadline := time.Now().Add(90 * time.Second)
 		for !pattern.MatchString(outputOf(ts, args[1:])) {
 			if time.Now().After(deadline) {
 				ts.Fatalf("%q never matched", args[0])
@@ -214,9 +215,9 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		}
 		ts.Fatalf("%v", err)
 	},
-	// until-exists FILE: it is there within 30 s.
+	// until-exists FILE: it is there within 90 s.
 	"until-exists": func(ts *testscript.TestScript, neg bool, args []string) {
-		for deadline := time.Now().Add(30 * time.Second); !exists(ts.MkAbs(args[0])); {
+		for deadline := time.Now().Add(90 * time.Second); !exists(ts.MkAbs(args[0])); {
 			if time.Now().After(deadline) {
 				ts.Fatalf("there is never a %s", args[0])
 			}
