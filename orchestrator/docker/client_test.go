@@ -54,6 +54,26 @@ func listen(t *testing.T, e *Engine, since time.Time) (err error, ready bool) {
 	return err, ready
 }
 
+// An engine whose storage driver fails once leaves a container half removed; the text
+// is one of 20.10.
+func TestARemovalThatFailsIsTriedAgain(t *testing.T) {
+	asked := 0
+	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodDelete {
+			w.Header().Set("Api-Version", "1.41")
+			return
+		}
+		if asked++; asked <= 2 {
+			reply(w, http.StatusInternalServerError, `{"message":"container 01: driver \"fuse-overlayfs\" failed to remove root filesystem: unlinkat merged/etc: directory not empty"}`)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	if err := e.RemoveContainer(t.Context(), "01"); err != nil || asked != 3 {
+		t.Errorf("asked %d times: %v", asked, err)
+	}
+}
+
 func TestNoEngine(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix:///nonexistent")
 	deaf, err := net.Listen("tcp", "127.0.0.1:0")

@@ -70,14 +70,16 @@ func (e *Engine) pausing(ctx context.Context, doing, id string, paused bool, ask
 }
 
 // RemoveContainer implements orchestrator.Containers: DELETE /containers/{id}.
-// Somebody else's removal of the same container is waited for.
+// Somebody else's removal of the same container is waited for. And an engine that
+// fails is asked again, for a while: one whose storage driver finds a folder not empty,
+// or busy, leaves a container half removed, and removes the rest the next time.
 func (e *Engine) RemoveContainer(ctx context.Context, id string) error {
 	for attempt := 0; ; attempt++ {
 		err := e.cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 		switch {
 		case err == nil, errdefs.IsNotFound(err):
 			return nil
-		case !errdefs.IsConflict(err) || attempt == 50:
+		case !errdefs.IsConflict(err) && !errdefs.IsInternal(err) || attempt == 50:
 			return e.failed("remove container "+short(id), err)
 		}
 		select {
