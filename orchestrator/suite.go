@@ -44,11 +44,10 @@ type Suite struct {
 
 // RunSuite runs a suite in a container of the cluster that is no node of it, under
 // the name app@test.CLUSTER.DOMAIN, connected to all nodes, and on the networks that
-// the whole cluster is on. It returns the exit code
-// of `mix test`: 0, 2 where tests fail, 1 where they do not compile, the image has
-// none, or the nodes cannot be reached. The suite finds them in BEAMYARD_NODES (n1,n2),
-// BEAMYARD_NODE_NAMES and, by addresses that hold inside, BEAMYARD_URLS. When ctx
-// ends the suite is killed.
+// the whole cluster is on. It returns the exit code of `mix test`: 0, 2 where tests
+// fail, 1 where they do not compile, the image has none, or the nodes cannot be
+// reached. The suite finds them in BEAMYARD_NODES (n1,n2), BEAMYARD_NODE_NAMES and, by
+// addresses that hold inside, BEAMYARD_URLS. When ctx ends the suite is killed.
 func RunSuite(ctx context.Context, eng Engine, f Found, s Suite) (exitCode int, err error) {
 	if _, taken := f.Node(suiteHelper); taken {
 		return 0, WithHint(fmt.Errorf("a node of %s is called %s, as the suite's own is", f.Cluster, suiteHelper), "name it otherwise in beamyard.yml")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/docker"
@@ -47,6 +49,7 @@ func TestScript(t *testing.T) {
 // $DEMO the example project, $ENGINE where the engine publishes ports.
 func TestEngineScript(t *testing.T) {
 	t.Cleanup(func() { forgetProbe(t) })
+	makeDemo(t)
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script/engine",
 		Cmds: commands,
@@ -76,6 +79,28 @@ func TestEngineScript(t *testing.T) {
 			return ownSockets(env)
 		},
 	})
+}
+
+// makeDemo makes the demo's image, on a fresh engine its base too, so that no script
+// waits for that.
+func makeDemo(t *testing.T) {
+	t.Helper()
+	demo, err := demoDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := images.Detect(demo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eng, _, err := realEngine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eng.Close()
+	if _, err := images.Resolve(t.Context(), eng, source, images.Options{Progress: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // realEngine is the engine that the tests use.
@@ -190,11 +215,10 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("exit code %d, want %d", got, want)
 		}
 	},
-	// eventually PATTERN COMMAND…: the command's stdout matches within 90 s. On a fresh
-	// engine base images are made first, beside what else runs.
+	// eventually PATTERN COMMAND…: the command's stdout matches within 30 s.
 	"eventually": func(ts *testscript.TestScript, neg bool, args []string) {
 		pattern := regexp.MustCompile("(?m)" + args[0])
-		deadline := time.Now().Add(90 * time.Second)
+		deadline := time.Now().Add(30 * time.Second)
 		for !pattern.MatchString(outputOf(ts, args[1:])) {
 			if time.Now().After(deadline) {
 				ts.Fatalf("%q never matched", args[0])
@@ -215,9 +239,9 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		}
 		ts.Fatalf("%v", err)
 	},
-	// until-exists FILE: it is there within 90 s.
+	// until-exists FILE: it is there within 30 s.
 	"until-exists": func(ts *testscript.TestScript, neg bool, args []string) {
-		for deadline := time.Now().Add(90 * time.Second); !exists(ts.MkAbs(args[0])); {
+		for deadline := time.Now().Add(30 * time.Second); !exists(ts.MkAbs(args[0])); {
 			if time.Now().After(deadline) {
 				ts.Fatalf("there is never a %s", args[0])
 			}
