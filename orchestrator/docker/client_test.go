@@ -54,6 +54,27 @@ func listen(t *testing.T, e *Engine, since time.Time) (err error, ready bool) {
 	return err, ready
 }
 
+// A newer engine may answer with what it has just told somebody else, so a stream from
+// now on begins at its second answer.
+func TestNowIsNoAnswerToSomebodyElse(t *testing.T) {
+	asked, since := 0, ""
+	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/info"):
+			asked++
+			reply(w, http.StatusOK, fmt.Sprintf(`{"SystemTime":"2026-01-02T03:04:0%dZ"}`, asked))
+		case strings.HasSuffix(r.URL.Path, "/events"):
+			since = r.URL.Query().Get("since")
+			reply(w, http.StatusOK, "") // and ends
+		default:
+			w.Header().Set("Api-Version", "1.41")
+		}
+	})
+	if _, ready := listen(t, e, time.Time{}); !ready || since != stamp(time.Date(2026, 1, 2, 3, 4, 2, 0, time.UTC)) {
+		t.Errorf("ready %t, since %s", ready, since)
+	}
+}
+
 // An engine whose storage driver fails once leaves a container half removed; the text
 // is one of 20.10.
 func TestARemovalThatFailsIsTriedAgain(t *testing.T) {
