@@ -67,6 +67,17 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 		return compilerConn{}, err
 	}
 	conn, err := startCompiler(ctx, eng, f, info, direct, id)
+	if errors.Is(err, ErrNoInit) {
+		if err := eng.RemoveContainer(ctx, id); err != nil {
+			return compilerConn{}, err
+		}
+		spec := f.compilerSpec(direct, publishedAt(info))
+		spec.NoInit = true
+		if id, err = createCompiler(ctx, eng, spec); err != nil {
+			return compilerConn{}, err
+		}
+		conn, err = startCompiler(ctx, eng, f, info, direct, id)
+	}
 	if stopped := (*compilerStopped)(nil); errors.As(err, &stopped) && len(listed) > 0 {
 		// What it was given last may be what keeps it from starting: it is given what
 		// there is now, without its help.
@@ -85,6 +96,10 @@ func createCompiler(ctx context.Context, eng Engine, spec ContainerSpec) (string
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), syncEnds)
 	defer cancel()
 	id, err := eng.CreateContainer(ctx, spec)
+	if errors.Is(err, ErrNoInit) && !spec.NoInit { // Podman finds out before the start
+		spec.NoInit = true
+		id, err = eng.CreateContainer(ctx, spec)
+	}
 	if errors.Is(err, ErrNameTaken) {
 		c, missing := eng.InspectContainer(ctx, spec.Name)
 		if missing == nil && c.Labels[LabelHelper] == helperCompiler {

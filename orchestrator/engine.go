@@ -59,13 +59,14 @@ type Networks interface {
 // Containers is the container part of an [Engine].
 type Containers interface {
 	// CreateContainer creates a container and returns its ID. A taken name
-	// matches [ErrNameTaken], a missing image [ErrNotFound].
+	// matches [ErrNameTaken], a missing image [ErrNotFound]. An engine that has no
+	// init fails with [ErrNoInit], here or at the start, unless c.NoInit.
 	CreateContainer(ctx context.Context, c ContainerSpec) (id string, err error)
 
 	// StartContainer starts a created or exited container; one that runs
 	// already is no error. A host port in use matches [ErrPortTaken], what the
 	// runtime refuses [ErrCannotStart], limits that the engine may not raise
-	// [ErrUlimit], an address or a network name that is not one container's
+	// [ErrUlimit], an init that the engine lacks [ErrNoInit], an address or a network name that is not one container's
 	// alone at the moment [ErrConflict]. A command that the image lacks is no
 	// error here: the container's init finds out, and exits with 127.
 	StartContainer(ctx context.Context, id string) error
@@ -270,6 +271,7 @@ type ContainerSpec struct {
 	Memory      int64         // bytes; 0 means no limit
 	CPUs        float64       // 0 means no limit
 	NoFile      int64         // soft = hard limit of open files; 0 leaves the engine's
+	NoInit      bool          // the command is process 1, without the engine's init (docker-init) above it
 	StopTimeout time.Duration // used also by a foreign `docker stop`; whole seconds
 	LogMaxSize  string        // "10m"
 	LogMaxFile  int           // 3

@@ -25,6 +25,7 @@ var (
 	ErrAddressPool       = errors.New("no free address range left")
 	ErrCannotStart       = errors.New("the container cannot be started")
 	ErrUlimit            = errors.New("the engine may not raise this limit")
+	ErrNoInit            = errors.New("the engine has no init for containers")
 
 	ErrClusterExists = errors.New("the cluster exists already")
 	ErrNoCluster     = errors.New("no such cluster")

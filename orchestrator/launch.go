@@ -46,8 +46,13 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 		}
 		for attempt := 0; ; attempt++ {
 			spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
-			spec.NoFile = c.site.noFile.Load()
-			if id, err = c.create(ctx, spec); err != nil {
+			spec.NoFile, spec.NoInit = c.site.noFile.Load(), c.site.noInit.Load()
+			id, err = c.create(ctx, spec)
+			if errors.Is(err, ErrNoInit) && !spec.NoInit { // Podman finds out here
+				c.withoutInit(err)
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("create container %s: %w", spec.Name, err)
 			}
 			if err = c.attach(ctx, c.site, id, at.index); err != nil {
@@ -68,11 +73,16 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 				return nil
 			}
 			portMoved := errors.Is(err, ErrPortTaken) && !at.fixed && attempt < 10
-			if !portMoved && (!errors.Is(err, ErrUlimit) || spec.NoFile == 0) {
+			noInit := errors.Is(err, ErrNoInit) && !spec.NoInit
+			if !portMoved && !noInit && (!errors.Is(err, ErrUlimit) || spec.NoFile == 0) {
 				return fmt.Errorf("start container %s: %w", spec.Name, err)
 			}
 			if err := c.eng.RemoveContainer(ctx, id); err != nil {
 				return err
+			}
+			if noInit {
+				c.withoutInit(err)
+				continue
 			}
 			if err := c.relax(ctx, at, portMoved, attempt); err != nil {
 				return err
@@ -147,6 +157,14 @@ func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 		}
 	}
 	return err
+}
+
+// withoutInit has nodes run without the engine's init from now on, and says so once.
+func (c *Cluster) withoutInit(err error) {
+	if c.site.noInit.Swap(true) {
+		return
+	}
+	c.note("", "%v: nodes run without one, and processes that they leave behind stay as zombies; %s", ErrNoInit, hintOf(err))
 }
 
 // relax changes what the engine refused. Where many clusters start at once, all

@@ -94,7 +94,12 @@ func (f Found) startHelper(ctx context.Context, eng Engine, name string, c Conta
 		}
 	}
 	for {
-		if id, err = eng.CreateContainer(ctx, c); err != nil {
+		id, err = eng.CreateContainer(ctx, c)
+		if errors.Is(err, ErrNoInit) && !c.NoInit {
+			c.NoInit = true
+			continue
+		}
+		if err != nil {
 			return "", fmt.Errorf("create container %s: %w", c.Name, err)
 		}
 		if err = f.attachHelper(ctx, eng, name, id); err == nil {
@@ -106,10 +111,14 @@ func (f Found) startHelper(ctx context.Context, eng Engine, name string, c Conta
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 		removed := eng.RemoveContainer(cleanup, id)
 		cancel()
-		if !errors.Is(err, ErrUlimit) || c.NoFile == 0 || removed != nil {
+		switch {
+		case removed == nil && errors.Is(err, ErrUlimit) && c.NoFile != 0:
+			c.NoFile = 0
+		case removed == nil && errors.Is(err, ErrNoInit) && !c.NoInit:
+			c.NoInit = true
+		default:
 			return "", errors.Join(fmt.Errorf("start container %s: %w", c.Name, err), removed)
 		}
-		c.NoFile = 0
 	}
 }
 

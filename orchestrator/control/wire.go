@@ -28,6 +28,7 @@ var kinds = []struct {
 	{"address-pool", orchestrator.ErrAddressPool},
 	{"cannot-start", orchestrator.ErrCannotStart},
 	{"ulimit", orchestrator.ErrUlimit},
+	{"no-init", orchestrator.ErrNoInit},
 	{"cluster-exists", orchestrator.ErrClusterExists},
 	{"no-cluster", orchestrator.ErrNoCluster},
 	{"no-node", orchestrator.ErrNoNode},

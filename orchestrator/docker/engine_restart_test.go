@@ -146,6 +146,47 @@ func (d *daemon) copyImage(eng *docker.Engine) string {
 	return spec.Image
 }
 
+// An engine without docker-init runs a cluster all the same: its nodes meet, are
+// synced by a compiler without one, too, and doctor says what is missing.
+func TestADaemonWithoutInit(t *testing.T) {
+	machine := engine(t)
+	d := newDaemon(t, `{"init-path": "/nonexistent/docker-init"}`)
+	image := d.copyImage(machine)
+	eng, err := docker.New(docker.Options{Host: d.host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { eng.Close() })
+	r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
+		s.Source, s.Image, s.App, s.Precompiled = demo, image, "demo", true
+		s.Pool, s.HostPort = netip.MustParsePrefix(ownPool), 5600 // the machine's engine does not know of ours
+	})
+	said := 0
+	if err := r.Events(t.Context(), 0, false, func(e orchestrator.Event) error {
+		if e.Kind == orchestrator.EventNote && strings.Contains(e.Text, "has no init for containers") {
+			said++
+		}
+		return nil
+	}); err != nil || said != 1 {
+		t.Errorf("said %d times: %v", said, err)
+	}
+	if _, err := r.Sync(t.Context(), orchestrator.SyncOptions{}); err != nil {
+		t.Error(err)
+	}
+	if err := r.Kill(t.Context(), "KILL", "n1"); err != nil {
+		t.Fatal(err)
+	}
+	r.until("n1", "runs again", func(n orchestrator.NodeStatus) bool {
+		return n.Incarnation == 2 && n.State == orchestrator.Ready
+	})
+	if err := r.Down(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := r.end(); err != nil {
+		t.Error(err)
+	}
+}
+
 // An engine that is restarted stops its containers, and tells that as if
 // somebody had stopped each. Nobody had: they are started again. Where it leaves
 // them running (live-restore), one that ends meanwhile is told of by nobody: it is

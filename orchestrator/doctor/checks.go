@@ -20,6 +20,7 @@ func checks(answers bool) []check {
 	rest := []check{
 		{"endpoint", "endpoint", lookEndpoint},
 		{codeContainer, "container", lookContainer},
+		{"init", "container init", lookInit},
 		{"addresses", "addresses", lookAddresses},
 		{"cgroup", "cgroups", lookCgroup},
 		{"memory", "memory", lookMemory},

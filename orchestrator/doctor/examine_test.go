@@ -125,6 +125,16 @@ func TestExamine(t *testing.T) {
 	}
 }
 
+// An engine without docker-init runs containers, and the row says what is missing.
+func TestAnEngineWithoutInit(t *testing.T) {
+	eng := inMemory()
+	eng.NoInit = true
+	found := examine(t, eng, Options{})
+	found["container"].has(t, OK, "was started")
+	found["init"].has(t, Warning, "nodes run without it")
+	examine(t, inMemory(), Options{})["init"].has(t, OK, "has one")
+}
+
 // What crashes is a failed check, and the others are made all the same.
 func TestACrashIsAFailure(t *testing.T) {
 	found := examine(t, crashing{inMemory()}, Options{})

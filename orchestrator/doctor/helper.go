@@ -25,6 +25,7 @@ const labelProbe = "beamyard.probe"
 // helperFacts are what the helper container showed.
 type helperFacts struct {
 	insideFacts
+	noInit       error // the engine has no init for containers: it started without
 	capsRefused  error // it did not start with NET_ADMIN, but without it
 	mountFailed  error // there was no file to mount
 	mountRefused error // it did not start with the mount, but without it
@@ -125,7 +126,12 @@ func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec 
 		if with.mount && facts.mountFailed == nil {
 			spec.Mounts = []orchestrator.Mount{mount}
 		}
-		if id, errs[i] = e.tryHelper(ctx, spec); errs[i] == nil {
+		id, errs[i] = e.tryHelper(ctx, spec)
+		if errors.Is(errs[i], orchestrator.ErrNoInit) && !spec.NoInit {
+			spec.NoInit, facts.noInit = true, errs[i]
+			id, errs[i] = e.tryHelper(ctx, spec)
+		}
+		if errs[i] == nil {
 			if !with.mount {
 				facts.mountRefused = errs[i-1]
 			}
