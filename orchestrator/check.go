@@ -37,7 +37,9 @@ func (s Spec) Defaulted() Spec {
 	setDefault(&s.HTTPPort, DefaultHTTPPort)
 	setDefault(&s.HostPort, DefaultHostPort)
 	setDefault(&s.Distribution.Names, LongNames)
-	setDefault(&s.Distribution.Port, DefaultDistPort)
+	if !s.portByEPMD() {
+		setDefault(&s.Distribution.Port, DefaultDistPort)
+	}
 	setDefault(&s.Mesh, MeshBeamyard)
 	setDefault(&s.ReadyTimeout, DefaultReadyTimeout+time.Duration(max(0, len(s.Nodes)-10))*2*time.Second)
 	setDefault(&s.OnFailed, FailedKeep)
@@ -133,6 +135,7 @@ func (s Spec) validateNodes(v *validation) {
 		v.env(field+".env", n.Env)
 		v.limits(field+".", n.Memory, n.CPUs)
 		v.volumes(field+".volumes", n.Volumes)
+		v.tmpfs(field+".tmpfs", n.Tmpfs, over(s.Volumes, n.Volumes))
 		v.networks(s, field+".networks", n.Networks)
 		v.hostPort(field+".host_port", n.HostPort, n.Name, hostPorts)
 		for j, p := range n.Ports {
@@ -151,7 +154,7 @@ func (s Spec) validateNumbers(v *validation) {
 		v.port("http_port", s.HTTPPort, false)
 	}
 	v.port("host_port", s.HostPort, false)
-	v.port("distribution.port", s.Distribution.Port, false)
+	v.port("distribution.port", s.Distribution.Port, s.portByEPMD())
 	if s.HTTPPort == s.Distribution.Port {
 		v.add("distribution.port", fmt.Sprintf("%d is http_port too", s.Distribution.Port), "choose another distribution.port")
 	}

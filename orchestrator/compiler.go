@@ -55,6 +55,7 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 	if err := compilable(f.Spec); err != nil {
 		return compilerConn{}, err
 	}
+	setDefault(&f.Spec.Distribution.Port, DefaultDistPort) // whatever the nodes' own command does
 	direct := info.Local && network.Reachable(network.Layout(f.Subnet).Gateway)
 	listed, err := eng.Containers(ctx, map[string]string{LabelCluster: f.Spec.Name, LabelHelper: helperCompiler})
 	if err != nil {

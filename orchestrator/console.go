@@ -107,15 +107,23 @@ func shellSpec(s Spec, n NodeStatus, unique string, spec ExecSpec) ExecSpec {
 	}
 	spec.Command = []string{
 		"sh", "-c", shellScript, "sh", n.Node, names, "shell-" + strings.ToLower(unique) + "@" + host,
-		// The node is found on its port, and nothing else is: no EPMD is asked or
-		// started, and the port is not listened on.
-		fmt.Sprintf("-hidden -dist_listen false -start_epmd false -erl_epmd_port %d", s.Distribution.Port),
+		shellFlags(s),
 	}
 	spec.Env = append(slices.Clone(spec.Env),
 		"ERL_AFLAGS="+flags,
 		"ERL_CRASH_DUMP_SECONDS=0", // the node's own dump stays
 	)
 	return spec
+}
+
+// shellFlags have a shell's VM find the node on its port, and nothing else: no EPMD is
+// started, and the port is not listened on. Where EPMD alone knows the port, it is asked.
+func shellFlags(s Spec) string {
+	flags := "-hidden -dist_listen false -start_epmd false"
+	if s.Distribution.Port != 0 {
+		flags += fmt.Sprintf(" -erl_epmd_port %d", s.Distribution.Port)
+	}
+	return flags
 }
 
 // userFlags are the ERL_AFLAGS that the spec itself gives a node.

@@ -265,6 +265,7 @@ type ContainerSpec struct {
 	// Volumes that were created before. One that is empty gets what the image has
 	// at its target, with its owners; where the image has nothing it is root's.
 	Volumes []VolumeMount
+	Tmpfs   map[string]string // mount options ("size=64m,mode=1777", "") of file systems in memory, by path
 
 	Capabilities []string // beside the engine's default ones: "NET_ADMIN"
 

@@ -29,8 +29,25 @@ func (s Spec) filled(i int) NodeSpec {
 	setDefault(&n.CPUs, s.CPUs)
 	n.Env = over(s.Env, n.Env)
 	n.Volumes = over(s.Volumes, n.Volumes)
+	n.Tmpfs = slices.Concat(s.Tmpfs, n.Tmpfs)
 	n.Networks = over(s.Networks, n.Networks)
 	return n
+}
+
+// portByEPMD reports whether the nodes choose their distribution ports, and EPMD knows
+// them: each has a command of its own, which is not given a port.
+func (s Spec) portByEPMD() bool {
+	if !s.Distribution.EPMD || s.Release {
+		return false
+	}
+	given := func(text string) bool { return strings.Contains(text, "{dist_port}") }
+	for i := range s.Nodes {
+		n := s.filled(i)
+		if len(n.Command)+len(n.Entrypoint) == 0 || slices.ContainsFunc(slices.Concat(n.Command, n.Entrypoint, slices.Collect(maps.Values(n.Env))), given) {
+			return false
+		}
+	}
+	return true
 }
 
 // ownImage tells whether a node runs an image of its own: nothing of it is made of
@@ -87,6 +104,50 @@ func volumesOf(s Spec, i int) []VolumeMount {
 	return mounts
 }
 
+// tmpfsOf are the file systems in memory of node i: mount options by path.
+func tmpfsOf(s Spec, i int) map[string]string {
+	mounts := map[string]string{}
+	for _, mount := range s.filled(i).Tmpfs {
+		at, options, _ := strings.Cut(mount, ":")
+		mounts[at] = options
+	}
+	return mounts
+}
+
+// tmpfsOptions are those that the engine takes, the ones with a value apart. Source:
+// moby's volume/mounts/parser and pkg/mount.MergeTmpfsOptions.
+var (
+	tmpfsFlags  = strings.Fields("ro rw exec noexec suid nosuid dev nodev sync async dirsync remount mand nomand atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime")
+	tmpfsValues = strings.Fields("size mode uid gid nr_inodes nr_blocks mpol")
+)
+
+func (v *validation) tmpfs(field string, mounts []string, volumes map[string]string) {
+	for i, mount := range mounts {
+		at, options, given := strings.Cut(mount, ":")
+		v.inside(field, at, field+": [/run, \"/tmp/cache:size=64m\"]")
+		for _, option := range strings.Split(options, ",") {
+			key, _, valued := strings.Cut(option, "=")
+			known := tmpfsFlags
+			if valued {
+				known = tmpfsValues
+			}
+			if given && !slices.Contains(known, key) {
+				v.add(field, fmt.Sprintf("%s: %q is not an option of a tmpfs", at, option), "give options such as size=64m, mode=1777, uid=1000, noexec")
+			}
+		}
+		for name, target := range volumes {
+			if target == at {
+				v.add(field, fmt.Sprintf("volume %s is at %s too", name, at), "give each a path of its own")
+			}
+		}
+		for _, other := range mounts[:i] {
+			if where, _, _ := strings.Cut(other, ":"); where == at {
+				v.add(field, at+" is listed twice", "list each path once")
+			}
+		}
+	}
+}
+
 func (s Spec) validateForeign(v *validation) {
 	switch s.Distribution.Names {
 	case LongNames, ShortNames:
@@ -106,6 +167,7 @@ func (s Spec) validateForeign(v *validation) {
 		}
 	}
 	v.volumes("volumes", s.Volumes)
+	v.tmpfs("tmpfs", s.Tmpfs, s.Volumes)
 	v.networks(s, "networks", s.Networks)
 }
 

@@ -215,7 +215,8 @@ func ended(e *Exit) string {
 	return " (" + e.String() + ")"
 }
 
-// DistAddr is where a node's distribution port can be dialled from here: "host:port".
+// DistAddr is where a node's distribution can be dialled from here: "host:port", or an
+// [erldist.EPMDAddr].
 func (f Found) DistAddr(info EngineInfo, node string) string { return f.site(info).distAddr(node) }
 
 // site is where a cluster that is known by its labels can be reached.

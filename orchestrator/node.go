@@ -46,6 +46,7 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 		Env:        nodeEnv(s, i),
 		Labels:     nodeLabels(s, i, at.ports, created),
 		Volumes:    volumesOf(s, i),
+		Tmpfs:      tmpfsOf(s, i),
 		Stdin:      s.Stdin,
 
 		NetworkID: networkID,

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -50,6 +51,10 @@ func (s *site) holdPorts(at *slot, base int) error {
 	want := slices.Clone(s.spec.Nodes[at.index].Ports)
 	if s.spec.HTTPPort > 0 {
 		want = append([]PortSpec{{Container: s.spec.HTTPPort, Host: s.spec.Nodes[at.index].HostPort}}, want...)
+	}
+	if !s.direct && s.spec.Distribution.Port == 0 {
+		return WithHint(errors.New("the nodes' distribution ports are known to their EPMD alone, and container addresses cannot be reached from here to ask it"),
+			"fix the port in the VM (-kernel inet_dist_listen_min 9100 inet_dist_listen_max 9100), and say so: distribution: {epmd: true, port: 9100}")
 	}
 	if !s.direct {
 		want = append(want, PortSpec{Container: s.spec.Distribution.Port})

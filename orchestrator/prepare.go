@@ -14,6 +14,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/network/erldist"
 )
 
 // site is what a cluster's nodes stand on: made by prepare, then only read,
@@ -42,8 +43,13 @@ type slot struct {
 	fixed bool            // the user named a port: a conflict is an error
 }
 
-// distAddr is where the node's distribution port can be dialled.
-func (s *site) distAddr(node string) string { return s.addr(node, s.spec.Distribution.Port) }
+// distAddr is where the node's distribution can be dialled, see [erldist.Dialer.Dial].
+func (s *site) distAddr(node string) string {
+	if s.spec.Distribution.Port == 0 {
+		return erldist.EPMDAddr(s.addr(node, epmdPort))
+	}
+	return s.addr(node, s.spec.Distribution.Port)
+}
 
 // httpAddr is where the node's HTTP port can be dialled.
 func (s *site) httpAddr(node string) string { return s.addr(node, s.spec.HTTPPort) }

@@ -92,6 +92,10 @@ func dialReason(s Spec, err error) (reason, hint string) {
 	case errors.Is(err, erldist.ErrWrongName):
 		return fmt.Sprintf("another node answers on its distribution port: %v", err),
 			"start the VM with {node} as its name in command:, or say how the image names it: basename: and distribution: {names: …} in beamyard.yml"
+	case s.Distribution.Port == 0 && errors.Is(err, erldist.ErrRefused):
+		return fmt.Sprintf("no EPMD answers on its port %d", epmdPort), "the VM starts one unless it has -start_epmd false; where the image runs without: distribution: {epmd: false, port: …} in beamyard.yml"
+	case errors.Is(err, erldist.ErrNotRegistered):
+		return fmt.Sprintf("its EPMD knows no node %s@", s.Basename), "say how the image names its node: basename: in beamyard.yml"
 	case errors.Is(err, erldist.ErrRefused):
 		return fmt.Sprintf("the VM does not listen on its distribution port %d", s.Distribution.Port),
 			`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; where the image has a port of its own, say which: distribution: {port: …} in beamyard.yml`

@@ -91,6 +91,11 @@ type Spec struct {
 	// see [RemoveVolumes]. A new one begins with what the image has there, and
 	// belongs to the user that runs.
 	Volumes map[string]string `json:"volumes,omitempty"`
+	// Tmpfs are file systems in memory, each an absolute path in the container, with mount
+	// options or not: "/run", "/tmp/cache:size=64m,mode=1777". A restart empties them.
+	// Options: those of tmpfs(5) and mount(8) that the engine takes. Source: HostConfig.Tmpfs
+	// of POST /containers/create.
+	Tmpfs []string `json:"tmpfs,omitempty"`
 	// Networks that are there already, by name or ID, and the names that each node
 	// has in them beside its host name ("n1.demo.test"). Nodes are attached to them
 	// beside the cluster's own, by which they know each other; they stay when the
@@ -185,8 +190,10 @@ type Distribution struct {
 	// it. Default false: every node is found on Port without it. It says how the
 	// default command starts the VM; one of the spec's own sees to it itself.
 	EPMD bool `json:"epmd,omitempty"`
-	// Port inside that each node's distribution listens on, with EPMD too: a
-	// command of the spec's own must keep to it. Default 9100.
+	// Port inside that each node's distribution listens on; a command of the spec's own
+	// must keep to it. Default 9100. With EPMD and a command of the spec's own that has no
+	// {dist_port}, the default is 0: each node's port is what its EPMD says. That needs
+	// nodes whose addresses can be reached from here.
 	Port int `json:"port,omitempty"`
 	// OverlappingPartitions sets the kernel's prevent_overlapping_partitions to false:
 	// two nodes may be apart while a third is connected to both. Default false: since
@@ -219,6 +226,8 @@ type NodeSpec struct {
 	Env map[string]string `json:"env,omitempty"`
 	// Volumes over the cluster's, by their names.
 	Volumes map[string]string `json:"volumes,omitempty"`
+	// Tmpfs beside the cluster's; one at the same path is in place of it.
+	Tmpfs []string `json:"tmpfs,omitempty"`
 	// Networks over the cluster's, by their names.
 	Networks map[string][]string `json:"networks,omitempty"`
 	// Memory (bytes) and CPUs in place of the cluster's limits. 0: the cluster's.

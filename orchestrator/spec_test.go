@@ -91,6 +91,12 @@ func TestValidate(t *testing.T) {
 		{"the cookie's file twice, and one of nothing", func(s *Spec) {
 			s.CookieFile, s.Files = "/c", map[string]string{"/c": "c", "/d": ""}
 		}, "files files"},
+		{"file systems in memory", func(s *Spec) {
+			s.Tmpfs, s.Nodes[0].Tmpfs = []string{"/run", "/tmp/cache:size=64m,mode=1777,noexec"}, []string{"/run:size=1m"}
+		}, ""},
+		{"file systems in memory that are none", func(s *Spec) {
+			s.Tmpfs, s.Volumes = []string{"run", "/data", "/x:sise=1", "/x"}, map[string]string{"data": "/data"}
+		}, "tmpfs tmpfs tmpfs tmpfs"},
 		{"names that are none", func(s *Spec) { s.Distribution.Names = "middle" }, "distribution.names"},
 		{"a line that is asked for again and again", func(s *Spec) { s.Checks = []Check{{Log: "x"}} }, "checks[0].log"},
 		{"no expression, a port of no check, one name in both lists", func(s *Spec) {
@@ -299,5 +305,37 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 	if text, err := json.Marshal(NodeStatus{Name: "n1", State: Ready}); err != nil || strings.Contains(string(text), "started_at") {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// With EPMD and a command of its own a node's port is what EPMD says, unless the spec
+// says it or hands it to the command.
+func TestPortByEPMD(t *testing.T) {
+	own := []string{"/usr/sbin/server"}
+	for _, tt := range []struct {
+		name string
+		edit func(*Spec)
+		port int
+	}{
+		{"the default command", func(*Spec) {}, DefaultDistPort},
+		{"its own command", func(s *Spec) { s.Command = own }, 0},
+		{"the image's command", func(s *Spec) { s.Command = []string{CommandOfImage} }, 0},
+		{"its own entrypoint", func(s *Spec) { s.Entrypoint = own }, 0},
+		{"a port", func(s *Spec) { s.Command, s.Distribution.Port = own, 25672 }, 25672},
+		{"a port that is handed to it", func(s *Spec) { s.Command = append(own, "{dist_port}") }, DefaultDistPort},
+		{"a port in its environment", func(s *Spec) { s.Command, s.Env = own, map[string]string{"PORT": "{dist_port}"} }, DefaultDistPort},
+		{"its own command at a node alone", func(s *Spec) { s.Nodes[0].Command = own }, DefaultDistPort},
+		{"a release", func(s *Spec) { s.Command, s.Release = own, true }, DefaultDistPort},
+		{"without EPMD", func(s *Spec) { s.Command, s.Distribution.EPMD = own, false }, DefaultDistPort},
+	} {
+		s := validSpec()
+		s.Distribution.EPMD = true
+		tt.edit(&s)
+		if err := s.Validate(); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if got := s.Defaulted().Distribution.Port; got != tt.port {
+			t.Errorf("%s: port %d, want %d", tt.name, got, tt.port)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"syscall"
 
+	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator/control"
 )
 
@@ -80,7 +81,13 @@ func (s *shot) run(ctx context.Context, program string, args []string) (err erro
 	}()
 	cmd := exec.Command(program, args[1:]...) //nolint:noctx // it is told of our end, and ends by itself
 	cmd.Args[0] = args[0]
-	cmd.Env = append(os.Environ(), coordinates(st, func(node string) string { return s.found.DistAddr(s.info, node) }, cookie)...)
+	addrs := map[string]string{}
+	for _, n := range st.Nodes { // an EPMD is asked now, so that the program need not know of it
+		if addrs[n.Name], err = erldist.ListenAddr(ctx, n.Node, s.found.DistAddr(s.info, n.Name)); err != nil {
+			return err
+		}
+	}
+	cmd.Env = append(os.Environ(), coordinates(st, func(node string) string { return addrs[node] }, cookie)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.in, bare(s.out), bare(s.err)
 	if err := cmd.Start(); err != nil {
 		return &exited{code: 126, err: fmt.Errorf("run %s: %w", args[0], err)}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -57,7 +59,32 @@ func (d *Dialer) filled() Dialer {
 	return f
 }
 
-// Dial connects to the node that listens at addr (host:port, see [LookupEPMD])
+// EPMDAddr is the address, for [Dialer.Dial], of a node whose distribution port the EPMD
+// at addr (host:port, usually 4369) knows: it is asked at each dial.
+func EPMDAddr(addr string) string { return epmdScheme + addr }
+
+const epmdScheme = "epmd://"
+
+// ListenAddr is where a node listens (host:port): addr itself, or what the EPMD that
+// [EPMDAddr] names says of it. Errors are [*DialError].
+func ListenAddr(ctx context.Context, node, addr string) (string, error) {
+	at, ask := strings.CutPrefix(addr, epmdScheme)
+	if !ask {
+		return addr, nil
+	}
+	alive, _, _ := strings.Cut(node, "@")
+	port, err := LookupEPMD(ctx, at, alive)
+	if err != nil {
+		return "", err
+	}
+	host, _, err := net.SplitHostPort(at)
+	if err != nil {
+		return "", &DialError{Node: node, Addr: at, Phase: PhaseEPMD, Err: err}
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port)), nil
+}
+
+// Dial connects to the node that listens at addr (host:port, or [EPMDAddr])
 // and proves that it is node (its full name; empty = whoever answers) and that
 // it knows the cookie. The context bounds the dial only. Errors are [*DialError].
 func (d *Dialer) Dial(ctx context.Context, node, addr string) (*Conn, error) {
@@ -65,6 +92,10 @@ func (d *Dialer) Dial(ctx context.Context, node, addr string) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, set.HandshakeTimeout)
 	defer cancel()
 
+	addr, err := ListenAddr(ctx, node, addr)
+	if err != nil {
+		return nil, err
+	}
 	nc, err := set.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, &DialError{Node: node, Addr: addr, Phase: PhaseConnect, Err: classify(ctx, PhaseConnect, err)}

@@ -95,3 +95,32 @@ func TestNoEPMD(t *testing.T) {
 		t.Errorf("got %v, want ErrRefused", err)
 	}
 }
+
+// A node is found at the port that its EPMD says, at each dial anew; an address of a
+// listener is left as it is.
+func TestListenAddr(t *testing.T) {
+	port := "\x9f\xc7"
+	addr := fakeEPMD(t, func(request string) string {
+		if request == "zapp" {
+			return "w\x00" + port + "M\x00\x00\x06\x00\x05\x00\x03app\x00\x00"
+		}
+		return "w\x01"
+	})
+	for _, tt := range []struct{ node, addr, want string }{
+		{"app@n1.demo.test", "10.213.7.2:9100", "10.213.7.2:9100"},
+		{"app@n1.demo.test", EPMDAddr(addr), "127.0.0.1:40903"},
+	} {
+		if got, err := ListenAddr(t.Context(), tt.node, tt.addr); got != tt.want || err != nil {
+			t.Errorf("%s: %s, %v", tt.addr, got, err)
+		}
+	}
+	_, err := (&Dialer{Cookie: "x"}).Dial(t.Context(), "other@n1.demo.test", EPMDAddr(addr))
+	var failed *DialError
+	if !errors.As(err, &failed) || failed.Phase != PhaseEPMD || !errors.Is(err, ErrNotRegistered) {
+		t.Errorf("a name that EPMD does not know: %v", err)
+	}
+	_, err = (&Dialer{Cookie: "x"}).Dial(t.Context(), "app@n1.demo.test", EPMDAddr("127.0.0.1:1"))
+	if !errors.Is(err, ErrRefused) {
+		t.Errorf("no EPMD: %v", err)
+	}
+}

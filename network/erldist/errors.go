@@ -67,6 +67,8 @@ func (e *DialError) Hint() string {
 		return "the address leads to another node: check the port mapping and the node's --name"
 	case errors.Is(e.Err, ErrNotRegistered):
 		return "the node is not distributed (yet), or under another name: `epmd -names` in its container lists who is"
+	case errors.Is(e.Err, ErrRefused) && e.Phase == PhaseEPMD:
+		return "no EPMD runs there (yet): a VM starts one unless it has -start_epmd false"
 	case errors.Is(e.Err, ErrRefused):
 		return "nothing listens behind this port (yet): look at the node's output, and at its inet_dist_listen_min"
 	case errors.Is(e.Err, ErrUnreachable), errors.Is(e.Err, ErrTimeout):

@@ -17,10 +17,11 @@ import (
 // syntax tree, so that an error can point at its place.
 
 type (
-	duration time.Duration // "5s", "1m30s"
-	size     int64         // bytes: 268435456, "256MiB", "1.5GB"
-	prefix   netip.Prefix  // "10.213.0.0/16"
-	command  []string      // a list of words, or "image" for the image's own
+	duration  time.Duration // "5s", "1m30s"
+	size      int64         // bytes: 268435456, "256MiB", "1.5GB"
+	prefix    netip.Prefix  // "10.213.0.0/16"
+	oneOrMore []string      // a word, or a list of words
+	command   []string      // a list of words, or "image" for the image's own
 )
 
 // nodes is a number, or a list of nodes.
@@ -71,6 +72,15 @@ func (c *command) UnmarshalYAML(at ast.Node) error {
 		return wrong(at, "a command is a list of words, or the word image for the image's own")
 	}
 	return yaml.NodeToValue(at, (*[]string)(c))
+}
+
+// UnmarshalYAML implements [yaml.NodeUnmarshaler].
+func (m *oneOrMore) UnmarshalYAML(at ast.Node) error {
+	if text, ok := scalar(at); ok {
+		*m = oneOrMore{text}
+		return nil
+	}
+	return yaml.NodeToValue(at, (*[]string)(m))
 }
 
 // UnmarshalYAML implements [yaml.NodeUnmarshaler].

@@ -392,7 +392,7 @@ func otherPort(e *Evidence, n *Node) (match, bool) {
 // refuses holds where a container runs, and nothing in it listens where the
 // distribution should.
 func refuses(e *Evidence, n *Node) bool {
-	return n.Contact == ContactRefused && n.Running && n.Live != nil && n.Live.Looked && !slices.Contains(n.Live.Listening, e.DistPort)
+	return e.DistPort != 0 && n.Contact == ContactRefused && n.Running && n.Live != nil && n.Live.Looked && !slices.Contains(n.Live.Listening, e.DistPort)
 }
 
 // pairSays looks into why a node misses its peers.

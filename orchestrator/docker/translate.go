@@ -42,6 +42,7 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		PortBindings:  nat.PortMap{},
 		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{}},
 		CapAdd:        c.Capabilities,
+		Tmpfs:         c.Tmpfs,
 		Resources:     container.Resources{Memory: c.Memory, NanoCPUs: int64(c.CPUs * 1e9)},
 	}
 	if c.LogMaxSize != "" {

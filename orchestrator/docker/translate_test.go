@@ -22,7 +22,7 @@ func TestCreateRequest(t *testing.T) {
 		Name: "beamyard-demo-n1", Image: "demo:1", Hostname: "n1.demo.test", Command: []string{"elixir"}, Env: []string{"A=1"},
 		Labels: map[string]string{"beamyard.node": "n1"}, NetworkID: "net1", IP: netip.MustParseAddr("10.213.0.2"),
 		Aliases: []string{"n1.demo.test"}, Ports: []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}},
-		Mounts: []orchestrator.Mount{{Source: "/tmp/note", Target: "/note"}}, Capabilities: []string{"NET_ADMIN"},
+		Mounts: []orchestrator.Mount{{Source: "/tmp/note", Target: "/note"}}, Capabilities: []string{"NET_ADMIN"}, Tmpfs: map[string]string{"/run": "size=1m"},
 		Memory: 256 << 20, CPUs: 1.5, NoFile: 65536, StopTimeout: 1500 * time.Millisecond, LogMaxSize: "10m", LogMaxFile: 3,
 	})
 	init, grace := true, 2 // whole seconds, never shorter
@@ -35,7 +35,7 @@ func TestCreateRequest(t *testing.T) {
 		Init: &init, RestartPolicy: container.RestartPolicy{Name: "no"}, NetworkMode: "net1",
 		PortBindings: nat.PortMap{"4000/tcp": {{HostIP: "127.0.0.1", HostPort: "4200"}}},
 		LogConfig:    container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "3"}},
-		CapAdd:       []string{"NET_ADMIN"}, Mounts: []mount.Mount{{Type: "bind", Source: "/tmp/note", Target: "/note", ReadOnly: true}},
+		CapAdd:       []string{"NET_ADMIN"}, Tmpfs: map[string]string{"/run": "size=1m"}, Mounts: []mount.Mount{{Type: "bind", Source: "/tmp/note", Target: "/note", ReadOnly: true}},
 		Resources: container.Resources{
 			Memory: 256 << 20, NanoCPUs: 1_500_000_000, Ulimits: []*container.Ulimit{{Name: "nofile", Soft: 65536, Hard: 65536}},
 		},
