@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 // adoptSite finds the network, the containers and their places.
 func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Container, error) {
 	c.phase("adopting %s", c.spec.Name)
+	s.adopted, s.detached = true, OwnerOf(n.Labels).Detached
+	c.site = s // also where this fails: what is there is not ours to remove
 	s.networkID, s.created = n.ID, createdOf(n.Labels)
 	if len(n.Subnets) > 0 {
 		s.subnet = network.Layout(n.Subnets[0])
@@ -28,6 +31,7 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Containe
 		s.slots[node.Name] = &slot{index: i, placement: placement{ip: s.subnet.Node(i)}}
 	}
 	var containers []Container
+	have := map[string]bool{} // nodes that have their ports
 	for _, l := range listed {
 		full, err := c.eng.InspectContainer(ctx, l.ID)
 		if errors.Is(err, ErrNotFound) {
@@ -43,19 +47,23 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Containe
 		if ip := full.Address(n.ID); ip.IsValid() {
 			at.ip = ip // a stopped container's address is not always told
 		}
-		at.ports = full.Ports
-		if full.State.Status == "created" { // who made it may not have come to this
-			if err := c.attach(ctx, s, full.ID, at.index); err != nil {
-				return nil, fmt.Errorf("container %s: %w", full.Name, err)
-			}
+		at.ports, have[full.Labels[LabelNode]] = full.Ports, true
+		if full.unfinished(full.Labels) { // its launch replaces it, see [Cluster.create]
+			at.fixed = c.spec.fixesPort(at.index)
+			continue
 		}
 		containers = append(containers, full)
 		if !full.State.Running && full.State.FinishedAt.After(full.Created) {
 			s.listenFrom(full.State.FinishedAt.Add(-c.spec.StopGrace - adoptSlack))
 		}
 	}
-	c.site = s
-	return containers, c.placeMissing(ctx, s, containers)
+	return containers, c.placeMissing(ctx, s, have)
+}
+
+// fixesPort reports whether the user named a host port of node i.
+func (s Spec) fixesPort(i int) bool {
+	n := s.Nodes[i]
+	return s.HTTPPort > 0 && n.HostPort != 0 || slices.ContainsFunc(n.Ports, func(p PortSpec) bool { return p.Host != 0 })
 }
 
 // adoptSlack is how much longer than its grace a stop may take.
@@ -73,11 +81,7 @@ func (s *site) listenFrom(at time.Time) {
 
 // placeMissing gives host ports to the nodes that have no container: their
 // supervisor died before it made one.
-func (c *Cluster) placeMissing(ctx context.Context, s *site, containers []Container) error {
-	have := map[string]bool{}
-	for _, found := range containers {
-		have[found.Labels[LabelNode]] = true
-	}
+func (c *Cluster) placeMissing(ctx context.Context, s *site, have map[string]bool) error {
 	if len(have) == len(s.slots) {
 		return nil
 	}

@@ -29,7 +29,9 @@ type Options struct {
 	// build's error holds the compiler's lines anyway.
 	BuildOutput io.Writer
 	// Adopt takes over a cluster of this name whose supervisor is gone. Without
-	// it, a cluster that exists is [ErrClusterExists].
+	// it, a cluster that exists is [ErrClusterExists]. An adoption that is interrupted
+	// or fails leaves the cluster as it was. One that was made detached stays so: the
+	// end of ctx leaves its nodes, whoever adopted it.
 	Adopt bool
 
 	// OnFailure is called once when the cluster fails: it could not be prepared,
@@ -138,7 +140,9 @@ const teardown = 60 * time.Second
 // what kept it from being prepared. It may be called once.
 //
 // For a detached cluster ([Owner].Detached), cancelling ctx only ends the
-// supervision: the nodes go on, and the next supervisor adopts them.
+// supervision: the nodes go on, and the next supervisor adopts them. A cluster that
+// was there before ([Options].Adopt) is not removed by an adoption that is
+// interrupted or fails.
 func (c *Cluster) Run(ctx context.Context) (err error) {
 	if c.started.Swap(true) {
 		return errors.New("a cluster runs once")
@@ -165,14 +169,38 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	if err != nil {
 		err = Diagnose(c.redact(err), c.spec)
 		c.collectEarly(ctx, err)
-		return err
+		return c.leftAsItWas(ctx, err)
 	}
 	c.sup.spec = c.site.spec // with its image
-	if err := c.subscribe(ctx, work); err != nil {
-		c.collectEarly(ctx, err)
-		return errors.Join(err, c.removeAll(work))
+	if err = c.subscribe(ctx, work); err == nil && c.site.adopted {
+		err = ctx.Err() // from here on the nodes are ours to keep
 	}
-	return c.loop(ctx, work, adopted)
+	switch {
+	case err == nil:
+		return c.loop(ctx, work, adopted)
+	case c.site.adopted:
+		c.collectEarly(ctx, err)
+		return c.leftAsItWas(ctx, err)
+	}
+	c.collectEarly(ctx, err)
+	return errors.Join(err, c.removeAll(work))
+}
+
+// leftAsItWas is what Run returns of a cluster that it did not make and has not
+// begun to keep: somebody else's, which must outlive this (promise 9 of the
+// design). One that was to be adopted and outlives its keepers is as well off as
+// before where that was interrupted.
+func (c *Cluster) leftAsItWas(ctx context.Context, err error) error {
+	if c.site != nil && c.site.adopted && c.detached() && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// detached reports whether the end of ctx leaves the nodes running. A cluster that
+// was made so stays so: it is not its adopter's to take along.
+func (c *Cluster) detached() bool {
+	return c.spec.Owner.Detached || c.site != nil && c.site.detached
 }
 
 // loop is the goroutine that owns the supervisor.
@@ -191,7 +219,9 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 			c.adopted[node] = c.sup.byName[node].inc
 		}
 	}
-	actions = append(actions, c.sup.begin(time.Now(), len(adopted) == 0)...)
+	// What was adopted is not to form in time or be removed, also where nothing of it
+	// is left but the network.
+	actions = append(actions, c.sup.begin(time.Now(), !c.site.adopted)...)
 	if err, done := c.perform(work, actions); done {
 		return err
 	}
@@ -215,7 +245,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 			}
 		case <-cancelled:
 			cancelled = nil
-			if c.spec.Owner.Detached {
+			if c.detached() {
 				return nil
 			}
 			giveUp = time.After(c.spec.StopGrace + teardown)

@@ -35,79 +35,116 @@ func (c *Cluster) starts() *semaphore.Weighted {
 
 // launch creates a node's container and starts it. A host port that somebody
 // took since it was chosen is replaced by another, unless the user named it; a
-// limit that the engine may not raise is left as it is.
+// limit that the engine may not raise is left as it is. Where it fails before the
+// start, the node has no container: one that lacks its cookie, its files or its
+// code must never be started.
 func (c *Cluster) launch(ctx context.Context, r report) {
 	at := c.site.slots[r.node]
 	var id string
-	err := c.starting(ctx, func() error {
-		fresh, err := c.createVolumes(ctx, at.index)
-		if err != nil {
-			return err
-		}
-		for attempt := 0; ; attempt++ {
-			spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
-			spec.NoFile, spec.NoInit = c.site.noFile.Load(), c.site.noInit.Load()
-			id, err = c.create(ctx, spec)
-			if errors.Is(err, ErrNoInit) && !spec.NoInit { // Podman finds out here
-				c.withoutInit(err)
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("create container %s: %w", spec.Name, err)
-			}
-			if err = c.attach(ctx, c.site, id, at.index); err != nil {
-				return errors.Join(fmt.Errorf("container %s: %w", spec.Name, err), c.abandon(context.WithoutCancel(ctx), id, at.index, fresh))
-			}
-			if err = c.provision(ctx, id, at.index, fresh); err != nil {
-				err = fmt.Errorf("prepare container %s: %w", spec.Name, err)
-				return errors.Join(err, c.abandon(context.WithoutCancel(ctx), id, at.index, fresh))
-			}
-			if (c.opts.Adopt || r.inc > 1 || c.synced.Load()) && !c.site.spec.ownImage(r.node) { // else there is no code but the image's
-				err = overlaid(ctx, c.eng, c.spec.Name, id)
-			}
-			if err != nil {
-				return fmt.Errorf("give container %s the code that was synced: %w", spec.Name, err)
-			}
-			at.releasePorts()
-			if err = c.startOnNetwork(ctx, id); err == nil {
-				return nil
-			}
-			portMoved := errors.Is(err, ErrPortTaken) && !at.fixed && attempt < 10
-			noInit := errors.Is(err, ErrNoInit) && !spec.NoInit
-			if !portMoved && !noInit && (!errors.Is(err, ErrUlimit) || spec.NoFile == 0) {
-				return fmt.Errorf("start container %s: %w", spec.Name, err)
-			}
-			if err := c.eng.RemoveContainer(ctx, id); err != nil {
-				return err
-			}
-			if noInit {
-				c.withoutInit(err)
-				continue
-			}
-			if err := c.relax(ctx, at, portMoved, attempt); err != nil {
-				return err
-			}
-		}
+	err := c.starting(ctx, func() (err error) {
+		id, err = c.launchPrepared(ctx, r, at)
+		return err
 	})
 	c.box.post(msgLaunched{r, id, at.placement, err})
 }
 
+// launchPrepared is launch within its start slot. The ID is that of a container
+// that has all that its node needs, or "".
+func (c *Cluster) launchPrepared(ctx context.Context, r report, at *slot) (string, error) {
+	fresh, err := c.createVolumes(ctx, at.index)
+	at.addFresh(fresh)
+	if err != nil {
+		return "", errors.Join(err, c.abandon(ctx, "", at))
+	}
+	for attempt := 0; ; attempt++ {
+		spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
+		spec.NoFile, spec.NoInit = c.site.noFile.Load(), c.site.noInit.Load()
+		id, err := c.create(ctx, spec)
+		if errors.Is(err, ErrNoInit) && !spec.NoInit { // Podman finds out here
+			c.withoutInit(err)
+			continue
+		}
+		if err != nil {
+			return "", errors.Join(fmt.Errorf("create container %s: %w", spec.Name, err), c.abandon(ctx, "", at))
+		}
+		if err := c.fill(ctx, r, id, spec.Name, at); err != nil {
+			return "", errors.Join(err, c.abandon(ctx, id, at))
+		}
+		at.fresh = nil // they are the node's user's now
+		at.releasePorts()
+		if err = c.startOnNetwork(ctx, id); err == nil {
+			return id, nil
+		}
+		portMoved := errors.Is(err, ErrPortTaken) && !at.fixed && attempt < 10
+		noInit := errors.Is(err, ErrNoInit) && !spec.NoInit
+		if !portMoved && !noInit && (!errors.Is(err, ErrUlimit) || spec.NoFile == 0) {
+			return id, fmt.Errorf("start container %s: %w", spec.Name, err)
+		}
+		if err := c.eng.RemoveContainer(ctx, id); err != nil {
+			return "", err
+		}
+		if noInit {
+			c.withoutInit(err)
+			continue
+		}
+		if err := c.relax(ctx, at, portMoved, attempt); err != nil {
+			return "", err
+		}
+	}
+}
+
+// fill gives a container that was just created what its node needs before its
+// start: the other networks, its files, the code that was synced.
+func (c *Cluster) fill(ctx context.Context, r report, id, name string, at *slot) error {
+	if err := c.attach(ctx, c.site, id, at.index); err != nil {
+		return fmt.Errorf("container %s: %w", name, err)
+	}
+	if err := c.provision(ctx, id, at.index, at.fresh); err != nil {
+		return fmt.Errorf("prepare container %s: %w", name, err)
+	}
+	if (c.opts.Adopt || r.inc > 1 || c.synced.Load()) && !c.site.spec.ownImage(r.node) { // else there is no code but the image's
+		if err := overlaid(ctx, c.eng, c.spec.Name, id); err != nil {
+			return fmt.Errorf("give container %s the code that was synced: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // create creates a container. One that is there already, after a call whose
-// answer was lost, is that call's.
+// answer was lost, is that call's. One that has the name and was never started is
+// what an earlier launch of the node could neither finish nor remove, or what a
+// supervisor left that was killed meanwhile: it is replaced, as nothing says what
+// it lacks.
 func (c *Cluster) create(ctx context.Context, spec ContainerSpec) (id string, err error) {
-	lost := false
+	lost, replaced := false, false
 	err = c.patiently(ctx, func() (err error) {
 		id, err = c.eng.CreateContainer(ctx, spec)
-		if lost && errors.Is(err, ErrNameTaken) {
+		if errors.Is(err, ErrNameTaken) {
 			found, lookErr := c.eng.InspectContainer(ctx, spec.Name)
-			if lookErr == nil && maps.Equal(found.Labels, spec.Labels) {
+			switch {
+			case lookErr != nil:
+			case lost && maps.Equal(found.Labels, spec.Labels):
 				id, err = found.ID, nil
+			case !replaced && found.unfinished(spec.Labels):
+				replaced = true
+				if err = c.eng.RemoveContainer(ctx, found.ID); err != nil {
+					return fmt.Errorf("remove the unfinished one: %w", err)
+				}
+				id, err = c.eng.CreateContainer(ctx, spec)
 			}
 		}
 		lost = lost || errors.Is(err, ErrEngineUnreachable)
 		return err
 	})
 	return id, err
+}
+
+// unfinished reports whether a container was made for the node that labels name,
+// and never started. The engine calls it "created" until its first start, also
+// where that failed.
+func (c Container) unfinished(labels map[string]string) bool {
+	return c.State.Status == "created" &&
+		c.Labels[LabelCluster] == labels[LabelCluster] && c.Labels[LabelNode] == labels[LabelNode] && labels[LabelNode] != ""
 }
 
 // patiently calls the engine again while it is away: one that is restarted comes

@@ -190,10 +190,6 @@ func (s *supervisor) adopt(msg msgAdopted) {
 		s.running(m)
 		return
 	}
-	if c.State.Status == "created" {
-		s.startAgain(m)
-		return
-	}
 	// It ended while nobody looked: judged once, as if it had just happened. The
 	// events that explain it are replayed; see Cluster.adoptSite.
 	e := Exit{Code: c.State.ExitCode, At: c.State.FinishedAt}

@@ -33,6 +33,8 @@ type site struct {
 	taken       map[uint16]string // host ports that containers have, and whose
 	slots       map[string]*slot
 	elsewhere   map[string]string // networks of others that the spec names, and their IDs
+	adopted     bool              // it was there before: see adoptSite
+	detached    bool              // and is to outlive its keepers
 }
 
 // slot is one node's place. Its launch owns it until the node runs.
@@ -41,6 +43,7 @@ type slot struct {
 	placement
 	held  []*network.Held // listeners that keep the ports until the engine takes them
 	fixed bool            // the user named a port: a conflict is an error
+	fresh []string        // where its volumes sit that were made and are not its user's yet
 }
 
 // distAddr is where the node's distribution can be dialled, see [erldist.Dialer.Dial].

@@ -45,19 +45,39 @@ func (c *Cluster) createVolumes(ctx context.Context, i int) (fresh []string, err
 	return fresh, err
 }
 
-// abandon removes a container whose fresh volumes were not made its user's, and
-// these: the next one of that name would take them for its own, and could not write.
-func (c *Cluster) abandon(ctx context.Context, id string, i int, fresh []string) error {
-	if len(fresh) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, teardown)
-	defer cancel()
-	errs := []error{c.eng.RemoveContainer(ctx, id)}
-	for _, v := range volumesOf(c.site.spec, i) {
-		if slices.Contains(fresh, v.Target) {
-			errs = append(errs, c.eng.RemoveVolume(ctx, v.Volume))
+// addFresh notes where volumes sit that were just made. They stay noted until
+// they are the node's user's.
+func (at *slot) addFresh(targets []string) {
+	for _, target := range targets {
+		if !slices.Contains(at.fresh, target) {
+			at.fresh = append(at.fresh, target)
 		}
+	}
+}
+
+// abandon removes a container that could not be given all that its node needs, "" for
+// none, and its fresh volumes: the next one of that name would take them for its own,
+// and could not write. What cannot be removed is replaced by the next launch, see
+// [Cluster.create]. It works also where ctx has ended.
+func (c *Cluster) abandon(ctx context.Context, id string, at *slot) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
+	defer cancel()
+	if id != "" {
+		if err := c.eng.RemoveContainer(ctx, id); err != nil {
+			return fmt.Errorf("remove what was made of it: %w", err)
+		}
+	}
+	var errs []error
+	for _, v := range volumesOf(c.site.spec, at.index) {
+		if !slices.Contains(at.fresh, v.Target) {
+			continue
+		}
+		if err := c.eng.RemoveVolume(ctx, v.Volume); err != nil {
+			errs = append(errs, fmt.Errorf("remove volume %s: %w", v.Volume, err))
+		}
+	}
+	if len(errs) == 0 {
+		at.fresh = nil
 	}
 	return errors.Join(errs...)
 }
