@@ -4,10 +4,14 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
 // document is beamyard.yml: [orchestrator.Spec] as people write it. A test holds
@@ -100,15 +104,35 @@ type port struct {
 // decode reads one YAML document, strictly: an unknown key, a wrong type or a
 // second document is an error that shows its line. An empty one is the zero
 // document.
-func decode(r io.Reader) (document, error) {
+func decode(r io.Reader) (document, error) { return outside{}.decode(r) }
+
+func (o outside) decode(r io.Reader) (document, error) {
 	var c document
-	d := yaml.NewDecoder(r, yaml.Strict())
-	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return document{}, err
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return c, err
 	}
-	var more any
-	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		return document{}, errors.New("it has more than one document")
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return c, err
+	}
+	bodies := slices.DeleteFunc(slices.Clone(file.Docs), func(d *ast.DocumentNode) bool {
+		_, directive := d.Body.(*ast.DirectiveNode) // %YAML 1.2
+		return d.Body == nil || directive
+	})
+	switch len(bodies) {
+	case 0:
+		return c, nil
+	case 1:
+	default:
+		return c, errors.New("it has more than one document")
+	}
+	body, err := (&reader{outside: o}).read(bodies[0].Body, reflect.TypeFor[document]())
+	if err != nil {
+		return c, err
+	}
+	if err := yaml.NodeToValue(body, &c, yaml.Strict()); err != nil {
+		return document{}, err
 	}
 	return c, nil
 }

@@ -141,7 +141,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		ReadyTimeout: 90 * time.Second, StopGrace: 3 * time.Second, OnFailed: orchestrator.FailedStopCluster, KeepOnFailure: true, KeepDumps: "/tmp/dumps", OutputLines: 500, Memory: 512 << 20, CPUs: 1.5,
 	}
 	got := c.spec()
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, comparePrefix); diff != "" {
 		t.Error(diff)
 	}
 	// A field that is added to Spec needs a key here. Owner is no one's to
@@ -329,3 +329,5 @@ func FuzzDecode(f *testing.F) {
 		_ = c.spec().Validate() // says what is wrong, or nothing: it only must not panic
 	})
 }
+
+var comparePrefix = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })

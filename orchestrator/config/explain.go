@@ -21,9 +21,9 @@ func explain(err error) (text, hint string) {
 			Token:   wrongType.Token,
 		}
 	}
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) && unknown.Token != nil {
-		hint = meant(unknown.Token.Value)
+	var unknown *unknownKey
+	if errors.As(err, &unknown) {
+		hint = unknown.hint
 	}
 	text = err.Error()
 	var located yaml.Error
