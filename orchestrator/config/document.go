@@ -32,6 +32,7 @@ type document struct {
 	User         string              `yaml:"user"`
 	Stdin        bool                `yaml:"stdin"`
 	Env          map[string]string   `yaml:"env"`
+	EnvFile      map[string]string   `yaml:"env_file"` // what the files hold; see envFiles
 	CookieFile   string              `yaml:"cookie_file"`
 	Files        map[string]string   `yaml:"files"` // relative to the file's folder
 	Volumes      map[string]string   `yaml:"volumes"`
@@ -88,6 +89,7 @@ type node struct {
 	Entrypoint []string            `yaml:"entrypoint"`
 	User       string              `yaml:"user"`
 	Env        map[string]string   `yaml:"env"`
+	EnvFile    map[string]string   `yaml:"env_file"`
 	Volumes    map[string]string   `yaml:"volumes"`
 	Networks   map[string][]string `yaml:"networks"`
 	Memory     size                `yaml:"memory"`
@@ -142,7 +144,7 @@ func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Networks: c.Networks, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: over(c.EnvFile, c.Env), Networks: c.Networks, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{
@@ -169,7 +171,7 @@ func (c document) spec() orchestrator.Spec {
 // spec is a node of the list.
 func (n node) spec() orchestrator.NodeSpec {
 	s := orchestrator.NodeSpec{
-		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: n.Env,
+		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: over(n.EnvFile, n.Env),
 		Volumes: n.Volumes, Networks: n.Networks, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
 	}
 	for _, p := range n.Ports {

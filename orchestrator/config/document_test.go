@@ -228,12 +228,12 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, user, volumes"
+	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, env_file, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                         `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,
 		"nodes: [{name: a, hostport: 1}]": `did you mean "host_port"?`,
-		"replicas: 3":                     all,
+		"frobnicate: 3":                   all,
 		"http_port: web":                  "",
 		"dist_port: 9200":                 "it is in distribution: now: distribution: {port: 9100}",
 		"epmd: true":                      "it is in distribution: now: distribution: {epmd: true}",

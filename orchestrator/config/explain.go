@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -21,9 +20,9 @@ func explain(err error) (text, hint string) {
 			Token:   wrongType.Token,
 		}
 	}
-	var unknown *unknownKey
-	if errors.As(err, &unknown) {
-		hint = unknown.hint
+	var advice *advised
+	if errors.As(err, &advice) {
+		hint = advice.hint
 	}
 	text = err.Error()
 	var located yaml.Error
@@ -51,32 +50,6 @@ func inWords(t reflect.Type) string {
 		return "a mapping"
 	}
 	return t.String()
-}
-
-// moved are keys of old, and where what they said is said now.
-var moved = map[string]string{
-	"epmd":      "it is in distribution: now: distribution: {epmd: true}",
-	"dist_port": "it is in distribution: now: distribution: {port: 9100}",
-}
-
-// meant is advice on an unknown key: the one that is two typing errors away at
-// most, at whatever level, or all that there are at the top.
-func meant(key string) string {
-	if now, ok := moved[key]; ok {
-		return now
-	}
-	top := keysOf(reflect.TypeFor[document]())
-	best, distance := "", 3
-	for _, known := range slices.Concat(top, keysOf(reflect.TypeFor[node]()), keysOf(reflect.TypeFor[port]()), keysOf(reflect.TypeFor[restart]()), keysOf(reflect.TypeFor[distribution]())) {
-		if d := edits(key, known); d < distance {
-			best, distance = known, d
-		}
-	}
-	if best != "" && distance < len(best) {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	slices.Sort(top)
-	return "its keys: " + strings.Join(top, ", ")
 }
 
 func keysOf(t reflect.Type) []string {

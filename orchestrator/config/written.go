@@ -1,11 +1,9 @@
 package config
 
 import (
-	"fmt"
 	"reflect"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 )
@@ -27,8 +25,8 @@ type reader struct {
 
 // outside is what a document can refer to.
 type outside struct {
-	env  func(key string) (string, bool)   // our own environment
-	file func(path string) ([]byte, error) // relative to the document's folder
+	lookup   func(key string) (string, bool)   // in our own environment
+	readFile func(path string) ([]byte, error) // relative to the document's folder
 }
 
 // mostNodes bounds what aliases make of a document: nine lists of nine aliases each
@@ -39,9 +37,6 @@ const mostNodes = 100_000
 var item = map[reflect.Type]reflect.Type{
 	reflect.TypeFor[nodes](): reflect.TypeFor[[]node](),
 }
-
-// short are the types that can also be written in a shorter form.
-var short = map[reflect.Type]func(*reader, ast.Node) (ast.Node, error){}
 
 // read returns a document's body as t declares it.
 func (r *reader) read(body ast.Node, t reflect.Type) (ast.Node, error) {
@@ -96,17 +91,8 @@ func (r *reader) as(at ast.Node, t reflect.Type) (ast.Node, error) {
 	case *ast.TagNode:
 		return r.tagged(n, t)
 	}
-	if t != nil {
-		if shorter := short[t]; shorter != nil {
-			long, err := shorter(r, at)
-			if err != nil {
-				return nil, err
-			}
-			at = long
-		}
-		if listed := item[t]; listed != nil {
-			t = listed
-		}
+	if listed := item[t]; listed != nil {
+		t = listed
 	}
 	if _, mapping := at.(ast.MapNode); mapping && t != nil && t.Kind() == reflect.String {
 		return nil, wrong(at, "this must be text, and YAML reads a mapping: put it in quotes")
@@ -149,11 +135,12 @@ func (r *reader) tagged(at *ast.TagNode, t reflect.Type) (ast.Node, error) {
 		return value, err
 	case token.MappingTag, token.SequenceTag, token.NullTag:
 		return r.as(at.Value, t)
-	case token.IntegerTag, token.FloatTag, token.BooleanTag, token.BinaryTag:
+	case token.IntegerTag, token.FloatTag, token.BooleanTag, token.BinaryTag, token.TimestampTag:
 		if t == nil || t.Kind() != reflect.String {
 			return at, nil
 		}
 		return r.as(at.Value, t)
+	case token.OrderedMapTag, token.SetTag, token.MergeTag:
 	}
 	return nil, wrong(at, "%s has no meaning in %s: leave it out", at.Start.Value, Name)
 }
@@ -182,7 +169,7 @@ func (r *reader) mapping(at *ast.MappingNode, pairs []*ast.MappingValueNode, t r
 	out := ast.Mapping(at.Start, at.IsFlowStyle)
 	out.End = at.End
 	seen := map[string]bool{}
-	put := func(pair *ast.MappingValueNode, merged bool) error {
+	add := func(pair *ast.MappingValueNode, merged bool) error {
 		key, err := r.key(pair.Key)
 		if err != nil {
 			return err
@@ -197,10 +184,13 @@ func (r *reader) mapping(at *ast.MappingNode, pairs []*ast.MappingValueNode, t r
 		value := pair.Value
 		if !merged {
 			of, known := field(t, key.Value)
-			if !known {
-				return unknown(key, value, t)
+			switch {
+			case !known && t == reflect.TypeFor[document]() && strings.HasPrefix(key.Value, "x-"):
+				return nil // as in Compose: a place for anchors
+			case !known:
+				return r.unknown(key, value, t)
 			}
-			if value, err = r.as(value, of); err != nil {
+			if value, err = r.formed(key.Value, value, t, of); err != nil {
 				return err
 			}
 		}
@@ -209,7 +199,7 @@ func (r *reader) mapping(at *ast.MappingNode, pairs []*ast.MappingValueNode, t r
 	}
 	for _, pair := range pairs {
 		if !pair.Key.IsMergeKey() {
-			if err := put(pair, false); err != nil {
+			if err := add(pair, false); err != nil {
 				return nil, err
 			}
 		}
@@ -224,7 +214,7 @@ func (r *reader) mapping(at *ast.MappingNode, pairs []*ast.MappingValueNode, t r
 		}
 		for _, source := range sources {
 			for _, p := range source.Values {
-				if err := put(p, true); err != nil {
+				if err := add(p, true); err != nil {
 					return nil, err
 				}
 			}
@@ -330,19 +320,4 @@ func written(at ast.Node) (string, bool) {
 // textAt is a text in the place of a token, which errors show.
 func textAt(place *token.Token, text string) *ast.StringNode {
 	return &ast.StringNode{BaseNode: &ast.BaseNode{}, Token: place, Value: text}
-}
-
-// unknownKey is a key that its mapping does not have, with advice.
-type unknownKey struct {
-	*yaml.UnknownFieldError
-	hint string
-}
-
-func (e *unknownKey) Hint() string { return e.hint }
-
-func unknown(key *ast.StringNode, _ ast.Node, _ reflect.Type) error {
-	return &unknownKey{
-		UnknownFieldError: &yaml.UnknownFieldError{Message: fmt.Sprintf("unknown field %q", strings.ToValidUTF8(key.Value, "?")), Token: key.GetToken()},
-		hint:              meant(key.Value),
-	}
 }
