@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/beamyard/beamyard/network"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
@@ -190,16 +191,16 @@ func (r *reader) meant(key string, value ast.Node, t reflect.Type) string {
 			return fmt.Sprintf("%s belongs to %s, not to %s: %s", key, l.of, strings.TrimSuffix(here.of, ":"), l.example(key))
 		}
 	}
-	if best := nearest(key, keysOf(t)); best != "" {
+	if best := network.Nearest(key, keysOf(t)); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	if top {
-		if best := nearest(key, slices.Sorted(maps.Keys(compose))); best != "" {
+		if best := network.Nearest(key, slices.Sorted(maps.Keys(compose))); best != "" {
 			return r.inCompose(best, value)
 		}
 	}
 	for _, l := range levels {
-		if best := nearest(key, keysOf(l.keys)); best != "" {
+		if best := network.Nearest(key, keysOf(l.keys)); best != "" {
 			return fmt.Sprintf("did you mean %q? It belongs to %s: %s", best, l.of, l.example(best))
 		}
 	}
@@ -217,15 +218,4 @@ func (l level) example(key string) string {
 		return fmt.Sprintf(l.write, key)
 	}
 	return l.write
-}
-
-// nearest is the key that is two typing errors away at most, "" where none is.
-func nearest(key string, known []string) string {
-	best, distance := "", 3
-	for _, k := range known {
-		if d := edits(key, k); d > 0 && d < distance && d < len(k) {
-			best, distance = k, d
-		}
-	}
-	return best
 }
