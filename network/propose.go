@@ -30,6 +30,45 @@ func label(s string, limit int, fallback string) string {
 	return out
 }
 
+// Nearest is the one of known that is at most two typing errors away from name, and
+// fewer than half of its own length: the first of the nearest ones, or "". Upper and
+// lower case are one. It is never name itself.
+func Nearest(name string, known []string) string {
+	best, distance := "", 3
+	for _, k := range known {
+		switch d := edits(strings.ToLower(name), strings.ToLower(k)); {
+		case k == name:
+		case d < distance && 2*d < len(k):
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+// edits is the number of bytes that are changed, added, left out or swapped with the
+// next one between a and b (optimal string alignment).
+func edits(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
+
 // base makes a legal base.
 func base(s string) string {
 	s = strings.TrimLeft(strings.Map(func(r rune) rune {

@@ -52,6 +52,14 @@ type Controller interface {
 	// the restart policy, as if the node had crashed. A node that does not run
 	// matches [ErrNotRunning].
 	Kill(ctx context.Context, signal string, nodes ...string) error
+	// Pause freezes nodes: a paused one neither runs nor answers, is Degraded, and is
+	// not restarted. One that is paused is no error; one that does not run matches
+	// [ErrNotRunning].
+	Pause(ctx context.Context, nodes ...string) error
+	// Unpause lets paused nodes go on. One that is not paused is no error; one that does
+	// not run matches [ErrNotRunning]. Use WaitReady for the proof that the others have
+	// them again.
+	Unpause(ctx context.Context, nodes ...string) error
 
 	// Sync has the local sources that changed since the image was made compiled
 	// once, loads what they became into the nodes, and proves that all run it. The

@@ -124,7 +124,7 @@ func (s *supervisor) refuseCut(m *member, peers []*member, msg msgCut) error {
 	}
 	for _, end := range append([]*member{m}, peers...) {
 		if end.live && end.paused {
-			return WithHint(fmt.Errorf("%s: %w: its container is paused", end.name, ErrNotRunning), "docker unpause %s", s.spec.names().Container(end.name))
+			return WithHint(fmt.Errorf("%s: %w: its container is paused", end.name, ErrNotRunning), "beamyard unpause %s/%s", s.spec.Name, end.name)
 		}
 	}
 	cuts := map[pair]bool{}

@@ -33,7 +33,7 @@ func (c *Cluster) reach(node string) (beam, addr string, err error) {
 	case !n.State.Running():
 		return "", "", WithHint(fmt.Errorf("%s: %w (it is %s)", node, ErrNotRunning, n.State), "beamyard start %s/%s", c.spec.Name, node)
 	case n.Paused:
-		return "", "", WithHint(fmt.Errorf("%s: %w: its container is paused", node, ErrNotRunning), "docker unpause %s", n.Container)
+		return "", "", WithHint(fmt.Errorf("%s: %w: its container is paused", node, ErrNotRunning), "beamyard unpause %s/%s", c.spec.Name, node)
 	}
 	return n.Node, c.site.distAddr(node), nil // a node that runs has a site: the view was shown after it
 }

@@ -54,7 +54,7 @@ func TestReachGoesWhereTheSupervisorGoes(t *testing.T) {
 		}
 		w.eng.Pause(w.container("n1"))
 		w.untilState("n1", orchestrator.Degraded)
-		if _, err := c.Dial(t.Context(), "n1"); !errors.Is(err, orchestrator.ErrNotRunning) || !errors.As(err, &hint) || hint.Hint() != "docker unpause beamyard-shop-n1" {
+		if _, err := c.Dial(t.Context(), "n1"); !errors.Is(err, orchestrator.ErrNotRunning) || !errors.As(err, &hint) || hint.Hint() != "beamyard unpause shop/n1" {
 			t.Errorf("a paused node: %v", err)
 		}
 		if err := w.Stop(t.Context(), "n2"); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/network"
@@ -74,9 +75,37 @@ func Find(ctx context.Context, eng Engine, cluster string) (Found, error) {
 		return Found{}, err
 	}
 	if len(found) == 0 {
-		return Found{}, WithHint(fmt.Errorf("%w: %s", ErrNoCluster, cluster), "see what there is: beamyard ps")
+		return Found{}, noCluster(ctx, eng, cluster)
 	}
 	return found[0], nil
+}
+
+// noCluster is [ErrNoCluster] with the names that there are.
+func noCluster(ctx context.Context, eng Engine, cluster string) error {
+	missing := fmt.Errorf("%w: %s", ErrNoCluster, cluster)
+	networks, err := eng.Networks(ctx, nil)
+	if err != nil {
+		return WithHint(missing, "see what there is: beamyard ps")
+	}
+	names := map[string]bool{}
+	for _, n := range networks {
+		if name := n.Labels[LabelCluster]; name != "" {
+			names[name] = true
+		}
+	}
+	if len(names) == 0 {
+		return WithHint(missing, "no cluster is up; start one: beamyard up")
+	}
+	known := sortedKeys(names)
+	return WithHint(missing, "%sup: %s", didYouMean(cluster, known), strings.Join(known, ", "))
+}
+
+// didYouMean proposes one of the names that there are, for the start of a hint.
+func didYouMean(name string, known []string) string {
+	if best := network.Nearest(name, known); best != "" {
+		return "did you mean " + best + "? "
+	}
+	return ""
 }
 
 func find(ctx context.Context, eng Engine, cluster string) ([]Found, error) {

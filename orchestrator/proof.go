@@ -272,7 +272,7 @@ func (s *supervisor) doubtReady(m *member) {
 	missing := s.missing(m)
 	switch {
 	case m.paused:
-		s.setState(m, Degraded, reasonPaused, fmt.Sprintf("docker unpause %s", s.spec.names().Container(m.name)))
+		s.setState(m, Degraded, reasonPaused, fmt.Sprintf("beamyard unpause %s/%s", s.spec.Name, m.name))
 		s.noLongerByCutAlone(m)
 	case m.doubtUntil.IsZero():
 		m.doubtUntil = s.now.Add(doubt)

@@ -270,5 +270,5 @@ func (s Spec) noNode(name string) error {
 	for _, n := range s.Nodes {
 		names = append(names, n.Name)
 	}
-	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "cluster %s has %s", s.Name, strings.Join(names, ", "))
+	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%scluster %s has %s", didYouMean(name, names), s.Name, strings.Join(names, ", "))
 }

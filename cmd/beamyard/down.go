@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 )
@@ -33,7 +35,12 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	names := c.Names
+	var names []string
+	for _, name := range c.Names {
+		if name = clusterRef(name); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
 	if len(names) == 0 {
 		all, err := orchestrator.List(ctx, eng)
 		if err != nil {
@@ -63,7 +70,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 		switch {
 		case errs[i] != nil:
 		case r.Cluster == "" && len(r.Volumes) == 0:
-			a.say("%s is not up: nothing to remove", names[i])
+			a.say("%s is not up: nothing to remove%s", names[i], meantCluster(ctx, eng, names[i]))
 			a.sayKept(names[i], r.Kept)
 		default:
 			if r.Cluster == "" { // it was down already, and its volumes were there
@@ -73,6 +80,18 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	return errors.Join(append(errs, a.printRemoved(gone, "is down: removed"))...)
+}
+
+// meantCluster asks whether another cluster was meant, at the end of a sentence.
+func meantCluster(ctx context.Context, eng orchestrator.Engine, name string) string {
+	all, err := orchestrator.List(ctx, eng)
+	if err != nil {
+		return ""
+	}
+	if best := network.Nearest(name, clusterNames(all)); best != "" {
+		return "; did you mean " + best + "?"
+	}
+	return ""
 }
 
 // volumes removes those of a cluster that is down, or finds those that stay.

@@ -120,13 +120,39 @@ func (a *app) fail(ctx context.Context, err error) int {
 			fmt.Fprintf(a.err, "why: %s\n", f)
 		}
 	}
-	var h orchestrator.Hinter
-	if errors.As(err, &h) {
-		for line := range strings.Lines(h.Hint()) {
-			fmt.Fprintf(a.err, "hint: %s\n", strings.TrimRight(line, "\n"))
-		}
+	for _, hint := range hints(err) {
+		fmt.Fprintf(a.err, "hint: %s\n", hint)
 	}
 	return exitCode(err)
+}
+
+// hints are the lines of advice in an error, of each of its joined parts the outermost,
+// and each line once.
+func hints(err error) []string {
+	var all []string
+	var look func(error)
+	look = func(err error) {
+		if h, ok := err.(orchestrator.Hinter); ok && h.Hint() != "" { //nolint:errorlint // all parts of a joined error are looked at
+			for line := range strings.Lines(h.Hint()) {
+				if line = strings.TrimRight(line, "\n"); line != "" && !slices.Contains(all, line) {
+					all = append(all, line)
+				}
+			}
+			return
+		}
+		switch e := err.(type) { //nolint:errorlint // as above
+		case interface{ Unwrap() error }:
+			if inner := e.Unwrap(); inner != nil {
+				look(inner)
+			}
+		case interface{ Unwrap() []error }:
+			for _, part := range e.Unwrap() {
+				look(part)
+			}
+		}
+	}
+	look(err)
+	return all
 }
 
 // interrupted is what there is to say after a signal. A call gave up because of it:
@@ -173,10 +199,7 @@ type failure struct {
 // or what there was of it.
 func (a *app) failJSON(err error) {
 	f := failure{Error: err.Error(), ExitCode: exitCode(err)}
-	var h orchestrator.Hinter
-	if errors.As(err, &h) && h.Hint() != "" {
-		f.Hints = strings.Split(h.Hint(), "\n")
-	}
+	f.Hints = hints(err)
 	var cluster *orchestrator.ClusterError
 	if errors.As(err, &cluster) {
 		f.Problems = cluster.Problems

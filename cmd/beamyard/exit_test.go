@@ -42,6 +42,10 @@ func TestFail(t *testing.T) {
 			"hint: join its group, then log in again: sudo usermod -aG docker \"$USER\"\nhint: see what this machine lacks: beamyard doctor\n"},
 		{orchestrator.ErrEngineTooOld, 5, "error: the container engine's API is too old\nwhy: engine-too-old: the container engine is older than Docker 20.10, and its API too old\n" +
 			"hint: see both versions; DOCKER_API_VERSION must not be set: docker version\nhint: see what this machine lacks: beamyard doctor\n"},
+		{errors.Join(orchestrator.WithHint(errors.New("n1: taken"), "stop it"), fmt.Errorf("and %w", orchestrator.WithHint(errors.New("n2: taken"), "stop it\nor wait"))), 1,
+			"error: n1: taken\nand n2: taken\nhint: stop it\nhint: or wait\n"},
+		{&orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "a", Text: "x", Hint: "h"}, {Field: "b", Text: "y", Hint: "h"}, {Field: "c", Text: "z"}}}, 2,
+			"error: invalid cluster specification\n  a: x\n  b: y\n  c: z\nhint: h\n"},
 		{errInterrupted, 130, ""},
 		{partless{}, 1, "error: what a supervisor says\n"},
 		{&exited{code: 7}, 7, ""},

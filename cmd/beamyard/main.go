@@ -32,6 +32,8 @@ type cli struct {
 	Start      startCmd   `cmd:"" help:"Start nodes that do not run."`
 	Restart    restartCmd `cmd:"" help:"Stop nodes and start them again."`
 	Kill       killCmd    `cmd:"" help:"Send nodes a signal, as a crash: the restart policy decides what follows."`
+	Pause      pauseCmd   `cmd:"" help:"Pause nodes: freeze all their processes."`
+	Unpause    unpauseCmd `cmd:"" help:"Unpause nodes: their processes continue."`
 	Run        runCmd     `cmd:"" help:"Start a cluster, run a command beside it, and remove the cluster."`
 	Test       testCmd    `cmd:"" help:"Run a project's ExUnit suite beside the nodes of a cluster."`
 	RPC        rpcCmd     `cmd:"" name:"rpc" help:"Evaluate an expression on nodes."`

@@ -30,7 +30,7 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 		all, err = orchestrator.List(ctx, eng)
 	} else {
 		var found orchestrator.Found
-		found, err = orchestrator.Find(ctx, eng, c.Name)
+		found, err = orchestrator.Find(ctx, eng, clusterRef(c.Name))
 		all = []orchestrator.Status{found.Status}
 	}
 	if err != nil {

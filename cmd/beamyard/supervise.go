@@ -81,6 +81,7 @@ func (c *superviseCmd) adopt(ctx context.Context, a *app, w *witness) error {
 		return err
 	}
 	defer eng.Close()
+	c.Name = clusterRef(c.Name)
 	found, err := orchestrator.Find(ctx, eng, c.Name)
 	if err != nil {
 		return err

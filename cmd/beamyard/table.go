@@ -110,6 +110,9 @@ func stateCell(s orchestrator.Status, n orchestrator.NodeStatus, now time.Time) 
 	if text != "" {
 		text = strings.ToUpper(text[:1]) + text[1:]
 	}
+	if n.Paused {
+		return cell{"Paused", "33"}
+	}
 	switch n.State {
 	case orchestrator.Ready:
 		return cell{text, "32"}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
+	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 )
@@ -33,13 +35,12 @@ func (t target) resolve(ctx context.Context, eng orchestrator.Engine, command st
 
 // named is the cluster that the flag or the nodes name, "" where none do.
 func (t target) named(nodes []string) (cluster string, short []string, err error) {
-	cluster = t.Cluster
+	cluster = clusterRef(t.Cluster)
 	from := ""
 	for _, n := range nodes {
-		prefix, name, qualified := strings.Cut(n, "/")
+		prefix, name := nodeRef(n)
 		switch {
-		case !qualified:
-			name = n
+		case prefix == "":
 		case from != "" && from != prefix:
 			return "", nil, usagef("one command for each cluster", "the nodes are of two clusters: %s and %s", from, prefix)
 		default:
@@ -49,6 +50,44 @@ func (t target) named(nodes []string) (cluster string, short []string, err error
 		short = append(short, name)
 	}
 	return cluster, short, nil
+}
+
+// clusterRef is the name of the cluster that somebody names by it or by what it was
+// made of, as `up` does: pubsub_app is pubsub-app.
+func clusterRef(name string) string {
+	if name == "" {
+		return ""
+	}
+	return network.Sanitize(name)
+}
+
+// nodeRef is a node as people name it, and its cluster where that is named with it:
+// n1, demo/n1, the host n1.demo.test, the BEAM node app@n1.demo.test and the container
+// beamyard-demo-n1.
+func nodeRef(text string) (cluster, node string) {
+	if prefix, name, qualified := strings.Cut(text, "/"); qualified {
+		_, name = nodeRef(name)
+		return clusterRef(prefix), name
+	}
+	name := text[strings.LastIndex(text, "@")+1:]
+	if _, err := netip.ParseAddr(name); err == nil {
+		return "", text
+	}
+	if host, rest, dotted := strings.Cut(name, "."); dotted {
+		of, _, _ := strings.Cut(rest, ".")
+		if network.CheckNode(host) == nil && network.CheckCluster(of) == nil {
+			return of, host
+		}
+		return "", text
+	}
+	if rest, ok := strings.CutPrefix(name, (network.Names{}).Network()); ok {
+		// The last hyphen that is not doubled ends the cluster's name.
+		whole := strings.ReplaceAll(rest, "--", "\x00")
+		if i := strings.LastIndexByte(whole, '-'); i > 0 {
+			return whole[:i], strings.ReplaceAll(whole[i+1:], "\x00", "-")
+		}
+	}
+	return "", name
 }
 
 // theOnly cluster is meant where none is named.

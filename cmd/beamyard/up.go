@@ -60,7 +60,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 		switch {
 		case found != nil && !c.Detach:
 			return errUp(found.Spec.Name)
-		case found != nil && u.spec.Source == found.Spec.Name: // `up NAME`
+		case found != nil && !filepath.IsAbs(u.spec.Source) && clusterRef(u.spec.Source) == found.Spec.Name: // `up NAME`
 			if u.spec, err = c.over(found.Spec, defaultNodes); err != nil {
 				return err
 			}

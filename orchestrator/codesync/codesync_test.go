@@ -168,7 +168,10 @@ func TestLine(t *testing.T) {
 		return r
 	}
 	for want, r := range map[string]Report{
-		"synced Demo.Counter, +2, -1 on n1 n2 n3":                      {Changed: []string{"Elixir.Demo.Counter"}, Added: []string{"a", "b"}, Removed: []string{"c"}, Nodes: on(Synced, "n1", "n2", "n3")},
+		"removed Demo.Old on n1":                                       {Removed: []string{"Elixir.Demo.Old"}, Nodes: on(Synced, "n1")},
+		"added Demo.New on n1":                                         {Added: []string{"Elixir.Demo.New"}, Nodes: on(Synced, "n1")},
+		"synced a; removed 5 modules on n1":                            {Changed: []string{"a"}, Removed: []string{"a", "b", "c", "d", "e"}, Nodes: on(Synced, "n1")},
+		"synced Demo.Counter; added a, b; removed c on n1 n2 n3":       {Changed: []string{"Elixir.Demo.Counter"}, Added: []string{"a", "b"}, Removed: []string{"c"}, Nodes: on(Synced, "n1", "n2", "n3")},
 		"synced 5 modules on n1":                                       {Changed: []string{"a", "b", "c", "d", "e"}, Nodes: on(Synced, "n1")},
 		"synced 1 file, no module on n1":                               {Files: 1, Nodes: on(Synced, "n1")},
 		"in sync, 7 modules equal on n1 n2":                            {Compared: 7, Nodes: on(Synced, "n1", "n2")},

@@ -62,23 +62,18 @@ func (r Report) in(states ...NodeState) []string {
 // ms, of them 120 ms compiling".
 func (r Report) Line() string {
 	var what []string
-	if n := len(r.Changed); n > 4 {
-		what = append(what, fmt.Sprintf("%d modules", n))
-	} else {
-		for _, m := range r.Changed {
-			what = append(what, short(m))
+	for _, part := range []struct {
+		done    string
+		modules []string
+	}{{"synced", r.Changed}, {"added", r.Added}, {"removed", r.Removed}} {
+		if len(part.modules) > 0 {
+			what = append(what, part.done+" "+named(part.modules))
 		}
-	}
-	if n := len(r.Added); n > 0 {
-		what = append(what, fmt.Sprintf("+%d", n))
-	}
-	if n := len(r.Removed); n > 0 {
-		what = append(what, fmt.Sprintf("-%d", n))
 	}
 	var b strings.Builder
 	switch {
 	case len(what) > 0:
-		b.WriteString("synced " + strings.Join(what, ", "))
+		b.WriteString(strings.Join(what, "; "))
 	case r.Files > 0:
 		fmt.Fprintf(&b, "synced %s, no module", plural(r.Files, "file"))
 	default:
@@ -105,6 +100,18 @@ func (r Report) Line() string {
 
 // short is a module's or a call's name as Elixir writes it.
 func short(name string) string { return strings.TrimPrefix(name, "Elixir.") }
+
+// named is a few modules by their names, or how many there are.
+func named(modules []string) string {
+	if len(modules) > 4 {
+		return plural(len(modules), "module")
+	}
+	names := make([]string, len(modules))
+	for i, m := range modules {
+		names[i] = short(m)
+	}
+	return strings.Join(names, ", ")
+}
 
 func plural(n int, noun string) string {
 	if n == 1 {

@@ -36,13 +36,13 @@ func Read(path string) (orchestrator.Spec, error) {
 		return orchestrator.Spec{}, &Error{Path: path, Text: err.Error(), Next: "beamyard up -f " + Name}
 	}
 	defer f.Close()
-	c, err := decode(f)
+	folder := filepath.Dir(path)
+	c, err := outside{lookup: os.LookupEnv, readFile: func(path string) ([]byte, error) { return os.ReadFile(beside(folder, path)) }}.decode(f)
 	if err != nil {
 		text, hint := explain(err)
 		return orchestrator.Spec{}, &Error{Path: path, Text: path + ": " + text, Next: hint}
 	}
 	s := c.spec()
-	folder := filepath.Dir(path)
 	if s.KeepDumps != "" {
 		s.KeepDumps = beside(folder, s.KeepDumps)
 	}

@@ -4,10 +4,14 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
 // document is beamyard.yml: [orchestrator.Spec] as people write it. A test holds
@@ -28,6 +32,7 @@ type document struct {
 	User         string              `yaml:"user"`
 	Stdin        bool                `yaml:"stdin"`
 	Env          map[string]string   `yaml:"env"`
+	EnvFile      map[string]string   `yaml:"env_file"` // what the files hold; see envFiles
 	CookieFile   string              `yaml:"cookie_file"`
 	Files        map[string]string   `yaml:"files"` // relative to the file's folder
 	Volumes      map[string]string   `yaml:"volumes"`
@@ -85,6 +90,7 @@ type node struct {
 	Entrypoint []string            `yaml:"entrypoint"`
 	User       string              `yaml:"user"`
 	Env        map[string]string   `yaml:"env"`
+	EnvFile    map[string]string   `yaml:"env_file"`
 	Volumes    map[string]string   `yaml:"volumes"`
 	Tmpfs      oneOrMore           `yaml:"tmpfs"`
 	Networks   map[string][]string `yaml:"networks"`
@@ -102,15 +108,35 @@ type port struct {
 // decode reads one YAML document, strictly: an unknown key, a wrong type or a
 // second document is an error that shows its line. An empty one is the zero
 // document.
-func decode(r io.Reader) (document, error) {
+func decode(r io.Reader) (document, error) { return outside{}.decode(r) }
+
+func (o outside) decode(r io.Reader) (document, error) {
 	var c document
-	d := yaml.NewDecoder(r, yaml.Strict())
-	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return document{}, err
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return c, err
 	}
-	var more any
-	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		return document{}, errors.New("it has more than one document")
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return c, err
+	}
+	bodies := slices.DeleteFunc(slices.Clone(file.Docs), func(d *ast.DocumentNode) bool {
+		_, directive := d.Body.(*ast.DirectiveNode) // %YAML 1.2
+		return d.Body == nil || directive
+	})
+	switch len(bodies) {
+	case 0:
+		return c, nil
+	case 1:
+	default:
+		return c, errors.New("it has more than one document")
+	}
+	body, err := (&reader{outside: o}).read(bodies[0].Body, reflect.TypeFor[document]())
+	if err != nil {
+		return c, err
+	}
+	if err := yaml.NodeToValue(body, &c, yaml.Strict()); err != nil {
+		return document{}, err
 	}
 	return c, nil
 }
@@ -120,7 +146,7 @@ func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Tmpfs: c.Tmpfs, Networks: c.Networks, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: over(c.EnvFile, c.Env), Tmpfs: c.Tmpfs, Networks: c.Networks, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{
@@ -147,7 +173,7 @@ func (c document) spec() orchestrator.Spec {
 // spec is a node of the list.
 func (n node) spec() orchestrator.NodeSpec {
 	s := orchestrator.NodeSpec{
-		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: n.Env,
+		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: over(n.EnvFile, n.Env),
 		Volumes: n.Volumes, Tmpfs: n.Tmpfs, Networks: n.Networks, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
 	}
 	for _, p := range n.Ports {

@@ -121,7 +121,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
 		Command: []string{"bin/shop", "start", "{node}"}, Entrypoint: []string{"/sbin/tini", "--"}, User: "shop:staff", Stdin: true,
 		CookieFile: "/home/shop/.erlang.cookie", Files: map[string]string{"/etc/shop/shop.conf": "/conf/shop.conf"}, Volumes: map[string]string{"data": "/var/lib/shop"},
-		Tmpfs: []string{"/run", "/tmp/cache:size=64m,mode=1777"},
+		Tmpfs:    []string{"/run", "/tmp/cache:size=64m,mode=1777"},
 		Env:      map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
 		Networks: map[string][]string{"shared": {"shop", "shop.local"}},
 		Labels:   map[string]string{"org.example.team": "shop", "build": "12"},
@@ -144,7 +144,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		ReadyTimeout: 90 * time.Second, StopGrace: 3 * time.Second, OnFailed: orchestrator.FailedStopCluster, KeepOnFailure: true, KeepDumps: "/tmp/dumps", OutputLines: 500, Memory: 512 << 20, CPUs: 1.5,
 	}
 	got := c.spec()
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, comparePrefix); diff != "" {
 		t.Error(diff)
 	}
 	// A field that is added to Spec needs a key here. Owner is no one's to
@@ -231,12 +231,12 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, tmpfs, user, volumes"
+	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, env_file, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, tmpfs, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                         `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,
 		"nodes: [{name: a, hostport: 1}]": `did you mean "host_port"?`,
-		"replicas: 3":                     all,
+		"frobnicate: 3":                   all,
 		"http_port: web":                  "",
 		"dist_port: 9200":                 "it is in distribution: now: distribution: {port: 9100}",
 		"epmd: true":                      "it is in distribution: now: distribution: {epmd: true}",
@@ -332,3 +332,5 @@ func FuzzDecode(f *testing.F) {
 		_ = c.spec().Validate() // says what is wrong, or nothing: it only must not panic
 	})
 }
+
+var comparePrefix = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -21,9 +20,9 @@ func explain(err error) (text, hint string) {
 			Token:   wrongType.Token,
 		}
 	}
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) && unknown.Token != nil {
-		hint = meant(unknown.Token.Value)
+	var advice *advised
+	if errors.As(err, &advice) {
+		hint = advice.hint
 	}
 	text = err.Error()
 	var located yaml.Error
@@ -53,57 +52,10 @@ func inWords(t reflect.Type) string {
 	return t.String()
 }
 
-// moved are keys of old, and where what they said is said now.
-var moved = map[string]string{
-	"epmd":      "it is in distribution: now: distribution: {epmd: true}",
-	"dist_port": "it is in distribution: now: distribution: {port: 9100}",
-}
-
-// meant is advice on an unknown key: the one that is two typing errors away at
-// most, at whatever level, or all that there are at the top.
-func meant(key string) string {
-	if now, ok := moved[key]; ok {
-		return now
-	}
-	top := keysOf(reflect.TypeFor[document]())
-	best, distance := "", 3
-	for _, known := range slices.Concat(top, keysOf(reflect.TypeFor[node]()), keysOf(reflect.TypeFor[port]()), keysOf(reflect.TypeFor[restart]()), keysOf(reflect.TypeFor[distribution]())) {
-		if d := edits(key, known); d < distance {
-			best, distance = known, d
-		}
-	}
-	if best != "" && distance < len(best) {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	slices.Sort(top)
-	return "its keys: " + strings.Join(top, ", ")
-}
-
 func keysOf(t reflect.Type) []string {
 	keys := make([]string, t.NumField())
 	for i := range keys {
 		keys[i] = t.Field(i).Tag.Get("yaml")
 	}
 	return keys
-}
-
-// edits is the Levenshtein distance in bytes.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -87,6 +87,16 @@ func (c *Client) Kill(ctx context.Context, signal string, nodes ...string) error
 	return c.call(ctx, http.MethodPost, "/nodes/kill", nodesRequest{Nodes: nodes, Signal: signal}, nil)
 }
 
+// Pause implements [orchestrator.Controller].
+func (c *Client) Pause(ctx context.Context, nodes ...string) error {
+	return c.call(ctx, http.MethodPost, "/nodes/pause", nodesRequest{Nodes: nodes}, nil)
+}
+
+// Unpause implements [orchestrator.Controller].
+func (c *Client) Unpause(ctx context.Context, nodes ...string) error {
+	return c.call(ctx, http.MethodPost, "/nodes/unpause", nodesRequest{Nodes: nodes}, nil)
+}
+
 // Down implements [orchestrator.Controller].
 func (c *Client) Down(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/down", nil, nil)

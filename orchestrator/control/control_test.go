@@ -110,6 +110,8 @@ func (f *fake) Restart(_ context.Context, n ...string) error { return f.ask("res
 func (f *fake) Kill(_ context.Context, s string, n ...string) error {
 	return f.ask("kill %s %v", s, n)
 }
+func (f *fake) Pause(_ context.Context, n ...string) error   { return f.ask("pause %v", n) }
+func (f *fake) Unpause(_ context.Context, n ...string) error { return f.ask("unpause %v", n) }
 func (f *fake) Sync(_ context.Context, o orchestrator.SyncOptions) (codesync.Report, error) {
 	return codesync.Report{Cluster: "demo", Changed: []string{"Elixir.Demo"}, Took: time.Second}, f.ask("sync %+v", o)
 }
@@ -168,6 +170,8 @@ func TestCommandsReachTheController(t *testing.T) {
 		{"stop [n1]", func() error { return c.Stop(ctx, "n1") }},
 		{"restart [n3]", func() error { return c.Restart(ctx, "n3") }},
 		{"kill USR1 [n2]", func() error { return c.Kill(ctx, "USR1", "n2") }},
+		{"pause [n1 n2]", func() error { return c.Pause(ctx, "n1", "n2") }},
+		{"unpause [n1]", func() error { return c.Unpause(ctx, "n1") }},
 		{"sync {Nodes:[n1] Rolling:true Restart:false PurgeHard:true}", func() error {
 			r, err := c.Sync(ctx, orchestrator.SyncOptions{Nodes: []string{"n1"}, Rolling: true, PurgeHard: true})
 			if r.Took != time.Second || len(r.Changed) != 1 {

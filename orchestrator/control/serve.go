@@ -83,6 +83,8 @@ func (s *server) routes() *http.ServeMux {
 	mux.HandleFunc("POST /nodes/stop", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Stop(ctx, r.Nodes...) }))
 	mux.HandleFunc("POST /nodes/restart", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Restart(ctx, r.Nodes...) }))
 	mux.HandleFunc("POST /nodes/kill", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Kill(ctx, r.Signal, r.Nodes...) }))
+	mux.HandleFunc("POST /nodes/pause", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Pause(ctx, r.Nodes...) }))
+	mux.HandleFunc("POST /nodes/unpause", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Unpause(ctx, r.Nodes...) }))
 	mux.HandleFunc("POST /sync", s.sync)
 	mux.HandleFunc("POST /down", s.do(func(ctx context.Context, _ nodesRequest) error { return s.c.Down(ctx) }))
 	return mux

@@ -203,10 +203,10 @@ func TestSync(t *testing.T) {
 			// Modules come and go, and the protocol knows its implementations.
 			r.answers("Demo.Shown.show(1)", ":any", all...)
 			p.write("lib/demo/extra.ex", "defmodule Demo.Extra do\n  def hello, do: :hello\nend\ndefimpl Demo.Shown, for: Integer do\n  def show(_), do: :integer\nend\n")
-			r.synced("synced Demo.Shown, +2 on n1 n2 n3")
+			r.synced("synced Demo.Shown; added Demo.Extra, Demo.Shown.Integer on n1 n2 n3")
 			r.answers("{Demo.Extra.hello(), Demo.Shown.show(1), Demo.Shown.show(:a)}", "{:hello, :integer, :any}", all...)
 			p.remove("lib/demo/extra.ex")
-			r.synced("synced Demo.Shown, -2 on n1 n2 n3")
+			r.synced("synced Demo.Shown; removed Demo.Extra, Demo.Shown.Integer on n1 n2 n3")
 			r.answers("{Code.ensure_loaded?(Demo.Extra), Demo.Shown.show(1)}", "{false, :any}", all...)
 			if report, err := r.Health(t.Context()); err != nil || !report.Passed {
 				t.Errorf("health after it: %+v, %v", report.Checks, err)
@@ -218,7 +218,7 @@ func TestSync(t *testing.T) {
 			}
 			p.version("103", "104")
 			p.write("lib/demo/later.ex", "defmodule Demo.Later do\nend\n")
-			r.synced("synced Demo.Router, +1 on n1 n3 (written for n2, down)")
+			r.synced("synced Demo.Router; added Demo.Later on n1 n3 (written for n2, down)")
 			if err := r.Kill(t.Context(), "KILL", "n1"); err != nil {
 				t.Fatal(err)
 			}
@@ -348,9 +348,9 @@ func TestSyncRefuses(t *testing.T) {
 		t.Errorf("interrupted: %v", err)
 	}
 	both.Wait()
-	r.synced("synced +1 on n1 n2")
+	r.synced("added Demo.Slow on n1 n2")
 	p.remove("lib/demo/slow.ex")
-	r.synced("synced -1 on n1 n2")
+	r.synced("removed Demo.Slow on n1 n2")
 
 	// Node by node, until one is not well.
 	p.edit("lib/demo/router.ex", `json(200, status: "ok"`, `json(500, status: "ok"`)
@@ -408,7 +408,7 @@ func TestSyncRelease(t *testing.T) {
 	p.write("lib/demo/extra.ex", "defmodule Demo.Extra do\n  def hello, do: :hello\nend\n")
 	p.remove("lib/demo/json.ex")
 	p.edit("lib/demo/router.ex", "Json.encode(fields)", `inspect(fields, limit: :infinity)`)
-	r.synced("synced Demo.Router, +1, -1 on n1 n2")
+	r.synced("synced Demo.Router; added Demo.Extra; removed Demo.Json on n1 n2")
 	if err := r.Kill(t.Context(), "KILL", "n1"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,360 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/goccy/go-yaml/ast"
+)
+
+// formed is the value of a key of t, as of declares it. Keys of the cluster and of a
+// node may have the forms of Compose, where these mean the same: they become the one
+// that is declared.
+func (r *reader) formed(key string, at ast.Node, t, of reflect.Type) (ast.Node, error) {
+	if t == reflect.TypeFor[document]() || t == reflect.TypeFor[node]() {
+		switch key {
+		case "env":
+			return r.env(at, of)
+		case "env_file":
+			return r.envFiles(at)
+		case "labels":
+			return r.labels(at, of)
+		case "volumes":
+			return r.volumes(at, of)
+		case "networks":
+			return r.networks(at, of)
+		case "ports":
+			return r.ports(at, of)
+		case "restart":
+			return r.restart(at, of)
+		case "command", "entrypoint":
+			return r.command(at, of)
+		}
+	}
+	if of == reflect.TypeFor[[]string]() {
+		if text, ok := written(r.behind(at)); ok {
+			return nil, advise(wrong(at, "this must be a list, not text"), "write it in brackets: %s: [%s]", key, quoteWord(text))
+		}
+	}
+	return r.as(at, of)
+}
+
+// advised is an error with its place, and what to do about it.
+type advised struct {
+	error
+	hint string
+}
+
+func (e *advised) Hint() string  { return e.hint }
+func (e *advised) Unwrap() error { return e.error }
+
+// advise adds a hint; "" adds none.
+func advise(err error, format string, args ...any) error {
+	if hint := fmt.Sprintf(format, args...); hint != "" {
+		return &advised{err, hint}
+	}
+	return err
+}
+
+// listItems are the texts of a list, and ok where at is one.
+func (r *reader) listItems(at ast.Node) (items []*ast.StringNode, ok bool, err error) {
+	list, ok := r.behind(at).(*ast.SequenceNode)
+	if !ok {
+		return nil, false, nil
+	}
+	for _, v := range list.Values {
+		value, err := r.as(v, reflect.TypeFor[string]())
+		if err != nil {
+			return nil, true, err
+		}
+		text, isText := value.(*ast.StringNode)
+		if !isText {
+			return nil, true, wrong(v, "this must be text")
+		}
+		items = append(items, text)
+	}
+	return items, true, nil
+}
+
+// pairs of a mapping, nil where at is none.
+func (r *reader) pairs(at ast.Node) []*ast.MappingValueNode {
+	switch m := r.behind(at).(type) {
+	case *ast.MappingNode:
+		return append([]*ast.MappingValueNode{}, m.Values...)
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{m}
+	}
+	return nil
+}
+
+// put adds a text to a mapping, or replaces the one that is there.
+func put(m *ast.MappingNode, place *ast.StringNode, key, value string) {
+	put := textAt(place.GetToken(), value)
+	for _, pair := range m.Values {
+		if pair.Key.(*ast.StringNode).Value == key {
+			pair.Value = put
+			return
+		}
+	}
+	m.Values = append(m.Values, ast.MappingValue(place.GetToken(), textAt(place.GetToken(), key), put))
+}
+
+// env takes KEY=VALUE and KEY in a list, and KEY without a value in a mapping:
+// that is our own environment's, as in Compose, and an error where it is not set.
+func (r *reader) env(at ast.Node, of reflect.Type) (ast.Node, error) {
+	items, list, err := r.listItems(at)
+	if err != nil {
+		return nil, err
+	}
+	if list {
+		out := ast.Mapping(at.GetToken(), false)
+		for _, item := range items {
+			key, value, given := strings.Cut(item.Value, "=")
+			if !given {
+				if value, err = r.ours(key); err != nil {
+					return nil, advise(wrong(item, "%v", err), "%s", hintOf(err))
+				}
+			}
+			put(out, item, key, value)
+		}
+		return out, nil
+	}
+	value, err := r.as(at, of)
+	if m, ok := value.(*ast.MappingNode); ok {
+		for _, pair := range m.Values {
+			if _, null := pair.Value.(*ast.NullNode); !null {
+				continue
+			}
+			key := pair.Key.(*ast.StringNode)
+			ours, err := r.ours(key.Value)
+			if err != nil {
+				return nil, advise(wrong(key, "%v", err), "%s", hintOf(err))
+			}
+			pair.Value = textAt(pair.Value.GetToken(), ours)
+		}
+	}
+	return value, err
+}
+
+// labels takes KEY=VALUE in a list.
+func (r *reader) labels(at ast.Node, of reflect.Type) (ast.Node, error) {
+	items, list, err := r.listItems(at)
+	if err != nil || !list {
+		return r.orAs(at, of, err)
+	}
+	out := ast.Mapping(at.GetToken(), false)
+	for _, item := range items {
+		key, value, _ := strings.Cut(item.Value, "=")
+		put(out, item, key, value)
+	}
+	return out, nil
+}
+
+func (r *reader) orAs(at ast.Node, of reflect.Type, err error) (ast.Node, error) {
+	if err != nil {
+		return nil, err
+	}
+	return r.as(at, of)
+}
+
+// volumes takes NAME:/PATH in a list. A folder of this machine is not a volume.
+func (r *reader) volumes(at ast.Node, of reflect.Type) (ast.Node, error) {
+	items, list, err := r.listItems(at)
+	if err != nil {
+		return nil, err
+	}
+	if !list {
+		for _, pair := range r.pairs(at) {
+			if _, text := written(r.behind(pair.Value)); !text && !pair.Key.IsMergeKey() {
+				return nil, advise(wrong(pair.Key, "a volume has a path in the container"), "volumes: {%s: /var/lib/%[1]s}", pair.Key.String())
+			}
+		}
+		return r.as(at, of)
+	}
+	out := ast.Mapping(at.GetToken(), false)
+	for _, item := range items {
+		name, path, two := strings.Cut(item.Value, ":")
+		switch {
+		case two && strings.ContainsAny(name, "./~$"):
+			return nil, advise(wrong(item, "%s is not mounted: the nodes run what is in the image", item.Value),
+				"the project that runs is source: and `beamyard sync --watch` brings each edit into the nodes; a file: files: {%s/x.conf: x.conf}; data: volumes: {data: %[1]s}",
+				strings.TrimSuffix(beforeColon(path), "/"))
+		case !two:
+			return nil, advise(wrong(item, "a volume has a name and a path"), "volumes: {data: %s}", item.Value)
+		case strings.Contains(path, ":"):
+			return nil, advise(wrong(item, "volumes have no options here"), "volumes: {%s: %s}", name, beforeColon(path))
+		}
+		put(out, item, name, path)
+	}
+	return out, nil
+}
+
+func beforeColon(s string) string {
+	before, _, _ := strings.Cut(s, ":")
+	return before
+}
+
+// networks takes a list of names, and in a mapping the aliases of Compose.
+func (r *reader) networks(at ast.Node, of reflect.Type) (ast.Node, error) {
+	items, list, err := r.listItems(at)
+	if err != nil {
+		return nil, err
+	}
+	if !list {
+		for _, pair := range r.pairs(at) {
+			inner := r.pairs(pair.Value)
+			switch {
+			case pair.Key.IsMergeKey() || inner == nil:
+			case len(inner) == 1 && inner[0].Key.String() == "aliases":
+				pair.Value = inner[0].Value
+			default:
+				return nil, advise(wrong(pair.Key, "a network has a list of the names that the nodes have there"),
+					"networks: {%s: []}, or with names: networks: {%[1]s: [shop]}; it must be there already: docker network create %[1]s", pair.Key.String())
+			}
+		}
+		return r.as(at, of)
+	}
+	out := ast.Mapping(at.GetToken(), false)
+	for _, item := range items {
+		put(out, item, item.Value, "")
+		out.Values[len(out.Values)-1].Value = ast.Sequence(item.GetToken(), true)
+	}
+	return out, nil
+}
+
+// ports takes CONTAINER, HOST:CONTAINER and 127.0.0.1:HOST:CONTAINER, and TCP
+// alone: that address is where ports are published anyway.
+func (r *reader) ports(at ast.Node, of reflect.Type) (ast.Node, error) {
+	list, ok := r.behind(at).(*ast.SequenceNode)
+	if !ok {
+		return r.as(at, of)
+	}
+	out := ast.Sequence(list.Start, list.IsFlowStyle)
+	for _, v := range list.Values {
+		text, short := written(r.behind(v))
+		if !short {
+			value, err := r.as(v, of.Elem())
+			if err != nil {
+				return nil, err
+			}
+			out.Values = append(out.Values, value)
+			continue
+		}
+		p, err := parsePort(text)
+		if err != nil {
+			return nil, advise(wrong(v, "%v", err), "ports: [{container: 4000}], or with a port of this machine: ports: [{container: 4000, host: 4000}]")
+		}
+		pair := ast.Mapping(v.GetToken(), false)
+		put(pair, textAt(v.GetToken(), ""), "container", strconv.Itoa(p.Container))
+		if p.Host != 0 {
+			put(pair, textAt(v.GetToken(), ""), "host", strconv.Itoa(p.Host))
+		}
+		out.Values = append(out.Values, pair)
+	}
+	return out, nil
+}
+
+// parsePort reads Compose's short form of a port.
+func parsePort(text string) (p port, err error) {
+	number := func(s string) int {
+		n, bad := strconv.Atoi(s)
+		if err == nil && (bad != nil || n < 1 || n > 65535) {
+			err = fmt.Errorf("%q is not a port, 1 to 65535", s)
+			if strings.Contains(s, "-") {
+				err = fmt.Errorf("%q is a range: write each port", s)
+			}
+		}
+		return n
+	}
+	ports, protocol, _ := strings.Cut(text, "/")
+	if protocol != "" && protocol != "tcp" {
+		return p, fmt.Errorf("%s: only TCP ports are published", text)
+	}
+	parts := strings.Split(ports, ":")
+	if len(parts) > 2 {
+		address := strings.Join(parts[:len(parts)-2], ":")
+		ip, bad := netip.ParseAddr(strings.Trim(address, "[]"))
+		if address != "localhost" && (bad != nil || ip != netip.MustParseAddr("127.0.0.1")) {
+			return p, fmt.Errorf("%s: ports are published on 127.0.0.1 alone", text)
+		}
+		parts = parts[len(parts)-2:]
+	}
+	if len(parts) == 2 && parts[0] != "" {
+		p.Host = number(parts[0])
+	}
+	p.Container = number(parts[len(parts)-1])
+	return p, err
+}
+
+// restart takes a mode alone.
+func (r *reader) restart(at ast.Node, of reflect.Type) (ast.Node, error) {
+	text, ok := written(r.behind(at))
+	if !ok {
+		return r.as(at, of)
+	}
+	place := textAt(at.GetToken(), "")
+	out := ast.Mapping(at.GetToken(), false)
+	mode, most, counted := strings.Cut(text, ":")
+	switch m := orchestrator.RestartMode(text); {
+	case m == orchestrator.RestartAlways, m == orchestrator.RestartOnFailure, m == orchestrator.RestartNo:
+		put(out, place, "mode", text)
+		return out, nil
+	case text == "unless-stopped":
+		return nil, advise(wrong(at, "there is no restart mode unless-stopped"), "restart: always means that here: a node that was stopped stays down")
+	case counted && mode == string(orchestrator.RestartOnFailure):
+		return nil, advise(wrong(at, "this needs two keys here"), "restart: {mode: on-failure, max: %s}", most)
+	case text == "false", text == "never":
+		return nil, advise(wrong(at, "%s is not a restart mode", text), "restart: no")
+	}
+	return nil, advise(wrong(at, "%s is not a restart mode", text), "restart: on-failure, always or no; or with figures: restart: {mode: on-failure, max: 5, backoff: 1s}")
+}
+
+// command refuses text, which Compose splits into words, with those words.
+func (r *reader) command(at ast.Node, of reflect.Type) (ast.Node, error) {
+	text, ok := written(r.behind(at))
+	if !ok || of == reflect.TypeFor[command]() && text == orchestrator.CommandOfImage {
+		return r.as(at, of)
+	}
+	what := "an entrypoint is a list of words"
+	if of == reflect.TypeFor[command]() {
+		what = "a command is a list of words, or the word image for the image's own"
+	}
+	return nil, advise(wrong(at, "%s", what), "write its words in brackets: [%s]", strings.Join(words(text), ", "))
+}
+
+// words are those of a shell's command line, as YAML writes them; a line that a shell
+// must read is given to one.
+func words(line string) []string {
+	if strings.ContainsAny(line, "\"'\\$&|;<>`*?()\n") {
+		return []string{"sh", "-c", quoteWord(line)}
+	}
+	var all []string
+	for _, w := range strings.Fields(line) {
+		all = append(all, quoteWord(w))
+	}
+	return all
+}
+
+// bare is a word that a list of YAML holds without quotes.
+var bare = regexp.MustCompile(`^-{0,2}[A-Za-z0-9_./=+][A-Za-z0-9_./=+-]*$`)
+
+// quoteWord is a text as a list of YAML holds it.
+func quoteWord(s string) string {
+	if bare.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// hintOf is the advice that an error carries, or "".
+func hintOf(err error) string {
+	if h, ok := err.(interface{ Hint() string }); ok {
+		return h.Hint()
+	}
+	return ""
+}

@@ -1,0 +1,41 @@
+package orchestrator_test
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
+)
+
+// Who misspells a cluster is told which there are, and the nearest one.
+func TestAClusterThatIsNotThere(t *testing.T) {
+	eng := enginetest.New()
+	hint := func(cluster string) string {
+		t.Helper()
+		_, err := orchestrator.Find(t.Context(), eng, cluster)
+		var h orchestrator.Hinter
+		if !errors.Is(err, orchestrator.ErrNoCluster) || !errors.As(err, &h) {
+			t.Fatalf("%s: %v", cluster, err)
+		}
+		return h.Hint()
+	}
+	if got := hint("shop"); got != "no cluster is up; start one: beamyard up" {
+		t.Error(got)
+	}
+	for i, name := range []string{"shop", "demo"} {
+		subnet := network.Layout(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 213, byte(i), 0}), 27))
+		if _, err := eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{
+			Name: "beamyard-" + name, Subnet: subnet.Prefix, Gateway: subnet.Gateway, Labels: map[string]string{orchestrator.LabelCluster: name},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"shpo": "did you mean shop? up: demo, shop", "other": "up: demo, shop"} {
+		if got := hint(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
