@@ -91,6 +91,7 @@ func (s Spec) Validate() error {
 	s.validateChecks(v)
 	s.validateForeign(v)
 	s.validateRelease(v)
+	s.validateRoles(v)
 	v.env("env", s.Env)
 	v.labels(s.Labels)
 	switch s.Mesh {
@@ -142,7 +143,7 @@ func (s Spec) validateNodes(v *validation) {
 			f := fmt.Sprintf("%s.ports[%d]", field, j)
 			v.port(f+".container", p.Container, false)
 			v.hostPort(f+".host", p.Host, n.Name, hostPorts)
-			if p.Container == s.HTTPPort || slices.ContainsFunc(n.Ports[:j], func(o PortSpec) bool { return o.Container == p.Container }) {
+			if p.Container == s.filled(i).HTTPPort || slices.ContainsFunc(n.Ports[:j], func(o PortSpec) bool { return o.Container == p.Container }) {
 				v.add(f+".container", fmt.Sprintf("port %d is published twice", p.Container), "list each port once; http_port is published anyway")
 			}
 		}
@@ -158,9 +159,7 @@ func (s Spec) validateNumbers(v *validation) {
 	if s.HTTPPort == s.Distribution.Port {
 		v.add("distribution.port", fmt.Sprintf("%d is http_port too", s.Distribution.Port), "choose another distribution.port")
 	}
-	if s.HTTPCheck != "" && !strings.HasPrefix(s.HTTPCheck, "/") {
-		v.add("http_check", fmt.Sprintf("%q is no path", s.HTTPCheck), "http_check: /health")
-	}
+	v.httpCheck("http_check", s.HTTPCheck)
 	if !s.Pool.Addr().Is4() || s.Pool.Bits() > 26 {
 		v.add("pool", fmt.Sprintf("%s is no IPv4 range of /26 or larger", s.Pool), "pool: "+network.DefaultPool.String())
 	}
@@ -242,6 +241,7 @@ func (s Spec) Diff(other Spec) []string {
 	plain := func(s Spec) Spec {
 		s = s.Defaulted()
 		s.Cookie, s.Owner, s.Source, s.File, s.BaseImage = "", Owner{}, "", "", ""
+		s = s.withImagesTogether()
 		return s
 	}
 	a, b := reflect.ValueOf(plain(s)), reflect.ValueOf(plain(other))

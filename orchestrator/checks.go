@@ -39,7 +39,8 @@ type Check struct {
 	Log string `json:"log,omitempty"`
 	// Timeout of one attempt. Default 5 s.
 	Timeout time.Duration `json:"timeout,omitempty"`
-	// Nodes that it is asked of, by short name. Empty: all.
+	// Nodes that it is asked of, by short name or role. Empty: all. A check by HTTP
+	// without a Port is asked of those of them that have an HTTP port.
 	Nodes []string `json:"nodes,omitempty"`
 }
 
@@ -63,7 +64,10 @@ func (k Check) String() string {
 	return "exec " + shortened(strings.Join(k.Exec, " "), 40)
 }
 
-func (k Check) on(node string) bool { return len(k.Nodes) == 0 || slices.Contains(k.Nodes, node) }
+// on reports whether a check is asked of a node.
+func (k Check) on(n NodeSpec) bool {
+	return len(k.Nodes) == 0 || slices.Contains(k.Nodes, n.Name) || n.Role != "" && slices.Contains(k.Nodes, n.Role)
+}
 
 func (k Check) timeout() time.Duration {
 	if k.Timeout > 0 {
@@ -93,6 +97,7 @@ func (s Spec) validateChecks(v *validation) {
 	for i, k := range s.Ready {
 		s.validateCheck(v, fmt.Sprintf("ready[%d]", i), k, names)
 	}
+	s.validateNodeChecks(v)
 	for key, text := range s.Health.Problems() {
 		v.add("health."+key, text, "leave it out for the default")
 	}
@@ -112,8 +117,8 @@ func (s Spec) validateCheck(v *validation, field string, k Check, names map[stri
 	if k.HTTP != "" && !strings.HasPrefix(k.HTTP, "/") {
 		v.add(field+".http", fmt.Sprintf("%q is no path", k.HTTP), "http: /health")
 	}
-	if k.HTTP != "" && k.Port == 0 && s.HTTPPort < 0 {
-		v.add(field+".http", "the cluster has no HTTP port", "set its port:, or http_port, or use another kind of check")
+	if k.HTTP != "" && k.Port == 0 && !s.hasHTTP(k) {
+		v.add(field+".http", "no node that it is asked of has an HTTP port", "set its port:, or http_port, or use another kind of check")
 	}
 	if k.Port != 0 && k.HTTP == "" {
 		v.add(field+".port", "only an http check has a port", "leave it out")
@@ -129,8 +134,8 @@ func (s Spec) validateCheck(v *validation, field string, k Check, names map[stri
 		v.add(field+".timeout", fmt.Sprintf("%s is negative", k.Timeout), "timeout: 5s")
 	}
 	for _, n := range k.Nodes {
-		if !slices.ContainsFunc(s.Nodes, func(node NodeSpec) bool { return node.Name == n }) {
-			v.add(field+".nodes", fmt.Sprintf("%q is no node of the cluster", n), "list names of nodes, or leave it out for all")
+		if !slices.ContainsFunc(s.Nodes, func(node NodeSpec) bool { return node.Name == n || node.Role == n }) {
+			v.add(field+".nodes", fmt.Sprintf("%q is no node of the cluster", n), "list names of nodes or roles, or leave it out for all")
 		}
 	}
 	if first, twice := names[k.String()]; twice {

@@ -118,10 +118,10 @@ func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 		sup: newSupervisor(spec, rand.Float64), probes: map[string]context.CancelFunc{}, adopted: map[string]int{},
 		outputs: map[string]*nodeOutput{},
 	}
-	for _, n := range spec.Nodes {
+	for i, n := range spec.Nodes {
 		c.outputs[n.Name] = newNodeOutput(n.Name, spec.OutputLines)
-		for _, k := range spec.Ready {
-			if k.Log != "" && k.on(n.Name) {
+		for _, k := range spec.filled(i).Ready {
+			if k.Log != "" {
 				c.outputs[n.Name].out.Await(regexp.MustCompile(k.Log)) // it was validated
 			}
 		}

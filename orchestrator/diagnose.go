@@ -165,7 +165,7 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 		sample, err := health.Glance(limited, conn)
 		cancel()
 		if err == nil || !look { // else it is silent, and will be for a while before its link breaks
-			app := c.site.spec.App
+			app := c.site.spec.of(s.node).App
 			n.AppDown = err == nil && app != "" && app != "-" && !slices.Contains(sample.Apps, app)
 			n.Live = liveOf(conn.last)
 			return n

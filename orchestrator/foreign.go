@@ -31,7 +31,7 @@ func (s Spec) filled(i int) NodeSpec {
 	n.Volumes = over(s.Volumes, n.Volumes)
 	n.Tmpfs = slices.Concat(s.Tmpfs, n.Tmpfs)
 	n.Networks = over(s.Networks, n.Networks)
-	return n
+	return s.filledRole(n)
 }
 
 // portByEPMD reports whether the nodes choose their distribution ports, and EPMD knows
@@ -53,12 +53,7 @@ func (s Spec) portByEPMD() bool {
 // ownImage tells whether a node runs an image of its own: nothing of it is made of
 // the cluster's sources.
 func (s Spec) ownImage(node string) bool {
-	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node && n.Image != "" && n.Image != s.Image })
-}
-
-// mixed reports whether nodes have images of their own.
-func (s Spec) mixed() bool {
-	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return s.ownImage(n.Name) })
+	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node && n.Image != "" && n.Image != s.Image && !n.Built })
 }
 
 // over is what is in either map, the upper one's where it is in both.
@@ -82,7 +77,7 @@ func words(s Spec, i int) *strings.Replacer {
 		"{cluster}", s.Name,
 		"{index}", strconv.Itoa(i),
 		"{dist_port}", strconv.Itoa(s.Distribution.Port),
-		"{http_port}", strconv.Itoa(s.HTTPPort),
+		"{http_port}", strconv.Itoa(s.filled(i).HTTPPort),
 	)
 }
 

@@ -37,7 +37,7 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 				seen[i] = unanswered(c.spec.Name, n)
 				return
 			}
-			ask := health.Ask{App: c.site.spec.App, Modules: true, Since: conn.since(time.Now()), Window: health.OneOff}
+			ask := health.Ask{App: c.site.spec.of(n.Name).App, Modules: true, Since: conn.since(time.Now()), Window: health.OneOff}
 			seen[i] = examine(ctx, n, conn.link, ask, own)
 			if conn.last == nil && seen[i].Sample != nil { // the next need not wait for its load
 				c.links.note(report{n.Name, conn.inc}, *seen[i].Sample)
@@ -87,7 +87,7 @@ func Health(ctx context.Context, eng Engine, cluster string) (health.Report, err
 				return
 			}
 			defer func() { _ = conn.Close() }()
-			seen[i] = examine(ctx, n, conn, health.Ask{App: f.Spec.App, Modules: true, Window: health.OneOff}, own)
+			seen[i] = examine(ctx, n, conn, health.Ask{App: f.Spec.of(n.Name).App, Modules: true, Window: health.OneOff}, own)
 		})
 	}
 	group.Wait()
@@ -107,8 +107,10 @@ func Health(ctx context.Context, eng Engine, cluster string) (health.Report, err
 // cluster's own checks, and a second for all else.
 func HealthTime(s Spec) time.Duration {
 	slowest := httpCheckTimeout
-	for _, k := range s.Checks {
-		slowest = max(slowest, k.timeout())
+	for i := range s.Nodes {
+		for _, k := range s.filled(i).Checks {
+			slowest = max(slowest, k.timeout())
+		}
 	}
 	return healthTimeout + slowest + time.Second
 }
@@ -121,10 +123,11 @@ func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, kno
 	}
 	for i := range seen {
 		seen[i].Reason, seen[i].Hint = clean(seen[i].Reason), clean(seen[i].Hint)
+		seen[i].App, seen[i].Runs = s.of(seen[i].Name).App, s.runs(seen[i].Name)
 	}
 	report := health.Judge(
 		health.Observation{Time: began, Took: time.Since(began), Nodes: seen},
-		health.Expectations{Cluster: s.Name, App: s.App, NoMesh: s.Mesh == MeshNone, Mixed: s.mixed()}, s.Health,
+		health.Expectations{Cluster: s.Name, App: s.App, NoMesh: s.Mesh == MeshNone}, s.Health,
 	)
 	report.Tell(known...)
 	report.Tell(remarks(s, seen, clean)...)

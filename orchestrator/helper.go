@@ -28,7 +28,7 @@ func helpersOf(containers []Container) map[string]Container {
 func (f Found) helperSpec(name string, command []string) ContainerSpec {
 	s := f.Spec
 	s.Owner = f.Owner
-	s.Nodes = []NodeSpec{{Name: name}}
+	s.Nodes = []NodeSpec{{Name: name, MixEnv: s.made().MixEnv}}
 	s.Release, s.CookieFile, s.Volumes, s.Stdin = false, "", nil, false
 	c := containerSpec(s, 0, f.NetworkID, placement{}, f.Created)
 	c.Entrypoint, c.Command = command[:1], command[1:]

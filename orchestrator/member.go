@@ -179,12 +179,13 @@ func (m *member) status(s Spec, host string, now time.Time) NodeStatus {
 // setPorts fills the published ports and the URL. What is published at every
 // address of the engine's host is dialled at host.
 func (st *NodeStatus) setPorts(s Spec, ports []PortBinding, host string) {
+	http := s.of(st.Name).HTTPPort
 	for _, p := range ports {
 		at := p.HostIP
 		if p.everywhere() {
 			at = host
 		}
-		if int(p.Container) == s.HTTPPort {
+		if int(p.Container) == http {
 			st.HTTPPort = int(p.Host)
 			st.URL = "http://" + hostPort(at, int(p.Host))
 		}

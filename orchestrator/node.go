@@ -79,7 +79,7 @@ func nodeCommand(s Spec, i int) []string {
 		return replaced(words(s, i), node.Command)
 	}
 	command := []string{"elixir", nameFlag(s), s.names().Node(node.Name), "--erl", vmFlags(s), "-S", "mix", "run", "--no-halt"}
-	if s.Precompiled && s.Nodes[i].Image == "" {
+	if node.Precompiled {
 		command = append(command, "--no-compile", "--no-deps-check")
 	}
 	return command
@@ -120,7 +120,7 @@ func nodeEnv(s Spec, i int) []string {
 	node := s.filled(i)
 	full := s.names().Node(node.Name)
 	env := map[string]string{
-		"MIX_ENV":                s.MixEnv,
+		"MIX_ENV":                node.MixEnv,
 		"NODE_NAME":              full,
 		"PHX_SERVER":             "true",
 		"ERL_CRASH_DUMP":         crashDump,
@@ -133,9 +133,9 @@ func nodeEnv(s Spec, i int) []string {
 	if s.Distribution.Names == ShortNames {
 		env["RELEASE_DISTRIBUTION"] = "sname"
 	}
-	if s.HTTPPort > 0 {
+	if node.HTTPPort > 0 {
 		for _, key := range []string{"PORT", "PHX_PORT", "TEST_HTTP_PORT"} {
-			env[key] = strconv.Itoa(s.HTTPPort)
+			env[key] = strconv.Itoa(node.HTTPPort)
 		}
 	}
 	if s.CookieFile == "" || s.Release {

@@ -30,20 +30,16 @@ type ownChecks struct {
 // of lists the checks of a node, [Spec].HTTPCheck first.
 func (o ownChecks) of(node string) []Check {
 	var checks []Check
-	if o.spec.HTTPCheck != "" && o.spec.HTTPPort >= 0 {
-		checks = append(checks, Check{Name: "HTTP check " + o.spec.HTTPCheck, HTTP: o.spec.HTTPCheck, Timeout: httpCheckTimeout})
+	n := o.spec.of(node)
+	if n.HTTPCheck != "" {
+		checks = append(checks, Check{Name: "HTTP check " + n.HTTPCheck, HTTP: n.HTTPCheck, Timeout: httpCheckTimeout})
 	}
-	for _, k := range o.spec.Checks {
-		if k.on(node) {
-			checks = append(checks, k)
-		}
-	}
-	return checks
+	return append(checks, n.Checks...)
 }
 
 // ready lists the checks that a node passes once before it is Ready.
 func (o ownChecks) ready(node string) []Check {
-	return slices.DeleteFunc(slices.Clone(o.spec.Ready), func(k Check) bool { return !k.on(node) })
+	return o.spec.of(node).Ready
 }
 
 // shown is a check as it may be printed. Whatever is shortened or quoted for the
@@ -114,7 +110,7 @@ end)
 const guardSlack = time.Second
 
 func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcome {
-	addr, port := o.at.httpAddr(node), fmt.Sprintf("$PORT (%d)", o.spec.HTTPPort)
+	addr, port := o.at.httpAddr(node), fmt.Sprintf("$PORT (%d)", o.spec.of(node).HTTPPort)
 	if k.Port != 0 {
 		addr, port = o.at.addr(node, k.Port), strconv.Itoa(k.Port)
 	}

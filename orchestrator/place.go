@@ -49,8 +49,9 @@ func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
 func (s *site) holdPorts(at *slot, base int) error {
 	at.ports, at.held, at.fixed = nil, nil, false
 	want := slices.Clone(s.spec.Nodes[at.index].Ports)
-	if s.spec.HTTPPort > 0 {
-		want = append([]PortSpec{{Container: s.spec.HTTPPort, Host: s.spec.Nodes[at.index].HostPort}}, want...)
+	node := s.spec.filled(at.index)
+	if node.HTTPPort > 0 {
+		want = append([]PortSpec{{Container: node.HTTPPort, Host: node.HostPort}}, want...)
 	}
 	if !s.direct && s.spec.Distribution.Port == 0 {
 		return WithHint(errors.New("the nodes' distribution ports are known to their EPMD alone, and container addresses cannot be reached from here to ask it"),
@@ -58,9 +59,9 @@ func (s *site) holdPorts(at *slot, base int) error {
 	}
 	if !s.direct {
 		want = append(want, PortSpec{Container: s.spec.Distribution.Port})
-		for _, k := range slices.Concat(s.spec.Ready, s.spec.Checks) {
+		for _, k := range slices.Concat(node.Ready, node.Checks) {
 			published := slices.ContainsFunc(want, func(p PortSpec) bool { return p.Container == k.Port })
-			if k.Port != 0 && !published && k.on(s.spec.Nodes[at.index].Name) {
+			if k.Port != 0 && !published {
 				want = append(want, PortSpec{Container: k.Port})
 			}
 		}

@@ -55,7 +55,7 @@ func (s *site) distAddr(node string) string {
 }
 
 // httpAddr is where the node's HTTP port can be dialled.
-func (s *site) httpAddr(node string) string { return s.addr(node, s.spec.HTTPPort) }
+func (s *site) httpAddr(node string) string { return s.addr(node, s.spec.of(node).HTTPPort) }
 
 func (s *site) addr(node string, port int) string {
 	at := s.slots[node].placement
@@ -76,34 +76,20 @@ func (s *site) addr(node string, port int) string {
 func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec, error) {
 	made := s.Image == "" && s.Source != ""
 	if made {
-		src, err := images.Detect(s.Source)
-		if err != nil {
+		var err error
+		if s, err = s.build(ctx, eng, progress); err != nil {
 			return s, err
-		}
-		image, err := images.Resolve(ctx, eng, src, images.Options{
-			Base: s.BaseImage, MixEnv: s.Defaulted().MixEnv, Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress,
-		})
-		if err != nil {
-			return s, err
-		}
-		s.Image = image.ID
-		if image.Ref != "" {
-			s.Image = image.Ref
-		}
-		s.Precompiled = image.Kind == images.Mix
-		if s.App == "" {
-			s.App = image.App
 		}
 	}
 	for _, n := range s.Nodes {
-		if n.Image == "" {
+		if n.Image == "" || n.Built && made {
 			continue
 		}
 		if _, err := images.Resolve(ctx, eng, images.Source{Kind: images.Reference, Ref: n.Image}, images.Options{Progress: progress}); err != nil {
 			return s, fmt.Errorf("%s: %w", n.Name, err)
 		}
 	}
-	if made && s.Precompiled {
+	if made && s.precompiled() {
 		return s.releaseOfProject(), nil
 	}
 	return s.releaseOfImage(ctx, eng)

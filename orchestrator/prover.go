@@ -115,10 +115,10 @@ func (p *prover) sample(ctx context.Context) (health.Sample, error) {
 // judge says which check keeps the node from being Ready, if any.
 func (p *prover) judge(s health.Sample, own []health.Outcome) (health.Check, bool) {
 	spec := p.c.site.spec
-	seen := health.Seen{Name: p.r.node, Node: spec.names().Node(p.r.node), Sample: &s, Own: own}
+	seen := health.Seen{Name: p.r.node, Node: spec.names().Node(p.r.node), App: spec.of(p.r.node).App, Sample: &s, Own: own}
 	return health.Judge(
 		health.Observation{Time: s.Time, Nodes: []health.Seen{seen}},
-		health.Expectations{Cluster: spec.Name, App: spec.App}, spec.Health,
+		health.Expectations{Cluster: spec.Name}, spec.Health,
 	).FirstFailed(health.Connectivity, health.Operations, health.Resources)
 }
 

@@ -96,11 +96,18 @@ func (s Spec) validateRelease(v *validation) {
 			v.add(fmt.Sprintf("nodes[%d].command", i), "what an image runs by itself is looked up for all nodes of a release, not for one", "command: [/app/bin/NAME, start]")
 		}
 	}
+	s.validateReleaseName(v, "release_name", s.ReleaseName)
+	for i, n := range s.Nodes {
+		s.validateReleaseName(v, fmt.Sprintf("nodes[%d].release_name", i), n.ReleaseName)
+	}
+}
+
+func (s Spec) validateReleaseName(v *validation, field, name string) {
 	switch {
-	case s.ReleaseName == "":
+	case name == "":
 	case !s.Release:
-		v.add("release_name", "it names a release, and release is not true", "release: true")
-	case !releaseName.MatchString(s.ReleaseName):
-		v.add("release_name", fmt.Sprintf("%q is no name of a release", s.ReleaseName), "one of releases: in mix.exs, without the colon")
+		v.add(field, "it names a release, and release is not true", "release: true")
+	case !releaseName.MatchString(name):
+		v.add(field, fmt.Sprintf("%q is no name of a release", name), "one of releases: in mix.exs, without the colon")
 	}
 }

@@ -222,6 +222,24 @@ type NodeSpec struct {
 	Command    []string `json:"command,omitempty"`
 	Entrypoint []string `json:"entrypoint,omitempty"`
 	User       string   `json:"user,omitempty"`
+	// Role that the node has together with others, "" for one of its own: where
+	// nodes are named, the role's name means all of them.
+	Role string `json:"role,omitempty"`
+	// App, MixEnv, ReleaseName, HTTPPort and HTTPCheck in place of the cluster's. A
+	// node of another MIX_ENV or release has an image of its own, made of the
+	// cluster's Source. HTTPCheck "-" asks for none.
+	App         string `json:"app,omitempty"`
+	MixEnv      string `json:"mix_env,omitempty"`
+	ReleaseName string `json:"release_name,omitempty"`
+	HTTPPort    int    `json:"http_port,omitempty"`
+	HTTPCheck   string `json:"http_check,omitempty"`
+	// Checks and Ready beside the cluster's; one replaces that of its name there.
+	Checks []Check `json:"checks,omitempty"`
+	Ready  []Check `json:"ready,omitempty"`
+	// Built says that Image was made of the cluster's Source, and Precompiled that it
+	// holds a compiled Mix project. Prepare sets them.
+	Built       bool `json:"built,omitempty"`
+	Precompiled bool `json:"precompiled,omitempty"`
 	// Env over the cluster's.
 	Env map[string]string `json:"env,omitempty"`
 	// Volumes over the cluster's, by their names.
@@ -263,6 +281,15 @@ const (
 	MeshApp      MeshMode = "app"
 	MeshNone     MeshMode = "none"
 )
+
+// NodeOf is a node with what it takes of its cluster, by its name.
+func (s Spec) NodeOf(name string) (NodeSpec, bool) {
+	i := s.indexOf(name)
+	if i < 0 {
+		return NodeSpec{}, false
+	}
+	return s.Defaulted().filled(i), true
+}
 
 // noNode says which nodes there are to who named another.
 func (s Spec) noNode(name string) error {

@@ -158,8 +158,8 @@ func (f Found) suiteSpec(s Suite) ContainerSpec {
 	var names, beams, urls []string
 	for _, n := range f.Nodes {
 		names, beams = append(names, n.Name), append(beams, n.Node)
-		if f.Spec.HTTPPort > 0 {
-			urls = append(urls, "http://"+hostPort(n.Host, f.Spec.HTTPPort))
+		if port := f.Spec.of(n.Name).HTTPPort; port > 0 {
+			urls = append(urls, "http://"+hostPort(n.Host, port))
 		}
 	}
 	c.Env = withEnv(c.Env, map[string]string{

@@ -215,7 +215,10 @@ func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, ot
 		case len(named) > 0 && s.ownImage(n.Name):
 			return nil, nil, WithHint(fmt.Errorf("%s runs an image of its own, which is not made of the cluster's sources: no node was changed", n.Name),
 				"name the others alone, or give none: beamyard sync -c %s", s.Name)
-		case s.ownImage(n.Name):
+		case len(named) > 0 && s.otherEnv(n.Name):
+			return nil, nil, WithHint(fmt.Errorf("%s runs with MIX_ENV=%s, and sync compiles with MIX_ENV=%s: no node was changed", n.Name, s.of(n.Name).MixEnv, s.made().MixEnv),
+				"name the others alone, or give none: beamyard sync -c %s", s.Name)
+		case s.ownImage(n.Name), s.otherEnv(n.Name):
 			others = append(others, codesync.NodeReport{Name: n.Name, State: codesync.OwnImage})
 			continue
 		case n.Reason == reasonPaused:

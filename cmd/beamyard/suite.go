@@ -49,10 +49,13 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 	if spec.Release { // what starts one starts nothing here
 		spec.Release, spec.ReleaseName, spec.Command, spec.Entrypoint = false, "", nil, nil
 		for i := range spec.Nodes {
-			spec.Nodes[i].Command, spec.Nodes[i].Entrypoint = nil, nil
+			spec.Nodes[i].Command, spec.Nodes[i].Entrypoint, spec.Nodes[i].ReleaseName = nil, nil, ""
 		}
 	}
 	spec.MixEnv = "test"
+	for i := range spec.Nodes { // the suite and its nodes are of one image
+		spec.Nodes[i].MixEnv = ""
+	}
 	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error {
 		suite, err := orchestrator.Prepare(ctx, s.eng, spec, s.progress)
 		if err != nil {

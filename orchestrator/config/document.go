@@ -98,6 +98,15 @@ type node struct {
 	CPUs       float64             `yaml:"cpus"`
 	Ports      []port              `yaml:"ports"`
 	HostPort   int                 `yaml:"host_port"`
+
+	Replicas    replicas `yaml:"replicas"`
+	App         string   `yaml:"app"`
+	MixEnv      string   `yaml:"mix_env"`
+	ReleaseName string   `yaml:"release_name"`
+	HTTPPort    int      `yaml:"http_port"`
+	HTTPCheck   string   `yaml:"http_check"`
+	Checks      []check  `yaml:"checks"`
+	Ready       []check  `yaml:"ready"`
 }
 
 type port struct {
@@ -175,6 +184,7 @@ func (n node) spec() orchestrator.NodeSpec {
 	s := orchestrator.NodeSpec{
 		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: over(n.EnvFile, n.Env),
 		Volumes: n.Volumes, Tmpfs: n.Tmpfs, Networks: n.Networks, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
+		App: n.App, MixEnv: n.MixEnv, ReleaseName: n.ReleaseName, HTTPPort: n.HTTPPort, HTTPCheck: n.HTTPCheck, Checks: checks(n.Checks), Ready: checks(n.Ready),
 	}
 	for _, p := range n.Ports {
 		s.Ports = append(s.Ports, orchestrator.PortSpec{Container: p.Container, Host: p.Host})

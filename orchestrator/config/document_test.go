@@ -36,7 +36,16 @@ nodes:
     cpus: 0.5
     ports: [{container: 9568}, {container: 9000, host: 9001}]
     host_port: 8080
+    app: web
+    mix_env: dev
+    release_name: front
+    http_port: 4002
+    http_check: /up
+    checks: [{http: /deep}]
+    ready: [{log: "web is up"}]
   - name: db
+    replicas: 2
+    http_port: -1
 max_nodes: 60
 basename: shop
 domain: local
@@ -115,8 +124,11 @@ func TestConfigWithEveryKey(t *testing.T) {
 				Networks: map[string][]string{"front": {"web"}, "shared": {}},
 				Env:      map[string]string{"ROLE": "web", "WORKERS": "2", "DEBUG": "true"},
 				Ports:    []orchestrator.PortSpec{{Container: 9568}, {Container: 9000, Host: 9001}}, HostPort: 8080,
+				App: "web", MixEnv: "dev", ReleaseName: "front", HTTPPort: 4002, HTTPCheck: "/up",
+				Checks: []orchestrator.Check{{HTTP: "/deep"}}, Ready: []orchestrator.Check{{Log: "web is up"}},
 			},
-			{Name: "db"},
+			{Name: "db1", Role: "db", HTTPPort: -1},
+			{Name: "db2", Role: "db", HTTPPort: -1},
 		},
 		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
 		Command: []string{"bin/shop", "start", "{node}"}, Entrypoint: []string{"/sbin/tini", "--"}, User: "shop:staff", Stdin: true,
@@ -156,6 +168,15 @@ func TestConfigWithEveryKey(t *testing.T) {
 		}
 		if reflect.ValueOf(got).Field(i).IsZero() {
 			t.Errorf("no key sets Spec.%s", field.Name)
+		}
+	}
+	for i := range reflect.TypeFor[orchestrator.NodeSpec]().NumField() {
+		field := reflect.TypeFor[orchestrator.NodeSpec]().Field(i)
+		if field.Name == "Built" || field.Name == "Precompiled" {
+			continue
+		}
+		if reflect.ValueOf(got.Nodes[0]).Field(i).IsZero() && reflect.ValueOf(got.Nodes[1]).Field(i).IsZero() {
+			t.Errorf("no key sets NodeSpec.%s", field.Name)
 		}
 	}
 }
@@ -202,6 +223,16 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 >  1 | nodes: three
               ^
 `},
+		{"no replicas", "nodes: [{name: a, replicas: 0}]\n", `[1:29] replicas is a number of nodes, at least 1
+>  1 | nodes: [{name: a, replicas: 0}]
+                                   ^
+`},
+		{"too many replicas", "nodes:\n- {name: a, replicas: 9000}\n- {name: b, replicas: 9000}\n", `[2:1] these are more than 10000 nodes
+   1 | nodes:
+>  2 | - {name: a, replicas: 9000}
+       ^
+   3 | - {name: b, replicas: 9000}
+`},
 		{"too many to be meant", "nodes: 99999999\n", `[1:8] 99999999 is no number of nodes
 >  1 | nodes: 99999999
               ^
@@ -233,13 +264,15 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 func TestUnknownKeysHaveAHint(t *testing.T) {
 	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, env_file, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, tmpfs, user, volumes"
 	for text, want := range map[string]string{
-		"nods: 3":                         `did you mean "nodes"?`,
-		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,
-		"nodes: [{name: a, hostport: 1}]": `did you mean "host_port"?`,
-		"frobnicate: 3":                   all,
-		"http_port: web":                  "",
-		"dist_port: 9200":                 "it is in distribution: now: distribution: {port: 9100}",
-		"epmd: true":                      "it is in distribution: now: distribution: {epmd: true}",
+		"nods: 3":                          `did you mean "nodes"?`,
+		"restart: {max_backof: 1s}":        `did you mean "max_backoff"?`,
+		"nodes: [{name: a, hostport: 1}]":  `did you mean "host_port"?`,
+		"frobnicate: 3":                    all,
+		"nodes: [{name: a, replicass: 3}]": `did you mean "replicas"?`,
+		"dancers: 3":                       all,
+		"http_port: web":                   "",
+		"dist_port: 9200":                  "it is in distribution: now: distribution: {port: 9100}",
+		"epmd: true":                       "it is in distribution: now: distribution: {epmd: true}",
 	} {
 		_, err := decode(strings.NewReader(text))
 		if err == nil {

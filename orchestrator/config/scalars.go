@@ -140,7 +140,9 @@ func (n *nodes) UnmarshalYAML(at ast.Node) error {
 			return err
 		}
 		for _, item := range list {
-			n.list = append(n.list, item.spec())
+			if n.list = append(n.list, item.specs()...); len(n.list) > ManyNodes {
+				return wrong(at, "these are more than %d nodes", ManyNodes)
+			}
 		}
 		return nil
 	}

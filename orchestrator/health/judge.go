@@ -11,6 +11,10 @@ import (
 type Seen struct {
 	Name string // "n1"
 	Node string // its BEAM name
+	// App that must be started on it; "": that of the [Expectations], "-": none.
+	App string
+	// Runs names what it runs: only nodes that run the same are to have equal modules.
+	Runs string
 	// Sample of a node that answered. Nil: Reason says why there is none, Hint
 	// what to do about that.
 	Sample       *Sample
@@ -43,7 +47,6 @@ type Expectations struct {
 	Cluster string
 	App     string // that must be started; "" or "-" for none
 	NoMesh  bool   // the nodes need not see each other
-	Mixed   bool   // the nodes run different images on purpose
 }
 
 // Judge makes a report of an observation. It is pure; a check of it that panics
@@ -135,6 +138,18 @@ func (j *judge) connectivity(n Seen) []Check {
 // at is a node as commands take it, whatever other clusters there are.
 func (j *judge) at(n Seen) string { return j.Cluster + "/" + n.Name }
 
+// app is the application that a node is to run, "" for none.
+func (j *judge) app(n Seen) string {
+	app := n.App
+	if app == "" {
+		app = j.App
+	}
+	if app == "-" {
+		return ""
+	}
+	return app
+}
+
 // matrix is who sees whom.
 func matrix(nodes []Seen) Matrix {
 	m := Matrix{Nodes: []string{}, Rows: [][]Sight{}}
@@ -217,10 +232,10 @@ func (j *judge) index(n Seen) int {
 // operations are the application and the cluster's own checks.
 func (j *judge) operations(n Seen) []Check {
 	var checks []Check
-	if j.App != "" && j.App != "-" {
+	if app := j.app(n); app != "" {
 		c := Check{Name: "application", State: Passed}
-		if !slices.Contains(n.Sample.Apps, j.App) {
-			c.State, c.Means = Failed, fmt.Sprintf("application %s is not started", j.App)
+		if !slices.Contains(n.Sample.Apps, app) {
+			c.State, c.Means = Failed, fmt.Sprintf("application %s is not started", app)
 			c.Suggestion = "see why it ended: beamyard logs " + j.at(n) + " --tail 50"
 		}
 		checks = append(checks, c)

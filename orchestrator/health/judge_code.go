@@ -7,41 +7,39 @@ import (
 	"strings"
 )
 
-// code compares the application's modules over all nodes that told of them.
+// code compares the application's modules over all nodes that told of them, and are
+// to run the same. A node alone with what it runs agrees with itself.
 func (j *judge) code() []Check {
 	c := Check{Name: "modules", State: Unknown}
-	names := map[string]bool{}
 	var told []Seen
 	var silent []string
+	known := false
 	for _, n := range j.Nodes {
+		if j.app(n) == "" {
+			continue
+		}
+		known = true
 		if n.Sample == nil || n.Sample.Modules == nil {
 			silent = append(silent, n.Name)
 			continue
 		}
 		told = append(told, n)
-		for m := range n.Sample.Modules {
-			names[m] = true
-		}
 	}
 	switch {
-	case j.Mixed:
-		c.Means = "nodes have images of their own, so their modules are not compared"
-		return []Check{c}
-	case j.App == "" || j.App == "-":
+	case !known:
 		c.Means = "no application is known to compare: app: in beamyard.yml names it"
 		return []Check{c}
 	case len(told) == 0:
-		c.Means = fmt.Sprintf("no node told the modules of application %s", j.App)
+		c.Means = "no node told the modules of " + j.apps()
 		return []Check{c}
 	}
 	var differ []string
-	for _, m := range slices.Sorted(maps.Keys(names)) {
-		d := Difference{Module: m, Nodes: map[string][]string{}}
-		for _, n := range told {
-			sum := n.Sample.Modules[m]
-			d.Nodes[sum] = append(d.Nodes[sum], n.Name)
+	names := map[string]bool{}
+	for _, same := range alike(told, j.app) {
+		for m := range modulesOf(same) {
+			names[m] = true
 		}
-		if len(d.Nodes) > 1 {
+		for _, d := range differences(same) {
 			j.report.Code = append(j.report.Code, d)
 			differ = append(differ, describe(d))
 		}
@@ -65,6 +63,69 @@ func (j *judge) code() []Check {
 		c.Means = fmt.Sprintf("%s did not tell; compared: %s", strings.Join(silent, ", "), strings.Join(compared, ", "))
 	}
 	return []Check{c}
+}
+
+// apps names the applications that nodes are to run.
+func (j *judge) apps() string {
+	var apps []string
+	for _, n := range j.Nodes {
+		if app := j.app(n); app != "" && !slices.Contains(apps, app) {
+			apps = append(apps, app)
+		}
+	}
+	return plural(len(apps), "application ", "applications ") + strings.Join(apps, ", ")
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// alike are the groups of nodes that run the same application of the same image.
+func alike(nodes []Seen, app func(Seen) string) [][]Seen {
+	type role struct{ runs, app string }
+	var order []role
+	groups := map[role][]Seen{}
+	for _, n := range nodes {
+		r := role{n.Runs, app(n)}
+		if groups[r] == nil {
+			order = append(order, r)
+		}
+		groups[r] = append(groups[r], n)
+	}
+	list := make([][]Seen, len(order))
+	for i, r := range order {
+		list[i] = groups[r]
+	}
+	return list
+}
+
+func modulesOf(nodes []Seen) map[string]bool {
+	names := map[string]bool{}
+	for _, n := range nodes {
+		for m := range n.Sample.Modules {
+			names[m] = true
+		}
+	}
+	return names
+}
+
+// differences are the modules that are not the same on all of these nodes.
+func differences(nodes []Seen) []Difference {
+	var found []Difference
+	for _, m := range slices.Sorted(maps.Keys(modulesOf(nodes))) {
+		d := Difference{Module: m, Nodes: map[string][]string{}}
+		for _, n := range nodes {
+			sum := n.Sample.Modules[m]
+			d.Nodes[sum] = append(d.Nodes[sum], n.Name)
+		}
+		if len(d.Nodes) > 1 {
+			found = append(found, d)
+		}
+	}
+	return found
 }
 
 // describe says who has another version than most: "Demo.Counter on n2".

@@ -1,0 +1,131 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/images"
+)
+
+// This file has the images of a spec made of its source: one for each way in which
+// nodes want it made.
+
+// recipe is how an image is made of the cluster's source.
+type recipe struct{ mixEnv, release string }
+
+// recipe is that of node i.
+func (s Spec) recipe(i int) recipe {
+	n := s.filled(i)
+	return recipe{n.MixEnv, n.ReleaseName}
+}
+
+// recipes are those that nodes want, each with its nodes. The first is the cluster's
+// own, or where no node wants that, the one of the first node.
+func (s Spec) recipes() (order []recipe, nodes map[recipe][]int) {
+	nodes = map[recipe][]int{}
+	for i, n := range s.Nodes {
+		if n.Image != "" && !n.Built {
+			continue
+		}
+		r := s.recipe(i)
+		if nodes[r] == nil {
+			order = append(order, r)
+		}
+		nodes[r] = append(nodes[r], i)
+	}
+	own := recipe{s.MixEnv, s.ReleaseName}
+	if len(order) == 0 { // every node has an image of its own
+		order = append(order, own)
+	}
+	if i := slices.Index(order, own); i > 0 {
+		order = slices.Insert(slices.Delete(order, i, i+1), 0, own)
+	}
+	return order, nodes
+}
+
+// build makes the images. The first is the cluster's; nodes of the others name theirs.
+func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (Spec, error) {
+	src, err := images.Detect(s.Source)
+	if err != nil {
+		return s, err
+	}
+	order, nodes := s.Defaulted().recipes()
+	s.Nodes = slices.Clone(s.Nodes)
+	app := s.App // as it was written
+	for k, r := range order {
+		if len(order) > 1 && progress != nil {
+			fmt.Fprintf(progress, "image %d of %d, for %s\n", k+1, len(order), r.of(s, nodes[r]))
+		}
+		image, err := s.resolve(ctx, eng, src, r, progress)
+		if err != nil {
+			if len(order) > 1 {
+				err = fmt.Errorf("%s: %w", r.of(s, nodes[r]), err)
+			}
+			return s, err
+		}
+		name, precompiled := image.ID, image.Kind == images.Mix
+		if image.Ref != "" {
+			name = image.Ref
+		}
+		if k == 0 {
+			s.Image, s.Precompiled = name, precompiled
+			setDefault(&s.App, image.App)
+		}
+		for _, i := range nodes[r] {
+			n := &s.Nodes[i]
+			if k > 0 {
+				n.Image, n.Built, n.Precompiled = name, true, precompiled
+			}
+			if app == "" && image.App != s.App {
+				setDefault(&n.App, image.App)
+			}
+		}
+	}
+	return s, nil
+}
+
+// resolve makes one image.
+func (s Spec) resolve(ctx context.Context, eng Engine, src images.Source, r recipe, progress io.Writer) (images.Image, error) {
+	return images.Resolve(ctx, eng, src, images.Options{
+		Base: s.BaseImage, MixEnv: r.mixEnv, Release: s.Release, ReleaseName: r.release, Progress: progress,
+	})
+}
+
+// of says for which nodes an image is, and how it is made.
+func (r recipe) of(s Spec, nodes []int) string {
+	var names []string
+	for _, i := range nodes {
+		names = append(names, s.Nodes[i].Name)
+	}
+	how := []string{"MIX_ENV=" + r.mixEnv}
+	if r.release != "" {
+		how = append(how, "release "+r.release)
+	}
+	return fmt.Sprintf("%s (%s)", strings.Join(names, ", "), strings.Join(how, ", "))
+}
+
+// made is a node that runs the cluster's image, with what it takes of the cluster.
+func (s Spec) made() NodeSpec {
+	for i, n := range s.Nodes {
+		if n.Image == "" || n.Image == s.Image {
+			return s.filled(i)
+		}
+	}
+	return s.of("")
+}
+
+// otherEnv tells whether a node's image was made of the sources for another MIX_ENV
+// than the cluster's compiler has.
+func (s Spec) otherEnv(node string) bool {
+	n := s.of(node)
+	return n.Built && n.MixEnv != s.made().MixEnv
+}
+
+// precompiled reports whether all that was made of the source is a compiled Mix
+// project.
+func (s Spec) precompiled() bool {
+	return s.Precompiled && !slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Built && !n.Precompiled })
+}
