@@ -134,6 +134,7 @@ func (s Spec) validateNodes(v *validation) {
 		v.limits(field+".", n.Memory, n.CPUs)
 		v.volumes(field+".volumes", n.Volumes)
 		v.networks(s, field+".networks", n.Networks)
+		v.hosts(field+".extra_hosts", n.ExtraHosts)
 		v.hostPort(field+".host_port", n.HostPort, n.Name, hostPorts)
 		for j, p := range n.Ports {
 			f := fmt.Sprintf("%s.ports[%d]", field, j)

@@ -30,6 +30,7 @@ func (s Spec) filled(i int) NodeSpec {
 	n.Env = over(s.Env, n.Env)
 	n.Volumes = over(s.Volumes, n.Volumes)
 	n.Networks = over(s.Networks, n.Networks)
+	n.ExtraHosts = over(s.ExtraHosts, n.ExtraHosts)
 	return n
 }
 
@@ -107,6 +108,8 @@ func (s Spec) validateForeign(v *validation) {
 	}
 	v.volumes("volumes", s.Volumes)
 	v.networks(s, "networks", s.Networks)
+	v.hosts("extra_hosts", s.ExtraHosts)
+	v.after(s)
 }
 
 // inside checks a path in a container.

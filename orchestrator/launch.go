@@ -47,7 +47,11 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 		for attempt := 0; ; attempt++ {
 			spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
 			spec.NoFile = c.site.noFile.Load()
-			if id, err = c.create(ctx, spec); err != nil {
+			c.site.lacks.leave(&spec)
+			if id, err = c.create(ctx, spec); c.without(err, spec) {
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("create container %s: %w", spec.Name, err)
 			}
 			if err = c.attach(ctx, c.site, id, at.index); err != nil {
@@ -68,11 +72,15 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 				return nil
 			}
 			portMoved := errors.Is(err, ErrPortTaken) && !at.fixed && attempt < 10
-			if !portMoved && (!errors.Is(err, ErrUlimit) || spec.NoFile == 0) {
+			without := c.without(err, spec)
+			if !portMoved && !without && (!errors.Is(err, ErrUlimit) || spec.NoFile == 0) {
 				return fmt.Errorf("start container %s: %w", spec.Name, err)
 			}
 			if err := c.eng.RemoveContainer(ctx, id); err != nil {
 				return err
+			}
+			if without {
+				continue
 			}
 			if err := c.relax(ctx, at, portMoved, attempt); err != nil {
 				return err

@@ -72,9 +72,9 @@ type Exit struct {
 	Slogan string    `json:"slogan,omitempty"` // of the crash dump that the run left
 	// WaitsFor is what the run ended for want of, where time may bring it: "db:5432:
 	// connection refused". Such a boot is tried again within the restart budget.
-	WaitsFor string `json:"waits_for,omitempty"`
-	Dump   string    `json:"dump,omitempty"`   // where that was copied to: see [Spec].KeepDumps
-	At     time.Time `json:"at,omitzero"`
+	WaitsFor string    `json:"waits_for,omitempty"`
+	Dump     string    `json:"dump,omitempty"` // where that was copied to: see [Spec].KeepDumps
+	At       time.Time `json:"at,omitzero"`
 }
 
 // String is short: "crashed (exit 1)", "killed (exit 137)".

@@ -94,7 +94,10 @@ func (f Found) startHelper(ctx context.Context, eng Engine, name string, c Conta
 		}
 	}
 	for {
-		if id, err = eng.CreateContainer(ctx, c); err != nil {
+		if id, err = eng.CreateContainer(ctx, c); leftOut(&c, err) {
+			continue
+		}
+		if err != nil {
 			return "", fmt.Errorf("create container %s: %w", c.Name, err)
 		}
 		if err = f.attachHelper(ctx, eng, name, id); err == nil {
@@ -106,10 +109,9 @@ func (f Found) startHelper(ctx context.Context, eng Engine, name string, c Conta
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 		removed := eng.RemoveContainer(cleanup, id)
 		cancel()
-		if !errors.Is(err, ErrUlimit) || c.NoFile == 0 || removed != nil {
+		if removed != nil || !leftOut(&c, err) {
 			return "", errors.Join(fmt.Errorf("start container %s: %w", c.Name, err), removed)
 		}
-		c.NoFile = 0
 	}
 }
 

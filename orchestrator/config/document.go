@@ -32,6 +32,7 @@ type document struct {
 	Files        map[string]string   `yaml:"files"` // relative to the file's folder
 	Volumes      map[string]string   `yaml:"volumes"`
 	Networks     map[string][]string `yaml:"networks"`
+	ExtraHosts   extraHosts          `yaml:"extra_hosts"`
 	Labels       map[string]string   `yaml:"labels"`
 	Secrets      []string            `yaml:"secrets"`
 	MixEnv       string              `yaml:"mix_env"`
@@ -86,6 +87,8 @@ type node struct {
 	Env        map[string]string   `yaml:"env"`
 	Volumes    map[string]string   `yaml:"volumes"`
 	Networks   map[string][]string `yaml:"networks"`
+	ExtraHosts extraHosts          `yaml:"extra_hosts"`
+	After      []string            `yaml:"after"`
 	Memory     size                `yaml:"memory"`
 	CPUs       float64             `yaml:"cpus"`
 	Ports      []port              `yaml:"ports"`
@@ -118,7 +121,7 @@ func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Networks: c.Networks, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Networks: c.Networks, ExtraHosts: c.ExtraHosts, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{
@@ -146,7 +149,7 @@ func (c document) spec() orchestrator.Spec {
 func (n node) spec() orchestrator.NodeSpec {
 	s := orchestrator.NodeSpec{
 		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: n.Env,
-		Volumes: n.Volumes, Networks: n.Networks, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
+		Volumes: n.Volumes, Networks: n.Networks, ExtraHosts: n.ExtraHosts, After: n.After, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
 	}
 	for _, p := range n.Ports {
 		s.Ports = append(s.Ports, orchestrator.PortSpec{Container: p.Container, Host: p.Host})

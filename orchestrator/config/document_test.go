@@ -31,6 +31,8 @@ nodes:
     env: {ROLE: web, WORKERS: 2, DEBUG: true}
     volumes: {data: /var/lib/web}
     networks: {front: [web], shared: []}
+    extra_hosts: ["machine:host-gateway", "v6=[::1]"]
+    after: [db]
     memory: 256MiB
     cpus: 0.5
     ports: [{container: 9568}, {container: 9000, host: 9001}]
@@ -49,6 +51,7 @@ volumes: {data: /var/lib/shop}
 stdin: true
 env: {POOL: 5, RATIO: 0.5, EMPTY: "", ON: true}
 networks: {shared: [shop, shop.local]}
+extra_hosts: {db.local: 10.0.0.7}
 labels: {org.example.team: shop, build: 12}
 secrets: [TOKEN]
 mix_env: prod
@@ -110,13 +113,15 @@ func TestConfigWithEveryKey(t *testing.T) {
 			{
 				Name: "web", Image: "acme/web:2", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
 				Volumes: map[string]string{"data": "/var/lib/web"}, Memory: 256 << 20, CPUs: 0.5,
-				Networks: map[string][]string{"front": {"web"}, "shared": {}},
-				Env:      map[string]string{"ROLE": "web", "WORKERS": "2", "DEBUG": "true"},
-				Ports:    []orchestrator.PortSpec{{Container: 9568}, {Container: 9000, Host: 9001}}, HostPort: 8080,
+				Networks:   map[string][]string{"front": {"web"}, "shared": {}},
+				ExtraHosts: map[string]string{"machine": "host-gateway", "v6": "::1"}, After: []string{"db"},
+				Env:   map[string]string{"ROLE": "web", "WORKERS": "2", "DEBUG": "true"},
+				Ports: []orchestrator.PortSpec{{Container: 9568}, {Container: 9000, Host: 9001}}, HostPort: 8080,
 			},
 			{Name: "db"},
 		},
-		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
+		ExtraHosts: map[string]string{"db.local": "10.0.0.7"},
+		MaxNodes:   60, Basename: "shop", Domain: "local", Cookie: "crumble",
 		Command: []string{"bin/shop", "start", "{node}"}, Entrypoint: []string{"/sbin/tini", "--"}, User: "shop:staff", Stdin: true,
 		CookieFile: "/home/shop/.erlang.cookie", Files: map[string]string{"/etc/shop/shop.conf": "/conf/shop.conf"}, Volumes: map[string]string{"data": "/var/lib/shop"},
 		Env:      map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
@@ -228,7 +233,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, user, volumes"
+	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                         `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,

@@ -28,6 +28,8 @@ var kinds = []struct {
 	{"address-pool", orchestrator.ErrAddressPool},
 	{"cannot-start", orchestrator.ErrCannotStart},
 	{"ulimit", orchestrator.ErrUlimit},
+	{"no-init", orchestrator.ErrNoInit},
+	{"no-host-gateway", orchestrator.ErrNoHostGateway},
 	{"cluster-exists", orchestrator.ErrClusterExists},
 	{"no-cluster", orchestrator.ErrNoCluster},
 	{"no-node", orchestrator.ErrNoNode},

@@ -41,6 +41,12 @@ var signatures = []signature{
 	{"could not find an available, non-overlapping ipv4 address pool", orchestrator.ErrAddressPool, "docker network prune"},
 	{"all predefined address pools have been fully subnetted", orchestrator.ErrAddressPool, "docker network prune"},
 	{"error setting rlimit", orchestrator.ErrUlimit, "start the engine with a higher limit of open files"},
+	// Before "executable file not found": docker-init is the engine's, catatonit Podman's.
+	{"docker-init", orchestrator.ErrNoInit, "install the engine's init program: docker-init (Debian: apt-get install tini)"},
+	{"catatonit", orchestrator.ErrNoInit, "install the engine's init program: catatonit"},
+	{"container-init binary not found", orchestrator.ErrNoInit, "install the engine's init program: catatonit"},
+	{"invalid ip address in add-host", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml"},
+	{"unable to derive the ip value for host-gateway", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml, or start dockerd with --host-gateway-ip"},
 	{"is already in use by container", orchestrator.ErrNameTaken, "see it with `docker ps -a`, remove it with `docker rm -f NAME`"},
 	{"executable file not found", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},
 	{"no such file or directory: unknown", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},

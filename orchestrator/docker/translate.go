@@ -23,7 +23,7 @@ import (
 
 // createRequest is the body of POST /containers/create.
 func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
-	init, grace := true, int(math.Ceil(c.StopTimeout.Seconds()))
+	init, grace := !c.NoInit, int(math.Ceil(c.StopTimeout.Seconds()))
 	config := &container.Config{
 		Image: c.Image, Hostname: c.Hostname, Entrypoint: c.Entrypoint, Cmd: c.Command, Env: c.Env,
 		User: c.User, WorkingDir: c.WorkingDir, Labels: c.Labels, OpenStdin: c.Stdin,
@@ -42,6 +42,7 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		PortBindings:  nat.PortMap{},
 		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{}},
 		CapAdd:        c.Capabilities,
+		ExtraHosts:    c.ExtraHosts,
 		Resources:     container.Resources{Memory: c.Memory, NanoCPUs: int64(c.CPUs * 1e9)},
 	}
 	if c.LogMaxSize != "" {

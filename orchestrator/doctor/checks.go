@@ -27,6 +27,7 @@ func checks(answers bool) []check {
 		{"subnets", "subnets", lookSubnets},
 		{"ports", "host ports", lookPorts},
 		{"neighbours", "neighbour table", lookNeighbours},
+		{"init", "init program", lookInit},
 		{"nofile", "open files", lookNoFile},
 		{"inotify", "file watches", lookInotify},
 		{"base", "base image", lookBase},
