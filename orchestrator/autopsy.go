@@ -34,6 +34,7 @@ func (c *Cluster) autopsy(ctx context.Context, r report, id string, code int) {
 	out.drained(ctx, r.inc)
 	f.reason = c.clean(lastWords(out.out.Tail(50), r.inc, f.slogan))
 	f.slogan = c.clean(f.slogan)
+	f.waits = c.waited(r)
 	c.box.post(msgAutopsy{r, f})
 }
 

@@ -138,6 +138,7 @@ func (s Spec) validateNodes(v *validation) {
 		v.volumes(field+".volumes", n.Volumes)
 		v.tmpfs(field+".tmpfs", n.Tmpfs, over(s.Volumes, n.Volumes))
 		v.networks(s, field+".networks", n.Networks)
+		v.hosts(field+".extra_hosts", n.ExtraHosts)
 		v.hostPort(field+".host_port", n.HostPort, n.Name, hostPorts)
 		for j, p := range n.Ports {
 			f := fmt.Sprintf("%s.ports[%d]", field, j)

@@ -332,7 +332,7 @@ func (c *Cluster) cleanExit(e *Exit) *Exit {
 		return nil
 	}
 	clean := *e
-	clean.Reason, clean.Slogan = c.clean(e.Reason), c.clean(e.Slogan)
+	clean.Reason, clean.Slogan, clean.WaitsFor = c.clean(e.Reason), c.clean(e.Slogan), c.clean(e.WaitsFor)
 	return &clean
 }
 

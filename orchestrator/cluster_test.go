@@ -483,18 +483,6 @@ func TestLaunchGetsRound(t *testing.T) {
 	})
 }
 
-// An engine without docker-init runs nodes without it, and says so once.
-func TestAnEngineWithoutInit(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		w.eng.NoInit = true
-		w.up(nil)
-		if told := strings.Count(w.history(), "no init for containers: nodes run without one"); told != 1 {
-			t.Errorf("said %d times:\n%s", told, w.history())
-		}
-		w.end()
-	})
-}
-
 func TestFailures(t *testing.T) {
 	broken := errors.New("the disk is full")
 	tests := []struct {

@@ -76,7 +76,7 @@ func (s *supervisor) userStart(m *member, w waiter) {
 	case Stopping:
 		m.redo = true
 	case Pending, BackingOff, Stopped, Completed, Failed:
-		m.hist.recent, m.hist.step, m.hist.slogan = nil, 0, ""
+		m.hist.recent, m.hist.step, m.hist.slogan, m.hist.waits = nil, 0, "", 0
 		m.redo, m.ending, m.restart = true, nil, time.Time{}
 		s.again(m)
 	}

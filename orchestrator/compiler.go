@@ -64,16 +64,21 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 	var id string
 	if len(listed) > 0 {
 		id = listed[0].ID
-	} else if id, err = createCompiler(ctx, eng, f.compilerSpec(direct, publishedAt(info))); err != nil {
-		return compilerConn{}, err
 	}
-	conn, err := startCompiler(ctx, eng, f, info, direct, id)
-	if errors.Is(err, ErrNoInit) {
-		if err := eng.RemoveContainer(ctx, id); err != nil {
+	spec := f.compilerSpec(direct, publishedAt(info))
+	if id == "" {
+		if id, err = createCompiler(ctx, eng, spec); leftOut(&spec, err) {
+			id, err = createCompiler(ctx, eng, spec)
+		}
+		if err != nil {
 			return compilerConn{}, err
 		}
-		spec := f.compilerSpec(direct, publishedAt(info))
-		spec.NoInit = true
+	}
+	conn, err := startCompiler(ctx, eng, f, info, direct, id)
+	for leftOut(&spec, err) { // made anew, without what the engine lacks
+		if err = eng.RemoveContainer(ctx, id); err != nil {
+			return compilerConn{}, err
+		}
 		if id, err = createCompiler(ctx, eng, spec); err != nil {
 			return compilerConn{}, err
 		}

@@ -66,7 +66,7 @@ type Containers interface {
 	// StartContainer starts a created or exited container; one that runs
 	// already is no error. A host port in use matches [ErrPortTaken], what the
 	// runtime refuses [ErrCannotStart], limits that the engine may not raise
-	// [ErrUlimit], an init that the engine lacks [ErrNoInit], an address or a network name that is not one container's
+	// [ErrUlimit], an init that it lacks [ErrNoInit], an address or a network name that is not one container's
 	// alone at the moment [ErrConflict]. A command that the image lacks is no
 	// error here: the container's init finds out, and exits with 127.
 	StartContainer(ctx context.Context, id string) error
@@ -259,6 +259,9 @@ type ContainerSpec struct {
 	NetworkID string
 	IP        netip.Addr // fixed; zero: the engine chooses
 	Aliases   []string   // DNS names beside the container's
+	// ExtraHosts are lines of its /etc/hosts, "name:address"; for [HostGateway] the
+	// engine puts in the address of its machine.
+	ExtraHosts []string
 
 	Ports  []PortBinding
 	Mounts []Mount
@@ -268,11 +271,11 @@ type ContainerSpec struct {
 	Tmpfs   map[string]string // mount options ("size=64m,mode=1777", "") of file systems in memory, by path
 
 	Capabilities []string // beside the engine's default ones: "NET_ADMIN"
+	NoInit       bool     // its first process is the command itself, and no init of the engine's
 
 	Memory      int64         // bytes; 0 means no limit
 	CPUs        float64       // 0 means no limit
 	NoFile      int64         // soft = hard limit of open files; 0 leaves the engine's
-	NoInit      bool          // the command is process 1, without the engine's init (docker-init) above it
 	StopTimeout time.Duration // used also by a foreign `docker stop`; whole seconds
 	LogMaxSize  string        // "10m"
 	LogMaxFile  int           // 3

@@ -25,7 +25,8 @@ var (
 	ErrAddressPool       = errors.New("no free address range left")
 	ErrCannotStart       = errors.New("the container cannot be started")
 	ErrUlimit            = errors.New("the engine may not raise this limit")
-	ErrNoInit            = errors.New("the engine has no init for containers")
+	ErrNoInit            = errors.New("the engine has no init program")
+	ErrNoHostGateway     = errors.New("the engine does not know its machine's address")
 
 	ErrClusterExists = errors.New("the cluster exists already")
 	ErrNoCluster     = errors.New("no such cluster")

@@ -31,6 +31,7 @@ func (s Spec) filled(i int) NodeSpec {
 	n.Volumes = over(s.Volumes, n.Volumes)
 	n.Tmpfs = slices.Concat(s.Tmpfs, n.Tmpfs)
 	n.Networks = over(s.Networks, n.Networks)
+	n.ExtraHosts = over(s.ExtraHosts, n.ExtraHosts)
 	return s.filledRole(n)
 }
 
@@ -164,6 +165,8 @@ func (s Spec) validateForeign(v *validation) {
 	v.volumes("volumes", s.Volumes)
 	v.tmpfs("tmpfs", s.Tmpfs, s.Volumes)
 	v.networks(s, "networks", s.Networks)
+	v.hosts("extra_hosts", s.ExtraHosts)
+	v.after(s)
 }
 
 // inside checks a path in a container.

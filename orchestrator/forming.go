@@ -104,6 +104,9 @@ func (s *supervisor) explain(kind error) *ClusterError {
 		if reason == "" {
 			reason = "no answer yet"
 		}
+		if m.hist.waits > 0 && !m.state.Final() && !m.wasReady {
+			reason = m.hist.waiting()
+		}
 		hint := m.hint
 		if hint == "" {
 			hint = s.lookCloser(m)

@@ -58,10 +58,10 @@ func (c *Cluster) launchPrepared(ctx context.Context, r report, at *slot) (strin
 	}
 	for attempt := 0; ; attempt++ {
 		spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
-		spec.NoFile, spec.NoInit = c.site.noFile.Load(), c.site.noInit.Load()
+		spec.NoFile = c.site.noFile.Load()
+		c.site.lacks.leave(&spec)
 		id, err := c.create(ctx, spec)
-		if errors.Is(err, ErrNoInit) && !spec.NoInit { // Podman finds out here
-			c.withoutInit(err)
+		if c.without(err, spec) {
 			continue
 		}
 		if err != nil {
@@ -76,15 +76,14 @@ func (c *Cluster) launchPrepared(ctx context.Context, r report, at *slot) (strin
 			return id, nil
 		}
 		portMoved := errors.Is(err, ErrPortTaken) && !at.fixed && attempt < 10
-		noInit := errors.Is(err, ErrNoInit) && !spec.NoInit
-		if !portMoved && !noInit && (!errors.Is(err, ErrUlimit) || spec.NoFile == 0) {
+		without := c.without(err, spec)
+		if !portMoved && !without && (!errors.Is(err, ErrUlimit) || spec.NoFile == 0) {
 			return id, fmt.Errorf("start container %s: %w", spec.Name, err)
 		}
 		if err := c.eng.RemoveContainer(ctx, id); err != nil {
 			return "", err
 		}
-		if noInit {
-			c.withoutInit(err)
+		if without {
 			continue
 		}
 		if err := c.relax(ctx, at, portMoved, attempt); err != nil {
@@ -194,14 +193,6 @@ func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 		}
 	}
 	return err
-}
-
-// withoutInit has nodes run without the engine's init from now on, and says so once.
-func (c *Cluster) withoutInit(err error) {
-	if c.site.noInit.Swap(true) {
-		return
-	}
-	c.note("", "%v: nodes run without one, and processes that they leave behind stay as zombies; %s", ErrNoInit, hintOf(err))
 }
 
 // relax changes what the engine refused. Where many clusters start at once, all

@@ -223,7 +223,7 @@ func (s *supervisor) emitExit(m *member, e Exit) {
 func (s *supervisor) judge(m *member) {
 	e := m.ending.exit
 	e.Class = m.classify(e, s.spec.Restart, !m.hist.readyAt.IsZero())
-	e.Reason, e.Slogan, e.Dump = m.ending.reason, m.ending.slogan, m.ending.dump
+	e.Reason, e.Slogan, e.Dump, e.WaitsFor = m.ending.reason, m.ending.slogan, m.ending.dump, m.ending.waits
 	m.dump = m.ending.crash
 	s.judgeAs(m, e, "")
 }
@@ -240,6 +240,9 @@ func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 	reason := e.String()
 	if e.Reason != "" && e.Class != ExitStartError {
 		reason += ": " + e.Reason
+	}
+	if h.waits > 0 {
+		reason = e.String() + ": " + h.waiting()
 	}
 	switch {
 	case d.restart && !s.down:

@@ -25,6 +25,7 @@ type member struct {
 	busy operation
 	want bool // it should run
 	redo bool // start it again once it has stopped
+	held bool // it was not started yet, and waits for others: see after.go
 
 	begun     bool      // this run's output is followed
 	probing   bool      // its probe is on

@@ -145,6 +145,7 @@ type (
 type findings struct {
 	reason string // the line that tells why, "" where none does
 	slogan string // of the crash dump
+	waits  string // what it ended for want of; see Exit.WaitsFor
 	dump   string // where that was copied to
 	oom    bool
 	crash  *diagnosis.Dump // what the dump says; nil where there is none

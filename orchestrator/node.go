@@ -54,6 +54,8 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 		Aliases:   slices.Compact([]string{host, node.Name, names.Dotted(node.Name)}),
 		Ports:     at.ports,
 
+		ExtraHosts: hostsOf(s, i),
+
 		Memory:      node.Memory,
 		CPUs:        node.CPUs,
 		NoFile:      noFile,

@@ -75,6 +75,8 @@ type history struct {
 	recent  []time.Time // restarts inside the window
 	total   int         // restarts ever; never reset
 	slogan  string      // of the last boot failure, "" after a run that was Ready
+	waits   int         // boots in a row that failed for want of something; see Exit.WaitsFor
+	waitsOn string      // for which the last of them did
 	readyAt time.Time   // when this run became Ready; zero if it never did
 }
 
@@ -94,9 +96,17 @@ func (p RestartPolicy) decide(h history, e Exit, now time.Time, random float64) 
 	}
 	lastSlogan := h.slogan
 	h.slogan = ""
-	if e.Class == ExitBoot && !ready {
+	wait := e.Class == ExitBoot && !ready && e.WaitsFor != ""
+	switch {
+	case wait: // time may cure it: the budget and the deadline end it
+		h.waits++
+	case e.Class == ExitBoot && !ready:
 		h.slogan = passing.ReplaceAllString(e.Reason, "_")
 	}
+	if !wait {
+		h.waits = 0
+	}
+	h.waitsOn = e.WaitsFor
 	h.readyAt = time.Time{}
 
 	switch e.Class {

@@ -49,6 +49,20 @@ func TestPolicyDecides(t *testing.T) {
 		{"another slogan is not", RestartPolicy{}, history{slogan: "no such app"}, Exit{Class: ExitBoot, Code: 1, Reason: "eaddrinuse"},
 			decision{restart: true, delay: time.Second}},
 	}
+	tests = append(tests, []struct {
+		name   string
+		policy RestartPolicy
+		h      history
+		exit   Exit
+		want   decision
+	}{
+		{"what time can cure is tried again, whatever it said before", RestartPolicy{}, history{slogan: "x", waits: 2, step: 2},
+			Exit{Class: ExitBoot, Code: 1, Reason: "x", WaitsFor: "db:5432: connection refused"}, decision{restart: true, delay: 4 * time.Second}},
+		{"but not beyond the budget", RestartPolicy{}, recent(5), Exit{Class: ExitBoot, Code: 1, WaitsFor: "db:5432: connection refused"},
+			decision{reason: "5 restarts within 10m0s are used up"}},
+		{"nor where nothing is restarted", RestartPolicy{Mode: RestartNo}, history{}, Exit{Class: ExitBoot, Code: 1, WaitsFor: "db:5432: connection refused"},
+			decision{reason: `the restart policy is "no"`}},
+	}...)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, _ := tt.policy.withDefaults().decide(tt.h, tt.exit, now, 0)

@@ -28,7 +28,7 @@ type site struct {
 	direct      bool // container addresses can be dialled from here
 	hostIP      string
 	noFile      atomic.Int64      // what is asked of the engine; 0 once it refused
-	noInit      atomic.Bool       // the engine has no init for containers
+	lacks       lacks             // what it refused beside
 	listenSince time.Time         // from when on the engine's events are wanted
 	taken       map[uint16]string // host ports that containers have, and whose
 	slots       map[string]*slot

@@ -102,6 +102,10 @@ type Spec struct {
 	// cluster goes. Which one is a container's way out the engine says (20.10: the
 	// one whose name comes first).
 	Networks map[string][]string `json:"networks,omitempty"`
+	// ExtraHosts are names that each node finds in its /etc/hosts, with their
+	// addresses; [HostGateway] for the address is the engine's machine, which is also
+	// called host.docker.internal unless it is named here otherwise.
+	ExtraHosts map[string]string `json:"extra_hosts,omitempty"`
 	// Labels go on all that the cluster makes in the engine (containers, its
 	// network, its volumes), beside its own, for who finds things by theirs. A
 	// volume that was there keeps those that it has.
@@ -248,6 +252,12 @@ type NodeSpec struct {
 	Tmpfs []string `json:"tmpfs,omitempty"`
 	// Networks over the cluster's, by their names.
 	Networks map[string][]string `json:"networks,omitempty"`
+	// ExtraHosts over the cluster's, by their names.
+	ExtraHosts map[string]string `json:"extra_hosts,omitempty"`
+	// After are nodes that are Ready before this one is started, when the cluster
+	// starts: where one of them fails for good, it is not started. Later starts and
+	// restarts do not wait, nor does one by hand.
+	After []string `json:"after,omitempty"`
 	// Memory (bytes) and CPUs in place of the cluster's limits. 0: the cluster's.
 	Memory int64   `json:"memory,omitempty"`
 	CPUs   float64 `json:"cpus,omitempty"`

@@ -40,6 +40,16 @@ func TestValidate(t *testing.T) {
 		{"51 nodes", func(s *Spec) { s.Nodes = NodeNames(51) }, "nodes"},
 		{"51 nodes that are wanted", func(s *Spec) { s.Nodes, s.MaxNodes = NodeNames(51), 60 }, ""},
 		{"two nodes of one name", func(s *Spec) { s.Nodes[2].Name = "n1" }, "nodes[2].name"},
+		{"an order", func(s *Spec) { s.Nodes[1].After, s.Nodes[2].After = []string{"n1"}, []string{"n1", "n2"} }, ""},
+		{"an order of strangers", func(s *Spec) { s.Nodes[1].After = []string{"n9", "n1", "n1"} }, "nodes[1].after nodes[1].after"},
+		{"a circle", func(s *Spec) {
+			s.Nodes[1].After, s.Nodes[2].After, s.Nodes[0].After = []string{"n3"}, []string{"n2"}, []string{"n2"}
+		}, "nodes[1].after"},
+		{"itself", func(s *Spec) { s.Nodes[2].After = []string{"n3"} }, "nodes[2].after"},
+		{"hosts", func(s *Spec) { s.ExtraHosts = map[string]string{"db": "10.0.0.7", "a.b": HostGateway, "v6": "::1"} }, ""},
+		{"hosts that are none", func(s *Spec) {
+			s.ExtraHosts, s.Nodes[0].ExtraHosts = map[string]string{"d b": "10.0.0.7"}, map[string]string{"db": "elsewhere"}
+		}, "extra_hosts nodes[0].extra_hosts"},
 		{"a cookie with a quote", func(s *Spec) { s.Cookie = `a"b` }, "cookie"},
 		{"no such port", func(s *Spec) { s.HTTPPort, s.HostPort, s.Distribution.Port = 70000, -2, -1 }, "distribution.port host_port http_port"},
 		{"no HTTP port on purpose", func(s *Spec) { s.HTTPPort = -1 }, ""},

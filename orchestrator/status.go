@@ -70,8 +70,11 @@ type Exit struct {
 	Code   int       `json:"code"`
 	Reason string    `json:"reason,omitempty"` // a start error's text, or the line that tells why
 	Slogan string    `json:"slogan,omitempty"` // of the crash dump that the run left
-	Dump   string    `json:"dump,omitempty"`   // where that was copied to: see [Spec].KeepDumps
-	At     time.Time `json:"at,omitzero"`
+	// WaitsFor is what the run ended for want of, where time may bring it: "db:5432:
+	// connection refused". Such a boot is tried again within the restart budget.
+	WaitsFor string    `json:"waits_for,omitempty"`
+	Dump     string    `json:"dump,omitempty"` // where that was copied to: see [Spec].KeepDumps
+	At       time.Time `json:"at,omitzero"`
 }
 
 // String is short: "crashed (exit 1)", "killed (exit 137)".

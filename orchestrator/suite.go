@@ -94,9 +94,7 @@ func (f Found) startHelper(ctx context.Context, eng Engine, name string, c Conta
 		}
 	}
 	for {
-		id, err = eng.CreateContainer(ctx, c)
-		if errors.Is(err, ErrNoInit) && !c.NoInit {
-			c.NoInit = true
+		if id, err = eng.CreateContainer(ctx, c); leftOut(&c, err) {
 			continue
 		}
 		if err != nil {
@@ -111,12 +109,7 @@ func (f Found) startHelper(ctx context.Context, eng Engine, name string, c Conta
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 		removed := eng.RemoveContainer(cleanup, id)
 		cancel()
-		switch {
-		case removed == nil && errors.Is(err, ErrUlimit) && c.NoFile != 0:
-			c.NoFile = 0
-		case removed == nil && errors.Is(err, ErrNoInit) && !c.NoInit:
-			c.NoInit = true
-		default:
+		if removed != nil || !leftOut(&c, err) {
 			return "", errors.Join(fmt.Errorf("start container %s: %w", c.Name, err), removed)
 		}
 	}

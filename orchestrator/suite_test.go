@@ -174,6 +174,10 @@ func TestSuiteThatCannotStart(t *testing.T) {
 		if _, code, err := run(t.Context(), orchestrator.Suite{}); err != nil || code != 0 {
 			t.Errorf("with a limit that is refused once: %d, %v", code, err)
 		}
+		w.eng.FailNext("StartContainer", orchestrator.ErrNoInit)
+		if _, code, err := run(t.Context(), orchestrator.Suite{}); err != nil || code != 0 {
+			t.Errorf("without an init: %d, %v", code, err)
+		}
 		w.eng.FailNext("StartContainer", orchestrator.ErrCannotStart)
 		if _, _, err := run(t.Context(), orchestrator.Suite{}); !errors.Is(err, orchestrator.ErrCannotStart) || helpers(w) != 0 {
 			t.Errorf("%v, %d containers", err, helpers(w))

@@ -87,11 +87,7 @@ func (s *supervisor) begin(now time.Time, forming bool) []action {
 		s.deadline = now.Add(s.spec.ReadyTimeout)
 	}
 	s.listAt = now.Add(listEvery)
-	for _, m := range s.nodes {
-		if m.state == Pending {
-			s.launch(m)
-		}
-	}
+	s.hold()
 	s.settle()
 	return s.out
 }
@@ -197,6 +193,7 @@ func (s *supervisor) settle() {
 	s.setHalves()
 	s.answerCuts()
 	s.evaluate()
+	s.release()
 	s.checkForming()
 	s.checkFailed()
 	if s.over {

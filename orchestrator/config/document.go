@@ -38,6 +38,7 @@ type document struct {
 	Volumes      map[string]string   `yaml:"volumes"`
 	Tmpfs        oneOrMore           `yaml:"tmpfs"`
 	Networks     map[string][]string `yaml:"networks"`
+	ExtraHosts   extraHosts          `yaml:"extra_hosts"`
 	Labels       map[string]string   `yaml:"labels"`
 	Secrets      []string            `yaml:"secrets"`
 	MixEnv       string              `yaml:"mix_env"`
@@ -94,6 +95,8 @@ type node struct {
 	Volumes    map[string]string   `yaml:"volumes"`
 	Tmpfs      oneOrMore           `yaml:"tmpfs"`
 	Networks   map[string][]string `yaml:"networks"`
+	ExtraHosts extraHosts          `yaml:"extra_hosts"`
+	After      []string            `yaml:"after"`
 	Memory     size                `yaml:"memory"`
 	CPUs       float64             `yaml:"cpus"`
 	Ports      []port              `yaml:"ports"`
@@ -155,7 +158,7 @@ func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
 		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
-		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: over(c.EnvFile, c.Env), Tmpfs: c.Tmpfs, Networks: c.Networks, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
+		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: over(c.EnvFile, c.Env), Tmpfs: c.Tmpfs, Networks: c.Networks, ExtraHosts: c.ExtraHosts, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{
@@ -183,7 +186,7 @@ func (c document) spec() orchestrator.Spec {
 func (n node) spec() orchestrator.NodeSpec {
 	s := orchestrator.NodeSpec{
 		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: over(n.EnvFile, n.Env),
-		Volumes: n.Volumes, Tmpfs: n.Tmpfs, Networks: n.Networks, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
+		Volumes: n.Volumes, Tmpfs: n.Tmpfs, Networks: n.Networks, ExtraHosts: n.ExtraHosts, After: n.After, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
 		App: n.App, MixEnv: n.MixEnv, ReleaseName: n.ReleaseName, HTTPPort: n.HTTPPort, HTTPCheck: n.HTTPCheck, Checks: checks(n.Checks), Ready: checks(n.Ready),
 	}
 	for _, p := range n.Ports {

@@ -32,6 +32,8 @@ nodes:
     volumes: {data: /var/lib/web}
     tmpfs: /run/web
     networks: {front: [web], shared: []}
+    extra_hosts: ["machine:host-gateway", "v6=[::1]"]
+    after: [db]
     memory: 256MiB
     cpus: 0.5
     ports: [{container: 9568}, {container: 9000, host: 9001}]
@@ -60,6 +62,7 @@ tmpfs: [/run, "/tmp/cache:size=64m,mode=1777"]
 stdin: true
 env: {POOL: 5, RATIO: 0.5, EMPTY: "", ON: true}
 networks: {shared: [shop, shop.local]}
+extra_hosts: {db.local: 10.0.0.7}
 labels: {org.example.team: shop, build: 12}
 secrets: [TOKEN]
 mix_env: prod
@@ -120,7 +123,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		Nodes: []orchestrator.NodeSpec{
 			{
 				Name: "web", Image: "acme/web:2", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
-				Volumes: map[string]string{"data": "/var/lib/web"}, Tmpfs: []string{"/run/web"}, Memory: 256 << 20, CPUs: 0.5,
+				Volumes: map[string]string{"data": "/var/lib/web"}, Tmpfs: []string{"/run/web"}, ExtraHosts: map[string]string{"machine": "host-gateway", "v6": "::1"}, After: []string{"db"}, Memory: 256 << 20, CPUs: 0.5,
 				Networks: map[string][]string{"front": {"web"}, "shared": {}},
 				Env:      map[string]string{"ROLE": "web", "WORKERS": "2", "DEBUG": "true"},
 				Ports:    []orchestrator.PortSpec{{Container: 9568}, {Container: 9000, Host: 9001}}, HostPort: 8080,
@@ -130,7 +133,8 @@ func TestConfigWithEveryKey(t *testing.T) {
 			{Name: "db1", Role: "db", HTTPPort: -1},
 			{Name: "db2", Role: "db", HTTPPort: -1},
 		},
-		MaxNodes: 60, Basename: "shop", Domain: "local", Cookie: "crumble",
+		ExtraHosts: map[string]string{"db.local": "10.0.0.7"},
+		MaxNodes:   60, Basename: "shop", Domain: "local", Cookie: "crumble",
 		Command: []string{"bin/shop", "start", "{node}"}, Entrypoint: []string{"/sbin/tini", "--"}, User: "shop:staff", Stdin: true,
 		CookieFile: "/home/shop/.erlang.cookie", Files: map[string]string{"/etc/shop/shop.conf": "/conf/shop.conf"}, Volumes: map[string]string{"data": "/var/lib/shop"},
 		Tmpfs:    []string{"/run", "/tmp/cache:size=64m,mode=1777"},
@@ -262,7 +266,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, env_file, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, tmpfs, user, volumes"
+	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, env_file, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, tmpfs, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                          `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":        `did you mean "max_backoff"?`,

@@ -29,6 +29,7 @@ var kinds = []struct {
 	{"cannot-start", orchestrator.ErrCannotStart},
 	{"ulimit", orchestrator.ErrUlimit},
 	{"no-init", orchestrator.ErrNoInit},
+	{"no-host-gateway", orchestrator.ErrNoHostGateway},
 	{"cluster-exists", orchestrator.ErrClusterExists},
 	{"no-cluster", orchestrator.ErrNoCluster},
 	{"no-node", orchestrator.ErrNoNode},

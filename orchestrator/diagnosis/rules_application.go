@@ -37,6 +37,7 @@ var applicationRules = []rule{
 		},
 		follows: []Code{"hex-missing", "dependency-fetch", "network-detached"},
 	},
+	waitLocal, waitService, waitPeer,
 	{
 		// System.fetch_env!/1, and what Phoenix writes into config/runtime.exs.
 		code: "env-missing", says: pattern(`could not fetch environment variable "(\w+)"|environment variable (\w+) is missing`),
@@ -100,7 +101,7 @@ var applicationRules = []rule{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
 			{"see all that it said", "beamyard logs {target}", there},
 		},
-		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
+		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
 	{
 		// In a release, and with start_permanent, nobody is left to say the words above.
@@ -114,7 +115,7 @@ var applicationRules = []rule{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
 			{"see all that it said", "beamyard logs {target}", there},
 		},
-		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
+		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
 	{
 		// init:do_boot and application_controller, OTP 25 and 27; the last is what
@@ -127,7 +128,7 @@ var applicationRules = []rule{
 		},
 		follows: []Code{
 			"invalid-node-name", "name-in-use", "epmd-not-running", "distribution-port-in-use", "open-files", "env-missing", "port-in-use", "name-not-resolved",
-			"read-only-file-system", "file-permission", "disk-full", "vm-limit", "vm-allocation", "otp-application-missing", "app-does-not-start",
+			"localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "vm-limit", "vm-allocation", "otp-application-missing", "app-does-not-start",
 		},
 	},
 	{
@@ -210,7 +211,7 @@ var followRules = []rule{
 		},
 		follows: []Code{
 			"out-of-memory", "vm-allocation", "boot-failure", "open-files", "vm-limit", "app-does-not-start", "name-in-use", "epmd-not-running",
-			"invalid-node-name", "distribution-port-in-use", "port-in-use",
+			"invalid-node-name", "distribution-port-in-use", "port-in-use", "localhost-refused", "service-not-there", "peer-not-there",
 		},
 	},
 	{
@@ -237,8 +238,8 @@ var followRules = []rule{
 var anyEnd = []Code{
 	"platform-mismatch", "command-missing", "command-not-executable", "elixir-version", "hex-missing", "rebar-missing", "dependency-not-compiled",
 	"compile-error", "no-mix-project", "out-of-memory", "vm-allocation", "disk-full", "name-in-use", "epmd-not-running", "distribution-port-in-use",
-	"invalid-node-name", "env-missing", "port-in-use", "name-not-resolved", "read-only-file-system", "file-permission", "open-files", "vm-limit", "app-does-not-start",
-	"shared-library-missing", "otp-application-missing", "boot-failure", "killed", "vm-aborted", "crash-dump", "unknown",
+	"invalid-node-name", "env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there",
+	"read-only-file-system", "file-permission", "open-files", "vm-limit", "app-does-not-start", "shared-library-missing", "otp-application-missing", "boot-failure", "killed", "vm-aborted", "crash-dump", "unknown",
 }
 
 func reasonSays(expr string) func(*Evidence, *Node) (match, bool) {

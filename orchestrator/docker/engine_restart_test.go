@@ -163,7 +163,7 @@ func TestADaemonWithoutInit(t *testing.T) {
 	})
 	said := 0
 	if err := r.Events(t.Context(), 0, false, func(e orchestrator.Event) error {
-		if e.Kind == orchestrator.EventNote && strings.Contains(e.Text, "has no init for containers") {
+		if e.Kind == orchestrator.EventNote && strings.Contains(e.Text, "has no init program") {
 			said++
 		}
 		return nil

@@ -26,8 +26,6 @@ type signature struct {
 	hint string
 }
 
-const installInit = "install docker-init on the engine's machine (Debian's package tini-static or docker.io has it; Podman's is catatonit)"
-
 // noImage is a missing image to both who ask for one.
 var noImage = errors.Join(images.ErrNotFound, orchestrator.ErrNotFound)
 
@@ -43,12 +41,13 @@ var signatures = []signature{
 	{"could not find an available, non-overlapping ipv4 address pool", orchestrator.ErrAddressPool, "docker network prune"},
 	{"all predefined address pools have been fully subnetted", orchestrator.ErrAddressPool, "docker network prune"},
 	{"error setting rlimit", orchestrator.ErrUlimit, "start the engine with a higher limit of open files"},
+	// Before "executable file not found": docker-init is the engine's, catatonit Podman's.
+	{"docker-init", orchestrator.ErrNoInit, "install the engine's init program: docker-init (Debian: apt-get install tini)"},
+	{"catatonit", orchestrator.ErrNoInit, "install the engine's init program: catatonit"},
+	{"container-init binary not found", orchestrator.ErrNoInit, "install the engine's init program: catatonit"},
+	{"invalid ip address in add-host", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml"},
+	{"unable to derive the ip value for host-gateway", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml, or start dockerd with --host-gateway-ip"},
 	{"is already in use by container", orchestrator.ErrNameTaken, "see it with `docker ps -a`, remove it with `docker rm -f NAME`"},
-	// Docker looks for its init when a container starts, Podman when one is created.
-	{"container-init binary not found", orchestrator.ErrNoInit, installInit},
-	{"could not find \"catatonit\"", orchestrator.ErrNoInit, installInit},
-	{"docker-init\": executable file not found", orchestrator.ErrNoInit, installInit},
-	{"at \"/sbin/docker-init\"", orchestrator.ErrNoInit, installInit}, // --init-path of a file that is not there
 	{"executable file not found", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},
 	{"no such file or directory: unknown", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},
 	{"exec format error", orchestrator.ErrCannotStart, "the image is for another processor: pull or build it for this platform"},

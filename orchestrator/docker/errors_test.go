@@ -32,11 +32,13 @@ func TestErrors(t *testing.T) {
 		{"could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network", orchestrator.ErrAddressPool},
 		{"all predefined address pools have been fully subnetted", orchestrator.ErrAddressPool}, // source of 28
 		{start + "error during container init: error setting rlimits for ready process: error setting rlimit type 7: operation not permitted: unknown", orchestrator.ErrUlimit},
-		{start + `exec: "no-such-cmd": executable file not found in $PATH: unknown`, orchestrator.ErrCannotStart},
 		{`exec: "docker-init": executable file not found in $PATH`, orchestrator.ErrNoInit},
-		{start + `error during container init: error mounting "/nonexistent/tini" to rootfs at "/sbin/docker-init": stat /nonexistent/tini: no such file or directory: unknown`, orchestrator.ErrNoInit},
-		{"container-init binary not found on the host: stat /usr/libexec/podman/catatonit: no such file or directory", orchestrator.ErrNoInit}, // source of Podman 4
-		{`could not find "catatonit" in one of [/usr/local/libexec/podman /usr/libexec/podman]`, orchestrator.ErrNoInit},                       // source of Podman 5
+		{start + `error mounting "/opt/tini" to rootfs at "/sbin/docker-init": no such file or directory: unknown`, orchestrator.ErrNoInit},
+		{`container-init binary not found on the host: stat /usr/libexec/podman/catatonit: no such file or directory`, orchestrator.ErrNoInit}, // source of Podman 4.3
+		{`could not find "catatonit" in one of [/usr/local/libexec/podman]`, orchestrator.ErrNoInit},                                           // source of Podman 4.9
+		{`invalid IP address in add-host: "host-gateway"`, orchestrator.ErrNoHostGateway},
+		{"unable to derive the IP value for host-gateway", orchestrator.ErrNoHostGateway}, // source of 20.10
+		{start + `exec: "no-such-cmd": executable file not found in $PATH: unknown`, orchestrator.ErrCannotStart},
 		{start + `exec: "/etc": permission denied: unknown`, orchestrator.ErrCannotStart},
 		{start + `exec: "/nope": stat /nope: no such file or directory: unknown`, orchestrator.ErrCannotStart},
 		{"unable to find user no-such-user-here: no matching entries in passwd file", orchestrator.ErrCannotStart},

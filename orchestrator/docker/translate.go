@@ -43,6 +43,7 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{}},
 		CapAdd:        c.Capabilities,
 		Tmpfs:         c.Tmpfs,
+		ExtraHosts:    c.ExtraHosts,
 		Resources:     container.Resources{Memory: c.Memory, NanoCPUs: int64(c.CPUs * 1e9)},
 	}
 	if c.LogMaxSize != "" {

@@ -23,7 +23,8 @@ func TestCreateRequest(t *testing.T) {
 		Labels: map[string]string{"beamyard.node": "n1"}, NetworkID: "net1", IP: netip.MustParseAddr("10.213.0.2"),
 		Aliases: []string{"n1.demo.test"}, Ports: []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}},
 		Mounts: []orchestrator.Mount{{Source: "/tmp/note", Target: "/note"}}, Capabilities: []string{"NET_ADMIN"}, Tmpfs: map[string]string{"/run": "size=1m"},
-		Memory: 256 << 20, CPUs: 1.5, NoFile: 65536, StopTimeout: 1500 * time.Millisecond, LogMaxSize: "10m", LogMaxFile: 3,
+		ExtraHosts: []string{"db:10.0.0.7"},
+		Memory:     256 << 20, CPUs: 1.5, NoFile: 65536, StopTimeout: 1500 * time.Millisecond, LogMaxSize: "10m", LogMaxFile: 3,
 	})
 	init, grace := true, 2 // whole seconds, never shorter
 	wantConfig := &container.Config{
@@ -35,6 +36,7 @@ func TestCreateRequest(t *testing.T) {
 		Init: &init, RestartPolicy: container.RestartPolicy{Name: "no"}, NetworkMode: "net1",
 		PortBindings: nat.PortMap{"4000/tcp": {{HostIP: "127.0.0.1", HostPort: "4200"}}},
 		LogConfig:    container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "3"}},
+		ExtraHosts:   []string{"db:10.0.0.7"},
 		CapAdd:       []string{"NET_ADMIN"}, Tmpfs: map[string]string{"/run": "size=1m"}, Mounts: []mount.Mount{{Type: "bind", Source: "/tmp/note", Target: "/note", ReadOnly: true}},
 		Resources: container.Resources{
 			Memory: 256 << 20, NanoCPUs: 1_500_000_000, Ulimits: []*container.Ulimit{{Name: "nofile", Soft: 65536, Hard: 65536}},
@@ -55,6 +57,9 @@ func TestCreateRequest(t *testing.T) {
 }
 
 func TestCreateRequestLeavesDefaults(t *testing.T) {
+	if _, host, _ := createRequest(orchestrator.ContainerSpec{Name: "x", Image: "y", NoInit: true}); *host.Init {
+		t.Error("an init that is not wanted")
+	}
 	config, host, networking := createRequest(orchestrator.ContainerSpec{Name: "x", Image: "y"})
 	if config.StopTimeout != nil || len(host.Ulimits) != 0 || host.NetworkMode != "" || networking.EndpointsConfig != nil || host.AutoRemove {
 		t.Errorf("%+v %+v %+v", config, host, networking)

@@ -20,7 +20,6 @@ func checks(answers bool) []check {
 	rest := []check{
 		{"endpoint", "endpoint", lookEndpoint},
 		{codeContainer, "container", lookContainer},
-		{"init", "container init", lookInit},
 		{"addresses", "addresses", lookAddresses},
 		{"cgroup", "cgroups", lookCgroup},
 		{"memory", "memory", lookMemory},
@@ -28,6 +27,7 @@ func checks(answers bool) []check {
 		{"subnets", "subnets", lookSubnets},
 		{"ports", "host ports", lookPorts},
 		{"neighbours", "neighbour table", lookNeighbours},
+		{"init", "init program", lookInit},
 		{"nofile", "open files", lookNoFile},
 		{"inotify", "file watches", lookInotify},
 		{"base", "base image", lookBase},

@@ -111,7 +111,7 @@ func TestExamine(t *testing.T) {
 	for _, again := range []string{"first", "second"} {
 		found := examine(t, eng, Options{Executable: path})
 		for code, text := range map[string]string{
-			"engine": "Docker 1", "container": "was started", "nofile": "65536", "inotify": "524288", "mounts": "seen",
+			"engine": "Docker 1", "container": "was started", "init": "has one", "nofile": "65536", "inotify": "524288", "mounts": "seen",
 			"net-admin": "given", "faults": "work", "memory": "4.0 GiB of it free", "subnets": "free in 10.213.0.0/16", "clock": "agree", "leftovers": "no dead",
 		} {
 			found[code].has(t, OK, text)
@@ -131,7 +131,7 @@ func TestAnEngineWithoutInit(t *testing.T) {
 	eng.NoInit = true
 	found := examine(t, eng, Options{})
 	found["container"].has(t, OK, "was started")
-	found["init"].has(t, Warning, "nodes run without it")
+	found["init"].has(t, Warning, "nodes run without")
 	examine(t, inMemory(), Options{})["init"].has(t, OK, "has one")
 }
 

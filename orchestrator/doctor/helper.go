@@ -25,7 +25,7 @@ const labelProbe = "beamyard.probe"
 // helperFacts are what the helper container showed.
 type helperFacts struct {
 	insideFacts
-	noInit       error // the engine has no init for containers: it started without
+	initRefused  error // the engine has no init program: it started without
 	capsRefused  error // it did not start with NET_ADMIN, but without it
 	mountFailed  error // there was no file to mount
 	mountRefused error // it did not start with the mount, but without it
@@ -126,12 +126,7 @@ func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec 
 		if with.mount && facts.mountFailed == nil {
 			spec.Mounts = []orchestrator.Mount{mount}
 		}
-		id, errs[i] = e.tryHelper(ctx, spec)
-		if errors.Is(errs[i], orchestrator.ErrNoInit) && !spec.NoInit {
-			spec.NoInit, facts.noInit = true, errs[i]
-			id, errs[i] = e.tryHelper(ctx, spec)
-		}
-		if errs[i] == nil {
+		if id, errs[i] = e.tryHelper(ctx, facts, spec); errs[i] == nil {
 			if !with.mount {
 				facts.mountRefused = errs[i-1]
 			}
@@ -147,7 +142,18 @@ func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec 
 	return "", fmt.Errorf("%w: %w", errRefused, errs[3])
 }
 
-func (e *examination) tryHelper(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {
+// tryHelper starts a helper, without an init where the engine has none.
+func (e *examination) tryHelper(ctx context.Context, facts *helperFacts, spec orchestrator.ContainerSpec) (string, error) {
+	spec.NoInit = facts.initRefused != nil
+	id, err := e.startOnce(ctx, spec)
+	if !spec.NoInit && errors.Is(err, orchestrator.ErrNoInit) {
+		facts.initRefused, spec.NoInit = err, true
+		id, err = e.startOnce(ctx, spec)
+	}
+	return id, err
+}
+
+func (e *examination) startOnce(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {
 	id, err := e.Engine.CreateContainer(ctx, spec)
 	if err != nil {
 		if ctx.Err() != nil {

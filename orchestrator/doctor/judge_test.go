@@ -139,6 +139,8 @@ func TestJudgeLimits(t *testing.T) {
 		{"no memory", cgroup(func(i *orchestrator.EngineInfo) { i.MemoryLimit = false }), Warning, "without memory limits", "cgroup_enable=memory"},
 		{"rootless", cgroup(func(i *orchestrator.EngineInfo) { i.MemoryLimit, i.Security = false, []string{"rootless"} }), Warning, "a rootless engine without the memory controller", "Delegate="},
 
+		{"an init", judgeInit(nil), OK, "the engine has one", ""},
+		{"no init", judgeInit(orchestrator.ErrNoInit), Warning, "nodes run without", "tini"},
 		{"nofile as wanted", judgeNoFile(65536), OK, "may open 65536 files", ""},
 		{"nofile infinite", judgeNoFile(math.MaxUint64), OK, "any number; nodes are given 65536", ""},
 		{"nofile low", judgeNoFile(20000), Warning, "may open 20000 files, 65536 are wanted", "LimitNOFILE=65536"},

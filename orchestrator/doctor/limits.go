@@ -36,6 +36,22 @@ func judgeCgroup(info orchestrator.EngineInfo) verdict {
 	return ok("%s", text)
 }
 
+func lookInit(ctx context.Context, e *examination) verdict {
+	h, err := e.helper.get(ctx)
+	if err != nil {
+		return noHelper()
+	}
+	return judgeInit(h.initRefused)
+}
+
+func judgeInit(refused error) verdict {
+	if refused != nil {
+		return warning("install it where the engine runs: sudo apt-get install tini (Docker), sudo apt-get install catatonit (Podman)",
+			"the engine has none: nodes run without, and processes that they leave behind stay as zombies (%v)", refused)
+	}
+	return ok("the engine has one: it passes signals on, and reaps what nodes leave behind")
+}
+
 func lookNoFile(ctx context.Context, e *examination) verdict {
 	h, err := e.helper.get(ctx)
 	if err != nil {

@@ -116,21 +116,6 @@ func judgeMounts(h helperFacts) verdict {
 	return warning(own, "a file of this machine, mounted, is not seen inside: the engine has a file system of its own, or SELinux forbids it")
 }
 
-func lookInit(ctx context.Context, e *examination) verdict {
-	h, err := e.helper.get(ctx)
-	if err != nil {
-		return noHelper()
-	}
-	return judgeInit(h.noInit)
-}
-
-func judgeInit(missing error) verdict {
-	if missing != nil {
-		return warning(hintOf(missing), "the engine has none (docker-init): nodes run without it, and processes that a node leaves behind stay as zombies")
-	}
-	return ok("the engine has one: it reaps what a node leaves behind")
-}
-
 func lookNetAdmin(ctx context.Context, e *examination) verdict {
 	h, err := e.helper.get(ctx)
 	if err != nil {

@@ -104,7 +104,7 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 // obstacle is why a container cannot start. Its caller holds the lock.
 func (e *Engine) obstacle(c *container) error {
 	if e.NoInit && !c.spec.NoInit {
-		return orchestrator.ErrNoInit
+		return fmt.Errorf(`exec: "docker-init": executable file not found in $PATH: %w`, orchestrator.ErrNoInit)
 	}
 	if c.spec.NetworkID != "" && e.networks[c.spec.NetworkID] == nil {
 		return fmt.Errorf("network %s: %w", c.spec.NetworkID, orchestrator.ErrNotFound)

@@ -20,8 +20,8 @@ type Engine struct {
 	// Command is what Exec runs; the command line is its Process's Spec.Command.
 	// Default: every command is missing. Set it before the first Exec.
 	Command Program
-	// NoInit is an engine that has no init for containers: none starts with one. Set it
-	// before the first container starts.
+	// NoInit says that the engine has no init program: a container that wants one
+	// does not start. Set it before the first container starts.
 	NoInit bool
 
 	mu         sync.Mutex

@@ -1,0 +1,31 @@
+package orchestrator
+
+import (
+	"fmt"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+)
+
+// This file is about nodes that wait by crashing, as services under Compose do:
+// until their database answers, or the node that they join.
+
+// waited is what a run ended for want of, "" where time brings nothing.
+func (c *Cluster) waited(r report) string {
+	var lines []diagnosis.Line
+	for _, l := range c.outputs[r.node].out.Tail(diagnoseLines) {
+		if l.Run == r.inc && l.Stream != StreamSystem {
+			lines = append(lines, diagnosis.Line{Stream: string(l.Stream), Text: c.clean(l.Text)})
+		}
+	}
+	wait, ok := diagnosis.WaitsFor(lines, c.spec.names().Node(r.node))
+	if !ok {
+		return ""
+	}
+	return wait.String()
+}
+
+// waiting is what a node waits for, in words: "waits for db:5432: connection
+// refused, 4 tries".
+func (h history) waiting() string {
+	return fmt.Sprintf("waits for %s, %d %s", h.waitsOn, h.waits, plural(uint64(h.waits), "try", "tries"))
+}
