@@ -145,10 +145,18 @@ func (s Spec) validateNodes(v *validation) {
 			v.port(f+".container", p.Container, false)
 			v.hostPort(f+".host", p.Host, n.Name, hostPorts)
 			if p.Container == s.filled(i).HTTPPort || slices.ContainsFunc(n.Ports[:j], func(o PortSpec) bool { return o.Container == p.Container }) {
-				v.add(f+".container", fmt.Sprintf("port %d is published twice", p.Container), "list each port once; http_port is published anyway")
+				v.add(f+".container", fmt.Sprintf("port %d is published twice", p.Container), publishOnce(p))
 			}
 		}
 	}
+}
+
+// publishOnce is advice on a port that is published twice.
+func publishOnce(p PortSpec) string {
+	if p.Host == 0 {
+		return "list each port once; http_port is published anyway"
+	}
+	return fmt.Sprintf("list each port once; http_port is published anyway, and the node's host_port says where: host_port: %d", p.Host)
 }
 
 func (s Spec) validateNumbers(v *validation) {

@@ -94,8 +94,8 @@ func TestSyncable(t *testing.T) {
 		{"all", "", "", "n1 n2, but db"},
 		{"named", "", "n2", "n2, but"},
 		{"of another image", "", "n1 db", "db runs an image of its own, which is not made of the cluster's sources: no node was changed"},
-		{"paused", "n1 n2", "", "n1 is paused, n2 is paused: no node was changed; docker unpause c1 c2"},
-		{"paused and named", "n2", "n2", "n2 is paused: no node was changed; docker unpause c2"},
+		{"paused", "n1 n2", "", "n1 is paused, n2 is paused: no node was changed; beamyard unpause shop/n1 shop/n2"},
+		{"paused and named", "n2", "n2", "n2 is paused: no node was changed; beamyard unpause shop/n2"},
 		{"paused and not asked for", "n2", "n1", "n1, but"},
 	} {
 		now := slices.Clone(nodes)

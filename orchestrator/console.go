@@ -149,7 +149,7 @@ func runningNode(ctx context.Context, eng Engine, cluster, node string) (Found, 
 	case !n.State.Running():
 		return f, n, WithHint(fmt.Errorf("%s: %w (%s)", node, ErrNotRunning, n.Reason), "beamyard start %s/%s", cluster, node)
 	case n.Reason == reasonPaused:
-		return f, n, WithHint(fmt.Errorf("%s: %w: its container is paused", node, ErrNotRunning), "docker unpause %s", n.Container)
+		return f, n, WithHint(fmt.Errorf("%s: %w: its container is paused", node, ErrNotRunning), "beamyard unpause %s/%s", cluster, node)
 	}
 	return f, n, nil
 }

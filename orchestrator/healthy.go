@@ -204,7 +204,7 @@ func unanswered(cluster string, n NodeStatus) health.Seen {
 		case "":
 			seen.Reason = "the distribution connection to it is gone"
 		case reasonPaused:
-			seen.Reason, seen.Hint = "its container is paused", "docker unpause "+n.Container
+			seen.Reason, seen.Hint = "its container is paused", "beamyard unpause "+at
 		}
 	}
 	return seen

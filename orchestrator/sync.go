@@ -207,7 +207,7 @@ func (c *Cluster) found() Found {
 // all, and tells which of these it leaves alone. It refuses, before anything is
 // changed, what would leave a node behind that runs on with the code before.
 func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, others []codesync.NodeReport, err error) {
-	var paused, containers []string
+	var paused, names []string
 	for _, n := range nodes {
 		switch {
 		case len(named) > 0 && !slices.Contains(named, n.Name):
@@ -222,12 +222,12 @@ func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, ot
 			others = append(others, codesync.NodeReport{Name: n.Name, State: codesync.OwnImage})
 			continue
 		case n.Reason == reasonPaused:
-			paused, containers = append(paused, n.Name+" is paused"), append(containers, n.Container)
+			paused, names = append(paused, n.Name+" is paused"), append(names, s.Name+"/"+n.Name)
 		}
 		ours = append(ours, n)
 	}
 	if len(paused) > 0 {
-		return nil, nil, WithHint(fmt.Errorf("%s: no node was changed", strings.Join(paused, ", ")), "docker unpause %s", strings.Join(containers, " "))
+		return nil, nil, WithHint(fmt.Errorf("%s: no node was changed", strings.Join(paused, ", ")), "beamyard unpause %s", strings.Join(names, " "))
 	}
 	return ours, others, nil
 }

@@ -17,12 +17,12 @@ type doctorCmd struct {
 }
 
 func (doctorCmd) Help() string {
-	return `A line for each thing: ✓ fine, ! will not work or not well, ✗ must be mended
-before a cluster starts, ? cannot be told; below it what to type.
+	return `One line for each check: ✓ passed, ! a warning, ✗ must be fixed before a cluster
+can start, ? unknown; below it the command that helps.
 
-It starts a helper container for a moment, made of this program, to see what
-nodes would see, and leaves nothing but that container's image. It changes nothing.
-Warnings do not fail: the exit code is 5 only where nothing can run at all, for
+It starts a short-lived helper container, made of this program, to see what nodes
+would see. Only the image of that container stays; nothing else is changed.
+Warnings do not fail: the exit code is 5 only when no cluster can run, because
 there is no engine or it starts no container.`
 }
 

@@ -14,9 +14,9 @@ import (
 )
 
 type downCmd struct {
-	Names   []string `arg:"" optional:"" name:"name" help:"The clusters; not needed when there is only one."`
+	Names   []string `arg:"" optional:"" name:"name" help:"Names of the clusters; optional when there is only one."`
 	All     bool     `help:"All clusters."`
-	Volumes bool     `help:"Also their named volumes, with what is in them. Of clusters that are not up, too, where they are named."`
+	Volumes bool     `help:"Also remove their named volumes, with their data; of a named cluster also when it is not up."`
 }
 
 func (downCmd) Help() string {

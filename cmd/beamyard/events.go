@@ -9,12 +9,11 @@ import (
 
 type eventsCmd struct {
 	target
-	Follow bool `short:"f" help:"Go on with what happens next."`
+	Follow bool `short:"f" help:"Follow new events."`
 }
 
 func (eventsCmd) Help() string {
-	return `The supervisor keeps the last 1000 events. --json answers with a line of JSON
-for each.`
+	return `The supervisor keeps the last 1000 events. --json prints a line of JSON for each.`
 }
 
 // Run prints events.

@@ -15,24 +15,23 @@ import (
 
 type execCmd struct {
 	target
-	TTY   bool     `short:"t" xor:"tty" help:"Give it a terminal, whatever stdin and stdout are."`
-	NoTTY bool     `short:"T" name:"no-tty" xor:"tty" help:"Give it no terminal."`
+	TTY   bool     `short:"t" xor:"tty" help:"Allocate a terminal, also when stdin or stdout is not one."`
+	NoTTY bool     `short:"T" name:"no-tty" xor:"tty" help:"Do not allocate a terminal."`
 	User  string   `short:"u" placeholder:"USER" help:"Run as this user: a name, uid or uid:gid."`
-	Dir   string   `short:"w" placeholder:"DIR" help:"In this folder of the container."`
-	Env   []string `short:"e" sep:"none" placeholder:"KEY=VALUE" help:"Over its environment."`
+	Dir   string   `short:"w" placeholder:"DIR" help:"Working directory inside the container."`
+	Env   []string `short:"e" sep:"none" placeholder:"KEY=VALUE" help:"Set environment variables."`
 
 	Node    string   `arg:"" help:"The node: n1, or demo/n1."`
 	Command []string `arg:"" passthrough:"" help:"The command and its arguments."`
 }
 
 func (execCmd) Help() string {
-	return `The command runs in the node's container, without a shell, as the container's
-user. It gets our stdin, its stdout and stderr are ours, and so is its exit code;
-127 means that there is no such command. Where both stdin and stdout are a
-terminal, it has one, too. Ctrl-C is passed on; pressed again, it kills the
-command and all that it started.
+	return `Runs the command in the node's container, without a shell, as the container's user.
+stdin, stdout and stderr are connected to it, and its exit code is returned; 127
+means that there is no such command. It has a terminal when both stdin and stdout
+are one. Ctrl-C is sent to the command; a second one kills it and its children.
 
---json answers with {"exit_code": …, "stdout": …, "stderr": …}.
+--json prints {"exit_code": …, "stdout": …, "stderr": …}.
 
 Examples:
   beamyard exec n1 -- ls -l /app

@@ -16,13 +16,13 @@ type exportCmd struct {
 }
 
 func (exportCmd) Help() string {
-	return `One folder: README.txt says what is in it. timeline.txt is the place to begin: all
-that happened, in the order of time, with what nodes printed around it. The
-cookie and secret variables are masked, in crash dumps too. It works without a
-supervisor, and without an engine. The path is all that is printed on stdout.
+	return `README.txt in the folder describes its contents. Start with timeline.txt: all
+events in the order of time, with the log lines around them. The cookie and secret
+variables are masked, also in crash dumps. It works without a supervisor, and
+without an engine. Only the path is printed on stdout.
 
-With BEAMYARD_EXPORT_DIR set, every up that fails leaves the same there, in a
-folder of its own, before anything is removed.
+When BEAMYARD_EXPORT_DIR is set, every up that fails writes the same to a folder in
+it, before anything is removed.
 
 Examples:
   beamyard export                       into ./beamyard-demo-20260131-120000

@@ -18,20 +18,20 @@ const watchEvery = 2 * time.Second
 var errUnhealthy = errors.New("unhealthy")
 
 type healthCmd struct {
-	Name string `arg:"" optional:"" help:"The cluster; needed when there are several."`
+	Name string `arg:"" optional:"" help:"Name of the cluster; required when there are several."`
 	target
-	Watch   bool `short:"w" help:"Ask again every 2 s, until Ctrl-C."`
+	Watch   bool `short:"w" help:"Repeat every 2 s, until Ctrl-C."`
 	Verbose bool `short:"v" help:"Show every check with its figures, and who sees whom."`
 }
 
 func (healthCmd) Help() string {
-	return `Asks every node at once, over the Erlang distribution: does it answer, does it
-see the others, is the code the same, does the application run and do the checks
-of beamyard.yml pass, how busy is it, how near its limits.
+	return `Checks every node over the Erlang distribution: whether it answers, sees the others,
+runs the same code and its application, passes the checks of beamyard.yml, and how
+busy and how near its limits it is.
 
-✓ passed, ✗ failed, ? not known. The exit code is 4 when a check failed. On a
-terminal --watch draws in place; else it prints what changed. --json with --watch
-answers with a line each time.`
+✓ passed, ✗ failed, ? unknown. The exit code is 4 when a check failed. On a
+terminal --watch redraws the report; otherwise it prints it again when an outcome
+changes. --json with --watch prints a line each time.`
 }
 
 // Run prints a report, or one after the other.

@@ -12,13 +12,13 @@ type iexCmd struct {
 }
 
 func (iexCmd) Help() string {
-	return `A remote shell: what you type is evaluated on the node. Tab completes, the up
-arrow recalls (also what was typed in earlier shells on this node), Ctrl-\ leaves,
-Ctrl-C goes into the shell. Without IEx in the container it is Erlang's shell.
+	return `A remote shell: expressions are evaluated on the node. Tab completes, the up arrow
+recalls earlier lines (also of earlier shells on this node), Ctrl-\ exits, Ctrl-C is
+sent to the shell. In a container without IEx it is the Erlang shell.
 
-The shell is a VM of its own beside the node, in its container: hidden, so that
-peers do not see it and nothing is meshed, and some 60 MB of the container's memory
-limit. To evaluate without a terminal, in scripts, use rpc.`
+The shell runs in a VM of its own in the node's container. It is a hidden node, which
+peers do not see and which joins no mesh, and it takes about 60 MB of the container's
+memory limit. In scripts, without a terminal, use rpc.`
 }
 
 // Run opens a shell.

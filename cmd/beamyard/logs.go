@@ -17,19 +17,19 @@ import (
 type logsCmd struct {
 	target
 	Nodes      []string `arg:"" optional:"" name:"node" help:"Only these nodes."`
-	Follow     bool     `short:"f" help:"Go on with what they print next."`
+	Follow     bool     `short:"f" help:"Follow log output."`
 	Tail       tail     `default:"50" placeholder:"N" help:"The last N lines of each node and stream, or \"all\" (${default})."`
 	Stream     string   `enum:"stdout,stderr," default:"" placeholder:"stdout|stderr" help:"Only this stream."`
-	Since      since    `placeholder:"TIME" help:"Only lines since then: 5m (ago), or 2026-01-31T12:00:00Z."`
-	SinceRest  bool     `name:"since-restart" help:"Only the present run of each node, or its last."`
+	Since      since    `placeholder:"TIME" help:"Show lines since a time: 5m (ago), or 2026-01-31T12:00:00Z."`
+	SinceRest  bool     `name:"since-restart" help:"Only the current run of each node, or its last one."`
 	RunNo      int      `name:"run" placeholder:"N" help:"Only the N-th run (see runs in beamyard inspect)."`
 	Grep       string   `placeholder:"RE" help:"Only lines that match this regular expression; --tail counts them."`
-	Timestamps bool     `short:"t" help:"Begin each line with its time."`
+	Timestamps bool     `short:"t" help:"Show timestamps."`
 }
 
 func (logsCmd) Help() string {
-	return `What a node printed before a restart is there as well. --json answers with a
-line of JSON for each line.
+	return `Includes what a node printed before its restarts. --json prints a line of JSON for
+each line.
 
 Examples:
   beamyard logs                      the last 50 lines of each node

@@ -21,34 +21,34 @@ type cli struct {
 	JSON    bool             `name:"json" help:"Answer in JSON, on stdout."`
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
-	Up         upCmd      `cmd:"" help:"Start a cluster, prove that its nodes are connected, and keep it."`
-	Down       downCmd    `cmd:"" help:"Stop clusters and remove everything of them."`
+	Up         upCmd      `cmd:"" help:"Start a cluster, prove that its nodes are connected, and supervise it."`
+	Down       downCmd    `cmd:"" help:"Stop clusters and remove their containers and networks."`
 	Ps         psCmd      `cmd:"" help:"List the nodes of one cluster, or of all."`
-	Logs       logsCmd    `cmd:"" help:"Show what nodes printed, over all their runs."`
-	Health     healthCmd  `cmd:"" help:"Ask every node whether all is well, and why not."`
-	Sync       syncCmd    `cmd:"" help:"Bring changed source files into the running nodes."`
-	Events     eventsCmd  `cmd:"" help:"Show what happened to a cluster."`
+	Logs       logsCmd    `cmd:"" help:"Show the logs of nodes, of all their runs."`
+	Health     healthCmd  `cmd:"" help:"Check the health of every node."`
+	Sync       syncCmd    `cmd:"" help:"Load changed source files into the running nodes."`
+	Events     eventsCmd  `cmd:"" help:"Show the events of a cluster."`
 	Stop       stopCmd    `cmd:"" help:"Stop nodes; they stay down until started."`
-	Start      startCmd   `cmd:"" help:"Start nodes that do not run."`
+	Start      startCmd   `cmd:"" help:"Start stopped nodes."`
 	Restart    restartCmd `cmd:"" help:"Stop nodes and start them again."`
-	Kill       killCmd    `cmd:"" help:"Send nodes a signal, as a crash: the restart policy decides what follows."`
+	Kill       killCmd    `cmd:"" help:"Send nodes a signal; the restart policy applies as after a crash."`
 	Pause      pauseCmd   `cmd:"" help:"Pause nodes: freeze all their processes."`
 	Unpause    unpauseCmd `cmd:"" help:"Unpause nodes: their processes continue."`
-	Run        runCmd     `cmd:"" help:"Start a cluster, run a command beside it, and remove the cluster."`
-	Test       testCmd    `cmd:"" help:"Run a project's ExUnit suite beside the nodes of a cluster."`
+	Run        runCmd     `cmd:"" help:"Run a command with a temporary cluster."`
+	Test       testCmd    `cmd:"" help:"Run a project's ExUnit suite with the nodes of a cluster."`
 	RPC        rpcCmd     `cmd:"" name:"rpc" help:"Evaluate an expression on nodes."`
 	Iex        iexCmd     `cmd:"" help:"Open an interactive shell on a node."`
 	Exec       execCmd    `cmd:"" help:"Run a command in a node's container."`
 	Send       sendCmd    `cmd:"" help:"Write to the standard input of a node's main process."`
-	Inspect    inspectCmd `cmd:"" help:"Show everything known of a node."`
-	Export     exportCmd  `cmd:"" help:"Write everything that tells how a cluster is, or why it failed, into one folder."`
-	Prune      pruneCmd   `cmd:"" help:"Remove what clusters of dead processes left behind."`
-	Doctor     doctorCmd  `cmd:"" help:"Look at what could keep a cluster from running on this machine."`
+	Inspect    inspectCmd `cmd:"" help:"Show detailed information on a node."`
+	Export     exportCmd  `cmd:"" help:"Write logs, events and reports of a cluster to a folder."`
+	Prune      pruneCmd   `cmd:"" help:"Remove clusters whose owner process is dead."`
+	Doctor     doctorCmd  `cmd:"" help:"Check whether this machine can run clusters."`
 	VersionCmd versionCmd `cmd:"" name:"version" help:"Print the version."`
 
-	Supervise superviseCmd `cmd:"" help:"Keep a detached cluster whose supervisor is gone, in the foreground."`
-	Watchdog  watchdogCmd  `cmd:"" hidden:"" help:"Remove a cluster whose up is killed; started by up."`
-	Probe     probeCmd     `cmd:"" hidden:"" help:"Tell what a container shows; run by doctor."`
+	Supervise superviseCmd `cmd:"" help:"Supervise a detached cluster whose supervisor is gone, in the foreground."`
+	Watchdog  watchdogCmd  `cmd:"" hidden:"" help:"Remove a cluster whose up command was killed; started by up."`
+	Probe     probeCmd     `cmd:"" hidden:"" help:"Report what a container sees; run by doctor."`
 }
 
 const description = `Clusters of Elixir/BEAM nodes as Docker containers.
@@ -61,7 +61,7 @@ Examples:
   beamyard sync --watch             load what you save into every node
   beamyard iex n1                   type Elixir on n1
   beamyard test                     the project's tests, connected to two nodes of it
-  beamyard run -- ./smoke-test.sh   a command beside a cluster that is there as long as it
+  beamyard run -- ./smoke-test.sh   run a command with a temporary cluster
   beamyard kill n2                  crash a node and watch it come back: beamyard ps
   beamyard down                     stop and remove it all
 
@@ -78,7 +78,7 @@ Exit codes:
     5  the environment is not supported: no engine, no permission, too old
   130  interrupted
 
-run, test, exec and iex exit as what they ran.`
+run, test, exec and iex return the exit code of the command they ran.`
 
 // run is the program: it returns the exit code when all is cleaned up.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -18,7 +18,7 @@ import (
 // oneShot is what the commands share that have a cluster for one piece of work.
 type oneShot struct {
 	upFlags
-	Reuse bool `help:"Take a cluster of that name that is up and large enough, or start one, and leave it up."`
+	Reuse bool `help:"Use a running cluster of that name that is large enough, or start one, and keep it running."`
 }
 
 // shot is the cluster of one piece of work.

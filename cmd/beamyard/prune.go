@@ -12,17 +12,16 @@ import (
 )
 
 type pruneCmd struct {
-	DryRun    bool          `help:"Only say what would be removed."`
-	Volumes   bool          `help:"Also the named volumes of clusters that are not up, with what is in them."`
-	OlderThan time.Duration `placeholder:"24h" help:"Also what was left on purpose, where it is older and nobody supervises it."`
+	DryRun    bool          `help:"Only show what would be removed."`
+	Volumes   bool          `help:"Also remove named volumes of clusters that are not up, with their data."`
+	OlderThan time.Duration `placeholder:"24h" help:"Also remove detached and kept clusters that are older than this and have no supervisor."`
 }
 
 func (pruneCmd) Help() string {
-	return `A cluster is left behind when the process that kept it is gone from this machine
-without cleaning up. Clusters started with up -d outlive their supervisor on
-purpose, and --keep-on-failure keeps what failed: these stay, and down removes
-them, or --older-than. A cluster of another machine is never touched. Named volumes
-outlive every cluster: without --volumes they stay.`
+	return `Removes clusters whose process on this machine ended without cleaning up. Clusters
+started with up -d outlive their supervisor, and --keep-on-failure keeps failed
+ones: these stay until down, or --older-than, removes them. Clusters of another
+machine are never removed. Named volumes stay unless --volumes is given.`
 }
 
 // Run removes what was left behind.

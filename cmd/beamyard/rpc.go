@@ -18,22 +18,22 @@ import (
 type rpcCmd struct {
 	target
 	All        bool          `help:"On every node, at once: name none."`
-	File       string        `placeholder:"FILE" help:"Evaluate a file: its name is in stack traces."`
-	Erlang     bool          `help:"It is Erlang, for nodes without Elixir."`
-	Timeout    time.Duration `placeholder:"DURATION" help:"End it after so long, on the nodes too: 5s. (Default: never.)"`
+	File       string        `placeholder:"FILE" help:"Evaluate a file; its name is in stack traces."`
+	Erlang     bool          `help:"The expression is Erlang, for nodes without Elixir."`
+	Timeout    time.Duration `placeholder:"DURATION" help:"Timeout, on the nodes too: 5s. (Default: none.)"`
 	Nodes      string        `arg:"" optional:"" name:"node" help:"The node: n1, or demo/n1; several: n1,n2."`
 	Expression string        `arg:"" optional:"" help:"Elixir; - reads it from stdin."`
 }
 
 func (rpcCmd) Help() string {
-	return `The expression runs on the node, asked over the Erlang distribution by a hidden
-node: nothing is started in the container. What it prints comes to stdout as it
-is printed, then its value, inspected. An exception goes to stderr with its stack
-trace, and exits 1. Whoever gives up, by --timeout or Ctrl-C, ends it on the node
-as well. Several nodes answer at once, each under its name.
+	return `Evaluates the expression on the node, over the Erlang distribution, as a hidden node:
+nothing is started in the container. Its output is written to stdout as it is
+printed, followed by its value, inspected. An exception is written to stderr with
+its stack trace, and the exit code is 1. --timeout and Ctrl-C also end the
+evaluation on the node. Several nodes are asked at once, and shown by name.
 
---json answers with {"result": …, "output": …}; of several nodes, with such an
-object or {"error": …} for each.
+--json prints {"result": …, "output": …}; for several nodes, such an object or
+{"error": …} for each.
 
 Examples:
   beamyard rpc n1 'Node.list()'

@@ -20,20 +20,21 @@ type runCmd struct {
 }
 
 func (runCmd) Help() string {
-	return `What follows -- is run on this machine once the cluster is ready. Its input and
-output are the terminal's, ours goes to stderr; its exit code is ours. It finds the
-cluster by its environment:
+	return `Runs the command after -- on this machine once the cluster is ready. The command
+uses this terminal's input and output; Beamyard's own output goes to stderr. Its
+exit code is returned. Its environment describes the cluster:
 
-  BEAMYARD_CLUSTER      demo: beamyard rpc, ps, kill, … are about it
+  BEAMYARD_CLUSTER      demo: the default cluster of beamyard rpc, ps, kill, …
   BEAMYARD_NODES        n1,n2,n3
   BEAMYARD_NODE_NAMES   app@n1.demo.test,…
   BEAMYARD_URLS         http://127.0.0.1:4200,…; also BEAMYARD_URL_N1, …
   BEAMYARD_DIST_ADDRS   where each node's distribution port can be dialled
   BEAMYARD_COOKIE_FILE  a file with the cookie, mode 0600, while it runs
 
-The command is not run where the cluster does not come up (exit 3, 4 or 5). A node
-that fails for good meanwhile is told; then 0 becomes 4. 128+n: signal n ended it.
-A run that is killed (SIGKILL) leaves no cluster, but cannot end the command.
+The command is not run when the cluster does not start (exit 3, 4 or 5). A node that
+fails permanently meanwhile is reported, and an exit code of 0 becomes 4. 128+n:
+signal n ended the command. When run itself is killed (SIGKILL), the cluster is
+removed, but the command continues.
 
 Examples:
   beamyard run -- ./smoke-test.sh

@@ -11,13 +11,13 @@ import (
 type sendCmd struct {
 	target
 	Node string `arg:"" help:"The node: n1, or demo/n1."`
-	Text string `arg:"" optional:"" default:"-" help:"A line to send; - sends what comes on stdin."`
+	Text string `arg:"" optional:"" default:"-" help:"The line to send; - sends stdin."`
 }
 
 func (sendCmd) Help() string {
-	return `What is sent is the standard input of the node's main process, its command: in
-beamyard.yml it must be open, by stdin: true. It stays open, for the next one, and
-over restarts. What the process answers is in its logs.
+	return `Writes to the standard input of the node's command, which needs stdin: true in
+beamyard.yml. It stays open after send, and over restarts. The output of the process
+is in its logs.
 
 Examples:
   beamyard send n1 'Node.list()'       for command: [iex, --name, "{node}", …]

@@ -16,16 +16,16 @@ type testCmd struct {
 }
 
 func (testCmd) Help() string {
-	return `The nodes of a cluster NAME-test run the application, built with MIX_ENV=test.
-Beside them mix test runs once, in a VM that is connected to all of them before it
-begins: Node.list() in a test has the nodes. What follows -- is for mix test; its
-output and exit code are ours. Tests find the nodes in BEAMYARD_NODES (n1,n2),
-BEAMYARD_NODE_NAMES and BEAMYARD_URLS. Tests that need them are best tagged, and
-left out by ExUnit.start(exclude: …) where Node.alive?() is false.
+	return `Starts a cluster NAME-test whose nodes run the application, built with MIX_ENV=test.
+Then mix test runs once, in a VM that is connected to all of them from the start:
+Node.list() in a test returns the nodes. Arguments after -- are passed to mix test;
+its output is shown and its exit code returned. Tests find the nodes in BEAMYARD_NODES (n1,n2),
+BEAMYARD_NODE_NAMES and BEAMYARD_URLS. Tag tests that need them, and
+exclude these with ExUnit.start(exclude: …) when Node.alive?() is false.
 
-With --reuse the nodes are left up, and stay as they were started; the suite is
-built anew each time. A suite that starts peers of its own by name needs epmd: true
-in beamyard.yml. With --keep-on-failure a suite that fails leaves all as it is.
+With --reuse the nodes keep running, as they were started; the suite is built each
+time. A suite that starts its own peers by name needs distribution: {epmd: true} in
+beamyard.yml. With --keep-on-failure a suite that fails leaves everything running.
 
 Examples:
   beamyard test

@@ -20,7 +20,7 @@ import (
 // spoken to.
 type superviseCmd struct {
 	Name    string `arg:"" help:"Name of the cluster."`
-	Request bool   `hidden:"" help:"Read what to supervise from stdin, and report on stdout."`
+	Request bool   `hidden:"" help:"Read the request from stdin, and report on stdout."`
 }
 
 func (superviseCmd) Help() string {

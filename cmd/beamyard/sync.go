@@ -20,21 +20,21 @@ type syncCmd struct {
 	Nodes []string `arg:"" optional:"" name:"node" help:"The nodes: n1, or demo/n1. Default: all."`
 	target
 	Watch   bool   `short:"w" help:"Sync again whenever a file is saved, until Ctrl-C."`
-	Rolling bool   `help:"Go node by node, and stop at the first that is not well with the new code."`
+	Rolling bool   `help:"Update one node at a time, and stop at the first one that is unhealthy with the new code."`
 	Restart bool   `help:"Restart the nodes, which also applies mix.exs, config and NIFs."`
-	Purge   string `enum:"soft,hard" default:"soft" placeholder:"soft|hard" help:"What becomes of processes that run code which is to go: soft leaves them, hard kills them (${default})."`
+	Purge   string `enum:"soft,hard" default:"soft" placeholder:"soft|hard" help:"What to do with processes still running old code: soft keeps them, hard kills them (${default})."`
 }
 
 func (syncCmd) Help() string {
-	return `Brings the source files that changed into the cluster, compiles them once, in a
-container of the cluster's own image and with the project's own Mix settings,
-loads the modules that changed into every node, and proves that all run the same.
-Processes keep their state. Code that does not compile changes no node.
+	return `Copies the changed source files into the cluster, compiles them once, in a container
+of the cluster's image and with the project's Mix settings, loads the changed
+modules into every node, and verifies that all nodes run the same code. Processes
+keep their state. Code that does not compile changes no node.
 
 A node that starts later, even in a new container, starts with the synced code.
-What a running node cannot take (mix.exs, config, NIFs) is refused and named:
---restart applies it. Other dependencies come with an image: beamyard down, then
-beamyard up. Nodes of an image of their own are left alone.`
+Changes that a running node cannot load (mix.exs, config, NIFs) are refused and
+named: --restart applies them. Other dependencies need a new image: beamyard down,
+then beamyard up. Nodes that run another image are not changed.`
 }
 
 // Run syncs once, or whenever a file is saved.

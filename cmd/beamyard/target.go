@@ -15,7 +15,7 @@ import (
 
 // target is the cluster that a command is about.
 type target struct {
-	Cluster string `short:"c" env:"BEAMYARD_CLUSTER" placeholder:"NAME" help:"The cluster; needed when there are several."`
+	Cluster string `short:"c" env:"BEAMYARD_CLUSTER" placeholder:"NAME" help:"Name of the cluster; required when there are several."`
 }
 
 // resolve finds the cluster that the flag, the nodes ("demo/n1") or, where

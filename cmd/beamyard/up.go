@@ -22,18 +22,18 @@ type upFlags struct {
 	Nodes       *int          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
 	Name        string        `help:"Name of the cluster (the folder's or the image's)."`
 	File        string        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
-	WaitTimeout time.Duration `placeholder:"30s" help:"How long it may take to be ready."`
-	Env         []string      `short:"e" sep:"none" placeholder:"K=V" help:"Environment of every node; K alone takes ours. May be repeated."`
-	Base        string        `placeholder:"auto" help:"What a Mix project is built on: auto, trixie, bookworm, or an image."`
-	KeepFailed  bool          `name:"keep-on-failure" help:"Leave containers and network for a look when the cluster fails, or what is run beside it."`
-	KeepDumps   string        `placeholder:"DIR" help:"Copy crash dumps of nodes there; they show the cookie."`
+	WaitTimeout time.Duration `placeholder:"30s" help:"Maximum time to wait for the cluster to be ready."`
+	Env         []string      `short:"e" sep:"none" placeholder:"K=V" help:"Set environment variables of every node; K alone copies it from this environment. May be repeated."`
+	Base        string        `placeholder:"auto" help:"Base image of a Mix project: auto, trixie, bookworm, or an image."`
+	KeepFailed  bool          `name:"keep-on-failure" help:"Keep containers and network when the cluster, or the command run beside it, fails."`
+	KeepDumps   string        `placeholder:"DIR" help:"Copy crash dumps of nodes to this folder; they show the cookie."`
 	Progress    string        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
 }
 
 type upCmd struct {
 	upFlags `set:"nodes=3"`
 	Path    string `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile, an image, or with -d the name of a cluster that is up (default: this folder)."`
-	Detach  bool   `short:"d" help:"Leave the cluster in the background once it is ready."`
+	Detach  bool   `short:"d" help:"Run the cluster in the background once it is ready."`
 }
 
 func (upCmd) Help() string {
@@ -193,7 +193,7 @@ func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error)
 			return spec, usagef("leave -n out, or write `nodes: 3` there", "%s lists its nodes by name", config.Name)
 		}
 		if *c.Nodes > config.ManyNodes {
-			return spec, usagef("beamyard up -n 3", "-n %d: nobody has so many", *c.Nodes)
+			return spec, usagef("beamyard up -n 3", "-n %d: too many nodes (max %d)", *c.Nodes, config.ManyNodes)
 		}
 		spec.Nodes = orchestrator.NodeNames(*c.Nodes)
 	} else if spec.Nodes == nil {

@@ -15,7 +15,7 @@ import (
 // watchdogCmd is the process that removes a foreground cluster whose `up` was
 // killed. See package watchdog.
 type watchdogCmd struct {
-	Name string `arg:"" help:"Name of the cluster, for who looks at the list of processes."`
+	Name string `arg:"" help:"Name of the cluster, shown in the list of processes."`
 }
 
 // Run waits for the keeper's end. What the keeper's terminal or its user send is

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -98,6 +99,11 @@ func Of(what, file string) (orchestrator.Spec, error) {
 			return spec, err
 		}
 	}
+	if folder && file == "" {
+		if err := composeFolder(what); err != nil {
+			return spec, err
+		}
+	}
 	// A folder that its own file describes is what that file says.
 	if what != "" && (file == "" || given) {
 		spec.Source, spec.Image, spec.File = what, "", ""
@@ -110,6 +116,29 @@ func Of(what, file string) (orchestrator.Spec, error) {
 		spec.Source = abs // it may be typed, or looked for, in another folder later
 	}
 	return spec, nil
+}
+
+// composeFolder is the error of a folder that has a Compose file, and nothing that we
+// run.
+func composeFolder(folder string) error {
+	for _, ours := range []string{"mix.exs", "Dockerfile"} {
+		if exists(filepath.Join(folder, ours)) {
+			return nil
+		}
+	}
+	// Compose's names, in its order.
+	for _, name := range []string{"compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"} {
+		path := filepath.Join(folder, name)
+		if !exists(path) {
+			continue
+		}
+		_, err := Read(path)
+		var wrong *Error
+		if errors.As(err, &wrong) && wrong.Next != "" {
+			return wrong
+		}
+	}
+	return nil
 }
 
 // DefaultName is the name of a cluster that has none: its folder's, or the last

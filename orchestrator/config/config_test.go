@@ -32,6 +32,9 @@ func TestOf(t *testing.T) {
 	elsewhere := write("conf/two.yaml", "source: ../shop\nkeep_dumps: dumps\n")
 	image := write("conf/image.yml", "image: acme/shop:1\n")
 	write("bad/beamyard.yml", "nods: 2\n")
+	write("composed/docker-compose.yml", "version: '3'\nservices:\n  web: {build: .}\n  db: {image: postgres}\n")
+	write("mixed/docker-compose.yml", "services: {db: {image: postgres}}\n")
+	write("mixed/mix.exs", "")
 	t.Chdir(dir)
 	two := orchestrator.NodeNames(2)
 	shop := orchestrator.Spec{Source: dir + "/shop", Nodes: two, Files: map[string]string{"/etc/shop.conf": dir + "/shop/shop.conf"}}
@@ -53,6 +56,8 @@ func TestOf(t *testing.T) {
 		{what: "acme/shop:2", file: image, want: orchestrator.Spec{Source: "acme/shop:2"}},
 		{what: "folder.yml", want: orchestrator.Spec{Source: dir + "/folder.yml"}},
 		{what: "none.yml", err: "open none.yml: no such file or directory", hint: "beamyard up -f beamyard.yml"},
+		{what: "composed", err: "composed/docker-compose.yml: [2:1] this is a Compose file, and beamyard.yml is a file of its own", hint: "write a beamyard.yml with what the Erlang nodes run, and how many there are: source: . and nodes: 3 (or by name, of web, db: nodes: [{name: web}])\nother services stay in Compose, and the nodes join their network: networks: {PROJECT_default: []}"},
+		{what: "mixed", want: orchestrator.Spec{Source: dir + "/mixed"}},
 		{what: "bad", err: "bad/beamyard.yml: [1:1] unknown field \"nods\"", hint: "did you mean \"nodes\"?"},
 	} {
 		t.Run(tc.what+" "+tc.file, func(t *testing.T) {

@@ -27,7 +27,7 @@ func explain(err error) (text, hint string) {
 	text = err.Error()
 	var located yaml.Error
 	if errors.As(err, &located) {
-		text = located.FormatError(false, true)
+		text = masked(located.FormatError(false, true), located.GetToken())
 	}
 	return strings.TrimRight(text, " \n"), hint
 }

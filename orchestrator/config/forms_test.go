@@ -107,6 +107,7 @@ func TestWordsOfCompose(t *testing.T) {
 		{"entrypoint: /entry --port 80:80", "[1:13] an entrypoint is a list of words", `[/entry, --port, "80:80"]`},
 		{"secrets: TOKEN", "[1:10] this must be a list, not text", "write it in brackets: secrets: [TOKEN]"},
 		{"services: {web: {build: .}, db: {image: postgres}}", "[1:1] this is a Compose file, and beamyard.yml is a file of its own", "of web, db: nodes: [{name: web}]"},
+		{"version: '3'\nservices: {web: {}}", "[2:1] this is a Compose file", "source: . and nodes: 3"},
 		{"version: '3'\nname: a", `[1:1] unknown field "version"`, "leave it out: beamyard.yml has no version"},
 		{"mem_limit: 512m", `[1:1] unknown field "mem_limit"`, "the key is memory: memory: 512m"},
 		{"stop_grace_period: 10s", `[1:1] unknown field "stop_grace_period"`, "the key is stop_grace: stop_grace: 10s"},

@@ -135,11 +135,18 @@ func (r *reader) inCompose(key string, value ast.Node) string {
 
 // unknown is the error of a key that its mapping, t, does not have.
 func (r *reader) unknown(key *ast.StringNode, value ast.Node, t reflect.Type) error {
-	if t == reflect.TypeFor[document]() && key.Value == "services" {
-		return advise(wrong(key, "this is a Compose file, and %s is a file of its own", Name), "%s", r.instead(value))
-	}
 	err := &yaml.UnknownFieldError{Message: fmt.Sprintf("unknown field %q", key.Value), Token: key.GetToken()}
 	return advise(err, "%s", r.meant(key.Value, value, t))
+}
+
+// composeFile is the error of a Compose file, which has services.
+func (r *reader) composeFile(pairs []*ast.MappingValueNode) error {
+	for _, pair := range pairs {
+		if key, err := r.key(pair.Key); err == nil && key.Value == "services" {
+			return advise(wrong(key, "this is a Compose file, and %s is a file of its own", Name), "%s", r.instead(pair.Value))
+		}
+	}
+	return nil
 }
 
 // instead is what to write in place of a Compose file.

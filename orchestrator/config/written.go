@@ -197,6 +197,11 @@ func (r *reader) mapping(at *ast.MappingNode, pairs []*ast.MappingValueNode, t r
 		out.Values = append(out.Values, ast.MappingValue(pair.Start, key, value))
 		return nil
 	}
+	if t == reflect.TypeFor[document]() {
+		if err := r.composeFile(pairs); err != nil {
+			return nil, err
+		}
+	}
 	for _, pair := range pairs {
 		if !pair.Key.IsMergeKey() {
 			if err := add(pair, false); err != nil {

@@ -13,8 +13,8 @@ import (
 var distributionRules = []rule{
 	{
 		code: "node-paused", when: func(_ *Evidence, n *Node) (match, bool) { return match{evidence: "paused"}, n.Paused },
-		problem: "{node} is paused: it answers nobody until it is told to go on",
-		try:     []try{{"let it go on", "docker unpause {container}", always}},
+		problem: "{node} is paused: it does not answer until it is unpaused",
+		try:     []try{{"unpause it", "beamyard unpause {target}", always}},
 	},
 	{
 		code: "network-detached", when: func(_ *Evidence, n *Node) (match, bool) {

@@ -126,7 +126,7 @@ func pausedShell(t *testing.T, r *running) {
 		t.Fatal(unpause)
 	}
 	var hint orchestrator.Hinter
-	if !errors.Is(err, orchestrator.ErrNotRunning) || !errors.As(err, &hint) || !strings.HasPrefix(hint.Hint(), "docker unpause ") {
+	if !errors.Is(err, orchestrator.ErrNotRunning) || !errors.As(err, &hint) || !strings.HasPrefix(hint.Hint(), "beamyard unpause ") {
 		t.Errorf("paused: %v", err)
 	}
 }
