@@ -143,6 +143,12 @@ type Streams interface {
 	// it is heard. fn must return quickly: the engine skips readers that
 	// stall for more than 100 ms.
 	//
+	// A container's events come in the order of their times. Those of several are in
+	// the order in which the engine noted them, which can differ from their times' by
+	// moments; and what is replayed begins after the last of these that is older than
+	// since. So an event at or soon after since can be left out: who must miss none
+	// asks from a second earlier, and drops what it has seen.
+	//
 	// Only these actions are sent: create, start, die, kill, stop, oom, pause,
 	// unpause, destroy.
 	Events(ctx context.Context, since time.Time, labels map[string]string, ready func(), fn func(ContainerEvent)) error

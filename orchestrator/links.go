@@ -78,11 +78,17 @@ func newLinks() *links {
 	return &links{open: map[string]runLink{}, tried: map[string]attempt{}, ready: map[string]int{}}
 }
 
-func (l *links) put(r report, conn link) {
+// put keeps the link of a run, which a later run's replaces. It is false where a
+// later run's is there already: a probe can end after the next has begun.
+func (l *links) put(r report, conn link) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.open[r.node].inc > r.inc || l.tried[r.node].inc > r.inc {
+		return false
+	}
 	l.open[r.node] = runLink{link: conn, inc: r.inc}
 	delete(l.tried, r.node)
+	return true
 }
 
 // failed notes how a dial ended.
@@ -101,7 +107,9 @@ func (l *links) failed(r report, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tried[r.node] = a
+	if l.tried[r.node].inc <= r.inc {
+		l.tried[r.node] = a
+	}
 }
 
 // lastContact is how the last dial of a run ended, where it did not succeed.

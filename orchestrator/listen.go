@@ -25,14 +25,13 @@ func (c *Cluster) subscribe(ctx, work context.Context) error {
 	}
 }
 
-// listen keeps the subscription open. It resumes from the last event's own
-// time, which the engine includes again.
+// listen keeps the subscription open. See [subscription] for how it is resumed.
 func (c *Cluster) listen(ctx context.Context, ready func()) {
-	sub := subscription{since: c.site.listenSince, delivered: map[eventKey]bool{}}
+	sub := newSubscription(c.site.listenSince)
 	const firstDelay, lastDelay = 50 * time.Millisecond, 5 * time.Second
 	delay, broken := firstDelay, false
 	for {
-		err := c.resume(ctx, &sub, func() {
+		err := c.resume(ctx, sub, func() {
 			if broken {
 				c.note("", "the engine's event stream is back: looking for what happened meanwhile")
 			}
@@ -62,9 +61,9 @@ func (c *Cluster) resume(ctx context.Context, sub *subscription, ready func()) e
 		if err != nil {
 			return err
 		}
-		sub.resumed, sub.remembers = info.Time, false
+		sub.resume(info.Time)
 	}
-	return c.eng.Events(ctx, sub.since, map[string]string{LabelCluster: c.spec.Name}, ready, func(e ContainerEvent) {
+	return c.eng.Events(ctx, sub.since.Add(-replayOverlap), map[string]string{LabelCluster: c.spec.Name}, ready, func(e ContainerEvent) {
 		if fresh, restarted := sub.take(e); fresh {
 			c.journal.add(EngineEntry(e))
 			c.box.post(msgEvent{e, restarted})
@@ -77,29 +76,53 @@ type eventKey struct {
 	at         int64
 }
 
-// subscription is what was delivered over the breaks of an event stream.
+// replayOverlap is how much earlier than the last event a stream is resumed. An
+// engine takes the stamps of events before the lock under which it keeps them, so
+// with several containers at once what it keeps is not in the stamps' order; and a
+// replay goes backwards through that and stops at the first event that is older than
+// was asked for (loadBufferedEvents in moby's daemon/events, 20.10 to 29). One since
+// an event's own time can so leave out that event, and others beside it. The stamps
+// are apart by the time that an engine under load takes for a lock.
+const replayOverlap = time.Second
+
+// subscription is what was delivered over the breaks of an event stream. It is
+// resumed from [replayOverlap] before the last event, and drops what it has seen.
 type subscription struct {
+	from      time.Time         // events before that are not wanted: of another cluster of this name
 	since     time.Time         // the last event's
-	delivered map[eventKey]bool // those of the last second before that
-	resumed   time.Time         // the engine's time when the stream was resumed; zero before
+	delivered map[eventKey]bool // those of replayOverlap before that, and since
+	broke     time.Time         // the last event's when the stream was resumed
+	resumed   time.Time         // the engine's time then; zero before
 	remembers bool              // it has told since then what it told before
 }
 
+func newSubscription(from time.Time) *subscription {
+	return &subscription{from: from, since: from, delivered: map[eventKey]bool{}}
+}
+
+// resume notes that the stream is opened again, at a time of the engine's.
+func (s *subscription) resume(now time.Time) {
+	s.broke, s.resumed, s.remembers = s.since, now, false
+}
+
 // take tells whether an event is fresh, and whether it is from the start of an
-// engine that was restarted: one that tells of the time before the stream was
-// resumed, and has forgotten the last event before the break, which it would
-// have told first. (So has one with more than 256 events in the gap.)
+// engine that was restarted: one that tells of the time between the break and when
+// the stream was resumed, and has forgotten the last event before the break, which
+// it would have told first. (So has one with more than 256 events in the gap.)
 func (s *subscription) take(e ContainerEvent) (fresh, restarted bool) {
 	k := eventKey{e.ID, e.Action, e.Time.UnixNano()}
-	if s.delivered[k] {
+	switch {
+	case s.delivered[k]:
 		s.remembers = true
 		return false, false
+	case e.Time.Before(s.from) && !e.Time.Before(s.from.Add(-replayOverlap)): // only a clock that was set back tells of earlier ones
+		return false, false
 	}
-	restarted = !s.remembers && e.Time.Before(s.resumed)
+	restarted = !s.remembers && e.Time.After(s.broke) && e.Time.Before(s.resumed)
 	if e.Time.After(s.since) {
 		s.since = e.Time
 		for old := range s.delivered {
-			if old.at < s.since.Add(-time.Second).UnixNano() {
+			if old.at < s.since.Add(-replayOverlap).UnixNano() {
 				delete(s.delivered, old)
 			}
 		}

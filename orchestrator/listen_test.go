@@ -20,10 +20,10 @@ func TestAForgetfulEngineWasRestarted(t *testing.T) {
 		"nothing happened meanwhile":  {[]int{5, 25}, "25"},
 		"restarted, and quiet so far": {[]int{25, 26}, "25 26"},
 	} {
-		s := subscription{delivered: map[eventKey]bool{}}
+		s := newSubscription(at(0))
 		s.take(ContainerEvent{ID: "a", Action: "start", Time: at(3)})
 		s.take(ContainerEvent{ID: "a", Action: "start", Time: at(5)})
-		s.resumed, s.remembers = at(20), false
+		s.resume(at(20))
 		var got []string
 		for _, second := range c.told {
 			switch fresh, restarted := s.take(ContainerEvent{ID: "a", Action: "start", Time: at(second)}); {

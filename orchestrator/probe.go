@@ -39,7 +39,10 @@ func (c *Cluster) probe(ctx context.Context, r report) {
 		if conn == nil {
 			return
 		}
-		c.links.put(r, conn)
+		if !c.links.put(r, conn) { // a later run has its own, and this probe is about to be ended
+			_ = conn.Close()
+			return
+		}
 		c.box.post(msgLive{r})
 		c.watch(ctx, r, conn, say)
 		c.links.take(r)

@@ -205,7 +205,7 @@ func (c *Cluster) settled(ctx context.Context) error {
 	if c.files != "" {
 		_ = os.RemoveAll(c.files) // in the system's folder for such
 	}
-	if c.core.Spec().KeepOnFailure && c.evidence != "" {
+	if c.core.Spec().KeepOnFailure && c.Evidence() != "" {
 		return nil // its start failed, and somebody wants a look
 	}
 	if c.charge.Volumes {
@@ -282,8 +282,8 @@ func (c *Cluster) Network() *testcontainers.DockerNetwork {
 
 // buildLine is a line of the image's build.
 func (c *Cluster) buildLine(line string) {
-	if c.tb != nil {
-		c.tb.Logf("%s", line)
+	if tb := c.test(); tb != nil {
+		tb.Logf("%s", line)
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *Cluster) report(tb testing.TB) {
 	if told || over {
 		return
 	}
-	if c.evidence == "" {
+	if c.Evidence() == "" {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), evidenceTime)
 		defer cancel()
 		c.collect(ctx, tb, nil)
@@ -80,7 +80,14 @@ func (c *Cluster) account() string {
 func (c *Cluster) failed(ctx context.Context, _ *orchestrator.Cluster, cause error) {
 	ctx, cancel := context.WithTimeout(ctx, evidenceTime)
 	defer cancel()
-	c.collect(ctx, c.tb, cause)
+	c.collect(ctx, c.test(), cause)
+}
+
+// test is whose log is written to, nil where it is nobody's.
+func (c *Cluster) test() testing.TB {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tb
 }
 
 // collect leaves evidence. What keeps it from being left is told in its place.

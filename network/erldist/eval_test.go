@@ -133,6 +133,27 @@ func TestMonitorNodes(t *testing.T) {
 	}
 }
 
+// A peer that says twice that it watches is heard once: it ended the process.
+func TestAPeerThatRepeatsItself(t *testing.T) {
+	var calls []Atom
+	p := interpreter(&calls, func(p *peer, r request) any {
+		to := r.args[1].(List)[0].(Tuple)[1].(Pid)
+		for range 3 {
+			p.send(Tuple{ctlSend, Atom(""), to}, Tuple{Atom("beamyard_watches")})
+		}
+		p.send(Tuple{ctlSend, Atom(""), to}, Tuple{Atom("beamyard_node"), int64(1), Atom("up"), Atom("app@n2.demo.test"), List{}})
+		return noReply{}
+	})
+	s, err := p.dial(t).Look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Until(t.Context(), func(seen Seen) bool { return seen.Ups["app@n2.demo.test"] == 1 }); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMonitorNodesRefused(t *testing.T) {
 	var calls []Atom
 	c := interpreter(&calls, func(*peer, request) any {

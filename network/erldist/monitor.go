@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -61,6 +62,7 @@ func (c *Conn) watchNodes(ctx context.Context, ready func(), fn func(NodeEvent))
 	}
 	_, host, _ := strings.Cut(c.Self(), "@")
 	connected := map[string]bool{}
+	ready = sync.OnceFunc(ready) // whatever a peer repeats
 	for {
 		message, err := c.next(ctx, box)
 		if err != nil {

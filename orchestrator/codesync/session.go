@@ -226,23 +226,7 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta
 			return err
 		}
 	}
-	outcomes, err := eachOf(up, answers, func(n Node, a answer) (outcome, error) {
-		asked := d
-		if restart { // its disk alone
-			a.load, a.dead, asked.dead, asked.terms = nil, nil, nil, nil
-		}
-		done, err := n.apply(ctx, asked, a, s.bodies, s.trusted(n, d, a), o.Hard)
-		if err == nil && len(done.unwritten) > 0 { // its user may not: the engine can
-			if err = s.fetch(ctx, d, nil, true); err == nil {
-				err = s.write(ctx, d, []Node{n})
-			}
-			if err == nil {
-				a.lacks, a.there = nil, nil
-				done, err = n.apply(ctx, asked, a, s.bodies, s.trusted(n, d, a), o.Hard)
-			}
-		}
-		return done, err
-	})
+	outcomes, err := s.applyAll(ctx, o, d, up, answers)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -262,6 +246,45 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta
 	}
 	report.add(o, d, up, down, answers, outcomes)
 	return problems(o, up, outcomes)
+}
+
+// applyAll changes all nodes at once. To those whose user may not write some files
+// the engine gives them, which is then done for all of these together: contents are
+// fetched once, and bodies is written by one goroutine.
+func (s *Session) applyAll(ctx context.Context, o Options, d delta, nodes []Node, answers []answer) ([]outcome, error) {
+	apply := func(n Node, a answer) (outcome, error) {
+		asked := d
+		if o.Restart != nil { // its disk alone
+			a.load, a.dead, asked.dead, asked.terms = nil, nil, nil, nil
+		}
+		return n.apply(ctx, asked, a, s.bodies, s.trusted(n, d, a), o.Hard)
+	}
+	outcomes, err := eachOf(nodes, answers, apply)
+	var again []Node
+	var left []answer
+	var places []int
+	for i, done := range outcomes {
+		if len(done.unwritten) == 0 {
+			continue
+		}
+		a := answers[i]
+		a.lacks, a.there = nil, nil
+		again, left, places = append(again, nodes[i]), append(left, a), append(places, i)
+	}
+	if len(again) == 0 {
+		return outcomes, err
+	}
+	if engineErr := s.fetch(ctx, d, nil, true); engineErr != nil {
+		return outcomes, errors.Join(err, engineErr)
+	}
+	if engineErr := s.write(ctx, d, again); engineErr != nil {
+		return outcomes, errors.Join(err, engineErr)
+	}
+	second, engineErr := eachOf(again, left, apply)
+	for i, done := range second {
+		outcomes[places[i]] = done
+	}
+	return outcomes, errors.Join(err, engineErr)
 }
 
 // fetch gets the bodies of what nodes lack from the compiler, or of all files.

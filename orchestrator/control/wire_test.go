@@ -3,6 +3,12 @@ package control
 import (
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -97,4 +103,77 @@ func TestEachKindHasItsOwnName(t *testing.T) {
 			t.Errorf("%s is lost on the way", k.name)
 		}
 	}
+}
+
+// Whoever adds a sentinel to one of these packages adds it to the table, or says
+// here why it never crosses.
+func TestEverySentinelIsInTheTable(t *testing.T) {
+	never := map[string]string{
+		"control.ErrNoSupervisor": "it says that there is nobody to cross to",
+	}
+	words := map[string]string{}
+	for _, k := range kinds {
+		words[k.err.Error()] = k.name
+	}
+	found := 0
+	for name, folder := range map[string]string{"orchestrator": "..", "images": "../../images", "control": "."} {
+		for sentinel, text := range sentinelsIn(t, folder) {
+			found++
+			id := name + "." + sentinel
+			switch _, in := words[text]; {
+			case in && never[id] != "":
+				t.Errorf("%s crosses, and is said never to", id)
+			case !in && never[id] == "":
+				t.Errorf("%s (%q) loses its identity over the socket: add it to kinds", id, text)
+			}
+		}
+	}
+	if found < 24 {
+		t.Errorf("only %d sentinels were found", found)
+	}
+}
+
+// sentinelsIn reads the exported package variables that errors.New makes, and their
+// texts.
+func sentinelsIn(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range parsed.Decls {
+			group, ok := decl.(*ast.GenDecl)
+			if !ok || group.Tok != token.VAR {
+				continue
+			}
+			for _, spec := range group.Specs {
+				value := spec.(*ast.ValueSpec)
+				for i, name := range value.Names {
+					if !name.IsExported() || !strings.HasPrefix(name.Name, "Err") || i >= len(value.Values) {
+						continue
+					}
+					call, ok := value.Values[i].(*ast.CallExpr)
+					if !ok || len(call.Args) != 1 {
+						t.Errorf("%s: %s is no errors.New: say here what it is", file, name.Name)
+						continue
+					}
+					text, err := strconv.Unquote(call.Args[0].(*ast.BasicLit).Value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					found[name.Name] = text
+				}
+			}
+		}
+	}
+	return found
 }

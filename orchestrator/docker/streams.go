@@ -24,7 +24,12 @@ import (
 var actions = []events.Action{
 	events.ActionCreate, events.ActionStart, events.ActionDie, events.ActionKill, events.ActionStop,
 	events.ActionOOM, events.ActionPause, events.ActionUnPause, events.ActionDestroy,
+	actionDied,
 }
+
+// actionDied is what Podman calls a die: before 4.4 its filter knows no other word
+// for it, whatever it then sends (podman#16857, podman#12628).
+const actionDied events.Action = "died"
 
 // Events implements orchestrator.Streams: GET /events.
 //

@@ -162,7 +162,7 @@ func listed(s container.Summary) orchestrator.Container {
 }
 
 // attributes of an event that are the engine's own; all others are labels.
-var attributes = map[string]bool{"name": true, "image": true, "exitCode": true, "signal": true, "execDuration": true}
+var attributes = map[string]bool{"name": true, "image": true, "exitCode": true, "containerExitCode": true, "signal": true, "execDuration": true}
 
 // heard is an event message.
 func heard(m events.Message) orchestrator.ContainerEvent {
@@ -175,7 +175,14 @@ func heard(m events.Message) orchestrator.ContainerEvent {
 			e.Labels[k] = v
 		}
 	}
-	e.ExitCode, _ = strconv.Atoi(m.Actor.Attributes["exitCode"]) // only on die
+	if m.Action == actionDied {
+		e.Action = string(events.ActionDie)
+	}
+	code, told := m.Actor.Attributes["exitCode"] // only on die
+	if !told {
+		code = m.Actor.Attributes["containerExitCode"] // Podman's word
+	}
+	e.ExitCode, _ = strconv.Atoi(code)
 	return e
 }
 

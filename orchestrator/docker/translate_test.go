@@ -2,6 +2,7 @@ package docker
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -151,6 +152,14 @@ func TestHeard(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("heard (-want +got):\n%s", diff)
+	}
+	// Podman's words, before 4.4.
+	died := heard(events.Message{Action: "died", Actor: events.Actor{Attributes: map[string]string{"containerExitCode": "3", "beamyard.node": "n1"}}})
+	if died.Action != "die" || died.ExitCode != 3 || len(died.Labels) != 1 {
+		t.Errorf("died: %+v", died)
+	}
+	if !slices.Contains(actions, "die") || !slices.Contains(actions, "died") {
+		t.Errorf("deaths are not asked for in both words: %v", actions)
 	}
 	if e := heard(events.Message{Action: events.ActionKill, Actor: events.Actor{Attributes: map[string]string{"signal": "9"}}}); e.Signal != "9" {
 		t.Errorf("kill: %+v", e)

@@ -23,10 +23,18 @@ type Engine struct {
 	// NoInit says that the engine has no init program: a container that wants one
 	// does not start. Set it before the first container starts.
 	NoInit bool
+	// Disorder has every other event stamped that much too early, where the one
+	// before it is another container's. Real engines take an event's stamp before the
+	// lock under which they keep it, so with several containers at once what they keep
+	// and send is not in the stamps' order. No stamp is from before the time that Info
+	// told last. Set it before the first container is made.
+	Disorder time.Duration
 
 	mu         sync.Mutex
 	serial     int
 	last       time.Time // of the last event: no two have the same time
+	early      bool      // the last event was stamped too early, see Disorder
+	asked      time.Time // when Info was asked last
 	images     map[string]images.Info
 	networks   map[string]*orchestrator.Network
 	volumes    map[string]*volume
@@ -114,8 +122,11 @@ func (e *Engine) Info(context.Context) (orchestrator.EngineInfo, error) {
 	if err := e.fails("Info"); err != nil {
 		return orchestrator.EngineInfo{Local: true, Endpoint: "memory://", From: orchestrator.EndpointFlag}, err
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked = time.Now()
 	return orchestrator.EngineInfo{
-		ID: "memory", Version: "1", APIVersion: "1.41", Time: time.Now(), CPUs: 2,
+		ID: "memory", Version: "1", APIVersion: "1.41", Time: e.asked, CPUs: 2,
 		Local: true, Host: "127.0.0.1", Endpoint: "memory://", From: orchestrator.EndpointFlag,
 		System: "memory", OS: "linux", Arch: "x86_64", Kernel: "6.1.0", Memory: 8 << 30, StorageDriver: "memory",
 		CgroupVersion: "2", CgroupDriver: "systemd", MemoryLimit: true, SwapLimit: true, PidsLimit: true, Security: []string{"seccomp"},

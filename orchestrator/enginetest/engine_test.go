@@ -23,12 +23,57 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestContract(t *testing.T) {
-	enginetest.Contract(t, func(testing.TB) orchestrator.Engine {
-		e := enginetest.New("script")
-		e.Program = func(orchestrator.ContainerSpec) enginetest.Program { return enginetest.Script }
-		e.Command = enginetest.Script
-		return e
-	}, "script")
+	for _, disorder := range []time.Duration{0, 5 * time.Millisecond} {
+		t.Run("stamps early by "+disorder.String(), func(t *testing.T) {
+			enginetest.Contract(t, func(testing.TB) orchestrator.Engine {
+				e := enginetest.New("script")
+				e.Program = func(orchestrator.ContainerSpec) enginetest.Program { return enginetest.Script }
+				e.Command, e.Disorder = enginetest.Script, disorder
+				return e
+			}, "script")
+		})
+	}
+}
+
+// What the contract says of a replay is what this engine can show: an event that
+// was stamped before the one that is kept before it hides that.
+func TestDisorder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := enginetest.New("image")
+		e.Disorder = 5 * time.Millisecond
+		ids := map[string]string{}
+		for _, name := range []string{"a", "b"} {
+			id, err := e.CreateContainer(t.Context(), orchestrator.ContainerSpec{Name: name, Image: "image"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids[id] = name
+			time.Sleep(time.Minute)
+		}
+		listen := func(since time.Time) (text string, last time.Time) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			_ = e.Events(ctx, since, nil, func() {}, func(ev orchestrator.ContainerEvent) {
+				text, last = text+ids[ev.ID]+" "+ev.Action+" ", ev.Time
+			}) // until the time is up
+			return text, last
+		}
+		if err := e.StartContainer(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		_, started := listen(time.Unix(0, 0))
+		if err := e.StartContainer(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		defer e.ExternalKill("a", "KILL")
+		defer e.ExternalKill("b", "KILL")
+		if got, _ := listen(started); got != "" {
+			t.Errorf("since a's start: %q, want it and b's hidden by b's stamp", got)
+		}
+		if got, _ := listen(started.Add(-time.Second)); got != "a start b start " {
+			t.Errorf("since a second before: %q", got)
+		}
+	})
 }
 
 // world is an engine with one running container, and what was heard of it.

@@ -48,6 +48,7 @@ func (e *Engine) emit(c *container, action string, edit ...func(*orchestrator.Co
 		e.drop--
 		return
 	}
+	e.disorder(&ev)
 	e.ring = append(e.ring, ev)
 	if len(e.ring) > ringSize {
 		e.ring = e.ring[1:]
@@ -55,6 +56,25 @@ func (e *Engine) emit(c *container, action string, edit ...func(*orchestrator.Co
 	for s := range e.streams {
 		s.offer(ev)
 	}
+}
+
+// disorder stamps an event too early, as [Engine].Disorder says. A container's own
+// events keep their order. Its caller holds the lock.
+func (e *Engine) disorder(ev *orchestrator.ContainerEvent) {
+	e.early = e.Disorder > 0 && !e.early && len(e.ring) > 0 && e.ring[len(e.ring)-1].ID != ev.ID
+	if !e.early {
+		return
+	}
+	stamp := ev.Time.Add(-e.Disorder)
+	if stamp.Before(e.asked) {
+		stamp = e.asked
+	}
+	for _, kept := range e.ring {
+		if kept.ID == ev.ID && !stamp.After(kept.Time) {
+			stamp = kept.Time.Add(time.Nanosecond)
+		}
+	}
+	ev.Time = stamp
 }
 
 // Events implements orchestrator.Streams.
@@ -65,10 +85,14 @@ func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]
 	s := &stream{labels: labels, more: make(chan struct{}, 1)}
 	e.mu.Lock()
 	if !since.IsZero() {
-		for _, ev := range e.ring {
-			if !ev.Time.Before(since) {
-				s.offer(ev)
-			}
+		// From the last that is older on, as engines do: of those before it none is
+		// looked at, see Disorder.
+		first := len(e.ring)
+		for first > 0 && !e.ring[first-1].Time.Before(since) {
+			first--
+		}
+		for _, ev := range e.ring[first:] {
+			s.offer(ev)
 		}
 	}
 	e.streams[s] = true

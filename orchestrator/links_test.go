@@ -1,0 +1,51 @@
+package orchestrator
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+)
+
+// numbered is a link that can be told from others.
+type numbered struct {
+	link
+	n int
+}
+
+// What a probe of an earlier run does late changes nothing of the present run's.
+func TestALinkIsThatOfTheLatestRun(t *testing.T) {
+	l := newLinks()
+	is := func(when string, n int) {
+		t.Helper()
+		open, ok := l.get("n1")
+		if !ok || open.link != any(numbered{n: n}) {
+			t.Errorf("%s: %v, want link %d", when, open.link, n)
+		}
+	}
+	put := func(inc, n int, want bool) {
+		t.Helper()
+		if l.put(report{"n1", inc}, numbered{n: n}) != want {
+			t.Errorf("run %d: kept is not %t", inc, want)
+		}
+	}
+	put(1, 1, true)
+	put(2, 2, true)
+	put(1, 3, false)
+	is("after a late one", 2)
+	put(2, 4, true)
+	is("another of the same run", 4)
+	l.take(report{"n1", 1})
+	is("after a late end", 4)
+	l.take(report{"n1", 2})
+
+	l.failed(report{"n1", 3}, errors.New("no"))
+	l.failed(report{"n1", 2}, errors.New("no"))
+	if contact, _ := l.lastContact(report{"n1", 3}); contact != diagnosis.ContactOther {
+		t.Errorf("a late failure hides the present run's: %q", contact)
+	}
+	put(2, 5, false)
+	if _, ok := l.get("n1"); ok {
+		t.Error("the link of a run that is over is there while the next one is dialled")
+	}
+}
