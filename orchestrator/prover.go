@@ -89,6 +89,9 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 		}
 		return failed.Means, hint
 	}
+	if reason, hint = p.sameCookie(ctx); reason != "" {
+		return reason, hint
+	}
 	p.settled, p.thorough, p.began = true, false, true
 	p.c.links.begin(p.r)
 	return "", ""
