@@ -13,8 +13,8 @@ import (
 // doom notes that a node will never be Ready. A run that ended says so once; a VM that
 // runs must be seen twice, as it may be one that a script starts before the node's.
 func (s *supervisor) doom(m *member) {
-	lasting := slices.ContainsFunc(diagnosis.Roots(m.found), func(f diagnosis.Finding) bool { return f.Lasting && f.Node == m.name })
-	switch {
+	switch lasting := lasts(m.found, m.name); {
+	case m.doomed:
 	case !lasting || m.wasReady || s.formed || m.state != Starting && m.state != BackingOff && m.state != Failed:
 		m.lastingSince = time.Time{}
 	case m.state != Starting:
@@ -24,6 +24,18 @@ func (s *supervisor) doom(m *member) {
 	case s.now.Sub(m.lastingSince) >= askSure:
 		m.doomed = true
 	}
+}
+
+func lasts(found []diagnosis.Finding, node string) bool {
+	return slices.ContainsFunc(diagnosis.Roots(found), func(f diagnosis.Finding) bool { return f.Lasting && f.Node == node })
+}
+
+// doomedBefore notes that a node will never be Ready by what ended its run before this
+// one: on a busy machine the answer comes after the restart.
+func (s *supervisor) doomedBefore(m *member, msg msgDiagnosed) bool {
+	was := msg.asked[m.name]
+	m.doomed = m.doomed || was.state == BackingOff && was.inc == m.inc-1 && m.state == Starting && !s.formed && lasts(diagnosis.For(msg.found, m.name), m.name)
+	return m.doomed
 }
 
 // askStarting asks again of nodes that start: when a look can tell something, when

@@ -119,7 +119,7 @@ func (s *supervisor) suspects() []suspect {
 func (s *supervisor) diagnosed(msg msgDiagnosed) {
 	s.why.running = false
 	for _, m := range s.nodes {
-		if msg.asked[m.name] != (asked{m.report(), m.state}) || m.state == Ready || m.cutOff {
+		if now := (asked{m.report(), m.state}); msg.asked[m.name] != now && !s.doomedBefore(m, msg) || m.state == Ready || m.cutOff {
 			continue
 		}
 		m.found = diagnosis.For(msg.found, m.name)
