@@ -206,7 +206,7 @@ const epmdPort = 4369
 // that it was cut off from, a refused handshake or what global did, is not what is
 // wrong with it.
 func (c *Cluster) tellsOf(line string, nodes []string) bool {
-	return slices.ContainsFunc(nodes, func(n string) bool { return strings.Contains(line, c.spec.names().Node(n)) })
+	return slices.ContainsFunc(nodes, func(n string) bool { return strings.Contains(line, c.names().Node(n)) })
 }
 
 // registeredAt are the nodes that an EPMD knows, and their ports.

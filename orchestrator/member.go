@@ -147,7 +147,7 @@ func (m *member) status(s Spec, host string, now time.Time) NodeStatus {
 	st := NodeStatus{
 		Name:          m.name,
 		Node:          names.Node(m.name),
-		Host:          names.Host(m.name),
+		Host:          names.Hostname(m.name),
 		State:         m.state,
 		Reason:        m.reason,
 		Paused:        m.paused,
