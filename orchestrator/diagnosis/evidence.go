@@ -101,6 +101,10 @@ type Node struct {
 	// has another one now.
 	Knew, CookieChanged bool
 
+	// Twice are flags that its VM was given twice, with different values, and runs all
+	// the same.
+	Twice []string
+
 	// Settings are what files of its image set over what it is given.
 	Settings []Setting
 

@@ -187,6 +187,9 @@ func TestOverridesAreDiagnosed(t *testing.T) {
 			n.Running, n.Contact, n.Answered = true, ContactWrongName, "coffer@127.0.0.1"
 			n.Settings = ReadVMArgs("/vault/rel/vm.args", "-name coffer@127.0.0.1")
 		}, "vm-args", []string{"/vault/rel/vm.args sets -name (line 1)", "basename:"}, true},
+		{"a cookie in vm.args that the VM does not take", func(e *Evidence, n *Node) {
+			e.Release, n.Running, n.Ready, n.Twice, n.Settings = true, true, true, []string{"-setcookie", "-name"}, args
+		}, "vm-args", []string{"rel/vm.args of the release sets -name (line 2) and -setcookie (line 3) in vain", "takes neither"}, false},
 		{"two cookies, from wherever", func(_ *Evidence, n *Node) {
 			n.Running, n.Contact, n.Live = true, ContactWrongCookie, &Live{Looked: true, VMs: aVM("-setcookie", "a", "-setcookie", "b")}
 		}, "vm-args", []string{"neither"}, true},

@@ -46,6 +46,11 @@ var overrideRules = []rule{
 		},
 	},
 	{
+		code: "vm-args", ready: true, when: takenFirst,
+		problem: "{file} sets {settings} in vain, as {node} is given that too: {so}",
+		try:     []try{{"{way}; then", "beamyard up {what}", always}},
+	},
+	{
 		code: "cookie-changed", when: func(_ *Evidence, n *Node) (match, bool) {
 			return match{evidence: "the VM took the cluster's cookie, and has another one now"}, n.Knew && (n.CookieChanged || n.Contact == ContactWrongCookie)
 		},
@@ -239,6 +244,29 @@ func argsFile(e *Evidence, n *Node) (match, bool) {
 		way += ", or name the nodes so: basename: and distribution: {names: …} in beamyard.yml"
 	}
 	return match{evidence: evidence, words: map[string]string{"file": file, "settings": settingsText(blamed), "so": so, "way": way}}, true
+}
+
+// takenFirst holds where a VM runs that was given a flag twice.
+func takenFirst(e *Evidence, n *Node) (match, bool) {
+	if len(n.Twice) == 0 {
+		return match{}, false
+	}
+	blamed := n.blamed(func(s Setting) bool { return slices.Contains(n.Twice, s.Name) })
+	m := match{evidence: "its VM was given " + strings.Join(n.Twice, " and ") + " twice, with different values"}
+	file, settings, place := "a vm.args or the command", strings.Join(n.Twice, " and "), "where it is"
+	if len(blamed) > 0 {
+		file, settings, place = blamed[0].File, settingsText(blamed), blamed[0].place(e)
+		if e.Release {
+			file = "rel/vm.args of the release"
+		}
+	}
+	so, way := "of two names a VM takes the first, and it is "+n.BEAM, "take it out of "+place
+	if slices.Contains(n.Twice, "-setcookie") {
+		so = twoCookies + ", and it has the cluster's by .erlang.cookie in its home folder"
+		way += ", or say the same to Beamyard: cookie: in beamyard.yml with its value"
+	}
+	m.words = map[string]string{"file": file, "settings": settings, "so": so, "way": way}
+	return m, true
 }
 
 // place is what somebody edits for a setting.
