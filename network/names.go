@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -38,12 +39,23 @@ type Names struct {
 	Base    string // before the @ of a BEAM name; default "app"
 	Domain  string // after the cluster in a host name; default "test"
 	Short   bool   // BEAM names are short ones, and hosts have no dots
+	// Addresses of nodes that have theirs in their BEAM names: "app@10.213.7.2". Their
+	// host names are as ever.
+	Addresses map[string]netip.Addr
 }
 
-// Host is the node's host name and network alias, as its BEAM name has it:
-// "n1.demo.test", or "n1" for short names. A VM with a short name takes its host
-// up to the first dot (inet:gethostname/0), other programs take it whole.
+// Host is the node's host as its BEAM name has it: its host name, or its address.
 func (n Names) Host(node string) string {
+	if a, ok := n.Addresses[node]; ok {
+		return a.String()
+	}
+	return n.Hostname(node)
+}
+
+// Hostname is the node's host name and network alias: "n1.demo.test", or "n1" for
+// short names. A VM with a short name takes its host
+// up to the first dot (inet:gethostname/0), other programs take it whole.
+func (n Names) Hostname(node string) string {
 	if n.Short {
 		return node
 	}
@@ -53,10 +65,15 @@ func (n Names) Host(node string) string {
 // Dotted is the node's host name with its domain, whatever the BEAM names are:
 // "n1.demo.test".
 func (n Names) Dotted(node string) string {
-	return node + "." + n.Cluster + "." + or(n.Domain, DefaultDomain)
+	return node + "." + n.All()
 }
 
-// Node is the node's BEAM name: "app@n1.demo.test", or "app@n1" for short names.
+// All is the name that all nodes have together, "demo.test": a query for it gives the
+// address of each that runs.
+func (n Names) All() string { return n.Cluster + "." + or(n.Domain, DefaultDomain) }
+
+// Node is the node's BEAM name: "app@n1.demo.test", "app@n1" for short names, or
+// "app@10.213.7.2".
 func (n Names) Node(node string) string {
 	return or(n.Base, DefaultBase) + "@" + n.Host(node)
 }

@@ -20,7 +20,7 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Containe
 	c.site = s // also where this fails: what is there is not ours to remove
 	s.networkID, s.created = n.ID, createdOf(n.Labels)
 	if len(n.Subnets) > 0 {
-		s.subnet = network.Layout(n.Subnets[0])
+		s.spec.Subnet, s.subnet = n.Subnets[0], network.Layout(n.Subnets[0])
 		s.direct = s.info.Local && network.Reachable(s.subnet.Gateway)
 	}
 	listed, err := c.eng.Containers(ctx, map[string]string{LabelCluster: c.spec.Name})

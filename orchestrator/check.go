@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"crypto/rand"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"slices"
@@ -66,7 +67,7 @@ func NodeNames(n int) []NodeSpec {
 
 // names of the cluster's things.
 func (s Spec) names() network.Names {
-	return network.Names{Cluster: s.Name, Base: s.Basename, Domain: s.Domain, Short: s.Distribution.Names == ShortNames}
+	return network.Names{Cluster: s.Name, Base: s.Basename, Domain: s.Domain, Short: s.Distribution.Names == ShortNames, Addresses: s.addresses()}
 }
 
 // envKey is what POSIX calls a name.
@@ -245,11 +246,11 @@ func (v *validation) env(field string, env map[string]string) {
 
 // Diff names the fields in which two specs differ once their defaults are
 // filled, as in JSON. What differs by nature is left out: the cookie, the
-// owner, and where the image came from.
+// owner, the subnet, and where the image came from.
 func (s Spec) Diff(other Spec) []string {
 	plain := func(s Spec) Spec {
 		s = s.Defaulted()
-		s.Cookie, s.Owner, s.Source, s.File, s.BaseImage = "", Owner{}, "", "", ""
+		s.Cookie, s.Owner, s.Source, s.File, s.BaseImage, s.Subnet = "", Owner{}, "", "", "", netip.Prefix{}
 		s = s.withImagesTogether()
 		return s
 	}

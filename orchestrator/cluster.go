@@ -64,6 +64,9 @@ type Cluster struct {
 	site    *site       // what prepare made; written before the loop starts
 	started atomic.Bool
 
+	settings    sync.Map    // what files of images set, by image and command; see settingsIn
+	ignoredTold atomic.Bool // that a VM does not take something that its image sets
+
 	sightTold atomic.Bool // that a node saw another come or go, since the last sweep
 
 	view    atomic.Pointer[view]

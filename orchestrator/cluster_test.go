@@ -34,6 +34,7 @@ type vms struct {
 	code      map[string]string // other code than the rest's, by BEAM name
 	value     string            // what Elixir expressions give, as inspect prints it
 	program   enginetest.Program
+	cookie    string // that each has; "": it does not say
 }
 
 type vm struct {
@@ -48,6 +49,11 @@ type vm struct {
 // and ends on TERM.
 func (v *vms) boot(ctx context.Context, p *enginetest.Process) int {
 	name := "app@" + p.Spec.Hostname
+	for _, kv := range p.Spec.Env {
+		if given, ok := strings.CutPrefix(kv, "NODE_NAME="); ok {
+			name = given
+		}
+	}
 	fmt.Fprintf(p.Stdout, "run %d boots\n", p.Run)
 	select {
 	case <-time.After(300 * time.Millisecond):
@@ -165,6 +171,10 @@ func (l *fakeLink) Call(_ context.Context, module, function string, args ...any)
 		return time.Now().UnixNano(), nil
 	case "Elixir.Code:eval_string":
 		return erldist.Tuple{erldist.Tuple{erldist.Atom("ok"), []byte(l.value)}, erldist.List{}}, nil
+	case "erlang:get_cookie":
+		if l.cookie != "" {
+			return erldist.Atom(l.cookie), nil
+		}
 	case "erlang:nodes":
 		nodes := erldist.List{}
 		for peer := range l.peers {

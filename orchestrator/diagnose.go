@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
@@ -85,7 +84,7 @@ func (c *Cluster) toLookInto(suspects []suspect, final bool) map[string]bool {
 		s := suspects[i]
 		conn, answers := c.links.get(s.node)
 		answers = answers && conn.inc == s.inc && s.state != Degraded // such a one may be silent
-		if len(inside) < lookMost && s.state.Running() && s.state != Ready && !s.paused && !answers && !c.young(s, final) {
+		if len(inside) < lookMost && s.state.Running() && s.state != Ready && !s.paused && !answers && !c.newborn(s, final) {
 			inside[s.node] = true
 		}
 	}
@@ -98,11 +97,16 @@ func (c *Cluster) young(s suspect, final bool) bool {
 	return !final && s.state == Starting && time.Since(s.since) < askAfter
 }
 
+// newborn tells whether it has begun it so lately that a look tells nothing at all.
+func (c *Cluster) newborn(s suspect, final bool) bool {
+	return !final && s.state == Starting && time.Since(s.since) < askFirst
+}
+
 // evidenceOf is what a spec says.
 func evidenceOf(s Spec) diagnosis.Evidence {
 	e := diagnosis.Evidence{
 		Cluster: s.Name, Source: s.Source, File: s.File, Image: s.Image, MeshApp: s.Mesh == MeshApp, Release: s.Release,
-		ShortNames: s.Distribution.Names == ShortNames, CookieFile: s.CookieFile, DistPort: s.Distribution.Port, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
+		ShortNames: s.Distribution.Names == ShortNames, CookieFile: s.CookieFile, EPMD: s.Distribution.EPMD, DistPort: s.Distribution.Port, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
 	}
 	if s.App != "-" {
 		e.App = s.App
@@ -132,6 +136,7 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 	n.IP, n.Ready, n.Running, n.Paused = at.ip.String(), s.state == Ready && len(s.missing) == 0, s.state.Running(), s.paused
 	n.Reason, n.Dump, n.DumpPath, n.Peers, n.Missing = c.clean(s.reason), c.cleanDump(s.dump), DumpPath(c.spec, s.node), s.peers, s.missing
 	n.WasReady = s.wasReady
+	n.Young = young
 	n.Late = final || n.WasReady || time.Since(s.since) > c.spec.ReadyTimeout
 	if s.exit != nil {
 		n.Exit = &diagnosis.Exit{Class: string(s.exit.Class), Code: s.exit.Code}
@@ -149,13 +154,23 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 			}
 		}
 	}
+	if s.id != "" && !n.WasReady && (look || n.Exit != nil && n.Exit.Code != 0) {
+		n.Settings = c.settingsIn(ctx, s.id, at.index)
+	}
 	if !n.Running || s.paused {
 		return n
 	}
 	n.Contact, n.Answered = c.links.lastContact(s.report)
+	n.Knew, n.CookieChanged = c.links.cookie(s.report)
 	if young {
 		n.Missing = nil
-		if n.Contact != diagnosis.ContactWrongCookie && n.Contact != diagnosis.ContactWrongName {
+		if look {
+			n.Entrypoint = c.entrypointOf(ctx, at.index)
+			n.Live = c.lookInside(ctx, s.id)
+		} else if n.Contact == diagnosis.ContactRefused {
+			n.Contact = "" // what it lacks is on its way
+		}
+		if n.Contact == diagnosis.ContactSilent || n.Contact == diagnosis.ContactOther {
 			n.Contact = ""
 		}
 		return n
@@ -172,6 +187,7 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 		}
 	}
 	if look {
+		n.Entrypoint = c.entrypointOf(ctx, at.index)
 		n.Live = c.lookInside(ctx, s.id)
 		if n.Live != nil && slices.Contains(n.Live.Listening, epmdPort) {
 			if c.site.direct {
@@ -190,7 +206,7 @@ const epmdPort = 4369
 // that it was cut off from, a refused handshake or what global did, is not what is
 // wrong with it.
 func (c *Cluster) tellsOf(line string, nodes []string) bool {
-	return slices.ContainsFunc(nodes, func(n string) bool { return strings.Contains(line, c.spec.names().Node(n)) })
+	return slices.ContainsFunc(nodes, func(n string) bool { return strings.Contains(line, c.names().Node(n)) })
 }
 
 // registeredAt are the nodes that an EPMD knows, and their ports.
@@ -298,11 +314,7 @@ func (c *Cluster) lookInside(ctx context.Context, id string) *diagnosis.Live {
 	}
 	attached := found.Attached(c.site.networkID)
 	live.Attached = &attached
-	result, err := Command(ctx, c.eng, id, []string{"sh", "-c", "cat /proc/net/tcp /proc/net/tcp6"})
-	if err == nil {
-		live.Listening = network.ListeningPorts(strings.NewReader(result.Stdout))
-		live.Looked = result.ExitCode == 0 || result.Stdout != ""
-	}
+	c.lookAround(ctx, id, live)
 	return live
 }
 

@@ -187,10 +187,10 @@ func (c *Cluster) setHalf(ctx context.Context, a actSetHalf) {
 		cut, mend := erldist.List{}, erldist.List{}
 		for _, p := range a.cut {
 			// The other side has another one: two that were alike would be a cookie.
-			cut = append(cut, erldist.Tuple{erldist.Atom(c.spec.names().Node(p)), erldist.Atom(rand.Text())})
+			cut = append(cut, erldist.Tuple{erldist.Atom(c.names().Node(p)), erldist.Atom(rand.Text())})
 		}
 		for _, p := range a.mend {
-			mend = append(mend, erldist.Atom(c.spec.names().Node(p)))
+			mend = append(mend, erldist.Atom(c.names().Node(p)))
 		}
 		_, err = conn.Eval(ctx, halves, map[string]any{"Cut": cut, "Mend": mend})
 	}
@@ -208,7 +208,7 @@ type onlookers struct {
 // lookOn has the nodes that answer told on, and returns once all have said whom they
 // see now.
 func (c *Cluster) lookOn(ctx context.Context, nodes []string) (*onlookers, error) {
-	o := &onlookers{names: c.spec.names().Node, sights: map[string]*erldist.Sight{}}
+	o := &onlookers{names: c.names().Node, sights: map[string]*erldist.Sight{}}
 	var mu sync.Mutex
 	var group errgroup.Group
 	for _, node := range nodes {

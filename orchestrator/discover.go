@@ -219,7 +219,7 @@ func hostOf(ctx context.Context, eng Engine, containers []Container) (string, er
 func unsupervised(s Spec, c Container, host string, ip netip.Addr) NodeStatus {
 	names, name := s.names(), c.Labels[LabelNode]
 	st := NodeStatus{
-		Name: name, Node: names.Node(name), Host: names.Host(name),
+		Name: name, Node: names.Node(name), Host: names.Hostname(name),
 		Container: c.Name, ContainerID: c.ID, IP: ip, PID: c.State.PID, Paused: c.State.Paused,
 		StartedAt: c.State.StartedAt,
 	}

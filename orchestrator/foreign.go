@@ -73,7 +73,8 @@ func words(s Spec, i int) *strings.Replacer {
 	names, node := s.names(), s.Nodes[i].Name
 	return strings.NewReplacer(
 		"{node}", names.Node(node),
-		"{host}", names.Host(node),
+		"{host}", names.Hostname(node),
+		"{ip}", s.address(i),
 		"{name}", node,
 		"{cluster}", s.Name,
 		"{index}", strconv.Itoa(i),
@@ -146,9 +147,9 @@ func (v *validation) tmpfs(field string, mounts []string, volumes map[string]str
 
 func (s Spec) validateForeign(v *validation) {
 	switch s.Distribution.Names {
-	case LongNames, ShortNames:
+	case LongNames, ShortNames, IPNames:
 	default:
-		v.add("distribution.names", fmt.Sprintf("%q is neither long nor short", s.Distribution.Names), "distribution: {names: long}")
+		v.add("distribution.names", fmt.Sprintf("%q is none of long, short, ip", s.Distribution.Names), "distribution: {names: long}")
 	}
 	if s.CookieFile != "" {
 		v.inside("cookie_file", s.CookieFile, "cookie_file: /root/.erlang.cookie")

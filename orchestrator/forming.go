@@ -47,6 +47,7 @@ func (s *supervisor) checkForming() {
 		return
 	}
 	failed := slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state.Final() && m.busy == idle })
+	failed = failed || s.doomed()
 	late := !s.now.Before(s.deadline)
 	if !failed && !late {
 		return
@@ -97,7 +98,7 @@ func (s *supervisor) end(err error) {
 func (s *supervisor) explain(kind error) *ClusterError {
 	e := &ClusterError{Cluster: s.spec.Name, Kind: kind, Kept: s.spec.KeepOnFailure}
 	for _, m := range s.nodes {
-		if m.state == Ready || (kind == ErrNodeFailed && (!m.state.Final() || s.formed && m.state != Failed)) { //nolint:errorlint // a value of this package, not an error received
+		if m.state == Ready || (kind == ErrNodeFailed && !m.doomed && (!m.state.Final() || s.formed && m.state != Failed)) { //nolint:errorlint // a value of this package, not an error received
 			continue
 		}
 		reason := m.reason

@@ -90,7 +90,7 @@ func (c *Cluster) saw(observer, peer string, up bool, reason string, at time.Tim
 
 func (c *Cluster) shortName(full string) (string, bool) {
 	for _, n := range c.spec.Nodes {
-		if c.spec.names().Node(n.Name) == full {
+		if c.names().Node(n.Name) == full {
 			return n.Name, true
 		}
 	}

@@ -49,6 +49,8 @@ type links struct {
 	open  map[string]runLink
 	tried map[string]attempt
 	ready map[string]int // the run that was proven once, over all its links
+	knew  map[string]int // the run that took our cookie once
+	other map[string]int // the run that took it and has another one now
 }
 
 // attempt is how the last dial of a node's run ended.
@@ -75,7 +77,7 @@ func (r runLink) since(now time.Time) *health.Sample {
 }
 
 func newLinks() *links {
-	return &links{open: map[string]runLink{}, tried: map[string]attempt{}, ready: map[string]int{}}
+	return &links{open: map[string]runLink{}, tried: map[string]attempt{}, ready: map[string]int{}, knew: map[string]int{}, other: map[string]int{}}
 }
 
 // put keeps the link of a run, which a later run's replaces. It is false where a
@@ -87,6 +89,7 @@ func (l *links) put(r report, conn link) bool {
 		return false
 	}
 	l.open[r.node] = runLink{link: conn, inc: r.inc}
+	l.knew[r.node] = r.inc
 	delete(l.tried, r.node)
 	return true
 }
@@ -100,6 +103,8 @@ func (l *links) failed(r report, err error) {
 	case errors.Is(err, erldist.ErrWrongName):
 		a.contact = diagnosis.ContactWrongName
 		_, a.answered, _ = strings.Cut(err.Error(), erldist.ErrWrongName.Error()+": ")
+	case errors.Is(err, erldist.ErrTLS):
+		a.contact = diagnosis.ContactTLS
 	case errors.Is(err, erldist.ErrRefused):
 		a.contact = diagnosis.ContactRefused
 	case errors.Is(err, erldist.ErrTimeout), errors.Is(err, erldist.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
@@ -110,6 +115,24 @@ func (l *links) failed(r report, err error) {
 	if l.tried[r.node].inc <= r.inc {
 		l.tried[r.node] = a
 	}
+}
+
+// changed notes whether a run that took our cookie has another one now.
+func (l *links) changed(r report, other bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if other {
+		l.other[r.node] = r.inc
+	} else if l.other[r.node] == r.inc {
+		delete(l.other, r.node)
+	}
+}
+
+// cookie tells whether a run took our cookie once, and whether it has another one now.
+func (l *links) cookie(r report) (knew, other bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return r.inc > 0 && l.knew[r.node] == r.inc, r.inc > 0 && l.other[r.node] == r.inc
 }
 
 // lastContact is how the last dial of a run ended, where it did not succeed.

@@ -41,7 +41,10 @@ type member struct {
 	unwell   time.Time           // it was Ready until then
 	dump     *diagnosis.Dump     // that the last run left
 	startErr error               // why the container could not be made or started
-	trouble  map[string]string   // why it did not reach peers
+
+	lastingSince time.Time         // something was found that time does not cure; zero if not
+	doomed       bool              // it will never be Ready
+	trouble      map[string]string // why it did not reach peers
 
 	live, proven bool // distribution handshake done; application and checks fine
 	paused       bool
@@ -107,6 +110,7 @@ func (m *member) newRun() {
 	m.odd, m.everApart, m.setting, m.setAt, m.cutOff = nil, nil, false, time.Time{}, false
 	m.found, m.told, m.dump, m.startErr, m.trouble, m.unwell, m.wasReady = nil, nil, nil, nil, nil, time.Time{}, false
 	m.connectAt, m.connectDelay = time.Time{}, 0
+	m.lastingSince, m.doomed = time.Time{}, false
 	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}
 	m.reason, m.hint = "", ""
 	m.hist.readyAt = time.Time{}
@@ -144,7 +148,7 @@ func (m *member) status(s Spec, host string, now time.Time) NodeStatus {
 	st := NodeStatus{
 		Name:          m.name,
 		Node:          names.Node(m.name),
-		Host:          names.Host(m.name),
+		Host:          names.Hostname(m.name),
 		State:         m.state,
 		Reason:        m.reason,
 		Paused:        m.paused,

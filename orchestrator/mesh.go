@@ -26,7 +26,7 @@ func (c *Cluster) connectPeers(ctx context.Context, a actConnect) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	names := c.spec.names()
+	names := c.names()
 	targets := make(erldist.List, len(a.peers))
 	for i, p := range a.peers {
 		targets[i] = erldist.Atom(names.Node(p))
@@ -88,7 +88,7 @@ func (c *Cluster) sweepMesh(ctx context.Context) {
 	defer cancel()
 	short := map[erldist.Atom]string{}
 	for _, n := range c.spec.Nodes {
-		short[erldist.Atom(c.spec.names().Node(n.Name))] = n.Name
+		short[erldist.Atom(c.names().Node(n.Name))] = n.Name
 	}
 	sees := map[string]sight{}
 	var mu sync.Mutex

@@ -35,7 +35,7 @@ type placement struct {
 // input give the same container.
 func containerSpec(s Spec, i int, networkID string, at placement, created time.Time) ContainerSpec {
 	names, node := s.names(), s.filled(i)
-	host := names.Host(node.Name)
+	host := names.Hostname(node.Name)
 	return ContainerSpec{
 		Name:       names.Container(node.Name),
 		Image:      node.Image,
@@ -51,7 +51,7 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 
 		NetworkID: networkID,
 		IP:        at.ip,
-		Aliases:   slices.Compact([]string{host, node.Name, names.Dotted(node.Name)}),
+		Aliases:   slices.Compact([]string{host, node.Name, names.Dotted(node.Name), names.All()}),
 		Ports:     at.ports,
 
 		ExtraHosts: hostsOf(s, i),
@@ -134,6 +134,9 @@ func nodeEnv(s Spec, i int) []string {
 	}
 	if s.Distribution.Names == ShortNames {
 		env["RELEASE_DISTRIBUTION"] = "sname"
+	}
+	if s.Distribution.Names == IPNames {
+		env["DNS_CLUSTER_QUERY"] = s.names().All() // what Phoenix gives to dns_cluster
 	}
 	if node.HTTPPort > 0 {
 		for _, key := range []string{"PORT", "PHX_PORT", "TEST_HTTP_PORT"} {

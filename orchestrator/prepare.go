@@ -230,6 +230,7 @@ func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network
 		if err != nil {
 			return whoHolds(err, s.spec.Pool, networks)
 		}
+		s.spec.Subnet = subnet.Prefix
 		s.networkID, err = c.eng.CreateNetwork(ctx, NetworkSpec{
 			Name: s.spec.names().Network(), Subnet: subnet.Prefix, Gateway: subnet.Gateway, IPRange: subnet.Dynamic,
 			MTU: s.info.MTU, Labels: networkLabels(s.spec, s.created),

@@ -66,7 +66,7 @@ func (c *Cluster) sayer(r report) func(reason, hint string) {
 
 // dialUntil dials until the handshake succeeds or ctx ends (nil).
 func (c *Cluster) dialUntil(ctx context.Context, r report, say func(reason, hint string)) link {
-	node, addr := c.spec.names().Node(r.node), c.site.distAddr(r.node)
+	node, addr := c.names().Node(r.node), c.site.distAddr(r.node)
 	for wait := range growing(ctx, probeFirst, probeSlow) {
 		attempt, cancel := context.WithTimeout(ctx, dialTimeout)
 		conn, err := c.opts.dial(attempt, node, addr)

@@ -24,20 +24,27 @@ const maxFile = 1 << 20
 // the image has nothing at their place, the engine makes them root's.
 func (c *Cluster) provision(ctx context.Context, id string, i int, fresh []string) error {
 	s := c.site.spec
-	if s.CookieFile == "" && len(s.Files) == 0 && len(fresh) == 0 {
+	spare := s.spareCookie(i)
+	if s.CookieFile == "" && len(s.Files) == 0 && len(fresh) == 0 && !spare {
 		return nil
 	}
 	node := s.filled(i)
+	image, err := c.eng.Image(ctx, node.Image)
+	if err != nil {
+		return fmt.Errorf("find the user of image %s: %w", node.Image, err)
+	}
 	if node.User == "" {
-		image, err := c.eng.Image(ctx, node.Image)
-		if err != nil {
-			return fmt.Errorf("find the user of image %s: %w", node.Image, err)
-		}
 		node.User = image.User
 	}
-	owner, err := ownerIn(node.User, func(path string) (string, error) { return c.readFile(ctx, id, path) })
+	read := func(path string) (string, error) { return c.readFile(ctx, id, path) }
+	owner, err := ownerIn(node.User, read)
 	if err != nil {
 		return err
+	}
+	if spare {
+		if s.CookieFile, err = s.cookieInHome(i, image, node.User, read); err != nil {
+			return err
+		}
 	}
 	if owner == (fileOwner{}) {
 		fresh = nil // root writes anywhere, and what it starts may be another user's

@@ -63,10 +63,10 @@ type Spec struct {
 	// none; of a release, `start` of its script. The single word "image"
 	// ([CommandOfImage]) asks for what the image runs by itself.
 	//
-	// In Entrypoint, Command and the values of Env the words {node}, {host}, {name},
-	// {cluster}, {index}, {dist_port} and {http_port} are replaced: the node's BEAM
-	// name, its host, its short name, the cluster's name, the node's place from 0,
-	// and the two ports.
+	// In Entrypoint, Command and the values of Env the words {node}, {host}, {ip},
+	// {name}, {cluster}, {index}, {dist_port} and {http_port} are replaced: the node's
+	// BEAM name, its host name, its address, its short name, the cluster's name, the
+	// node's place from 0, and the two ports.
 	Command []string `json:"command,omitempty"`
 	// Entrypoint in place of the image's own; Command is its arguments.
 	Entrypoint []string `json:"entrypoint,omitempty"`
@@ -138,6 +138,9 @@ type Spec struct {
 	// Pool is the range that the cluster's subnet is cut from. Default 10.213.0.0/16.
 	Pool netip.Prefix `json:"pool,omitzero"`
 
+	// Subnet that was cut from it for this cluster. Run sets it.
+	Subnet netip.Prefix `json:"subnet,omitzero"`
+
 	// Mesh says who connects the nodes: "beamyard" (default) connects every
 	// pair, again after a restart; "app" leaves it to the application; with "none"
 	// nobody does, and a node is Ready without seeing another.
@@ -188,7 +191,9 @@ const CommandOfImage = "image"
 // Distribution is how the nodes of a cluster are named, and where they listen.
 type Distribution struct {
 	// Names are "long" (default), app@n1.demo.test, or "short", app@n1: with those
-	// the containers' host names are n1, … too.
+	// the containers' host names are n1, … too; or "ip", app@10.213.7.2, as libraries
+	// make them that find nodes by a DNS query (dns_cluster, libcluster's DNSPoll). With
+	// those DNS_CLUSTER_QUERY is the name of all nodes, "demo.test", unless Env has it.
 	Names NameMode `json:"names,omitempty"`
 	// EPMD has each node start and register with EPMD, for applications that ask
 	// it. Default false: every node is found on Port without it. It says how the
@@ -213,6 +218,7 @@ type NameMode string
 const (
 	LongNames  NameMode = "long"
 	ShortNames NameMode = "short"
+	IPNames    NameMode = "ip"
 )
 
 // NodeSpec declares one node. What it leaves out is the cluster's.

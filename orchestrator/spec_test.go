@@ -255,9 +255,9 @@ func TestContainerOfANodeThatDiffers(t *testing.T) {
 		}
 		return fmt.Sprintln(c.Image, c.User, c.Hostname, c.Aliases, c.Entrypoint, c.Command, c.Memory>>20, c.CPUs, c.Volumes, own)
 	}
-	want := "shop:1 shop n1 [n1 n1.shop.test] [/entry n1] [run app@n1] 256 1 [{beamyard-shop-n1-data /data} {beamyard-shop-n1-log /log}] [AT=n1:25672 IN=shop/0 NODE_NAME=app@n1 RELEASE_DISTRIBUTION=sname RELEASE_NODE=app@n1]\n" +
-		"other:2 0 n2 [n2 n2.shop.test] [/entry n2] [serve] 512 2 [{beamyard-shop-n2-data /data} {beamyard-shop-n2-log /var/log}] [AT=n2:25672 IN=x NODE_NAME=app@n2 RELEASE_DISTRIBUTION=sname RELEASE_NODE=app@n2]\n" +
-		"shop:1 shop n3 [n3 n3.shop.test] [sh] [] 256 1 [{beamyard-shop-n3-data /data} {beamyard-shop-n3-log /log}] [AT=n3:25672 IN=shop/2 NODE_NAME=app@n3 RELEASE_DISTRIBUTION=sname RELEASE_NODE=app@n3]\n"
+	want := "shop:1 shop n1 [n1 n1.shop.test shop.test] [/entry n1] [run app@n1] 256 1 [{beamyard-shop-n1-data /data} {beamyard-shop-n1-log /log}] [AT=n1:25672 IN=shop/0 NODE_NAME=app@n1 RELEASE_DISTRIBUTION=sname RELEASE_NODE=app@n1]\n" +
+		"other:2 0 n2 [n2 n2.shop.test shop.test] [/entry n2] [serve] 512 2 [{beamyard-shop-n2-data /data} {beamyard-shop-n2-log /var/log}] [AT=n2:25672 IN=x NODE_NAME=app@n2 RELEASE_DISTRIBUTION=sname RELEASE_NODE=app@n2]\n" +
+		"shop:1 shop n3 [n3 n3.shop.test shop.test] [sh] [] 256 1 [{beamyard-shop-n3-data /data} {beamyard-shop-n3-log /log}] [AT=n3:25672 IN=shop/2 NODE_NAME=app@n3 RELEASE_DISTRIBUTION=sname RELEASE_NODE=app@n3]\n"
 	if diff := cmp.Diff(want, shown(0)+shown(1)+shown(2)); diff != "" {
 		t.Error(diff)
 	}

@@ -17,6 +17,11 @@ const (
 	// answer it is asked once more, and twice that after the next one, up to
 	// askSeldom: each question may look into containers, which the engine tells
 	// everybody as events.
+	//
+	// askFirst is earlier: what time does not cure can be seen by then, on a VM that runs.
+	// It is seen twice, askSure apart, before a cluster is given up for it.
+	askFirst  = 3 * time.Second
+	askSure   = 2 * time.Second
 	askAfter  = 10 * time.Second
 	askAgain  = 10 * time.Second
 	askSeldom = 5 * time.Minute
@@ -114,10 +119,11 @@ func (s *supervisor) suspects() []suspect {
 func (s *supervisor) diagnosed(msg msgDiagnosed) {
 	s.why.running = false
 	for _, m := range s.nodes {
-		if msg.asked[m.name] != (asked{m.report(), m.state}) || m.state == Ready || m.cutOff {
+		if now := (asked{m.report(), m.state}); msg.asked[m.name] != now && !s.doomedBefore(m, msg) || m.state == Ready || m.cutOff {
 			continue
 		}
 		m.found = diagnosis.For(msg.found, m.name)
+		s.doom(m)
 		for _, f := range diagnosis.Roots(m.found) {
 			if f.Node == m.name && !slices.Contains(m.told, f.Code) { // its words may change with every look
 				m.told = append(m.told, f.Code)
@@ -129,6 +135,7 @@ func (s *supervisor) diagnosed(msg msgDiagnosed) {
 		s.askDelay = min(max(2*s.askDelay, askAgain), askSeldom)
 		s.askWhy(s.now.Add(s.askDelay))
 	}
+	s.askStarting()
 }
 
 // findingText is a finding in a line: what is wrong, and what to type first.
@@ -155,7 +162,7 @@ func (s *supervisor) suspected(m *member, state State) {
 	case Failed, Completed, BackingOff:
 		s.askWhy(s.now)
 	case Starting:
-		s.askWhy(s.now.Add(askAfter))
+		s.askWhy(s.now.Add(askFirst))
 	case Ready:
 		m.cutOff = false
 		m.found, m.told, m.unwell, m.wasReady = nil, nil, time.Time{}, true

@@ -124,7 +124,7 @@ func (d *Dialer) Dial(ctx context.Context, node, addr string) (*Conn, error) {
 }
 
 func isSentinel(err error) bool {
-	for _, s := range []error{ErrWrongCookie, ErrWrongName, ErrNotAllowed, ErrProtocol} {
+	for _, s := range []error{ErrWrongCookie, ErrWrongName, ErrNotAllowed, ErrTLS, ErrProtocol} {
 		if errors.Is(err, s) {
 			return true
 		}

@@ -16,6 +16,7 @@ import (
 var (
 	ErrWrongCookie   = errors.New("wrong cookie")
 	ErrWrongName     = errors.New("another node answered")
+	ErrTLS           = errors.New("it speaks TLS")
 	ErrRefused       = errors.New("connection refused")
 	ErrUnreachable   = errors.New("host unreachable")
 	ErrTimeout       = errors.New("no answer in time")
@@ -75,6 +76,8 @@ func (e *DialError) Hint() string {
 		return "the address does not answer: check that the container runs, its network, and rules that drop packets"
 	case errors.Is(e.Err, ErrNotAllowed):
 		return "the node needs OTP 25 or newer, and net_kernel:allow/1 must not exclude us"
+	case errors.Is(e.Err, ErrTLS):
+		return "the node runs with TLS distribution (-proto_dist inet_tls): dial it over TLS"
 	case errors.Is(e.Err, ErrProtocol):
 		return "something else than a BEAM listens there, or one with TLS distribution"
 	}

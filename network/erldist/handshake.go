@@ -95,6 +95,10 @@ func (h *handshaker) send(msg []byte) error {
 	return err
 }
 
+// What a TLS server begins its answer to a stranger with: an alert, and the major
+// version of the record layer. Source: RFC 8446 sections 5.1 and 6.
+const tlsAlert, tlsMajor = 21, 3
+
 // receive reads a frame. 64 KiB is what 2 bytes can announce; no message of
 // the handshake is larger on TLS either.
 func (h *handshaker) receive() ([]byte, error) {
@@ -103,6 +107,9 @@ func (h *handshaker) receive() ([]byte, error) {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint64(head[:])
+	if h.lenSize == 2 && n>>8 == tlsAlert && n&0xff == tlsMajor {
+		return nil, ErrTLS // of a handshake no message is that long
+	}
 	if n > 1<<16 {
 		return nil, fmt.Errorf("%w: handshake message of %d bytes", ErrProtocol, n)
 	}

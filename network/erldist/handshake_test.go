@@ -47,6 +47,7 @@ func TestHandshakeFailures(t *testing.T) {
 		{"alive", &peer{status: "salive"}, PhaseName, ErrNotAllowed},
 		{"ok without a name", &peer{status: "sok"}, PhaseName, ErrNotAllowed},
 		{"ok_simultaneous without a name", &peer{status: "sok_simultaneous"}, PhaseName, ErrNotAllowed},
+		{"a TLS server's alert", &peer{raw: "\x15\x03\x03\x00\x02\x02\x0a"}, PhaseName, ErrTLS},
 		{"unknown status", &peer{status: "swhat"}, PhaseName, ErrProtocol},
 		{"no status", &peer{status: "HTTP/1.1 400"}, PhaseName, ErrProtocol},
 		{"short status", &peer{status: "snamed:\x00\x09abc"}, PhaseName, ErrProtocol},

@@ -29,6 +29,7 @@ type peer struct {
 	cookie  string                          // default testCookie
 	name    string                          // default testNode
 	status  string                          // instead of "named:…"
+	raw     string                          // instead of anything, without a length
 	signs   string                          // cookie of its acknowledgement
 	lenSize int                             // of handshake frames; default 2
 	mute    Phase                           // says nothing from this phase on
@@ -117,6 +118,10 @@ func (p *peer) handshake() bool {
 		return s
 	}
 	if hello := get(); len(hello) < 15 || hello[0] != 'N' {
+		return false
+	}
+	if p.raw != "" {
+		io.WriteString(p.nc, p.raw)
 		return false
 	}
 	named := fmt.Appendf(nil, "snamed:\x00%c%s\x00\x00\x01\x02extra", len(testName), testName)

@@ -164,10 +164,10 @@ func TestConfigWithEveryKey(t *testing.T) {
 		t.Error(diff)
 	}
 	// A field that is added to Spec needs a key here. Owner is no one's to
-	// write, File is its own name, and Precompiled is found out.
+	// write, File is its own name, and Precompiled and Subnet are found out.
 	for i := range reflect.TypeFor[orchestrator.Spec]().NumField() {
 		field := reflect.TypeFor[orchestrator.Spec]().Field(i)
-		if field.Name == "Owner" || field.Name == "Precompiled" || field.Name == "File" {
+		if field.Name == "Owner" || field.Name == "Subnet" || field.Name == "Precompiled" || field.Name == "File" {
 			continue
 		}
 		if reflect.ValueOf(got).Field(i).IsZero() {

@@ -23,6 +23,7 @@ type Evidence struct {
 
 	ShortNames bool   // BEAM names are short ones
 	CookieFile string // in the container, where the cookie is written to a file
+	EPMD       bool   // its nodes are found by EPMD
 	DistPort   int
 	HTTPPort   int
 	HTTPCheck  string
@@ -64,14 +65,18 @@ type Node struct {
 	Container string // its name
 	Ready     bool   // nothing is wrong with it now
 	WasReady  bool   // this run of it was
+	Young     bool   // it has begun its boot so lately that what it lacks may be on its way
 	Late      bool   // it was Ready once, or had all the time that there is for it: what is not there will not come
 	Running   bool   // its container runs
 	Paused    bool
 	Command   []string // as the container was told to run
-	Stdin     bool     // its standard input is kept open
-	Env       map[string]string
-	Memory    int64         // the container's limit in bytes, 0 for none
-	Grace     time.Duration // of a stop
+	// Entrypoint is the image's own, which the command is given to; nil where there is
+	// none, or the spec has one in its place.
+	Entrypoint []string
+	Stdin      bool // its standard input is kept open
+	Env        map[string]string
+	Memory     int64         // the container's limit in bytes, 0 for none
+	Grace      time.Duration // of a stop
 
 	// Reason is what its supervisor says of its state.
 	Reason string
@@ -92,6 +97,16 @@ type Node struct {
 	Contact Contact
 	// Answered is the name of the node that answered, where it was another one.
 	Answered string
+	// Knew says that this run took the cluster's cookie once, and CookieChanged that it
+	// has another one now.
+	Knew, CookieChanged bool
+
+	// Twice are flags that its VM was given twice, with different values, and runs all
+	// the same.
+	Twice []string
+
+	// Settings are what files of its image set over what it is given.
+	Settings []Setting
 
 	// AppDown says that the VM answers and its application is not started.
 	AppDown bool
@@ -125,6 +140,7 @@ const (
 	ContactRefused     Contact = "refused"      // nothing listens on its distribution port
 	ContactWrongCookie Contact = "wrong-cookie" //
 	ContactWrongName   Contact = "wrong-name"   // another name than the one expected
+	ContactTLS         Contact = "tls"          // it speaks TLS
 	ContactSilent      Contact = "silent"       // no answer in time, or unreachable
 	ContactOther       Contact = "other"        // not the distribution protocol, or not allowed
 )
@@ -133,6 +149,11 @@ const (
 type Live struct {
 	Looked    bool  // Listening is known
 	Listening []int // TCP ports that something listens on
+	Loopback  []int // those of them that only the container itself reaches
+	// VMs are the BEAMs that run in it; First is what its first process, or the first
+	// that its init has started, runs, and Last what began last.
+	VMs         []VM
+	First, Last []string
 	// Registered are the nodes that its EPMD knows: their distribution ports, by the
 	// part of the name before the @.
 	Registered map[string]int

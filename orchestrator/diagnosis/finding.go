@@ -24,6 +24,9 @@ type Finding struct {
 	// SymptomOf is the finding that this one follows from, where that is known:
 	// mend that one first.
 	SymptomOf *Cause `json:"symptom_of,omitempty"`
+	// Lasting says that time will not cure it: a node that has it once it has had the
+	// time to boot will never be Ready. For a supervisor, which then waits no longer.
+	Lasting bool `json:"-"`
 }
 
 // Solution is one way out.

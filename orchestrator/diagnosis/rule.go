@@ -21,6 +21,9 @@ type rule struct {
 	// whole is asked once.
 	whole func(e *Evidence) (match, bool)
 
+	// lasts tells whether time will not cure it, nil never. See [Finding].Lasting.
+	lasts func(e *Evidence, n *Node) bool
+
 	// ready also looks at nodes with which nothing else is wrong.
 	ready bool
 
@@ -171,6 +174,7 @@ func (m match) of(r *rule, e *Evidence, n *Node) match {
 	m.finding = Finding{Code: r.code, Problem: clip(words.Replace(r.problem)), Evidence: clip(m.evidence)}
 	if n != nil {
 		m.finding.Node = n.Name
+		m.finding.Lasting = r.lasts != nil && r.lasts(e, n)
 	}
 	hints := strings.Split(strings.TrimSpace(m.hint), "\n")
 	hasCommand := false

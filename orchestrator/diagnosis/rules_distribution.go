@@ -29,6 +29,7 @@ var distributionRules = []rule{
 		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
 			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.CookieFile != ""
 		},
+		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than that in {cookie_file}",
 		try: []try{
 			{"a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set cookie_file: and user: in beamyard.yml to match; see who runs", "docker top {container}", there},
@@ -40,6 +41,7 @@ var distributionRules = []rule{
 		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
 			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.CookieFile == "" && !unsaidRelease(e, n)
 		},
+		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than the cluster",
 		try: []try{
 			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:; see what it says of refused connections", "beamyard logs {target} --grep challenge", there},
@@ -51,6 +53,7 @@ var distributionRules = []rule{
 		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
 			return match{evidence: strings.Join(n.Command, " ")}, n.Contact == ContactWrongCookie && unsaidRelease(e, n)
 		},
+		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than the cluster: its command starts a mix release, whose script gives the VM a second cookie, and of two it takes neither",
 		try: []try{
 			{"say that it is one: release: true in beamyard.yml, then", "{again}", absent},
@@ -83,7 +86,7 @@ var distributionRules = []rule{
 	},
 	{
 		// distillery#338, emqx#15269.
-		code: "name-mode-mixed", when: mixedNames,
+		code: "name-mode-mixed", when: mixedNames, lasts: certain, follows: overrides,
 		problem: "{node} runs with a {other_names} name, and the cluster with {names} ones: the two never connect",
 		try: []try{
 			{"give it its {names} name in command:, {name_it}: it is {beam}", "{again}", absent},
@@ -102,36 +105,39 @@ var distributionRules = []rule{
 			_, host, _ := strings.Cut(n.Answered, "@")
 			return match{evidence: "it calls itself " + n.Answered, groups: []string{host}}, !e.ShortNames && n.Contact == ContactWrongName && host != "" && !strings.Contains(host, ".")
 		},
+		lasts:   certain,
 		problem: "{node} has the host {1} in its name, without a dot: nodes with long names refuse it",
 		try: []try{
 			{"name it by its host here, {beam}: {name_it} in command: does", "{again}", absent},
 			{"name it by its host here, {beam}: {name_it} in command: does, then", "beamyard down {cluster}", there},
 			{"or let the cluster have short names, as an image of others may want: distribution: {names: short} in beamyard.yml", "", always},
 		},
-		follows: []Code{"name-mode-mixed"},
+		follows: append([]Code{"name-mode-mixed"}, overrides...),
 	},
 	{
 		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
 			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && e.Release
 		},
+		lasts:   certain,
 		problem: "the release of {node} does not take the name that it is given, {beam}",
 		try: []try{
 			{"let nothing set RELEASE_NODE or RELEASE_DISTRIBUTION but Beamyard: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "{again}", absent},
 			{"let nothing set RELEASE_NODE or RELEASE_DISTRIBUTION but Beamyard: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "beamyard down {cluster}", there},
 		},
-		follows: []Code{"undotted-host", "name-mode-mixed"},
+		follows: append([]Code{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
 	{
 		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
 			base, host, _ := strings.Cut(n.Answered, "@")
 			return match{evidence: "it calls itself " + n.Answered, words: map[string]string{"called": base}}, n.Contact == ContactWrongName && host == n.Host && !e.Release
 		},
+		lasts:   certain,
 		problem: "what answers on the distribution port of {node} is not {beam}: it has the right host, and {called} before the @",
 		try: []try{
 			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:", "{again}", absent},
 			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:, then", "beamyard down {cluster}", there},
 		},
-		follows: []Code{"undotted-host", "name-mode-mixed"},
+		follows: append([]Code{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
 	{
 		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
@@ -143,7 +149,7 @@ var distributionRules = []rule{
 			{"start the VM with {name_it} in command:", "{again}", absent},
 			{"start the VM with {name_it} in command:, then", "beamyard down {cluster}", there},
 		},
-		follows: []Code{"undotted-host", "name-mode-mixed"},
+		follows: append([]Code{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
 	{
 		code: "invalid-node-name", says: pattern(`Can't set long node name|\bnodistribution\b|Invalid node name`),
@@ -156,7 +162,7 @@ var distributionRules = []rule{
 			{"name it {beam}: letters, digits, - and _ before the @, a dotted host after it", "{again}", absent},
 			{"name it {beam}: letters, digits, - and _ before the @, a dotted host after it; see its command", "docker inspect --format '{{.Args}}' {container}", there},
 		},
-		follows: []Code{"name-in-use", "epmd-not-running", "distribution-port-in-use"},
+		follows: append([]Code{"name-in-use", "epmd-not-running", "distribution-port-in-use"}, overrides...),
 	},
 	{
 		// pinchflat#439, docker-ejabberd#64, riak#122.
@@ -167,7 +173,7 @@ var distributionRules = []rule{
 		},
 	},
 	{
-		code: "epmd-not-running", when: registerError("econnrefused"),
+		code: "epmd-not-running", when: registerError("econnrefused"), follows: overrides,
 		problem: "{node} finds no EPMD to register with, and ended",
 		try: []try{
 			{`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set distribution: {epmd: true} in beamyard.yml, then`, "{again}", absent},
@@ -175,7 +181,7 @@ var distributionRules = []rule{
 		},
 	},
 	{
-		code: "distribution-port-in-use", when: registerError("eaddrinuse"),
+		code: "distribution-port-in-use", when: registerError("eaddrinuse"), follows: overrides,
 		problem: "the distribution of {node} cannot listen: something in its container has the port",
 		try: []try{
 			{"set distribution: {port: …} in beamyard.yml to another one", "{again}", absent},
@@ -189,7 +195,7 @@ var distributionRules = []rule{
 			{"say so in beamyard.yml: distribution: {port: {registered}}, and then", "{again}", absent},
 			{"say so in beamyard.yml: distribution: {port: {registered}}, and then", "beamyard down {cluster}", there},
 		},
-		follows: []Code{"node-paused", "network-detached"},
+		follows: append([]Code{"node-paused", "network-detached"}, overrides...),
 	},
 	{
 		code: "distribution-port", when: func(e *Evidence, n *Node) (match, bool) {
@@ -203,7 +209,7 @@ var distributionRules = []rule{
 			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}"; see what it is`, "docker inspect --format '{{.Args}}' {container}", there},
 			{"where one of those is the distribution's, as an image of others may have it, say which: distribution: {port: …} in beamyard.yml", "", always},
 		},
-		follows: []Code{"node-paused", "network-detached"},
+		follows: append([]Code{"node-paused", "network-detached"}, overrides...),
 	},
 	{
 		code: "not-distributed", when: func(e *Evidence, n *Node) (match, bool) {
@@ -214,7 +220,7 @@ var distributionRules = []rule{
 			{`a command of your own needs: elixir {name_it} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; then`, "{again}", absent},
 			{"see what runs in it", "docker top {container}", there},
 		},
-		follows: []Code{"node-paused", "network-detached"},
+		follows: append([]Code{"node-paused", "network-detached"}, overrides...),
 	},
 	{
 		// erlang/otp#6470, #6214, #5687; couchdb#4290. Not the node that says it is
@@ -292,7 +298,7 @@ var distributionRules = []rule{
 		},
 		follows: []Code{
 			"cookie-mismatch", "name-mode-mixed", "undotted-host", "wrong-name", "node-paused", "network-detached", "peer-not-resolved",
-			"peer-not-in-epmd", "overlapping-partitions", "mesh-app-idle", "distribution-port", "not-distributed", "not-allowed", "out-of-memory", "killed", "app-not-started", "vm-allocation",
+			"peer-not-in-epmd", "cookie-changed", "overlapping-partitions", "mesh-app-idle", "distribution-port", "not-distributed", "not-allowed", "out-of-memory", "killed", "app-not-started", "vm-allocation",
 		},
 	},
 }

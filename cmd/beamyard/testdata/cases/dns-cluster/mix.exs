@@ -1,0 +1,5 @@
+defmodule Flock.MixProject do
+  use Mix.Project
+  def project, do: [app: :flock, version: "0.1.0", elixir: "~> 1.14", deps: []]
+  def application, do: [extra_applications: [:logger], mod: {Flock, []}]
+end

@@ -1,0 +1,292 @@
+package diagnosis
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// flyEnv is what `fly launch` writes as rel/env.sh.eex, in meaning.
+const flyEnv = `#!/bin/sh
+
+# configure node for distributed erlang with IPV6 support
+export ERL_AFLAGS="-proto_dist inet6_tcp"
+export ECTO_IPV6="true"
+export DNS_CLUSTER_QUERY="${FLY_APP_NAME}.internal"
+export RELEASE_DISTRIBUTION="name"
+export RELEASE_NODE="${FLY_APP_NAME}-${FLY_IMAGE_REF##*-}@${FLY_PRIVATE_IP}"
+`
+
+func TestReadEnvScript(t *testing.T) {
+	for _, tc := range []struct{ name, text, want string }{
+		{"what fly writes", flyEnv, "4 ERL_AFLAGS; 7 RELEASE_DISTRIBUTION; 8 RELEASE_NODE needs FLY_APP_NAME"},
+		{"what mix release.init writes", `#!/bin/sh
+
+# # Sets and enables heart (recommended only in daemon mode)
+# case $RELEASE_COMMAND in
+#   daemon*)
+#     HEART_COMMAND="$RELEASE_ROOT/bin/$RELEASE_NAME $RELEASE_COMMAND"
+#     export HEART_COMMAND
+#     export ELIXIR_ERL_OPTIONS="-heart"
+#     ;;
+#   *)
+#     ;;
+# esac
+
+# # Set the release to work across nodes.
+# export RELEASE_DISTRIBUTION=name
+# export RELEASE_NODE=shop
+`, ""},
+		{"in an if", "if [ -n \"$FLY_APP_NAME\" ]; then\n  export RELEASE_NODE=\"$FLY_APP_NAME@$FLY_PRIVATE_IP\"\nfi\nexport RELEASE_COOKIE=abc\n",
+			"2 RELEASE_NODE needs FLY_APP_NAME guarded; 4 RELEASE_COOKIE"},
+		{"in an if of one line", `if [ -n "$A" ]; then export ERL_AFLAGS="-x" RELEASE_NODE="a@$A"; fi`, "1 ERL_AFLAGS guarded; 1 RELEASE_NODE needs A guarded"},
+		{"after a test", `[ -n "$POD_IP" ] && export RELEASE_NODE=app@$POD_IP`, "1 RELEASE_NODE needs POD_IP guarded"},
+		{"in a case", "case $RELEASE_COMMAND in\n  start*) RELEASE_NODE=x@y ;;\nesac\nRELEASE_DISTRIBUTION=name", "2 RELEASE_NODE guarded; 4 RELEASE_DISTRIBUTION"},
+		{"what is there is kept", `export RELEASE_NODE="${RELEASE_NODE:-shop@$(hostname -f)}" ERL_AFLAGS="$ERL_AFLAGS +S 2"`, "1 RELEASE_NODE guarded; 1 ERL_AFLAGS guarded"},
+		{"in single quotes nothing is replaced", `ERL_AFLAGS='$ERL_AFLAGS'`, "1 ERL_AFLAGS"},
+		{"after a comment in quotes", `export X="a # b"; export RELEASE_NODE=a@b # RELEASE_COOKIE=x`, "1 RELEASE_NODE"},
+		{"another variable", "MY_RELEASE_NODE=x\nRELEASE_NODES=y", ""},
+	} {
+		if got := settingsOf(ReadEnvScript("env.sh", tc.text)); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestReadVMArgs(t *testing.T) {
+	for _, tc := range []struct{ text, want string }{
+		{"## brought over from Distillery\n-name coffer@127.0.0.1\n-setcookie coffer_secret\n", "2 -name; 3 -setcookie"},
+		{"## -name x\n#-setcookie y\n+P 5\n-kernel inet_dist_use_interface {127,0,0,1}\n", "4 -kernel inet_dist_use_interface"},
+		{"-kernel inet_dist_listen_min 9000 inet_dist_listen_max 9010\r\n-proto_dist inet_tls\r\n", "1 -kernel inet_dist_listen_min; 1 -kernel inet_dist_listen_max; 2 -proto_dist"},
+		{"-start_epmd false -erl_epmd_port 6789", "1 -start_epmd; 1 -erl_epmd_port"},
+	} {
+		if got := settingsOf(ReadVMArgs("vm.args", tc.text)); got != tc.want {
+			t.Errorf("%q: %q, want %q", tc.text, got, tc.want)
+		}
+	}
+}
+
+// No value is kept: it may be a cookie.
+func TestSettingsHoldNoValues(t *testing.T) {
+	settings := append(ReadVMArgs("vm.args", "-setcookie hush"), ReadEnvScript("env.sh", "export RELEASE_COOKIE=hush\nRELEASE_NODE=hush@x")...)
+	if text := fmt.Sprintf("%+v", settings); len(settings) != 3 || strings.Contains(text, "hush") {
+		t.Errorf("%s", text)
+	}
+}
+
+func settingsOf(settings []Setting) string {
+	var texts []string
+	for _, s := range settings {
+		text := fmt.Sprintf("%d %s", s.Line, s.Name)
+		if s.Needs != "" {
+			text += " needs " + s.Needs
+		}
+		if s.Guarded {
+			text += " guarded"
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "; ")
+}
+
+func FuzzReadSettings(f *testing.F) {
+	f.Add(flyEnv)
+	f.Add("if case fi done\nRELEASE_NODE=\"$")
+	f.Add("-name\n-setcookie #\n-kernel inet_dist_")
+	f.Fuzz(func(t *testing.T, text string) {
+		lines := strings.Count(text, "\n") + 1
+		for _, s := range slices.Concat(ReadEnvScript("env.sh", text), ReadVMArgs("vm.args", text)) {
+			if s.Line < 1 || s.Line > lines || s.Name == "" {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
+}
+
+// proc is what [LookScript] prints of a process.
+func proc(pid, parent int, args ...string) string {
+	return fmt.Sprintf("\x01%d\x02PPid:\t%d\n\x02%s\x00", pid, parent, strings.Join(args, "\x00"))
+}
+
+// As Engine 20.10 and OTP 27 show them.
+func TestReadProcesses(t *testing.T) {
+	printed := proc(1, 0, "/sbin/docker-init", "--", "sh", "-c", "exec erl") +
+		proc(7, 1, "/usr/lib/erlang/erts-15.2.7/bin/beam.smp", "-Bd", "-A", "30", "--", "-root", "/usr/lib/erlang", "--", "-setcookie", "aaa", "--",
+			"-noshell", "-sname", "vault", "-setcookie", "bbb", "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-extra", "/usr/bin/mix", "run", "--no-halt") +
+		proc(13, 1, "/usr/lib/erlang/erts-15.2.7/bin/epmd", "-daemon") +
+		proc(46, 7, "erl_child_setup", "20000") +
+		proc(63, 0, "sh", "-c", "the look itself") + proc(64, 63, "cat") + "\x01x\x02y\x02z"
+	processes := ReadProcesses(printed)
+	var pids []int
+	for _, p := range processes {
+		pids = append(pids, p.PID)
+	}
+	if !slices.Equal(pids, []int{1, 7, 13, 46}) {
+		t.Errorf("processes %v", pids)
+	}
+	live := &Live{}
+	live.See(processes)
+	if len(live.VMs) != 1 || len(live.First) == 0 || !strings.HasSuffix(live.First[0], "beam.smp") {
+		t.Fatalf("%+v", live)
+	}
+	vm := live.VMs[0]
+	if name, named := vm.name(); !vm.First || vm.Run != "mix run --no-halt" || name != "vault" || !named || len(vm.all("-setcookie")) != 2 ||
+		vm.all("-kernel")[0] != "inet_dist_use_interface {127,0,0,1}" {
+		t.Errorf("%+v", vm)
+	}
+	// Below a shell it may be one that comes before another.
+	live.See(ReadProcesses(proc(1, 0, "/sbin/docker-init", "--", "/entrypoint.sh") + proc(7, 1, "/bin/sh", "/entrypoint.sh", "elixir") + proc(9, 7, "/x/beam.smp", "--", "-noshell")))
+	if len(live.VMs) != 1 || live.VMs[0].First || live.First[1] != "/entrypoint.sh" {
+		t.Errorf("%+v", live)
+	}
+	// Without an init it is the first process itself.
+	if live.See(ReadProcesses(proc(1, 0, "/x/beam.smp", "--", "-noshell"))); !live.VMs[0].First {
+		t.Errorf("%+v", live)
+	}
+}
+
+// aVM is one that is the first process of its container.
+func aVM(args ...string) []VM {
+	return VMs([]Process{{1, 0, append([]string{"beam.smp", "--"}, args...)}})
+}
+
+// What is set over what Beamyard gives: the root, what it names, and whether waiting
+// is of no use.
+func TestOverridesAreDiagnosed(t *testing.T) {
+	fly := ReadEnvScript("/app/releases/0.1.0/env.sh", flyEnv)
+	args := ReadVMArgs("/app/releases/0.1.0/vm.args", "## x\n-name coffer@127.0.0.1\n-setcookie coffer_secret\n-kernel inet_dist_use_interface {127,0,0,1}\n-proto_dist inet_tls")
+	elixir := []string{"elixir", "--name", "app@n1.demo.test", "--erl", "-erl_epmd_port 9100", "-S", "mix", "run", "--no-halt"}
+	for _, tc := range []struct {
+		name  string
+		edit  func(e *Evidence, n *Node)
+		root  Code
+		says  []string
+		lasts bool
+	}{
+		{"fly's env.sh, and a VM without a name", func(e *Evidence, n *Node) {
+			e.Release, n.Running, n.Young, n.Contact, n.Settings = true, true, true, ContactRefused, fly
+			n.Live = &Live{Looked: true, VMs: aVM("-name", "-@", "-proto_dist", "inet6_tcp")}
+		}, "release-env", []string{"ERL_AFLAGS (line 4)", "RELEASE_NODE (line 8)", "rel/env.sh.eex", `if [ -n "$FLY_APP_NAME" ]; then export`}, true},
+		{"fly's flags, and a VM that found no IPv6", func(e *Evidence, n *Node) {
+			e.Release, n.Exit, n.Settings = true, &Exit{"boot", 1}, fly[:1]
+			n.Lines = []Line{{"stdout", "Protocol 'inet6_tcp': register/listen error: eaddrnotavail"}}
+		}, "release-env", []string{"ERL_AFLAGS (line 4)", `ERL_AFLAGS="${ERL_AFLAGS:-…}"`}, true},
+		{"fly's name, and a VM that did not take it", func(e *Evidence, n *Node) {
+			e.Release, n.Exit, n.Settings = true, &Exit{"boot", 1}, fly[1:]
+			n.Lines = []Line{{"stderr", `Kernel pid terminated (application_controller) ("{application_start_failure,kernel,{{shutdown,{failed_to_start_child,net_sup,{shutdown,{failed_to_start_child,net_kernel,{'EXIT',nodistribution}}}}},{kernel,start,[normal,[]]}}}")`}}
+		}, "release-env", []string{"RELEASE_NODE (line 8)"}, true},
+		{"a name of its own that answers", func(e *Evidence, n *Node) {
+			e.Release, n.Running, n.Contact, n.Answered, n.Settings = true, true, ContactWrongName, "shop@n1.demo.test", fly
+		}, "release-env", []string{"RELEASE_NODE (line 8)", "it is not app@n1.demo.test"}, true},
+		{"a cookie in vm.args", func(e *Evidence, n *Node) {
+			e.Release, n.Running, n.Contact, n.Settings = true, true, ContactWrongCookie, args
+			n.Live = &Live{Looked: true, VMs: aVM("-setcookie", "a", "-setcookie", "b")}
+		}, "vm-args", []string{"rel/vm.args of the release sets -setcookie (line 3)", "cookie: in beamyard.yml", "rel/vm.args.eex"}, true},
+		{"a name in vm.args of another tool", func(_ *Evidence, n *Node) {
+			n.Running, n.Contact, n.Answered = true, ContactWrongName, "coffer@127.0.0.1"
+			n.Settings = ReadVMArgs("/vault/rel/vm.args", "-name coffer@127.0.0.1")
+		}, "vm-args", []string{"/vault/rel/vm.args sets -name (line 1)", "basename:"}, true},
+		{"a cookie in vm.args that the VM does not take", func(e *Evidence, n *Node) {
+			e.Release, n.Running, n.Ready, n.Twice, n.Settings = true, true, true, []string{"-setcookie", "-name"}, args
+		}, "vm-args", []string{"rel/vm.args of the release sets -name (line 2) and -setcookie (line 3) in vain", "takes neither"}, false},
+		{"two cookies, from wherever", func(_ *Evidence, n *Node) {
+			n.Running, n.Contact, n.Live = true, ContactWrongCookie, &Live{Looked: true, VMs: aVM("-setcookie", "a", "-setcookie", "b")}
+		}, "vm-args", []string{"neither"}, true},
+		{"one cookie of its own", func(_ *Evidence, n *Node) {
+			n.Running, n.Contact, n.Live = true, ContactWrongCookie, &Live{Looked: true, VMs: aVM("-setcookie", "a")}
+		}, "cookie-mismatch", nil, true},
+		{"another cookie, of a VM below a shell", func(_ *Evidence, n *Node) {
+			n.Running, n.Contact = true, ContactWrongCookie
+		}, "cookie-mismatch", nil, false},
+		{"an entry point that drops its command", func(_ *Evidence, n *Node) {
+			n.Running, n.Young, n.Contact, n.Entrypoint, n.Command = true, true, ContactRefused, []string{"/entrypoint.sh"}, elixir
+			n.Live = &Live{Looked: true, Listening: []int{4000}, VMs: aVM("-noshell", "-extra", "/usr/bin/mix", "run", "--no-halt")}
+		}, "entrypoint-ignores-command", []string{"/entrypoint.sh", "mix run --no-halt", "entrypoint: [sh, -c, 'exec elixir --name {node} --erl ''-erl_epmd_port 9100'' -S mix run --no-halt']"}, true},
+		{"an entry point that waits", func(_ *Evidence, n *Node) {
+			n.Running, n.Contact, n.Entrypoint, n.Command = true, ContactRefused, []string{"/entrypoint.sh"}, elixir
+			n.Live = &Live{Looked: true, Listening: []int{4000}}
+			n.Live.See([]Process{{1, 0, []string{"/sbin/docker-init"}}, {7, 1, []string{"/bin/sh", "/entrypoint.sh", "elixir"}}, {9, 7, []string{"sleep", "5"}}})
+		}, "entrypoint-waits", []string{"/entrypoint.sh", "sleep 5"}, false},
+		{"the loopback", func(_ *Evidence, n *Node) {
+			n.Running, n.Young, n.Contact = true, true, ContactRefused
+			n.Env = map[string]string{"ERL_AFLAGS": "-kernel inet_dist_use_interface {127,0,0,1}"}
+			n.Live = &Live{Looked: true, Listening: []int{9100}, Loopback: []int{9100}, VMs: aVM("-erl_epmd_port", "9100")}
+		}, "distribution-loopback", []string{"127.0.0.1:9100", "ERL_AFLAGS of env:"}, true},
+		{"the loopback by vm.args", func(e *Evidence, n *Node) {
+			e.Release, n.Running, n.Contact, n.Settings = true, true, ContactRefused, args
+			n.Live = &Live{Looked: true, Listening: []int{9100}, Loopback: []int{9100}, VMs: aVM("-erl_epmd_port", "9100", "-name", "app@n1.demo.test")}
+		}, "distribution-loopback", []string{"vm.args, line 4"}, true},
+		{"the loopback by sys.config, on a port of EPMD's", func(_ *Evidence, n *Node) {
+			n.Running, n.Contact = true, ContactRefused
+			n.Live = &Live{Looked: true, Listening: []int{4369, 40001}, Loopback: []int{40001}, Registered: map[string]int{"app": 40001}, VMs: aVM()}
+		}, "distribution-loopback", []string{"127.0.0.1:40001", "sys.config"}, true},
+		{"TLS, by what it answers", func(_ *Evidence, n *Node) {
+			n.Running, n.Young, n.Contact, n.Settings = true, true, ContactTLS, args
+		}, "distribution-tls", []string{"vm.args, line 5"}, true},
+		{"TLS, by its flags", func(_ *Evidence, n *Node) {
+			n.Running, n.Contact, n.Live = true, ContactRefused, &Live{Looked: true, VMs: aVM("-proto_dist", "inet6_tls")}
+		}, "distribution-tls", []string{"flags of its VM"}, true},
+		{"IPv6 where there is none", func(_ *Evidence, n *Node) {
+			n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stdout", "Protocol 'inet6_tcp': register/listen error: eaddrnotavail"}}
+			n.Env = map[string]string{"ELIXIR_ERL_OPTIONS": "-proto_dist inet6_tcp"}
+		}, "distribution-ipv6", []string{"ELIXIR_ERL_OPTIONS of env:"}, true},
+		{"a cookie that was changed, by what the VM says", func(_ *Evidence, n *Node) {
+			n.Running, n.WasReady, n.Knew, n.CookieChanged = true, true, true, true
+		}, "cookie-changed", []string{"Node.set_cookie"}, false},
+		{"a cookie that was changed, by a refusal", func(_ *Evidence, n *Node) {
+			n.Running, n.WasReady, n.Knew, n.Contact = true, true, true, ContactWrongCookie
+		}, "cookie-changed", nil, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			e := demo()
+			tc.edit(&e, &e.Nodes[0])
+			roots := Roots(Diagnose(e))
+			if len(roots) != 1 || roots[0].Code != tc.root || roots[0].Lasting != tc.lasts {
+				t.Fatalf("roots %s, lasting %t; want %s", list(roots), len(roots) > 0 && roots[0].Lasting, tc.root)
+			}
+			text := roots[0].Problem + "\n" + roots[0].Hint()
+			for _, part := range tc.says {
+				if !strings.Contains(text, part) {
+					t.Errorf("%q is not in\n%s", part, text)
+				}
+			}
+			if strings.Contains(text, "{again}") || strings.Contains(text, "{beam}") || strings.Contains(text, "coffer_secret") {
+				t.Errorf("%s", text)
+			}
+			checkSolutions(t, roots)
+		})
+	}
+}
+
+// What is set and does no harm is no finding.
+func TestHarmlessSettings(t *testing.T) {
+	elixir := []string{"elixir", "--name", "app@n1.demo.test"}
+	for name, edit := range map[string]func(e *Evidence, n *Node){
+		"a guarded env.sh, and an application that does not start": func(e *Evidence, n *Node) {
+			e.Release, n.Exit, n.Settings = true, &Exit{"boot", 1}, ReadEnvScript("env.sh", flyEnv)
+			n.Lines = []Line{{"stderr", "** (RuntimeError) no database"}}
+		},
+		"a young VM under its name": func(_ *Evidence, n *Node) {
+			n.Running, n.Young, n.Contact, n.Entrypoint, n.Command = true, true, ContactRefused, []string{"/e"}, elixir
+			n.Live = &Live{Looked: true, VMs: aVM("-name", "app@n1.demo.test", "-erl_epmd_port", "9100")}
+		},
+		"a migration before the command": func(_ *Evidence, n *Node) {
+			n.Running, n.Young, n.Contact, n.Entrypoint, n.Command = true, true, ContactRefused, []string{"/e"}, elixir
+			n.Live = &Live{Looked: true}
+			n.Live.See([]Process{{1, 0, []string{"/sbin/docker-init"}}, {7, 1, []string{"/bin/sh", "/e"}}, {9, 7, []string{"beam.smp", "-extra", "mix", "ecto.migrate"}}})
+		},
+		"a port on the loopback that is none of the distribution's": func(_ *Evidence, n *Node) {
+			n.Running, n.Young, n.Contact = true, true, ContactRefused
+			n.Live = &Live{Looked: true, Listening: []int{4000}, Loopback: []int{4000}}
+		},
+	} {
+		e := demo()
+		edit(&e, &e.Nodes[0])
+		for _, f := range Diagnose(e) {
+			if slices.Contains(overrides, f.Code) {
+				t.Errorf("%s: %s", name, f)
+			}
+		}
+	}
+}

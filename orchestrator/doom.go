@@ -1,0 +1,66 @@
+package orchestrator
+
+import (
+	"slices"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+)
+
+// This file is the part of the supervisor that gives a cluster up before its deadline,
+// where what was found says that waiting is of no use.
+
+// doom notes that a node will never be Ready. A run that ended says so once; a VM that
+// runs must be seen twice, as it may be one that a script starts before the node's.
+func (s *supervisor) doom(m *member) {
+	switch lasting := lasts(m.found, m.name); {
+	case m.doomed:
+	case !lasting || m.wasReady || s.formed || m.state != Starting && m.state != BackingOff && m.state != Failed:
+		m.lastingSince = time.Time{}
+	case m.state != Starting:
+		m.doomed = true
+	case m.lastingSince.IsZero():
+		m.lastingSince = s.now
+	case s.now.Sub(m.lastingSince) >= askSure:
+		m.doomed = true
+	}
+}
+
+func lasts(found []diagnosis.Finding, node string) bool {
+	return slices.ContainsFunc(diagnosis.Roots(found), func(f diagnosis.Finding) bool { return f.Lasting && f.Node == node })
+}
+
+// doomedBefore notes that a node will never be Ready by what ended its run before this
+// one: on a busy machine the answer comes after the restart.
+func (s *supervisor) doomedBefore(m *member, msg msgDiagnosed) bool {
+	was := msg.asked[m.name]
+	m.doomed = m.doomed || was.state == BackingOff && was.inc == m.inc-1 && m.state == Starting && !s.formed && lasts(diagnosis.For(msg.found, m.name), m.name)
+	return m.doomed
+}
+
+// askStarting asks again of nodes that start: when a look can tell something, when
+// there is something to be sure of, and when they are no longer young.
+func (s *supervisor) askStarting() {
+	for _, m := range s.nodes {
+		if m.state != Starting || m.doomed {
+			continue
+		}
+		began := m.beganAt
+		if !m.begun {
+			began = s.now
+		}
+		for _, at := range []time.Time{began.Add(askFirst), began.Add(askAfter)} {
+			if at.After(s.now) {
+				s.askWhy(at)
+			}
+		}
+		if !m.lastingSince.IsZero() {
+			s.askWhy(s.now.Add(askSure))
+		}
+	}
+}
+
+// doomed reports whether a node will never be Ready.
+func (s *supervisor) doomed() bool {
+	return slices.ContainsFunc(s.nodes, func(m *member) bool { return m.doomed })
+}

@@ -1,0 +1,130 @@
+package orchestrator
+
+import (
+	"context"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+)
+
+// This file looks into containers: at what listens and runs there, and at the files in
+// which a release or an image sets what a node is given by us.
+
+// lookAround asks a shell in a container what listens and what runs. An image without
+// a shell shows nothing.
+func (c *Cluster) lookAround(ctx context.Context, id string, live *diagnosis.Live) {
+	result, err := Command(ctx, c.eng, id, []string{"sh", "-c", diagnosis.LookScript})
+	if err != nil {
+		return
+	}
+	sockets, processes, _ := strings.Cut(result.Stdout, "\x01")
+	live.Listening = network.ListeningPorts(strings.NewReader(sockets))
+	live.Loopback = network.LoopbackPorts(strings.NewReader(sockets))
+	live.Looked = result.ExitCode == 0 || sockets != ""
+	if processes != "" {
+		live.See(diagnosis.ReadProcesses("\x01" + processes))
+	}
+}
+
+// entrypointOf is the image's own entry point, where the command of node i is given to
+// it: of a release's it is known what it runs.
+func (c *Cluster) entrypointOf(ctx context.Context, i int) []string {
+	node := c.site.spec.filled(i)
+	if len(node.Entrypoint) > 0 || c.site.spec.Release || ofImage(node.Command) {
+		return nil
+	}
+	image, err := c.eng.Image(ctx, node.Image)
+	if err != nil {
+		return nil
+	}
+	return image.Entrypoint
+}
+
+// binScript is what starts a release, or an image with a VM in it, by its own.
+var binScript = regexp.MustCompile(`(?:^|[\s"';])(/?(?:[\w.+-]+/)*)bin/[\w.-]+`)
+
+// roots are the folders in which a release may lie that a container starts so, and at
+// last its working directory.
+func roots(command []string, workDir string) []string {
+	var found []string
+	add := func(root string) {
+		if !path.IsAbs(root) {
+			root = path.Join("/", workDir, root)
+		}
+		root = path.Clean(root)
+		if !slices.Contains([]string{"/", "/usr", "/usr/local"}, root) && !slices.Contains(found, root) {
+			found = append(found, root)
+		}
+	}
+	for _, word := range command {
+		if word == images.ReleaseScript { // a link
+			add(path.Join(path.Dir(word), "release"))
+		}
+		for _, at := range binScript.FindAllStringSubmatch(word, -1) {
+			add(at[1])
+		}
+	}
+	add(workDir)
+	return found
+}
+
+// settingsIn finds what the files of a release in a container set: env.sh and vm.args
+// of the version that it starts, and vm.args where scripts of other tools have it.
+// What its image says is asked once for each command.
+func (c *Cluster) settingsIn(ctx context.Context, id string, i int) []diagnosis.Setting {
+	node := c.site.spec.filled(i)
+	image, err := c.eng.Image(ctx, node.Image)
+	if err != nil {
+		return nil
+	}
+	command := slices.Concat(node.Entrypoint, node.Command)
+	if len(node.Entrypoint) == 0 {
+		command = slices.Concat(image.Entrypoint, command)
+	}
+	if len(node.Command) == 0 || ofImage(node.Command) {
+		command = slices.Concat(command, image.Cmd)
+	}
+	key := strings.Join(append([]string{node.Image}, command...), "\x00")
+	if known, ok := c.settings.Load(key); ok {
+		return known.([]diagnosis.Setting)
+	}
+	read := func(file string) string {
+		text, err := c.readFile(ctx, id, file)
+		if err != nil {
+			return ""
+		}
+		return text
+	}
+	found := readSettings(roots(command, image.WorkingDir), read)
+	if ctx.Err() == nil {
+		c.settings.Store(key, found)
+	}
+	return found
+}
+
+// readSettings reads the first release that there is in one of these folders, or the
+// first vm.args.
+func readSettings(roots []string, read func(string) string) []diagnosis.Setting {
+	for _, root := range roots {
+		// "15.2.7 0.1.0": the VM's version and the release's. Source: release_handler(3).
+		_, version, ok := strings.Cut(strings.TrimSpace(read(path.Join(root, "releases/start_erl.data"))), " ")
+		if version = strings.TrimSpace(version); ok && version != "" && !strings.Contains(version, "/") {
+			env, args := path.Join(root, "releases", version, "env.sh"), path.Join(root, "releases", version, "vm.args")
+			return slices.Concat(diagnosis.ReadEnvScript(env, read(env)), diagnosis.ReadVMArgs(args, read(args)))
+		}
+	}
+	for _, root := range roots {
+		for _, name := range []string{"rel/vm.args", "etc/vm.args", "vm.args"} {
+			args := path.Join(root, name)
+			if text := read(args); text != "" {
+				return diagnosis.ReadVMArgs(args, text)
+			}
+		}
+	}
+	return nil
+}
