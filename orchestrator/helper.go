@@ -29,6 +29,7 @@ func (f Found) helperSpec(name string, command []string) ContainerSpec {
 	s := f.Spec
 	s.Owner = f.Owner
 	s.Nodes = []NodeSpec{{Name: name}}
+	s.MixEnv = s.mixEnv(s.ImageEnv) // as the nodes', whatever they run
 	s.Release, s.CookieFile, s.Volumes, s.Stdin = false, "", nil, false
 	c := containerSpec(s, 0, f.NetworkID, placement{}, f.Created)
 	c.Entrypoint, c.Command = command[:1], command[1:]

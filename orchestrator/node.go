@@ -77,7 +77,8 @@ func nodeCommand(s Spec, i int) []string {
 	case len(node.Command) > 0 || len(node.Entrypoint) > 0:
 		return replaced(words(s, i), node.Command)
 	}
-	command := []string{"elixir", nameFlag(s), s.names().Node(node.Name), "--erl", vmFlags(s), "-S", "mix", "run", "--no-halt"}
+	flags := withoutThose(vmFlags(s), node.Env, s.imageEnv(i))
+	command := []string{"elixir", nameFlag(s), s.names().Node(node.Name), "--erl", flags, "-S", "mix", "run", "--no-halt"}
 	if s.Precompiled && s.Nodes[i].Image == "" {
 		command = append(command, "--no-compile", "--no-deps-check")
 	}
@@ -119,7 +120,7 @@ func nodeEnv(s Spec, i int) []string {
 	node := s.filled(i)
 	full := s.names().Node(node.Name)
 	env := map[string]string{
-		"MIX_ENV":                s.MixEnv,
+		"MIX_ENV":                s.mixEnv(s.imageEnv(i)),
 		"NODE_NAME":              full,
 		"PHX_SERVER":             "true",
 		"ERL_CRASH_DUMP":         crashDump,
@@ -147,9 +148,11 @@ func nodeEnv(s Spec, i int) []string {
 	for key, value := range node.Env {
 		env[key] = words.Replace(value)
 	}
+	s.joined(i, env)
+	s.proxies(env)
 	switch {
 	case s.Release:
-		releaseEnv(s, env)
+		releaseEnv(s, env, withoutThose(vmFlags(s), env, s.imageEnv(i)))
 	case s.CookieFile == "":
 		env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])
 	}

@@ -64,15 +64,17 @@ func (s *site) addr(node string, port int) string {
 // release is looked up, and images of single nodes are pulled where they are
 // missing. progress gets the lines of a build.
 func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec, error) {
-	made := s.Image == "" && s.Source != ""
+	if progress == nil {
+		progress = io.Discard
+	}
+	made, app := s.Image == "" && s.Source != "", ""
 	if made {
-		src, err := images.Detect(s.Source)
+		src, err := s.Detect()
 		if err != nil {
 			return s, err
 		}
-		image, err := images.Resolve(ctx, eng, src, images.Options{
-			Base: s.BaseImage, MixEnv: s.Defaulted().MixEnv, Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress,
-		})
+		tellChoice(progress, src)
+		image, err := images.Resolve(ctx, eng, src, s.buildOptions(src, progress))
 		if err != nil {
 			return s, err
 		}
@@ -81,8 +83,11 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 			s.Image = image.Ref
 		}
 		s.Precompiled = image.Kind == images.Mix
-		if s.App == "" {
-			s.App = image.App
+		if app = image.App; s.App == "" {
+			s.App = app
+		}
+		if s.Precompiled {
+			s.MixEnv = s.mixEnv(nil)
 		}
 	}
 	for _, n := range s.Nodes {
@@ -93,10 +98,29 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 			return s, fmt.Errorf("%s: %w", n.Name, err)
 		}
 	}
+	s, err := s.withImages(ctx, eng)
+	if err != nil {
+		return s, err
+	}
+	if s, err = s.proxied(ctx, eng); err != nil {
+		return s, err
+	}
 	if made && s.Precompiled {
 		return s.releaseOfProject(), nil
 	}
+	if s, err = s.recognised(ctx, eng, app, progress); err != nil {
+		return s, err
+	}
 	return s.releaseOfImage(ctx, eng)
+}
+
+// buildOptions of a source. A Dockerfile has a MIX_ENV of its own.
+func (s Spec) buildOptions(src images.Source, progress io.Writer) images.Options {
+	o := images.Options{Base: s.BaseImage, MixEnv: s.writtenMixEnv(), Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress}
+	if src.Kind == images.Mix {
+		o.MixEnv = s.mixEnv(nil)
+	}
+	return o
 }
 
 // prepare makes the site: the engine is asked, the image resolved, and the
@@ -142,6 +166,9 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 		defer cancel()
 		return nil, errors.Join(err, c.eng.RemoveNetwork(cleanup, s.networkID))
+	}
+	for _, text := range s.spec.flagNotes() {
+		c.note("", "%s", text)
 	}
 	c.phase("starting %s", count(len(c.spec.Nodes), "node"))
 	return nil, nil

@@ -54,9 +54,12 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 	}
 	spec.MixEnv = "test"
 	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error {
-		suite, err := orchestrator.Prepare(ctx, s.eng, spec, s.progress)
-		if err != nil {
-			return orchestrator.Diagnose(err, spec)
+		suite := s.spec // whose image is this project's as it is now
+		if c.Reuse {
+			var err error
+			if suite, err = orchestrator.Prepare(ctx, s.eng, spec, s.progress); err != nil {
+				return orchestrator.Diagnose(err, spec)
+			}
 		}
 		code, err := orchestrator.RunSuite(ctx, s.eng, s.found, orchestrator.Suite{
 			Image: suite.Image, Args: a.rest, Colors: a.out.colors, Keep: c.KeepFailed, Output: a.pass,

@@ -25,6 +25,7 @@ type upFlags struct {
 	WaitTimeout time.Duration `placeholder:"30s" help:"How long it may take to be ready."`
 	Env         []string      `short:"e" sep:"none" placeholder:"K=V" help:"Environment of every node; K alone takes ours. May be repeated."`
 	Base        string        `placeholder:"auto" help:"What a Mix project is built on: auto, trixie, bookworm, or an image."`
+	Dockerfile  dockerfile    `placeholder:"FILE" help:"Build that Dockerfile of the folder (Dockerfile, where FILE is left out) instead of running its Mix project."`
 	KeepFailed  bool          `name:"keep-on-failure" help:"Leave containers and network for a look when the cluster fails, or what is run beside it."`
 	KeepDumps   string        `placeholder:"DIR" help:"Copy crash dumps of nodes there; they show the cookie."`
 	Progress    string        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
@@ -32,7 +33,7 @@ type upFlags struct {
 
 type upCmd struct {
 	upFlags `set:"nodes=3"`
-	Path    string `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile, an image, or with -d the name of a cluster that is up (default: this folder)."`
+	Path    string `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile and no mix.exs, an image, or with -d the name of a cluster that is up (default: this folder)."`
 	Detach  bool   `short:"d" help:"Leave the cluster in the background once it is ready."`
 }
 
@@ -96,9 +97,13 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *witness, spec orchestr
 	if err := spec.Validate(); err != nil {
 		return err
 	}
-	if spec.Image == "" && spec.Source != "" { // what is wrong with the argument needs no engine to tell
-		if _, err := images.Detect(spec.Source); err != nil {
+	if spec.Source != "" || spec.Image != "" { // what is wrong with the argument needs no engine to tell
+		src, err := spec.Detect()
+		if err != nil {
 			return err
+		}
+		if c.Base != "" && src.Kind != images.Mix { // auto, which asks for nothing in a file
+			return usagef("leave --base out, or give the folder of a Mix project", "--base %s would have no effect: %s is no Mix project", c.Base, whatOf(spec))
 		}
 	}
 	eng, err := a.engine(ctx)
@@ -205,6 +210,9 @@ func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error)
 	if c.Base != "" {
 		spec.BaseImage = c.Base
 	}
+	if c.Dockerfile != "" {
+		spec.Dockerfile = c.dockerfileIn(spec.Source)
+	}
 	spec.KeepOnFailure = spec.KeepOnFailure || c.KeepFailed
 	if c.KeepDumps != "" {
 		dir, err := filepath.Abs(c.KeepDumps)
@@ -225,6 +233,9 @@ func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error)
 			spec.Env = map[string]string{}
 		}
 		spec.Env[key] = value
+		if key == "MIX_ENV" { // they mean the same, and flags win
+			spec.MixEnv = value
+		}
 	}
 	return spec, nil
 }

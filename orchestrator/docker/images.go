@@ -52,7 +52,7 @@ func (e *Engine) Offered(ctx context.Context, ref string) error {
 // every engine has.
 func (e *Engine) Build(ctx context.Context, b images.Build, progress io.Writer) (string, error) {
 	options := build.ImageBuildOptions{
-		Version: build.BuilderV1, Dockerfile: b.Dockerfile, Tags: b.Tags, Labels: b.Labels,
+		Version: build.BuilderV1, Dockerfile: b.Dockerfile, Tags: b.Tags, Labels: b.Labels, Target: b.Target,
 		Remove: true, ForceRemove: true, BuildArgs: map[string]*string{},
 	}
 	for k, v := range b.Args {
