@@ -113,17 +113,17 @@ func (a *app) fail(ctx context.Context, err error) int {
 		return exitCode(err)
 	}
 	red, off := a.err.color("31;1"), a.err.color("0")
-	fmt.Fprintf(a.err, "%serror:%s %v\n", red, off, err)
+	fmt.Fprintf(a.err, "%serror:%s %s\n", red, off, printable(err.Error()))
 	var diagnosed *orchestrator.DiagnosedError
 	if errors.As(err, &diagnosed) {
 		for _, f := range diagnosis.Roots(diagnosed.Findings) {
-			fmt.Fprintf(a.err, "why: %s\n", f)
+			fmt.Fprintf(a.err, "why: %s\n", printable(fmt.Sprint(f)))
 		}
 	}
 	var h orchestrator.Hinter
 	if errors.As(err, &h) {
 		for line := range strings.Lines(h.Hint()) {
-			fmt.Fprintf(a.err, "hint: %s\n", strings.TrimRight(line, "\n"))
+			fmt.Fprintf(a.err, "hint: %s\n", printable(strings.TrimRight(line, "\n")))
 		}
 	}
 	return exitCode(err)

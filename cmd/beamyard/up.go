@@ -132,6 +132,9 @@ func (u *up) prepare(ctx context.Context, fresh bool) error {
 	}
 	spec, err := orchestrator.Prepare(ctx, u.eng, u.spec, u.progress)
 	if err != nil {
+		if ctx.Err() == nil {
+			u.progress.buildFailed()
+		}
 		return orchestrator.Diagnose(err, spec)
 	}
 	u.spec = spec
