@@ -26,8 +26,10 @@ type recipe struct {
 	dockerfile string            // its name in the context
 	extra      map[string][]byte // files of the context that are not the folder's
 	ignore     []string          // patterns that go before those of .dockerignore
+	include    []string          // patterns that go after them, each with its "!"
 	bases      []string          // IDs: inputs that the Dockerfile does not show
 	args       map[string]string
+	target     string // the stage to build; "": the last one
 	labels     map[string]string
 	noNetwork  bool
 	progress   io.Writer
@@ -37,7 +39,7 @@ type recipe struct {
 // memory, so that what was hashed is what is built even while an editor saves.
 func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 	var files bytes.Buffer
-	if err := writeContext(&files, r.src.Dir, r.extra, r.ignore); err != nil {
+	if err := writeContext(&files, r.src.Dir, r.extra, r.ignore, r.include...); err != nil {
 		return Image{}, err
 	}
 	ref, err := r.ref(files.Bytes())
@@ -58,7 +60,7 @@ func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 	}
 	out := &step{w: r.progress}
 	image.ID, err = eng.Build(ctx, Build{
-		Context: &files, Dockerfile: r.dockerfile, Tags: []string{ref}, Args: r.args, Labels: r.labels, NoNetwork: r.noNetwork,
+		Context: &files, Dockerfile: r.dockerfile, Tags: []string{ref}, Args: r.args, Target: r.target, Labels: r.labels, NoNetwork: r.noNetwork,
 	}, out)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -91,6 +93,9 @@ func (r recipe) ref(files []byte) (string, error) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.args)) {
 		fmt.Fprintf(h, "arg %s=%s\n", key, r.args[key])
+	}
+	if r.target != "" {
+		fmt.Fprintf(h, "target %s\n", r.target)
 	}
 	h.Write(files)
 	name := r.app

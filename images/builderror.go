@@ -71,7 +71,7 @@ func newBuildError(src Source, out *step, err error) error {
 	}
 	e := &BuildError{Dir: src.Dir, Err: err, Next: "see the lines above; try it by hand: mix compile"}
 	if src.Kind == Dockerfile {
-		e.Next = "see the lines above; try it by hand: docker build " + src.Dir
+		e.Next = "see the lines above; try it by hand: docker build " + dockerBuild(src)
 	}
 	for _, l := range append(out.lines, string(out.open)) {
 		if l = strings.TrimRight(colours.ReplaceAllString(l, ""), " \r"); l != "" && !engineLine.MatchString(l) {
@@ -92,6 +92,18 @@ func newBuildError(src Source, out *step, err error) error {
 		}
 	}
 	return e
+}
+
+// dockerBuild are the arguments of `docker build` that build a source.
+func dockerBuild(src Source) string {
+	args := ""
+	if src.Dockerfile != "" && src.Dockerfile != "Dockerfile" {
+		args += "-f " + src.file() + " "
+	}
+	if src.Target != "" {
+		args += "--target " + src.Target + " "
+	}
+	return args + src.Dir
 }
 
 // step passes a build's output on and keeps the last lines of the step that

@@ -117,7 +117,7 @@ func importDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 		// What else a Mix image needs of its base is baked in here, where it
 		// costs nothing: see [mixDockerfile].
 		`--customize-hook=mkdir -p "$1/app" "$1/home/beamyard" && chown 1000:1000 "$1/app" "$1/home/beamyard"`,
-	}, []string{"ENV " + strings.Join(homeEnv, " ") + " MIX_ENV=dev", "WORKDIR " + workDir, `CMD ["iex"]`}
+	}, []string{"ENV " + strings.Join(homeEnv, " "), "WORKDIR " + workDir, `CMD ["iex"]`}
 	if len(src.Packages) > 0 {
 		include, hooks, changes = append(slices.Clone(src.Packages), "ca-certificates"), nil, []string{"ENV LANG=C.UTF-8"}
 	}

@@ -49,7 +49,7 @@ func TestDebianIsMadeOnce(t *testing.T) {
 		}
 	}
 	want := []Import{{Ref: "beamyard/debian:bookworm", Changes: []string{
-		"ENV LANG=C.UTF-8 SHELL=/bin/sh HOME=/home/beamyard MIX_HOME=/home/beamyard/.mix HEX_HOME=/home/beamyard/.hex MIX_ENV=dev",
+		"ENV LANG=C.UTF-8 SHELL=/bin/sh HOME=/home/beamyard MIX_HOME=/home/beamyard/.mix HEX_HOME=/home/beamyard/.hex",
 		"WORKDIR /app", `CMD ["iex"]`, "LABEL beamyard.image=debian",
 	}}}
 	if diff := cmp.Diff(want, eng.imports); diff != "" {

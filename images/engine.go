@@ -45,6 +45,7 @@ type Build struct {
 	Dockerfile string    // its path in the context
 	Tags       []string
 	Args       map[string]string
+	Target     string // the stage to build; "": the last one
 	Labels     map[string]string
 	NoNetwork  bool // run the steps without any network
 }

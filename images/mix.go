@@ -118,8 +118,12 @@ func resolveMix(ctx context.Context, eng Engine, src Source, o Options) (Image, 
 	if err != nil {
 		return Image{}, err
 	}
+	var include []string
+	if src.Beside != "" && o.MixEnv == "test" {
+		include = tests
+	}
 	return build(ctx, eng, recipe{
-		src: src, app: project.app, dockerfile: generated, bases: []string{base.ID},
+		src: src, include: include, app: project.app, dockerfile: generated, bases: []string{base.ID},
 		extra: map[string][]byte{
 			generated:       text,
 			".dockerignore": []byte(generated + "\n.dockerignore\n"),
@@ -127,6 +131,10 @@ func resolveMix(ctx context.Context, eng Engine, src Source, o Options) (Image, 
 		ignore: append(project.fetched(), ignored...), noNetwork: !project.external, progress: o.Progress,
 	})
 }
+
+// tests are where a project has its suite. The .dockerignore beside a Dockerfile of
+// production (`mix phx.gen.release --docker`) leaves them out.
+var tests = []string{"!test", "!apps/*/test"}
 
 func notInEnv(name string) bool {
 	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != ""

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -14,7 +14,8 @@ import (
 type Options struct {
 	// Base of a Mix project: "auto" (default), a Debian suite, or a reference.
 	Base string
-	// MixEnv is MIX_ENV while it compiles. Default "dev".
+	// MixEnv is MIX_ENV while it compiles. Default: "dev" for a Mix project. A
+	// Dockerfile that has ARG MIX_ENV gets it where it is not "".
 	MixEnv string
 	// Release makes a `mix release` of a Mix project, too: see [ReleaseScript].
 	Release bool
@@ -41,9 +42,6 @@ func Resolve(ctx context.Context, eng Engine, src Source, o Options) (Image, err
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
-	if o.MixEnv == "" {
-		o.MixEnv = "dev"
-	}
 	switch src.Kind {
 	case Reference:
 		info, pulled, err := ensure(ctx, eng, src.Ref, o.Progress)
@@ -60,6 +58,9 @@ func Resolve(ctx context.Context, eng Engine, src Source, o Options) (Image, err
 	case Dockerfile:
 		return resolveDockerfile(ctx, eng, src, o)
 	case Mix:
+		if o.MixEnv == "" {
+			o.MixEnv = "dev"
+		}
 		return resolveMix(ctx, eng, src, o)
 	}
 	return Image{}, fmt.Errorf("unknown kind of source %d", src.Kind)
@@ -81,15 +82,31 @@ func (k Kind) String() string {
 }
 
 func resolveDockerfile(ctx context.Context, eng Engine, src Source, o Options) (Image, error) {
-	text, err := os.ReadFile(filepath.Join(src.Dir, "Dockerfile"))
+	file := src.file()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return Image{}, fmt.Errorf("read Dockerfile: %w", err)
 	}
-	r := recipe{
-		src: src, dockerfile: "Dockerfile", extra: map[string][]byte{"Dockerfile": text},
-		args: map[string]string{"MIX_ENV": o.MixEnv}, labels: map[string]string{imageLabel: src.Kind.String()}, progress: o.Progress,
+	parsed := parseDockerfile(string(text))
+	if err := parsed.check(file, src.Target, src.Args); err != nil {
+		return Image{}, err
 	}
-	for _, ref := range dockerfileBases(string(text)) {
+	args := maps.Clone(src.Args)
+	if _, given := args["MIX_ENV"]; !given && o.MixEnv != "" && parsed.declares("MIX_ENV") {
+		if args == nil {
+			args = map[string]string{}
+		}
+		args["MIX_ENV"] = o.MixEnv
+	}
+	name, err := filepath.Rel(src.Dir, file)
+	if name = filepath.ToSlash(name); err != nil || strings.HasPrefix(name, "../") {
+		name = generated // one that lies elsewhere comes along
+	}
+	r := recipe{
+		src: src, dockerfile: name, extra: map[string][]byte{name: text}, target: src.Target,
+		args: args, labels: map[string]string{imageLabel: src.Kind.String()}, progress: o.Progress,
+	}
+	for _, ref := range parsed.bases(src.Target, args) {
 		base, _, err := ensure(ctx, eng, ref, o.Progress)
 		if err != nil {
 			return Image{}, fmt.Errorf("build %s: %w", src.Dir, err)
@@ -104,24 +121,3 @@ func resolveDockerfile(ctx context.Context, eng Engine, src Source, o Options) (
 
 // imageLabel marks the images that are made here, with their kind.
 const imageLabel = "beamyard.image"
-
-// dockerfileBases are the images that a Dockerfile builds on. Its own stages,
-// "scratch", and names that it computes from arguments are not among them: of
-// those a change goes unnoticed, as with `docker build` without --pull.
-func dockerfileBases(text string) []string {
-	var bases, stages []string
-	for line := range strings.Lines(text) {
-		words := slices.DeleteFunc(strings.Fields(line), func(w string) bool { return strings.HasPrefix(w, "--") })
-		if len(words) < 2 || !strings.EqualFold(words[0], "FROM") {
-			continue
-		}
-		ref := words[1]
-		if len(words) >= 4 && strings.EqualFold(words[2], "AS") {
-			stages = append(stages, strings.ToLower(words[3]))
-		}
-		if ref != "scratch" && reference.MatchString(ref) && !slices.Contains(stages, ref) && !slices.Contains(bases, ref) {
-			bases = append(bases, ref)
-		}
-	}
-	return bases
-}

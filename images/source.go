@@ -27,6 +27,11 @@ type Source struct {
 	Ref   string // of a Reference
 	Dir   string // of Mix and Dockerfile
 	Suite string // of Debian
+	// Dockerfile is the path of a Dockerfile, relative to Dir. "": "Dockerfile".
+	Dockerfile string
+	Target     string            // the stage to build of it; "": the last one
+	Args       map[string]string // values of its arguments
+	Beside     string            // the Dockerfile beside a Mix project, which is not built; "": none
 	// Packages of a Debian root file system, beside its minimal ones. None: Elixir,
 	// and what a Mix project needs beside it.
 	Packages []string
@@ -56,7 +61,8 @@ var reference = regexp.MustCompile(`^([a-zA-Z0-9.-]+(:[0-9]+)?/)?` + // a regist
 	`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$|^(sha256:)?[0-9a-f]{12,64}$`)
 
 // Detect says what an argument means. A path that exists is a folder to build:
-// a Dockerfile in it says how, or else its mix.exs. "rootfs:SUITE" is a root
+// its mix.exs says how, or else its Dockerfile ([Want] asks for the other one).
+// "rootfs:SUITE" is a root
 // file system with Elixir, made of Debian packages, and "rootfs:SUITE,PACKAGE,…"
 // one with those packages instead. Anything else is an image's name, but what
 // looks like a path ("./x", "/x", "x/") is a path that is missing. The error is
@@ -100,11 +106,18 @@ func Detect(arg string) (Source, error) {
 }
 
 func detectFolder(dir string) (Source, error) {
-	if isFile(filepath.Join(dir, "Dockerfile")) {
+	docker := isFile(filepath.Join(dir, "Dockerfile"))
+	switch {
+	case isFile(filepath.Join(dir, "mix.exs")):
+		// Each project that was deployed once has the Dockerfile of its production
+		// beside it (mix phx.gen.release --docker): that is not what is developed.
+		src := Source{Kind: Mix, Dir: dir}
+		if docker {
+			src.Beside = "Dockerfile"
+		}
+		return src, nil
+	case docker:
 		return Source{Kind: Dockerfile, Dir: dir}, nil
-	}
-	if isFile(filepath.Join(dir, "mix.exs")) {
-		return Source{Kind: Mix, Dir: dir}, nil
 	}
 	return Source{}, &SourceError{dir, "is no Mix project: it has neither a mix.exs nor a Dockerfile",
 		"give the project's own folder, or make one: mix new my_app --sup"}

@@ -33,7 +33,7 @@ func TestDetect(t *testing.T) {
 		{arg: "./app/", want: Source{Kind: Mix, Dir: "./app/"}},
 		{arg: "app/mix.exs", want: Source{Kind: Mix, Dir: "app"}},
 		{arg: "service", want: Source{Kind: Dockerfile, Dir: "service"}},
-		{arg: "both", want: Source{Kind: Dockerfile, Dir: "both"}},
+		{arg: "both", want: Source{Kind: Mix, Dir: "both", Beside: "Dockerfile"}},
 		{arg: "elixir", want: Source{Kind: Mix, Dir: "elixir"}}, // a folder that exists goes before a name
 		{arg: "rootfs:trixie", want: Source{Kind: Debian, Suite: "trixie"}},
 		{arg: "rootfs:bookworm", want: Source{Kind: Debian, Suite: "bookworm"}},

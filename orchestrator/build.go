@@ -16,27 +16,33 @@ import (
 // recipe is how an image is made of the cluster's source.
 type recipe struct{ mixEnv, release string }
 
-// recipe is that of node i.
-func (s Spec) recipe(i int) recipe {
+// recipe is that of node i. A Dockerfile has a MIX_ENV of its own, unless one is written.
+func (s Spec) recipe(i int, kind images.Kind) recipe {
 	n := s.filled(i)
+	if kind != images.Mix {
+		return recipe{s.writtenAt(s.Nodes[i]), n.ReleaseName}
+	}
 	return recipe{n.MixEnv, n.ReleaseName}
 }
 
 // recipes are those that nodes want, each with its nodes. The first is the cluster's
 // own, or where no node wants that, the one of the first node.
-func (s Spec) recipes() (order []recipe, nodes map[recipe][]int) {
+func (s Spec) recipes(kind images.Kind) (order []recipe, nodes map[recipe][]int) {
 	nodes = map[recipe][]int{}
 	for i, n := range s.Nodes {
 		if n.Image != "" && !n.Built {
 			continue
 		}
-		r := s.recipe(i)
+		r := s.recipe(i, kind)
 		if nodes[r] == nil {
 			order = append(order, r)
 		}
 		nodes[r] = append(nodes[r], i)
 	}
-	own := recipe{s.MixEnv, s.ReleaseName}
+	own := recipe{s.writtenMixEnv(), s.ReleaseName}
+	if kind == images.Mix {
+		own.mixEnv = s.mixEnv(nil)
+	}
 	if len(order) == 0 { // every node has an image of its own
 		order = append(order, own)
 	}
@@ -47,16 +53,18 @@ func (s Spec) recipes() (order []recipe, nodes map[recipe][]int) {
 }
 
 // build makes the images. The first is the cluster's; nodes of the others name theirs.
-func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (Spec, error) {
-	src, err := images.Detect(s.Source)
+// project is the application of that first one's project.
+func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (made Spec, project string, err error) {
+	src, err := s.Detect()
 	if err != nil {
-		return s, err
+		return s, "", err
 	}
-	order, nodes := s.Defaulted().recipes()
+	tellChoice(progress, src)
+	order, nodes := s.Defaulted().recipes(src.Kind)
 	s.Nodes = slices.Clone(s.Nodes)
 	app := s.App // as it was written
 	for k, r := range order {
-		if len(order) > 1 && progress != nil {
+		if len(order) > 1 {
 			fmt.Fprintf(progress, "image %d of %d, for %s\n", k+1, len(order), r.of(s, nodes[r]))
 		}
 		image, err := s.resolve(ctx, eng, src, r, progress)
@@ -64,7 +72,7 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (Spec, 
 			if len(order) > 1 {
 				err = fmt.Errorf("%s: %w", r.of(s, nodes[r]), err)
 			}
-			return s, err
+			return s, "", err
 		}
 		name, precompiled := image.ID, image.Kind == images.Mix
 		if image.Ref != "" {
@@ -72,7 +80,11 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (Spec, 
 		}
 		if k == 0 {
 			s.Image, s.Precompiled = name, precompiled
-			setDefault(&s.App, image.App)
+			project = image.App
+			setDefault(&s.App, project)
+			if precompiled {
+				s.MixEnv = s.mixEnv(nil)
+			}
 		}
 		for _, i := range nodes[r] {
 			n := &s.Nodes[i]
@@ -84,7 +96,7 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (Spec, 
 			}
 		}
 	}
-	return s, nil
+	return s, project, nil
 }
 
 // resolve makes one image.

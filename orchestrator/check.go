@@ -31,10 +31,7 @@ func (s Spec) Defaulted() Spec {
 	setDefault(&s.Basename, "app")
 	setDefault(&s.Domain, "test")
 	setDefault(&s.BaseImage, "auto")
-	if s.Release {
-		setDefault(&s.MixEnv, "prod") // as everybody makes releases
-	}
-	setDefault(&s.MixEnv, "dev")
+	setDefault(&s.MixEnv, s.Env["MIX_ENV"]) // what is left out is the image's own: see mixEnv
 	setDefault(&s.HTTPPort, DefaultHTTPPort)
 	setDefault(&s.HostPort, DefaultHostPort)
 	setDefault(&s.Distribution.Names, LongNames)
@@ -93,6 +90,7 @@ func (s Spec) Validate() error {
 	s.validateForeign(v)
 	s.validateRelease(v)
 	s.validateRoles(v)
+	s.validateMixEnv(v)
 	v.env("env", s.Env)
 	v.labels(s.Labels)
 	switch s.Mesh {
@@ -252,6 +250,7 @@ func (s Spec) Diff(other Spec) []string {
 		s = s.Defaulted()
 		s.Cookie, s.Owner, s.Source, s.File, s.BaseImage, s.Subnet = "", Owner{}, "", "", "", netip.Prefix{}
 		s = s.withImagesTogether()
+		s.Proxies, s.ImageEnv = nil, nil
 		return s
 	}
 	a, b := reflect.ValueOf(plain(s)), reflect.ValueOf(plain(other))

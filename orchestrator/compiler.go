@@ -125,7 +125,7 @@ func compilable(s Spec) error {
 			return WithHint(fmt.Errorf("sync needs the name %q for its compiler, which is a node's", helperCompiler), "give that node another name in beamyard.yml, then: beamyard down %[1]s; beamyard up", s.Name)
 		}
 	}
-	src, err := images.Detect(s.Source)
+	src, err := s.sources()
 	if s.Source == "" || err != nil || src.Dir == "" {
 		return WithHint(fmt.Errorf("cluster %s runs an image that was not made from a folder on this machine: there is nothing to sync", s.Name),
 			"run it from its sources: beamyard up PATH")
@@ -234,7 +234,7 @@ func lastOutput(ctx context.Context, eng Engine, c Container, n int) []string {
 // writeSources writes the project as it is here over a compiler's, which does not
 // run.
 func writeSources(ctx context.Context, eng Engine, s Spec, id string) error {
-	src, err := images.Detect(s.Source)
+	src, err := s.sources()
 	if err != nil {
 		return err
 	}

@@ -198,6 +198,10 @@ type EngineInfo struct {
 	Endpoint   string // "unix:///var/run/docker.sock", without credentials
 	MTU        string // com.docker.network.driver.mtu of the default bridge, "" when unset
 
+	// Proxies are the variables (HTTP_PROXY, http_proxy, …) that the client's
+	// configuration has for the containers of this engine. Values may hold passwords.
+	Proxies map[string]string `json:"-"`
+
 	// Where Endpoint came from; filled without an answer, too.
 	From    EndpointSource
 	Context string // the docker context that named it, "" where none did

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -17,6 +18,7 @@ import (
 // filled is node i with what it takes of its cluster.
 func (s Spec) filled(i int) NodeSpec {
 	n := s.Nodes[i]
+	n.MixEnv = cmp.Or(s.writtenAt(n), s.mixEnv(s.imageEnv(i)))
 	if len(n.Entrypoint) == 0 {
 		n.Entrypoint = s.Entrypoint
 		if len(n.Command) == 0 {

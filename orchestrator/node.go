@@ -80,7 +80,8 @@ func nodeCommand(s Spec, i int) []string {
 	case len(node.Command) > 0 || len(node.Entrypoint) > 0:
 		return replaced(words(s, i), node.Command)
 	}
-	command := []string{"elixir", nameFlag(s), s.names().Node(node.Name), "--erl", vmFlags(s), "-S", "mix", "run", "--no-halt"}
+	flags := withoutThose(vmFlags(s), node.Env, s.imageEnv(i))
+	command := []string{"elixir", nameFlag(s), s.names().Node(node.Name), "--erl", flags, "-S", "mix", "run", "--no-halt"}
 	if node.Precompiled {
 		command = append(command, "--no-compile", "--no-deps-check")
 	}
@@ -153,9 +154,12 @@ func nodeEnv(s Spec, i int) []string {
 	for key, value := range node.Env {
 		env[key] = words.Replace(value)
 	}
+	env["MIX_ENV"] = node.MixEnv // which a node's env may say, too
+	s.joined(i, env)
+	s.proxies(env)
 	switch {
 	case s.Release:
-		releaseEnv(s, env)
+		releaseEnv(s, env, withoutThose(vmFlags(s), env, s.imageEnv(i)))
 	case s.CookieFile == "":
 		env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])
 	}

@@ -74,10 +74,13 @@ func (s *site) addr(node string, port int) string {
 // release is looked up, and images of single nodes are pulled where they are
 // missing. progress gets the lines of a build.
 func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec, error) {
-	made := s.Image == "" && s.Source != ""
+	if progress == nil {
+		progress = io.Discard
+	}
+	made, app := s.Image == "" && s.Source != "", ""
 	if made {
 		var err error
-		if s, err = s.build(ctx, eng, progress); err != nil {
+		if s, app, err = s.build(ctx, eng, progress); err != nil {
 			return s, err
 		}
 	}
@@ -89,8 +92,18 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 			return s, fmt.Errorf("%s: %w", n.Name, err)
 		}
 	}
+	s, err := s.withImages(ctx, eng)
+	if err != nil {
+		return s, err
+	}
+	if s, err = s.proxied(ctx, eng); err != nil {
+		return s, err
+	}
 	if made && s.precompiled() {
 		return s.releaseOfProject(), nil
+	}
+	if s, err = s.recognised(ctx, eng, app, progress); err != nil {
+		return s, err
 	}
 	return s.releaseOfImage(ctx, eng)
 }
@@ -138,6 +151,9 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 		defer cancel()
 		return nil, errors.Join(err, c.eng.RemoveNetwork(cleanup, s.networkID))
+	}
+	for _, text := range s.spec.flagNotes() {
+		c.note("", "%s", text)
 	}
 	c.phase("starting %s", count(len(c.spec.Nodes), "node"))
 	return nil, nil

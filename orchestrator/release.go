@@ -44,9 +44,9 @@ func nodeEntrypoint(s Spec, i int) []string {
 }
 
 // releaseEnv gives the VM flags to the node, and others to those beside it.
-func releaseEnv(s Spec, env map[string]string) {
+func releaseEnv(s Spec, env map[string]string, flags string) {
 	own := env["ERL_AFLAGS"]
-	env[startFlags] = strings.TrimSpace(vmFlags(s) + " " + own)
+	env[startFlags] = strings.TrimSpace(flags + " " + own)
 	if !s.Distribution.EPMD {
 		own = fmt.Sprintf("-start_epmd false -erl_epmd_port %d -dist_listen false %s", s.Distribution.Port, own)
 	}

@@ -19,6 +19,8 @@ type oneImage struct {
 	err  error
 }
 
+func (e oneImage) Info(context.Context) (EngineInfo, error) { return EngineInfo{}, nil }
+
 func (e oneImage) Image(context.Context, string) (images.Info, error) { return e.info, e.err }
 
 // What starts the release of an image that holds one: what the spec says, or the

@@ -16,7 +16,6 @@ func (s Spec) filledRole(n NodeSpec) NodeSpec {
 		n.Precompiled = n.Precompiled || s.Precompiled
 	}
 	setDefault(&n.App, s.App)
-	setDefault(&n.MixEnv, s.MixEnv)
 	setDefault(&n.ReleaseName, s.ReleaseName)
 	setDefault(&n.HTTPPort, s.HTTPPort)
 	setDefault(&n.HTTPCheck, s.HTTPCheck)

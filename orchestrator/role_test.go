@@ -126,7 +126,7 @@ func TestRecipes(t *testing.T) {
 		"what exists is not made":      {[]NodeSpec{{Name: "db", Image: "db:1"}, web}, "[{dev front}] map[{dev front}:[1]]"},
 		"what the source does not run": {[]NodeSpec{{Name: "db", Image: "db:1"}}, "[{dev }] map[]"},
 	} {
-		order, nodes := Spec{Nodes: tt.nodes}.Defaulted().recipes()
+		order, nodes := Spec{Nodes: tt.nodes}.Defaulted().recipes(images.Mix)
 		if got := fmt.Sprint(order, nodes); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}

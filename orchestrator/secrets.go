@@ -10,7 +10,7 @@ import (
 // SecretValues are what must never be printed of a cluster: its cookie and the
 // values of [Spec].Secrets, in all [SecretForms].
 func (s Spec) SecretValues() []string {
-	values := []string{s.Cookie}
+	values := append([]string{s.Cookie}, s.proxySecrets()...)
 	for _, key := range s.Secrets {
 		values = append(values, s.Env[key])
 		for i, n := range s.Nodes {

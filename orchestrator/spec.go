@@ -22,6 +22,13 @@ type Spec struct {
 	// Dockerfile, or an image reference; see [images.Detect]. It is used while
 	// Image is empty.
 	Source string `json:"source,omitempty"`
+	// Dockerfile asks for the build of a Dockerfile where Source is a folder that has
+	// a mix.exs too: its path, relative to Source. Default: the Mix project is run.
+	Dockerfile string `json:"dockerfile,omitempty"`
+	// Target is the stage to build of a Dockerfile. Default: the last one.
+	Target string `json:"target,omitempty"`
+	// Args are the values of a Dockerfile's arguments (ARG).
+	Args map[string]string `json:"args,omitempty"`
 	// File is the beamyard.yml that says all this, where Source alone would not lead
 	// to it: what is proposed to be typed names it.
 	File string `json:"file,omitempty"`
@@ -52,7 +59,7 @@ type Spec struct {
 
 	// Release says that the nodes run a `mix release`. A Mix project is made into
 	// one in its image; any other image holds one, which its Command, or else its
-	// own entrypoint and command, starts.
+	// own entrypoint and command, starts. Prepare sets it for an image that holds one.
 	Release bool `json:"release,omitempty"`
 	// ReleaseName is the release to make of a Mix project that defines several.
 	// Default: the only one, or what mix.exs has as default_release.
@@ -113,8 +120,16 @@ type Spec struct {
 	// Secrets are the keys of Env whose values never appear in output. The
 	// cookie is always one.
 	Secrets []string `json:"secrets,omitempty"`
-	// MixEnv is MIX_ENV of the nodes. Default "dev"; "prod" with Release.
+	// MixEnv is MIX_ENV of the nodes, and of the build. Env["MIX_ENV"] is the same.
+	// Default of a Mix project: "dev"; "prod" with Release. Default of an image, and
+	// of a Dockerfile: its own.
 	MixEnv string `json:"mix_env,omitempty"`
+	// ImageEnv is the part of the image's own environment that ours is joined with:
+	// MIX_ENV and the variables with flags of the VM. Prepare sets it.
+	ImageEnv map[string]string `json:"image_env,omitempty"`
+	// Proxies are the proxy variables that the client's configuration of the engine
+	// has for containers, such as HTTP_PROXY. Those in Env win. Prepare sets it.
+	Proxies map[string]string `json:"proxies,omitempty"`
 
 	// HTTPPort is the TCP port inside the container that the application
 	// listens on (PORT, PHX_PORT). Default 4000; -1 when there is none.
@@ -227,6 +242,8 @@ type NodeSpec struct {
 	Name string `json:"name"`
 	// Image reference in place of what the cluster runs.
 	Image string `json:"image,omitempty"`
+	// ImageEnv is as [Spec].ImageEnv, of that image. Prepare sets it.
+	ImageEnv map[string]string `json:"image_env,omitempty"`
 	// Command, Entrypoint and User in place of the cluster's. An entrypoint without a
 	// command has none.
 	Command    []string `json:"command,omitempty"`

@@ -156,7 +156,8 @@ func (f Found) suiteSpec(s Suite) ContainerSpec {
 		}
 	}
 	c.Env = withEnv(c.Env, map[string]string{
-		"ERL_AFLAGS":          words(f.Spec, 0).Replace(f.Spec.Env["ERL_AFLAGS"]),
+		"MIX_ENV":             f.Spec.MixEnv,
+		"ERL_AFLAGS":          f.Spec.joinedFlags("ERL_AFLAGS"),
 		"BEAMYARD_CLUSTER":    f.Spec.Name,
 		"BEAMYARD_NODES":      strings.Join(names, ","),
 		"BEAMYARD_NODE_NAMES": strings.Join(beams, ","),

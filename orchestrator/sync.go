@@ -314,11 +314,15 @@ func advise(err error, cluster string) error {
 }
 
 func openSession(ctx context.Context, conn compilerConn, s Spec) (*codesync.Session, error) {
-	src, err := images.Detect(s.Source)
+	src, err := s.sources()
 	if err != nil {
 		return nil, err
 	}
-	return codesync.Open(ctx, conn, conn.name(), src.Dir)
+	session, err := codesync.Open(ctx, conn, conn.name(), src.Dir)
+	if err == nil && src.Kind == images.Dockerfile {
+		session.OfDockerfile()
+	}
+	return session, err
 }
 
 // renewCompiler starts the compiler's VM again.

@@ -50,7 +50,7 @@ func (a *app) engine(ctx context.Context) (*docker.Engine, error) {
 }
 
 // say writes a remark to stderr.
-func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", printables(args)...) }
 
 // printJSON writes one value, indented, to stdout.
 func (a *app) printJSON(v any) error {

@@ -36,7 +36,7 @@ func (c *eventsCmd) Run(ctx context.Context, a *app) error {
 		if a.json {
 			return a.printJSONLine(e)
 		}
-		_, err := fmt.Fprintf(a.out, "%s  %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Text)
+		_, err := fmt.Fprintf(a.out, "%s  %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), printable(e.Text))
 		return err
 	})
 }

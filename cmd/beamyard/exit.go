@@ -113,15 +113,15 @@ func (a *app) fail(ctx context.Context, err error) int {
 		return exitCode(err)
 	}
 	red, off := a.err.color("31;1"), a.err.color("0")
-	fmt.Fprintf(a.err, "%serror:%s %v\n", red, off, err)
+	fmt.Fprintf(a.err, "%serror:%s %s\n", red, off, printable(err.Error()))
 	var diagnosed *orchestrator.DiagnosedError
 	if errors.As(err, &diagnosed) {
 		for _, f := range diagnosis.Roots(diagnosed.Findings) {
-			fmt.Fprintf(a.err, "why: %s\n", f)
+			fmt.Fprintf(a.err, "why: %s\n", printable(fmt.Sprint(f)))
 		}
 	}
 	for _, hint := range hints(err) {
-		fmt.Fprintf(a.err, "hint: %s\n", hint)
+		fmt.Fprintf(a.err, "hint: %s\n", printable(hint))
 	}
 	return exitCode(err)
 }

@@ -39,10 +39,10 @@ func healthText(r health.Report, verbose bool, color func(string) string) string
 
 // writeCheck spells a check out: what it means, and what to do.
 func writeCheck(b *strings.Builder, c health.Check, verbose bool, color func(string) string) {
-	fmt.Fprintf(b, "%s %s", mark(c.State, color), checkName(c))
+	fmt.Fprintf(b, "%s %s", mark(c.State, color), printable(checkName(c)))
 	between := ": "
 	if c.Means != "" {
-		fmt.Fprintf(b, "%s%s", between, c.Means)
+		fmt.Fprintf(b, "%s%s", between, printable(c.Means))
 		between = "; "
 	}
 	if verbose && len(c.Figures) > 0 {
@@ -50,7 +50,7 @@ func writeCheck(b *strings.Builder, c health.Check, verbose bool, color func(str
 	}
 	b.WriteByte('\n')
 	if c.State != health.Passed && c.Suggestion != "" {
-		fmt.Fprintf(b, "  → %s\n", c.Suggestion)
+		fmt.Fprintf(b, "  → %s\n", printable(c.Suggestion))
 	}
 }
 
@@ -200,9 +200,9 @@ func value(v float64, unit string) string {
 
 func writeFindings(b *strings.Builder, findings []diagnosis.Finding) {
 	for _, f := range findings {
-		fmt.Fprintf(b, "\n%s", f)
+		fmt.Fprintf(b, "\n%s", printable(fmt.Sprint(f)))
 		for line := range strings.Lines(f.Hint()) {
-			fmt.Fprintf(b, "\n  → %s", strings.TrimSuffix(line, "\n"))
+			fmt.Fprintf(b, "\n  → %s", printable(strings.TrimSuffix(line, "\n")))
 		}
 		b.WriteByte('\n')
 	}

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -33,7 +33,7 @@ type live struct {
 	mu     sync.Mutex
 	board  board
 	drawn  int // lines on the screen
-	rest   []byte
+	steps  steps
 	closed bool
 }
 
@@ -66,25 +66,46 @@ func (l *live) event(e orchestrator.Event) {
 	if l.closed {
 		return
 	}
-	over := l.board.apply(e)
-	if over != "" {
-		over += "\n"
+	over := l.shown(l.steps.end(e.Time))
+	e.Text = printable(e.Text)
+	if text := l.board.apply(e); text != "" {
+		over += text + "\n"
 	}
 	l.draw(over)
 }
 
-// Write shows the lines of a build above the board.
+// shown are the lines of a build: a step with the seconds that it took.
+func (l *live) shown(lines []stepLine) string {
+	var b strings.Builder
+	for _, line := range lines {
+		text := line.text
+		if line.step {
+			text = fmt.Sprintf("  %s (%.1fs)", text, line.took.Seconds())
+		}
+		b.WriteString(text + "\n")
+	}
+	return b.String()
+}
+
+func (l *live) buildFailed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if rest := l.steps.rest(); rest != "" {
+		l.draw(rest)
+	}
+}
+
+// Write shows the steps of a build above the board.
 func (l *live) Write(text []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	shown := l.shown(l.steps.write(text, l.now()))
 	if l.closed {
-		return l.out.Write(text)
+		_, err := io.WriteString(l.out, shown)
+		return len(text), err
 	}
-	l.rest = append(l.rest, text...)
-	end := bytes.LastIndexByte(l.rest, '\n') + 1
-	if end > 0 {
-		l.draw(string(l.rest[:end]))
-		l.rest = append([]byte(nil), l.rest[end:]...)
+	if shown != "" {
+		l.draw(shown)
 	}
 	return len(text), nil
 }
@@ -117,8 +138,8 @@ func (l *live) close() {
 		l.mu.Unlock()
 		return
 	}
-	if len(l.rest) > 0 {
-		l.draw(string(l.rest) + "\n")
+	if last := l.shown(l.steps.end(l.now())); last != "" {
+		l.draw(last)
 	}
 	l.closed = true
 	l.draw("")

@@ -16,6 +16,8 @@ import (
 type progress interface {
 	io.Writer
 	event(orchestrator.Event)
+	// buildFailed shows what was not shown of the build's output.
+	buildFailed()
 	close()
 }
 
@@ -28,7 +30,11 @@ func newProgress(mode string, out *output, now func() time.Time) progress {
 	case mode == "tty", mode == "auto" && out.terminal:
 		return newLive(out, now)
 	}
-	return &plainProgress{out: out, start: now()}
+	p := &plainProgress{out: out, start: now(), now: now}
+	if mode == "auto" {
+		p.steps = &steps{}
+	}
+	return p
 }
 
 // phase shows a step that is taken before there is a cluster to tell of it.
@@ -40,6 +46,9 @@ func phase(p progress, now time.Time, format string, args ...any) {
 type plainProgress struct {
 	out    *output
 	start  time.Time
+	now    func() time.Time
+	steps  *steps // nil: the whole output of a build is shown
+	rest   []byte
 	mu     sync.Mutex
 	closed bool
 }
@@ -52,14 +61,65 @@ func (p *plainProgress) event(e orchestrator.Event) {
 	if p.closed || e.Kind == orchestrator.EventMesh || e.Kind == orchestrator.EventExit {
 		return
 	}
-	fmt.Fprintf(p.out, "%6.1fs  %s\n", e.Time.Sub(p.start).Seconds(), e.Text)
+	p.endStep(e.Time)
+	fmt.Fprintf(p.out, "%6.1fs  %s\n", e.Time.Sub(p.start).Seconds(), printable(e.Text))
 }
 
-func (p *plainProgress) Write(text []byte) (int, error) { return p.out.Write(text) }
+func (p *plainProgress) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.steps != nil {
+		now := p.now()
+		p.show(p.steps.write(text, now), now)
+		return len(text), nil
+	}
+	p.rest = append(p.rest, text...)
+	for {
+		line, rest, ended := bytes.Cut(p.rest, []byte("\n"))
+		if !ended {
+			return len(text), nil
+		}
+		p.rest = rest
+		if _, err := fmt.Fprintln(p.out, uncoloured(string(line))); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// show prints the lines of a build: a step with the seconds that it took.
+func (p *plainProgress) show(lines []stepLine, now time.Time) {
+	for _, l := range lines {
+		if l.step {
+			fmt.Fprintf(p.out, "%6.1fs  %s (%.1fs)\n", now.Sub(p.start).Seconds(), l.text, l.took.Seconds())
+		} else {
+			fmt.Fprintln(p.out, l.text)
+		}
+	}
+}
+
+func (p *plainProgress) endStep(now time.Time) {
+	if p.steps != nil {
+		p.show(p.steps.end(now), now)
+	}
+}
+
+func (p *plainProgress) buildFailed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.steps != nil {
+		fmt.Fprint(p.out, p.steps.rest())
+	} else if len(p.rest) > 0 {
+		fmt.Fprintln(p.out, uncoloured(string(p.rest)))
+		p.rest = nil
+	}
+}
 
 func (p *plainProgress) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.closed {
+		p.endStep(p.now())
+	}
 	p.closed = true
 }
 
@@ -96,9 +156,11 @@ func (p *jsonProgress) Write(text []byte) (int, error) {
 			return len(text), nil
 		}
 		p.rest = rest
-		p.print(orchestrator.Event{Time: p.now(), Kind: "build", Text: string(line)})
+		p.print(orchestrator.Event{Time: p.now(), Kind: "build", Text: uncoloured(string(line))})
 	}
 }
+
+func (p *jsonProgress) buildFailed() {} // its lines are shown as they come
 
 func (p *jsonProgress) close() {
 	p.mu.Lock()

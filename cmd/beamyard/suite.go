@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
 )
@@ -52,14 +53,24 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 			spec.Nodes[i].Command, spec.Nodes[i].Entrypoint, spec.Nodes[i].ReleaseName = nil, nil, ""
 		}
 	}
+	for _, kv := range c.Env {
+		if key, value, _ := strings.Cut(kv, "="); key == "MIX_ENV" && spec.Env[key] != "test" {
+			return usagef("leave it out", "--env %s: a suite runs with MIX_ENV=test", strings.TrimSuffix(key+"="+value, "="))
+		}
+	}
 	spec.MixEnv = "test"
 	for i := range spec.Nodes { // the suite and its nodes are of one image
 		spec.Nodes[i].MixEnv = ""
 	}
+	delete(spec.Env, "MIX_ENV") // which is for up
 	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error {
-		suite, err := orchestrator.Prepare(ctx, s.eng, spec, s.progress)
-		if err != nil {
-			return orchestrator.Diagnose(err, spec)
+		suite := s.spec // whose image is this project's as it is now
+		if c.Reuse {
+			var err error
+			if suite, err = orchestrator.Prepare(ctx, s.eng, spec, s.progress); err != nil {
+				s.progress.buildFailed()
+				return orchestrator.Diagnose(err, spec)
+			}
 		}
 		code, err := orchestrator.RunSuite(ctx, s.eng, s.found, orchestrator.Suite{
 			Image: suite.Image, Args: a.rest, Colors: a.out.colors, Keep: c.KeepFailed, Output: a.pass,

@@ -104,10 +104,10 @@ func tellSync(a *app, r codesync.Report, printJSON func(any) error) error {
 	}
 	for line := range strings.Lines(r.Warnings) {
 		if !strings.HasPrefix(line, "Compiling ") && !strings.HasPrefix(line, "Generated ") {
-			fmt.Fprint(a.err, line)
+			fmt.Fprintln(a.err, uncoloured(strings.TrimRight(line, "\n")))
 		}
 	}
-	if _, err := fmt.Fprintln(a.out, r.Line()); err != nil {
+	if _, err := fmt.Fprintln(a.out, printable(r.Line())); err != nil {
 		return err
 	}
 	for _, p := range r.Killed {

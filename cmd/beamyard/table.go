@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type cell struct{ text, color string }
 
 // writeTable pads columns to their widest cell, two spaces apart.
 func writeTable(w io.Writer, color func(string) string, rows [][]cell) error {
+	rows = printableRows(rows)
 	var widths []int
 	for _, row := range rows {
 		for i, c := range row {
@@ -43,6 +45,18 @@ func writeTable(w io.Writer, color func(string) string, rows [][]cell) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printableRows are rows whose fields are printable, each on one line.
+func printableRows(rows [][]cell) [][]cell {
+	safe := make([][]cell, len(rows))
+	for i, row := range rows {
+		safe[i] = slices.Clone(row)
+		for j := range row {
+			safe[i][j].text = printable(row[j].text)
+		}
+	}
+	return safe
 }
 
 // printNodes writes the table of the nodes of one cluster, or of several with
@@ -85,7 +99,7 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 		return err
 	}
 	for _, r := range remarks {
-		fmt.Fprintln(a.err, r)
+		fmt.Fprintln(a.err, printable(r))
 	}
 	return nil
 }

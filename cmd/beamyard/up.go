@@ -25,6 +25,7 @@ type upFlags struct {
 	WaitTimeout time.Duration `placeholder:"30s" help:"Maximum time to wait for the cluster to be ready."`
 	Env         []string      `short:"e" sep:"none" placeholder:"K=V" help:"Set environment variables of every node; K alone copies it from this environment. May be repeated."`
 	Base        string        `placeholder:"auto" help:"Base image of a Mix project: auto, trixie, bookworm, or an image."`
+	Dockerfile  dockerfile    `placeholder:"FILE" help:"Build this Dockerfile of the folder (default: Dockerfile) instead of running its Mix project."`
 	KeepFailed  bool          `name:"keep-on-failure" help:"Keep containers and network when the cluster, or the command run beside it, fails."`
 	KeepDumps   string        `placeholder:"DIR" help:"Copy crash dumps of nodes to this folder; they show the cookie."`
 	Progress    string        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
@@ -32,7 +33,7 @@ type upFlags struct {
 
 type upCmd struct {
 	upFlags `set:"nodes=3"`
-	Path    string `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile, an image, or with -d the name of a cluster that is up (default: this folder)."`
+	Path    string `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile and no mix.exs, an image, or with -d the name of a cluster that is up (default: this folder)."`
 	Detach  bool   `short:"d" help:"Run the cluster in the background once it is ready."`
 }
 
@@ -96,9 +97,13 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *witness, spec orchestr
 	if err := spec.Validate(); err != nil {
 		return err
 	}
-	if spec.Image == "" && spec.Source != "" { // what is wrong with the argument needs no engine to tell
-		if _, err := images.Detect(spec.Source); err != nil {
+	if spec.Source != "" || spec.Image != "" { // what is wrong with the argument needs no engine to tell
+		src, err := spec.Detect()
+		if err != nil {
 			return err
+		}
+		if c.Base != "" && src.Kind != images.Mix { // auto, which asks for nothing in a file
+			return usagef("leave --base out, or give the folder of a Mix project", "--base %s would have no effect: %s is no Mix project", c.Base, whatOf(spec))
 		}
 	}
 	eng, err := a.engine(ctx)
@@ -127,6 +132,9 @@ func (u *up) prepare(ctx context.Context, fresh bool) error {
 	}
 	spec, err := orchestrator.Prepare(ctx, u.eng, u.spec, u.progress)
 	if err != nil {
+		if ctx.Err() == nil {
+			u.progress.buildFailed()
+		}
 		return orchestrator.Diagnose(err, spec)
 	}
 	u.spec = spec
@@ -205,6 +213,9 @@ func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error)
 	if c.Base != "" {
 		spec.BaseImage = c.Base
 	}
+	if c.Dockerfile != "" {
+		spec.Dockerfile = c.dockerfileIn(spec.Source)
+	}
 	spec.KeepOnFailure = spec.KeepOnFailure || c.KeepFailed
 	if c.KeepDumps != "" {
 		dir, err := filepath.Abs(c.KeepDumps)
@@ -225,6 +236,9 @@ func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error)
 			spec.Env = map[string]string{}
 		}
 		spec.Env[key] = value
+		if key == "MIX_ENV" { // they mean the same, and flags win
+			spec.MixEnv = value
+		}
 	}
 	return spec, nil
 }

@@ -19,8 +19,9 @@ import (
 // local is the project's folder on this machine. What it read of a file stays
 // true while the file's time and size do.
 type local struct {
-	dir   string
-	known map[string]stamp
+	dir        string
+	dockerfile bool // the image was made as a Dockerfile says
+	known      map[string]stamp
 }
 
 type stamp struct {
@@ -57,12 +58,6 @@ func (l *local) scan() (map[string]Sum, func(string) bool, error) {
 	})
 	l.known = known
 	return sums, files.Ignored, err
-}
-
-// dockerfile tells whether the image was made as a Dockerfile says.
-func (l *local) dockerfile() bool {
-	src, err := images.Detect(l.dir)
-	return err == nil && src.Kind == images.Dockerfile
 }
 
 // contents reads files that are to be put into the compiler; one that is gone

@@ -38,6 +38,10 @@ func Open(ctx context.Context, conn Conn, self, dir string) (*Session, error) {
 	return s, nil
 }
 
+// OfDockerfile says that the image was made as a Dockerfile says, which may have left
+// out what a Mix project's own image has.
+func (s *Session) OfDockerfile() { s.local.dockerfile = true }
+
 // Options say how a sync is done.
 type Options struct {
 	Cluster string // names it in commands
@@ -125,7 +129,7 @@ func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta
 	if err != nil {
 		return delta{}, err
 	}
-	changes := compare(sums, s.remote, ignored, s.local.dockerfile() && o.Restart == nil)
+	changes := compare(sums, s.remote, ignored, s.local.dockerfile && o.Restart == nil)
 	changes.Remove = withoutGenerated(changes.Remove, sums)
 	if len(changes.Cold) > 0 && o.Restart == nil {
 		return delta{}, &ColdError{Files: changes.Cold, Command: restartCommand(o)}

@@ -72,13 +72,40 @@ func Read(path string) (orchestrator.Spec, error) {
 }
 
 // Of is the spec of what is to be run: a folder, whose own beamyard.yml is found
-// by itself, an image reference, or a file (.yml or .yaml) that says it. file,
+// by itself, or in it the mix.exs or the Dockerfile that is meant, an image
+// reference, or a file (.yml or .yaml) that says it. file,
 // where it is not "", gives the settings instead; what then, where it is not "",
 // says what runs with them. With neither it is this folder. Of a folder without
 // a file, and of an image, the spec has a Source alone: [DefaultName] and
 // [orchestrator.NodeNames] give the rest. A Source that is a folder is absolute.
 // The spec is not validated; an image is not looked for.
 func Of(what, file string) (orchestrator.Spec, error) {
+	what, named := namedFile(what)
+	spec, err := of(what, file)
+	if err != nil || named == "" {
+		return spec, err
+	}
+	if named == "mix.exs" { // it goes before the file's
+		spec.Dockerfile, spec.Target, spec.Args = "", "", nil
+		return spec, nil
+	}
+	spec.Dockerfile = named
+	return spec, nil
+}
+
+// namedFile is the folder of a mix.exs or a Dockerfile that is named as what to run,
+// and its name there; "" where none is.
+func namedFile(what string) (folder, name string) {
+	base := filepath.Base(what)
+	lower := strings.ToLower(base)
+	docker := lower == "dockerfile" || lower == "containerfile" || strings.HasPrefix(lower, "dockerfile.") || strings.HasSuffix(lower, ".dockerfile")
+	if info, err := os.Stat(what); err != nil || !info.Mode().IsRegular() || base != "mix.exs" && !docker {
+		return what, ""
+	}
+	return filepath.Dir(what), base
+}
+
+func of(what, file string) (orchestrator.Spec, error) {
 	folder := isFolder(what)
 	switch {
 	case what == "" && file == "":

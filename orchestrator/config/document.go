@@ -18,7 +18,10 @@ import (
 // it and beamyard.schema.json, which is for editors, to the same keys.
 type document struct {
 	Name         string              `yaml:"name"`
-	Source       string              `yaml:"source"` // a folder is relative to the file's
+	Source       string              `yaml:"source"`     // a folder is relative to the file's
+	Dockerfile   string              `yaml:"dockerfile"` // relative to source
+	Target       string              `yaml:"target"`
+	Args         map[string]string   `yaml:"args"`
 	Image        string              `yaml:"image"`
 	BaseImage    string              `yaml:"base_image"`
 	App          string              `yaml:"app"`
@@ -156,7 +159,7 @@ func (o outside) decode(r io.Reader) (document, error) {
 // spec is the document as the orchestrator wants it.
 func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
-		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
+		Name: c.Name, Source: c.Source, Dockerfile: c.Dockerfile, Target: c.Target, Args: c.Args, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
 		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: over(c.EnvFile, c.Env), Tmpfs: c.Tmpfs, Networks: c.Networks, ExtraHosts: c.ExtraHosts, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,

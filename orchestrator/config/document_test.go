@@ -19,6 +19,9 @@ import (
 const everyKey = `
 name: shop
 source: app
+dockerfile: Dockerfile.prod
+target: run
+args: {VERSION: "1.10", DEBUG: true}
 image: acme/shop:1
 base_image: bookworm
 app: shop
@@ -119,7 +122,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := orchestrator.Spec{
-		Name: "shop", Source: "app", Image: "acme/shop:1", BaseImage: "bookworm", App: "shop",
+		Name: "shop", Source: "app", Dockerfile: "Dockerfile.prod", Target: "run", Args: map[string]string{"VERSION": "1.10", "DEBUG": "true"}, Image: "acme/shop:1", BaseImage: "bookworm", App: "shop",
 		Nodes: []orchestrator.NodeSpec{
 			{
 				Name: "web", Image: "acme/web:2", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
@@ -164,10 +167,10 @@ func TestConfigWithEveryKey(t *testing.T) {
 		t.Error(diff)
 	}
 	// A field that is added to Spec needs a key here. Owner is no one's to
-	// write, File is its own name, and Precompiled and Subnet are found out.
+	// write, File is its own name, and the others are found out.
 	for i := range reflect.TypeFor[orchestrator.Spec]().NumField() {
 		field := reflect.TypeFor[orchestrator.Spec]().Field(i)
-		if field.Name == "Owner" || field.Name == "Subnet" || field.Name == "Precompiled" || field.Name == "File" {
+		if slices.Contains([]string{"Owner", "File", "Precompiled", "Subnet", "ImageEnv", "Proxies"}, field.Name) {
 			continue
 		}
 		if reflect.ValueOf(got).Field(i).IsZero() {
@@ -266,7 +269,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, env_file, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, tmpfs, user, volumes"
+	all := "its keys: app, args, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, dockerfile, domain, entrypoint, env, env_file, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, target, tmpfs, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                          `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":        `did you mean "max_backoff"?`,

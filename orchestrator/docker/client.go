@@ -42,6 +42,7 @@ type Engine struct {
 	endpoint string
 	user     string // the endpoint's credentials, which no error may show
 	source   source
+	proxies  map[string]string // of the client's configuration
 }
 
 // source is how an endpoint was found.
@@ -73,7 +74,7 @@ func New(o Options) (*Engine, error) {
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		DisableKeepAlives: true, // each stream has its connection
 	}}
-	return &Engine{cli: cli, raw: raw, endpoint: endpoint, user: user, source: src}, nil
+	return &Engine{cli: cli, raw: raw, endpoint: endpoint, user: user, source: src, proxies: proxies(host)}, nil
 }
 
 // keepConnections keeps as many idle connections as calls run at once, a few
@@ -194,6 +195,7 @@ func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 func (e *Engine) located(info orchestrator.EngineInfo) orchestrator.EngineInfo {
 	info.Local = strings.HasPrefix(e.endpoint, "unix://") || strings.HasPrefix(e.endpoint, "npipe://")
 	info.Host, info.Endpoint = publishedHost(e.endpoint), e.endpoint
+	info.Proxies = e.proxies
 	info.From, info.Context, info.TLS = e.source.from, e.source.context, e.source.tls
 	return info
 }

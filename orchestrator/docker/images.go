@@ -52,11 +52,19 @@ func (e *Engine) Offered(ctx context.Context, ref string) error {
 // every engine has.
 func (e *Engine) Build(ctx context.Context, b images.Build, progress io.Writer) (string, error) {
 	options := build.ImageBuildOptions{
-		Version: build.BuilderV1, Dockerfile: b.Dockerfile, Tags: b.Tags, Labels: b.Labels,
+		Version: build.BuilderV1, Dockerfile: b.Dockerfile, Tags: b.Tags, Labels: b.Labels, Target: b.Target,
 		Remove: true, ForceRemove: true, BuildArgs: map[string]*string{},
 	}
 	for k, v := range b.Args {
 		options.BuildArgs[k] = &v
+	}
+	// The builder knows these arguments without an ARG, and keeps them out of the
+	// image's history and of its cache's keys. What the build itself says wins.
+	for k, v := range e.proxies {
+		_, upper := b.Args[strings.ToUpper(k)]
+		if _, lower := b.Args[strings.ToLower(k)]; !upper && !lower {
+			options.BuildArgs[k] = &v
+		}
 	}
 	if b.NoNetwork {
 		options.NetworkMode = "none"
@@ -67,13 +75,18 @@ func (e *Engine) Build(ctx context.Context, b images.Build, progress io.Writer) 
 	}
 	defer response.Body.Close()
 	var id string
-	_, err = copyMessages(response.Body, progress, func(aux json.RawMessage) {
+	discreetly := newMasked(progress, e.proxies)
+	defer discreetly.flush()
+	_, err = copyMessages(response.Body, discreetly, func(aux json.RawMessage) {
 		var result build.Result
 		if json.Unmarshal(aux, &result) == nil && result.ID != "" {
 			id = result.ID
 		}
 	})
 	if err != nil {
+		if text := discreetly.secrets.Replace(err.Error()); text != err.Error() {
+			err = &discreetError{text: text, err: err}
+		}
 		return "", e.failed("build", err, fetching...)
 	}
 	if id == "" {

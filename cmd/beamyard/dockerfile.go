@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/alecthomas/kong"
+)
+
+// dockerfile is the flag --dockerfile [FILE]: the word after it is its value unless
+// that is a folder, or an image, which is what is to be run.
+type dockerfile string
+
+// Decode implements kong.MapperValue.
+func (d *dockerfile) Decode(ctx *kong.DecodeContext) error {
+	*d = "Dockerfile"
+	next := ctx.Scan.Peek()
+	word, isText := next.Value.(string)
+	if !next.IsValue() || !isText {
+		return nil
+	}
+	if next.Type != kong.FlagValueToken && !isDockerfile(word) {
+		return nil
+	}
+	ctx.Scan.Pop()
+	if word != "" {
+		*d = dockerfile(word)
+	}
+	return nil
+}
+
+// isDockerfile tells a Dockerfile's name from what is to be run. A file may be
+// relative to a folder that is named later.
+func isDockerfile(word string) bool {
+	info, err := os.Stat(word)
+	switch {
+	case err == nil:
+		return info.Mode().IsRegular() && filepath.Ext(word) != ".yml" && filepath.Ext(word) != ".yaml" && filepath.Base(word) != "mix.exs"
+	case filepath.Ext(word) == ".yml" || filepath.Ext(word) == ".yaml":
+		return false
+	}
+	return true // an error names it, where it is not there
+}
+
+// dockerfileIn is its path as a spec has it: relative to the folder that is built. A
+// path from here, as the docker command takes it, is understood too.
+func (c *upFlags) dockerfileIn(folder string) string {
+	name := string(c.Dockerfile)
+	if filepath.IsAbs(name) || exists(filepath.Join(folder, name)) || !exists(name) {
+		return name
+	}
+	if full, err := filepath.Abs(name); err == nil {
+		return full
+	}
+	return name
+}

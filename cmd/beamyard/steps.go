@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// steps makes of a build's output a line for each of its steps. The rest is kept, for
+// when the build fails. Pure: text and the time go in, lines come out.
+type steps struct {
+	open    []byte   // a line that has no end yet
+	all     []string // what was not shown, in keptBuild lines
+	current string   // "step 3/7: RUN mix deps.get"; "" between builds
+	begun   time.Time
+	cached  bool // the engine had its result
+}
+
+// keptBuild bounds how much of a build's output is kept.
+const keptBuild = 5000
+
+// A build of the engine's, and one of ours, begin a step so.
+var buildStep = regexp.MustCompile(`^Step (\d+/\d+) : (.*)`)
+
+// write takes output in, and returns the lines to show.
+func (s *steps) write(text []byte, now time.Time) (lines []stepLine) {
+	s.open = append(s.open, text...)
+	for {
+		line, rest, ended := bytes.Cut(s.open, []byte("\n"))
+		if !ended {
+			return lines
+		}
+		s.open = rest
+		lines = append(lines, s.line(uncoloured(string(line)), now)...)
+	}
+}
+
+// stepLine is a line to show. A step has its time.
+type stepLine struct {
+	text string
+	step bool
+	took time.Duration
+}
+
+func (s *steps) line(line string, now time.Time) (lines []stepLine) {
+	m := buildStep.FindStringSubmatch(line)
+	switch {
+	case m != nil:
+		lines = s.end(now)
+		s.current, s.begun = fmt.Sprintf("step %s: %s", m[1], m[2]), now
+	case strings.HasPrefix(line, "Successfully built ") && s.current != "":
+		lines = s.end(now)
+	case strings.HasPrefix(line, "Successfully tagged ") && len(s.all) > 0:
+	case s.current == "":
+		return []stepLine{{text: line}}
+	case line == " ---> Using cache":
+		s.cached = true
+	}
+	if s.all = append(s.all, line); len(s.all) > 2*keptBuild {
+		s.all = append([]string(nil), s.all[len(s.all)-keptBuild:]...)
+	}
+	return lines
+}
+
+// end ends the step that runs.
+func (s *steps) end(now time.Time) []stepLine {
+	text, cached, took := s.current, s.cached, now.Sub(s.begun)
+	s.current, s.cached = "", false
+	if text == "" || cached {
+		return nil
+	}
+	return []stepLine{{text: shortStep(text), step: true, took: took}}
+}
+
+// rest is what was kept, with the line that has no end.
+func (s *steps) rest() string {
+	lines := s.all
+	if len(s.open) > 0 {
+		lines = append(lines[:len(lines):len(lines)], uncoloured(string(s.open)))
+	}
+	s.all, s.open, s.current = nil, nil, ""
+	if len(lines) == 0 {
+		return ""
+	}
+	return strings.Join(lines[max(0, len(lines)-keptBuild):], "\n") + "\n"
+}
+
+// shortStep cuts a step's text to what one looks at.
+func shortStep(text string) string {
+	const most = 90
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most-1]) + "…"
+}

@@ -1,0 +1,258 @@
+package orchestrator
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// This file joins the VM flags of a cluster with those that an image, or env: of the
+// spec, gives by variables. Source: erl(1) on ERL_AFLAGS, ERL_FLAGS and ERL_ZFLAGS,
+// and the script `elixir` on ELIXIR_ERL_OPTIONS. Both count, and where both set the
+// same
+//
+//	-setcookie, -name, -sname, and where   ─► the cluster's: without them the nodes
+//	the distribution listens                  do not find each other
+//	everything else (+sbwt, +Q, …)         ─► the image's: its author knows it
+//
+// A VM that is given two cookies takes neither, and of two names the last one, so the
+// one that does not count is taken out.
+
+// flagVariables are the variables, in the order in which a VM reads them.
+var flagVariables = []string{"ERL_AFLAGS", "ELIXIR_ERL_OPTIONS", "ERL_FLAGS", "ERL_ZFLAGS"}
+
+// vmFlag is a flag with its values, each word as it is written.
+type vmFlag struct {
+	name  string // "-kernel", "+Q"
+	words []string
+}
+
+func (f vmFlag) String() string { return strings.Join(append([]string{f.name}, f.words...), " ") }
+
+// setting names what a flag sets: of an application's parameter the parameter too.
+func (f vmFlag) setting() string {
+	if f.name == "-kernel" && len(f.words) > 0 {
+		return f.name + " " + f.words[0]
+	}
+	return f.name
+}
+
+// splitFlags reads the text of a variable as erlexec does: words at white space, which
+// quotes and a backslash keep together. Parameters of the kernel are one flag each.
+// What follows -extra or -- is no flag.
+func splitFlags(text string) []vmFlag {
+	var flags []vmFlag
+	plain := false
+	for _, word := range flagWords(text) {
+		if !plain && len(word) > 1 && (word[0] == '-' || word[0] == '+') && !isNumber(word) || len(flags) == 0 {
+			flags = append(flags, vmFlag{name: word})
+			plain = word == "-extra" || word == "--"
+			continue
+		}
+		last := &flags[len(flags)-1]
+		if last.name == "-kernel" && len(last.words) == 2 {
+			flags = append(flags, vmFlag{name: "-kernel"})
+			last = &flags[len(flags)-1]
+		}
+		last.words = append(last.words, word)
+	}
+	return flags
+}
+
+func isNumber(word string) bool {
+	_, err := strconv.Atoi(word)
+	return err == nil
+}
+
+func flagWords(text string) []string {
+	var words []string
+	var word strings.Builder
+	var quote byte
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case c == '\\' && i+1 < len(text):
+			word.WriteByte(c)
+			i++
+			word.WriteByte(text[i])
+			continue
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case c == quote:
+			quote = 0
+		case quote == 0 && strings.IndexByte(" \t\n\r", c) >= 0:
+			if word.Len() > 0 {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			continue
+		}
+		word.WriteByte(c)
+	}
+	if word.Len() > 0 {
+		words = append(words, word.String())
+	}
+	return words
+}
+
+func joinFlags(flags []vmFlag) string {
+	texts := make([]string, len(flags))
+	for i, f := range flags {
+		texts[i] = f.String()
+	}
+	return strings.Join(texts, " ")
+}
+
+// clash is a flag that another one stands against.
+type clash struct {
+	variable string
+	flag     vmFlag
+	ofImage  bool // it is the image's; else env: of the spec has it
+}
+
+// told is what is said of a clash. It shows no cookie.
+func (c clash) told() string {
+	whose, way := "env:", "leave it out there"
+	if c.ofImage {
+		whose, way = "the image's", "to give it to none of its nodes set the variable in env:"
+	}
+	text := c.flag.String()
+	switch c.flag.name {
+	case "-setcookie":
+		text, way = "-setcookie", "the cluster's own is cookie: in beamyard.yml"
+	case "-name", "-sname":
+		way = "the nodes' names are made of basename: and domain: in beamyard.yml"
+	}
+	return fmt.Sprintf("%s %s has %s, which does not count: the cluster's does (%s)", whose, c.variable, text, way)
+}
+
+// clusterFlags says which flags of others do not count on node i: those that name a
+// node, or say where it is found, in another way than the cluster.
+func (s Spec) clusterFlags(i int) (counts func(vmFlag) (keep, agrees bool)) {
+	node, filled := s.names().Node(s.Nodes[i].Name), s.filled(i)
+	ofOurs := s.Release || len(filled.Command) == 0 && len(filled.Entrypoint) == 0 // our own command line starts it
+	named := ofOurs || slices.ContainsFunc(slices.Concat(filled.Entrypoint, filled.Command), func(word string) bool {
+		return strings.Contains(word, "-name ") || strings.Contains(word, "-sname ") || slices.Contains([]string{"-name", "--name", "-sname", "--sname"}, word)
+	})
+	var ours []vmFlag
+	if ofOurs {
+		ours = splitFlags(vmFlags(s))
+	}
+	return func(f vmFlag) (bool, bool) {
+		value := ""
+		if len(f.words) > 0 {
+			value = strings.Trim(f.words[len(f.words)-1], `"'`)
+		}
+		switch f.name {
+		case "-setcookie":
+			agrees := value == s.Cookie
+			return agrees && s.CookieFile != "" && !s.Release, agrees // else there would be two
+		case "-name", "-sname":
+			agrees := value == node && (f.name == "-sname") == (s.Distribution.Names == ShortNames)
+			return !named, agrees
+		}
+		if f.name[0] == '+' {
+			return true, true
+		}
+		setting := f.setting()
+		if ofOurs && !s.Distribution.EPMD && (setting == "-kernel inet_dist_listen_min" || setting == "-kernel inet_dist_listen_max") {
+			return false, value == strconv.Itoa(s.Distribution.Port)
+		}
+		for _, own := range ours {
+			if own.setting() == setting {
+				return false, own.String() == f.String()
+			}
+		}
+		return true, true
+	}
+}
+
+// joined is the environment of a node with the flags of others that count, and those
+// that do not. env holds what the spec says; what it does not say is the image's.
+func (s Spec) joined(i int, env map[string]string) []clash {
+	image := s.imageEnv(i)
+	counts := s.clusterFlags(i)
+	var clashes []clash
+	for _, variable := range flagVariables {
+		text, said := env[variable]
+		if !said {
+			text = image[variable]
+		}
+		var kept []vmFlag
+		changed := false
+		for _, f := range splitFlags(text) {
+			keep, agrees := counts(f)
+			if !agrees {
+				clashes = append(clashes, clash{variable, f, !said})
+				changed = true
+				if keep { // nothing else names the node
+					f = vmFlag{strings.TrimPrefix(nameFlag(s), "-"), []string{s.names().Node(s.Nodes[i].Name)}}
+				}
+			}
+			if keep {
+				kept = append(kept, f)
+			}
+			changed = changed || !keep
+		}
+		switch {
+		case changed:
+			env[variable] = joinFlags(kept)
+		case !said && text != "" && variable == "ERL_AFLAGS": // ours are put before it
+			env[variable] = text
+		}
+	}
+	return clashes
+}
+
+// joinedFlags is a variable of a VM beside the nodes, which is named by its command.
+func (s Spec) joinedFlags(variable string) string {
+	s.Nodes = []NodeSpec{{Name: suiteHelper}}
+	env := map[string]string{}
+	for _, key := range flagVariables {
+		if value, said := s.Env[key]; said {
+			env[key] = words(s, 0).Replace(value)
+		}
+	}
+	s.Release, s.CookieFile, s.Command, s.Entrypoint = false, "", nil, nil
+	s.joined(0, env)
+	return env[variable]
+}
+
+// withoutThose are our flags without those that the flags of others set too.
+func withoutThose(ours string, env map[string]string, image map[string]string) string {
+	var theirs []string
+	for _, variable := range flagVariables {
+		text, said := env[variable]
+		if !said {
+			text = image[variable]
+		}
+		for _, f := range splitFlags(text) {
+			if f.name[0] == '+' {
+				theirs = append(theirs, f.setting())
+			}
+		}
+	}
+	if len(theirs) == 0 {
+		return ours
+	}
+	return joinFlags(slices.DeleteFunc(splitFlags(ours), func(f vmFlag) bool { return slices.Contains(theirs, f.setting()) }))
+}
+
+// flagNotes say of each flag once that it does not count.
+func (s Spec) flagNotes() []string {
+	var notes []string
+	for i := range s.Nodes {
+		env := map[string]string{}
+		words := words(s, i)
+		for key, value := range s.filled(i).Env {
+			env[key] = words.Replace(value)
+		}
+		for _, c := range s.joined(i, env) {
+			if text := c.told(); !slices.Contains(notes, text) {
+				notes = append(notes, text)
+			}
+		}
+	}
+	return notes
+}

@@ -1,0 +1,131 @@
+package orchestrator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/images"
+)
+
+// This file is about what an image brings along: its environment, and whether it
+// holds a release.
+
+// Detect says what the spec's Source means, and refuses what would have no effect on
+// it. The error is an [images.SourceError].
+func (s Spec) Detect() (images.Source, error) {
+	return images.Want{
+		Source: s.Source, Image: s.Image, Dockerfile: s.Dockerfile, Target: s.Target, Args: s.Args, Base: s.BaseImage, ReleaseName: s.ReleaseName,
+	}.Detect()
+}
+
+// sources is the folder that a cluster's image was made of. What it was built with is
+// settled by then.
+func (s Spec) sources() (images.Source, error) {
+	return images.Want{Source: s.Source, Dockerfile: s.Dockerfile, Target: s.Target, Args: s.Args}.Detect()
+}
+
+// writtenMixEnv is MIX_ENV as the spec says it, "" where it does not.
+func (s Spec) writtenMixEnv() string { return cmp.Or(s.MixEnv, s.Env["MIX_ENV"]) }
+
+// writtenAt is MIX_ENV as the spec says it for a node, "" where it does not.
+func (s Spec) writtenAt(n NodeSpec) string {
+	return cmp.Or(n.MixEnv, n.Env["MIX_ENV"], s.writtenMixEnv())
+}
+
+// mixEnv is MIX_ENV of nodes whose image has that environment. A release that does
+// not say which it was made for was made for prod, as everybody makes releases.
+func (s Spec) mixEnv(image map[string]string) string {
+	usual := "dev"
+	if s.Release {
+		usual = "prod"
+	}
+	return cmp.Or(s.writtenMixEnv(), image["MIX_ENV"], usual)
+}
+
+func (s Spec) validateMixEnv(v *validation) {
+	if env := s.Env["MIX_ENV"]; env != "" && env != s.MixEnv {
+		v.add("env", fmt.Sprintf("MIX_ENV is %q here, and mix_env is %q: they mean the same", env, s.MixEnv), "leave one of them out")
+	}
+}
+
+// imageEnv is node i's image's own environment, as far as it matters.
+func (s Spec) imageEnv(i int) map[string]string {
+	if s.ownImage(s.Nodes[i].Name) {
+		return s.Nodes[i].ImageEnv
+	}
+	return s.ImageEnv
+}
+
+// withImages is the spec with what its images bring along. One that is not there is
+// left to the first container, which says so with what to do.
+func (s Spec) withImages(ctx context.Context, eng Engine) (Spec, error) {
+	var err error
+	if s.Image != "" {
+		if s.ImageEnv, err = environmentOf(ctx, eng, s.Image); err != nil {
+			return s, err
+		}
+	}
+	s.Nodes = slices.Clone(s.Nodes)
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; n.Image != "" {
+			if n.ImageEnv, err = environmentOf(ctx, eng, n.Image); err != nil {
+				return s, err
+			}
+		}
+	}
+	return s, nil
+}
+
+func environmentOf(ctx context.Context, eng Engine, image string) (map[string]string, error) {
+	info, err := eng.Image(ctx, image)
+	if errors.Is(err, images.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at image %s: %w", image, err)
+	}
+	var env map[string]string
+	for _, kv := range info.Env {
+		key, value, _ := strings.Cut(kv, "=")
+		if value = strings.TrimSpace(value); value == "" || key != "MIX_ENV" && !slices.Contains(flagVariables, key) {
+			continue
+		}
+		if env == nil {
+			env = map[string]string{}
+		}
+		env[key] = value
+	}
+	return env, nil
+}
+
+// tellChoice says in a line what of a folder is run where it could be another thing.
+func tellChoice(progress io.Writer, src images.Source) {
+	if src.Beside == "" || progress == nil {
+		return
+	}
+	name := src.Dir
+	if full, err := filepath.Abs(src.Dir); err == nil {
+		name = filepath.Base(full)
+	}
+	fmt.Fprintf(progress, "%s has a mix.exs and a %s: running the Mix project (--dockerfile %s builds the other)\n", name, src.Beside, src.Beside)
+}
+
+// proxied is the spec with the proxies of the client's configuration.
+func (s Spec) proxied(ctx context.Context, eng Engine) (Spec, error) {
+	if s.Proxies != nil {
+		return s, nil
+	}
+	info, err := eng.Info(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Proxies = maps.Clone(info.Proxies)
+	return s, nil
+}

@@ -1,0 +1,241 @@
+package orchestrator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+)
+
+// This file finds out whether an image holds a `mix release`, and whether that is
+// what its nodes run. A release has in its folder (Mix.Release, Elixir 1.9 and later)
+//
+//	releases/start_erl.data   "15.2.7 0.1.0", which relx and Distillery write too
+//	releases/COOKIE           which they do not
+//
+// What an image's command starts may be any script around it (bin/server of
+// Phoenix), so it is looked for where its words point to, and in its WORKDIR.
+
+// releaseRoots are the folders in which the release may be that a command starts.
+// certain are those that the command itself names.
+func releaseRoots(command []string, dir string) (certain, likely []string) {
+	if dir == "" {
+		dir = "/"
+	}
+	runsMix := false
+	for _, text := range command {
+		for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;&|\"'()", r) }) {
+			if slices.Contains([]string{"mix", "elixir", "iex", "erl"}, path.Base(word)) {
+				runsMix = true
+			}
+			root, _, found := cutLast(word, "bin/")
+			if !found || root != "" && !strings.HasSuffix(root, "/") || strings.Contains(word, "=") {
+				continue
+			}
+			if !path.IsAbs(root) {
+				root = path.Join(dir, root)
+			}
+			if root = path.Clean(root); !slices.Contains([]string{"/", "/usr", "/usr/local", "/opt"}, root) && !slices.Contains(certain, root) {
+				certain = append(certain, root)
+			}
+		}
+	}
+	if !runsMix && !slices.Contains(certain, path.Clean(dir)) {
+		likely = append(likely, path.Clean(dir))
+	}
+	return certain, likely
+}
+
+func cutLast(text, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(text, sep); i >= 0 {
+		return text[:i], text[i+len(sep):], true
+	}
+	return text, "", false
+}
+
+// recognised is the spec of a release, where the image holds one and the nodes run
+// it. app is the application that the image was built from, "" where it is not known.
+func (s Spec) recognised(ctx context.Context, eng Engine, app string, progress io.Writer) (Spec, error) {
+	if s.Release || s.Precompiled || s.Image == "" {
+		return s, nil
+	}
+	info, err := eng.Image(ctx, s.Image)
+	if errors.Is(err, images.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("look at image %s: %w", s.Image, err)
+	}
+	command, own := slices.Concat(s.Entrypoint, s.Command), false
+	switch {
+	case ofImage(s.Command) && len(s.Entrypoint) > 0:
+		command = slices.Concat(s.Entrypoint, info.Cmd)
+	case len(command) == 0, ofImage(s.Command):
+		command, own = slices.Concat(info.Entrypoint, info.Cmd), true
+	}
+	roots, likely := releaseRoots(command, info.WorkingDir)
+	if own {
+		roots = append(roots, likely...)
+	}
+	root, err := findRelease(ctx, eng, info.ID, roots)
+	if err != nil || root == "" {
+		return s, err
+	}
+	s.Release = true
+	if own && isShell(command) && app != "" {
+		s.Command = []string{path.Join(root, "bin", app), "start"} // the base's own shell is what it would run
+	}
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; ofImage(n.Command) && !s.ownImage(n.Name) { // known by now
+			if len(n.Entrypoint) == 0 {
+				n.Entrypoint = info.Entrypoint
+			}
+			n.Command = info.Cmd
+		}
+	}
+	fmt.Fprintf(progress, "%s holds a mix release in %s: its nodes run that\n", s.Image, root)
+	return s, nil
+}
+
+// isShell tells whether an image runs no more than the shell of its base, or nothing.
+func isShell(command []string) bool {
+	return len(command) == 0 || len(command) == 1 && slices.Contains([]string{"sh", "bash"}, path.Base(command[0]))
+}
+
+// findRelease is the first of the folders of an image that holds a release, "" where
+// none does. What an image holds never changes: it is looked at once, and noted in
+// the user's cache folder.
+func findRelease(ctx context.Context, eng Engine, image string, roots []string) (string, error) {
+	if len(roots) == 0 {
+		return "", nil
+	}
+	known := readLooks(image)
+	for _, root := range roots {
+		if holds, looked := known[root]; looked && holds {
+			return root, nil
+		} else if looked {
+			continue
+		}
+		found, err := lookInto(ctx, eng, image, roots)
+		if err != nil {
+			return "", err
+		}
+		maps.Copy(known, found)
+		writeLooks(image, known)
+		if known[root] {
+			return root, nil
+		}
+	}
+	return "", nil
+}
+
+// labelLook is on a container that is only made to look into an image.
+const labelLook = "beamyard.look"
+
+// lookInto makes a container, which is never started, and reads in it.
+func lookInto(ctx context.Context, eng Engine, image string, roots []string) (found map[string]bool, err error) {
+	sweepLooks(ctx, eng)
+	owner, err := json.Marshal(Self(false))
+	if err != nil {
+		return nil, fmt.Errorf("encode owner: %w", err)
+	}
+	// Once asked for, it is made: it must be removed whatever happens meanwhile.
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
+	defer cancel()
+	id, err := eng.CreateContainer(lasting, ContainerSpec{
+		Name: "beamyard-look-" + strings.ToLower(rand.Text()[:12]), Image: image, Command: []string{"true"},
+		Labels: map[string]string{labelLook: "true", LabelOwner: string(owner)}, LogMaxSize: "1m", LogMaxFile: 1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look into image %s: %w", image, err)
+	}
+	defer func() { err = errors.Join(err, eng.RemoveContainer(lasting, id)) }()
+	found = map[string]bool{}
+	for _, root := range roots {
+		found[root] = true
+		for _, name := range []string{"start_erl.data", "COOKIE"} {
+			content, _, err := eng.OpenFile(ctx, id, path.Join(root, "releases", name))
+			if errors.Is(err, ErrNotFound) {
+				found[root] = false
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("look into image %s: %w", image, err)
+			}
+			if err := content.Close(); err != nil {
+				return nil, fmt.Errorf("look into image %s: %w", image, err)
+			}
+		}
+	}
+	return found, nil
+}
+
+// sweepLooks removes what processes left that were killed while they looked.
+func sweepLooks(ctx context.Context, eng Engine) {
+	left, err := eng.Containers(ctx, map[string]string{labelLook: "true"})
+	if err != nil {
+		return // the next look tries again
+	}
+	for _, c := range left {
+		var owner Owner
+		if json.Unmarshal([]byte(c.Labels[LabelOwner]), &owner) != nil {
+			continue
+		}
+		if alive, sure := owner.Alive(); !alive && sure {
+			_ = eng.RemoveContainer(ctx, c.ID) // as above
+		}
+	}
+}
+
+// looksFile is where is noted what an image holds.
+func looksFile(image string) string {
+	dir, err := os.UserCacheDir()
+	id, isID := strings.CutPrefix(image, "sha256:")
+	if err != nil || !isID {
+		return ""
+	}
+	return filepath.Join(dir, "beamyard", "images", id+".json")
+}
+
+// readLooks is what was noted of an image: for each folder, whether it holds a release.
+func readLooks(image string) map[string]bool {
+	found := map[string]bool{}
+	if file := looksFile(image); file != "" {
+		if data, err := os.ReadFile(file); err == nil && json.Unmarshal(data, &found) != nil {
+			return map[string]bool{}
+		}
+	}
+	return found
+}
+
+// writeLooks notes it, and forgets what was noted of images half a year ago. Where
+// nothing can be noted it is looked at again.
+func writeLooks(image string, found map[string]bool) {
+	const old = 180 * 24 * time.Hour
+	file := looksFile(image)
+	data, err := json.Marshal(found)
+	if file == "" || err != nil || os.MkdirAll(filepath.Dir(file), 0o700) != nil {
+		return
+	}
+	temporary := file + "." + rand.Text()[:8]
+	if os.WriteFile(temporary, data, 0o600) != nil || os.Rename(temporary, file) != nil {
+		_ = os.Remove(temporary)
+	}
+	entries, _ := os.ReadDir(filepath.Dir(file))
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > old {
+			_ = os.Remove(filepath.Join(filepath.Dir(file), e.Name()))
+		}
+	}
+}
