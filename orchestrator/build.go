@@ -13,7 +13,7 @@ import (
 // This file has the images of a spec made of its source: one for each way in which
 // nodes want it made.
 
-// recipe is how an image is made of the cluster's source.
+// recipe is how an image is made of the cluster's source. What is not written is "".
 type recipe struct{ mixEnv, release string }
 
 // recipe is that of node i.
@@ -52,14 +52,20 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (Spec, 
 	if err != nil {
 		return s, err
 	}
-	order, nodes := s.Defaulted().recipes()
+	order, nodes := s.recipes()
+	for _, r := range order {
+		if r.release != "" && src.Kind != images.Mix {
+			return s, WithHint(fmt.Errorf("release_name %s is what Mix makes of a project, and %s is built by its Dockerfile", r.release, s.Source),
+				"say which release a node starts: nodes: [{name: web, command: [/app/bin/%s, start]}]", r.release)
+		}
+	}
 	s.Nodes = slices.Clone(s.Nodes)
 	app := s.App // as it was written
 	for k, r := range order {
 		if len(order) > 1 && progress != nil {
 			fmt.Fprintf(progress, "image %d of %d, for %s\n", k+1, len(order), r.of(s, nodes[r]))
 		}
-		image, err := s.resolve(ctx, eng, src, r, progress)
+		image, err := s.by(r).resolve(ctx, eng, src, progress)
 		if err != nil {
 			if len(order) > 1 {
 				err = fmt.Errorf("%s: %w", r.of(s, nodes[r]), err)
@@ -87,10 +93,16 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (Spec, 
 	return s, nil
 }
 
-// resolve makes one image.
-func (s Spec) resolve(ctx context.Context, eng Engine, src images.Source, r recipe, progress io.Writer) (images.Image, error) {
+// by is the spec of a cluster all of which is made by that recipe.
+func (s Spec) by(r recipe) Spec {
+	s.MixEnv, s.ReleaseName = r.mixEnv, r.release
+	return s
+}
+
+// resolve makes the image of a cluster that has one.
+func (s Spec) resolve(ctx context.Context, eng Engine, src images.Source, progress io.Writer) (images.Image, error) {
 	return images.Resolve(ctx, eng, src, images.Options{
-		Base: s.BaseImage, MixEnv: r.mixEnv, Release: s.Release, ReleaseName: r.release, Progress: progress,
+		Base: s.BaseImage, MixEnv: s.Defaulted().MixEnv, Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress,
 	})
 }
 
@@ -100,11 +112,14 @@ func (r recipe) of(s Spec, nodes []int) string {
 	for _, i := range nodes {
 		names = append(names, s.Nodes[i].Name)
 	}
-	how := []string{"MIX_ENV=" + r.mixEnv}
+	text := strings.Join(names, ", ")
 	if r.release != "" {
-		how = append(how, "release "+r.release)
+		text += ", release " + r.release
 	}
-	return fmt.Sprintf("%s (%s)", strings.Join(names, ", "), strings.Join(how, ", "))
+	if r.mixEnv != "" {
+		text += ", MIX_ENV=" + r.mixEnv
+	}
+	return text
 }
 
 // made is a node that runs the cluster's image, with what it takes of the cluster.
