@@ -13,36 +13,29 @@ import (
 // This file has the images of a spec made of its source: one for each way in which
 // nodes want it made.
 
-// recipe is how an image is made of the cluster's source.
+// recipe is how an image is made of the cluster's source. What is not written is "".
 type recipe struct{ mixEnv, release string }
 
-// recipe is that of node i. A Dockerfile has a MIX_ENV of its own, unless one is written.
-func (s Spec) recipe(i int, kind images.Kind) recipe {
-	n := s.filled(i)
-	if kind != images.Mix {
-		return recipe{s.writtenAt(s.Nodes[i]), n.ReleaseName}
-	}
-	return recipe{n.MixEnv, n.ReleaseName}
+// recipe is that of node i.
+func (s Spec) recipe(i int) recipe {
+	return recipe{s.writtenAt(s.Nodes[i]), s.filled(i).ReleaseName}
 }
 
 // recipes are those that nodes want, each with its nodes. The first is the cluster's
 // own, or where no node wants that, the one of the first node.
-func (s Spec) recipes(kind images.Kind) (order []recipe, nodes map[recipe][]int) {
+func (s Spec) recipes() (order []recipe, nodes map[recipe][]int) {
 	nodes = map[recipe][]int{}
 	for i, n := range s.Nodes {
 		if n.Image != "" && !n.Built {
 			continue
 		}
-		r := s.recipe(i, kind)
+		r := s.recipe(i)
 		if nodes[r] == nil {
 			order = append(order, r)
 		}
 		nodes[r] = append(nodes[r], i)
 	}
 	own := recipe{s.writtenMixEnv(), s.ReleaseName}
-	if kind == images.Mix {
-		own.mixEnv = s.mixEnv(nil)
-	}
 	if len(order) == 0 { // every node has an image of its own
 		order = append(order, own)
 	}
@@ -60,14 +53,20 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (made S
 		return s, "", err
 	}
 	tellChoice(progress, src)
-	order, nodes := s.Defaulted().recipes(src.Kind)
+	order, nodes := s.recipes()
+	for _, r := range order {
+		if r.release != "" && src.Kind != images.Mix {
+			return s, "", WithHint(fmt.Errorf("release_name %s is what Mix makes of a project, and %s is built by its Dockerfile", r.release, s.Source),
+				"say which release a node starts: nodes: [{name: web, command: [/app/bin/%s, start]}]", r.release)
+		}
+	}
 	s.Nodes = slices.Clone(s.Nodes)
 	app := s.App // as it was written
 	for k, r := range order {
 		if len(order) > 1 {
 			fmt.Fprintf(progress, "image %d of %d, for %s\n", k+1, len(order), r.of(s, nodes[r]))
 		}
-		image, err := s.resolve(ctx, eng, src, r, progress)
+		image, err := s.by(r).resolve(ctx, eng, src, progress)
 		if err != nil {
 			if len(order) > 1 {
 				err = fmt.Errorf("%s: %w", r.of(s, nodes[r]), err)
@@ -99,11 +98,19 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (made S
 	return s, project, nil
 }
 
-// resolve makes one image.
-func (s Spec) resolve(ctx context.Context, eng Engine, src images.Source, r recipe, progress io.Writer) (images.Image, error) {
-	return images.Resolve(ctx, eng, src, images.Options{
-		Base: s.BaseImage, MixEnv: r.mixEnv, Release: s.Release, ReleaseName: r.release, Progress: progress,
-	})
+// by is the spec of a cluster all of which is made by that recipe.
+func (s Spec) by(r recipe) Spec {
+	s.MixEnv, s.ReleaseName = r.mixEnv, r.release
+	return s
+}
+
+// resolve makes the image of a cluster that has one.
+func (s Spec) resolve(ctx context.Context, eng Engine, src images.Source, progress io.Writer) (images.Image, error) {
+	o := images.Options{Base: s.BaseImage, MixEnv: s.writtenMixEnv(), Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress}
+	if src.Kind == images.Mix { // a Dockerfile has a MIX_ENV of its own, unless one is written
+		o.MixEnv = s.mixEnv(nil)
+	}
+	return images.Resolve(ctx, eng, src, o)
 }
 
 // of says for which nodes an image is, and how it is made.
@@ -112,11 +119,14 @@ func (r recipe) of(s Spec, nodes []int) string {
 	for _, i := range nodes {
 		names = append(names, s.Nodes[i].Name)
 	}
-	how := []string{"MIX_ENV=" + r.mixEnv}
+	text := strings.Join(names, ", ")
 	if r.release != "" {
-		how = append(how, "release "+r.release)
+		text += ", release " + r.release
 	}
-	return fmt.Sprintf("%s (%s)", strings.Join(names, ", "), strings.Join(how, ", "))
+	if r.mixEnv != "" {
+		text += ", MIX_ENV=" + r.mixEnv
+	}
+	return text
 }
 
 // made is a node that runs the cluster's image, with what it takes of the cluster.

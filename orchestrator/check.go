@@ -39,6 +39,7 @@ func (s Spec) Defaulted() Spec {
 		setDefault(&s.Distribution.Port, DefaultDistPort)
 	}
 	setDefault(&s.Mesh, MeshBeamyard)
+	setDefault(&s.Loopback, LoopbackForward)
 	setDefault(&s.ReadyTimeout, DefaultReadyTimeout+time.Duration(max(0, len(s.Nodes)-10))*2*time.Second)
 	setDefault(&s.OnFailed, FailedKeep)
 	setDefault(&s.StopGrace, DefaultStopGrace)
@@ -97,6 +98,11 @@ func (s Spec) Validate() error {
 	case MeshBeamyard, MeshApp, MeshNone:
 	default:
 		v.add("mesh", fmt.Sprintf("%q is none of beamyard, app, none", s.Mesh), "mesh: beamyard")
+	}
+	switch s.Loopback {
+	case LoopbackForward, LoopbackLeave:
+	default:
+		v.add("loopback", fmt.Sprintf("%q is neither forward nor leave", s.Loopback), "loopback: forward")
 	}
 	switch s.OnFailed {
 	case FailedKeep, FailedStopCluster:

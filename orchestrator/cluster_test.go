@@ -32,6 +32,7 @@ type vms struct {
 
 	processes int               // that each runs, of 1000
 	code      map[string]string // other code than the rest's, by BEAM name
+	listens   map[string]string // an address and port as /proc/net/tcp has them, by BEAM name
 	value     string            // what Elixir expressions give, as inspect prints it
 	program   enginetest.Program
 	cookie    string // that each has; "": it does not say
@@ -40,6 +41,9 @@ type vms struct {
 type vm struct {
 	name  string
 	peers map[string]bool
+
+	forwards bool
+
 	links []chan struct{} // each closed when that link ends
 
 	sights chan erldist.NodeEvent // what its monitor tells
@@ -119,12 +123,16 @@ func (l *fakeLink) Done() <-chan struct{} { return l.ended }
 func (l *fakeLink) Err() error            { return erldist.ErrClosed }
 func (l *fakeLink) Close() error          { return nil }
 
-// Eval plays the one expression that is asked: a health sample.
-func (l *fakeLink) Eval(context.Context, string, map[string]any) (any, error) {
+// Eval plays the expressions that are asked: a health sample, and the forwarder.
+func (l *fakeLink) Eval(_ context.Context, _ string, bindings map[string]any) (any, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.alive[l.name] != l.vm {
 		return nil, erldist.ErrClosed
+	}
+	if bindings["To"] != nil {
+		l.forwards = true
+		return erldist.Atom("ok"), nil
 	}
 	visible := erldist.List{}
 	for peer := range l.peers {
@@ -167,6 +175,23 @@ func (l *fakeLink) Call(_ context.Context, module, function string, args ...any)
 			return erldist.List{}, nil
 		}
 		return erldist.List{erldist.Tuple{erldist.Atom("shop"), "", ""}}, nil
+	case "prim_file:read_file":
+		if l.listens == nil || args[0] != "/proc/net/tcp" {
+			break
+		}
+		table := ""
+		if at := l.listens[l.name]; at != "" {
+			table = "0: " + at + " 00000000:0000 0A 0 0 0 1000 0 301\n"
+		}
+		if l.forwards {
+			table += "1: 0207D50A:0FA0 00000000:0000 0A 0 0 0 1000 0 302\n"
+		}
+		return erldist.Tuple{erldist.Atom("ok"), []byte(table)}, nil
+	case "erlang:whereis":
+		if !l.forwards {
+			return erldist.Atom("undefined"), nil
+		}
+		return erldist.Atom("a pid"), nil
 	case "os:system_time":
 		return time.Now().UnixNano(), nil
 	case "Elixir.Code:eval_string":

@@ -148,13 +148,15 @@ func examine(ctx context.Context, n NodeStatus, conn link, ask health.Ask, own o
 	switch {
 	case err == nil:
 		seen.Sample = &sample
-		checks := own.of(n.Name)
+		at := own.lookAt(limited, n.Name, conn)
+		checks, _ := unserved(at.node, own.of(n.Name), at.is)
 		seen.Own = make([]health.Outcome, len(checks))
 		var group sync.WaitGroup
 		for i, k := range checks {
-			group.Go(func() { seen.Own[i] = own.run(ctx, k, n.Name, conn) })
+			group.Go(func() { seen.Own[i] = at.explained(k, own.run(ctx, k, n.Name, conn)) })
 		}
 		group.Wait()
+		seen.Own = append(seen.Own, at.unreached()...)
 	case errors.Is(err, context.DeadlineExceeded):
 		seen.Reason = fmt.Sprintf("does not answer within %s", healthTimeout)
 	default:

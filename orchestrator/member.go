@@ -46,7 +46,8 @@ type member struct {
 	doomed       bool              // it will never be Ready
 	trouble      map[string]string // why it did not reach peers
 
-	live, proven bool // distribution handshake done; application and checks fine
+	serving      Serving // what is at its HTTP port
+	live, proven bool    // distribution handshake done; application and checks fine
 	paused       bool
 	connecting   bool      // it dials its peers
 	connectAt    time.Time // when it may next, after connectDelay; zero: at once
@@ -107,6 +108,7 @@ func (m *member) newRun() {
 	m.pid = 0
 	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo, m.withEngine, m.stopAsked = false, false, false, false, false, false, false, false, false, false
 	m.peers, m.signals, m.ending = nil, nil, nil
+	m.serving = ServingUnknown
 	m.odd, m.everApart, m.setting, m.setAt, m.cutOff = nil, nil, false, time.Time{}, false
 	m.found, m.told, m.dump, m.startErr, m.trouble, m.unwell, m.wasReady = nil, nil, nil, nil, nil, time.Time{}, false
 	m.connectAt, m.connectDelay = time.Time{}, 0
@@ -178,6 +180,9 @@ func (m *member) status(s Spec, host string, now time.Time) NodeStatus {
 		st.Restarts = fmt.Sprintf("%d/%d", used, s.Restart.Max)
 	}
 	st.setPorts(s, m.at.ports, host)
+	if st.Serving = m.serving; !m.serving.reached() {
+		st.URL = ""
+	}
 	return st
 }
 

@@ -99,6 +99,14 @@ type (
 		reason, hint string
 	}
 
+	// msgServing says what is at the node's HTTP port, inside its container, from now
+	// on, and of which addresses that is news.
+	msgServing struct {
+		report
+		is   Serving
+		news []loopbackNews
+	}
+
 	// msgLost says that the distribution connection to the node broke.
 	msgLost struct {
 		report
@@ -189,6 +197,7 @@ func (msgLive) isMessage()         {}
 func (msgProven) isMessage()       {}
 func (msgUnproven) isMessage()     {}
 func (msgLost) isMessage()         {}
+func (msgServing) isMessage()      {}
 func (msgPeers) isMessage()        {}
 func (msgConnected) isMessage()    {}
 func (msgMesh) isMessage()         {}

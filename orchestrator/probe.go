@@ -134,7 +134,7 @@ func (c *Cluster) watch(ctx context.Context, r report, conn link, say func(reaso
 			say("", "")
 			c.box.post(msgProven{r})
 		}
-		if !rest(ctx, conn, probeRest) {
+		if !rest(ctx, conn, p.look.rest()) {
 			return
 		}
 	}

@@ -33,6 +33,7 @@ type prover struct {
 	thorough bool // the checks that are not repeated at rest are due
 	last     *health.Sample
 	execs    map[string]execTry
+	look     looker
 }
 
 // execTry is the last attempt of an exec check.
@@ -47,7 +48,7 @@ func (c *Cluster) newProver(r report, conn link) *prover {
 	// A run that was adopted was begun under another supervisor's eyes: what gates
 	// the first Ready may not hold any more, and its lines may be gone.
 	began := r.inc == c.adopted[r.node] || c.links.began(r)
-	return &prover{c: c, r: r, conn: conn, own: own, began: began, thorough: true, execs: map[string]execTry{}}
+	return &prover{c: c, r: r, conn: conn, own: own, began: began, thorough: true, execs: map[string]execTry{}, look: newLooker(c, r, conn)}
 }
 
 func (c *Cluster) ownChecks() ownChecks {
@@ -67,16 +68,19 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 		p.thorough = p.thorough || failed.Group == health.Operations // its application starts anew
 		return failed.Means, failed.Suggestion
 	}
-	checks := p.own.of(p.r.node)
+	if reason := p.look.again(ctx, p.settled); reason != "" {
+		return reason, ""
+	}
+	checks := p.look.asked(p.own.of(p.r.node))
 	if !p.thorough {
 		checks = slices.DeleteFunc(checks, func(k Check) bool { return k.RPC == "" && k.Erlang == "" })
 	}
 	if !p.began {
-		checks = append(p.own.ready(p.r.node), checks...)
+		checks = append(p.look.asked(p.own.ready(p.r.node)), checks...)
 	}
 	var outcomes []health.Outcome
 	for _, k := range checks {
-		o := p.try(ctx, k)
+		o := p.look.explained(k, p.try(ctx, k))
 		outcomes = append(outcomes, o)
 		if o.Failure != "" {
 			break
@@ -86,6 +90,8 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 		hint = outcomes[len(outcomes)-1].Hint
 		if k := checks[len(outcomes)-1]; k.HTTP == "" && k.Log == "" && !p.settled && !p.c.spec.KeepOnFailure {
 			hint = "up again with --keep-on-failure, then " + hint
+		} else if k.HTTP != "" && !p.settled {
+			p.look.waits(failed.Means)
 		}
 		return failed.Means, hint
 	}

@@ -120,13 +120,13 @@ func TestRecipes(t *testing.T) {
 		nodes []NodeSpec
 		want  string
 	}{
-		"all alike":                    {NodeNames(3), "[{dev }] map[{dev }:[0 1 2]]"},
-		"each its own":                 {[]NodeSpec{web, prod}, "[{dev front} {prod back}] map[{dev front}:[0] {prod back}:[1]]"},
-		"the cluster's first":          {[]NodeSpec{web, {Name: "n1"}, {Name: "n2"}}, "[{dev } {dev front}] map[{dev }:[1 2] {dev front}:[0]]"},
-		"what exists is not made":      {[]NodeSpec{{Name: "db", Image: "db:1"}, web}, "[{dev front}] map[{dev front}:[1]]"},
-		"what the source does not run": {[]NodeSpec{{Name: "db", Image: "db:1"}}, "[{dev }] map[]"},
+		"all alike":                    {NodeNames(3), "[{ }] map[{ }:[0 1 2]]"},
+		"each its own":                 {[]NodeSpec{web, prod}, "[{ front} {prod back}] map[{ front}:[0] {prod back}:[1]]"},
+		"the cluster's first":          {[]NodeSpec{web, {Name: "n1"}, {Name: "n2"}}, "[{ } { front}] map[{ }:[1 2] { front}:[0]]"},
+		"what exists is not made":      {[]NodeSpec{{Name: "db", Image: "db:1"}, web}, "[{ front}] map[{ front}:[1]]"},
+		"what the source does not run": {[]NodeSpec{{Name: "db", Image: "db:1"}}, "[{ }] map[]"},
 	} {
-		order, nodes := Spec{Nodes: tt.nodes}.Defaulted().recipes(images.Mix)
+		order, nodes := Spec{Nodes: tt.nodes}.recipes()
 		if got := fmt.Sprint(order, nodes); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}

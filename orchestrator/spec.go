@@ -137,6 +137,10 @@ type Spec struct {
 	// HTTPCheck is a path that must answer 2xx or 3xx before a node is Ready,
 	// for instance "/health". "" checks nothing.
 	HTTPCheck string `json:"http_check,omitempty"`
+	// Loopback says what becomes of applications that listen on 127.0.0.1 or ::1 alone,
+	// inside their containers: "forward" (default) makes their ports answer all the
+	// same, by a process of the node's VM; "leave" leaves them unreached.
+	Loopback LoopbackMode `json:"loopback,omitempty"`
 	// Checks of the cluster's own: a node is Ready only when it passes them.
 	Checks []Check `json:"checks,omitempty"`
 	// Ready are checks that a node passes once, before a run of it is Ready the

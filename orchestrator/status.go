@@ -107,6 +107,7 @@ type NodeStatus struct {
 	Paused        bool         `json:"paused,omitempty"` // its container is frozen
 	URL           string       `json:"url,omitempty"`    // "http://127.0.0.1:4200"; of a remote engine its host's, "http://lab:4200"
 	HTTPPort      int          `json:"http_port,omitempty"`
+	Serving       Serving      `json:"serving,omitempty"` // what is at its HTTP port, inside; URL is "" where that is not reached
 	Ports         []PortStatus `json:"ports,omitempty"`
 	IP            netip.Addr   `json:"ip,omitzero"`
 	Container     string       `json:"container"` // its name

@@ -48,8 +48,9 @@ type supervisor struct {
 	cuts       map[pair]bool      // kept apart on purpose; see cuts.go
 	healing    map[pair]time.Time // to be connected again, whoever connects the others; excused until then
 	cutWaiters []cutWaiter
-	why        sweepState    // the question what is wrong
-	askDelay   time.Duration // until it is asked once more
+	saidOf     map[string]bool // the addresses on loopback of which it was told
+	why        sweepState      // the question what is wrong
+	askDelay   time.Duration   // until it is asked once more
 
 	down     bool  // everything is being stopped and removed
 	force    bool  // without grace
@@ -70,7 +71,7 @@ type sweepState struct {
 }
 
 func newSupervisor(s Spec, random func() float64) *supervisor {
-	sup := &supervisor{spec: s, random: random, byName: map[string]*member{}, cuts: map[pair]bool{}, healing: map[pair]time.Time{}}
+	sup := &supervisor{spec: s, random: random, byName: map[string]*member{}, saidOf: map[string]bool{}, cuts: map[pair]bool{}, healing: map[pair]time.Time{}}
 	for i, n := range s.Nodes {
 		m := &member{name: n.Name, index: i, state: Pending}
 		sup.nodes = append(sup.nodes, m)
@@ -147,6 +148,8 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 		}
 	case msgUnproven:
 		s.unproven(msg)
+	case msgServing:
+		s.serves(msg)
 	case msgLost:
 		s.lost(msg)
 	case msgPeers:

@@ -110,6 +110,7 @@ func (d nodeDetails) rows(a *app) [][]cell {
 		}
 	}
 	add("url", d.URL)
+	add("http", servingText(d.NodeStatus))
 	add("ports", portsText(d.Ports))
 	add("ip", ipText(d.NodeStatus))
 	add("peers", strings.Join(d.Peers, ", "))

@@ -49,6 +49,7 @@ type document struct {
 	ReleaseName  string              `yaml:"release_name"`
 	HTTPPort     int                 `yaml:"http_port"`
 	HTTPCheck    string              `yaml:"http_check"`
+	Loopback     string              `yaml:"loopback"`
 	Checks       []check             `yaml:"checks"`
 	Ready        []check             `yaml:"ready"`
 	Health       thresholds          `yaml:"health"`
@@ -163,7 +164,7 @@ func (c document) spec() orchestrator.Spec {
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
 		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: over(c.EnvFile, c.Env), Tmpfs: c.Tmpfs, Networks: c.Networks, ExtraHosts: c.ExtraHosts, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,
-		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
+		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Loopback: orchestrator.LoopbackMode(c.Loopback), Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{
 			Names: orchestrator.NameMode(c.Distribution.Names), EPMD: c.Distribution.EPMD, Port: c.Distribution.Port,
 			OverlappingPartitions: c.Distribution.OverlappingPartitions,

@@ -73,6 +73,7 @@ release: true
 release_name: web
 http_port: 4001
 http_check: /health
+loopback: leave
 checks:
   - {name: db, rpc: "Shop.Repo.ready?()", expect: "true", timeout: 2s, nodes: [web]}
   - http: /live
@@ -144,7 +145,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		Env:      map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
 		Networks: map[string][]string{"shared": {"shop", "shop.local"}},
 		Labels:   map[string]string{"org.example.team": "shop", "build": "12"},
-		Secrets:  []string{"TOKEN"}, MixEnv: "prod", Release: true, ReleaseName: "web", HTTPPort: 4001, HTTPCheck: "/health",
+		Secrets:  []string{"TOKEN"}, MixEnv: "prod", Release: true, ReleaseName: "web", HTTPPort: 4001, HTTPCheck: "/health", Loopback: orchestrator.LoopbackLeave,
 		Checks: []orchestrator.Check{
 			{Name: "db", RPC: "Shop.Repo.ready?()", Expect: "true", Timeout: 2 * time.Second, Nodes: []string{"web"}},
 			{HTTP: "/live"}, {Exec: []string{"bin/shop", "pid"}}, {HTTP: "/metrics", Port: 9568},
@@ -269,7 +270,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, args, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, dockerfile, domain, entrypoint, env, env_file, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, target, tmpfs, user, volumes"
+	all := "its keys: app, args, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, dockerfile, domain, entrypoint, env, env_file, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, loopback, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, target, tmpfs, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                          `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":        `did you mean "max_backoff"?`,
