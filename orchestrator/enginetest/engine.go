@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type Engine struct {
 	last       time.Time // of the last event: no two have the same time
 	images     map[string]images.Info
 	networks   map[string]*orchestrator.Network
+	ranges     map[string]netip.Prefix // of networks that have one: NetworkSpec.IPRange, by their IDs
 	volumes    map[string]*volume
 	containers map[string]*container
 	ring       []orchestrator.ContainerEvent
@@ -46,7 +48,7 @@ const ringSize = 256
 // New makes an engine that has the given images.
 func New(refs ...string) *Engine {
 	e := &Engine{
-		images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, containers: map[string]*container{}, volumes: map[string]*volume{},
+		images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, ranges: map[string]netip.Prefix{}, containers: map[string]*container{}, volumes: map[string]*volume{},
 		streams: map[*stream]bool{}, broken: make(chan struct{}), failures: map[string][]error{},
 	}
 	for _, ref := range refs {
