@@ -55,6 +55,21 @@ func Reachable(gateway netip.Addr) bool {
 	return false
 }
 
+// Joined reports whether one of our own interfaces has an address in a network: a
+// container's, which is attached to it.
+func Joined(subnet netip.Prefix) bool {
+	own, err := interfacePrefixes()
+	if err != nil {
+		return false
+	}
+	for _, p := range own {
+		if p.Bits() == subnet.Bits() && subnet.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
 // interfacePrefixes keeps each interface's own address, unmasked.
 func interfacePrefixes() ([]netip.Prefix, error) {
 	addrs, err := net.InterfaceAddrs()

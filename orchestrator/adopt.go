@@ -21,7 +21,12 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Containe
 	s.networkID, s.created = n.ID, createdOf(n.Labels)
 	if len(n.Subnets) > 0 {
 		s.spec.Subnet, s.subnet = n.Subnets[0], network.Layout(n.Subnets[0])
-		s.direct = s.info.Local && network.Reachable(s.subnet.Gateway)
+		direct, err := reachable(ctx, c.eng, s.info, n.ID, s.subnet)
+		if err != nil {
+			return nil, err
+		}
+		s.direct = direct
+		c.sayUnreachable(s)
 	}
 	listed, err := c.eng.Containers(ctx, map[string]string{LabelCluster: c.spec.Name})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/beamyard/beamyard/network"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -214,6 +215,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 	defer timer.Stop()
 
 	c.sup.host = c.site.info.Host
+	c.sup.inside = c.site.direct && !network.Reachable(c.site.subnet.Gateway)
 	var actions []action
 	for _, a := range adopted {
 		node := a.Labels[LabelNode]

@@ -56,7 +56,10 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 		return compilerConn{}, err
 	}
 	setDefault(&f.Spec.Distribution.Port, DefaultDistPort) // whatever the nodes' own command does
-	direct := info.Local && network.Reachable(network.Layout(f.Subnet).Gateway)
+	direct, err := reachable(ctx, eng, info, f.NetworkID, network.Layout(f.Subnet))
+	if err != nil {
+		return compilerConn{}, err
+	}
 	listed, err := eng.Containers(ctx, map[string]string{LabelCluster: f.Spec.Name, LabelHelper: helperCompiler})
 	if err != nil {
 		return compilerConn{}, fmt.Errorf("list containers: %w", err)

@@ -292,6 +292,7 @@ func liveOf(s *health.Sample) *diagnosis.Live {
 // being well, and will be in the way one day.
 func remarks(s Spec, seen []health.Seen, clean func(string) string) []diagnosis.Finding {
 	e := evidenceOf(s)
+	apart := health.MnesiaApart(seen)
 	for _, one := range seen {
 		i := slices.IndexFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == one.Name })
 		if i < 0 || one.Sample == nil {
@@ -299,6 +300,7 @@ func remarks(s Spec, seen []health.Seen, clean func(string) string) []diagnosis.
 		}
 		n := nodeEvidence(s, i)
 		n.Ready, n.Running, n.Live = true, true, liveOf(one.Sample)
+		n.Live.MnesiaApart, n.Live.GlobalStuck = apart[one.Name], health.GlobalStuck(one, seen)
 		e.Nodes = append(e.Nodes, n)
 	}
 	return cleanFindings(diagnosis.Diagnose(e), clean)

@@ -24,12 +24,14 @@ type Found struct {
 	Owner Owner
 	// Helpers are the cluster's containers that are no nodes, by what they are for.
 	Helpers map[string]Container
+
+	gone bool // the container that its owner ran in
 }
 
 // Orphaned reports whether the process that kept the cluster is gone from this
 // machine, and nobody wants what it left: it was neither detached nor to be kept
 // after a failure.
-func (f Found) Orphaned() bool { return orphaned(f.Spec, f.Owner) }
+func (f Found) Orphaned() bool { return orphaned(f.Spec, f.Owner, f.gone) }
 
 // Removed is what was taken away, or would be.
 type Removed struct {
@@ -160,6 +162,7 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 			return f, err
 		}
 		f.Spec, f.Owner = spec, OwnerOf(n.Labels)
+		f.gone = keeperGone(ctx, eng, n.Labels)
 		f.Network, f.NetworkID, f.Created = n.Name, n.ID, createdOf(n.Labels)
 		f.Image, f.Source = spec.Image, spec.Source
 		if len(n.Subnets) > 0 {
@@ -324,7 +327,7 @@ func Prune(ctx context.Context, eng Engine, opts PruneOptions) ([]Removed, error
 
 // takes decides; now is the engine's time, which stamped the cluster.
 func (o PruneOptions) takes(f Found, now time.Time) bool {
-	if alive, known := f.Owner.Alive(); alive || !known {
+	if alive, known := f.Owner.Alive(); alive || !known && !f.gone {
 		return false
 	}
 	old := o.OlderThan > 0 && now.Sub(f.Created) > o.OlderThan

@@ -122,6 +122,7 @@ type Attachment struct {
 	// of a container: "".
 	Network string     `json:"id,omitempty"`
 	Name    string     `json:"name"`
+	Visitor bool       `json:"-"`           // it has the name [VisitorAlias] there; a list of containers does not tell
 	IP      netip.Addr `json:"ip,omitzero"` // of one that does not run: the one that is fixed, if any
 }
 

@@ -47,6 +47,11 @@ type Networks interface {
 	// gone matches [ErrNotFound]. Source: POST /networks/{id}/connect.
 	ConnectNetwork(ctx context.Context, network, container string, aliases []string) error
 
+	// DisconnectNetwork takes a container off a network, by its name or ID, at once
+	// where it runs. One that is not attached, or is gone, is no error. Source: POST
+	// /networks/{id}/disconnect.
+	DisconnectNetwork(ctx context.Context, network, container string) error
+
 	// RemoveNetwork removes a network; one that is gone is no error. One that
 	// still has containers matches [ErrConflict].
 	RemoveNetwork(ctx context.Context, id string) error

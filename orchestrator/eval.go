@@ -60,7 +60,7 @@ func Eval(ctx context.Context, eng Engine, cluster, node, expression string, o E
 	if err != nil {
 		return "", err
 	}
-	at := f.site(info)
+	at := f.siteFrom(ctx, eng, info)
 	conn, err := (&erldist.Dialer{Cookie: f.Spec.Cookie}).Dial(ctx, n.Node, at.distAddr(node))
 	if err != nil {
 		return "", err

@@ -68,7 +68,7 @@ func Health(ctx context.Context, eng Engine, cluster string) (health.Report, err
 		return health.Report{}, err
 	}
 	clean := redactor(f.Spec).Replace
-	at := f.site(info)
+	at := f.siteFrom(ctx, eng, info)
 	own, dial := ownChecks{spec: f.Spec, at: at, eng: eng, clean: clean}, dialDistribution(f.Spec)
 	seen := make([]health.Seen, len(f.Nodes))
 	var group sync.WaitGroup
@@ -225,6 +225,15 @@ func ended(e *Exit) string {
 func (f Found) DistAddr(info EngineInfo, node string) string { return f.site(info).distAddr(node) }
 
 // site is where a cluster that is known by its labels can be reached.
+// siteFrom is site, for who dials from here: see reachable.
+func (f Found) siteFrom(ctx context.Context, eng Engine, info EngineInfo) *site {
+	at := f.site(info)
+	if direct, err := reachable(ctx, eng, info, f.NetworkID, network.Layout(f.Subnet)); err == nil {
+		at.direct = direct // else the dial says that it does not reach it
+	}
+	return at
+}
+
 func (f Found) site(info EngineInfo) *site {
 	at := &site{spec: f.Spec, info: info, slots: map[string]*slot{}}
 	at.direct = info.Local && network.Reachable(network.Layout(f.Subnet).Gateway)

@@ -60,6 +60,14 @@ func networkLabels(s Spec, created time.Time) map[string]string {
 	return labels
 }
 
+// keptBy adds the container that the owner runs in, if it does.
+func keptBy(labels map[string]string, container string) map[string]string {
+	if container != "" {
+		labels[LabelKeeper] = container
+	}
+	return labels
+}
+
 func nodeLabels(s Spec, i int, ports []PortBinding, created time.Time) map[string]string {
 	labels := clusterLabels(s, created)
 	labels[LabelNode] = s.Nodes[i].Name

@@ -25,7 +25,8 @@ type site struct {
 	networkID   string
 	subnet      network.Subnet
 	created     time.Time
-	direct      bool // container addresses can be dialled from here
+	direct      bool   // container addresses can be dialled from here
+	keeper      string // the container that this process runs in, where it is one of the engine's
 	hostIP      string
 	noFile      atomic.Int64      // what is asked of the engine; 0 once it refused
 	lacks       lacks             // what it refused beside
@@ -140,17 +141,24 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 	if s.spec, err = Prepare(ctx, c.eng, c.spec, c.opts.BuildOutput); err != nil {
 		return nil, err
 	}
+	if own, ok := ownContainer(ctx, c.eng); ok {
+		s.keeper = own.ID
+	}
 	c.phase("creating network %s", c.spec.names().Network())
 	if err := c.createNetwork(ctx, s, networks); err != nil {
 		return nil, err
 	}
 	c.site = s
 	c.meetNeighbours(s.info)
-	if err := c.place(ctx, s); err != nil {
+	if s.direct, err = reachable(ctx, c.eng, s.info, s.networkID, s.subnet); err == nil {
+		c.sayUnreachable(s)
+		err = c.place(ctx, s)
+	}
+	if err != nil {
 		s.release()
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 		defer cancel()
-		return nil, errors.Join(err, c.eng.RemoveNetwork(cleanup, s.networkID))
+		return nil, errors.Join(err, removeNetwork(cleanup, c.eng, Network{ID: s.networkID, Name: c.spec.names().Network(), Labels: clusterLabels(s.spec, s.created)}))
 	}
 	for _, text := range s.spec.flagNotes() {
 		c.note("", "%s", text)
@@ -249,12 +257,11 @@ func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network
 		s.spec.Subnet = subnet.Prefix
 		s.networkID, err = c.eng.CreateNetwork(ctx, NetworkSpec{
 			Name: s.spec.names().Network(), Subnet: subnet.Prefix, Gateway: subnet.Gateway, IPRange: subnet.Dynamic,
-			MTU: s.info.MTU, Labels: networkLabels(s.spec, s.created),
+			MTU: s.info.MTU, Labels: keptBy(networkLabels(s.spec, s.created), s.keeper),
 		})
 		switch {
 		case err == nil:
 			s.subnet = subnet
-			s.direct = s.info.Local && network.Reachable(subnet.Gateway)
 			return c.firstOfName(ctx, s, nil)
 		case errors.Is(err, ErrSubnetOverlap) && attempt < 20:
 			taken = append(taken, subnet.Prefix)

@@ -93,6 +93,10 @@ func removeNetwork(ctx context.Context, eng Engine, n Network) error {
 		if err == nil {
 			return nil
 		}
+		if errors.Is(err, ErrConflict) && attempt == 0 {
+			showOut(ctx, eng, n)
+			continue
+		}
 		if errors.Is(err, ErrConflict) && attempt == 10 {
 			return stillIn(ctx, eng, n, err)
 		}
@@ -150,9 +154,13 @@ func stillIn(ctx context.Context, eng Engine, n Network, refused error) error {
 }
 
 // orphaned reports whether a cluster's keeper is dead and nobody wants what it
-// left: neither detached, nor to be kept for a look.
-func orphaned(s Spec, owner Owner) bool {
+// left: neither detached, nor to be kept for a look. gone is whether the container that
+// it ran in is.
+func orphaned(s Spec, owner Owner, gone bool) bool {
 	alive, known := owner.Alive()
+	if !known && gone {
+		alive, known = false, true
+	}
 	return known && !alive && !owner.Detached && !s.KeepOnFailure
 }
 
@@ -165,7 +173,7 @@ func (c *Cluster) sweep(ctx context.Context, networks []Network) []Network {
 		name := n.Labels[LabelCluster]
 		spec, err := specOf(n.Labels)
 		owner := OwnerOf(n.Labels)
-		if name == "" || err != nil || !orphaned(spec, owner) {
+		if name == "" || err != nil || !orphaned(spec, owner, keeperGone(ctx, c.eng, n.Labels)) {
 			stay = append(stay, n)
 			continue
 		}

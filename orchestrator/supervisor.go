@@ -35,6 +35,7 @@ const (
 type supervisor struct {
 	spec   Spec
 	host   string // where the engine's published ports are dialled; known when the engine was asked
+	inside bool   // this process runs in a container that is attached to the cluster's network
 	random func() float64
 	nodes  []*member // in the spec's order
 	byName map[string]*member
@@ -281,6 +282,9 @@ func (s *supervisor) emit(kind EventKind, node, format string, args ...any) {
 func (s *supervisor) snapshot(now time.Time) (nodes []NodeStatus, ready bool) {
 	for _, m := range s.nodes {
 		st := m.status(s.spec, s.host, now)
+		if s.inside && st.URL != "" { // the engine's published ports are on its host, and this is not it
+			st.URL = "http://" + hostPort(st.IP.String(), s.spec.HTTPPort)
+		}
 		for _, p := range s.cutFrom(m) {
 			st.Cut = append(st.Cut, p.name)
 		}

@@ -180,7 +180,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 	}
 	for i := range reflect.TypeFor[orchestrator.NodeSpec]().NumField() {
 		field := reflect.TypeFor[orchestrator.NodeSpec]().Field(i)
-		if field.Name == "Built" || field.Name == "Precompiled" {
+		if slices.Contains([]string{"Built", "Precompiled", "ImageEnv"}, field.Name) {
 			continue
 		}
 		if reflect.ValueOf(got.Nodes[0]).Field(i).IsZero() && reflect.ValueOf(got.Nodes[1]).Field(i).IsZero() {

@@ -144,6 +144,13 @@ var states = []struct {
 	}, "unknown", "exit 3", []Code{"boot-loop"}},
 	{"a clock", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Skew: -time.Hour} }, "clock-skew", "1h0m0s", nil},
 	{"no UTF-8", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Encoding: "latin1"} }, "utf8-missing", "Latin-1", nil},
+	{"Mnesia apart", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{MnesiaApart: []string{"n2"}} }, "mnesia-apart", "with that of n2", nil},
+	{"Mnesia apart, as it says", func(_ *Evidence, n *Node) {
+		n.Running, n.Lines = true, []Line{{"stdout", "[error] Mnesia(:\"app@n1.demo.test\"): ** ERROR ** mnesia_event got {inconsistent_database, running_partitioned_network, 'app@n2.demo.test'}"}}
+	}, "mnesia-apart", "app@n2.demo.test", nil},
+	{"global that waits", func(_ *Evidence, n *Node) {
+		n.Ready, n.Live = true, &Live{GlobalStuck: "process <0.1.0> of n2 has held its lock for 11s"}
+	}, "global-stuck", "<0.1.0>", nil},
 	{"heart", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Heart: true} }, "heart", "heart", nil},
 	{"an error of a kind that nobody knows", func(e *Evidence, _ *Node) { e.Nodes, e.Error = nil, "the moon is in the way\nreally" }, "unknown", "moon", nil},
 	{"a build without room", func(e *Evidence, _ *Node) {

@@ -158,10 +158,13 @@ type Live struct {
 	// part of the name before the @.
 	Registered map[string]int
 
-	Encoding string        // of file names: "utf8", "latin1"
-	Heart    bool          // heart watches the VM
-	Skew     time.Duration // of its clock against ours; positive: it is ahead
-	Attached *bool         // to the cluster's network; nil: not known
+	Encoding string // of file names: "utf8", "latin1"
+	Heart    bool   // heart watches the VM
+	// MnesiaApart are connected nodes with which its Mnesia does not work.
+	MnesiaApart []string
+	GlobalStuck string        // what its global waits for; "": it is well
+	Skew        time.Duration // of its clock against ours; positive: it is ahead
+	Attached    *bool         // to the cluster's network; nil: not known
 }
 
 // Dump is what a crash dump says.

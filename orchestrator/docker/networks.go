@@ -42,6 +42,18 @@ func (e *Engine) ConnectNetwork(ctx context.Context, id, container string, alias
 	return e.failed("connect container "+short(container)+" to network "+short(id), err)
 }
 
+// DisconnectNetwork implements orchestrator.Networks: POST /networks/{id}/disconnect.
+func (e *Engine) DisconnectNetwork(ctx context.Context, id, container string) error {
+	err := e.cli.NetworkDisconnect(ctx, id, container, true)
+	if err == nil || errdefs.IsNotFound(err) {
+		return nil
+	}
+	if in, inspectErr := e.cli.ContainerInspect(ctx, container); errdefs.IsNotFound(inspectErr) || inspectErr == nil && !inspected(in).Attached(id) {
+		return nil // 20.10 says in words of its own that it is not attached
+	}
+	return e.failed("disconnect container "+short(container)+" from network "+short(id), err)
+}
+
 // RemoveNetwork implements orchestrator.Networks: DELETE /networks/{id}.
 func (e *Engine) RemoveNetwork(ctx context.Context, id string) error {
 	err := e.cli.NetworkRemove(ctx, id)

@@ -102,7 +102,7 @@ func inspected(in container.InspectResponse) orchestrator.Container {
 
 // attached is a container's place in a network.
 func attached(name string, n *network.EndpointSettings) orchestrator.Attachment {
-	a := orchestrator.Attachment{Network: n.NetworkID, Name: name}
+	a := orchestrator.Attachment{Network: n.NetworkID, Name: name, Visitor: slices.Contains(n.Aliases, orchestrator.VisitorAlias)}
 	a.IP, _ = netip.ParseAddr(n.IPAddress)
 	if !a.IP.IsValid() && n.IPAMConfig != nil {
 		a.IP, _ = netip.ParseAddr(n.IPAMConfig.IPv4Address) // not running: the one that is fixed

@@ -66,12 +66,19 @@ func (s *suite) testNetworks() {
 
 	late := s.create(func(c *orchestrator.ContainerSpec) { c.Name, c.NetworkID = s.name()+"-late", own }, "wait")
 	s.must(s.eng.StartContainer(s.ctx(), late))
-	s.must(s.eng.ConnectNetwork(s.ctx(), other, late, nil))
+	s.must(s.eng.ConnectNetwork(s.ctx(), other, late, []string{orchestrator.VisitorAlias}))
 	c, err := s.eng.InspectContainer(s.ctx(), late)
 	s.must(err)
-	if !elsewhere.Contains(c.Address(other)) {
+	if !elsewhere.Contains(c.Address(other)) || !c.Networks[0].Visitor || c.Networks[1].Visitor {
 		s.t.Errorf("attached while it ran: %+v", c.Networks)
 	}
+	for range 2 {
+		s.must(s.eng.DisconnectNetwork(s.ctx(), other, late))
+	}
+	if c, err = s.eng.InspectContainer(s.ctx(), late); err != nil || c.Attached(other) || !c.Attached(own) {
+		s.t.Errorf("taken off while it ran: %+v, %v", c.Networks, err)
+	}
+	s.must(s.eng.DisconnectNetwork(s.ctx(), other, "no-such-container"))
 	s.is("a network that is missing", s.eng.ConnectNetwork(s.ctx(), "no-such-network", id, nil), orchestrator.ErrNotFound)
 	s.is("a container that is missing", s.eng.ConnectNetwork(s.ctx(), other, "no-such-container", nil), orchestrator.ErrNotFound)
 }

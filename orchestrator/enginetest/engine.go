@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ type Engine struct {
 	asked      time.Time // when Info was asked last
 	images     map[string]images.Info
 	networks   map[string]*orchestrator.Network
+	ranges     map[string]netip.Prefix // of networks that have one: NetworkSpec.IPRange, by their IDs
 	volumes    map[string]*volume
 	containers map[string]*container
 	ring       []orchestrator.ContainerEvent
@@ -54,7 +56,7 @@ const ringSize = 256
 // New makes an engine that has the given images.
 func New(refs ...string) *Engine {
 	e := &Engine{
-		images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, containers: map[string]*container{}, volumes: map[string]*volume{},
+		images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, ranges: map[string]netip.Prefix{}, containers: map[string]*container{}, volumes: map[string]*volume{},
 		streams: map[*stream]bool{}, broken: make(chan struct{}), failures: map[string][]error{},
 	}
 	for _, ref := range refs {

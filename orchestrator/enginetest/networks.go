@@ -29,6 +29,9 @@ func (e *Engine) CreateNetwork(_ context.Context, n orchestrator.NetworkSpec) (s
 		}
 	}
 	id := e.id()
+	if n.IPRange.IsValid() {
+		e.ranges[id] = n.IPRange
+	}
 	e.networks[id] = &orchestrator.Network{
 		ID: id, Name: n.Name, Subnets: []netip.Prefix{n.Subnet}, Created: e.now(), Labels: maps.Clone(n.Labels),
 	}
@@ -64,13 +67,26 @@ func (e *Engine) ConnectNetwork(_ context.Context, network, id string, aliases [
 	return fmt.Errorf("connect container %s to network %s: %w", c.spec.Name, network, orchestrator.ErrNotFound)
 }
 
+// DisconnectNetwork implements orchestrator.Networks.
+func (e *Engine) DisconnectNetwork(_ context.Context, network, id string) error {
+	if err := e.fails("DisconnectNetwork"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c, err := e.find(id); err == nil {
+		c.attached = slices.DeleteFunc(slices.Clone(c.attached), func(a orchestrator.Attachment) bool { return a.Network == network || a.Name == network })
+	}
+	return nil
+}
+
 // join makes the network one of the container's.
 func (c *container) join(n *orchestrator.Network, aliases []string) {
 	c.aliases[n.ID] = slices.Clone(aliases)
 	if c.in(n.ID) {
 		return
 	}
-	c.attached = append(c.attached, orchestrator.Attachment{Network: n.ID, Name: n.Name})
+	c.attached = append(c.attached, orchestrator.Attachment{Network: n.ID, Name: n.Name, Visitor: slices.Contains(aliases, orchestrator.VisitorAlias)})
 	slices.SortFunc(c.attached, func(a, b orchestrator.Attachment) int { return strings.Compare(a.Name, b.Name) })
 }
 
@@ -147,7 +163,11 @@ func (e *Engine) address(c *container, network string) netip.Addr {
 			taken[other.address(network)] = true
 		}
 	}
-	for ip := n.Subnets[0].Addr().Next().Next(); n.Subnets[0].Contains(ip); ip = ip.Next() {
+	first, within := n.Subnets[0].Addr().Next().Next(), n.Subnets[0]
+	if free, limited := e.ranges[network]; limited { // where addresses come from that nobody fixed
+		first, within = free.Addr(), free
+	}
+	for ip := first; within.Contains(ip); ip = ip.Next() {
 		if !taken[ip] {
 			return ip
 		}

@@ -58,12 +58,13 @@ func Judge(o Observation, e Expectations, t Thresholds) Report {
 		j.report.Nodes = append(j.report.Nodes, NodeReport{Name: n.Name, Node: n.Node, Sample: n.Sample})
 	}
 	j.report.Matrix = matrix(o.Nodes)
+	j.mnesia = MnesiaApart(o.Nodes)
 	for _, g := range Groups {
 		switch g {
 		case Connectivity:
 			j.each(g, "answers", j.connectivity)
 		case Formation:
-			j.each(g, "mesh", j.formation)
+			j.each(g, "mesh", func(n Seen) []Check { return append(j.formation(n), j.agree(n)...) })
 		case Code:
 			j.guard(Check{Group: g, Name: "modules"}, j.code)
 		case Operations:
@@ -84,6 +85,7 @@ type judge struct {
 	Expectations
 	Thresholds
 	report Report
+	mnesia map[string][]string // MnesiaApart
 }
 
 // each looks at every node. One that did not answer passes nothing, and it is

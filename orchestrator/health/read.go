@@ -32,6 +32,7 @@ func (s *Sample) read(told erldist.Map, since *Sample) {
 	s.Heart = isTrue(get("heart"))
 	s.NetTick = number(get("net_tick"))
 	s.PreventOverlapping = isTrue(get("prevent_overlapping"))
+	s.agreements(get)
 	s.Modules = modules(get("modules"))
 }
 

@@ -71,5 +71,18 @@ end,
     heart => whereis(heart) =/= undefined,
     net_tick => Try(fun() -> application:get_env(kernel, net_ticktime, 60) end),
     prevent_overlapping => Try(fun() -> application:get_env(kernel, prevent_overlapping_partitions, true) end),
+    %% Where Mnesia runs: whom it works with, and whom its schema names.
+    mnesia => case whereis(mnesia_monitor) of
+        undefined -> unknown;
+        _ -> Try(fun() -> {mnesia:system_info(running_db_nodes), mnesia:system_info(db_nodes)} end)
+    end,
+    %% The lock under which global registers names, and the node of who holds it. The
+    %% table and the call are global's own, the same in OTP 25 to 27.
+    global_lock => Try(fun() -> [{_, _, [{Holder, _} | _]}] = ets:lookup(global_locks, global),
+        {list_to_binary(pid_to_list(Holder)), node(Holder)} end),
+    synced => case Try(fun() -> application:get_env(kernel, connect_all, true) end) of
+        true -> Try(fun() -> gen_server:call(global_name_server, get_synced, 500) end);
+        _ -> unknown
+    end,
     modules => case Md5s of true -> Try(Modules); false -> unknown end
 }.

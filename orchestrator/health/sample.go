@@ -48,6 +48,15 @@ type Sample struct {
 	NetTick            int64  `json:"net_tick"`           // the kernel's net_ticktime, seconds
 	PreventOverlapping bool   `json:"prevent_overlapping"`
 
+	// Mnesia is its own view of its cluster; nil where it does not run.
+	Mnesia *Mnesia `json:"mnesia,omitempty"`
+	// GlobalLock is the lock under which global registers names, where somebody holds
+	// it: for a moment while nodes come and go.
+	GlobalLock *Lock `json:"global_lock,omitempty"`
+	// Unsynced are connected nodes with which global has not agreed on names yet, with
+	// the time of the first sample of which that was so.
+	Unsynced map[string]time.Time `json:"unsynced,omitempty"`
+
 	// Modules of the application and their MD5s in hexadecimal, "" where one
 	// cannot be read. Nil: not asked for.
 	Modules map[string]string `json:"-"`
@@ -126,6 +135,7 @@ func Take(ctx context.Context, conn Conn, ask Ask) (Sample, error) {
 		return Sample{}, fmt.Errorf("unexpected answer %s", erldist.Format(answer))
 	}
 	s.read(told, since)
+	s.carry(ask.Since)
 	return s, nil
 }
 

@@ -1,0 +1,43 @@
+package diagnosis
+
+import "strings"
+
+// What nodes that are connected do not agree on.
+var agreeRules = []rule{
+	{
+		// rabbitmq-server and ejabberd call it a network partition. Mnesia does not mend it.
+		code: "mnesia-apart", ready: true, when: func(_ *Evidence, n *Node) (match, bool) {
+			if m, ok := saysIn(inconsistent, n); ok {
+				m.words = map[string]string{"peers": m.groups[0]}
+				return m, true
+			}
+			if n.Live == nil || len(n.Live.MnesiaApart) == 0 {
+				return match{}, false
+			}
+			peers := strings.Join(n.Live.MnesiaApart, ", ")
+			return match{evidence: "mnesia:system_info(running_db_nodes) lacks " + peers, words: map[string]string{"peers": peers}, peers: n.Live.MnesiaApart}, true
+		},
+		problem: "Mnesia of {node} does not work with that of {peers}, though the nodes are connected: each goes on with tables of its own",
+		try: []try{
+			{"choose whose tables stay; where the others' are to go: set that one as their master (mnesia:set_master_nodes/1), and start them anew", "beamyard restart {target}", there},
+			{"see what it says", "beamyard logs {target} --tail 50", ended},
+			{"see both sides", "beamyard rpc {target} ':mnesia.info()'", runs},
+		},
+	},
+	{
+		code: "global-stuck", ready: true, when: func(_ *Evidence, n *Node) (match, bool) {
+			if n.Live == nil || n.Live.GlobalStuck == "" {
+				return match{}, false
+			}
+			return match{evidence: n.Live.GlobalStuck, words: map[string]string{"stuck": n.Live.GlobalStuck}}, true
+		},
+		problem: "global of {node} is stuck: {stuck}; no name is registered meanwhile, and :global.sync() does not return",
+		try: []try{
+			{"see who holds it, and what that does", "beamyard rpc {target} ':ets.tab2list(:global_locks)'", runs},
+			{"unless somebody holds it on purpose, start that node anew", "beamyard restart {target}", there},
+		},
+	},
+}
+
+// Source: mnesia(3), system events; the second is of a node that starts.
+var inconsistent = pattern(`inconsistent_database, *:?(?:running|starting)_partitioned_network, *:?["']?([\w.-]+@[\w.-]+)`)
