@@ -53,6 +53,17 @@ n3    Pending                  -                      -                     -   
 	}
 }
 
+// A paused node is shown as that, with a supervisor and without.
+func TestAPausedNodeIsShownAsPaused(t *testing.T) {
+	for _, supervised := range []bool{true, false} {
+		s := orchestrator.Status{Cluster: "demo", Supervised: supervised}
+		n := orchestrator.NodeStatus{Name: "n1", State: orchestrator.Degraded, Reason: "paused", Paused: true}
+		if got := stateCell(s, n, noon); got.text != "Paused" {
+			t.Errorf("supervised %t: %q", supervised, got.text)
+		}
+	}
+}
+
 // Colours are no part of a column's width.
 func TestColouredTableHasTheSameColumns(t *testing.T) {
 	var plain, coloured bytes.Buffer

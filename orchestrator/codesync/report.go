@@ -58,8 +58,8 @@ func (r Report) in(states ...NodeState) []string {
 	return names
 }
 
-// Line is the report in one line: "synced Demo.Counter, +2, -1 on n1 n2 n3: 184
-// ms, of them 120 ms compiling".
+// Line is the report in one line: "synced Demo.Counter; removed Demo.Old on n1 n2 n3:
+// 184 ms, of them 120 ms compiling".
 func (r Report) Line() string {
 	var what []string
 	for _, part := range []struct {

@@ -108,6 +108,7 @@ func TestWordsOfCompose(t *testing.T) {
 		{"secrets: TOKEN", "[1:10] this must be a list, not text", "write it in brackets: secrets: [TOKEN]"},
 		{"services: {web: {build: .}, db: {image: postgres}}", "[1:1] this is a Compose file, and beamyard.yml is a file of its own", "of web, db: nodes: [{name: web}]"},
 		{"version: '3'\nservices: {web: {}}", "[2:1] this is a Compose file", "source: . and nodes: 3"},
+		{"nodes: [web, db]", "[1:9] a node is a mapping, not text", "nodes: [{name: web}]"},
 		{"version: '3'\nname: a", `[1:1] unknown field "version"`, "leave it out: beamyard.yml has no version"},
 		{"mem_limit: 512m", `[1:1] unknown field "mem_limit"`, "the key is memory: memory: 512m"},
 		{"stop_grace_period: 10s", `[1:1] unknown field "stop_grace_period"`, "the key is stop_grace: stop_grace: 10s"},

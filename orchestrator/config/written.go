@@ -105,6 +105,9 @@ func (r *reader) as(at ast.Node, t reflect.Type) (ast.Node, error) {
 	case *ast.SequenceNode:
 		return r.sequence(n, t)
 	}
+	if text, ok := written(at); ok && t == reflect.TypeFor[node]() {
+		return nil, advise(wrong(at, "a node is a mapping, not text"), "nodes: [{name: %s}]", quoteWord(text))
+	}
 	if t != nil && t.Kind() == reflect.String {
 		if text, ok := written(at); ok {
 			return textAt(at.GetToken(), text), nil
