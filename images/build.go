@@ -93,11 +93,16 @@ func (r recipe) ref(files []byte) (string, error) {
 		fmt.Fprintf(h, "arg %s=%s\n", key, r.args[key])
 	}
 	h.Write(files)
-	name := r.app
+	return imageName(r.app, r.src.Dir) + ":" + hex.EncodeToString(h.Sum(nil))[:12], nil
+}
+
+// imageName is a repository's: after the application, or else the folder.
+func imageName(app, dir string) string {
+	name := app
 	if name == "" {
-		full, err := filepath.Abs(r.src.Dir)
+		full, err := filepath.Abs(dir)
 		if err != nil {
-			return "", err
+			full = dir
 		}
 		name = filepath.Base(full)
 	}
@@ -105,7 +110,7 @@ func (r recipe) ref(files []byte) (string, error) {
 	if name == "" {
 		name = "app"
 	}
-	return "beamyard/" + name + ":" + hex.EncodeToString(h.Sum(nil))[:12], nil
+	return "beamyard/" + name
 }
 
 // lock keeps other processes, and other goroutines of this one, from making

@@ -21,6 +21,15 @@ type Options struct {
 	// ReleaseName is the release of a project that defines several. Default: the
 	// only one, or its default.
 	ReleaseName string
+	// Env is the environment of the commands that build a Mix project, beside MIX_ENV.
+	Env map[string]string
+	// Secrets are the keys of Env whose values the image should not hold.
+	Secrets []string
+	// Packages of Debian beside those of a Mix project's base.
+	Packages Packages
+	// Note is called with what people should know of an image that is made. Nil: it
+	// goes to Progress.
+	Note func(text string)
 	// Progress gets the lines of pulls and builds. Nil: dropped.
 	Progress io.Writer
 }
@@ -96,9 +105,7 @@ func resolveDockerfile(ctx context.Context, eng Engine, src Source, o Options) (
 		}
 		r.bases = append(r.bases, base.ID)
 	}
-	if project, err := readMixProject(src.Dir); err == nil {
-		r.app = project.app // a Dockerfile need not be a Mix project's
-	}
+	r.app = latestApp(src.Dir)
 	return build(ctx, eng, r)
 }
 

@@ -17,6 +17,7 @@ type document struct {
 	Source       string              `yaml:"source"` // a folder is relative to the file's
 	Image        string              `yaml:"image"`
 	BaseImage    string              `yaml:"base_image"`
+	Packages     packages            `yaml:"packages"`
 	App          string              `yaml:"app"`
 	Nodes        nodes               `yaml:"nodes"`
 	MaxNodes     int                 `yaml:"max_nodes"`
@@ -56,6 +57,11 @@ type document struct {
 	OutputLines  int                 `yaml:"output_lines"`
 	Memory       size                `yaml:"memory"`
 	CPUs         float64             `yaml:"cpus"`
+}
+
+type packages struct {
+	Build []string `yaml:"build"`
+	Run   []string `yaml:"run"`
 }
 
 type distribution struct {
@@ -116,7 +122,7 @@ func decode(r io.Reader) (document, error) {
 // spec is the document as the orchestrator wants it.
 func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
-		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
+		Name: c.Name, Source: c.Source, Image: c.Image, BaseImage: c.BaseImage, Packages: orchestrator.Packages(c.Packages), App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
 		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: c.Env, Networks: c.Networks, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,

@@ -21,6 +21,7 @@ name: shop
 source: app
 image: acme/shop:1
 base_image: bookworm
+packages: {build: [libvips-dev], run: [libvips42]}
 app: shop
 nodes:
   - name: web
@@ -105,7 +106,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := orchestrator.Spec{
-		Name: "shop", Source: "app", Image: "acme/shop:1", BaseImage: "bookworm", App: "shop",
+		Name: "shop", Source: "app", Image: "acme/shop:1", BaseImage: "bookworm", Packages: orchestrator.Packages{Build: []string{"libvips-dev"}, Run: []string{"libvips42"}}, App: "shop",
 		Nodes: []orchestrator.NodeSpec{
 			{
 				Name: "web", Image: "acme/web:2", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
@@ -228,7 +229,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, user, volumes"
+	all := "its keys: app, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, domain, entrypoint, env, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, packages, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                         `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":       `did you mean "max_backoff"?`,
