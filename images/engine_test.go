@@ -157,7 +157,7 @@ func (w *fakeWorkshop) Write(_ context.Context, dir string, archive io.Reader) e
 func (w *fakeWorkshop) Read(_ context.Context, dir string) (io.ReadCloser, error) {
 	var list []entry
 	for _, name := range slices.Sorted(maps.Keys(w.files)) {
-		if rel, below := strings.CutPrefix(name, dir+"/"); below {
+		if rel, below := strings.CutPrefix(name, dir+"/"); below && !strings.HasSuffix(name, "/") {
 			list = append(list, textEntry(path.Base(dir)+"/"+rel, w.files[name], 0o644))
 		}
 	}
