@@ -11,6 +11,9 @@ import (
 
 // failed is an error of a build's step with what the step said.
 func (b *mixBuild) failed(err error, said string) *BuildError {
+	if b.o.Redact != nil {
+		said = b.o.Redact(said)
+	}
 	out := &step{begun: true, lines: strings.Split(said, "\n")}
 	var failed *BuildError
 	if errors.As(newBuildError(b.src, out, err), &failed) {
@@ -25,7 +28,7 @@ func (b *mixBuild) mixFailed(e mixError) error {
 	if at == "" {
 		at = "mix.exs"
 	}
-	said := e.Text
+	said := (&masked{redact: b.o.Redact}).text(e.Text)
 	if e.At != "" {
 		said += "\n    " + e.At
 	}

@@ -4,32 +4,25 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// dependencies makes the image that holds a project's dependencies, compiled, and
-// nothing else of the project. Its name is a hash of what they rest on: the mix.exs
-// and mix.lock files, config, and the dependencies by path. What else mix.exs reads is
-// at hand while they are made.
-func (b *mixBuild) dependencies(ctx context.Context, p project, from Info, list []entry) (Info, error) {
+// sourcesOfLayer lists the sources that a layer of dependencies was made with. They are
+// removed before those of now are written: the image must not keep those that are gone.
+const sourcesOfLayer = "/home/beamyard/.beamyard-sources"
+
+// layer names the image that holds a project's dependencies, compiled. The name is a
+// hash of what they rest on: the mix.exs and mix.lock files, config, and the
+// dependencies by path. What else mix.exs reads is at hand while they are made.
+func (b *mixBuild) layer(p project, from Info, list []entry) string {
 	h := sha256.New()
 	b.hashInputs(h, p)
 	h.Write([]byte("from " + from.ID + "\nfolder " + p.Layout.folder() + "\n"))
 	hashEntries(h, slices.DeleteFunc(slices.Clone(list), func(e entry) bool { return !p.dependsOn(e.Name) }))
-	ref := imageName(p.App, b.dir) + ":deps-" + hex.EncodeToString(h.Sum(nil))[:12]
-	if id, err := find(ctx, b.eng, ref); err != nil {
-		return Info{}, err
-	} else if id == "" {
-		if err := b.makeDependencies(ctx, p, from, list, ref); err != nil {
-			return Info{}, err
-		}
-	}
-	info, err := b.eng.Image(ctx, ref)
-	// A workshop that is committed takes what the base runs.
-	info.Entrypoint, info.Cmd = from.Entrypoint, from.Cmd
-	return info, err
+	return imageName(p.App, b.dir) + ":deps-" + hex.EncodeToString(h.Sum(nil))[:12]
 }
 
 // dependsOn tells whether dependencies rest on a file, by its path below the root.
@@ -38,15 +31,11 @@ func (p project) dependsOn(name string) bool {
 	return slices.ContainsFunc(slices.Concat(p.Mix, p.Local), func(f string) bool { return within(f, full) })
 }
 
-func (b *mixBuild) makeDependencies(ctx context.Context, p project, from Info, list []entry, ref string) error {
-	w, err := b.eng.Start(ctx, WorkshopSpec{Image: from, Network: p.external()})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = w.Close() }()
-	if err := b.moveIn(ctx, w, p, list); err != nil {
-		return err
-	}
+// dependencies fetches and compiles the dependencies in a workshop, commits what is
+// there under the layer's name, and leaves the workshop as the next step needs it. To
+// go on in it costs the dependencies' space once more; to start another one on the
+// layer would cost a container, and the project would be written a second time.
+func (b *mixBuild) dependencies(ctx context.Context, w Workshop, p project, list []entry, ref string) error {
 	command := "mix deps.compile"
 	if p.external() {
 		if !b.ownHex {
@@ -56,21 +45,25 @@ func (b *mixBuild) makeDependencies(ctx context.Context, p project, from Info, l
 		}
 		command = b.fetching(p) + " && mix deps.compile"
 	}
-	// Sources change, and their image must not keep those that are gone by then.
+	if err := b.step(ctx, w, p, 1, 2, command, b.tidy(p)); err != nil {
+		return err
+	}
 	var names strings.Builder
 	for _, e := range list {
 		if !strings.HasSuffix(e.Name, "/") {
 			names.WriteString(workDir + "/" + e.Name + "\x00")
 		}
 	}
-	if err := b.put(ctx, w, []entry{textEntry("sources", names.String(), 0o644)}, scratch); err != nil {
+	if err := b.put(ctx, w, []entry{textEntry(path.Base(sourcesOfLayer), names.String(), 0o644)}, path.Dir(sourcesOfLayer)); err != nil {
 		return err
 	}
-	if err := b.step(ctx, w, p, 1, 2, command, "xargs -0 rm -f <"+scratch+"/sources && "+b.tidy(p)); err != nil {
+	if _, err := w.Commit(ctx, b.commit(ref, p)); err != nil {
 		return err
 	}
-	_, err = w.Commit(ctx, b.commit(ref, p))
-	return err
+	if err := b.furnish(ctx, w); err != nil {
+		return err
+	}
+	return b.lendGit(ctx, w, path.Join(workDir, p.Layout.place(b.repository.root)))
 }
 
 // fetching is the command that fetches dependencies. Hex and Rebar are fetched where

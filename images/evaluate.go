@@ -281,6 +281,8 @@ func (b *mixBuild) ask(ctx context.Context, w Workshop, dir string) (a answer, e
 		}
 		return answer{}, b.failed(fmt.Errorf("have Mix read mix.exs: %w", err), said.String()+out.String())
 	}
-	b.has = a.Tools
+	if !b.withGit { // then it is the base that was asked, not the one with tools
+		b.has = a.Tools
+	}
 	return a, nil
 }

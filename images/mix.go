@@ -268,8 +268,15 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 		}
 	}
 	elsewhere := from.ID != runs.ID
+	layer, there := "", false
 	if p.layered() {
-		if from, err = b.dependencies(ctx, p, from, list); err != nil {
+		layer = b.layer(p, from, list)
+		info, err := b.eng.Image(ctx, layer)
+		switch there = err == nil; {
+		case there:
+			info.Entrypoint, info.Cmd = runs.Entrypoint, runs.Cmd // what a commit takes from its base
+			from = info
+		case !errors.Is(err, ErrNotFound):
 			return Image{}, err
 		}
 	}
@@ -278,6 +285,11 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 			return Image{}, err
 		}
 		defer func() { _ = w.Close() }()
+		if there {
+			if err := b.quietly(ctx, w, builder, "sh", "-c", "xargs -0 rm -f <"+sourcesOfLayer); err != nil {
+				return Image{}, err
+			}
+		}
 		if err := b.moveIn(ctx, w, p, list); err != nil {
 			return Image{}, err
 		}
@@ -287,8 +299,11 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 		compile += " && mkdir -p " + workDir + "/_build && " + makeRelease(b.o.ReleaseName)
 	}
 	steps := 1
-	if p.layered() {
+	if layer != "" && !there {
 		steps = 2
+		if err := b.dependencies(ctx, w, p, list, layer); err != nil {
+			return Image{}, err
+		}
 	}
 	if err := b.step(ctx, w, p, steps, steps, compile, b.tidy(p)); err != nil {
 		return Image{}, err
@@ -335,8 +350,10 @@ func (b *mixBuild) moveIn(ctx context.Context, w Workshop, p project, list []ent
 func (b *mixBuild) step(ctx context.Context, w Workshop, p project, i, n int, command, then string) error {
 	fmt.Fprintf(b.progress, "Step %d/%d : RUN %s\n", i, n, command)
 	out := &step{w: b.progress, begun: true}
+	said := &masked{w: out, redact: b.o.Redact}
 	script := fmt.Sprintf("{ %s; }; s=$?; [ -e %s ] && exit %d; [ $s = 0 ] || exit $s; %s", command, gitUsed, asksGit, then)
-	code, err := w.Run(ctx, Command{Args: []string{"sh", "-c", script}, Env: b.env, User: builder, Dir: p.Layout.folder()}, out, out)
+	code, err := w.Run(ctx, Command{Args: []string{"sh", "-c", script}, Env: b.env, User: builder, Dir: p.Layout.folder()}, said, said)
+	said.flush()
 	switch {
 	case err != nil:
 		return err
@@ -350,7 +367,7 @@ func (b *mixBuild) step(ctx context.Context, w Workshop, p project, i, n int, co
 
 // tidy is the command that removes what was the build's alone.
 func (b *mixBuild) tidy(p project) string {
-	gone := "rm -rf " + scratch
+	gone := "rm -rf " + scratch + " " + sourcesOfLayer
 	if b.withGit {
 		gone += " " + shellWord(path.Join(workDir, p.Layout.place(b.repository.root), ".git"))
 	}
@@ -359,6 +376,37 @@ func (b *mixBuild) tidy(p project) string {
 
 // shellWord quotes a word for a shell.
 func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// masked passes on whole lines, without secrets.
+type masked struct {
+	w      io.Writer
+	redact func(string) string
+	open   []byte
+}
+
+func (r *masked) Write(p []byte) (int, error) {
+	r.open = append(r.open, p...)
+	end := bytes.LastIndexByte(r.open, '\n') + 1
+	if end == 0 {
+		return len(p), nil
+	}
+	text := string(r.open[:end])
+	r.open = slices.Clone(r.open[end:])
+	_, err := io.WriteString(r.w, r.text(text))
+	return len(p), err
+}
+
+func (r *masked) flush() {
+	_, _ = io.WriteString(r.w, r.text(string(r.open))) // progress that is not shown
+	r.open = nil
+}
+
+func (r *masked) text(s string) string {
+	if r.redact == nil {
+		return s
+	}
+	return r.redact(s)
+}
 
 // quietly runs a command of our own, whose output matters only where it fails.
 func (b *mixBuild) quietly(ctx context.Context, w Workshop, as string, args ...string) error {

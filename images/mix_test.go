@@ -181,6 +181,20 @@ func TestTheBuildsEnvironment(t *testing.T) {
 	}
 }
 
+// What a build prints holds no secret, on its way or in an error.
+func TestABuildPrintsNoSecret(t *testing.T) {
+	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
+	eng.run = func(*fakeWorkshop, Command) (string, int) { return "the token is hunter22\nand no end: hunter22", 1 }
+	var out strings.Builder
+	_, err := Resolve(t.Context(), eng, src, Options{
+		Progress: &out, Env: map[string]string{"TOKEN": "hunter22"}, Secrets: []string{"TOKEN"},
+		Redact: strings.NewReplacer("hunter22", "[secret]").Replace,
+	})
+	if err == nil || strings.Contains(err.Error()+out.String(), "hunter22") || !strings.Contains(err.Error(), "the token is [secret]\n  and no end: [secret]") {
+		t.Errorf("got %v\n%s", err, &out)
+	}
+}
+
 // Where a tool is missing, the project is built again where it is, and the next time
 // at once. The image is the slim one.
 func TestToolsAreBroughtWhereTheyAreMissing(t *testing.T) {

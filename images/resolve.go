@@ -25,6 +25,8 @@ type Options struct {
 	Env map[string]string
 	// Secrets are the keys of Env whose values the image should not hold.
 	Secrets []string
+	// Redact takes the values of secrets out of what a build prints. Nil: nothing is.
+	Redact func(text string) string
 	// Packages of Debian beside those of a Mix project's base.
 	Packages Packages
 	// Note is called with what people should know of an image that is made. Nil: it

@@ -72,7 +72,7 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 		}
 		image, err := images.Resolve(ctx, eng, src, images.Options{
 			Base: s.BaseImage, MixEnv: s.Defaulted().MixEnv, Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress,
-			Env: s.buildEnv(), Secrets: s.Secrets, Packages: images.Packages(s.Packages), Note: noteTo(progress),
+			Env: s.buildEnv(), Secrets: s.Secrets, Packages: images.Packages(s.Packages), Redact: redactor(s).Replace, Note: noteTo(progress),
 		})
 		if err != nil {
 			return s, err
