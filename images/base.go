@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,14 @@ const officialBase = "elixir:1.18-otp-27-slim"
 func ensureBase(ctx context.Context, eng Engine, base string, progress io.Writer) (ref string, info Info, err error) {
 	if _, ok := suites[base]; ok {
 		src := Source{Kind: Debian, Suite: base}
+		info, _, err = ensureDebian(ctx, eng, src, progress)
+		return debianRef(src), info, err
+	}
+	if strings.HasPrefix(base, rootfsPrefix) {
+		src, err := Detect(base)
+		if err != nil {
+			return "", Info{}, err
+		}
 		info, _, err = ensureDebian(ctx, eng, src, progress)
 		return debianRef(src), info, err
 	}

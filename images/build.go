@@ -26,7 +26,6 @@ type recipe struct {
 	dockerfile string            // its name in the context
 	extra      map[string][]byte // files of the context that are not the folder's
 	ignore     []string          // patterns that go before those of .dockerignore
-	include    []string          // patterns that go after them, each with its "!"
 	bases      []string          // IDs: inputs that the Dockerfile does not show
 	args       map[string]string
 	target     string // the stage to build; "": the last one
@@ -39,7 +38,7 @@ type recipe struct {
 // memory, so that what was hashed is what is built even while an editor saves.
 func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 	var files bytes.Buffer
-	if err := writeContext(&files, r.src.Dir, r.extra, r.ignore, r.include...); err != nil {
+	if err := writeContext(&files, r.src.Dir, r.extra, r.ignore); err != nil {
 		return Image{}, err
 	}
 	ref, err := r.ref(files.Bytes())
@@ -98,11 +97,16 @@ func (r recipe) ref(files []byte) (string, error) {
 		fmt.Fprintf(h, "target %s\n", r.target)
 	}
 	h.Write(files)
-	name := r.app
+	return imageName(r.app, r.src.Dir) + ":" + hex.EncodeToString(h.Sum(nil))[:12], nil
+}
+
+// imageName is a repository's: after the application, or else the folder.
+func imageName(app, dir string) string {
+	name := app
 	if name == "" {
-		full, err := filepath.Abs(r.src.Dir)
+		full, err := filepath.Abs(dir)
 		if err != nil {
-			return "", err
+			full = dir
 		}
 		name = filepath.Base(full)
 	}
@@ -110,7 +114,7 @@ func (r recipe) ref(files []byte) (string, error) {
 	if name == "" {
 		name = "app"
 	}
-	return "beamyard/" + name + ":" + hex.EncodeToString(h.Sum(nil))[:12], nil
+	return "beamyard/" + name
 }
 
 // lock keeps other processes, and other goroutines of this one, from making

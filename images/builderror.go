@@ -15,6 +15,8 @@ type BuildError struct {
 	Lines []string // of the step that failed: the compiler's own
 	Next  string
 	Err   error
+
+	wantsTools bool // it would hardly have failed where make, gcc and git are
 }
 
 func (e *BuildError) Error() string {
@@ -44,7 +46,8 @@ var advice = []struct {
 	{regexp.MustCompile(`Could not (find|install) (Hex|Rebar|"rebar3")`),
 		"its dependencies need Hex: connect the engine to a network, or give a base image that has Hex: --base IMAGE"},
 	{regexp.MustCompile(`\b(git|make|gcc|cc|g\+\+): (command )?not found|"(git|make|gcc)" not found`),
-		"its dependencies need tools that the base lacks: give a base image that has them: --base IMAGE"},
+		"it needs a tool that the base lacks: packages: {build: [NAME]} in beamyard.yml, or a base image that has it: --base IMAGE"},
+	{regexp.MustCompile(`could not fetch environment variable "`), "set it for the build and the nodes: env: {NAME: value} in beamyard.yml, or --env NAME=value; or read it in config/runtime.exs"},
 	{regexp.MustCompile(`requires BuildKit`), "build it by hand, then give the image's name: docker build -t my-app ."},
 	{regexp.MustCompile(`(?i)could not compile dependency`), "try it by hand: mix deps.compile"},
 	{regexp.MustCompile(`(?i)failed to fetch|could not resolve host|nxdomain|:econnrefused`), "the build reaches no network: check the engine's DNS and proxy settings"},
@@ -59,6 +62,12 @@ var (
 	colours    = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 	engineLine = regexp.MustCompile(`^( ---> |Removing intermediate container )`)
 )
+
+// lacksTool is what Mix, make and shells say where a tool is missing that a Debian
+// build environment has. System.cmd raises :enoent, and names the command below it.
+var lacksTool = regexp.MustCompile(`\b(git|make|gcc|cc|g\+\+|c\+\+|ld|ar): (command )?not found|: (git|make|gcc|cc|g\+\+|c\+\+): not found|` +
+	`"(git|make|gcc|cc|g\+\+)" not found|(git|make|gcc|cc): No such file or directory|System\.cmd\("(git|make|gcc|cc|g\+\+)"|` +
+	`erl_nif\.h: No such file|"Git" not found`)
 
 // shownLines is how much of a failing step an error shows.
 const shownLines = 30
@@ -85,8 +94,9 @@ func newBuildError(src Source, out *step, err error) error {
 		text = err.Error()
 	}
 	e.Lines = e.Lines[max(0, len(e.Lines)-shownLines):]
+	e.wantsTools = lacksTool.MatchString(text)
 	for _, a := range advice {
-		if a.says.MatchString(text) {
+		if m := a.says.FindStringSubmatch(text); m != nil {
 			e.Next = a.next
 			break
 		}

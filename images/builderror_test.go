@@ -35,6 +35,8 @@ func TestBuildErrors(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("testdata/build", tt.recorded+".txt"))
 			must(t, err)
 			eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
+			src.Kind = Dockerfile
+			write(t, src.Dir, map[string]string{"Dockerfile": "FROM beamyard/debian:trixie\n"})
 			failed := errors.New(tt.err)
 			eng.building = func(_ context.Context, out io.Writer) error {
 				// In pieces, as they come: an end of line may be in the next one.

@@ -45,8 +45,8 @@ type file struct {
 // take the place of those in the folder.
 //
 // .dockerignore is honoured (patternmatcher is the engine's own, so that it
-// means the same); the patterns of ignore go before it, those of include after it.
-func writeContext(w io.Writer, dir string, extra map[string][]byte, ignore []string, include ...string) error {
+// means the same); the patterns of ignore go before it.
+func writeContext(w io.Writer, dir string, extra map[string][]byte, ignore []string) error {
 	// WalkDir does not enter a root that is a link: the context would be empty.
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -56,7 +56,7 @@ func writeContext(w io.Writer, dir string, extra map[string][]byte, ignore []str
 	if err != nil {
 		return err
 	}
-	matcher, err := newMatcher(dir, slices.Concat(ignore, patterns, include))
+	matcher, err := newMatcher(dir, slices.Concat(ignore, patterns))
 	if err != nil {
 		return err
 	}

@@ -156,7 +156,7 @@ func TestContextLeavesOut(t *testing.T) {
 			resolved(t, eng, src, Options{})
 			var got []string
 			for _, name := range eng.contexts[0] {
-				if !strings.HasSuffix(name, "/") && name != generated && name != ".dockerignore" {
+				if !strings.HasSuffix(name, "/") && name != ".dockerignore" {
 					got = append(got, name)
 				}
 			}

@@ -61,8 +61,12 @@ func (e *PackagesError) Hint() string { return e.Next }
 // packages of its own by a hash of their list, too.
 func debianRef(src Source) string {
 	ref := "beamyard/debian:" + src.Suite
-	if len(src.Packages) > 0 {
-		sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(src.Packages)), "\n")))
+	own := slices.Sorted(slices.Values(src.Packages))
+	if len(src.More) > 0 {
+		own = append(slices.Sorted(slices.Values(src.More)), "and Elixir")
+	}
+	if len(own) > 0 {
+		sum := sha256.Sum256([]byte(strings.Join(own, "\n")))
 		ref += "-" + hex.EncodeToString(sum[:])[:12]
 	}
 	return ref
@@ -87,6 +91,8 @@ func ensureDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	brings := suites[src.Suite].brings
 	if len(src.Packages) > 0 {
 		brings = strings.Join(src.Packages, ", ")
+	} else if len(src.More) > 0 {
+		brings += ", " + strings.Join(src.More, ", ")
 	}
 	fmt.Fprintf(progress, "making %s of Debian packages (%s), once; this takes about 20 s\n", ref, brings)
 	if err := importDebian(ctx, eng, src, progress); err != nil {
@@ -121,6 +127,7 @@ func importDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	if len(src.Packages) > 0 {
 		include, hooks, changes = append(slices.Clone(src.Packages), "ca-certificates"), nil, []string{"ENV LANG=C.UTF-8"}
 	}
+	include = slices.Concat(include, src.More)
 	args := []string{
 		"--variant=minbase", "--include=" + strings.Join(include, ","),
 		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",

@@ -25,6 +25,49 @@ type Engine interface {
 	// Import makes an image of a root file system in a tar stream and returns
 	// its ID.
 	Import(ctx context.Context, rootfs io.Reader, imp Import) (id string, err error)
+	// Start starts a container of an image, in which commands make another image. It
+	// is gone after Close, and when this process ends, however that ends.
+	Start(ctx context.Context, spec WorkshopSpec) (Workshop, error)
+}
+
+// WorkshopSpec says what a [Workshop] starts from.
+type WorkshopSpec struct {
+	Image   Info // an image that exists
+	Network bool // its commands reach the network
+}
+
+// Workshop is a container in which an image is made. Its methods are not called at
+// once.
+type Workshop interface {
+	// Write extracts a tar stream into a folder that exists.
+	Write(ctx context.Context, dir string, archive io.Reader) error
+	// Read returns a folder as a tar stream, whose paths begin with the folder's name.
+	Read(ctx context.Context, path string) (io.ReadCloser, error)
+	// Run runs a command to its end. Its environment is added to the image's, and
+	// is kept nowhere.
+	Run(ctx context.Context, c Command, stdout, stderr io.Writer) (exitCode int, err error)
+	// Commit makes an image of what the container holds, as the image that it started
+	// from with these changes, and returns its ID.
+	Commit(ctx context.Context, c Commit) (id string, err error)
+	// Close removes the container.
+	Close() error
+}
+
+// Command is a command of a [Workshop].
+type Command struct {
+	Args []string
+	Env  []string
+	User string // "1000:1000"
+	Dir  string
+}
+
+// Commit is what a [Workshop] becomes.
+type Commit struct {
+	Ref        string
+	Env        []string // over the image's own
+	User       string
+	WorkingDir string
+	Labels     map[string]string
 }
 
 // Info describes an image.

@@ -7,6 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -22,6 +26,9 @@ type fakeEngine struct {
 	pulls    []string
 	pulling  func()                                         // what a pull does after its first word, if anything
 	building func(ctx context.Context, out io.Writer) error // what a build does, if not nothing
+	mix      func(*fakeWorkshop) string                     // what Mix says; nil: a project that is called tiny
+	run      func(*fakeWorkshop, Command) (string, int)     // what any other command says
+	open     int                                            // workshops
 }
 
 var _ Engine = (*fakeEngine)(nil)
@@ -108,4 +115,98 @@ func (e *fakeEngine) Import(_ context.Context, rootfs io.Reader, imp Import) (st
 	e.imports = append(e.imports, imp)
 	e.images[imp.Ref] = Info{ID: idOf(string(text))}
 	return e.images[imp.Ref].ID, nil
+}
+
+// Start implements [Engine].
+func (e *fakeEngine) Start(ctx context.Context, spec WorkshopSpec) (Workshop, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.open++
+	return &fakeWorkshop{e: e, spec: spec, files: map[string]string{}}, ctx.Err()
+}
+
+// fakeWorkshop holds what was written into it. What is removed by a command stays.
+type fakeWorkshop struct {
+	e     *fakeEngine
+	spec  WorkshopSpec
+	files map[string]string
+	ran   []string
+	env   []string // of the last command
+}
+
+func (w *fakeWorkshop) Write(_ context.Context, dir string, archive io.Reader) error {
+	for tr := tar.NewReader(archive); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(tr)
+		if err != nil {
+			return err
+		}
+		name := path.Join(dir, h.Name)
+		if h.Typeflag == tar.TypeDir {
+			name += "/"
+		}
+		w.files[name] = string(text)
+	}
+}
+
+func (w *fakeWorkshop) Read(_ context.Context, dir string) (io.ReadCloser, error) {
+	var list []entry
+	for _, name := range slices.Sorted(maps.Keys(w.files)) {
+		if rel, below := strings.CutPrefix(name, dir+"/"); below && !strings.HasSuffix(name, "/") {
+			list = append(list, textEntry(path.Base(dir)+"/"+rel, w.files[name], 0o644))
+		}
+	}
+	r, err := archiveOf(list, "")
+	return io.NopCloser(r), err
+}
+
+func (w *fakeWorkshop) Run(ctx context.Context, c Command, stdout, stderr io.Writer) (int, error) {
+	w.ran, w.env = append(w.ran, strings.Join(c.Args, " ")), c.Env
+	if len(c.Args) > 1 && c.Args[1] == evaluator {
+		if w.e.mix != nil {
+			_, err := io.WriteString(stdout, "talk of mix.exs\n"+w.e.mix(w)+"\n")
+			return 0, err
+		}
+		_, err := fmt.Fprintf(stdout, `{"projects": [{"dir": %q, "app": "tiny", "main": true, "deps_path": "/app/deps", "build_path": "/app/_build"}]}`+"\n", c.Args[2])
+		return 0, err
+	}
+	if w.e.run != nil {
+		text, code := w.e.run(w, c)
+		_, err := io.WriteString(stderr, text)
+		return code, err
+	}
+	if w.e.building != nil {
+		return 0, w.e.building(ctx, stdout)
+	}
+	return 0, nil
+}
+
+func (w *fakeWorkshop) Commit(_ context.Context, c Commit) (string, error) {
+	h := sha256.New()
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(w.files)) {
+		fmt.Fprintf(h, "%s %s\n", name, w.files[name])
+		if rel, below := strings.CutPrefix(name, workDir+"/"); below && rel != "" {
+			names = append(names, rel)
+		}
+	}
+	id := fmt.Sprintf("sha256:%x", h.Sum(nil))
+	w.e.mu.Lock()
+	defer w.e.mu.Unlock()
+	w.e.builds = append(w.e.builds, Build{Tags: []string{c.Ref}, NoNetwork: !w.spec.Network, Labels: c.Labels})
+	w.e.contexts = append(w.e.contexts, names)
+	w.e.images[c.Ref] = Info{ID: id, Labels: c.Labels, User: c.User, WorkingDir: c.WorkingDir, Env: c.Env}
+	return id, nil
+}
+
+func (w *fakeWorkshop) Close() error {
+	w.e.mu.Lock()
+	defer w.e.mu.Unlock()
+	w.e.open--
+	return nil
 }

@@ -3,45 +3,16 @@ package images
 import (
 	"bytes"
 	"context"
-	_ "embed"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
-	"text/template"
 )
-
-// The template has few steps, because each costs the classic builder a
-// container and a commit: about 1.2 s on fuse-overlayfs, whatever the step does.
-// Those before the first COPY are in the engine's cache after the first build on
-// a base. There is no CMD: the cluster gives each node its own command.
-//
-//go:embed mix.Dockerfile.tmpl
-var mixText string
-
-var mixTemplate = template.Must(template.New("Dockerfile").Funcs(template.FuncMap{
-	"dir": func(p string) string { return path.Dir(p) + "/" },
-	// The JSON form, because a name may hold a space.
-	"copy": func(from, to string) (string, error) {
-		words, err := json.Marshal([]string{from, to})
-		return string(words), err
-	},
-}).Parse(mixText))
-
-// mixDockerfile is what the template needs to know.
-type mixDockerfile struct {
-	Base     string
-	Env      string // what the base's environment lacks
-	Prepared bool   // the base has the folders and the working directory
-	NotRoot  bool   // the base's user is another than root, who prepares
-	OwnHex   bool   // the base names a MIX_HOME of its own: it brings Hex and Rebar
-	External bool
-	Config   bool
-	Manifest []string
-	Local    []string
-	Release  string // what makes a release; "": none is made
-}
 
 // ReleaseScript starts the release of a Mix project's image: a link to the release's
 // own bin/NAME, because mix.exs may compute the name. The release is beside it,
@@ -54,7 +25,8 @@ func makeRelease(name string) string {
 	if name != "" {
 		name += " "
 	}
-	return "mix release " + name + `--quiet --path _build/release && ln -s "$PWD/_build/release/bin/$(basename _build/release/releases/*/*.rel .rel)" ` + ReleaseScript
+	const made = workDir + "/_build/release"
+	return "mix release " + name + "--quiet --path " + made + " && ln -s " + made + `/bin/"$(basename ` + made + `/releases/*/*.rel .rel)" ` + ReleaseScript
 }
 
 // homeEnv is the environment of every Mix image: UTF-8, because Elixir garbles
@@ -62,80 +34,465 @@ func makeRelease(name string) string {
 // write to.
 var homeEnv = []string{"LANG=C.UTF-8", "SHELL=/bin/sh", "HOME=/home/beamyard", "MIX_HOME=/home/beamyard/.mix", "HEX_HOME=/home/beamyard/.hex"}
 
-const workDir = "/app"
+const (
+	workDir = "/app"
+	// builder is who compiles in a workshop, and runs the image.
+	builder = "1000:1000"
+	// asksGit is the exit code of a step that asked for git where there is none.
+	asksGit = 93
+)
 
-func newMixDockerfile(ref string, base Info, o Options, p mixProject) mixDockerfile {
-	d := mixDockerfile{
-		Base:     ref,
-		Prepared: base.Labels[imageLabel] != "" && base.WorkingDir == workDir,
-		External: p.external, Config: p.config, Manifest: p.manifest, Local: p.local,
-	}
-	user, _, _ := strings.Cut(base.User, ":")
-	d.NotRoot = !d.Prepared && user != "" && user != "0" && user != "root"
-	d.OwnHex = slices.ContainsFunc(base.Env, func(e string) bool {
-		return strings.HasPrefix(e, "MIX_HOME=") && !slices.Contains(homeEnv, e)
-	})
-	var lacks []string
-	for _, e := range append(slices.Clone(homeEnv), "MIX_ENV="+o.MixEnv) {
-		hex := strings.HasPrefix(e, "MIX_HOME=") || strings.HasPrefix(e, "HEX_HOME=")
-		if !slices.Contains(base.Env, e) && (!hex || !d.OwnHex) {
-			lacks = append(lacks, e)
-		}
-	}
-	d.Env = strings.Join(lacks, " ")
-	if o.Release {
-		d.Release = makeRelease(o.ReleaseName)
-	}
-	return d
+// mixBuild makes the image of one Mix project. Its steps run in a [Workshop], not in
+// a Dockerfile: what a Dockerfile copies, a secret or a repository, stays in a layer,
+// and each of its instructions costs a container and a commit (1.2 s on fuse-overlayfs).
+type mixBuild struct {
+	eng      Engine
+	o        Options
+	src      Source
+	dir      string // absolute, without links
+	baseRef  string
+	base     Info
+	ownHex   bool     // the base names a MIX_HOME of its own: it brings Hex and Rebar
+	env      []string // of each command
+	has      []string // tools of the base that Mix was asked in
+	withGit  bool     // commands find git and the repository
+	progress io.Writer
+
+	repository repository
 }
-
-func (d mixDockerfile) render() ([]byte, error) {
-	var text bytes.Buffer
-	if err := mixTemplate.Execute(&text, d); err != nil {
-		return nil, fmt.Errorf("render Dockerfile: %w", err)
-	}
-	return text.Bytes(), nil
-}
-
-// generated is the rendered Dockerfile's name in the context. The engine takes
-// it away again before the first step, because the context's .dockerignore
-// names it: it would be a file of the project's otherwise.
-const generated = ".beamyard.Dockerfile"
 
 func resolveMix(ctx context.Context, eng Engine, src Source, o Options) (Image, error) {
 	if notInEnv(o.MixEnv) {
 		return Image{}, &SourceError{o.MixEnv, "is no MIX_ENV", "give dev, prod, test, or another lower-case name"}
 	}
-	project, err := readMixProject(src.Dir)
-	if err != nil {
+	if err := o.Packages.check(); err != nil {
 		return Image{}, err
 	}
-	baseRef, base, err := ensureBase(ctx, eng, o.Base, o.Progress)
+	full, err := filepath.Abs(src.Dir)
+	if err == nil {
+		full, err = filepath.EvalSymlinks(full)
+	}
 	if err != nil {
+		return Image{}, fmt.Errorf("find the project's folder: %w", err)
+	}
+	b := &mixBuild{eng: eng, o: o, src: src, dir: full, progress: o.Progress, repository: findRepository(full)}
+	if b.baseRef, b.base, err = ensureBase(ctx, eng, o.Base, o.Progress); err != nil {
 		return Image{}, err
 	}
-	text, err := newMixDockerfile(baseRef, base, o, project).render()
-	if err != nil {
+	b.ownHex = slices.ContainsFunc(b.base.Env, func(e string) bool {
+		return strings.HasPrefix(e, "MIX_HOME=") && !slices.Contains(homeEnv, e)
+	})
+	b.environ()
+
+	if image, known, err := b.known(ctx); err != nil || image.ID != "" {
+		return image, err
+	} else if unlock, err := lock(ctx, "mix "+b.memory()); err != nil {
 		return Image{}, err
+	} else {
+		defer unlock()
+		if image, known, err = b.known(ctx); err != nil || image.ID != "" {
+			return image, err // somebody else built it meanwhile
+		}
+		image, err = b.make(ctx, known)
+		if ctx.Err() != nil {
+			return Image{}, ctx.Err()
+		}
+		return image, err
 	}
-	var include []string
-	if src.Beside != "" && o.MixEnv == "test" {
-		include = tests
+}
+
+// environ sets what every command of the build gets: what the nodes get, and git's
+// place in the path.
+func (b *mixBuild) environ() {
+	b.env = append(b.homes(), "MIX_ENV="+b.o.MixEnv)
+	for _, key := range sortedKeys(b.o.Env) {
+		b.env = append(b.env, key+"="+b.o.Env[key])
 	}
-	return build(ctx, eng, recipe{
-		src: src, include: include, app: project.app, dockerfile: generated, bases: []string{base.ID},
-		extra: map[string][]byte{
-			generated:       text,
-			".dockerignore": []byte(generated + "\n.dockerignore\n"),
-		},
-		ignore: append(project.fetched(), ignored...), noNetwork: !project.external, progress: o.Progress,
+	if b.repository.root != "" && !b.withGit {
+		paths := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+		for _, e := range b.base.Env {
+			if p, ok := strings.CutPrefix(e, "PATH="); ok {
+				paths = p
+			}
+		}
+		b.env = append(b.env, "PATH="+shimPath+":"+paths)
+	}
+}
+
+// homes is [homeEnv], without Hex's where the base has its own.
+func (b *mixBuild) homes() []string {
+	return slices.DeleteFunc(slices.Clone(homeEnv), func(e string) bool {
+		return b.ownHex && (strings.HasPrefix(e, "MIX_HOME=") || strings.HasPrefix(e, "HEX_HOME="))
 	})
 }
 
-// tests are where a project has its suite. The .dockerignore beside a Dockerfile of
-// production (`mix phx.gen.release --docker`) leaves them out.
-var tests = []string{"!test", "!apps/*/test"}
+// known looks for the image of the project as it is now, by what is remembered of it.
+func (b *mixBuild) known(ctx context.Context) (Image, *project, error) {
+	p, ok := recall(b.dir, b.memory())
+	if !ok {
+		return Image{}, nil, nil
+	}
+	list, _, err := p.Layout.entries(b.base.Arch)
+	if err != nil {
+		return Image{}, nil, nil //nolint:nilerr // something of it is gone: Mix is asked anew
+	}
+	image := b.image(p, list)
+	if image.ID, err = find(ctx, b.eng, image.Ref); image.ID != "" {
+		remember(b.dir, b.memory(), p)
+	}
+	return image, &p, err
+}
+
+// image is the project's, with a name that is a hash of all that goes into it.
+func (b *mixBuild) image(p project, list []entry) Image {
+	h := sha256.New()
+	b.hashInputs(h, p)
+	fmt.Fprintf(h, "release %t %q\nfolder %s\n", b.o.Release, b.o.ReleaseName, p.Layout.folder())
+	hashEntries(h, list)
+	return Image{Ref: imageName(p.App, b.dir) + ":" + hex.EncodeToString(h.Sum(nil))[:12], Kind: Mix, App: p.App}
+}
+
+// hashInputs are those that dependencies have too.
+func (b *mixBuild) hashInputs(h io.Writer, p project) {
+	fmt.Fprintf(h, "mix 2\nbase %s\npackages %q %q\nevaluator %x\n", b.base.ID, b.o.Packages.Build, b.o.Packages.Run, sha256.Sum256([]byte(evaluateText)))
+	// Values are hashed one by one, so that no text of this hash holds a secret.
+	for _, e := range append(b.homes(), "MIX_ENV="+b.o.MixEnv) {
+		fmt.Fprintf(h, "env %s\n", e)
+	}
+	for _, key := range sortedKeys(b.o.Env) {
+		fmt.Fprintf(h, "env %s %x\n", key, sha256.Sum256([]byte(b.o.Env[key])))
+	}
+	if p.UsesGit {
+		fmt.Fprintf(h, "git %s\n", b.repository.state())
+	}
+}
+
+// make has Mix say what the project is, and makes its image.
+func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
+	p := project{Layout: layoutOf(b.dir)}
+	if known != nil {
+		p = *known
+	}
+	w, err := b.eng.Start(ctx, WorkshopSpec{Image: b.base})
+	if err != nil {
+		return Image{}, err
+	}
+	defer func() { _ = w.Close() }()
+	asked := p.UsesGit
+	var inPlace bool
+	if !asked {
+		p, inPlace, err = b.evaluate(ctx, w, p.Layout)
+	}
+	if asked || errors.Is(err, errUsesGit) {
+		// In a workshop of its own: the first stays the base's.
+		if p, err = b.evaluateWithGit(ctx, p); err != nil {
+			return Image{}, err
+		}
+		inPlace = false
+	}
+	if err != nil {
+		return Image{}, err
+	}
+	if known != nil {
+		p.Tools = p.Tools || known.Tools && slices.Equal(known.Layout.Parts, p.Layout.Parts)
+	}
+	for {
+		image, err := b.makeAs(ctx, p, w, inPlace)
+		inPlace = false
+		var failed *BuildError
+		switch {
+		case errors.Is(err, errUsesGit):
+			fmt.Fprintln(b.progress, "the project asks git: it is built again with git and its repository at hand")
+			if p, err = b.evaluateWithGit(ctx, p); err != nil {
+				return Image{}, err
+			}
+		case errors.As(err, &failed) && failed.wantsTools && !p.Tools:
+			fmt.Fprintln(b.progress, "the project needs tools: it is built again where make, gcc and git are at hand")
+			p.Tools = true
+		default:
+			if err == nil {
+				remember(b.dir, b.memory(), p)
+			}
+			return image, err
+		}
+	}
+}
+
+// evaluateWithGit has Mix say what the project is where git and its repository are.
+func (b *mixBuild) evaluateWithGit(ctx context.Context, p project) (project, error) {
+	b.withGit = true
+	b.environ()
+	tools, err := b.toolsBase(ctx)
+	if err != nil {
+		return project{}, err
+	}
+	w, err := b.eng.Start(ctx, WorkshopSpec{Image: tools})
+	if err != nil {
+		return project{}, err
+	}
+	defer func() { _ = w.Close() }()
+	l := layoutOf(b.dir)
+	l.Room = append(l.Room, b.repository.root)
+	q, _, err := b.evaluate(ctx, w, l)
+	if err != nil {
+		return project{}, err
+	}
+	q.UsesGit, q.Tools = true, true
+	q.Layout.Room = append(q.Layout.Room, b.repository.root)
+	return q, nil
+}
+
+// makeAs makes the image of a project, in w where that holds it already.
+func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bool) (Image, error) {
+	list, foreign, err := p.Layout.entries(b.base.Arch)
+	if err != nil {
+		return Image{}, err
+	}
+	image := b.image(p, list)
+	if image.ID, err = find(ctx, b.eng, image.Ref); err != nil || image.ID != "" {
+		return image, err
+	}
+	if len(foreign) > 0 {
+		b.note("left out, as it was compiled for another system: %s", strings.Join(foreign, ", "))
+	}
+	from, runs := b.base, b.base
+	if len(b.o.Packages.Run) > 0 {
+		if runs, err = b.withPackages(ctx, b.o.Packages.Run); err != nil {
+			return Image{}, err
+		}
+		from = runs
+	}
+	if p.Tools || len(b.o.Packages.Build) > 0 {
+		if from, err = b.toolsBase(ctx); err != nil {
+			return Image{}, err
+		}
+	}
+	elsewhere := from.ID != runs.ID
+	layer, there := "", false
+	if p.layered() {
+		layer = b.layer(p, from, list)
+		info, err := b.eng.Image(ctx, layer)
+		switch there = err == nil; {
+		case there:
+			info.Entrypoint, info.Cmd = runs.Entrypoint, runs.Cmd // what a commit takes from its base
+			from = info
+		case !errors.Is(err, ErrNotFound):
+			return Image{}, err
+		}
+	}
+	if !inPlace || from.ID != b.base.ID || p.external() {
+		if w, err = b.eng.Start(ctx, WorkshopSpec{Image: from, Network: p.external()}); err != nil {
+			return Image{}, err
+		}
+		defer func() { _ = w.Close() }()
+		if there {
+			if err := b.quietly(ctx, w, builder, "sh", "-c", "xargs -0 rm -f <"+sourcesOfLayer); err != nil {
+				return Image{}, err
+			}
+		}
+		if err := b.moveIn(ctx, w, p, list); err != nil {
+			return Image{}, err
+		}
+	}
+	compile := "mix compile"
+	if b.o.Release {
+		compile += " && mkdir -p " + workDir + "/_build && " + makeRelease(b.o.ReleaseName)
+	}
+	steps := 1
+	if layer != "" && !there {
+		steps = 2
+		if err := b.dependencies(ctx, w, p, list, layer); err != nil {
+			return Image{}, err
+		}
+	}
+	if err := b.step(ctx, w, p, steps, steps, compile, b.tidy(p)); err != nil {
+		return Image{}, err
+	}
+	if err := b.lookForSecrets(ctx, w); err != nil {
+		return Image{}, err
+	}
+	if elsewhere {
+		slim, err := b.eng.Start(ctx, WorkshopSpec{Image: runs})
+		if err != nil {
+			return Image{}, err
+		}
+		defer func() { _ = slim.Close() }()
+		if err := carry(ctx, w, slim); err != nil {
+			return Image{}, err
+		}
+		w = slim
+	}
+	if image.ID, err = w.Commit(ctx, b.commit(image.Ref, p)); err != nil {
+		return Image{}, err
+	}
+	image.Built = true
+	return image, nil
+}
+
+func (b *mixBuild) commit(ref string, p project) Commit {
+	c := Commit{Ref: ref, User: builder, WorkingDir: p.Layout.folder(), Env: append(b.homes(), "MIX_ENV="+b.o.MixEnv), Labels: map[string]string{imageLabel: Mix.String()}}
+	return c
+}
+
+// moveIn writes the project to where it is built.
+func (b *mixBuild) moveIn(ctx context.Context, w Workshop, p project, list []entry) error {
+	if err := b.furnish(ctx, w); err != nil {
+		return err
+	}
+	if err := b.put(ctx, w, list, workDir); err != nil {
+		return err
+	}
+	return b.lendGit(ctx, w, path.Join(workDir, p.Layout.place(b.repository.root)))
+}
+
+// step runs a shell command in the project's folder, and shows it as the engine's own
+// builder shows a step. What comes then is not shown, and no part of it.
+func (b *mixBuild) step(ctx context.Context, w Workshop, p project, i, n int, command, then string) error {
+	fmt.Fprintf(b.progress, "Step %d/%d : RUN %s\n", i, n, command)
+	out := &step{w: b.progress, begun: true}
+	said := &masked{w: out, redact: b.o.Redact}
+	script := fmt.Sprintf("{ %s; }; s=$?; [ -e %s ] && exit %d; [ $s = 0 ] || exit $s; %s", command, gitUsed, asksGit, then)
+	code, err := w.Run(ctx, Command{Args: []string{"sh", "-c", script}, Env: b.env, User: builder, Dir: p.Layout.folder()}, said, said)
+	said.flush()
+	switch {
+	case err != nil:
+		return err
+	case code == asksGit:
+		return errUsesGit
+	case code != 0:
+		return newBuildError(b.src, out, fmt.Errorf("the command %q returned the exit code %d", command, code))
+	}
+	return nil
+}
+
+// tidy is the command that removes what was the build's alone.
+func (b *mixBuild) tidy(p project) string {
+	gone := "rm -rf " + scratch + " " + sourcesOfLayer
+	if b.withGit {
+		gone += " " + shellWord(path.Join(workDir, p.Layout.place(b.repository.root), ".git"))
+	}
+	return gone
+}
+
+// shellWord quotes a word for a shell.
+func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// masked passes on whole lines, without secrets.
+type masked struct {
+	w      io.Writer
+	redact func(string) string
+	open   []byte
+}
+
+func (r *masked) Write(p []byte) (int, error) {
+	r.open = append(r.open, p...)
+	end := bytes.LastIndexByte(r.open, '\n') + 1
+	if end == 0 {
+		return len(p), nil
+	}
+	text := string(r.open[:end])
+	r.open = slices.Clone(r.open[end:])
+	_, err := io.WriteString(r.w, r.text(text))
+	return len(p), err
+}
+
+func (r *masked) flush() {
+	_, _ = io.WriteString(r.w, r.text(string(r.open))) // progress that is not shown
+	r.open = nil
+}
+
+func (r *masked) text(s string) string {
+	if r.redact == nil {
+		return s
+	}
+	return r.redact(s)
+}
+
+// quietly runs a command of our own, whose output matters only where it fails.
+func (b *mixBuild) quietly(ctx context.Context, w Workshop, as string, args ...string) error {
+	var said bytes.Buffer
+	code, err := w.Run(ctx, Command{Args: args, Env: b.env, User: as, Dir: "/"}, &said, &said)
+	if err == nil && code != 0 {
+		err = b.failed(fmt.Errorf("%s returned the exit code %d", args[0], code), said.String())
+	}
+	return err
+}
+
+// carry copies the project and its home to another workshop.
+func carry(ctx context.Context, from, to Workshop) error {
+	for _, folder := range []string{workDir, "/home/beamyard"} {
+		archive, err := from.Read(ctx, folder)
+		if err != nil {
+			return err
+		}
+		if folder != workDir { // the folder above it may be missing
+			top, err := archiveOf([]entry{rootFolder("home")}, "")
+			if err == nil {
+				err = to.Write(ctx, "/", top)
+			}
+			if err != nil {
+				_ = archive.Close()
+				return err
+			}
+		}
+		err = to.Write(ctx, path.Dir(folder), archive)
+		_ = archive.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put writes entries below a folder, which is made with those above it.
+func (b *mixBuild) put(ctx context.Context, w Workshop, list []entry, at string) error {
+	var above []entry
+	for dir := at[1:]; dir != "."; dir = path.Dir(dir) {
+		e := folderEntry(dir)
+		if dir == "home" {
+			e = rootFolder(dir)
+		}
+		above = append(above, e)
+	}
+	slices.Reverse(above)
+	for _, e := range list {
+		e.Name = at[1:] + "/" + e.Name
+		above = append(above, e)
+	}
+	archive, err := archiveOf(above, "")
+	if err != nil {
+		return err
+	}
+	return w.Write(ctx, "/", archive)
+}
+
+func rootFolder(name string) entry {
+	e := folderEntry(name)
+	e.Uid, e.Gid = 0, 0
+	return e
+}
+
+// furnish puts into a workshop what the build alone needs.
+func (b *mixBuild) furnish(ctx context.Context, w Workshop) error {
+	list := []entry{textEntry("evaluate.exs", evaluateText, 0o644)}
+	if b.repository.root != "" && !b.withGit {
+		list = append(list, folderEntry("bin"), textEntry("bin/git", shim, 0o755))
+	}
+	if err := b.put(ctx, w, list, scratch); err != nil {
+		return err
+	}
+	return nil
+}
 
 func notInEnv(name string) bool {
 	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != ""
+}
+
+// note tells people something about the image.
+func (b *mixBuild) note(format string, args ...any) {
+	if b.o.Note != nil {
+		b.o.Note(fmt.Sprintf(format, args...))
+		return
+	}
+	fmt.Fprintf(b.progress, format+"\n", args...)
 }

@@ -22,6 +22,17 @@ type Options struct {
 	// ReleaseName is the release of a project that defines several. Default: the
 	// only one, or its default.
 	ReleaseName string
+	// Env is the environment of the commands that build a Mix project, beside MIX_ENV.
+	Env map[string]string
+	// Secrets are the keys of Env whose values the image should not hold.
+	Secrets []string
+	// Redact takes the values of secrets out of what a build prints. Nil: nothing is.
+	Redact func(text string) string
+	// Packages of Debian beside those of a Mix project's base.
+	Packages Packages
+	// Note is called with what people should know of an image that is made. Nil: it
+	// goes to Progress.
+	Note func(text string)
 	// Progress gets the lines of pulls and builds. Nil: dropped.
 	Progress io.Writer
 }
@@ -113,11 +124,12 @@ func resolveDockerfile(ctx context.Context, eng Engine, src Source, o Options) (
 		}
 		r.bases = append(r.bases, base.ID)
 	}
-	if project, err := readMixProject(src.Dir); err == nil {
-		r.app = project.app // a Dockerfile need not be a Mix project's
-	}
+	r.app = latestApp(src.Dir)
 	return build(ctx, eng, r)
 }
+
+// generated is the name in the context of a Dockerfile that lies outside of it.
+const generated = ".beamyard.Dockerfile"
 
 // imageLabel marks the images that are made here, with their kind.
 const imageLabel = "beamyard.image"

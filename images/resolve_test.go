@@ -51,7 +51,7 @@ func TestUnchangedInputIsNotBuiltAgain(t *testing.T) {
 	if !eng.builds[0].NoNetwork {
 		t.Error("a project without dependencies was built with a network")
 	}
-	want := []string{".beamyard.Dockerfile", ".dockerignore", "lib/", "lib/tiny.ex", "mix.exs"}
+	want := []string{"lib/", "lib/tiny.ex", "mix.exs"}
 	if diff := cmp.Diff(want, eng.contexts[0]); diff != "" {
 		t.Error(diff)
 	}
@@ -81,13 +81,15 @@ func TestEachInputChangesTheTag(t *testing.T) {
 		}},
 		{name: "the base", change: func(_ *testing.T, _ *fakeEngine, _ Source, o *Options) { o.Base = "bookworm" }},
 		{name: "MIX_ENV", change: func(_ *testing.T, _ *fakeEngine, _ Source, o *Options) { o.MixEnv = "prod" }},
-		{name: "the template", change: func(t *testing.T, _ *fakeEngine, _ Source, _ *Options) {
-			old := mixTemplate
-			t.Cleanup(func() { mixTemplate = old })
-			clone, err := old.Clone()
-			must(t, err)
-			mixTemplate, err = clone.Parse(mixText + "RUN true\n")
-			must(t, err)
+		{name: "a release", change: func(_ *testing.T, _ *fakeEngine, _ Source, o *Options) { o.Release = true }},
+		{name: "a variable", change: func(_ *testing.T, _ *fakeEngine, _ Source, o *Options) { o.Env = map[string]string{"A": "1"} }},
+		{name: "a variable's value", before: func(_ *testing.T, _ *Source) {}, change: func(_ *testing.T, _ *fakeEngine, _ Source, o *Options) {
+			o.Env = map[string]string{"ALWAYS": "2"}
+		}},
+		{name: "a package that it runs with", change: func(_ *testing.T, eng *fakeEngine, _ Source, o *Options) {
+			o.Packages.Run = []string{"tzdata"}
+			src := Source{Kind: Debian, Suite: "trixie", More: []string{"tzdata"}}
+			eng.images[debianRef(src)] = Info{ID: idOf("with tzdata")}
 		}},
 		{name: "MIX_ENV of a Dockerfile", before: dockerfile, change: func(_ *testing.T, _ *fakeEngine, _ Source, o *Options) { o.MixEnv = "prod" }},
 		{name: "a Dockerfile", before: dockerfile, change: func(t *testing.T, _ *fakeEngine, src Source, _ *Options) {
@@ -99,7 +101,7 @@ func TestEachInputChangesTheTag(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			eng, src, o := engineWith("beamyard/debian:trixie", "beamyard/debian:bookworm", "alpine"), tiny(t), Options{}
+			eng, src, o := engineWith("beamyard/debian:trixie", "beamyard/debian:bookworm", "alpine"), tiny(t), Options{Env: map[string]string{"ALWAYS": "1"}}
 			if tt.before != nil {
 				tt.before(t, &src)
 			}

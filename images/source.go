@@ -35,6 +35,8 @@ type Source struct {
 	// Packages of a Debian root file system, beside its minimal ones. None: Elixir,
 	// and what a Mix project needs beside it.
 	Packages []string
+
+	More []string // packages of a root file system with Elixir, beside its own
 }
 
 // SourceError is a source that cannot be used.

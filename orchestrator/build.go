@@ -106,7 +106,10 @@ func (s Spec) by(r recipe) Spec {
 
 // resolve makes the image of a cluster that has one.
 func (s Spec) resolve(ctx context.Context, eng Engine, src images.Source, progress io.Writer) (images.Image, error) {
-	o := images.Options{Base: s.BaseImage, MixEnv: s.writtenMixEnv(), Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress}
+	o := images.Options{
+		Base: s.BaseImage, MixEnv: s.writtenMixEnv(), Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress,
+		Env: s.buildEnv(), Secrets: s.Secrets, Packages: images.Packages(s.Packages), Redact: redactor(s).Replace, Note: noteTo(progress),
+	}
 	if src.Kind == images.Mix { // a Dockerfile has a MIX_ENV of its own, unless one is written
 		o.MixEnv = s.mixEnv(nil)
 	}

@@ -35,6 +35,8 @@ type Spec struct {
 	// BaseImage is what a Mix project is built on: "auto" (default), a Debian
 	// suite or a reference; see [images.Options].
 	BaseImage string `json:"base_image,omitempty"`
+	// Packages of Debian for a Mix project's build, and for its nodes.
+	Packages Packages `json:"packages,omitzero"`
 	// Image is the ID or reference that every node runs. Empty: [Run] makes it
 	// from Source, as [Prepare] does.
 	Image string `json:"image,omitempty"`

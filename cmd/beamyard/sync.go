@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -138,14 +139,17 @@ func (r *reached) sync(ctx context.Context, opts orchestrator.SyncOptions) (code
 
 // rules say which files of a project count. They are read again when what they
 // rest on changes; the goroutine that hears of files asks them meanwhile.
-type rules struct{ files atomic.Pointer[images.Files] }
+type rules struct {
+	source string
+	files  atomic.Pointer[images.Files]
+}
 
 func newRules(dir string) (*rules, error) {
 	files, err := images.OpenFiles(dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &rules{}
+	r := &rules{source: dir}
 	r.files.Store(files)
 	return r, nil
 }
@@ -157,8 +161,8 @@ func (r *rules) ignored(path string) bool { return r.files.Load().Ignored(path) 
 // read takes the rules in again where one of their files changed. One that cannot
 // be read now is being written: the rules stay.
 func (r *rules) read(paths []string) {
-	if slices.Contains(paths, ".dockerignore") || slices.Contains(paths, "mix.exs") {
-		if files, err := images.OpenFiles(r.dir()); err == nil {
+	if slices.ContainsFunc(paths, func(p string) bool { return path.Base(p) == ".dockerignore" || path.Base(p) == "mix.exs" }) {
+		if files, err := images.OpenFiles(r.source); err == nil {
 			r.files.Store(files)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func TestCompare(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			local := sumsOf(strings.Fields(test.local)...)
 			_, chosen := local["Dockerfile"]
-			c := compare(local, sumsOf(strings.Fields(test.remote)...), func(p string) bool { return strings.HasPrefix(p, "ignored/") }, chosen)
+			c := compare(local, sumsOf(strings.Fields(test.remote)...), func(p string) bool { return strings.HasPrefix(p, "ignored/") }, chosen, ".")
 			if got := fmt.Sprintf("put %v remove %v cold %v", c.Put, withoutGenerated(c.Remove, local), c.Cold); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
@@ -183,5 +184,14 @@ func TestLine(t *testing.T) {
 		if got := took(r).Line(); got != want+": 184 ms, of them 120 ms compiling" {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
+	}
+}
+
+// The configuration of a project that is one of a larger folder is as cold as any.
+func TestColdFilesOfAPartOfAFolder(t *testing.T) {
+	local := sumsOf("firmware/config/config.exs", "firmware/lib/a.ex", "core/lib/b.ex", "core/mix.exs")
+	c := compare(local, map[string]Sum{}, func(string) bool { return false }, false, "firmware")
+	if want := []string{"core/mix.exs", "firmware/config/config.exs"}; !slices.Equal(c.Cold, want) {
+		t.Errorf("cold are %q, want %q", c.Cold, want)
 	}
 }

@@ -7,6 +7,8 @@ defmodule Beamyard.Compiler do
   # that nodes may have been given, and the archive for nodes that do not run.
 
   @memory "/tmp/beamyard"
+  # The project's folder below the one that holds all its sources.
+  @project "PROJECT"
   @never ~w(.git node_modules .elixir_ls .lexical)
   @minutes 10
   @grace 10_000
@@ -117,7 +119,7 @@ defmodule Beamyard.Compiler do
     working()
     awake()
     baseline()
-    root = File.cwd!()
+    root = root()
 
     files =
       for {path, {:regular, _, _, _}} <- walk(root, skipped(), %{}),
@@ -137,7 +139,7 @@ defmodule Beamyard.Compiler do
   """
   def put(files, removed) do
     working()
-    root = File.cwd!()
+    root = root()
     time = tick()
 
     for {path, mode, content} <- files do
@@ -351,7 +353,7 @@ defmodule Beamyard.Compiler do
   # Where the image may hold a release: as Beamyard makes one, and as Mix does.
   defp releases do
     build = Mix.Project.build_path()
-    [Path.expand("_build/release") | Path.wildcard(Path.join(build, "rel/*"))]
+    [Path.join(root(), "_build/release") | Path.wildcard(Path.join(build, "rel/*"))]
   end
 
   defp released_apps(app),
@@ -433,10 +435,10 @@ defmodule Beamyard.Compiler do
 
   defp walk_project(deep) do
     build = Mix.Project.build_path()
-    files = walk(File.cwd!(), if(deep, do: [], else: skipped()), %{})
+    files = walk(root(), if(deep, do: [], else: skipped()), %{})
 
     if deep do
-      walk(Path.expand("_build"), [], walk(build, [], files))
+      walk(Path.join(root(), "_build"), [], walk(build, [], files))
     else
       folders =
         for(app <- project_apps(), do: Path.join([build, "lib", to_string(app)])) ++
@@ -449,7 +451,13 @@ defmodule Beamyard.Compiler do
   end
 
   defp skipped,
-    do: [Path.expand(Mix.Project.deps_path()), Path.expand("_build"), Mix.Project.build_path()]
+    do: [Path.expand(Mix.Project.deps_path()), Path.expand("_build"), Path.join(root(), "_build"), Mix.Project.build_path()]
+
+  # Where the project is one of a larger folder, that one: paths lead to others in it.
+  defp root do
+    cwd = File.cwd!()
+    if @project != ".", do: String.replace_suffix(cwd, "/" <> @project, ""), else: cwd
+  end
 
   # Links are not followed: _build/…/priv is one to the source.
   defp walk(folder, skip, acc) do

@@ -36,20 +36,27 @@ const Idle = `f = fn f, t -> receive do {:awake, t} -> f.(f, t) after t -> ` +
 const Archive = "/tmp/beamyard/overlay.tar"
 
 // compiler is the compiler's VM.
-type compiler struct{ Conn }
+type compiler struct {
+	Conn
+	project string // see [projectOf]
+}
 
 // open makes sure that the VM has our module, of this version.
 func (c compiler) open(ctx context.Context) error {
-	sum := md5.Sum([]byte(compilerText))
+	program := strings.Replace(compilerText, `"PROJECT"`, `"`+inString.Replace(c.project)+`"`, 1)
+	sum := md5.Sum([]byte(program))
 	version := hex.EncodeToString(sum[:])
 	told, err := c.Call(ctx, compilerModule, "version")
 	if has, _ := erldist.Text(told); err == nil && has == version {
 		return nil
 	}
-	text := strings.Replace(compilerText, `"VERSION"`, `"`+version+`"`, 1)
+	text := strings.Replace(program, `"VERSION"`, `"`+version+`"`, 1)
 	_, err = c.Call(ctx, "Elixir.Code", "compile_string", text, "compiler.ex")
 	return err
 }
+
+// inString escapes what means something in a string of Elixir.
+var inString = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`)
 
 func (c compiler) call(ctx context.Context, function string, args ...any) (any, error) {
 	return c.Call(ctx, compilerModule, function, args...)

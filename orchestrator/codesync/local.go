@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/images"
@@ -20,7 +21,8 @@ import (
 // true while the file's time and size do.
 type local struct {
 	dir        string
-	dockerfile bool // the image was made as a Dockerfile says
+	dockerfile bool   // the image was made as a Dockerfile says
+	root       string // the folder that holds it and what it needs beside it; known after a scan
 	known      map[string]stamp
 }
 
@@ -37,6 +39,7 @@ func (l *local) scan() (map[string]Sum, func(string) bool, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	l.root = files.Dir()
 	known, sums := map[string]stamp{}, map[string]Sum{}
 	err = files.Walk(func(p string, info fs.FileInfo) error {
 		if IsEditors(p) {
@@ -60,13 +63,23 @@ func (l *local) scan() (map[string]Sum, func(string) bool, error) {
 	return sums, files.Ignored, err
 }
 
+// projectOf is a project's folder below the one that holds all that it needs: "." where
+// it needs nothing beside it.
+func projectOf(dir string) (string, error) {
+	files, err := images.OpenFiles(dir)
+	if err != nil {
+		return "", err
+	}
+	return files.Project(), nil
+}
+
 // contents reads files that are to be put into the compiler; one that is gone
 // meanwhile is left out. sums gets what was read, which is what the compiler has
 // then, whatever was saved since the scan.
 func (l *local) contents(paths []string, sums map[string]Sum) ([]content, error) {
 	var all []content
 	for _, p := range paths {
-		full := filepath.Join(l.dir, filepath.FromSlash(p))
+		full := filepath.Join(l.root, filepath.FromSlash(p))
 		data, err := os.ReadFile(full)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -85,10 +98,15 @@ func (l *local) contents(paths []string, sums map[string]Sum) ([]content, error)
 }
 
 // WriteSources writes a project as an archive that replaces what a compiler has of
-// it, in the folder root and owned by that user: for one whose VM does not start with
+// it, whose working directory is folder, owned by that user: for one whose VM does not start with
 // what it has.
-func WriteSources(w io.Writer, dir, root string, owner int) error {
+func WriteSources(w io.Writer, dir, folder string, owner int) error {
 	l := local{dir: dir}
+	project, err := projectOf(dir)
+	if err != nil {
+		return err
+	}
+	root := strings.TrimSuffix(folder, "/"+project)
 	sums, _, err := l.scan()
 	if err != nil {
 		return err

@@ -24,9 +24,10 @@ func (c Changes) Empty() bool { return len(c.Put) == 0 && len(c.Remove) == 0 }
 // compare finds what changed. ignored tells which paths are no business of ours:
 // one that the image has, and the folder's rules leave out, is not removed. chosen: a
 // Dockerfile chose what the image has, which is not given cold files of a kind that
-// it has none of.
-func compare(local, remote map[string]Sum, ignored func(string) bool, chosen bool) Changes {
+// it has none of. project is the project's folder below that of the paths.
+func compare(local, remote map[string]Sum, ignored func(string) bool, chosen bool, project string) Changes {
 	var c Changes
+	cold := func(p string) bool { return cold(strings.TrimPrefix(p, project+"/")) }
 	for _, p := range slices.Sorted(maps.Keys(local)) {
 		sum, there := remote[p]
 		switch {

@@ -31,7 +31,11 @@ type Session struct {
 // Open connects to the compiler whose VM conn leads to, for the project in dir.
 // self is the name that conn has there.
 func Open(ctx context.Context, conn Conn, self, dir string) (*Session, error) {
-	s := &Session{c: compiler{conn}, self: self, local: local{dir: dir}, bodies: map[Sum][]byte{}, proven: map[Conn]map[string]Module{}}
+	project, err := projectOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{c: compiler{conn, project}, self: self, local: local{dir: dir}, bodies: map[Sum][]byte{}, proven: map[Conn]map[string]Module{}}
 	if err := s.c.open(ctx); err != nil {
 		return nil, fmt.Errorf("prepare the compiler: %w", err)
 	}
@@ -129,7 +133,7 @@ func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta
 	if err != nil {
 		return delta{}, err
 	}
-	changes := compare(sums, s.remote, ignored, s.local.dockerfile && o.Restart == nil)
+	changes := compare(sums, s.remote, ignored, s.local.dockerfile && o.Restart == nil, s.c.project)
 	changes.Remove = withoutGenerated(changes.Remove, sums)
 	if len(changes.Cold) > 0 && o.Restart == nil {
 		return delta{}, &ColdError{Files: changes.Cold, Command: restartCommand(o)}
@@ -144,7 +148,7 @@ func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta
 		if err != nil {
 			return delta{}, err
 		}
-		s.c, s.self, s.remote = compiler{conn}, self, nil
+		s.c, s.self, s.remote = compiler{conn, s.c.project}, self, nil
 		if err := s.c.open(ctx); err != nil {
 			return delta{}, fmt.Errorf("prepare the compiler: %w", err)
 		}

@@ -85,7 +85,7 @@ func TestNodesThatMayNotWriteShareOneFetch(t *testing.T) {
 			return err
 		}})
 	}
-	s := &Session{c: compiler{compilerVM}, root: "/app", bodies: map[Sum][]byte{}, proven: map[Conn]map[string]Module{}}
+	s := &Session{c: compiler{Conn: compilerVM, project: "."}, root: "/app", bodies: map[Sum][]byte{}, proven: map[Conn]map[string]Module{}}
 	var report Report
 	if err := s.bring(t.Context(), Options{Cluster: "shop", Nodes: all}, all, &d, &report); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ type document struct {
 	Args         map[string]string   `yaml:"args"`
 	Image        string              `yaml:"image"`
 	BaseImage    string              `yaml:"base_image"`
+	Packages     packages            `yaml:"packages"`
 	App          string              `yaml:"app"`
 	Nodes        nodes               `yaml:"nodes"`
 	MaxNodes     int                 `yaml:"max_nodes"`
@@ -67,6 +68,11 @@ type document struct {
 	OutputLines  int                 `yaml:"output_lines"`
 	Memory       size                `yaml:"memory"`
 	CPUs         float64             `yaml:"cpus"`
+}
+
+type packages struct {
+	Build []string `yaml:"build"`
+	Run   []string `yaml:"run"`
 }
 
 type distribution struct {
@@ -160,7 +166,7 @@ func (o outside) decode(r io.Reader) (document, error) {
 // spec is the document as the orchestrator wants it.
 func (c document) spec() orchestrator.Spec {
 	s := orchestrator.Spec{
-		Name: c.Name, Source: c.Source, Dockerfile: c.Dockerfile, Target: c.Target, Args: c.Args, Image: c.Image, BaseImage: c.BaseImage, App: c.App,
+		Name: c.Name, Source: c.Source, Dockerfile: c.Dockerfile, Target: c.Target, Args: c.Args, Image: c.Image, BaseImage: c.BaseImage, Packages: orchestrator.Packages(c.Packages), App: c.App,
 		Nodes: c.Nodes.list, MaxNodes: c.MaxNodes, Basename: c.Basename, Domain: c.Domain, Cookie: c.Cookie,
 		Command: c.Command, Entrypoint: c.Entrypoint, User: c.User, Stdin: c.Stdin, Env: over(c.EnvFile, c.Env), Tmpfs: c.Tmpfs, Networks: c.Networks, ExtraHosts: c.ExtraHosts, Labels: c.Labels, Secrets: c.Secrets, MixEnv: c.MixEnv,
 		Release: c.Release, ReleaseName: c.ReleaseName, CookieFile: c.CookieFile, Files: c.Files, Volumes: c.Volumes,

@@ -24,6 +24,7 @@ target: run
 args: {VERSION: "1.10", DEBUG: true}
 image: acme/shop:1
 base_image: bookworm
+packages: {build: [libvips-dev], run: [libvips42]}
 app: shop
 nodes:
   - name: web
@@ -123,7 +124,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := orchestrator.Spec{
-		Name: "shop", Source: "app", Dockerfile: "Dockerfile.prod", Target: "run", Args: map[string]string{"VERSION": "1.10", "DEBUG": "true"}, Image: "acme/shop:1", BaseImage: "bookworm", App: "shop",
+		Name: "shop", Source: "app", Dockerfile: "Dockerfile.prod", Target: "run", Args: map[string]string{"VERSION": "1.10", "DEBUG": "true"}, Image: "acme/shop:1", BaseImage: "bookworm", Packages: orchestrator.Packages{Build: []string{"libvips-dev"}, Run: []string{"libvips42"}}, App: "shop",
 		Nodes: []orchestrator.NodeSpec{
 			{
 				Name: "web", Image: "acme/web:2", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
@@ -270,7 +271,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, args, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, dockerfile, domain, entrypoint, env, env_file, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, loopback, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, target, tmpfs, user, volumes"
+	all := "its keys: app, args, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, dockerfile, domain, entrypoint, env, env_file, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, loopback, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, packages, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, target, tmpfs, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                          `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":        `did you mean "max_backoff"?`,

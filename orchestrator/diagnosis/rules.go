@@ -8,7 +8,7 @@ import (
 // rules in the order of their findings: the machine and its engine first, then
 // what a node is made of, how it ends, how nodes meet, and what runs on them.
 // Where several say something of one node, the more telling comes first.
-var rules = slices.Concat(engineRules, buildRules, endRules, overrideRules, distributionRules, agreeRules, applicationRules, followRules)
+var rules = slices.Concat(engineRules, mixRules, buildRules, endRules, overrideRules, distributionRules, agreeRules, applicationRules, followRules)
 
 func pattern(expr string) *regexp.Regexp { return regexp.MustCompile(expr) }
 

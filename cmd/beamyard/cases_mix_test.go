@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/beamyard/beamyard/images"
+)
+
+// caseDir is a copy of a project as people have it.
+func caseDir(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "project")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "cases", filepath.FromSlash(name)))); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// commit makes a folder a git repository with one commit, and returns the output of a
+// git command there.
+func commit(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	var out []byte
+	for _, line := range [][]string{
+		{"init", "-q", "."}, {"add", "-A"}, {"-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"}, args,
+	} {
+		cmd := exec.Command("git", line...)
+		cmd.Dir = dir
+		var err error
+		if out, err = cmd.Output(); err != nil {
+			t.Fatalf("git %s: %v", strings.Join(line, " "), err)
+		}
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Each of these is a project that Mix can build on this machine. Its image is made on the
+// real engine, and what it says there is what it says here.
+func TestMixCases(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // Mix is asked, not memory
+	eng, _, err := realEngine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eng.Close()
+	tests := []struct {
+		name, dir, folder string
+		base              string
+		options           images.Options
+		prepare           func(t *testing.T, dir string) string // what it should print, where that is not known before
+		eval, want        string
+		at                string // its folder in the image
+		output, not       string // of the build
+	}{
+		{name: "mix.exs reads files", dir: "09-mix-exs-reads-files/a-version", eval: "Almanac.version()", want: "3.1.4", at: "/app", not: "deps.get"},
+		{name: "a stale lock, Elixir 1.14", dir: "09-mix-exs-reads-files/b-stale-lock", base: "bookworm", eval: "Almanac.version()", want: "3.1.4", at: "/app", not: "deps.get"},
+		{name: "an application of an umbrella", dir: "13-part-of-a-bigger-repo/a-umbrella", folder: "apps/web", eval: "Sun.radius()", want: "696", at: "/app/apps/web"},
+		{name: "a poncho project", dir: "13-part-of-a-bigger-repo/b-poncho", folder: "firmware", eval: "Core.answer()", want: "42", at: "/app/firmware"},
+		{
+			name: "a variable at build", dir: "03-env-at-build/b-compile-env", options: images.Options{Env: map[string]string{"CURRENCY": "USD"}, Secrets: []string{"CURRENCY"}},
+			eval: "Billing.currency()", want: "USD", at: "/app",
+		},
+		{
+			name: "a secret that is compiled in", dir: "03-env-at-build/b-compile-env", options: images.Options{Env: map[string]string{"CURRENCY": "a-secret"}, Secrets: []string{"CURRENCY"}},
+			eval: "Billing.currency()", want: "a-secret", at: "/app", output: "the value of the secret CURRENCY is in the image, in _build/dev/lib/billing/ebin/Elixir.Billing.beam",
+		},
+		{name: "C code", dir: "07-native-tools", eval: `{Clockwork.twice(21), System.find_executable("gcc")}`, want: "{42, nil}", at: "/app"},
+		{
+			name: "git in mix.exs", dir: "10-git-in-mix-exs", eval: "Sextant.version()", at: "/app", output: "asks git",
+			prepare: func(t *testing.T, dir string) string {
+				return "0.1.0+" + commit(t, dir, "rev-parse", "--short", "HEAD")
+			},
+		},
+		{
+			name: "git in lib, of a folder of the repository", dir: "10-git-in-mix-exs", folder: "b-in-lib", eval: `{Sextant.version(), File.exists?("../.git")}`, at: "/app/b-in-lib",
+			prepare: func(t *testing.T, dir string) string {
+				return `{"` + commit(t, dir, "describe", "--always", "--dirty") + `", false}`
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := caseDir(t, tt.dir)
+			if tt.prepare != nil {
+				tt.want = tt.prepare(t, dir)
+			}
+			var out bytes.Buffer
+			tt.options.Progress, tt.options.Base = &out, "trixie"
+			if tt.base != "" {
+				tt.options.Base = tt.base
+			}
+			src := images.Source{Kind: images.Mix, Dir: filepath.Join(dir, filepath.FromSlash(tt.folder))}
+			image, err := images.Resolve(t.Context(), eng, src, tt.options)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, &out)
+			}
+			info, err := eng.Image(t.Context(), image.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.WorkingDir != tt.at || info.User != "1000:1000" {
+				t.Errorf("it runs in %s as %s, want %s", info.WorkingDir, info.User, tt.at)
+			}
+			for _, e := range info.Env {
+				if strings.Contains(e, "CURRENCY") {
+					t.Errorf("its environment holds %s", e)
+				}
+			}
+			if !strings.Contains(out.String(), tt.output) || tt.not != "" && strings.Contains(out.String(), tt.not) {
+				t.Errorf("the build said:\n%s", &out)
+			}
+			w, err := eng.Start(t.Context(), images.WorkshopSpec{Image: info})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = w.Close() }()
+			var said, errs bytes.Buffer
+			var env []string
+			for k, v := range tt.options.Env {
+				env = append(env, k+"="+v)
+			}
+			command := []string{"mix", "run", "--no-compile", "--no-start", "-e", `v = ` + tt.eval + `; IO.puts(if is_binary(v), do: v, else: inspect(v))`}
+			if code, err := w.Run(t.Context(), images.Command{Args: command, Env: env, User: info.User, Dir: info.WorkingDir}, &said, &errs); err != nil || code != 0 {
+				t.Fatalf("exit %d, %v\n%s", code, err, &errs)
+			}
+			if got := strings.TrimSpace(said.String()); got != tt.want {
+				t.Errorf("%s is %q, want %q\n%s", tt.eval, got, tt.want, &out)
+			}
+			again, err := images.Resolve(t.Context(), eng, src, tt.options)
+			if err != nil || again.Built || again.ID != image.ID {
+				t.Errorf("a second time: %+v, %v", again, err)
+			}
+		})
+	}
+}

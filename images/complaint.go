@@ -1,0 +1,100 @@
+package images
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// failed is an error of a build's step with what the step said.
+func (b *mixBuild) failed(err error, said string) *BuildError {
+	if b.o.Redact != nil {
+		said = b.o.Redact(said)
+	}
+	out := &step{begun: true, lines: strings.Split(said, "\n")}
+	var failed *BuildError
+	if errors.As(newBuildError(b.src, out, err), &failed) {
+		return failed
+	}
+	return &BuildError{Dir: b.src.Dir, Err: err, Next: "see the lines above"}
+}
+
+// mixFailed says why mix.exs has no answer, and what to do.
+func (b *mixBuild) mixFailed(e mixError) error {
+	at := e.At
+	if at == "" {
+		at = "mix.exs"
+	}
+	said := (&masked{redact: b.o.Redact}).text(e.Text)
+	if e.At != "" {
+		said += "\n    " + e.At
+	}
+	failed := b.failed(fmt.Errorf("%s cannot be evaluated", at), said)
+	failed.Lines = strings.Split(said, "\n")
+	switch {
+	case e.Env != "":
+		failed.Err = fmt.Errorf("%s reads the environment variable %s, which is not set while the image is built", at, e.Env)
+		failed.Next = fmt.Sprintf("set it for the build and the nodes: env: {%s: …} in beamyard.yml, or --env %[1]s=…", e.Env)
+	case e.Command == "git":
+		failed.Err = fmt.Errorf("%s runs git, and the folder is in no git repository", at)
+		failed.Next = guardedGit
+	case e.Command != "":
+		failed.Err = fmt.Errorf("%s runs %s, which the base image does not have", at, e.Command)
+		failed.Next = fmt.Sprintf("packages: {build: [%s]} in beamyard.yml, or a base image that has it: --base IMAGE", e.Command)
+	default:
+		failed.Next = "mend what Mix says, then type the same command again; try it here: mix help"
+	}
+	return failed
+}
+
+// guardedGit is the form of a version that needs no repository.
+const guardedGit = `let mix.exs do without it: sha = if System.find_executable("git") && File.dir?(".git"), do: …, else: "unknown"`
+
+// noElixir says that the base cannot run Mix.
+func (b *mixBuild) noElixir(err error) error {
+	if text := err.Error(); strings.Contains(text, "executable file not found") || strings.Contains(text, "no such file or directory") {
+		failed := b.failed(fmt.Errorf("the base image %s has no Elixir: %w", b.baseRef, err), "")
+		failed.Next = "build it on one that has: --base " + defaultSuite
+		return failed
+	}
+	return err
+}
+
+//go:embed secrets.exs
+var secretsText string
+
+// lookForSecrets notes which values of secrets the compiled project holds: those that
+// it reads by compile_env, or that a release's sys.config has.
+func (b *mixBuild) lookForSecrets(ctx context.Context, w Workshop) error {
+	var keys []string
+	for _, key := range b.o.Secrets {
+		const shortest = 4 // a shorter one is found everywhere
+		if len(b.o.Env[key]) >= shortest {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := b.put(ctx, w, []entry{textEntry("secrets.exs", secretsText, 0o644)}, scratch); err != nil {
+		return err
+	}
+	var out, said strings.Builder
+	code, err := w.Run(ctx, Command{Args: append([]string{"elixir", scratch + "/secrets.exs", workDir}, keys...), Env: b.env, User: builder, Dir: "/"}, &out, &said)
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		return b.failed(fmt.Errorf("look for secrets in the image: exit code %d", code), said.String())
+	}
+	for line := range strings.Lines(out.String()) {
+		var found []string
+		if json.Unmarshal([]byte(line), &found) == nil && len(found) == 2 {
+			b.note("the value of the secret %s is in the image, in %s: it is compiled in; read it at run time (config/runtime.exs, Application.fetch_env!) to keep it out", found[0], found[1])
+		}
+	}
+	return b.quietly(ctx, w, builder, "rm", "-rf", scratch)
+}

@@ -1,0 +1,294 @@
+package images
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+)
+
+// layout says which folders of this machine a Mix project needs, and so how they lie
+// in its image: the common folder of all of them is [workDir] there, so that relative
+// paths between them hold.
+//
+//	~/orrery/            ─► /app            root
+//	~/orrery/apps/web    ─► /app/apps/web   the project: the working directory
+//	~/orrery/apps/sun    ─► /app/apps/sun   {:sun, in_umbrella: true}
+//	~/orrery/config      ─► /app/config     config_path: "../../config/config.exs"
+type layout struct {
+	Dir   string   `json:"dir"`   // the project's folder, absolute, without links
+	Parts []string `json:"parts"` // folders and files to send, absolute
+	Room  []string `json:"room"`  // folders that are not sent, and lie below the root too
+	Left  []string `json:"left"`  // folders that are made anew: deps and _build, absolute
+}
+
+func layoutOf(dir string) layout { return layout{Dir: dir, Parts: []string{dir}} }
+
+// root is the folder that holds all of them.
+func (l layout) root() string {
+	root := l.Dir
+	for _, p := range slices.Concat(l.Parts, l.Room) {
+		for !within(root, p) {
+			root = filepath.Dir(root)
+		}
+	}
+	return root
+}
+
+// within tells whether a path is a folder, or lies below it.
+func within(folder, p string) bool {
+	rel, err := filepath.Rel(folder, p)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// add adds a part that is missing in what the others hold: it lies outside of them, or
+// where nothing is sent from, as a dependency by its path in deps/ does.
+func (l *layout) add(p string) bool {
+	if slices.Contains(l.Parts, p) {
+		return false
+	}
+	l.Parts = append(l.Parts, p)
+	slices.Sort(l.Parts)
+	return true
+}
+
+// place is a path's place below the root, with slashes: "" for the root itself.
+func (l layout) place(p string) string {
+	rel, err := filepath.Rel(l.root(), p)
+	if err != nil || rel == "." {
+		return ""
+	}
+	return filepath.ToSlash(rel)
+}
+
+// folder is the project's own folder in the image.
+func (l layout) folder() string { return path.Join(workDir, l.place(l.Dir)) }
+
+// leaves tells whether a path below the root lies in a folder that is made anew.
+func (l layout) leaves(name string) bool {
+	full := filepath.Join(l.root(), filepath.FromSlash(name))
+	return slices.ContainsFunc(l.Left, func(left string) bool { return within(left, full) })
+}
+
+// part is one of a layout's, ready to be read.
+type part struct {
+	dir     string // absolute
+	at      string // below the root
+	matcher *patternmatcher.PatternMatcher
+	outer   *patternmatcher.PatternMatcher // of the root's .dockerignore, where the part is not the root
+	file    bool
+}
+
+// parts reads what decides about each.
+func (l layout) parts() ([]part, error) {
+	var outer *patternmatcher.PatternMatcher
+	root := l.root()
+	if patterns, err := ignorePatterns(root); err != nil {
+		return nil, err
+	} else if len(patterns) > 0 {
+		if outer, err = newMatcher(root, patterns); err != nil {
+			return nil, err
+		}
+	}
+	var parts []part
+	for _, dir := range l.Parts {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return nil, fmt.Errorf("look at what the project needs: %w", err)
+		}
+		p := part{dir: dir, at: l.place(dir), file: !info.IsDir()}
+		if p.at != "" {
+			p.outer = outer
+		}
+		patterns := slices.Clone(ignored)
+		if !p.file {
+			for _, left := range slices.Concat(l.Left, fetchedBelow(dir)) {
+				if rel, err := filepath.Rel(dir, left); err == nil && within(dir, left) && rel != "." {
+					patterns = append(patterns, filepath.ToSlash(rel))
+				}
+			}
+			own, err := ignorePatterns(dir)
+			if err != nil {
+				return nil, err
+			}
+			patterns = append(patterns, own...)
+			if isFile(filepath.Join(dir, "Dockerfile")) {
+				patterns = append(patterns, tests...)
+			}
+		}
+		if p.matcher, err = newMatcher(dir, patterns); err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
+
+// tests are where a project has its suite. The .dockerignore that
+// `mix phx.gen.release --docker` writes for its Dockerfile leaves them out.
+var tests = []string{"!test", "!apps/*/test"}
+
+// ignores tells whether a path below the part, with slashes, is left out.
+func (p part) ignores(rel string) bool {
+	skip, err := p.matcher.MatchesOrParentMatches(filepath.FromSlash(rel))
+	if err == nil && !skip && p.outer != nil {
+		skip, err = p.outer.MatchesOrParentMatches(filepath.FromSlash(path.Join(p.at, rel)))
+	}
+	return skip || err != nil
+}
+
+// files lists the part's, by their paths below it.
+func (p part) files(limit int64) ([]file, error) {
+	if p.file {
+		info, err := os.Stat(p.dir)
+		return []file{{path: ".", info: info}}, err
+	}
+	files, err := contextFiles(p.dir, p.matcher, limit)
+	if p.outer != nil {
+		files = slices.DeleteFunc(files, func(f file) bool { return p.ignores(f.path) })
+	}
+	return files, err
+}
+
+// fetchedBelow are the folders "deps" beside each mix.exs of a folder: Mix fetches
+// there what the build fetches anew.
+func fetchedBelow(dir string) []string {
+	const deepest = 4
+	var found []string
+	_ = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil // what cannot be read is found by who reads it
+		}
+		rel, relErr := filepath.Rel(dir, p)
+		if relErr != nil || strings.Count(rel, string(filepath.Separator)) >= deepest {
+			return fs.SkipDir
+		}
+		switch d.Name() {
+		case "_build", "node_modules", ".git", ".elixir_ls", ".lexical":
+			if p != dir {
+				return fs.SkipDir
+			}
+		case "deps":
+			if isFile(filepath.Join(filepath.Dir(p), "mix.exs")) && p != dir {
+				found = append(found, p)
+				return fs.SkipDir
+			}
+		}
+		return nil
+	})
+	return found
+}
+
+// entry is one of an archive's, in memory: what was hashed is what is built, even
+// while an editor saves.
+type entry struct {
+	tar.Header
+	data []byte
+}
+
+// owner is who builds and runs.
+const owner = 1000
+
+// entries reads what the layout holds, with paths below the root; and says which
+// files it leaves out because they are for another system.
+func (l layout) entries(arch string) (list []entry, foreign []string, err error) {
+	parts, err := l.parts()
+	if err != nil {
+		return nil, nil, err
+	}
+	limit, folders := int64(maxContext), map[string]bool{}
+	for _, p := range parts {
+		files, err := p.files(limit)
+		if err != nil {
+			return nil, nil, err
+		}
+		for dir := path.Dir(p.at); p.at != "" && dir != "."; dir = path.Dir(dir) {
+			folders[dir] = true
+		}
+		if !p.file && p.at != "" {
+			folders[p.at] = true
+		}
+		for _, f := range files {
+			full := filepath.Join(p.dir, filepath.FromSlash(f.path))
+			e, err := readEntry(full, path.Join(p.at, f.path), f.info)
+			if err != nil {
+				return nil, nil, unreadable(full, err)
+			}
+			limit -= int64(len(e.data))
+			if otherSystem(e, arch) {
+				foreign = append(foreign, e.Name)
+				continue
+			}
+			list = append(list, e)
+		}
+	}
+	for dir := range folders {
+		list = append(list, folderEntry(dir))
+	}
+	slices.SortStableFunc(list, func(a, b entry) int { return strings.Compare(a.Name, b.Name) })
+	list = slices.CompactFunc(list, func(a, b entry) bool { return a.Name == b.Name })
+	return list, foreign, nil
+}
+
+func folderEntry(name string) entry {
+	return entry{Header: tar.Header{Name: name + "/", Mode: 0o755, Typeflag: tar.TypeDir, Uid: owner, Gid: owner}}
+}
+
+func textEntry(name, text string, mode int64) entry {
+	return entry{Header: tar.Header{Name: name, Mode: mode, Typeflag: tar.TypeReg, Uid: owner, Gid: owner, Size: int64(len(text))}, data: []byte(text)}
+}
+
+func readEntry(full, name string, info fs.FileInfo) (entry, error) {
+	switch {
+	case info.IsDir():
+		return folderEntry(name), nil
+	case info.Mode()&fs.ModeSymlink != 0:
+		target, err := os.Readlink(full)
+		return entry{Header: tar.Header{Name: name, Linkname: filepath.ToSlash(target), Mode: 0o777, Typeflag: tar.TypeSymlink, Uid: owner, Gid: owner}}, err
+	}
+	mode := int64(0o644)
+	if info.Mode()&0o111 != 0 {
+		mode = 0o755
+	}
+	data, err := os.ReadFile(full)
+	return textEntry(name, string(data), mode), err
+}
+
+// archiveOf writes entries as a tar stream, below a folder.
+func archiveOf(list []entry, below string) (*bytes.Reader, error) {
+	var out bytes.Buffer
+	tw := tar.NewWriter(&out)
+	for _, e := range list {
+		h := e.Header
+		if below != "" {
+			h.Name = below + "/" + h.Name
+		}
+		h.Format, h.ModTime = tar.FormatPAX, epoch
+		if err := tw.WriteHeader(&h); err != nil {
+			return nil, err
+		}
+		if _, err := tw.Write(e.data); err != nil {
+			return nil, err
+		}
+	}
+	if err := tw.Close(); err != nil {
+		return nil, err
+	}
+	return bytes.NewReader(out.Bytes()), nil
+}
+
+// hashEntries adds entries to a hash: all that an image gets of them.
+func hashEntries(h io.Writer, list []entry) {
+	for _, e := range list {
+		fmt.Fprintf(h, "%c %o %q %q %d\n", e.Typeflag, e.Mode, e.Name, e.Linkname, len(e.data))
+		_, _ = h.Write(e.data) // a hash takes all
+	}
+}

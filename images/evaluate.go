@@ -1,0 +1,288 @@
+package images
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+//go:embed evaluate.exs
+var evaluateText string
+
+// answer is what evaluate.exs prints. Its paths are those of the container.
+type answer struct {
+	Projects []struct {
+		Dir       string   `json:"dir"`
+		App       string   `json:"app"`
+		Main      bool     `json:"main"`
+		Umbrella  bool     `json:"umbrella"`
+		Compilers []string `json:"compilers"`
+		Files     []string `json:"files"`
+		DepsPath  string   `json:"deps_path"`
+		BuildPath string   `json:"build_path"`
+		Sources   []string `json:"sources"`
+		Makefile  bool     `json:"makefile"`
+		Deps      []struct {
+			App  string `json:"app"`
+			Kind string `json:"kind"` // path, umbrella, git, hex
+		} `json:"deps"`
+	} `json:"projects"`
+	Missing  []string  `json:"missing"`
+	Error    *mixError `json:"error"`
+	AskedGit bool      `json:"asked_git"`
+	Tools    []string  `json:"tools"` // of make, gcc, g++ and git those that are there
+}
+
+// mixError is why mix.exs has no answer.
+type mixError struct {
+	Text    string `json:"text"`
+	At      string `json:"at"` // file:line
+	Env     string `json:"env"`
+	Command string `json:"command"`
+	Path    string `json:"path"`
+}
+
+// project is what Mix said of one, in terms of this machine's folders. It is kept from
+// one build to the next: see [recall].
+type project struct {
+	Layout  layout   `json:"layout"`
+	App     string   `json:"app,omitempty"` // "" of an umbrella
+	Mix     []string `json:"mix"`           // mix.exs, mix.lock and config: what dependencies rest on
+	Local   []string `json:"local"`         // folders of dependencies by path, not of an umbrella's applications
+	Hex     bool     `json:"hex,omitempty"` // it has dependencies from Hex
+	Git     bool     `json:"git,omitempty"` // it has git dependencies
+	Tools   bool     `json:"tools,omitempty"`
+	UsesGit bool     `json:"uses_git,omitempty"` // its own repository is looked at
+}
+
+// external tells whether dependencies come over the network.
+func (p project) external() bool { return p.Hex || p.Git }
+
+// layered tells whether dependencies are worth a layer of their own.
+func (p project) layered() bool { return p.external() || len(p.Local) > 0 }
+
+const (
+	scratch   = "/home/beamyard/.beamyard" // of a build alone: it is removed before the commit
+	evaluator = scratch + "/evaluate.exs"
+	gitUsed   = scratch + "/git-used"
+	mirror    = scratch + "/mirror"
+	shimPath  = scratch + "/bin"
+)
+
+// shim stands before git while the repository is not there, and notes that it was asked
+// for: then the image is made again with what it asks. To look into the sources for
+// calls of git would be guessing.
+const shim = "#!/bin/sh\n: >" + gitUsed + "\necho 'git: not found' >&2\nexit 127\n"
+
+// evaluate has Mix say what the project is.
+//
+// Mostly all that it needs is in its folder: that is written where it will be built.
+// Where a path leads out of the folder, it is written once more below a folder in which
+// every path of this machine has its like, and what the paths lead to is added until
+// nothing is missing. It returns whether the first answer was the last one, so that
+// what was written is the project as it is built.
+func (b *mixBuild) evaluate(ctx context.Context, w Workshop, l layout) (p project, inPlace bool, err error) {
+	list, _, err := l.entries(b.base.Arch)
+	if err != nil {
+		return project{}, false, err
+	}
+	if err := b.furnish(ctx, w); err != nil {
+		return project{}, false, err
+	}
+	if err := b.put(ctx, w, list, workDir); err != nil {
+		return project{}, false, err
+	}
+	if err := b.lendGit(ctx, w, path.Join(workDir, l.place(b.repository.root))); err != nil {
+		return project{}, false, err
+	}
+	a, err := b.ask(ctx, w, l.folder())
+	if err != nil {
+		return project{}, false, err
+	}
+	here := func(p string) (string, bool) { // the path on this machine
+		rel, below := strings.CutPrefix(p, workDir+"/")
+		if p == workDir {
+			rel, below = "", true
+		}
+		return filepath.Join(l.root(), filepath.FromSlash(rel)), below
+	}
+	if !a.AskedGit && a.Error == nil && len(a.Missing) == 0 && !a.leadsOut(here) {
+		p := a.project(l, here)
+		return p, p.Layout.root() == l.root() && !slices.ContainsFunc(list, func(e entry) bool { return p.Layout.leaves(e.Name) }), nil
+	}
+
+	l.Parts = []string{b.dir}
+	here = func(p string) (string, bool) {
+		rel, below := strings.CutPrefix(p, mirror+"/")
+		return filepath.FromSlash("/" + rel), below
+	}
+	if err := b.lendGit(ctx, w, path.Join(mirror, filepath.ToSlash(b.repository.root))); err != nil {
+		return project{}, false, err
+	}
+	for written := map[string]bool{}; ; {
+		for _, part := range slices.Clone(l.Parts) {
+			if written[part] {
+				continue
+			}
+			written[part] = true
+			alone := layout{Dir: part, Parts: []string{part}}
+			if info, err := os.Stat(part); err == nil && !info.IsDir() {
+				alone.Dir = filepath.Dir(part)
+			}
+			list, _, err := alone.entries(b.base.Arch)
+			if err != nil {
+				return project{}, false, err
+			}
+			if err := b.put(ctx, w, list, path.Join(mirror, filepath.ToSlash(alone.Dir))); err != nil {
+				return project{}, false, err
+			}
+		}
+		if a, err = b.ask(ctx, w, path.Join(mirror, filepath.ToSlash(b.dir))); err != nil {
+			return project{}, false, err
+		}
+		more := false
+		for _, p := range a.wants(here) {
+			if _, err := os.Stat(p); err == nil && !within(p, b.dir) {
+				more = l.add(p) || more
+			}
+		}
+		if more {
+			continue
+		}
+		p := a.project(l, here)
+		p.UsesGit = a.AskedGit || b.withGit
+		switch {
+		case a.AskedGit:
+			return p, false, errUsesGit
+		case a.Error == nil:
+			return p, false, nil
+		}
+		return project{}, false, b.mixFailed(*a.Error)
+	}
+}
+
+// errUsesGit is a project that asks git, which was not there.
+var errUsesGit = errors.New("the project asks git")
+
+// leadsOut tells whether a path that the projects name is outside.
+func (a answer) leadsOut(here func(string) (string, bool)) bool {
+	for _, p := range a.Projects {
+		for _, f := range slices.Concat([]string{p.DepsPath, p.BuildPath}, p.Files, p.Sources) {
+			if _, inside := here(f); !inside {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wants are the paths on this machine that the project leads to.
+func (a answer) wants(here func(string) (string, bool)) []string {
+	var paths []string
+	add := func(p string) {
+		if local, inside := here(p); inside {
+			paths = append(paths, local)
+		}
+	}
+	for _, p := range a.Missing {
+		add(p)
+	}
+	if a.Error != nil && a.Error.Path != "" {
+		add(a.Error.Path)
+	}
+	for _, p := range a.Projects {
+		for _, f := range slices.Concat(p.Files, p.Sources) {
+			if within(p.Dir, f) {
+				continue
+			}
+			// A configuration imports what lies beside it.
+			local, inside := here(f)
+			if dir := filepath.Dir(local); inside && path.Base(f) == "config.exs" && filepath.Base(dir) == "config" {
+				local = dir
+			}
+			if inside {
+				paths = append(paths, local)
+			}
+		}
+	}
+	return paths
+}
+
+// project puts an answer into this machine's terms.
+func (a answer) project(l layout, here func(string) (string, bool)) project {
+	p := project{Layout: l}
+	p.Layout.Left, p.Layout.Room = nil, nil
+	for i, q := range a.Projects {
+		dir, inside := here(q.Dir)
+		if !inside {
+			continue
+		}
+		if i == 0 {
+			p.App = q.App
+		}
+		for _, made := range []string{q.DepsPath, q.BuildPath} {
+			if local, inside := here(made); inside {
+				p.Layout.Left = append(p.Layout.Left, local)
+				p.Layout.Room = append(p.Layout.Room, filepath.Dir(local))
+			}
+		}
+		p.Mix = append(p.Mix, filepath.Join(dir, "mix.exs"))
+		for _, f := range q.Files {
+			if local, inside := here(f); inside {
+				if filepath.Base(filepath.Dir(local)) == "config" {
+					local = filepath.Dir(local)
+				}
+				p.Mix = append(p.Mix, local)
+			}
+		}
+		if !q.Main {
+			p.Local = append(p.Local, dir)
+		}
+		for _, d := range q.Deps {
+			p.Hex, p.Git = p.Hex || d.Kind == "hex", p.Git || d.Kind == "git"
+		}
+		p.Tools = p.Tools || q.Makefile && slices.ContainsFunc(q.Compilers, ownCompiler) || slices.Contains(q.Compilers, "elixir_make")
+	}
+	p.Tools = p.Tools || p.Git
+	for _, list := range []*[]string{&p.Mix, &p.Local, &p.Layout.Left, &p.Layout.Room} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return p
+}
+
+// ownCompiler tells whether a compiler is none of Mix's own.
+func ownCompiler(name string) bool {
+	return !slices.Contains([]string{"yecc", "leex", "erlang", "elixir", "app", "protocols", "xref"}, name)
+}
+
+// ask runs evaluate.exs.
+func (b *mixBuild) ask(ctx context.Context, w Workshop, dir string) (a answer, err error) {
+	var out, said bytes.Buffer
+	code, err := w.Run(ctx, Command{Args: []string{"elixir", evaluator, dir, gitUsed}, Env: b.env, User: builder, Dir: "/"}, &out, &said)
+	if err != nil {
+		return answer{}, b.noElixir(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if code == 0 {
+		err = json.Unmarshal([]byte(lines[len(lines)-1]), &a)
+	}
+	if code != 0 || err != nil {
+		if err == nil {
+			err = fmt.Errorf("exit code %d", code)
+		}
+		return answer{}, b.failed(fmt.Errorf("have Mix read mix.exs: %w", err), said.String()+out.String())
+	}
+	if !b.withGit { // then it is the base that was asked, not the one with tools
+		b.has = a.Tools
+	}
+	return a, nil
+}

@@ -1,0 +1,148 @@
+package images
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// repository is the git repository that a folder belongs to, read without git.
+type repository struct {
+	root   string // its working tree; "": there is none
+	dir    string // HEAD and the index: .git, or a linked working tree's own folder
+	common string // everything else
+}
+
+// findRepository looks for it in the folder and those above. Source: gitrepository-layout(5).
+func findRepository(dir string) repository {
+	for ; ; dir = filepath.Dir(dir) {
+		at := filepath.Join(dir, ".git")
+		info, err := os.Stat(at)
+		switch {
+		case err == nil && info.IsDir() && isFile(filepath.Join(at, "HEAD")):
+			return repository{root: dir, dir: at, common: at}
+		case err == nil && info.Mode().IsRegular():
+			text, err := os.ReadFile(at)
+			own, found := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
+			if err != nil || !found {
+				return repository{}
+			}
+			r := repository{root: dir, dir: own}
+			if !filepath.IsAbs(own) {
+				r.dir = filepath.Join(dir, own)
+			}
+			r.common = r.dir
+			if text, err := os.ReadFile(filepath.Join(r.dir, "commondir")); err == nil {
+				r.common = strings.TrimSpace(string(text))
+				if !filepath.IsAbs(r.common) {
+					r.common = filepath.Join(r.dir, r.common)
+				}
+			}
+			return r
+		case filepath.Dir(dir) == dir:
+			return repository{}
+		}
+	}
+}
+
+// state is a hash of what `git describe` and `git rev-parse` answer by: where HEAD is,
+// and the tags. That files differ from the commit is seen in the files.
+func (r repository) state() string {
+	h := sha256.New()
+	head, _ := os.ReadFile(filepath.Join(r.dir, "HEAD")) // unreadable: as if it were empty
+	h.Write(head)
+	if ref, found := strings.CutPrefix(strings.TrimSpace(string(head)), "ref: "); found {
+		at, _ := os.ReadFile(filepath.Join(r.common, filepath.FromSlash(ref)))
+		h.Write(at)
+	}
+	packed, _ := os.ReadFile(filepath.Join(r.common, "packed-refs"))
+	h.Write(packed)
+	_ = filepath.WalkDir(filepath.Join(r.common, "refs", "tags"), func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			text, _ := os.ReadFile(p)
+			fmt.Fprintf(h, "%s %s", p, text)
+		}
+		return nil
+	})
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// entries are the repository, without hooks, logs, and what other programs keep in it.
+func (r repository) entries() ([]entry, error) {
+	list := []entry{folderEntry(".git")}
+	size := int64(0)
+	add := func(full, name string, info fs.FileInfo) error {
+		if size += info.Size(); size > maxContext {
+			return &SourceError{r.common, fmt.Sprintf("holds more than %d MiB, and the project asks git", maxContext>>20),
+				"give mix.exs another way to its version, for instance: System.get_env(\"VERSION\") || …"}
+		}
+		e, err := readEntry(full, path.Join(".git", name), info)
+		list = append(list, e)
+		return err
+	}
+	err := filepath.WalkDir(r.common, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(r.common, p)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(rel)
+		switch name {
+		case ".":
+			return nil
+		case "hooks", "logs", "lfs", "modules", "worktrees", "annex":
+			return fs.SkipDir
+		case "HEAD", "index":
+			return nil // those of the working tree come below
+		}
+		info, err := d.Info()
+		if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
+			return nil //nolint:nilerr // it went meanwhile, as locks do
+		}
+		return add(p, name, info)
+	})
+	for _, name := range []string{"HEAD", "index"} {
+		full := filepath.Join(r.dir, name)
+		if info, statErr := os.Stat(full); statErr == nil && err == nil {
+			err = add(full, name, info)
+		}
+	}
+	if err != nil {
+		return nil, unreadable(r.common, err)
+	}
+	for i := range list {
+		if list[i].Typeflag == tar.TypeReg {
+			list[i].Mode = 0o644
+		}
+	}
+	return list, nil
+}
+
+// forget has git not miss the files of the working tree that are not in the image: they
+// would make it dirty.
+const forget = `git ls-files -z -d | git update-index -z --skip-worktree --stdin`
+
+// lendGit puts the repository beside the project, where the build is to have it. It is
+// removed before the commit.
+func (b *mixBuild) lendGit(ctx context.Context, w Workshop, at string) error {
+	if !b.withGit {
+		return nil
+	}
+	list, err := b.repository.entries()
+	if err != nil {
+		return err
+	}
+	if err := b.put(ctx, w, list, at); err != nil {
+		return err
+	}
+	return b.quietly(ctx, w, builder, "sh", "-c", "cd "+shellWord(at)+" && "+forget)
+}

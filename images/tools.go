@@ -1,0 +1,101 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Packages of Debian, beside those of a Mix project's base: Build where it is compiled,
+// together with make, gcc, g++, erlang-dev and git; Run where it runs. With neither, a
+// project is compiled where it runs, unless it needs those tools.
+type Packages struct {
+	Build []string
+	Run   []string
+}
+
+func (p Packages) check() error {
+	for _, name := range slices.Concat(p.Build, p.Run) {
+		if !debianPackage.MatchString(name) {
+			return &SourceError{name, "is no name of a Debian package", "write packages: {build: [libvips-dev], run: [libvips42]}"}
+		}
+	}
+	return nil
+}
+
+// buildTools are what dependencies with C code, and git dependencies, ask for.
+var buildTools = []string{"make", "gcc", "g++", "libc6-dev", "git"}
+
+// toolsBase is the base with tools, and what Packages.Build names beside them.
+func (b *mixBuild) toolsBase(ctx context.Context) (Info, error) {
+	if len(b.o.Packages.Build) == 0 && !slices.ContainsFunc(buildTools, func(t string) bool { return t != "libc6-dev" && !slices.Contains(b.has, t) }) {
+		return b.base, nil // as Debian's larger images have them
+	}
+	return b.withPackages(ctx, slices.Concat(buildTools, b.o.Packages.Build))
+}
+
+// withPackages is the base with more packages: a root file system of its own where the
+// base is one that is made here, else what its own package manager makes of it.
+func (b *mixBuild) withPackages(ctx context.Context, packages []string) (Info, error) {
+	for suite := range suites {
+		if b.baseRef == debianRef(Source{Kind: Debian, Suite: suite}) {
+			info, _, err := ensureDebian(ctx, b.eng, Source{Kind: Debian, Suite: suite, More: packages}, b.progress)
+			return info, err
+		}
+	}
+	sum := sha256.Sum256([]byte(b.base.ID + strings.Join(packages, "\n")))
+	ref := "beamyard/base:" + hex.EncodeToString(sum[:])[:12]
+	info, err := b.eng.Image(ctx, ref)
+	if !errors.Is(err, ErrNotFound) {
+		info.Entrypoint, info.Cmd = b.base.Entrypoint, b.base.Cmd
+		return info, err
+	}
+	unlock, err := lock(ctx, ref)
+	if err != nil {
+		return Info{}, err
+	}
+	defer unlock()
+	w, err := b.eng.Start(ctx, WorkshopSpec{Image: b.base, Network: true})
+	if err != nil {
+		return Info{}, err
+	}
+	defer func() { _ = w.Close() }()
+	names := strings.Join(packages, " ") // of letters that no shell heeds, see [Packages.check]
+	fmt.Fprintf(b.progress, "installing %s in %s, once\n", names, b.baseRef)
+	out := &step{w: b.progress, begun: true}
+	code, err := w.Run(ctx, Command{Args: []string{"sh", "-c", install, "sh", names}, User: "0:0", Dir: "/"}, out, out)
+	if err != nil {
+		return Info{}, err
+	}
+	if code != 0 {
+		failed := b.failed(fmt.Errorf("packages %s cannot be installed in %s", names, b.baseRef), strings.Join(append(out.lines, string(out.open)), "\n"))
+		failed.Next = "give a base that has them: --base IMAGE; or one that is made of Debian packages on this machine: --base " + defaultSuite
+		return Info{}, failed
+	}
+	user := b.base.User
+	if user == "" {
+		user = "0:0"
+	}
+	dir := b.base.WorkingDir
+	if dir == "" {
+		dir = "/"
+	}
+	if _, err := w.Commit(ctx, Commit{Ref: ref, User: user, WorkingDir: dir}); err != nil {
+		return Info{}, err
+	}
+	return b.eng.Image(ctx, ref)
+}
+
+// install runs apt or apk, by root. Alpine's names of the tools differ.
+const install = `export DEBIAN_FRONTEND=noninteractive
+if command -v apt-get >/dev/null; then
+  apt-get update -q && apt-get install -qy --no-install-recommends $1 && rm -rf /var/lib/apt/lists/*
+elif command -v apk >/dev/null; then
+  apk add --no-cache $(echo " $1 " | sed 's/ libc6-dev / musl-dev /')
+else
+  echo "it has neither apt-get nor apk"; exit 1
+fi`
