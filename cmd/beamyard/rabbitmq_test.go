@@ -16,7 +16,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
-// broker is the example cluster of images/rabbitmq, in one of its lives.
+// broker is an example cluster of images/, in one of its lives.
 type broker struct {
 	*orchestrator.Cluster
 	t      *testing.T
@@ -25,14 +25,20 @@ type broker struct {
 	cancel context.CancelFunc
 }
 
-// startBroker starts it as its own beamyard.yml says.
+// startBroker starts RabbitMQ.
 func startBroker(t *testing.T, eng *docker.Engine, name string) *broker {
 	t.Helper()
-	spec, err := (&upFlags{What: "../../images/rabbitmq", Name: name}).spec()
+	return startExample(t, eng, "rabbitmq", name, 25200)
+}
+
+// startExample starts one as its own beamyard.yml says.
+func startExample(t *testing.T, eng *docker.Engine, example, name string, hostPort int) *broker {
+	t.Helper()
+	spec, err := (&upFlags{What: "../../images/" + example, Name: name}).spec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec.HostPort = 25200
+	spec.HostPort = hostPort
 	var build bytes.Buffer
 	c, err := orchestrator.New(spec, eng, orchestrator.Options{BuildOutput: &build})
 	if err != nil {
