@@ -196,7 +196,7 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 // before where that was interrupted.
 func (c *Cluster) leftAsItWas(ctx context.Context, err error) error {
 	if c.site != nil && c.site.adopted && c.detached() && ctx.Err() != nil {
-		return nil
+		err = nil
 	}
 	return err
 }
