@@ -73,7 +73,7 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 		if err != nil {
 			return s, err
 		}
-		tellChoice(progress, src)
+		tellChoice(progress, src, s.Dockerfile != "")
 		image, err := images.Resolve(ctx, eng, src, s.buildOptions(src, progress))
 		if err != nil {
 			return s, err
