@@ -29,7 +29,7 @@ func newSourceCase(t *testing.T, vars ...string) *sourceCase {
 // prints.
 func (c *sourceCase) run(want int, args ...string) string {
 	c.t.Helper()
-	cmd := exec.Command("beamyard", args...) //nolint:noctx // it ends by its own deadline
+	cmd := exec.Command("beamyard", args...)
 	var out bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = c.vars, &out, &out
 	err, code := cmd.Run(), 0
