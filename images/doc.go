@@ -5,6 +5,9 @@
 //	"rootfs:trixie" ► Debian    ─► mmdebstrap ─► import          ─┼► all inputs ─► ID
 //	"repo/name:1" ─► Reference  ─► local ─► pull                 ─┘
 //
+// A folder that has both a mix.exs and a Dockerfile is a Mix project: the Dockerfile
+// is that of its production, and is built where [Want] asks for it.
+//
 // [Detect] says what an argument means, [Resolve] makes it so. Both know
 // nothing of Docker: what they need of an engine is [Engine], which package
 // orchestrator/docker satisfies.

@@ -19,6 +19,9 @@ type Want struct {
 	// Dockerfile asks for the build of a folder's Dockerfile where there is a
 	// mix.exs too: its path, relative to the folder. "" asks for none.
 	Dockerfile string
+	// OwnCommand says that the nodes run what the image runs by itself: of a folder
+	// that has both, only the image of its Dockerfile says what that is.
+	OwnCommand bool
 	// Target is the stage to build of a Dockerfile. Default: the last one.
 	Target string
 	// Args are the values of the Dockerfile's arguments (ARG).
@@ -46,6 +49,9 @@ func (w Want) Detect() (Source, error) {
 func (w Want) detect() (Source, error) {
 	if w.Dockerfile == "" {
 		src, err := Detect(w.Source)
+		if err == nil && src.Beside != "" && w.OwnCommand {
+			src = Source{Kind: Dockerfile, Dir: src.Dir}
+		}
 		if err == nil && src.Kind == Dockerfile {
 			src.Target, src.Args = w.Target, w.Args
 		}

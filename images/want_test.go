@@ -27,6 +27,8 @@ func TestWant(t *testing.T) {
 		{"its Dockerfile", Want{Source: "both", Dockerfile: "Dockerfile"}, Source{Kind: Dockerfile, Dir: "both", Dockerfile: "Dockerfile"}, ""},
 		{"another one", Want{Source: "both", Dockerfile: "docker/prod", Target: "run", Args: args}, Source{Kind: Dockerfile, Dir: "both", Dockerfile: "docker/prod", Target: "run", Args: args}, ""},
 		{"one that lies elsewhere", Want{Source: "app", Dockerfile: elsewhere}, Source{Kind: Dockerfile, Dir: "app", Dockerfile: elsewhere}, ""},
+		{"the command of its image", Want{Source: "both", OwnCommand: true}, Source{Kind: Dockerfile, Dir: "both"}, ""},
+		{"the command of its image, of a project alone", Want{Source: "app", OwnCommand: true}, Source{Kind: Mix, Dir: "app"}, ""},
 		{"a folder that has no project", Want{Source: "service", Target: "run", Args: args}, Source{Kind: Dockerfile, Dir: "service", Target: "run", Args: args}, ""},
 		{"a base for a project", Want{Source: "both", Base: "trixie", ReleaseName: "web"}, Source{Kind: Mix, Dir: "both", Beside: "Dockerfile"}, ""},
 		{"auto asks for nothing", Want{Source: "alpine", Base: "auto"}, Source{Kind: Reference, Ref: "alpine"}, ""},

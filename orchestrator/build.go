@@ -52,7 +52,7 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (made S
 	if err != nil {
 		return s, "", err
 	}
-	tellChoice(progress, src)
+	tellChoice(progress, src, s.Dockerfile != "")
 	order, nodes := s.recipes()
 	for _, r := range order {
 		if r.release != "" && src.Kind != images.Mix {

@@ -20,15 +20,21 @@ import (
 // Detect says what the spec's Source means, and refuses what would have no effect on
 // it. The error is an [images.SourceError].
 func (s Spec) Detect() (images.Source, error) {
+	w := s.want()
+	w.Image, w.Base, w.ReleaseName = s.Image, s.BaseImage, s.ReleaseName
+	return w.Detect()
+}
+
+func (s Spec) want() images.Want {
 	return images.Want{
-		Source: s.Source, Image: s.Image, Dockerfile: s.Dockerfile, Target: s.Target, Args: s.Args, Base: s.BaseImage, ReleaseName: s.ReleaseName,
-	}.Detect()
+		Source: s.Source, Dockerfile: s.Dockerfile, Target: s.Target, Args: s.Args, OwnCommand: ofImage(s.Command) && !s.Release,
+	}
 }
 
 // sources is the folder that a cluster's image was made of. What it was built with is
 // settled by then.
 func (s Spec) sources() (images.Source, error) {
-	return images.Want{Source: s.Source, Dockerfile: s.Dockerfile, Target: s.Target, Args: s.Args}.Detect()
+	return s.want().Detect()
 }
 
 // writtenMixEnv is MIX_ENV as the spec says it, "" where it does not.
@@ -106,13 +112,18 @@ func environmentOf(ctx context.Context, eng Engine, image string) (map[string]st
 }
 
 // tellChoice says in a line what of a folder is run where it could be another thing.
-func tellChoice(progress io.Writer, src images.Source) {
-	if src.Beside == "" || progress == nil {
+func tellChoice(progress io.Writer, src images.Source, asked bool) {
+	implied := src.Kind == images.Dockerfile && !asked && images.IsMixProject(src.Dir)
+	if src.Beside == "" && !implied {
 		return
 	}
 	name := src.Dir
 	if full, err := filepath.Abs(src.Dir); err == nil {
 		name = filepath.Base(full)
+	}
+	if implied {
+		fmt.Fprintf(progress, "%s has a mix.exs and a Dockerfile: building the Dockerfile, whose own command is to run (command: image)\n", name)
+		return
 	}
 	fmt.Fprintf(progress, "%s has a mix.exs and a %s: running the Mix project (--dockerfile %s builds the other)\n", name, src.Beside, src.Beside)
 }

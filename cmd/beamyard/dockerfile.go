@@ -12,7 +12,7 @@ import (
 type dockerfile string
 
 // Decode implements kong.MapperValue.
-func (d *dockerfile) Decode(ctx *kong.DecodeContext) error {
+func (d *dockerfile) Decode(ctx *kong.DecodeContext) error { //nolint:unparam // kong.MapperValue has it so
 	*d = "Dockerfile"
 	next := ctx.Scan.Peek()
 	word, isText := next.Value.(string)

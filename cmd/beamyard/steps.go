@@ -69,7 +69,8 @@ func (s *steps) line(line string, now time.Time) (lines []stepLine) {
 func (s *steps) end(now time.Time) []stepLine {
 	text, cached, took := s.current, s.cached, now.Sub(s.begun)
 	s.current, s.cached = "", false
-	if text == "" || cached {
+	const noticed = 50 * time.Millisecond // FROM takes no time, and says nothing of a cache
+	if text == "" || cached || took < noticed {
 		return nil
 	}
 	return []stepLine{{text: shortStep(text), step: true, took: took}}

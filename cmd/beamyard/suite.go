@@ -47,7 +47,8 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 	if err := hasSuite(spec); err != nil {
 		return err
 	}
-	if spec.Release { // what starts one starts nothing here
+	ofImage := len(spec.Command) == 1 && spec.Command[0] == orchestrator.CommandOfImage && spec.Dockerfile == ""
+	if spec.Release || ofImage { // what starts one starts nothing here
 		spec.Release, spec.ReleaseName, spec.Command, spec.Entrypoint = false, "", nil, nil
 		for i := range spec.Nodes {
 			spec.Nodes[i].Command, spec.Nodes[i].Entrypoint, spec.Nodes[i].ReleaseName = nil, nil, ""
@@ -63,6 +64,13 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 		spec.Nodes[i].MixEnv = ""
 	}
 	delete(spec.Env, "MIX_ENV") // which is for up
+	c.accept = func(made orchestrator.Spec) error {
+		if !made.Release {
+			return nil
+		}
+		return orchestrator.WithHint(fmt.Errorf("%s holds a release, which has neither Mix nor tests", made.Image),
+			"leave the Dockerfile out, so that the Mix project is built: beamyard test %s", spec.Source)
+	}
 	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error {
 		suite := s.spec // whose image is this project's as it is now
 		if c.Reuse {

@@ -17,18 +17,19 @@ import (
 
 // upFlags are those of every command that starts a cluster.
 type upFlags struct {
-	What        string        `kong:"-"` // the command's own argument
-	counted     bool          // somebody said how many nodes there are to be
-	Nodes       *int          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
-	Name        string        `help:"Name of the cluster (the folder's or the image's)."`
-	File        string        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
-	WaitTimeout time.Duration `placeholder:"30s" help:"Maximum time to wait for the cluster to be ready."`
-	Env         []string      `short:"e" sep:"none" placeholder:"K=V" help:"Set environment variables of every node; K alone copies it from this environment. May be repeated."`
-	Base        string        `placeholder:"auto" help:"Base image of a Mix project: auto, trixie, bookworm, or an image."`
-	Dockerfile  dockerfile    `placeholder:"FILE" help:"Build this Dockerfile of the folder (default: Dockerfile) instead of running its Mix project."`
-	KeepFailed  bool          `name:"keep-on-failure" help:"Keep containers and network when the cluster, or the command run beside it, fails."`
-	KeepDumps   string        `placeholder:"DIR" help:"Copy crash dumps of nodes to this folder; they show the cookie."`
-	Progress    string        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
+	What        string                        `kong:"-"` // the command's own argument
+	accept      func(orchestrator.Spec) error // looks at what was prepared; nil: all is well
+	counted     bool                          // somebody said how many nodes there are to be
+	Nodes       *int                          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
+	Name        string                        `help:"Name of the cluster (the folder's or the image's)."`
+	File        string                        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
+	WaitTimeout time.Duration                 `placeholder:"30s" help:"Maximum time to wait for the cluster to be ready."`
+	Env         []string                      `short:"e" sep:"none" placeholder:"K=V" help:"Set environment variables of every node; K alone copies it from this environment. May be repeated."`
+	Base        string                        `placeholder:"auto" help:"Base image of a Mix project: auto, trixie, bookworm, or an image."`
+	Dockerfile  dockerfile                    `placeholder:"FILE" help:"Build this Dockerfile of the folder (default: Dockerfile) instead of running its Mix project."`
+	KeepFailed  bool                          `name:"keep-on-failure" help:"Keep containers and network when the cluster, or the command run beside it, fails."`
+	KeepDumps   string                        `placeholder:"DIR" help:"Copy crash dumps of nodes to this folder; they show the cookie."`
+	Progress    string                        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
 }
 
 type upCmd struct {
@@ -111,7 +112,7 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *witness, spec orchestr
 		return err
 	}
 	defer eng.Close()
-	u := &up{app: a, eng: eng, spec: spec, witness: w}
+	u := &up{app: a, eng: eng, spec: spec, witness: w, accept: c.accept}
 	found, err := findLive(ctx, a, eng, spec.Name)
 	there := &found
 	if errors.Is(err, orchestrator.ErrNoCluster) {
@@ -136,6 +137,11 @@ func (u *up) prepare(ctx context.Context, fresh bool) error {
 			u.progress.buildFailed()
 		}
 		return orchestrator.Diagnose(err, spec)
+	}
+	if u.accept != nil {
+		if err := u.accept(spec); err != nil {
+			return err
+		}
 	}
 	u.spec = spec
 	u.witness.knows(spec)
@@ -260,4 +266,5 @@ type up struct {
 	spec     orchestrator.Spec
 	progress progress
 	witness  *witness
+	accept   func(orchestrator.Spec) error
 }

@@ -493,7 +493,7 @@ func TestSyncDockerfile(t *testing.T) {
 	p.write("Dockerfile", "FROM beamyard/debian:trixie\nWORKDIR /srv/shop\nCOPY mix.exs ./\nCOPY lib ./lib\nRUN mix compile\n")
 	p.write("Makefile", "all:\n\tmix compile\n") // which the image is not given
 	p.write("config/test.exs", "import Config\n")
-	r := up(t, eng, "", 1, func(s *orchestrator.Spec) { s.Source, s.App = p.dir, "demo" })
+	r := up(t, eng, "", 1, func(s *orchestrator.Spec) { s.Source, s.Dockerfile, s.App = p.dir, "Dockerfile", "demo" })
 	p.version("", "101")
 	r.sync(orchestrator.SyncOptions{})
 	r.serves("101", "n1")

@@ -1,0 +1,4 @@
+import Config
+
+config :shop, server: false
+import_config "#{config_env()}.exs"
