@@ -164,6 +164,9 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 		c.finish(err)
 	}()
 
+	if l := c.opts.Logger; l != nil && l.Enabled(work, slog.LevelDebug) {
+		c.forwarders.Go(func() { c.forwardEvents(context.WithoutCancel(work)) })
+	}
 	if l := c.opts.Logger; l != nil && l.Enabled(work, c.opts.OutputLevel) {
 		for _, o := range c.outputs {
 			c.forwarders.Go(func() { c.forward(context.WithoutCancel(work), o) })
@@ -311,7 +314,7 @@ func (c *Cluster) finish(err error) {
 	for _, o := range c.outputs {
 		o.out.Close()
 	}
-	c.forwarders.Wait()
+	c.forwarded()
 }
 
 // excerpts adds the last output to the problems of an error that ends the

@@ -672,6 +672,28 @@ func TestForwardedLines(t *testing.T) {
 	})
 }
 
+// A handler that blocks for good holds neither the supervisor nor the end of Run: nodes
+// form, crash and restart, and the cluster goes.
+func TestALoggerThatBlocks(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		free := make(chan struct{})
+		defer close(free)
+		w.run(nil, orchestrator.Options{Logger: slog.New(blocked{free}), OutputLevel: slog.LevelDebug})
+		w.ready()
+		w.eng.ExternalKill(w.container("n1"), "KILL")
+		w.until("n1 runs again", func() bool { n := w.node("n1"); return n.Incarnation == 2 && n.State == orchestrator.Ready })
+		w.end()
+	})
+}
+
+// blocked is a handler that takes nothing until the channel is closed.
+type blocked struct{ until <-chan struct{} }
+
+func (b blocked) Enabled(context.Context, slog.Level) bool  { return true }
+func (b blocked) Handle(context.Context, slog.Record) error { <-b.until; return nil }
+func (b blocked) WithAttrs([]slog.Attr) slog.Handler        { return b }
+func (b blocked) WithGroup(string) slog.Handler             { return b }
+
 type lockedBuffer struct {
 	mu sync.Mutex
 	bytes.Buffer

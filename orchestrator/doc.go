@@ -117,6 +117,9 @@
 //   - users' goroutines: do a sync, one at a time by a token (sync.go), which Run's
 //     end cancels and waits for; read the published [Status], the event log and
 //     the rings, and post commands to the mailbox.
+//   - forward, where there is a [Options].Logger: one for each node's output, one for the
+//     events. They end with these. A handler that blocks holds none of the others.
 //
-// Run returns after every one of them.
+// Run returns after every one of them, but a logger's that blocks: that one it leaves
+// behind after two seconds.
 package orchestrator

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -62,6 +63,30 @@ func (o *nodeOutput) follow(ctx context.Context, eng Engine, id string, run int,
 	})
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrNotFound) {
 		o.out.Mark(run, time.Now(), fmt.Sprintf("── the output of %s cannot be read: %v ──", o.name, err))
+	}
+}
+
+// forwardEvents logs every event, until the log of events is closed. It is not the
+// loop that does: a handler that blocks would hold the supervisor.
+func (c *Cluster) forwardEvents(ctx context.Context) {
+	_ = c.events.read(ctx, 0, true, func(e Event) error {
+		c.opts.Logger.Debug(e.Text, slog.String("cluster", c.spec.Name), slog.String("kind", string(e.Kind)))
+		return nil
+	})
+}
+
+// forwarded waits until what there is has been logged, or the handler has taken longer
+// for it than it may: Run does not wait for a handler that blocks.
+func (c *Cluster) forwarded() {
+	const patience = 2 * time.Second
+	done := make(chan struct{})
+	go func() {
+		c.forwarders.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
 	}
 }
 

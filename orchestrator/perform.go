@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"log/slog"
 	"time"
 )
 
@@ -79,7 +78,7 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 			c.reply(a.waiter, a.err)
 		case actEmit:
 			a.event.Text, a.event.Exit = c.clean(a.event.Text), c.cleanExit(a.event.Exit)
-			c.log(c.events.add(a.event, time.Now()))
+			c.events.add(a.event, time.Now())
 		case actMark:
 			c.outputs[a.node].out.Mark(a.inc, time.Now(), a.text)
 		case actDone:
@@ -87,10 +86,4 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		}
 	}
 	return nil, false
-}
-
-func (c *Cluster) log(e Event) {
-	if c.opts.Logger != nil {
-		c.opts.Logger.Debug(e.Text, slog.String("cluster", c.spec.Name), slog.String("kind", string(e.Kind)))
-	}
 }
