@@ -27,14 +27,18 @@ func (p *prover) ignored(ctx context.Context) {
 			flags = append(flags, "-"+flag)
 		}
 	}
+	if len(flags) == 0 {
+		return
+	}
 	st, _ := p.c.view.Load().Node(p.r.node)
-	if len(flags) == 0 || p.c.ignoredTold.Swap(true) {
+	settings := p.c.settingsIn(ctx, st.ContainerID, at.index)
+	if ctx.Err() != nil || p.c.ignoredTold.Swap(true) { // the node goes, or another one told
 		return
 	}
 	e := evidenceOf(p.c.site.spec)
 	n := nodeEvidence(p.c.site.spec, at.index)
 	n.Ready, n.Running, n.Twice = true, true, flags
-	n.Settings = p.c.settingsIn(ctx, st.ContainerID, at.index)
+	n.Settings = settings
 	e.Nodes = []diagnosis.Node{n}
 	for _, f := range cleanFindings(diagnosis.Diagnose(e), p.c.clean) {
 		p.c.events.add(Event{Node: p.r.node, Kind: EventFinding, Text: findingText(f), Finding: &f}, time.Now())
