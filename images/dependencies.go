@@ -43,7 +43,8 @@ func (b *mixBuild) dependencies(ctx context.Context, w Workshop, p project, list
 				return err
 			}
 		}
-		command = b.fetching(p) + " && mix deps.compile"
+		// Mix's own git is not the project's.
+		command = "( " + withoutShim + "; " + b.fetching(p) + " ) && mix deps.compile"
 	}
 	if err := b.step(ctx, w, p, 1, 2, command, b.tidy(p)); err != nil {
 		return err

@@ -28,6 +28,7 @@ type fakeEngine struct {
 	building func(ctx context.Context, out io.Writer) error // what a build does, if not nothing
 	mix      func(*fakeWorkshop) string                     // what Mix says; nil: a project that is called tiny
 	run      func(*fakeWorkshop, Command) (string, int)     // what any other command says
+	made     map[string]map[string]string                   // the files of each image that was committed
 	open     int                                            // workshops
 }
 
@@ -200,6 +201,10 @@ func (w *fakeWorkshop) Commit(_ context.Context, c Commit) (string, error) {
 	defer w.e.mu.Unlock()
 	w.e.builds = append(w.e.builds, Build{Tags: []string{c.Ref}, NoNetwork: !w.spec.Network, Labels: c.Labels})
 	w.e.contexts = append(w.e.contexts, names)
+	if w.e.made == nil {
+		w.e.made = map[string]map[string]string{}
+	}
+	w.e.made[c.Ref] = maps.Clone(w.files)
 	w.e.images[c.Ref] = Info{ID: id, Labels: c.Labels, User: c.User, WorkingDir: c.WorkingDir, Env: c.Env}
 	return id, nil
 }

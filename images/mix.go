@@ -108,7 +108,7 @@ func (b *mixBuild) environ() {
 	for _, key := range sortedKeys(b.o.Env) {
 		b.env = append(b.env, key+"="+b.o.Env[key])
 	}
-	if b.repository.root != "" && !b.withGit {
+	if b.repository.root != "" {
 		paths := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 		for _, e := range b.base.Env {
 			if p, ok := strings.CutPrefix(e, "PATH="); ok {
@@ -184,6 +184,7 @@ func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 		p, inPlace, err = b.evaluate(ctx, w, p.Layout)
 	}
 	if asked || errors.Is(err, errUsesGit) {
+		fmt.Fprintln(b.progress, atHand)
 		// In a workshop of its own: the first stays the base's.
 		if p, err = b.evaluateWithGit(ctx, p); err != nil {
 			return Image{}, err
@@ -202,7 +203,7 @@ func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 		var failed *BuildError
 		switch {
 		case errors.Is(err, errUsesGit):
-			fmt.Fprintln(b.progress, "the project asks git: it is built again with git and its repository at hand")
+			fmt.Fprintln(b.progress, atHand)
 			if p, err = b.evaluateWithGit(ctx, p); err != nil {
 				return Image{}, err
 			}
@@ -321,6 +322,17 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 			return Image{}, err
 		}
 		w = slim
+	}
+	if b.withGit {
+		git := textEntry("git", replay, 0o755)
+		git.Uid, git.Gid = 0, 0
+		text, err := archiveOf([]entry{git}, "")
+		if err == nil {
+			err = w.Write(ctx, "/usr/local/bin", text)
+		}
+		if err != nil {
+			return Image{}, err
+		}
 	}
 	if image.ID, err = w.Commit(ctx, b.commit(image.Ref, p)); err != nil {
 		return Image{}, err
@@ -475,8 +487,12 @@ func rootFolder(name string) entry {
 // furnish puts into a workshop what the build alone needs.
 func (b *mixBuild) furnish(ctx context.Context, w Workshop) error {
 	list := []entry{textEntry("evaluate.exs", evaluateText, 0o644)}
-	if b.repository.root != "" && !b.withGit {
-		list = append(list, folderEntry("bin"), textEntry("bin/git", shim, 0o755))
+	if b.repository.root != "" {
+		text := shim
+		if b.withGit {
+			text = recorder
+		}
+		list = append(list, folderEntry("bin"), textEntry("bin/git", text, 0o755))
 	}
 	if err := b.put(ctx, w, list, scratch); err != nil {
 		return err

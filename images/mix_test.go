@@ -255,6 +255,9 @@ func TestCommitsCountWhereGitIsAsked(t *testing.T) {
 			if diff := cmp.Diff(want, repository); diff != "" {
 				t.Error(diff)
 			}
+			if _, kept := eng.made[first.Ref]["/usr/local/bin/git"]; kept != asks {
+				t.Errorf("the image has git's answers: %t", kept)
+			}
 			write(t, src.Dir, map[string]string{".git/refs/heads/main": "2\n"})
 			if second := resolved(t, eng, src, Options{}); (second.Ref != first.Ref) != asks {
 				t.Errorf("%s, then %s", first.Ref, second.Ref)
