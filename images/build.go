@@ -41,11 +41,9 @@ func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 	if err := writeContext(&files, r.src.Dir, r.extra, r.ignore); err != nil {
 		return Image{}, err
 	}
-	ref, err := r.ref(files.Bytes())
-	if err != nil {
-		return Image{}, err
-	}
+	ref := r.ref(files.Bytes())
 	image := Image{Ref: ref, Kind: r.src.Kind, App: r.app}
+	var err error
 	if image.ID, err = find(ctx, eng, ref); err != nil || image.ID != "" {
 		return image, err
 	}
@@ -84,7 +82,7 @@ var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
 // ref names the image: after the application or the folder, so that people
 // know it, with a hash of all inputs as its tag.
-func (r recipe) ref(files []byte) (string, error) {
+func (r recipe) ref(files []byte) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "dockerfile %s\nnetwork %t\n", r.dockerfile, !r.noNetwork)
 	for _, id := range r.bases {
@@ -97,7 +95,7 @@ func (r recipe) ref(files []byte) (string, error) {
 		fmt.Fprintf(h, "target %s\n", r.target)
 	}
 	h.Write(files)
-	return imageName(r.app, r.src.Dir) + ":" + hex.EncodeToString(h.Sum(nil))[:12], nil
+	return imageName(r.app, r.src.Dir) + ":" + hex.EncodeToString(h.Sum(nil))[:12]
 }
 
 // imageName is a repository's: after the application, or else the folder.

@@ -1,6 +1,6 @@
 // Package images turns a source into an image that exists.
 //
-//	"."           ─► Mix        ─► embedded Dockerfile on a base ─┐
+//	"."           ─► Mix        ─► evaluated and compiled on a base ─┐
 //	"./service"   ─► Dockerfile ─► that Dockerfile               ─┤  tag = hash of
 //	"rootfs:trixie" ► Debian    ─► mmdebstrap ─► import          ─┼► all inputs ─► ID
 //	"repo/name:1" ─► Reference  ─► local ─► pull                 ─┘
@@ -22,13 +22,23 @@
 //
 // # Mix projects
 //
-// mix.exs is read, not evaluated: there need be no Elixir on this machine. A
-// project whose dependencies all lie in its folder is built without a network;
-// others get Hex and a layer of dependencies first. Sources arrive with one old
-// time each and the user's own ID, so that a node boots on what was compiled
-// (`mix run --no-compile`), and a `mix compile` in it finds nothing to do; seen
-// with Elixir 1.14 and 1.18, in dev and prod, an umbrella, and a path
-// dependency.
+// mix.exs is evaluated by Mix, in a container of the base that has no network (see
+// evaluate.exs): it says what the dependencies are for this MIX_ENV, where paths lead
+// out of the folder, and which compilers run. What it said is remembered in the user's
+// cache folder, so an unchanged project is not evaluated again. The image is made in the
+// same container ([Workshop]) and committed, not by a Dockerfile: so the environment and
+// a repository reach the commands and no layer, and a project with many dependencies
+// by path costs two commits. Hex and a network are there only for dependencies that come
+// over it, which have a layer of their own.
+//
+// Where a tool is missing, or [Packages] asks for more, the project is compiled on a
+// base with make, gcc, g++ and git, and copied to the slim one. A project that asks git
+// is built beside its repository; the image keeps git's answers, because Mix evaluates
+// mix.exs again in each node.
+//
+// Sources arrive with one old time each and the user's own ID, so that a node boots on
+// what was compiled (`mix run --no-compile`), and a `mix compile` in it finds nothing
+// to do; seen with Elixir 1.14 and 1.18.
 //
 // A release is made in the same image on demand, under a link whose path is known
 // before the project is evaluated ([ReleaseScript]); Mix stays beside it.

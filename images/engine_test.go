@@ -162,7 +162,7 @@ func (w *fakeWorkshop) Read(_ context.Context, dir string) (io.ReadCloser, error
 			list = append(list, textEntry(path.Base(dir)+"/"+rel, w.files[name], 0o644))
 		}
 	}
-	r, err := archiveOf(list, "")
+	r, err := archiveOf(list)
 	return io.NopCloser(r), err
 }
 

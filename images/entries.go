@@ -165,7 +165,7 @@ func fetchedBelow(dir string) []string {
 	var found []string
 	_ = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
-			return nil // what cannot be read is found by who reads it
+			return nil //nolint:nilerr // what cannot be read is found when it is read
 		}
 		rel, relErr := filepath.Rel(dir, p)
 		if relErr != nil || strings.Count(rel, string(filepath.Separator)) >= deepest {
@@ -262,15 +262,12 @@ func readEntry(full, name string, info fs.FileInfo) (entry, error) {
 	return textEntry(name, string(data), mode), err
 }
 
-// archiveOf writes entries as a tar stream, below a folder.
-func archiveOf(list []entry, below string) (*bytes.Reader, error) {
+// archiveOf writes entries as a tar stream.
+func archiveOf(list []entry) (*bytes.Reader, error) {
 	var out bytes.Buffer
 	tw := tar.NewWriter(&out)
 	for _, e := range list {
 		h := e.Header
-		if below != "" {
-			h.Name = below + "/" + h.Name
-		}
 		h.Format, h.ModTime = tar.FormatPAX, epoch
 		if err := tw.WriteHeader(&h); err != nil {
 			return nil, err

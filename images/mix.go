@@ -84,21 +84,23 @@ func resolveMix(ctx context.Context, eng Engine, src Source, o Options) (Image, 
 	})
 	b.environ()
 
-	if image, known, err := b.known(ctx); err != nil || image.ID != "" {
-		return image, err
-	} else if unlock, err := lock(ctx, "mix "+b.memory()); err != nil {
-		return Image{}, err
-	} else {
-		defer unlock()
-		if image, known, err = b.known(ctx); err != nil || image.ID != "" {
-			return image, err // somebody else built it meanwhile
-		}
-		image, err = b.make(ctx, known)
-		if ctx.Err() != nil {
-			return Image{}, ctx.Err()
-		}
+	if image, _, err := b.known(ctx); err != nil || image.ID != "" {
 		return image, err
 	}
+	unlock, err := lock(ctx, "mix "+b.memory())
+	if err != nil {
+		return Image{}, err
+	}
+	defer unlock()
+	image, known, err := b.known(ctx)
+	if err != nil || image.ID != "" {
+		return image, err // somebody else built it meanwhile
+	}
+	image, err = b.make(ctx, known)
+	if ctx.Err() != nil {
+		return Image{}, ctx.Err()
+	}
+	return image, err
 }
 
 // environ sets what every command of the build gets: what the nodes get, and git's
@@ -186,7 +188,7 @@ func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 	if asked || errors.Is(err, errUsesGit) {
 		fmt.Fprintln(b.progress, atHand)
 		// In a workshop of its own: the first stays the base's.
-		if p, err = b.evaluateWithGit(ctx, p); err != nil {
+		if p, err = b.evaluateWithGit(ctx); err != nil {
 			return Image{}, err
 		}
 		inPlace = false
@@ -204,7 +206,7 @@ func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 		switch {
 		case errors.Is(err, errUsesGit):
 			fmt.Fprintln(b.progress, atHand)
-			if p, err = b.evaluateWithGit(ctx, p); err != nil {
+			if p, err = b.evaluateWithGit(ctx); err != nil {
 				return Image{}, err
 			}
 		case errors.As(err, &failed) && failed.wantsTools && !p.Tools:
@@ -220,7 +222,7 @@ func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 }
 
 // evaluateWithGit has Mix say what the project is where git and its repository are.
-func (b *mixBuild) evaluateWithGit(ctx context.Context, p project) (project, error) {
+func (b *mixBuild) evaluateWithGit(ctx context.Context) (project, error) {
 	b.withGit = true
 	b.environ()
 	tools, err := b.toolsBase(ctx)
@@ -326,7 +328,7 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 	if b.withGit {
 		git := textEntry("git", replay, 0o755)
 		git.Uid, git.Gid = 0, 0
-		text, err := archiveOf([]entry{git}, "")
+		text, err := archiveOf([]entry{git})
 		if err == nil {
 			err = w.Write(ctx, "/usr/local/bin", text)
 		}
@@ -438,7 +440,7 @@ func carry(ctx context.Context, from, to Workshop) error {
 			return err
 		}
 		if folder != workDir { // the folder above it may be missing
-			top, err := archiveOf([]entry{rootFolder("home")}, "")
+			top, err := archiveOf([]entry{rootFolder("home")})
 			if err == nil {
 				err = to.Write(ctx, "/", top)
 			}
@@ -471,7 +473,7 @@ func (b *mixBuild) put(ctx context.Context, w Workshop, list []entry, at string)
 		e.Name = at[1:] + "/" + e.Name
 		above = append(above, e)
 	}
-	archive, err := archiveOf(above, "")
+	archive, err := archiveOf(above)
 	if err != nil {
 		return err
 	}

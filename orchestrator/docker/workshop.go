@@ -51,7 +51,7 @@ func (e *Engine) Start(ctx context.Context, spec images.WorkshopSpec) (images.Wo
 		err = e.cli.ContainerStart(ctx, w.id, container.StartOptions{})
 	}
 	if err != nil {
-		_ = w.Close()
+		_ = w.Close() //nolint:contextcheck // it is removed also where ctx has ended
 		return nil, e.failed(doing, err)
 	}
 	return w, nil
