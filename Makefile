@@ -31,7 +31,7 @@ build: ## build bin/beamyard
 
 test: ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
 	@.ci/prepare go race engine
-	@.ci/leaves-nothing $(GO) test -race -timeout 18m $(TESTFLAGS) $(PKG)
+	@.ci/leaves-nothing $(GO) test -race -timeout 28m $(TESTFLAGS) $(PKG)
 
 dind-test: export PKG := $(PKG)
 dind-test: export TESTFLAGS := $(TESTFLAGS)

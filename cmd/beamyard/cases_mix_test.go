@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +89,11 @@ func TestMixCases(t *testing.T) {
 			dir := caseDir(t, tt.dir)
 			if tt.prepare != nil {
 				tt.want = tt.prepare(t, dir)
+			}
+			if tt.output != "" { // what an image that is there already does not say again
+				if err := os.WriteFile(filepath.Join(dir, "NOTE"), []byte(rand.Text()), 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
 			var out bytes.Buffer
 			tt.options.Progress, tt.options.Base = &out, "trixie"

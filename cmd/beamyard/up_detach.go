@@ -231,7 +231,7 @@ func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 		case <-clean.Done():
 		}
 	}()
-	if err := takeDownChild(clean, u.spec.Name); err != nil {
+	if err := takeDownChild(clean, u.spec.Name, c.cmd.Process.Pid); err != nil {
 		_ = c.cmd.Process.Signal(syscall.SIGTERM) // gone already: as wanted
 	}
 	_ = c.cmd.Wait() // how it ended is no news: it was told to
@@ -240,7 +240,14 @@ func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 		grace = 0
 	default:
 	}
-	_, err := orchestrator.Remove(clean, u.eng, u.spec.Name, grace)
+	found, err := orchestrator.Find(clean, u.eng, u.spec.Name)
+	if err == nil && found.Owner.PID != c.cmd.Process.Pid {
+		u.say("another up made %s: it goes on", u.spec.Name)
+		return errInterrupted
+	}
+	if err == nil {
+		_, err = orchestrator.Remove(clean, u.eng, u.spec.Name, grace)
+	}
 	if err != nil && !errors.Is(err, orchestrator.ErrNoCluster) {
 		return err
 	}
@@ -248,11 +255,20 @@ func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 	return errInterrupted
 }
 
-func takeDownChild(ctx context.Context, name string) error {
+// takeDownChild has the supervisor that is our child take its cluster down. Of two `up`
+// of one name the other's may have won: its cluster is not ours to remove.
+func takeDownChild(ctx context.Context, name string, pid int) error {
 	client, err := control.Dial(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	s, err := client.Supervisor(ctx)
+	if err != nil {
+		return err
+	}
+	if s.PID != pid {
+		return fmt.Errorf("%w: process %d supervises %s", control.ErrSupervised, s.PID, name)
+	}
 	return client.Down(ctx)
 }
