@@ -21,7 +21,7 @@ type eventLog struct {
 
 func newEventLog() *eventLog { return &eventLog{next: 1, more: make(chan struct{})} }
 
-func (l *eventLog) add(e Event, now time.Time) Event {
+func (l *eventLog) add(e Event, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.Seq, e.Time = l.next, now
@@ -34,7 +34,6 @@ func (l *eventLog) add(e Event, now time.Time) Event {
 		close(l.more)
 		l.more = make(chan struct{})
 	}
-	return e
 }
 
 // close ends every follower once it has read what is there.

@@ -332,7 +332,7 @@ func TestPortByEPMD(t *testing.T) {
 		{"the image's command", func(s *Spec) { s.Command = []string{CommandOfImage} }, 0},
 		{"its own entrypoint", func(s *Spec) { s.Entrypoint = own }, 0},
 		{"a port", func(s *Spec) { s.Command, s.Distribution.Port = own, 25672 }, 25672},
-		{"a port that is handed to it", func(s *Spec) { s.Command = append(own, "{dist_port}") }, DefaultDistPort},
+		{"a port that is handed to it", func(s *Spec) { s.Command = []string{"/usr/sbin/server", "{dist_port}"} }, DefaultDistPort},
 		{"a port in its environment", func(s *Spec) { s.Command, s.Env = own, map[string]string{"PORT": "{dist_port}"} }, DefaultDistPort},
 		{"its own command at a node alone", func(s *Spec) { s.Nodes[0].Command = own }, DefaultDistPort},
 		{"a release", func(s *Spec) { s.Command, s.Release = own, true }, DefaultDistPort},
