@@ -136,7 +136,8 @@ const atHand = "the project asks git: it is built with git and its repository at
 const (
 	gitAnswers = "/home/beamyard/.git-answers"
 	answerKey  = `k=` + gitAnswers + `/$(printf '%s\n' "$@" | cksum | tr ' ' -)` + "\n"
-	recorder   = "#!/bin/sh\nmkdir -p " + gitAnswers + "\n" + answerKey + withoutShim + `; git "$@" >"$k.out" 2>"$k.err"; s=$?
+	recorder   = "#!/bin/sh\nmkdir -p " + gitAnswers + "\n" + answerKey + `g=$(IFS=:; for d in $PATH; do if [ "$d" != ` + shimPath + ` ] && [ -x "$d/git" ]; then echo "$d/git"; break; fi; done)
+"${g:-/usr/bin/git}" "$@" >"$k.out" 2>"$k.err"; s=$?
 echo $s >"$k.status"; cat "$k.out"; cat "$k.err" >&2; exit $s
 `
 	replay = "#!/bin/sh\n" + answerKey + `if [ -e "$k.status" ]; then cat "$k.out"; cat "$k.err" >&2; exit "$(cat "$k.status")"; fi
