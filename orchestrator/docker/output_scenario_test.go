@@ -125,7 +125,7 @@ var prefix = map[orchestrator.Stream]string{orchestrator.Stdout: "out", orchestr
 // Lines are neither lost nor repeated over kills and restarts in the midst of
 // printing, and each is of the run that printed it.
 func TestNumberedLinesOverKills(t *testing.T) {
-	const count = 10_000 // 2.5 s of printing: longer than a graceful stop takes
+	const count = 20_000 // 5 s of printing: longer than a graceful stop takes, on a busy machine too
 	r := up(t, engine(t), "trixie", 3, func(s *orchestrator.Spec) {
 		s.OutputLines = 100_000
 		s.Restart = orchestrator.RestartPolicy{Backoff: 100 * time.Millisecond, Max: 20}

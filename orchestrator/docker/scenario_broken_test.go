@@ -61,8 +61,6 @@ var broken = []breakage{
 	// Names and the distribution.
 	{name: "another cookie", both: true, root: "cookie-mismatch", says: "n1", edit: command("sh", "-c",
 		`ERL_AFLAGS="-setcookie another" exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" --no-halt`)},
-	{name: "a release that is not called one", root: "cookie-mismatch", says: "mix release", edit: command("sh", "-c",
-		`mix release --quiet --path /tmp/r && export ERL_AFLAGS="$ERL_AFLAGS -start_epmd false -erl_epmd_port 9100" && exec /tmp/r/bin/demo start`)},
 	{name: "a release with a name of its own", root: "wrong-name", says: "release of n1", edit: func(s *orchestrator.Spec) {
 		s.Release, s.Env = true, map[string]string{"RELEASE_NODE": "shop@n1.shop.test"}
 	}},
@@ -219,6 +217,7 @@ func (b breakage) run(t *testing.T, base string) {
 			s.HTTPCheck = ""
 		}
 	})
+	r.fails = true // one that cannot form is given up, sooner or later
 	if b.meet {
 		b.connect(r)
 	}
