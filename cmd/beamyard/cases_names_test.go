@@ -127,7 +127,7 @@ func TestCaseCookieInVMArgs(t *testing.T) {
 
 func TestCaseEntrypointDropsItsCommand(t *testing.T) {
 	c := newNamesCase(t)
-	out := c.up(exitNodeFailed, "entrypoint-drops", "-n", "1")
+	out := c.up(exitNodeFailed, "entrypoint-drops", "-n", "1", "--dockerfile=Dockerfile")
 	c.gaveUp(out, "entrypoint-ignores-command", "/entrypoint.sh, does not run the command", "mix run --no-halt", "entrypoint: [sh, -c, 'exec elixir --name {node}")
 }
 
