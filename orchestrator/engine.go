@@ -110,8 +110,9 @@ type Containers interface {
 	InspectContainer(ctx context.Context, id string) (Container, error)
 
 	// OpenFile reads a regular file out of a container, which need not run, and
-	// tells when it was last modified. A path that is not there, or no regular
-	// file, matches [ErrNotFound]. Source: GET /containers/{id}/archive.
+	// tells when it was last modified. A path that is not there matches
+	// [ErrNotFound], a folder or a link [ErrNoRegularFile] too. Source: GET
+	// /containers/{id}/archive.
 	OpenFile(ctx context.Context, id, path string) (content io.ReadCloser, modified time.Time, err error)
 
 	// WriteFiles unpacks a tar stream at the root of a container, which need not

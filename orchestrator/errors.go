@@ -16,6 +16,7 @@ var (
 	ErrEnginePermission  = errors.New("no permission to use the container engine")
 	ErrEngineTooOld      = errors.New("the container engine's API is too old")
 	ErrNotFound          = errors.New("not found")
+	ErrNoRegularFile     = errors.New("it is not a regular file")
 	ErrConflict          = errors.New("conflict")
 	ErrNameTaken         = errors.New("the name is taken")
 	ErrNotRunning        = errors.New("not running")

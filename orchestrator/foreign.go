@@ -113,6 +113,50 @@ func tmpfsOf(s Spec, i int) map[string]string {
 	return mounts
 }
 
+// tmpfsFolders are the folders under file systems in memory, with the mode that each is
+// to have. At the first start runc makes the folder and mounts with the mode that is
+// written; at each later one it gives the mount the folder's mode, which is 0755 then and
+// keeps everybody but root out. So the folder has its mode from the beginning. One that
+// the image has keeps its own, unless a mode is written. Source: mountToRootfs in runc's
+// libcontainer/rootfs_linux.go.
+func tmpfsFolders(mounts map[string]string, exists func(path string) (bool, error)) ([]folder, error) {
+	var folders []folder
+	for _, at := range sortedKeys(mounts) {
+		f := folder{path: at, mode: 0o1777}
+		written := false
+		for option := range strings.SplitSeq(mounts[at], ",") {
+			key, value, _ := strings.Cut(option, "=")
+			base := map[string]int{"mode": 8, "uid": 10, "gid": 10}[key]
+			if base == 0 {
+				continue
+			}
+			number, err := strconv.ParseInt(value, base, 32)
+			if err != nil {
+				continue // the engine refuses it, with its own words
+			}
+			switch key {
+			case "mode":
+				f.mode, written = number, true
+			case "uid":
+				f.owner.uid = int(number)
+			case "gid":
+				f.owner.gid = int(number)
+			}
+		}
+		if !written {
+			there, err := exists(at)
+			if err != nil {
+				return nil, err
+			}
+			if there {
+				continue
+			}
+		}
+		folders = append(folders, f)
+	}
+	return folders, nil
+}
+
 // tmpfsOptions are those that the engine takes, the ones with a value apart. Source:
 // moby's volume/mounts/parser and pkg/mount.MergeTmpfsOptions.
 var (

@@ -25,10 +25,10 @@ const maxFile = 1 << 20
 func (c *Cluster) provision(ctx context.Context, id string, i int, fresh []string) error {
 	s := c.site.spec
 	spare := s.spareCookie(i)
-	if s.CookieFile == "" && len(s.Files) == 0 && len(fresh) == 0 && !spare {
+	node := s.filled(i)
+	if s.CookieFile == "" && len(s.Files) == 0 && len(fresh) == 0 && len(node.Tmpfs) == 0 && !spare {
 		return nil
 	}
-	node := s.filled(i)
 	image, err := c.eng.Image(ctx, node.Image)
 	if err != nil {
 		return fmt.Errorf("find the user of image %s: %w", node.Image, err)
@@ -46,10 +46,16 @@ func (c *Cluster) provision(ctx context.Context, id string, i int, fresh []strin
 			return err
 		}
 	}
-	if owner == (fileOwner{}) {
-		fresh = nil // root writes anywhere, and what it starts may be another user's
+	folders, err := tmpfsFolders(tmpfsOf(s, i), func(path string) (bool, error) { return c.hasPath(ctx, id, path) })
+	if err != nil {
+		return err
 	}
-	archive, err := filesOf(s, owner, fresh, time.Now())
+	if owner != (fileOwner{}) { // root writes anywhere, and what it starts may be another user's
+		for _, path := range fresh {
+			folders = append(folders, folder{path, 0o755, owner})
+		}
+	}
+	archive, err := filesOf(s, owner, folders, time.Now())
 	if err != nil {
 		return err
 	}
@@ -74,16 +80,43 @@ func (c *Cluster) readFile(ctx context.Context, id, path string) (text string, e
 	return text, err
 }
 
+// hasPath tells whether a container has a file or a folder.
+func (c *Cluster) hasPath(ctx context.Context, id, path string) (there bool, err error) {
+	err = c.patiently(ctx, func() error {
+		file, _, err := c.eng.OpenFile(ctx, id, path)
+		switch {
+		case err == nil:
+			_ = file.Close()
+		case errors.Is(err, ErrNoRegularFile):
+		case errors.Is(err, ErrNotFound):
+			there = false
+			return nil
+		default:
+			return err
+		}
+		there = true
+		return nil
+	})
+	return there, err
+}
+
+// folder is one that a container is to have.
+type folder struct {
+	path  string
+	mode  int64
+	owner fileOwner
+}
+
 // filesOf is a tar archive of the cookie and the files of a spec, and of folders.
-func filesOf(s Spec, owner fileOwner, folders []string, now time.Time) ([]byte, error) {
+func filesOf(s Spec, owner fileOwner, folders []folder, now time.Time) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, folder := range folders {
+	for _, f := range folders {
 		err := w.WriteHeader(&tar.Header{
-			Name: strings.TrimPrefix(folder, "/") + "/", Typeflag: tar.TypeDir, Mode: 0o755, Uid: owner.uid, Gid: owner.gid, ModTime: now,
+			Name: strings.TrimPrefix(f.path, "/") + "/", Typeflag: tar.TypeDir, Mode: f.mode, Uid: f.owner.uid, Gid: f.owner.gid, ModTime: now,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("write %s: %w", folder, err)
+			return nil, fmt.Errorf("write %s: %w", f.path, err)
 		}
 	}
 	add := func(inside string, mode int64, content []byte) error {

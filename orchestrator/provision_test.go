@@ -67,7 +67,7 @@ func TestFilesOfASpec(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := Spec{Cookie: "crumb", CookieFile: "/root/.erlang.cookie", Files: map[string]string{"/etc/app/app.conf": local}}
-	archive, err := filesOf(s, fileOwner{1, 2}, []string{"/data"}, time.Unix(1_700_000_000, 0))
+	archive, err := filesOf(s, fileOwner{1, 2}, []folder{{"/run/x", 0o1777, fileOwner{}}, {"/data", 0o755, fileOwner{1, 2}}}, time.Unix(1_700_000_000, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestFilesOfASpec(t *testing.T) {
 		text, _ := io.ReadAll(r)
 		got = append(got, fmt.Sprintf("%s %o %d:%d %s", h.Name, h.Mode, h.Uid, h.Gid, text))
 	}
-	want := []string{"data/ 755 1:2 ", "etc/app/app.conf 640 1:2 a = b", "root/.erlang.cookie 400 1:2 crumb"}
+	want := []string{"run/x/ 1777 0:0 ", "data/ 755 1:2 ", "etc/app/app.conf 640 1:2 a = b", "root/.erlang.cookie 400 1:2 crumb"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

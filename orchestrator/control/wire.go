@@ -20,6 +20,7 @@ var kinds = []struct {
 	{"engine-permission", orchestrator.ErrEnginePermission},
 	{"engine-too-old", orchestrator.ErrEngineTooOld},
 	{"not-found", orchestrator.ErrNotFound},
+	{"no-regular-file", orchestrator.ErrNoRegularFile},
 	{"conflict", orchestrator.ErrConflict},
 	{"name-taken", orchestrator.ErrNameTaken},
 	{"not-running", orchestrator.ErrNotRunning},

@@ -151,6 +151,9 @@ var states = []struct {
 	{"global that waits", func(_ *Evidence, n *Node) {
 		n.Ready, n.Live = true, &Live{GlobalStuck: "process <0.1.0> of n2 has held its lock for 11s"}
 	}, "global-stuck", "<0.1.0>", nil},
+	{"a place that is root's", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stdout", "12:00 [critical] Cannot write PID file /run/ejabberd/ejabberd.pid: permission denied"}}
+	}, "file-permission", "no permission for /run/ejabberd/ejabberd.pid", nil},
 	{"heart", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Heart: true} }, "heart", "heart", nil},
 	{"an error of a kind that nobody knows", func(e *Evidence, _ *Node) { e.Nodes, e.Error = nil, "the moon is in the way\nreally" }, "unknown", "moon", nil},
 	{"a build without room", func(e *Evidence, _ *Node) {
@@ -179,6 +182,11 @@ var misreadings = []struct {
 	{"a file that may not be written", func(_ *Evidence, n *Node) {
 		n.Running, n.Lines = true, []Line{{"stderr", `** (File.Error) could not write to file "/data/x": permission denied`}}
 	}, "command-not-executable"},
+	{"a peer that ended", func(e *Evidence, n *Node) {
+		n.Running, n.Missing = true, map[string]string{"n2": ""}
+		n.Lines = []Line{{"stdout", "'global' at node '" + n.BEAM + "' requested disconnect from node 'app@n2.demo.test' in order to prevent overlapping partitions"}}
+		e.Nodes = append(e.Nodes, Node{Name: "n2", BEAM: "app@n2.demo.test", Exit: &Exit{"killed", 137}})
+	}, "overlapping-partitions"},
 	{"what an application fetches", func(_ *Evidence, n *Node) {
 		n.Running, n.Lines = true, []Line{{"stdout", "[warning] Failed to fetch exchange rates, using cache"}}
 	}, "dependency-fetch"},

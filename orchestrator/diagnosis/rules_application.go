@@ -64,6 +64,14 @@ var applicationRules = []rule{
 		},
 	},
 	{
+		code: "file-permission", says: pathDenied,
+		problem: "{node} has no permission for {1} in its container",
+		try: []try{
+			{"see whose it is", "docker exec {container} ls -ld {1}", runs},
+			{"see as whom the node runs; user: in beamyard.yml changes it", "docker inspect --format '{{.Config.User}}' {container}", there},
+		},
+	},
+	{
 		// elixir#2862: under mix run, outside of prod, the VM stays up.
 		code: "app-exited", says: pattern(`Application (\S+) exited: (.*)`),
 		when: func(e *Evidence, n *Node) (match, bool) {
@@ -279,3 +287,6 @@ func exceptionAfter(re *regexp.Regexp, n *Node) string {
 	}
 	return ""
 }
+
+// pathDenied is a program's own word for EACCES, with the path.
+var pathDenied = pattern(`(?i)\b(?:access|create|mkdir|open|read|write)\b[^/]*['"]?(/[^\s:'"]+)['"]?: permission denied`)

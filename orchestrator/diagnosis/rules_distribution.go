@@ -224,11 +224,14 @@ var distributionRules = []rule{
 	},
 	{
 		// erlang/otp#6470, #6214, #5687; couchdb#4290. Not the node that says it is
-		// at fault: one pair of others lost each other.
+		// at fault: one pair of others lost each other. global says the same of a node
+		// that has ended, when a peer hears of that end before it does.
 		code: "overlapping-partitions", says: overlapping,
 		when: func(e *Evidence, n *Node) (match, bool) {
 			said, _ := saysIn(overlapping, n)
-			return match{peers: append(peersOf(e, said.groups[0]), peersOf(e, said.groups[2])...)}, true
+			peers := append(peersOf(e, said.groups[0]), peersOf(e, said.groups[2])...)
+			ended := func(name string) bool { return !e.node(name).Running || e.node(name).Young }
+			return match{peers: peers}, !slices.ContainsFunc(peers, ended)
 		},
 		problem: "one pair of nodes lost each other, and global (OTP 25 and later) then took innocent connections away too: {1} and {3}",
 		try: []try{

@@ -23,7 +23,7 @@ func (e *Engine) OpenFile(ctx context.Context, id, path string) (io.ReadCloser, 
 	archive := tar.NewReader(body)
 	header, err := archive.Next()
 	if err == nil && header.Typeflag != tar.TypeReg {
-		err = fmt.Errorf("it is no regular file: %w", orchestrator.ErrNotFound)
+		err = fmt.Errorf("%w: %w", orchestrator.ErrNotFound, orchestrator.ErrNoRegularFile)
 	}
 	if err != nil {
 		body.Close()

@@ -116,8 +116,6 @@ func (s *suite) testFile() {
 	}
 	_, _, err := s.eng.OpenFile(s.ctx(), id, "/nothing")
 	s.is("no file", err, orchestrator.ErrNotFound)
-	_, _, err = s.eng.OpenFile(s.ctx(), id, "/etc")
-	s.is("a folder", err, orchestrator.ErrNotFound)
 	_, _, err = s.eng.OpenFile(s.ctx(), "gone", path)
 	s.is("no container", err, orchestrator.ErrNotFound)
 }
@@ -155,6 +153,8 @@ func (s *suite) testWriteFiles() {
 	s.must(s.eng.KillContainer(s.ctx(), id, "KILL"))
 	s.exited(id)
 	read(id, "while it runs")
+	_, _, err := s.eng.OpenFile(s.ctx(), id, "/kept")
+	s.is("a folder", err, orchestrator.ErrNoRegularFile)
 	s.is("no container", s.eng.WriteFiles(s.ctx(), "gone", archive("")), orchestrator.ErrNotFound)
 }
 

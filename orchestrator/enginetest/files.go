@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -42,6 +43,11 @@ func (e *Engine) OpenFile(_ context.Context, id, name string) (io.ReadCloser, ti
 	files, below := e.place(c, name)
 	f, ok := files[below]
 	if !ok {
+		for other := range files {
+			if strings.HasPrefix(other, below+"/") {
+				return nil, time.Time{}, fmt.Errorf("open %s of %s: %w: %w", name, c.spec.Name, orchestrator.ErrNotFound, orchestrator.ErrNoRegularFile)
+			}
+		}
 		return nil, time.Time{}, fmt.Errorf("open %s of %s: %w", name, c.spec.Name, orchestrator.ErrNotFound)
 	}
 	return io.NopCloser(bytes.NewReader(f.content)), f.modified, nil
