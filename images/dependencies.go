@@ -82,6 +82,15 @@ func (b *mixBuild) fetching(p project) string {
 	return "{ ls -d $MIX_HOME/archives/hex-* >/dev/null 2>&1 || { " + install + "; }; } && " + get
 }
 
+// replaceHex puts what stands in the place of Hex among Mix's archives: see nohex.ex.
+func (b *mixBuild) replaceHex(ctx context.Context, w Workshop) error {
+	const name = "beamyard-no-hex"
+	if err := b.put(ctx, w, []entry{textEntry("nohex.ex", noHexText, 0o644)}, scratch); err != nil {
+		return err
+	}
+	return b.quietly(ctx, w, builder, "sh", "-c", `to="$MIX_HOME/archives/`+name+`/`+name+`/ebin" && mkdir -p "$to" && elixirc -o "$to" `+scratch+`/nohex.ex`)
+}
+
 // bringHex takes Hex and Rebar to where user 1000 may read them, where the base holds
 // them in the home of its own user: run by root.
 const bringHex = `to=/home/beamyard/.mix

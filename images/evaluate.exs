@@ -31,6 +31,7 @@ defmodule Beamyard.Evaluate do
       projects: projects,
       missing: Enum.uniq(Enum.reverse(Process.get(:missing))),
       error: error,
+      hex: Code.ensure_loaded?(Hex),
       asked_git: File.exists?(git_used),
       tools: for(t <- ~w(make gcc g++ git), System.find_executable(t) != nil, do: t)
     }
@@ -43,7 +44,8 @@ defmodule Beamyard.Evaluate do
   # built as it is: for this MIX_ENV, optional dependencies included.
   defp project(dir, main) do
     config = Mix.Project.config()
-    deps = for d <- config[:deps] || [], dep = dep(d), wanted?(dep, main), do: dep
+    named = for d <- config[:deps] || [], dep = dep(d), do: dep
+    {deps, others} = Enum.split_with(named, &wanted?(&1, main))
 
     found = %{
       dir: dir,
@@ -57,6 +59,7 @@ defmodule Beamyard.Evaluate do
       build_path: Path.expand(config[:build_path] || "_build", dir),
       sources: for(key <- [:elixirc_paths, :erlc_paths, :erlc_include_path], path <- List.wrap(config[key]), do: Path.expand(path, dir)),
       makefile: Enum.any?(~w(Makefile makefile GNUmakefile c_src), &File.exists?(Path.join(dir, &1))),
+      other_hex: Enum.any?(others, &(elem(&1, 1) == :hex)),
       deps: for({app, kind, path, _} <- deps, do: %{app: app, kind: kind, path: path && Path.expand(path, dir)})
     }
 
@@ -91,7 +94,7 @@ defmodule Beamyard.Evaluate do
       not File.regular?(Path.join(path, "mix.exs")) ->
         # It is built by rebar3 or make.
         other = %{dir: path, app: nil, main: false, umbrella: false, compilers: [], releases: [], files: [], deps_path: Path.join(path, "deps"),
-                  build_path: Path.join(path, "_build"), sources: [], deps: [], makefile: File.exists?(Path.join(path, "Makefile"))}
+                  build_path: Path.join(path, "_build"), sources: [], other_hex: false, deps: [], makefile: File.exists?(Path.join(path, "Makefile"))}
         Process.put(:projects, [other | Process.get(:projects)])
 
       true ->

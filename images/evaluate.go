@@ -17,6 +17,9 @@ import (
 //go:embed evaluate.exs
 var evaluateText string
 
+//go:embed nohex.ex
+var noHexText string
+
 // answer is what evaluate.exs prints. Its paths are those of the container.
 type answer struct {
 	Projects []struct {
@@ -30,6 +33,7 @@ type answer struct {
 		BuildPath string   `json:"build_path"`
 		Sources   []string `json:"sources"`
 		Makefile  bool     `json:"makefile"`
+		OtherHex  bool     `json:"other_hex"` // dependencies from Hex that this MIX_ENV does not want
 		Deps      []struct {
 			App  string `json:"app"`
 			Kind string `json:"kind"` // path, umbrella, git, hex
@@ -37,6 +41,7 @@ type answer struct {
 	} `json:"projects"`
 	Missing  []string  `json:"missing"`
 	Error    *mixError `json:"error"`
+	Hex      bool      `json:"hex"` // Mix finds Hex
 	AskedGit bool      `json:"asked_git"`
 	Tools    []string  `json:"tools"` // of make, gcc, g++ and git those that are there
 }
@@ -54,11 +59,12 @@ type mixError struct {
 // one build to the next: see [recall].
 type project struct {
 	Layout  layout   `json:"layout"`
-	App     string   `json:"app,omitempty"` // "" of an umbrella
-	Mix     []string `json:"mix"`           // mix.exs, mix.lock and config: what dependencies rest on
-	Local   []string `json:"local"`         // folders of dependencies by path, not of an umbrella's applications
-	Hex     bool     `json:"hex,omitempty"` // it has dependencies from Hex
-	Git     bool     `json:"git,omitempty"` // it has git dependencies
+	App     string   `json:"app,omitempty"`    // "" of an umbrella
+	Mix     []string `json:"mix"`              // mix.exs, mix.lock and config: what dependencies rest on
+	Local   []string `json:"local"`            // folders of dependencies by path, not of an umbrella's applications
+	Hex     bool     `json:"hex,omitempty"`    // it has dependencies from Hex
+	NoHex   bool     `json:"no_hex,omitempty"` // it needs no Hex, and Mix asks for one: see nohex.ex
+	Git     bool     `json:"git,omitempty"`    // it has git dependencies
 	Tools   bool     `json:"tools,omitempty"`
 	UsesGit bool     `json:"uses_git,omitempty"` // its own repository is looked at
 }
@@ -219,6 +225,7 @@ func (a answer) wants(here func(string) (string, bool)) []string {
 // project puts an answer into this machine's terms.
 func (a answer) project(l layout, here func(string) (string, bool)) project {
 	p := project{Layout: l}
+	otherHex := false
 	p.Layout.Left, p.Layout.Room = nil, nil
 	for i, q := range a.Projects {
 		dir, inside := here(q.Dir)
@@ -234,6 +241,7 @@ func (a answer) project(l layout, here func(string) (string, bool)) project {
 				p.Layout.Room = append(p.Layout.Room, filepath.Dir(local))
 			}
 		}
+		otherHex = otherHex || q.OtherHex
 		p.Mix = append(p.Mix, filepath.Join(dir, "mix.exs"))
 		for _, f := range q.Files {
 			if local, inside := here(f); inside {
@@ -252,6 +260,7 @@ func (a answer) project(l layout, here func(string) (string, bool)) project {
 		p.Tools = p.Tools || q.Makefile && slices.ContainsFunc(q.Compilers, ownCompiler) || slices.Contains(q.Compilers, "elixir_make")
 	}
 	p.Tools = p.Tools || p.Git
+	p.NoHex = otherHex && !p.external() && !a.Hex
 	for _, list := range []*[]string{&p.Mix, &p.Local, &p.Layout.Left, &p.Layout.Room} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)

@@ -156,7 +156,7 @@ func (b *mixBuild) image(p project, list []entry) Image {
 
 // hashInputs are those that dependencies have too.
 func (b *mixBuild) hashInputs(h io.Writer, p project) {
-	fmt.Fprintf(h, "mix 2\nbase %s\npackages %q %q\nevaluator %x\n", b.base.ID, b.o.Packages.Build, b.o.Packages.Run, sha256.Sum256([]byte(evaluateText)))
+	fmt.Fprintf(h, "mix 2\nbase %s\npackages %q %q\nevaluator %x\n", b.base.ID, b.o.Packages.Build, b.o.Packages.Run, sha256.Sum256([]byte(evaluateText+noHexText)))
 	// Values are hashed one by one, so that no text of this hash holds a secret.
 	for _, e := range append(b.homes(), "MIX_ENV="+b.o.MixEnv) {
 		fmt.Fprintf(h, "env %s\n", e)
@@ -294,6 +294,11 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 			}
 		}
 		if err := b.moveIn(ctx, w, p, list); err != nil {
+			return Image{}, err
+		}
+	}
+	if p.NoHex && !there {
+		if err := b.replaceHex(ctx, w); err != nil {
 			return Image{}, err
 		}
 	}
