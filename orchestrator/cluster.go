@@ -113,7 +113,7 @@ func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 		spec.Owner = Self(false)
 	}
 	if opts.dial == nil {
-		opts.dial = dialDistribution(spec)
+		opts.dial = dialDistribution(spec, SupervisorNode)
 	}
 	c := &Cluster{
 		spec: spec, eng: eng, opts: opts, clean: redactor(spec).Replace,

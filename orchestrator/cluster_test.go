@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -148,6 +150,22 @@ func (l *fakeLink) Eval(_ context.Context, _ string, bindings map[string]any) (a
 		{Key: erldist.Atom("modules"), Value: erldist.List{erldist.Tuple{erldist.Atom("Elixir.Shop"), []byte(l.code[l.name] + "v1")}}},
 	}
 	return told, nil
+}
+
+// CallOutput plays an evaluation: it prints, and the value is how often the node was dialled.
+func (l *fakeLink) CallOutput(_ context.Context, w io.Writer, _, _ string, _ ...any) (any, error) {
+	if _, err := io.WriteString(w, "printed"); err != nil {
+		return nil, err
+	}
+	return erldist.Tuple{erldist.Tuple{erldist.Atom("ok"), "links: " + strconv.Itoa(len(l.links))}, erldist.List{}}, nil
+}
+
+func (l *fakeLink) EvalOutput(ctx context.Context, w io.Writer, _ string, _ map[string]any) (any, error) {
+	reply, err := l.CallOutput(ctx, w, "", "")
+	if err != nil {
+		return nil, err
+	}
+	return reply.(erldist.Tuple)[0], nil
 }
 
 func (l *fakeLink) MonitorNodes(ctx context.Context, fn func(erldist.NodeEvent)) error {
@@ -368,6 +386,30 @@ n3 creating`
 		}
 		if diff := cmp.Diff([]string{"run 1 boots", "── n2 restarted (exit 137, killed) ──", "run 2 boots"}, lines); diff != "" {
 			t.Errorf("lines (-want +got):\n%s", diff)
+		}
+		w.end()
+	})
+}
+
+// A node is dialled once a run, however often it is asked.
+func TestEvalOnMemory(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		for _, o := range []orchestrator.EvalOptions{{}, {Erlang: true}} {
+			var out strings.Builder
+			o.Output = &out
+			if value, err := w.Eval(t.Context(), "n1", "x", o); err != nil || value != "links: 1" || out.String() != "printed" {
+				t.Errorf("%q, %v, output %q", value, err, &out)
+			}
+		}
+		if _, err := w.Eval(t.Context(), "n9", "x", orchestrator.EvalOptions{}); !errors.Is(err, orchestrator.ErrNoNode) {
+			t.Errorf("unknown node: %v", err)
+		}
+		if err := w.Stop(t.Context(), "n1"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Eval(t.Context(), "n1", "x", orchestrator.EvalOptions{}); !errors.Is(err, orchestrator.ErrNotRunning) {
+			t.Errorf("stopped node: %v", err)
 		}
 		w.end()
 	})

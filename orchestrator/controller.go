@@ -61,6 +61,11 @@ type Controller interface {
 	// them again.
 	Unpause(ctx context.Context, nodes ...string) error
 
+	// Eval evaluates an expression on a node, over the supervisor's own connection to
+	// it; see [Eval]. An unknown node matches [ErrNoNode], one that does not run, or is
+	// paused, [ErrNotRunning].
+	Eval(ctx context.Context, node, expression string, o EvalOptions) (string, error)
+
 	// Sync has the local sources that changed since the image was made compiled
 	// once, loads what they became into the nodes, and proves that all run it. The
 	// errors of package codesync say why no node was changed.

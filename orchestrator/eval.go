@@ -49,8 +49,11 @@ var (
 // node: nothing is started in the container, and the node's peers do not see
 // it. The result is what `inspect` makes of its value. An exception is an
 // [EvalError]. When ctx ends first, the evaluating process on the node is killed,
-// and what is linked to it. It needs no supervisor: the cookie comes from the
-// cluster's labels.
+// and what is linked to it.
+//
+// It is for a cluster without a supervisor, whose cookie comes from its labels. It
+// connects for itself, which whoever watches hidden nodes there sees; where there is a
+// supervisor, [Controller.Eval] does not.
 func Eval(ctx context.Context, eng Engine, cluster, node, expression string, o EvalOptions) (string, error) {
 	f, n, err := runningNode(ctx, eng, cluster, node)
 	if err != nil {
@@ -66,6 +69,28 @@ func Eval(ctx context.Context, eng Engine, cluster, node, expression string, o E
 		return "", err
 	}
 	defer func() { _ = conn.Close() }()
+	return evalOn(ctx, conn, cluster, node, expression, o)
+}
+
+// Eval implements [Controller].
+func (c *Cluster) Eval(ctx context.Context, node, expression string, o EvalOptions) (string, error) {
+	beam, addr, err := c.reach(node)
+	if err != nil {
+		return "", err
+	}
+	if open, ok := c.links.get(node); ok && !closed(open.Done()) {
+		return evalOn(ctx, open.link, c.spec.Name, node, expression, o)
+	}
+	// The supervisor is not connected yet, or not allowed to be.
+	conn, err := dialDistribution(c.spec, "")(ctx, beam, addr)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	return evalOn(ctx, conn, c.spec.Name, node, expression, o)
+}
+
+func evalOn(ctx context.Context, conn link, cluster, node, expression string, o EvalOptions) (string, error) {
 	if o.Output == nil {
 		o.Output = io.Discard
 	}
@@ -84,7 +109,7 @@ func Eval(ctx context.Context, eng Engine, cluster, node, expression string, o E
 }
 
 // evaluate answers as [evalResult] reads it.
-func evaluate(ctx context.Context, conn *erldist.Conn, expression string, o EvalOptions) (any, error) {
+func evaluate(ctx context.Context, conn link, expression string, o EvalOptions) (any, error) {
 	file := cmp.Or(o.File, "rpc")
 	if o.Erlang {
 		if text := strings.TrimSpace(expression); !strings.HasSuffix(text, ".") {

@@ -69,7 +69,7 @@ func Health(ctx context.Context, eng Engine, cluster string) (health.Report, err
 	}
 	clean := redactor(f.Spec).Replace
 	at := f.siteFrom(ctx, eng, info)
-	own, dial := ownChecks{spec: f.Spec, at: at, eng: eng, clean: clean}, dialDistribution(f.Spec)
+	own, dial := ownChecks{spec: f.Spec, at: at, eng: eng, clean: clean}, dialDistribution(f.Spec, "")
 	seen := make([]health.Seen, len(f.Nodes))
 	var group sync.WaitGroup
 	for i, n := range f.Nodes {

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,10 @@ type link interface {
 	Call(ctx context.Context, module, function string, args ...any) (any, error)
 	// Eval evaluates Erlang expressions on the node; see [erldist.Conn.Eval].
 	Eval(ctx context.Context, expressions string, bindings map[string]any) (any, error)
+	// CallOutput and EvalOutput write what is printed meanwhile to w; see
+	// [erldist.Conn.CallOutput] and [erldist.Conn.EvalOutput].
+	CallOutput(ctx context.Context, w io.Writer, module, function string, args ...any) (any, error)
+	EvalOutput(ctx context.Context, w io.Writer, expressions string, bindings map[string]any) (any, error)
 	// MonitorNodes tells of nodeup and nodedown there until ctx or the link ends;
 	// see [erldist.Conn.MonitorNodes].
 	MonitorNodes(ctx context.Context, fn func(erldist.NodeEvent)) error
@@ -30,9 +35,16 @@ type link interface {
 // dialFunc opens a link to the node of that BEAM name at host:port.
 type dialFunc func(ctx context.Context, node, addr string) (link, error)
 
-// dialDistribution dials as a hidden, dynamically named node.
-func dialDistribution(s Spec) dialFunc {
-	d := &erldist.Dialer{Cookie: s.Cookie}
+// SupervisorNode is the name under which a cluster's supervisor is connected to each of
+// its nodes, as a hidden node: nodes(hidden) there has it, and a process that watches
+// hidden nodes (net_kernel:monitor_nodes/2) sees it come once a run. Its host never
+// resolves. A node with net_kernel:allow/1 must allow it. What is done without a
+// supervisor is done under a name that the node makes up.
+const SupervisorNode = "beamyard@beamyard.invalid"
+
+// dialDistribution dials as a hidden node of that name, or of one that the node makes up.
+func dialDistribution(s Spec, name string) dialFunc {
+	d := &erldist.Dialer{Cookie: s.Cookie, Name: name}
 	return func(ctx context.Context, node, addr string) (link, error) {
 		conn, err := d.Dial(ctx, node, addr)
 		if err != nil {

@@ -378,7 +378,7 @@ func syncFound(ctx context.Context, eng Engine, f Found, info EngineInfo, opts S
 	if err != nil {
 		return codesync.Report{}, err
 	}
-	at, dial := f.siteFrom(ctx, eng, info), dialDistribution(f.Spec)
+	at, dial := f.siteFrom(ctx, eng, info), dialDistribution(f.Spec, "")
 	var nodes []codesync.Node
 	for _, n := range ours {
 		t := codesync.Node{Name: n.Name, Write: writeTo(eng, n.ContainerID)}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -125,11 +126,25 @@ func (c *rpcCmd) eval(ctx context.Context, eng orchestrator.Engine, cluster, nod
 		limited, cancel = context.WithTimeout(ctx, c.Timeout)
 	}
 	defer cancel()
-	value, err := orchestrator.Eval(limited, eng, cluster, node, expression, o)
+	value, err := evaluate(limited, eng, cluster, node, expression, o)
 	if errors.Is(limited.Err(), context.DeadlineExceeded) && ctx.Err() == nil && err != nil {
 		return "", orchestrator.WithHint(fmt.Errorf("%s: no value within %s; what evaluated it there is killed", node, c.Timeout), "give it longer: --timeout %s", 4*c.Timeout)
 	}
 	return value, err
+}
+
+// evaluate asks the cluster's supervisor, which is connected to the node already, or
+// the node itself where there is none.
+func evaluate(ctx context.Context, eng orchestrator.Engine, cluster, node, expression string, o orchestrator.EvalOptions) (string, error) {
+	client, err := control.Dial(ctx, cluster)
+	if err == nil {
+		defer client.Close()
+		return client.Eval(ctx, node, expression, o)
+	}
+	if !errors.Is(err, control.ErrNoSupervisor) {
+		return "", err
+	}
+	return orchestrator.Eval(ctx, eng, cluster, node, expression, o)
 }
 
 // evaluated is one node's answer.

@@ -61,7 +61,7 @@ func (c *Conn) Creation() uint32 { return c.id.peerCreation }
 // Flags are the capabilities that the node announced.
 func (c *Conn) Flags() Flags { return c.id.peerFlags }
 
-// Self is the name that the node gave us.
+// Self is our name: that of the [Dialer], or the one that the node gave us.
 func (c *Conn) Self() string { return string(c.id.self) }
 
 // Done is closed when the connection has ended, for whatever reason.
@@ -112,7 +112,10 @@ func (c *Conn) read(r *bufio.Reader) error {
 			c.out.tick()
 			continue
 		case n > c.limits.Bytes:
-			return fmt.Errorf("%w: message of %d bytes: %w", ErrClosed, n, ErrTooBig)
+			if err := c.pass(r, n); err != nil {
+				return err
+			}
+			continue
 		}
 		frame, err := peekOrRead(r, n)
 		if err != nil {
@@ -125,6 +128,19 @@ func (c *Conn) read(r *bufio.Reader) error {
 			_, _ = r.Discard(n) // peeked: it is there
 		}
 	}
+}
+
+// pass reads over a message that is too big, and tells who waits for it.
+func (c *Conn) pass(r *bufio.Reader, n int) error {
+	head, err := r.Peek(min(n, readBuffer))
+	if err != nil {
+		return c.lost(err)
+	}
+	c.dispatchHead(head, fmt.Errorf("message of %d bytes: %w", n, ErrTooBig))
+	if _, err := r.Discard(n); err != nil {
+		return c.lost(err)
+	}
+	return nil
 }
 
 // peekOrRead returns n bytes: in r's own buffer, to be discarded by the caller,

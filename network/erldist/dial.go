@@ -20,6 +20,10 @@ const defaultHandshakeTimeout = 7 * time.Second // net_setuptime of kernel(6)
 type Dialer struct {
 	// Cookie that both sides must have.
 	Cookie string
+	// Name is the full name under which we connect, with a dot in its host, such as
+	// "beamyard@beamyard.invalid". Default: none, and the node makes one up. A second
+	// connection of the same name replaces the first, so it is for one that is alone.
+	Name string
 	// Host part of the name that the node makes up for us, dotted, because
 	// nodes with long names refuse one that is not. Default "beamyard.invalid",
 	// which never resolves: nobody shall connect back.
@@ -36,8 +40,8 @@ type Dialer struct {
 	// times so long without a read the connection is given up, since a
 	// partition gives no end of file. Default 15 s, so 60 s, as net_ticktime.
 	TickInterval time.Duration
-	// Limits of each message that the node sends. One that exceeds them ends
-	// the connection.
+	// Limits of each message that the node sends. What waits for one that exceeds
+	// them gets [ErrTooBig]; the connection goes on.
 	Limits Limits
 }
 
@@ -104,7 +108,7 @@ func (d *Dialer) Dial(ctx context.Context, node, addr string) (*Conn, error) {
 
 	src := &source{nc: nc}
 	r := bufio.NewReaderSize(src, readBuffer)
-	h := handshaker{rw: readWriter{r, nc}, lenSize: 2, cookie: set.Cookie, host: set.Host, node: Atom(node)}
+	h := handshaker{rw: readWriter{r, nc}, lenSize: 2, cookie: set.Cookie, name: set.Name, host: set.Host, node: Atom(node)}
 	if set.TLS {
 		h.lenSize = 4
 	}

@@ -25,12 +25,12 @@ const (
 	flagUnicodeIO    Flags = 0x1000
 	flagNameMe       Flags = 1 << 33 // asks for a name: no clash between tools (OTP 24)
 
-	ourFlags = flagsMandatory25 | flagsMandatory26 | flagsMonitors | flagUnicodeIO | flagNameMe
+	ourFlags = flagsMandatory25 | flagsMandatory26 | flagsMonitors | flagUnicodeIO
 )
 
 // identity is what a completed handshake settles.
 type identity struct {
-	self         Atom // the name that the node gave us
+	self         Atom // our name
 	creation     uint32
 	peer         Atom
 	peerCreation uint32
@@ -42,6 +42,7 @@ type handshaker struct {
 	rw      io.ReadWriter
 	lenSize int // bytes of a frame's length: 2 on TCP, 4 on TLS
 	cookie  string
+	name    string // ours; empty = the node makes one up, for host
 	host    string
 	node    Atom // expected; empty = any
 }
@@ -49,21 +50,11 @@ type handshaker struct {
 // run goes through the handshake. On failure it says in which phase, and the
 // error is one of the sentinels or the raw error of the connection.
 func (h *handshaker) run() (id identity, phase Phase, err error) {
-	if err = h.send(nameMessage(h.host)); err != nil {
-		return id, PhaseName, err
-	}
-	msg, err := h.receive()
-	if err == nil {
-		id.self, id.creation, err = parseStatus(msg)
-	}
-	if err != nil {
-		if string(msg) == "salive" {
-			_ = h.send([]byte("sfalse")) // step 3B: we are not that node's successor
-		}
+	if id.self, id.creation, err = h.introduce(); err != nil {
 		return id, PhaseName, err
 	}
 
-	msg, err = h.receive()
+	msg, err := h.receive()
 	var theirs challenge
 	if err == nil {
 		theirs, err = parseChallenge(msg)
@@ -86,6 +77,38 @@ func (h *handshaker) run() (id identity, phase Phase, err error) {
 		err = checkAck(msg, h.cookie, number)
 	}
 	return id, PhaseDigest, err
+}
+
+// introduce sends our name, or asks for one.
+func (h *handshaker) introduce() (name Atom, creation uint32, err error) {
+	if h.name == "" {
+		if err := h.send(nameMessage(ourFlags|flagNameMe, 0, h.host)); err != nil {
+			return "", 0, err
+		}
+		msg, err := h.receive()
+		if string(msg) == "salive" {
+			_ = h.send([]byte("sfalse")) // step 3B: we are not that node's successor
+		}
+		if err != nil {
+			return "", 0, err
+		}
+		return parseStatus(msg)
+	}
+	var random [4]byte
+	rand.Read(random[:])                                  // never fails
+	creation = binary.BigEndian.Uint32(random[:]) | 1<<31 // 0 to 3 are those of old nodes
+	if err := h.send(nameMessage(ourFlags, creation, h.name)); err != nil {
+		return "", 0, err
+	}
+	msg, err := h.receive()
+	if err != nil {
+		return "", 0, err
+	}
+	alive, err := parseStatusOfName(msg)
+	if err == nil && alive {
+		err = h.send([]byte("strue")) // step 3B: the connection that the node still has is ours, and gone
+	}
+	return Atom(h.name), creation, err
 }
 
 func (h *handshaker) send(msg []byte) error {
@@ -118,16 +141,33 @@ func (h *handshaker) receive() ([]byte, error) {
 	return msg, err
 }
 
-// nameMessage is send_name: 'N', flags, creation, host. The creation is the
-// node's to give, as the name is.
-func nameMessage(host string) []byte {
-	b := binary.BigEndian.AppendUint64([]byte{'N'}, uint64(ourFlags))
-	b = binary.BigEndian.AppendUint32(b, 0)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(host)))
-	return append(b, host...)
+// nameMessage is send_name: 'N', flags, creation, name. Where the node is to make up
+// the name, it is the host alone, and the creation is the node's to give too.
+func nameMessage(flags Flags, creation uint32, name string) []byte {
+	b := binary.BigEndian.AppendUint64([]byte{'N'}, uint64(flags))
+	b = binary.BigEndian.AppendUint32(b, creation)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(name)))
+	return append(b, name...)
 }
 
-// parseStatus reads send_status: 's' and a word; after "named:" our name and
+// parseStatusOfName reads send_status for a name of our own. alive: the node has a
+// connection of that name.
+func parseStatusOfName(msg []byte) (alive bool, err error) {
+	if len(msg) == 0 || msg[0] != 's' {
+		return false, fmt.Errorf("%w: no status", ErrProtocol)
+	}
+	switch status := string(msg[1:]); status {
+	case "ok", "ok_simultaneous":
+		return false, nil
+	case "alive":
+		return true, nil
+	case "nok", "not_allowed":
+		return false, fmt.Errorf("%w: status %s", ErrNotAllowed, status)
+	}
+	return false, fmt.Errorf("%w: unknown status", ErrProtocol)
+}
+
+// parseStatus reads send_status for a name that the node makes up: 's' and a word; after "named:" our name and
 // creation. Every other status is a refusal: `ok` and `ok_simultaneous` are
 // answers to a node that has a name, so who sends them did not understand the
 // request for one, and `alive` and `nok` are about a name that we do not have.

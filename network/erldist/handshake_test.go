@@ -32,6 +32,35 @@ func TestHandshakeSettlesIdentity(t *testing.T) {
 	}
 }
 
+func TestHandshakeUnderAName(t *testing.T) {
+	const ours = "beamyard@beamyard.invalid"
+	for name, alive := range map[string]bool{"the node has no such connection": false, "it has one, which is gone": true} {
+		t.Run(name, func(t *testing.T) {
+			p := &peer{alive: alive}
+			d := p.dialer(t)
+			d.Name = ours
+			c, err := d.Dial(t.Context(), testNode, "pipe")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if c.Self() != ours || p.called != ours || c.self.Creation < 4 {
+				t.Errorf("we are %s to ourselves and %s to the node, creation %d", c.Self(), p.called, c.self.Creation)
+			}
+			if alive != (p.said == "strue") {
+				t.Errorf("we answered %q", p.said)
+			}
+		})
+	}
+	for status, want := range map[string]error{"snok": ErrNotAllowed, "snot_allowed": ErrNotAllowed, "snamed:": ErrProtocol, "x": ErrProtocol} {
+		d := (&peer{status: status}).dialer(t)
+		d.Name = ours
+		if _, err := d.Dial(t.Context(), testNode, "pipe"); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", status, err, want)
+		}
+	}
+}
+
 func TestHandshakeFailures(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -114,6 +143,7 @@ func FuzzHandshakeMessages(f *testing.F) {
 	f.Add([]byte("a0123456789abcdef"))
 	f.Fuzz(func(_ *testing.T, msg []byte) { // must not panic
 		parseStatus(msg)
+		parseStatusOfName(msg)
 		parseChallenge(msg)
 		checkAck(msg, testCookie, 1)
 	})

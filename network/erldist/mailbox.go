@@ -2,6 +2,7 @@ package erldist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -95,52 +96,105 @@ func isAddress(term any) bool {
 	return false
 }
 
+// tooBig stands for a message that exceeds the limits: head are the elements of the
+// tuple that could be read, and err says what it was.
+type tooBig struct {
+	head Tuple
+	err  error
+}
+
 // dispatch acts on one frame. An error means that the node and we no longer
 // understand each other.
 func (c *Conn) dispatch(frame []byte) error {
-	if frame[0] != passThrough {
-		return fmt.Errorf("%w: message type %d", ErrProtocol, frame[0])
-	}
-	term, rest, err := decodePrefix(frame[1:], c.limits)
+	control, rest, err := controlOf(frame, c.limits)
 	if err != nil {
 		return err
 	}
-	control, _ := term.(Tuple)
-	if len(control) == 0 {
-		return fmt.Errorf("%w: no control message", ErrProtocol)
+	to, carries := c.control(control)
+	if !carries {
+		return nil
 	}
+	message, err := DecodeWith(rest, c.limits)
+	if errors.Is(err, ErrTooBig) {
+		message, err = tooBig{headOf(rest), err}, nil
+	}
+	if err != nil {
+		return err
+	}
+	c.boxes.deliver(to, message)
+	return nil
+}
+
+// dispatchHead acts on the beginning of a frame that is too big. One whose control
+// message is too big by itself, the reason of an exit for example, is dropped.
+func (c *Conn) dispatchHead(head []byte, why error) {
+	control, rest, err := controlOf(head, c.limits)
+	if err != nil {
+		return
+	}
+	if to, carries := c.control(control); carries {
+		c.boxes.deliver(to, tooBig{headOf(rest), why})
+	}
+}
+
+// controlOf reads the control message of a frame, and returns what follows it.
+func controlOf(frame []byte, limits Limits) (control Tuple, rest []byte, err error) {
+	if frame[0] != passThrough {
+		return nil, nil, fmt.Errorf("%w: message type %d", ErrProtocol, frame[0])
+	}
+	limits.Bytes = max(limits.Bytes, len(frame))
+	term, rest, err := decodePrefix(frame[1:], limits)
+	if err != nil {
+		return nil, nil, err
+	}
+	if control, _ = term.(Tuple); len(control) == 0 {
+		return nil, nil, fmt.Errorf("%w: no control message", ErrProtocol)
+	}
+	return control, rest, nil
+}
+
+// headOf are the first elements of a small tuple, as far as they can be read: those
+// that tell a reply from a request.
+func headOf(message []byte) Tuple {
+	const header = 3 // version, tag, arity
+	if len(message) < header || message[0] != tagVersion || message[1] != tagSmallTuple {
+		return nil
+	}
+	d := &decoder{buf: message[header:], depth: 10}
+	var head Tuple
+	for range min(int(message[2]), 3) {
+		term := d.term()
+		if d.err != nil {
+			break
+		}
+		head = append(head, term)
+	}
+	return head
+}
+
+// control acts on a control message. Where a message comes with it, it returns to whom.
+func (c *Conn) control(control Tuple) (to any, carries bool) {
 	arg := func(i int) any {
 		if i < len(control) {
 			return control[i]
 		}
 		return nil
 	}
-	var to any
 	switch op, _ := control[0].(int64); op {
 	case ctlSend, ctlSendTT, ctlSendSender, ctlSendSenderTT:
-		to = arg(2)
+		return arg(2), true
 	case ctlRegSend, ctlRegSendTT:
-		to = arg(3)
+		return arg(3), true
 	case ctlMonitor:
 		c.monitored(arg(1), arg(2), arg(3))
-		return nil
 	case ctlDemonitor:
 		if ref, ok := arg(3).(Ref); ok {
 			c.boxes.unwatch(arg(2), ref)
 		}
-		return nil
 	case ctlMonitorExit: // as the monitoring process of a node would get it
 		c.boxes.deliver(arg(2), Tuple{Atom("DOWN"), arg(3), Atom("process"), arg(1), arg(4)})
-		return nil
-	default:
-		return nil
 	}
-	message, err := DecodeWith(rest, c.limits)
-	if err != nil {
-		return err
-	}
-	c.boxes.deliver(to, message)
-	return nil
+	return nil, false
 }
 
 // monitored remembers who watches a mailbox. io:format/2 and its kin monitor the

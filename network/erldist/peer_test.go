@@ -37,6 +37,9 @@ type peer struct {
 	rex     func(p *peer, c request) any    // result of a call; noReply = none
 	on      func(p *peer, ctl Tuple, m any) // every other message
 	ticks   atomic.Int32
+	called  string // the name under which it was dialled
+	alive   bool   // it has a connection of that name
+	said    string // our answer to that
 
 	nc net.Conn
 }
@@ -117,16 +120,27 @@ func (p *peer) handshake() bool {
 		}
 		return s
 	}
-	if hello := get(); len(hello) < 15 || hello[0] != 'N' {
+	hello := get()
+	if len(hello) < 15 || hello[0] != 'N' {
 		return false
 	}
+	own := binary.BigEndian.Uint64(hello[1:])&uint64(flagNameMe) == 0
 	if p.raw != "" {
 		io.WriteString(p.nc, p.raw)
 		return false
 	}
 	named := fmt.Appendf(nil, "snamed:\x00%c%s\x00\x00\x01\x02extra", len(testName), testName)
+	if own {
+		p.called, named = string(hello[15:]), []byte("sok")
+	}
+	if p.alive {
+		named = []byte("salive")
+	}
 	if !put(PhaseName, []byte(or(p.status, string(named)))) {
 		return false
+	}
+	if p.alive {
+		p.said = string(get())
 	}
 	if p.status != "" {
 		get() // the end, or our answer to "alive"

@@ -36,17 +36,24 @@ func (c *Conn) call(ctx context.Context, module, function string, args []any) (a
 func (c *Conn) await(ctx context.Context, answer <-chan any) (any, error) {
 	select {
 	case result := <-answer:
-		return result, nil
+		return answered(result)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-c.done:
 	}
 	select { // a function that stops the node answers before the end
 	case result := <-answer:
-		return result, nil
+		return answered(result)
 	default:
 		return nil, c.err
 	}
+}
+
+func answered(result any) (any, error) {
+	if big, ok := result.(tooBig); ok {
+		return nil, big.err
+	}
+	return result, nil
 }
 
 // CallOutput is [Conn.Call] with ourselves as group leader: what the function,
@@ -77,6 +84,12 @@ func (c *Conn) callOutput(ctx context.Context, w io.Writer, module, function str
 		message, err := c.next(ctx, box)
 		if err != nil {
 			return nil, err
+		}
+		if big, ok := message.(tooBig); ok {
+			if len(big.head) > 0 && (big.head[0] == any(ref) || big.head[0] == any(Atom("io_request"))) {
+				return nil, big.err
+			}
+			continue
 		}
 		t, _ := message.(Tuple)
 		switch {
@@ -140,6 +153,10 @@ func (r *replies) forget(ref Ref) {
 
 func (r *replies) deliver(message any) {
 	t, _ := message.(Tuple)
+	big, exceeds := message.(tooBig)
+	if exceeds && len(big.head) > 0 {
+		t = Tuple{big.head[0], big}
+	}
 	if len(t) != 2 {
 		return
 	}

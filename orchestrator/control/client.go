@@ -107,10 +107,30 @@ func (c *Client) Sync(ctx context.Context, opts orchestrator.SyncOptions) (r cod
 	return r, c.call(ctx, http.MethodPost, "/sync", opts, &r)
 }
 
+// Eval implements [orchestrator.Controller].
+func (c *Client) Eval(ctx context.Context, node, expression string, o orchestrator.EvalOptions) (value string, err error) {
+	answered := false
+	err = read(ctx, c, http.MethodPost, "/eval", evalRequest{node, expression, o.File, o.Erlang}, func(p evalPart) error {
+		if p.Done {
+			value, answered = string(p.Value), true
+			return nil
+		}
+		if o.Output == nil {
+			return nil
+		}
+		_, err := o.Output.Write(p.Output)
+		return err
+	})
+	if err == nil && !answered {
+		err = ctx.Err()
+	}
+	return value, err
+}
+
 // Events implements [orchestrator.Controller].
 func (c *Client) Events(ctx context.Context, after uint64, follow bool, fn func(orchestrator.Event) error) error {
 	q := url.Values{"after": {strconv.FormatUint(after, 10)}, "follow": {strconv.FormatBool(follow)}}
-	return read(ctx, c, "/events?"+q.Encode(), fn)
+	return read(ctx, c, http.MethodGet, "/events?"+q.Encode(), nil, fn)
 }
 
 // Logs implements [orchestrator.Controller].
@@ -123,7 +143,7 @@ func (c *Client) Logs(ctx context.Context, query orchestrator.LogQuery, fn func(
 	if !query.Since.IsZero() {
 		q.Set("since", query.Since.Format(time.RFC3339Nano))
 	}
-	return read(ctx, c, "/logs?"+q.Encode(), func(l line) error { return fn(l.line()) })
+	return read(ctx, c, http.MethodGet, "/logs?"+q.Encode(), nil, func(l line) error { return fn(l.line()) })
 }
 
 // Journal implements [orchestrator.Controller].
@@ -180,8 +200,8 @@ func (c *Client) call(ctx context.Context, method, path string, body, result any
 
 // read is a request with a stream as its answer. ctx's end is no error here:
 // see the streams of [orchestrator.Controller].
-func read[T any](ctx context.Context, c *Client, path string, fn func(T) error) error {
-	resp, err := c.request(ctx, http.MethodGet, path, nil)
+func read[T any](ctx context.Context, c *Client, method, path string, body any, fn func(T) error) error {
+	resp, err := c.request(ctx, method, path, body)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

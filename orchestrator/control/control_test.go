@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,6 +116,22 @@ func (f *fake) Pause(_ context.Context, n ...string) error   { return f.ask("pau
 func (f *fake) Unpause(_ context.Context, n ...string) error { return f.ask("unpause %v", n) }
 func (f *fake) Sync(_ context.Context, o orchestrator.SyncOptions) (codesync.Report, error) {
 	return codesync.Report{Cluster: "demo", Changed: []string{"Elixir.Demo"}, Took: time.Second}, f.ask("sync %+v", o)
+}
+func (f *fake) Eval(ctx context.Context, node, expression string, o orchestrator.EvalOptions) (string, error) {
+	f.asked <- fmt.Sprintf("eval %s %s %s %t", node, expression, o.File, o.Erlang)
+	switch expression {
+	case "raise":
+		return "", &orchestrator.EvalError{Node: node, Text: "** (RuntimeError) no", Trace: "rpc:1"}
+	case "wait":
+		err := f.wait(ctx)
+		return "", err
+	}
+	for _, text := range []string{"one\n", "", "two\xff\n"} {
+		if _, err := io.WriteString(o.Output, text); err != nil {
+			return "", err
+		}
+	}
+	return "\xfe:ok", f.fail
 }
 func (f *fake) Down(context.Context) error { return f.ask("down") }
 
@@ -390,3 +408,48 @@ func TestBadRequestsAreRefused(t *testing.T) {
 		resp.Body.Close()
 	}
 }
+
+func TestEval(t *testing.T) {
+	f := newFake()
+	c, _ := served(t, f)
+	var out strings.Builder
+	value, err := c.Eval(t.Context(), "n1", "x", orchestrator.EvalOptions{Output: &out, File: "a.exs", Erlang: true})
+	if err != nil || value != "\xfe:ok" || out.String() != "one\ntwo\xff\n" {
+		t.Errorf("%q, %v, output %q", value, err, &out)
+	}
+	if asked := <-f.asked; asked != "eval n1 x a.exs true" {
+		t.Error(asked)
+	}
+	if value, err := c.Eval(t.Context(), "n1", "x", orchestrator.EvalOptions{}); err != nil || value != "\xfe:ok" {
+		t.Errorf("without a writer: %q, %v", value, err)
+	}
+	_, err = c.Eval(t.Context(), "n1", "raise", orchestrator.EvalOptions{})
+	if diff := cmp.Diff(&orchestrator.EvalError{Node: "n1", Text: "** (RuntimeError) no", Trace: "rpc:1"}, err); diff != "" {
+		t.Error(diff)
+	}
+	full := errors.New("the disk is full")
+	if _, err := c.Eval(t.Context(), "n1", "x", orchestrator.EvalOptions{Output: failing{full}}); !errors.Is(err, full) {
+		t.Errorf("a writer that fails: %v", err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for <-f.asked != "eval n1 wait  false" {
+		}
+		cancel()
+	}()
+	if _, err := c.Eval(ctx, "n1", "wait", orchestrator.EvalOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := <-f.ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the cluster's call ended with %v", err)
+	}
+	f.fail = orchestrator.ErrNotRunning
+	if _, err := c.Eval(t.Context(), "n1", "x", orchestrator.EvalOptions{}); !errors.Is(err, orchestrator.ErrNotRunning) {
+		t.Errorf("refused: %v", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }

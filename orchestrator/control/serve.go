@@ -85,6 +85,7 @@ func (s *server) routes() *http.ServeMux {
 	mux.HandleFunc("POST /nodes/kill", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Kill(ctx, r.Signal, r.Nodes...) }))
 	mux.HandleFunc("POST /nodes/pause", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Pause(ctx, r.Nodes...) }))
 	mux.HandleFunc("POST /nodes/unpause", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Unpause(ctx, r.Nodes...) }))
+	mux.HandleFunc("POST /eval", s.eval)
 	mux.HandleFunc("POST /sync", s.sync)
 	mux.HandleFunc("POST /down", s.do(func(ctx context.Context, _ nodesRequest) error { return s.c.Down(ctx) }))
 	return mux
@@ -108,6 +109,31 @@ func (s *server) journal(w http.ResponseWriter, r *http.Request) {
 func (s *server) health(w http.ResponseWriter, r *http.Request) {
 	report, err := s.c.Health(r.Context())
 	answer(w, report, err)
+}
+
+func (s *server) eval(w http.ResponseWriter, r *http.Request) {
+	var req evalRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		refuse(w, fmt.Errorf("read request: %w", err))
+		return
+	}
+	out := newStream[evalPart](w, true)
+	printed := writerFunc(func(p []byte) error { return out.item(evalPart{Output: p}) })
+	value, err := s.c.Eval(r.Context(), req.Node, req.Expression, orchestrator.EvalOptions{Output: printed, File: req.File, Erlang: req.Erlang})
+	if err == nil {
+		err = out.item(evalPart{Value: []byte(value), Done: true})
+	}
+	out.end(err)
+}
+
+// writerFunc is a writer that takes all or fails.
+type writerFunc func(p []byte) error
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	if err := f(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func (s *server) sync(w http.ResponseWriter, r *http.Request) {

@@ -57,6 +57,7 @@ type wireError struct {
 	Problems []orchestrator.NodeProblem `json:"problems,omitempty"`
 	Kept     bool                       `json:"kept,omitempty"`
 	Findings []diagnosis.Finding        `json:"findings,omitempty"` // of a DiagnosedError
+	Eval     *orchestrator.EvalError    `json:"eval,omitempty"`
 }
 
 // EncodeError makes JSON of an error that [DecodeError] can read; nil is null.
@@ -102,6 +103,10 @@ func toWire(err error) *wireError {
 	if errors.As(err, &spec) && spec.Error() == w.Text {
 		w.Spec = spec.Problems
 	}
+	var raised *orchestrator.EvalError
+	if errors.As(err, &raised) && raised.Error() == w.Text {
+		w.Eval = raised
+	}
 	var cluster *orchestrator.ClusterError
 	if errors.As(err, &cluster) && cluster.Error() == w.Text {
 		w.Cluster, w.Problems, w.Kept = cluster.Cluster, cluster.Problems, cluster.Kept
@@ -113,6 +118,8 @@ func (w *wireError) err() error {
 	switch {
 	case w == nil:
 		return nil
+	case w.Eval != nil:
+		return w.Eval
 	case len(w.Spec) > 0:
 		return &orchestrator.SpecError{Problems: w.Spec}
 	case w.Cluster != "":
@@ -178,6 +185,22 @@ func (l line) line() orchestrator.Line {
 		l.Text = string(l.Raw)
 	}
 	return l.Line
+}
+
+// evalRequest is the body of /eval.
+type evalRequest struct {
+	Node       string `json:"node"`
+	Expression string `json:"expression"`
+	File       string `json:"file,omitempty"`
+	Erlang     bool   `json:"erlang,omitempty"`
+}
+
+// evalPart is something that was printed, or the value, as bytes: a binary of the
+// node's need not be UTF-8.
+type evalPart struct {
+	Output []byte `json:"output,omitempty"`
+	Value  []byte `json:"value,omitempty"`
+	Done   bool   `json:"done,omitempty"` // Value is there
 }
 
 // nodesRequest is the body of the /nodes endpoints.

@@ -80,8 +80,8 @@ var distributionRules = []rule{
 		code: "not-allowed", says: pattern(`Connection attempt from disallowed node`),
 		problem: "{node} allows only some nodes to connect (net_kernel:allow/1)",
 		try: []try{
-			{"let the application not call net_kernel:allow/1, or with every node of the cluster, and see who was refused", "beamyard logs {target} --grep disallowed", there},
-			{"let the application not call net_kernel:allow/1, or with every node of the cluster, then", "{again}", absent},
+			{"let the application not call net_kernel:allow/1, or with every node of the cluster and beamyard@beamyard.invalid, and see who was refused", "beamyard logs {target} --grep disallowed", there},
+			{"let the application not call net_kernel:allow/1, or with every node of the cluster and beamyard@beamyard.invalid, then", "{again}", absent},
 		},
 	},
 	{

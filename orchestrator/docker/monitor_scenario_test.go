@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // dialNode connects to a node as a tool of its own.
@@ -97,6 +98,28 @@ func TestEvalAndMonitorNodes(t *testing.T) {
 				t.Errorf("ended with %v", err)
 			}
 			eventually(t, "the monitoring process on the node is gone", func() bool { return eval(receiving, nil) == any(before) })
+
+			// Who watches hidden nodes sees nothing of our evaluations: they go over the
+			// supervisor's connection, a reply that is too big for it included.
+			if got := eval(`lists:member('`+orchestrator.SupervisorNode+`', nodes(hidden)).`, nil); got != any(erldist.Atom("true")) {
+				t.Errorf("n2 does not see %s: %s", orchestrator.SupervisorNode, erldist.Format(eval("nodes(hidden).", nil)))
+			}
+			// The supervisor takes its own news of the nodes as well: only hidden ones count.
+			const watch = `Me = self(), spawn(fun() -> register(watcher, self()), net_kernel:monitor_nodes(true, [{node_type, hidden}]), Me ! ready,
+				(fun Loop(Seen) -> receive {ask, Who} -> Who ! {seen, Seen}, Loop(Seen); News -> Loop([News | Seen]) end end)([]) end), receive ready -> ok end.`
+			eval(watch, nil)
+			for _, o := range []orchestrator.EvalOptions{{}, {Erlang: true}} {
+				expression, want := "1 + 1", "2"
+				if value, err := r.Eval(t.Context(), "n2", expression, o); err != nil || value != want {
+					t.Errorf("%s is %q, %v", expression, value, err)
+				}
+			}
+			if _, err := r.Eval(t.Context(), "n2", `IO.puts(String.duplicate("x", 70_000_000))`, orchestrator.EvalOptions{}); !errors.Is(err, erldist.ErrTooBig) {
+				t.Errorf("output of 70 MB at once: %v", err)
+			}
+			if got := eval("watcher ! {ask, self()}, receive {seen, Seen} -> Seen end.", nil); !erldist.Equal(got, erldist.List{}) {
+				t.Errorf("a watcher of hidden nodes saw %s", erldist.Format(got))
+			}
 		})
 	}
 }
