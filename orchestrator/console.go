@@ -120,6 +120,9 @@ func shellSpec(s Spec, n NodeStatus, unique string, spec ExecSpec) ExecSpec {
 // started, and the port is not listened on. Where EPMD alone knows the port, it is asked.
 func shellFlags(s Spec) string {
 	flags := "-hidden -dist_listen false -start_epmd false"
+	if s.Distribution.Inet6 {
+		flags += " " + inet6Flag
+	}
 	if s.Distribution.Port != 0 {
 		flags += fmt.Sprintf(" -erl_epmd_port %d", s.Distribution.Port)
 	}

@@ -245,6 +245,7 @@ type NetworkSpec struct {
 	Name    string
 	Subnet  netip.Prefix
 	Gateway netip.Addr
+	IPv6    netip.Prefix // a second subnet; zero: the network has no IPv6
 	IPRange netip.Prefix // where addresses come from that nobody fixed; zero: the whole subnet
 	MTU     string       // copied from the default bridge; "" for the engine's default
 	Labels  map[string]string
@@ -253,7 +254,7 @@ type NetworkSpec struct {
 // Network is a network that exists.
 type Network struct {
 	ID, Name   string
-	Subnets    []netip.Prefix
+	Subnets    []netip.Prefix // those of IPv4 first
 	Created    time.Time
 	Labels     map[string]string
 	Containers int // attached and running; filled by the engine where it is cheap, else 0

@@ -27,6 +27,7 @@ var (
 	ErrCannotStart       = errors.New("the container cannot be started")
 	ErrUlimit            = errors.New("the engine may not raise this limit")
 	ErrNoInit            = errors.New("the engine has no init program")
+	ErrNoIPv6            = errors.New("the engine has no IPv6")
 	ErrNoHostGateway     = errors.New("the engine does not know its machine's address")
 
 	ErrClusterExists = errors.New("the cluster exists already")

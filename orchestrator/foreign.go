@@ -197,6 +197,9 @@ func (s Spec) validateForeign(v *validation) {
 	default:
 		v.add("distribution.names", fmt.Sprintf("%q is none of long, short, ip", s.Distribution.Names), "distribution: {names: long}")
 	}
+	if s.Distribution.Inet6 && s.Distribution.Names == IPNames {
+		v.add("distribution.inet6", "names: ip makes the names of IPv4 addresses", "distribution: {names: long, inet6: true}")
+	}
 	if s.CookieFile != "" {
 		v.inside("cookie_file", s.CookieFile, "cookie_file: /root/.erlang.cookie")
 	}

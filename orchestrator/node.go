@@ -96,6 +96,10 @@ func nameFlag(s Spec) string {
 	return "--name"
 }
 
+// inet6Flag has a VM's distribution go over IPv6. It listens for both families, so it is
+// reached from here by IPv4 all the same. Source: erl(1), inet6_tcp_dist of kernel.
+const inet6Flag = "-proto_dist inet6_tcp"
+
 // vmFlags of the default command. The distribution listens on one known port.
 // EPMD is left out unless the spec wants it (OTP 23.1 and later can): a VM that
 // starts it registers with it at once, and on a busy machine sometimes before
@@ -107,6 +111,9 @@ func vmFlags(s Spec) string {
 	flags := fmt.Sprintf("-start_epmd false -erl_epmd_port %d", s.Distribution.Port)
 	if s.Distribution.EPMD {
 		flags = fmt.Sprintf("-kernel inet_dist_listen_min %d -kernel inet_dist_listen_max %d", s.Distribution.Port, s.Distribution.Port)
+	}
+	if s.Distribution.Inet6 {
+		flags += " " + inet6Flag
 	}
 	if s.NetTick > 0 {
 		flags += fmt.Sprintf(" -kernel net_ticktime %d", int(s.NetTick.Seconds()))

@@ -256,7 +256,7 @@ func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network
 		}
 		s.spec.Subnet = subnet.Prefix
 		s.networkID, err = c.eng.CreateNetwork(ctx, NetworkSpec{
-			Name: s.spec.names().Network(), Subnet: subnet.Prefix, Gateway: subnet.Gateway, IPRange: subnet.Dynamic,
+			Name: s.spec.names().Network(), Subnet: subnet.Prefix, Gateway: subnet.Gateway, IPRange: subnet.Dynamic, IPv6: ipv6Subnet(s.spec),
 			MTU: s.info.MTU, Labels: keptBy(networkLabels(s.spec, s.created), s.keeper),
 		})
 		switch {
@@ -271,6 +271,19 @@ func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network
 			return fmt.Errorf("create network: %w", err)
 		}
 	}
+}
+
+// ipv6Subnet is a new subnet of unique local addresses, whose 56 random bits need no look
+// at those of others; zero where the spec wants no IPv6. Source: RFC 4193.
+func ipv6Subnet(s Spec) netip.Prefix {
+	if !s.Distribution.Inet6 {
+		return netip.Prefix{}
+	}
+	address := [16]byte{0: 0xfd}
+	for i := range 7 {
+		address[1+i] = byte(rand.Uint32())
+	}
+	return netip.PrefixFrom(netip.AddrFrom16(address), 64)
 }
 
 // whoHolds says whose networks fill a pool, and how each is removed.

@@ -47,6 +47,9 @@ func nodeEntrypoint(s Spec, i int) []string {
 func releaseEnv(s Spec, env map[string]string, flags string) {
 	own := env["ERL_AFLAGS"]
 	env[startFlags] = strings.TrimSpace(flags + " " + own)
+	if s.Distribution.Inet6 {
+		own = inet6Flag + " " + own
+	}
 	if !s.Distribution.EPMD {
 		own = fmt.Sprintf("-start_epmd false -erl_epmd_port %d -dist_listen false %s", s.Distribution.Port, own)
 	}

@@ -225,6 +225,11 @@ type Distribution struct {
 	// {dist_port}, the default is 0: each node's port is what its EPMD says. That needs
 	// nodes whose addresses can be reached from here.
 	Port int `json:"port,omitempty"`
+	// Inet6 has the nodes speak to each other over IPv6 (-proto_dist inet6_tcp), as some
+	// hosts of production want it: the cluster's network has IPv6 too, and each host name
+	// an AAAA record. A command of the spec's own sees to the flag itself. An engine
+	// without IPv6 is [ErrNoIPv6].
+	Inet6 bool `json:"inet6,omitempty"`
 	// OverlappingPartitions sets the kernel's prevent_overlapping_partitions to false:
 	// two nodes may be apart while a third is connected to both. Default false: since
 	// OTP 25 global takes such a third off one of them. A command of the spec's own sees

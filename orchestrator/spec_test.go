@@ -224,6 +224,10 @@ func TestContainerSpec(t *testing.T) {
 	if diff := cmp.Diff(wantEnv, c.Env); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
+	s.Distribution.Inet6 = true
+	if got := vmFlags(s); !strings.Contains(got, " -proto_dist inet6_tcp ") {
+		t.Errorf("over IPv6: %s", got)
+	}
 	s.Command = []string{"run", "{node}", "{host}:{dist_port}", "{name}"}
 	if got := nodeCommand(s, 0); !slices.Equal(got, []string{"run", "app@n1.shop.test", "n1.shop.test:9100", "n1"}) {
 		t.Errorf("own command %q", got)

@@ -88,7 +88,8 @@ func exitCode(err error) int {
 	case errors.As(err, &unusable),
 		errors.Is(err, orchestrator.ErrEngineUnreachable),
 		errors.Is(err, orchestrator.ErrEnginePermission),
-		errors.Is(err, orchestrator.ErrEngineTooOld):
+		errors.Is(err, orchestrator.ErrEngineTooOld),
+		errors.Is(err, orchestrator.ErrNoIPv6):
 		return exitUnsupported
 	}
 	return exitError

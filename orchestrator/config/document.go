@@ -79,6 +79,7 @@ type distribution struct {
 	Names string `yaml:"names"`
 	EPMD  bool   `yaml:"epmd"`
 	Port  int    `yaml:"port"`
+	Inet6 bool   `yaml:"inet6"`
 
 	OverlappingPartitions bool `yaml:"overlapping_partitions"`
 }
@@ -173,6 +174,7 @@ func (c document) spec() orchestrator.Spec {
 		HTTPPort: c.HTTPPort, HTTPCheck: c.HTTPCheck, Loopback: orchestrator.LoopbackMode(c.Loopback), Checks: checks(c.Checks), Ready: checks(c.Ready), Health: c.Health.spec(), HostPort: c.HostPort,
 		Distribution: orchestrator.Distribution{
 			Names: orchestrator.NameMode(c.Distribution.Names), EPMD: c.Distribution.EPMD, Port: c.Distribution.Port,
+			Inet6:                 c.Distribution.Inet6,
 			OverlappingPartitions: c.Distribution.OverlappingPartitions,
 		},
 		Pool: netip.Prefix(c.Pool), Mesh: orchestrator.MeshMode(c.Mesh), NetTick: time.Duration(c.NetTick),

@@ -95,7 +95,7 @@ health:
   tables: 0.3
   files: 0.2
 host_port: 5000
-distribution: {names: short, epmd: true, port: 9200, overlapping_partitions: true}
+distribution: {names: short, epmd: true, port: 9200, inet6: true, overlapping_partitions: true}
 pool: 10.99.0.0/16
 mesh: app
 net_tick: 8s
@@ -156,7 +156,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 			RoundTrip: 50 * time.Millisecond, ClockSkew: time.Second, RunQueue: 4, Load: 0.8, Memory: 0.7,
 			Processes: 0.6, Ports: 0.5, Atoms: 0.4, Tables: 0.3, Files: 0.2,
 		},
-		HostPort: 5000, Distribution: orchestrator.Distribution{Names: orchestrator.ShortNames, EPMD: true, Port: 9200, OverlappingPartitions: true},
+		HostPort: 5000, Distribution: orchestrator.Distribution{Names: orchestrator.ShortNames, EPMD: true, Port: 9200, Inet6: true, OverlappingPartitions: true},
 		Pool: netip.MustParsePrefix("10.99.0.0/16"), Mesh: orchestrator.MeshApp, NetTick: 8 * time.Second,
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartAlways, Backoff: 500 * time.Millisecond, MaxBackoff: time.Minute, Jitter: 0.2,

@@ -31,6 +31,7 @@ var kinds = []struct {
 	{"cannot-start", orchestrator.ErrCannotStart},
 	{"ulimit", orchestrator.ErrUlimit},
 	{"no-init", orchestrator.ErrNoInit},
+	{"no-ipv6", orchestrator.ErrNoIPv6},
 	{"no-host-gateway", orchestrator.ErrNoHostGateway},
 	{"cluster-exists", orchestrator.ErrClusterExists},
 	{"no-cluster", orchestrator.ErrNoCluster},

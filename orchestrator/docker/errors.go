@@ -47,6 +47,9 @@ var signatures = []signature{
 	{"container-init binary not found", orchestrator.ErrNoInit, "install the engine's init program: catatonit"},
 	{"invalid ip address in add-host", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml"},
 	{"unable to derive the ip value for host-gateway", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml, or start dockerd with --host-gateway-ip"},
+	// What a kernel without IPv6 refuses the bridge driver, a path of /proc/sys/net/ipv6
+	// for one. Where it is only switched off, the driver switches it on for its bridge.
+	{"ipv6", orchestrator.ErrNoIPv6, "see whether the engine's machine has IPv6: ls /proc/sys/net/ipv6\nor leave out distribution: {inet6: true}"},
 	{"is already in use by container", orchestrator.ErrNameTaken, "see it with `docker ps -a`, remove it with `docker rm -f NAME`"},
 	{"executable file not found", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},
 	{"no such file or directory: unknown", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},

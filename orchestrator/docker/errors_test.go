@@ -29,6 +29,7 @@ func TestErrors(t *testing.T) {
 		{"failed to set up container networking: " + publish + "failed to bind host port 127.0.0.1:4200/tcp: address already in use", orchestrator.ErrPortTaken}, // source of 28
 		{"Address already in use", orchestrator.ErrConflict},                                                                                                     // the IP address
 		{"Pool overlaps with other one on this address space", orchestrator.ErrSubnetOverlap},
+		{"failed to set up IPv6: open /proc/sys/net/ipv6/conf/br-1/accept_ra: no such file or directory", orchestrator.ErrNoIPv6},
 		{"could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network", orchestrator.ErrAddressPool},
 		{"all predefined address pools have been fully subnetted", orchestrator.ErrAddressPool}, // source of 28
 		{start + "error during container init: error setting rlimits for ready process: error setting rlimit type 7: operation not permitted: unknown", orchestrator.ErrUlimit},

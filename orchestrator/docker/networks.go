@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
@@ -20,8 +21,12 @@ func (e *Engine) CreateNetwork(ctx context.Context, n orchestrator.NetworkSpec) 
 	if n.MTU != "" {
 		options["com.docker.network.driver.mtu"] = n.MTU
 	}
+	configs, ipv6 := []network.IPAMConfig{config}, n.IPv6.IsValid()
+	if ipv6 {
+		configs = append(configs, network.IPAMConfig{Subnet: n.IPv6.String()})
+	}
 	created, err := e.cli.NetworkCreate(ctx, n.Name, network.CreateOptions{
-		Driver: "bridge", IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{config}},
+		Driver: "bridge", IPAM: &network.IPAM{Driver: "default", Config: configs}, EnableIPv6: &ipv6,
 		Options: options, Labels: n.Labels,
 	})
 	if err != nil {
@@ -77,6 +82,7 @@ func (e *Engine) Networks(ctx context.Context, labels map[string]string) ([]orch
 				networks[i].Subnets = append(networks[i].Subnets, p)
 			}
 		}
+		slices.SortStableFunc(networks[i].Subnets, func(a, b netip.Prefix) int { return a.Addr().BitLen() - b.Addr().BitLen() })
 	}
 	return networks, nil
 }

@@ -2,7 +2,9 @@ package enginetest
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -115,6 +117,21 @@ func (s *suite) testSubnet() {
 	s.must(s.eng.RemoveNetwork(s.ctx(), id)) // gone: no error
 	if list, err = s.eng.Networks(s.ctx(), s.labels); err != nil || len(list) != 0 {
 		s.t.Errorf("after the removal: %+v, %v", list, err)
+	}
+
+	var both orchestrator.NetworkSpec
+	for {
+		both = s.networkSpec(randomSubnet())
+		both.IPv6 = netip.MustParsePrefix(fmt.Sprintf("fd00:%x:%x::/64", rand.N(1<<16), rand.N(1<<16)))
+		if _, err = s.eng.CreateNetwork(s.ctx(), both); !errors.Is(err, orchestrator.ErrSubnetOverlap) {
+			break
+		}
+	}
+	s.must(err)
+	list, err = s.eng.Networks(s.ctx(), s.labels)
+	s.must(err)
+	if len(list) != 1 || !slices.Equal(list[0].Subnets, []netip.Prefix{both.Subnet, both.IPv6}) {
+		s.t.Errorf("with IPv6: %+v", list)
 	}
 }
 

@@ -32,8 +32,12 @@ func (e *Engine) CreateNetwork(_ context.Context, n orchestrator.NetworkSpec) (s
 	if n.IPRange.IsValid() {
 		e.ranges[id] = n.IPRange
 	}
+	subnets := []netip.Prefix{n.Subnet}
+	if n.IPv6.IsValid() {
+		subnets = append(subnets, n.IPv6)
+	}
 	e.networks[id] = &orchestrator.Network{
-		ID: id, Name: n.Name, Subnets: []netip.Prefix{n.Subnet}, Created: e.now(), Labels: maps.Clone(n.Labels),
+		ID: id, Name: n.Name, Subnets: subnets, Created: e.now(), Labels: maps.Clone(n.Labels),
 	}
 	return id, nil
 }
