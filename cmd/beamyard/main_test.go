@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -263,6 +264,25 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	// kill-supervisor: as a crash of the background process, or the OOM killer.
 	"kill-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(syscall.Kill(supervisorOf(ts), syscall.SIGKILL))
+	},
+	// adopt-interrupted DURATION…: `beamyard supervise $C` gets SIGTERM so long after its
+	// start, once for each. It must say that the cluster goes on, or nothing.
+	"adopt-interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
+		for _, text := range args {
+			wait, err := time.ParseDuration(text)
+			ts.Check(err)
+			adopt := exec.Command("beamyard", "supervise", ts.Getenv("C"))
+			for _, name := range []string{"HOME", "PATH", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "DOCKER_HOST", "DOCKER_CONFIG"} {
+				adopt.Env = append(adopt.Env, name+"="+ts.Getenv(name))
+			}
+			var said bytes.Buffer
+			adopt.Stderr = &said
+			ts.Check(adopt.Start())
+			<-time.After(wait)
+			ts.Check(adopt.Process.Signal(syscall.SIGTERM))
+			_ = adopt.Wait() // by the signal, or with the code of an interrupted command
+			ts.Logf("after %s: %s, %q", wait, adopt.ProcessState, &said)
+		}
 	},
 	// pause-supervisor: it keeps its socket, and answers nothing until continue-supervisor.
 	"pause-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
