@@ -94,7 +94,7 @@ func ensureDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	} else if len(src.More) > 0 {
 		brings += ", " + strings.Join(src.More, ", ")
 	}
-	fmt.Fprintf(progress, "making %s of Debian packages (%s), once; this takes about 20 s\n", ref, brings)
+	fmt.Fprintf(progress, "making %s of Debian packages (%s), once; this takes 20 s to a minute\n", ref, brings)
 	if err := importDebian(ctx, eng, src, progress); err != nil {
 		return Info{}, false, err
 	}
@@ -138,6 +138,7 @@ func importDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	if mirror := hostMirror(ctx); mirror != "" {
 		args = append(args, mirror)
 	}
+	fmt.Fprintf(progress, "Step 1/1 : RUN mmdebstrap %s\n", name)
 	said := &step{w: progress}
 	cmd := exec.CommandContext(ctx, path, args...)
 	// It unmounts and removes its folder when it is asked to end; killed, it
@@ -159,6 +160,7 @@ func importDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	if _, err := eng.Import(ctx, rootfs, Import{Ref: debianRef(src), Changes: changes}); err != nil {
 		return fmt.Errorf("import %s: %w", debianRef(src), err)
 	}
+	fmt.Fprintf(progress, "Successfully built %s\n", debianRef(src))
 	return nil
 }
 

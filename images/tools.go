@@ -66,6 +66,7 @@ func (b *mixBuild) withPackages(ctx context.Context, packages []string) (Info, e
 	defer func() { _ = w.Close() }()
 	names := strings.Join(packages, " ") // of letters that no shell heeds, see [Packages.check]
 	fmt.Fprintf(b.progress, "installing %s in %s, once\n", names, b.baseRef)
+	fmt.Fprintf(b.progress, "Step 1/1 : RUN install %s\n", names)
 	out := &step{w: b.progress, begun: true}
 	code, err := w.Run(ctx, Command{Args: []string{"sh", "-c", install, "sh", names}, User: "0:0", Dir: "/"}, out, out)
 	if err != nil {
@@ -87,6 +88,7 @@ func (b *mixBuild) withPackages(ctx context.Context, packages []string) (Info, e
 	if _, err := w.Commit(ctx, Commit{Ref: ref, User: user, WorkingDir: dir}); err != nil {
 		return Info{}, err
 	}
+	fmt.Fprintf(b.progress, "Successfully built %s\n", ref)
 	return b.eng.Image(ctx, ref)
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
@@ -517,6 +518,23 @@ func TestACrashLoopEnds(t *testing.T) {
 		w.eng.ExternalKill(w.container("n1"), "KILL")
 		w.untilState("n1", orchestrator.Failed)
 		n := w.node("n1")
+		told := map[diagnosis.Code]int{}
+		if err := w.Events(t.Context(), 0, false, func(e orchestrator.Event) error {
+			if e.Finding != nil && e.Node == "n1" {
+				told[e.Finding.Code]++
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(told) == 0 {
+			t.Error("no finding")
+		}
+		for code, times := range told { // one that repeats itself is told once
+			if times > 1 {
+				t.Errorf("%s is told %d times", code, times)
+			}
+		}
 		if n.RestartCount != 5 || !strings.Contains(n.Reason, "used up") {
 			t.Errorf("n1: %+v", n)
 		}

@@ -36,7 +36,7 @@ type member struct {
 	endedAt   time.Time // the engine's time of the last run's end; zero if there was none
 
 	found    []diagnosis.Finding // what is wrong with it
-	told     []diagnosis.Code    // that were told of this run, since it was last well
+	told     []diagnosis.Code    // that were told since it was last well, or started by a user
 	wasReady bool                // this run was, once
 	unwell   time.Time           // it was Ready until then
 	dump     *diagnosis.Dump     // that the last run left
@@ -110,7 +110,10 @@ func (m *member) newRun() {
 	m.peers, m.signals, m.ending = nil, nil, nil
 	m.serving = ServingUnknown
 	m.odd, m.everApart, m.setting, m.setAt, m.cutOff = nil, nil, false, time.Time{}, false
-	m.found, m.told, m.dump, m.startErr, m.trouble, m.unwell, m.wasReady = nil, nil, nil, nil, nil, time.Time{}, false
+	m.found, m.dump, m.startErr, m.trouble, m.unwell, m.wasReady = nil, nil, nil, nil, time.Time{}, false
+	if m.state != BackingOff { // a crash that repeats itself is explained once
+		m.told = nil
+	}
 	m.connectAt, m.connectDelay = time.Time{}, 0
 	m.lastingSince, m.doomed = time.Time{}, false
 	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}
