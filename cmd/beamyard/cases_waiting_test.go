@@ -1,0 +1,20 @@
+package main
+
+import "testing"
+
+// Who waits for another service by crashing is started again until it is there, within
+// the restart budget, and its state says what it waits for.
+func TestCaseWaitByCrashing(t *testing.T) {
+	c := newNamesCase(t)
+	out := c.up(exitOK, "08-wait-by-crashing/beamyard.yml")
+	seed := "n1." + c.cluster + ".test"
+	c.says(out,
+		"waits for app@"+seed+": no such process there, 1 try; restart 1/30",
+		"waits for "+seed+":5999: connection refused, 1 try; restart 1/30",
+		"peer-not-there: n2", "n3 ready", "ready: 3 nodes, every pair connected",
+	)
+	members, code := c.run("rpc", c.cluster+"/n1", "Grove.Seed.members()")
+	if want := "[:\"app@n2." + c.cluster + ".test\"]\n"; code != 0 || members != want {
+		t.Errorf("members %s, want %s", members, want)
+	}
+}
