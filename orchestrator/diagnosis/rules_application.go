@@ -147,6 +147,7 @@ var applicationRules = []rule{
 		try: []try{
 			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; see what listens", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
 			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; then", "{again}", absent},
+			{`or {node} serves no HTTP: give it http_check: "-" in beamyard.yml`, "", always},
 		},
 		follows: []Code{"app-not-started", "app-exited", "port-in-use", "network-detached"},
 	},
