@@ -15,7 +15,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"network/...", "github.com/docker/", "names, ports and the distribution protocol are words of the field, not of an engine"},
 	{"images/...", "github.com/docker/", "images asks for the small Engine interface that it defines"},
 	{"orchestrator", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
-	{"orchestrator/enginetest", "github.com/docker/", "the in-memory engine stands in for Docker, it does not use it"},
+	{"orchestrator/enginetest/...", "github.com/docker/", "the in-memory engine stands in for Docker, it does not use it"},
 	{"orchestrator/control", "github.com/docker/", "the control socket speaks of clusters, not of containers"},
 	{"orchestrator/health", "github.com/docker/", "health asks nodes, and is given what containers said"},
 	{"orchestrator/health", module + "/images", "health judges what runs, wherever it came from"},

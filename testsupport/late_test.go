@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/beamyard/beamyard/internal/enginegate"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/gate"
 	"github.com/beamyard/beamyard/testsupport"
 )
 
@@ -21,7 +21,7 @@ func hearsLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gate, err := enginegate.New(info.Endpoint, t.TempDir())
+	gate, err := gate.New(info.Endpoint, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

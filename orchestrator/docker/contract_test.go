@@ -13,7 +13,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
 )
 
 // processImage imports an image that holds nothing but the contract's process,
@@ -52,5 +52,5 @@ func TestContract(t *testing.T) {
 	if info, err := eng.Image(t.Context(), ref); err != nil || info.ID != id || info.Labels["of"] != "contract" {
 		t.Errorf("imported %s, but found %+v, %v", id, info, err)
 	}
-	enginetest.Contract(t, func(t testing.TB) orchestrator.Engine { return engine(t) }, ref, "/process")
+	contract.Run(t, func(t testing.TB) orchestrator.Engine { return engine(t) }, ref, "/process")
 }

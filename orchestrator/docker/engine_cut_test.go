@@ -10,18 +10,18 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
-	"github.com/beamyard/beamyard/internal/enginegate"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/gate"
 )
 
 // Promises 1 and 2, while the way to the engine is cut: no death is missed, and
 // no line is lost or told twice.
 
 // gated is an engine behind a gate.
-func gated(t testing.TB) (*docker.Engine, *enginegate.Gate) {
+func gated(t testing.TB) (*docker.Engine, *gate.Gate) {
 	t.Helper()
-	g, err := enginegate.New(bareClient(t).DaemonHost(), t.TempDir())
+	g, err := gate.New(bareClient(t).DaemonHost(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func gated(t testing.TB) (*docker.Engine, *enginegate.Gate) {
 }
 
 // reopened opens a gate that was shut.
-func reopened(t testing.TB, g *enginegate.Gate) {
+func reopened(t testing.TB, g *gate.Gate) {
 	t.Helper()
 	if err := g.Open(); err != nil {
 		t.Fatal(err)

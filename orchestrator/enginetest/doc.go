@@ -10,7 +10,7 @@
 // The event sequences are those that were measured on a real engine: an exit
 // is `die`; a stop is `kill` [`kill`] `die` `stop`; a forced removal is `kill`
 // `die` `destroy`; out of memory is `oom` `die`. Events are replayed from a ring
-// of 256. [Contract] runs on this engine and on Docker; where the two differ,
+// of 256. Package contract runs on this engine and on Docker; where the two differ,
 // one of them is wrong.
 //
 // What Exec and Exec run is a Go function too ([Engine.Command]). Files are

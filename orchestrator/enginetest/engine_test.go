@@ -18,6 +18,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestContract(t *testing.T) {
 	for _, disorder := range []time.Duration{0, 5 * time.Millisecond} {
 		t.Run("stamps early by "+disorder.String(), func(t *testing.T) {
-			enginetest.Contract(t, func(testing.TB) orchestrator.Engine {
+			contract.Run(t, func(testing.TB) orchestrator.Engine {
 				e := enginetest.New("script")
 				e.Program = func(orchestrator.ContainerSpec) enginetest.Program { return enginetest.Script }
 				e.Command, e.Disorder = enginetest.Script, disorder

@@ -13,7 +13,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Script is the program of [Contract]'s containers: it obeys its command, as a
+// Script is the program of the containers of package contract: it obeys its command, as a
 // small binary does on a real engine.
 //
 //	print N    N lines to each stream     exit N    ends with that code

@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/beamyard/beamyard/internal/enginegate"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/gate"
 )
 
 // proxy stands between the supervisor and the engine, and can go away: what a
 // restarted engine looks like to its clients, without restarting it.
 type proxy struct {
-	*enginegate.Gate
+	*gate.Gate
 
 	mu     sync.Mutex
 	cutAt  time.Time // the begin of the last cut
@@ -23,7 +23,7 @@ type proxy struct {
 // newProxy forwards to the engine at host, a DOCKER_HOST.
 func newProxy(t testing.TB, dir, host string) *proxy {
 	t.Helper()
-	g, err := enginegate.New(host, dir)
+	g, err := gate.New(host, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package enginegate_test
+package gate_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/beamyard/beamyard/internal/enginegate"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/gate"
 )
 
 // engine answers each request with its number, on an address of a kind.
@@ -61,7 +61,7 @@ func TestGate(t *testing.T) {
 		{"tcp", "127.0.0.1:0", "127.0.0.1"},
 	} {
 		t.Run(kind.network, func(t *testing.T) {
-			g, err := enginegate.New(engine(t, kind.network, kind.address), t.TempDir())
+			g, err := gate.New(engine(t, kind.network, kind.address), t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +97,7 @@ func TestGate(t *testing.T) {
 		})
 	}
 	for _, endpoint := range []string{"ssh://host", "npipe:////./pipe/docker_engine", ":"} {
-		if _, err := enginegate.New(endpoint, t.TempDir()); err == nil {
+		if _, err := gate.New(endpoint, t.TempDir()); err == nil {
 			t.Errorf("%s has a gate", endpoint)
 		}
 	}

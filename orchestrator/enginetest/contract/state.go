@@ -1,4 +1,4 @@
-package enginetest
+package contract
 
 import (
 	"archive/tar"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
 func (s *suite) testList() {
@@ -50,7 +51,7 @@ func (s *suite) testInside() {
 }
 
 func (s *suite) testMount() {
-	NeedsLocalEngine(s.t, "a file of this machine is mounted")
+	enginetest.NeedsLocalEngine(s.t, "a file of this machine is mounted")
 	note := filepath.Join(s.t.TempDir(), "note")
 	s.must(os.WriteFile(note, []byte("from outside"), 0o600))
 	id := s.create(func(c *orchestrator.ContainerSpec) {

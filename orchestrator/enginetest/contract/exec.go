@@ -1,4 +1,4 @@
-package enginetest
+package contract
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// exec runs a command of [Script] in a container.
+// exec runs a command of [enginetest.Script] in a container.
 func (s *suite) exec(id string, command ...string) orchestrator.ExecResult {
 	s.t.Helper()
 	result, err := orchestrator.Command(s.ctx(), s.eng, id, slices.Concat(s.entrypoint, command))

@@ -1,4 +1,14 @@
-package enginetest
+// Package contract is what package orchestrator asks of an engine, as tests. They run on
+// the engine in memory and on Docker: where the two differ, one of them is wrong.
+//
+//	contract.Run ─► one suite for each clause ─► orchestrator.Engine
+//	                 create, run, look, remove     (in memory, or Docker)
+//
+// # Threads
+//
+// The clauses run in parallel, each with containers and labels of its own. A listener
+// has a goroutine for its events, which ends with its test.
+package contract
 
 import (
 	"context"
@@ -14,11 +24,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Contract holds an engine to what package orchestrator asks of one. image is
-// one whose containers do what [Script] does, at the given entrypoint. Whatever
+// Run holds an engine to what package orchestrator asks of one. image is
+// one whose containers do what [enginetest.Script] does, at the given entrypoint. Whatever
 // it makes it removes.
-func Contract(t *testing.T, newEngine func(testing.TB) orchestrator.Engine, image string, entrypoint ...string) {
-	for _, c := range contract {
+func Run(t *testing.T, newEngine func(testing.TB) orchestrator.Engine, image string, entrypoint ...string) {
+	for _, c := range clauses {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := &suite{
@@ -31,7 +41,7 @@ func Contract(t *testing.T, newEngine func(testing.TB) orchestrator.Engine, imag
 	}
 }
 
-var contract = []struct {
+var clauses = []struct {
 	name string
 	test func(*suite)
 }{

@@ -1,4 +1,4 @@
-// Package enginegate is for tests of what happens while an engine is away or slow: a
+// Package gate is for tests of what happens while an engine is away or slow: a
 // gate between one client and the engine, which nobody else notices.
 //
 //	client ── gate ── engine
@@ -9,7 +9,7 @@
 //
 // A goroutine accepts, and two copy for each connection; Close returns when all have
 // ended. A Gate may be used by several goroutines.
-package enginegate
+package gate
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package enginetest
+package contract
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// stream runs a command of [Script] with its streams connected.
+// stream runs a command of [enginetest.Script] with its streams connected.
 func (s *suite) stream(ctx context.Context, id string, spec orchestrator.ExecSpec, command ...string) (int, error) {
 	spec.Command = slices.Concat(s.entrypoint, command)
 	return s.eng.Exec(ctx, id, spec)
