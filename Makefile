@@ -55,7 +55,7 @@ fmt: ## put the source into its one form
 
 bench: ## measure against the bare engine, side by side
 	@.ci/prepare go engine
-	@.ci/leaves-nothing $(GO) test -tags bench -count=1 -p 1 -timeout 30m -run '^TestBench' -v ./orchestrator/docker ./testsupport
+	@.ci/leaves-nothing $(GO) test -tags bench -count=1 -p 1 -timeout 30m -run '^TestBench' -v ./orchestrator/e2e ./testsupport
 	@$(GO) test -run '^$$' -bench . -benchmem ./orchestrator ./network/erldist
 
 clean: ## remove every cluster, our images, and bin/

@@ -1,54 +1,44 @@
 package docker_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"errors"
-	"fmt"
-	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"context"
 	"testing"
 
-	"github.com/beamyard/beamyard/images"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
 )
 
-// processImage imports an image that holds nothing but the contract's process,
-// one static binary, at /process.
-func processImage(t *testing.T, eng orchestrator.Engine) (id, ref string) {
+// engine connects to the machine's engine; without one the test fails.
+func engine(t testing.TB) *docker.Engine {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "process")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./testdata/process")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the process: %v\n%s", err, out)
-	}
-	text, err := os.ReadFile(bin)
+	eng, err := docker.New(docker.Options{})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("no engine: %v", err)
 	}
-	var rootfs bytes.Buffer
-	w := tar.NewWriter(&rootfs)
-	err = w.WriteHeader(&tar.Header{Name: "process", Mode: 0o755, Size: int64(len(text))})
-	_, writeErr := w.Write(text)
-	if err := errors.Join(err, writeErr, w.Close()); err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() { eng.Close() })
+	if _, err := eng.Info(t.Context()); err != nil {
+		t.Fatalf("no engine: %v", err)
 	}
-	ref = fmt.Sprintf("beamyard-test/process:%08x", rand.Uint32())
-	id, err = eng.Import(t.Context(), &rootfs, images.Import{Ref: ref, Changes: []string{`LABEL of="contract"`}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { removeImage(t, ref) })
-	return id, ref
+	return eng
 }
 
 func TestContract(t *testing.T) {
 	eng := engine(t)
-	id, ref := processImage(t, eng)
+	id, ref := contract.Image(t, eng)
+	t.Cleanup(func() {
+		cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cli.Close()
+		if _, err := cli.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
+			t.Errorf("remove image %s: %v", ref, err)
+		}
+	})
 	if info, err := eng.Image(t.Context(), ref); err != nil || info.ID != id || info.Labels["of"] != "contract" {
 		t.Errorf("imported %s, but found %+v, %v", id, info, err)
 	}

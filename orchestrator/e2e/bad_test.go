@@ -1,0 +1,182 @@
+package e2e_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
+)
+
+// Each bad input on the real engine: the error names what and why, its hint
+// what to type next, and nothing is left behind (run's cleanup looks).
+
+// fails runs a cluster that must fail, and returns its error.
+func fails(t *testing.T, nodes int, edit func(*orchestrator.Spec)) error {
+	t.Helper()
+	r := run(t, engine(t), "trixie", nodes, edit)
+	err := r.end()
+	if err == nil {
+		t.Fatal("it came up")
+	}
+	return err
+}
+
+// says checks an error's words and its hint's.
+func says(t *testing.T, err error, hint string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("the error does not say %q:\n%v", w, err)
+		}
+	}
+	var h orchestrator.Hinter
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), hint) {
+		got := "none"
+		if h != nil {
+			got = h.Hint()
+		}
+		t.Errorf("the hint does not say %q: %s", hint, got)
+	}
+}
+
+func TestAnApplicationThatCrashesAtBoot(t *testing.T) {
+	t.Parallel()
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			err := fails(t, 2, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "testdata/crashing", otp.base })
+			if !errors.Is(err, orchestrator.ErrNodeFailed) {
+				t.Errorf("not ErrNodeFailed: %v", err)
+			}
+			says(t, err, "docker run --rm -it --entrypoint sh beamyard/crashing:", "failed to boot twice", "the database is not configured")
+		})
+	}
+}
+
+func TestAProjectThatDoesNotCompile(t *testing.T) {
+	t.Parallel()
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			err := fails(t, 1, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "testdata/broken", otp.base })
+			var build *images.BuildError
+			if !errors.As(err, &build) {
+				t.Errorf("no BuildError: %v", err)
+			}
+			says(t, err, "mix compile", "undefined_variable", "lib/broken.ex:3")
+		})
+	}
+}
+
+func TestAnImageWithoutElixir(t *testing.T) {
+	eng := engine(t)
+	ref := fmt.Sprintf("beamyard-test/bare:%08x", rand.Uint32())
+	var rootfs bytes.Buffer
+	w := tar.NewWriter(&rootfs)
+	if err := errors.Join(w.WriteHeader(&tar.Header{Name: "tmp/", Mode: 0o777, Typeflag: tar.TypeDir}), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eng.Import(t.Context(), &rootfs, images.Import{Ref: ref}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { removeImage(t, ref) })
+	err := fails(t, 2, func(s *orchestrator.Spec) { s.Source, s.BaseImage = ref, "" })
+	if !errors.Is(err, orchestrator.ErrNodeFailed) {
+		t.Errorf("not ErrNodeFailed: %v", err)
+	}
+	says(t, err, "command:", "elixir", "No such file or directory")
+}
+
+func TestAnImageThatIsNowhere(t *testing.T) {
+	err := fails(t, 1, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "no-such/image:1", "" })
+	says(t, err, "check the name", "no-such/image:1")
+}
+
+func TestATakenPort(t *testing.T) {
+	enginetest.NeedsLocalEngine(t, "a process of this machine has the port")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	err = fails(t, 1, func(s *orchestrator.Spec) { s.Nodes[0].HostPort = port })
+	var taken *network.PortTakenError
+	if !errors.As(err, &taken) {
+		t.Errorf("no PortTakenError: %v", err)
+	}
+	says(t, err, strconv.Itoa(port), "n1", strconv.Itoa(port), "docker.test") // this very process holds it
+}
+
+func TestAPortOfAnotherCluster(t *testing.T) {
+	r := up(t, engine(t), "trixie", 1, nil)
+	port := r.node("n1").HTTPPort
+	err := fails(t, 1, func(s *orchestrator.Spec) { s.Nodes[0].HostPort = port })
+	says(t, err, strconv.Itoa(port), r.node("n1").Container)
+}
+
+func TestAFullAddressPool(t *testing.T) {
+	pool := netip.MustParsePrefix("10.216.4.0/26")
+	r := up(t, engine(t), "trixie", 1, func(s *orchestrator.Spec) { s.Pool = pool })
+	if st, _ := r.Status(t.Context()); st.Subnet != pool {
+		t.Fatalf("subnet %s", st.Subnet)
+	}
+	err := fails(t, 1, func(s *orchestrator.Spec) { s.Pool = pool })
+	says(t, err, "pool:", pool.String())
+}
+
+func TestAClusterThatExists(t *testing.T) {
+	r := up(t, engine(t), "trixie", 1, nil)
+	c, err := orchestrator.New(r.Spec(), engine(t), orchestrator.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Run(t.Context())
+	if !errors.Is(err, orchestrator.ErrClusterExists) {
+		t.Errorf("not ErrClusterExists: %v", err)
+	}
+	says(t, err, "beamyard down "+r.name, r.name)
+	if st, _ := r.Status(t.Context()); !st.Ready {
+		t.Error("the first one suffered")
+	}
+}
+
+func TestNotReadyInTimeSaysWhy(t *testing.T) {
+	t.Parallel()
+	err := fails(t, 2, func(s *orchestrator.Spec) {
+		s.HTTPCheck, s.ReadyTimeout = "/no-such-path", 20e9 // slow engines take some to create two
+	})
+	if !errors.Is(err, orchestrator.ErrNotReady) {
+		t.Errorf("not ErrNotReady: %v", err)
+	}
+	says(t, err, "$PORT (4000)", "HTTP check /no-such-path: answered 404", "listening on")
+}
+
+// The cookie is in no error, event, status or line, even when a node prints it.
+func TestSecretsStaySecret(t *testing.T) {
+	const cookie = "a_secret_cookie_that_nobody_sees"
+	r := run(t, engine(t), "trixie", 1, func(s *orchestrator.Spec) {
+		s.Cookie, s.HTTPCheck, s.ReadyTimeout = cookie, "", 20e9
+		s.Command = []string{"sh", "-c", "echo the cookie is $ERLANG_COOKIE >&2; exit 1"}
+	})
+	err := r.end()
+	if err == nil || strings.Contains(err.Error(), cookie) || !strings.Contains(err.Error(), "[secret]") {
+		t.Errorf("the error: %v", err)
+	}
+	if h := r.history(); strings.Contains(h, cookie) {
+		t.Errorf("the events:\n%s", h)
+	}
+	st, _ := r.Status(t.Context())
+	if text := fmt.Sprintf("%+v", st); strings.Contains(text, cookie) {
+		t.Errorf("the status: %s", text)
+	}
+}

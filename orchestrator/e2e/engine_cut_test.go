@@ -1,0 +1,160 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/gate"
+)
+
+// Promises 1 and 2, while the way to the engine is cut: no death is missed, and
+// no line is lost or told twice.
+
+// gated is an engine behind a gate.
+func gated(t testing.TB) (*docker.Engine, *gate.Gate) {
+	t.Helper()
+	g, err := gate.New(bareClient(t).DaemonHost(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Close)
+	if host, elsewhere := g.Env()["BEAMYARD_HOST"]; elsewhere {
+		t.Setenv("BEAMYARD_HOST", host)
+	}
+	eng, err := docker.New(docker.Options{Host: g.Endpoint()}) // for it alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { eng.Close() })
+	return eng, g
+}
+
+// reopened opens a gate that was shut.
+func reopened(t testing.TB, g *gate.Gate) {
+	t.Helper()
+	if err := g.Open(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restartedOnce waits until a node has come back, and checks that once was all.
+func restartedOnce(t *testing.T, r *running, node string) {
+	t.Helper()
+	r.until(node, "is restarted", func(n orchestrator.NodeStatus) bool { return n.RestartCount == 1 && n.State == orchestrator.Ready })
+	r.ready()
+	if n := r.node(node); n.RestartCount != 1 || n.Incarnation != 2 || n.LastExit == nil || n.LastExit.Class != orchestrator.ExitKilled {
+		t.Errorf("%+v, exit %v", n, n.LastExit)
+	}
+}
+
+func TestADeathWhileTheEngineIsAwayIsFound(t *testing.T) {
+	eng, g := gated(t)
+	r := up(t, eng, "trixie", 2, nil)
+	g.Shut()
+	if err := bareClient(t).ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	r.until("n1", "lost n2", func(n orchestrator.NodeStatus) bool { return !slices.Contains(n.Peers, "n2") })
+	reopened(t, g)
+	restartedOnce(t, r, "n2")
+}
+
+// The engine replays 256 events: a death before more of them is found by the
+// list.
+func TestADeathInAGapOfManyEventsIsFound(t *testing.T) {
+	const gap = 300
+	eng, g := gated(t)
+	r := up(t, eng, "trixie", 2, nil)
+	cli := bareClient(t)
+	st, err := r.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	noisy, err := cli.ContainerCreate(t.Context(), &container.Config{Image: st.Image}, nil, nil, nil, r.name+"-noisy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cli.ContainerRemove(context.Background(), noisy.ID, container.RemoveOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	g.Shut()
+	if err := cli.ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range gap {
+		if err := cli.ContainerRename(t.Context(), noisy.ID, fmt.Sprintf("%s-noisy%d", r.name, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reopened(t, g)
+	restartedOnce(t, r, "n2")
+}
+
+// Numbered lines go on while the way to the engine is cut again and again; a
+// node is killed in between. What is read has neither gap nor repeat.
+func TestLinesOverCuts(t *testing.T) {
+	eng, g := gated(t)
+	r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
+		s.OutputLines, s.Restart.Backoff = 100_000, 100*time.Millisecond
+	})
+	printing := func(node string) {
+		r.rpc(node, `spawn(fn -> Enum.each(Stream.iterate(1, & &1 + 1), fn k ->
+			IO.puts(:user, "out #{k}"); IO.puts(:standard_error, "err #{k}"); Process.sleep(2) end) end)`)
+	}
+	printing("n1")
+	printing("n2")
+	lines := func(node string) int {
+		out, err := r.Output(node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(out.Tail(0))
+	}
+	for range 3 {
+		before := lines("n1")
+		eventually(t, "n1 prints", func() bool { return lines("n1") > before+200 })
+		g.Shut()
+		if err := bareClient(t).ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
+			t.Fatal(err)
+		}
+		reopened(t, g)
+		count := r.node("n2").RestartCount
+		r.until("n2", "is back", func(n orchestrator.NodeStatus) bool { return n.RestartCount > count && n.State == orchestrator.Ready })
+		r.ready()
+		printing("n2")
+	}
+	if err := r.Stop(t.Context(), "n1", "n2"); err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range []string{"n1", "n2"} {
+		log := kept(t, r.node(node).ContainerID)
+		out, err := r.Output(node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, stream := range []orchestrator.Stream{orchestrator.Stdout, orchestrator.Stderr} {
+			kept := strings.Split(strings.TrimSuffix(log[stream], "\n"), "\n")
+			eventually(t, fmt.Sprintf("all %d lines of %s's %s are read", len(kept), node, stream), func() bool { return len(out.TailStream(stream, 0)) >= len(kept) })
+			var got []string
+			for i, l := range out.TailStream(stream, 0) {
+				if l.Seq != uint64(i+1) {
+					t.Fatalf("%s %s: line %d has number %d", node, stream, i+1, l.Seq)
+				}
+				got = append(got, l.Text)
+			}
+			if !slices.Equal(got, kept) {
+				t.Errorf("%s %s: %d lines are not the %d that the engine kept", node, stream, len(got), len(kept))
+			}
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// ends are the ways in which a real node ends, a node each: what is done to it,
+// and what is then told. Source of the codes: the table of exits measured on OTP
+// 25 and 27 with an init as first process.
+var ends = []struct {
+	node  string
+	how   string // POST /crash?how=…, or what doEnd knows
+	state orchestrator.State
+	exit  string
+	why   string // in Exit.Reason
+	dump  string // the crash dump's slogan
+}{
+	{"completed", "exit&code=0", orchestrator.Completed, "completed (exit 0)", "", ""},
+	{"code", "exit&code=7", orchestrator.Failed, "crashed (exit 7)", "", ""},
+	{"halted", "halt", orchestrator.Failed, "crashed (exit 1)", "", ""},
+	{"slogan", "slogan", orchestrator.Failed, "crashed (exit 1)", "demo crashed on purpose", "demo crashed on purpose"},
+	{"aborted", "abort", orchestrator.Failed, "crashed (exit 134)", "", ""},
+	{"killed", "kill", orchestrator.Failed, "killed (exit 137)", "", ""},
+	{"hungry", "oom", orchestrator.Failed, "oom (exit 137)", "", ""},
+	{"usr1", "docker kill USR1", orchestrator.Failed, "crashed (exit 1)", "SIGUSR1", "Received SIGUSR1"},
+	{"kill", "docker kill KILL", orchestrator.Failed, "killed (exit 137)", "", ""},
+	{"our-kill", "beamyard kill", orchestrator.Failed, "killed (exit 137)", "", ""},
+	{"our-stop", "beamyard stop", orchestrator.Stopped, "stopped (exit 0)", "", ""},
+	{"stop", "docker stop", orchestrator.Stopped, "stopped-outside (exit 0)", "", ""},
+	{"removed", "docker rm -f", orchestrator.Stopped, "container removed from outside", "", ""},
+}
+
+// Every end is classified from what we wanted, what the engine tells, and the
+// code; none is restarted here.
+func TestEveryEndIsClassified(t *testing.T) {
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			eng, dumps := engine(t), t.TempDir()
+			r := up(t, eng, otp.base, 0, func(s *orchestrator.Spec) {
+				for _, e := range ends {
+					s.Nodes = append(s.Nodes, orchestrator.NodeSpec{Name: e.node})
+				}
+				s.Restart.Mode, s.Memory, s.KeepDumps = orchestrator.RestartNo, 400<<20, dumps
+			})
+			var group sync.WaitGroup
+			for _, e := range ends {
+				group.Go(func() {
+					if err := end(r, e.node, e.how); err != nil {
+						t.Errorf("%s: %s: %v", e.node, e.how, err)
+					}
+				})
+			}
+			group.Wait()
+			told := map[string]orchestrator.Exit{}
+			for _, e := range ends {
+				n := r.until(e.node, "is "+string(e.state), func(n orchestrator.NodeStatus) bool { return n.State == e.state })
+				if n.LastExit == nil {
+					t.Errorf("%s: no exit is told", e.node)
+					continue
+				}
+				x := *n.LastExit
+				if x.String() != e.exit || !strings.Contains(x.Reason, e.why) || !strings.Contains(x.Slogan, e.dump) || (x.Slogan == "") != (e.dump == "") {
+					t.Errorf("%s: %s, %q, slogan %q; want %s, %q, %q", e.node, x, x.Reason, x.Slogan, e.exit, e.why, e.dump)
+				}
+				if n.RestartCount != 0 || n.Incarnation != 1 {
+					t.Errorf("%s was started again: %+v", e.node, n)
+				}
+				told[e.node] = x
+			}
+			if err := r.Events(t.Context(), 0, false, func(e orchestrator.Event) error {
+				if e.Kind == orchestrator.EventExit {
+					if *e.Exit != told[e.Node] {
+						t.Errorf("the event says %+v, the status %+v", e.Exit, told[e.Node])
+					}
+					delete(told, e.Node)
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if len(told) > 0 {
+				t.Errorf("no event tells of the end of %v", told)
+			}
+			kept, err := filepath.Glob(filepath.Join(dumps, r.name+"-*.dump"))
+			if err != nil || len(kept) != 2 {
+				t.Errorf("crash dumps %v, %v; want those of slogan and usr1", kept, err)
+			}
+			for _, path := range kept {
+				if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(text), "=erl_crash_dump:") || !strings.Contains(string(text), "=end") {
+					t.Errorf("%s is no whole crash dump: %d bytes, %v", path, len(text), err)
+				}
+			}
+		})
+	}
+}
+
+// end ends a node.
+func end(r *running, node, how string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	id := r.node(node).ContainerID
+	cli := bareClient(r.t)
+	switch how {
+	case "beamyard stop":
+		return r.Stop(ctx, node)
+	case "beamyard kill":
+		return r.Kill(ctx, "KILL", node)
+	case "docker stop":
+		return cli.ContainerStop(ctx, id, container.StopOptions{})
+	case "docker rm -f":
+		return cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
+	}
+	if signal, ok := strings.CutPrefix(how, "docker kill "); ok {
+		return cli.ContainerKill(ctx, id, signal)
+	}
+	var answer struct{ Crashing string }
+	call(r.t, "POST", r.node(node).URL+"/crash?how="+how, &answer)
+	if answer.Crashing == "" {
+		return errors.New("it refuses to crash")
+	}
+	return nil
+}
+
+// A top supervisor that ends under `mix run` leaves the VM running without its
+// application: that is no end, and no readiness either.
+func TestAnApplicationThatEndsIsNoticed(t *testing.T) {
+	t.Parallel()
+	r := up(t, engine(t), "trixie", 2, nil)
+	if err := end(r, "n1", "supervisor"); err != nil {
+		t.Fatal(err)
+	}
+	n := r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded })
+	if !strings.Contains(n.Reason, "demo") || n.LastExit != nil {
+		t.Errorf("%+v", n)
+	}
+}
+
+// Twenty clusters come up at once: no subnet, port or name collides.
+func TestTwentyClustersAtOnce(t *testing.T) {
+	eng := engine(t)
+	clusters := make([]*running, 20)
+	for i := range clusters {
+		clusters[i] = run(t, eng, "trixie", 1, func(s *orchestrator.Spec) { s.ReadyTimeout = 3 * time.Minute })
+	}
+	owners := map[string]string{}
+	for _, r := range clusters {
+		r.ready()
+		st, err := r.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, what := range []string{"subnet " + st.Subnet.String(), fmt.Sprint("port ", st.Nodes[0].HTTPPort), "address " + st.Nodes[0].IP.String()} {
+			if other := owners[what]; other != "" {
+				t.Errorf("%s and %s both have %s", r.name, other, what)
+			}
+			owners[what] = r.name
+		}
+		var answer map[string]any
+		call(t, "GET", st.Nodes[0].URL+"/health", &answer)
+	}
+}

@@ -1,0 +1,492 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
+)
+
+// The scenarios run real BEAM nodes of each OTP release on the real engine.
+
+// otps are the releases that every version-dependent scenario runs on.
+var otps = []struct{ name, base string }{
+	{"otp25", "bookworm"},
+	{"otp27", "trixie"},
+}
+
+const demo = "../../images/demo"
+
+// engine connects to the machine's engine; without one the test fails.
+func engine(t testing.TB) *docker.Engine {
+	t.Helper()
+	eng, err := docker.New(docker.Options{})
+	if err != nil {
+		t.Fatalf("no engine: %v", err)
+	}
+	t.Cleanup(func() { eng.Close() })
+	if _, err := eng.Info(t.Context()); err != nil {
+		t.Fatalf("no engine: %v", err)
+	}
+	return eng
+}
+
+// bareClient is the engine without our adapter: the actor from outside.
+func bareClient(t testing.TB) *client.Client {
+	t.Helper()
+	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cli.Close() })
+	return cli
+}
+
+// removeImage also takes what its build left of earlier steps, which has no name.
+func removeImage(t testing.TB, ref string) {
+	t.Helper()
+	if _, err := bareClient(t).ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
+		t.Errorf("remove image %s: %v", ref, err)
+	}
+}
+
+// running is a cluster that a test runs.
+type running struct {
+	*orchestrator.Cluster
+	t      testing.TB
+	eng    orchestrator.Engine
+	name   string
+	cancel context.CancelFunc
+	result chan error
+	made   string // an image that goes with it
+	fails  bool   // it may be given up: a ClusterError of Run is expected
+}
+
+// takesImage has the image go with the cluster: it is made for this test alone.
+func (r *running) takesImage() {
+	r.t.Helper()
+	st, err := r.Status(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.made = st.Image
+}
+
+// run starts a cluster of the demo and does not wait. Whatever the test does,
+// the cluster is gone when it ends.
+func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit func(*orchestrator.Spec)) *running {
+	t.Helper()
+	spec := orchestrator.Spec{
+		Name: fmt.Sprintf("t%08x", rand.Uint32()), Source: demo, BaseImage: base,
+		Nodes: orchestrator.NodeNames(nodes), HTTPCheck: "/health", ReadyTimeout: 90 * time.Second,
+		StopGrace: 2 * time.Second, HostPort: 5200,
+	}
+	if edit != nil {
+		edit(&spec)
+	}
+	var build bytes.Buffer
+	w := &witness{t: t, eng: eng}
+	c, err := orchestrator.New(spec, eng, orchestrator.Options{BuildOutput: &build, OnFailure: w.hook()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{Cluster: c, t: t, eng: eng, name: spec.Name, cancel: cancel, result: make(chan error, 1)}
+	go func() { r.result <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		w.leave(c)
+		cancel()
+		err, ok := <-r.result
+		if expected := r.fails && errors.As(err, new(*orchestrator.ClusterError)); ok && err != nil && !expected && !t.Failed() {
+			t.Errorf("run of %s: %v", spec.Name, err)
+		}
+		if t.Failed() {
+			t.Logf("events of %s:\n%s", spec.Name, r.history())
+			t.Logf("image build:\n%s", build.String())
+		}
+		left, err := orchestrator.Find(context.Background(), eng, spec.Name)
+		if !errors.Is(err, orchestrator.ErrNoCluster) {
+			t.Errorf("left behind: %+v, %v", left.Nodes, err)
+		}
+		if r.made != "" {
+			removeImage(t, r.made)
+		}
+	})
+	return r
+}
+
+// up is run, and waits until the cluster is proven.
+func up(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit func(*orchestrator.Spec)) *running {
+	t.Helper()
+	r := run(t, eng, base, nodes, edit)
+	r.ready()
+	return r
+}
+
+// end waits for Run's result; the cleanup then expects nothing more of it.
+func (r *running) end() error {
+	r.t.Helper()
+	select {
+	case err := <-r.result:
+		close(r.result)
+		return err
+	case <-time.After(2 * time.Minute):
+		r.t.Fatal("Run does not end")
+		return nil
+	}
+}
+
+func (r *running) ready() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if err := r.WaitReady(ctx); err != nil {
+		r.t.Fatalf("not ready: %v", err)
+	}
+}
+
+func (r *running) node(name string) orchestrator.NodeStatus {
+	r.t.Helper()
+	st, _ := r.Status(context.Background())
+	n, ok := st.Node(name)
+	if !ok {
+		r.t.Fatalf("no node %s", name)
+	}
+	return n
+}
+
+// until polls the node until the condition holds.
+func (r *running) until(name, what string, ok func(orchestrator.NodeStatus) bool) orchestrator.NodeStatus {
+	r.t.Helper()
+	var n orchestrator.NodeStatus
+	eventually(r.t, name+" "+what, func() bool { n = r.node(name); return ok(n) })
+	return n
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(90 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func (r *running) history() string {
+	var b strings.Builder
+	_ = r.Events(context.Background(), 0, false, func(e orchestrator.Event) error {
+		fmt.Fprintf(&b, "%s %-6s %s\n", e.Time.Format("05.000"), e.Kind, e.Text)
+		return nil
+	})
+	return b.String()
+}
+
+func (r *running) lines(q orchestrator.LogQuery) []string {
+	r.t.Helper()
+	var lines []string
+	if err := r.Logs(context.Background(), q, func(l orchestrator.Line) error {
+		lines = append(lines, l.Text)
+		return nil
+	}); err != nil {
+		r.t.Fatal(err)
+	}
+	return lines
+}
+
+func (r *running) rpc(node, expression string) string {
+	r.t.Helper()
+	result, err := orchestrator.Eval(r.t.Context(), r.eng, r.name, node, expression, orchestrator.EvalOptions{})
+	if err != nil {
+		r.t.Fatalf("rpc %s %s: %v", node, expression, err)
+	}
+	return result
+}
+
+// call asks the demo over HTTP and decodes its JSON answer.
+func call(t testing.TB, method, url string, into any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode/100 != 2 {
+		t.Fatalf("%s %s: %s %q %v", method, url, resp.Status, body, err)
+	}
+	if into != nil {
+		if err := json.Unmarshal(body, into); err != nil {
+			t.Fatalf("%s %s: %q: %v", method, url, body, err)
+		}
+	}
+}
+
+// The main job: three nodes that met, answer, and share a counter; a killed
+// one comes back as it was; nothing is left.
+func TestMainJob(t *testing.T) {
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			eng := engine(t)
+			r := up(t, eng, otp.base, 3, nil)
+			st, _ := r.Status(t.Context())
+			if !st.Ready || !st.Supervised || len(st.Nodes) != 3 {
+				t.Fatalf("status %+v", st)
+			}
+			for _, n := range st.Nodes {
+				var answer struct{ Nodes []string }
+				call(t, "GET", n.URL+"/nodes", &answer)
+				if len(answer.Nodes) != 2 || slices.Contains(answer.Nodes, n.Node) {
+					t.Errorf("%s/nodes: %v", n.URL, answer.Nodes)
+				}
+				if got := r.rpc(n.Name, "length(Node.list())"); got != "2" {
+					t.Errorf("%s: Node.list() has %s", n.Name, got)
+				}
+			}
+			for range 5 {
+				call(t, "POST", st.Nodes[0].URL+"/counter", nil)
+			}
+			counted(t, st.Nodes, 5)
+
+			before := r.node("n2")
+			if err := r.Kill(t.Context(), "KILL", "n2"); err != nil {
+				t.Fatal(err)
+			}
+			r.until("n2", "is restarted", func(n orchestrator.NodeStatus) bool {
+				return n.State == orchestrator.Ready && n.Incarnation == 2
+			})
+			r.ready()
+			after := r.node("n2")
+			if after.RestartCount != 1 || after.IP != before.IP || after.URL != before.URL || after.ContainerID != before.ContainerID {
+				t.Errorf("after the kill: %+v\nbefore: %+v", after, before)
+			}
+			if after.LastExit == nil || after.LastExit.Class != orchestrator.ExitKilled || after.LastExit.Code != 137 {
+				t.Errorf("exit %+v", after.LastExit)
+			}
+			counted(t, st.Nodes, 5) // the peers kept it
+			lines := r.lines(orchestrator.LogQuery{Nodes: []string{"n2"}})
+			boots := 0
+			for _, l := range lines {
+				if strings.Contains(l, "listening") {
+					boots++
+				}
+			}
+			if boots != 2 {
+				t.Errorf("n2 printed its boot line %d times in:\n%s", boots, strings.Join(lines, "\n"))
+			}
+			if err := r.Down(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func counted(t testing.TB, nodes []orchestrator.NodeStatus, want int) {
+	t.Helper()
+	for _, n := range nodes {
+		eventually(t, fmt.Sprintf("%s counts %d", n.Name, want), func() bool {
+			var answer struct{ Value int }
+			call(t, "GET", n.URL+"/counter", &answer)
+			return answer.Value == want
+		})
+	}
+}
+
+// Nodes that want EPMD are found all the same.
+func TestEPMD(t *testing.T) {
+	r := up(t, engine(t), "trixie", 2, func(s *orchestrator.Spec) { s.Distribution.EPMD = true })
+	if got := r.rpc("n1", `:net_adm.names()`); got != `{:ok, [{~c"app", 9100}]}` {
+		t.Errorf("EPMD of n1: %s", got)
+	}
+}
+
+// What happens from outside is judged by what the engine tells of it.
+func TestOutside(t *testing.T) {
+	eng := engine(t)
+	r := up(t, eng, "trixie", 3, nil)
+	cli := bareClient(t)
+	outside := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("docker %s: %v", what, err)
+		}
+	}
+	id := func(node string) string { return r.node(node).ContainerID }
+
+	outside("stop", cli.ContainerStop(t.Context(), id("n1"), container.StopOptions{}))
+	n := r.until("n1", "is stopped", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Stopped })
+	if n.LastExit.Class != orchestrator.ExitStoppedOutside {
+		t.Errorf("docker stop: %+v", n.LastExit)
+	}
+	outside("kill", cli.ContainerKill(t.Context(), id("n2"), "KILL"))
+	r.until("n2", "is restarted", func(n orchestrator.NodeStatus) bool {
+		return n.State == orchestrator.Ready && n.RestartCount == 1 && n.LastExit.Class == orchestrator.ExitKilled
+	})
+	outside("restart", cli.ContainerRestart(t.Context(), id("n3"), container.StopOptions{}))
+	r.until("n3", "runs again", func(n orchestrator.NodeStatus) bool {
+		return n.State == orchestrator.Ready && n.Incarnation == 2
+	})
+	if got := r.node("n3").RestartCount; got != 0 {
+		t.Errorf("docker restart cost %d restarts", got)
+	}
+	outside("start", cli.ContainerStart(t.Context(), id("n1"), container.StartOptions{}))
+	r.ready()
+	outside("pause", cli.ContainerPause(t.Context(), id("n2")))
+	r.until("n2", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded && n.Reason == "paused" })
+	outside("unpause", cli.ContainerUnpause(t.Context(), id("n2")))
+	r.ready()
+	outside("rm -f", cli.ContainerRemove(t.Context(), id("n3"), container.RemoveOptions{Force: true}))
+	n = r.until("n3", "is gone", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Stopped })
+	if n.LastExit.Class != orchestrator.ExitRemoved || n.RestartCount != 0 {
+		t.Errorf("docker rm -f: %+v, %d restarts", n.LastExit, n.RestartCount)
+	}
+	if err := r.Start(t.Context(), "n3"); err != nil {
+		t.Fatal(err)
+	}
+	r.ready()
+}
+
+// Intended stops cost no restart and hold; a stopped node keeps its place.
+func TestStopStartRestart(t *testing.T) {
+	eng := engine(t)
+	r := up(t, eng, "trixie", 2, nil)
+	before := r.node("n2")
+	for range 2 { // idempotent
+		if err := r.Stop(t.Context(), "n2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := r.node("n2"); n.State != orchestrator.Stopped || n.LastExit.Class != orchestrator.ExitStopped {
+		t.Errorf("stopped: %+v", n)
+	}
+	if got := r.rpc("n1", "Node.list()"); got != "[]" {
+		t.Errorf("n1 still sees %s", got)
+	}
+	if err := r.Start(t.Context(), "n2"); err != nil {
+		t.Fatal(err)
+	}
+	r.ready()
+	if err := r.Restart(t.Context(), "n1", "n2"); err != nil {
+		t.Fatal(err)
+	}
+	r.ready()
+	after := r.node("n2")
+	if after.RestartCount != 0 || after.Incarnation != 3 || after.IP != before.IP || after.URL != before.URL {
+		t.Errorf("after: %+v\nbefore: %+v", after, before)
+	}
+	err := r.Stop(t.Context(), "n9")
+	if !errors.Is(err, orchestrator.ErrNoNode) {
+		t.Errorf("unknown node: %v", err)
+	}
+}
+
+// A supervisor that is gone leaves a detached cluster running; the next one
+// takes it over without touching a node.
+func TestAdoption(t *testing.T) {
+	eng := engine(t)
+	r := run(t, eng, "trixie", 2, func(s *orchestrator.Spec) { s.Owner = orchestrator.Self(true) })
+	r.ready()
+	before, _ := r.Status(t.Context())
+	r.cancel()
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := orchestrator.Find(t.Context(), eng, r.name)
+	if err != nil || len(f.Nodes) != 2 || f.Supervised {
+		t.Fatalf("unsupervised: %+v, %v", f, err)
+	}
+	c, err := orchestrator.New(f.Spec, eng, orchestrator.Options{Adopt: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.Run(context.Background()) }()
+	if err := c.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after, _ := c.Status(t.Context())
+	for i, n := range after.Nodes {
+		b := before.Nodes[i]
+		if n.ContainerID != b.ContainerID || n.IP != b.IP || n.URL != b.URL || n.RestartCount != 0 {
+			t.Errorf("adopted %+v\nbefore %+v", n, b)
+		}
+	}
+	if err := c.Kill(t.Context(), "KILL", "n1"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the adopted n1 is restarted", func() bool {
+		st, _ := c.Status(t.Context())
+		return st.Ready && st.Nodes[0].RestartCount == 1
+	})
+	if err := c.Down(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Of two `up` of one name at once, one wins and the other says so.
+func TestTwoOfOneName(t *testing.T) {
+	eng := engine(t)
+	name := fmt.Sprintf("t%08x", rand.Uint32())
+	same := func(s *orchestrator.Spec) { s.Name = name }
+	a, b := run(t, eng, "trixie", 1, same), run(t, eng, "trixie", 1, same)
+	var winner, loser *running
+	select {
+	case err := <-a.result:
+		close(a.result)
+		winner, loser = b, a
+		if !errors.Is(err, orchestrator.ErrClusterExists) {
+			t.Errorf("the loser says %v", err)
+		}
+	case err := <-b.result:
+		close(b.result)
+		winner, loser = a, b
+		if !errors.Is(err, orchestrator.ErrClusterExists) {
+			t.Errorf("the loser says %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("both run")
+	}
+	_ = loser
+	winner.ready()
+	if err := winner.Down(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := winner.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// processImage is the image of package contract, which goes with the test.
+func processImage(t *testing.T, eng orchestrator.Engine) (id, ref string) {
+	t.Helper()
+	id, ref = contract.Image(t, eng)
+	t.Cleanup(func() { removeImage(t, ref) })
+	return id, ref
+}

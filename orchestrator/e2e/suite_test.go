@@ -1,0 +1,48 @@
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// A suite runs beside real nodes, and is connected to them before its first test; how
+// it ends is told, and the nodes are as they were.
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			eng := engine(t)
+			r := up(t, eng, otp.base, 2, func(s *orchestrator.Spec) { s.MixEnv = "test" })
+			st, err := r.Status(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			suite := func(args ...string) (said string, code int) {
+				t.Helper()
+				found, err := orchestrator.Find(t.Context(), eng, r.name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var lines []string
+				code, err = orchestrator.RunSuite(t.Context(), eng, found, orchestrator.Suite{Image: st.Image, Args: args, Output: func(l orchestrator.Line) error {
+					lines = append(lines, l.Text)
+					return nil
+				}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return strings.Join(lines, "\n"), code
+			}
+			if said, code := suite("--only", "mesh"); code != 0 || !strings.Contains(said, "24 tests, 0 failures, 23 excluded") || strings.Contains(said, "\x1b") {
+				t.Errorf("exit %d:\n%s", code, said)
+			}
+			eventually(t, "the suite's VM is gone", func() bool { return r.rpc("n1", "length(Node.list())") == "1" })
+			r.tells("")
+			if said, code := suite("test/nosuch_test.exs"); code != 1 {
+				t.Errorf("a test that is not there: exit %d:\n%s", code, said)
+			}
+		})
+	}
+}

@@ -1,0 +1,113 @@
+package e2e_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+)
+
+// systems are commands of the user's system and of Elixir, which need not be on
+// the machine of a test.
+var systems = []string{"ss", "ip", "df", "mix", "systemctl", "usermod", "apt-get", "epmd"}
+
+var (
+	programOnce sync.Once
+	programPath string
+	errProgram  error
+)
+
+// mustBeTypable fails when a finding has no command, or one that does not exist:
+// the commands of beamyard and docker are asked for their help, and for each flag.
+func mustBeTypable(t *testing.T, f diagnosis.Finding) {
+	t.Helper()
+	commands := 0
+	for _, s := range f.Solutions {
+		if s.Command == "" {
+			continue
+		}
+		commands++
+		for _, part := range strings.Split(s.Command, " && ") {
+			checkCommand(t, f.Code, part)
+		}
+	}
+	if commands == 0 {
+		t.Errorf("%s has no command to type: %+v", f.Code, f.Solutions)
+	}
+}
+
+var flags = regexp.MustCompile(` (--[a-z][a-z-]*|-[a-z])\b`)
+
+func checkCommand(t *testing.T, code diagnosis.Code, command string) {
+	t.Helper()
+	words := strings.Fields(strings.TrimPrefix(command, "sudo "))
+	name := words[0]
+	switch name {
+	case "beamyard":
+		help(t, code, command, program(t), words[1])
+	case "docker":
+		sub := words[1:2]
+		if slices.Contains([]string{"image", "network", "context", "system"}, words[1]) {
+			sub = words[1:3]
+		}
+		help(t, code, command, "docker", sub...)
+	default:
+		if _, err := exec.LookPath(name); err != nil && !slices.Contains(systems, name) {
+			t.Errorf("%s: there is no %s: %s", code, name, command)
+		}
+	}
+}
+
+// help asks a command for its help, and looks for each flag in it.
+func help(t *testing.T, code diagnosis.Code, command, path string, sub ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), path, append(slices.Clone(sub), "--help")...).CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %s: %v\n%s", code, command, err, out)
+	}
+	own, _, _ := strings.Cut(command, " sh") // what follows is the other program's
+	own, _, _ = strings.Cut(own, " '")
+	for _, m := range flags.FindAllStringSubmatch(own, -1) {
+		if !strings.Contains(string(out), m[1]) {
+			t.Errorf("%s: %s has no flag %s: %s", code, filepath.Base(path), m[1], command)
+		}
+	}
+}
+
+// program builds beamyard once.
+func program(t *testing.T) string {
+	t.Helper()
+	programOnce.Do(func() {
+		programPath = filepath.Join(buildDir, "beamyard")
+		_, errProgram = exec.Command("go", "build", "-o", programPath, "../../cmd/beamyard").CombinedOutput()
+	})
+	if errProgram != nil {
+		t.Fatalf("build beamyard: %v", errProgram)
+	}
+	return programPath
+}
+
+// buildDir holds what tests build once.
+var buildDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "beamyard-test-")
+	if err != nil {
+		panic(err)
+	}
+	buildDir = dir
+	// Clusters that are broken on purpose wait most of the time.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir) // in the system's own temporary folder
+	os.Exit(code)
+}
