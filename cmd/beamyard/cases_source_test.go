@@ -126,3 +126,19 @@ func TestRefusedOfASource(t *testing.T) {
 		})
 	}
 }
+
+// The proxies of the client's configuration are in the environment of the build and of
+// the nodes, which reach each other without them.
+func TestCaseClientProxies(t *testing.T) {
+	c := newNamesCase(t)
+	configured, err := filepath.Abs("testdata/cases/22-client-proxies/docker-config")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.vars = append(c.vars, "DOCKER_CONFIG="+configured)
+	c.up(exitOK, "22-client-proxies", "-n", "1")
+	const asked = `IO.inspect(for list <- [Parcel.at_build(), Parcel.at_run()], do: Enum.map(list, &elem(&1, 0))); Map.new(Parcel.at_run())["no_proxy"]`
+	out, _ := c.run("rpc", c.cluster+"/n1", asked)
+	const names = `["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]`
+	c.says(strings.Join(strings.Fields(out), " "), names+", "+names, "10.213.0.0/16", "n1."+c.cluster+".test")
+}

@@ -3,6 +3,7 @@ package docker
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,6 +26,21 @@ func proxies(host string) map[string]string {
 		}
 	}
 	return found
+}
+
+// withProxies is an environment with the proxies that it does not name itself, in either
+// case.
+func withProxies(env []string, proxies map[string]string) []string {
+	with := slices.Clone(env)
+	for _, key := range slices.Sorted(maps.Keys(proxies)) {
+		if !slices.ContainsFunc(env, func(e string) bool {
+			name, _, _ := strings.Cut(e, "=")
+			return strings.EqualFold(name, key)
+		}) {
+			with = append(with, key+"="+proxies[key])
+		}
+	}
+	return with
 }
 
 // masked writes text on, line by line, without the credentials of proxies: a step of

@@ -82,9 +82,14 @@ func (w *workshop) Read(ctx context.Context, path string) (io.ReadCloser, error)
 	return body, nil
 }
 
-// Run implements images.Workshop. A command that is given up ends with the container.
+// Run implements images.Workshop. A command that is given up ends with the container. It
+// has the proxies of the client's configuration, as a step of the engine's builder has,
+// and they are in no image.
 func (w *workshop) Run(ctx context.Context, c images.Command, stdout, stderr io.Writer) (int, error) {
-	spec := orchestrator.ExecSpec{Command: c.Args, Env: c.Env, User: c.User, Dir: c.Dir, Stdout: stdout, Stderr: stderr}
+	out, errs := newMasked(stdout, w.e.proxies), newMasked(stderr, w.e.proxies)
+	defer out.flush()
+	defer errs.flush()
+	spec := orchestrator.ExecSpec{Command: c.Args, Env: withProxies(c.Env, w.e.proxies), User: c.User, Dir: c.Dir, Stdout: out, Stderr: errs}
 	x := &execution{e: w.e, doing: "run " + c.Args[0] + " in the build", container: w.id, user: c.User}
 	if err := x.create(ctx, spec); err != nil {
 		return 0, err
