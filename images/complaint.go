@@ -55,12 +55,18 @@ const guardedGit = `let mix.exs do without it: sha = if System.find_executable("
 
 // noElixir says that the base cannot run Mix.
 func (b *mixBuild) noElixir(err error) error {
-	if text := err.Error(); strings.Contains(text, "executable file not found") || strings.Contains(text, "no such file or directory") {
+	if isMissing(err) {
 		failed := b.failed(fmt.Errorf("the base image %s has no Elixir: %w", b.baseRef, err), "")
 		failed.Next = "build it on one that has: --base " + defaultSuite
 		return failed
 	}
 	return err
+}
+
+// isMissing tells the engine's error about a command that is not in the image.
+func isMissing(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "executable file not found") || strings.Contains(text, "no such file or directory")
 }
 
 //go:embed secrets.exs

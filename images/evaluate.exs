@@ -45,6 +45,7 @@ defmodule Beamyard.Evaluate do
   defp project(dir, main) do
     config = Mix.Project.config()
     named = for d <- config[:deps] || [], dep = dep(d), do: dep
+    tests = for path <- List.wrap(config[:test_paths] || "test"), main and config[:apps_path] == nil, do: Path.expand(path, dir)
     {deps, others} = Enum.split_with(named, &wanted?(&1, main))
 
     found = %{
@@ -57,7 +58,9 @@ defmodule Beamyard.Evaluate do
       files: for(key <- [:config_path, :lockfile], path = config[key], do: Path.expand(path, dir)),
       deps_path: Path.expand(config[:deps_path] || "deps", dir),
       build_path: Path.expand(config[:build_path] || "_build", dir),
-      sources: for(key <- [:elixirc_paths, :erlc_paths, :erlc_include_path], path <- List.wrap(config[key]), do: Path.expand(path, dir)),
+      sources: for(key <- [:elixirc_paths, :erlc_paths, :erlc_include_path], path <- List.wrap(config[key]), do: Path.expand(path, dir)) ++ if(Mix.env() == :test, do: tests, else: []),
+      tests: tests,
+      has_tests: Enum.any?(tests, &File.exists?/1),
       makefile: Enum.any?(~w(Makefile makefile GNUmakefile c_src), &File.exists?(Path.join(dir, &1))),
       other_hex: Enum.any?(others, &(elem(&1, 1) == :hex)),
       deps: for({app, kind, path, _} <- deps, do: %{app: app, kind: kind, path: path && Path.expand(path, dir)})

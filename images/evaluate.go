@@ -34,6 +34,8 @@ type answer struct {
 		Sources   []string `json:"sources"`
 		Makefile  bool     `json:"makefile"`
 		OtherHex  bool     `json:"other_hex"` // dependencies from Hex that this MIX_ENV does not want
+		Tests     []string `json:"tests"`     // test_paths, of a main one that is no umbrella
+		HasTests  bool     `json:"has_tests"` // one of them is there
 		Deps      []struct {
 			App  string `json:"app"`
 			Kind string `json:"kind"` // path, umbrella, git, hex
@@ -67,6 +69,7 @@ type project struct {
 	Git     bool     `json:"git,omitempty"`    // it has git dependencies
 	Tools   bool     `json:"tools,omitempty"`
 	UsesGit bool     `json:"uses_git,omitempty"` // its own repository is looked at
+	Tests   []string `json:"tests,omitempty"`    // where `mix test` looks for tests
 }
 
 // external tells whether dependencies come over the network.
@@ -242,6 +245,11 @@ func (a answer) project(l layout, here func(string) (string, bool)) project {
 			}
 		}
 		otherHex = otherHex || q.OtherHex
+		for _, tests := range q.Tests {
+			if local, inside := here(tests); inside && a.testsOf(i) {
+				p.Tests = append(p.Tests, local)
+			}
+		}
 		p.Mix = append(p.Mix, filepath.Join(dir, "mix.exs"))
 		for _, f := range q.Files {
 			if local, inside := here(f); inside {

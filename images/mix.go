@@ -138,6 +138,9 @@ func (b *mixBuild) known(ctx context.Context) (Image, *project, error) {
 	if err != nil {
 		return Image{}, nil, nil //nolint:nilerr // something of it is gone: Mix is asked anew
 	}
+	if err := b.suite(p, list); err != nil {
+		return Image{}, nil, err
+	}
 	image := b.image(p, list)
 	if image.ID, err = find(ctx, b.eng, image.Ref); image.ID != "" {
 		remember(b.dir, b.memory(), p)
@@ -249,6 +252,9 @@ func (b *mixBuild) evaluateWithGit(ctx context.Context) (project, error) {
 func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bool) (Image, error) {
 	list, foreign, err := p.Layout.entries(b.base.Arch)
 	if err != nil {
+		return Image{}, err
+	}
+	if err := b.suite(p, list); err != nil {
 		return Image{}, err
 	}
 	image := b.image(p, list)
