@@ -72,7 +72,13 @@ func TestProjectBesideADockerfile(t *testing.T) {
 	c.says(c.run(0, "rpc", c.cluster+"/n1", `{Shop.price(), System.get_env("MIX_ENV")}`), `\{10, "dev"\}`)
 	c.run(0, "down", c.cluster)
 
-	c.says(c.run(0, "test", phoenix, "--name", c.cluster, "-n", "1"), chosen, `^1 test, 0 failures`)
+	for range 2 { // once with nodes of its own, once with those that are up
+		out = c.run(0, "test", phoenix, "--name", c.cluster, "-n", "1", "--reuse")
+		c.says(out, chosen, `^1 test, 0 failures`)
+		if n := strings.Count(out, "running the Mix project"); n != 1 {
+			t.Errorf("it is said %d times:\n%s", n, out)
+		}
+	}
 }
 
 // The Dockerfile, where it is asked for: its release is recognised, its MIX_ENV and the

@@ -23,8 +23,8 @@ its output is shown and its exit code returned. Tests find the nodes in BEAMYARD
 BEAMYARD_NODE_NAMES and BEAMYARD_URLS. Tag tests that need them, and
 exclude these with ExUnit.start(exclude: …) when Node.alive?() is false.
 
-With --reuse the nodes keep running, as they were started; the suite is built each
-time. A suite that starts its own peers by name needs distribution: {epmd: true} in
+With --reuse the nodes keep running, as they were started, and flags that ask for
+others are refused; the suite is built each time. A suite that starts its own peers by name needs distribution: {epmd: true} in
 beamyard.yml. With --keep-on-failure a suite that fails leaves everything running.
 
 Examples:
@@ -72,7 +72,7 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 	}
 	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error {
 		suite := s.spec // whose image is this project's as it is now
-		if c.Reuse {
+		if s.reused {
 			var err error
 			if suite, err = orchestrator.Prepare(ctx, s.eng, spec, s.progress); err != nil {
 				s.progress.buildFailed()
