@@ -63,11 +63,11 @@ func (c *syncCmd) watch(ctx context.Context, a *app, r *reached, opts orchestrat
 	if err != nil {
 		return err
 	}
-	src, err := images.Detect(found.Spec.Source)
+	dir, err := found.Spec.SyncSource()
 	if err != nil {
 		return err
 	}
-	rules, err := newRules(src.Dir)
+	rules, err := newRules(dir)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (c *syncCmd) watch(ctx context.Context, a *app, r *reached, opts orchestrat
 	return watch.Watch(ctx, rules.dir(), rules.ignored, func() {
 		once(ctx)
 		if ctx.Err() == nil {
-			a.say("watching %s: save a file, or end this with Ctrl-C", src.Dir)
+			a.say("watching %s: save a file, or end this with Ctrl-C", dir)
 		}
 	}, func(ctx context.Context, paths []string) {
 		rules.read(paths)
