@@ -310,6 +310,7 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 	}
 	compile := "mix compile"
 	if b.o.Release {
+		b.noteUnset(p)
 		compile += " && mkdir -p " + workDir + "/_build && " + makeRelease(b.o.ReleaseName)
 	}
 	steps := 1
