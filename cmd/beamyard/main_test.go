@@ -46,7 +46,7 @@ func TestScript(t *testing.T) {
 }
 
 // Scripts on the real engine, with real nodes. $C is the script's own cluster,
-// $DEMO the example project, $ENGINE where the engine publishes ports.
+// $DEMO the example project, $CASES projects as people have them, $ENGINE where the engine publishes ports.
 func TestEngineScript(t *testing.T) {
 	t.Cleanup(func() { forgetProbe(t) })
 	makeDemo(t)
@@ -65,7 +65,12 @@ func TestEngineScript(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			cases, err := filepath.Abs("testdata/cases")
+			if err != nil {
+				return err
+			}
 			env.Setenv("DEMO", demo)
+			env.Setenv("CASES", cases)
 			eng, info, err := realEngine()
 			if err != nil {
 				return err
