@@ -151,7 +151,8 @@ func demoDir() (string, error) { return filepath.Abs("../../images/demo") }
 // clusterName is one that no other test process has.
 func clusterName(test string) string {
 	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(test), "-"), "-")
-	return fmt.Sprintf("cli-%.16s-%d", strings.TrimPrefix(name, "script-"), os.Getpid()%100000)
+	short := fmt.Sprintf("%.16s", strings.TrimPrefix(name, "script-"))
+	return fmt.Sprintf("cli-%s-%d", strings.TrimRight(short, "-"), os.Getpid()%100000)
 }
 
 // ownSockets gives a script a folder for control sockets.
