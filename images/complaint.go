@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -55,12 +56,37 @@ const guardedGit = `let mix.exs do without it: sha = if System.find_executable("
 
 // noElixir says that the base cannot run Mix.
 func (b *mixBuild) noElixir(err error) error {
-	if text := err.Error(); strings.Contains(text, "executable file not found") || strings.Contains(text, "no such file or directory") {
+	if isMissing(err) {
 		failed := b.failed(fmt.Errorf("the base image %s has no Elixir: %w", b.baseRef, err), "")
 		failed.Next = "build it on one that has: --base " + defaultSuite
 		return failed
 	}
 	return err
+}
+
+// isMissing tells the engine's error about a command that is not in the image.
+func isMissing(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "executable file not found") || strings.Contains(text, "no such file or directory")
+}
+
+// noteUnset tells of variables that the release gets an empty text of: `mix release`
+// evaluates its templates, and System.get_env/1 of what is not set is nil.
+func (b *mixBuild) noteUnset(p project) {
+	for _, u := range p.Unset {
+		if b.o.ReleaseName != "" && u.Release != b.o.ReleaseName {
+			continue
+		}
+		name := u.File
+		if rel, err := filepath.Rel(b.dir, name); err == nil {
+			name = filepath.ToSlash(rel)
+		}
+		next := fmt.Sprintf("set it for the build and the nodes: env: {%s: …} in beamyard.yml", u.Env)
+		if strings.HasSuffix(name, ".sh.eex") {
+			next = fmt.Sprintf("write ${%s} there, which the shell reads when a node starts, or %s", u.Env, next)
+		}
+		b.note("%s:%d reads the environment variable %s, which is not set while the release is made: its text there is empty; %s", name, u.Line, u.Env, next)
+	}
 }
 
 //go:embed secrets.exs

@@ -31,6 +31,10 @@
 // by path costs two commits. Hex and a network are there only for dependencies that come
 // over it, which have a layer of their own.
 //
+// Its answer also says where `mix test` looks for tests ([Options.Suite]), and which
+// variables a release's templates read that are not set: `mix release` puts an empty
+// text in their place.
+//
 // Where a tool is missing, or [Packages] asks for more, the project is compiled on a
 // base with make, gcc, g++ and git, and copied to the slim one. A project that asks git
 // is built beside its repository; the image keeps git's answers, because Mix evaluates

@@ -28,6 +28,7 @@ type fakeEngine struct {
 	building func(ctx context.Context, out io.Writer) error // what a build does, if not nothing
 	mix      func(*fakeWorkshop) string                     // what Mix says; nil: a project that is called tiny
 	run      func(*fakeWorkshop, Command) (string, int)     // what any other command says
+	said     func(Command) (string, int)                    // in its place, on stdout
 	made     map[string]map[string]string                   // the files of each image that was committed
 	open     int                                            // workshops
 }
@@ -175,6 +176,11 @@ func (w *fakeWorkshop) Run(ctx context.Context, c Command, stdout, stderr io.Wri
 		}
 		_, err := fmt.Fprintf(stdout, `{"projects": [{"dir": %q, "app": "tiny", "main": true, "deps_path": "/app/deps", "build_path": "/app/_build"}]}`+"\n", c.Args[2])
 		return 0, err
+	}
+	if w.e.said != nil {
+		text, code := w.e.said(c)
+		_, err := io.WriteString(stdout, text)
+		return code, err
 	}
 	if w.e.run != nil {
 		text, code := w.e.run(w, c)

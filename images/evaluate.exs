@@ -45,6 +45,7 @@ defmodule Beamyard.Evaluate do
   defp project(dir, main) do
     config = Mix.Project.config()
     named = for d <- config[:deps] || [], dep = dep(d), do: dep
+    tests = for path <- List.wrap(config[:test_paths] || "test"), main and config[:apps_path] == nil, do: Path.expand(path, dir)
     {deps, others} = Enum.split_with(named, &wanted?(&1, main))
 
     found = %{
@@ -57,7 +58,10 @@ defmodule Beamyard.Evaluate do
       files: for(key <- [:config_path, :lockfile], path = config[key], do: Path.expand(path, dir)),
       deps_path: Path.expand(config[:deps_path] || "deps", dir),
       build_path: Path.expand(config[:build_path] || "_build", dir),
-      sources: for(key <- [:elixirc_paths, :erlc_paths, :erlc_include_path], path <- List.wrap(config[key]), do: Path.expand(path, dir)),
+      sources: for(key <- [:elixirc_paths, :erlc_paths, :erlc_include_path], path <- List.wrap(config[key]), do: Path.expand(path, dir)) ++ if(Mix.env() == :test, do: tests, else: []),
+      tests: tests,
+      has_tests: Enum.any?(tests, &File.exists?/1),
+      unset: if(main, do: unset(config, dir), else: []),
       makefile: Enum.any?(~w(Makefile makefile GNUmakefile c_src), &File.exists?(Path.join(dir, &1))),
       other_hex: Enum.any?(others, &(elem(&1, 1) == :hex)),
       deps: for({app, kind, path, _} <- deps, do: %{app: app, kind: kind, path: path && Path.expand(path, dir)})
@@ -82,6 +86,53 @@ defmodule Beamyard.Evaluate do
   end
 
   defp releases(config), do: if(Keyword.keyword?(config[:releases]), do: config[:releases], else: [])
+
+  # Environment variables that are not set, and that `mix release` puts into its scripts
+  # as an empty text: it evaluates these templates while the release is made.
+  defp unset(config, dir) do
+    named = if releases(config) == [], do: [{nil, []}], else: releases(config)
+
+    for {name, opts} <- named,
+        opts = if(is_function(opts, 0), do: opts.(), else: opts),
+        folder = Path.expand(opts[:rel_templates_path] || "rel", dir),
+        template <- ~w(env.sh.eex vm.args.eex remote.vm.args.eex),
+        file = Path.join(folder, template),
+        File.regular?(file),
+        {variable, line} <- Enum.uniq(reads(template(file))),
+        System.get_env(variable) == nil,
+        do: %{release: name, file: file, line: line, env: variable}
+  end
+
+  defp template(file) do
+    EEx.compile_string(File.read!(file), file: file)
+  rescue
+    # mix release complains of it.
+    _ -> nil
+  end
+
+  # What is read without a default, and outside of a condition on it: {name, line}.
+  defp reads({{:., _, [{:__aliases__, _, [:System]}, :get_env]}, meta, [name]}) when is_binary(name), do: [{name, meta[:line]}]
+  defp reads({:||, _, [_, right]}), do: reads(right)
+  defp reads({op, _, [_, _]}) when op in [:&&, :and, :or, :==, :!=, :in], do: []
+  defp reads({:is_nil, _, [_]}), do: []
+  defp reads({op, _, [condition, body]}) when op in [:if, :unless, :case, :->] do
+    asked = for {name, _} <- tested(condition), do: name
+    Enum.reject(reads(body), fn {name, _} -> name in asked end)
+  end
+  defp reads({left, _, right}), do: reads(left) ++ reads(right)
+  defp reads({left, right}), do: reads(left) ++ reads(right)
+  defp reads(list) when is_list(list), do: Enum.flat_map(list, &reads/1)
+  defp reads(_), do: []
+
+  defp tested(condition) do
+    {_, found} =
+      Macro.prewalk(condition, [], fn
+        {{:., _, [{:__aliases__, _, [:System]}, :get_env]}, meta, [name | _]} = call, found when is_binary(name) -> {call, [{name, meta[:line]} | found]}
+        other, found -> {other, found}
+      end)
+
+    found
+  end
 
   defp visit(app, path, main, env) do
     cond do
@@ -161,6 +212,7 @@ defmodule Beamyard.Evaluate do
 
   defp json(nil), do: "null"
   defp json(b) when is_boolean(b), do: to_string(b)
+  defp json(i) when is_integer(i), do: to_string(i)
   defp json(a) when is_atom(a), do: json(Atom.to_string(a))
   defp json(m) when is_map(m), do: ["{", Enum.intersperse(for({k, v} <- m, do: [json(k), ":", json(v)]), ","), "}"]
   defp json(l) when is_list(l), do: ["[", Enum.intersperse(Enum.map(l, &json/1), ","), "]"]

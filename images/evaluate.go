@@ -34,6 +34,9 @@ type answer struct {
 		Sources   []string `json:"sources"`
 		Makefile  bool     `json:"makefile"`
 		OtherHex  bool     `json:"other_hex"` // dependencies from Hex that this MIX_ENV does not want
+		Tests     []string `json:"tests"`     // test_paths, of a main one that is no umbrella
+		HasTests  bool     `json:"has_tests"` // one of them is there
+		Unset     []unset  `json:"unset"`
 		Deps      []struct {
 			App  string `json:"app"`
 			Kind string `json:"kind"` // path, umbrella, git, hex
@@ -44,6 +47,15 @@ type answer struct {
 	Hex      bool      `json:"hex"` // Mix finds Hex
 	AskedGit bool      `json:"asked_git"`
 	Tools    []string  `json:"tools"` // of make, gcc, g++ and git those that are there
+}
+
+// unset is an environment variable that a template of a release reads, and that is not
+// set.
+type unset struct {
+	Release string `json:"release"` // "": the only one
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Env     string `json:"env"`
 }
 
 // mixError is why mix.exs has no answer.
@@ -67,6 +79,8 @@ type project struct {
 	Git     bool     `json:"git,omitempty"`    // it has git dependencies
 	Tools   bool     `json:"tools,omitempty"`
 	UsesGit bool     `json:"uses_git,omitempty"` // its own repository is looked at
+	Tests   []string `json:"tests,omitempty"`    // where `mix test` looks for tests
+	Unset   []unset  `json:"-"`                  // what its releases read
 }
 
 // external tells whether dependencies come over the network.
@@ -234,6 +248,12 @@ func (a answer) project(l layout, here func(string) (string, bool)) project {
 		}
 		if i == 0 {
 			p.App = q.App
+			for _, u := range q.Unset {
+				if local, inside := here(u.File); inside {
+					u.File = local
+					p.Unset = append(p.Unset, u)
+				}
+			}
 		}
 		for _, made := range []string{q.DepsPath, q.BuildPath} {
 			if local, inside := here(made); inside {
@@ -242,6 +262,11 @@ func (a answer) project(l layout, here func(string) (string, bool)) project {
 			}
 		}
 		otherHex = otherHex || q.OtherHex
+		for _, tests := range q.Tests {
+			if local, inside := here(tests); inside && a.testsOf(i) {
+				p.Tests = append(p.Tests, local)
+			}
+		}
 		p.Mix = append(p.Mix, filepath.Join(dir, "mix.exs"))
 		for _, f := range q.Files {
 			if local, inside := here(f); inside {

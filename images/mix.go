@@ -138,6 +138,9 @@ func (b *mixBuild) known(ctx context.Context) (Image, *project, error) {
 	if err != nil {
 		return Image{}, nil, nil //nolint:nilerr // something of it is gone: Mix is asked anew
 	}
+	if err := b.suite(p, list); err != nil {
+		return Image{}, nil, err
+	}
 	image := b.image(p, list)
 	if image.ID, err = find(ctx, b.eng, image.Ref); image.ID != "" {
 		remember(b.dir, b.memory(), p)
@@ -251,6 +254,9 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 	if err != nil {
 		return Image{}, err
 	}
+	if err := b.suite(p, list); err != nil {
+		return Image{}, err
+	}
 	image := b.image(p, list)
 	if image.ID, err = find(ctx, b.eng, image.Ref); err != nil || image.ID != "" {
 		return image, err
@@ -304,6 +310,7 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 	}
 	compile := "mix compile"
 	if b.o.Release {
+		b.noteUnset(p)
 		compile += " && mkdir -p " + workDir + "/_build && " + makeRelease(b.o.ReleaseName)
 	}
 	steps := 1

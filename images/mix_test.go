@@ -158,6 +158,34 @@ func TestWhatMixComplainsOf(t *testing.T) {
 	}
 }
 
+// A template of a release that reads what is not set is noted, where that release is
+// made.
+func TestVariablesThatAReleaseReadsAtBuild(t *testing.T) {
+	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
+	eng.mix = func(*fakeWorkshop) string {
+		return says("/app", `, "unset": [{"release": "web", "file": "/app/rel/env.sh.eex", "line": 4, "env": "REGION"}, {"release": "job", "file": "/app/job/vm.args.eex", "line": 1, "env": "LIMIT"}]`)
+	}
+	for _, tt := range []struct {
+		options Options
+		want    []string
+	}{
+		{Options{}, nil},
+		{Options{Release: true, ReleaseName: "job"}, []string{
+			"job/vm.args.eex:1 reads the environment variable LIMIT, which is not set while the release is made: its text there is empty; set it for the build and the nodes: env: {LIMIT: …} in beamyard.yml",
+		}},
+		{Options{Release: true, ReleaseName: "web"}, []string{
+			"rel/env.sh.eex:4 reads the environment variable REGION, which is not set while the release is made: its text there is empty; write ${REGION} there, which the shell reads when a node starts, or set it for the build and the nodes: env: {REGION: …} in beamyard.yml",
+		}},
+	} {
+		var notes []string
+		tt.options.Note = func(text string) { notes = append(notes, text) }
+		resolved(t, eng, src, tt.options)
+		if diff := cmp.Diff(tt.want, notes); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 // The environment reaches each command, and neither the image's environment nor a
 // name shows it.
 func TestTheBuildsEnvironment(t *testing.T) {

@@ -28,6 +28,9 @@ type Options struct {
 	Secrets []string
 	// Redact takes the values of secrets out of what a build prints. Nil: nothing is.
 	Redact func(text string) string
+	// Suite says that the image is to hold the project's ExUnit tests. A project that has
+	// none, or whose image would not hold them, is refused with a [SourceError].
+	Suite bool
 	// Packages of Debian beside those of a Mix project's base.
 	Packages Packages
 	// Note is called with what people should know of an image that is made. Nil: it
@@ -125,7 +128,11 @@ func resolveDockerfile(ctx context.Context, eng Engine, src Source, o Options) (
 		r.bases = append(r.bases, base.ID)
 	}
 	r.app = latestApp(src.Dir)
-	return build(ctx, eng, r)
+	image, err := build(ctx, eng, r)
+	if err == nil && o.Suite {
+		err = suiteIn(ctx, eng, src, image)
+	}
+	return image, err
 }
 
 // generated is the name in the context of a Dockerfile that lies outside of it.

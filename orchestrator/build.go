@@ -108,7 +108,7 @@ func (s Spec) by(r recipe) Spec {
 func (s Spec) resolve(ctx context.Context, eng Engine, src images.Source, progress io.Writer) (images.Image, error) {
 	o := images.Options{
 		Base: s.BaseImage, MixEnv: s.writtenMixEnv(), Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress,
-		Env: s.buildEnv(), Secrets: s.Secrets, Packages: images.Packages(s.Packages), Redact: redactor(s).Replace, Note: noteTo(progress),
+		Env: s.buildEnv(), Secrets: s.Secrets, Packages: images.Packages(s.Packages), Redact: redactor(s).Replace, Note: noteTo(progress), Suite: s.Suite,
 	}
 	if src.Kind == images.Mix { // a Dockerfile has a MIX_ENV of its own, unless one is written
 		o.MixEnv = s.mixEnv(nil)

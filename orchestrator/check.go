@@ -256,7 +256,7 @@ func (s Spec) Diff(other Spec) []string {
 		s = s.Defaulted()
 		s.Cookie, s.Owner, s.Source, s.File, s.BaseImage, s.Subnet = "", Owner{}, "", "", "", netip.Prefix{}
 		s = s.withImagesTogether()
-		s.Proxies, s.ImageEnv = nil, nil
+		s.Proxies, s.ImageEnv, s.Suite = nil, nil, false
 		return s
 	}
 	a, b := reflect.ValueOf(plain(s)), reflect.ValueOf(plain(other))

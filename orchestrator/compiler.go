@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,16 +129,48 @@ func compilable(s Spec) error {
 			return WithHint(fmt.Errorf("sync needs the name %q for its compiler, which is a node's", helperCompiler), "give that node another name in beamyard.yml, then: beamyard down %[1]s; beamyard up", s.Name)
 		}
 	}
+	_, err := s.SyncSource()
+	return err
+}
+
+// SyncSource is the folder that a sync compiles, or an error that says why there is none
+// for the cluster.
+func (s Spec) SyncSource() (dir string, err error) {
 	src, err := s.sources()
-	if s.Source == "" || err != nil || src.Dir == "" {
-		return WithHint(fmt.Errorf("cluster %s runs an image that was not made from a folder on this machine: there is nothing to sync", s.Name),
-			"run it from its sources: beamyard up PATH")
-	}
-	if !images.IsMixProject(src.Dir) {
-		return WithHint(fmt.Errorf("%s has no mix.exs: sync has Mix compile, and knows no other way", src.Dir),
+	var runs string
+	switch {
+	case err == nil && src.Dir != "" && images.IsMixProject(src.Dir):
+		return src.Dir, nil
+	case err == nil && src.Dir != "":
+		return "", WithHint(fmt.Errorf("%s has no mix.exs: sync has Mix compile, and knows no other way", src.Dir),
 			"build it anew: beamyard down %s; beamyard up", s.Name)
+	case s.Source != "" && err != nil:
+		return "", WithHint(fmt.Errorf("cluster %s was made from %s, which is not on this machine: sync has no sources to compile", s.Name, s.Source),
+			"bring the folder back, or run the project from another one: beamyard down %s; beamyard up PATH", s.Name)
+	case s.Release:
+		runs = "a release in "
 	}
-	return nil
+	image := cmp.Or(s.Image, s.Source, "an image")
+	return "", WithHint(fmt.Errorf("cluster %s runs %s%s, which was not made from a folder on this machine: sync has no sources to compile", s.Name, runs, image),
+		"bring in a newer image: beamyard down %[1]s; beamyard up IMAGE --name %[1]s\nor run the project from its folder, which sync compiles: beamyard up PATH", s.Name)
+}
+
+// noProject is an image that holds no Mix project to compile in: mostly a release alone,
+// as the last stage of a Dockerfile has it.
+func noProject(s Spec) error {
+	holds := "holds no Mix project"
+	if s.Release {
+		holds = "holds a release, and not the Mix project that it was made of"
+	}
+	again := "beamyard up " + s.Source
+	if s.File != "" {
+		again = "beamyard up -f " + s.File
+	}
+	hint := fmt.Sprintf("build it anew: beamyard down %s; %s --name %[1]s", s.Name, again)
+	if s.Dockerfile != "" {
+		hint += fmt.Sprintf("\nor run the Mix project, which sync compiles: beamyard up %s --name %s, without the Dockerfile", s.Source, s.Name)
+	}
+	return WithHint(fmt.Errorf("the image of cluster %s %s: sync cannot compile in it, and no node was changed", s.Name, holds), "%s", hint)
 }
 
 // startCompiler starts a compiler's container and waits until its VM answers.
@@ -154,6 +187,9 @@ func startCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo, di
 			return compilerConn{}, fmt.Errorf("inspect the compiler: %w", err)
 		}
 		if !c.State.Running {
+			if c.State.ExitCode == 126 || c.State.ExitCode == 127 { // there is no elixir
+				return compilerConn{}, noProject(f.Spec)
+			}
 			return compilerConn{}, &compilerStopped{cluster: f.Spec.Name, code: c.State.ExitCode, output: lastOutput(ctx, eng, c, 20)}
 		}
 		if !direct { // its host port is the engine's choice of each start, which lists alone tell
@@ -208,9 +244,6 @@ type compilerStopped struct {
 }
 
 func (e *compilerStopped) Error() string {
-	if e.code == 126 || e.code == 127 {
-		return "the cluster's image has no Mix: nothing can be compiled in it"
-	}
 	text := fmt.Sprintf("the compiler does not start (exit %d)", e.code)
 	for _, line := range e.output {
 		text += "\n  | " + line
@@ -220,9 +253,6 @@ func (e *compilerStopped) Error() string {
 
 // Hint is what to do where there is no compiler.
 func (e *compilerStopped) Hint() string {
-	if e.code == 126 || e.code == 127 {
-		return fmt.Sprintf("build it anew: beamyard down %s; beamyard up", e.cluster)
-	}
 	return fmt.Sprintf("mend what it says, then: beamyard sync -c %s --restart", e.cluster)
 }
 

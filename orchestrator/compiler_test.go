@@ -51,12 +51,13 @@ func TestCompilable(t *testing.T) {
 		}
 		return at
 	}
+	gone := filepath.Join(dir, "gone")
 	for _, test := range []struct{ name, source, node, want string }{
 		{"a project", write("mix/mix.exs"), "n1", ""},
 		{"without Mix", write("docker/Dockerfile"), "n1", "no mix.exs"},
-		{"an image", "shop:1", "n1", "not made from a folder"},
-		{"a folder of another machine", "/nonexistent/shop", "n1", "not made from a folder"},
-		{"none", "", "n1", "not made from a folder"},
+		{"an image", "acme/shop:1", "n1", "cluster shop runs acme/shop:1, which was not made from a folder"},
+		{"a folder of another machine", gone, "n1", "was made from " + gone + ", which is not on this machine"},
+		{"none", "", "n1", "cluster shop runs an image, which was not made from a folder"},
 		{"a node of that name", write("mix/mix.exs"), "compiler", "is a node's"},
 	} {
 		err := compilable(Spec{Name: "shop", Source: test.source, Nodes: []NodeSpec{{Name: test.node}}})
@@ -67,6 +68,30 @@ func TestCompilable(t *testing.T) {
 		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || !errors.As(err, &h) || !strings.Contains(h.Hint(), "beamyard ")):
 			t.Errorf("%s: %v", test.name, err)
 		}
+	}
+}
+
+// A release is named, with the commands that bring in another one.
+func TestSyncOfARelease(t *testing.T) {
+	s := Spec{Name: "shop", Source: "acme/shop:1", Image: "acme/shop:1", Release: true}
+	tell := func(err error) string {
+		var h Hinter
+		if !errors.As(err, &h) {
+			t.Fatal(err)
+		}
+		return err.Error() + "\n" + h.Hint()
+	}
+	_, err := s.SyncSource()
+	if got, want := tell(err), `cluster shop runs a release in acme/shop:1, which was not made from a folder on this machine: sync has no sources to compile
+bring in a newer image: beamyard down shop; beamyard up IMAGE --name shop
+or run the project from its folder, which sync compiles: beamyard up PATH`; got != want {
+		t.Errorf("got %s", got)
+	}
+	s.Source, s.File, s.Dockerfile = "/src/shop", "/src/shop/prod.yml", "Dockerfile"
+	if got, want := tell(noProject(s)), `the image of cluster shop holds a release, and not the Mix project that it was made of: sync cannot compile in it, and no node was changed
+build it anew: beamyard down shop; beamyard up -f /src/shop/prod.yml --name shop
+or run the Mix project, which sync compiles: beamyard up /src/shop --name shop, without the Dockerfile`; got != want {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -43,6 +43,9 @@ type Spec struct {
 	// Precompiled says that the image holds a compiled Mix project, which Mix
 	// need not look at again when it boots. Prepare sets it.
 	Precompiled bool `json:"precompiled,omitempty"`
+	// Suite says that the image is to hold the project's ExUnit tests: Prepare refuses a
+	// project that has none. It is kept in no label. See [RunSuite].
+	Suite bool `json:"-"`
 	// App is the OTP application that must be started before a node is Ready.
 	// "" takes what Source's mix.exs says; "-" asks for none.
 	App string `json:"app,omitempty"`

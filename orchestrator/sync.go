@@ -319,6 +319,9 @@ func openSession(ctx context.Context, conn compilerConn, s Spec) (*codesync.Sess
 		return nil, err
 	}
 	session, err := codesync.Open(ctx, conn, conn.name(), src.Dir)
+	if errors.Is(err, codesync.ErrNoProject) {
+		return nil, noProject(s)
+	}
 	if err == nil && src.Kind == images.Dockerfile {
 		session.OfDockerfile()
 	}

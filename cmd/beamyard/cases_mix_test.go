@@ -70,6 +70,16 @@ func TestMixCases(t *testing.T) {
 			name: "a secret that is compiled in", dir: "03-env-at-build/b-compile-env", options: images.Options{Env: map[string]string{"CURRENCY": "a-secret"}, Secrets: []string{"CURRENCY"}},
 			eval: "Billing.currency()", want: "a-secret", at: "/app", output: "the value of the secret CURRENCY is in the image, in _build/dev/lib/billing/ebin/Elixir.Billing.beam",
 		},
+		{
+			name: "variables in env.sh.eex", dir: "03-env-at-build/c-env-sh-eex", options: images.Options{Release: true, Env: map[string]string{"ZONE": "b"}},
+			eval: "Ferry.exports()", want: `["FERRY_ZONE=b", "FERRY_REGION=", "FERRY_TIER=small", "FERRY_SIZE=2", "FERRY_PEERS=\".internal\""]`, at: "/app",
+			output: "rel/env.sh.eex:4 reads the environment variable REGION, which is not set while the release is made", not: "variable TIER",
+		},
+		{
+			name: "variables in env.sh.eex, Elixir 1.14", dir: "03-env-at-build/c-env-sh-eex", base: "bookworm", options: images.Options{Release: true, Env: map[string]string{"ZONE": "b", "REGION": "eu"}},
+			eval: "Ferry.exports()", want: `["FERRY_ZONE=b", "FERRY_REGION=eu", "FERRY_TIER=small", "FERRY_SIZE=2", "FERRY_PEERS=\".internal\""]`, at: "/app",
+			output: "rel/env.sh.eex:10 reads the environment variable PEERS", not: "variable DEBUG",
+		},
 		{name: "C code", dir: "07-native-tools", eval: `{Clockwork.twice(21), System.find_executable("gcc")}`, want: "{42, nil}", at: "/app"},
 		{
 			name: "git in mix.exs", dir: "10-git-in-mix-exs", eval: "Sextant.version()", at: "/app", output: "asks git",

@@ -72,7 +72,13 @@ func TestProjectBesideADockerfile(t *testing.T) {
 	c.says(c.run(0, "rpc", c.cluster+"/n1", `{Shop.price(), System.get_env("MIX_ENV")}`), `\{10, "dev"\}`)
 	c.run(0, "down", c.cluster)
 
-	c.says(c.run(0, "test", phoenix, "--name", c.cluster, "-n", "1"), chosen, `^1 test, 0 failures`)
+	for range 2 { // once with nodes of its own, once with those that are up
+		out = c.run(0, "test", phoenix, "--name", c.cluster, "-n", "1", "--reuse")
+		c.says(out, chosen, `^1 test, 0 failures`)
+		if n := strings.Count(out, "running the Mix project"); n != 1 {
+			t.Errorf("it is said %d times:\n%s", n, out)
+		}
+	}
 }
 
 // The Dockerfile, where it is asked for: its release is recognised, its MIX_ENV and the
@@ -97,7 +103,20 @@ func TestDockerfileOfARelease(t *testing.T) {
 	get := func(expression string) string { return c.run(0, "rpc", c.cluster+"/n1", expression) }
 	c.says(get(`{System.get_env("MIX_ENV"), System.get_env("REVISION"), Shop.price()}`), `\{"prod", "1\.10", 10\}`)
 	c.says(get(`{:init.get_argument(:shop), :application.get_env(:kernel, :shell_history)}`), `\{\{:ok, \[\[~c"shelf", ~c"oak"\]\]\}, \{:ok, :enabled\}\}`)
+	c.says(c.run(1, "sync", "-c", c.cluster),
+		`^error: the image of cluster `+c.cluster+` holds a release, and not the Mix project that it was made of: sync cannot compile in it`,
+		`^hint: build it anew: beamyard down `+c.cluster+`; beamyard up -f .*beamyard-production\.yml --name`, `^hint: or run the Mix project`)
 	c.says(get(`{System.get_env("HTTP_PROXY") == System.get_env("http_proxy"), System.get_env("no_proxy")}`), `\{true,\s+"\.cases\.test,localhost,127\.0\.0\.1,::1,\.`+c.cluster+`\.test,10\.213\.0\.0/16,n1,`)
+
+	// The same image by its name: there are no sources, and so nothing to watch.
+	c.run(0, "down", c.cluster)
+	image := regexp.MustCompile(`(\S+) holds a mix release`).FindStringSubmatch(out)[1]
+	c.run(0, "up", image, "-d", "-n", "1", "--name", c.cluster, "-e", "SECRET_KEY_BASE="+strings.Repeat("k", 64))
+	for _, args := range [][]string{{"sync"}, {"sync", "--watch"}} {
+		c.says(c.run(1, append(args, "-c", c.cluster)...),
+			`^error: cluster `+c.cluster+` runs a release in `+image+`, which was not made from a folder on this machine: sync has no sources to compile$`,
+			`^hint: bring in a newer image: beamyard down `+c.cluster+`; beamyard up IMAGE --name `+c.cluster+`$`)
+	}
 }
 
 // What would have no effect is refused before an engine is asked.

@@ -47,7 +47,7 @@ func TestScript(t *testing.T) {
 }
 
 // Scripts on the real engine, with real nodes. $C is the script's own cluster,
-// $DEMO the example project, $ENGINE where the engine publishes ports.
+// $DEMO the example project, $CASES projects as people have them, $ENGINE where the engine publishes ports.
 func TestEngineScript(t *testing.T) {
 	t.Cleanup(func() { forgetProbe(t) })
 	makeDemo(t)
@@ -66,7 +66,12 @@ func TestEngineScript(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			cases, err := filepath.Abs("testdata/cases")
+			if err != nil {
+				return err
+			}
 			env.Setenv("DEMO", demo)
+			env.Setenv("CASES", cases)
 			eng, info, err := realEngine()
 			if err != nil {
 				return err
@@ -147,7 +152,8 @@ func demoDir() (string, error) { return filepath.Abs("../../images/demo") }
 // clusterName is one that no other test process has.
 func clusterName(test string) string {
 	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(test), "-"), "-")
-	return fmt.Sprintf("cli-%.16s-%d", strings.TrimPrefix(name, "script-"), os.Getpid()%100000)
+	short := fmt.Sprintf("%.16s", strings.TrimPrefix(name, "script-"))
+	return fmt.Sprintf("cli-%s-%d", strings.TrimRight(short, "-"), os.Getpid()%100000)
 }
 
 // ownSockets gives a script a folder for control sockets.

@@ -63,7 +63,13 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 				return orchestrator.WithHint(fmt.Errorf("%s is up with %s, and %d are wanted", spec.Name, plural(have, "node"), want),
 					"remove it first: beamyard down %s\nor choose another name: --name NAME", spec.Name)
 			}
-			u.spec = found.Spec // as it is: that is what is asked for
+			if err := c.idle(spec, found.Spec); err != nil {
+				return err
+			}
+			if fields := changed(spec, found.Spec); len(fields) > 0 {
+				u.say("%s runs as it was started, with other settings than are asked for now: %s", spec.Name, strings.Join(fields, ", "))
+			}
+			u.spec, u.reused = found.Spec, true // as it is: that is what is asked for
 		}
 		if _, err := u.bringUp(ctx, found); err != nil {
 			return err

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 
+	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
@@ -24,8 +23,8 @@ its output is shown and its exit code returned. Tests find the nodes in BEAMYARD
 BEAMYARD_NODE_NAMES and BEAMYARD_URLS. Tag tests that need them, and
 exclude these with ExUnit.start(exclude: …) when Node.alive?() is false.
 
-With --reuse the nodes keep running, as they were started; the suite is built each
-time. A suite that starts its own peers by name needs distribution: {epmd: true} in
+With --reuse the nodes keep running, as they were started, and flags that ask for
+others are refused; the suite is built each time. A suite that starts its own peers by name needs distribution: {epmd: true} in
 beamyard.yml. With --keep-on-failure a suite that fails leaves everything running.
 
 Examples:
@@ -44,7 +43,7 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := hasSuite(spec); err != nil {
+	if err := hasMix(spec); err != nil {
 		return err
 	}
 	ofImage := len(spec.Command) == 1 && spec.Command[0] == orchestrator.CommandOfImage && spec.Dockerfile == ""
@@ -59,7 +58,7 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 			return usagef("leave it out", "--env %s: a suite runs with MIX_ENV=test", strings.TrimSuffix(key+"="+value, "="))
 		}
 	}
-	spec.MixEnv = "test"
+	spec.MixEnv, spec.Suite = "test", true
 	for i := range spec.Nodes { // the suite and its nodes are of one image
 		spec.Nodes[i].MixEnv = ""
 	}
@@ -73,7 +72,7 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 	}
 	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error {
 		suite := s.spec // whose image is this project's as it is now
-		if c.Reuse {
+		if s.reused {
 			var err error
 			if suite, err = orchestrator.Prepare(ctx, s.eng, spec, s.progress); err != nil {
 				s.progress.buildFailed()
@@ -100,22 +99,13 @@ func (a *app) pass(l orchestrator.Line) error {
 	return err
 }
 
-// ownTestPaths says that a project keeps its tests in another folder.
-var ownTestPaths = regexp.MustCompile(`\btest_paths:`)
-
-// hasSuite tells whether there is a Mix project with tests.
-func hasSuite(spec orchestrator.Spec) error {
-	text, err := os.ReadFile(filepath.Join(spec.Source, "mix.exs"))
-	if spec.Image != "" || err != nil {
+// hasMix tells whether there is a Mix project. Whether that has tests Mix is asked, once
+// there is an engine: see [orchestrator.Spec.Suite].
+func hasMix(spec orchestrator.Spec) error {
+	if spec.Image != "" || !images.IsMixProject(spec.Source) {
 		return usagef("beamyard test PATH", "a suite is that of a Mix project, and %s is none", whatOf(spec))
 	}
-	if exists(filepath.Join(spec.Source, "test")) || ownTestPaths.Match(text) {
-		return nil
-	}
-	if umbrella, err := filepath.Glob(filepath.Join(spec.Source, "apps", "*", "test")); err == nil && len(umbrella) > 0 {
-		return nil
-	}
-	return usagef("begin with test/test_helper.exs (ExUnit.start()) and test/some_test.exs", "%s has no tests: there is no folder test", spec.Source)
+	return nil
 }
 
 // whatOf names what a spec runs.

@@ -63,11 +63,11 @@ func (c *syncCmd) watch(ctx context.Context, a *app, r *reached, opts orchestrat
 	if err != nil {
 		return err
 	}
-	src, err := images.Detect(found.Spec.Source)
+	dir, err := found.Spec.SyncSource()
 	if err != nil {
 		return err
 	}
-	rules, err := newRules(src.Dir)
+	rules, err := newRules(dir)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (c *syncCmd) watch(ctx context.Context, a *app, r *reached, opts orchestrat
 	return watch.Watch(ctx, rules.dir(), rules.ignored, func() {
 		once(ctx)
 		if ctx.Err() == nil {
-			a.say("watching %s: save a file, or end this with Ctrl-C", src.Dir)
+			a.say("watching %s: save a file, or end this with Ctrl-C", dir)
 		}
 	}, func(ctx context.Context, paths []string) {
 		rules.read(paths)
@@ -103,10 +103,8 @@ func tellSync(a *app, r codesync.Report, printJSON func(any) error) error {
 	if a.json {
 		return printJSON(r)
 	}
-	for line := range strings.Lines(r.Warnings) {
-		if !strings.HasPrefix(line, "Compiling ") && !strings.HasPrefix(line, "Generated ") {
-			fmt.Fprintln(a.err, uncoloured(strings.TrimRight(line, "\n")))
-		}
+	for _, line := range warnings(r.Warnings) {
+		fmt.Fprintln(a.err, uncoloured(line))
 	}
 	if _, err := fmt.Fprintln(a.out, printable(r.Line())); err != nil {
 		return err
@@ -121,6 +119,27 @@ func tellSync(a *app, r codesync.Report, printJSON func(any) error) error {
 		a.say("their next call into the module gets the new code; to kill them: beamyard sync -c %s --purge hard", r.Cluster)
 	}
 	return nil
+}
+
+// warnings are the compiler's lines without those of its progress. The application that
+// it names ("==> core") is kept where something is said of it.
+func warnings(said string) []string {
+	var lines []string
+	app := ""
+	for line := range strings.Lines(said) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "Compiling "), strings.HasPrefix(line, "Generated "):
+		case strings.HasPrefix(line, "==> "):
+			app = line
+		default:
+			if app != "" {
+				lines = append(lines, app)
+			}
+			lines, app = append(lines, line), ""
+		}
+	}
+	return lines
 }
 
 // sync asks the supervisor, or does it from here where there is none. It looks

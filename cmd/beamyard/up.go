@@ -267,4 +267,5 @@ type up struct {
 	progress progress
 	witness  *witness
 	accept   func(orchestrator.Spec) error
+	reused   bool // the cluster was up before, and stays as it is
 }

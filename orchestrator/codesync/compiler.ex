@@ -182,6 +182,10 @@ defmodule Beamyard.Compiler do
           IO.puts(io, "** (Mix) " <> e.message)
           :error
       catch
+        # How Mix ends once it has said why: of a dependency by its path.
+        :exit, {:shutdown, code} when is_integer(code) ->
+          :error
+
         kind, reason ->
           IO.puts(io, Exception.format(kind, reason, __STACKTRACE__))
           :error

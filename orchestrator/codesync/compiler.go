@@ -50,6 +50,11 @@ func (c compiler) open(ctx context.Context) error {
 	if has, _ := erldist.Text(told); err == nil && has == version {
 		return nil
 	}
+	if module, err := c.Call(ctx, "Elixir.Mix.Project", "get"); err != nil {
+		return err
+	} else if module == any(erldist.Atom("nil")) {
+		return ErrNoProject
+	}
 	text := strings.Replace(program, `"VERSION"`, `"`+version+`"`, 1)
 	_, err = c.Call(ctx, "Elixir.Code", "compile_string", text, "compiler.ex")
 	return err

@@ -1,11 +1,15 @@
 package codesync
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 )
+
+// ErrNoProject is an image without a Mix project in its working directory.
+var ErrNoProject = errors.New("the image holds no Mix project")
 
 // CompileError is code that does not compile. Nothing changed on any node.
 type CompileError struct{ Output string }
