@@ -65,11 +65,19 @@ func (s Spec) runs(node string) string {
 	return strings.Join([]string{n.Image, n.App, started(s, n)}, " ")
 }
 
+// runsRelease reports whether a node runs a `mix release`.
+func (s Spec) runsRelease(n NodeSpec) bool {
+	if n.Release != nil {
+		return *n.Release
+	}
+	return s.Release
+}
+
 // started is the release that a node's command starts: "" where it is not one that
 // is named there.
 func started(s Spec, n NodeSpec) string {
 	for _, word := range slices.Concat(n.Entrypoint, n.Command) {
-		if s.Release && path.Base(path.Dir(word)) == "bin" {
+		if s.runsRelease(n) && path.Base(path.Dir(word)) == "bin" {
 			return word
 		}
 	}
@@ -108,6 +116,12 @@ func (s Spec) validateRoles(v *validation) {
 		if n.Image != "" && !n.Built && (n.MixEnv != "" || n.ReleaseName != "") {
 			v.add(field+"image", "an image that exists is not made with mix_env or release_name", "leave them out; env: {MIX_ENV: prod} sets what the node sees")
 		}
+		if n.Image != "" && !n.Built && n.ofDockerfile() {
+			v.add(field+"image", "an image that exists is not built: dockerfile, target and args would have no effect", "leave image out, or leave dockerfile, target and args out")
+		}
+		if n.Image == "" && s.Source == "" && n.ofDockerfile() {
+			v.add(field+"dockerfile", "no folder is given that has a Dockerfile", "leave dockerfile, target and args out, or say which folder: source: .")
+		}
 		if s.Source == "" && n.ReleaseName != "" {
 			v.add(field+"release_name", "an image that exists is not made with release_name", "command: [/app/bin/NAME, start] says which one starts")
 		}
@@ -136,6 +150,32 @@ func (s Spec) validateNodeChecks(v *validation) {
 				alone.validateCheck(v, field, k, names)
 			}
 		}
+	}
+}
+
+// validateBuild refuses what the cluster says of a Dockerfile that no node is built of.
+func (s Spec) validateBuild(v *validation) {
+	own, others := 0, 0
+	for _, n := range s.Nodes {
+		switch {
+		case n.Dockerfile != "":
+			own++
+		case n.Image == "" || n.Built || n.Image == s.Image:
+			others++
+		}
+	}
+	if own == 0 || others > 0 {
+		return
+	}
+	hint := "leave it out: each node has a dockerfile of its own, with its target and args"
+	if s.Dockerfile != "" {
+		v.add("dockerfile", "it would have no effect: no node is built from it", hint)
+	}
+	if s.Target != "" {
+		v.add("target", "it would have no effect: no node is built from it", hint)
+	}
+	if len(s.Args) > 0 {
+		v.add("args", "they would have no effect: no node is built with them", hint)
 	}
 }
 

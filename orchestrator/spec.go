@@ -269,10 +269,21 @@ type NodeSpec struct {
 	// Checks and Ready beside the cluster's; one replaces that of its name there.
 	Checks []Check `json:"checks,omitempty"`
 	Ready  []Check `json:"ready,omitempty"`
+	// Dockerfile of the cluster's Source, in place of what the cluster is built from:
+	// the node has an image of its own. Then Target and Args are this Dockerfile's, and
+	// the cluster's do not count. Without a Dockerfile, Target is in place of the
+	// cluster's, and Args are over the cluster's.
+	Dockerfile string            `json:"dockerfile,omitempty"`
+	Target     string            `json:"target,omitempty"`
+	Args       map[string]string `json:"args,omitempty"`
 	// Built says that Image was made of the cluster's Source, and Precompiled that it
 	// holds a compiled Mix project. Prepare sets them.
 	Built       bool `json:"built,omitempty"`
 	Precompiled bool `json:"precompiled,omitempty"`
+	// Release says of a node with an image of its own whether that holds a `mix release`
+	// which the node runs. Then nothing of the cluster's Command and Entrypoint counts:
+	// the node's are complete. Prepare sets it.
+	Release *bool `json:"release,omitempty"`
 	// Env over the cluster's.
 	Env map[string]string `json:"env,omitempty"`
 	// Volumes over the cluster's, by their names.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -51,6 +52,9 @@ func (c *inspectCmd) Run(ctx context.Context, a *app) error {
 		Cluster: cluster, Supervised: st.Supervised, NodeStatus: node,
 		Image: st.Image, Source: st.Source, App: found.Spec.App, Network: st.Network,
 		Env: shownEnv(found.Spec, node.Name),
+	}
+	if own, known := found.Spec.NodeOf(node.Name); known { // it may have others than the cluster
+		d.Image, d.App = cmp.Or(own.Image, d.Image), cmp.Or(own.App, d.App)
 	}
 	if st.Subnet.IsValid() {
 		d.Subnet = st.Subnet.String()
