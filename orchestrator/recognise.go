@@ -111,11 +111,17 @@ func (s Spec) recognised(ctx context.Context, eng Engine, app string, progress i
 // ownReleases says of nodes that have images of their own whether these hold releases,
 // and what starts them. written is the spec before anything was found out.
 func (s Spec) ownReleases(ctx context.Context, eng Engine, written Spec, app string, progress io.Writer) (Spec, error) {
+	told := map[string]bool{}
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
 		if n.Image == "" || n.Image == s.Image || n.Precompiled || n.Release != nil {
 			continue
 		}
+		progress := progress
+		if told[n.Image] { // each image is told of once
+			progress = io.Discard
+		}
+		told[n.Image] = true
 		one := written.filled(i)
 		alone := Spec{Name: s.Name, Image: n.Image, Release: written.Release, Entrypoint: one.Entrypoint, Command: one.Command}
 		alone, err := alone.recognised(ctx, eng, app, progress)
