@@ -84,6 +84,69 @@ func started(s Spec, n NodeSpec) string {
 	return ""
 }
 
+// NodesOf returns the names of the nodes that names mean: a node's own name, and of a
+// role all its nodes, in the order of the names and each once. An unknown name matches
+// [ErrNoNode].
+func (s Spec) NodesOf(names ...string) ([]string, error) {
+	var nodes []string
+	for _, name := range names {
+		meant := s.named(name)
+		if len(meant) == 0 {
+			return nil, s.noNode(name)
+		}
+		for _, n := range meant {
+			if !slices.Contains(nodes, n) {
+				nodes = append(nodes, n)
+			}
+		}
+	}
+	return nodes, nil
+}
+
+// named are the nodes that a name means, none of an unknown one.
+func (s Spec) named(name string) []string {
+	if s.indexOf(name) >= 0 {
+		return []string{name}
+	}
+	var nodes []string
+	for _, n := range s.Nodes {
+		if n.Role == name && name != "" {
+			nodes = append(nodes, n.Name)
+		}
+	}
+	return nodes
+}
+
+// names of nodes and of roles, as they are declared.
+func (s Spec) declared() (nodes, roles []string) {
+	for _, n := range s.Nodes {
+		nodes = append(nodes, n.Name)
+		if n.Role != "" && !slices.Contains(roles, n.Role) {
+			roles = append(roles, n.Role)
+		}
+	}
+	return nodes, roles
+}
+
+// choice lists the names that can be written for a node, with the one that may have
+// been meant first.
+func (s Spec) choice(name, what string) string {
+	nodes, roles := s.declared()
+	text := didYouMean(name, slices.Concat(nodes, roles)) + what + strings.Join(nodes, ", ")
+	if len(roles) > 0 {
+		text += "; roles: " + strings.Join(roles, ", ")
+	}
+	return text
+}
+
+// noNode is the error of a name that is not the name of one node: unknown, or a role's.
+func (s Spec) noNode(name string) error {
+	if nodes := s.named(name); len(nodes) > 0 {
+		return WithHint(fmt.Errorf("%w: %s is a role", ErrNoNode, name), "name one of its nodes: %s", strings.Join(nodes, ", "))
+	}
+	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%s", s.choice(name, "cluster "+s.Name+" has "))
+}
+
 // hasHTTP reports whether a node that a check is asked of has an HTTP port.
 func (s Spec) hasHTTP(k Check) bool {
 	for i, n := range s.Nodes {

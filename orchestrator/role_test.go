@@ -189,6 +189,51 @@ func TestWhatANodeIsBuiltOf(t *testing.T) {
 	}
 }
 
+// Nodes are named by their own names and by their roles'. A name that is neither, or a
+// role where one node is wanted, is refused with what can be written.
+func TestNamesOfNodesAndRoles(t *testing.T) {
+	s := roles()
+	s.Nodes = append(s.Nodes, NodeSpec{Name: "db1", Role: "db"})
+	for names, want := range map[string]string{
+		"":                "[]",
+		"web":             "[web]",
+		"worker":          "[worker1 worker2]",
+		"db":              "[db1]",
+		"worker2 worker":  "[worker2 worker1]",
+		"web worker1 web": "[web worker1]",
+	} {
+		got, err := s.NodesOf(strings.Fields(names)...)
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%s: %v, %v, want %s", names, got, err, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"wroker": "no such node: wroker; did you mean worker? cluster mill has web, worker1, worker2, db1; roles: worker, db",
+		"wep":    "no such node: wep; did you mean web? cluster mill has web, worker1, worker2, db1; roles: worker, db",
+		"x":      "no such node: x; cluster mill has web, worker1, worker2, db1; roles: worker, db",
+		"":       "no such node: ; cluster mill has web, worker1, worker2, db1; roles: worker, db",
+	} {
+		_, err := s.NodesOf("web", name)
+		if got := fmt.Sprint(err) + "; " + hintOf(err); got != want || !errors.Is(err, ErrNoNode) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if err := s.noNode("worker"); err.Error() != "no such node: worker is a role" || hintOf(err) != "name one of its nodes: worker1, worker2" {
+		t.Errorf("%v: %s", err, hintOf(err))
+	}
+	for field, change := range map[string]func(*Spec){
+		"nodes[0].after":  func(s *Spec) { s.Nodes[0].After = []string{"wroker"} },
+		"checks[0].nodes": func(s *Spec) { s.Checks[0].Nodes = []string{"wroker"} },
+	} {
+		s := roles()
+		change(&s)
+		var invalid *SpecError
+		if err := s.Validate(); !errors.As(err, &invalid) || len(invalid.Problems) != 1 || invalid.Problems[0].Field != field || !strings.HasPrefix(invalid.Problems[0].Hint, "did you mean worker? ") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
 // twoImages is a spec as Prepare leaves it of nodes with two releases.
 func twoImages() Spec {
 	return Spec{

@@ -1,9 +1,7 @@
 package orchestrator
 
 import (
-	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator/health"
@@ -294,7 +292,7 @@ type NodeSpec struct {
 	Networks map[string][]string `json:"networks,omitempty"`
 	// ExtraHosts over the cluster's, by their names.
 	ExtraHosts map[string]string `json:"extra_hosts,omitempty"`
-	// After are nodes that are Ready before this one is started, when the cluster
+	// After are nodes, by their names or roles, that are Ready before this one is started, when the cluster
 	// starts: where one of them fails for good, it is not started. Later starts and
 	// restarts do not wait, nor does one by hand.
 	After []string `json:"after,omitempty"`
@@ -339,13 +337,4 @@ func (s Spec) NodeOf(name string) (NodeSpec, bool) {
 		return NodeSpec{}, false
 	}
 	return s.Defaulted().filled(i), true
-}
-
-// noNode says which nodes there are to who named another.
-func (s Spec) noNode(name string) error {
-	var names []string
-	for _, n := range s.Nodes {
-		names = append(names, n.Name)
-	}
-	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%scluster %s has %s", didYouMean(name, names), s.Name, strings.Join(names, ", "))
 }

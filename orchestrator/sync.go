@@ -18,7 +18,7 @@ import (
 // SyncOptions say how [Cluster.Sync] goes about it. The zero value loads code into
 // every node that runs, all at once, and kills nothing.
 type SyncOptions struct {
-	// Nodes that are to run the new code; empty: all.
+	// Nodes that are to run the new code, by their names or roles; empty: all.
 	Nodes []string `json:"nodes,omitempty"`
 	// Rolling goes node by node, and stops at the first that is not well with it.
 	Rolling bool `json:"rolling,omitempty"`
@@ -68,10 +68,9 @@ func (s *syncer) end() {
 
 // Sync implements [Controller]. A second one waits for the first.
 func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, error) {
-	for _, n := range opts.Nodes {
-		if c.outputs[n] == nil {
-			return codesync.Report{}, c.spec.noNode(n)
-		}
+	var err error
+	if opts.Nodes, err = c.spec.NodesOf(opts.Nodes...); err != nil {
+		return codesync.Report{}, err
 	}
 	st := c.view.Load()
 	if st.NetworkID == "" {
@@ -342,10 +341,8 @@ func Sync(ctx context.Context, eng Engine, cluster string, opts SyncOptions) (co
 	if err != nil {
 		return codesync.Report{}, err
 	}
-	for _, n := range opts.Nodes {
-		if _, ok := f.Node(n); !ok {
-			return codesync.Report{}, f.Spec.noNode(n)
-		}
+	if opts.Nodes, err = f.Spec.NodesOf(opts.Nodes...); err != nil {
+		return codesync.Report{}, err
 	}
 	if opts.Restart {
 		return codesync.Report{}, WithHint(fmt.Errorf("nobody supervises %s, and restarts its nodes", cluster), "beamyard up %s -d, then: beamyard sync -c %[1]s --restart", cluster)

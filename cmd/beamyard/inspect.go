@@ -44,9 +44,17 @@ func (c *inspectCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	st := found.Status
-	node, ok := st.Node(r.nodes[0])
+	nodes, err := found.Spec.NodesOf(r.nodes...)
+	if err != nil {
+		return err
+	}
+	name, err := theOne("inspect", c.Node, nodes)
+	if err != nil {
+		return err
+	}
+	node, ok := st.Node(name)
 	if !ok {
-		return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrNoNode, r.nodes[0]), "cluster %s has %s", cluster, nodeNames(st.Nodes))
+		return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrNoNode, name), "cluster %s has %s", cluster, nodeNames(st.Nodes))
 	}
 	d := nodeDetails{
 		Cluster: cluster, Supervised: st.Supervised, NodeStatus: node,

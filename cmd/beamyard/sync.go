@@ -18,7 +18,7 @@ import (
 )
 
 type syncCmd struct {
-	Nodes []string `arg:"" optional:"" name:"node" help:"The nodes: n1, or demo/n1. Default: all."`
+	Nodes []string `arg:"" optional:"" name:"node" help:"The nodes: n1, or demo/n1; a role means all its nodes. Default: all."`
 	target
 	Watch   bool   `short:"w" help:"Sync again whenever a file is saved, until Ctrl-C."`
 	Rolling bool   `help:"Update one node at a time, and stop at the first one that is unhealthy with the new code."`
