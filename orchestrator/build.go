@@ -156,23 +156,28 @@ func (r recipe) of(s Spec, nodes []int) string {
 	for _, i := range nodes {
 		names = append(names, s.Nodes[i].Name)
 	}
-	text := strings.Join(names, ", ")
+	return strings.Join(append(names, r.settings(s)...), ", ")
+}
+
+// settings of a build, as they are shown.
+func (r recipe) settings(s Spec) []string {
+	var texts []string
 	if r.release != "" {
-		text += ", release " + r.release
+		texts = append(texts, "release "+r.release)
 	}
 	if r.mixEnv != "" {
-		text += ", MIX_ENV=" + r.mixEnv
+		texts = append(texts, "MIX_ENV="+r.mixEnv)
 	}
 	if r.dockerfile != "" {
-		text += ", " + r.dockerfile
+		texts = append(texts, r.dockerfile)
 	}
 	if r.target != "" {
-		text += ", target " + r.target
+		texts = append(texts, "target "+r.target)
 	}
 	if args := r.want(s).Args; len(args) > 0 { // without the values, which may be secret
-		text += ", args " + strings.Join(sortedKeys(args), " ")
+		texts = append(texts, "args "+strings.Join(sortedKeys(args), " "))
 	}
-	return text
+	return texts
 }
 
 // made is a node that runs the cluster's image, with what it takes of the cluster.
@@ -185,9 +190,22 @@ func (s Spec) made() NodeSpec {
 	return s.of("")
 }
 
-// otherEnv tells whether a node's image was made of the sources for another MIX_ENV
-// than the cluster's compiler has.
-func (s Spec) otherEnv(node string) bool {
+// otherBuild tells whether a node's image is another build of the sources than the
+// cluster's, which the compiler has: for another MIX_ENV, with another release, or of
+// another Dockerfile.
+func (s Spec) otherBuild(node string) bool {
 	n := s.of(node)
-	return n.Built && n.MixEnv != s.made().MixEnv
+	return n.Built && n.Image != s.Image
+}
+
+// buildOf says how the image of a node was built.
+func (s Spec) buildOf(node string) string {
+	i := s.indexOf(node)
+	if i < 0 {
+		return "of no node"
+	}
+	if texts := s.recipe(i).settings(s); len(texts) > 0 {
+		return strings.Join(texts, ", ")
+	}
+	return "as the project is"
 }

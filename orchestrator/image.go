@@ -67,7 +67,7 @@ func (s Spec) want() images.Want {
 // sources is the folder that a cluster's image was made of. What it was built with is
 // settled by then.
 func (s Spec) sources() (images.Source, error) {
-	return s.want().Detect()
+	return s.wantAt(s.made()).Detect()
 }
 
 // writtenMixEnv is MIX_ENV as the spec says it, "" where it does not.

@@ -257,9 +257,8 @@ func TestNodesOfTwoImagesOfOneSource(t *testing.T) {
 	if s.runs("web") == s.runs("worker") {
 		t.Error("web and worker run the same")
 	}
-	s.Nodes[1].MixEnv = "dev"
-	if s.otherEnv("web") || !s.otherEnv("worker") {
-		t.Error("worker is of another MIX_ENV than the compiler, and web is not")
+	if s.otherBuild("web") || !s.otherBuild("worker") || s.otherBuild("db") {
+		t.Error("worker is of another build than the compiler, and web and db are not")
 	}
 }
 

@@ -35,7 +35,9 @@ keep their state. Code that does not compile changes no node.
 A node that starts later, even in a new container, starts with the synced code.
 Changes that a running node cannot load (mix.exs, config, NIFs) are refused and
 named: --restart applies them. Other dependencies need a new image: beamyard down,
-then beamyard up. Nodes that run another image are not changed.`
+then beamyard up. Nodes that run an image which is not made of the project are not
+changed. Where nodes run several builds of the project (another mix_env, release_name
+or dockerfile), name those of the cluster's own build.`
 }
 
 // Run syncs once, or whenever a file is saved.

@@ -156,4 +156,7 @@ func problems(o Options, nodes []Node, outcomes []outcome) error {
 	return &NodesError{Problems: all, Command: restartCommand(o)}
 }
 
-func restartCommand(o Options) string { return fmt.Sprintf("beamyard sync -c %s --restart", o.Cluster) }
+func restartCommand(o Options) string {
+	words := append([]string{"beamyard sync -c", o.Cluster}, o.Named...)
+	return strings.Join(append(words, "--restart"), " ")
+}

@@ -54,6 +54,8 @@ type Options struct {
 	// All: they are all of the cluster's, so that what they run then is the code of
 	// the cluster, also for containers that are made later.
 	All bool
+	// Named are the nodes that were asked for, for commands; none: all.
+	Named []string
 	// Hard kills processes that run code which is to go.
 	Hard bool
 	// Rolling does node by node; Settle must find each well before the next.
