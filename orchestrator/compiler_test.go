@@ -151,7 +151,7 @@ func TestSyncOfSeveralBuilds(t *testing.T) {
 		"web2":        "[web2] false",
 	} {
 		ours, _, err := syncable(s, all, strings.Fields(named))
-		got := ""
+		var got string
 		if err == nil {
 			var names []string
 			for _, n := range ours {
