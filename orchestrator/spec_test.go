@@ -42,6 +42,12 @@ func TestValidate(t *testing.T) {
 		{"two nodes of one name", func(s *Spec) { s.Nodes[2].Name = "n1" }, "nodes[2].name"},
 		{"an order", func(s *Spec) { s.Nodes[1].After, s.Nodes[2].After = []string{"n1"}, []string{"n1", "n2"} }, ""},
 		{"an order of strangers", func(s *Spec) { s.Nodes[1].After = []string{"n9", "n1", "n1"} }, "nodes[1].after nodes[1].after"},
+		{"what an image of its own runs, beside a release", func(s *Spec) {
+			s.Release, s.Nodes[0].Image, s.Nodes[0].Command = true, "db:1", []string{CommandOfImage}
+		}, ""},
+		{"what the cluster's image runs, at a node of a release", func(s *Spec) {
+			s.Release, s.Nodes[0].Command = true, []string{CommandOfImage}
+		}, "nodes[0].command"},
 		{"an order of roles", func(s *Spec) { s.Nodes[1].Role, s.Nodes[2].Role, s.Nodes[0].After = "db", "db", []string{"db"} }, ""},
 		{"a role before itself", func(s *Spec) {
 			s.Nodes[1].Role, s.Nodes[2].Role = "db", "db"
