@@ -52,7 +52,7 @@ func (s *supervisor) release() {
 // awaited are the nodes that a held one waits for, with their states, and the first
 // that will not come.
 func (s *supervisor) awaited(m *member) (waits []string, lost *member) {
-	for _, name := range s.spec.Nodes[m.index].After {
+	for _, name := range s.spec.after(m.index) {
 		p := s.byName[name]
 		switch {
 		case p == nil, p.state == Ready, p.cutOff:
@@ -72,6 +72,15 @@ func past(state State) string {
 	return "failed"
 }
 
+// after are the nodes that node i starts after: a role in its After is all its nodes.
+func (s Spec) after(i int) []string {
+	var nodes []string
+	for _, name := range s.Nodes[i].After {
+		nodes = append(nodes, s.named(name)...)
+	}
+	return nodes
+}
+
 // after checks that every node that another waits for is there, and that none waits
 // for itself in the end.
 func (v *validation) after(s Spec) {
@@ -81,12 +90,14 @@ func (v *validation) after(s Spec) {
 	}
 	for i, n := range s.Nodes {
 		field := fmt.Sprintf("nodes[%d].after", i)
-		for j, name := range n.After {
-			if _, there := at[name]; !there {
-				v.add(field, fmt.Sprintf("%q is none of the nodes", name), "name one of them: "+nodeNames(s.Nodes))
+		for _, name := range n.After {
+			if len(s.named(name)) == 0 {
+				v.add(field, fmt.Sprintf("%q is none of the nodes", name), s.choice(name, "name nodes or roles: "))
 			}
-			if slices.Contains(n.After[:j], name) {
-				v.add(field, fmt.Sprintf("%q is there twice", name), "name each node once")
+		}
+		for j, name := range s.after(i) {
+			if slices.Contains(s.after(i)[:j], name) {
+				v.add(field, fmt.Sprintf("%q is there twice", name), "name each node once; a role names all of its nodes")
 			}
 		}
 		if round := circle(s, at, []string{n.Name}); round != nil && n.Name == slices.Min(round) {
@@ -101,7 +112,7 @@ func circle(s Spec, at map[string]int, path []string) []string {
 	if !there {
 		return nil
 	}
-	for _, next := range s.Nodes[i].After {
+	for _, next := range s.after(i) {
 		if next == path[0] {
 			return append(slices.Clone(path), next)
 		}
@@ -113,12 +124,4 @@ func circle(s Spec, at map[string]int, path []string) []string {
 		}
 	}
 	return nil
-}
-
-func nodeNames(nodes []NodeSpec) string {
-	var names []string
-	for _, n := range nodes {
-		names = append(names, n.Name)
-	}
-	return strings.Join(names, ", ")
 }

@@ -30,6 +30,30 @@ func TestANodeStartsWhenThoseBeforeItAreReady(t *testing.T) {
 	}
 }
 
+// A role in after: is all of its nodes.
+func TestANodeStartsWhenAllOfARoleAreReady(t *testing.T) {
+	s := newScript(t, 3, func(spec *Spec) {
+		spec.Nodes[0].Role, spec.Nodes[1].Role = "db", "db"
+		spec.Nodes[2].After = []string{"db"}
+	})
+	s.expect("n1 creating", "launch n1#1", "n2 creating", "launch n2#1")
+	if n := s.sup.byName["n3"]; n.reason != "waits for n1 (creating), n2 (creating)" {
+		t.Errorf("n3 is %s: %s", n.state, n.reason)
+	}
+	s.run("n1")
+	s.run("n2")
+	s.skip()
+	s.prove("n1")
+	if slices.Contains(s.wants, "launch n3#1") {
+		t.Errorf("n3 does not wait for n2: %v", s.wants)
+	}
+	s.prove("n2")
+	s.meet("n1", "n2")
+	if !slices.Contains(s.wants, "launch n3#1") {
+		t.Errorf("n3 is not started: %v", s.wants)
+	}
+}
+
 func TestWhatStartsAfterAFailureFailsWithIt(t *testing.T) {
 	s := newScript(t, 3, func(spec *Spec) { chain(spec); spec.Restart.Mode = RestartNo })
 	s.run("n1")

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -14,11 +15,39 @@ import (
 // nodes want it made.
 
 // recipe is how an image is made of the cluster's source. What is not written is "".
-type recipe struct{ mixEnv, release string }
+type recipe struct {
+	mixEnv, release    string
+	dockerfile, target string
+	args               string // as JSON: recipes are compared
+}
 
 // recipe is that of node i.
 func (s Spec) recipe(i int) recipe {
-	return recipe{s.writtenAt(s.Nodes[i]), s.filled(i).ReleaseName}
+	n := s.Nodes[i]
+	release := n.ReleaseName
+	if n.Dockerfile == "" {
+		release = s.filled(i).ReleaseName
+	}
+	return recipeOf(s.wantAt(n), s.writtenAt(n), release)
+}
+
+func recipeOf(w images.Want, mixEnv, release string) recipe {
+	r := recipe{mixEnv: mixEnv, release: release, dockerfile: w.Dockerfile, target: w.Target}
+	if len(w.Args) > 0 {
+		text, _ := json.Marshal(w.Args) // a map of text cannot fail
+		r.args = string(text)
+	}
+	return r
+}
+
+// want is what the recipe asks for of a spec's source.
+func (r recipe) want(s Spec) images.Want {
+	w := s.want()
+	w.Dockerfile, w.Target, w.Args = r.dockerfile, r.target, nil
+	if r.args != "" {
+		_ = json.Unmarshal([]byte(r.args), &w.Args) // as recipeOf wrote it
+	}
+	return w
 }
 
 // recipes are those that nodes want, each with its nodes. The first is the cluster's
@@ -35,7 +64,7 @@ func (s Spec) recipes() (order []recipe, nodes map[recipe][]int) {
 		}
 		nodes[r] = append(nodes[r], i)
 	}
-	own := recipe{s.writtenMixEnv(), s.ReleaseName}
+	own := recipeOf(s.want(), s.writtenMixEnv(), s.ReleaseName)
 	if len(order) == 0 { // every node has an image of its own
 		order = append(order, own)
 	}
@@ -48,25 +77,30 @@ func (s Spec) recipes() (order []recipe, nodes map[recipe][]int) {
 // build makes the images. The first is the cluster's; nodes of the others name theirs.
 // project is the application of that first one's project.
 func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (made Spec, project string, err error) {
-	src, err := s.Detect()
-	if err != nil {
+	if _, err := s.Detect(); err != nil {
 		return s, "", err
 	}
-	tellChoice(progress, src, s.Dockerfile != "")
 	order, nodes := s.recipes()
-	for _, r := range order {
+	sources := make([]images.Source, len(order))
+	for k, r := range order {
+		src, err := r.want(s).Detect()
+		if err != nil {
+			return s, "", err
+		}
 		if r.release != "" && src.Kind != images.Mix {
 			return s, "", WithHint(fmt.Errorf("release_name %s is what Mix makes of a project, and %s is built by its Dockerfile", r.release, s.Source),
 				"say which release a node starts: nodes: [{name: web, command: [/app/bin/%s, start]}]", r.release)
 		}
+		sources[k] = src
 	}
+	tellChoice(progress, sources[0], order[0].dockerfile != "")
 	s.Nodes = slices.Clone(s.Nodes)
 	app := s.App // as it was written
 	for k, r := range order {
 		if len(order) > 1 {
 			fmt.Fprintf(progress, "image %d of %d, for %s\n", k+1, len(order), r.of(s, nodes[r]))
 		}
-		image, err := s.by(r).resolve(ctx, eng, src, progress)
+		image, err := s.by(r).resolve(ctx, eng, sources[k], progress)
 		if err != nil {
 			if len(order) > 1 {
 				err = fmt.Errorf("%s: %w", r.of(s, nodes[r]), err)
@@ -122,14 +156,28 @@ func (r recipe) of(s Spec, nodes []int) string {
 	for _, i := range nodes {
 		names = append(names, s.Nodes[i].Name)
 	}
-	text := strings.Join(names, ", ")
+	return strings.Join(append(names, r.settings(s)...), ", ")
+}
+
+// settings of a build, as they are shown.
+func (r recipe) settings(s Spec) []string {
+	var texts []string
 	if r.release != "" {
-		text += ", release " + r.release
+		texts = append(texts, "release "+r.release)
 	}
 	if r.mixEnv != "" {
-		text += ", MIX_ENV=" + r.mixEnv
+		texts = append(texts, "MIX_ENV="+r.mixEnv)
 	}
-	return text
+	if r.dockerfile != "" {
+		texts = append(texts, r.dockerfile)
+	}
+	if r.target != "" {
+		texts = append(texts, "target "+r.target)
+	}
+	if args := r.want(s).Args; len(args) > 0 { // without the values, which may be secret
+		texts = append(texts, "args "+strings.Join(sortedKeys(args), " "))
+	}
+	return texts
 }
 
 // made is a node that runs the cluster's image, with what it takes of the cluster.
@@ -142,15 +190,22 @@ func (s Spec) made() NodeSpec {
 	return s.of("")
 }
 
-// otherEnv tells whether a node's image was made of the sources for another MIX_ENV
-// than the cluster's compiler has.
-func (s Spec) otherEnv(node string) bool {
+// otherBuild tells whether a node's image is another build of the sources than the
+// cluster's, which the compiler has: for another MIX_ENV, with another release, or of
+// another Dockerfile.
+func (s Spec) otherBuild(node string) bool {
 	n := s.of(node)
-	return n.Built && n.MixEnv != s.made().MixEnv
+	return n.Built && n.Image != s.Image
 }
 
-// precompiled reports whether all that was made of the source is a compiled Mix
-// project.
-func (s Spec) precompiled() bool {
-	return s.Precompiled && !slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Built && !n.Precompiled })
+// buildOf says how the image of a node was built.
+func (s Spec) buildOf(node string) string {
+	i := s.indexOf(node)
+	if i < 0 {
+		return "of no node"
+	}
+	if texts := s.recipe(i).settings(s); len(texts) > 0 {
+		return strings.Join(texts, ", ")
+	}
+	return "as the project is"
 }

@@ -91,6 +91,7 @@ func (s Spec) Validate() error {
 	s.validateForeign(v)
 	s.validateRelease(v)
 	s.validateRoles(v)
+	s.validateBuild(v)
 	s.validateMixEnv(v)
 	v.env("env", s.Env)
 	v.labels(s.Labels)

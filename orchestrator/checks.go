@@ -134,8 +134,8 @@ func (s Spec) validateCheck(v *validation, field string, k Check, names map[stri
 		v.add(field+".timeout", fmt.Sprintf("%s is negative", k.Timeout), "timeout: 5s")
 	}
 	for _, n := range k.Nodes {
-		if !slices.ContainsFunc(s.Nodes, func(node NodeSpec) bool { return node.Name == n || node.Role == n }) {
-			v.add(field+".nodes", fmt.Sprintf("%q is no node of the cluster", n), "list names of nodes or roles, or leave it out for all")
+		if len(s.named(n)) == 0 {
+			v.add(field+".nodes", fmt.Sprintf("%q is no node of the cluster", n), s.choice(n, "list names of nodes or roles, or leave it out for all: "))
 		}
 	}
 	if first, twice := names[k.String()]; twice {

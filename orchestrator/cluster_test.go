@@ -444,6 +444,39 @@ func TestStartStopRestartOnMemory(t *testing.T) {
 	})
 }
 
+// A role's name is all of its nodes.
+func TestCommandsTakeRoles(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(func(s *orchestrator.Spec) { s.Nodes[1].Role, s.Nodes[2].Role = "worker", "worker" })
+		printed := map[string]bool{}
+		if err := w.Logs(t.Context(), orchestrator.LogQuery{Nodes: []string{"worker"}}, func(l orchestrator.Line) error {
+			printed[l.Node] = true
+			return nil
+		}); err != nil || len(printed) != 2 || printed["n1"] {
+			t.Errorf("lines of %v, %v", printed, err)
+		}
+		if err := w.Stop(t.Context(), "worker"); err != nil {
+			t.Fatal(err)
+		}
+		for node, want := range map[string]orchestrator.State{"n1": orchestrator.Ready, "n2": orchestrator.Stopped, "n3": orchestrator.Stopped} {
+			if got := w.node(node).State; got != want {
+				t.Errorf("%s is %s, want %s", node, got, want)
+			}
+		}
+		if err := w.Start(t.Context(), "n2", "worker"); err != nil {
+			t.Fatal(err)
+		}
+		w.ready()
+		if err := w.Stop(t.Context(), "n1", "wroker"); !errors.Is(err, orchestrator.ErrNoNode) || w.node("n1").State != orchestrator.Ready {
+			t.Errorf("n1 is %s: %v", w.node("n1").State, err)
+		}
+		if _, err := w.Sync(t.Context(), orchestrator.SyncOptions{Nodes: []string{"wroker"}}); !errors.Is(err, orchestrator.ErrNoNode) {
+			t.Errorf("sync: %v", err)
+		}
+		w.end()
+	})
+}
+
 // Promise 2: a death whose event the engine dropped is found.
 func TestADroppedDeathIsFound(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
@@ -147,6 +149,66 @@ func TestSyncable(t *testing.T) {
 		if !strings.HasPrefix(told, test.want) {
 			t.Errorf("%s: %s, want %s", test.name, told, test.want)
 		}
+	}
+}
+
+// Nodes of other builds of the sources are not given the compiler's code: one error
+// says which, how they were built, and which nodes can be synced.
+func TestSyncOfSeveralBuilds(t *testing.T) {
+	s := Spec{Name: "loom", Source: "/src", Image: "front:1", Release: true, Precompiled: true, MixEnv: "prod", Nodes: []NodeSpec{
+		{Name: "web1", Role: "web", ReleaseName: "front"}, {Name: "web2", Role: "web", ReleaseName: "front"},
+		{Name: "worker", ReleaseName: "back", Image: "back:1", Built: true},
+		{Name: "tool", MixEnv: "test", ReleaseName: "front", Image: "tool:1", Built: true},
+		{Name: "old", Dockerfile: "Dockerfile.old", Target: "run", Args: map[string]string{"TOKEN": "word"}, Image: "old:1", Built: true},
+		{Name: "db", Image: "db:1"},
+	}}
+	var all []NodeStatus
+	for _, n := range s.Nodes {
+		all = append(all, NodeStatus{Name: n.Name})
+	}
+	const hint = "; sync the nodes of one build: beamyard sync -c loom web1 web2\nor build all of them anew: beamyard down loom; beamyard up"
+	const own = "another build of the project than sync compiles, which is that of web1, web2 (release front, MIX_ENV=prod): no node was changed" + hint
+	for named, want := range map[string]string{
+		"":            "worker (release back, MIX_ENV=prod), tool (release front, MIX_ENV=test), old (MIX_ENV=prod, Dockerfile.old, target run, args TOKEN) run " + own,
+		"web1 worker": "worker (release back, MIX_ENV=prod) runs " + own,
+		"tool":        "tool (release front, MIX_ENV=test) runs " + own,
+		"web1 web2":   "[web1 web2] true",
+		"web2":        "[web2] false",
+	} {
+		ours, _, err := syncable(s, all, strings.Fields(named))
+		var got string
+		if err == nil {
+			var names []string
+			for _, n := range ours {
+				names = append(names, n.Name)
+			}
+			got = fmt.Sprint(names, " ", s.whole(ours))
+		} else {
+			got = err.Error() + "; " + hintOf(err)
+		}
+		if got != want {
+			t.Errorf("%q:\n%s, want\n%s", named, got, want)
+		}
+	}
+}
+
+// The compiler has the image, and the sources, of the node whose build is the
+// cluster's: where every node has a Dockerfile of its own, the first one's.
+func TestSourcesOfTheClustersBuild(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"mix.exs", "Dockerfile.web"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := Spec{Name: "loom", Source: dir, Image: "web:1", Nodes: []NodeSpec{{Name: "web", Dockerfile: "Dockerfile.web"}}}
+	if src, err := s.sources(); err != nil || src.Kind != images.Dockerfile {
+		t.Errorf("%v, %v", src.Kind, err)
+	}
+	s.Nodes = append(s.Nodes, NodeSpec{Name: "n1"})
+	s.Nodes[0].Image, s.Nodes[0].Built = "other:1", true
+	if src, err := s.sources(); err != nil || src.Kind != images.Mix {
+		t.Errorf("%v, %v", src.Kind, err)
 	}
 }
 

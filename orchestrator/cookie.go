@@ -39,7 +39,7 @@ func (p *prover) sameCookie(ctx context.Context) (reason, hint string) {
 // spareCookie tells whether node i gets the cookie in its home folder beside its flags.
 func (s Spec) spareCookie(i int) bool {
 	node := s.filled(i)
-	return s.CookieFile == "" && (s.Release || len(node.Command)+len(node.Entrypoint) > 0)
+	return s.CookieFile == "" && (s.runsRelease(node) || len(node.Command)+len(node.Entrypoint) > 0)
 }
 
 // cookieInHome is where the VM of node i looks for its cookie by itself, "" where it

@@ -124,6 +124,13 @@ func nodeEvidence(s Spec, i int) diagnosis.Node {
 	for key, value := range node.Env {
 		n.Env[key] = words.Replace(value)
 	}
+	own := diagnosis.Runs{Image: node.Image, App: node.App, Release: s.runsRelease(node), HTTPPort: node.HTTPPort, HTTPCheck: node.HTTPCheck}
+	if own.App == "-" {
+		own.App = ""
+	}
+	if e := evidenceOf(s); own != (diagnosis.Runs{Image: e.Image, App: e.App, Release: e.Release, HTTPPort: e.HTTPPort, HTTPCheck: e.HTTPCheck}) {
+		n.Runs = &own
+	}
 	return n
 }
 

@@ -357,7 +357,10 @@ func ReadLogs(ctx context.Context, eng Engine, cluster string, q LogQuery, fn fu
 	var followers errgroup.Group
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	names := q.Nodes
+	names, err := f.Spec.NodesOf(q.Nodes...)
+	if err != nil {
+		return err
+	}
 	if len(names) == 0 {
 		for _, n := range f.Nodes {
 			names = append(names, n.Name)

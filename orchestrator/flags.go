@@ -131,7 +131,8 @@ func (c clash) told() string {
 // node, or say where it is found, in another way than the cluster.
 func (s Spec) clusterFlags(i int) (counts func(vmFlag) (keep, agrees bool)) {
 	node, filled := s.names().Node(s.Nodes[i].Name), s.filled(i)
-	ofOurs := s.Release || len(filled.Command) == 0 && len(filled.Entrypoint) == 0 // our own command line starts it
+	release := s.runsRelease(filled)
+	ofOurs := release || len(filled.Command) == 0 && len(filled.Entrypoint) == 0 // our own command line starts it
 	named := ofOurs || slices.ContainsFunc(slices.Concat(filled.Entrypoint, filled.Command), func(word string) bool {
 		return strings.Contains(word, "-name ") || strings.Contains(word, "-sname ") || slices.Contains([]string{"-name", "--name", "-sname", "--sname"}, word)
 	})
@@ -147,7 +148,7 @@ func (s Spec) clusterFlags(i int) (counts func(vmFlag) (keep, agrees bool)) {
 		switch f.name {
 		case "-setcookie":
 			agrees := value == s.Cookie
-			return agrees && s.CookieFile != "" && !s.Release, agrees // else there would be two
+			return agrees && s.CookieFile != "" && !release, agrees // else there would be two
 		case "-name", "-sname":
 			agrees := value == node && (f.name == "-sname") == (s.Distribution.Names == ShortNames)
 			return !named, agrees

@@ -19,7 +19,7 @@ import (
 func (s Spec) filled(i int) NodeSpec {
 	n := s.Nodes[i]
 	n.MixEnv = cmp.Or(s.writtenAt(n), s.mixEnv(s.imageEnv(i)))
-	if len(n.Entrypoint) == 0 {
+	if len(n.Entrypoint) == 0 && n.Release == nil {
 		n.Entrypoint = s.Entrypoint
 		if len(n.Command) == 0 {
 			n.Command = s.Command
@@ -40,13 +40,13 @@ func (s Spec) filled(i int) NodeSpec {
 // portByEPMD reports whether the nodes choose their distribution ports, and EPMD knows
 // them: each has a command of its own, which is not given a port.
 func (s Spec) portByEPMD() bool {
-	if !s.Distribution.EPMD || s.Release {
+	if !s.Distribution.EPMD {
 		return false
 	}
 	given := func(text string) bool { return strings.Contains(text, "{dist_port}") }
 	for i := range s.Nodes {
 		n := s.filled(i)
-		if len(n.Command)+len(n.Entrypoint) == 0 || slices.ContainsFunc(slices.Concat(n.Command, n.Entrypoint, slices.Collect(maps.Values(n.Env))), given) {
+		if s.runsRelease(n) || len(n.Command)+len(n.Entrypoint) == 0 || slices.ContainsFunc(slices.Concat(n.Command, n.Entrypoint, slices.Collect(maps.Values(n.Env))), given) {
 			return false
 		}
 	}

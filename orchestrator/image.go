@@ -18,11 +18,44 @@ import (
 // holds a release.
 
 // Detect says what the spec's Source means, and refuses what would have no effect on
-// it. The error is an [images.SourceError].
+// it, at nodes too. The error is an [images.SourceError].
 func (s Spec) Detect() (images.Source, error) {
 	w := s.want()
 	w.Image, w.Base, w.ReleaseName = s.Image, s.BaseImage, s.ReleaseName
-	return w.Detect()
+	src, err := w.Detect()
+	if err != nil {
+		return src, err
+	}
+	for _, n := range s.Nodes {
+		if !n.ofDockerfile() || n.Image != "" { // which Validate refuses
+			continue
+		}
+		w := s.wantAt(n)
+		w.Image, w.ReleaseName = s.Image, n.ReleaseName
+		if _, err := w.Detect(); err != nil {
+			return src, fmt.Errorf("node %s: %w", n.Name, err)
+		}
+	}
+	return src, nil
+}
+
+// ofDockerfile tells whether the spec says of this node what is built of a Dockerfile.
+func (n NodeSpec) ofDockerfile() bool { return n.Dockerfile != "" || n.Target != "" || len(n.Args) > 0 }
+
+// wantAt is what a node wants of the source.
+func (s Spec) wantAt(n NodeSpec) images.Want {
+	w := s.want()
+	if n.Dockerfile != "" {
+		w.Dockerfile, w.Target, w.Args = n.Dockerfile, n.Target, n.Args
+		return w
+	}
+	if n.Target != "" {
+		w.Target = n.Target
+	}
+	if len(n.Args) > 0 {
+		w.Args = over(s.Args, n.Args)
+	}
+	return w
 }
 
 func (s Spec) want() images.Want {
@@ -34,7 +67,7 @@ func (s Spec) want() images.Want {
 // sources is the folder that a cluster's image was made of. What it was built with is
 // settled by then.
 func (s Spec) sources() (images.Source, error) {
-	return s.want().Detect()
+	return s.wantAt(s.made()).Detect()
 }
 
 // writtenMixEnv is MIX_ENV as the spec says it, "" where it does not.
@@ -63,8 +96,8 @@ func (s Spec) validateMixEnv(v *validation) {
 
 // imageEnv is node i's image's own environment, as far as it matters.
 func (s Spec) imageEnv(i int) map[string]string {
-	if s.ownImage(s.Nodes[i].Name) {
-		return s.Nodes[i].ImageEnv
+	if n := s.Nodes[i]; n.Image != "" && n.Image != s.Image {
+		return n.ImageEnv
 	}
 	return s.ImageEnv
 }

@@ -35,7 +35,7 @@ func (c *Cluster) lookAround(ctx context.Context, id string, live *diagnosis.Liv
 // it: of a release's it is known what it runs.
 func (c *Cluster) entrypointOf(ctx context.Context, i int) []string {
 	node := c.site.spec.filled(i)
-	if len(node.Entrypoint) > 0 || c.site.spec.Release || ofImage(node.Command) {
+	if len(node.Entrypoint) > 0 || c.site.spec.runsRelease(node) || ofImage(node.Command) {
 		return nil
 	}
 	image, err := c.eng.Image(ctx, node.Image)

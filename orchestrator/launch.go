@@ -101,7 +101,7 @@ func (c *Cluster) fill(ctx context.Context, r report, id, name string, at *slot)
 	if err := c.provision(ctx, id, at.index, at.fresh); err != nil {
 		return fmt.Errorf("prepare container %s: %w", name, err)
 	}
-	if (c.opts.Adopt || r.inc > 1 || c.synced.Load()) && !c.site.spec.ownImage(r.node) { // else there is no code but the image's
+	if (c.opts.Adopt || r.inc > 1 || c.synced.Load()) && !c.site.spec.ownImage(r.node) && !c.site.spec.otherBuild(r.node) { // else there is no code but the image's
 		if err := overlaid(ctx, c.eng, c.spec.Name, id); err != nil {
 			return fmt.Errorf("give container %s the code that was synced: %w", name, err)
 		}

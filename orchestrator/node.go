@@ -151,10 +151,11 @@ func nodeEnv(s Spec, i int) []string {
 			env[key] = strconv.Itoa(node.HTTPPort)
 		}
 	}
-	if s.CookieFile == "" || s.Release {
+	release := s.runsRelease(node)
+	if s.CookieFile == "" || release {
 		env["ERLANG_COOKIE"], env["RELEASE_COOKIE"] = s.Cookie, s.Cookie
 	}
-	if s.Release {
+	if release {
 		env["RELEASE_TMP"] = "/tmp" // its own folder may belong to root
 	}
 	words := words(s, i)
@@ -165,7 +166,7 @@ func nodeEnv(s Spec, i int) []string {
 	s.joined(i, env)
 	s.proxies(env)
 	switch {
-	case s.Release:
+	case release:
 		releaseEnv(s, env, withoutThose(vmFlags(s), env, s.imageEnv(i)))
 	case s.CookieFile == "":
 		env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])

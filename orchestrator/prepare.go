@@ -78,7 +78,7 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 	if progress == nil {
 		progress = io.Discard
 	}
-	made, app := s.Image == "" && s.Source != "", ""
+	made, app, written := s.Image == "" && s.Source != "", "", s
 	if made {
 		var err error
 		if s, app, err = s.build(ctx, eng, progress); err != nil {
@@ -100,7 +100,10 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 	if s, err = s.proxied(ctx, eng); err != nil {
 		return s, err
 	}
-	if made && s.precompiled() {
+	if s, err = s.ownReleases(ctx, eng, written, app, progress); err != nil {
+		return s, err
+	}
+	if made && s.Precompiled {
 		return s.releaseOfProject(), nil
 	}
 	if s, err = s.recognised(ctx, eng, app, progress); err != nil {

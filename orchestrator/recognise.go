@@ -108,6 +108,38 @@ func (s Spec) recognised(ctx context.Context, eng Engine, app string, progress i
 	return s, nil
 }
 
+// ownReleases says of nodes that have images of their own whether these hold releases,
+// and what starts them. written is the spec before anything was found out.
+func (s Spec) ownReleases(ctx context.Context, eng Engine, written Spec, app string, progress io.Writer) (Spec, error) {
+	told := map[string]bool{}
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		if n.Image == "" || n.Image == s.Image || n.Precompiled || n.Release != nil {
+			continue
+		}
+		progress := progress
+		if told[n.Image] { // each image is told of once
+			progress = io.Discard
+		}
+		told[n.Image] = true
+		one := written.filled(i)
+		alone := Spec{Name: s.Name, Image: n.Image, Release: written.Release, Entrypoint: one.Entrypoint, Command: one.Command}
+		alone, err := alone.recognised(ctx, eng, app, progress)
+		if err == nil {
+			alone, err = alone.releaseOfImage(ctx, eng)
+		}
+		if err != nil {
+			return s, fmt.Errorf("node %s: %w", n.Name, err)
+		}
+		n.Release, n.Entrypoint, n.Command = &alone.Release, alone.Entrypoint, alone.Command
+		if n.Built && n.MixEnv == "" {
+			alone.MixEnv = written.writtenAt(*n)
+			n.MixEnv = alone.mixEnv(n.ImageEnv)
+		}
+	}
+	return s, nil
+}
+
 // isShell tells whether an image runs no more than the shell of its base, or nothing.
 func isShell(command []string) bool {
 	return len(command) == 0 || len(command) == 1 && slices.Contains([]string{"sh", "bash"}, path.Base(command[0]))

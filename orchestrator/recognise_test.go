@@ -1,9 +1,15 @@
 package orchestrator
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
 )
 
 func TestReleaseRoots(t *testing.T) {
@@ -27,5 +33,107 @@ func TestReleaseRoots(t *testing.T) {
 		if got := fmt.Sprint(certain, likely); got != tt.want {
 			t.Errorf("%s in %q: %s, want %s", strings.Join(tt.command, " "), tt.dir, got, tt.want)
 		}
+	}
+}
+
+// manyImages is an engine with images, some of which hold a release in /app.
+type manyImages struct {
+	Engine
+	images   map[string]images.Info
+	releases []string
+}
+
+func (e manyImages) Image(_ context.Context, ref string) (images.Info, error) {
+	info := e.images[ref]
+	info.ID = ref
+	return info, nil
+}
+
+func (e manyImages) Containers(context.Context, map[string]string) ([]Container, error) {
+	return nil, nil
+}
+
+func (e manyImages) CreateContainer(_ context.Context, c ContainerSpec) (string, error) {
+	return c.Image, nil
+}
+
+func (e manyImages) RemoveContainer(context.Context, string) error { return nil }
+
+func (e manyImages) OpenFile(_ context.Context, id, name string) (io.ReadCloser, time.Time, error) {
+	if strings.HasPrefix(name, "/app/releases/") && slices.Contains(e.releases, id) {
+		return io.NopCloser(strings.NewReader("")), time.Time{}, nil
+	}
+	return nil, time.Time{}, ErrNotFound
+}
+
+// Each image of its own is looked at: a node runs what its image holds, whatever the
+// cluster's holds, and by its own command.
+func TestReleasesOfNodesImages(t *testing.T) {
+	eng := manyImages{
+		images: map[string]images.Info{
+			"front": {WorkingDir: "/app", Cmd: []string{"/app/bin/front", "start"}, Env: []string{"MIX_ENV=stage"}},
+			"back":  {WorkingDir: "/app", Entrypoint: []string{"/app/bin/back"}, Cmd: []string{"start"}},
+			"tool":  {WorkingDir: "/", Cmd: []string{"tool"}},
+		},
+		releases: []string{"front", "back"},
+	}
+	nodes := []NodeSpec{
+		{Name: "n1"},
+		{Name: "front", Image: "front", Built: true},
+		{Name: "back", Image: "back", Built: true},
+		{Name: "own", Image: "front", Built: true, Command: []string{"/app/bin/front", "start_iex"}},
+		{Name: "tool", Image: "tool", Built: true},
+		{Name: "other", Image: "tool", Command: []string{CommandOfImage}},
+	}
+	for name, tt := range map[string]struct {
+		cluster Spec
+		n1      string
+	}{
+		"beside a Mix project":     {Spec{Image: "mix", Precompiled: true, MixEnv: "dev"}, "false [] [] dev"},
+		"beside a release of Mix":  {Spec{Image: "mix", Precompiled: true, MixEnv: "prod", Release: true, Command: []string{images.ReleaseScript, "start"}}, "true [] [" + images.ReleaseScript + " start] prod"},
+		"beside a Dockerfile's":    {Spec{Image: "tool"}, "false [] [] dev"},
+		"beside a release of such": {Spec{Image: "front"}, "true [] [/app/bin/front start] stage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			written := Spec{Name: "mill", Nodes: nodes}
+			s := tt.cluster
+			s.Name, s.Nodes = "mill", slices.Clone(nodes)
+			var err error
+			if s, err = s.withImages(t.Context(), eng); err != nil {
+				t.Fatal(err)
+			}
+			if s, err = s.ownReleases(t.Context(), eng, written, "", io.Discard); err != nil {
+				t.Fatal(err)
+			}
+			if s, err = s.recognised(t.Context(), eng, "", io.Discard); err != nil {
+				t.Fatal(err)
+			}
+			if s, err = s.releaseOfImage(t.Context(), eng); err != nil {
+				t.Fatal(err)
+			}
+			for node, want := range map[string]string{
+				"n1":    tt.n1,
+				"front": "true [] [/app/bin/front start] stage",
+				"back":  "true [/app/bin/back] [start] prod",
+				"own":   "true [] [/app/bin/front start_iex] stage",
+				"tool":  "false [] [] dev",
+				"other": "false [] [image]",
+			} {
+				n := s.of(node)
+				got := fmt.Sprint(s.runsRelease(n), " ", n.Entrypoint, " ", n.Command)
+				if node != "other" { // which says nothing of MIX_ENV
+					got += " " + n.MixEnv
+				}
+				if s.Image != n.Image || node == "n1" {
+					if got != want {
+						t.Errorf("%s: %s, want %s", node, got, want)
+					}
+				}
+			}
+			env := strings.Join(nodeEnv(s, s.indexOf("back")), "\n")
+			if !strings.Contains(env, startFlags+"=") || strings.Contains(env, "-setcookie") {
+				t.Errorf("back gets its cookie and flags as no release does:\n%s", env)
+			}
+		})
 	}
 }

@@ -37,7 +37,7 @@ var releaseEntrypoint = []string{"sh", "-c", `export ERL_AFLAGS="$` + startFlags
 // nodeEntrypoint is what goes before a node's command, nil for the image's own.
 func nodeEntrypoint(s Spec, i int) []string {
 	entrypoint := replaced(words(s, i), s.filled(i).Entrypoint)
-	if !s.Release {
+	if !s.runsRelease(s.Nodes[i]) {
 		return entrypoint
 	}
 	return slices.Concat(releaseEntrypoint, entrypoint)
@@ -95,8 +95,8 @@ var releaseName = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`)
 
 func (s Spec) validateRelease(v *validation) {
 	for i, n := range s.Nodes {
-		if s.Release && ofImage(n.Command) {
-			v.add(fmt.Sprintf("nodes[%d].command", i), "what an image runs by itself is looked up for all nodes of a release, not for one", "command: [/app/bin/NAME, start]")
+		if s.Release && ofImage(n.Command) && n.Image == "" && !n.ofDockerfile() {
+			v.add(fmt.Sprintf("nodes[%d].command", i), "what an image runs by itself is looked up for all nodes of an image, not for one of them", "command: [/app/bin/NAME, start]")
 		}
 	}
 	s.validateReleaseName(v, "release_name", s.ReleaseName)

@@ -78,19 +78,16 @@ func (c *Cluster) Events(ctx context.Context, after uint64, follow bool, fn func
 
 // Logs implements [Controller].
 func (c *Cluster) Logs(ctx context.Context, q LogQuery, fn func(Line) error) error {
-	names := q.Nodes
+	names, err := c.spec.NodesOf(q.Nodes...)
+	if err != nil {
+		return err
+	}
 	if len(names) == 0 {
-		for _, n := range c.spec.Nodes {
-			names = append(names, n.Name)
-		}
+		names, _ = c.spec.declared()
 	}
 	outputs := make([]*Output, 0, len(names))
 	for _, name := range names {
-		o := c.outputs[name]
-		if o == nil {
-			return c.spec.noNode(name)
-		}
-		outputs = append(outputs, o.out)
+		outputs = append(outputs, c.outputs[name].out)
 	}
 	return readLogs(ctx, outputs, q, fn)
 }
@@ -144,12 +141,13 @@ func (c *Cluster) Down(ctx context.Context) error {
 	return c.ask(ctx, cmdDown, "", []string{""})
 }
 
-// ask posts a command for each node and waits for all answers. An unknown node
-// fails the whole before anything is done.
+// ask posts a command for each node, of a role for all its nodes, and waits for all
+// answers. An unknown node fails the whole before anything is done.
 func (c *Cluster) ask(ctx context.Context, kind commandKind, signal string, nodes []string) error {
-	for _, n := range nodes {
-		if _, known := c.outputs[n]; !known && kind != cmdDown {
-			return c.spec.noNode(n)
+	if kind != cmdDown {
+		var err error
+		if nodes, err = c.spec.NodesOf(nodes...); err != nil {
+			return err
 		}
 	}
 	replies := make([]chan error, len(nodes))

@@ -65,15 +65,86 @@ func (s Spec) runs(node string) string {
 	return strings.Join([]string{n.Image, n.App, started(s, n)}, " ")
 }
 
+// runsRelease reports whether a node runs a `mix release`.
+func (s Spec) runsRelease(n NodeSpec) bool {
+	if n.Release != nil {
+		return *n.Release
+	}
+	return s.Release
+}
+
 // started is the release that a node's command starts: "" where it is not one that
 // is named there.
 func started(s Spec, n NodeSpec) string {
 	for _, word := range slices.Concat(n.Entrypoint, n.Command) {
-		if s.Release && path.Base(path.Dir(word)) == "bin" {
+		if s.runsRelease(n) && path.Base(path.Dir(word)) == "bin" {
 			return word
 		}
 	}
 	return ""
+}
+
+// NodesOf returns the names of the nodes that names mean: a node's own name, and of a
+// role all its nodes, in the order of the names and each once. An unknown name matches
+// [ErrNoNode].
+func (s Spec) NodesOf(names ...string) ([]string, error) {
+	var nodes []string
+	for _, name := range names {
+		meant := s.named(name)
+		if len(meant) == 0 {
+			return nil, s.noNode(name)
+		}
+		for _, n := range meant {
+			if !slices.Contains(nodes, n) {
+				nodes = append(nodes, n)
+			}
+		}
+	}
+	return nodes, nil
+}
+
+// named are the nodes that a name means, none of an unknown one.
+func (s Spec) named(name string) []string {
+	if s.indexOf(name) >= 0 {
+		return []string{name}
+	}
+	var nodes []string
+	for _, n := range s.Nodes {
+		if n.Role == name && name != "" {
+			nodes = append(nodes, n.Name)
+		}
+	}
+	return nodes
+}
+
+// names of nodes and of roles, as they are declared.
+func (s Spec) declared() (nodes, roles []string) {
+	for _, n := range s.Nodes {
+		nodes = append(nodes, n.Name)
+		if n.Role != "" && !slices.Contains(roles, n.Role) {
+			roles = append(roles, n.Role)
+		}
+	}
+	return nodes, roles
+}
+
+// choice lists the names that can be written for a node, with the one that may have
+// been meant first.
+func (s Spec) choice(name, what string) string {
+	nodes, roles := s.declared()
+	text := didYouMean(name, slices.Concat(nodes, roles)) + what + strings.Join(nodes, ", ")
+	if len(roles) > 0 {
+		text += "; roles: " + strings.Join(roles, ", ")
+	}
+	return text
+}
+
+// noNode is the error of a name that is not the name of one node: unknown, or a role's.
+func (s Spec) noNode(name string) error {
+	if nodes := s.named(name); len(nodes) > 0 {
+		return WithHint(fmt.Errorf("%w: %s is a role", ErrNoNode, name), "name one of its nodes: %s", strings.Join(nodes, ", "))
+	}
+	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%s", s.choice(name, "cluster "+s.Name+" has "))
 }
 
 // hasHTTP reports whether a node that a check is asked of has an HTTP port.
@@ -108,6 +179,12 @@ func (s Spec) validateRoles(v *validation) {
 		if n.Image != "" && !n.Built && (n.MixEnv != "" || n.ReleaseName != "") {
 			v.add(field+"image", "an image that exists is not made with mix_env or release_name", "leave them out; env: {MIX_ENV: prod} sets what the node sees")
 		}
+		if n.Image != "" && !n.Built && n.ofDockerfile() {
+			v.add(field+"image", "an image that exists is not built: dockerfile, target and args would have no effect", "leave image out, or leave dockerfile, target and args out")
+		}
+		if n.Image == "" && s.Source == "" && n.ofDockerfile() {
+			v.add(field+"dockerfile", "no folder is given that has a Dockerfile", "leave dockerfile, target and args out, or say which folder: source: .")
+		}
 		if s.Source == "" && n.ReleaseName != "" {
 			v.add(field+"release_name", "an image that exists is not made with release_name", "command: [/app/bin/NAME, start] says which one starts")
 		}
@@ -136,6 +213,32 @@ func (s Spec) validateNodeChecks(v *validation) {
 				alone.validateCheck(v, field, k, names)
 			}
 		}
+	}
+}
+
+// validateBuild refuses what the cluster says of a Dockerfile that no node is built of.
+func (s Spec) validateBuild(v *validation) {
+	own, others := 0, 0
+	for _, n := range s.Nodes {
+		switch {
+		case n.Dockerfile != "":
+			own++
+		case n.Image == "" || n.Built || n.Image == s.Image:
+			others++
+		}
+	}
+	if own == 0 || others > 0 {
+		return
+	}
+	hint := "leave it out: each node has a dockerfile of its own, with its target and args"
+	if s.Dockerfile != "" {
+		v.add("dockerfile", "it would have no effect: no node is built from it", hint)
+	}
+	if s.Target != "" {
+		v.add("target", "it would have no effect: no node is built from it", hint)
+	}
+	if len(s.Args) > 0 {
+		v.add("args", "they would have no effect: no node is built with them", hint)
 	}
 }
 

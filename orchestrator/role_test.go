@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/beamyard/beamyard/images"
 )
@@ -92,7 +93,27 @@ func TestRolesThatCannotBe(t *testing.T) {
 		"a check of no role":              {func(s *Spec) { s.Checks[2].Nodes = []string{"workers"} }, `checks[2].nodes: "workers" is no node of the cluster`},
 		"a release of an image":           {func(s *Spec) { s.Release, s.Nodes[0].ReleaseName = true, "web" }, "nodes[0].release_name: an image that exists is not made with release_name"},
 		"a release that is none":          {func(s *Spec) { s.Image, s.Source, s.Nodes[0].ReleaseName = "", "/src", "web" }, "nodes[0].release_name: it names a release, and release is not true"},
-		"an image and how it is made":     {func(s *Spec) { s.Nodes[0].Image, s.Nodes[0].MixEnv = "web:2", "prod" }, "nodes[0].image: an image that exists is not made with mix_env or release_name"},
+		"an image and its Dockerfile":     {func(s *Spec) { s.Source, s.Nodes[0].Image, s.Nodes[0].Target = "/src", "web:2", "web" }, "nodes[0].image: an image that exists is not built: dockerfile, target and args would have no effect"},
+		"a Dockerfile of no folder":       {func(s *Spec) { s.Nodes[0].Dockerfile = "Dockerfile" }, "nodes[0].dockerfile: no folder is given that has a Dockerfile"},
+		"a Dockerfile for no node": {func(s *Spec) {
+			s.Image, s.Source, s.Dockerfile = "", "/src", "A"
+			for i := range s.Nodes {
+				s.Nodes[i].Dockerfile = "B"
+			}
+		}, "dockerfile: it would have no effect: no node is built from it"},
+		"a target for no node": {func(s *Spec) {
+			s.Image, s.Source, s.Target = "", "/src", "web"
+			for i := range s.Nodes {
+				s.Nodes[i].Dockerfile = "B"
+			}
+		}, "target: it would have no effect: no node is built from it"},
+		"arguments for no node": {func(s *Spec) {
+			s.Image, s.Source, s.Args = "", "/src", map[string]string{"A": "1"}
+			for i := range s.Nodes {
+				s.Nodes[i].Dockerfile = "B"
+			}
+		}, "args: they would have no effect: no node is built with them"},
+		"an image and how it is made": {func(s *Spec) { s.Nodes[0].Image, s.Nodes[0].MixEnv = "web:2", "prod" }, "nodes[0].image: an image that exists is not made with mix_env or release_name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := roles()
@@ -120,15 +141,95 @@ func TestRecipes(t *testing.T) {
 		nodes []NodeSpec
 		want  string
 	}{
-		"all alike":                    {NodeNames(3), "[{ }] map[{ }:[0 1 2]]"},
-		"each its own":                 {[]NodeSpec{web, prod}, "[{ front} {prod back}] map[{ front}:[0] {prod back}:[1]]"},
-		"the cluster's first":          {[]NodeSpec{web, {Name: "n1"}, {Name: "n2"}}, "[{ } { front}] map[{ }:[1 2] { front}:[0]]"},
-		"what exists is not made":      {[]NodeSpec{{Name: "db", Image: "db:1"}, web}, "[{ front}] map[{ front}:[1]]"},
-		"what the source does not run": {[]NodeSpec{{Name: "db", Image: "db:1"}}, "[{ }] map[]"},
+		"all alike":                    {NodeNames(3), "[n1, n2, n3]"},
+		"each its own":                 {[]NodeSpec{web, prod}, "[web, release front] [worker, release back, MIX_ENV=prod]"},
+		"the cluster's first":          {[]NodeSpec{web, {Name: "n1"}, {Name: "n2"}}, "[n1, n2] [web, release front]"},
+		"what exists is not made":      {[]NodeSpec{{Name: "db", Image: "db:1"}, web}, "[web, release front]"},
+		"what the source does not run": {[]NodeSpec{{Name: "db", Image: "db:1"}}, "[]"},
+		"Dockerfiles of their own": {
+			[]NodeSpec{{Name: "a", Dockerfile: "A"}, {Name: "n1"}, {Name: "b", Dockerfile: "B", Target: "run"}, {Name: "a2", Dockerfile: "A"}},
+			"[n1] [a, a2, A] [b, B, target run]",
+		},
+		"targets and arguments": {
+			[]NodeSpec{{Name: "a", Args: map[string]string{"V": "1", "W": "2"}}, {Name: "b", Args: map[string]string{"W": "2", "V": "1"}}, {Name: "c", Target: "run", Args: map[string]string{"V": "1"}}},
+			"[a, b, args V W] [c, target run, args V]",
+		},
 	} {
-		order, nodes := Spec{Nodes: tt.nodes}.recipes()
-		if got := fmt.Sprint(order, nodes); got != tt.want {
+		s := Spec{Nodes: tt.nodes}
+		order, nodes := s.recipes()
+		var texts []string
+		for _, r := range order {
+			texts = append(texts, "["+r.of(s, nodes[r])+"]")
+		}
+		if got := strings.Join(texts, " "); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+// Of a Dockerfile of its own a node takes nothing that the cluster says of another one;
+// without one, its target and arguments go over the cluster's.
+func TestWhatANodeIsBuiltOf(t *testing.T) {
+	s := Spec{Source: "/src", Dockerfile: "A", Target: "run", Args: map[string]string{"V": "1", "W": "2"}}
+	for want, n := range map[string]NodeSpec{
+		"A run map[V:1 W:2]": {},
+		"A web map[V:1 W:2]": {Target: "web"},
+		"A run map[V:3 W:2]": {Args: map[string]string{"V": "3"}},
+		"B  map[]":           {Dockerfile: "B"},
+		"B last map[V:9]":    {Dockerfile: "B", Target: "last", Args: map[string]string{"V": "9"}},
+	} {
+		w := s.wantAt(n)
+		if got := fmt.Sprint(w.Dockerfile, " ", w.Target, " ", w.Args); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		s.Nodes = []NodeSpec{n}
+		if got := s.recipe(0).want(s); !cmp.Equal(got.Args, w.Args, cmpopts.EquateEmpty()) || got.Target != w.Target || got.Dockerfile != w.Dockerfile {
+			t.Errorf("its recipe asks for %v, want %v", got, w)
+		}
+	}
+}
+
+// Nodes are named by their own names and by their roles'. A name that is neither, or a
+// role where one node is wanted, is refused with what can be written.
+func TestNamesOfNodesAndRoles(t *testing.T) {
+	s := roles()
+	s.Nodes = append(s.Nodes, NodeSpec{Name: "db1", Role: "db"})
+	for names, want := range map[string]string{
+		"":                "[]",
+		"web":             "[web]",
+		"worker":          "[worker1 worker2]",
+		"db":              "[db1]",
+		"worker2 worker":  "[worker2 worker1]",
+		"web worker1 web": "[web worker1]",
+	} {
+		got, err := s.NodesOf(strings.Fields(names)...)
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%s: %v, %v, want %s", names, got, err, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"wroker": "no such node: wroker; did you mean worker? cluster mill has web, worker1, worker2, db1; roles: worker, db",
+		"wep":    "no such node: wep; did you mean web? cluster mill has web, worker1, worker2, db1; roles: worker, db",
+		"x":      "no such node: x; cluster mill has web, worker1, worker2, db1; roles: worker, db",
+		"":       "no such node: ; cluster mill has web, worker1, worker2, db1; roles: worker, db",
+	} {
+		_, err := s.NodesOf("web", name)
+		if got := fmt.Sprint(err) + "; " + hintOf(err); got != want || !errors.Is(err, ErrNoNode) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if err := s.noNode("worker"); err.Error() != "no such node: worker is a role" || hintOf(err) != "name one of its nodes: worker1, worker2" {
+		t.Errorf("%v: %s", err, hintOf(err))
+	}
+	for field, change := range map[string]func(*Spec){
+		"nodes[0].after":  func(s *Spec) { s.Nodes[0].After = []string{"wroker"} },
+		"checks[0].nodes": func(s *Spec) { s.Checks[0].Nodes = []string{"wroker"} },
+	} {
+		s := roles()
+		change(&s)
+		var invalid *SpecError
+		if err := s.Validate(); !errors.As(err, &invalid) || len(invalid.Problems) != 1 || invalid.Problems[0].Field != field || !strings.HasPrefix(invalid.Problems[0].Hint, "did you mean worker? ") {
+			t.Errorf("%s: %v", field, err)
 		}
 	}
 }
@@ -156,9 +257,8 @@ func TestNodesOfTwoImagesOfOneSource(t *testing.T) {
 	if s.runs("web") == s.runs("worker") {
 		t.Error("web and worker run the same")
 	}
-	s.Nodes[1].MixEnv = "dev"
-	if s.otherEnv("web") || !s.otherEnv("worker") {
-		t.Error("worker is of another MIX_ENV than the compiler, and web is not")
+	if s.otherBuild("web") || !s.otherBuild("worker") || s.otherBuild("db") {
+		t.Error("worker is of another build than the compiler, and web and db are not")
 	}
 }
 

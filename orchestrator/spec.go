@@ -1,9 +1,7 @@
 package orchestrator
 
 import (
-	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator/health"
@@ -277,10 +275,21 @@ type NodeSpec struct {
 	// Checks and Ready beside the cluster's; one replaces that of its name there.
 	Checks []Check `json:"checks,omitempty"`
 	Ready  []Check `json:"ready,omitempty"`
+	// Dockerfile of the cluster's Source, in place of what the cluster is built from:
+	// the node has an image of its own. Then Target and Args are this Dockerfile's, and
+	// the cluster's do not count. Without a Dockerfile, Target is in place of the
+	// cluster's, and Args are over the cluster's.
+	Dockerfile string            `json:"dockerfile,omitempty"`
+	Target     string            `json:"target,omitempty"`
+	Args       map[string]string `json:"args,omitempty"`
 	// Built says that Image was made of the cluster's Source, and Precompiled that it
 	// holds a compiled Mix project. Prepare sets them.
 	Built       bool `json:"built,omitempty"`
 	Precompiled bool `json:"precompiled,omitempty"`
+	// Release says of a node with an image of its own whether that holds a `mix release`
+	// which the node runs. Then nothing of the cluster's Command and Entrypoint counts:
+	// the node's are complete. Prepare sets it.
+	Release *bool `json:"release,omitempty"`
 	// Env over the cluster's.
 	Env map[string]string `json:"env,omitempty"`
 	// Volumes over the cluster's, by their names.
@@ -291,7 +300,7 @@ type NodeSpec struct {
 	Networks map[string][]string `json:"networks,omitempty"`
 	// ExtraHosts over the cluster's, by their names.
 	ExtraHosts map[string]string `json:"extra_hosts,omitempty"`
-	// After are nodes that are Ready before this one is started, when the cluster
+	// After are nodes, by their names or roles, that are Ready before this one is started, when the cluster
 	// starts: where one of them fails for good, it is not started. Later starts and
 	// restarts do not wait, nor does one by hand.
 	After []string `json:"after,omitempty"`
@@ -336,13 +345,4 @@ func (s Spec) NodeOf(name string) (NodeSpec, bool) {
 		return NodeSpec{}, false
 	}
 	return s.Defaulted().filled(i), true
-}
-
-// noNode says which nodes there are to who named another.
-func (s Spec) noNode(name string) error {
-	var names []string
-	for _, n := range s.Nodes {
-		names = append(names, n.Name)
-	}
-	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%scluster %s has %s", didYouMean(name, names), s.Name, strings.Join(names, ", "))
 }

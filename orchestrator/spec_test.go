@@ -42,6 +42,21 @@ func TestValidate(t *testing.T) {
 		{"two nodes of one name", func(s *Spec) { s.Nodes[2].Name = "n1" }, "nodes[2].name"},
 		{"an order", func(s *Spec) { s.Nodes[1].After, s.Nodes[2].After = []string{"n1"}, []string{"n1", "n2"} }, ""},
 		{"an order of strangers", func(s *Spec) { s.Nodes[1].After = []string{"n9", "n1", "n1"} }, "nodes[1].after nodes[1].after"},
+		{"what an image of its own runs, beside a release", func(s *Spec) {
+			s.Release, s.Nodes[0].Image, s.Nodes[0].Command = true, "db:1", []string{CommandOfImage}
+		}, ""},
+		{"what the cluster's image runs, at a node of a release", func(s *Spec) {
+			s.Release, s.Nodes[0].Command = true, []string{CommandOfImage}
+		}, "nodes[0].command"},
+		{"an order of roles", func(s *Spec) { s.Nodes[1].Role, s.Nodes[2].Role, s.Nodes[0].After = "db", "db", []string{"db"} }, ""},
+		{"a role before itself", func(s *Spec) {
+			s.Nodes[1].Role, s.Nodes[2].Role = "db", "db"
+			s.Nodes[1].After, s.Nodes[2].After = []string{"db"}, []string{"db"}
+		}, "nodes[1].after"},
+		{"a role and a node of it", func(s *Spec) { s.Nodes[1].Role, s.Nodes[0].After = "db", []string{"db", "n2"} }, "nodes[0].after"},
+		{"a circle of roles", func(s *Spec) {
+			s.Nodes[1].Role, s.Nodes[2].Role, s.Nodes[0].After, s.Nodes[2].After = "db", "db", []string{"db"}, []string{"n1"}
+		}, "nodes[0].after"},
 		{"a circle", func(s *Spec) {
 			s.Nodes[1].After, s.Nodes[2].After, s.Nodes[0].After = []string{"n3"}, []string{"n2"}, []string{"n2"}
 		}, "nodes[1].after"},

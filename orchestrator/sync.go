@@ -18,7 +18,7 @@ import (
 // SyncOptions say how [Cluster.Sync] goes about it. The zero value loads code into
 // every node that runs, all at once, and kills nothing.
 type SyncOptions struct {
-	// Nodes that are to run the new code; empty: all.
+	// Nodes that are to run the new code, by their names or roles; empty: all.
 	Nodes []string `json:"nodes,omitempty"`
 	// Rolling goes node by node, and stops at the first that is not well with it.
 	Rolling bool `json:"rolling,omitempty"`
@@ -68,10 +68,9 @@ func (s *syncer) end() {
 
 // Sync implements [Controller]. A second one waits for the first.
 func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, error) {
-	for _, n := range opts.Nodes {
-		if c.outputs[n] == nil {
-			return codesync.Report{}, c.spec.noNode(n)
-		}
+	var err error
+	if opts.Nodes, err = c.spec.NodesOf(opts.Nodes...); err != nil {
+		return codesync.Report{}, err
 	}
 	st := c.view.Load()
 	if st.NetworkID == "" {
@@ -155,7 +154,7 @@ func (c *Cluster) sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 		s.conn = conn
 	}
 	o := codesync.Options{
-		Cluster: c.spec.Name, Nodes: c.targets(ours), All: len(opts.Nodes) == 0,
+		Cluster: c.spec.Name, Nodes: c.targets(ours), All: c.site.spec.whole(ours), Named: opts.Nodes,
 		Hard: opts.PurgeHard, Rolling: opts.Rolling, Settle: c.settle,
 	}
 	if opts.Restart {
@@ -206,8 +205,12 @@ func (c *Cluster) found() Found {
 // syncable finds the nodes that a sync is about, of those that are named or of
 // all, and tells which of these it leaves alone. It refuses, before anything is
 // changed, what would leave a node behind that runs on with the code before.
+//
+// A release has modules where another one has none, and an application that one of
+// them lacks is not to be loaded there. So nodes of another build of the sources than
+// the compiler's are not given its code: who asks for all nodes is told which to name.
 func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, others []codesync.NodeReport, err error) {
-	var paused, names []string
+	var paused, names, apart []string
 	for _, n := range nodes {
 		switch {
 		case len(named) > 0 && !slices.Contains(named, n.Name):
@@ -215,10 +218,10 @@ func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, ot
 		case len(named) > 0 && s.ownImage(n.Name):
 			return nil, nil, WithHint(fmt.Errorf("%s runs an image of its own, which is not made of the cluster's sources: no node was changed", n.Name),
 				"name the others alone, or give none: beamyard sync -c %s", s.Name)
-		case len(named) > 0 && s.otherEnv(n.Name):
-			return nil, nil, WithHint(fmt.Errorf("%s runs with MIX_ENV=%s, and sync compiles with MIX_ENV=%s: no node was changed", n.Name, s.of(n.Name).MixEnv, s.made().MixEnv),
-				"name the others alone, or give none: beamyard sync -c %s", s.Name)
-		case s.ownImage(n.Name), s.otherEnv(n.Name):
+		case s.otherBuild(n.Name):
+			apart = append(apart, n.Name)
+			continue
+		case s.ownImage(n.Name):
 			others = append(others, codesync.NodeReport{Name: n.Name, State: codesync.OwnImage})
 			continue
 		case n.Reason == reasonPaused:
@@ -226,10 +229,42 @@ func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, ot
 		}
 		ours = append(ours, n)
 	}
+	if len(apart) > 0 {
+		return nil, nil, s.apart(apart)
+	}
 	if len(paused) > 0 {
 		return nil, nil, WithHint(fmt.Errorf("%s: no node was changed", strings.Join(paused, ", ")), "beamyard unpause %s", strings.Join(names, " "))
 	}
 	return ours, others, nil
+}
+
+// apart is the error of nodes that run another build of the sources than the compiler.
+func (s Spec) apart(nodes []string) error {
+	var builds, ours []string
+	for _, name := range nodes {
+		if text := name + " (" + s.buildOf(name) + ")"; !slices.Contains(builds, text) {
+			builds = append(builds, text)
+		}
+	}
+	for _, n := range s.Nodes {
+		if !s.ownImage(n.Name) && !s.otherBuild(n.Name) {
+			ours = append(ours, n.Name)
+		}
+	}
+	verb := "runs"
+	if len(nodes) > 1 {
+		verb = "run"
+	}
+	return WithHint(fmt.Errorf("%s %s another build of the project than sync compiles, which is that of %s (%s): no node was changed",
+		strings.Join(builds, ", "), verb, strings.Join(ours, ", "), s.buildOf(ours[0])),
+		"sync the nodes of one build: beamyard sync -c %[1]s %[2]s\nor build all of them anew: beamyard down %[1]s; beamyard up", s.Name, strings.Join(ours, " "))
+}
+
+// whole tells whether these are all nodes that a sync can be about.
+func (s Spec) whole(nodes []NodeStatus) bool {
+	return !slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool {
+		return !s.ownImage(n.Name) && !s.otherBuild(n.Name) && !slices.ContainsFunc(nodes, func(o NodeStatus) bool { return o.Name == n.Name })
+	})
 }
 
 // targets are nodes as a sync sees them.
@@ -345,10 +380,8 @@ func Sync(ctx context.Context, eng Engine, cluster string, opts SyncOptions) (co
 	if err != nil {
 		return codesync.Report{}, err
 	}
-	for _, n := range opts.Nodes {
-		if _, ok := f.Node(n); !ok {
-			return codesync.Report{}, f.Spec.noNode(n)
-		}
+	if opts.Nodes, err = f.Spec.NodesOf(opts.Nodes...); err != nil {
+		return codesync.Report{}, err
 	}
 	if opts.Restart {
 		return codesync.Report{}, WithHint(fmt.Errorf("nobody supervises %s, and restarts its nodes", cluster), "beamyard up %s -d, then: beamyard sync -c %[1]s --restart", cluster)
@@ -398,7 +431,7 @@ func syncFound(ctx context.Context, eng Engine, f Found, info EngineInfo, opts S
 		nodes = append(nodes, t)
 	}
 	report, err := session.Sync(ctx, codesync.Options{
-		Cluster: f.Spec.Name, Nodes: nodes, All: len(opts.Nodes) == 0, Hard: opts.PurgeHard, Rolling: opts.Rolling,
+		Cluster: f.Spec.Name, Nodes: nodes, All: f.Spec.whole(ours), Named: opts.Nodes, Hard: opts.PurgeHard, Rolling: opts.Rolling,
 		Settle: func(ctx context.Context, node string) error {
 			report, err := Health(ctx, eng, f.Spec.Name)
 			if err != nil {

@@ -37,7 +37,7 @@ func (e *slowly) CreateContainer(ctx context.Context, spec orchestrator.Containe
 			return "", ctx.Err()
 		}
 	}
-	if n := spec.Labels[orchestrator.LabelNode]; e.gate != nil && (n == "n3" || n == "db") {
+	if n := spec.Labels[orchestrator.LabelNode]; e.gate != nil && (n == "n3" || n == "n4" || n == "db") {
 		<-e.gate
 	}
 	return e.Engine.CreateContainer(ctx, spec)
@@ -217,7 +217,8 @@ func archived(t *testing.T, name string, content []byte) []byte {
 }
 
 // A node that is made after a sync was begun, be it for the first time, starts with
-// what the cluster was synced with; one of another image does not.
+// what the cluster was synced with; one of another image, or of another build of the
+// sources, does not.
 func TestNodeMadeAfterSyncHasCode(t *testing.T) {
 	dir := project(t)
 	bubble(t, func(t *testing.T, w *world) {
@@ -225,7 +226,7 @@ func TestNodeMadeAfterSyncHasCode(t *testing.T) {
 		eng := &slowly{Engine: w.eng, gate: make(chan struct{})}
 		w.runOn(eng, func(s *orchestrator.Spec) {
 			s.Source = dir
-			s.Nodes = append(s.Nodes, orchestrator.NodeSpec{Name: "db", Image: "db:1"})
+			s.Nodes = append(s.Nodes, orchestrator.NodeSpec{Name: "db", Image: "db:1"}, orchestrator.NodeSpec{Name: "n4", Image: "db:1", Built: true})
 		}, orchestrator.Options{})
 		w.until("n1 has a container", func() bool { return w.node("n1").ContainerID != "" })
 		id, err := w.eng.CreateContainer(t.Context(), w.compiler())
@@ -236,12 +237,12 @@ func TestNodeMadeAfterSyncHasCode(t *testing.T) {
 			t.Fatal(err)
 		}
 		eng.broken = id
-		if _, err := w.Sync(t.Context(), orchestrator.SyncOptions{}); err == nil || !strings.Contains(err.Error(), "does not start") {
+		if _, err := w.Sync(t.Context(), orchestrator.SyncOptions{Nodes: []string{"n1", "n2", "n3"}}); err == nil || !strings.Contains(err.Error(), "does not start") {
 			t.Fatalf("the sync: %v", err)
 		}
 		close(eng.gate)
 		w.ready()
-		for node, want := range map[string]bool{"n1": false, "n3": true, "db": false} { // n1 was there: a sync brings it the code
+		for node, want := range map[string]bool{"n1": false, "n3": true, "n4": false, "db": false} { // n1 was there: a sync brings it the code
 			_, _, err := w.eng.OpenFile(t.Context(), "beamyard-shop-"+node, "/app/new.beam")
 			if has := err == nil; has != want {
 				t.Errorf("%s has the code: %v, %v", node, has, err)

@@ -59,11 +59,11 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	cluster, nodes, err := c.resolve(ctx, eng, "exec", []string{c.Node})
+	cluster, node, err := c.resolveOne(ctx, eng, "exec", c.Node)
 	if err != nil {
 		return err
 	}
-	before := nodeOf(ctx, eng, cluster, nodes[0])
+	before := nodeOf(ctx, eng, cluster, node)
 	spec := orchestrator.ExecSpec{Command: command, Env: c.Env, User: c.User, Dir: c.Dir, Stdin: a.in, Stdout: a.out, Stderr: a.err}
 	var stdout, stderr bytes.Buffer
 	if a.json {
@@ -83,12 +83,12 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer giveBack()
 	defer stop()
-	code, err := orchestrator.Exec(ctx, eng, cluster, nodes[0], spec)
+	code, err := orchestrator.Exec(ctx, eng, cluster, node, spec)
 	giveBack()
 	switch {
 	case errors.Is(err, orchestrator.ErrCannotStart):
 		giveBack()
-		return &exited{code: code, err: orchestrator.WithHint(fmt.Errorf("%s cannot run %s: %w", nodes[0], command[0], err), "see what there is: beamyard exec %s -- ls /bin /usr/bin", c.Node)}
+		return &exited{code: code, err: orchestrator.WithHint(fmt.Errorf("%s cannot run %s: %w", node, command[0], err), "see what there is: beamyard exec %s -- ls /bin /usr/bin", c.Node)}
 	case errors.Is(err, syscall.EPIPE): // who read our output has enough: head(1)
 		return &exited{code: 128 + int(syscall.SIGPIPE)}
 	case err != nil:

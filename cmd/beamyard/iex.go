@@ -32,17 +32,17 @@ func (c *iexCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	cluster, nodes, err := c.resolve(ctx, eng, "iex", []string{c.Node})
+	cluster, node, err := c.resolveOne(ctx, eng, "iex", c.Node)
 	if err != nil {
 		return err
 	}
-	before := nodeOf(ctx, eng, cluster, nodes[0])
+	before := nodeOf(ctx, eng, cluster, node)
 	tty, giveBack, err := lend(ctx, in)
 	if err != nil {
 		return err
 	}
 	defer giveBack()
-	code, err := orchestrator.Shell(ctx, eng, cluster, nodes[0], orchestrator.ExecSpec{Stdin: in, Stdout: a.out, TTY: tty, Env: terminalEnv()})
+	code, err := orchestrator.Shell(ctx, eng, cluster, node, orchestrator.ExecSpec{Stdin: in, Stdout: a.out, TTY: tty, Env: terminalEnv()})
 	giveBack()
 	if err != nil {
 		_, _ = a.out.Write([]byte("\n")) // the prompt has no end

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -43,14 +44,25 @@ func (c *inspectCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	st := found.Status
-	node, ok := st.Node(r.nodes[0])
+	nodes, err := found.Spec.NodesOf(r.nodes...)
+	if err != nil {
+		return err
+	}
+	name, err := theOne("inspect", c.Node, nodes)
+	if err != nil {
+		return err
+	}
+	node, ok := st.Node(name)
 	if !ok {
-		return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrNoNode, r.nodes[0]), "cluster %s has %s", cluster, nodeNames(st.Nodes))
+		return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrNoNode, name), "cluster %s has %s", cluster, nodeNames(st.Nodes))
 	}
 	d := nodeDetails{
 		Cluster: cluster, Supervised: st.Supervised, NodeStatus: node,
 		Image: st.Image, Source: st.Source, App: found.Spec.App, Network: st.Network,
 		Env: shownEnv(found.Spec, node.Name),
+	}
+	if own, known := found.Spec.NodeOf(node.Name); known { // it may have others than the cluster
+		d.Image, d.App = cmp.Or(own.Image, d.Image), cmp.Or(own.App, d.App)
 	}
 	if st.Subnet.IsValid() {
 		d.Subnet = st.Subnet.String()

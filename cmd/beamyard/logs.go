@@ -16,7 +16,7 @@ import (
 
 type logsCmd struct {
 	target
-	Nodes      []string `arg:"" optional:"" name:"node" help:"Only these nodes."`
+	Nodes      []string `arg:"" optional:"" name:"node" help:"Only these nodes, or the nodes of a role."`
 	Follow     bool     `short:"f" help:"Follow log output."`
 	Tail       tail     `default:"50" placeholder:"N" help:"The last N lines of each node and stream, or \"all\" (${default})."`
 	Stream     string   `enum:"stdout,stderr," default:"" placeholder:"stdout|stderr" help:"Only this stream."`

@@ -383,7 +383,14 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 
 // supervisorOf $C is the process that answers on its socket.
 func supervisorOf(ts *testscript.TestScript) int {
-	socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "beamyard", ts.Getenv("C")+".sock")
+	pid, err := supervisorAt(ts.Getenv("XDG_RUNTIME_DIR"), ts.Getenv("C"))
+	ts.Check(err)
+	return pid
+}
+
+// supervisorAt is the process that answers on a cluster's socket.
+func supervisorAt(runtimeDir, cluster string) (pid int, err error) {
+	socket := filepath.Join(runtimeDir, "beamyard", cluster+".sock")
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -391,11 +398,13 @@ func supervisorOf(ts *testscript.TestScript) int {
 		},
 	}}
 	resp, err := client.Get("http://cluster/supervisor")
-	ts.Check(err)
+	if err != nil {
+		return 0, err
+	}
 	defer resp.Body.Close()
 	var s control.Supervisor
-	ts.Check(json.NewDecoder(resp.Body).Decode(&s))
-	return s.PID
+	err = json.NewDecoder(resp.Body).Decode(&s)
+	return s.PID, err
 }
 
 func exitOf(ts *testscript.TestScript, args []string) int {

@@ -14,7 +14,7 @@ import (
 // nodesArgs are the arguments of the commands that change nodes.
 type nodesArgs struct {
 	target
-	Nodes []string `arg:"" name:"node" help:"The nodes: n1, or demo/n1."`
+	Nodes []string `arg:"" name:"node" help:"The nodes: n1, or demo/n1; a role means all its nodes."`
 }
 
 type (

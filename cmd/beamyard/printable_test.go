@@ -140,6 +140,16 @@ func TestBuildSteps(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+	t.Run("a step of ours, ended by the next image", func(t *testing.T) {
+		p, write, got := show("auto")
+		write("image 1 of 2, for n1\nStep 1/1 : RUN mix compile\nCompiling 3 files\n", 2*time.Second)
+		write("image 2 of 2, for web, target web\n", 0)
+		p.close()
+		want := "image 1 of 2, for n1\n   2.0s  step 1/1: RUN mix compile (2.0s)\nimage 2 of 2, for web, target web\n"
+		if diff := cmp.Diff(want, got()); diff != "" {
+			t.Error(diff)
+		}
+	})
 	t.Run("on a terminal", func(t *testing.T) {
 		p, write, got := show("tty")
 		write(building, 0)

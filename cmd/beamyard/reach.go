@@ -38,7 +38,7 @@ func (a *app) late(ctx context.Context, err error, from string) error {
 // both. What breaks is often the engine, and just then somebody wants to look.
 type reached struct {
 	cluster string
-	nodes   []string            // their short names
+	nodes   []string            // short names, of nodes or roles
 	eng     *docker.Engine      // nil: none answers
 	client  *control.Client     // nil: nobody supervises it, or who does is silent
 	status  orchestrator.Status // what client told
@@ -52,7 +52,7 @@ func (t target) reach(ctx context.Context, a *app, command string, nodes []strin
 	if r.eng, away = a.engine(ctx); away == nil {
 		asking, cancel := context.WithTimeout(ctx, a.engineTime)
 		defer cancel()
-		r.cluster, r.nodes, err = t.resolve(asking, r.eng, command, nodes)
+		r.cluster, r.nodes, err = t.find(asking, r.eng, command, nodes)
 		err = a.late(ctx, err, "")
 	} else if r.cluster, r.nodes, err = t.named(nodes); err == nil && r.cluster == "" {
 		names := control.Answering(ctx)

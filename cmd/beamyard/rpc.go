@@ -22,7 +22,7 @@ type rpcCmd struct {
 	File       string        `placeholder:"FILE" help:"Evaluate a file; its name is in stack traces."`
 	Erlang     bool          `help:"The expression is Erlang, for nodes without Elixir."`
 	Timeout    time.Duration `placeholder:"DURATION" help:"Timeout, on the nodes too: 5s. (Default: none.)"`
-	Nodes      string        `arg:"" optional:"" name:"node" help:"The node: n1, or demo/n1; several: n1,n2."`
+	Nodes      string        `arg:"" optional:"" name:"node" help:"The node: n1, or demo/n1; several: n1,n2 or a role."`
 	Expression string        `arg:"" optional:"" help:"Elixir; - reads it from stdin."`
 }
 

@@ -35,9 +35,9 @@ func (c *sendCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	cluster, nodes, err := c.resolve(ctx, eng, "send", []string{c.Node})
+	cluster, node, err := c.resolveOne(ctx, eng, "send", c.Node)
 	if err != nil {
 		return err
 	}
-	return orchestrator.Send(ctx, eng, cluster, nodes[0], in)
+	return orchestrator.Send(ctx, eng, cluster, node, in)
 }

@@ -25,6 +25,9 @@ const keptBuild = 5000
 // A build of the engine's, and one of ours, begin a step so.
 var buildStep = regexp.MustCompile(`^Step (\d+/\d+) : (.*)`)
 
+// ofImages is the line before each build where there are several.
+var ofImages = regexp.MustCompile(`^image \d+ of \d+, for `)
+
 // write takes output in, and returns the lines to show.
 func (s *steps) write(text []byte, now time.Time) (lines []stepLine) {
 	s.open = append(s.open, text...)
@@ -54,6 +57,8 @@ func (s *steps) line(line string, now time.Time) (lines []stepLine) {
 	case strings.HasPrefix(line, "Successfully built ") && s.current != "":
 		lines = s.end(now)
 	case strings.HasPrefix(line, "Successfully tagged ") && len(s.all) > 0:
+	case ofImages.MatchString(line): // a build of ours does not say that it is done
+		return append(s.end(now), stepLine{text: line})
 	case s.current == "":
 		return []stepLine{{text: line}}
 	case line == " ---> Using cache":

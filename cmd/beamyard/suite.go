@@ -60,7 +60,8 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 	}
 	spec.MixEnv, spec.Suite = "test", true
 	for i := range spec.Nodes { // the suite and its nodes are of one image
-		spec.Nodes[i].MixEnv = ""
+		n := &spec.Nodes[i]
+		n.MixEnv, n.Dockerfile, n.Target, n.Args = "", "", "", nil
 	}
 	delete(spec.Env, "MIX_ENV") // which is for up
 	c.accept = func(made orchestrator.Spec) error {

@@ -18,7 +18,7 @@ import (
 )
 
 type syncCmd struct {
-	Nodes []string `arg:"" optional:"" name:"node" help:"The nodes: n1, or demo/n1. Default: all."`
+	Nodes []string `arg:"" optional:"" name:"node" help:"The nodes: n1, or demo/n1; a role means all its nodes. Default: all."`
 	target
 	Watch   bool   `short:"w" help:"Sync again whenever a file is saved, until Ctrl-C."`
 	Rolling bool   `help:"Update one node at a time, and stop at the first one that is unhealthy with the new code."`
@@ -35,7 +35,9 @@ keep their state. Code that does not compile changes no node.
 A node that starts later, even in a new container, starts with the synced code.
 Changes that a running node cannot load (mix.exs, config, NIFs) are refused and
 named: --restart applies them. Other dependencies need a new image: beamyard down,
-then beamyard up. Nodes that run another image are not changed.`
+then beamyard up. Nodes that run an image which is not made of the project are not
+changed. Where nodes run several builds of the project (another mix_env, release_name
+or dockerfile), name those of the cluster's own build.`
 }
 
 // Run syncs once, or whenever a file is saved.

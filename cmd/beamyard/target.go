@@ -19,8 +19,47 @@ type target struct {
 }
 
 // resolve finds the cluster that the flag, the nodes ("demo/n1") or, where
-// there is only one, the engine name. It returns the nodes' short names.
+// there is only one, the engine name. It returns the nodes' short names, and for a
+// role those of all its nodes.
 func (t target) resolve(ctx context.Context, eng orchestrator.Engine, command string, nodes []string) (cluster string, short []string, err error) {
+	cluster, short, err = t.find(ctx, eng, command, nodes)
+	if err != nil || len(short) == 0 {
+		return cluster, short, err
+	}
+	spec, err := specOf(ctx, eng, cluster)
+	if err != nil {
+		return "", nil, err
+	}
+	short, err = spec.NodesOf(short...)
+	return cluster, short, err
+}
+
+// resolveOne is resolve for a command that takes one node.
+func (t target) resolveOne(ctx context.Context, eng orchestrator.Engine, command, node string) (cluster, short string, err error) {
+	cluster, nodes, err := t.resolve(ctx, eng, command, []string{node})
+	if err != nil {
+		return "", "", err
+	}
+	short, err = theOne(command, node, nodes)
+	return cluster, short, err
+}
+
+// theOne node is meant by a name: a role may have several.
+func theOne(command, name string, nodes []string) (string, error) {
+	if len(nodes) == 1 {
+		return nodes[0], nil
+	}
+	prefix, _, qualified := strings.Cut(name, "/")
+	if qualified {
+		prefix += "/"
+	} else {
+		prefix = ""
+	}
+	return "", usagef(fmt.Sprintf("beamyard %s %s%s", command, prefix, nodes[0]), "%s takes one node, and the role %s has %s", command, name, strings.Join(nodes, ", "))
+}
+
+// find is the cluster that is meant, and the nodes as they are written.
+func (t target) find(ctx context.Context, eng orchestrator.Engine, command string, nodes []string) (cluster string, short []string, err error) {
 	cluster, short, err = t.named(nodes)
 	if err != nil || cluster != "" {
 		return cluster, short, err
@@ -31,6 +70,20 @@ func (t target) resolve(ctx context.Context, eng orchestrator.Engine, command st
 	}
 	cluster, err = theOnly(clusterNames(all), command, nodes)
 	return cluster, short, err
+}
+
+// specOf asks the supervisor for a cluster's spec, and the engine where none answers.
+func specOf(ctx context.Context, eng orchestrator.Engine, cluster string) (orchestrator.Spec, error) {
+	asking, cancel := context.WithTimeout(ctx, supervisorPatience)
+	defer cancel()
+	if client, err := control.Dial(asking, cluster); err == nil {
+		defer client.Close()
+		if spec, err := client.Spec(asking); err == nil {
+			return spec, nil
+		}
+	}
+	found, err := orchestrator.Find(ctx, eng, cluster)
+	return found.Spec, err
 }
 
 // named is the cluster that the flag or the nodes name, "" where none do.

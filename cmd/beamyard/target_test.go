@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -42,6 +44,19 @@ func TestNodesByTheirNames(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"n1", "n2"}, nodes); diff != "" {
 		t.Error(diff)
+	}
+	for name, want := range map[string]string{
+		"worker":      "exec takes one node, and the role worker has worker1, worker2; beamyard exec worker1",
+		"mill/worker": "exec takes one node, and the role mill/worker has worker1, worker2; beamyard exec mill/worker1",
+	} {
+		_, err := theOne("exec", name, []string{"worker1", "worker2"})
+		var hinted orchestrator.Hinter
+		if !errors.As(err, &hinted) || err.Error()+"; "+hinted.Hint() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if node, err := theOne("exec", "db", []string{"db1"}); node != "db1" || err != nil {
+		t.Errorf("a role of one node: %s, %v", node, err)
 	}
 	if _, _, err := (target{}).named([]string{"n1.demo.test", "shop/n1"}); err == nil {
 		t.Error("nodes of two clusters")

@@ -85,6 +85,18 @@ func (e *NodesError) Error() string {
 // Hint is what brings them together.
 func (e *NodesError) Hint() string { return e.Command }
 
+// NoProjectError is an image in whose working folder there is no Mix project.
+type NoProjectError struct{}
+
+func (NoProjectError) Error() string {
+	return "the cluster's image has no Mix project in its working folder: nothing can be compiled there, and no node was changed"
+}
+
+// Hint is how to get one.
+func (NoProjectError) Hint() string {
+	return "run the project itself: leave dockerfile and image out of beamyard.yml; or build the image anew after each change: beamyard down, then beamyard up"
+}
+
 // WriteError is an image whose user may not write the project that it holds.
 type WriteError struct{ Text string }
 
@@ -160,4 +172,7 @@ func problems(o Options, nodes []Node, outcomes []outcome) error {
 	return &NodesError{Problems: all, Command: restartCommand(o)}
 }
 
-func restartCommand(o Options) string { return fmt.Sprintf("beamyard sync -c %s --restart", o.Cluster) }
+func restartCommand(o Options) string {
+	words := append([]string{"beamyard sync -c", o.Cluster}, o.Named...)
+	return strings.Join(append(words, "--restart"), " ")
+}

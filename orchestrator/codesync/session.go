@@ -29,7 +29,7 @@ type Session struct {
 }
 
 // Open connects to the compiler whose VM conn leads to, for the project in dir.
-// self is the name that conn has there.
+// self is the name that conn has there. Errors: [NoProjectError].
 func Open(ctx context.Context, conn Conn, self, dir string) (*Session, error) {
 	project, err := projectOf(dir)
 	if err != nil {
@@ -38,6 +38,13 @@ func Open(ctx context.Context, conn Conn, self, dir string) (*Session, error) {
 	s := &Session{c: compiler{conn, project}, self: self, local: local{dir: dir}, bodies: map[Sum][]byte{}, proven: map[Conn]map[string]Module{}}
 	if err := s.c.open(ctx); err != nil {
 		return nil, fmt.Errorf("prepare the compiler: %w", err)
+	}
+	loaded, err := conn.Call(ctx, "Elixir.Mix.Project", "get")
+	if err != nil {
+		return nil, fmt.Errorf("ask the compiler for its project: %w", err)
+	}
+	if loaded == any(erldist.Atom("nil")) {
+		return nil, NoProjectError{}
 	}
 	return s, nil
 }
@@ -54,6 +61,8 @@ type Options struct {
 	// All: they are all of the cluster's, so that what they run then is the code of
 	// the cluster, also for containers that are made later.
 	All bool
+	// Named are the nodes that were asked for, for commands; none: all.
+	Named []string
 	// Hard kills processes that run code which is to go.
 	Hard bool
 	// Rolling does node by node; Settle must find each well before the next.

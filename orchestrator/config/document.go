@@ -98,6 +98,9 @@ type restart struct {
 type node struct {
 	Name       string              `yaml:"name"`
 	Image      string              `yaml:"image"`
+	Dockerfile string              `yaml:"dockerfile"` // relative to source
+	Target     string              `yaml:"target"`
+	Args       map[string]string   `yaml:"args"`
 	Command    command             `yaml:"command"`
 	Entrypoint []string            `yaml:"entrypoint"`
 	User       string              `yaml:"user"`
@@ -197,7 +200,7 @@ func (c document) spec() orchestrator.Spec {
 // spec is a node of the list.
 func (n node) spec() orchestrator.NodeSpec {
 	s := orchestrator.NodeSpec{
-		Name: n.Name, Image: n.Image, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: over(n.EnvFile, n.Env),
+		Name: n.Name, Image: n.Image, Dockerfile: n.Dockerfile, Target: n.Target, Args: n.Args, Command: n.Command, Entrypoint: n.Entrypoint, User: n.User, Env: over(n.EnvFile, n.Env),
 		Volumes: n.Volumes, Tmpfs: n.Tmpfs, Networks: n.Networks, ExtraHosts: n.ExtraHosts, After: n.After, Memory: int64(n.Memory), CPUs: n.CPUs, HostPort: n.HostPort,
 		App: n.App, MixEnv: n.MixEnv, ReleaseName: n.ReleaseName, HTTPPort: n.HTTPPort, HTTPCheck: n.HTTPCheck, Checks: checks(n.Checks), Ready: checks(n.Ready),
 	}

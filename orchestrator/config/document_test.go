@@ -52,6 +52,9 @@ nodes:
   - name: db
     replicas: 2
     http_port: -1
+    dockerfile: Dockerfile.db
+    target: db
+    args: {VERSION: 1.10}
 max_nodes: 60
 basename: shop
 domain: local
@@ -135,8 +138,8 @@ func TestConfigWithEveryKey(t *testing.T) {
 				App: "web", MixEnv: "dev", ReleaseName: "front", HTTPPort: 4002, HTTPCheck: "/up",
 				Checks: []orchestrator.Check{{HTTP: "/deep"}}, Ready: []orchestrator.Check{{Log: "web is up"}},
 			},
-			{Name: "db1", Role: "db", HTTPPort: -1},
-			{Name: "db2", Role: "db", HTTPPort: -1},
+			{Name: "db1", Role: "db", HTTPPort: -1, Dockerfile: "Dockerfile.db", Target: "db", Args: map[string]string{"VERSION": "1.10"}},
+			{Name: "db2", Role: "db", HTTPPort: -1, Dockerfile: "Dockerfile.db", Target: "db", Args: map[string]string{"VERSION": "1.10"}},
 		},
 		ExtraHosts: map[string]string{"db.local": "10.0.0.7"},
 		MaxNodes:   60, Basename: "shop", Domain: "local", Cookie: "crumble",
@@ -181,7 +184,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 	}
 	for i := range reflect.TypeFor[orchestrator.NodeSpec]().NumField() {
 		field := reflect.TypeFor[orchestrator.NodeSpec]().Field(i)
-		if slices.Contains([]string{"Built", "Precompiled", "ImageEnv"}, field.Name) {
+		if slices.Contains([]string{"Built", "Precompiled", "ImageEnv", "Release"}, field.Name) {
 			continue
 		}
 		if reflect.ValueOf(got.Nodes[0]).Field(i).IsZero() && reflect.ValueOf(got.Nodes[1]).Field(i).IsZero() {
@@ -276,6 +279,8 @@ func TestUnknownKeysHaveAHint(t *testing.T) {
 		"nods: 3":                          `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":        `did you mean "max_backoff"?`,
 		"nodes: [{name: a, hostport: 1}]":  `did you mean "host_port"?`,
+		"nodes: [{name: a, dockerfle: A}]": `did you mean "dockerfile"?`,
+		"nodes: [{name: a, targt: run}]":   `did you mean "target"?`,
 		"frobnicate: 3":                    all,
 		"nodes: [{name: a, replicass: 3}]": `did you mean "replicas"?`,
 		"dancers: 3":                       all,

@@ -20,8 +20,9 @@ func Diagnose(e Evidence) []Finding {
 		}
 		for j := range e.Nodes {
 			n := &e.Nodes[j]
-			if m, ok := r.matches(&e, n); ok {
-				found = append(found, m.of(r, &e, n))
+			at := e.at(n)
+			if m, ok := r.matches(at, n); ok {
+				found = append(found, m.of(r, at, n))
 			}
 		}
 	}

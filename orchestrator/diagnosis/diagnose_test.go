@@ -126,6 +126,15 @@ var states = []struct {
 	}, "network-detached", "network", nil},
 	{"an application that is not started", func(_ *Evidence, n *Node) { n.Running, n.AppDown, n.Late = true, true, true }, "app-not-started", "demo", nil},
 	{"an HTTP check", func(_ *Evidence, n *Node) { n.Running, n.Reason = true, "HTTP check /health: answered 404" }, "http-check", "/health", nil},
+	{"an application of the node's own that is not started", func(_ *Evidence, n *Node) {
+		n.Running, n.AppDown, n.Late, n.Runs = true, true, true, &Runs{App: "back"}
+	}, "app-not-started", "application back is not started", nil},
+	{"an HTTP check of the node's own", func(_ *Evidence, n *Node) {
+		n.Running, n.Reason, n.Runs = true, "HTTP check /up: answered 404", &Runs{HTTPPort: 4100, HTTPCheck: "/up"}
+	}, "http-check", "/up on port 4100", nil},
+	{"the name of a node that alone is a release", func(_ *Evidence, n *Node) {
+		n.Running, n.Contact, n.Answered, n.Runs = true, ContactWrongName, "shop@n1.shop.test", &Runs{Release: true}
+	}, "wrong-name", "release of n1", nil},
 	{"a peer that does not resolve", func(_ *Evidence, n *Node) {
 		n.Running, n.Missing = true, map[string]string{"n2": "n1 cannot connect to n2: it does not resolve n2.demo.test ({error,nxdomain})"}
 	}, "peer-not-resolved", "n2.demo.test", []Code{"not-connected"}},

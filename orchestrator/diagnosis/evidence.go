@@ -56,6 +56,27 @@ const (
 	KindBuild             Kind = "build" // of an image: Mix's words are in the error
 )
 
+// Runs is what a node runs and serves: in the evidence, what the cluster's nodes do.
+type Runs struct {
+	Image, App string
+	Release    bool
+	HTTPPort   int
+	HTTPCheck  string
+}
+
+// at is the evidence as it is for a node.
+func (e *Evidence) at(n *Node) *Evidence {
+	if n.Runs == nil {
+		return e
+	}
+	own := *e
+	own.App, own.Release, own.HTTPPort, own.HTTPCheck = n.Runs.App, n.Runs.Release, n.Runs.HTTPPort, n.Runs.HTTPCheck
+	if own.Source != "" || own.File != "" { // else the image is what is started again
+		own.Image = n.Runs.Image
+	}
+	return &own
+}
+
 // Node is what is known of one node.
 type Node struct {
 	Name      string // short: "n1"
@@ -73,10 +94,12 @@ type Node struct {
 	// Entrypoint is the image's own, which the command is given to; nil where there is
 	// none, or the spec has one in its place.
 	Entrypoint []string
-	Stdin      bool // its standard input is kept open
-	Env        map[string]string
-	Memory     int64         // the container's limit in bytes, 0 for none
-	Grace      time.Duration // of a stop
+	// Runs is what this node runs in place of what the cluster's others run; nil: the same.
+	Runs   *Runs
+	Stdin  bool // its standard input is kept open
+	Env    map[string]string
+	Memory int64         // the container's limit in bytes, 0 for none
+	Grace  time.Duration // of a stop
 
 	// Reason is what its supervisor says of its state.
 	Reason string

@@ -95,7 +95,7 @@ var applicationRules = []rule{
 		problem: "the VM of {node} answers, and application {app} is not started on it",
 		try: []try{
 			{"see what holds it up", "beamyard rpc {target} 'Application.ensure_all_started(:{app})'", there},
-			{"the command must start it (no --no-start); app: in beamyard.yml names another one, or - for none; then", "{again}", absent},
+			{"the command must start it (no --no-start); app: in beamyard.yml, of the cluster or of the node, names another one, or - for none; then", "{again}", absent},
 		},
 		follows: []Code{"app-exited"},
 	},
@@ -146,8 +146,7 @@ var applicationRules = []rule{
 		problem: "{node} does not answer {http_check} on port {http_port} as it should",
 		try: []try{
 			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; see what listens", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
-			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; then", "{again}", absent},
-			{`or {node} serves no HTTP: give it http_check: "-" in beamyard.yml`, "", always},
+			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; a node that serves no HTTP has http_port: -1 in nodes: of beamyard.yml; then", "{again}", absent},
 		},
 		follows: []Code{"app-not-started", "app-exited", "port-in-use", "network-detached"},
 	},

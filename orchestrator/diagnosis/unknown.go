@@ -45,7 +45,7 @@ func unknowns(e *Evidence, found []match) []match {
 			continue
 		}
 		m := match{hint: n.Hint, words: map[string]string{"why": firstLine(n.why())}}
-		m = m.of(&unknownRule, e, n)
+		m = m.of(&unknownRule, e.at(n), n)
 		m.finding.Evidence = strings.Join(append([]string{n.why()}, lastLines(n.Lines, 20)...), "\n")
 		unknown = append(unknown, m)
 	}
