@@ -171,11 +171,11 @@ func TestConfigWithEveryKey(t *testing.T) {
 	if diff := cmp.Diff(want, got, comparePrefix); diff != "" {
 		t.Error(diff)
 	}
-	// A field that is added to Spec needs a key here. Owner is no one's to
-	// write, File is its own name, and the others are found out.
+	// A field that is added to Spec needs a key here. Owner cannot be written, File is
+	// its own name, Suite is what `beamyard test` asks for, and the others are found out.
 	for i := range reflect.TypeFor[orchestrator.Spec]().NumField() {
 		field := reflect.TypeFor[orchestrator.Spec]().Field(i)
-		if slices.Contains([]string{"Owner", "File", "Precompiled", "Subnet", "ImageEnv", "Proxies"}, field.Name) {
+		if slices.Contains([]string{"Owner", "File", "Precompiled", "Subnet", "ImageEnv", "Proxies", "Suite"}, field.Name) {
 			continue
 		}
 		if reflect.ValueOf(got).Field(i).IsZero() {
