@@ -114,7 +114,7 @@ func TestATakenPort(t *testing.T) {
 	if !errors.As(err, &taken) {
 		t.Errorf("no PortTakenError: %v", err)
 	}
-	says(t, err, strconv.Itoa(port), "n1", strconv.Itoa(port), "docker.test") // this very process holds it
+	says(t, err, strconv.Itoa(port), "n1", strconv.Itoa(port), "e2e.test") // this very process holds it
 }
 
 func TestAPortOfAnotherCluster(t *testing.T) {
