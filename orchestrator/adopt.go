@@ -59,7 +59,7 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Containe
 		}
 		containers = append(containers, full)
 		if !full.State.Running && full.State.FinishedAt.After(full.Created) {
-			s.listenFrom(full.State.FinishedAt.Add(-c.spec.StopGrace - adoptSlack))
+			s.listenFrom(full.State.FinishedAt.Add(-c.spec.StopTimeout - adoptSlack))
 		}
 	}
 	return containers, c.placeMissing(ctx, s, have)

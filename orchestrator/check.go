@@ -20,7 +20,7 @@ const (
 	DefaultHostPort     = 4200
 	DefaultDistPort     = 9100
 	DefaultReadyTimeout = 30 * time.Second
-	DefaultStopGrace    = 5 * time.Second
+	DefaultStopTimeout  = 5 * time.Second
 	DefaultOutputLines  = 1000
 )
 
@@ -42,7 +42,7 @@ func (s Spec) Defaulted() Spec {
 	setDefault(&s.Loopback, LoopbackForward)
 	setDefault(&s.ReadyTimeout, DefaultReadyTimeout+time.Duration(max(0, len(s.Nodes)-10))*2*time.Second)
 	setDefault(&s.OnFailed, FailedKeep)
-	setDefault(&s.StopGrace, DefaultStopGrace)
+	setDefault(&s.StopTimeout, DefaultStopTimeout)
 	setDefault(&s.OutputLines, DefaultOutputLines)
 	if !s.Pool.IsValid() {
 		s.Pool = network.DefaultPool
@@ -179,7 +179,7 @@ func (s Spec) validateNumbers(v *validation) {
 		v.add("pool", fmt.Sprintf("%s is no IPv4 range of /26 or larger", s.Pool), "pool: "+network.DefaultPool.String())
 	}
 	for field, d := range map[string]time.Duration{
-		"net_tick": s.NetTick, "ready_timeout": s.ReadyTimeout, "stop_grace": s.StopGrace,
+		"net_tick": s.NetTick, "ready_timeout": s.ReadyTimeout, "stop_timeout": s.StopTimeout,
 		"restart.backoff": s.Restart.Backoff, "restart.max_backoff": s.Restart.MaxBackoff,
 		"restart.window": s.Restart.Window, "restart.reset_after": s.Restart.ResetAfter,
 	} {

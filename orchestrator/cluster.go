@@ -256,11 +256,11 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 			if c.detached() {
 				return nil
 			}
-			giveUp = time.After(c.spec.StopGrace + teardown)
+			giveUp = time.After(c.spec.StopTimeout + teardown)
 			c.requested("", "interrupted: down")
 			c.box.post(msgCommand{kind: cmdDown})
 		case <-giveUp:
-			return WithHint(fmt.Errorf("stop cluster %s: the engine did not finish within %s", c.spec.Name, c.spec.StopGrace+teardown),
+			return WithHint(fmt.Errorf("stop cluster %s: the engine did not finish within %s", c.spec.Name, c.spec.StopTimeout+teardown),
 				"beamyard down %s", c.spec.Name)
 		}
 	}

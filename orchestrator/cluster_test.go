@@ -718,7 +718,7 @@ func TestAdoptionOnMemory(t *testing.T) {
 func TestForce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.vms.program = func(ctx context.Context, _ *enginetest.Process) int { <-ctx.Done(); return 137 }
-		w.up(func(s *orchestrator.Spec) { s.StopGrace = time.Hour })
+		w.up(func(s *orchestrator.Spec) { s.StopTimeout = time.Hour })
 		began := time.Now()
 		w.cancel()
 		w.untilState("n1", orchestrator.Stopping)

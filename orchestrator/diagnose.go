@@ -119,7 +119,7 @@ func nodeEvidence(s Spec, i int) diagnosis.Node {
 	names, node, words := s.names(), s.filled(i), words(s, i)
 	n := diagnosis.Node{
 		Name: node.Name, BEAM: names.Node(node.Name), Host: names.Host(node.Name), Container: names.Container(node.Name),
-		Command: append(replaced(words, node.Entrypoint), nodeCommand(s, i)...), Stdin: s.Stdin, Env: map[string]string{}, Memory: node.Memory, Grace: s.StopGrace,
+		Command: append(replaced(words, node.Entrypoint), nodeCommand(s, i)...), Stdin: s.Stdin, Env: map[string]string{}, Memory: node.Memory, StopTimeout: s.StopTimeout,
 	}
 	for key, value := range node.Env {
 		n.Env[key] = words.Replace(value)

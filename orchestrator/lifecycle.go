@@ -103,7 +103,7 @@ func (s *supervisor) stop(m *member) {
 
 func (s *supervisor) stopRunning(m *member) {
 	m.busy = stopping
-	grace := s.spec.StopGrace
+	grace := s.spec.StopTimeout
 	if s.force {
 		grace = 0
 	}

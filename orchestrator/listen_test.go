@@ -52,5 +52,5 @@ func TestWhatARestartedEngineStopsIsStartedAgain(t *testing.T) {
 	told("die")
 	told("stop")
 	s.autopsy("n1", "")
-	s.expect("n1 backingoff: exit 0", "n1 stopped: stopped-outside (exit 0)", "n1 starting", "start n1#2")
+	s.expect("n1 backing-off: exit 0", "n1 stopped: stopped-outside (exit 0)", "n1 starting", "start n1#2")
 }

@@ -59,7 +59,7 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 		Memory:      node.Memory,
 		CPUs:        node.CPUs,
 		NoFile:      noFile,
-		StopTimeout: s.StopGrace,
+		StopTimeout: s.StopTimeout,
 		LogMaxSize:  logMaxSize,
 		LogMaxFile:  logMaxFile,
 	}

@@ -190,9 +190,9 @@ type Spec struct {
 	// container's creation. Default 30 s, and 2 s more for each node above 10:
 	// that many boot one after the other on a small machine.
 	ReadyTimeout time.Duration `json:"ready_timeout,omitempty"`
-	// StopGrace is how long a node may take to stop before SIGKILL. Default
+	// StopTimeout is how long a node may take to stop before SIGKILL. Default
 	// 5 s; the engine counts whole seconds.
-	StopGrace time.Duration `json:"stop_grace,omitempty"`
+	StopTimeout time.Duration `json:"stop_timeout,omitempty"`
 
 	// OutputLines is how many lines each stream of each node keeps. Default 1000.
 	OutputLines int `json:"output_lines,omitempty"`

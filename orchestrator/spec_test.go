@@ -93,7 +93,7 @@ func TestValidate(t *testing.T) {
 		{"a name that is none of a release", func(s *Spec) { s.Release, s.ReleaseName = true, "x; rm" }, "release_name"},
 		{"a pool that is too small", func(s *Spec) { s.Pool = netip.MustParsePrefix("10.0.0.0/27") }, "pool"},
 		{"a pool of the other family", func(s *Spec) { s.Pool = netip.MustParsePrefix("fd00::/8") }, "pool"},
-		{"times that are none", func(s *Spec) { s.StopGrace, s.NetTick = -1, 1500*time.Millisecond }, "net_tick stop_grace"},
+		{"times that are none", func(s *Spec) { s.StopTimeout, s.NetTick = -1, 1500*time.Millisecond }, "net_tick stop_timeout"},
 		{"modes that are none", func(s *Spec) { s.Mesh, s.Restart.Mode = "full", "sometimes" }, "mesh restart.mode"},
 		{"too little memory", func(s *Spec) { s.Memory, s.CPUs, s.OutputLines = 1<<20, -1, -1 }, "cpus memory output_lines"},
 		{"an image of others", func(s *Spec) {
@@ -219,7 +219,7 @@ func TestContainerSpec(t *testing.T) {
 	s = s.Defaulted()
 	c := containerSpec(s, 1, "net1", placement{ip: netip.MustParseAddr("10.213.0.3")}, time.Unix(1, 0))
 	if c.Name != "beamyard-shop-n2" || c.Hostname != "n2.shop.test" || !slices.Contains(c.Aliases, "n2.shop.test") ||
-		c.IP.String() != "10.213.0.3" || c.NetworkID != "net1" || c.StopTimeout != DefaultStopGrace || c.NoFile != noFile {
+		c.IP.String() != "10.213.0.3" || c.NetworkID != "net1" || c.StopTimeout != DefaultStopTimeout || c.NoFile != noFile {
 		t.Errorf("%+v", c)
 	}
 	want := []string{

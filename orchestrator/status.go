@@ -13,16 +13,16 @@ type State string
 
 // The states of a node, in the order of a life.
 const (
-	Pending    State = "pending"    // declared, nothing done yet
-	Creating   State = "creating"   // the container is being created
-	Starting   State = "starting"   // the container starts or runs, the node is not proven yet
-	Ready      State = "ready"      // proven: handshake, application, checks, mesh
-	Degraded   State = "degraded"   // was Ready, runs, and now fails a proof, or is kept apart from peers on purpose
-	BackingOff State = "backingoff" // crashed, waits for its restart
-	Stopping   State = "stopping"   // asked to stop
-	Stopped    State = "stopped"    // stopped because somebody asked
-	Completed  State = "completed"  // ended by itself with success
-	Failed     State = "failed"     // ended, and nothing will restart it
+	Pending    State = "pending"     // declared, nothing done yet
+	Creating   State = "creating"    // the container is being created
+	Starting   State = "starting"    // the container starts or runs, the node is not proven yet
+	Ready      State = "ready"       // proven: handshake, application, checks, mesh
+	Degraded   State = "degraded"    // was Ready, runs, and now fails a proof, or is kept apart from peers on purpose
+	BackingOff State = "backing-off" // crashed, waits for its restart
+	Stopping   State = "stopping"    // asked to stop
+	Stopped    State = "stopped"     // stopped because somebody asked
+	Completed  State = "completed"   // ended by itself with success
+	Failed     State = "failed"      // ended, and nothing will restart it
 )
 
 // Running reports whether a node of this state has a container that runs.

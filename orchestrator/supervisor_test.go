@@ -198,7 +198,7 @@ func TestACrashIsFollowedByARestartOfTheSameContainer(t *testing.T) {
 	s := up(t, 2, nil)
 	s.die("n2", 1)
 	s.autopsy("n2", "boom")
-	s.expect("n2 backingoff: exit 1", "n2 backingoff: crashed (exit 1): boom; restart 1/5 in 1s")
+	s.expect("n2 backing-off: exit 1", "n2 backing-off: crashed (exit 1): boom; restart 1/5 in 1s")
 	s.after(999 * time.Millisecond)
 	s.expect()
 	s.after(time.Millisecond)
@@ -219,13 +219,13 @@ func TestANodeThatDiesDuringStartIsRestarted(t *testing.T) {
 	s.die("n1", 1) // before the engine's answer to the launch
 	s.send(msgLaunched{report: s.report("n1"), id: "id-n1"})
 	s.autopsy("n1", "first")
-	s.expect("n1 starting", "n1 backingoff: exit 1", "n1 backingoff: boot (exit 1): first; restart 1/5 in 1s")
+	s.expect("n1 starting", "n1 backing-off: exit 1", "n1 backing-off: boot (exit 1): first; restart 1/5 in 1s")
 	s.after(time.Second)
 	s.run("n1")
 	s.skip()
 	s.die("n1", 1)
 	s.autopsy("n1", "second")
-	s.expect("n1 backingoff: exit 1", "n1 backingoff: boot (exit 1): second; restart 2/5 in 2s")
+	s.expect("n1 backing-off: exit 1", "n1 backing-off: boot (exit 1): second; restart 2/5 in 2s")
 }
 
 func TestTheSameBootFailureTwiceEndsTheForming(t *testing.T) {
@@ -274,9 +274,9 @@ func TestAForeignKillIsACrash(t *testing.T) {
 	s.signal("n1", "9")
 	s.die("n1", 137)
 	s.autopsy("n1", "")
-	s.expect("n1 backingoff: exit 137") // it may still be the first half of `rm -f`
+	s.expect("n1 backing-off: exit 137") // it may still be the first half of `rm -f`
 	s.after(holdExit)
-	s.expect("n1 backingoff: killed (exit 137); restart 1/5 in 1s")
+	s.expect("n1 backing-off: killed (exit 137); restart 1/5 in 1s")
 }
 
 func TestAForeignRemovalIsNoCrash(t *testing.T) {
@@ -286,7 +286,7 @@ func TestAForeignRemovalIsNoCrash(t *testing.T) {
 	s.autopsy("n1", "")
 	s.event("n1", "destroy")
 	s.after(time.Hour)
-	s.expect("n1 backingoff: exit 137", "n1 stopped: container removed from outside")
+	s.expect("n1 backing-off: exit 137", "n1 stopped: container removed from outside")
 	s.send(msgCommand{kind: cmdStart, nodes: []string{"n1"}, waiter: 1})
 	s.expect("n1 creating", "launch n1#2")
 }
@@ -299,7 +299,7 @@ func TestAForeignRestartIsANewRun(t *testing.T) {
 	s.autopsy("n1", "")
 	s.now = s.now.Add(time.Millisecond)
 	s.event("n1", "start")
-	s.expect("n1 backingoff: exit 0", "n1 stopped: stopped-outside (exit 0)", "n1 starting")
+	s.expect("n1 backing-off: exit 0", "n1 stopped: stopped-outside (exit 0)", "n1 starting")
 	s.prove("n1")
 	s.expect("n1 ready")
 }
@@ -382,7 +382,7 @@ func TestADeathThatTheEventsDidNotTell(t *testing.T) {
 	s.send(msgLost{s.report("n1"), "closed"})
 	s.send(msgSeen{s.report("n1"), &Container{ID: "id-n1", State: ContainerState{Status: "exited", ExitCode: 137, OOMKilled: true, FinishedAt: s.now}}})
 	s.autopsy("n1", "")
-	s.expect("n1 backingoff: exit 137", "n1 backingoff: oom (exit 137); restart 1/5 in 1s")
+	s.expect("n1 backing-off: exit 137", "n1 backing-off: oom (exit 137); restart 1/5 in 1s")
 	s.die("n1", 137) // the event after all
 	s.expect()
 }
@@ -394,7 +394,7 @@ func TestAForeignStopThatIsSeenBeforeItIsHeard(t *testing.T) {
 	s.send(msgLost{s.report("n1"), "closed"})
 	s.send(msgSeen{s.report("n1"), &Container{ID: "id-n1", State: ContainerState{Status: "exited", ExitCode: 143, FinishedAt: s.now}}})
 	s.autopsy("n1", "")
-	s.expect("n1 backingoff: exit 143")
+	s.expect("n1 backing-off: exit 143")
 	s.signal("n1", "15")
 	s.die("n1", 143)
 	s.event("n1", "stop")
@@ -560,7 +560,7 @@ func TestPauseOnRequest(t *testing.T) {
 	s.autopsy("n1", "")
 	s.skip()
 	s.send(msgCommand{kind: cmdPause, nodes: []string{"n1"}, waiter: 3})
-	s.expect("reply 3: n1: not running (it is backingoff)")
+	s.expect("reply 3: n1: not running (it is backing-off)")
 	s.after(time.Second)
 	s.run("n1")
 	s.prove("n1")

@@ -23,7 +23,7 @@ func TestWhatTimeCanCureIsTriedAgainUntilTheDeadline(t *testing.T) {
 		}
 		s.die("n1", 1)
 		s.waits("n1", "db:5432: connection refused")
-		s.expect("n1 backingoff: exit 1", "n1 backingoff: boot (exit 1): waits for db:5432: connection refused, "+next)
+		s.expect("n1 backing-off: exit 1", "n1 backing-off: boot (exit 1): waits for db:5432: connection refused, "+next)
 	}
 	s.after(8 * time.Second) // the fifth try is under way when the time is up
 	s.run("n1")

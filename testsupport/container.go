@@ -92,8 +92,8 @@ func (n *Node) Name(ctx context.Context) (string, error) {
 // Start has the supervisor start the node, and waits until it is Ready.
 func (n *Node) Start(ctx context.Context) error { return n.cluster.bringBack(ctx, n.name) }
 
-// Stop has the supervisor stop the node: it stays down. The grace is the cluster's
-// (orchestrator.Spec.StopGrace); a timeout of 0 kills it.
+// Stop has the supervisor stop the node: it stays down. The stop timeout is the cluster's
+// (orchestrator.Spec.StopTimeout); a timeout of 0 kills it.
 func (n *Node) Stop(ctx context.Context, timeout *time.Duration) error {
 	if _, err := n.known(); err != nil {
 		return err

@@ -32,8 +32,8 @@ var _ testcontainers.ContainerCustomizer = Option(nil)
 const (
 	// DefaultNodes is how many nodes there are where nobody says.
 	DefaultNodes = 3
-	// DefaultStopGrace: a test does not wait five seconds for a node that hangs.
-	DefaultStopGrace = 2 * time.Second
+	// DefaultStopTimeout: a test does not wait five seconds for a node that hangs.
+	DefaultStopTimeout = 2 * time.Second
 	// DefaultNetTick has a silent peer noticed within 6 to 10 s. The VM's own 60 s
 	// make every test of a paused node last a minute.
 	DefaultNetTick = 8 * time.Second
@@ -220,8 +220,8 @@ func settle(source, name string, opts []testcontainers.ContainerCustomizer) (*se
 	spec.Name = cmp.Or(name, unique(config.DefaultName(spec)))
 	spec.Restart = orchestrator.RestartPolicy{Mode: orchestrator.RestartNo}
 	spec.OnFailed = orchestrator.FailedKeep // a node that a test takes down takes no other with it
-	if spec.StopGrace == 0 {
-		spec.StopGrace = DefaultStopGrace
+	if spec.StopTimeout == 0 {
+		spec.StopTimeout = DefaultStopTimeout
 	}
 	if spec.NetTick == 0 {
 		spec.NetTick = DefaultNetTick

@@ -20,7 +20,7 @@ type downCmd struct {
 }
 
 func (downCmd) Help() string {
-	return `Nodes get the cluster's stop grace (5 s unless it says otherwise), then SIGKILL.
+	return `Nodes get the cluster's stop timeout (5s by default), then SIGKILL.
 It works with or without a supervisor. A cluster that is not up is no error.
 Named volumes (volumes: in beamyard.yml) stay, unless --volumes is given.`
 }
@@ -149,7 +149,7 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (orches
 		return found.Removed(), nil
 	case errors.Is(err, control.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
 		// There is none, or it went away over this: what it left is removed.
-		r, err := orchestrator.Remove(ctx, eng, name, found.Spec.StopGrace)
+		r, err := orchestrator.Remove(ctx, eng, name, found.Spec.StopTimeout)
 		forget(ctx, name)
 		if errors.Is(err, orchestrator.ErrNoCluster) {
 			return orchestrator.Removed{Cluster: name}, nil

@@ -223,7 +223,7 @@ func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 	u.say("stopping %s; Ctrl-C again does not wait for its nodes", u.spec.Name)
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	grace := u.spec.Defaulted().StopGrace
+	grace := u.spec.Defaulted().StopTimeout
 	go func() {
 		select {
 		case <-u.second:

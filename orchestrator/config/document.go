@@ -64,7 +64,7 @@ type document struct {
 	KeepOnFail   bool                `yaml:"keep_on_failure"`
 	KeepDumps    string              `yaml:"keep_dumps"` // relative to the file's folder
 	ReadyTimeout duration            `yaml:"ready_timeout"`
-	StopGrace    duration            `yaml:"stop_grace"`
+	StopTimeout  duration            `yaml:"stop_timeout"`
 	OutputLines  int                 `yaml:"output_lines"`
 	Memory       size                `yaml:"memory"`
 	CPUs         float64             `yaml:"cpus"`
@@ -187,7 +187,7 @@ func (c document) spec() orchestrator.Spec {
 			Window: time.Duration(c.Restart.Window), ResetAfter: time.Duration(c.Restart.ResetAfter),
 			SuccessCodes: c.Restart.SuccessCodes,
 		},
-		ReadyTimeout: time.Duration(c.ReadyTimeout), StopGrace: time.Duration(c.StopGrace),
+		ReadyTimeout: time.Duration(c.ReadyTimeout), StopTimeout: time.Duration(c.StopTimeout),
 		OnFailed: orchestrator.FailedMode(c.OnFailed), KeepOnFailure: c.KeepOnFail, KeepDumps: c.KeepDumps,
 		OutputLines: c.OutputLines, Memory: int64(c.Memory), CPUs: c.CPUs,
 	}

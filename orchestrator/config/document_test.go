@@ -112,7 +112,7 @@ restart:
   reset_after: 2m
   success_codes: [143]
 ready_timeout: 1m30s
-stop_grace: 3s
+stop_timeout: 3s
 on_failed: stop-cluster
 keep_on_failure: true
 keep_dumps: /tmp/dumps
@@ -165,7 +165,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 			Mode: orchestrator.RestartAlways, Backoff: 500 * time.Millisecond, MaxBackoff: time.Minute, Jitter: 0.2,
 			Max: 7, Window: 90 * time.Minute, ResetAfter: 2 * time.Minute, SuccessCodes: []int{143},
 		},
-		ReadyTimeout: 90 * time.Second, StopGrace: 3 * time.Second, OnFailed: orchestrator.FailedStopCluster, KeepOnFailure: true, KeepDumps: "/tmp/dumps", OutputLines: 500, Memory: 512 << 20, CPUs: 1.5,
+		ReadyTimeout: 90 * time.Second, StopTimeout: 3 * time.Second, OnFailed: orchestrator.FailedStopCluster, KeepOnFailure: true, KeepDumps: "/tmp/dumps", OutputLines: 500, Memory: 512 << 20, CPUs: 1.5,
 	}
 	got := c.spec()
 	if diff := cmp.Diff(want, got, comparePrefix); diff != "" {
@@ -214,9 +214,9 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 >  1 | http_port: many
                   ^
 `},
-		{"duration without a unit", "stop_grace: 5\n", `[1:13] a duration has a unit: 500ms, 5s, 1m30s
->  1 | stop_grace: 5
-                   ^
+		{"duration without a unit", "stop_timeout: 5\n", `[1:15] a duration has a unit: 500ms, 5s, 1m30s
+>  1 | stop_timeout: 5
+                     ^
 `},
 		{"duration that is a list", "restart:\n  backoff: [1s]\n", `[2:12] a duration has a unit: 500ms, 5s, 1m30s
    1 | restart:
@@ -274,7 +274,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
 }
 
 func TestUnknownKeysHaveAHint(t *testing.T) {
-	all := "its keys: app, args, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, dockerfile, domain, entrypoint, env, env_file, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, loopback, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, packages, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_grace, target, tmpfs, user, volumes"
+	all := "its keys: app, args, base_image, basename, checks, command, cookie, cookie_file, cpus, distribution, dockerfile, domain, entrypoint, env, env_file, extra_hosts, files, health, host_port, http_check, http_port, image, keep_dumps, keep_on_failure, labels, loopback, max_nodes, memory, mesh, mix_env, name, net_tick, networks, nodes, on_failed, output_lines, packages, pool, ready, ready_timeout, release, release_name, restart, secrets, source, stdin, stop_timeout, target, tmpfs, user, volumes"
 	for text, want := range map[string]string{
 		"nods: 3":                          `did you mean "nodes"?`,
 		"restart: {max_backof: 1s}":        `did you mean "max_backoff"?`,
@@ -286,6 +286,7 @@ func TestUnknownKeysHaveAHint(t *testing.T) {
 		"dancers: 3":                       all,
 		"http_port: web":                   "",
 		"dist_port: 9200":                  "it is in distribution: now: distribution: {port: 9100}",
+		"stop_grace: 9s":                   "it is stop_timeout now: stop_timeout: 10s",
 		"epmd: true":                       "it is in distribution: now: distribution: {epmd: true}",
 	} {
 		_, err := decode(strings.NewReader(text))

@@ -111,7 +111,7 @@ func TestWordsOfCompose(t *testing.T) {
 		{"nodes: [web, db]", "[1:9] a node is a mapping, not text", "nodes: [{name: web}]"},
 		{"version: '3'\nname: a", `[1:1] unknown field "version"`, "leave it out: beamyard.yml has no version"},
 		{"mem_limit: 512m", `[1:1] unknown field "mem_limit"`, "the key is memory: memory: 512m"},
-		{"stop_grace_period: 10s", `[1:1] unknown field "stop_grace_period"`, "the key is stop_grace: stop_grace: 10s"},
+		{"stop_grace_period: 10s", `[1:1] unknown field "stop_grace_period"`, "the key is stop_timeout: stop_timeout: 10s"},
 		{"deploy: {replicas: 3}", `[1:1] unknown field "deploy"`, "nodes: 3"},
 		{"env: {NOT_SET: }", "[1:7] NOT_SET has no value, and is not set in this environment either", "export NOT_SET=…"},
 		{"env: [A=1, NOT_SET]", "[1:12] NOT_SET has no value", "export NOT_SET=…"},

@@ -32,8 +32,9 @@ var levels = []level{
 
 // moved are keys of earlier versions, and what says the same today.
 var moved = map[string]string{
-	"epmd":      "it is in distribution: now: distribution: {epmd: true}",
-	"dist_port": "it is in distribution: now: distribution: {port: 9100}",
+	"stop_grace": "it is stop_timeout now: stop_timeout: 10s",
+	"epmd":       "it is in distribution: now: distribution: {epmd: true}",
+	"dist_port":  "it is in distribution: now: distribution: {port: 9100}",
 }
 
 // compose are Compose's keys of a service and of a file, and what says the same
@@ -57,8 +58,8 @@ var compose = map[string]string{
 	"cpu_count":         "the key is cpus: cpus: %s",
 	"cpu_shares":        "there is a limit alone: cpus: 1.5",
 	"cpuset":            "there is a limit alone: cpus: 1.5",
-	"stop_grace_period": "the key is stop_grace: stop_grace: %s",
-	"stop_signal":       "nodes are stopped by SIGTERM, which the Erlang VM ends in order for; how long it may take: stop_grace: 10s",
+	"stop_grace_period": "the key is stop_timeout: stop_timeout: %s",
+	"stop_signal":       "nodes are stopped by SIGTERM, which the Erlang VM ends in order for; how long it may take: stop_timeout: 10s",
 	"working_dir":       "the folder is the image's own; another one: command: [sh, -c, \"cd %s && exec bin/shop start\"]",
 	"profiles":          "write a file for each way to run it: beamyard up -f other.yml",
 	"extends":           "YAML's own way is an anchor and a merge: env: &common {A: 1}, then env: {<<: *common, B: 2}",

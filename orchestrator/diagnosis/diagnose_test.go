@@ -72,7 +72,7 @@ var states = []struct {
 	{"a NIF's fault", func(_ *Evidence, n *Node) { n.Exit = &Exit{"crashed", 139} }, "vm-aborted", "native code", nil},
 	{"a shell that ignores TERM", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command = &Exit{"stopped", 137}, []string{"/bin/sh", "-c", "mix run; true"}
-	}, "shell-first", "whole grace", []Code{"stop-needed-kill"}},
+	}, "shell-first", "the stop timeout of", []Code{"stop-needed-kill"}},
 	{"a shell that ends by TERM", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command = &Exit{"stopped", 143}, []string{"/bin/sh", "-c", "mix run; true"}
 	}, "shell-first", "without its shutdown", nil},

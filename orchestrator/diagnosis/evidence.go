@@ -95,11 +95,11 @@ type Node struct {
 	// none, or the spec has one in its place.
 	Entrypoint []string
 	// Runs is what this node runs in place of what the cluster's others run; nil: the same.
-	Runs   *Runs
-	Stdin  bool // its standard input is kept open
-	Env    map[string]string
-	Memory int64         // the container's limit in bytes, 0 for none
-	Grace  time.Duration // of a stop
+	Runs        *Runs
+	Stdin       bool // its standard input is kept open
+	Env         map[string]string
+	Memory      int64         // the container's limit in bytes, 0 for none
+	StopTimeout time.Duration // of a stop
 
 	// Reason is what its supervisor says of its state.
 	Reason string

@@ -98,7 +98,7 @@ func TestRecordedOutputIsDiagnosed(t *testing.T) {
 func demo() Evidence {
 	return Evidence{
 		Cluster: "demo", Source: "/src/shop", Image: "beamyard/shop:1", App: "demo", DistPort: 9100, HTTPPort: 4000, HTTPCheck: "/health",
-		Nodes: []Node{{Name: "n1", BEAM: "app@n1.demo.test", Host: "n1.demo.test", Container: "beamyard-demo-n1", Grace: 5e9, Memory: 64 << 20}},
+		Nodes: []Node{{Name: "n1", BEAM: "app@n1.demo.test", Host: "n1.demo.test", Container: "beamyard-demo-n1", StopTimeout: 5e9, Memory: 64 << 20}},
 	}
 }
 

@@ -246,7 +246,7 @@ func (m match) replacer(e *Evidence, n *Node) *strings.Replacer {
 	}
 	if n != nil {
 		pairs = append(pairs, "{node}", n.Name, "{target}", e.Cluster+"/"+n.Name, "{beam}", n.BEAM, "{host}", n.Host,
-			"{container}", n.Container, "{ip}", n.IP, "{dump_path}", cmp.Or(n.DumpPath, "/tmp/erl_crash.dump"), "{grace}", n.Grace.String(), "{memory}", bytesText(n.Memory))
+			"{container}", n.Container, "{ip}", n.IP, "{dump_path}", cmp.Or(n.DumpPath, "/tmp/erl_crash.dump"), "{stop_timeout}", n.StopTimeout.String(), "{memory}", bytesText(n.Memory))
 	}
 	for i, g := range m.groups {
 		pairs = append(pairs, "{"+strconv.Itoa(i+1)+"}", strings.TrimSpace(g))

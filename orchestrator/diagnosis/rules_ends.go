@@ -140,7 +140,7 @@ var endRules = []rule{
 			m := match{evidence: "exit " + codeText(n), words: map[string]string{"shell": shell}}
 			switch n.Exit.Code {
 			case 137: // it ignored TERM, as one that is process 1 does
-				m.words["stop"] = "the stop took its whole grace of " + n.Grace.String() + ", and then everything was killed"
+				m.words["stop"] = "the stop timeout of " + n.StopTimeout.String() + " passed, and everything was killed"
 			case 143: // it ended by TERM, and with the init's child the container
 				m.words["stop"] = "the stop ended the shell, and the VM was killed with it, without its shutdown"
 			default:
@@ -156,12 +156,12 @@ var endRules = []rule{
 	},
 	{
 		code: "stop-needed-kill", when: func(_ *Evidence, n *Node) (match, bool) {
-			return match{evidence: "exit 137 after " + n.Grace.String()}, n.Exit != nil && n.Exit.Class == "stopped" && n.Exit.Code == 137
+			return match{evidence: "exit 137 after " + n.StopTimeout.String()}, n.Exit != nil && n.Exit.Class == "stopped" && n.Exit.Code == 137
 		},
-		problem: "the stop of {node} took its whole grace of {grace} and then needed SIGKILL",
+		problem: "{node} did not stop within its stop timeout of {stop_timeout}: it got SIGKILL",
 		try: []try{
-			{"give it longer, if its shutdown needs that: stop_grace: in beamyard.yml; see what it did last", "beamyard logs {target} --tail 50", there},
-			{"give it longer, if its shutdown needs that: stop_grace: in beamyard.yml", "{again}", absent},
+			{"give it longer, if its shutdown needs that: stop_timeout: in beamyard.yml; see what it did last", "beamyard logs {target} --tail 50", there},
+			{"give it longer, if its shutdown needs that: stop_timeout: in beamyard.yml", "{again}", absent},
 		},
 		follows: []Code{"shell-first"},
 	},

@@ -140,7 +140,7 @@ func (f *floor) raze(t *testing.T) time.Duration {
 func measure(t *testing.T, eng orchestrator.Engine, n int, keep func(*running)) (upTime, downTime time.Duration) {
 	t.Helper()
 	spec := func(s *orchestrator.Spec) {
-		s.Name, s.StopGrace = fmt.Sprintf("bench%d", n), 5*time.Second
+		s.Name, s.StopTimeout = fmt.Sprintf("bench%d", n), 5*time.Second
 		s.ReadyTimeout, s.MaxNodes = 3*time.Minute, 100
 	}
 	began := time.Now()

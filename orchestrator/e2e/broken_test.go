@@ -121,7 +121,7 @@ var broken = []breakage{
 	{name: "a shell that ends by TERM", root: "shell-first", says: "without its shutdown", edit: command("sh", "-c",
 		`elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`),
 		after: func(r *running) error { return r.Stop(r.t.Context(), "n1") }},
-	{name: "a shell that ignores TERM", root: "shell-first", says: "whole grace", also: "stop-needed-kill", edit: command("sh", "-c",
+	{name: "a shell that ignores TERM", root: "shell-first", says: "the stop timeout of", also: "stop-needed-kill", edit: command("sh", "-c",
 		`trap "" TERM; elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`),
 		after: func(r *running) error { return r.Stop(r.t.Context(), "n1") }},
 	{name: "a pause", root: "node-paused", says: "paused", after: func(r *running) error {

@@ -51,7 +51,7 @@ func printers(image string, nodes, lines, size int) orchestrator.Spec {
 		Name: fmt.Sprintf("benchout%08x", rand.Uint32()), Image: image, App: "-", HTTPPort: -1,
 		Nodes:        orchestrator.NodeNames(nodes),
 		Command:      []string{"/process", "lines", strconv.Itoa(lines), strconv.Itoa(size)},
-		ReadyTimeout: time.Hour, StopGrace: time.Second,
+		ReadyTimeout: time.Hour, StopTimeout: time.Second,
 		Restart: orchestrator.RestartPolicy{Mode: orchestrator.RestartNo},
 	}
 }

@@ -95,7 +95,7 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 	spec := orchestrator.Spec{
 		Name: fmt.Sprintf("t%08x", rand.Uint32()), Source: demo, BaseImage: base,
 		Nodes: orchestrator.NodeNames(nodes), HTTPCheck: "/health", ReadyTimeout: 90 * time.Second,
-		StopGrace: 2 * time.Second, HostPort: 5200,
+		StopTimeout: 2 * time.Second, HostPort: 5200,
 	}
 	if edit != nil {
 		edit(&spec)

@@ -114,7 +114,7 @@ func TestTimeline(t *testing.T) {
 		{
 			name: "at one time: what was asked, what came of it, what was said, what we made of it",
 			events: []orchestrator.Event{
-				{Time: ms(0), Node: "n1", Text: "n1 backingoff"}, {Time: ms(0), Node: "n1", Text: "n1 starting"},
+				{Time: ms(0), Node: "n1", Text: "n1 backing-off"}, {Time: ms(0), Node: "n1", Text: "n1 starting"},
 			},
 			journal: []orchestrator.JournalEntry{
 				nodeup(0, "n2", "n1"), {Time: ms(0), Source: orchestrator.FromEngine, Node: "n1", Text: "start"},
@@ -126,7 +126,7 @@ func TestTimeline(t *testing.T) {
 				"12:00:00.000  engine    n1    start",
 				"12:00:00.000  stdout    n1    hello",
 				"12:00:00.000  node      n2    nodeup n1",
-				"12:00:00.000  beamyard  n1    n1 backingoff",
+				"12:00:00.000  beamyard  n1    n1 backing-off",
 				"12:00:00.000  beamyard  n1    n1 starting",
 			},
 		},

@@ -91,7 +91,7 @@ base_image: trixie
 http_port: -1
 restart: {backoff: 200ms, max_backoff: 1s, reset_after: 1s, max: 1000000, window: 1h}
 ready_timeout: 60s
-stop_grace: 3s
+stop_timeout: 3s
 memory: 256MiB
 output_lines: %d
 env: {PRINT_EVERY: %d}
