@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -70,58 +69,4 @@ func past(state State) string {
 		return "ended"
 	}
 	return "failed"
-}
-
-// after are the nodes that node i starts after: a role in its After is all its nodes.
-func (s Spec) after(i int) []string {
-	var nodes []string
-	for _, name := range s.Nodes[i].After {
-		nodes = append(nodes, s.named(name)...)
-	}
-	return nodes
-}
-
-// after checks that every node that another waits for is there, and that none waits
-// for itself in the end.
-func (v *validation) after(s Spec) {
-	at := map[string]int{}
-	for i, n := range s.Nodes {
-		at[n.Name] = i
-	}
-	for i, n := range s.Nodes {
-		field := fmt.Sprintf("nodes[%d].after", i)
-		for _, name := range n.After {
-			if len(s.named(name)) == 0 {
-				v.add(field, fmt.Sprintf("%q is none of the nodes", name), s.choice(name, "name nodes or roles: "))
-			}
-		}
-		for j, name := range s.after(i) {
-			if slices.Contains(s.after(i)[:j], name) {
-				v.add(field, fmt.Sprintf("%q is there twice", name), "name each node once; a role names all of its nodes")
-			}
-		}
-		if round := circle(s, at, []string{n.Name}); round != nil && n.Name == slices.Min(round) {
-			v.add(field, strings.Join(round, " waits for ")+": none of them would start", "leave one of them out of after:")
-		}
-	}
-}
-
-// circle follows who waits for whom from the last of a path, back to its first.
-func circle(s Spec, at map[string]int, path []string) []string {
-	i, there := at[path[len(path)-1]]
-	if !there {
-		return nil
-	}
-	for _, next := range s.after(i) {
-		if next == path[0] {
-			return append(slices.Clone(path), next)
-		}
-		if slices.Contains(path, next) {
-			continue // a circle that does not go through the first
-		}
-		if round := circle(s, at, append(slices.Clone(path), next)); round != nil {
-			return round
-		}
-	}
-	return nil
 }

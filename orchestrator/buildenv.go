@@ -9,15 +9,6 @@ import (
 
 // This file is about what a Mix project's build gets of the spec.
 
-// Packages of Debian beside those of a Mix project's base; see [images.Packages].
-type Packages struct {
-	// Build are at hand while the project is compiled, beside make, gcc, g++,
-	// erlang-dev and git.
-	Build []string `json:"build,omitempty"`
-	// Run are in the image that the nodes run.
-	Run []string `json:"run,omitempty"`
-}
-
 // buildEnv is what the build gets of Env: all that is the same for every node. What
 // names a node, and the flags of its VM, would make the compiler another one.
 func (s Spec) buildEnv() map[string]string {

@@ -1,8 +1,6 @@
 package orchestrator
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -83,63 +81,4 @@ func shortened(text string, n int) string {
 		return string(runes[:n-1]) + "…"
 	}
 	return string(runes)
-}
-
-func (s Spec) validateChecks(v *validation) {
-	names := map[string]string{}
-	for i, k := range s.Checks {
-		field := fmt.Sprintf("checks[%d]", i)
-		s.validateCheck(v, field, k, names)
-		if k.Log != "" {
-			v.add(field+".log", "nobody repeats what a line said once", "put it into ready:")
-		}
-	}
-	for i, k := range s.Ready {
-		s.validateCheck(v, fmt.Sprintf("ready[%d]", i), k, names)
-	}
-	s.validateNodeChecks(v)
-	for key, text := range s.Health.Problems() {
-		v.add("health."+key, text, "leave it out for the default")
-	}
-}
-
-// validateCheck checks one; names are those of the checks before it.
-func (s Spec) validateCheck(v *validation, field string, k Check, names map[string]string) {
-	kinds := 0
-	for _, given := range []bool{k.HTTP != "", k.RPC != "", k.Erlang != "", len(k.Exec) > 0, k.Log != ""} {
-		if given {
-			kinds++
-		}
-	}
-	if kinds != 1 {
-		v.add(field, fmt.Sprintf("it has %d of http, rpc, erlang, exec and log, one is needed", kinds), `checks: [{name: db, rpc: "Shop.Repo.ready?()"}]`)
-	}
-	if k.HTTP != "" && !strings.HasPrefix(k.HTTP, "/") {
-		v.add(field+".http", fmt.Sprintf("%q is no path", k.HTTP), "http: /health")
-	}
-	if k.HTTP != "" && k.Port == 0 && !s.hasHTTP(k) {
-		v.add(field+".http", "no node that it is asked of has an HTTP port", "set its port:, or http_port, or use another kind of check")
-	}
-	if k.Port != 0 && k.HTTP == "" {
-		v.add(field+".port", "only an http check has a port", "leave it out")
-	}
-	v.port(field+".port", k.Port, true)
-	if k.Expect != "" && k.RPC == "" && k.Erlang == "" {
-		v.add(field+".expect", "only rpc and erlang checks have a value to expect", "leave it out")
-	}
-	if _, err := regexp.Compile(k.Log); err != nil {
-		v.add(field+".log", err.Error(), `log: "Server startup complete"`)
-	}
-	if k.Timeout < 0 {
-		v.add(field+".timeout", fmt.Sprintf("%s is negative", k.Timeout), "timeout: 5s")
-	}
-	for _, n := range k.Nodes {
-		if len(s.named(n)) == 0 {
-			v.add(field+".nodes", fmt.Sprintf("%q is no node of the cluster", n), s.choice(n, "list names of nodes or roles, or leave it out for all: "))
-		}
-	}
-	if first, twice := names[k.String()]; twice {
-		v.add(field+".name", fmt.Sprintf("%q is also the name of %s", k, first), "give every check a name of its own")
-	}
-	names[k.String()] = field
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -360,5 +359,10 @@ type redactedError struct {
 func (e *redactedError) Error() string { return e.text }
 func (e *redactedError) Unwrap() error { return e.err }
 
-// sortedKeys of a map, for output that does not jump.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// names of the cluster's things, once it has a place.
+func (c *Cluster) names() network.Names {
+	if c.site != nil {
+		return c.site.spec.names()
+	}
+	return c.spec.names()
+}

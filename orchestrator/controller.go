@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator/codesync"
@@ -116,4 +117,28 @@ type LogQuery struct {
 	// Grep is a regular expression (RE2) that lines must match; Tail counts those
 	// that do. "": all.
 	Grep string `json:"grep,omitempty"`
+}
+
+// EvalOptions say how an expression is evaluated. The zero value works.
+type EvalOptions struct {
+	// Output gets what the expression prints, while it runs. Nil: dropped.
+	Output io.Writer
+	// File is the expression's name in stack traces. Default "rpc".
+	File string
+	// Erlang says that it is Erlang, comma-separated expressions, and that the
+	// value is to be printed so. The node needs no Elixir then.
+	Erlang bool
+}
+
+// SyncOptions say how [Cluster.Sync] goes about it. The zero value loads code into
+// every node that runs, all at once, and kills nothing.
+type SyncOptions struct {
+	// Nodes that are to run the new code, by their names or roles; empty: all.
+	Nodes []string `json:"nodes,omitempty"`
+	// Rolling goes node by node, and stops at the first that is not well with it.
+	Rolling bool `json:"rolling,omitempty"`
+	// Restart restarts the nodes, which applies what they read only when they start.
+	Restart bool `json:"restart,omitempty"`
+	// PurgeHard kills processes that run code which is to go.
+	PurgeHard bool `json:"purge_hard,omitempty"`
 }

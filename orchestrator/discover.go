@@ -102,14 +102,6 @@ func noCluster(ctx context.Context, eng Engine, cluster string) error {
 	return WithHint(missing, "%sup: %s", didYouMean(cluster, known), strings.Join(known, ", "))
 }
 
-// didYouMean proposes one of the names that there are, for the start of a hint.
-func didYouMean(name string, known []string) string {
-	if best := network.Nearest(name, known); best != "" {
-		return "did you mean " + best + "? "
-	}
-	return ""
-}
-
 func find(ctx context.Context, eng Engine, cluster string) ([]Found, error) {
 	networks, err := eng.Networks(ctx, nil)
 	if err != nil {

@@ -3,8 +3,6 @@ package orchestrator
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -114,56 +112,4 @@ func named(all []Network, name string) []Network {
 		return byName
 	}
 	return byStart
-}
-
-// Attachment is a container's place in one network.
-type Attachment struct {
-	// Network is its ID. An engine of 20.10 does not tell it before the first start
-	// of a container: "".
-	Network string     `json:"id,omitempty"`
-	Name    string     `json:"name"`
-	Visitor bool       `json:"-"`           // it has the name [VisitorAlias] there; a list of containers does not tell
-	IP      netip.Addr `json:"ip,omitzero"` // of one that does not run: the one that is fixed, if any
-}
-
-// Attached reports whether a container is in a network, by its ID.
-func (c Container) Attached(network string) bool {
-	return slices.ContainsFunc(c.Networks, func(a Attachment) bool { return a.Network == network })
-}
-
-// Address is a container's address in a network, by its ID; the zero value where it
-// has none there.
-func (c Container) Address(network string) netip.Addr {
-	for _, a := range c.Networks {
-		if a.Network == network {
-			return a.IP
-		}
-	}
-	return netip.Addr{}
-}
-
-var (
-	// networkName is what the engine calls one (moby, daemon/names).
-	networkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
-	aliasName   = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$`)
-	// engineNetworks have no names to be found by, and take nobody beside others.
-	engineNetworks = []string{"bridge", "host", "none"}
-)
-
-func (v *validation) networks(s Spec, field string, networks map[string][]string) {
-	for _, name := range sortedKeys(networks) {
-		switch {
-		case !networkName.MatchString(name):
-			v.add(field, fmt.Sprintf("%q is no name of a network", name), "networks: {shared: [web]}, once it is made: docker network create shared")
-		case slices.Contains(engineNetworks, name):
-			v.add(field, fmt.Sprintf("%s is the engine's own network: nobody is found by name there", name), "make one: docker network create shared")
-		case name == s.names().Network():
-			v.add(field, name+" is the cluster's own network: its nodes are there already", "leave it out: networks: is for those of others")
-		}
-		for _, alias := range networks[name] {
-			if !aliasName.MatchString(alias) {
-				v.add(field, fmt.Sprintf("%s: %q is no host name", name, alias), "networks: {shared: [web]}")
-			}
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/beamyard/beamyard/images"
@@ -361,3 +362,56 @@ type ContainerEvent struct {
 	ExitCode int    // of die
 	Signal   string // of kill, a number as text: "9"
 }
+
+// Attachment is a container's place in one network.
+type Attachment struct {
+	// Network is its ID. An engine of 20.10 does not tell it before the first start
+	// of a container: "".
+	Network string     `json:"id,omitempty"`
+	Name    string     `json:"name"`
+	Visitor bool       `json:"-"`           // it has the name [VisitorAlias] there; a list of containers does not tell
+	IP      netip.Addr `json:"ip,omitzero"` // of one that does not run: the one that is fixed, if any
+}
+
+// Attached reports whether a container is in a network, by its ID.
+func (c Container) Attached(network string) bool {
+	return slices.ContainsFunc(c.Networks, func(a Attachment) bool { return a.Network == network })
+}
+
+// Address is a container's address in a network, by its ID; the zero value where it
+// has none there.
+func (c Container) Address(network string) netip.Addr {
+	for _, a := range c.Networks {
+		if a.Network == network {
+			return a.IP
+		}
+	}
+	return netip.Addr{}
+}
+
+// ExecSpec is a command in a container, and what its streams are connected to.
+type ExecSpec struct {
+	Command []string // without a shell
+	Env     []string // KEY=value, over the container's own
+	User    string   // a name, "uid" or "uid:gid"; "" is the container's
+	Dir     string   // absolute; "" is the container's
+
+	Stdin  io.Reader // nil: there is no input
+	Stdout io.Writer // nil: dropped
+	Stderr io.Writer // nil: dropped; nothing comes here with a TTY
+
+	TTY *TTY // nil: none
+
+	// Signals are sent to the command and to all that it started: "INT", "TERM".
+	// A container without sh and grep cannot be helped. Nil: none are.
+	Signals <-chan string
+}
+
+// TTY is the terminal of a command.
+type TTY struct {
+	Size    TTYSize
+	Resizes <-chan TTYSize // nil: it keeps its size
+}
+
+// TTYSize is in characters.
+type TTYSize struct{ Columns, Rows uint }

@@ -198,3 +198,8 @@ func (e *ClusterError) Hint() string {
 	}
 	return strings.Join(hints, "\n")
 }
+
+// lookAt is what can be done with a cluster that was kept for a look.
+func lookAt(cluster, node string) string {
+	return fmt.Sprintf("look: beamyard logs %[1]s/%[2]s, beamyard inspect %[1]s/%[2]s; remove it: beamyard down %[1]s", cluster, node)
+}

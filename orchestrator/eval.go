@@ -12,17 +12,6 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// EvalOptions say how an expression is evaluated. The zero value works.
-type EvalOptions struct {
-	// Output gets what the expression prints, while it runs. Nil: dropped.
-	Output io.Writer
-	// File is the expression's name in stack traces. Default "rpc".
-	File string
-	// Erlang says that it is Erlang, comma-separated expressions, and that the
-	// value is to be printed so. The node needs no Elixir then.
-	Erlang bool
-}
-
 // EvalError is an exception that an expression raised on a node.
 type EvalError struct {
 	Node  string

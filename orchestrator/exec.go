@@ -3,38 +3,10 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"io"
 )
 
 // ExecLimit is how much of each stream an [ExecResult] holds, in bytes.
 const ExecLimit = 64 << 10
-
-// ExecSpec is a command in a container, and what its streams are connected to.
-type ExecSpec struct {
-	Command []string // without a shell
-	Env     []string // KEY=value, over the container's own
-	User    string   // a name, "uid" or "uid:gid"; "" is the container's
-	Dir     string   // absolute; "" is the container's
-
-	Stdin  io.Reader // nil: there is no input
-	Stdout io.Writer // nil: dropped
-	Stderr io.Writer // nil: dropped; nothing comes here with a TTY
-
-	TTY *TTY // nil: none
-
-	// Signals are sent to the command and to all that it started: "INT", "TERM".
-	// A container without sh and grep cannot be helped. Nil: none are.
-	Signals <-chan string
-}
-
-// TTY is the terminal of a command.
-type TTY struct {
-	Size    TTYSize
-	Resizes <-chan TTYSize // nil: it keeps its size
-}
-
-// TTYSize is in characters.
-type TTYSize struct{ Columns, Rows uint }
 
 // ExecResult is the outcome of a command in a container.
 type ExecResult struct {

@@ -129,11 +129,6 @@ func (s *supervisor) lookCloser(m *member) string {
 	return fmt.Sprintf("its last lines are above; look around in its image: docker run --rm -it %s sh", s.spec.filled(m.index).Image)
 }
 
-// lookAt is what can be done with a cluster that was kept for a look.
-func lookAt(cluster, node string) string {
-	return fmt.Sprintf("look: beamyard logs %[1]s/%[2]s, beamyard inspect %[1]s/%[2]s; remove it: beamyard down %[1]s", cluster, node)
-}
-
 // failed says which nodes failed for good since the cluster was formed; before
 // that a failure ends the forming itself.
 func (s *supervisor) failed() *ClusterError {

@@ -1,8 +1,6 @@
 package orchestrator
 
 import (
-	"fmt"
-	"net/netip"
 	"slices"
 )
 
@@ -10,9 +8,6 @@ import (
 // other's.
 
 const (
-	// HostGateway stands in [Spec].ExtraHosts for the address at which a container
-	// reaches the engine's machine. Docker 20.10 and newer know the word.
-	HostGateway = "host-gateway"
 	// dockerHost is the name of the engine's machine, as Docker Desktop has it.
 	dockerHost = "host.docker.internal"
 )
@@ -27,18 +22,6 @@ func hostsOf(s Spec, i int) []string {
 		list = append(list, name+":"+hosts[name])
 	}
 	return list
-}
-
-func (v *validation) hosts(field string, hosts map[string]string) {
-	const like = "extra_hosts: {db.local: 10.0.0.7, machine: host-gateway}"
-	for _, name := range sortedKeys(hosts) {
-		if !aliasName.MatchString(name) {
-			v.add(field, fmt.Sprintf("%q is no host name", name), like)
-		}
-		if _, err := netip.ParseAddr(hosts[name]); err != nil && hosts[name] != HostGateway {
-			v.add(field, fmt.Sprintf("%s: %q is neither an address nor %s", name, hosts[name], HostGateway), like)
-		}
-	}
 }
 
 // withoutOwn takes the host that no spec asks for out of a container's, and reports

@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,9 +38,6 @@ func (s Spec) Detect() (images.Source, error) {
 	return src, nil
 }
 
-// ofDockerfile tells whether the spec says of this node what is built of a Dockerfile.
-func (n NodeSpec) ofDockerfile() bool { return n.Dockerfile != "" || n.Target != "" || len(n.Args) > 0 }
-
 // wantAt is what a node wants of the source.
 func (s Spec) wantAt(n NodeSpec) images.Want {
 	w := s.want()
@@ -68,38 +64,6 @@ func (s Spec) want() images.Want {
 // settled by then.
 func (s Spec) sources() (images.Source, error) {
 	return s.wantAt(s.made()).Detect()
-}
-
-// writtenMixEnv is MIX_ENV as the spec says it, "" where it does not.
-func (s Spec) writtenMixEnv() string { return cmp.Or(s.MixEnv, s.Env["MIX_ENV"]) }
-
-// writtenAt is MIX_ENV as the spec says it for a node, "" where it does not.
-func (s Spec) writtenAt(n NodeSpec) string {
-	return cmp.Or(n.MixEnv, n.Env["MIX_ENV"], s.writtenMixEnv())
-}
-
-// mixEnv is MIX_ENV of nodes whose image has that environment. A release that does
-// not say which it was made for was made for prod, as everybody makes releases.
-func (s Spec) mixEnv(image map[string]string) string {
-	usual := "dev"
-	if s.Release {
-		usual = "prod"
-	}
-	return cmp.Or(s.writtenMixEnv(), image["MIX_ENV"], usual)
-}
-
-func (s Spec) validateMixEnv(v *validation) {
-	if env := s.Env["MIX_ENV"]; env != "" && env != s.MixEnv {
-		v.add("env", fmt.Sprintf("MIX_ENV is %q here, and mix_env is %q: they mean the same", env, s.MixEnv), "leave one of them out")
-	}
-}
-
-// imageEnv is node i's image's own environment, as far as it matters.
-func (s Spec) imageEnv(i int) map[string]string {
-	if n := s.Nodes[i]; n.Image != "" && n.Image != s.Image {
-		return n.ImageEnv
-	}
-	return s.ImageEnv
 }
 
 // withImages is the spec with what its images bring along. One that is not there is

@@ -8,27 +8,6 @@ import (
 	"time"
 )
 
-// JournalSource says who told a [JournalEntry].
-type JournalSource string
-
-// The sources.
-const (
-	FromEngine JournalSource = "engine" // an event of the container engine
-	FromNode   JournalSource = "node"   // what a node noticed: nodeup, nodedown
-	FromUser   JournalSource = "user"   // a request, or a signal to the keeper
-	FromFault  JournalSource = "fault"  // a fault that was set or healed on purpose
-)
-
-// JournalEntry is something that others told a cluster, as they told it. An
-// [Event] says what the cluster made of it.
-type JournalEntry struct {
-	Time   time.Time     `json:"time"` // of who told it: an engine's event has the engine's
-	Source JournalSource `json:"source"`
-	Node   string        `json:"node,omitempty"` // the short name of the node that it is about, or that told it; "" for the cluster
-	Peer   string        `json:"peer,omitempty"` // whom the node saw come or go, as it stands in Text
-	Text   string        `json:"text"`           // one line: "die (exit 137)", "nodedown n2 (connection_closed)"
-}
-
 // keptEntries bounds a journal: some 1 MB. A mesh of fifty nodes that comes up
 // tells 2450 nodeups, and 98 more with each node that is restarted.
 const keptEntries = 10_000

@@ -3,9 +3,7 @@ package orchestrator
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -23,27 +21,6 @@ const (
 	// while the container is down, when an engine's list does not show them.
 	LabelPorts = "beamyard.ports"
 )
-
-// ownLabels begin those of this package.
-const ownLabels = "beamyard."
-
-// eventWords are what an engine tells of a container's event beside its labels, and
-// under the same names: of a label of that name it would tell in place of the
-// event's own (moby, daemon/events.go, copyAttributes).
-var eventWords = []string{"name", "image", "exitCode", "signal", "execDuration"}
-
-func (v *validation) labels(labels map[string]string) {
-	for _, key := range sortedKeys(labels) {
-		switch {
-		case key == "" || strings.ContainsAny(key, "= \t\n"):
-			v.add("labels", fmt.Sprintf("%q is no name of a label", key), "labels: {org.example.team: shop}")
-		case strings.HasPrefix(key, ownLabels):
-			v.add("labels", fmt.Sprintf("%s: labels that begin with %s are the cluster's own", key, ownLabels), "give it another name")
-		case slices.Contains(eventWords, key):
-			v.add("labels", fmt.Sprintf("%s: the engine's events tell something else under that name", key), "give it a longer one: org.example."+key)
-		}
-	}
-}
 
 // clusterLabels go on everything of a cluster.
 func clusterLabels(s Spec, created time.Time) map[string]string {

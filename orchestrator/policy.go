@@ -1,9 +1,6 @@
 package orchestrator
 
 import (
-	"fmt"
-	"regexp"
-	"slices"
 	"time"
 )
 
@@ -58,108 +55,4 @@ func (p RestartPolicy) withDefaults() RestartPolicy {
 	setDefault(&p.Window, 10*time.Minute)
 	setDefault(&p.ResetAfter, time.Minute)
 	return p
-}
-
-// success reports whether the exit code is one that the policy calls success.
-func (p RestartPolicy) success(code int) bool {
-	return code == 0 || slices.Contains(p.SuccessCodes, code)
-}
-
-// passing is what differs in a message from run to run: pids, references,
-// ports and the time.
-var passing = regexp.MustCompile(`<[0-9.]+>|\d\d:\d\d:\d\d(\.\d+)?|\d{4}-\d\d-\d\d`)
-
-// history is what the policy remembers of one node.
-type history struct {
-	step    int         // the exponent of the next delay
-	recent  []time.Time // restarts inside the window
-	total   int         // restarts ever; never reset
-	slogan  string      // of the last boot failure, "" after a run that was Ready
-	waits   int         // boots in a row that failed for want of something; see Exit.WaitsFor
-	waitsOn string      // for which the last of them did
-	readyAt time.Time   // when this run became Ready; zero if it never did
-}
-
-// decision is what the policy says after an exit.
-type decision struct {
-	restart bool
-	delay   time.Duration
-	reason  string // why not, in one line; "" where a plain look at the exit tells
-}
-
-// decide is pure: the exit, the history, the time and one random number in
-// [0,1) go in; the decision and the new history come out.
-func (p RestartPolicy) decide(h history, e Exit, now time.Time, random float64) (decision, history) {
-	ready := !h.readyAt.IsZero()
-	if ready && now.Sub(h.readyAt) >= p.ResetAfter {
-		h.step = 0
-	}
-	lastSlogan := h.slogan
-	h.slogan = ""
-	wait := e.Class == ExitBoot && !ready && e.WaitsFor != ""
-	switch {
-	case wait: // time may cure it: the budget and the deadline end it
-		h.waits++
-	case e.Class == ExitBoot && !ready:
-		h.slogan = passing.ReplaceAllString(e.Reason, "_")
-	}
-	if !wait {
-		h.waits = 0
-	}
-	h.waitsOn = e.WaitsFor
-	h.readyAt = time.Time{}
-
-	switch e.Class {
-	case ExitStopped, ExitStoppedOutside, ExitRemoved:
-		return decision{}, h
-	case ExitStartError:
-		return decision{reason: "it cannot be started, and trying again would not change that"}, h
-	case ExitCompleted:
-		if p.Mode != RestartAlways {
-			return decision{}, h
-		}
-	case ExitCrashed, ExitKilled, ExitOOM, ExitBoot:
-		if e.Code >= 125 && e.Code <= 127 {
-			return decision{reason: fmt.Sprintf("exit %d says that the command itself cannot run", e.Code)}, h
-		}
-	}
-	if p.Mode == RestartNo {
-		return decision{reason: "the restart policy is \"no\""}, h
-	}
-	if h.slogan != "" && h.slogan == lastSlogan {
-		return decision{reason: "it failed to boot twice with the same message"}, h
-	}
-
-	h.recent = slices.DeleteFunc(slices.Clone(h.recent), func(t time.Time) bool { return now.Sub(t) >= p.Window })
-	if len(h.recent) >= p.Max {
-		return decision{reason: fmt.Sprintf("%d restarts within %s are used up", p.Max, p.Window)}, h
-	}
-	delay := p.backoff(h.step)
-	if p.Jitter > 0 {
-		delay += time.Duration(float64(delay) * p.Jitter * random)
-	}
-	h.step++
-	h.recent = append(h.recent, now)
-	h.total++
-	return decision{restart: true, delay: delay}, h
-}
-
-// backoff is Backoff × 2^step, at most MaxBackoff.
-func (p RestartPolicy) backoff(step int) time.Duration {
-	d := p.Backoff
-	for range step {
-		if d >= p.MaxBackoff {
-			break
-		}
-		d *= 2
-	}
-	return min(d, p.MaxBackoff)
-}
-
-// setDefault fills a zero value.
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -88,29 +87,4 @@ func (s Spec) releaseOfImage(ctx context.Context, eng Engine) (Spec, error) {
 			"say it in beamyard.yml: command: [/app/bin/NAME, start]")
 	}
 	return s, nil
-}
-
-// releaseName is an atom that needs no quotes, in a shell neither.
-var releaseName = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`)
-
-func (s Spec) validateRelease(v *validation) {
-	for i, n := range s.Nodes {
-		if s.Release && ofImage(n.Command) && n.Image == "" && !n.ofDockerfile() {
-			v.add(fmt.Sprintf("nodes[%d].command", i), "what an image runs by itself is looked up for all nodes of an image, not for one of them", "command: [/app/bin/NAME, start]")
-		}
-	}
-	s.validateReleaseName(v, "release_name", s.ReleaseName)
-	for i, n := range s.Nodes {
-		s.validateReleaseName(v, fmt.Sprintf("nodes[%d].release_name", i), n.ReleaseName)
-	}
-}
-
-func (s Spec) validateReleaseName(v *validation, field, name string) {
-	switch {
-	case name == "":
-	case !s.Release:
-		v.add(field, "it names a release, and release is not true", "release: true")
-	case !releaseName.MatchString(name):
-		v.add(field, fmt.Sprintf("%q is no name of a release", name), "one of releases: in mix.exs, without the colon")
-	}
 }

@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -139,14 +138,6 @@ func (s Spec) choice(name, what string) string {
 	return text
 }
 
-// noNode is the error of a name that is not the name of one node: unknown, or a role's.
-func (s Spec) noNode(name string) error {
-	if nodes := s.named(name); len(nodes) > 0 {
-		return WithHint(fmt.Errorf("%w: %s is a role", ErrNoNode, name), "name one of its nodes: %s", strings.Join(nodes, ", "))
-	}
-	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%s", s.choice(name, "cluster "+s.Name+" has "))
-}
-
 // hasHTTP reports whether a node that a check is asked of has an HTTP port.
 func (s Spec) hasHTTP(k Check) bool {
 	for i, n := range s.Nodes {
@@ -155,97 +146,6 @@ func (s Spec) hasHTTP(k Check) bool {
 		}
 	}
 	return len(s.Nodes) == 0 && s.HTTPPort > 0
-}
-
-// validateRoles checks what nodes have in place of the cluster's.
-func (s Spec) validateRoles(v *validation) {
-	for i, n := range s.Nodes {
-		field := fmt.Sprintf("nodes[%d].", i)
-		if s.indexOf(n.Role) >= 0 {
-			v.add(field+"role", fmt.Sprintf("%q is also the name of a node", n.Role), "give the node another name")
-		}
-		if n.HTTPPort != 0 && n.HTTPPort != -1 {
-			v.port(field+"http_port", n.HTTPPort, false)
-		}
-		if n.HTTPPort != 0 && n.HTTPPort == s.Distribution.Port {
-			v.add(field+"http_port", fmt.Sprintf("%d is distribution.port too", n.HTTPPort), "choose another http_port")
-		}
-		if n.HTTPCheck != noCheck {
-			v.httpCheck(field+"http_check", n.HTTPCheck)
-		}
-		if n.HTTPCheck != "" && n.HTTPCheck != noCheck && s.filled(i).HTTPPort < 0 {
-			v.add(field+"http_check", "the node has no HTTP port", "set http_port, or leave http_check out")
-		}
-		if n.Image != "" && !n.Built && (n.MixEnv != "" || n.ReleaseName != "") {
-			v.add(field+"image", "an image that exists is not made with mix_env or release_name", "leave them out; env: {MIX_ENV: prod} sets what the node sees")
-		}
-		if n.Image != "" && !n.Built && n.ofDockerfile() {
-			v.add(field+"image", "an image that exists is not built: dockerfile, target and args would have no effect", "leave image out, or leave dockerfile, target and args out")
-		}
-		if n.Image == "" && s.Source == "" && n.ofDockerfile() {
-			v.add(field+"dockerfile", "no folder is given that has a Dockerfile", "leave dockerfile, target and args out, or say which folder: source: .")
-		}
-		if s.Source == "" && n.ReleaseName != "" {
-			v.add(field+"release_name", "an image that exists is not made with release_name", "command: [/app/bin/NAME, start] says which one starts")
-		}
-	}
-}
-
-// validateNodeChecks checks the checks that stand at nodes.
-func (s Spec) validateNodeChecks(v *validation) {
-	for i, n := range s.Nodes {
-		names := map[string]string{}
-		for _, list := range []struct {
-			of     string
-			checks []Check
-		}{{"checks", n.Checks}, {"ready", n.Ready}} {
-			for j, k := range list.checks {
-				of, field := list.of, fmt.Sprintf("nodes[%d].%s[%d]", i, list.of, j)
-				if len(k.Nodes) > 0 {
-					v.add(field+".nodes", "the check stands at a node already", "leave it out, or put the check into the cluster's "+of)
-					k.Nodes = nil
-				}
-				if k.Log != "" && of == "checks" {
-					v.add(field+".log", "a line that was printed once is not repeated", "put it into ready:")
-				}
-				alone := s
-				alone.Nodes = s.Nodes[i : i+1]
-				alone.validateCheck(v, field, k, names)
-			}
-		}
-	}
-}
-
-// validateBuild refuses what the cluster says of a Dockerfile that no node is built of.
-func (s Spec) validateBuild(v *validation) {
-	own, others := 0, 0
-	for _, n := range s.Nodes {
-		switch {
-		case n.Dockerfile != "":
-			own++
-		case n.Image == "" || n.Built || n.Image == s.Image:
-			others++
-		}
-	}
-	if own == 0 || others > 0 {
-		return
-	}
-	hint := "leave it out: each node has a dockerfile of its own, with its target and args"
-	if s.Dockerfile != "" {
-		v.add("dockerfile", "it would have no effect: no node is built from it", hint)
-	}
-	if s.Target != "" {
-		v.add("target", "it would have no effect: no node is built from it", hint)
-	}
-	if len(s.Args) > 0 {
-		v.add("args", "they would have no effect: no node is built with them", hint)
-	}
-}
-
-func (v *validation) httpCheck(field, path string) {
-	if path != "" && !strings.HasPrefix(path, "/") {
-		v.add(field, fmt.Sprintf("%q is no path", path), "http_check: /health")
-	}
 }
 
 // withImagesTogether has the images that were made of the source in one place, and

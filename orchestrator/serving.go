@@ -36,33 +36,6 @@ import (
 // watches the application's socket, and gives its own up at once when that closes: an
 // application that then listens on every address must find the port free.
 
-// LoopbackMode says what becomes of applications that listen on 127.0.0.1 alone.
-type LoopbackMode string
-
-// The modes of [Spec].Loopback.
-const (
-	LoopbackForward LoopbackMode = "forward"
-	LoopbackLeave   LoopbackMode = "leave"
-)
-
-// Serving is what is known of a node's HTTP port, inside its container.
-type Serving string
-
-// What there is at a node's HTTP port.
-const (
-	ServingUnknown   Serving = ""          // it was not looked at
-	ServingOpen      Serving = "open"      // something listens, and is reached
-	ServingForwarded Serving = "forwarded" // something listens on loopback alone; a forwarder makes it reached
-	ServingLoopback  Serving = "loopback"  // something listens on loopback alone
-	ServingNothing   Serving = "nothing"   // nothing listens
-)
-
-// reached reports whether the port answers from outside of the container, as far as
-// is known.
-func (s Serving) reached() bool {
-	return s != ServingLoopback && s != ServingNothing
-}
-
 // listenersOf asks a node which addresses something listens on in its container. ok is
 // false where it cannot tell, as on another system than Linux.
 func listenersOf(ctx context.Context, conn link) (found []netip.AddrPort, ok bool) {

@@ -346,3 +346,25 @@ func (s Spec) NodeOf(name string) (NodeSpec, bool) {
 	}
 	return s.Defaulted().filled(i), true
 }
+
+// LoopbackMode says what becomes of applications that listen on 127.0.0.1 alone.
+type LoopbackMode string
+
+// The modes of [Spec].Loopback.
+const (
+	LoopbackForward LoopbackMode = "forward"
+	LoopbackLeave   LoopbackMode = "leave"
+)
+
+// HostGateway stands in [Spec].ExtraHosts for the address at which a container
+// reaches the engine's machine. Docker 20.10 and newer know the word.
+const HostGateway = "host-gateway"
+
+// Packages of Debian beside those of a Mix project's base; see [images.Packages].
+type Packages struct {
+	// Build are at hand while the project is compiled, beside make, gcc, g++,
+	// erlang-dev and git.
+	Build []string `json:"build,omitempty"`
+	// Run are in the image that the nodes run.
+	Run []string `json:"run,omitempty"`
+}

@@ -179,3 +179,42 @@ const (
 	EventFinding EventKind = "finding"
 	EventNote    EventKind = "note" // worth knowing: an engine reconnect, a port that moved
 )
+
+// JournalEntry is something that others told a cluster, as they told it. An
+// [Event] says what the cluster made of it.
+type JournalEntry struct {
+	Time   time.Time     `json:"time"` // of who told it: an engine's event has the engine's
+	Source JournalSource `json:"source"`
+	Node   string        `json:"node,omitempty"` // the short name of the node that it is about, or that told it; "" for the cluster
+	Peer   string        `json:"peer,omitempty"` // whom the node saw come or go, as it stands in Text
+	Text   string        `json:"text"`           // one line: "die (exit 137)", "nodedown n2 (connection_closed)"
+}
+
+// Serving is what is known of a node's HTTP port, inside its container.
+type Serving string
+
+// JournalSource says who told a [JournalEntry].
+type JournalSource string
+
+// The sources.
+const (
+	FromEngine JournalSource = "engine" // an event of the container engine
+	FromNode   JournalSource = "node"   // what a node noticed: nodeup, nodedown
+	FromUser   JournalSource = "user"   // a request, or a signal to the keeper
+	FromFault  JournalSource = "fault"  // a fault that was set or healed on purpose
+)
+
+// What there is at a node's HTTP port.
+const (
+	ServingUnknown   Serving = ""          // it was not looked at
+	ServingOpen      Serving = "open"      // something listens, and is reached
+	ServingForwarded Serving = "forwarded" // something listens on loopback alone; a forwarder makes it reached
+	ServingLoopback  Serving = "loopback"  // something listens on loopback alone
+	ServingNothing   Serving = "nothing"   // nothing listens
+)
+
+// reached reports whether the port answers from outside of the container, as far as
+// is known.
+func (s Serving) reached() bool {
+	return s != ServingLoopback && s != ServingNothing
+}

@@ -15,19 +15,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// SyncOptions say how [Cluster.Sync] goes about it. The zero value loads code into
-// every node that runs, all at once, and kills nothing.
-type SyncOptions struct {
-	// Nodes that are to run the new code, by their names or roles; empty: all.
-	Nodes []string `json:"nodes,omitempty"`
-	// Rolling goes node by node, and stops at the first that is not well with it.
-	Rolling bool `json:"rolling,omitempty"`
-	// Restart restarts the nodes, which applies what they read only when they start.
-	Restart bool `json:"restart,omitempty"`
-	// PurgeHard kills processes that run code which is to go.
-	PurgeHard bool `json:"purge_hard,omitempty"`
-}
-
 // syncer is what a supervisor keeps from one sync to the next.
 type syncer struct {
 	turn    chan struct{} // holds a token while nobody syncs

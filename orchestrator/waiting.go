@@ -1,8 +1,6 @@
 package orchestrator
 
 import (
-	"fmt"
-
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
@@ -22,10 +20,4 @@ func (c *Cluster) waited(r report) string {
 		return ""
 	}
 	return wait.String()
-}
-
-// waiting is what a node waits for, in words: "waits for db:5432: connection
-// refused, 4 tries".
-func (h history) waiting() string {
-	return fmt.Sprintf("waits for %s, %d %s", h.waitsOn, h.waits, plural(uint64(h.waits), "try", "tries"))
 }

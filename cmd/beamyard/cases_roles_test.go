@@ -73,7 +73,7 @@ func TestCaseTwoReleasesOfOneImage(t *testing.T) {
 	c.run(exitOK, "up", "-f", dir+"/beamyard.yml", "-d", "--name", c.cluster)
 	c.says(c.run(exitOK, "rpc", "-c", c.cluster, "--all", startedApps), `^web:\n\[:loom_web\]\nworker:\n\[:loom_worker\]$`)
 	c.says(c.run(exitOK, "health", c.cluster), `all is well`)
-	c.says(c.run(exitError, "sync", "-c", c.cluster), `^error: the cluster's image has no Mix project in its working folder`, `^hint: `)
+	c.says(c.run(exitError, "sync", "-c", c.cluster), `^error: the image of cluster .* holds a release, and not the Mix project that it was made of: sync cannot compile in it`, `^hint: `)
 	c.down()
 
 	out := c.run(exitNotReady, "up", "-f", dir+"/app.yml", "-d", "--name", c.cluster, "--wait-timeout", "6s")

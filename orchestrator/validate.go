@@ -63,11 +63,6 @@ func NodeNames(n int) []NodeSpec {
 	return nodes
 }
 
-// names of the cluster's things.
-func (s Spec) names() network.Names {
-	return network.Names{Cluster: s.Name, Base: s.Basename, Domain: s.Domain, Short: s.Distribution.Names == ShortNames, Addresses: s.addresses()}
-}
-
 // envKey is what POSIX calls a name.
 var envKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
@@ -241,14 +236,6 @@ func (v *validation) hostPort(field string, port int, node string, seen map[int]
 	seen[port] = node
 }
 
-func (v *validation) env(field string, env map[string]string) {
-	for key := range env {
-		if !envKey.MatchString(key) {
-			v.add(field, fmt.Sprintf("%q is no name of an environment variable", key), "use letters, digits and _")
-		}
-	}
-}
-
 // Diff names the fields in which two specs differ once their defaults are
 // filled, as in JSON. What differs by nature is left out: the cookie, the
 // owner, the subnet, and where the image came from.
@@ -281,4 +268,12 @@ func nilled(v reflect.Value) any {
 		}
 	}
 	return v.Interface()
+}
+
+// setDefault fills a zero value.
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
 }

@@ -1,0 +1,251 @@
+package orchestrator
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/network"
+)
+
+// inside checks a path in a container.
+func (v *validation) inside(field, name, hint string) {
+	if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
+		v.add(field, fmt.Sprintf("%q is no absolute path in the container", name), hint)
+	}
+}
+
+func (v *validation) volumes(field string, volumes map[string]string) {
+	at := map[string]string{}
+	for _, name := range sortedKeys(volumes) {
+		v.err(field, network.CheckVolume(name))
+		v.inside(field, volumes[name], "volumes: {data: /var/lib/app}")
+		if other, twice := at[volumes[name]]; twice {
+			v.add(field, fmt.Sprintf("%s and %s are both at %s", other, name, volumes[name]), "give each a path of its own")
+		}
+		at[volumes[name]] = name
+	}
+}
+
+func (v *validation) labels(labels map[string]string) {
+	for _, key := range sortedKeys(labels) {
+		switch {
+		case key == "" || strings.ContainsAny(key, "= \t\n"):
+			v.add("labels", fmt.Sprintf("%q is no name of a label", key), "labels: {org.example.team: shop}")
+		case strings.HasPrefix(key, ownLabels):
+			v.add("labels", fmt.Sprintf("%s: labels that begin with %s are the cluster's own", key, ownLabels), "give it another name")
+		case slices.Contains(eventWords, key):
+			v.add("labels", fmt.Sprintf("%s: the engine's events tell something else under that name", key), "give it a longer one: org.example."+key)
+		}
+	}
+}
+
+func (s Spec) validateRelease(v *validation) {
+	for i, n := range s.Nodes {
+		if s.Release && ofImage(n.Command) && n.Image == "" && !n.ofDockerfile() {
+			v.add(fmt.Sprintf("nodes[%d].command", i), "what an image runs by itself is looked up for all nodes of an image, not for one of them", "command: [/app/bin/NAME, start]")
+		}
+	}
+	s.validateReleaseName(v, "release_name", s.ReleaseName)
+	for i, n := range s.Nodes {
+		s.validateReleaseName(v, fmt.Sprintf("nodes[%d].release_name", i), n.ReleaseName)
+	}
+}
+
+func (s Spec) validateReleaseName(v *validation, field, name string) {
+	switch {
+	case name == "":
+	case !s.Release:
+		v.add(field, "it names a release, and release is not true", "release: true")
+	case !releaseName.MatchString(name):
+		v.add(field, fmt.Sprintf("%q is no name of a release", name), "one of releases: in mix.exs, without the colon")
+	}
+}
+
+func (v *validation) httpCheck(field, path string) {
+	if path != "" && !strings.HasPrefix(path, "/") {
+		v.add(field, fmt.Sprintf("%q is no path", path), "http_check: /health")
+	}
+}
+
+func (v *validation) env(field string, env map[string]string) {
+	for key := range env {
+		if !envKey.MatchString(key) {
+			v.add(field, fmt.Sprintf("%q is no name of an environment variable", key), "use letters, digits and _")
+		}
+	}
+}
+
+// after checks that every node that another waits for is there, and that none waits
+// for itself in the end.
+func (v *validation) after(s Spec) {
+	at := map[string]int{}
+	for i, n := range s.Nodes {
+		at[n.Name] = i
+	}
+	for i, n := range s.Nodes {
+		field := fmt.Sprintf("nodes[%d].after", i)
+		for _, name := range n.After {
+			if len(s.named(name)) == 0 {
+				v.add(field, fmt.Sprintf("%q is none of the nodes", name), s.choice(name, "name nodes or roles: "))
+			}
+		}
+		for j, name := range s.after(i) {
+			if slices.Contains(s.after(i)[:j], name) {
+				v.add(field, fmt.Sprintf("%q is there twice", name), "name each node once; a role names all of its nodes")
+			}
+		}
+		if round := circle(s, at, []string{n.Name}); round != nil && n.Name == slices.Min(round) {
+			v.add(field, strings.Join(round, " waits for ")+": none of them would start", "leave one of them out of after:")
+		}
+	}
+}
+
+// circle follows who waits for whom from the last of a path, back to its first.
+func circle(s Spec, at map[string]int, path []string) []string {
+	i, there := at[path[len(path)-1]]
+	if !there {
+		return nil
+	}
+	for _, next := range s.after(i) {
+		if next == path[0] {
+			return append(slices.Clone(path), next)
+		}
+		if slices.Contains(path, next) {
+			continue // a circle that does not go through the first
+		}
+		if round := circle(s, at, append(slices.Clone(path), next)); round != nil {
+			return round
+		}
+	}
+	return nil
+}
+
+var (
+	// networkName is what the engine calls one (moby, daemon/names).
+	networkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+	aliasName   = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$`)
+	// engineNetworks have no names to be found by, and take nobody beside others.
+	engineNetworks = []string{"bridge", "host", "none"}
+)
+
+func (v *validation) networks(s Spec, field string, networks map[string][]string) {
+	for _, name := range sortedKeys(networks) {
+		switch {
+		case !networkName.MatchString(name):
+			v.add(field, fmt.Sprintf("%q is no name of a network", name), "networks: {shared: [web]}, once it is made: docker network create shared")
+		case slices.Contains(engineNetworks, name):
+			v.add(field, fmt.Sprintf("%s is the engine's own network: nobody is found by name there", name), "make one: docker network create shared")
+		case name == s.names().Network():
+			v.add(field, name+" is the cluster's own network: its nodes are there already", "leave it out: networks: is for those of others")
+		}
+		for _, alias := range networks[name] {
+			if !aliasName.MatchString(alias) {
+				v.add(field, fmt.Sprintf("%s: %q is no host name", name, alias), "networks: {shared: [web]}")
+			}
+		}
+	}
+}
+
+// tmpfsOptions are those that the engine takes, the ones with a value apart. Source:
+// moby's volume/mounts/parser and pkg/mount.MergeTmpfsOptions.
+var (
+	tmpfsFlags  = strings.Fields("ro rw exec noexec suid nosuid dev nodev sync async dirsync remount mand nomand atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime")
+	tmpfsValues = strings.Fields("size mode uid gid nr_inodes nr_blocks mpol")
+)
+
+func (v *validation) tmpfs(field string, mounts []string, volumes map[string]string) {
+	for i, mount := range mounts {
+		at, options, given := strings.Cut(mount, ":")
+		v.inside(field, at, field+": [/run, \"/tmp/cache:size=64m\"]")
+		for _, option := range strings.Split(options, ",") {
+			key, _, valued := strings.Cut(option, "=")
+			known := tmpfsFlags
+			if valued {
+				known = tmpfsValues
+			}
+			if given && !slices.Contains(known, key) {
+				v.add(field, fmt.Sprintf("%s: %q is not an option of a tmpfs", at, option), "give options such as size=64m, mode=1777, uid=1000, noexec")
+			}
+		}
+		for name, target := range volumes {
+			if target == at {
+				v.add(field, fmt.Sprintf("volume %s is at %s too", name, at), "give each a path of its own")
+			}
+		}
+		for _, other := range mounts[:i] {
+			if where, _, _ := strings.Cut(other, ":"); where == at {
+				v.add(field, at+" is listed twice", "list each path once")
+			}
+		}
+	}
+}
+
+func (s Spec) validateForeign(v *validation) {
+	switch s.Distribution.Names {
+	case LongNames, ShortNames, IPNames:
+	default:
+		v.add("distribution.names", fmt.Sprintf("%q is none of long, short, ip", s.Distribution.Names), "distribution: {names: long}")
+	}
+	if s.Distribution.Inet6 && s.Distribution.Names == IPNames {
+		v.add("distribution.inet6", "names: ip makes the names of IPv4 addresses", "distribution: {names: long, inet6: true}")
+	}
+	if s.CookieFile != "" {
+		v.inside("cookie_file", s.CookieFile, "cookie_file: /root/.erlang.cookie")
+	}
+	for inside, local := range s.Files {
+		v.inside("files", inside, "files: {/etc/app/app.conf: ./app.conf}")
+		if local == "" {
+			v.add("files", fmt.Sprintf("no file is named for %s", inside), "files: {/etc/app/app.conf: ./app.conf}")
+		}
+		if inside == s.CookieFile {
+			v.add("files", inside+" is cookie_file too", "leave it out of files")
+		}
+	}
+	v.volumes("volumes", s.Volumes)
+	v.tmpfs("tmpfs", s.Tmpfs, s.Volumes)
+	v.networks(s, "networks", s.Networks)
+	v.hosts("extra_hosts", s.ExtraHosts)
+	v.after(s)
+}
+
+func (v *validation) hosts(field string, hosts map[string]string) {
+	const like = "extra_hosts: {db.local: 10.0.0.7, machine: host-gateway}"
+	for _, name := range sortedKeys(hosts) {
+		if !aliasName.MatchString(name) {
+			v.add(field, fmt.Sprintf("%q is no host name", name), like)
+		}
+		if _, err := netip.ParseAddr(hosts[name]); err != nil && hosts[name] != HostGateway {
+			v.add(field, fmt.Sprintf("%s: %q is neither an address nor %s", name, hosts[name], HostGateway), like)
+		}
+	}
+}
+
+func (s Spec) validateMixEnv(v *validation) {
+	if env := s.Env["MIX_ENV"]; env != "" && env != s.MixEnv {
+		v.add("env", fmt.Sprintf("MIX_ENV is %q here, and mix_env is %q: they mean the same", env, s.MixEnv), "leave one of them out")
+	}
+}
+
+// after are the nodes that node i starts after: a role in its After is all its nodes.
+func (s Spec) after(i int) []string {
+	var nodes []string
+	for _, name := range s.Nodes[i].After {
+		nodes = append(nodes, s.named(name)...)
+	}
+	return nodes
+}
+
+// releaseName is an atom that needs no quotes, in a shell neither.
+var releaseName = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`)
+
+// ownLabels begin those of this package.
+const ownLabels = "beamyard."
+
+// eventWords are what an engine tells of a container's event beside its labels, and
+// under the same names: of a label of that name it would tell in place of the
+// event's own (moby, daemon/events.go, copyAttributes).
+var eventWords = []string{"name", "image", "exitCode", "signal", "execDuration"}
