@@ -30,7 +30,7 @@ func ensureBase(ctx context.Context, eng Engine, base string, progress io.Writer
 	}
 	if base != "" && base != "auto" {
 		if !reference.MatchString(base) {
-			return "", Info{}, &SourceError{base, "is no base", "give auto, one of " + suiteNames() + ", or an image's name"}
+			return "", Info{}, &SourceError{base, "is not a base image", "give auto, one of " + suiteNames() + ", or an image's name"}
 		}
 		info, _, err = ensure(ctx, eng, base, progress)
 		return base, info, err

@@ -63,7 +63,7 @@ type mixBuild struct {
 
 func resolveMix(ctx context.Context, eng Engine, src Source, o Options) (Image, error) {
 	if notInEnv(o.MixEnv) {
-		return Image{}, &SourceError{o.MixEnv, "is no MIX_ENV", "give dev, prod, test, or another lower-case name"}
+		return Image{}, &SourceError{o.MixEnv, "is not a valid MIX_ENV", "give dev, prod, test, or another lower-case name"}
 	}
 	if err := o.Packages.check(); err != nil {
 		return Image{}, err

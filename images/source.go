@@ -73,7 +73,7 @@ func Detect(arg string) (Source, error) {
 	if list, ok := strings.CutPrefix(arg, rootfsPrefix); ok {
 		suite, rest, listed := strings.Cut(list, ",")
 		if _, known := suites[suite]; !known {
-			return Source{}, &SourceError{arg, fmt.Sprintf("%q is no Debian suite that is known here", suite), "one of " + suiteNames()}
+			return Source{}, &SourceError{arg, fmt.Sprintf("%q is not a Debian suite that is known here", suite), "one of " + suiteNames()}
 		}
 		if !listed {
 			return Source{Kind: Debian, Suite: suite}, nil
@@ -81,7 +81,7 @@ func Detect(arg string) (Source, error) {
 		packages := strings.Split(rest, ",")
 		for _, name := range packages {
 			if !debianPackage.MatchString(name) {
-				return Source{}, &SourceError{arg, fmt.Sprintf("%q is no name of a Debian package", name), "write it as rootfs:" + suite + ",rabbitmq-server"}
+				return Source{}, &SourceError{arg, fmt.Sprintf("%q is not a valid Debian package name", name), "write it as rootfs:" + suite + ",rabbitmq-server"}
 			}
 		}
 		return Source{Kind: Debian, Suite: suite, Packages: packages}, nil
@@ -121,7 +121,7 @@ func detectFolder(dir string) (Source, error) {
 	case docker:
 		return Source{Kind: Dockerfile, Dir: dir}, nil
 	}
-	return Source{}, &SourceError{dir, "is no Mix project: it has neither a mix.exs nor a Dockerfile",
+	return Source{}, &SourceError{dir, "is not a Mix project: it has neither a mix.exs nor a Dockerfile",
 		"give the project's own folder, or make one: mix new my_app --sup"}
 }
 

@@ -64,11 +64,11 @@ func TestDetect(t *testing.T) {
 		{arg: "app@sha256:abc", err: "is neither a folder nor the name of an image"},
 		{arg: "app//x", err: "is neither a folder nor the name of an image"},
 		{arg: "app\x00", err: "is neither a folder nor the name of an image"},
-		{arg: "rootfs:", err: `"" is no Debian suite`},
-		{arg: "rootfs:trixie,", err: `"" is no name of a Debian package`},
-		{arg: "rootfs:trixie,-x", err: `"-x" is no name of a Debian package`},
-		{arg: "rootfs:potato,x", err: `"potato" is no Debian suite`},
-		{arg: "rootfs:potato", err: `"potato" is no Debian suite`},
+		{arg: "rootfs:", err: `"" is not a Debian suite`},
+		{arg: "rootfs:trixie,", err: `"" is not a valid Debian package name`},
+		{arg: "rootfs:trixie,-x", err: `"-x" is not a valid Debian package name`},
+		{arg: "rootfs:potato,x", err: `"potato" is not a Debian suite`},
+		{arg: "rootfs:potato", err: `"potato" is not a Debian suite`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.arg, func(t *testing.T) {

@@ -21,7 +21,7 @@ type Packages struct {
 func (p Packages) check() error {
 	for _, name := range slices.Concat(p.Build, p.Run) {
 		if !debianPackage.MatchString(name) {
-			return &SourceError{name, "is no name of a Debian package", "write packages: {build: [libvips-dev], run: [libvips42]}"}
+			return &SourceError{name, "is not a valid Debian package name", "write packages: {build: [libvips-dev], run: [libvips42]}"}
 		}
 	}
 	return nil

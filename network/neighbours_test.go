@@ -33,6 +33,6 @@ func TestNeighbourLimitsAreOnlyRaised(t *testing.T) {
 	}
 	put("gc_thresh3", "many")
 	if _, known := readLimit(folder, "gc_thresh3"); known {
-		t.Error("known though it is no number")
+		t.Error("known though it is not a number")
 	}
 }

@@ -171,5 +171,5 @@ func (e *NoPortsError) Hint() string {
 	if next+e.Want > 65535 {
 		next = DefaultPortBase
 	}
-	return fmt.Sprintf("remove clusters that nobody needs (beamyard prune), or search elsewhere: host_port: %d", next)
+	return fmt.Sprintf("remove clusters that are no longer needed (beamyard prune), or search elsewhere: host_port: %d", next)
 }

@@ -184,7 +184,7 @@ func TestPortErrors(t *testing.T) {
 	e := &NoPortsError{Base: 4200, Span: 1000, Want: 3, Have: 1}
 	if diff := cmp.Diff([]string{
 		"only 1 of 3 host ports are free from 4200 to 5199",
-		"remove clusters that nobody needs (beamyard prune), or search elsewhere: host_port: 5200",
+		"remove clusters that are no longer needed (beamyard prune), or search elsewhere: host_port: 5200",
 	}, []string{e.Error(), e.Hint()}); diff != "" {
 		t.Error(diff)
 	}

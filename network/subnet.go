@@ -146,7 +146,7 @@ func (e *PoolExhaustedError) Error() string {
 
 // Hint names a pool that has room, where one is known.
 func (e *PoolExhaustedError) Hint() string {
-	const free = "remove clusters that nobody needs (beamyard prune)"
+	const free = "remove clusters that are no longer needed (beamyard prune)"
 	if !e.Try.IsValid() {
 		return free
 	}

@@ -68,32 +68,32 @@ func TestPickSubnetExhausted(t *testing.T) {
 		{
 			"full", "10.213.0.0/25", 3, prefixes("10.213.0.0/26", "172.17.0.0/16", "10.213.0.64/26"),
 			"the address pool 10.213.0.0/25 has no free /26: taken are 10.213.0.0/26, 10.213.0.64/26",
-			"remove clusters that nobody needs (beamyard prune), or set another range: pool: 10.213.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16",
 		},
 		{
 			"covered by a VPN", "10.213.0.0/16", 3, prefixes("10.0.0.0/8"),
 			"the address pool 10.213.0.0/16 has no free /26: taken are 10.0.0.0/8",
-			"remove clusters that nobody needs (beamyard prune), or set another range: pool: 172.30.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 172.30.0.0/16",
 		},
 		{
 			"many", "10.213.0.0/24", 3, prefixes("10.213.0.0/26", "10.213.0.64/26", "10.213.0.128/26", "10.213.0.192/28", "10.213.0.208/28"),
 			"the address pool 10.213.0.0/24 has no free /26: taken are 10.213.0.0/26, 10.213.0.64/26, 10.213.0.128/26, and 2 more",
-			"remove clusters that nobody needs (beamyard prune), or set another range: pool: 10.213.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16",
 		},
 		{
 			"nothing left anywhere", "10.213.0.0/24", 3, prefixes("0.0.0.0/0"),
 			"the address pool 10.213.0.0/24 has no free /26: taken are 0.0.0.0/0",
-			"remove clusters that nobody needs (beamyard prune)",
+			"remove clusters that are no longer needed (beamyard prune)",
 		},
 		{
 			"too small", "10.213.0.0/26", 47, nil,
 			"the address pool 10.213.0.0/26 is smaller than the /25 that is needed",
-			"remove clusters that nobody needs (beamyard prune), or set another range: pool: 10.213.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16",
 		},
 		{
 			"IPv6", "fd00::/8", 3, nil,
 			"the address pool fd00::/8 is not an IPv4 range",
-			"remove clusters that nobody needs (beamyard prune), or set another range: pool: 10.213.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -147,7 +147,7 @@ func TestACutIsNotAnsweredWhileItsNodesAreTold(t *testing.T) {
 	s.cutting(1, false, "n2")
 	s.skip()
 	s.cutting(2, true, "n2")
-	s.expect("fault n1 disconnected from n2", "reply 1: n1 and n2: conflict: somebody asked for the contrary meanwhile")
+	s.expect("fault n1 disconnected from n2", "reply 1: n1 and n2: conflict: another request asked for the opposite")
 }
 
 // A node that could not be told is told again soon.

@@ -222,7 +222,7 @@ func unsupervised(s Spec, c Container, host string, ip netip.Addr) NodeStatus {
 	case c.State.Paused:
 		st.State, st.Reason = Degraded, reasonPaused
 	case c.State.Running:
-		st.State, st.Reason = Starting, "runs; nobody supervises it"
+		st.State, st.Reason = Starting, "running, without a supervisor"
 	case c.State.Status == "created":
 		st.State, st.Reason = Pending, c.State.Error
 	default:
@@ -338,7 +338,7 @@ const startSlack = 100 * time.Millisecond
 // be told from those before: a query for one run by number is an error.
 func ReadLogs(ctx context.Context, eng Engine, cluster string, q LogQuery, fn func(Line) error) error {
 	if q.Run != 0 {
-		return WithHint(fmt.Errorf("nobody supervises %s, and nobody counted its runs", cluster),
+		return WithHint(fmt.Errorf("%s has no supervisor, so its runs are not counted", cluster),
 			"ask for the last one: beamyard logs -c %[1]s --since-restart", cluster)
 	}
 	f, err := Find(ctx, eng, cluster)

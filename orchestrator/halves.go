@@ -171,7 +171,7 @@ func (s *supervisor) answerCuts() {
 		for _, k := range w.pairs {
 			a, b := s.byName[k.a], s.byName[k.b]
 			if s.cuts[k] != w.apart {
-				s.do(actReply{w.waiter, fmt.Errorf("%s and %s: %w: somebody asked for the contrary meanwhile", k.a, k.b, ErrConflict)})
+				s.do(actReply{w.waiter, fmt.Errorf("%s and %s: %w: another request asked for the opposite", k.a, k.b, ErrConflict)})
 				return true
 			}
 			if a.live && (a.setting || a.odd[b.name] != w.apart) || b.live && (b.setting || b.odd[a.name] != w.apart) {

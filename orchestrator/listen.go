@@ -33,7 +33,7 @@ func (c *Cluster) listen(ctx context.Context, ready func()) {
 	for {
 		err := c.resume(ctx, sub, func() {
 			if broken {
-				c.note("", "the engine's event stream is back: looking for what happened meanwhile")
+				c.note("", "the engine's event stream is back: looking for what happened in between")
 			}
 			delay, broken = firstDelay, false
 			c.box.post(msgSubscribed{})

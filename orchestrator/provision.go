@@ -155,7 +155,7 @@ func readSmall(path string) (content []byte, mode int64, err error) {
 	case err != nil:
 		return nil, 0, err
 	case !info.Mode().IsRegular():
-		return nil, 0, fmt.Errorf("%s is no regular file", path)
+		return nil, 0, fmt.Errorf("%s is not a regular file", path)
 	case info.Size() > maxFile:
 		return nil, 0, fmt.Errorf("%s has %d bytes, at most %d are copied", path, info.Size(), maxFile)
 	}

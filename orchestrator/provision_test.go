@@ -92,7 +92,7 @@ func TestFilesOfASpec(t *testing.T) {
 	if err := os.WriteFile(large, make([]byte, maxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, why := range map[string]string{large: "at most 1048576", t.TempDir(): "no regular file", local + "x": "no such file"} {
+	for path, why := range map[string]string{large: "at most 1048576", t.TempDir(): "not a regular file", local + "x": "no such file"} {
 		_, err := filesOf(Spec{Files: map[string]string{"/f": path}}, fileOwner{}, nil, time.Now())
 		if err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "/f") {
 			t.Errorf("%s: %v", path, err)

@@ -83,14 +83,14 @@ func TestRolesThatCannotBe(t *testing.T) {
 		want   string
 	}{
 		"a node that is called as a role": {func(s *Spec) { s.Nodes[0].Name, s.Nodes = "worker", s.Nodes[:2] }, `nodes[1].role: "worker" is also the name of a node`},
-		"no port":                         {func(s *Spec) { s.Nodes[0].HTTPPort = 70000 }, "nodes[0].http_port: 70000 is no TCP port"},
+		"no port":                         {func(s *Spec) { s.Nodes[0].HTTPPort = 70000 }, "nodes[0].http_port: 70000 is not a TCP port"},
 		"the distribution's port":         {func(s *Spec) { s.Nodes[0].HTTPPort = 9100 }, "nodes[0].http_port: 9100 is distribution.port too"},
-		"no path":                         {func(s *Spec) { s.Nodes[0].HTTPCheck = "up" }, `nodes[0].http_check: "up" is no path`},
+		"no path":                         {func(s *Spec) { s.Nodes[0].HTTPCheck = "up" }, `nodes[0].http_check: "up" is not a path`},
 		"a check without a port":          {func(s *Spec) { s.Nodes[1].HTTPCheck = "/up" }, "nodes[1].http_check: the node has no HTTP port"},
 		"a check by HTTP without a port":  {func(s *Spec) { s.Nodes[1].Checks = []Check{{HTTP: "/up"}} }, "nodes[1].checks[0].http: no node that it is asked of has an HTTP port"},
 		"a check of other nodes":          {func(s *Spec) { s.Nodes[1].Checks = []Check{{RPC: "1", Nodes: []string{"web"}}} }, "nodes[1].checks[0].nodes: the check stands at a node already"},
 		"a line that is repeated":         {func(s *Spec) { s.Nodes[1].Checks = []Check{{Log: "up"}} }, "nodes[1].checks[0].log: a line that was printed once is not repeated"},
-		"a check of no role":              {func(s *Spec) { s.Checks[2].Nodes = []string{"workers"} }, `checks[2].nodes: "workers" is no node of the cluster`},
+		"a check of no role":              {func(s *Spec) { s.Checks[2].Nodes = []string{"workers"} }, `checks[2].nodes: "workers" is not a node of the cluster`},
 		"a release of an image":           {func(s *Spec) { s.Release, s.Nodes[0].ReleaseName = true, "web" }, "nodes[0].release_name: an image that exists is not made with release_name"},
 		"a release that is none":          {func(s *Spec) { s.Image, s.Source, s.Nodes[0].ReleaseName = "", "/src", "web" }, "nodes[0].release_name: it names a release, and release is not true"},
 		"an image and its Dockerfile":     {func(s *Spec) { s.Source, s.Nodes[0].Image, s.Nodes[0].Target = "/src", "web:2", "web" }, "nodes[0].image: an image that exists is not built: dockerfile, target and args would have no effect"},

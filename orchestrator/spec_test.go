@@ -72,7 +72,7 @@ func TestValidate(t *testing.T) {
 		{"a host port twice", func(s *Spec) { s.Nodes[0].HostPort, s.Nodes[1].HostPort = 4300, 4300 }, "nodes[1].host_port"},
 		{"a port published twice", func(s *Spec) { s.Nodes[0].Ports = []PortSpec{{Container: 4000}, {Container: 9}, {Container: 9}} },
 			"nodes[0].ports[0].container nodes[0].ports[2].container"},
-		{"a check that is no path", func(s *Spec) { s.HTTPCheck = "health" }, "http_check"},
+		{"a check that is not a path", func(s *Spec) { s.HTTPCheck = "health" }, "http_check"},
 		{"checks of its own", func(s *Spec) {
 			s.Checks = []Check{{HTTP: "/live"}, {Name: "db", RPC: "ready?()", Expect: "true"}, {Exec: []string{"true"}, Nodes: []string{"n2"}}}
 			s.Health = health.Thresholds{Memory: 0.5, RoundTrip: time.Second}
@@ -90,7 +90,7 @@ func TestValidate(t *testing.T) {
 		{"thresholds out of range", func(s *Spec) { s.Health = health.Thresholds{Memory: 90, RunQueue: -1} }, "health.memory health.run_queue"},
 		{"a release by name", func(s *Spec) { s.Release, s.ReleaseName = true, "web" }, ""},
 		{"the name of no release", func(s *Spec) { s.ReleaseName = "web" }, "release_name"},
-		{"a name that is none of a release", func(s *Spec) { s.Release, s.ReleaseName = true, "x; rm" }, "release_name"},
+		{"a name that is not one of a release", func(s *Spec) { s.Release, s.ReleaseName = true, "x; rm" }, "release_name"},
 		{"a pool that is too small", func(s *Spec) { s.Pool = netip.MustParsePrefix("10.0.0.0/27") }, "pool"},
 		{"a pool of the other family", func(s *Spec) { s.Pool = netip.MustParsePrefix("fd00::/8") }, "pool"},
 		{"times that are none", func(s *Spec) { s.StopTimeout, s.NetTick = -1, 1500*time.Millisecond }, "net_tick stop_timeout"},

@@ -371,7 +371,7 @@ func Sync(ctx context.Context, eng Engine, cluster string, opts SyncOptions) (co
 		return codesync.Report{}, err
 	}
 	if opts.Restart {
-		return codesync.Report{}, WithHint(fmt.Errorf("nobody supervises %s, and restarts its nodes", cluster), "beamyard up %s -d, then: beamyard sync -c %[1]s --restart", cluster)
+		return codesync.Report{}, WithHint(fmt.Errorf("%s has no supervisor that could restart its nodes", cluster), "beamyard up %s -d, then: beamyard sync -c %[1]s --restart", cluster)
 	}
 	info, err := eng.Info(ctx)
 	if err != nil {

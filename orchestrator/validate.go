@@ -93,7 +93,7 @@ func (s Spec) Validate() error {
 	switch s.Mesh {
 	case MeshBeamyard, MeshApp, MeshNone:
 	default:
-		v.add("mesh", fmt.Sprintf("%q is none of beamyard, app, none", s.Mesh), "mesh: beamyard")
+		v.add("mesh", fmt.Sprintf("%q is not one of beamyard, app, none", s.Mesh), "mesh: beamyard")
 	}
 	switch s.Loopback {
 	case LoopbackForward, LoopbackLeave:
@@ -103,12 +103,12 @@ func (s Spec) Validate() error {
 	switch s.OnFailed {
 	case FailedKeep, FailedStopCluster:
 	default:
-		v.add("on_failed", fmt.Sprintf("%q is none of keep, stop-cluster", s.OnFailed), "on_failed: keep")
+		v.add("on_failed", fmt.Sprintf("%q is not one of keep, stop-cluster", s.OnFailed), "on_failed: keep")
 	}
 	switch s.Restart.Mode {
 	case RestartNo, RestartOnFailure, RestartAlways:
 	default:
-		v.add("restart.mode", fmt.Sprintf("%q is none of no, on-failure, always", s.Restart.Mode), "restart: {mode: on-failure}")
+		v.add("restart.mode", fmt.Sprintf("%q is not one of no, on-failure, always", s.Restart.Mode), "restart: {mode: on-failure}")
 	}
 	if len(v.problems) > 0 {
 		slices.SortFunc(v.problems, func(a, b Problem) int { return strings.Compare(a.Field, b.Field) })
@@ -171,7 +171,7 @@ func (s Spec) validateNumbers(v *validation) {
 	}
 	v.httpCheck("http_check", s.HTTPCheck)
 	if !s.Pool.Addr().Is4() || s.Pool.Bits() > 26 {
-		v.add("pool", fmt.Sprintf("%s is no IPv4 range of /26 or larger", s.Pool), "pool: "+network.DefaultPool.String())
+		v.add("pool", fmt.Sprintf("%s is not an IPv4 range of /26 or larger", s.Pool), "pool: "+network.DefaultPool.String())
 	}
 	for field, d := range map[string]time.Duration{
 		"net_tick": s.NetTick, "ready_timeout": s.ReadyTimeout, "stop_timeout": s.StopTimeout,
@@ -216,7 +216,7 @@ func (v *validation) port(field string, port int, zero bool) {
 	if (port == 0 && zero) || (port >= 1 && port <= 65535) {
 		return
 	}
-	v.add(field, fmt.Sprintf("%d is no TCP port", port), "give a number from 1 to 65535")
+	v.add(field, fmt.Sprintf("%d is not a TCP port", port), "give a number from 1 to 65535")
 }
 
 func (v *validation) limits(of string, memory int64, cpus float64) {

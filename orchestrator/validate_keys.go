@@ -14,7 +14,7 @@ import (
 // inside checks a path in a container.
 func (v *validation) inside(field, name, hint string) {
 	if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
-		v.add(field, fmt.Sprintf("%q is no absolute path in the container", name), hint)
+		v.add(field, fmt.Sprintf("%q is not an absolute path in the container", name), hint)
 	}
 }
 
@@ -34,7 +34,7 @@ func (v *validation) labels(labels map[string]string) {
 	for _, key := range sortedKeys(labels) {
 		switch {
 		case key == "" || strings.ContainsAny(key, "= \t\n"):
-			v.add("labels", fmt.Sprintf("%q is no name of a label", key), "labels: {org.example.team: shop}")
+			v.add("labels", fmt.Sprintf("%q is not a valid label name", key), "labels: {org.example.team: shop}")
 		case strings.HasPrefix(key, ownLabels):
 			v.add("labels", fmt.Sprintf("%s: labels that begin with %s are the cluster's own", key, ownLabels), "give it another name")
 		case slices.Contains(eventWords, key):
@@ -61,20 +61,20 @@ func (s Spec) validateReleaseName(v *validation, field, name string) {
 	case !s.Release:
 		v.add(field, "it names a release, and release is not true", "release: true")
 	case !releaseName.MatchString(name):
-		v.add(field, fmt.Sprintf("%q is no name of a release", name), "one of releases: in mix.exs, without the colon")
+		v.add(field, fmt.Sprintf("%q is not a valid release name", name), "one of releases: in mix.exs, without the colon")
 	}
 }
 
 func (v *validation) httpCheck(field, path string) {
 	if path != "" && !strings.HasPrefix(path, "/") {
-		v.add(field, fmt.Sprintf("%q is no path", path), "http_check: /health")
+		v.add(field, fmt.Sprintf("%q is not a path", path), "http_check: /health")
 	}
 }
 
 func (v *validation) env(field string, env map[string]string) {
 	for key := range env {
 		if !envKey.MatchString(key) {
-			v.add(field, fmt.Sprintf("%q is no name of an environment variable", key), "use letters, digits and _")
+			v.add(field, fmt.Sprintf("%q is not a valid environment variable name", key), "use letters, digits and _")
 		}
 	}
 }
@@ -90,7 +90,7 @@ func (v *validation) after(s Spec) {
 		field := fmt.Sprintf("nodes[%d].after", i)
 		for _, name := range n.After {
 			if len(s.named(name)) == 0 {
-				v.add(field, fmt.Sprintf("%q is none of the nodes", name), s.choice(name, "name nodes or roles: "))
+				v.add(field, fmt.Sprintf("%q is not one of the nodes", name), s.choice(name, "name nodes or roles: "))
 			}
 		}
 		for j, name := range s.after(i) {
@@ -136,15 +136,15 @@ func (v *validation) networks(s Spec, field string, networks map[string][]string
 	for _, name := range sortedKeys(networks) {
 		switch {
 		case !networkName.MatchString(name):
-			v.add(field, fmt.Sprintf("%q is no name of a network", name), "networks: {shared: [web]}, once it is made: docker network create shared")
+			v.add(field, fmt.Sprintf("%q is not a valid network name", name), "networks: {shared: [web]}, once it is made: docker network create shared")
 		case slices.Contains(engineNetworks, name):
-			v.add(field, fmt.Sprintf("%s is the engine's own network: nobody is found by name there", name), "make one: docker network create shared")
+			v.add(field, fmt.Sprintf("%s is the engine's own network, which resolves no names", name), "make one: docker network create shared")
 		case name == s.names().Network():
 			v.add(field, name+" is the cluster's own network: its nodes are there already", "leave it out: networks: is for those of others")
 		}
 		for _, alias := range networks[name] {
 			if !aliasName.MatchString(alias) {
-				v.add(field, fmt.Sprintf("%s: %q is no host name", name, alias), "networks: {shared: [web]}")
+				v.add(field, fmt.Sprintf("%s: %q is not a host name", name, alias), "networks: {shared: [web]}")
 			}
 		}
 	}
@@ -188,7 +188,7 @@ func (s Spec) validateForeign(v *validation) {
 	switch s.Distribution.Names {
 	case LongNames, ShortNames, IPNames:
 	default:
-		v.add("distribution.names", fmt.Sprintf("%q is none of long, short, ip", s.Distribution.Names), "distribution: {names: long}")
+		v.add("distribution.names", fmt.Sprintf("%q is not one of long, short, ip", s.Distribution.Names), "distribution: {names: long}")
 	}
 	if s.Distribution.Inet6 && s.Distribution.Names == IPNames {
 		v.add("distribution.inet6", "names: ip makes the names of IPv4 addresses", "distribution: {names: long, inet6: true}")
@@ -216,7 +216,7 @@ func (v *validation) hosts(field string, hosts map[string]string) {
 	const like = "extra_hosts: {db.local: 10.0.0.7, machine: host-gateway}"
 	for _, name := range sortedKeys(hosts) {
 		if !aliasName.MatchString(name) {
-			v.add(field, fmt.Sprintf("%q is no host name", name), like)
+			v.add(field, fmt.Sprintf("%q is not a host name", name), like)
 		}
 		if _, err := netip.ParseAddr(hosts[name]); err != nil && hosts[name] != HostGateway {
 			v.add(field, fmt.Sprintf("%s: %q is neither an address nor %s", name, hosts[name], HostGateway), like)

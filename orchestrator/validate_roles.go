@@ -72,7 +72,7 @@ func (s Spec) validateChecks(v *validation) {
 		field := fmt.Sprintf("checks[%d]", i)
 		s.validateCheck(v, field, k, names)
 		if k.Log != "" {
-			v.add(field+".log", "nobody repeats what a line said once", "put it into ready:")
+			v.add(field+".log", "a line of the log is checked only once", "put it into ready:")
 		}
 	}
 	for i, k := range s.Ready {
@@ -96,7 +96,7 @@ func (s Spec) validateCheck(v *validation, field string, k Check, names map[stri
 		v.add(field, fmt.Sprintf("it has %d of http, rpc, erlang, exec and log, one is needed", kinds), `checks: [{name: db, rpc: "Shop.Repo.ready?()"}]`)
 	}
 	if k.HTTP != "" && !strings.HasPrefix(k.HTTP, "/") {
-		v.add(field+".http", fmt.Sprintf("%q is no path", k.HTTP), "http: /health")
+		v.add(field+".http", fmt.Sprintf("%q is not a path", k.HTTP), "http: /health")
 	}
 	if k.HTTP != "" && k.Port == 0 && !s.hasHTTP(k) {
 		v.add(field+".http", "no node that it is asked of has an HTTP port", "set its port:, or http_port, or use another kind of check")
@@ -116,7 +116,7 @@ func (s Spec) validateCheck(v *validation, field string, k Check, names map[stri
 	}
 	for _, n := range k.Nodes {
 		if len(s.named(n)) == 0 {
-			v.add(field+".nodes", fmt.Sprintf("%q is no node of the cluster", n), s.choice(n, "list names of nodes or roles, or leave it out for all: "))
+			v.add(field+".nodes", fmt.Sprintf("%q is not a node of the cluster", n), s.choice(n, "list names of nodes or roles, or leave it out for all: "))
 		}
 	}
 	if first, twice := names[k.String()]; twice {

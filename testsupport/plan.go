@@ -28,7 +28,7 @@ func (s *settings) plan() (plan, error) {
 	p := plan{spec: s.spec, after: map[string]after{}, named: s.named}
 	for name := range s.each {
 		if !slices.ContainsFunc(s.spec.Nodes, func(n orchestrator.NodeSpec) bool { return n.Name == name }) {
-			return p, fmt.Errorf("WithNode(%q): an option after it says which nodes there are, and that is none of them", name)
+			return p, fmt.Errorf("WithNode(%q): a later option sets the nodes, and this is not one of them", name)
 		}
 	}
 	req, err := requested(s.spec, s.all...)

@@ -239,7 +239,7 @@ func exposed(text string) (orchestrator.PortSpec, error) {
 	spec := orchestrator.PortSpec{Container: int(port.Num())}
 	if host != "" {
 		if spec.Host, err = strconv.Atoi(host); err != nil {
-			return spec, fmt.Errorf("exposed port %q: %s is no port of the host", text, host)
+			return spec, fmt.Errorf("exposed port %q: %s is not a port of the host", text, host)
 		}
 	}
 	return spec, nil

@@ -85,7 +85,7 @@ func TestWhatIsNotCarriedOverIsRefusedByName(t *testing.T) {
 		"the field WorkingDir of the container's Config":                                                testcontainers.WithConfigModifier(func(c *container.Config) { c.WorkingDir = "/" }),
 		"label org.testcontainers.mine: these are":                                                      testcontainers.WithLabels(map[string]string{"org.testcontainers.mine": "1"}),
 		`exposed port "53/udp": only TCP`:                                                               testcontainers.WithExposedPorts("53/udp"),
-		`exposed port "x:80": x is no port`:                                                             testcontainers.WithExposedPorts("x:80"),
+		`exposed port "x:80": x is not a port`:                                                          testcontainers.WithExposedPorts("x:80"),
 		"the hooks PreStops: only PostStarts and PostReadies":                                           testcontainers.WithLifecycleHooks(testcontainers.ContainerLifecycleHooks{PreStops: []testcontainers.ContainerHook{func(context.Context, testcontainers.Container) error { return nil }}}),
 		"options of n1 that a cluster cannot follow:\nTmpfs of":                                         WithNode("n1", testcontainers.WithTmpfs(map[string]string{"/t": ""})),
 		`labels are the cluster's: give them beside WithNode`:                                           WithNode("n1", testcontainers.WithLabels(map[string]string{"a": "b"})),

@@ -21,7 +21,7 @@ type healthCmd struct {
 	Name string `arg:"" optional:"" help:"Name of the cluster; required when there are several."`
 	target
 	Watch   bool `short:"w" help:"Repeat every 2 s, until Ctrl-C."`
-	Verbose bool `short:"v" help:"Show every check with its figures, and who sees whom."`
+	Verbose bool `short:"v" help:"Show every check with its figures, and the matrix of connections."`
 }
 
 func (healthCmd) Help() string {

@@ -66,7 +66,7 @@ pair-missing: db cannot resolve web
 // One node forms no pair.
 func TestHealthTextOfOneNode(t *testing.T) {
 	r := health.Judge(health.Observation{Nodes: []health.Seen{{Name: "n1", Node: "app@n1", Sample: &health.Sample{}}}}, health.Expectations{Cluster: "shop"}, health.Thresholds{})
-	if text := healthText(r, false, noColor); !strings.Contains(text, "formation     one node has nobody to meet\n") {
+	if text := healthText(r, false, noColor); !strings.Contains(text, "formation     a single node has no peers\n") {
 		t.Error(text)
 	}
 }

@@ -99,7 +99,7 @@ func groupFigures(r health.Report, g health.Group) string {
 	case health.Formation:
 		seen, all := pairs(r.Matrix)
 		if all == 0 {
-			return "one node has nobody to meet"
+			return "a single node has no peers"
 		}
 		return fmt.Sprintf("%d of %s connected", seen, plural(all, "pair"))
 	case health.Code:

@@ -25,7 +25,7 @@ memory limit. In scripts, without a terminal, use rpc.`
 func (c *iexCmd) Run(ctx context.Context, a *app) error {
 	in, ok := a.terminal()
 	if !ok {
-		return usagef("beamyard rpc "+c.Node+" - < FILE", "iex needs a terminal: its stdin and stdout are none")
+		return usagef("beamyard rpc "+c.Node+" - < FILE", "iex needs a terminal on stdin and stdout")
 	}
 	eng, err := a.engine(ctx)
 	if err != nil {

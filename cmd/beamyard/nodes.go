@@ -58,7 +58,7 @@ func (c *killCmd) Run(ctx context.Context, a *app) error {
 	name := strings.TrimPrefix(strings.ToUpper(c.Signal), "SIG")
 	if !slices.Contains(signals, name) {
 		return usagef("beamyard kill "+strings.Join(c.Nodes, " ")+" --signal TERM",
-			"%q is none of %s", c.Signal, strings.Join(signals, ", "))
+			"%q is not one of %s", c.Signal, strings.Join(signals, ", "))
 	}
 	return c.change(ctx, a, "kill", "got SIG"+name, func(client *control.Client, ctx context.Context, nodes ...string) error {
 		return client.Kill(ctx, name, nodes...)

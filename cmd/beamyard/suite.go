@@ -104,7 +104,7 @@ func (a *app) pass(l orchestrator.Line) error {
 // there is an engine: see [orchestrator.Spec.Suite].
 func hasMix(spec orchestrator.Spec) error {
 	if spec.Image != "" || !images.IsMixProject(spec.Source) {
-		return usagef("beamyard test PATH", "a suite is that of a Mix project, and %s is none", whatOf(spec))
+		return usagef("beamyard test PATH", "a suite needs a Mix project, and %s is not one", whatOf(spec))
 	}
 	return nil
 }

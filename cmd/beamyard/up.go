@@ -104,7 +104,7 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *witness, spec orchestr
 			return err
 		}
 		if c.Base != "" && src.Kind != images.Mix { // auto, which asks for nothing in a file
-			return usagef("leave --base out, or give the folder of a Mix project", "--base %s would have no effect: %s is no Mix project", c.Base, whatOf(spec))
+			return usagef("leave --base out, or give the folder of a Mix project", "--base %s would have no effect: %s is not a Mix project", c.Base, whatOf(spec))
 		}
 	}
 	eng, err := a.engine(ctx)

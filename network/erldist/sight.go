@@ -46,7 +46,7 @@ func (c *Conn) Look(ctx context.Context) (*Sight, error) {
 		return nil, s.err
 	case <-ctx.Done():
 		s.Close()
-		return nil, fmt.Errorf("ask %s whom it sees: %w", c.id.peer, context.Cause(ctx))
+		return nil, fmt.Errorf("ask %s for its connections: %w", c.id.peer, context.Cause(ctx))
 	}
 }
 

@@ -245,7 +245,7 @@ func TestConfigErrorsShowTheirPlace(t *testing.T) {
        ^
    3 | - {name: b, replicas: 9000}
 `},
-		{"too many to be meant", "nodes: 99999999\n", `[1:8] 99999999 is no number of nodes
+		{"too many to be meant", "nodes: 99999999\n", `[1:8] 99999999 is not a number of nodes
 >  1 | nodes: 99999999
               ^
 `},

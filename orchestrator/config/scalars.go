@@ -130,7 +130,7 @@ func (n *nodes) UnmarshalYAML(at ast.Node) error {
 	case *ast.IntegerNode:
 		var count int
 		if err := yaml.NodeToValue(at, &count); err != nil || count > ManyNodes {
-			return wrong(at, "%s is no number of nodes", at.GetToken().Value)
+			return wrong(at, "%s is not a number of nodes", at.GetToken().Value)
 		}
 		n.count, n.counted = count, true
 		return nil

@@ -276,7 +276,7 @@ func TestHarmlessSettings(t *testing.T) {
 			n.Live = &Live{Looked: true}
 			n.Live.See([]Process{{1, 0, []string{"/sbin/docker-init"}}, {7, 1, []string{"/bin/sh", "/e"}}, {9, 7, []string{"beam.smp", "-extra", "mix", "ecto.migrate"}}})
 		},
-		"a port on the loopback that is none of the distribution's": func(_ *Evidence, n *Node) {
+		"a port on the loopback that is not one of the distribution's": func(_ *Evidence, n *Node) {
 			n.Running, n.Young, n.Contact = true, true, ContactRefused
 			n.Live = &Live{Looked: true, Listening: []int{4000}, Loopback: []int{4000}}
 		},

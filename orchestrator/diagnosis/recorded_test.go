@@ -113,7 +113,7 @@ func readLines(t *testing.T, path string) []Line {
 	for line := range strings.Lines(string(data)) {
 		stream, text, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " |")
 		if !ok {
-			t.Fatalf("%s: %q is no record", path, line)
+			t.Fatalf("%s: %q is not a record", path, line)
 		}
 		lines = append(lines, Line{Stream: stream, Text: strings.TrimPrefix(text, " ")})
 	}

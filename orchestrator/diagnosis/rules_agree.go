@@ -31,10 +31,10 @@ var agreeRules = []rule{
 			}
 			return match{evidence: n.Live.GlobalStuck, words: map[string]string{"stuck": n.Live.GlobalStuck}}, true
 		},
-		problem: "global of {node} is stuck: {stuck}; no name is registered meanwhile, and :global.sync() does not return",
+		problem: "global of {node} is stuck: {stuck}; no name can be registered, and :global.sync() does not return",
 		try: []try{
 			{"see who holds it, and what that does", "beamyard rpc {target} ':ets.tab2list(:global_locks)'", runs},
-			{"unless somebody holds it on purpose, start that node anew", "beamyard restart {target}", there},
+			{"unless the lock is held on purpose, restart that node", "beamyard restart {target}", there},
 		},
 	},
 }

@@ -60,7 +60,7 @@ var applicationRules = []rule{
 		code: "file-permission", says: pattern(`\*\* \(File\.Error\) .*: permission denied|:eacces\b`),
 		problem: "{node} may not open a file or a port of its container: it does not run as root",
 		try: []try{
-			{"see as whom it runs", "docker image inspect --format '{{.Config.User}}' {image}", always},
+			{"see its user", "docker image inspect --format '{{.Config.User}}' {image}", always},
 		},
 	},
 	{
@@ -68,7 +68,7 @@ var applicationRules = []rule{
 		problem: "{node} has no permission for {1} in its container",
 		try: []try{
 			{"see whose it is", "docker exec {container} ls -ld {1}", runs},
-			{"see as whom the node runs; user: in beamyard.yml changes it", "docker inspect --format '{{.Config.User}}' {container}", there},
+			{"see the node's user; user: in beamyard.yml changes it", "docker inspect --format '{{.Config.User}}' {container}", there},
 		},
 	},
 	{

@@ -31,7 +31,7 @@ var endRules = []rule{
 			other := refused && n.Exit.Class != "stopped" && foreign(e.ImageArch, e.EngineArch)
 			return match{evidence: "the image is for " + e.ImageArch + ", the engine's machine is " + e.EngineArch}, other
 		},
-		problem: "{node} cannot run: its image is made for another processor, or what it starts is no program",
+		problem: "{node} cannot run: its image is made for another processor, or what it starts is not a program",
 		try: []try{
 			{"see what the image is for", "docker image inspect --format '{{.Os}}/{{.Architecture}}' {image}", always},
 			{"see what the engine is", "docker version --format '{{.Server.Os}}/{{.Server.Arch}}'", always},
@@ -58,7 +58,7 @@ var endRules = []rule{
 	},
 	{
 		code: "command-not-executable", when: exitOrSays(126, `exec (\S+) failed: Permission denied`, `exec: "([^"]+)": permission denied`, `: (?:\d+: |line \d+: )?(?:exec: )?([^\s:]+): Permission denied`),
-		problem: "{node} cannot run: {name} is no program that may be executed",
+		problem: "{node} cannot run: {name} is not an executable program",
 		try: []try{
 			{"make it executable in the image (chmod +x), and let a script begin with #!; see its command", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
 		},

@@ -343,7 +343,7 @@ func (n *Node) signs(e *Evidence) signs {
 		return s
 	}
 	if name, named := vm.name(); s.name == "" && e.Release && named && name != n.BEAM && name+"@"+n.Host != n.BEAM {
-		s.name = "its VM is told to be called " + or(name, "nothing")
+		s.name = "its VM is to be named " + or(name, "nothing")
 	}
 	if n.Contact != ContactRefused {
 		return s

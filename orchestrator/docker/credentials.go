@@ -33,7 +33,7 @@ func splitUser(host string) (clean, user string) {
 
 // errMalformed stands for what a parser says of an address with credentials: it
 // quotes the part that it did not understand, which may be one of the password.
-var errMalformed = errors.New("it is no address of an engine")
+var errMalformed = errors.New("it is not an address of an engine")
 
 // badAddress is the error of an address that cannot be used.
 func badAddress(host string, err error) error {

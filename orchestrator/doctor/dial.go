@@ -62,7 +62,7 @@ func answers(ctx context.Context, address, nonce string) error {
 	case err != nil:
 		return err
 	}
-	return errors.New("somebody else answers there")
+	return errors.New("another program answers there")
 }
 
 func isTimeout(err error) bool {

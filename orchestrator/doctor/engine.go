@@ -108,11 +108,11 @@ func unreachable(info orchestrator.EngineInfo, at endpointFacts, where string, e
 		case errors.Is(at.dial, fs.ErrNotExist):
 			return failed(start, "there is no socket at %s", where)
 		case errors.Is(at.dial, syscall.ECONNREFUSED):
-			return failed(start, "nobody listens at %s", where)
+			return failed(start, "nothing listens at %s", where)
 		case at.dial == nil:
 			_, other, _ := strings.Cut(start, "\n")
 			remedy := strings.TrimSuffix("see whether it hangs: docker version; restart it: sudo systemctl restart docker\n"+other, "\n")
-			return failed(remedy, "somebody listens at %s, but does not answer as an engine does: %v", where, err)
+			return failed(remedy, "something listens at %s, but does not answer like an engine: %v", where, err)
 		}
 	case "tcp":
 		remote := "see whether it runs: curl " + at.host + "/_ping"
@@ -126,11 +126,11 @@ func unreachable(info orchestrator.EngineInfo, at endpointFacts, where string, e
 		case errors.As(at.dial, &dns):
 			return failed(remote, "the host of %s has no address: %v", where, dns.Err)
 		case errors.Is(at.dial, syscall.ECONNREFUSED):
-			return failed(remote, "nobody listens at %s", where)
+			return failed(remote, "nothing listens at %s", where)
 		case at.dial != nil:
 			return failed(remote, "%s cannot be reached: %v", where, at.dial)
 		}
-		return failed(remote, "somebody listens at %s, but does not answer as an engine does: %v", where, err)
+		return failed(remote, "something listens at %s, but does not answer like an engine: %v", where, err)
 	case "ssh":
 		if at.command != nil {
 			return failed("sudo apt-get install -y openssh-client", "%s needs the ssh command, which is not here", where)

@@ -298,7 +298,7 @@ func TestWhichProgramsMakeAHelper(t *testing.T) {
 		t.Fatal(err)
 	}
 	eng := inMemory()
-	examine(t, eng, Options{Executable: text})["container"].has(t, Unknown, "it is no Linux executable")
+	examine(t, eng, Options{Executable: text})["container"].has(t, Unknown, "it is not a Linux executable")
 	examine(t, eng, Options{Executable: executable(t, elf.EM_AARCH64, false)})["container"].has(t, Unknown, "machine is x86_64, it is for EM_AARCH64")
 	dynamic := executable(t, elf.EM_X86_64, true)
 	examine(t, eng, Options{Executable: dynamic})["container"].has(t, OK, "was started")

@@ -31,7 +31,7 @@ type program struct {
 func inspectProgram(r io.ReaderAt) (program, error) {
 	f, err := elf.NewFile(r)
 	if err != nil {
-		return program{}, fmt.Errorf("%w: it is no Linux executable", errNotTried)
+		return program{}, fmt.Errorf("%w: it is not a Linux executable", errNotTried)
 	}
 	p := program{machine: f.Machine, static: true}
 	for _, segment := range f.Progs {

@@ -58,7 +58,7 @@ func judgeSubnets(pool netip.Prefix, free, all int, holders []string, advice str
 	case free == 0:
 		return failed(advice, "%s: no cluster finds a place", text)
 	case free < 8 && free < all:
-		return warning("remove clusters that nobody needs: beamyard prune; or set another range: pool: in beamyard.yml", "%s", text)
+		return warning("remove clusters that are no longer needed: beamyard prune; or set another range: pool: in beamyard.yml", "%s", text)
 	}
 	return ok("%s", text)
 }

@@ -36,8 +36,8 @@ func TestAnswers(t *testing.T) {
 	closed.Close()
 	for _, tt := range []struct{ name, at, want string }{
 		{"the helper", serve("NONCE"), "<nil>"},
-		{"a proxy with nobody behind", serve(""), "somebody else"},
-		{"a stranger", serve("SSH-2.0-OpenSSH"), "somebody else"},
+		{"a proxy with nobody behind", serve(""), "another program"},
+		{"a stranger", serve("SSH-2.0-OpenSSH"), "another program"},
 		{"nobody", closed.Addr().String(), "connection refused"},
 	} {
 		if got := fmt.Sprint(answers(t.Context(), tt.at, "NONCE")); !strings.Contains(got, tt.want) {

@@ -39,7 +39,7 @@ func sameKernel(h helperFacts) bool {
 }
 
 func judgeStorage(f spaceFacts) verdict {
-	const free = "see what takes it: docker system df; free what nobody uses: docker image prune"
+	const free = "see what takes it: docker system df; remove unused images: docker image prune"
 	text := fmt.Sprintf("%s of %s free at %s (%s)", size(f.free), size(f.total), f.where, f.driver)
 	switch {
 	case f.total == 0:

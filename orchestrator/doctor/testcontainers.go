@@ -89,7 +89,7 @@ func lookReaper(ctx context.Context, e *examination) verdict {
 func judgeReaper(f testcontainersFacts, there, pulls bool) verdict {
 	const off = "export TESTCONTAINERS_RYUK_DISABLED=true"
 	if v := f.ryukDisabled; v != "" && v != "true" && v != "false" {
-		means := "is no boolean to testcontainers, which ignores it"
+		means := "is not a boolean to testcontainers, which ignores it"
 		if _, err := strconv.ParseBool(v); err == nil {
 			means = `means "false" to testcontainers: only the word true disables the reaper`
 		}

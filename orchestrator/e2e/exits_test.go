@@ -99,7 +99,7 @@ func TestEveryEndIsClassified(t *testing.T) {
 			}
 			for _, path := range kept {
 				if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(text), "=erl_crash_dump:") || !strings.Contains(string(text), "=end") {
-					t.Errorf("%s is no whole crash dump: %d bytes, %v", path, len(text), err)
+					t.Errorf("%s is not a whole crash dump: %d bytes, %v", path, len(text), err)
 				}
 			}
 		})

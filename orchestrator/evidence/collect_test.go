@@ -193,7 +193,7 @@ func TestEvidenceWithoutASupervisor(t *testing.T) {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	has(t, files, "README.txt", "Nobody supervised it")
-	has(t, files, "ps.txt", "nobody supervises it", "n1    stopped  -     -")
+	has(t, files, "ps.txt", "it has no supervisor", "n1    stopped  -     -")
 	has(t, files, "timeline.txt", " engine    n1    start\n", " stdout    n1    booting with [secret]\n", " engine    n1    die (exit 1)\n")
 	has(t, files, "spec.json", `"image": "shop:1"`)
 }

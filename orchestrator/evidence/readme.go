@@ -45,7 +45,7 @@ func (c *collector) tellReader() {
 		b.WriteString("Nobody supervised it: this is what the engine alone knows, and its last 256 events.\n")
 	}
 	if off := c.ahead.Round(100 * time.Millisecond); off.Abs() >= time.Second {
-		fmt.Fprintf(&b, "The engine's clock is %s ahead of ours (- is behind): its events and the nodes' output are told by it.\n", off)
+		fmt.Fprintf(&b, "The engine's clock is %s ahead of ours (- is behind): its events and the nodes' output have its time.\n", off)
 	}
 	b.WriteString("\nRead from the top:\n\n")
 	for _, f := range files {

@@ -85,7 +85,7 @@ func (c *collector) findings() []diagnosis.Finding {
 func psText(st orchestrator.Status) string {
 	var b strings.Builder
 	if !st.Supervised {
-		b.WriteString("nobody supervises it: states are what the engine says\n\n")
+		b.WriteString("it has no supervisor: states are what the engine reports\n\n")
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NODE\tSTATE\tRUNS\tRESTARTS\tSTARTED (UTC)\tSTOPPED (UTC)\tURL\tIP\tCONTAINER")

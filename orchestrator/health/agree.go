@@ -127,7 +127,7 @@ func (j *judge) agree(n Seen) []Check {
 	}
 	if stuck := GlobalStuck(n, j.Nodes); stuck != "" {
 		checks = append(checks, Check{
-			Name: "global", State: Failed, Means: fmt.Sprintf("global of %s is stuck: %s; no name is registered meanwhile", n.Name, stuck),
+			Name: "global", State: Failed, Means: fmt.Sprintf("global of %s is stuck: %s; no name can be registered", n.Name, stuck),
 			Suggestion: fmt.Sprintf("see who holds it: beamyard rpc %s ':ets.tab2list(:global_locks)'", j.at(n)),
 		})
 	}

@@ -180,7 +180,7 @@ func matrix(nodes []Seen) Matrix {
 func (j *judge) formation(n Seen) []Check {
 	c := Check{Name: "mesh", State: Passed}
 	if n.Sample.Partial {
-		c.State, c.Means = Unknown, n.Name+" did not tell whom it sees"
+		c.State, c.Means = Unknown, n.Name+" did not report its connections"
 		return []Check{c}
 	}
 	var missing, hidden, apart []string

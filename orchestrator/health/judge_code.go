@@ -60,7 +60,7 @@ func (j *judge) code() []Check {
 			compared[i] = n.Name
 		}
 		c.State = Unknown
-		c.Means = fmt.Sprintf("%s did not tell; compared: %s", strings.Join(silent, ", "), strings.Join(compared, ", "))
+		c.Means = fmt.Sprintf("no data from %s; compared: %s", strings.Join(silent, ", "), strings.Join(compared, ", "))
 	}
 	return []Check{c}
 }

@@ -19,7 +19,7 @@ func (j *judge) performance(n Seen) []Check {
 	clock := Check{Name: "clock", State: Passed, Figures: []Figure{milliseconds("skew", s.ClockSkew, j.ClockSkew)}}
 	switch {
 	case s.Partial:
-		clock.State, clock.Figures, clock.Means = Unknown, nil, n.Name+" did not tell its time"
+		clock.State, clock.Figures, clock.Means = Unknown, nil, n.Name+" did not report its time"
 	case s.ClockSkew.Abs() > j.ClockSkew+s.RoundTrip:
 		clock.State = Failed
 		clock.Means = fmt.Sprintf("the clock of %s is %s off ours: times of lines and events do not compare", n.Name, s.ClockSkew.Round(1000000))

@@ -101,7 +101,7 @@ func TestWhatIsWrong(t *testing.T) {
 			Thresholds{},
 			`failed connectivity/answers n3: n3: its container is stopped
 unknown formation/mesh n3: n3 did not answer
-unknown code/modules : n3 did not tell; compared: n1, n2
+unknown code/modules : no data from n3; compared: n1, n2
 unknown operations/application n3: n3 did not answer
 unknown performance/load n3: n3 did not answer
 unknown resources/limits n3: n3 did not answer`,
@@ -136,7 +136,7 @@ failed formation/mesh n3: n3 does not see n1: what it spreads over the cluster d
 			"most nodes do not tell their modules",
 			func(n []Seen) { n[1].Sample.Modules, n[2].Sample.Modules = nil, nil },
 			Thresholds{},
-			`unknown code/modules : n2, n3 did not tell; compared: n1`, "",
+			`unknown code/modules : no data from n2, n3; compared: n1`, "",
 		},
 		{
 			"what differs is told, whoever did not tell",
@@ -238,9 +238,9 @@ failed resources/memory n3: memory of n3: 50.0 MiB of 100.0 MiB (50 %, over 40 %
 				n[0].Sample = &Sample{Partial: true, RoundTrip: time.Millisecond, Apps: []string{"shop"}}
 			},
 			Thresholds{},
-			`unknown formation/mesh n1: n1 did not tell whom it sees
-unknown code/modules : n1 did not tell; compared: n2, n3
-unknown performance/clock n1: n1 did not tell its time
+			`unknown formation/mesh n1: n1 did not report its connections
+unknown code/modules : no data from n1; compared: n2, n3
+unknown performance/clock n1: n1 did not report its time
 unknown performance/run queue n1:
 unknown performance/scheduler load n1:
 unknown resources/memory n1:
@@ -254,7 +254,7 @@ unknown resources/files n1:`, "",
 			"what the system does not tell is not known",
 			func(n []Seen) { n[0].Sample = &Sample{Apps: []string{"shop"}, Visible: []string{beam(1), beam(2)}} },
 			Thresholds{},
-			`unknown code/modules : n1 did not tell; compared: n2, n3
+			`unknown code/modules : no data from n1; compared: n2, n3
 unknown performance/run queue n1:
 unknown performance/scheduler load n1:
 unknown resources/memory n1:

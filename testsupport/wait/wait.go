@@ -74,7 +74,7 @@ func (s *Strategy) String() string { return s.what }
 func (s *Strategy) WaitUntilReady(ctx context.Context, target wait.StrategyTarget) error {
 	node, ok := target.(Node)
 	if !ok {
-		return fmt.Errorf("wait for %s: a %T is no node of a cluster that testsupport started", s.what, target)
+		return fmt.Errorf("wait for %s: a %T is not a node of a cluster that testsupport started", s.what, target)
 	}
 	timeout := DefaultTimeout
 	if s.timeout != nil {

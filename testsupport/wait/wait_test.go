@@ -106,7 +106,7 @@ func TestAContainerThatEndedIsNotWaitedFor(t *testing.T) {
 
 func TestOnlyNodesAreAsked(t *testing.T) {
 	err := ForApplication("demo").WaitUntilReady(t.Context(), wait.NopStrategyTarget{})
-	if err == nil || !strings.Contains(err.Error(), "is no node of a cluster") {
+	if err == nil || !strings.Contains(err.Error(), "is not a node of a cluster") {
 		t.Error(err)
 	}
 }

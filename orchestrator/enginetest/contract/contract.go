@@ -48,7 +48,7 @@ var clauses = []struct {
 	{"a life is told in order", (*suite).testLife},
 	{"a stop is graceful", (*suite).testStop},
 	{"a stop ends with KILL", (*suite).testStubborn},
-	{"a kill is no stop", (*suite).testKill},
+	{"a kill is not a stop", (*suite).testKill},
 	{"a pause is undone", (*suite).testPause},
 	{"a pause ends with the container", (*suite).testStopPaused},
 	{"a removal kills", (*suite).testRemove},
