@@ -37,7 +37,7 @@ func TestFail(t *testing.T) {
 		{fmt.Errorf("up: %w", cluster(orchestrator.ErrNodeFailed)), 4,
 			"error: up: cluster demo: a node failed\n  n2 (failed): exit 1\n    | boom\nhint: beamyard logs n2\n"},
 		{fmt.Errorf("x: %w", orchestrator.ErrEngineUnreachable), 5, "error: x: the container engine does not answer\nwhy: engine-unreachable: the container engine does not answer\n" +
-			"hint: start it: sudo systemctl start docker\nhint: see which engine is meant: docker context ls\nhint: see what this machine lacks: beamyard doctor\n"},
+			"hint: start it: sudo systemctl start docker\nhint: see which engine is used: docker context ls\nhint: see what this machine lacks: beamyard doctor\n"},
 		{orchestrator.ErrEnginePermission, 5, "error: no permission to use the container engine\nwhy: engine-permission: this user may not use the container engine's socket\n" +
 			"hint: join its group, then log in again: sudo usermod -aG docker \"$USER\"\nhint: see what this machine lacks: beamyard doctor\n"},
 		{orchestrator.ErrEngineTooOld, 5, "error: the container engine's API is too old\nwhy: engine-too-old: the container engine is older than Docker 20.10, and its API too old\n" +

@@ -128,7 +128,7 @@ func (c *rpcCmd) eval(ctx context.Context, eng orchestrator.Engine, cluster, nod
 	defer cancel()
 	value, err := evaluate(limited, eng, cluster, node, expression, o)
 	if errors.Is(limited.Err(), context.DeadlineExceeded) && ctx.Err() == nil && err != nil {
-		return "", orchestrator.WithHint(fmt.Errorf("%s: no value within %s; what evaluated it there is killed", node, c.Timeout), "give it longer: --timeout %s", 4*c.Timeout)
+		return "", orchestrator.WithHint(fmt.Errorf("%s: no value within %s; what evaluated it there is killed", node, c.Timeout), "give it more time: --timeout %s", 4*c.Timeout)
 	}
 	return value, err
 }

@@ -77,11 +77,11 @@ var states = []struct {
 		n.Exit, n.Command = &Exit{"stopped", 143}, []string{"/bin/sh", "-c", "mix run; true"}
 	}, "shell-first", "without its shutdown", nil},
 	{"a VM that keeps TERM", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"stopped", 137}, []string{"elixir"} }, "stop-needed-kill", "SIGKILL", nil},
-	{"an end with success", func(_ *Evidence, n *Node) { n.Exit = &Exit{"completed", 0} }, "ended-by-itself", "with success", nil},
+	{"an end with success", func(_ *Evidence, n *Node) { n.Exit = &Exit{"completed", 0} }, "ended-by-itself", "finished successfully", nil},
 	{"iex", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"completed", 0}, []string{"iex", "-S", "mix"} }, "iex-without-stdin", "iex", []Code{"ended-by-itself"}},
 	{"iex that was told to end", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command, n.Stdin = &Exit{"completed", 0}, []string{"iex", "-S", "mix"}, true
-	}, "ended-by-itself", "with success", nil},
+	}, "ended-by-itself", "finished successfully", nil},
 	{"another cookie", func(_ *Evidence, n *Node) { n.Running, n.Contact = true, ContactWrongCookie }, "cookie-mismatch", "n1", nil},
 	{"a release that is not called one", func(_ *Evidence, n *Node) {
 		n.Running, n.Contact, n.Command = true, ContactWrongCookie, []string{"/app/bin/shop", "start"}
@@ -106,7 +106,7 @@ var states = []struct {
 	{"another short name", func(e *Evidence, n *Node) {
 		e.ShortNames, n.BEAM, n.Host = true, "app@n1", "n1"
 		n.Running, n.Contact, n.Answered = true, ContactWrongName, "rabbit@n1"
-	}, "wrong-name", "rabbit before the @", nil},
+	}, "wrong-name", "before the @ is rabbit", nil},
 	{"a port that EPMD tells", func(_ *Evidence, n *Node) {
 		n.Late, n.Running, n.Contact, n.Live = true, true, ContactRefused, &Live{Looked: true, Listening: []int{4369, 25672}, Registered: map[string]int{"app": 25672, "other": 1}}
 	}, "distribution-port", "on port 25672, as its EPMD says", nil},

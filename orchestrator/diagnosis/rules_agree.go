@@ -17,10 +17,10 @@ var agreeRules = []rule{
 			peers := strings.Join(n.Live.MnesiaApart, ", ")
 			return match{evidence: "mnesia:system_info(running_db_nodes) lacks " + peers, words: map[string]string{"peers": peers}, peers: n.Live.MnesiaApart}, true
 		},
-		problem: "Mnesia of {node} does not work with that of {peers}, though the nodes are connected: each goes on with tables of its own",
+		problem: "Mnesia of {node} does not work with that of {peers}, though the nodes are connected: each continues with its own copy of the tables",
 		try: []try{
-			{"choose whose tables stay; where the others' are to go: set that one as their master (mnesia:set_master_nodes/1), and start them anew", "beamyard restart {target}", there},
-			{"see what it says", "beamyard logs {target} --tail 50", ended},
+			{"choose whose tables to keep; make that node the master of the others (mnesia:set_master_nodes/1), and restart them", "beamyard restart {target}", there},
+			{"see its output", "beamyard logs {target} --tail 50", ended},
 			{"see both sides", "beamyard rpc {target} ':mnesia.info()'", runs},
 		},
 	},
@@ -33,7 +33,7 @@ var agreeRules = []rule{
 		},
 		problem: "global of {node} is stuck: {stuck}; no name can be registered, and :global.sync() does not return",
 		try: []try{
-			{"see who holds it, and what that does", "beamyard rpc {target} ':ets.tab2list(:global_locks)'", runs},
+			{"see which process holds it", "beamyard rpc {target} ':ets.tab2list(:global_locks)'", runs},
 			{"unless the lock is held on purpose, restart that node", "beamyard restart {target}", there},
 		},
 	},

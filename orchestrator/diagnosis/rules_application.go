@@ -20,19 +20,19 @@ var applicationRules = []rule{
 			}
 			return match{words: map[string]string{"which": which}}, !distribution
 		},
-		problem: "the application of {node} cannot listen on {which}: something in its container has it already",
+		problem: "the application of {node} cannot listen on {which}: another process in its container uses it already",
 		try: []try{
 			{"the distribution has {dist_port}, and an application's own port is in $PORT: see http_port:, distribution: {port: …} and env: in beamyard.yml, then", "{again}", absent},
-			{"see what it said", "beamyard logs {target} --tail 50", ended},
-			{"see who listens there", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
+			{"see its output", "beamyard logs {target} --tail 50", ended},
+			{"see what listens there", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
 		},
 	},
 	{
 		code: "name-not-resolved", says: pattern(`:nxdomain|\bnxdomain\b|[Cc]ould not resolve host|Name or service not known|Temporary failure in name resolution`),
-		problem: "{node} looks for a host that no name server knows",
+		problem: "{node} looks up a host name that does not resolve",
 		try: []try{
 			{"hosts of the cluster are called n1.{cluster}.test; another service must be on a network of its own name; see what it resolves", "docker exec {container} cat /etc/resolv.conf", runs},
-			{"check the host names in env: of beamyard.yml (databases, brokers); see which one it sought", "beamyard logs {target} --tail 50", ended},
+			{"check the host names in env: of beamyard.yml (databases, brokers); see which one it looked up", "beamyard logs {target} --tail 50", ended},
 			{"check the host names in env: of beamyard.yml (databases, brokers), then", "{again}", absent},
 		},
 		follows: []Code{"hex-missing", "dependency-fetch", "network-detached"},
@@ -44,14 +44,14 @@ var applicationRules = []rule{
 		problem: "{node} needs the environment variable {1}{2}, which is not set",
 		try: []try{
 			{"give it in env: of beamyard.yml (and in secrets:, if it is one), or once", "{again} --env {1}{2}=VALUE", absent},
-			{"give it in env: of beamyard.yml (and in secrets:, if it is one), then start anew", "beamyard down {cluster}", there},
+			{"give it in env: of beamyard.yml (and in secrets:, if it is one), then start again", "beamyard down {cluster}", there},
 		},
 	},
 	{
 		code: "read-only-file-system", says: pattern(`(?i)read-only file system|:erofs\b|\berofs\b`),
 		problem: "{node} writes to a place that is read-only in its container",
 		try: []try{
-			{"/tmp and the home folder can be written to; see what is mounted how", "docker exec {container} cat /proc/mounts", runs},
+			{"/tmp and the home folder can be written to; see the mounts", "docker exec {container} cat /proc/mounts", runs},
 			{"/tmp and the home folder can be written to; see which file it was", "beamyard logs {target} --tail 50", ended},
 			{"let it write to /tmp or its home folder, then", "{again}", absent},
 		},
@@ -67,7 +67,7 @@ var applicationRules = []rule{
 		code: "file-permission", says: pathDenied,
 		problem: "{node} has no permission for {1} in its container",
 		try: []try{
-			{"see whose it is", "docker exec {container} ls -ld {1}", runs},
+			{"see its owner", "docker exec {container} ls -ld {1}", runs},
 			{"see the node's user; user: in beamyard.yml changes it", "docker inspect --format '{{.Config.User}}' {container}", there},
 		},
 	},
@@ -83,8 +83,8 @@ var applicationRules = []rule{
 		},
 		problem: "the top supervisor of {app} on {node} ended ({reason}), and the VM goes on without it",
 		try: []try{
-			{"see what it said before", "beamyard logs {target} --tail 50", there},
-			{"start it anew", "beamyard restart {target}", there},
+			{"see what it printed before", "beamyard logs {target} --tail 50", there},
+			{"restart it", "beamyard restart {target}", there},
 			{"let the VM end with it: start_permanent: true in mix.exs; then", "{again}", absent},
 		},
 	},
@@ -107,7 +107,7 @@ var applicationRules = []rule{
 		problem: "application {1} of {node} does not start: {because}",
 		try: []try{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
-			{"see all that it said", "beamyard logs {target}", there},
+			{"see all of its output", "beamyard logs {target}", there},
 		},
 		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
@@ -121,7 +121,7 @@ var applicationRules = []rule{
 		problem: "application {1} of {node} does not start: {because}",
 		try: []try{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
-			{"see all that it said", "beamyard logs {target}", there},
+			{"see all of its output", "beamyard logs {target}", there},
 		},
 		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
@@ -132,7 +132,7 @@ var applicationRules = []rule{
 		problem: "the VM of {node} did not come up, or its kernel ended: {1}{2}{3}",
 		try: []try{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
-			{"see all that it said", "beamyard logs {target}", there},
+			{"see all of its output", "beamyard logs {target}", there},
 		},
 		follows: []Code{
 			"invalid-node-name", "name-in-use", "epmd-not-running", "distribution-port-in-use", "open-files", "env-missing", "port-in-use", "name-not-resolved",
@@ -159,7 +159,7 @@ var applicationRules = []rule{
 			flag := slices.ContainsFunc(n.Command, func(w string) bool { return w == "-heart" || strings.Contains(" "+w+" ", " -heart ") })
 			return match{evidence: "-heart"}, flag || n.Live != nil && n.Live.Heart
 		},
-		problem: "heart watches the VM of {node}: it would start it again inside its container, unseen by the restart policy",
+		problem: "heart watches the VM of {node}: it would restart it inside its container, without the restart policy",
 		try: []try{
 			{"leave -heart out: Beamyard restarts what crashes; see the command", "docker inspect --format '{{.Args}}' {container}", there},
 			{"leave -heart out: Beamyard restarts what crashes; then", "{again}", absent},
@@ -173,7 +173,7 @@ var applicationRules = []rule{
 			}
 			return match{evidence: "file:native_name_encoding() is latin1"}, n.Live != nil && n.Live.Encoding == "latin1"
 		},
-		problem: "the VM of {node} takes text for Latin-1: what is not ASCII is garbled in its output and in file names",
+		problem: "the VM of {node} reads text as Latin-1: non-ASCII characters in its output and in file names are garbled",
 		try: []try{
 			{"leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; see it", "docker exec {container} env", runs},
 			{"leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; then", "{again}", absent},
@@ -186,9 +186,9 @@ var applicationRules = []rule{
 			}
 			return match{evidence: n.Live.Skew.String(), words: map[string]string{"skew": n.Live.Skew.Abs().Round(time.Millisecond).String()}}, true
 		},
-		problem: "the clock of {node} differs from this machine's by {skew}: times in logs and timelines do not fit together",
+		problem: "the clock of {node} differs from this machine's by {skew}: timestamps in logs and timelines do not match",
 		try: []try{
-			{"set the clock of the engine's machine; see what it says", "docker info --format '{{.SystemTime}}'", always},
+			{"set the clock of the engine's machine; see its time", "docker info --format '{{.SystemTime}}'", always},
 		},
 	},
 }
@@ -224,10 +224,10 @@ var followRules = []rule{
 	},
 	{
 		code: "boot-loop", when: reasonSays(`failed to boot twice with the same message`),
-		problem: "{node} failed to boot twice in the same way, so it is not tried again",
+		problem: "{node} failed to boot twice with the same message, so it is not restarted",
 		try: []try{
-			{"once the cause is mended", "beamyard start {target}", there},
-			{"once the cause is mended", "{again}", absent},
+			{"start it once the cause is fixed", "beamyard start {target}", there},
+			{"start it once the cause is fixed", "{again}", absent},
 		},
 		follows: anyEnd,
 	},
@@ -235,8 +235,8 @@ var followRules = []rule{
 		code: "restarts-spent", when: reasonSays(`(\d+) restarts within (\S+) are used up`),
 		problem: "{node} crashed more often than {1} times within {2}, so it is not restarted any more",
 		try: []try{
-			{"once the cause is mended; that gives it a new budget", "beamyard start {target}", there},
-			{"once the cause is mended", "{again}", absent},
+			{"start it once the cause is fixed; that resets the budget", "beamyard start {target}", there},
+			{"start it once the cause is fixed", "{again}", absent},
 		},
 		follows: anyEnd,
 	},

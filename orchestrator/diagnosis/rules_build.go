@@ -8,12 +8,12 @@ var buildRules = twins(
 	rule{
 		code:    "elixir-version",
 		says:    wantsElixir,
-		problem: "{1} wants Elixir {3}, and the image has {2}",
+		problem: "{1} requires Elixir {3}, but the image has {2}",
 		when:    func(_ *Evidence, n *Node) (match, bool) { return match{words: baseFor(n)}, true },
 		try: []try{
 			{"build it on another base: bookworm has Elixir 1.14, trixie 1.18, forky 1.20", "beamyard up {what} --base {base}", always},
-			{"or let elixir: in mix.exs allow what there is; see what is there", "docker run --rm --entrypoint elixir {image} --version", always},
-			{"or let elixir: in mix.exs allow it", "mix compile", always},
+			{"or allow that version in elixir: of mix.exs; see which one the image has", "docker run --rm --entrypoint elixir {image} --version", always},
+			{"or allow it in elixir: of mix.exs", "mix compile", always},
 		},
 	},
 	rule{
@@ -62,7 +62,7 @@ var buildRules = twins(
 		problem: "dependency {1}{2}{3} is not compiled, or does not compile",
 		try: []try{
 			{"compile it here, and see why", "mix deps.compile", always},
-			{"or begin with it anew", "mix deps.clean --all", always},
+			{"or fetch and compile it again", "mix deps.clean --all", always},
 		},
 		follows: []Code{"otp-application-missing"},
 	},
@@ -76,9 +76,9 @@ var buildRules = twins(
 	rule{
 		code:    "no-mix-project",
 		says:    pattern(`Cannot execute "mix [\w.]+" without a Mix\.Project|No mix\.exs|Could not find a Mix\.Project`),
-		problem: "the folder in which the node starts holds no Mix project",
+		problem: "the working directory of the node has no Mix project",
 		try: []try{
-			{"see where the image starts", "docker image inspect --format '{{.Config.WorkingDir}}' {image}", always},
+			{"see the image's working directory", "docker image inspect --format '{{.Config.WorkingDir}}' {image}", always},
 			{"give the project's folder, or set command: in beamyard.yml", "beamyard up --help", always},
 		},
 	},

@@ -20,7 +20,7 @@ var distributionRules = []rule{
 		code: "network-detached", when: func(_ *Evidence, n *Node) (match, bool) {
 			return match{evidence: "not attached to the cluster's network"}, n.Live != nil && n.Live.Attached != nil && !*n.Live.Attached
 		},
-		problem: "{node} is not on the cluster's network: somebody disconnected it",
+		problem: "{node} is not on the cluster's network: it was disconnected",
 		try: []try{
 			{"connect it again, with its address and names", "docker network connect --ip {ip} --alias {host} --alias {node} beamyard-{cluster} {container}", always},
 		},
@@ -32,7 +32,7 @@ var distributionRules = []rule{
 		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than that in {cookie_file}",
 		try: []try{
-			{"a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set cookie_file: and user: in beamyard.yml to match; see who runs", "docker top {container}", there},
+			{"a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set cookie_file: and user: in beamyard.yml to match; see its processes", "docker top {container}", there},
 			{"a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set cookie_file: and user: in beamyard.yml to match, then", "{again}", absent},
 		},
 	},
@@ -80,7 +80,7 @@ var distributionRules = []rule{
 		code: "not-allowed", says: pattern(`Connection attempt from disallowed node`),
 		problem: "{node} allows only some nodes to connect (net_kernel:allow/1)",
 		try: []try{
-			{"let the application not call net_kernel:allow/1, or with every node of the cluster and beamyard@beamyard.invalid, and see who was refused", "beamyard logs {target} --grep disallowed", there},
+			{"let the application not call net_kernel:allow/1, or with every node of the cluster and beamyard@beamyard.invalid, and see which node was refused", "beamyard logs {target} --grep disallowed", there},
 			{"let the application not call net_kernel:allow/1, or with every node of the cluster and beamyard@beamyard.invalid, then", "{again}", absent},
 		},
 	},
@@ -119,10 +119,10 @@ var distributionRules = []rule{
 			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && e.Release
 		},
 		lasts:   certain,
-		problem: "the release of {node} does not take the name that it is given, {beam}",
+		problem: "the release of {node} does not use the name that it is given, {beam}",
 		try: []try{
-			{"let nothing set RELEASE_NODE or RELEASE_DISTRIBUTION but Beamyard: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "{again}", absent},
-			{"let nothing set RELEASE_NODE or RELEASE_DISTRIBUTION but Beamyard: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "beamyard down {cluster}", there},
+			{"only Beamyard may set RELEASE_NODE and RELEASE_DISTRIBUTION: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "{again}", absent},
+			{"only Beamyard may set RELEASE_NODE and RELEASE_DISTRIBUTION: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "beamyard down {cluster}", there},
 		},
 		follows: append([]Code{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
@@ -132,7 +132,7 @@ var distributionRules = []rule{
 			return match{evidence: "it calls itself " + n.Answered, words: map[string]string{"called": base}}, n.Contact == ContactWrongName && host == n.Host && !e.Release
 		},
 		lasts:   certain,
-		problem: "what answers on the distribution port of {node} is not {beam}: it has the right host, and {called} before the @",
+		problem: "the node on the distribution port of {node} is not {beam}: the host is right, but the part before the @ is {called}",
 		try: []try{
 			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:", "{again}", absent},
 			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:, then", "beamyard down {cluster}", there},

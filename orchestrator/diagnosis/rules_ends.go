@@ -83,14 +83,14 @@ var endRules = []rule{
 		},
 		problem: "{node} was killed by the kernel: it needed more than {limit}",
 		try: []try{
-			{"raise memory: in beamyard.yml, and start it anew", "beamyard down {cluster}", there},
+			{"raise memory: in beamyard.yml, and start it again", "beamyard down {cluster}", there},
 			{"see what takes the memory, while it runs", "beamyard health {cluster}", there},
 			{"raise memory: in beamyard.yml, and start it again", "{again}", absent},
 		},
 	},
 	{
 		code: "vm-allocation", says: pattern(`(\w+): Cannot (?:re)?allocate (\d+) bytes of memory \(of type "([^"]+)"`),
-		problem: "the VM of {node} asked for {2} bytes for its {3} and got none: the container's limit is not what ended it",
+		problem: "the VM of {node} asked for {2} bytes for its {3} and did not get them: the container's limit was not the cause",
 		try: []try{
 			{"look for what grows without bound: the crash dump names the largest processes", "beamyard inspect {target}", there},
 			{"keep its crash dump", "{again} --keep-dumps dumps", absent},
@@ -98,7 +98,7 @@ var endRules = []rule{
 	},
 	{
 		code: "open-files", says: pattern(`\bemfile\b|:emfile|[Tt]oo many open files`),
-		problem: "{node} has no file descriptor left",
+		problem: "{node} has run out of file descriptors",
 		try: []try{
 			{"see how many are open, and the limit", "beamyard health {cluster}", there},
 			{"see what the engine allows", "beamyard doctor", always},
@@ -108,16 +108,16 @@ var endRules = []rule{
 		code: "vm-limit", says: pattern(`\*\* \(SystemLimitError\)|Too many processes|\bsystem_limit\b`),
 		problem: "{node} reached a limit of its VM: of processes, ports, atoms or tables",
 		try: []try{
-			{"see how near which limit is", "beamyard health {cluster}", there},
-			{"raise it (+P processes, +Q ports, +t atoms), if that many are meant: ERL_AFLAGS", "{again} --env ERL_AFLAGS='+P 2000000'", absent},
+			{"see how close it is to each limit", "beamyard health {cluster}", there},
+			{"raise it (+P processes, +Q ports, +t atoms), if you need that many: ERL_AFLAGS", "{again} --env ERL_AFLAGS='+P 2000000'", absent},
 		},
 	},
 	{
 		code: "killed", when: ofClass("killed"),
-		problem: "{node} was killed by SIGKILL, and not for its memory",
+		problem: "{node} was killed by SIGKILL, but not because of its memory",
 		try: []try{
-			{"see what happened around it", "beamyard events -c {cluster}", there},
-			{"see who sent it", "docker events --since 10m --until 0s --filter container={container}", always},
+			{"see the events around it", "beamyard events -c {cluster}", there},
+			{"see where the signal came from", "docker events --since 10m --until 0s --filter container={container}", always},
 		},
 	},
 	{
@@ -160,8 +160,8 @@ var endRules = []rule{
 		},
 		problem: "{node} did not stop within its stop timeout of {stop_timeout}: it got SIGKILL",
 		try: []try{
-			{"give it longer, if its shutdown needs that: stop_timeout: in beamyard.yml; see what it did last", "beamyard logs {target} --tail 50", there},
-			{"give it longer, if its shutdown needs that: stop_timeout: in beamyard.yml", "{again}", absent},
+			{"give it more time, if its shutdown needs that: stop_timeout: in beamyard.yml; see what it did last", "beamyard logs {target} --tail 50", there},
+			{"give it more time, if its shutdown needs that: stop_timeout: in beamyard.yml", "{again}", absent},
 		},
 		follows: []Code{"shell-first"},
 	},
@@ -181,10 +181,10 @@ var endRules = []rule{
 		code: "ended-by-itself", when: func(_ *Evidence, n *Node) (match, bool) {
 			return match{evidence: "exit 0"}, n.Exit != nil && n.Exit.Class == "completed"
 		},
-		problem: "the command of {node} came to its end, with success",
+		problem: "the command of {node} finished successfully",
 		try: []try{
-			{"if it is to go on, it needs --no-halt: mix run --no-halt; see what it said", "beamyard logs {target} --tail 50", there},
-			{"if it is to go on, it needs --no-halt in command:, then", "{again}", absent},
+			{"to keep it running, use --no-halt: mix run --no-halt; see its output", "beamyard logs {target} --tail 50", there},
+			{"to keep it running, use --no-halt in command:, then", "{again}", absent},
 		},
 		follows: []Code{"iex-without-stdin"},
 	},

@@ -8,7 +8,7 @@ var engineRules = []rule{
 		problem: "the container engine does not answer",
 		try: []try{
 			{"start it", "sudo systemctl start docker", always},
-			{"see which engine is meant", "docker context ls", always},
+			{"see which engine is used", "docker context ls", always},
 			{"see what this machine lacks", "beamyard doctor", always},
 		},
 	},
@@ -42,7 +42,7 @@ var engineRules = []rule{
 		problem: "the engine does not have the image, and its registry does not know it",
 		try: []try{
 			{"see what the engine has", "docker images", always},
-			{"a private registry wants to know you", "docker login", always},
+			{"log in, if the registry is private", "docker login", always},
 		},
 	},
 	{
@@ -57,7 +57,7 @@ var engineRules = []rule{
 	},
 	{
 		code: "port-taken", when: startKind(KindPortTaken),
-		problem: "{node} cannot have its host port: it is taken",
+		problem: "the host port of {node} is taken",
 		try: []try{
 			{"see who listens", "ss -ltnp", always},
 			{"see which containers publish what", "docker ps --format '{{.Names}} {{.Ports}}'", always},
@@ -68,9 +68,9 @@ var engineRules = []rule{
 		code: "address-pool-exhausted", whole: ofKind(KindAddressPool),
 		problem: "there is no address range left for the cluster's network",
 		try: []try{
-			{"remove what dead processes left", "beamyard prune", always},
+			{"remove clusters whose process has died", "beamyard prune", always},
 			{"remove networks that no container uses", "docker network prune", always},
-			{"see who holds them", "docker network ls", always},
+			{"see which networks use them", "docker network ls", always},
 		},
 	},
 	{
@@ -88,15 +88,15 @@ var engineRules = []rule{
 			m.hint = "" // it names no container
 			return m, ok
 		},
-		problem: "{node} cannot have its container: another one has the name {container}",
+		problem: "the container of {node} cannot be created: another one has the name {container}",
 		try: []try{
-			{"see whose it is", "docker ps -a --filter name={container}", always},
+			{"see the container", "docker ps -a --filter name={container}", always},
 			{"remove it, if it is not needed", "docker rm -f {container}", always},
 		},
 	},
 	{
 		code: "name-taken", whole: ofKind(KindNameTaken),
-		problem: "a network or a container of another one has the name that the cluster's needs",
+		problem: "another network or container has the name that the cluster needs",
 		try: []try{
 			{"see the networks", "docker network ls", always},
 			{"choose another name", "beamyard up {what} --name {cluster}-2", always},
@@ -118,7 +118,7 @@ var engineRules = []rule{
 	},
 	{
 		code: "disk-full", says: pattern(`(?i)no space left on device|:enospc\b|\benospc\b`),
-		problem: "{node} found no space left where it writes",
+		problem: "{node} has no space left to write to",
 		try: []try{
 			{"see what the engine's images, containers and volumes take", "docker system df", always},
 			{"see the file systems of this machine", "df -h", always},

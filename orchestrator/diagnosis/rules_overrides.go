@@ -22,7 +22,7 @@ var overrideRules = []rule{
 	},
 	{
 		code: "entrypoint-waits", when: waitingEntrypoint,
-		problem: "the entry point of {node}, {entrypoint}, has not come to its command yet: it runs {runs}",
+		problem: "the entry point of {node}, {entrypoint}, has not started the command yet: it runs {runs}",
 		try: []try{
 			{"see what it waits for", "beamyard logs {target} --tail 50", there},
 			{"give it what it waits for, longer time (ready_timeout: in beamyard.yml), or start without it: entrypoint: in beamyard.yml; then", "{again}", absent},
@@ -33,8 +33,8 @@ var overrideRules = []rule{
 		code: "release-env", lasts: everMore, when: releaseEnv,
 		problem: "rel/env.sh of the release overrides {settings}, which {node} is given: {so}",
 		try: []try{
-			{"let it set that only where it is meant, in {template}: {guarded}; then", "{again}", absent},
-			{"let it set that only where it is meant, in {template}: {guarded}; then", "beamyard down {cluster}", there},
+			{"set it only in production, in {template}: {guarded}; then", "{again}", absent},
+			{"set it only in production, in {template}: {guarded}; then", "beamyard down {cluster}", there},
 		},
 	},
 	{
@@ -54,9 +54,9 @@ var overrideRules = []rule{
 		code: "cookie-changed", when: func(_ *Evidence, n *Node) (match, bool) {
 			return match{evidence: "the VM took the cluster's cookie, and has another one now"}, n.Knew && (n.CookieChanged || n.Contact == ContactWrongCookie)
 		},
-		problem: "the cookie of {node} was changed while it runs: connections that there are stay, and every new one is refused",
+		problem: "the cookie of {node} was changed while it runs: existing connections stay, and new ones are refused",
 		try: []try{
-			{"let the application not call Node.set_cookie (erlang:set_cookie), or with $ERLANG_COOKIE, which is the cluster's; until then a new start gives the cookie back", "beamyard restart {target}", there},
+			{"let the application not call Node.set_cookie (erlang:set_cookie), or with $ERLANG_COOKIE, which is the cluster's; until then a restart restores the cookie", "beamyard restart {target}", there},
 			{"let the application not call Node.set_cookie (erlang:set_cookie), or with $ERLANG_COOKIE, which is the cluster's; then", "{again}", absent},
 		},
 	},
@@ -85,8 +85,8 @@ var overrideRules = []rule{
 		},
 		problem: "the VM of {node} speaks its distribution over IPv6 (-proto_dist inet6_tcp){where}, and its container has no IPv6",
 		try: []try{
-			{"let only production have it; then", "{again}", absent},
-			{"let only production have it; then", "beamyard down {cluster}", there},
+			{"give the cluster IPv6: distribution: {inet6: true} in beamyard.yml; or set the flag only in production; then", "{again}", absent},
+			{"give the cluster IPv6: distribution: {inet6: true} in beamyard.yml; or set the flag only in production; then", "beamyard down {cluster}", there},
 		},
 	},
 }

@@ -58,7 +58,7 @@ var waitPeer = rule{
 	problem: "{node} ended because it did not reach {at}: {why}",
 	try: []try{
 		{"start it when that node is Ready: after: [{first}] at {node} in beamyard.yml; then", "{again}", absent},
-		{"start it when that node is Ready, from the next start on: after: [{first}] at {node} in beamyard.yml; see how that one does", "beamyard ps {cluster}", there},
+		{"start it when that node is Ready, from the next start on: after: [{first}] at {node} in beamyard.yml; see the state of that node", "beamyard ps {cluster}", there},
 	},
 }
 

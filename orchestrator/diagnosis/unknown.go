@@ -12,7 +12,7 @@ var unknownRule = rule{
 	code:    "unknown",
 	problem: "{node} fails in a way that is not known here: {why}",
 	try: []try{
-		{"see all that it said", "beamyard logs {target} --tail 50", there},
+		{"see all of its output", "beamyard logs {target} --tail 50", there},
 		{"keep it for a look when it fails again", "{again}", absent},
 	},
 }

@@ -29,7 +29,7 @@ var broken = []breakage{
 	{name: "another processor", root: "platform-mismatch", says: "processor",
 		edit: command("sh", "-c", `printf '\177ELF\002\001\001' >/tmp/x; chmod +x /tmp/x; exec /tmp/x`)},
 	{name: "iex", root: "iex-without-stdin", says: "standard input", also: "ended-by-itself", edit: command("iex", "--name", "{node}")},
-	{name: "a command that ends", root: "ended-by-itself", says: "with success", edit: command("elixir", "-e", ":ok")},
+	{name: "a command that ends", root: "ended-by-itself", says: "finished successfully", edit: command("elixir", "-e", ":ok")},
 	{name: "a boot without its module", both: true, root: "boot-failure", says: "undef", edit: command("erl", "-noshell", "-s", "nomod", "start")},
 	{name: "a slogan", root: "crash-dump", says: "out of luck", edit: command("elixir", "-e", `:erlang.halt(~c"out of luck")`)},
 	{name: "memory that the VM does not get", root: "vm-allocation", says: "heap", also: "crash-dump", edit: command(
@@ -42,7 +42,7 @@ var broken = []breakage{
 	{name: "a read-only place", root: "read-only-file-system", says: "read-only", edit: command("elixir", "-e", `File.write!("/sys/x", "y")`)},
 	{name: "a place of root's", root: "file-permission", says: "root", edit: command("elixir", "-e", `File.write!("/etc/x", "y")`)},
 	{name: "a variable that is not set", root: "env-missing", says: "STOCK", edit: command("elixir", "-e", `System.fetch_env!("STOCK")`)},
-	{name: "a host that nobody knows", root: "name-not-resolved", says: "name server", edit: command(
+	{name: "a host that nobody knows", root: "name-not-resolved", says: "does not resolve", edit: command(
 		"elixir", "-e", `{:ok, _} = :gen_tcp.connect(~c"db.internal", 5432, [])`)},
 	{name: "no Mix project", root: "no-mix-project", says: "Mix project", edit: command("sh", "-c", "cd /tmp && exec mix run --no-halt")},
 

@@ -67,7 +67,7 @@ func (s *Sample) carry(earlier *Sample) {
 
 // MnesiaApart tells for each node, by its short name, with which others its Mnesia does
 // not work, though the nodes are connected, Mnesia runs on both, and one schema names
-// both: each goes on with tables of its own.
+// both: each continues with its own copy of the tables.
 func MnesiaApart(nodes []Seen) map[string][]string {
 	apart := map[string][]string{}
 	for _, n := range nodes {
