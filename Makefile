@@ -32,7 +32,7 @@ build: ## build bin/beamyard
 test: ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
 	@.ci/prepare go race engine
 	@# One package at a time: three of them start clusters, which have deadlines.
-	@.ci/leaves-nothing $(GO) test -race -p 1 -timeout 28m $(TESTFLAGS) $(PKG)
+	@.ci/leaves-nothing $(GO) test -race -p 1 -timeout 40m $(TESTFLAGS) $(PKG)
 
 dind-test: export PKG := $(PKG)
 dind-test: export TESTFLAGS := $(TESTFLAGS)
