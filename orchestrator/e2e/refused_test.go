@@ -168,7 +168,7 @@ func TestRefusedBeforeThereIsANode(t *testing.T) {
 		}
 		defer l.Close()
 		port := l.Addr().(*net.TCPAddr).Port
-		refusedAs(t, fails(t, 1, func(s *orchestrator.Spec) { s.Nodes[0].HostPort = port }), "port-taken", "docker.test", strconv.Itoa(port))
+		refusedAs(t, fails(t, 1, func(s *orchestrator.Spec) { s.Nodes[0].HostPort = port }), "port-taken", "e2e.test", strconv.Itoa(port))
 	})
 	t.Run("no range", func(t *testing.T) {
 		pool := netip.MustParsePrefix("10.216.8.0/26")
