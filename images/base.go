@@ -60,10 +60,10 @@ func ensureBase(ctx context.Context, eng Engine, base string, progress io.Writer
 	return debianRef(src), info, nil
 }
 
-// NoImageError is a reference that is neither here nor can be pulled.
+// NoImageError reports a reference that the engine does not have and cannot pull.
 type NoImageError struct {
 	Ref string
-	Err error // ErrNotFound or ErrNoRegistry underneath
+	Err error // wraps ErrNotFound or ErrNoRegistry
 }
 
 func (e *NoImageError) Error() string {
@@ -74,7 +74,7 @@ func (e *NoImageError) Error() string {
 }
 func (e *NoImageError) Unwrap() error { return e.Err }
 
-// Hint is what to type.
+// Hint returns the command to type.
 func (e *NoImageError) Hint() string {
 	return "check the name, or bring it with `docker load`; a folder is given as a path: ./" + path.Base(e.Ref)
 }

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// BuildError is a build that failed, with what the failing step said.
+// BuildError is a failed build, with the output of the step that failed.
 type BuildError struct {
 	Dir   string
-	Lines []string // of the step that failed: the compiler's own
+	Lines []string // output of the failed step, such as the compiler's messages
 	Next  string
 	Err   error
 
@@ -29,7 +29,7 @@ func (e *BuildError) Error() string {
 }
 func (e *BuildError) Unwrap() error { return e.Err }
 
-// Hint is what to do next.
+// Hint returns what to do next.
 func (e *BuildError) Hint() string { return e.Next }
 
 // advice for what Mix and its surroundings say, most telling first.

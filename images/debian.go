@@ -43,7 +43,7 @@ var packages = []string{
 	"erlang-eunit", "ca-certificates",
 }
 
-// PackagesError is a root file system that could not be made.
+// PackagesError reports that a root file system could not be made.
 type PackagesError struct {
 	Suite, Why, Next string
 	Err              error
@@ -54,7 +54,7 @@ func (e *PackagesError) Error() string {
 }
 func (e *PackagesError) Unwrap() error { return e.Err }
 
-// Hint is the command that helps.
+// Hint returns the command that helps.
 func (e *PackagesError) Hint() string { return e.Next }
 
 // debianRef names the image of a root file system: by its suite, and where it has

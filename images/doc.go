@@ -5,72 +5,73 @@
 //	"rootfs:trixie" ► Debian    ─► mmdebstrap ─► import          ─┼► all inputs ─► ID
 //	"repo/name:1" ─► Reference  ─► local ─► pull                 ─┘
 //
-// A folder that has both a mix.exs and a Dockerfile is a Mix project: the Dockerfile
-// is that of its production, and is built where [Want] asks for it.
+// A folder that has both a mix.exs and a Dockerfile is a Mix project: the Dockerfile is
+// assumed to be for production, and is built only if [Want] asks for it.
 //
-// [Detect] says what an argument means, [Resolve] makes it so. Both know
-// nothing of Docker: what they need of an engine is [Engine], which package
-// orchestrator/docker satisfies.
+// [Detect] parses an argument into a source, and [Resolve] makes its image. Neither
+// depends on Docker: [Engine] is what they need of an engine, and package
+// orchestrator/docker implements it.
 //
 // # Tags
 //
-// A built image is tagged with a hash of everything that goes into it: the
-// files (those that .dockerignore leaves), the Dockerfile, the IDs of the images
-// that it builds on, and MIX_ENV. A tag that exists is an image that need not be
-// built, so an unchanged project costs a walk over its files and two questions:
-// 3 ms for a small one.
+// A built image is tagged with a hash of everything that goes into it: the files (except
+// those that .dockerignore excludes), the Dockerfile, the IDs of the images that it
+// builds on, and MIX_ENV. If the tag exists, the image is not built again. An unchanged
+// project therefore costs a walk over its files and two requests to the engine: 3 ms for
+// a small one.
 //
 // # Mix projects
 //
-// mix.exs is evaluated by Mix, in a container of the base that has no network (see
-// evaluate.exs): it says what the dependencies are for this MIX_ENV, where paths lead
-// out of the folder, and which compilers run. What it said is remembered in the user's
-// cache folder, so an unchanged project is not evaluated again. The image is made in the
-// same container ([Workshop]) and committed, not by a Dockerfile: so the environment and
-// a repository reach the commands and no layer, and a project with many dependencies
-// by path costs two commits. Hex and a network are there only for dependencies that come
-// over it, which have a layer of their own.
+// Mix evaluates mix.exs in a container of the base that has no network (see
+// evaluate.exs). The result lists the dependencies for this MIX_ENV, the paths that lead
+// out of the folder, and the compilers. It is cached in the user's cache folder, so an
+// unchanged project is not evaluated again.
 //
-// Its answer also says where `mix test` looks for tests ([Options.Suite]), and which
-// variables a release's templates read that are not set: `mix release` puts an empty
-// text in their place.
+// The image is made in the same container ([Workshop]) and committed, rather than built
+// from a Dockerfile. The environment and a repository are thus available to the commands
+// without becoming part of a layer, and a project with many path dependencies costs two
+// commits. Hex and a network are available only for dependencies that are fetched over
+// the network; these have their own layer.
 //
-// Where a tool is missing, or [Packages] asks for more, the project is compiled on a
-// base with make, gcc, g++ and git, and copied to the slim one. A project that asks git
-// is built beside its repository; the image keeps git's answers, because Mix evaluates
+// The result also says where `mix test` looks for tests ([Options.Suite]), and which
+// unset variables a release's templates read: `mix release` replaces those with an empty
+// string.
+//
+// If a tool is missing, or [Packages] asks for more, the project is compiled on a base
+// with make, gcc, g++ and git, and copied to the slim base. A project that runs git is
+// built beside its repository. The image keeps git's output, because Mix evaluates
 // mix.exs again in each node.
 //
-// Sources arrive with one old time each and the user's own ID, so that a node boots on
-// what was compiled (`mix run --no-compile`), and a `mix compile` in it finds nothing
-// to do; seen with Elixir 1.14 and 1.18.
+// Sources have one old modification time and the user's own ID, so that a node boots what
+// was compiled (`mix run --no-compile`), and a `mix compile` in the node has nothing to
+// do. Verified with Elixir 1.14 and 1.18.
 //
-// A release is made in the same image on demand, under a link whose path is known
-// before the project is evaluated ([ReleaseScript]); Mix stays beside it.
+// A release is made in the same image on demand, under a link whose path is known before
+// the project is evaluated ([ReleaseScript]); Mix stays beside it.
 //
 // # Bases
 //
-// "auto" asks for the official Elixir image first, locally and then from its
-// registry. Where no registry answers, a root file system is made of Debian
-// packages by mmdebstrap (about 20 s, once; by any user, in a user namespace)
-// and imported, from the mirror and by the proxy that this machine's apt uses. It
-// holds what Phoenix, Mnesia and the usual tools ask of OTP, but no git and no C
-// compiler. A suite's name ("bookworm") asks for that root file system directly;
-// anything else is a reference.
+// "auto" uses the official Elixir image, which it looks for locally and then in its
+// registry. If no registry answers, mmdebstrap makes a root file system of Debian
+// packages (once, in about 20 s; by any user, in a user namespace), which is imported. It
+// uses the mirror and the proxy that this machine's apt uses. The root file system
+// contains the OTP applications that Phoenix, Mnesia and the usual tools need, but no git
+// and no C compiler. The name of a suite ("bookworm") selects that root file system
+// directly; any other text is a reference.
 //
-// "rootfs:trixie,rabbitmq-server" is a root file system with those packages and
-// what they depend on, instead of Elixir. Its tag is a hash of the list, so newer
-// versions of the packages are had by removing the image first.
+// "rootfs:trixie,rabbitmq-server" is a root file system with those packages and their
+// dependencies, instead of Elixir. Its tag is a hash of the list of packages. To get
+// newer versions of the packages, remove the image first.
 //
 // # Threads
 //
-// The package starts no goroutine that outlives a call. Everything may be called
-// from several goroutines and processes at once: a lock file for each tag, in
-// the user's cache folder, keeps two from building the same, and the one that
-// waited finds the image there.
+// No goroutine outlives a call. All functions are safe for concurrent use by several
+// goroutines and processes. A lock file per tag, in the user's cache folder, keeps two
+// processes from building the same image: the one that waited finds the image there.
 //
 // # Sources
 //
-// The context and .dockerignore: https://docs.docker.com/build/concepts/context/.
-// What makes Mix compile again: Mix.Compilers.Elixir and Mix.Utils.stale?/2 in
-// Elixir's own source. Root file systems: mmdebstrap(1).
+// The context and .dockerignore: https://docs.docker.com/build/concepts/context/. The
+// conditions under which Mix compiles again: Mix.Compilers.Elixir and Mix.Utils.stale?/2
+// in Elixir's source. Root file systems: mmdebstrap(1).
 package images

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Files are the regular files that belong to a Mix project's image: those that its
-// build takes in. What is generated, fetched or named in .dockerignore is none of
-// them. Where the project needs folders beside its own, they are among them.
+// Files are the regular files that a Mix project's build copies into its image. Generated
+// files, fetched files, and files named in .dockerignore are excluded. If the project
+// needs folders beside its own, their files are included.
 type Files struct {
 	layout layout
 	parts  []part
 }
 
-// OpenFiles reads what decides about a project's folder: what Mix said of it when its
-// image was made, its .dockerignore, and where its mix.exs files are. Open it again
-// when those change.
+// OpenFiles reads what determines the files of a project's folder: Mix's description of
+// the project from its last build, its .dockerignore, and the locations of its mix.exs
+// files. Call it again when any of these changes.
 func OpenFiles(dir string) (*Files, error) {
 	full, err := filepath.Abs(dir)
 	if err == nil {
@@ -35,15 +35,16 @@ func OpenFiles(dir string) (*Files, error) {
 	return &Files{l, parts}, err
 }
 
-// Dir is the folder that holds them all, without symbolic links: the project's own, or
-// one above it.
+// Dir returns the folder that contains all the files, with symbolic links resolved: the
+// project's own folder, or one above it.
 func (f *Files) Dir() string { return f.layout.root() }
 
-// Project is the project's folder below it, with slashes: "." where it is that folder.
+// Project returns the project's folder relative to Dir, with slashes; "." if they are
+// equal.
 func (f *Files) Project() string { return path.Clean(f.layout.place(f.layout.Dir)) }
 
-// Ignored tells whether a path below the folder, with slashes, is none of them, and
-// holds none of them.
+// Ignored reports whether a path relative to Dir, with slashes, is not one of the files
+// and contains none of them.
 func (f *Files) Ignored(p string) bool {
 	for _, part := range f.parts {
 		rel, below := p, part.at == ""
@@ -60,8 +61,8 @@ func (f *Files) Ignored(p string) bool {
 	return true
 }
 
-// Walk calls fn with each file's path, with slashes, and what is known of it, in
-// the paths' order within each part of the project.
+// Walk calls fn with each file's path, with slashes, and its FileInfo. Within each part
+// of the project, paths are in order.
 func (f *Files) Walk(fn func(path string, info fs.FileInfo) error) error {
 	seen := map[string]bool{}
 	for _, part := range f.parts {
@@ -83,5 +84,5 @@ func (f *Files) Walk(fn func(path string, info fs.FileInfo) error) error {
 	return nil
 }
 
-// IsMixProject tells whether a folder holds a mix.exs.
+// IsMixProject reports whether a folder contains a mix.exs.
 func IsMixProject(dir string) bool { return isFile(filepath.Join(dir, "mix.exs")) }

@@ -14,9 +14,10 @@ import (
 	"strings"
 )
 
-// ReleaseScript starts the release of a Mix project's image: a link to the release's
-// own bin/NAME, because mix.exs may compute the name. The release is beside it,
-// whatever path mix.exs says, in a folder that no source is copied to.
+// ReleaseScript starts the release of a Mix project's image. It is a link to the
+// release's own bin/NAME, because mix.exs may compute the name. The release is in a
+// folder beside the link, whatever path mix.exs specifies; no source is copied to that
+// folder.
 const ReleaseScript = workDir + "/_build/run"
 
 // makeRelease is the command that makes a release, the only or default one where

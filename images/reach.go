@@ -10,15 +10,16 @@ import (
 	"strings"
 )
 
-// Bases are the references that the base "auto" looks for on the engine, in its
-// order. The first is pulled where none is there, the last made of packages.
+// Bases returns the references that the base "auto" looks for on the engine, in that
+// order. If the engine has none of them, the first is pulled. The last is made from
+// packages.
 func Bases() []string {
 	return []string{officialBase, debianRef(Source{Kind: Debian, Suite: defaultSuite})}
 }
 
-// CheckDebian reports why a base could not be made of Debian packages here, as a
-// [*PackagesError]: mmdebstrap is missing, or the mirror that this machine's apt
-// uses does not answer. mirror is the one that was asked. It makes nothing.
+// CheckDebian reports, as a [*PackagesError], why a base could not be made from Debian
+// packages on this machine: mmdebstrap is missing, or the mirror that this machine's apt
+// uses does not answer. mirror is the mirror that was tried. CheckDebian makes no base.
 func CheckDebian(ctx context.Context) (mirror string, err error) {
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		return "", &PackagesError{defaultSuite, "mmdebstrap is not installed", installMmdebstrap(), err}

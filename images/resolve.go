@@ -10,48 +10,48 @@ import (
 	"strings"
 )
 
-// Options of [Resolve]. The zero value works.
+// Options configure [Resolve]. The zero value works.
 type Options struct {
 	// Base of a Mix project: "auto" (default), a Debian suite, or a reference.
 	Base string
-	// MixEnv is MIX_ENV while it compiles. Default: "dev" for a Mix project. A
-	// Dockerfile that has ARG MIX_ENV gets it where it is not "".
+	// MixEnv is MIX_ENV at compile time. Default: "dev" for a Mix project. A Dockerfile
+	// that declares ARG MIX_ENV receives it if it is not "".
 	MixEnv string
-	// Release makes a `mix release` of a Mix project, too: see [ReleaseScript].
+	// Release also makes a `mix release` of a Mix project: see [ReleaseScript].
 	Release bool
-	// ReleaseName is the release of a project that defines several. Default: the
-	// only one, or its default.
+	// ReleaseName selects a release of a project that defines several. Default: the only
+	// one, or the project's default release.
 	ReleaseName string
-	// Env is the environment of the commands that build a Mix project, beside MIX_ENV.
+	// Env is added to the environment of the commands that build a Mix project, beside
+	// MIX_ENV.
 	Env map[string]string
-	// Secrets are the keys of Env whose values the image should not hold.
+	// Secrets are the keys of Env whose values the image must not contain.
 	Secrets []string
-	// Redact takes the values of secrets out of what a build prints. Nil: nothing is.
+	// Redact removes the values of secrets from the output of a build. Nil disables it.
 	Redact func(text string) string
-	// Suite says that the image is to hold the project's ExUnit tests. A project that has
-	// none, or whose image would not hold them, is refused with a [SourceError].
+	// Suite requires the image to contain the project's ExUnit tests. If the project has
+	// no tests, or its image would not contain them, Resolve returns a [SourceError].
 	Suite bool
-	// Packages of Debian beside those of a Mix project's base.
+	// Packages are Debian packages added to a Mix project's base.
 	Packages Packages
-	// Note is called with what people should know of an image that is made. Nil: it
-	// goes to Progress.
+	// Note is called with remarks for the user about a new image. Nil: they go to
+	// Progress.
 	Note func(text string)
-	// Progress gets the lines of pulls and builds. Nil: dropped.
+	// Progress receives the output of pulls and builds. Nil discards it.
 	Progress io.Writer
 }
 
-// Image is an image that exists.
+// Image is an existing image.
 type Image struct {
 	ID    string // "sha256:…"
-	Ref   string // its name
-	Kind  Kind   // of the source
-	App   string // the OTP application of a Mix project; "" where it is not known
-	Built bool   // it was made just now
+	Ref   string // name of the image
+	Kind  Kind   // kind of the source
+	App   string // OTP application of a Mix project; "" if unknown
+	Built bool   // this call made it
 }
 
-// Resolve makes the image of a source, or finds that it is there already.
-// Errors: [BuildError], [PackagesError], [SourceError], [NoImageError], and
-// those of the engine.
+// Resolve returns the image of a source, and makes it if it does not exist yet. Errors:
+// [BuildError], [PackagesError], [SourceError], [NoImageError], and those of the engine.
 func Resolve(ctx context.Context, eng Engine, src Source, o Options) (Image, error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard
@@ -80,7 +80,7 @@ func Resolve(ctx context.Context, eng Engine, src Source, o Options) (Image, err
 	return Image{}, fmt.Errorf("unknown kind of source %d", src.Kind)
 }
 
-// String is the kind's name, as in labels.
+// String returns the name of the kind, as in labels.
 func (k Kind) String() string {
 	switch k {
 	case Reference:

@@ -10,43 +10,43 @@ import (
 	"strings"
 )
 
-// Kind says what a source is.
+// Kind is the kind of a source.
 type Kind int
 
 // The kinds of sources.
 const (
-	Reference  Kind = iota // an image's name
+	Reference  Kind = iota // name of an image
 	Mix                    // a folder with a mix.exs
 	Dockerfile             // a folder with a Dockerfile
 	Debian                 // a root file system of Debian packages
 )
 
-// Source is something that an image can be made of.
+// Source is what an image is made from.
 type Source struct {
 	Kind  Kind
 	Ref   string // of a Reference
 	Dir   string // of Mix and Dockerfile
 	Suite string // of Debian
-	// Dockerfile is the path of a Dockerfile, relative to Dir. "": "Dockerfile".
+	// Dockerfile is the path of a Dockerfile, relative to Dir. "" means "Dockerfile".
 	Dockerfile string
-	Target     string            // the stage to build of it; "": the last one
-	Args       map[string]string // values of its arguments
-	Beside     string            // the Dockerfile beside a Mix project, which is not built; "": none
-	// Packages of a Debian root file system, beside its minimal ones. None: Elixir,
-	// and what a Mix project needs beside it.
+	Target     string            // the stage to build; "" is the last one
+	Args       map[string]string // values of its build arguments
+	Beside     string            // the Dockerfile beside a Mix project, which is not built; "" if there is none
+	// Packages of a Debian root file system, in addition to the minimal ones. None:
+	// Elixir, and the packages that a Mix project needs with it.
 	Packages []string
 
-	More []string // packages of a root file system with Elixir, beside its own
+	More []string // packages added to a root file system with Elixir
 }
 
-// SourceError is a source that cannot be used.
+// SourceError reports a source that cannot be used.
 type SourceError struct {
 	Arg, Why, Next string
 }
 
 func (e *SourceError) Error() string { return fmt.Sprintf("%s: %s", e.Arg, e.Why) }
 
-// Hint is what to type instead.
+// Hint returns what to type instead.
 func (e *SourceError) Hint() string { return e.Next }
 
 // rootfsPrefix spells a Debian root file system: "rootfs:bookworm", or with
@@ -62,12 +62,11 @@ var reference = regexp.MustCompile(`^([a-zA-Z0-9.-]+(:[0-9]+)?/)?` + // a regist
 	`[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*` +
 	`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$|^(sha256:)?[0-9a-f]{12,64}$`)
 
-// Detect says what an argument means. A path that exists is a folder to build:
-// its mix.exs says how, or else its Dockerfile ([Want] asks for the other one).
-// "rootfs:SUITE" is a root
-// file system with Elixir, made of Debian packages, and "rootfs:SUITE,PACKAGE,…"
-// one with those packages instead. Anything else is an image's name, but what
-// looks like a path ("./x", "/x", "x/") is a path that is missing. The error is
+// Detect parses an argument into a source. An existing path is a folder to build, by its
+// mix.exs or else by its Dockerfile ([Want] can select the Dockerfile). "rootfs:SUITE" is
+// a root file system with Elixir, made from Debian packages, and "rootfs:SUITE,PACKAGE,…"
+// one with those packages instead. Any other argument is the name of an image, unless it
+// looks like a path ("./x", "/x", "x/"), which is then reported as missing. The error is
 // a [SourceError].
 func Detect(arg string) (Source, error) {
 	if list, ok := strings.CutPrefix(arg, rootfsPrefix); ok {

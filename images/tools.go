@@ -10,9 +10,10 @@ import (
 	"strings"
 )
 
-// Packages of Debian, beside those of a Mix project's base: Build where it is compiled,
-// together with make, gcc, g++, erlang-dev and git; Run where it runs. With neither, a
-// project is compiled where it runs, unless it needs those tools.
+// Packages are Debian packages added to a Mix project's base. Build packages are
+// installed where the project is compiled, together with make, gcc, g++, erlang-dev and
+// git; Run packages where it runs. Without either, a project is compiled on the base that
+// it runs on, unless it needs those tools.
 type Packages struct {
 	Build []string
 	Run   []string

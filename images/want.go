@@ -9,31 +9,32 @@ import (
 	"strings"
 )
 
-// Want is what is to be run, as it is asked for: by an argument or a key of
-// beamyard.yml, for a cluster or one of its nodes.
+// Want is a request for an image, from an argument or from a key of beamyard.yml, for a
+// cluster or for one of its nodes.
 type Want struct {
 	// Source as in [Detect].
 	Source string
-	// Image is the name of an image, in place of Source.
+	// Image is the name of an image, instead of Source.
 	Image string
-	// Dockerfile asks for the build of a folder's Dockerfile where there is a
-	// mix.exs too: its path, relative to the folder. "" asks for none.
+	// Dockerfile selects a folder's Dockerfile even if there is a mix.exs: its path,
+	// relative to the folder. "" selects none.
 	Dockerfile string
-	// OwnCommand says that the nodes run what the image runs by itself: of a folder
-	// that has both, only the image of its Dockerfile says what that is.
+	// OwnCommand makes the nodes run the image's own command. For a folder that has both
+	// a mix.exs and a Dockerfile, only the image of the Dockerfile defines such a
+	// command.
 	OwnCommand bool
-	// Target is the stage to build of a Dockerfile. Default: the last one.
+	// Target is the stage of a Dockerfile to build. Default: the last one.
 	Target string
-	// Args are the values of the Dockerfile's arguments (ARG).
+	// Args are the values of the Dockerfile's build arguments (ARG).
 	Args map[string]string
-	// Base is what a Mix project is to be built on. "" and "auto" ask for nothing.
+	// Base is the base of a Mix project. "" and "auto" request none in particular.
 	Base string
-	// ReleaseName is the release to make of a Mix project.
+	// ReleaseName is the release of a Mix project to make.
 	ReleaseName string
 }
 
-// Detect says what is meant. It refuses what would have no effect. The error is a
-// [SourceError].
+// Detect returns the source that is requested. It rejects options that would have no
+// effect. The error is a [SourceError].
 func (w Want) Detect() (Source, error) {
 	if w.Image != "" {
 		w.Source = w.Image

@@ -1,5 +1,4 @@
-// Package network decides what one cluster is called and where it lives: its
-// names, its subnet, and its host ports.
+// Package network chooses a cluster's names, its subnet, and its host ports.
 //
 //	            cluster demo, node n1
 //
@@ -13,37 +12,34 @@
 //	Ports       127.0.0.1:4200 → n1, :4201 → n2, … each held by a listener
 //	            until the engine takes it over
 //
-// Decisions ([CheckCluster], [Sanitize], [Layout], [PickSubnet]) are pure
-// functions over a list of what is taken. What must look at this machine is
-// apart from them and named for what it looks at: [LocalPrefixes] and
-// [Reachable] read the interfaces and routes, [Hold] and [HoldFree] open
-// listeners, [Holder] reads the process table. No container engine is imported
-// or spoken to here.
+// Decisions ([CheckCluster], [Sanitize], [Layout], [PickSubnet]) are pure functions of a
+// list of what is taken. Functions that inspect this machine are separate:
+// [LocalPrefixes] and [Reachable] read the interfaces and routes, [Hold] and [HoldFree]
+// open listeners, and [Holder] reads the process table. The package neither imports nor
+// calls a container engine.
 //
 // # Names
 //
-// Long BEAM names need a dotted host, so a host is node.cluster.domain. Lengths
-// are limited per part ([MaxNode], [MaxCluster], [MaxDomain]) such that every
-// combination of legal parts is legal: the host fits into the 64 bytes that the
-// kernel gives a host name, the container's name into the 63 of a DNS label,
-// the BEAM name into the 255 of an atom. No combination has to be checked.
+// Long BEAM names need a dotted host, so a host is node.cluster.domain. Each part has a
+// maximum length ([MaxNode], [MaxCluster], [MaxDomain]), chosen so that every combination
+// of valid parts is valid: the host fits into the kernel's 64 bytes for a host name, the
+// container's name into the 63 of a DNS label, and the BEAM name into the 255 of an atom.
+// Combinations need no further check.
 //
-// Two clusters never make the same container name either, see
-// [Names.Container].
+// Two clusters never get the same container name either; see [Names.Container].
 //
 // # Subnets
 //
-// Each network names its subnet, because an engine left to itself hands out
-// /16s and has 31 of them. Networks of other tools and the routes of this
-// machine count as taken: a bridge over a VPN's range would cut the VPN off.
-// The start of the search is random, chosen by the caller, so that two
-// processes that look at the same moment rarely want the same range; the engine
-// refuses the second, and the caller looks again.
+// Each network specifies its subnet, because an engine by default hands out /16s and has
+// only 31 of them. Networks of other tools and the routes of this machine count as taken:
+// a bridge over a VPN's range would cut off the VPN. The caller chooses a random start
+// for the search, so that two processes that search at the same moment rarely choose the
+// same range. If they do, the engine refuses the second, and the caller searches again.
 //
 // # Threads
 //
-// There are no goroutines. Every function may be called from several at once;
-// a [Held] may be released from any, and more than once.
+// There are no goroutines. All functions are safe for concurrent use. A [Held] may be
+// released from any goroutine, and more than once.
 //
 // # Sources
 //

@@ -2,9 +2,9 @@ package network
 
 import "net/netip"
 
-// FreeSubnets counts the subnets of the usual size, /26, that pool still has
-// room for, and those that it has in all. What lies in taken is told as to
-// [PickSubnet]. A pool that is no IPv4 range of that size or larger has none.
+// FreeSubnets counts the free subnets of the usual size, /26, in pool, and all subnets of
+// that size in it. The meaning of taken is that in [PickSubnet]. A pool that is not an
+// IPv4 range of at least that size has none.
 func FreeSubnets(pool netip.Prefix, taken []netip.Prefix) (free, all int) {
 	pool = pool.Masked()
 	if !pool.Addr().Is4() || pool.Bits() > smallest {

@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// Holder names the process that listens on a TCP port of this machine:
-// "beam.smp (pid 123)". It is "" where that cannot be known: on other systems
-// than Linux, for other users' processes unless we are root, and for a process
-// outside our PID namespace.
+// Holder returns the process that listens on a TCP port of this machine: "beam.smp (pid
+// 123)". It returns "" if the process cannot be determined: on systems other than Linux,
+// for other users' processes unless this process is root, and for processes outside this
+// process's PID namespace.
 func Holder(port uint16) string { return holderIn("/proc", port) }
 
 // holderOrGuess falls back on who it usually is.
@@ -71,9 +71,9 @@ func listeners(r io.Reader, port uint16) []string {
 	return inodes
 }
 
-// ListeningPorts reads /proc/net/tcp or tcp6, or one after the other, and returns
-// the ports that something listens on, in order. What listens on the address of
-// the engine's name server, which each container has, is left out.
+// ListeningPorts reads /proc/net/tcp or tcp6, or both concatenated, and returns the
+// listening ports, sorted. It omits sockets on the address of the engine's name server,
+// which each container has.
 func ListeningPorts(r io.Reader) []int {
 	var ports []int
 	for _, l := range listening(r) {

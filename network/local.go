@@ -14,10 +14,10 @@ import (
 	"strings"
 )
 
-// LocalPrefixes lists the IPv4 ranges that this machine uses: its interfaces'
-// and, on Linux, the main routing table's, so that a new network does not
-// shadow a VPN. Default routes are left out, also one in two halves (0.0.0.0/1
-// and 128.0.0.0/1, as OpenVPN sets it): they would cover every pool.
+// LocalPrefixes returns the IPv4 ranges that this machine uses: those of its interfaces
+// and, on Linux, of the main routing table, so that a new network does not shadow a VPN.
+// It omits default routes, including one split in two (0.0.0.0/1 and 128.0.0.0/1, as
+// OpenVPN sets it): they would cover every pool.
 func LocalPrefixes() ([]netip.Prefix, error) {
 	found, err := interfacePrefixes()
 	if err != nil {
@@ -38,10 +38,9 @@ func LocalPrefixes() ([]netip.Prefix, error) {
 	return append(found, routes...), nil
 }
 
-// Reachable reports whether the addresses of a bridge network can be dialled
-// from this process: one of our own interfaces has the gateway's address. It is
-// false beside a remote engine, an engine in a virtual machine, and inside a
-// container.
+// Reachable reports whether this process can dial the addresses of a bridge network: one
+// of this machine's interfaces has the gateway's address. It is false with a remote
+// engine, an engine in a virtual machine, and inside a container.
 func Reachable(gateway netip.Addr) bool {
 	own, err := interfacePrefixes()
 	if err != nil {
@@ -55,8 +54,8 @@ func Reachable(gateway netip.Addr) bool {
 	return false
 }
 
-// Joined reports whether one of our own interfaces has an address in a network: a
-// container's, which is attached to it.
+// Joined reports whether one of this machine's interfaces has an address in a network.
+// That is the case in a container that is attached to the network.
 func Joined(subnet netip.Prefix) bool {
 	own, err := interfacePrefixes()
 	if err != nil {

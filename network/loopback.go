@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// LoopbackPorts reads what [ListeningPorts] reads, and returns the ports that
-// something listens on at loopback addresses only: other hosts do not reach those.
-// The byte order is that of a little-endian machine.
+// LoopbackPorts reads the same input as [ListeningPorts], and returns the ports that have
+// listeners only on loopback addresses: other hosts cannot reach those. It assumes the
+// byte order of a little-endian machine.
 func LoopbackPorts(r io.Reader) []int {
 	outside := map[uint16]bool{}
 	for _, l := range listening(r) {

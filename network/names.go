@@ -6,19 +6,20 @@ import (
 	"strings"
 )
 
-// Limits of the parts of a name, in bytes. They add up: any legal node, cluster
-// and domain together make a host of at most 64 bytes, and any legal node and
-// cluster a container name of at most 63.
+// Maximum lengths of the parts of a name, in bytes. Any valid node, cluster and domain
+// together make a host of at most 64 bytes, and any valid node and cluster a container
+// name of at most 63.
 const (
-	// MaxCluster is the length of a cluster's name.
+	// MaxCluster is the maximum length of a cluster's name.
 	MaxCluster = 30
-	// MaxNode is the length of a node's name. In a container's name each of its
+	// MaxNode is the maximum length of a node's name. In a container's name each of its
 	// hyphens is doubled, at most 7 of them: 9 + 30 + 1 + 16 + 7 = 63.
 	MaxNode = 16
-	// MaxDomain is what those two and two dots leave of a host name. Linux has
-	// 64 bytes for one (sethostname(2)); with 65 the engine fails the start.
+	// MaxDomain is what a host name has left for the domain after those two and two dots.
+	// Linux has 64 bytes for a host name (sethostname(2)); with 65 the engine fails to
+	// start the container.
 	MaxDomain = maxHost - MaxNode - MaxCluster - 2
-	// MaxBase is what the longest host and the @ leave of an Erlang atom.
+	// MaxBase is what an Erlang atom has left after the longest host and the @.
 	MaxBase = maxAtom - maxHost - 1
 
 	maxHost  = 64
@@ -29,22 +30,22 @@ const (
 // Defaults of [Names].
 const (
 	DefaultBase   = "app"
-	DefaultDomain = "test" // reserved for testing by RFC 6761: no resolver knows it
+	DefaultDomain = "test" // reserved for testing by RFC 6761: does not resolve
 )
 
-// Names makes every name of a cluster from its parts. It does not check them:
+// Names makes all names of a cluster from their parts. It does not validate the parts:
 // see [CheckCluster], [CheckNode], [CheckBase] and [CheckDomain].
 type Names struct {
 	Cluster string
 	Base    string // before the @ of a BEAM name; default "app"
 	Domain  string // after the cluster in a host name; default "test"
-	Short   bool   // BEAM names are short ones, and hosts have no dots
-	// Addresses of nodes that have theirs in their BEAM names: "app@10.213.7.2". Their
-	// host names are as ever.
+	Short   bool   // use short BEAM names and hosts without dots
+	// Addresses of the nodes whose BEAM names contain an address: "app@10.213.7.2". Their
+	// host names are unaffected.
 	Addresses map[string]netip.Addr
 }
 
-// Host is the node's host as its BEAM name has it: its host name, or its address.
+// Host returns the host part of the node's BEAM name: its host name, or its address.
 func (n Names) Host(node string) string {
 	if a, ok := n.Addresses[node]; ok {
 		return a.String()
@@ -52,9 +53,9 @@ func (n Names) Host(node string) string {
 	return n.Hostname(node)
 }
 
-// Hostname is the node's host name and network alias: "n1.demo.test", or "n1" for
-// short names. A VM with a short name takes its host
-// up to the first dot (inet:gethostname/0), other programs take it whole.
+// Hostname returns the node's host name and network alias: "n1.demo.test", or "n1" with
+// short names. A VM with a short name uses the host up to the first dot
+// (inet:gethostname/0); other programs use all of it.
 func (n Names) Hostname(node string) string {
 	if n.Short {
 		return node
@@ -62,38 +63,38 @@ func (n Names) Hostname(node string) string {
 	return n.Dotted(node)
 }
 
-// Dotted is the node's host name with its domain, whatever the BEAM names are:
+// Dotted returns the node's host name with its domain, for short BEAM names too:
 // "n1.demo.test".
 func (n Names) Dotted(node string) string {
 	return node + "." + n.All()
 }
 
-// All is the name that all nodes have together, "demo.test": a query for it gives the
-// address of each that runs.
+// All returns the name that all nodes share, "demo.test": a DNS query for it returns the
+// address of each running node.
 func (n Names) All() string { return n.Cluster + "." + or(n.Domain, DefaultDomain) }
 
-// Node is the node's BEAM name: "app@n1.demo.test", "app@n1" for short names, or
+// Node returns the node's BEAM name: "app@n1.demo.test", "app@n1" with short names, or
 // "app@10.213.7.2".
 func (n Names) Node(node string) string {
 	return or(n.Base, DefaultBase) + "@" + n.Host(node)
 }
 
-// Container is the name of the node's container: "beamyard-demo-n1".
+// Container returns the name of the node's container: "beamyard-demo-n1".
 //
-// Hyphens of the node's name are doubled, and no legal name has two in a row:
-// the last single hyphen ends the cluster's name. Otherwise node b-n1 of cluster
-// a and node n1 of cluster a-b would want the same container.
+// Hyphens in the node's name are doubled, and a valid name never has two in a row. So the
+// last single hyphen ends the cluster's name. Otherwise node b-n1 of cluster a and node
+// n1 of cluster a-b would have the same container name.
 func (n Names) Container(node string) string {
 	return n.Network() + "-" + strings.ReplaceAll(node, "-", "--")
 }
 
-// Volume is the name of one of a node's volumes: "beamyard-demo-n1-data". Its own
-// name has its hyphens doubled, too, and follows the rules of a node's.
+// Volume returns the name of one of a node's volumes: "beamyard-demo-n1-data". Hyphens in
+// volume are doubled too; it follows the rules of a node's name.
 func (n Names) Volume(node, volume string) string {
 	return n.Container(node) + "-" + strings.ReplaceAll(volume, "-", "--")
 }
 
-// Network is the name of the cluster's network: "beamyard-demo".
+// Network returns the name of the cluster's network: "beamyard-demo".
 func (n Names) Network() string { return "beamyard-" + n.Cluster }
 
 func or(s, fallback string) string {
@@ -103,12 +104,12 @@ func or(s, fallback string) string {
 	return s
 }
 
-// NameError is a name that cannot be used.
+// NameError reports an invalid name.
 type NameError struct {
 	Kind string // "cluster name", "node name", "volume name", "base name", "domain", "BEAM node name"
 	Name string
 	Why  string // completes "the cluster name "x" …"
-	Try  string // a legal name near it
+	Try  string // a similar valid name
 }
 
 func (e *NameError) Error() string {
@@ -119,12 +120,12 @@ func (e *NameError) Error() string {
 	return fmt.Sprintf("the %s %q %s", e.Kind, name, e.Why)
 }
 
-// Hint proposes a legal name.
+// Hint suggests a valid name.
 func (e *NameError) Hint() string { return fmt.Sprintf("try %q", e.Try) }
 
-// CheckCluster reports whether name can name a cluster: a DNS label (RFC 1123,
-// so a leading digit is fine) of lower-case letters, digits and single hyphens,
-// at most [MaxCluster] bytes. The error is a [*NameError].
+// CheckCluster checks the name of a cluster: a DNS label (RFC 1123, so a leading digit is
+// fine) of lower-case letters, digits and single hyphens, at most [MaxCluster] bytes. The
+// error is a [*NameError].
 func CheckCluster(name string) error {
 	if why := badLabel(name, MaxCluster); why != "" {
 		return &NameError{Kind: "cluster name", Name: name, Why: why, Try: Sanitize(name)}
@@ -132,8 +133,8 @@ func CheckCluster(name string) error {
 	return nil
 }
 
-// CheckNode reports whether name can name a node, by the rules of
-// [CheckCluster], at most [MaxNode] bytes. The error is a [*NameError].
+// CheckNode checks the name of a node: the rules of [CheckCluster], at most [MaxNode]
+// bytes. The error is a [*NameError].
 func CheckNode(name string) error {
 	if why := badLabel(name, MaxNode); why != "" {
 		return &NameError{Kind: "node name", Name: name, Why: why, Try: label(name, MaxNode, "n1")}
@@ -141,8 +142,8 @@ func CheckNode(name string) error {
 	return nil
 }
 
-// CheckVolume reports whether name can name a volume of a node, by the rules of
-// [CheckNode]. The error is a [*NameError].
+// CheckVolume checks the name of a node's volume, by the rules of [CheckNode]. The error
+// is a [*NameError].
 func CheckVolume(name string) error {
 	if why := badLabel(name, MaxNode); why != "" {
 		return &NameError{Kind: "volume name", Name: name, Why: why, Try: label(name, MaxNode, "data")}
@@ -150,9 +151,9 @@ func CheckVolume(name string) error {
 	return nil
 }
 
-// CheckBase reports whether name can stand before the @ of a BEAM name: letters
-// of either case, digits, hyphens and underscores (net_kernel's own rule), at
-// most [MaxBase] bytes. The error is a [*NameError].
+// CheckBase checks the part of a BEAM name before the @: upper- and lower-case letters,
+// digits, hyphens and underscores (net_kernel's own rule), at most [MaxBase] bytes. The
+// error is a [*NameError].
 func CheckBase(name string) error {
 	if why := badBase(name); why != "" {
 		return &NameError{Kind: "base name", Name: name, Why: why, Try: base(name)}
@@ -160,9 +161,9 @@ func CheckBase(name string) error {
 	return nil
 }
 
-// CheckDomain reports whether name can end the host names of a cluster: dotted
-// labels by the rules of [CheckCluster], at most [MaxDomain] bytes together. The
-// error is a [*NameError].
+// CheckDomain checks the domain that ends the host names of a cluster: dotted labels by
+// the rules of [CheckCluster], at most [MaxDomain] bytes together. The error is a
+// [*NameError].
 func CheckDomain(name string) error {
 	if why := badDomain(name); why != "" {
 		return &NameError{Kind: "domain", Name: name, Why: why, Try: domain(name)}
@@ -170,9 +171,8 @@ func CheckDomain(name string) error {
 	return nil
 }
 
-// CheckBEAMName reports whether full can be a node's whole name under erl's
-// -name: "app@n1.demo.test". Upper case is allowed in the host, as Erlang
-// does. The error is a [*NameError].
+// CheckBEAMName checks a node's full name as erl's -name accepts it: "app@n1.demo.test".
+// Upper case is allowed in the host, as in Erlang. The error is a [*NameError].
 func CheckBEAMName(full string) error {
 	before, host, found := strings.Cut(full, "@")
 	why := badBase(before)

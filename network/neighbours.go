@@ -17,20 +17,20 @@ const neighbours = "/proc/sys/net/ipv4/neigh/default"
 // table to (ostweaks_linux.go of libnetwork).
 var ampleNeighbours = map[string]int{"gc_thresh1": 8192, "gc_thresh2": 49152, "gc_thresh3": 65536}
 
-// NeighbourLimit is how many entries the neighbour table of this machine's
-// kernel holds; known is false where that cannot be told.
+// NeighbourLimit returns the maximum number of entries in this machine's neighbour table;
+// known is false if it cannot be determined.
 //
-// In a full mesh every node needs an entry for every other, and all share one
-// table: 50 nodes make 2500, and the default is 1024. Beyond it the kernel drops
-// packets ("neighbour: arp_cache: neighbor table overflow!"), connections time
-// out, and OTP's prevention of overlapping partitions then takes the mesh apart.
+// In a full mesh every node needs an entry for every other node, and all nodes share one
+// table: 50 nodes need 2500 entries, and the default is 1024. Beyond the limit the kernel
+// drops packets ("neighbour: arp_cache: neighbor table overflow!"), connections time out,
+// and OTP's prevention of overlapping partitions then breaks up the mesh.
 func NeighbourLimit() (limit int, known bool) { return readLimit(neighbours, "gc_thresh3") }
 
-// RaiseNeighbourLimit raises the limits of the table, as root, until the next
-// boot, to those that Docker sets for its overlay networks. It lowers none.
+// RaiseNeighbourLimit raises the limits of the table to those that Docker sets for its
+// overlay networks, until the next boot. It requires root, and never lowers a limit.
 func RaiseNeighbourLimit() error { return raiseLimits(neighbours) }
 
-// NeighbourCommand is what to type to do the same.
+// NeighbourCommand is a shell command with the same effect.
 const NeighbourCommand = "sudo sysctl -w net.ipv4.neigh.default.gc_thresh3=65536 net.ipv4.neigh.default.gc_thresh2=49152 net.ipv4.neigh.default.gc_thresh1=8192"
 
 func readLimit(folder, name string) (int, bool) {

@@ -18,42 +18,42 @@ const (
 	DefaultPortSpan = 1000
 )
 
-// PortRange is where host ports are looked for. Its zero value works.
+// PortRange is a range of host ports to search. The zero value works.
 type PortRange struct {
-	HostIP string // to listen on; default 127.0.0.1
+	HostIP string // address to listen on; default 127.0.0.1
 	Base   int    // the first port; default 4200
-	Span   int    // how many; default 1000, cut at 65535
+	Span   int    // number of ports; default 1000, up to port 65535
 
-	// Elsewhere says that the ports are another machine's: nothing listens here,
-	// and a port of this machine that is busy says nothing.
+	// Elsewhere means that the ports belong to another machine: no listener is opened
+	// here, and ports in use on this machine are not skipped.
 	Elsewhere bool
 }
 
-// Held is a host port kept from others by a listener of ours.
+// Held is a host port that a listener of this process reserves.
 type Held struct {
 	port    uint16
 	release func() error
 }
 
-// Port is the held port.
+// Port returns the reserved port.
 func (h *Held) Port() uint16 { return h.port }
 
-// Elsewhere is a port of another machine's: nothing can keep it from others from
-// here, and whether it is free the engine there says when it takes it.
+// Elsewhere returns a port of another machine. Nothing on this machine can reserve it;
+// the engine there reports whether it is free when it binds it.
 func Elsewhere(port uint16) *Held {
 	return &Held{port: port, release: func() error { return nil }}
 }
 
-// Release gives the port up, just before the engine takes it. Between the two
-// somebody else can be faster: the engine then says so, and the caller holds
-// another. A second Release does nothing.
+// Release frees the port for the engine to bind. Another process may bind it first: the
+// engine then reports an error, and the caller holds another port. A second Release does
+// nothing.
 func (h *Held) Release() error { return h.release() }
 
-// Hold keeps one port on hostIP ("" means 127.0.0.1); port 0 lets the kernel
-// choose. A port in use is a [*PortTakenError].
+// Hold reserves one port on hostIP ("" means 127.0.0.1); port 0 lets the kernel choose.
+// If the port is in use, the error is a [*PortTakenError].
 //
-// A privileged port that this process may not open is returned without a
-// listener behind it: the engine may open it, and reports a conflict itself.
+// A privileged port that this process may not open is returned without a listener: the
+// engine may be allowed to open it, and reports a conflict itself.
 func Hold(hostIP string, port uint16) (*Held, error) {
 	h, err := listen(hostIP, port)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -83,10 +83,10 @@ func listen(hostIP string, port uint16) (*Held, error) {
 	}, nil
 }
 
-// HoldFree holds the first n free ports of r, in rising order: all of them or
-// none. [WellKnown] ports are passed over, and so are those in taken, which
-// says of each who has it; pass what stopped containers have pinned, for no
-// listener shows those. Too few is a [*NoPortsError].
+// HoldFree reserves the first n free ports of r, in ascending order: all of them or none.
+// It skips [WellKnown] ports and the keys of taken, whose values name their holders. Pass
+// the ports that stopped containers have pinned, because those have no listener. Too few
+// free ports are a [*NoPortsError].
 func HoldFree(r PortRange, n int, taken map[uint16]string) ([]*Held, error) {
 	if r.Base == 0 {
 		r.Base = DefaultPortBase
@@ -128,11 +128,11 @@ func HoldFree(r PortRange, n int, taken map[uint16]string) ([]*Held, error) {
 	return held, nil
 }
 
-// PortTakenError is a host port that somebody else has.
+// PortTakenError reports a host port that is in use.
 type PortTakenError struct {
 	Port uint16
-	// Holder is who, where it can be known: "beam.smp (pid 123)"; else who
-	// it usually is: "postgres (PostgreSQL's usual port)"; else "".
+	// Holder is the process that listens, if known: "beam.smp (pid 123)"; else the usual
+	// one: "postgres (PostgreSQL's usual port)"; else "".
 	Holder string
 }
 
@@ -143,7 +143,7 @@ func (e *PortTakenError) Error() string {
 	return fmt.Sprintf("host port %d is taken by %s", e.Port, e.Holder)
 }
 
-// Hint is the command that shows who listens there.
+// Hint returns the command that shows what listens on the port.
 func (e *PortTakenError) Hint() string {
 	switch {
 	case strings.HasPrefix(e.Holder, "docker-proxy"):
@@ -154,10 +154,10 @@ func (e *PortTakenError) Hint() string {
 	return fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", e.Port)
 }
 
-// NoPortsError is a range without enough free ports.
+// NoPortsError reports a range without enough free ports.
 type NoPortsError struct {
-	Base, Span int // what was searched
-	Want, Have int // ports
+	Base, Span int // searched range
+	Want, Have int // number of ports
 }
 
 func (e *NoPortsError) Error() string {
@@ -165,7 +165,7 @@ func (e *NoPortsError) Error() string {
 		e.Have, e.Want, e.Base, min(e.Base+e.Span-1, 65535))
 }
 
-// Hint proposes the next range.
+// Hint suggests the next range.
 func (e *NoPortsError) Hint() string {
 	next := e.Base + e.Span
 	if next+e.Want > 65535 {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Sanitize makes a legal cluster name from any text, such as a folder's name or
-// a test's: "My_App" becomes "my-app". It is never empty. What is too long is
-// cut and marked with a hash of the whole, so that two long names with one
-// beginning stay two.
+// Sanitize makes a valid cluster name from any text, such as the name of a folder or a
+// test: "My_App" becomes "my-app". The result is never empty. A text that is too long is
+// truncated and gets a hash of the whole text, so that two long names with a common
+// prefix stay different.
 func Sanitize(s string) string { return label(s, MaxCluster, "cluster") }
 
 // label makes a legal label of at most limit bytes, and never an empty one.
@@ -30,9 +30,10 @@ func label(s string, limit int, fallback string) string {
 	return out
 }
 
-// Nearest is the one of known that is at most two typing errors away from name, and
-// fewer than half of its own length: the first of the nearest ones, or "". Upper and
-// lower case are one. It is never name itself.
+// Nearest returns the element of known with the smallest edit distance to name, or "" if
+// there is none. The distance must be at most two and less than half the length of name.
+// The first of several nearest ones wins. Case is ignored. The result is never name
+// itself.
 func Nearest(name string, known []string) string {
 	best, distance := "", 3
 	for _, k := range known {

@@ -7,12 +7,11 @@ import (
 	"net/netip"
 )
 
-// Listeners reads /proc/net/tcp or tcp6, or one after the other, and returns the
-// addresses that something listens on. What listens on the address of the engine's
-// name server, which each container has, is left out. An IPv4 address that stands in
-// tcp6 is one of IPv4.
+// Listeners reads /proc/net/tcp or tcp6, or both concatenated, and returns the listening
+// addresses. It omits sockets on the address of the engine's name server, which each
+// container has. An IPv4 address in tcp6 is returned as an IPv4 address.
 //
-// The table has addresses as the kernel keeps them, in words of four bytes. Source:
+// The table has addresses in the kernel's format, in words of four bytes. Source:
 // proc(5); net/ipv4/tcp_ipv4.c and net/ipv6/tcp_ipv6.c of the kernel.
 func Listeners(r io.Reader) []netip.AddrPort {
 	var found []netip.AddrPort

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// DefaultPool is the range that clusters' subnets are cut from: 1024 of /26. It
-// lies in none of the engine's own pools (172.17–31 and 192.168), nor where
-// home routers, Kubernetes (10.96, 10.244) and cloud networks (10.0) begin.
+// DefaultPool is the range from which clusters get their subnets: 1024 of /26. It
+// overlaps with none of the engine's own pools (172.17–31 and 192.168), nor with the
+// usual ranges of home routers, Kubernetes (10.96, 10.244) and cloud networks (10.0).
 var DefaultPool = netip.MustParsePrefix("10.213.0.0/16")
 
 // smallest is the usual prefix length: 46 nodes.
@@ -19,13 +19,13 @@ const smallest = 26
 type Subnet struct {
 	Prefix  netip.Prefix // 10.213.7.0/26
 	Gateway netip.Addr   // 10.213.7.1, the engine's bridge
-	// Dynamic is the upper quarter, 10.213.7.48/28: the engine's ip_range for
-	// containers whose address nobody fixed. Nodes lie between the gateway and
-	// it, so that a stranger on the network never takes a stopped node's address.
+	// Dynamic is the upper quarter, 10.213.7.48/28: the engine's ip_range for containers
+	// without a fixed address. Node addresses lie between the gateway and Dynamic, so
+	// that another container on the network never takes a stopped node's address.
 	Dynamic netip.Prefix
 }
 
-// Layout plans an IPv4 prefix of /29 or larger. Anything else gives the zero
+// Layout plans an IPv4 prefix of /29 or larger. For any other prefix it returns the zero
 // Subnet.
 func Layout(prefix netip.Prefix) Subnet {
 	if !prefix.Addr().Is4() || prefix.Bits() < 0 || prefix.Bits() > 29 {
@@ -41,8 +41,8 @@ func Layout(prefix netip.Prefix) Subnet {
 	}
 }
 
-// Node is the address of the i-th node, counted from 0: 10.213.7.2, .3, … The
-// zero Addr says that the subnet has no place for it.
+// Node returns the address of the i-th node, counted from 0: 10.213.7.2, .3, … It returns
+// the zero Addr if the subnet has no room for it.
 func (s Subnet) Node(i int) netip.Addr {
 	if !s.Prefix.IsValid() || i < 0 || i >= capacity(s.Prefix.Bits()) {
 		return netip.Addr{}
@@ -50,8 +50,8 @@ func (s Subnet) Node(i int) netip.Addr {
 	return address(number(s.Gateway) + 1 + uint32(i))
 }
 
-// Bits is the prefix length that a cluster of this many nodes needs: 26, smaller
-// (a larger subnet) when they do not fit below the dynamic quarter.
+// Bits returns the prefix length that a cluster of this many nodes needs: 26, or less (a
+// larger subnet) if they do not fit below the dynamic quarter.
 func Bits(nodes int) int {
 	b := smallest
 	for b > 0 && capacity(b) < nodes {
@@ -64,10 +64,10 @@ func Bits(nodes int) int {
 // the network's own address and the gateway.
 func capacity(bits int) int { return 3<<(30-bits) - 2 }
 
-// PickSubnet cuts a free subnet for this many nodes from pool: the first one
-// that overlaps with nothing taken, from the start-th (modulo their number) on,
-// around the whole pool. Pass a random start. A full pool, one that is too small
-// and one that is not IPv4 are a [*PoolExhaustedError].
+// PickSubnet returns a free subnet of pool for this many nodes. It returns the first
+// subnet that does not overlap with taken, starting with the subnet numbered start
+// (modulo their number) and wrapping around. Pass a random start. If the pool is full,
+// too small or not IPv4, the error is a [*PoolExhaustedError].
 func PickSubnet(pool netip.Prefix, nodes int, taken []netip.Prefix, start uint32) (Subnet, error) {
 	pool = pool.Masked()
 	length := Bits(nodes)
@@ -118,12 +118,12 @@ func overlapping(p netip.Prefix, others []netip.Prefix) []netip.Prefix {
 	return out
 }
 
-// PoolExhaustedError is a pool without room for one more subnet.
+// PoolExhaustedError reports a pool without room for another subnet.
 type PoolExhaustedError struct {
 	Pool  netip.Prefix
-	Bits  int            // the prefix length that was asked for
-	Taken []netip.Prefix // what lies in the pool already, or covers it
-	Try   netip.Prefix   // a pool that has room; zero when none is known
+	Bits  int            // the requested prefix length
+	Taken []netip.Prefix // ranges within the pool, or covering it
+	Try   netip.Prefix   // a pool that has room; zero if none is known
 }
 
 func (e *PoolExhaustedError) Error() string {
@@ -144,7 +144,7 @@ func (e *PoolExhaustedError) Error() string {
 	return fmt.Sprintf("the address pool %s has no free /%d: taken are %s", e.Pool, e.Bits, strings.Join(names, ", "))
 }
 
-// Hint names a pool that has room, where one is known.
+// Hint suggests a pool that has room, if one is known.
 func (e *PoolExhaustedError) Hint() string {
 	const free = "remove clusters that are no longer needed (beamyard prune)"
 	if !e.Try.IsValid() {

@@ -1,8 +1,8 @@
 package network
 
-// WellKnown are the TCP ports that a scan passes over, and whose they usually
-// are: those that developers' services listen on, which may be down just now,
-// and those that browsers refuse to open (the Fetch standard's "bad ports").
+// WellKnown maps the TCP ports that a search skips to the services that usually use them:
+// those of developers' services, which may be stopped at the moment, and those that
+// browsers refuse to open (the Fetch standard's "bad ports").
 var WellKnown = map[uint16]string{
 	1433:  "SQL Server",
 	1521:  "Oracle Database",

@@ -16,9 +16,9 @@ import (
 // This file is what tests wait for. Nodes tell whom they see as it changes; nothing
 // is asked again and again.
 
-// WaitMesh returns once every node that runs is Ready and sees every other one, as
-// the nodes themselves tell. Those that are down or paused are left out. Where ctx
-// ends first, the error names each pair that is missing.
+// WaitMesh returns once every running node is Ready and sees every other running node, as
+// reported by the nodes themselves. Nodes that are down or paused are left out. If ctx
+// ends first, the error names each missing pair.
 func (c *Cluster) WaitMesh(ctx context.Context) error {
 	if c.core == nil {
 		return fmt.Errorf("%s: %w", c.name, ErrNotStarted)
@@ -98,14 +98,14 @@ func (c *Cluster) notMeshed(ctx context.Context, err error) error {
 	return fmt.Errorf("the nodes of %s have not met: %s: %w", c.name, strings.Join(missing, "; "), context.Cause(ctx))
 }
 
-// WaitDown returns once observer does not see node: at once where it does not, and
-// else when it tells of the nodedown.
+// WaitDown returns once observer does not see node: at once if it does not see it now, or
+// when it reports the nodedown.
 func (c *Cluster) WaitDown(ctx context.Context, observer, node string) error {
 	return c.sees(ctx, observer, node, false)
 }
 
-// WaitUp returns once observer sees node: at once where it does, and else when it
-// tells of the nodeup.
+// WaitUp returns once observer sees node: at once if it sees it now, or when it reports
+// the nodeup.
 func (c *Cluster) WaitUp(ctx context.Context, observer, node string) error {
 	return c.sees(ctx, observer, node, true)
 }
@@ -133,11 +133,11 @@ func (c *Cluster) sees(ctx context.Context, observer, node string, want bool) er
 // eventuallyTime is how long Eventually tries where nobody says.
 const eventuallyTime = 30 * time.Second
 
-// Eventually calls check until it returns nil, again after 10 ms at first and then
-// up to 250 ms, and ends the test with its last error where that takes longer than
-// within (one value; default 30 s). It is for what an application tells only when it
-// is asked; what nodes see of each other is better waited for ([Cluster.WaitMesh],
-// [Cluster.WaitDown]).
+// Eventually calls check until it returns nil, at intervals that grow from 10 ms to 250
+// ms. If that takes longer than within (one value; default 30 s), it ends the test with
+// the last error of check. Use it for the state of an application, which has to be
+// polled. For the connections between nodes, [Cluster.WaitMesh] and [Cluster.WaitDown]
+// are better.
 func Eventually(tb testing.TB, check func() error, within ...time.Duration) {
 	tb.Helper()
 	limit := eventuallyTime

@@ -17,7 +17,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
-// Cluster is a running cluster. Its methods may be called from several goroutines.
+// Cluster is a running cluster. Its methods are safe for concurrent use.
 type Cluster struct {
 	name    string
 	session *session
@@ -41,22 +41,22 @@ type Cluster struct {
 	tests    map[string]bool   // those that it was lent to or started by, by name
 }
 
-// ErrNotStarted is the answer of a cluster that never came up.
+// ErrNotStarted is returned by methods of a cluster that never started.
 var ErrNotStarted = errors.New("the cluster was not started")
 
-// Run starts a cluster of a source and returns once it is proven: every node
-// completed a distribution handshake, runs its application, and sees every other.
-// The source is an image, a Mix project's folder, a folder with a Dockerfile or a
-// beamyard.yml, or a beamyard.yml itself.
+// Run starts a cluster from a source and returns once the cluster is proven: every node
+// has completed a distribution handshake, runs its application, and sees every other
+// node. The source is an image, the folder of a Mix project, a folder with a Dockerfile
+// or a beamyard.yml, or a beamyard.yml itself.
 //
-// opts are testcontainers' options for every node's container and those of this
-// package ([Option]). What a cluster cannot follow of them is an error that names
-// it. ctx bounds the start alone.
+// opts are testcontainers' options for every node's container and those of this package
+// ([Option]). An option that a cluster does not support is an error that names it. ctx
+// bounds only the start.
 //
-// The cluster is never nil: hand it to [CleanupCluster], or to [Cluster.Terminate],
-// before looking at the error. Errors are those of orchestrator.New and of
-// orchestrator.Cluster.Run: which node, why, and its last lines; those that know
-// what to do have a Hint (orchestrator.Hinter).
+// The returned cluster is never nil: pass it to [CleanupCluster] or [Cluster.Terminate]
+// before checking the error. Errors are those of orchestrator.New and
+// orchestrator.Cluster.Run. They name the node and the reason and include its last lines
+// of output. Errors with a remedy have a Hint (orchestrator.Hinter).
 func Run(ctx context.Context, source string, opts ...testcontainers.ContainerCustomizer) (*Cluster, error) {
 	return start(ctx, nil, source, "", opts)
 }
@@ -173,9 +173,9 @@ func (c *Cluster) finish(ctx context.Context) error {
 	return nil
 }
 
-// Terminate stops the nodes and removes everything of the cluster, the containers,
-// the network and, unless [WithName] gave it its name, the volumes. A cluster that
-// is gone is no error.
+// Terminate stops the nodes and removes the cluster's containers, its network and its
+// volumes; the volumes are kept if [WithName] named the cluster. Terminating a cluster
+// that no longer exists is not an error.
 func (c *Cluster) Terminate(ctx context.Context) error {
 	if c == nil || c.core == nil {
 		return nil
@@ -228,11 +228,11 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// Name of the cluster, as in its host names and its containers' names.
+// Name returns the cluster's name, which is part of its host names and container names.
 func (c *Cluster) Name() string { return c.name }
 
-// Controller is the cluster as package orchestrator has it, for all that is not
-// said here in a test's words: Health, Logs, Sync, Journal.
+// Controller returns the cluster's orchestrator.Controller, for operations that this
+// package has no method for: Health, Logs, Sync, Journal.
 func (c *Cluster) Controller() orchestrator.Controller {
 	if c.core == nil {
 		return nil
@@ -240,7 +240,8 @@ func (c *Cluster) Controller() orchestrator.Controller {
 	return c.core
 }
 
-// Spec is what the options came to, with the defaults filled. It holds the cookie.
+// Spec returns the spec that the options produced, with defaults filled in. It includes
+// the cookie.
 func (c *Cluster) Spec() orchestrator.Spec {
 	if c.core == nil {
 		return orchestrator.Spec{}
@@ -248,7 +249,7 @@ func (c *Cluster) Spec() orchestrator.Spec {
 	return c.core.Spec()
 }
 
-// Status is what is known of the nodes now.
+// Status returns the current status of the nodes.
 func (c *Cluster) Status() orchestrator.Status {
 	if c.core == nil {
 		return orchestrator.Status{Cluster: c.name}
@@ -256,7 +257,7 @@ func (c *Cluster) Status() orchestrator.Status {
 	return c.core.Snapshot()
 }
 
-// Events are what happened to the cluster so far, oldest first; the last 1000.
+// Events returns the cluster's last 1000 events, oldest first.
 func (c *Cluster) Events() []orchestrator.Event {
 	var events []orchestrator.Event
 	if c.core != nil {
@@ -268,13 +269,13 @@ func (c *Cluster) Events() []orchestrator.Event {
 	return events
 }
 
-// Network is the cluster's own network, for other containers to join:
+// Network returns the cluster's own network. Other containers can join it:
 //
 //	testcontainers.Run(ctx, image, network.WithNetwork([]string{"db"}, c.Network()))
 //
-// Nodes find such a container by its alias, and it finds them by their host names.
-// The network goes with the cluster, so such a container must go first, as it does
-// where CleanupContainer is called after [Start]; its Remove is not for use.
+// Nodes reach such a container by its alias, and it reaches them by their host names. The
+// network is removed with the cluster, so the container must be removed first; call
+// CleanupContainer after [Start] for that order. Do not call the network's Remove.
 func (c *Cluster) Network() *testcontainers.DockerNetwork {
 	st := c.Status()
 	return &testcontainers.DockerNetwork{ID: st.NetworkID, Name: st.Network, Driver: testcontainers.Bridge}

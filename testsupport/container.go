@@ -32,44 +32,44 @@ func of[T any](ctx context.Context, n *Node, ask func(*testcontainers.DockerCont
 	return ask(ctr)
 }
 
-// GetContainerID is the container's ID, "" where there is none.
+// GetContainerID returns the container's ID, or "" if there is no container.
 func (n *Node) GetContainerID() string { return n.Status().ContainerID }
 
-// SessionID is that of testcontainers.
+// SessionID returns testcontainers' session ID.
 func (n *Node) SessionID() string { return testcontainers.SessionID() }
 
-// IsRunning tells whether the container runs.
+// IsRunning reports whether the container is running.
 func (n *Node) IsRunning() bool { return n.Status().State.Running() }
 
-// Endpoint is proto://host:port of the lowest published port.
+// Endpoint returns proto://host:port of the lowest published port.
 func (n *Node) Endpoint(ctx context.Context, proto string) (string, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (string, error) { return c.Endpoint(ctx, proto) })
 }
 
-// PortEndpoint is proto://host:port of a port of the container.
+// PortEndpoint returns proto://host:port of a port of the container.
 func (n *Node) PortEndpoint(ctx context.Context, port, proto string) (string, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (string, error) { return c.PortEndpoint(ctx, port, proto) })
 }
 
-// Host is where published ports are.
+// Host returns the host of the published ports.
 func (n *Node) Host(ctx context.Context) (string, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (string, error) { return c.Host(ctx) })
 }
 
-// Inspect is what the engine says of the container.
+// Inspect returns the engine's description of the container.
 func (n *Node) Inspect(ctx context.Context) (*container.InspectResponse, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (*container.InspectResponse, error) { return c.Inspect(ctx) })
 }
 
-// MappedPort is the host's port of one of the container's: it stays the same over
+// MappedPort returns the host port of a container port. It stays the same across
 // restarts.
 func (n *Node) MappedPort(ctx context.Context, port string) (network.Port, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (network.Port, error) { return c.MappedPort(ctx, port) })
 }
 
-// Ports are all published ports.
+// Ports returns all published ports.
 //
-// Deprecated: as testcontainers says, use Inspect.
+// Deprecated: as in testcontainers, use Inspect.
 func (n *Node) Ports(ctx context.Context) (network.PortMap, error) {
 	in, err := n.Inspect(ctx)
 	if err != nil {
@@ -78,9 +78,9 @@ func (n *Node) Ports(ctx context.Context) (network.PortMap, error) {
 	return in.NetworkSettings.Ports, nil
 }
 
-// Name is the container's.
+// Name returns the name of the container.
 //
-// Deprecated: as testcontainers says, use Inspect. The node's own name is Short.
+// Deprecated: as in testcontainers, use Inspect. The node's own name is Short.
 func (n *Node) Name(ctx context.Context) (string, error) {
 	in, err := n.Inspect(ctx)
 	if err != nil {
@@ -89,11 +89,11 @@ func (n *Node) Name(ctx context.Context) (string, error) {
 	return in.Name, nil
 }
 
-// Start has the supervisor start the node, and waits until it is Ready.
+// Start makes the supervisor start the node, and waits until the node is Ready.
 func (n *Node) Start(ctx context.Context) error { return n.cluster.bringBack(ctx, n.name) }
 
-// Stop has the supervisor stop the node: it stays down. The stop timeout is the cluster's
-// (orchestrator.Spec.StopTimeout); a timeout of 0 kills it.
+// Stop makes the supervisor stop the node, which then stays down. The stop timeout is the
+// cluster's (orchestrator.Spec.StopTimeout); a timeout of 0 kills the node.
 func (n *Node) Stop(ctx context.Context, timeout *time.Duration) error {
 	if _, err := n.known(); err != nil {
 		return err
@@ -118,50 +118,49 @@ func (n *Node) Terminate(ctx context.Context, opts ...testcontainers.TerminateOp
 	return err
 }
 
-// Logs are what the container printed, of both streams. [Cluster.Output] has it by
-// lines, over all runs, with the time and the stream of each.
+// Logs returns the container's output of both streams. [Cluster.Output] returns it by
+// line, over all runs, with the time and the stream of each line.
 func (n *Node) Logs(ctx context.Context) (io.ReadCloser, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (io.ReadCloser, error) { return c.Logs(ctx) })
 }
 
-// FollowOutput gives a consumer what the node prints from now on.
+// FollowOutput passes the node's output from now on to a consumer.
 //
-// Deprecated: as testcontainers says, use its WithLogConsumers.
+// Deprecated: as in testcontainers, use its WithLogConsumers.
 func (n *Node) FollowOutput(consumer testcontainers.LogConsumer) { n.consume(consumer) }
 
 // StartLogProducer does nothing: output is always read.
 //
-// Deprecated: as testcontainers says, use its WithLogConsumers.
+// Deprecated: as in testcontainers, use its WithLogConsumers.
 func (n *Node) StartLogProducer(context.Context, ...testcontainers.LogProductionOption) error {
 	return nil
 }
 
-// StopLogProducer does nothing: output is read until the cluster's end.
+// StopLogProducer does nothing: output is read until the cluster ends.
 //
-// Deprecated: as testcontainers says, use its WithLogConsumers.
+// Deprecated: as in testcontainers, use its WithLogConsumers.
 func (n *Node) StopLogProducer() error { return nil }
 
-// GetLogProductionErrorChannel never tells of an error: what cannot be read is read
-// again.
+// GetLogProductionErrorChannel returns nil, a channel that never delivers an error:
+// failed reads are retried.
 func (n *Node) GetLogProductionErrorChannel() <-chan error { return nil }
 
-// State is the container's.
+// State returns the state of the container.
 func (n *Node) State(ctx context.Context) (*container.State, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (*container.State, error) { return c.State(ctx) })
 }
 
-// Networks are the names of the networks that it is on.
+// Networks returns the names of the container's networks.
 func (n *Node) Networks(ctx context.Context) ([]string, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) ([]string, error) { return c.Networks(ctx) })
 }
 
-// NetworkAliases are its names on each network.
+// NetworkAliases returns the container's aliases in each network.
 func (n *Node) NetworkAliases(ctx context.Context) (map[string][]string, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (map[string][]string, error) { return c.NetworkAliases(ctx) })
 }
 
-// Exec runs a command in the container; see testcontainers' package exec for its
-// options.
+// Exec runs a command in the container; see testcontainers' package exec for its options.
 func (n *Node) Exec(ctx context.Context, cmd []string, options ...exec.ProcessOption) (int, io.Reader, error) {
 	ctr, err := n.container(ctx)
 	if err != nil {
@@ -170,14 +169,14 @@ func (n *Node) Exec(ctx context.Context, cmd []string, options ...exec.ProcessOp
 	return ctr.Exec(ctx, cmd, options...)
 }
 
-// ContainerIP is the container's address, where it has only one: on a further
-// network than the cluster's it is "", and ContainerIPs has all. Status has the one
-// in the cluster's network.
+// ContainerIP returns the container's address if it has only one. For a container in
+// further networks it returns ""; use ContainerIPs. Status has the address in the
+// cluster's network.
 func (n *Node) ContainerIP(ctx context.Context) (string, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (string, error) { return c.ContainerIP(ctx) })
 }
 
-// ContainerIPs are its addresses in all networks.
+// ContainerIPs returns the container's addresses in all networks.
 func (n *Node) ContainerIPs(ctx context.Context) ([]string, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) ([]string, error) { return c.ContainerIPs(ctx) })
 }
@@ -206,7 +205,7 @@ func (n *Node) CopyFileToContainer(ctx context.Context, file, path string, mode 
 	return err
 }
 
-// CopyFileFromContainer reads a file of the container.
+// CopyFileFromContainer reads a file from the container.
 func (n *Node) CopyFileFromContainer(ctx context.Context, path string) (io.ReadCloser, error) {
 	return of(ctx, n, func(c *testcontainers.DockerContainer) (io.ReadCloser, error) {
 		return c.CopyFileFromContainer(ctx, path)

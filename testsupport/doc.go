@@ -1,5 +1,5 @@
-// Package testsupport has clusters of Elixir and Erlang nodes in Go tests, the way
-// testcontainers-go has containers.
+// Package testsupport starts clusters of Elixir and Erlang nodes in Go tests, as
+// testcontainers-go starts containers.
 //
 //	test ── Start ──► Cluster ── Node("n1") ──► a testcontainers.Container
 //	  │                 │  │                      (Exec, Logs, MappedPort, wait strategies …)
@@ -7,9 +7,9 @@
 //	  │ Disconnect …    │
 //	  └───────────────► orchestrator.Cluster, its supervisor ──► the engine
 //
-// One path makes containers, that of package orchestrator: it proves the nodes, keeps
-// what they print, and finds their ends. testcontainers' options are carried over to
-// it ([Run]), and its containers are then adopted as testcontainers' own ([Node]).
+// Package orchestrator makes all the containers: it proves the nodes, keeps their output,
+// and detects when they exit. [Run] passes testcontainers' options on to it, and [Node]
+// presents each of its containers as a testcontainers.Container.
 //
 // # A test
 //
@@ -20,48 +20,51 @@
 //		…
 //	}
 //
-// # What is left behind
+// # Cleanup
 //
-// Nothing. [CleanupCluster] removes a cluster when its test ends. Should the process
-// end before, by SIGKILL, the panic of -timeout, or os.Exit in TestMain, a watchdog
-// does: the test binary once more, as a child that waits for its parent's end
-// (guard.go). Clusters carry testcontainers' session labels, too, so its reaper Ryuk
-// removes them where it runs: then the process is connected to it before its first
-// cluster, for the session is that of all test binaries of a `go test ./...`. Where its
-// image cannot be had, Ryuk is switched off for the process, unless the user said
-// otherwise, and the watchdog also removes what testcontainers made in it (session.go).
-// What a watchdog that was killed itself leaves of clusters, the next one that starts
-// sweeps.
+// Nothing is left behind. [CleanupCluster] removes a cluster when its test ends. If the
+// process ends first, by SIGKILL, the panic of -timeout, or os.Exit in TestMain, a
+// watchdog removes the cluster: the test binary runs once more as a child and waits for
+// its parent to exit (guard.go).
+//
+// Clusters also carry testcontainers' session labels, so its reaper Ryuk removes them
+// where it runs. The process connects to Ryuk before its first cluster, because all test
+// binaries of a `go test ./...` share one session. If Ryuk's image is not available, Ryuk
+// is disabled for the process, unless the user configured it, and the watchdog also
+// removes what testcontainers created in the process (session.go).
+//
+// If a watchdog is killed too, the next watchdog that starts removes the clusters it
+// left.
 //
 // # Faults
 //
-// A fault returns when the nodes have seen it, and is mended when its test ends, the
-// last one first. Restarts are off by default: a cluster that heals itself hides what
-// a test looks for. [Cluster.Disconnect] works on the BEAM's own level; partitions of
-// the network are package network/fault's.
+// A fault returns when the nodes have seen it, and is undone when its test ends, in
+// reverse order. Restarts are off by default, because a cluster that heals itself hides
+// failures from a test. [Cluster.Disconnect] works at the level of the BEAM's
+// distribution; package network/fault is for partitions of the network.
 //
 // # Without an engine
 //
-// A test fails that finds no engine, rather than being skipped in silence;
-// BEAMYARD_SKIP_WITHOUT_ENGINE=1 skips it, and says so. Code that takes an
-// orchestrator.Engine can be tested without any: package orchestrator/enginetest has
-// one in memory.
+// A test fails if no engine answers; it is not skipped silently.
+// BEAMYARD_SKIP_WITHOUT_ENGINE=1 skips it with a message. Code that takes an
+// orchestrator.Engine can be tested without an engine: package orchestrator/enginetest
+// has an in-memory one.
 //
 // # Environment
 //
-//	BEAMYARD_KEEP=1                   the clusters of tests that fail stay for a look
-//	BEAMYARD_EXPORT_DIR=DIR           evidence of failures is left there
-//	BEAMYARD_SKIP_WITHOUT_ENGINE=1    tests that find no engine are skipped
-//	TESTCONTAINERS_…                  as testcontainers-go has them
+//	BEAMYARD_KEEP=1                   keep the clusters of failed tests
+//	BEAMYARD_EXPORT_DIR=DIR           write the evidence of failures to DIR
+//	BEAMYARD_SKIP_WITHOUT_ENGINE=1    skip tests if no engine answers
+//	TESTCONTAINERS_…                  as in testcontainers-go
 //
 // # Threads
 //
-//   - A cluster's supervisor has those of package orchestrator; one goroutine waits for
-//     what its Run returns.
-//   - While somebody waits for what nodes see, each of them has a goroutine that reads
-//     what it tells (watch.go); it ends with the wait.
-//   - Each log consumer has one, until the cluster's end.
+//   - Each cluster has the goroutines of its supervisor, see package orchestrator. One
+//     more goroutine waits for the supervisor's Run to return.
+//   - While a test waits for what nodes see of each other, one goroutine per node reads
+//     the node's reports (watch.go). They end with the wait.
+//   - Each log consumer has one goroutine, until the cluster ends.
 //
-// The session, the list of clusters and the shared clusters are the process's: a
-// mutex each. A shared cluster belongs to one test at a time, by a token.
+// The session, the list of clusters and the shared clusters belong to the process; a
+// mutex guards each. A token gives a shared cluster to one test at a time.
 package testsupport

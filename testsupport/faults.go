@@ -15,16 +15,16 @@ import (
 // method returns when the nodes really saw it: they tell each nodedown and nodeup as
 // it happens, and nothing here waits for a time to pass.
 
-// Crash kills a node's VM with SIGKILL, as a power failure would, and returns when
-// every node that saw it has seen it go. It stays down, or comes back by the restart
-// policy where [WithRestart] gave one. When the test ends it is started again.
+// Crash kills a node's VM with SIGKILL, like a power failure, and returns when every node
+// that saw it has seen it go down. It stays down, or restarts by the policy of
+// [WithRestart]. It is started again when the test ends.
 func (c *Cluster) Crash(tb testing.TB, node string) {
 	tb.Helper()
 	c.down(tb, "crash", node, func(ctx context.Context) error { return c.core.Kill(ctx, "KILL", node) })
 }
 
-// Stop stops a node in the orderly way, and returns when every node that saw it has
-// seen it go. When the test ends it is started again.
+// Stop shuts a node down in an orderly way, and returns when every node that saw it has
+// seen it go down. It is started again when the test ends.
 func (c *Cluster) Stop(tb testing.TB, node string) {
 	tb.Helper()
 	c.down(tb, "stop", node, func(ctx context.Context) error { return c.core.Stop(ctx, node) })
@@ -48,9 +48,9 @@ func judged(n orchestrator.NodeStatus) bool {
 	return n.State.Final() || n.State == orchestrator.BackingOff && !n.NextRestartAt.IsZero()
 }
 
-// Start starts a node that is down, and returns when it is Ready and every other one
-// sees it. When the test ends, a node that somebody else had taken down goes down
-// again.
+// Start starts a node that is down, and returns when it is Ready and every other node
+// sees it. A node that the test itself did not take down goes down again when the test
+// ends.
 func (c *Cluster) Start(tb testing.TB, node string) {
 	tb.Helper()
 	c.fault(tb, "start "+node, []string{node}, func(ctx context.Context) error {
@@ -62,8 +62,8 @@ func (c *Cluster) Start(tb testing.TB, node string) {
 	})
 }
 
-// Restart stops a node and starts it again, and returns when every node that saw it
-// has seen it go and come, and it is Ready.
+// Restart stops a node and starts it again. It returns when the node is Ready and every
+// node that saw it has seen it go down and come up.
 func (c *Cluster) Restart(tb testing.TB, node string) {
 	tb.Helper()
 	c.fault(tb, "restart "+node, []string{node}, func(ctx context.Context) error {
@@ -85,10 +85,10 @@ func (c *Cluster) Restart(tb testing.TB, node string) {
 	})
 }
 
-// Pause freezes a node: it neither runs nor answers, and its connections stay open,
-// as those of a machine that hangs. It returns when every node that saw it has given
-// it up, which takes as long as net_ticktime: see [WithNetTick]. When the test ends
-// it goes on.
+// Pause freezes a node, like a machine that hangs: it does not run or answer, and its
+// connections stay open. Pause returns when every node that saw it has dropped it, which
+// takes as long as net_ticktime: see [WithNetTick]. The node is unpaused when the test
+// ends.
 func (c *Cluster) Pause(tb testing.TB, node string) {
 	tb.Helper()
 	c.fault(tb, "pause "+node, []string{node}, func(ctx context.Context) error {
@@ -118,8 +118,8 @@ func (c *Cluster) lose(ctx context.Context, tb testing.TB, node string, do func(
 	return seeing.until(ctx, "does not see "+node+" go", func(now erldist.Seen) bool { return now.Downs[beam] > 0 })
 }
 
-// Unpause has a paused node go on, and returns when it is Ready and every other one
-// sees it again.
+// Unpause resumes a paused node, and returns when it is Ready and every other node sees
+// it again.
 func (c *Cluster) Unpause(tb testing.TB, node string) {
 	tb.Helper()
 	c.fault(tb, "unpause "+node, []string{node}, func(ctx context.Context) error {
@@ -131,12 +131,13 @@ func (c *Cluster) Unpause(tb testing.TB, node string) {
 	})
 }
 
-// Disconnect cuts a node from others on the BEAM's own level, and keeps them apart:
-// nothing that they do connects them again until [Cluster.Reconnect], or the test's
-// end. Without others it is cut from all. It returns when both sides have seen it.
+// Disconnect disconnects a node from others at the level of the BEAM's distribution, and
+// keeps them disconnected: nothing that the nodes do reconnects them until
+// [Cluster.Reconnect] or the end of the test. Without from, it disconnects the node from
+// all others. It returns when both sides have seen it.
 //
-// A cut that would leave a third node with both sides is refused where OTP itself
-// would not bear it: see [WithOverlappingPartitions].
+// Disconnect refuses a cut that would leave a third node connected to both sides if OTP
+// itself would not tolerate it: see [WithOverlappingPartitions].
 func (c *Cluster) Disconnect(tb testing.TB, node string, from ...string) {
 	tb.Helper()
 	c.fault(tb, "disconnect "+node, append([]string{node}, from...), func(ctx context.Context) error {
@@ -155,8 +156,9 @@ func (c *Cluster) Disconnect(tb testing.TB, node string, from ...string) {
 	})
 }
 
-// Reconnect connects nodes that [Cluster.Disconnect] cut: without others, the node
-// and all from whom it is cut. It returns when both sides see each other.
+// Reconnect reconnects nodes that [Cluster.Disconnect] disconnected. Without to, it
+// reconnects the node with all nodes that it is disconnected from. It returns when both
+// sides see each other.
 func (c *Cluster) Reconnect(tb testing.TB, node string, to ...string) {
 	tb.Helper()
 	c.fault(tb, "reconnect "+node, append([]string{node}, to...), func(ctx context.Context) error {

@@ -16,15 +16,16 @@ import (
 // leakTime is how long what is on its way out may take.
 const leakTime = 3 * time.Second
 
-// NoLeaks has the test fail where containers, networks or volumes of it are left at
-// its end, clusters and, where this process has a testcontainers session of its own,
-// others of testcontainers. (It has where testcontainers' reaper cannot be had; else
-// the session is that of all test binaries of a `go test ./...`, and the reaper's
-// affair.) Call it first: what is called later is cleaned up before.
+// NoLeaks fails the test if its containers, networks or volumes are left at its end. It
+// checks clusters and, if this process has a testcontainers session of its own, other
+// objects of testcontainers. (The process has its own session only if testcontainers'
+// reaper is not available. Otherwise all test binaries of a `go test ./...` share one
+// session, and the reaper cleans it up.) Call NoLeaks first: cleanups registered later
+// run earlier.
 //
-// It tells what this process made since, but for what belongs to the clusters of
-// other tests. Containers that others make meanwhile with testcontainers alone
-// cannot be told apart: such tests should not run in parallel with it.
+// It reports what this process has created since the call, except the objects of other
+// tests' clusters. It cannot distinguish containers that other tests create meanwhile
+// through testcontainers alone: do not run such tests in parallel with it.
 func NoLeaks(tb testing.TB) {
 	tb.Helper()
 	s, err := join(tb.Context())

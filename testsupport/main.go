@@ -15,9 +15,9 @@ import (
 //
 //	func TestMain(m *testing.M) { os.Exit(testsupport.Main(m)) }
 //
-// It is not required. It sets testcontainers up before any test uses it, removes the
-// shared clusters at the end rather than leaving that to the watchdog, and fails the
-// package where containers, networks or volumes of it are left.
+// It is optional. It sets up testcontainers before any test uses it, removes the shared
+// clusters at the end instead of leaving that to the watchdog, and fails the package if
+// containers, networks or volumes of the package are left.
 func Main(m *testing.M) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

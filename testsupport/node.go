@@ -14,15 +14,15 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Node is a node of a cluster, and its container: a testcontainers.Container and a
-// wait.StrategyTarget, made of what the cluster's supervisor created. Its methods
-// may be called from several goroutines.
+// Node is a node of a cluster and its container. It implements testcontainers.Container
+// and wait.StrategyTarget for the container that the cluster's supervisor created. Its
+// methods are safe for concurrent use.
 //
-// Start and Stop go by the supervisor, so that it knows them from crashes.
-// Terminate stops the node; its container goes with the cluster.
+// Start and Stop go through the supervisor, so that it does not take a stop for a crash.
+// Terminate stops the node; its container is removed with the cluster.
 //
-// Of a name that the cluster lacks, of a node without a container, and after the
-// cluster's end every method returns an error that says so.
+// Every method returns an error if the cluster has no node of that name, if the node has
+// no container, and after the cluster has ended.
 type Node struct {
 	name    string
 	cluster *Cluster
@@ -32,7 +32,7 @@ type Node struct {
 	conn    *erldist.Conn
 }
 
-// Node is the node of that short name: "n1".
+// Node returns the node with a short name: "n1".
 func (c *Cluster) Node(name string) *Node {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,7 +44,7 @@ func (c *Cluster) Node(name string) *Node {
 	return n
 }
 
-// Nodes are all nodes, in the order in which they are declared.
+// Nodes returns all nodes in the order of their declaration.
 func (c *Cluster) Nodes() []*Node {
 	var nodes []*Node
 	for _, n := range c.Spec().Nodes {
@@ -53,24 +53,24 @@ func (c *Cluster) Nodes() []*Node {
 	return nodes
 }
 
-// Short is the short name: "n1".
+// Short returns the node's short name: "n1".
 func (n *Node) Short() string { return n.name }
 
-// BEAM is the node's name in its cluster, as erlang:node/0 has it:
-// "app@n1.demo.test". "" where the cluster has no such node.
+// BEAM returns the node's full name, as erlang:node/0 does: "app@n1.demo.test". It is ""
+// if the cluster has no such node.
 func (n *Node) BEAM() string { return n.Status().Node }
 
-// URL is where the application's HTTP port answers from here:
-// "http://127.0.0.1:4200". "" where there is none.
+// URL returns the URL at which this machine reaches the application's HTTP port:
+// "http://127.0.0.1:4200". It is "" if there is none.
 func (n *Node) URL() string { return n.Status().URL }
 
-// Status is what is known of the node.
+// Status returns the current status of the node.
 func (n *Node) Status() orchestrator.NodeStatus {
 	st, _ := n.cluster.Status().Node(n.name)
 	return st
 }
 
-// String is "n1 of demo".
+// String returns "n1 of demo".
 func (n *Node) String() string { return n.name + " of " + n.cluster.name }
 
 // known is the node's status, or why it has none.
@@ -155,10 +155,10 @@ func (n *Node) hangUp() {
 	}
 }
 
-// Call runs module:function(args…) on the node, as a hidden node that its peers do
-// not see. A module that begins with a capital is Elixir's: "Demo.Counter" is
-// 'Elixir.Demo.Counter'. Terms look in Go as package erldist says; [RPC] decodes the
-// result. An exception there is an *erldist.RPCError.
+// Call runs module:function(args…) on the node, as a hidden node that its peers do not
+// see. A module name that begins with a capital letter is Elixir's: "Demo.Counter" is
+// 'Elixir.Demo.Counter'. Package erldist defines how terms map to Go; [RPC] decodes the
+// result. An exception on the node is an *erldist.RPCError.
 func (n *Node) Call(ctx context.Context, module, function string, args ...any) (any, error) {
 	conn, err := n.dial(ctx)
 	if err != nil {
@@ -185,8 +185,8 @@ func (n *Node) Eval(ctx context.Context, expressions string, bindings map[string
 	return result, nil
 }
 
-// RPC runs module:function(args…) on a node, as [Node.Call] does, and decodes the
-// result into a T; see [erldist.Scan] for what goes into what.
+// RPC runs module:function(args…) on a node, as [Node.Call] does, and decodes the result
+// into a T; see [erldist.Scan] for the conversions.
 //
 //	sum, err := testsupport.RPC[int](ctx, c.Node("n1"), "Demo.Counter", "value")
 func RPC[T any](ctx context.Context, node *Node, module, function string, args ...any) (T, error) {

@@ -18,9 +18,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/config"
 )
 
-// Option is a setting of the cluster as a whole, or with [WithNode] of one of its
-// nodes. It stands among testcontainers' own options, which say what each node's
-// container is like; to those it changes nothing, as in testcontainers' modules.
+// Option is a setting of the whole cluster, or, inside [WithNode], of one node. It can be
+// mixed with testcontainers' own options, which configure each node's container. An
+// Option does not change those, like the options of testcontainers' modules.
 type Option func(*settings) error
 
 // Customize implements testcontainers.ContainerCustomizer. It does nothing.
@@ -28,14 +28,15 @@ func (Option) Customize(*testcontainers.GenericContainerRequest) error { return 
 
 var _ testcontainers.ContainerCustomizer = Option(nil)
 
-// The defaults that differ from those of `beamyard up`.
+// Defaults that differ from those of `beamyard up`.
 const (
-	// DefaultNodes is how many nodes there are where nobody says.
+	// DefaultNodes is the default number of nodes.
 	DefaultNodes = 3
-	// DefaultStopTimeout: a test does not wait five seconds for a node that hangs.
+	// DefaultStopTimeout is short so that a test does not wait five seconds for a node
+	// that hangs.
 	DefaultStopTimeout = 2 * time.Second
-	// DefaultNetTick has a silent peer noticed within 6 to 10 s. The VM's own 60 s
-	// make every test of a paused node last a minute.
+	// DefaultNetTick makes nodes drop a silent peer within 6 to 10 s. With the VM's own
+	// 60 s, every test of a paused node would take a minute.
 	DefaultNetTick = 8 * time.Second
 )
 
@@ -47,7 +48,7 @@ type settings struct {
 	each  map[string][]testcontainers.ContainerCustomizer
 }
 
-// WithNodes asks for n nodes: n1, n2, … Default: what the beamyard.yml says, or
+// WithNodes sets the number of nodes: n1, n2, … Default: that of the beamyard.yml, or
 // [DefaultNodes].
 func WithNodes(n int) Option {
 	return func(s *settings) error {
@@ -59,10 +60,9 @@ func WithNodes(n int) Option {
 	}
 }
 
-// WithNode declares a node of that name, or changes the one that there is: with
-// testcontainers' options, after those of the whole cluster. A name that the
-// cluster lacks is added to it; where nobody counted the nodes, those that are
-// named are all.
+// WithNode declares a node, or configures an existing one. The testcontainers options in
+// opts apply after those of the whole cluster. A new name is added to the cluster; if no
+// option or file sets the number of nodes, the named nodes are all there are.
 func WithNode(name string, opts ...testcontainers.ContainerCustomizer) Option {
 	return func(s *settings) error {
 		for _, o := range opts {
@@ -79,8 +79,8 @@ func WithNode(name string, opts ...testcontainers.ContainerCustomizer) Option {
 	}
 }
 
-// WithName fixes the cluster's name. Default: one of its own for each cluster, so
-// that tests may run side by side.
+// WithName sets the cluster's name. Default: a unique name per cluster, so that tests can
+// run in parallel.
 func WithName(name string) Option {
 	return func(s *settings) error {
 		s.spec.Name, s.named = name, true
@@ -88,9 +88,8 @@ func WithName(name string) Option {
 	}
 }
 
-// WithRestart sets the restart policy. Default: no restarts, whatever the
-// beamyard.yml says, because a cluster that heals itself hides what a test looks
-// for.
+// WithRestart sets the restart policy. Default: no restarts, even if the beamyard.yml has
+// a policy, because a cluster that heals itself hides failures from a test.
 func WithRestart(p orchestrator.RestartPolicy) Option {
 	return func(s *settings) error {
 		s.spec.Restart = p
@@ -106,8 +105,8 @@ func WithCookie(cookie string) Option {
 	}
 }
 
-// WithEnv sets an environment variable of every node. testcontainers.WithEnv does
-// the same for many.
+// WithEnv sets an environment variable of every node. testcontainers.WithEnv does the
+// same for several.
 func WithEnv(key, value string) Option {
 	return func(s *settings) error {
 		s.spec.Env = with(s.spec.Env, key, value)
@@ -124,8 +123,7 @@ func WithSecret(key, value string) Option {
 	}
 }
 
-// WithOutputLines sets how many lines of each stream of each node are kept.
-// Default 1000.
+// WithOutputLines sets how many lines of each stream of each node are kept. Default 1000.
 func WithOutputLines(n int) Option {
 	return func(s *settings) error {
 		s.spec.OutputLines = n
@@ -133,8 +131,8 @@ func WithOutputLines(n int) Option {
 	}
 }
 
-// WithNetTick sets the kernel's net_ticktime, in whole seconds: how long a silent
-// peer is believed. Default [DefaultNetTick]; the VM's own is 60 s.
+// WithNetTick sets the kernel's net_ticktime, in whole seconds: how long a silent peer
+// stays connected. Default [DefaultNetTick]; the VM's own is 60 s.
 func WithNetTick(d time.Duration) Option {
 	return func(s *settings) error {
 		s.spec.NetTick = d
@@ -142,8 +140,8 @@ func WithNetTick(d time.Duration) Option {
 	}
 }
 
-// WithReadyTimeout bounds how long the cluster may take to be Ready, from its first
-// container on. Default 30 s, and more for more than ten nodes.
+// WithReadyTimeout sets how long the cluster may take to become Ready, from the creation
+// of its first container. Default 30 s, and more for more than ten nodes.
 func WithReadyTimeout(d time.Duration) Option {
 	return func(s *settings) error {
 		s.spec.ReadyTimeout = d
@@ -152,10 +150,10 @@ func WithReadyTimeout(d time.Duration) Option {
 }
 
 // WithOverlappingPartitions starts the VMs with the kernel parameter
-// prevent_overlapping_partitions set to false. OTP 25 and later set it to true, and
-// then answer the loss of one connection by dropping others, until what is left are
-// groups without a node in two of them. Only without that can [Cluster.Disconnect]
-// part two nodes that both go on seeing a third. Source: kernel(6), global(3).
+// prevent_overlapping_partitions set to false. In OTP 25 and later the parameter is true
+// by default: when one connection is lost, OTP drops others, until no node belongs to two
+// of the remaining groups. Only with false can [Cluster.Disconnect] disconnect two nodes
+// that both stay connected to a third. Source: kernel(6), global(3).
 func WithOverlappingPartitions() Option {
 	return func(s *settings) error {
 		s.spec.Distribution.OverlappingPartitions = true
@@ -163,8 +161,8 @@ func WithOverlappingPartitions() Option {
 	}
 }
 
-// WithNetwork attaches every node to a network that there is, beside the cluster's
-// own; there it has its host name (n1.NAME.test) and the aliases. It is
+// WithNetwork attaches every node to an existing network, in addition to the cluster's
+// own. Each node has its host name (n1.NAME.test) and the aliases there. It is
 // testcontainers' network.WithNetwork with the arguments in the other order.
 func WithNetwork(nw *testcontainers.DockerNetwork, aliases ...string) Option {
 	return func(s *settings) error {
@@ -176,8 +174,8 @@ func WithNetwork(nw *testcontainers.DockerNetwork, aliases ...string) Option {
 	}
 }
 
-// WithSpec changes anything of the spec that no other option does. It sees what the
-// options before it came to.
+// WithSpec edits parts of the spec that no other option covers. edit sees the result of
+// the options before it.
 func WithSpec(edit func(*orchestrator.Spec)) Option {
 	return func(s *settings) error {
 		edit(&s.spec)
@@ -185,9 +183,9 @@ func WithSpec(edit func(*orchestrator.Spec)) Option {
 	}
 }
 
-// WithFreshApplication has [Shared] restart the cluster's application on every node
-// before it is lent, so that a test finds no state of the one before. Elsewhere it
-// does nothing: a cluster's application is fresh when it starts.
+// WithFreshApplication makes [Shared] restart the cluster's application on every node
+// before a test gets the cluster, so that no state of an earlier test is left. Other
+// functions ignore it: a new cluster's application is always fresh.
 func WithFreshApplication() testcontainers.ContainerCustomizer { return freshApplication{} }
 
 type freshApplication struct{}

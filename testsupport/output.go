@@ -12,15 +12,15 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Output is what a node prints, over all its runs.
+// Output is a node's output over all its runs.
 type Output struct {
 	node *Node
 	kept *orchestrator.Output // nil where there is none
 	err  error                // why
 }
 
-// Output is what the node of that short name prints. Of a name that the cluster
-// lacks every method tells so.
+// Output returns the output of the node with a short name. If the cluster has no such
+// node, every method of the Output reports that.
 func (c *Cluster) Output(node string) *Output {
 	o := &Output{node: c.Node(node)}
 	if _, o.err = o.node.known(); o.err == nil {
@@ -29,7 +29,7 @@ func (c *Cluster) Output(node string) *Output {
 	return o
 }
 
-// Lines are the last n lines that are kept, of both streams; all of them for 0.
+// Lines returns the last n lines that are kept, of both streams; 0 returns all of them.
 func (o *Output) Lines(n int) []orchestrator.Line {
 	if o.kept == nil {
 		return nil
@@ -37,7 +37,7 @@ func (o *Output) Lines(n int) []orchestrator.Line {
 	return o.kept.Tail(n)
 }
 
-// String is all that is kept, a line each, as the node printed it.
+// String returns all lines that are kept, as the node printed them.
 func (o *Output) String() string {
 	var b strings.Builder
 	for _, l := range o.Lines(0) {
@@ -48,8 +48,8 @@ func (o *Output) String() string {
 	return b.String()
 }
 
-// WaitLine returns the first line that matches a regular expression (RE2): one that
-// is kept, or the next that is printed.
+// WaitLine returns the first line that matches a regular expression (RE2), among the
+// lines that are kept and those printed later.
 func (o *Output) WaitLine(ctx context.Context, expr string) (orchestrator.Line, error) {
 	if o.err != nil {
 		return orchestrator.Line{}, o.err
@@ -81,9 +81,9 @@ func (o *Output) WaitLine(ctx context.Context, expr string) (orchestrator.Line, 
 // lineTime is how long RequireLine waits for a line.
 const lineTime = 10 * time.Second
 
-// RequireLine returns the first line that matches a regular expression (RE2), one
-// that is kept or that comes within 10 s, or ends the test with the node's last
-// lines.
+// RequireLine returns the first line that matches a regular expression (RE2), among the
+// lines that are kept and those printed within 10 s. Otherwise it ends the test with the
+// node's last lines.
 func (o *Output) RequireLine(tb testing.TB, expr string) orchestrator.Line {
 	tb.Helper()
 	ctx, cancel := context.WithTimeoutCause(tb.Context(), lineTime, fmt.Errorf("not within %s", lineTime))

@@ -105,9 +105,9 @@ func (c *Cluster) collect(ctx context.Context, tb testing.TB, cause error) {
 	c.evidence = path
 }
 
-// Evidence is the folder with what tells why a start or a test failed: the spec,
-// events, output, crash dumps, and what the nodes said, without secrets. "" where
-// nothing did.
+// Evidence returns the folder with the evidence of a failed start or test: the spec,
+// events, output, crash dumps, and the nodes' reports, without secrets. It is "" if
+// nothing failed.
 func (c *Cluster) Evidence() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

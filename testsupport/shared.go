@@ -17,21 +17,21 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Shared lends a test the cluster of that key, which the first one that asks starts
-// and all tests of the package have in turn, one at a time: a second one waits until
-// the first has ended. A test that asks again, and its subtests, have it together. A
-// test that is to be parallel says so first (t.Parallel), and one that takes two takes
-// them in the order in which all do: else two wait for each other.
+// Shared returns the cluster with that key. The first test that asks for it starts it,
+// and all tests of the package use it in turn, one at a time: the next test waits until
+// the current one has ended. A test that asks again gets the same cluster, and so do its
+// subtests. A parallel test must call t.Parallel before Shared. Tests that use two
+// clusters must request them in the same order, or they deadlock.
 //
-// Before it is lent it is what it was at first: faults are mended, nodes that are
-// down are started, the mesh is full, and with [WithFreshApplication] the application
-// is restarted. Where all is well that costs a few milliseconds. What a test did to
-// the application's state is left: see that it does not matter, or ask for a fresh
-// one.
+// Before each test, the cluster is restored to its initial state: faults are undone,
+// nodes that are down are started, the mesh is complete, and with [WithFreshApplication]
+// the application is restarted. For a healthy cluster that takes a few milliseconds.
+// Changes that a test made to the application's state remain: make tests independent of
+// them, or use [WithFreshApplication].
 //
-// One that cannot be mended is replaced. It is removed at the end of the package: by
-// [Main], or by the watchdog once the test binary has ended. The options are those of
-// who asks first; the source must be the same for all.
+// A cluster that cannot be restored is replaced. It is removed when the package's tests
+// end: by [Main], or by the watchdog after the test binary has exited. The options of the
+// first caller apply; the source must be the same in all calls.
 func Shared(tb testing.TB, key, source string, opts ...testcontainers.ContainerCustomizer) *Cluster {
 	tb.Helper()
 	return shares.get(key).lend(tb, source, opts)

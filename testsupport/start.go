@@ -14,11 +14,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Start is [Run] and [CleanupCluster] for a test: it returns a proven cluster, or
-// ends the test with the reason.
+// Start calls [Run] and [CleanupCluster] for a test. It returns a proven cluster, or ends
+// the test with the reason.
 //
-// Where no engine answers the test fails: a build that is green because nothing ran
-// is worth nothing. With BEAMYARD_SKIP_WITHOUT_ENGINE=1 it is skipped, and says so.
+// If no engine answers, the test fails, because a build that passes without running
+// anything proves nothing. With BEAMYARD_SKIP_WITHOUT_ENGINE=1 it is skipped with a
+// message.
 func Start(tb testing.TB, source string, opts ...testcontainers.ContainerCustomizer) *Cluster {
 	tb.Helper()
 	c, err := start(tb.Context(), tb, source, nameFor(tb), opts)
@@ -27,8 +28,8 @@ func Start(tb testing.TB, source string, opts ...testcontainers.ContainerCustomi
 	return c
 }
 
-// With has a cluster for as long as fn runs, and returns when nothing of it is left,
-// also where fn ends the test.
+// With runs fn with a cluster and returns when the cluster is removed, even if fn ends
+// the test.
 func With(tb testing.TB, source string, opts []testcontainers.ContainerCustomizer, fn func(c *Cluster)) {
 	tb.Helper()
 	c, err := start(tb.Context(), tb, source, nameFor(tb), opts)
@@ -37,13 +38,13 @@ func With(tb testing.TB, source string, opts []testcontainers.ContainerCustomize
 	fn(c)
 }
 
-// CleanupCluster has the cluster removed when the test ends. Call it right after
-// [Run], before looking at the error; a cluster that never came up, or is gone, is
-// fine.
+// CleanupCluster registers the removal of the cluster at the end of the test. Call it
+// right after [Run], before checking the error; a cluster that never started or no longer
+// exists is fine.
 //
-// Where the test failed, its log gets what is wrong with each node, its last lines
-// and the path of the evidence; and with BEAMYARD_KEEP=1 the cluster stays, and the
-// log says how to look at it.
+// If the test failed, its log gets the problem of each node, the node's last lines, and
+// the path of the evidence. With BEAMYARD_KEEP=1 the cluster stays, and the log says how
+// to inspect it.
 func CleanupCluster(tb testing.TB, c *Cluster) {
 	tb.Helper()
 	if c == nil {

@@ -25,7 +25,7 @@ It works with or without a supervisor. A cluster that is not up is no error.
 Named volumes (volumes: in beamyard.yml) stay, unless --volumes is given.`
 }
 
-// Run takes clusters down.
+// Run stops and removes clusters.
 func (c *downCmd) Run(ctx context.Context, a *app) error {
 	if c.All && len(c.Names) > 0 {
 		return usagef("beamyard down --all", "either names or --all")

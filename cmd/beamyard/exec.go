@@ -40,7 +40,7 @@ Examples:
   tar -c priv | beamyard exec n1 -- tar -x -C /tmp`
 }
 
-// Run runs a command.
+// Run runs a command in a node's container.
 func (c *execCmd) Run(ctx context.Context, a *app) error {
 	command := c.Command
 	if command[0] == "--" {

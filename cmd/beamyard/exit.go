@@ -192,7 +192,7 @@ type failure struct {
 	Error    string                     `json:"error"`
 	ExitCode int                        `json:"exit_code"`
 	Hints    []string                   `json:"hints,omitempty"`
-	Problems []orchestrator.NodeProblem `json:"problems,omitempty"` // of nodes, with what was found
+	Problems []orchestrator.NodeProblem `json:"problems,omitempty"` // problems of nodes, with their findings
 	Findings []diagnosis.Finding        `json:"findings,omitempty"`
 }
 

@@ -29,7 +29,7 @@ Examples:
   beamyard export /tmp/demo.tar.gz -c demo`
 }
 
-// Run writes the evidence of a cluster.
+// Run writes the evidence of a cluster to a file or folder.
 func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	r, err := c.reach(ctx, a, "export", nil)
 	if err != nil {

@@ -34,7 +34,7 @@ terminal --watch redraws the report; otherwise it prints it again when an outcom
 changes. --json with --watch prints a line each time.`
 }
 
-// Run prints a report, or one after the other.
+// Run prints a report, once or repeatedly.
 func (c *healthCmd) Run(ctx context.Context, a *app) error {
 	where := target{Cluster: cmp.Or(c.Name, c.Cluster)}
 	r, err := where.reach(ctx, a, "health", nil)

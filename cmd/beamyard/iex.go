@@ -21,7 +21,7 @@ peers do not see and which joins no mesh, and it takes about 60 MB of the contai
 memory limit. In scripts, without a terminal, use rpc.`
 }
 
-// Run opens a shell.
+// Run opens a shell on a node.
 func (c *iexCmd) Run(ctx context.Context, a *app) error {
 	in, ok := a.terminal()
 	if !ok {

@@ -27,7 +27,7 @@ type nodeDetails struct {
 	App     string `json:"app,omitempty"`
 	Network string `json:"network"`
 	Subnet  string `json:"subnet,omitempty"`
-	// Env is what the spec sets, over Beamyard's own; secrets are masked.
+	// Env are the spec's variables, which override Beamyard's own; secrets are masked.
 	Env map[string]string `json:"env"`
 }
 

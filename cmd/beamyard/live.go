@@ -95,7 +95,7 @@ func (l *live) buildFailed() {
 	}
 }
 
-// Write shows the steps of a build above the board.
+// Write prints the output of a build above the board.
 func (l *live) Write(text []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -131,7 +131,7 @@ func nodeColor(name string) string {
 // tail is how many lines: as [orchestrator.LogQuery] has it, where 0 means all.
 type tail int
 
-// Decode implements kong's mapper.
+// Decode implements kong.MapperValue.
 func (t *tail) Decode(ctx *kong.DecodeContext) error {
 	var text string
 	if err := ctx.Scan.PopValueInto("lines", &text); err != nil {
@@ -157,7 +157,7 @@ type since struct {
 	ago time.Duration
 }
 
-// Decode implements kong's mapper.
+// Decode implements kong.MapperValue.
 func (s *since) Decode(ctx *kong.DecodeContext) error {
 	var text string
 	if err := ctx.Scan.PopValueInto("time", &text); err != nil {

@@ -53,7 +53,7 @@ func (killCmd) Help() string {
 itself. To stop a node and keep it down, use stop.`
 }
 
-// Run signals nodes.
+// Run sends a signal to nodes.
 func (c *killCmd) Run(ctx context.Context, a *app) error {
 	name := strings.TrimPrefix(strings.ToUpper(c.Signal), "SIG")
 	if !slices.Contains(signals, name) {

@@ -9,5 +9,5 @@ import (
 // probeCmd is what `doctor` runs in its helper container.
 type probeCmd struct{}
 
-// Run tells what this program sees, and answers who dials it.
+// Run prints what this program sees in its container, and answers connections.
 func (probeCmd) Run(ctx context.Context, a *app) error { return doctor.Probe(ctx, a.out) }

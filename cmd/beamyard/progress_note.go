@@ -6,14 +6,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Note shows what people should know of an image that is made: orchestrator.Prepare
-// asks its progress for it.
+// Note prints a remark about a new image. orchestrator.Prepare calls it if its progress
+// writer has it.
 func (p *plainProgress) Note(text string) { p.event(noteOf(time.Now(), text)) }
 
 // Note prints an event of kind "note".
 func (p *jsonProgress) Note(text string) { p.event(noteOf(p.now(), text)) }
 
-// Note shows a line above the nodes.
+// Note prints a line above the nodes.
 func (l *live) Note(text string) { l.event(noteOf(l.now(), text)) }
 
 func noteOf(now time.Time, text string) orchestrator.Event {

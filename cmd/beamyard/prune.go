@@ -24,7 +24,7 @@ ones: these stay until down, or --older-than, removes them. Clusters of another
 machine are never removed. Named volumes stay unless --volumes is given.`
 }
 
-// Run removes what was left behind.
+// Run removes what earlier clusters left behind.
 func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 	eng, err := a.engine(ctx)
 	if err != nil {

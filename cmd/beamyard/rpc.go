@@ -45,7 +45,7 @@ Examples:
   beamyard rpc n1 --erlang 'nodes().'`
 }
 
-// Run evaluates an expression.
+// Run evaluates an expression on a node.
 func (c *rpcCmd) Run(ctx context.Context, a *app) error {
 	nodes, expression, err := c.asked(a.in)
 	if err != nil {

@@ -43,7 +43,7 @@ Examples:
   beamyard run --reuse -- mix run scripts/load.exs`
 }
 
-// Run runs a command beside a cluster.
+// Run runs a command with a cluster.
 func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if len(a.rest) == 0 {
 		return usagef("beamyard run -n 3 . -- COMMAND ARGUMENTS", "what is to be run comes after --")

@@ -36,7 +36,7 @@ Examples:
 // suiteNodes is how many nodes a suite has that nobody counted.
 const suiteNodes = 2
 
-// Run runs a suite.
+// Run runs a test suite with a cluster.
 func (c *testCmd) Run(ctx context.Context, a *app) error {
 	c.What = c.Path
 	spec, err := c.specOf(suiteNodes, "-test")

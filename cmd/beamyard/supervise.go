@@ -30,7 +30,7 @@ happens on stderr. Ctrl-C ends the supervision and leaves the nodes. In the
 background: beamyard up NAME -d.`
 }
 
-// Run keeps a cluster until it is taken down. SIGTERM ends only the supervision.
+// Run supervises a cluster until it is taken down. SIGTERM ends only the supervision.
 func (c *superviseCmd) Run(ctx context.Context, a *app) error {
 	w, err := newWitness(a)
 	if err != nil {

@@ -40,7 +40,7 @@ changed. Where nodes run several builds of the project (another mix_env, release
 or dockerfile), name those of the cluster's own build.`
 }
 
-// Run syncs once, or whenever a file is saved.
+// Run syncs once, or each time a file is saved.
 func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	r, err := c.reach(ctx, a, "sync", c.Nodes)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // upFlags are those of every command that starts a cluster.
 type upFlags struct {
-	What        string                        `kong:"-"` // the command's own argument
+	What        string                        `kong:"-"` // the command's positional argument
 	accept      func(orchestrator.Spec) error // looks at what was prepared; nil: all is well
 	counted     bool                          // somebody said how many nodes there are to be
 	Nodes       *int                          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
@@ -51,7 +51,7 @@ Examples:
   beamyard up registry.example/acme/shop:1.4 --name shop`
 }
 
-// Run brings a cluster up.
+// Run starts a cluster.
 func (c *upCmd) Run(ctx context.Context, a *app) error {
 	c.What = c.Path
 	spec, err := c.spec()

@@ -18,8 +18,8 @@ type watchdogCmd struct {
 	Name string `arg:"" help:"Name of the cluster, shown in the list of processes."`
 }
 
-// Run waits for the keeper's end. What the keeper's terminal or its user send is
-// not for it: it goes when its keeper does.
+// Run waits until its keeper exits. It ignores signals from the terminal and the user,
+// which are meant for the keeper: it exits when the keeper does.
 func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 	ctx = context.WithoutCancel(ctx)
 	orphans, watched := watchdog.Watch(a.in)

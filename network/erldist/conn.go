@@ -17,8 +17,8 @@ import (
 // readBuffer holds the usual message whole, so that it is decoded in place.
 const readBuffer = 64 << 10
 
-// Conn is a connection to one node, on which we are a hidden node. Its methods
-// may be called by many goroutines at once; calls are answered out of order.
+// Conn is a connection to one node, as a hidden node. Its methods are safe for concurrent
+// use; replies to concurrent calls may arrive in any order.
 type Conn struct {
 	nc      net.Conn
 	id      identity
@@ -52,23 +52,23 @@ func newConn(nc net.Conn, r *bufio.Reader, id identity, set Dialer) *Conn {
 	return c
 }
 
-// Node is the name of the node at the other end.
+// Node returns the name of the node at the other end.
 func (c *Conn) Node() string { return string(c.id.peer) }
 
-// Creation identifies the node's incarnation: another one, another number.
+// Creation identifies the incarnation of the node: it differs between incarnations.
 func (c *Conn) Creation() uint32 { return c.id.peerCreation }
 
-// Flags are the capabilities that the node announced.
+// Flags returns the capabilities that the node announced.
 func (c *Conn) Flags() Flags { return c.id.peerFlags }
 
-// Self is our name: that of the [Dialer], or the one that the node gave us.
+// Self returns our own name: that of the [Dialer], or the one that the node assigned.
 func (c *Conn) Self() string { return string(c.id.self) }
 
-// Done is closed when the connection has ended, for whatever reason.
+// Done returns a channel that is closed when the connection has ended for any reason.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Err is nil while the connection lives. Afterwards it wraps [ErrClosed], and
-// [ErrTimeout] too where the node fell silent.
+// Err returns nil while the connection is open. Afterwards its error wraps [ErrClosed],
+// and also [ErrTimeout] if the node stopped responding.
 func (c *Conn) Err() error {
 	select {
 	case <-c.done:
@@ -78,8 +78,8 @@ func (c *Conn) Err() error {
 	}
 }
 
-// Close ends the connection and waits for its goroutines. Calls under way
-// return [ErrClosed]. Closing twice is fine; the error is always nil.
+// Close ends the connection and waits for its goroutines. Calls in progress return
+// [ErrClosed]. Close may be called twice; the error is always nil.
 func (c *Conn) Close() error {
 	c.fail(ErrClosed)
 	c.wg.Wait()

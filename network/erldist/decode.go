@@ -8,11 +8,11 @@ import (
 	"io"
 )
 
-// Limits bound what a decoded term may cost. Memory stays within a small
-// constant (about 40, reached by nested empty tuples) times Bytes.
+// Limits bound the cost of a decoded term. Memory use stays within a small constant
+// (about 40, reached by nested empty tuples) times Bytes.
 type Limits struct {
-	Depth int // of nested terms; zero = 1000
-	Bytes int // of external format, after decompression; zero = 64 MiB
+	Depth int // maximum nesting of terms; zero = 1000
+	Bytes int // size in the external format, after decompression; zero = 64 MiB
 }
 
 func (l Limits) filled() Limits {
@@ -25,18 +25,18 @@ func (l Limits) filled() Limits {
 	return l
 }
 
-// Errors of the decoder, to branch on.
+// Errors of the decoder.
 var (
 	ErrMalformed = errors.New("malformed term")
 	ErrTooBig    = errors.New("term exceeds the limit")
 )
 
-// Decode reads one term, version byte first and nothing after it, under the
-// default [Limits]. The result shares no memory with data. Errors are
-// [ErrMalformed] and [ErrTooBig].
+// Decode reads one term, which starts with the version byte and must fill data, under the
+// default [Limits]. The result shares no memory with data. Errors are [ErrMalformed] and
+// [ErrTooBig].
 func Decode(data []byte) (any, error) { return DecodeWith(data, Limits{}) }
 
-// DecodeWith is [Decode] under other limits.
+// DecodeWith is like [Decode] with other limits.
 func DecodeWith(data []byte, limits Limits) (any, error) {
 	term, rest, err := decodePrefix(data, limits.filled())
 	if err == nil && len(rest) > 0 {

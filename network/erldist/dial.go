@@ -15,38 +15,38 @@ import (
 
 const defaultHandshakeTimeout = 7 * time.Second // net_setuptime of kernel(6)
 
-// Dialer connects to nodes; only Cookie has no default. It may be used by several
-// goroutines, and prints without its cookie.
+// Dialer connects to nodes; only Cookie has no default. It is safe for concurrent use.
+// Printing a Dialer does not show its cookie.
 type Dialer struct {
-	// Cookie that both sides must have.
+	// Cookie is the cookie, which must be the same on both sides.
 	Cookie string
-	// Name is the full name under which we connect, with a dot in its host, such as
-	// "beamyard@beamyard.invalid". Default: none, and the node makes one up. A second
-	// connection of the same name replaces the first, so it is for one that is alone.
+	// Name is the full name of this end, with a dot in its host, such as
+	// "beamyard@beamyard.invalid". Default: none; the node assigns one. A second
+	// connection with the same name replaces the first, so only one connection may use a
+	// name.
 	Name string
-	// Host part of the name that the node makes up for us, dotted, because
-	// nodes with long names refuse one that is not. Default "beamyard.invalid",
-	// which never resolves: nobody shall connect back.
+	// Host is the host part of the name that the node assigns. It must have a dot,
+	// because nodes with long names refuse one without. Default "beamyard.invalid", which
+	// never resolves, so that no node connects back.
 	Host string
-	// DialContext makes the transport. Default: net.Dialer.
+	// DialContext opens the transport. Default: net.Dialer.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	// TLS says that DialContext returns TLS connections: the handshake then has
-	// 4-byte frame lengths from its start.
+	// TLS means that DialContext returns TLS connections: the handshake then uses 4-byte
+	// frame lengths from its start.
 	TLS bool
-	// HandshakeTimeout bounds dial and handshake together, besides the context.
+	// HandshakeTimeout bounds dial and handshake together, in addition to the context.
 	// Default 7 s, as net_setuptime.
 	HandshakeTimeout time.Duration
-	// TickInterval: after so long without a write a tick is sent, and after four
-	// times so long without a read the connection is given up, since a
-	// partition gives no end of file. Default 15 s, so 60 s, as net_ticktime.
+	// TickInterval is the time without a write after which a tick is sent. After four
+	// times as long without a read the connection is closed, because a network partition
+	// gives no end of file. Default 15 s, so 60 s, as net_ticktime.
 	TickInterval time.Duration
-	// Limits of each message that the node sends. What waits for one that exceeds
-	// them gets [ErrTooBig]; the connection goes on.
+	// Limits apply to each message from the node. A receiver of a larger message gets
+	// [ErrTooBig]; the connection stays open.
 	Limits Limits
 }
 
-// Format implements [fmt.Formatter] for every verb, so that no way of printing
-// shows the cookie.
+// Format implements [fmt.Formatter] for every verb, so that no format prints the cookie.
 func (d Dialer) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "erldist.Dialer{Host: %q, TLS: %t}", d.Host, d.TLS)
 }
@@ -63,14 +63,14 @@ func (d *Dialer) filled() Dialer {
 	return f
 }
 
-// EPMDAddr is the address, for [Dialer.Dial], of a node whose distribution port the EPMD
-// at addr (host:port, usually 4369) knows: it is asked at each dial.
+// EPMDAddr returns an address for [Dialer.Dial] that looks up the node's distribution
+// port in the EPMD at addr (host:port, usually 4369) on each dial.
 func EPMDAddr(addr string) string { return epmdScheme + addr }
 
 const epmdScheme = "epmd://"
 
-// ListenAddr is where a node listens (host:port): addr itself, or what the EPMD that
-// [EPMDAddr] names says of it. Errors are [*DialError].
+// ListenAddr returns the address that a node listens on (host:port): addr itself, or the
+// answer of the EPMD that [EPMDAddr] names. Errors are [*DialError].
 func ListenAddr(ctx context.Context, node, addr string) (string, error) {
 	at, ask := strings.CutPrefix(addr, epmdScheme)
 	if !ask {
@@ -88,9 +88,9 @@ func ListenAddr(ctx context.Context, node, addr string) (string, error) {
 	return net.JoinHostPort(host, strconv.Itoa(port)), nil
 }
 
-// Dial connects to the node that listens at addr (host:port, or [EPMDAddr])
-// and proves that it is node (its full name; empty = whoever answers) and that
-// it knows the cookie. The context bounds the dial only. Errors are [*DialError].
+// Dial connects to the node that listens at addr (host:port, or [EPMDAddr]). It verifies
+// the node's full name (empty = any node) and that the node knows the cookie. The context
+// bounds only the dial. Errors are [*DialError].
 func (d *Dialer) Dial(ctx context.Context, node, addr string) (*Conn, error) {
 	set := d.filled()
 	ctx, cancel := context.WithTimeout(ctx, set.HandshakeTimeout)

@@ -12,12 +12,13 @@ import (
 	"unicode/utf8"
 )
 
-// Encode writes term in the external term format, with its version byte.
-// Equal terms give equal bytes: maps are written in the order of their encoded
-// keys, numbers, lists and atoms in their shortest form, as OTP does.
+// Encode encodes term in the external term format, with its version byte. Equal terms
+// give equal bytes: maps are sorted by their encoded keys, and numbers, lists and atoms
+// use their shortest form, as in OTP.
 //
-// Errors: a Go type with no term (named), NaN and infinities, an atom too long
-// or not UTF-8, a map with a key twice (a node would drop the connection).
+// Errors: a Go type that has no term (the error names it), NaN and infinities, an atom
+// that is too long or not UTF-8, a map with a duplicate key (a node would drop the
+// connection).
 func Encode(term any) ([]byte, error) { return appendTerm([]byte{tagVersion}, term) }
 
 func appendTerm(b []byte, term any) ([]byte, error) {

@@ -20,15 +20,15 @@ const (
 // epmdLimit bounds an answer of EPMD: some 10,000 names.
 const epmdLimit = 1 << 20
 
-// Name is a node as EPMD lists it.
+// Name is a node in EPMD's list.
 type Name struct {
 	Alive string // the part before the @
-	Port  int    // of its distribution listener
+	Port  int    // port of its distribution listener
 }
 
-// LookupEPMD asks the EPMD at addr (host:port, usually 4369) for the
-// distribution port of the node whose name starts with alive@. Errors are
-// [*DialError]; a name that EPMD does not know is [ErrNotRegistered].
+// LookupEPMD asks the EPMD at addr (host:port, usually 4369) for the distribution port of
+// the node whose name starts with alive@. Errors are [*DialError]; if EPMD does not know
+// the name, the error wraps [ErrNotRegistered].
 func LookupEPMD(ctx context.Context, addr, alive string) (int, error) {
 	answer, err := askEPMD(ctx, addr, append([]byte{epmdPortPlease2}, alive...))
 	if err == nil && (len(answer) < 2 || answer[0] != epmdPort2Resp) {
@@ -46,7 +46,7 @@ func LookupEPMD(ctx context.Context, addr, alive string) (int, error) {
 	return 0, &DialError{Node: alive, Addr: addr, Phase: PhaseEPMD, Err: err}
 }
 
-// Names lists every node that is registered with the EPMD at addr.
+// Names returns every node that is registered with the EPMD at addr.
 func Names(ctx context.Context, addr string) ([]Name, error) {
 	answer, err := askEPMD(ctx, addr, []byte{epmdNames})
 	if err == nil && len(answer) < 4 {

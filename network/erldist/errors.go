@@ -11,8 +11,7 @@ import (
 	"syscall"
 )
 
-// Sentinels to branch on with errors.Is. All but the last come wrapped in a
-// [*DialError].
+// Sentinel errors for errors.Is. All except ErrClosed are wrapped in a [*DialError].
 var (
 	ErrWrongCookie   = errors.New("wrong cookie")
 	ErrWrongName     = errors.New("another node answered")
@@ -24,26 +23,26 @@ var (
 	ErrNotRegistered = errors.New("no such name in EPMD")
 	ErrProtocol      = errors.New("not the Erlang distribution protocol")
 
-	// ErrClosed: the connection has ended. [Conn.Err] says why.
+	// ErrClosed means that the connection has ended. [Conn.Err] returns the reason.
 	ErrClosed = errors.New("connection to the node is closed")
 )
 
-// Phase is how far a dial came.
+// Phase is the phase in which a dial failed.
 type Phase string
 
-// The phases in their order.
+// The phases, in order.
 const (
 	PhaseEPMD      Phase = "ask EPMD for"
 	PhaseConnect   Phase = "connect to"
-	PhaseName      Phase = "introduce ourselves to" // our name sent, its status awaited
-	PhaseChallenge Phase = "identify"               // its name and challenge awaited
-	PhaseDigest    Phase = "authenticate with"      // cookies compared
+	PhaseName      Phase = "introduce ourselves to" // our name sent, waiting for the status
+	PhaseChallenge Phase = "identify"               // waiting for the node's name and challenge
+	PhaseDigest    Phase = "authenticate with"      // comparing cookies
 )
 
-// DialError says which node could not be reached, where, how far the attempt
-// came, and why: Err wraps one of the sentinels, or a cancelled context.
+// DialError reports which node could not be reached, at which address, in which phase,
+// and why: Err wraps one of the sentinels, or the error of a cancelled context.
 type DialError struct {
-	Node  string // expected name; of EPMD, the part before the @, or empty for all
+	Node  string // expected name; for EPMD, the part before the @, or empty for all
 	Addr  string // host:port
 	Phase Phase
 	Err   error
@@ -59,7 +58,7 @@ func (e *DialError) Error() string {
 
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Hint is the likely cause, and what to look at next.
+// Hint returns the likely cause, and what to check next.
 func (e *DialError) Hint() string {
 	switch {
 	case errors.Is(e.Err, ErrWrongCookie):
@@ -113,20 +112,20 @@ func ended(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// RPCError is a call that the node answered with {badrpc, Reason}: the function
-// raised, exited, or does not exist. Neither its text nor its Reason holds the
+// RPCError reports a call that the node answered with {badrpc, Reason}: the function
+// raised, exited, or does not exist. Neither its text nor its Reason contains the
 // arguments of the call, or the cookie.
 type RPCError struct {
 	Node   string
 	MFA    string // Mod.fun/arity
-	Reason any    // {'EXIT', {Reason, Stack}}, an atom, …; the arguments in Stack are replaced by their number
+	Reason any    // {'EXIT', {Reason, Stack}}, an atom, …; Stack has the number of arguments instead of the arguments
 }
 
 func (e *RPCError) Error() string {
 	return fmt.Sprintf("call %s on %s: %s", e.MFA, e.Node, describeReason(e.Reason))
 }
 
-// Hint explains the two reasons that are about the call, not the function.
+// Hint explains the two reasons that concern the call rather than the function.
 func (e *RPCError) Hint() string {
 	reason, _ := exitReason(e.Reason)
 	if t, ok := reason.(Tuple); ok && len(t) > 0 { // {noproc, {gen_server, call, …}}
@@ -141,8 +140,8 @@ func (e *RPCError) Hint() string {
 	return ""
 }
 
-// Undefined tells whether it is the called function itself that is not there, and
-// not one that it calls, or that a process linked to it calls.
+// Undefined reports whether the called function itself is undefined, as opposed to a
+// function that it calls, or that a process linked to it calls.
 func (e *RPCError) Undefined() bool {
 	reason, stack := exitReason(e.Reason)
 	if reason != any(Atom("undef")) || len(stack) == 0 {

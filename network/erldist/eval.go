@@ -24,15 +24,14 @@ type encoded []byte
 // own, people type the others.
 const parsedLimit = 16
 
-// Eval evaluates Erlang expressions on the node, comma-separated with a full
-// stop at the end, and returns the value of the last one. The bindings are
-// variables ("Name") with values as Encode takes them. It needs nothing but
-// OTP's own stdlib; the expressions are interpreted, by the process of an rpc
-// call, and no code is loaded. The first evaluation on a connection costs three
-// calls, the same text again one.
+// Eval evaluates Erlang expressions on the node, comma-separated with a full stop at the
+// end, and returns the value of the last one. The bindings are variables ("Name") with
+// values that Encode accepts. The node needs only OTP's own stdlib: the process of an rpc
+// call interprets the expressions, and no code is loaded. The first evaluation of a text
+// on a connection costs three calls, each later one costs one call.
 //
-// Errors are those of [Conn.Call]; a syntax error names its line.
-// Sources: erl_scan(3), erl_parse(3), erl_eval(3).
+// Errors are those of [Conn.Call]; a syntax error includes the line number. Sources:
+// erl_scan(3), erl_parse(3), erl_eval(3).
 func (c *Conn) Eval(ctx context.Context, expressions string, bindings map[string]any) (any, error) {
 	args, err := c.evalArgs(ctx, expressions, bindings)
 	if err != nil {
@@ -45,8 +44,8 @@ func (c *Conn) Eval(ctx context.Context, expressions string, bindings map[string
 	return c.value(reply)
 }
 
-// EvalOutput is [Conn.Eval] with ourselves as group leader: what the expressions
-// print is written to w, as [Conn.CallOutput] does.
+// EvalOutput is like [Conn.Eval] with this connection as group leader: it writes the
+// output of the expressions to w, like [Conn.CallOutput].
 func (c *Conn) EvalOutput(ctx context.Context, w io.Writer, expressions string, bindings map[string]any) (any, error) {
 	args, err := c.evalArgs(ctx, expressions, bindings)
 	if err != nil {

@@ -18,9 +18,9 @@ const (
 	formatBits  = 4096 // of an integer: printing digits is quadratic
 )
 
-// Format prints a term as Elixir's inspect does, for people: long texts and
-// collections are cut with "...", funs are named, nothing can be parsed back
-// for certain. Go values that Encode takes are printed as the term they become.
+// Format formats a term for people, like Elixir's inspect. Long texts and collections are
+// truncated with "...", and funs are shown by name. The result is not meant to be parsed.
+// Go values that Encode accepts are formatted as the term they become.
 func Format(term any) string {
 	var p printer
 	p.term(term)
@@ -82,7 +82,7 @@ func (p *printer) term(term any) {
 	}
 }
 
-// FormatMFA prints Mod.fun/arity as Elixir does: String.upcase/1, :lists.map/2.
+// FormatMFA formats Mod.fun/arity as Elixir does: String.upcase/1, :lists.map/2.
 func FormatMFA(module, function Atom, arity int) string {
 	name := strings.TrimPrefix(formatAtom(function), ":")
 	return fmt.Sprintf("%s.%s/%d", formatAtom(module), name, arity)

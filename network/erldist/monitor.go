@@ -9,39 +9,38 @@ import (
 	"time"
 )
 
-// NodeEvent is a connection of the node to another that came or went, as the
-// node itself saw it.
+// NodeEvent reports that the node's connection to another node was set up or lost, as
+// observed by the node.
 type NodeEvent struct {
-	Time   time.Time `json:"time"` // by the node's own clock
-	Node   string    `json:"node"` // the other's full name
+	Time   time.Time `json:"time"` // by the node's clock
+	Node   string    `json:"node"` // full name of the other node
 	Up     bool      `json:"up"`
 	Hidden bool      `json:"hidden,omitempty"`
-	// Reason why it went: "connection_closed", "net_tick_timeout", "disconnect", …
+	// Reason for the loss: "connection_closed", "net_tick_timeout", "disconnect", …
 	// Source: net_kernel(3), monitor_nodes/2.
 	Reason string `json:"reason,omitempty"`
-	// Initial: it was connected when the monitoring began.
+	// Initial is true for a connection that existed when the monitoring began.
 	Initial bool `json:"initial,omitempty"`
 }
 
 //go:embed monitor.erl
 var monitorSource string
 
-// MonitorNodes calls fn with the nodes that this one is connected to, and then
-// with each nodeup and nodedown in the moment that it sees it: they are pushed,
-// nothing is polled. It goes on until ctx ends (its error), the connection does
-// ([ErrClosed]) or the node cannot be monitored ([*RPCError]). fn is called from
-// the caller's goroutine, in the node's order. Tools that connect as we do are
-// left out.
+// MonitorNodes calls fn with each node that this one is connected to, and then with each
+// nodeup and nodedown as it happens. Events are pushed; nothing is polled. It returns
+// when ctx ends (with its error), the connection ends ([ErrClosed]) or the node cannot be
+// monitored ([*RPCError]). fn runs on the caller's goroutine, in the node's order. Tools
+// that connect in the same way as this package are left out.
 //
-// On the node a process waits meanwhile. It monitors us, and so ends with this
-// method or with the connection.
+// A process on the node waits meanwhile. It monitors this connection, and ends when
+// MonitorNodes returns or the connection is lost.
 func (c *Conn) MonitorNodes(ctx context.Context, fn func(NodeEvent)) error {
 	return c.WatchNodes(ctx, func() {}, fn)
 }
 
-// WatchNodes is [Conn.MonitorNodes] for who must not miss what happens next: ready
-// is called, from the caller's goroutine, once the monitor is set and fn has been
-// called with every node that was connected. Whatever comes or goes after it is told.
+// WatchNodes is like [Conn.MonitorNodes] for callers that must not miss later events. It
+// calls ready, on the caller's goroutine, once the monitor is set and fn has been called
+// with every connected node. All events after that are reported.
 func (c *Conn) WatchNodes(ctx context.Context, ready func(), fn func(NodeEvent)) error {
 	if err := c.watchNodes(ctx, ready, fn); err != nil {
 		return fmt.Errorf("monitor the nodes of %s: %w", c.id.peer, err)

@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// Call runs module:function(args…) on the node and returns its result. Elixir's
-// module Foo is "Elixir.Foo". What it prints goes to the node's own output:
-// the group leader is `user`, as rpc means it for hidden nodes, so processes
-// that the call starts keep a group leader that outlives us.
+// Call runs module:function(args…) on the node and returns its result. Elixir's module
+// Foo is "Elixir.Foo". Output of the function goes to the node's own output: the group
+// leader is `user`, as rpc specifies for hidden nodes, so that processes started by the
+// call keep a group leader after the connection ends.
 //
-// Errors: [*RPCError] when the function failed, the context's when it ended
-// first (the function runs on, its result is dropped), [ErrClosed].
+// Errors: [*RPCError] if the function failed; the context's error if the context ended
+// first (the function continues, and its result is dropped); [ErrClosed].
 func (c *Conn) Call(ctx context.Context, module, function string, args ...any) (any, error) {
 	mfa := FormatMFA(Atom(module), Atom(function), len(args))
 	result, err := c.call(ctx, module, function, args)
@@ -56,13 +56,13 @@ func answered(result any) (any, error) {
 	return result, nil
 }
 
-// CallOutput is [Conn.Call] with ourselves as group leader: what the function,
-// and the processes that it starts, print is written to w as UTF-8 while it
-// runs, from the goroutine of the caller. Reading from us gives them eof.
+// CallOutput is like [Conn.Call] with this connection as group leader. While the function
+// runs, its output and that of the processes that it starts is written to w as UTF-8, on
+// the caller's goroutine. Reads from the group leader return eof.
 //
-// It returns when the function does; whoever prints later gets the error
-// `terminated`, as after the end of any group leader. When w fails, its error is
-// returned and the function is left alone.
+// It returns when the function does. Later output fails with the error `terminated`, as
+// after the end of any group leader. If w fails, CallOutput returns its error, and the
+// function continues.
 func (c *Conn) CallOutput(ctx context.Context, w io.Writer, module, function string, args ...any) (any, error) {
 	mfa := FormatMFA(Atom(module), Atom(function), len(args))
 	result, err := c.callOutput(ctx, w, module, function, args)

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Scan stores a term, as [Decode] and [Conn.Call] give it, in the Go value that
-// into points to:
+// Scan stores a term, as returned by [Decode] and [Conn.Call], in the Go value that into
+// points to:
 //
-//	any, and the types of this package   the term as it is
+//	any, and the types of this package   the term itself
 //	string                               a binary, a charlist or chardata, an atom's name
 //	[]byte                               a binary
 //	bool                                 the atoms true and false
@@ -19,16 +19,17 @@ import (
 //	floats                               a float or an integer
 //	a slice                              a list; [] too
 //	an array [n]T                        a tuple or a list of n elements
-//	map[K]V                              a map, or a list of pairs as a keyword list is
-//	a struct                             a map, a keyword list, or a tuple of as many elements
+//	map[K]V                              a map, or a list of pairs such as a keyword list
+//	a struct                             a map, a keyword list, or a tuple with as many elements as fields
 //	a pointer                            nil for the atoms nil and undefined, else what it points to
 //
-// A struct's field takes the key (an atom or a binary) of its tag `erl:"key"`, or
-// else of its own name, whatever its case and underscores: StartedAt takes
-// started_at. Keys without a field are left out, and fields without a key stay as
-// they are. A tuple fills the exported fields in their order.
+// A field of a struct matches the key (an atom or a binary) in its tag `erl:"key"`, or
+// else its own name, regardless of case and underscores: StartedAt matches started_at.
+// Keys without a field are ignored, and fields without a key are unchanged. A tuple fills
+// the exported fields in order.
 //
-// The error names what did not fit, and where. into may then be half filled.
+// The error names the value that did not fit, and its position. into may then be partly
+// filled.
 func Scan(term, into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {

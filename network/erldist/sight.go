@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Sight is whom a node sees: the nodes that it is connected to, kept up to date by
-// what it tells itself, in the moment that it sees it. Its methods may be called from
-// several goroutines. End it with [Sight.Close].
+// Sight is a continuously updated view of the nodes that a node is connected to. The node
+// reports each change as it happens. Methods of a Sight are safe for concurrent use.
+// Release it with [Sight.Close].
 type Sight struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -20,16 +20,16 @@ type Sight struct {
 	changed chan struct{} // closed and replaced with each news
 }
 
-// Seen is what a sight shows, by the nodes' full names.
+// Seen is the state of a Sight. Its keys are the nodes' full names.
 type Seen struct {
-	Up    map[string]bool // whom the node sees now; false: whom it saw
-	Ups   map[string]int  // how often each came since the sight began
-	Downs map[string]int  // how often each went
+	Up    map[string]bool // true: connected now; false: connected earlier
+	Ups   map[string]int  // number of nodeups since the Sight began
+	Downs map[string]int  // number of nodedowns
 }
 
-// Look begins a sight of the node's connections. Whatever comes or goes after it has
-// returned is told: look first, and do then what is to be seen. ctx bounds the
-// beginning only. Errors are those of [Conn.MonitorNodes].
+// Look starts watching the node's connections. Changes after Look returns are reported;
+// call it before causing the change. ctx bounds only the start. Errors are those of
+// [Conn.MonitorNodes].
 func (c *Conn) Look(ctx context.Context) (*Sight, error) {
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := newSight(cancel)
@@ -83,24 +83,24 @@ func (s *Sight) news() {
 	s.changed = make(chan struct{})
 }
 
-// Now is what it shows now.
+// Now returns the current state.
 func (s *Sight) Now() Seen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Seen{Up: maps.Clone(s.seen.Up), Ups: maps.Clone(s.seen.Ups), Downs: maps.Clone(s.seen.Downs)}
 }
 
-// Err is nil while the sight lasts. Then it says why it ended: the connection to the
-// node did, or [Sight.Close] was called.
+// Err returns nil while the Sight is active. Afterwards it returns why it ended: the
+// connection to the node ended, or [Sight.Close] was called.
 func (s *Sight) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// Until returns once the sight shows what is wanted, which shown is asked of now and
-// after each news; it must not keep what it is given. Where the sight ends, or ctx
-// does, before that, it returns why.
+// Until returns nil once shown returns true. It calls shown with the current state and
+// after each change; shown must not keep its argument. If the Sight or ctx ends first,
+// Until returns the reason.
 func (s *Sight) Until(ctx context.Context, shown func(Seen) bool) error {
 	for {
 		s.mu.Lock()
@@ -120,7 +120,7 @@ func (s *Sight) Until(ctx context.Context, shown func(Seen) bool) error {
 	}
 }
 
-// Close ends the sight and waits for its goroutine. The connection stays.
+// Close ends the Sight and waits for its goroutine. The connection stays open.
 func (s *Sight) Close() {
 	s.cancel()
 	<-s.done

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// How Erlang terms look in Go, both ways:
+// Erlang terms have these Go types, in both directions:
 //
 //	integer              int64, or *big.Int where it does not fit
 //	float                float64
@@ -21,15 +21,14 @@ import (
 //	fun M:F/A            ExtFun
 //	other funs           Fun, opaque
 //
-// Encode takes these and, for convenience: every Go integer and float type,
-// string (a binary, as an Elixir string is), bool and nil (the atoms), []any
-// (a list).
+// For convenience, Encode also accepts every Go integer and float type, string (a binary,
+// as an Elixir string is), bool and nil (the atoms), and []any (a list).
 //
-// A charlist is not told apart from a list because the wire does not: [1, 2]
-// and "\1\2" are both STRING_EXT.
+// Charlists are not distinguished from lists because the wire format does not distinguish
+// them: [1, 2] and "\1\2" are both STRING_EXT.
 type (
-	// Atom is an atom's text, UTF-8, at most 255 characters. Elixir's module
-	// Foo is Atom("Elixir.Foo").
+	// Atom is the text of an atom, UTF-8, at most 255 characters. Elixir's module Foo is
+	// Atom("Elixir.Foo").
 	Atom string
 
 	// Tuple is {A, B, …}.
@@ -38,27 +37,27 @@ type (
 	// List is a proper list; nil is [].
 	List []any
 
-	// ImproperList is [Elems… | Tail], Tail not a list.
+	// ImproperList is [Elems… | Tail]; Tail is not a list.
 	ImproperList struct {
 		Elems []any
 		Tail  any
 	}
 
-	// Map holds the pairs of a map in the order they came. A slice, because
-	// any term is a key and Go's maps take only comparable ones.
+	// Map holds the pairs of a map in the order received. It is a slice because any term
+	// can be a key, and Go's maps accept only comparable keys.
 	Map []Pair
 
 	// Pair is Key => Value.
 	Pair struct{ Key, Value any }
 
-	// BitString is a bitstring that is no binary: Bits (1–7) of its last byte
-	// count, from the most significant.
+	// BitString is a bitstring that is not a binary. Only the Bits (1–7) most significant
+	// bits of its last byte are used.
 	BitString struct {
 		Bytes []byte
 		Bits  int
 	}
 
-	// Pid is a process on Node, comparable. Creation tells apart the
+	// Pid identifies a process on Node. It is comparable. Creation distinguishes
 	// incarnations of a node name.
 	Pid struct {
 		Node       Atom
@@ -66,7 +65,7 @@ type (
 		Creation   uint32
 	}
 
-	// Ref is a reference made on Node: Len words of Words. Comparable.
+	// Ref is a reference made on Node: Len words of Words. It is comparable.
 	Ref struct {
 		Node     Atom
 		Creation uint32
@@ -74,7 +73,7 @@ type (
 		Len      int
 	}
 
-	// Port is a port on Node, comparable.
+	// Port identifies a port on Node. It is comparable.
 	Port struct {
 		Node     Atom
 		ID       uint64
@@ -87,7 +86,7 @@ type (
 		Arity            int
 	}
 
-	// Fun is a closure: it can be looked at and sent back, not called.
+	// Fun is a closure. It can be inspected and sent back, but not called.
 	Fun struct {
 		Module Atom
 		Arity  int // without the free variables
@@ -95,8 +94,8 @@ type (
 	}
 )
 
-// Get returns the value under key, compared as =:= does. The key may be any
-// term that Encode takes: m.Get("k") finds <<"k">>.
+// Get returns the value for key, compared as with =:=. The key may be any term that
+// Encode accepts: m.Get("k") finds <<"k">>.
 func (m Map) Get(key any) (any, bool) {
 	if a, ok := key.(Atom); ok { // the usual case, without encoding
 		for _, p := range m {
@@ -114,7 +113,7 @@ func (m Map) Get(key any) (any, bool) {
 	return nil, false
 }
 
-// Equal is Erlang's =:= over everything that Encode takes; what it refuses
+// Equal is Erlang's =:= for all terms that Encode accepts. A term that Encode rejects
 // equals nothing.
 func Equal(a, b any) bool {
 	x, errX := Encode(a)
@@ -122,9 +121,9 @@ func Equal(a, b any) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// Text returns a term that means text: a binary, a charlist, any mix of the
-// two (iolist, chardata), an atom's name. Integers are code points. False for
-// everything else, and for a list that holds a number out of Unicode.
+// Text returns the text of a term: a binary, a charlist, any mix of the two (iolist,
+// chardata), or the name of an atom. Integers are code points. It returns false for any
+// other term, and for a list with a number outside Unicode.
 func Text(term any) (string, bool) {
 	switch t := term.(type) {
 	case Atom:

@@ -1,17 +1,17 @@
-// Package fault knows what a kernel can do to break a node's network on purpose.
+// Package fault detects which network faults a kernel can inject.
 //
 //	Features() ─netlink─► this network namespace: nftables   cuts, losses
 //	                                              netem      delay, jitter, loss
 //	                                              tbf        rate
 //
-// A kernel tells what it has only when it is asked to do it, and it asks for
-// CAP_NET_ADMIN. So each feature is used once, on the loopback interface of the
-// namespace that the caller runs in, and taken back: run it in a namespace that
-// nobody else lives in, such as a helper container's.
+// A kernel reveals whether it has a feature only when the feature is used, and using it
+// requires CAP_NET_ADMIN. So each feature is applied once to the loopback interface of
+// the caller's network namespace, and removed again. Run it in a namespace that has no
+// other users, such as that of a helper container.
 //
 // # Threads
 //
-// There are no goroutines. [Features] talks to the calling thread's namespace.
+// There are no goroutines. [Features] uses the network namespace of the calling thread.
 //
 // # Sources
 //

@@ -1,16 +1,16 @@
 package fault
 
-// Support is what a kernel can do for faults.
+// Support reports which features for network faults a kernel has.
 type Support struct {
-	Nftables Feature `json:"nftables"` // rules: partitions, and losses by chance
-	Netem    Feature `json:"netem"`    // a queue that delays, jitters and loses
-	TBF      Feature `json:"tbf"`      // a queue with a rate
+	Nftables Feature `json:"nftables"` // rules: partitions, and random packet loss
+	Netem    Feature `json:"netem"`    // a queue with delay, jitter and packet loss
+	TBF      Feature `json:"tbf"`      // a queue with a rate limit
 }
 
-// Feature is one of them.
+// Feature reports whether a kernel has one feature.
 type Feature struct {
 	Works bool   `json:"works"`
-	Why   string `json:"why,omitempty"` // the kernel's words where it does not
+	Why   string `json:"why,omitempty"` // the kernel's error, if it does not
 }
 
 // feature makes one of the error of its use.

@@ -10,8 +10,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Features tries what faults are made of, in the network namespace of the
-// calling thread, and takes it back. It needs CAP_NET_ADMIN there.
+// Features tries each feature in the network namespace of the calling thread, and removes
+// it again. It requires CAP_NET_ADMIN in that namespace.
 func Features() Support {
 	return Support{
 		Nftables: feature(tryNftables()),

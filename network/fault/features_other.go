@@ -4,7 +4,7 @@ package fault
 
 import "errors"
 
-// Features of systems that are not Linux: containers do not run on their kernel.
+// Features reports no support: containers run on another kernel than this system's.
 func Features() Support {
 	no := feature(errors.New("this is not Linux"))
 	return Support{Nftables: no, Netem: no, TBF: no}

@@ -25,14 +25,15 @@ var compilerText string
 
 const compilerModule = "Elixir.Beamyard.Compiler"
 
-// Idle is the program that the compiler's VM begins with: it ends the VM once
-// nobody has asked it for ten minutes. Elixir, for `elixir -e`.
+// Idle is the program that the compiler's VM starts with: it ends the VM after ten
+// minutes without a request. Elixir, for `elixir -e`.
 const Idle = `f = fn f, t -> receive do {:awake, t} -> f.(f, t) after t -> ` +
 	`if Process.whereis(Beamyard.Compiler), do: f.(f, t), else: System.halt(0) end end; ` +
 	`Process.register(spawn(fn -> f.(f, 600_000) end), :beamyard_idle)`
 
-// Archive is where the compiler keeps what nodes were given last, as an archive
-// for containers that do not run. There is none before the first sync.
+// Archive is the file in which the compiler keeps what the last sync gave the nodes, as
+// an archive for containers that are not running. It does not exist before the first
+// sync.
 const Archive = "/tmp/beamyard/overlay.tar"
 
 // compiler is the compiler's VM.

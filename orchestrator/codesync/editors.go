@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// IsEditors tells whether a path is a file that an editor makes for itself beside
-// the one that is edited.
+// IsEditors reports whether a path is an editor's own file beside the file being edited.
 func IsEditors(p string) bool {
 	base := path.Base(p)
 	switch {

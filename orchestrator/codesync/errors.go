@@ -8,22 +8,21 @@ import (
 	"strings"
 )
 
-// ErrNoProject is an image without a Mix project in its working directory.
+// ErrNoProject means that the image has no Mix project in its working directory.
 var ErrNoProject = errors.New("the image holds no Mix project")
 
-// CompileError is code that does not compile. Nothing changed on any node.
+// CompileError reports code that does not compile. No node was changed.
 type CompileError struct{ Output string }
 
 func (e *CompileError) Error() string {
 	return "the code does not compile, no node was changed:\n" + strings.TrimRight(e.Output, "\n")
 }
 
-// ColdError is a change that a running node cannot take. Nothing changed on any
-// node.
+// ColdError reports a change that a running node cannot load. No node was changed.
 type ColdError struct {
 	Files   []string // read only when Mix or a node starts
-	Modules []string // that run a function when they are loaded
-	Command string   // which applies it
+	Modules []string // modules that run a function when they are loaded
+	Command string   // command that applies the change
 }
 
 func (e *ColdError) Error() string {
@@ -37,27 +36,27 @@ func (e *ColdError) Error() string {
 	return "running nodes cannot take this change, and none was changed: " + strings.Join(why, "; ")
 }
 
-// Hint is the command that applies it.
+// Hint returns the command that applies the change.
 func (e *ColdError) Hint() string { return e.Command }
 
-// InUseError is code that processes still run although it was replaced already:
-// loading once more would kill them. Nothing changed on any node.
+// InUseError reports processes that still run code that has already been replaced:
+// loading once more would kill them. No node was changed.
 type InUseError struct {
 	Processes []Process
-	Command   string // which kills them
+	Command   string // command that kills them
 }
 
 func (e *InUseError) Error() string {
 	return "no node was changed: the VM keeps two versions of a module, and these processes still run the one before the last:" + lines(e.Processes)
 }
 
-// Hint is the command that kills them.
+// Hint returns the command that kills them.
 func (e *InUseError) Hint() string {
 	return "kill them and sync: " + e.Command
 }
 
-// LostError is a compiler that ended while this sync waited for its turn: it does so
-// when the one before was interrupted and what it compiled does not end.
+// LostError reports that the compiler ended while this sync waited for its turn. It ends
+// if the previous sync was interrupted and its compilation does not finish.
 type LostError struct {
 	Err     error
 	Command string
@@ -69,10 +68,11 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Hint starts it again.
+// Hint returns the command that starts the compiler again.
 func (e *LostError) Hint() string { return e.Command }
 
-// NodesError is what some nodes would not do, or are not after it was done.
+// NodesError reports nodes that refused a step, or differ from the compiler after the
+// sync.
 type NodesError struct {
 	Problems []string // "n1: …"
 	Command  string
@@ -82,27 +82,27 @@ func (e *NodesError) Error() string {
 	return "not every node runs the new code:\n  " + strings.Join(e.Problems, "\n  ")
 }
 
-// Hint is what brings them together.
+// Hint returns the command that brings the nodes together.
 func (e *NodesError) Hint() string { return e.Command }
 
-// NoProjectError is an image in whose working folder there is no Mix project.
+// NoProjectError reports an image that has no Mix project in its working directory.
 type NoProjectError struct{}
 
 func (NoProjectError) Error() string {
 	return "the cluster's image has no Mix project in its working folder: nothing can be compiled there, and no node was changed"
 }
 
-// Hint is how to get one.
+// Hint returns how to get one.
 func (NoProjectError) Hint() string {
 	return "run the project itself: leave dockerfile and image out of beamyard.yml; or build the image anew after each change: beamyard down, then beamyard up"
 }
 
-// WriteError is an image whose user may not write the project that it holds.
+// WriteError reports an image whose user may not write to its project.
 type WriteError struct{ Text string }
 
 func (e *WriteError) Error() string { return "the compiler " + e.Text }
 
-// Hint is what to change in the image.
+// Hint returns what to change in the image.
 func (e *WriteError) Hint() string {
 	return "give the image's user its project: COPY --chown=USER . . in the Dockerfile"
 }

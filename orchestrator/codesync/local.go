@@ -97,9 +97,9 @@ func (l *local) contents(paths []string, sums map[string]Sum) ([]content, error)
 	return all, nil
 }
 
-// WriteSources writes a project as an archive that replaces what a compiler has of
-// it, whose working directory is folder, owned by that user: for one whose VM does not start with
-// what it has.
+// WriteSources writes a project as an archive that replaces the sources of a compiler.
+// folder is the compiler's working directory, and owner the user that owns the files. It
+// is for a compiler whose VM does not start with its present sources.
 func WriteSources(w io.Writer, dir, folder string, owner int) error {
 	l := local{dir: dir}
 	project, err := projectOf(dir)

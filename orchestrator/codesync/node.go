@@ -9,12 +9,12 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// Node is a node that is to run what the compiler made.
+// Node is a node that a sync brings code to.
 type Node struct {
 	Name string
-	// Conn is a connection to it; nil where it does not run, or does not answer.
+	// Conn is a connection to the node; nil if it is not running, or does not answer.
 	Conn Conn
-	// Write unpacks an archive at the root of its container's disk.
+	// Write extracts an archive at the root of its container's file system.
 	Write func(ctx context.Context, archive io.Reader) error
 }
 
@@ -27,7 +27,7 @@ var (
 	applyText string
 )
 
-// Process is one that runs code which is to go.
+// Process is a process that runs code that a sync replaces or removes.
 type Process struct {
 	Node   string `json:"node"`
 	Module string `json:"module"`

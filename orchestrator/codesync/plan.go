@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Sum is the MD5 of a file's content, as the VM computes it fastest.
+// Sum is the MD5 of a file's content: the checksum that the VM computes fastest.
 type Sum [16]byte
 
-// Changes are what the compiler's tree lacks of the local one. Paths are below the
-// project's folder, with slashes, and sorted.
+// Changes are the differences between the local tree and the compiler's. Paths are
+// relative to the project's folder, with slashes, and sorted.
 type Changes struct {
 	Put    []string // new or changed
-	Remove []string // sources that are no more
-	Cold   []string // those of both that a running node does not take
+	Remove []string // sources that no longer exist
+	Cold   []string // those of both that a running node cannot load
 }
 
-// Empty tells whether there is nothing to do.
+// Empty reports whether there are no changes.
 func (c Changes) Empty() bool { return len(c.Put) == 0 && len(c.Remove) == 0 }
 
 // compare finds what changed. ignored tells which paths are no business of ours:
@@ -124,19 +124,19 @@ func withoutGenerated(remove []string, local map[string]Sum) []string {
 	})
 }
 
-// Module is one of the project's own modules, as the compiler's tree has it.
+// Module is one of the project's own modules in the compiler's tree.
 type Module struct {
 	Name     string // "Elixir.Demo.Counter"
-	MD5      Sum    // of the code, as module_info(md5) tells it
-	Path     string // where Mix has it: the consolidated one of a protocol
-	File     Sum    // of that file
-	Released string // where a release has it; "" without one
-	// ReleasedFile is the sum of that file, which may be stripped.
+	MD5      Sum    // of the code, as in module_info(md5)
+	Path     string // path in Mix's build; of a protocol, that of the consolidated module
+	File     Sum    // checksum of that file
+	Released string // path in a release; "" without one
+	// ReleasedFile is the checksum of that file, which may be stripped.
 	ReleasedFile Sum
-	OnLoad       bool // it runs a function when it is loaded, as one with a NIF does
+	OnLoad       bool // runs a function when it is loaded, as a module with a NIF does
 }
 
-// File is a file that differs from the image's.
+// File is a file that differs from the one in the image.
 type File struct {
 	Path     string // absolute
 	Mode     int64

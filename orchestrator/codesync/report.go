@@ -7,45 +7,45 @@ import (
 	"time"
 )
 
-// Report is what a sync did.
+// Report is the result of a sync.
 type Report struct {
 	Cluster string `json:"cluster"`
 	// Changed, Added and Removed are modules, as Erlang names them.
 	Changed []string     `json:"changed"`
 	Added   []string     `json:"added"`
 	Removed []string     `json:"removed"`
-	Files   int          `json:"files"` // that nodes lacked, code and manifests too
+	Files   int          `json:"files"` // files that nodes lacked, including code and manifests
 	Nodes   []NodeReport `json:"nodes"`
-	// Warnings is what the compiler printed.
+	// Warnings is the compiler's output.
 	Warnings string `json:"warnings,omitempty"`
-	// Lingering are processes that still run the code before; Killed those that
-	// were killed because they did.
+	// Lingering are processes that still run the previous code; Killed are those that
+	// were killed because they ran it.
 	Lingering []Process `json:"lingering,omitempty"`
 	Killed    []Process `json:"killed,omitempty"`
-	// Compared is how many modules are proven to be the same on every node that
-	// runs, and on the compiler.
+	// Compared is the number of modules that are proven to be the same on the compiler
+	// and on every running node.
 	Compared int `json:"compared"`
 
-	Took    time.Duration `json:"took"`    // nanoseconds, all of it
-	Compile time.Duration `json:"compile"` // of them, Mix
+	Took    time.Duration `json:"took"`    // total time, in nanoseconds
+	Compile time.Duration `json:"compile"` // Mix's part of it
 }
 
-// NodeReport is what became of one node.
+// NodeReport is the result of a sync on one node.
 type NodeReport struct {
 	Name  string    `json:"name"`
 	State NodeState `json:"state"`
 }
 
-// NodeState is what a sync did with a node.
+// NodeState is the outcome of a sync on a node.
 type NodeState string
 
-// What a sync does with nodes.
+// The outcomes of a sync on a node.
 const (
-	Synced    NodeState = "synced"    // it runs the code, which is proven
-	Written   NodeState = "written"   // it does not run, and has the code on its disk
-	Restarted NodeState = "restarted" // it was started again with the code, which is proven
-	Skipped   NodeState = "skipped"   // it has no container: it gets the code with one
-	OwnImage  NodeState = "own image" // it runs another image than the cluster's, and is left alone
+	Synced    NodeState = "synced"    // it runs the code; proven
+	Written   NodeState = "written"   // it is not running, and has the code on its disk
+	Restarted NodeState = "restarted" // it was restarted with the code; proven
+	Skipped   NodeState = "skipped"   // it has no container, and gets the code when one is created
+	OwnImage  NodeState = "own image" // it runs another image than the cluster's, and is not changed
 )
 
 func (r Report) in(states ...NodeState) []string {
@@ -58,8 +58,8 @@ func (r Report) in(states ...NodeState) []string {
 	return names
 }
 
-// Line is the report in one line: "synced Demo.Counter; removed Demo.Old on n1 n2 n3:
-// 184 ms, of them 120 ms compiling".
+// Line formats the report in one line: "synced Demo.Counter; removed Demo.Old on n1 n2
+// n3: 184 ms, of them 120 ms compiling".
 func (r Report) Line() string {
 	var what []string
 	for _, part := range []struct {

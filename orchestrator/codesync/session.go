@@ -14,9 +14,9 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// Session is a connection to a cluster's compiler. What it knows of the compiler's
-// tree saves the next sync the questions. It is for one sync at a time. One whose
-// context ends closes its connection, and the session is of no more use.
+// Session is a connection to a cluster's compiler. It caches the state of the compiler's
+// tree for the next sync. It runs one sync at a time. If the context of a sync ends, the
+// connection is closed and the session cannot be used again.
 type Session struct {
 	c        compiler
 	self     string // our name there
@@ -28,8 +28,8 @@ type Session struct {
 	archived string // which archive the compiler keeps
 }
 
-// Open connects to the compiler whose VM conn leads to, for the project in dir.
-// self is the name that conn has there. Errors: [NoProjectError].
+// Open opens a session with the compiler that conn is connected to, for the project in
+// dir. self is conn's own node name. Errors: [NoProjectError].
 func Open(ctx context.Context, conn Conn, self, dir string) (*Session, error) {
 	project, err := projectOf(dir)
 	if err != nil {
@@ -49,29 +49,29 @@ func Open(ctx context.Context, conn Conn, self, dir string) (*Session, error) {
 	return s, nil
 }
 
-// OfDockerfile says that the image was made as a Dockerfile says, which may have left
-// out what a Mix project's own image has.
+// OfDockerfile means that the image was built from a Dockerfile, which may omit files
+// that a Mix project's own image has.
 func (s *Session) OfDockerfile() { s.local.dockerfile = true }
 
-// Options say how a sync is done.
+// Options configure a sync.
 type Options struct {
-	Cluster string // names it in commands
-	// Nodes are those that are to run the code.
+	Cluster string // the cluster's name, for commands
+	// Nodes are the nodes to sync.
 	Nodes []Node
-	// All: they are all of the cluster's, so that what they run then is the code of
-	// the cluster, also for containers that are made later.
+	// All means that Nodes are all nodes of the cluster: what they run then is the
+	// cluster's code, also for containers that are created later.
 	All bool
-	// Named are the nodes that were asked for, for commands; none: all.
+	// Named are the nodes that the user named, for commands; none: all.
 	Named []string
-	// Hard kills processes that run code which is to go.
+	// Hard kills processes that run code that the sync replaces or removes.
 	Hard bool
-	// Rolling does node by node; Settle must find each well before the next.
+	// Rolling syncs node by node; Settle must find each node healthy before the next.
 	Rolling bool
 	Settle  func(ctx context.Context, node string) error
-	// Restart restarts nodes once their disks have the code, and connects to them
-	// anew when they are ready. Nil: code is loaded into the running ones.
+	// Restart restarts nodes once their disks have the code, and connects to them again
+	// when they are ready. Nil: the code is loaded into the running nodes.
 	Restart func(ctx context.Context, nodes []Node) ([]Node, error)
-	// Renew starts the compiler's VM again, for what Mix reads only once.
+	// Renew restarts the compiler's VM, for files that Mix reads only once.
 	Renew func(ctx context.Context) (conn Conn, self string, err error)
 }
 
@@ -82,9 +82,9 @@ type delta struct {
 	terms erldist.List // of modules
 }
 
-// Sync brings the local sources to the compiler, and what it makes of them to the
-// nodes. Errors: [CompileError], [ColdError], [InUseError], [LostError], after which
-// no node was changed; [NodesError].
+// Sync brings the local sources to the compiler, and the compiled code to the nodes.
+// After a [CompileError], [ColdError], [InUseError] or [LostError] no node was changed.
+// Other errors: [NodesError].
 func (s *Session) Sync(ctx context.Context, o Options) (Report, error) {
 	began := time.Now()
 	report := Report{Cluster: o.Cluster, Changed: []string{}, Added: []string{}, Removed: []string{}}

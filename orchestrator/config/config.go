@@ -12,25 +12,25 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Name is the file that makes a folder a cluster's.
+// Name is the name of the file that defines a folder's cluster.
 const Name = "beamyard.yml"
 
-// Error is a file that cannot be read, or not be understood.
+// Error reports a file that cannot be read or parsed.
 type Error struct {
-	Path string // as it was given
-	Text string // with the path, and where there is one with the line and a caret
-	Next string // "" where there is no advice
+	Path string // path as given by the caller
+	Text string // with the path and, if known, the line and a caret
+	Next string // "" if there is no advice
 }
 
 func (e *Error) Error() string { return e.Text }
 
-// Hint is what to do about it, or "".
+// Hint returns what to do about it, or "".
 func (e *Error) Hint() string { return e.Next }
 
-// Read reads a file into a spec, which is not validated. The spec has the file's
-// folder as its Source unless the file names something else to run, and the file
-// as its File unless it is the one of that folder. A file that is missing, or that
-// is no beamyard.yml, is an [Error].
+// Read reads a file into a spec, without validating the spec. The spec's Source is the
+// file's folder, unless the file names something else to run. Its File is the file,
+// unless that is the folder's own beamyard.yml. If the file is missing, or is not a valid
+// beamyard.yml, the error is an [Error].
 func Read(path string) (orchestrator.Spec, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -71,14 +71,14 @@ func Read(path string) (orchestrator.Spec, error) {
 	return s, nil
 }
 
-// Of is the spec of what is to be run: a folder, whose own beamyard.yml is found
-// by itself, or in it the mix.exs or the Dockerfile that is meant, an image
-// reference, or a file (.yml or .yaml) that says it. file,
-// where it is not "", gives the settings instead; what then, where it is not "",
-// says what runs with them. With neither it is this folder. Of a folder without
-// a file, and of an image, the spec has a Source alone: [DefaultName] and
-// [orchestrator.NodeNames] give the rest. A Source that is a folder is absolute.
-// The spec is not validated; an image is not looked for.
+// Of returns the spec of what to run. what is a folder, an image reference, or a
+// configuration file (.yml or .yaml). In a folder, Of uses its beamyard.yml, or else its
+// mix.exs or Dockerfile. file, if not "", provides the settings instead; what, if not "",
+// then provides what runs with them. If both are "", Of uses the current folder.
+//
+// The spec of a folder without a configuration file, and that of an image, has only a
+// Source: [DefaultName] and [orchestrator.NodeNames] provide the rest. A Source that is a
+// folder is absolute. Of does not validate the spec, and does not look for an image.
 func Of(what, file string) (orchestrator.Spec, error) {
 	what, named := namedFile(what)
 	spec, err := of(what, file)
@@ -168,8 +168,8 @@ func composeFolder(folder string) error {
 	return nil
 }
 
-// DefaultName is the name of a cluster that has none: its folder's, or the last
-// part of its image's without the tag, made a DNS label.
+// DefaultName returns the name for a cluster without one: the name of its folder, or the
+// last part of its image's name without the tag, converted to a DNS label.
 func DefaultName(s orchestrator.Spec) string {
 	if filepath.IsAbs(s.Source) {
 		return network.Sanitize(filepath.Base(s.Source))

@@ -31,8 +31,8 @@ type nodes struct {
 	list    []orchestrator.NodeSpec
 }
 
-// ManyNodes is more than any max_nodes that was meant: no spec has more, as not
-// even their names are made.
+// ManyNodes limits the number of nodes in a file. It is far above any intended max_nodes,
+// and prevents a larger number from costing memory for the nodes' names.
 const ManyNodes = 10_000
 
 // wrong is an error with its place in the file.

@@ -17,11 +17,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// Client is a cluster whose supervisor runs in another process. It may be used
-// by several goroutines at once.
+// Client controls a cluster whose supervisor runs in another process. It is safe for
+// concurrent use.
 //
-// A supervisor that dies during a call is an error that matches
-// [ErrNoSupervisor].
+// If the supervisor dies during a call, the error matches [ErrNoSupervisor].
 type Client struct {
 	cluster string
 	http    *http.Client
@@ -29,8 +28,8 @@ type Client struct {
 
 var _ orchestrator.Controller = (*Client)(nil)
 
-// Dial finds the supervisor of a cluster, or fails with [ErrNoSupervisor].
-// Close the client when done.
+// Dial connects to the supervisor of a cluster, or fails with [ErrNoSupervisor]. Close
+// the client when done.
 func Dial(ctx context.Context, cluster string) (*Client, error) {
 	path, err := dial(ctx, cluster)
 	if err != nil {
@@ -44,10 +43,10 @@ func Dial(ctx context.Context, cluster string) (*Client, error) {
 	return &Client{cluster: cluster, http: &http.Client{Transport: transport}}, nil
 }
 
-// Close gives up idle connections. Calls under way go on.
+// Close closes idle connections. Calls in progress continue.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Supervisor says which process answers.
+// Supervisor returns the process that serves the cluster.
 func (c *Client) Supervisor(ctx context.Context) (s Supervisor, err error) {
 	return s, c.call(ctx, http.MethodGet, "/supervisor", nil, &s)
 }

@@ -9,9 +9,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Folder is where a detached cluster's socket will lie. room is how many bytes
-// its path leaves for the cluster's name. An error says that no socket can be
-// made there. A file is made for a moment to find out, but not the folder.
+// Folder returns the folder for a detached cluster's socket. room is the number of bytes
+// that the socket's path leaves for the cluster's name. An error means that no socket can
+// be created there. To find out, Folder creates a temporary file, but not the folder
+// itself.
 func Folder() (folder string, room int, err error) {
 	all, err := folders()
 	if err != nil {

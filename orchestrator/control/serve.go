@@ -20,9 +20,9 @@ import (
 // the reply to /down is on its way just then.
 const grace = 2 * time.Second
 
-// Serve answers for c on l until ctx ends, and closes l. It returns nil when it
-// was ctx that ended it. Requests that are under way get 2 s to end by
-// themselves; then their contexts are cancelled. No goroutine outlives it.
+// Serve serves c on l until ctx ends, and closes l. It returns nil if ctx ended it.
+// Requests in progress then have 2 s to finish, after which their contexts are cancelled.
+// No goroutine outlives Serve.
 func Serve(ctx context.Context, l net.Listener, c orchestrator.Controller) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Errors of finding or taking a cluster's socket.
+// Errors of finding or acquiring a cluster's socket.
 var (
 	ErrNoSupervisor = errors.New("no supervisor answers")
 	ErrSupervised   = errors.New("another process supervises the cluster")
@@ -67,8 +67,8 @@ func lookedIn() ([]string, error) {
 // file is the path of a cluster's file in a folder.
 func file(folder, cluster, ext string) string { return filepath.Join(folder, cluster+ext) }
 
-// LogFile opens the file that a detached supervisor of the cluster writes to,
-// emptied, with mode 0600, beside the socket.
+// LogFile opens and truncates the log file of the cluster's detached supervisor, with
+// mode 0600, beside the socket.
 func LogFile(cluster string) (*os.File, error) {
 	folder, err := makeFolder()
 	if err != nil {
@@ -81,9 +81,9 @@ func LogFile(cluster string) (*os.File, error) {
 	return f, nil
 }
 
-// CookieFile writes the cluster's cookie to a new file beside the socket, with mode
-// 0600, for a program that is told its path: arguments and the environment are
-// shown to others. Who made it removes it; [RemoveFiles] does where that one was
+// CookieFile writes the cluster's cookie to a new file beside the socket, with mode 0600,
+// for a program that receives its path: other users can see arguments and the
+// environment. The caller removes the file; [RemoveFiles] removes it if the caller was
 // killed.
 func CookieFile(cluster, cookie string) (path string, err error) {
 	folder, err := makeFolder()
@@ -101,7 +101,8 @@ func CookieFile(cluster, cookie string) (path string, err error) {
 	return f.Name(), nil
 }
 
-// RemoveFiles removes the files of [LogFile] and [CookieFile]: the cluster is gone.
+// RemoveFiles removes the files of [LogFile] and [CookieFile] after the cluster is
+// removed.
 func RemoveFiles(cluster string) error {
 	all, err := folders()
 	if err != nil {
@@ -138,8 +139,8 @@ func makeFolder() (string, error) {
 	return folder, nil
 }
 
-// Listen takes the cluster's socket. It fails with [ErrSupervised] while
-// another process has it. Closing the listener removes the socket.
+// Listen acquires the cluster's socket. It fails with [ErrSupervised] while another
+// process has it. Closing the listener removes the socket.
 func Listen(ctx context.Context, cluster string) (net.Listener, error) {
 	folder, err := makeFolder()
 	if err != nil {
@@ -221,7 +222,7 @@ type listener struct {
 	once sync.Once
 }
 
-// Close closes and removes the socket, then gives up the lock.
+// Close closes and removes the socket, then releases the lock.
 func (l *listener) Close() error {
 	err := net.ErrClosed
 	l.once.Do(func() {

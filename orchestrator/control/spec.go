@@ -25,15 +25,15 @@ func (s *server) spec(w http.ResponseWriter, r *http.Request) {
 	answer(w, c.Spec(), nil)
 }
 
-// Spec is the cluster's, with its defaults filled, for who cannot read it off the
-// engine. It holds the cookie and the secrets, so that they can be masked.
+// Spec returns the cluster's spec with defaults filled in, for callers that cannot read
+// it from the engine. It includes the cookie and the secrets, so that they can be masked.
 func (c *Client) Spec(ctx context.Context) (s orchestrator.Spec, err error) {
 	return s, c.call(ctx, http.MethodGet, "/spec", nil, &s)
 }
 
-// Answering names the clusters whose sockets somebody listens on, in the order of
-// the alphabet: what is known where no engine answers. A socket that a dead
-// supervisor left is none.
+// Answering returns the names of the clusters whose sockets have a listener, in
+// alphabetical order. It works without an engine. It ignores stale sockets of dead
+// supervisors.
 func Answering(ctx context.Context) []string {
 	var names []string
 	all, _ := lookedIn() // an error says that there are fewer folders

@@ -61,7 +61,7 @@ type wireError struct {
 	Eval     *orchestrator.EvalError    `json:"eval,omitempty"`
 }
 
-// EncodeError makes JSON of an error that [DecodeError] can read; nil is null.
+// EncodeError encodes an error as JSON for [DecodeError]; nil becomes null.
 func EncodeError(err error) []byte {
 	data, jsonErr := json.Marshal(toWire(err))
 	if jsonErr != nil { // strings and numbers always encode
@@ -70,8 +70,8 @@ func EncodeError(err error) []byte {
 	return data
 }
 
-// DecodeError reads what [EncodeError] made. The second error says that data
-// is something else.
+// DecodeError decodes the output of [EncodeError]. The second result is non-nil if data
+// is not such output.
 func DecodeError(data []byte) (decoded, err error) {
 	var w *wireError
 	if err := json.Unmarshal(data, &w); err != nil {
@@ -210,9 +210,9 @@ type nodesRequest struct {
 	Signal string   `json:"signal,omitempty"`
 }
 
-// Supervisor says who serves a cluster.
+// Supervisor describes the process that serves a cluster.
 type Supervisor struct {
 	Cluster    string `json:"cluster"`
 	PID        int    `json:"pid"`
-	Goroutines int    `json:"goroutines"` // of its process, to see whether they grow
+	Goroutines int    `json:"goroutines"` // of its process, to detect leaks
 }

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Diagnose applies the rules to what is known. The findings come roots first,
-// then in the order of the rules and of the nodes, each once for a node. One that
-// follows from another says so. Where something is wrong that no rule knows, the
-// finding "unknown" quotes it. Nothing known is no finding.
+// Diagnose applies the rules to the evidence. It returns the findings roots first, then
+// in the order of the rules and of the nodes, each once per node. A finding that follows
+// from another one names it. A problem that matches no rule is quoted in the finding
+// "unknown". Empty evidence gives no findings.
 func Diagnose(e Evidence) []Finding {
 	var found []match
 	for i := range rules {
@@ -70,7 +70,7 @@ func causeOf(found []match, m *match, code Code) *Cause {
 	return nil
 }
 
-// For returns the findings about one node and about the whole, in their order.
+// For returns the findings about one node and about the whole cluster, in their order.
 func For(findings []Finding, node string) []Finding {
 	var own []Finding
 	for _, f := range findings {

@@ -1,13 +1,13 @@
-// Package diagnosis tells why: what is wrong with a cluster, what to type next,
-// and which of several findings is the root of the others.
+// Package diagnosis explains what is wrong with a cluster, what to type next, and which
+// of several findings causes the others.
 //
 //	lines, errors, exits, states ──► Evidence ──► Diagnose ──► []Finding, roots first
 //	    (collected elsewhere)                        │
 //	                                          a table of rules
 //
-// It is pure: no I/O, no clock, no engine. Who has the evidence collects it.
+// It is pure: no I/O, no clock, no engine. The caller collects the evidence.
 //
 // # Threads
 //
-// None. Everything may be called from several goroutines at once.
+// None. All functions are safe for concurrent use.
 package diagnosis

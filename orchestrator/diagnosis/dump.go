@@ -15,9 +15,9 @@ const (
 	maxDumpLine = 64 << 10
 )
 
-// ReadDump reads a crash dump as far as r goes: its slogan, the VM's memory, and
-// the largest processes. A dump that was cut off is read as far as it is there.
-// Source: "How to Interpret the Erlang Crash Dumps" of the ERTS manual.
+// ReadDump reads a crash dump from r: its slogan, the VM's memory, and the largest
+// processes. It reads a truncated dump as far as it goes. Source: "How to Interpret the
+// Erlang Crash Dumps" in the ERTS manual.
 func ReadDump(r io.Reader) Dump {
 	var d Dump
 	var entry *DumpEntry

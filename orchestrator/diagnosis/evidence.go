@@ -2,42 +2,42 @@ package diagnosis
 
 import "time"
 
-// Evidence is what is known of a cluster that is not as it should be. The zero
-// value of every field means that nothing is known.
+// Evidence is what is known about a cluster with a problem. The zero value of every field
+// means that nothing is known.
 type Evidence struct {
 	Cluster string // its name
-	Source  string // what its nodes run, as `beamyard up` takes it
-	File    string // the beamyard.yml that says so, where `beamyard up` needs to be told
+	Source  string // what its nodes run, as an argument of `beamyard up`
+	File    string // its beamyard.yml, if `beamyard up` needs it as an option
 	Image   string
-	App     string // that must be started
-	// ImageArch and EngineArch are the processors that the image is for and that the
-	// engine's machine has, as Go names them: "amd64".
+	App     string // application that must be started
+	// ImageArch and EngineArch are the architectures of the image and of the engine's
+	// machine, as in GOARCH: "amd64".
 	ImageArch, EngineArch string
 	MeshApp               bool // the application connects the nodes, not Beamyard
 	Release               bool // the nodes run a `mix release`
 
-	// Absent says that nothing can be looked at on the engine: the cluster failed
-	// to form and is removed, or was never made. Commands that look into it are
-	// not proposed then.
+	// Absent means that nothing can be inspected on the engine: the cluster failed to
+	// form and was removed, or was never created. Commands that inspect it are not
+	// suggested then.
 	Absent bool
 
-	ShortNames bool   // BEAM names are short ones
-	CookieFile string // in the container, where the cookie is written to a file
-	EPMD       bool   // its nodes are found by EPMD
+	ShortNames bool   // BEAM names are short names
+	CookieFile string // path in the container of the file with the cookie, if there is one
+	EPMD       bool   // EPMD is used to find its nodes
 	DistPort   int
 	HTTPPort   int
 	HTTPCheck  string
 
-	// Error is what ended the whole, before there was any node. Kind is its kind,
-	// where it is one that has a name.
+	// Error is the error that ended the whole cluster before there was any node. Kind is
+	// its kind, if it has a named one.
 	Error string
 	Kind  Kind
-	Hint  string // the advice that came with it
+	Hint  string // the hint of that error
 
 	Nodes []Node
 }
 
-// Kind names an error that is known by its type, whatever its words.
+// Kind names an error that is recognized by its type rather than by its text.
 type Kind string
 
 // The kinds of errors.
@@ -53,10 +53,10 @@ const (
 	KindNameTaken         Kind = "name-taken"
 	KindUlimit            Kind = "ulimit"
 	KindCannotStart       Kind = "cannot-start"
-	KindBuild             Kind = "build" // of an image: Mix's words are in the error
+	KindBuild             Kind = "build" // of an image: the error contains Mix's output
 )
 
-// Runs is what a node runs and serves: in the evidence, what the cluster's nodes do.
+// Runs is what a node runs and serves; in Evidence, what the cluster's nodes do.
 type Runs struct {
 	Image, App string
 	Release    bool
@@ -77,67 +77,67 @@ func (e *Evidence) at(n *Node) *Evidence {
 	return &own
 }
 
-// Node is what is known of one node.
+// Node is what is known about one node.
 type Node struct {
 	Name      string // short: "n1"
 	BEAM      string // "app@n1.demo.test"
 	Host      string // "n1.demo.test"
 	IP        string // in the cluster's network
 	Container string // its name
-	Ready     bool   // nothing is wrong with it now
-	WasReady  bool   // this run of it was
-	Young     bool   // it has begun its boot so lately that what it lacks may be on its way
-	Late      bool   // it was Ready once, or had all the time that there is for it: what is not there will not come
-	Running   bool   // its container runs
+	Ready     bool   // it has no problem now
+	WasReady  bool   // it was Ready in this run
+	Young     bool   // it started to boot so recently that what it lacks may still come
+	Late      bool   // it was Ready once, or its time to boot is over: what is missing will not come
+	Running   bool   // its container is running
 	Paused    bool
-	Command   []string // as the container was told to run
-	// Entrypoint is the image's own, which the command is given to; nil where there is
-	// none, or the spec has one in its place.
+	Command   []string // command of the container
+	// Entrypoint is the image's own, which receives the command; nil if there is none, or
+	// if the spec replaces it.
 	Entrypoint []string
-	// Runs is what this node runs in place of what the cluster's others run; nil: the same.
+	// Runs is what this node runs instead of what the other nodes run; nil: the same.
 	Runs        *Runs
 	Stdin       bool // its standard input is kept open
 	Env         map[string]string
 	Memory      int64         // the container's limit in bytes, 0 for none
-	StopTimeout time.Duration // of a stop
+	StopTimeout time.Duration // time that a stop may take
 
-	// Reason is what its supervisor says of its state.
+	// Reason is the supervisor's reason for the node's state.
 	Reason string
-	// StartError is why its container could not be made or started, with its kind
-	// and the advice that came with it.
+	// StartError is why its container could not be created or started, with the error's
+	// kind and hint.
 	StartError string
 	Kind       Kind
 	Hint       string
 
 	Exit *Exit
-	// Lines of its present or last run, oldest first, in which a cause may stand:
-	// not those from when all was well.
+	// Lines of its present or last run, oldest first, that can show a cause: not those
+	// from the time when the node was healthy.
 	Lines    []Line
 	Dump     *Dump
-	DumpPath string // where in its container that is
+	DumpPath string // path of the dump in its container
 
-	// Contact is how the last attempt to reach it over the distribution ended.
+	// Contact is the result of the last attempt to reach it over the distribution.
 	Contact Contact
-	// Answered is the name of the node that answered, where it was another one.
+	// Answered is the name of the node that answered, if it was another node.
 	Answered string
-	// Knew says that this run took the cluster's cookie once, and CookieChanged that it
-	// has another one now.
+	// Knew means that this run once accepted the cluster's cookie, and CookieChanged that
+	// it now has another cookie.
 	Knew, CookieChanged bool
 
-	// Twice are flags that its VM was given twice, with different values, and runs all
-	// the same.
+	// Twice are flags that its VM received twice, with different values, and which did
+	// not stop it.
 	Twice []string
 
-	// Settings are what files of its image set over what it is given.
+	// Settings are the settings in files of its image that override what it is given.
 	Settings []Setting
 
-	// AppDown says that the VM answers and its application is not started.
+	// AppDown means that the VM answers but its application is not started.
 	AppDown bool
 
-	// Peers are the nodes that it sees.
+	// Peers are the nodes that it is connected to.
 	Peers []string
-	// Missing are the peers that it must be connected to and is not, with why,
-	// where that is known.
+	// Missing are the peers that it must be connected to but is not, with the reason if
+	// known.
 	Missing map[string]string
 
 	Live *Live
@@ -145,7 +145,7 @@ type Node struct {
 
 // Exit is how a run ended.
 type Exit struct {
-	Class string // as orchestrator.ExitClass has it: "oom", "killed", …
+	Class string // as in orchestrator.ExitClass: "oom", "killed", …
 	Code  int
 }
 
@@ -155,12 +155,12 @@ type Line struct {
 	Text   string
 }
 
-// Contact says how an attempt to reach a node ended.
+// Contact is the result of an attempt to reach a node.
 type Contact string
 
-// The outcomes. The zero value is that nobody tried, or that it answered.
+// The results. The zero value means that there was no attempt, or that the node answered.
 const (
-	ContactRefused     Contact = "refused"      // nothing listens on its distribution port
+	ContactRefused     Contact = "refused"      // its distribution port has no listener
 	ContactWrongCookie Contact = "wrong-cookie" //
 	ContactWrongName   Contact = "wrong-name"   // another name than the one expected
 	ContactTLS         Contact = "tls"          // it speaks TLS
@@ -168,39 +168,39 @@ const (
 	ContactOther       Contact = "other"        // not the distribution protocol, or not allowed
 )
 
-// Live is what was seen inside a container that runs.
+// Live is what was observed inside a running container.
 type Live struct {
 	Looked    bool  // Listening is known
-	Listening []int // TCP ports that something listens on
-	Loopback  []int // those of them that only the container itself reaches
-	// VMs are the BEAMs that run in it; First is what its first process, or the first
-	// that its init has started, runs, and Last what began last.
+	Listening []int // TCP ports with a listener
+	Loopback  []int // those of them that are reachable only from inside the container
+	// VMs are the BEAMs that run in it. First is what runs in its main process, or in the
+	// first process that its init started, and Last what started last.
 	VMs         []VM
 	First, Last []string
-	// Registered are the nodes that its EPMD knows: their distribution ports, by the
-	// part of the name before the @.
+	// Registered are the nodes that its EPMD knows: their distribution ports, by the part
+	// of the name before the @.
 	Registered map[string]int
 
-	Encoding string // of file names: "utf8", "latin1"
+	Encoding string // file name encoding: "utf8", "latin1"
 	Heart    bool   // heart watches the VM
 	// MnesiaApart are connected nodes with which its Mnesia does not work.
 	MnesiaApart []string
-	GlobalStuck string        // what its global waits for; "": it is well
-	Skew        time.Duration // of its clock against ours; positive: it is ahead
-	Attached    *bool         // to the cluster's network; nil: not known
+	GlobalStuck string        // what its global waits for; "" if it is not stuck
+	Skew        time.Duration // its clock compared with ours; positive if it is ahead
+	Attached    *bool         // to the cluster's network; nil if unknown
 }
 
-// Dump is what a crash dump says.
+// Dump is the content of a crash dump.
 type Dump struct {
 	Slogan string
-	Memory int64       // bytes that the VM had in all, 0 where it does not say
+	Memory int64       // total memory of the VM in bytes, 0 if unknown
 	Top    []DumpEntry // the largest processes, at most five
 }
 
 // DumpEntry is a process in a crash dump.
 type DumpEntry struct {
 	PID    string // "<0.44.0>"
-	Name   string // registered, or what it was spawned as
+	Name   string // registered name, or the function that it was spawned with
 	Memory int64  // bytes
-	Queue  int    // messages that waited
+	Queue  int    // length of its message queue
 }

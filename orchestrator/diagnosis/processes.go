@@ -9,19 +9,19 @@ import (
 
 // This file reads what runs in a container, and with which flags its VM was started.
 
-// LookScript prints the listening sockets of a container, and then its processes as
-// [ReadProcesses] takes them. It needs sh, cat and grep.
+// LookScript prints the listening sockets of a container, and then its processes in the
+// format of [ReadProcesses]. It needs sh, cat and grep.
 const LookScript = `cat /proc/net/tcp /proc/net/tcp6 2>/dev/null
 for p in /proc/[0-9]*; do printf '\001%s\002' "${p#/proc/}"; grep ^PPid: "$p/status"; printf '\002'; cat "$p/cmdline"; done 2>/dev/null`
 
-// Process is one that runs in a container.
+// Process is a process that runs in a container.
 type Process struct {
 	PID, Parent int
 	Args        []string
 }
 
-// ReadProcesses reads what [LookScript] prints. Processes that somebody else runs in
-// the container beside its first one, as the script itself is, are left out.
+// ReadProcesses parses the output of [LookScript]. It omits processes that were started
+// in the container from outside, such as the script itself.
 func ReadProcesses(printed string) []Process {
 	var all []Process
 	parents := map[int]int{}
@@ -53,23 +53,23 @@ func ReadProcesses(printed string) []Process {
 	})
 }
 
-// VM is a BEAM that runs in a container, by the flags that it was started with.
+// VM is a BEAM that runs in a container, with the flags that it was started with.
 type VM struct {
-	// First says that it is the container's first process, or the only one that its
-	// init has started: nothing that is still to come will start another.
+	// First means that it is the container's main process, or the only process that its
+	// init has started: no process that is still to run will start another BEAM.
 	First bool
 	Flags []Flag
-	// Run is what it was told to run, for people: "mix run --no-halt".
+	// Run is the command that it runs, for people: "mix run --no-halt".
 	Run string
 }
 
-// Flag is one of a VM's flags with its values: "-kernel", [inet_dist_listen_min 9100].
+// Flag is a flag of a VM with its values: "-kernel", [inet_dist_listen_min 9100].
 type Flag struct {
 	Name   string
 	Values []string
 }
 
-// VMs are those of the processes that are BEAMs.
+// VMs returns the processes that are BEAMs.
 func VMs(processes []Process) []VM {
 	var vms []VM
 	for _, p := range processes {
@@ -158,7 +158,7 @@ func (n *Node) vm() *VM {
 	return &n.Live.VMs[0]
 }
 
-// See notes what runs in the container.
+// See records the processes that run in the container.
 func (l *Live) See(processes []Process) {
 	l.VMs, l.First, l.Last = VMs(processes), nil, nil
 	for _, p := range processes {

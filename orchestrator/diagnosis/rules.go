@@ -20,7 +20,7 @@ type Known struct {
 	Follows   []Code
 }
 
-// Rules lists what can be found, in the order of the findings.
+// Rules returns all rules, in the order of the findings.
 func Rules() []Known {
 	known := make([]Known, 0, len(rules)+1)
 	for _, r := range append(slices.Clone(rules), unknownRule) {

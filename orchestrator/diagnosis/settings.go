@@ -10,15 +10,15 @@ import (
 // This file reads the files of a release in which people set what Beamyard sets:
 // the name, the cookie, and where the distribution listens.
 
-// Setting is a place in a file of an image that sets something which Beamyard gives
-// to a VM. Values are left out: one may be a cookie.
+// Setting is a place in a file of an image that sets something that Beamyard passes to a
+// VM. It does not contain the value, which may be a cookie.
 type Setting struct {
 	File string // in the container: "/app/releases/0.1.0/env.sh"
 	Line int    // from 1
 	Name string // "RELEASE_NODE", "-setcookie", "-kernel inet_dist_listen_min"
-	// Guarded says that it holds under a condition only, or keeps what is set already.
+	// Guarded means that it applies only under a condition, or keeps an existing value.
 	Guarded bool
-	// Needs is a variable that its value is made of, "" without one: "FLY_APP_NAME".
+	// Needs is a variable that its value depends on: "FLY_APP_NAME"; "" if there is none.
 	Needs string
 }
 
@@ -36,8 +36,8 @@ var (
 	condition  = regexp.MustCompile(`(?:&&|\|\|)`)
 )
 
-// ReadEnvScript finds the settings in an env.sh of a release. It knows as much of
-// the shell's language as such files have: comments, export, if and case.
+// ReadEnvScript finds the settings in the env.sh of a release. It understands as much of
+// the shell's language as such files use: comments, export, if and case.
 func ReadEnvScript(file, text string) []Setting {
 	var found []Setting
 	depth, n := 0, 0

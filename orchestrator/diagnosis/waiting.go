@@ -8,32 +8,31 @@ import (
 	"strings"
 )
 
-// Wait is what a node lacked when its run ended, and what time can bring: a
-// service that does not answer yet, a name that nobody has yet, a process on
-// another node. Applications of the BEAM wait for such things by crashing, and count
-// on being started again.
+// Wait is what a node lacked when its run ended, if time can provide it: a service that
+// does not answer yet, a name that is not registered yet, a process on another node. BEAM
+// applications wait for such things by crashing, and rely on being restarted.
 type Wait struct {
-	// For is what it sought: "db:5432", "app@n1.demo.test"; "" where it did not say.
+	// For is what it tried to reach: "db:5432", "app@n1.demo.test"; "" if unknown.
 	For string
-	// Why it did not get it: "connection refused".
+	// Why the attempt failed: "connection refused".
 	Why string
-	// Kind of what is waited for.
+	// Kind of what it waits for.
 	Kind WaitKind
-	// Line is the one that told.
+	// Line is the line of output that shows it.
 	Line string
 }
 
-// WaitKind says what is waited for.
+// WaitKind is the kind of what a node waits for.
 type WaitKind string
 
 // The kinds of waits.
 const (
-	WaitService WaitKind = "service" // something that listens
+	WaitService WaitKind = "service" // a service that listens
 	WaitName    WaitKind = "name"    // a name server that knows the host
-	WaitPeer    WaitKind = "peer"    // another node of Erlang's, or a process there
+	WaitPeer    WaitKind = "peer"    // another Erlang node, or a process there
 )
 
-// String is the wait in a few words: "db:5432: connection refused".
+// String formats the wait in a few words: "db:5432: connection refused".
 func (w Wait) String() string {
 	if w.For == "" {
 		return w.Why
@@ -41,7 +40,7 @@ func (w Wait) String() string {
 	return w.For + ": " + w.Why
 }
 
-// Local reports whether it sought the service on localhost, which in a container is
+// Local reports whether it tried to reach a service on localhost, which in a container is
 // the container itself.
 func (w Wait) Local() bool { return w.Kind == WaitService && isLocal(w.For) }
 
@@ -89,9 +88,9 @@ var (
 	beamName   = pattern(`([\w-]+@[\w-]+(?:\.[\w-]+)*)`)
 )
 
-// WaitsFor reads in what a run said last whether it ended for want of something that
-// time can bring, and of what. self is the run's BEAM name: its own processes are not
-// waited for.
+// WaitsFor determines from the last output of a run whether it ended because something
+// was missing that time can provide, and what. self is the run's BEAM name: a wait for
+// its own processes does not count.
 func WaitsFor(lines []Line, self string) (Wait, bool) {
 	if slices.ContainsFunc(lines, func(l Line) bool { return registers.MatchString(l.Text) }) {
 		return Wait{}, false // EPMD's port or the distribution's own: see epmd-not-running

@@ -10,8 +10,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// AttachStdin implements orchestrator.Streams. Nothing but the input is attached:
-// an output that is, and is not read, would hold the container up.
+// AttachStdin implements orchestrator.Streams. It attaches only the input: an attached
+// output that is not read would block the container.
 func (e *Engine) AttachStdin(ctx context.Context, id string, in io.Reader) error {
 	doing := "write to " + short(id)
 	told, err := e.cli.ContainerInspect(ctx, id)

@@ -23,19 +23,19 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Options say which engine is meant. The zero value is the engine that the
-// docker command would use.
+// Options select an engine. The zero value selects the engine that the docker command
+// would use.
 type Options struct {
 	// Host is the engine's address: "unix:///var/run/docker.sock",
 	// "tcp://host:2376", "ssh://user@host". Default: $DOCKER_HOST, then the
 	// context.
 	Host string
-	// Context is a name in the docker command's context store. Default:
-	// $DOCKER_CONTEXT, then what `docker context use` chose.
+	// Context is the name of a context in the docker command's context store. Default:
+	// $DOCKER_CONTEXT, then the one selected by `docker context use`.
 	Context string
 }
 
-// Engine is a Docker engine. It may be used by several goroutines.
+// Engine is a Docker engine. It is safe for concurrent use.
 type Engine struct {
 	cli      *client.Client
 	raw      *http.Client // dials as cli does; for the event stream
@@ -54,8 +54,8 @@ type source struct {
 
 var _ orchestrator.Engine = (*Engine)(nil)
 
-// New makes a client of an engine; it does not connect yet. It fails where a
-// named context does not exist or an address is malformed.
+// New creates a client of an engine without connecting to it. It fails if a named context
+// does not exist or an address is malformed.
 func New(o Options) (*Engine, error) {
 	opts, host, src, err := clientOptions(o)
 	if err != nil {
@@ -90,7 +90,7 @@ func keepConnections(c *client.Client) error {
 	return nil
 }
 
-// Close ends idle connections.
+// Close closes idle connections.
 func (e *Engine) Close() { _ = e.cli.Close() } // which cannot fail
 
 // clientOptions resolve the engine in the docker command's own order, with its

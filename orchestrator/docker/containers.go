@@ -69,10 +69,10 @@ func (e *Engine) pausing(ctx context.Context, doing, id string, paused bool, ask
 	return e.failed(doing, err)
 }
 
-// RemoveContainer implements orchestrator.Containers: DELETE /containers/{id}.
-// Somebody else's removal of the same container is waited for. And an engine that
-// fails is asked again, for a while: one whose storage driver finds a folder not empty,
-// or busy, leaves a container half removed, and removes the rest the next time.
+// RemoveContainer implements orchestrator.Containers: DELETE /containers/{id}. It waits
+// for a removal of the same container by another client. It retries for a while if the
+// engine fails: an engine whose storage driver finds a folder busy, or not empty, leaves
+// the container half removed, and removes the rest on the next attempt.
 func (e *Engine) RemoveContainer(ctx context.Context, id string) error {
 	for attempt := 0; ; attempt++ {
 		err := e.cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})

@@ -45,9 +45,9 @@ const detachKeys = "ctrl-@,ctrl-],ctrl-@,ctrl-]"
 
 // Exec implements orchestrator.Streams.
 //
-// An engine leaves a command running whose caller has gone (moby#29700) and has
-// no call to end it: the process ID that it tells is the host's. So the command
-// carries a mark, by which a second one finds and kills it.
+// An engine leaves a command running after its client has disconnected (moby#29700), and
+// has no call to end it: the process ID that it reports is the host's. So the command is
+// marked, and a second command finds it by the mark and kills it.
 func (e *Engine) Exec(ctx context.Context, id string, spec orchestrator.ExecSpec) (int, error) {
 	x := &execution{e: e, doing: "exec in " + short(id), container: id, user: spec.User, mark: execMark + "=" + rand.Text()}
 	before, err := e.InspectContainer(ctx, id)

@@ -12,8 +12,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// OpenFile implements orchestrator.Containers: GET /containers/{id}/archive,
-// which answers with a tar file of the one file.
+// OpenFile implements orchestrator.Containers: GET /containers/{id}/archive, which
+// returns a tar file that contains the one file.
 func (e *Engine) OpenFile(ctx context.Context, id, path string) (io.ReadCloser, time.Time, error) {
 	doing := "read " + path + " of " + short(id)
 	body, stat, err := e.cli.CopyFromContainer(ctx, id, path)
@@ -38,9 +38,9 @@ type file struct {
 	io.Closer
 }
 
-// WriteFiles implements orchestrator.Containers: PUT /containers/{id}/archive.
-// Without copyUIDGID, whose name misleads: with it the engine gives every file to
-// the container's user, and looks for that one among the users of its own machine.
+// WriteFiles implements orchestrator.Containers: PUT /containers/{id}/archive. It does
+// not set copyUIDGID, whose name is misleading: with it the engine gives every file to
+// the container's user, which it looks up among the users of the engine's own machine.
 func (e *Engine) WriteFiles(ctx context.Context, id string, archive io.Reader) error {
 	return e.failed("write into "+short(id), e.cli.CopyToContainer(ctx, id, "/", archive, container.CopyToContainerOptions{}))
 }

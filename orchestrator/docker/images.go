@@ -39,10 +39,9 @@ func (e *Engine) Pull(ctx context.Context, ref string, progress io.Writer) error
 	return e.failed("pull "+ref, err, fetching...)
 }
 
-// Offered asks the engine whether a registry has an image, without fetching it:
-// GET /distribution/{ref}/json. It fails with images.ErrNotFound where the
-// registry answers and has it not, and with images.ErrNoRegistry where none
-// answers the engine.
+// Offered asks the engine whether a registry has an image, without fetching it: GET
+// /distribution/{ref}/json. It fails with images.ErrNotFound if the registry does not
+// have the image, and with images.ErrNoRegistry if no registry answers the engine.
 func (e *Engine) Offered(ctx context.Context, ref string) error {
 	_, err := e.cli.DistributionInspect(ctx, ref, "")
 	return e.failed("ask for "+ref, err, fetching...)

@@ -35,9 +35,9 @@ func (e *Engine) CreateNetwork(ctx context.Context, n orchestrator.NetworkSpec) 
 	return created.ID, nil
 }
 
-// ConnectNetwork implements orchestrator.Networks: POST /networks/{id}/connect. Of a
-// container that does not run, 20.10 takes a network that is missing too, and
-// fails its start: so the network is looked at first.
+// ConnectNetwork implements orchestrator.Networks: POST /networks/{id}/connect. Docker
+// 20.10 also connects a stopped container to a network that does not exist, and then
+// fails to start it. So ConnectNetwork inspects the network first.
 func (e *Engine) ConnectNetwork(ctx context.Context, id, container string, aliases []string) error {
 	_, err := e.cli.NetworkInspect(ctx, id, network.InspectOptions{})
 	if err != nil {

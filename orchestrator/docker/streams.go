@@ -33,11 +33,11 @@ const actionDied events.Action = "died"
 
 // Events implements orchestrator.Streams: GET /events.
 //
-// The engine answers with its headers before it subscribes (getEvents in moby's
-// api/server/router/system), so a stream from now on can miss what happens in
-// between. One from a time on cannot: the kept events are copied and the
-// subscription is made under one lock (SubscribeTopic in moby's daemon/events).
-// So "now" is made such a time, by the engine's own clock.
+// The engine sends its response headers before it subscribes (getEvents in moby's
+// api/server/router/system), so a stream without a start time can miss events in between.
+// A stream with a start time cannot: the stored events are copied and the subscription is
+// made under one lock (SubscribeTopic in moby's daemon/events). So Events replaces "now"
+// with the current time of the engine's own clock.
 func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]string, ready func(), fn func(orchestrator.ContainerEvent)) error {
 	if since.IsZero() {
 		now, err := e.now(ctx)

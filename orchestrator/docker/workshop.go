@@ -23,9 +23,9 @@ const workshopName = "beamyard-build-"
 
 // Start implements images.Engine.
 //
-// The container's first process reads its standard input, which is the connection
-// that is held here: it ends when this process does, and the engine removes it
-// (AutoRemove). What a command leaves running ends with it.
+// The container's main process reads its standard input, which is a connection held by
+// this process. It exits when this process does, and the engine then removes the
+// container (AutoRemove). Processes that a command leaves running end with the container.
 func (e *Engine) Start(ctx context.Context, spec images.WorkshopSpec) (images.Workshop, error) {
 	config := &container.Config{
 		Image: spec.Image.ID, Cmd: []string{"cat"}, User: "0:0", WorkingDir: "/",
@@ -82,9 +82,9 @@ func (w *workshop) Read(ctx context.Context, path string) (io.ReadCloser, error)
 	return body, nil
 }
 
-// Run implements images.Workshop. A command that is given up ends with the container. It
-// has the proxies of the client's configuration, as a step of the engine's builder has,
-// and they are in no image.
+// Run implements images.Workshop. If the caller stops waiting for a command, the command
+// ends with the container. It has the proxies of the client's configuration, like a step
+// of the engine's builder; they do not become part of the image.
 func (w *workshop) Run(ctx context.Context, c images.Command, stdout, stderr io.Writer) (int, error) {
 	out, errs := newMasked(stdout, w.e.proxies), newMasked(stderr, w.e.proxies)
 	defer out.flush()
@@ -101,8 +101,8 @@ func (w *workshop) Run(ctx context.Context, c images.Command, stdout, stderr io.
 	return code, err
 }
 
-// Commit implements images.Workshop: POST /commit. The container's own configuration
-// differs from its image's in what [Engine.Start] sets, and these changes set back.
+// Commit implements images.Workshop: POST /commit. It undoes the changes that
+// [Engine.Start] made to the image's configuration for the container.
 func (w *workshop) Commit(ctx context.Context, c images.Commit) (string, error) {
 	changes := []string{"USER " + c.User, "WORKDIR " + c.WorkingDir}
 	for _, e := range c.Env {
@@ -140,7 +140,7 @@ func quotedWord(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(text) + `"`
 }
 
-// Close implements images.Workshop. The engine may be removing it already.
+// Close implements images.Workshop. The engine may already be removing the container.
 func (w *workshop) Close() error {
 	if w.attached {
 		w.held.Close()

@@ -14,30 +14,31 @@ import (
 type Engine interface {
 	orchestrator.Engine
 
-	// Offered asks the engine whether a registry has an image, without fetching
-	// it; nil says yes. It fails with images.ErrNotFound where the registry
-	// answers and has it not, with images.ErrNoRegistry where none answers.
+	// Offered asks the engine whether a registry has an image, without fetching it; nil
+	// means yes. It fails with images.ErrNotFound if the registry does not have the
+	// image, and with images.ErrNoRegistry if no registry answers.
 	Offered(ctx context.Context, ref string) error
 }
 
-// Options say what is examined. The zero value works, and finds no engine.
+// Options configure an examination. The zero value works, and reports that there is no
+// engine.
 type Options struct {
 	// Engine to examine; it need not answer.
 	Engine Engine
-	// NoEngine is why there is no Engine: a context that does not exist, an
-	// address that is none.
+	// NoEngine is why Engine is nil: a context that does not exist, or an invalid
+	// address.
 	NoEngine error
-	// Executable is the program that is run inside the engine, as `PROGRAM
-	// probe`: it must call [Probe]. Default: this process's own.
+	// Executable is the program that runs inside the engine, as `PROGRAM probe`: it must
+	// call [Probe]. Default: this process's own executable.
 	Executable string
-	// Pool is where clusters' subnets are cut from. Default: network.DefaultPool.
+	// Pool is the range of clusters' subnets. Default: network.DefaultPool.
 	Pool netip.Prefix
-	// HostPort is where nodes' host ports are counted from. Default: 4200.
+	// HostPort is the first host port for nodes. Default: 4200.
 	HostPort int
-	// Nodes is how many nodes the figures are compared with. Default: 50, as
-	// many as a cluster may have.
+	// Nodes is the number of nodes that the machine must support. Default: 50, the most
+	// that a cluster may have.
 	Nodes int
-	// Patience bounds each check. Default: 5 s.
+	// Patience is the time limit of each check. Default: 5 s.
 	Patience time.Duration
 }
 
@@ -60,8 +61,8 @@ func (o Options) withDefaults() Options {
 // State is the outcome of a check.
 type State string
 
-// The states. A warning names what will not work, or not well; with a failure a
-// cluster cannot start until it is mended, or not without saying otherwise.
+// The states. A warning names what will not work, or not well. A failure keeps a cluster
+// from starting until it is fixed, or until other settings are given.
 const (
 	OK      State = "ok"
 	Warning State = "warning"
@@ -69,26 +70,26 @@ const (
 	Unknown State = "unknown"
 )
 
-// Check is one thing that was looked at.
+// Check is the result of one check.
 type Check struct {
 	Code  string `json:"code"`  // for scripts: "storage"
 	Title string `json:"title"` // for people: "storage"
 	State State  `json:"state"`
-	// Text says in one line what was found, with figures.
+	// Text is the result in one line, with figures.
 	Text string `json:"text"`
-	// Remedy is what to type or to do, a line each; "" where nothing is wrong.
+	// Remedy is what to type or to do, one step per line; "" if nothing is wrong.
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Report is everything that was looked at.
+// Report is the result of an examination.
 type Report struct {
 	Checks []Check `json:"checks"`
-	// Usable says that a cluster can be tried here: the engine answers, lets us
-	// in, is new enough, and does not refuse every container.
+	// Usable means that it is worth trying to start a cluster: the engine answers,
+	// permits access, is new enough, and does not refuse every container.
 	Usable bool `json:"usable"`
 }
 
-// Count is how many checks have a state.
+// Count returns the number of checks with a state.
 func (r Report) Count(s State) int {
 	n := 0
 	for _, c := range r.Checks {
@@ -99,13 +100,13 @@ func (r Report) Count(s State) int {
 	return n
 }
 
-// UnusableError says that nothing can run on this machine. What to do is in its
-// Check's Remedy; it is no hint, for it was shown with the report already.
+// UnusableError reports that no cluster can run on this machine. The Remedy of its Check
+// says what to do. It has no Hint, because the report has already shown the remedy.
 type UnusableError struct{ Check Check }
 
 func (e *UnusableError) Error() string { return "nothing can run here: " + e.Check.Text }
 
-// Err is an [*UnusableError] where nothing can run, else nil.
+// Err returns an [*UnusableError] if no cluster can run, else nil.
 func (r Report) Err() error {
 	if r.Usable {
 		return nil
@@ -123,9 +124,9 @@ func (r Report) Err() error {
 // errNoEngine stands for an engine that nobody gave.
 var errNoEngine = errors.New("no engine was given")
 
-// Examine looks at everything that could keep a cluster from running on this
-// machine and its engine. It takes a few seconds at most, and leaves nothing
-// behind but an image of its own, beamyard/probe, that the next one uses again.
+// Examine checks everything that could keep a cluster from running on this machine and
+// its engine. It takes a few seconds at most. It leaves only its own image,
+// beamyard/probe, which the next examination uses again.
 func Examine(ctx context.Context, o Options) Report {
 	e := begin(ctx, o.withDefaults())
 	defer e.end()

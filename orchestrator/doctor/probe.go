@@ -44,10 +44,9 @@ type insideFacts struct {
 	Nonce          string        `json:"nonce"` // what the mounted file holds
 }
 
-// Probe is what the helper container runs: it prints what it sees as one line
-// of JSON, and answers who dials it, for a moment, with the same nonce. A
-// program that is given as [Options].Executable calls it for its command
-// "probe".
+// Probe is the program of the helper container. It prints its findings as one line of
+// JSON, and for a short time answers connections with the same nonce. A program that is
+// used as [Options].Executable must call it for its command "probe".
 func Probe(ctx context.Context, out io.Writer) error {
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(probePort))
 	if err != nil {

@@ -147,8 +147,8 @@ func sharesPort(a, b []orchestrator.PortBinding) bool {
 	})
 }
 
-// Containers implements orchestrator.Containers. As with the real engine, a
-// listed container lacks what only an inspection tells.
+// Containers implements orchestrator.Containers. As with the real engine, a listed
+// container lacks the details that only an inspection returns.
 func (e *Engine) Containers(_ context.Context, labels map[string]string) ([]orchestrator.Container, error) {
 	if err := e.fails("Containers"); err != nil {
 		return nil, err

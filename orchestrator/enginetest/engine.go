@@ -13,22 +13,22 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Engine is an engine in memory. Make one with [New].
+// Engine is an in-memory engine. Create one with [New].
 type Engine struct {
-	// Program is what runs in a container. Default: [UntilStopped]. Set it
-	// before the first container starts.
+	// Program returns the program of a container. Default: [UntilStopped]. Set it before
+	// the first container starts.
 	Program func(orchestrator.ContainerSpec) Program
-	// Command is what Exec runs; the command line is its Process's Spec.Command.
-	// Default: every command is missing. Set it before the first Exec.
+	// Command is the program that Exec runs; its Process's Spec.Command is the command
+	// line. Default: every command is missing. Set it before the first Exec.
 	Command Program
-	// NoInit says that the engine has no init program: a container that wants one
+	// NoInit means that the engine has no init program: a container that requests one
 	// does not start. Set it before the first container starts.
 	NoInit bool
-	// Disorder has every other event stamped that much too early, where the one
-	// before it is another container's. Real engines take an event's stamp before the
-	// lock under which they keep it, so with several containers at once what they keep
-	// and send is not in the stamps' order. No stamp is from before the time that Info
-	// told last. Set it before the first container is made.
+	// Disorder moves the timestamp of every other event back by this much, if the event
+	// before it is another container's. A real engine takes an event's timestamp before
+	// it acquires the lock of its event list, so with several active containers the list
+	// and the stream are not in the order of the timestamps. No timestamp precedes the
+	// time that Info last returned. Set it before the first container is created.
 	Disorder time.Duration
 
 	mu         sync.Mutex
@@ -53,7 +53,7 @@ var _ orchestrator.Engine = (*Engine)(nil)
 // ringSize is how many events an engine replays.
 const ringSize = 256
 
-// New makes an engine that has the given images.
+// New creates an engine that has the given images.
 func New(refs ...string) *Engine {
 	e := &Engine{
 		images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, ranges: map[string]netip.Prefix{}, containers: map[string]*container{}, volumes: map[string]*volume{},
@@ -65,26 +65,24 @@ func New(refs ...string) *Engine {
 	return e
 }
 
-// AddImage makes an image that is there without a pull, and returns its ID.
+// AddImage adds an image that needs no pull, and returns its ID.
 func (e *Engine) AddImage(ref string) (id string) { return e.addImage(nil, ref) }
 
-// FailNext has the next calls of a method ("StartContainer") fail, one with
-// each error.
+// FailNext makes the next calls of a method ("StartContainer") fail, one with each error.
 func (e *Engine) FailNext(method string, errs ...error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.failures[method] = append(e.failures[method], errs...)
 }
 
-// DropEvents loses the next n events: nobody hears them, now or later.
+// DropEvents drops the next n events: no stream receives them, now or later.
 func (e *Engine) DropEvents(n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.drop += n
 }
 
-// BreakStreams breaks every open stream of events and logs, as a lost
-// connection does.
+// BreakStreams breaks every open stream of events and logs, like a lost connection.
 func (e *Engine) BreakStreams() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -157,7 +155,8 @@ func (e *Engine) Pull(_ context.Context, ref string, _ io.Writer) error {
 	return fmt.Errorf("pull %s: %w", ref, images.ErrNoRegistry)
 }
 
-// Offered tells of a registry, as the Docker engine's method does: there is none.
+// Offered corresponds to the Docker engine's method: it reports that there is no
+// registry.
 func (e *Engine) Offered(_ context.Context, ref string) error {
 	if err := e.fails("Offered"); err != nil {
 		return err
@@ -165,8 +164,7 @@ func (e *Engine) Offered(_ context.Context, ref string) error {
 	return fmt.Errorf("ask for %s: %w", ref, images.ErrNoRegistry)
 }
 
-// Build implements images.Engine: the image has the tags and labels, and
-// nothing is run.
+// Build implements images.Engine: the image has the tags and labels, and no step is run.
 func (e *Engine) Build(_ context.Context, b images.Build, _ io.Writer) (string, error) {
 	if err := e.fails("Build"); err != nil {
 		return "", err

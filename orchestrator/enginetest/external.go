@@ -15,7 +15,7 @@ import (
 // ExternalStart is `docker start`.
 func (e *Engine) ExternalStart(name string) { _ = e.StartContainer(context.Background(), name) }
 
-// ExternalStop is `docker stop`, with its 10 s of grace.
+// ExternalStop is `docker stop`, with its stop timeout of 10 s.
 func (e *Engine) ExternalStop(name string) {
 	_ = e.StopContainer(context.Background(), name, 10*time.Second)
 }
@@ -28,14 +28,13 @@ func (e *Engine) ExternalKill(name, signal string) {
 // ExternalRemove is `docker rm -f`.
 func (e *Engine) ExternalRemove(name string) { _ = e.RemoveContainer(context.Background(), name) }
 
-// Pause is `docker pause`. The program is not held up.
+// Pause is `docker pause`. The program continues to run.
 func (e *Engine) Pause(name string) { _ = e.PauseContainer(context.Background(), name) }
 
 // Unpause is `docker unpause`.
 func (e *Engine) Unpause(name string) { _ = e.UnpauseContainer(context.Background(), name) }
 
-// Aliases are the names that a container was given in a network, which is named as
-// the container is.
+// Aliases returns a container's aliases in a network. Both are given by name.
 func (e *Engine) Aliases(container, network string) []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -51,8 +50,8 @@ func (e *Engine) Aliases(container, network string) []string {
 	return nil
 }
 
-// Relabel replaces the owner in the labels of everything of a cluster, as if
-// another process had made it.
+// Relabel replaces the owner in the labels of all containers and networks of a cluster,
+// as if another process had created them.
 func (e *Engine) Relabel(cluster string, owner orchestrator.Owner) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -72,7 +71,8 @@ func (e *Engine) Relabel(cluster string, owner orchestrator.Owner) {
 	}
 }
 
-// OOM has the kernel kill the container's first process for its memory.
+// OOM kills the container's main process, as the kernel does when the container is out of
+// memory.
 func (e *Engine) OOM(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -85,8 +85,7 @@ func (e *Engine) OOM(name string) {
 	e.exited(c, c.process, 137)
 }
 
-// Left lists the names of all containers and networks, for a test that wants
-// none.
+// Left returns the names of all containers and networks, for a test that expects none.
 func (e *Engine) Left() []string {
 	var names []string
 	containers, _ := e.Containers(context.Background(), nil)

@@ -20,7 +20,7 @@ type kept struct {
 	modified time.Time
 }
 
-// WriteFile puts a file into the container.
+// WriteFile writes a file in the container.
 func (p *Process) WriteFile(path string, content []byte) {
 	c := p.out[0].c
 	p.out[0].e.mu.Lock()
@@ -53,7 +53,7 @@ func (e *Engine) OpenFile(_ context.Context, id, name string) (io.ReadCloser, ti
 	return io.NopCloser(bytes.NewReader(f.content)), f.modified, nil
 }
 
-// WriteFiles implements orchestrator.Containers. Folders and links are not kept.
+// WriteFiles implements orchestrator.Containers. Folders and links are not stored.
 func (e *Engine) WriteFiles(_ context.Context, id string, archive io.Reader) error {
 	if err := e.fails("WriteFiles"); err != nil {
 		return err

@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// RemoteEngine is the variable that says that the tests' engine is on another
+// RemoteEngine is the environment variable that says that the tests' engine is on another
 // machine, as in `make dind-test`.
 const RemoteEngine = "BEAMYARD_TEST_REMOTE_ENGINE"
 
-// NeedsLocalEngine is said by a test whose subject is an engine on this very
-// machine. Where $BEAMYARD_TEST_REMOTE_ENGINE is 1 it is skipped, and why says
-// what it needs; without the variable it runs, and fails where that is not there.
+// NeedsLocalEngine skips the test if $BEAMYARD_TEST_REMOTE_ENGINE is 1; call it in a test
+// that needs an engine on this machine. why says what the test needs. Without the
+// variable the test runs, and fails if that is missing.
 func NeedsLocalEngine(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv(RemoteEngine) == "1" {

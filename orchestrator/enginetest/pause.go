@@ -7,7 +7,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// PauseContainer implements orchestrator.Containers. The program is not held up.
+// PauseContainer implements orchestrator.Containers. The program continues to run.
 func (e *Engine) PauseContainer(_ context.Context, id string) error {
 	return e.pausing("PauseContainer", "pause", "paused", id, true)
 }

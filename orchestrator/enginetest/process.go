@@ -10,8 +10,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Program is what runs in a container: it prints, waits, and returns its exit
-// code. Its context ends when the container is killed.
+// Program is the program of a container: it prints, waits, and returns its exit code. Its
+// context ends when the container is killed.
 type Program func(ctx context.Context, p *Process) (exitCode int)
 
 // UntilStopped runs until TERM and exits with 0, as a BEAM does.

@@ -13,8 +13,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Script is the program of the containers of package contract: it obeys its command, as a
-// small binary does on a real engine.
+// Script is the program of the containers of package contract. It executes its command,
+// as a small binary does on a real engine.
 //
 //	print N    N lines to each stream     exit N    ends with that code
 //	long N     one line of N characters   wait      until TERM
@@ -25,8 +25,8 @@ import (
 //	keys N     says which N bytes its terminal sends, each as it comes
 //	columns N… waits until its terminal is that wide, and says so, for each
 //
-// Another entrypoint than the image's, or another word, is a command that is
-// missing: 127, as an init says.
+// An entrypoint other than the image's, or any other word, is a missing command: it exits
+// with 127, as an init does.
 func Script(ctx context.Context, p *Process) int {
 	if len(p.Spec.Entrypoint) > 0 {
 		return 127

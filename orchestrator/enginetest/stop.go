@@ -9,8 +9,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// StopContainer implements orchestrator.Containers. As on a real engine, a stop
-// goes on when its caller no longer waits.
+// StopContainer implements orchestrator.Containers. As on a real engine, a stop continues
+// after its caller has stopped waiting.
 func (e *Engine) StopContainer(ctx context.Context, id string, grace time.Duration) error {
 	if err := e.fails("StopContainer"); err != nil {
 		return err

@@ -12,8 +12,9 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// Start implements images.Engine. Nothing is run in a workshop: each command ends
-// well, and prints an empty object, which as an answer of Mix says nothing at all.
+// Start implements images.Engine. A workshop runs nothing: each command succeeds and
+// prints an empty object, which as Mix's description of a project contains no
+// information.
 func (e *Engine) Start(_ context.Context, spec images.WorkshopSpec) (images.Workshop, error) {
 	if err := e.fails("Start"); err != nil {
 		return nil, err

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Bundle is collected evidence. Crash dumps wait in temporary files without a
-// name, until [Bundle.Close] or the end of this process, however it ends.
+// Bundle is collected evidence. Crash dumps are kept in unnamed temporary files until
+// [Bundle.Close] or the end of this process, whatever its cause.
 type Bundle struct {
 	Cluster string
 	At      time.Time
@@ -80,7 +80,7 @@ func (b *Bundle) count(pattern string) int {
 	return n
 }
 
-// Close removes what waits for being written. Nothing can be written any more.
+// Close removes the temporary files. The bundle cannot be written afterwards.
 func (b *Bundle) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,8 +97,8 @@ func (b *Bundle) Close() error {
 	return errors.Join(errs...)
 }
 
-// Name is what a bundle's folder is called where nobody says otherwise:
-// "beamyard-demo-20260131-120000", in UTC.
+// Name returns the default name of a bundle's folder: "beamyard-demo-20260131-120000", in
+// UTC.
 func (b *Bundle) Name() string {
 	return fmt.Sprintf("beamyard-%s-%s", filepath.Base(cmp.Or(b.Cluster, "cluster")), b.At.UTC().Format("20060102-150405"))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// Supervised is a cluster that somebody supervises, in this process or another:
-// the part of [orchestrator.Controller] that tells.
+// Supervised is a cluster with a supervisor, in this process or another: the part of
+// [orchestrator.Controller] that only reads.
 type Supervised interface {
 	Status(ctx context.Context) (orchestrator.Status, error)
 	Events(ctx context.Context, after uint64, follow bool, fn func(orchestrator.Event) error) error
@@ -20,23 +20,24 @@ type Supervised interface {
 	Logs(ctx context.Context, q orchestrator.LogQuery, fn func(orchestrator.Line) error) error
 }
 
-// Source says where evidence comes from. Whatever is missing of it is left out,
+// Source says where evidence comes from. If a field is not set, its evidence is left out,
 // and the bundle says so.
 type Source struct {
-	// Spec of the cluster; only its Name is needed where the engine's labels have
-	// the rest. Its secrets are masked.
+	// Spec of the cluster; only its Name is needed if the engine's labels have the rest.
+	// Its secrets are masked.
 	Spec orchestrator.Spec
-	// Cause is why it failed; nil for a bundle that somebody asked for.
+	// Cause is why the cluster failed; nil for a bundle made on request.
 	Cause error
-	// Cluster answers for it. Nil: nobody does, or it does not exist yet.
+	// Cluster is the supervised cluster. Nil: it has no supervisor, or does not exist
+	// yet.
 	Cluster Supervised
-	// Engine that it runs on. Nil: it does not answer.
+	// Engine that the cluster runs on. Nil: the engine does not answer.
 	Engine orchestrator.Engine
-	// Health looks at the nodes: a report that is kept as JSON, and the matrix of
-	// who sees whom as text. Nil: the Cluster is asked, where it can tell, and where
-	// there is none the nodes themselves.
+	// Health checks the nodes. It returns a report, which is stored as JSON, and the
+	// matrix of which node sees which, as text. Nil: Cluster is asked, if it can report
+	// health; without a Cluster, the nodes themselves.
 	Health func(ctx context.Context) (report any, matrix string, err error)
-	// By is who collects: "beamyard 0.3.0".
+	// By names the program that collects: "beamyard 0.3.0".
 	By string
 }
 
@@ -55,8 +56,8 @@ const (
 	maxDump = 64 << 20
 )
 
-// Collect asks for everything that is known, until ctx ends: then it returns
-// what it has. It never fails; see [Bundle].Missing. Close the bundle when done.
+// Collect collects all evidence, until ctx ends: then it returns what it has. It never
+// fails; see [Bundle].Missing. Close the bundle when done.
 func Collect(ctx context.Context, src Source) *Bundle {
 	c := &collector{Source: src, b: newBundle(src.Spec.Name, time.Now())}
 	c.mask = newMask(src.Spec)

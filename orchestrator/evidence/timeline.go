@@ -40,10 +40,10 @@ const (
 	rankOurs
 )
 
-// Timeline merges what happened and what was printed around it, by time: every
-// event, every journal entry, and the output lines from 2 s before to 1 s after
-// one of them, each once but for empty ones. A node's nodeups (or nodedowns of one reason) within
-// 100 ms stand in one line. Times are UTC.
+// Timeline merges events with the output around them, by time: every event, every journal
+// entry, and the output lines from 2 s before to 1 s after each of those. No line appears
+// twice, and empty lines are left out. A node's nodeups (or nodedowns with one reason)
+// within 100 ms share one line. Times are UTC.
 func Timeline(events []orchestrator.Event, journal []orchestrator.JournalEntry, lines []orchestrator.Line) string {
 	rows := entries(events, journal)
 	times := make([]time.Time, len(rows))

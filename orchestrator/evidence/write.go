@@ -22,8 +22,8 @@ func (b *Bundle) cannot(err error) error {
 	return orchestrator.WithHint(fmt.Errorf("write evidence: %w", err), "write it elsewhere: beamyard export %s", filepath.Join(os.TempDir(), b.Name()))
 }
 
-// WriteDir writes the bundle as a folder of mode 0700: all of it, or nothing. A
-// folder that has something in it already is an error.
+// WriteDir writes the bundle as a folder of mode 0700: all of it, or nothing. If the
+// folder exists and is not empty, WriteDir returns an error.
 func (b *Bundle) WriteDir(dir string) (err error) {
 	sweep(dir)
 	entries, err := os.ReadDir(dir)
@@ -78,8 +78,8 @@ func writeFile(path string, modified time.Time, content io.Reader) error {
 	return errors.Join(err, f.Close(), os.Chtimes(path, modified, modified))
 }
 
-// Leave writes the bundle into a folder of its own in a folder that is made
-// where it is missing, and returns its path.
+// Leave writes the bundle into a new folder in the folder in, which it creates if
+// necessary, and returns the new folder's path.
 func (b *Bundle) Leave(in string) (path string, err error) {
 	if err := os.MkdirAll(in, 0o700); err != nil {
 		return "", b.cannot(err)
@@ -103,9 +103,9 @@ func (b *Bundle) Leave(in string) (path string, err error) {
 	}
 }
 
-// WriteTarGz writes the bundle as a .tar.gz of mode 0600, in which it is a
-// folder of the file's name: all of it, or nothing. A file that exists is an
-// error.
+// WriteTarGz writes the bundle as a .tar.gz of mode 0600: all of it, or nothing. The
+// archive contains one folder with the name of the file. If the file exists, WriteTarGz
+// returns an error.
 func (b *Bundle) WriteTarGz(file string) (err error) {
 	if _, err := os.Lstat(file); err == nil {
 		return orchestrator.WithHint(fmt.Errorf("write evidence: %s exists", file), "name another file: beamyard export %s.tar.gz", b.Name())

@@ -11,21 +11,21 @@ import (
 
 // This file is about what connected nodes agree on: Mnesia's tables and global's names.
 
-// Mnesia is what one node's Mnesia says of its cluster. Source: mnesia(3), system_info/1.
+// Mnesia is one node's view of its Mnesia cluster. Source: mnesia(3), system_info/1.
 type Mnesia struct {
-	Running []string `json:"running"` // BEAM names of the nodes that it works with, itself included
-	Nodes   []string `json:"nodes"`   // that its schema names
+	Running []string `json:"running"` // BEAM names of the running db nodes, including itself
+	Nodes   []string `json:"nodes"`   // BEAM names in its schema
 }
 
-// Lock is a lock of global's.
+// Lock is a lock of OTP's global.
 type Lock struct {
-	Pid   string    `json:"pid"`   // who holds it, as the node prints it: "<0.120.0>"
-	Node  string    `json:"node"`  // where that runs
-	Since time.Time `json:"since"` // of the first sample that showed it
+	Pid   string    `json:"pid"`   // the process that holds it, as the node prints it: "<0.120.0>"
+	Node  string    `json:"node"`  // the node of that process
+	Since time.Time `json:"since"` // time of the first sample that showed it
 }
 
-// StuckAfter is how long global may hold its lock, or take to agree with a node that is
-// connected: it takes milliseconds where all is well.
+// StuckAfter is the longest time that global may hold its lock, or take to synchronize
+// with a connected node. Normally it takes milliseconds.
 const StuckAfter = 10 * time.Second
 
 // agreements reads them.
@@ -65,9 +65,9 @@ func (s *Sample) carry(earlier *Sample) {
 	}
 }
 
-// MnesiaApart tells for each node, by its short name, with which others its Mnesia does
-// not work, though the nodes are connected, Mnesia runs on both, and one schema names
-// both: each continues with its own copy of the tables.
+// MnesiaApart maps the short name of each node to the nodes whose Mnesia it does not work
+// with, although the nodes are connected, Mnesia runs on both, and one schema names both.
+// Such nodes each continue with their own tables.
 func MnesiaApart(nodes []Seen) map[string][]string {
 	apart := map[string][]string{}
 	for _, n := range nodes {
@@ -89,8 +89,8 @@ func MnesiaApart(nodes []Seen) map[string][]string {
 	return apart
 }
 
-// GlobalStuck says what global of a node waits for longer than it should: "" where it
-// does not. Nodes of the cluster alone count: others need not have a global.
+// GlobalStuck describes what a node's global has waited for too long, or returns "". Only
+// nodes of the cluster count, because other nodes need not run global.
 func GlobalStuck(n Seen, nodes []Seen) string {
 	s := n.Sample
 	if s == nil {

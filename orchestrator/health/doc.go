@@ -1,27 +1,26 @@
-// Package health says whether a cluster is well: it asks its nodes and judges
-// what they tell.
+// Package health reports whether a cluster is healthy: it takes samples from the nodes
+// and judges them.
 //
 //	node ─ Take ──► Sample ─┐
 //	node ─ Take ──► Sample ─┼─► Observation ──► Judge ──► Report
 //	own checks ──► Outcome ─┘    Expectations ─┘ ▲   six groups of checks, a matrix,
 //	                             Thresholds ─────┘   figures, what to do
 //
-// A sample is one call on the node, of an expression that OTP's own interpreter
-// evaluates (sample.erl): no code is loaded there and no agent runs, so it works
-// in an image of anybody's. [Glance] is the part of it that the proof of a node
-// that boots needs.
+// A sample is one call on the node. OTP's own interpreter evaluates its expression
+// (sample.erl). No code is loaded on the node and no agent runs there, so it works in any
+// image. [Glance] is the part of a sample that is enough to prove that a node has booted.
 //
-// [Judge] is pure and used twice: for reports, and by the supervisor, which makes
-// a node Ready or Degraded by the checks of [Connectivity], [Operations] and
-// [Resources]. So a node is never Degraded for what a report calls healthy.
-// [Performance] changes no state: a busy node is no broken one.
+// [Judge] is pure and has two callers: reports, and the supervisor, which makes a node
+// Ready or Degraded by the checks of [Connectivity], [Operations] and [Resources]. So a
+// node that a report calls healthy is never Degraded. [Performance] changes no state: a
+// busy node is not a broken one.
 //
-// This package knows nothing of containers and of what runs the cluster's own
-// checks: it is given their outcomes.
+// This package does not depend on containers or on how the cluster's own checks are run;
+// it receives their outcomes.
 //
 // # Threads
 //
-// None. Everything may be called from several goroutines at once.
+// None. All functions are safe for concurrent use.
 //
 // # Sources
 //

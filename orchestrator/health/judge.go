@@ -7,50 +7,51 @@ import (
 	"time"
 )
 
-// Seen is what is known of one node when it is judged.
+// Seen is what is known about a node when it is judged.
 type Seen struct {
 	Name string // "n1"
 	Node string // its BEAM name
 	// App that must be started on it; "": that of the [Expectations], "-": none.
 	App string
-	// Runs names what it runs: only nodes that run the same are to have equal modules.
+	// Runs identifies what the node runs. Only nodes with the same value must have equal
+	// modules.
 	Runs string
-	// Sample of a node that answered. Nil: Reason says why there is none, Hint
-	// what to do about that.
+	// Sample of a node that answered. Nil: Reason is why there is none, and Hint what to
+	// do about it.
 	Sample       *Sample
 	Reason, Hint string
-	// Apart are the short names of nodes that it is kept apart from on purpose.
+	// Apart are the short names of the nodes that it is deliberately disconnected from.
 	Apart []string
-	// Own are the outcomes of the cluster's own checks on it.
+	// Own are the outcomes of the cluster's own checks on the node.
 	Own []Outcome
 }
 
-// Outcome is how one of the cluster's own checks went on one node.
+// Outcome is the outcome of one of the cluster's own checks on one node.
 type Outcome struct {
 	Name    string
 	Took    time.Duration
-	Failure string // why it failed; "": it passed
+	Failure string // why it failed; "" if it passed
 	Hint    string
-	// Crashed: the check itself could not be done.
+	// Crashed is true if the check itself could not be run.
 	Crashed bool
 }
 
-// Observation is what a report is made of.
+// Observation is the input of a report.
 type Observation struct {
 	Time  time.Time
 	Took  time.Duration
 	Nodes []Seen
 }
 
-// Expectations are what a healthy cluster fulfils, besides the thresholds.
+// Expectations are the requirements for a healthy cluster, besides the thresholds.
 type Expectations struct {
 	Cluster string
-	App     string // that must be started; "" or "-" for none
-	NoMesh  bool   // the nodes need not see each other
+	App     string // application that must be started; "" or "-" for none
+	NoMesh  bool   // the nodes need not be connected to each other
 }
 
-// Judge makes a report of an observation. It is pure; a check of it that panics
-// is a failed one.
+// Judge makes a report from an observation. It is pure. A check that panics is a failed
+// check.
 func Judge(o Observation, e Expectations, t Thresholds) Report {
 	j := judge{Observation: o, Expectations: e, Thresholds: t.Defaulted()}
 	j.report = Report{Cluster: e.Cluster, Time: o.Time, Took: o.Took}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// String is a table: how the node of the row sees that of the column, ✓ visible, h
-// hidden, ✗ not, ? not known.
+// String formats the matrix as a table of how the row's node sees the column's node: ✓
+// visible, h hidden, ✗ not connected, ? unknown.
 func (m Matrix) String() string {
 	var b strings.Builder
 	width := 0

@@ -7,47 +7,45 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// Group is what a check is about.
+// Group is the subject of a check.
 type Group string
 
-// The groups, in the order of a report: what comes later rests on what comes
-// before.
+// The groups, in the order of a report: each group depends on those before it.
 const (
 	Connectivity Group = "connectivity" // each node answers
-	Formation    Group = "formation"    // each sees each
-	Code         Group = "code"         // all run the same modules
+	Formation    Group = "formation"    // each node is connected to each other node
+	Code         Group = "code"         // all nodes run the same modules
 	Operations   Group = "operations"   // the application runs, and the cluster's own checks pass
-	Performance  Group = "performance"  // it is not overloaded
-	Resources    Group = "resources"    // it is far from its limits
+	Performance  Group = "performance"  // no node is overloaded
+	Resources    Group = "resources"    // no node is near its limits
 )
 
-// Groups are all of them.
+// Groups are all groups, in the order of a report.
 var Groups = []Group{Connectivity, Formation, Code, Operations, Performance, Resources}
 
 // State is the outcome of a check.
 type State string
 
-// The states. Unknown is for what could not be asked, because of something else
-// that failed, or that the system does not tell.
+// The states. Unknown means that the check could not be made, because something else
+// failed or because the system does not provide the information.
 const (
 	Passed  State = "passed"
 	Failed  State = "failed"
 	Unknown State = "unknown"
 )
 
-// Check is one thing that was looked at.
+// Check is the result of one check.
 type Check struct {
 	Group   Group    `json:"group"`
-	Name    string   `json:"name"`           // "application", "memory", a name of the spec's own
+	Name    string   `json:"name"`           // "application", "memory", or the name of one of the cluster's own checks
 	Node    string   `json:"node,omitempty"` // short name; "" for the cluster
 	State   State    `json:"state"`
 	Figures []Figure `json:"figures,omitempty"`
-	// Means says in one line what is so and why that matters, where it did not
-	// pass.
+	// Means says in one line what is wrong and why it matters, if the check did not pass.
 	Means string `json:"means,omitempty"`
-	// Suggestion is what to do next, where it did not pass.
+	// Suggestion is what to do next, if the check did not pass.
 	Suggestion string `json:"suggestion,omitempty"`
-	// Crashed: the check itself failed, and nothing is known of its object.
+	// Crashed means that the check itself failed, and says nothing about its subject.
 	Crashed bool `json:"crashed,omitempty"`
 }
 
@@ -55,8 +53,8 @@ type Check struct {
 type Figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
-	Unit  string  `json:"unit,omitempty"`  // "ms", "bytes", "%"; "" for a number of things
-	Limit float64 `json:"limit,omitempty"` // where it fails, in the same unit; 0: no such
+	Unit  string  `json:"unit,omitempty"`  // "ms", "bytes", "%"; "" for a count
+	Limit float64 `json:"limit,omitempty"` // value from which the check fails, in the same unit; 0 if there is none
 }
 
 // Summary counts the checks.
@@ -75,17 +73,17 @@ const (
 	SeesVisible Sight = "visible"
 	SeesHidden  Sight = "hidden"
 	SeesNot     Sight = "missing"
-	SeesUnknown Sight = "unknown" // it could not be asked
+	SeesUnknown Sight = "unknown" // it did not answer
 )
 
-// Matrix is who sees whom: Rows[i][j] is how Nodes[i] sees Nodes[j]. The
-// diagonal is "".
+// Matrix shows how each node sees each other node: Rows[i][j] is how Nodes[i] sees
+// Nodes[j]. The diagonal is "".
 type Matrix struct {
 	Nodes []string  `json:"nodes"` // short names
 	Rows  [][]Sight `json:"rows"`
 }
 
-// Full reports whether every node sees every other as a visible one.
+// Full reports whether every node sees every other node as a visible one.
 func (m Matrix) Full() bool {
 	for i, row := range m.Rows {
 		for j, sight := range row {
@@ -97,37 +95,37 @@ func (m Matrix) Full() bool {
 	return true
 }
 
-// Difference is a module that is not the same on all nodes.
+// Difference is a module that differs between nodes.
 type Difference struct {
 	Module string `json:"module"`
-	// Nodes by the MD5 of what they have, in hexadecimal; under "" are those that
-	// lack it, or cannot read it.
+	// Nodes by the MD5 of their version, in hexadecimal. Under "" are nodes that do not
+	// have the module, or cannot read it.
 	Nodes map[string][]string `json:"nodes"`
 }
 
-// NodeReport is one node of a report.
+// NodeReport is the part of a report about one node.
 type NodeReport struct {
 	Name   string  `json:"name"`
 	Node   string  `json:"node"` // its BEAM name
 	Sample *Sample `json:"sample,omitempty"`
 }
 
-// Report is the health of a cluster at one time. It is plain data.
+// Report is the health of a cluster at one point in time. It is plain data.
 type Report struct {
 	Cluster string        `json:"cluster"`
 	Time    time.Time     `json:"time"`
 	Took    time.Duration `json:"took"`   // nanoseconds
-	Passed  bool          `json:"passed"` // nothing failed
+	Passed  bool          `json:"passed"` // no check failed
 	Summary Summary       `json:"summary"`
-	Checks  []Check       `json:"checks"` // by group, then by node
+	Checks  []Check       `json:"checks"` // sorted by group, then by node
 	Matrix  Matrix        `json:"matrix"`
 	// Code lists the modules that differ.
 	Code  []Difference `json:"code,omitempty"`
 	Nodes []NodeReport `json:"nodes"`
-	// Suggestions of the failed checks, each once. When nothing failed it is one
-	// line: that all is well, or that there are findings.
+	// Suggestions of the failed checks, without duplicates. If no check failed, it has
+	// one line, which says that all is well or that there are findings.
 	Suggestions []string `json:"suggestions"`
-	// Findings say why, roots first, where that is known.
+	// Findings explain the causes that are known, roots first.
 	Findings []diagnosis.Finding `json:"findings,omitempty"`
 }
 
@@ -142,7 +140,7 @@ func (r Report) Of(g Group) []Check {
 	return checks
 }
 
-// FirstFailed is the first check of these groups that failed.
+// FirstFailed returns the first failed check of these groups.
 func (r Report) FirstFailed(groups ...Group) (Check, bool) {
 	i := slices.IndexFunc(r.Checks, func(c Check) bool { return c.State == Failed && slices.Contains(groups, c.Group) })
 	if i < 0 {
@@ -157,9 +155,9 @@ const (
 	seeTheCauses = "no check failed, but see the findings"
 )
 
-// Tell adds findings, but for those of which the report has one of that code about
-// that node: what the supervisor found and what a report finds may be the same,
-// and is told of each node when it is about the whole.
+// Tell adds findings, except those with the same code and node as one in the report. The
+// supervisor and a report may find the same problem; a finding about the whole cluster
+// can be reported for each node.
 func (r *Report) Tell(found ...diagnosis.Finding) {
 	for _, f := range found {
 		if !slices.ContainsFunc(r.Findings, func(known diagnosis.Finding) bool { return known.Code == f.Code && known.Node == f.Node }) {

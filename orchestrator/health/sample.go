@@ -15,99 +15,99 @@ type Conn interface {
 	Eval(ctx context.Context, expressions string, bindings map[string]any) (any, error)
 }
 
-// Sample is what one node told of itself. What it could not tell is zero; a
-// [Count] says so with Known.
+// Sample is a node's measurements of itself. A value that the node could not determine is
+// zero; a [Count] then has Known false.
 type Sample struct {
-	Time time.Time `json:"time"` // when it was asked, by our clock
-	// Partial: it is all of [Glance], which tells the time, the round trip and the
-	// applications. Of all else nothing is known.
+	Time time.Time `json:"time"` // when it was taken, by our clock
+	// Partial means that the sample is from [Glance], which measures only the time, the
+	// round trip and the applications.
 	Partial bool `json:"partial,omitempty"`
 
-	RoundTrip time.Duration `json:"round_trip"` // of a call that does nothing, in nanoseconds
-	ClockSkew time.Duration `json:"clock_skew"` // its clock against ours, in nanoseconds
+	RoundTrip time.Duration `json:"round_trip"` // of an empty call, in nanoseconds
+	ClockSkew time.Duration `json:"clock_skew"` // its clock compared with ours, in nanoseconds
 	OTP       string        `json:"otp,omitempty"`
 
-	Visible []string `json:"visible,omitempty"` // whom it is connected to, by BEAM name
-	Hidden  []string `json:"hidden,omitempty"`  // as hidden nodes, without tools like us
-	Apps    []string `json:"apps,omitempty"`    // that are started
+	Visible []string `json:"visible,omitempty"` // BEAM names of the connected visible nodes
+	Hidden  []string `json:"hidden,omitempty"`  // BEAM names of the connected hidden nodes, without tools like us
+	Apps    []string `json:"apps,omitempty"`    // started applications
 
-	Memory    map[string]int64 `json:"memory,omitempty"` // bytes by kind, of erlang:memory/0
+	Memory    map[string]int64 `json:"memory,omitempty"` // bytes by type, from erlang:memory/0
 	Processes Count            `json:"processes"`
 	Ports     Count            `json:"ports"`
 	Atoms     Count            `json:"atoms"`
-	Tables    Count            `json:"tables"`    // of ETS
+	Tables    Count            `json:"tables"`    // ETS tables
 	Files     Count            `json:"files"`     // open file descriptors
-	Container Count            `json:"container"` // memory in bytes, without what can be dropped; Limit 0: none
+	Container Count            `json:"container"` // memory in bytes, without reclaimable memory; Limit 0: none
 
-	RunQueue   int  `json:"run_queue"`  // processes and ports that wait for a scheduler
+	RunQueue   int  `json:"run_queue"`  // processes and ports waiting for a scheduler
 	Schedulers int  `json:"schedulers"` // online
 	Load       Load `json:"load"`
 
-	Encoding           string `json:"encoding,omitempty"` // of file names: utf8, latin1
-	Heart              bool   `json:"heart"`              // heart restarts the VM by itself
-	NetTick            int64  `json:"net_tick"`           // the kernel's net_ticktime, seconds
+	Encoding           string `json:"encoding,omitempty"` // file name encoding: utf8, latin1
+	Heart              bool   `json:"heart"`              // heart is enabled, and restarts the VM by itself
+	NetTick            int64  `json:"net_tick"`           // the kernel's net_ticktime, in seconds
 	PreventOverlapping bool   `json:"prevent_overlapping"`
 
-	// Mnesia is its own view of its cluster; nil where it does not run.
+	// Mnesia is the node's view of its Mnesia cluster; nil if Mnesia is not running.
 	Mnesia *Mnesia `json:"mnesia,omitempty"`
-	// GlobalLock is the lock under which global registers names, where somebody holds
-	// it: for a moment while nodes come and go.
+	// GlobalLock is the lock under which global registers names, if a process holds it.
+	// That is normal for a moment while nodes come and go.
 	GlobalLock *Lock `json:"global_lock,omitempty"`
-	// Unsynced are connected nodes with which global has not agreed on names yet, with
-	// the time of the first sample of which that was so.
+	// Unsynced are connected nodes that global has not synchronized names with yet, with
+	// the time of the first sample that showed it.
 	Unsynced map[string]time.Time `json:"unsynced,omitempty"`
 
-	// Modules of the application and their MD5s in hexadecimal, "" where one
-	// cannot be read. Nil: not asked for.
+	// Modules of the application and their MD5s in hexadecimal; "" if a module cannot be
+	// read. Nil if not requested.
 	Modules map[string]string `json:"-"`
 
 	ticks ticks // at its end, for the next sample's load
 }
 
-// Count is how many of something there are, and may be.
+// Count is the current number of something, and its limit.
 type Count struct {
 	Used  int64 `json:"used"`
 	Limit int64 `json:"limit,omitempty"`
 	Known bool  `json:"known"`
 }
 
-// Load is which part of its schedulers' time a node used: 1 is all of it.
+// Load is the fraction of its schedulers' time that a node used: 1 is all of it.
 type Load struct {
 	Part  float64       `json:"part"`
 	Known bool          `json:"known"`
-	Over  time.Duration `json:"over"` // which time, in nanoseconds
+	Over  time.Duration `json:"over"` // length of the measurement, in nanoseconds
 }
 
-// Steady is how long a load must have lasted to be too much. Over [OneOff] a
-// garbage collection, or a check of the cluster's own, makes it 1 on a node that
-// is idle.
+// Steady is the shortest measurement whose load can count as too high. Over [OneOff], a
+// garbage collection or one of the cluster's own checks gives a load of 1 on an idle
+// node.
 const Steady = time.Second
 
 // ticks are counters of a VM since its start: processor time and real time.
 type ticks struct{ runtime, wall int64 } // milliseconds
 
-// Ask says what a sample is to hold.
+// Ask says what a sample must include.
 type Ask struct {
-	// App is the OTP application, "" or "-" for none.
+	// App is the OTP application; "" or "-" for none.
 	App string
-	// Modules: with the MD5s of its modules.
+	// Modules includes the MD5s of the application's modules.
 	Modules bool
-	// Since is an earlier sample of the same run of the node: the load is of the
-	// time since then. Nil: it is measured over Window.
+	// Since is an earlier sample of the same run of the node: the load is measured since
+	// then. Nil: it is measured over Window.
 	Since *Sample
-	// Window for the load where there is no earlier sample; 0: it stays unknown.
+	// Window is the time to measure the load over if Since is nil; 0: the load stays
+	// unknown.
 	Window time.Duration
 }
 
-// OneOff is a window that is long enough for a figure, and too short to be
-// waited for.
+// OneOff is a window that is long enough for a measurement, and short enough to wait for.
 const OneOff = 20 * time.Millisecond
 
 //go:embed sample.erl
 var expression string
 
-// Take asks a node for everything at once: one call for the round trip and the
-// clock, one for all else. It needs no code on the node but OTP's own.
+// Take samples a node with two calls: one for the round trip and the clock, one for
+// everything else. It needs no code on the node except OTP's own.
 func Take(ctx context.Context, conn Conn, ask Ask) (Sample, error) {
 	s, err := ping(ctx, conn)
 	if err != nil {
@@ -139,8 +139,8 @@ func Take(ctx context.Context, conn Conn, ask Ask) (Sample, error) {
 	return s, nil
 }
 
-// Glance asks a node that boots only what its proof needs, in calls that are
-// compiled on the node: Take has it load the interpreter first.
+// Glance samples only what the proof of a booting node needs, in calls that are compiled
+// on the node. Take would make the node load the interpreter first.
 func Glance(ctx context.Context, conn Conn) (Sample, error) {
 	s := Sample{Time: time.Now(), Partial: true}
 	answer, err := conn.Call(ctx, "application", "which_applications")

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Thresholds say from when on a figure is a failed check. The zero value of each
-// is its default.
+// Thresholds are the values from which a measurement is a failed check. Zero means the
+// default.
 type Thresholds struct {
-	RoundTrip time.Duration `json:"round_trip,omitempty"` // of a call that does nothing; default 100 ms
-	ClockSkew time.Duration `json:"clock_skew,omitempty"` // of its clock against ours; default 2 s
-	RunQueue  float64       `json:"run_queue,omitempty"`  // waiting processes for each scheduler; default 10
-	Load      float64       `json:"load,omitempty"`       // part of the schedulers' time; default 0.95
-	Memory    float64       `json:"memory,omitempty"`     // part of the container's limit; default 0.9
-	Processes float64       `json:"processes,omitempty"`  // part of the VM's limit; default 0.9
-	Ports     float64       `json:"ports,omitempty"`      // part of the VM's limit; default 0.9
-	Atoms     float64       `json:"atoms,omitempty"`      // part of the VM's limit; default 0.9
-	Tables    float64       `json:"tables,omitempty"`     // of ETS, part of the VM's limit; default 0.9
-	Files     float64       `json:"files,omitempty"`      // open ones, part of the limit; default 0.9
+	RoundTrip time.Duration `json:"round_trip,omitempty"` // of an empty call; default 100 ms
+	ClockSkew time.Duration `json:"clock_skew,omitempty"` // its clock compared with ours; default 2 s
+	RunQueue  float64       `json:"run_queue,omitempty"`  // waiting processes per scheduler; default 10
+	Load      float64       `json:"load,omitempty"`       // fraction of the schedulers' time; default 0.95
+	Memory    float64       `json:"memory,omitempty"`     // fraction of the container's limit; default 0.9
+	Processes float64       `json:"processes,omitempty"`  // fraction of the VM's limit; default 0.9
+	Ports     float64       `json:"ports,omitempty"`      // fraction of the VM's limit; default 0.9
+	Atoms     float64       `json:"atoms,omitempty"`      // fraction of the VM's limit; default 0.9
+	Tables    float64       `json:"tables,omitempty"`     // ETS tables, fraction of the VM's limit; default 0.9
+	Files     float64       `json:"files,omitempty"`      // open files, fraction of the limit; default 0.9
 }
 
-// Defaulted fills what is not set.
+// Defaulted returns t with defaults for all thresholds that are not set.
 func (t Thresholds) Defaulted() Thresholds {
 	t.RoundTrip = cmp.Or(t.RoundTrip, 100*time.Millisecond)
 	t.ClockSkew = cmp.Or(t.ClockSkew, 2*time.Second)
@@ -33,7 +33,7 @@ func (t Thresholds) Defaulted() Thresholds {
 	return t
 }
 
-// Problems says what is wrong with a threshold, by its key.
+// Problems returns what is wrong with each invalid threshold, by key.
 func (t Thresholds) Problems() map[string]string {
 	problems := map[string]string{}
 	for key, part := range map[string]float64{

@@ -34,12 +34,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Charge is what a watchdog is to remove: what an owner made of a cluster.
+// Charge is what a watchdog must remove: everything that an owner created for a cluster.
 type Charge struct {
 	Cluster string             `json:"cluster"`
 	Owner   orchestrator.Owner `json:"owner"`
-	// Volumes says that its named volumes go too: of a cluster that nobody will
-	// bring up again.
+	// Volumes includes the cluster's named volumes, for a cluster that will not be
+	// started again.
 	Volumes bool `json:"volumes,omitempty"`
 }
 
@@ -49,8 +49,8 @@ type word struct {
 	Release *Charge `json:"release,omitempty"`
 }
 
-// Dog is a watchdog process, seen from its keeper. Its methods may be called from
-// several goroutines.
+// Dog is the keeper's handle of a watchdog process. Its methods are safe for concurrent
+// use.
 type Dog struct {
 	cmd *exec.Cmd
 
@@ -59,10 +59,9 @@ type Dog struct {
 	guarded []Charge
 }
 
-// Start starts cmd, a program that calls [Watch] on its stdin, with that stdin, in
-// a session of its own, where the terminal's signals do not reach it, and at the
-// root of the file system, as the present folder may go away. End it with
-// [Dog.Close].
+// Start starts cmd, a program that calls [Watch] on its stdin. It sets cmd's stdin. The
+// process runs in a session of its own, where the terminal's signals do not reach it, and
+// in the root folder, because the current folder may be removed. End it with [Dog.Close].
 func Start(cmd *exec.Cmd) (*Dog, error) {
 	read, write, err := os.Pipe() // closed on exec: no other child holds it
 	if err != nil {
@@ -76,7 +75,8 @@ func Start(cmd *exec.Cmd) (*Dog, error) {
 	return &Dog{cmd: cmd, pipe: write}, nil
 }
 
-// Guard tells the watchdog of a cluster, before anything of it is made.
+// Guard registers a cluster with the watchdog. Call it before anything of the cluster is
+// created.
 func (d *Dog) Guard(c Charge) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -87,7 +87,7 @@ func (d *Dog) Guard(c Charge) error {
 	return nil
 }
 
-// Release tells it that nothing of a cluster is to be removed any more.
+// Release unregisters a cluster, so that nothing of it is removed.
 func (d *Dog) Release(c Charge) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +98,8 @@ func (d *Dog) Release(c Charge) error {
 	return nil
 }
 
-// Close releases what it still guards, and waits until it has ended.
+// Close releases all clusters that are still registered, and waits until the process
+// exits.
 func (d *Dog) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -115,7 +116,8 @@ func (d *Dog) Close() error {
 
 func (d *Dog) say(w word) error { return json.NewEncoder(d.pipe).Encode(w) }
 
-// Remove removes what a charge names, and tells what it could not.
+// Remove removes everything that the charge describes, and reports what it could not
+// remove.
 func (c Charge) Remove(ctx context.Context, eng orchestrator.Engine) error {
 	err := orchestrator.RemoveOwned(ctx, eng, c.Cluster, c.Owner)
 	if c.Volumes {
@@ -125,8 +127,8 @@ func (c Charge) Remove(ctx context.Context, eng orchestrator.Engine) error {
 	return err
 }
 
-// Watch reads the watchdog's stdin until its keeper is gone, and returns what that
-// had not released, in the order in which it was told.
+// Watch reads the watchdog's stdin until its keeper has exited, and returns the charges
+// that the keeper had not released, in the order of registration.
 func Watch(stdin io.Reader) (orphans []Charge, err error) {
 	lines := bufio.NewReader(stdin)
 	for {

@@ -1,5 +1,5 @@
-// Package example is a complete test suite of the demo in images/demo, to copy from:
-// three nodes that share a counter, a crash and the recovery after it, a pair that is
-// disconnected and converges, and an ordinary container of testcontainers beside the
+// Package example is a complete test suite for the demo in images/demo, meant to be
+// copied. Three nodes share a counter; one node crashes and recovers; two nodes are
+// disconnected and converge; and an ordinary testcontainers container runs beside the
 // nodes.
 package example

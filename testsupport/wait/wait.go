@@ -25,19 +25,19 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// Node is what these strategies ask: a *testsupport.Node is one.
+// Node is what a strategy queries. *testsupport.Node implements it.
 type Node interface {
 	// Call runs module:function(args…) on the node; see *testsupport.Node.
 	Call(ctx context.Context, module, function string, args ...any) (any, error)
 }
 
-// DefaultTimeout is how long a strategy waits where nobody says.
+// DefaultTimeout is the default timeout of a strategy.
 const DefaultTimeout = 60 * time.Second
 
 // defaultPoll is how often a node is asked: a call takes it well under a millisecond.
 const defaultPoll = 50 * time.Millisecond
 
-// Strategy asks a node until it answers what is waited for.
+// Strategy polls a node until a condition holds.
 type Strategy struct {
 	what    string
 	ask     func(ctx context.Context, node Node) error // nil once it is so, else why not yet
@@ -51,13 +51,13 @@ var (
 	_ fmt.Stringer         = (*Strategy)(nil)
 )
 
-// WithStartupTimeout sets how long it waits. Default [DefaultTimeout].
+// WithStartupTimeout sets the timeout. Default [DefaultTimeout].
 func (s *Strategy) WithStartupTimeout(d time.Duration) *Strategy {
 	s.timeout = &d
 	return s
 }
 
-// WithPollInterval sets how often the node is asked. Default 50 ms.
+// WithPollInterval sets the interval between queries. Default 50 ms.
 func (s *Strategy) WithPollInterval(d time.Duration) *Strategy {
 	s.poll = d
 	return s
@@ -66,11 +66,11 @@ func (s *Strategy) WithPollInterval(d time.Duration) *Strategy {
 // Timeout implements wait.StrategyTimeout.
 func (s *Strategy) Timeout() *time.Duration { return s.timeout }
 
-// String is what it waits for: "mesh of 3 nodes".
+// String describes the condition: "mesh of 3 nodes".
 func (s *Strategy) String() string { return s.what }
 
-// WaitUntilReady implements wait.Strategy. The target is a node of a cluster. The
-// error says what the node answered last.
+// WaitUntilReady implements wait.Strategy. The target must be a node of a cluster. The
+// error includes the node's last answer.
 func (s *Strategy) WaitUntilReady(ctx context.Context, target wait.StrategyTarget) error {
 	node, ok := target.(Node)
 	if !ok {
@@ -115,8 +115,8 @@ func ended(ctx context.Context, target wait.StrategyTarget) error {
 	return fmt.Errorf("its container has ended: %s, exit code %d", state.Status, state.ExitCode)
 }
 
-// ForMesh waits until the node sees n-1 others: until it is in a mesh of n. Hidden
-// nodes, as tools are, do not count. Source: erlang:nodes/0.
+// ForMesh waits until the node sees n-1 others, and so belongs to a mesh of n. Hidden
+// nodes, such as tools, do not count. Source: erlang:nodes/0.
 func ForMesh(n int) *Strategy {
 	return &Strategy{
 		what: fmt.Sprintf("mesh of %d nodes", n), poll: defaultPoll,
@@ -134,8 +134,8 @@ func ForMesh(n int) *Strategy {
 	}
 }
 
-// ForApplication waits until an OTP application is started on the node: "shop".
-// Source: application:which_applications/0.
+// ForApplication waits until an OTP application is started on the node: "shop". Source:
+// application:which_applications/0.
 func ForApplication(app string) *Strategy {
 	return &Strategy{
 		what: "application " + app, poll: defaultPoll,
@@ -155,19 +155,19 @@ func ForApplication(app string) *Strategy {
 	}
 }
 
-// MFA is a call: a module, a function and its arguments. An Elixir module is written
-// as in Elixir: "Demo.Counter".
+// MFA is a call: a module, a function and its arguments. The name of an Elixir module is
+// written as in Elixir: "Demo.Counter".
 type MFA struct {
 	Module, Function string
 	Args             []any
 }
 
-// String is "Demo.Counter.value/0".
+// String returns "Demo.Counter.value/0".
 func (m MFA) String() string { return fmt.Sprintf("%s.%s/%d", m.Module, m.Function, len(m.Args)) }
 
-// ForRPC waits until a call on the node returns what matches. A nil matcher takes
-// all but nil, false, undefined, :error and {:error, …}. A call that fails is made
-// again: an application that has not started yet fails so.
+// ForRPC waits until the result of a call on the node matches. If matches is nil, every
+// result except nil, false, undefined, :error and {:error, …} matches. A failed call is
+// repeated, because calls fail until the application has started.
 func ForRPC(call MFA, matches func(result any) bool) *Strategy {
 	if matches == nil {
 		matches = wellFormed

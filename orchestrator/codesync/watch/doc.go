@@ -1,16 +1,16 @@
-// Package watch tells when files of a project were saved.
+// Package watch reports when files of a project are saved.
 //
 //	fsnotify ──► collect ──► debounce ──► fn(paths)
-//	  a folder each  │         300 ms of     one at a time; what is saved
-//	  new ones too   │         silence, or   meanwhile comes with the next
+//	  one per folder │         300 ms of     one call at a time; changes
+//	  and new folder │         silence, or   during a call are in the next
 //	                 │         after 2 s
-//	                 └ without what the image leaves out and editors' own files
+//	                 └ ignores what the image leaves out and editors' own files
 //
-// It says which files changed and nothing of what that means: a sync compares all
-// of them anyway, so an event that the system lost costs nothing but time.
+// It reports only which files changed. A sync compares all files anyway, so an event that
+// the system loses costs nothing but time.
 //
 // # Threads
 //
-//   - collect, which reads fsnotify's channels and owns the list of folders.
-//   - debounce, on the caller of [Watch], which calls fn.
+//   - collect reads fsnotify's channels and owns the list of folders.
+//   - debounce runs on the goroutine of the caller of [Watch] and calls fn.
 package watch

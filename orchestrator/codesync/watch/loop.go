@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Loops finds files that change because of what their change starts: a generator,
-// or a formatter, that a sync runs. It is for one goroutine.
+// Loops detects files that change because of a sync: a sync may run a generator or a
+// formatter, whose output starts the next sync. It is not safe for concurrent use.
 type Loops struct {
 	streak map[string]int // how many times in a row
 	ended  time.Time      // of the last time
@@ -21,8 +21,8 @@ const (
 	often = 3
 )
 
-// Note takes what changed, and from when to when it was dealt with. It returns the
-// paths that are now found to be in a loop, each once.
+// Note records changed paths and the time in which they were handled. It returns the
+// paths that are newly found to be in a loop, each once.
 func (l *Loops) Note(paths []string, began, ended time.Time) (loops []string) {
 	last := l.streak
 	l.streak = map[string]int{}

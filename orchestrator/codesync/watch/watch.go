@@ -17,19 +17,19 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 )
 
-// Quiet is how long nothing must be saved before fn is called: editors write a
-// file in several steps, formatters and branches many files.
+// Quiet is the time without a save before fn is called: editors write a file in several
+// steps, and formatters and branch switches write many files.
 const Quiet = 300 * time.Millisecond
 
 // patience is for how long at most what was saved waits for that: a folder into
 // which something is written all the time is never quiet.
 const patience = 2 * time.Second
 
-// Watch calls fn with the paths below dir, with slashes and sorted, that were
-// saved, created or removed, until ctx ends: then it returns ctx's error. ignored
-// tells which paths are nobody's business. A path of "" means that the system lost
-// track, and anything may have changed. ready is called once everything is
-// watched: what is saved from then on is told.
+// Watch calls fn with the paths below dir that were saved, created or removed, relative
+// to dir, with slashes and sorted. It returns ctx's error when ctx ends. ignored reports
+// whether a path is to be ignored. A path of "" means that the system lost events, and
+// any file may have changed. Watch calls ready once everything is watched; all changes
+// after that are reported.
 func Watch(ctx context.Context, dir string, ignored func(string) bool, ready func(), fn func(ctx context.Context, paths []string)) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {

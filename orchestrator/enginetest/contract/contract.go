@@ -24,9 +24,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Run holds an engine to what package orchestrator asks of one. image is
-// one whose containers do what [enginetest.Script] does, at the given entrypoint. Whatever
-// it makes it removes.
+// Run verifies that an engine fulfils the contract of package orchestrator. The
+// containers of image must behave like [enginetest.Script], at the given entrypoint. Run
+// removes everything that it creates.
 func Run(t *testing.T, newEngine func(testing.TB) orchestrator.Engine, image string, entrypoint ...string) {
 	for _, c := range clauses {
 		t.Run(c.name, func(t *testing.T) {

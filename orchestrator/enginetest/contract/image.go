@@ -17,8 +17,8 @@ import (
 // process is the program whose image [Image] makes.
 const process = "github.com/beamyard/beamyard/orchestrator/enginetest/process"
 
-// Image imports an image that holds nothing but one static binary, at /process, which
-// does what [enginetest.Script] does. The caller removes it.
+// Image imports an image that contains only a static binary, at /process, which behaves
+// like [enginetest.Script]. The caller removes the image.
 func Image(t testing.TB, eng images.Engine) (id, ref string) {
 	t.Helper()
 	bin := Binary(t, "")
@@ -41,8 +41,8 @@ func Image(t testing.TB, eng images.Engine) (id, ref string) {
 	return id, ref
 }
 
-// Binary builds that program for a processor as GOARCH names it, "" for this machine's,
-// and returns its path.
+// Binary builds that program for an architecture as in GOARCH, or for this machine's if
+// arch is "", and returns its path.
 func Binary(t testing.TB, arch string) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "process")

@@ -23,7 +23,7 @@ import (
 	"sync"
 )
 
-// Gate forwards to an engine.
+// Gate is a proxy for an engine that can be shut.
 type Gate struct {
 	network, address string // where it listens
 	engine, host     string // what it forwards to, and the host of a TCP address
@@ -37,8 +37,8 @@ type Gate struct {
 	wg       sync.WaitGroup
 }
 
-// New opens a gate to the engine at an endpoint, a DOCKER_HOST of unix or tcp. Its own
-// is of the same kind: a socket in dir, or a port of the loopback address.
+// New opens a gate to the engine at an endpoint, a DOCKER_HOST of unix or tcp. The gate's
+// own endpoint is of the same kind: a socket in dir, or a port on the loopback address.
 func New(endpoint, dir string) (*Gate, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -56,15 +56,15 @@ func New(endpoint, dir string) (*Gate, error) {
 	return g, g.Open()
 }
 
-// Endpoint is the gate's own DOCKER_HOST.
+// Endpoint returns the gate's own DOCKER_HOST.
 func (g *Gate) Endpoint() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.network + "://" + g.address
 }
 
-// Env has a process go through the gate: its DOCKER_HOST, and BEAMYARD_HOST where
-// ports are published elsewhere than the gate is.
+// Env returns the environment that makes a process use the gate: DOCKER_HOST, and
+// BEAMYARD_HOST if the engine publishes ports on another host than the gate's.
 func (g *Gate) Env() map[string]string {
 	env := map[string]string{"DOCKER_HOST": g.Endpoint()}
 	if g.host != "" {
@@ -73,7 +73,7 @@ func (g *Gate) Env() map[string]string {
 	return env
 }
 
-// Open lets clients in, again.
+// Open accepts clients, also after Shut.
 func (g *Gate) Open() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -94,7 +94,7 @@ func (g *Gate) Open() error {
 	return nil
 }
 
-// Shut breaks every connection and refuses new ones.
+// Shut closes every connection and refuses new ones.
 func (g *Gate) Shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -107,27 +107,27 @@ func (g *Gate) Shut() {
 	}
 }
 
-// IsShut tells whether it is.
+// IsShut reports whether the gate is shut.
 func (g *Gate) IsShut() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.listener == nil
 }
 
-// Hold has all that the engine says wait until Release.
+// Hold delays everything that the engine sends until Release.
 func (g *Gate) Hold() { g.held.Lock() }
 
 // Release ends Hold.
 func (g *Gate) Release() { g.held.Unlock() }
 
-// Clients is how many connections are open.
+// Clients returns the number of open connections.
 func (g *Gate) Clients() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.clients
 }
 
-// Close shuts it, and returns once nothing of it runs.
+// Close shuts the gate, and returns once all its goroutines have ended.
 func (g *Gate) Close() {
 	g.Shut()
 	g.wg.Wait()
