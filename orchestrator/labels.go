@@ -81,7 +81,7 @@ func specOf(labels map[string]string) (Spec, error) {
 // none.
 func OwnerOf(labels map[string]string) Owner {
 	var o Owner
-	_ = json.Unmarshal([]byte(labels[LabelOwner]), &o) // a label that is not ours to read names no owner
+	_ = json.Unmarshal([]byte(labels[LabelOwner]), &o) // a label that cannot be decoded names no owner
 	return o
 }
 
