@@ -250,7 +250,7 @@ type Network struct {
 	Subnets    []netip.Prefix // IPv4 first
 	Created    time.Time
 	Labels     map[string]string
-	Containers int // attached and running; 0 if the engine's list does not include it
+	Containers int // attached and running; 0 unless the engine reports it cheaply
 }
 
 // ContainerSpec describes a container to create.

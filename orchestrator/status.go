@@ -130,7 +130,7 @@ type NodeStatus struct {
 // Status is the status of a cluster.
 type Status struct {
 	Cluster    string       `json:"cluster"`
-	Supervised bool         `json:"supervised"` // a supervisor is running
+	Supervised bool         `json:"supervised"` // a supervisor manages it
 	Ready      bool         `json:"ready"`      // every node is Ready and the mesh is full
 	Network    string       `json:"network"`
 	NetworkID  string       `json:"network_id,omitempty"`
