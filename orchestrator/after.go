@@ -10,7 +10,7 @@ import (
 // that was started once is restarted independently of the others. So is a node that a
 // user starts manually, who may want it to run while the others are down.
 
-// hold marks the nodes that start after others as held, and launches the rest.
+// hold marks all Pending nodes as held, and launches those that wait for no others.
 func (s *supervisor) hold() {
 	for _, m := range s.nodes {
 		if m.state == Pending {

@@ -8,9 +8,9 @@ import (
 
 // Check is a custom check. A node is Ready only if it passes, and `beamyard health`
 // repeats it, except for those of [Spec].Ready. Exactly one of HTTP, RPC, Erlang, Exec
-// and Log must be set. While a node is Ready, only RPC and Erlang checks are repeated:
-// requests would fill the application's log, and a command starts a process in the
-// container each time.
+// and Log must be set. While a node is Ready, the supervisor repeats only RPC and Erlang
+// checks: HTTP requests would fill the application's log, and a command starts a process
+// in the container each time.
 type Check struct {
 	// Name of the check. Default: a description of what it does.
 	Name string `json:"name,omitempty"`

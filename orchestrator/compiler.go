@@ -261,7 +261,7 @@ func (e *compilerStopped) Hint() string {
 func lastOutput(ctx context.Context, eng Engine, c Container, n int) []string {
 	out := newNodeOutput(helperCompiler, n)
 	began := c.State.StartedAt.Add(-startSlack)
-	_ = out.f.readKept(ctx, runLog{engine: eng, container: c.ID, run: 2, began: began, running: func(context.Context) bool { return false }}) // what there is
+	_ = out.f.readKept(ctx, runLog{engine: eng, container: c.ID, run: 2, began: began, running: func(context.Context) bool { return false }}) // best effort
 	return out.out.Excerpt(n, nil)
 }
 

@@ -88,7 +88,7 @@
 // how a dial ended, which peers each node lacks, and what listens inside. Package diagnosis
 // then says what is wrong. The findings appear in [NodeStatus].Findings, as an event, and
 // in the error that ends a cluster. A node that has only just begun to boot is not
-// inspected.
+// diagnosed.
 //
 // # Deliberate disconnection
 //

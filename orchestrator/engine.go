@@ -244,7 +244,7 @@ type NetworkSpec struct {
 	Labels  map[string]string
 }
 
-// Network is a network that exists.
+// Network is an existing network.
 type Network struct {
 	ID, Name   string
 	Subnets    []netip.Prefix // IPv4 first
@@ -319,7 +319,7 @@ type Volume struct {
 	Labels map[string]string
 }
 
-// Container is a container that exists.
+// Container is an existing container.
 type Container struct {
 	ID, Name string
 	Image    string // ID or reference, as the engine reports it
@@ -355,7 +355,7 @@ type ContainerEvent struct {
 	Signal   string // for kill, a number as text: "9"
 }
 
-// Attachment is a container's place in one network.
+// Attachment is a container's attachment to one network.
 type Attachment struct {
 	// Network is the network's ID. An engine of version 20.10 does not report it before
 	// the first start of a container: "".
@@ -405,5 +405,5 @@ type TTY struct {
 	Resizes <-chan TTYSize // nil: the size is constant
 }
 
-// TTYSize is in characters.
+// TTYSize is the size of a terminal, in characters.
 type TTYSize struct{ Columns, Rows uint }

@@ -254,8 +254,9 @@ func readLooks(image string) map[string]bool {
 	return found
 }
 
-// writeLooks caches the results, and removes those of images read half a year ago. If
-// they cannot be cached, the image is read again the next time.
+// writeLooks caches the results, and removes those of images that were last read more
+// than half a year ago. If the results cannot be cached, the image is read again the next
+// time.
 func writeLooks(image string, found map[string]bool) {
 	const old = 180 * 24 * time.Hour
 	file := looksFile(image)

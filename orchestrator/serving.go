@@ -75,8 +75,8 @@ func useOf(listeners []netip.AddrPort, port int) portUse {
 	return u
 }
 
-// forwarding returns a port's state, and whether to start or stop a forwarder. on says
-// whether one of our forwarders holds the port.
+// forwarding returns a port's current state, and whether to start or stop a forwarder. on
+// says whether one of our forwarders holds the port.
 func (u portUse) forwarding(on bool) (is Serving, start, stop bool) {
 	switch {
 	case on && u.own && u.loopback.IsValid():

@@ -195,7 +195,7 @@ type Serving string
 // JournalSource says where a [JournalEntry] comes from.
 type JournalSource string
 
-// The sources.
+// The sources of journal entries.
 const (
 	FromEngine JournalSource = "engine" // an event of the container engine
 	FromNode   JournalSource = "node"   // a change that a node observed: nodeup, nodedown
