@@ -11,13 +11,13 @@ import (
 	"github.com/beamyard/beamyard/network"
 )
 
-// This file takes over what another supervisor made.
+// This file adopts clusters that another supervisor created.
 
-// adoptSite finds the network, the containers and their places.
+// adoptSite finds the network, the containers and their placements.
 func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Container, error) {
 	c.phase("adopting %s", c.spec.Name)
 	s.adopted, s.detached = true, OwnerOf(n.Labels).Detached
-	c.site = s // also where this fails: what is there is not ours to remove
+	c.site = s // even if this fails: the existing objects are not ours to remove
 	s.networkID, s.created = n.ID, createdOf(n.Labels)
 	if len(n.Subnets) > 0 {
 		s.spec.Subnet, s.subnet = n.Subnets[0], network.Layout(n.Subnets[0])
@@ -50,7 +50,7 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n Network) ([]Containe
 			continue
 		}
 		if ip := full.Address(n.ID); ip.IsValid() {
-			at.ip = ip // a stopped container's address is not always told
+			at.ip = ip // a stopped container's address is not always reported
 		}
 		at.ports, have[full.Labels[LabelNode]] = full.Ports, true
 		if full.unfinished(full.Labels) { // its launch replaces it, see [Cluster.create]
@@ -71,21 +71,20 @@ func (s Spec) fixesPort(i int) bool {
 	return s.HTTPPort > 0 && n.HostPort != 0 || slices.ContainsFunc(n.Ports, func(p PortSpec) bool { return p.Host != 0 })
 }
 
-// adoptSlack is how much longer than its grace a stop may take.
+// adoptSlack is how much longer than its timeout a stop may take.
 const adoptSlack = 2 * time.Second
 
-// listenFrom has the event stream begin at that time, or earlier: the events
-// before the end of a node that nobody supervised tell whether somebody stopped
-// it. The engine keeps its last 256; without them a code other than 0 is taken
-// for a crash.
+// listenFrom makes the event stream begin at that time, or earlier: the events before the
+// end of an unsupervised node show whether a user stopped it. The engine keeps its last
+// 256 events; without them, an exit code other than 0 counts as a crash.
 func (s *site) listenFrom(at time.Time) {
 	if at.Before(s.listenSince) {
 		s.listenSince = at
 	}
 }
 
-// placeMissing gives host ports to the nodes that have no container: their
-// supervisor died before it made one.
+// placeMissing assigns host ports to the nodes without a container: their supervisor died
+// before it created one.
 func (c *Cluster) placeMissing(ctx context.Context, s *site, have map[string]bool) error {
 	if len(have) == len(s.slots) {
 		return nil

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// This file is about nodes that start after others: [NodeSpec].After. It is the order
-// of a cluster's beginning, as Compose's depends_on with service_healthy is: a node that
-// was started once is restarted without regard to the others, and so is one that
-// somebody starts by hand, who may want it just so while the others are down.
+// This file handles nodes that start after others: [NodeSpec].After. The order applies
+// when a cluster first starts, like Compose's depends_on with service_healthy. A node
+// that was started once is restarted independently of the others. So is a node that a
+// user starts manually, who may want it to run while the others are down.
 
-// hold has the nodes wait that are to start after others, and launches the rest.
+// hold marks all Pending nodes as held, and launches those that wait for no others.
 func (s *supervisor) hold() {
 	for _, m := range s.nodes {
 		if m.state == Pending {
@@ -20,10 +20,10 @@ func (s *supervisor) hold() {
 	s.release()
 }
 
-// release launches the held nodes whose time has come. Where one that a node waits for
-// failed for good, or ended, the node fails with that reason.
+// release launches the held nodes that no longer wait. If a node that one waits for
+// failed for good, or ended, the waiting node fails with that reason.
 func (s *supervisor) release() {
-	for again := true; again; { // a failure passes along a chain
+	for again := true; again; { // a failure propagates along a chain
 		again = false
 		for _, m := range s.nodes {
 			if !m.held || m.state != Pending || m.busy != idle || s.closing() {
@@ -48,8 +48,8 @@ func (s *supervisor) release() {
 	}
 }
 
-// awaited are the nodes that a held one waits for, with their states, and the first
-// that will not come.
+// awaited returns the nodes that a held one waits for, with their states, or the first
+// one that will not become Ready.
 func (s *supervisor) awaited(m *member) (waits []string, lost *member) {
 	for _, name := range s.spec.after(m.index) {
 		p := s.byName[name]

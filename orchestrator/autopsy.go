@@ -13,16 +13,16 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// This file looks why a run ended: at its last words and at its crash dump.
+// This file finds out why a run ended, from its last output and its crash dump.
 
-// autopsy reads what is known of an end: the output up to its last line, the
-// crash dump, and whether the kernel killed it for its memory.
+// autopsy collects the data about an end: the output up to its last line, the crash dump,
+// and whether the kernel killed the process for its memory use.
 func (c *Cluster) autopsy(ctx context.Context, r report, id string, code int) {
 	var f findings
 	out := c.outputs[r.node]
 	found, err := c.eng.InspectContainer(ctx, id)
 	f.oom = err == nil && found.State.OOMKilled
-	if err == nil && code != 0 && code != exitKilled { // a VM that ends well or by KILL writes none
+	if err == nil && code != 0 && code != exitKilled { // a VM that ends normally or by KILL writes none
 		f.crash, f.dump, err = crashed(ctx, c.eng, c.site.spec, found)
 		if f.crash != nil {
 			f.slogan = f.crash.Slogan
@@ -38,14 +38,16 @@ func (c *Cluster) autopsy(ctx context.Context, r report, id string, code int) {
 	c.box.post(msgAutopsy{r, f})
 }
 
-// telling begin the line in which a VM says why it ended, most telling first.
+// telling are the beginnings of lines in which a VM says why it ended, most specific
+// first.
 var telling = []string{
 	"** (Mix)", "** (CompileError)", "** (UndefinedFunctionError)", "Protocol 'inet_tcp'",
 	"Runtime terminating during boot", "Kernel pid terminated", "init terminating in do_boot", "** (",
 }
 
-// lastWords picks what says why a run ended: a line that tells, else the crash
-// dump's slogan, else the last line of stderr; "" where there is none of them.
+// lastWords returns the text that explains the end of a run: a line that matches telling,
+// else the crash dump's slogan, else the last line of stderr, or "" if there is none of
+// these.
 func lastWords(lines []Line, run int, slogan string) string {
 	for _, s := range telling {
 		for _, l := range lines {
@@ -65,14 +67,14 @@ func lastWords(lines []Line, run int, slogan string) string {
 	return ""
 }
 
-// readDump is how much of a crash dump is looked at: that takes some tenths of a
-// second, by which a restart waits.
+// readDump is how many bytes of a crash dump are read. That takes some tenths of a
+// second, and delays a restart by as much.
 const readDump = 32 << 20
 
-// crashed reads the crash dump that a container's last run left, nil where there
-// is none, and copies it out where the spec wants that. A dump of an earlier run,
-// which stays on the container's disk, is not this run's. err is about the copy:
-// that there is no dump is no error.
+// crashed reads the crash dump that a container's last run left, or returns nil if there
+// is none, and copies it if the spec requires that. A dump of an earlier run, still in
+// the container's file system, is ignored. err concerns the copy: a missing dump is not
+// an error.
 func crashed(ctx context.Context, eng Engine, s Spec, c Container) (dump *diagnosis.Dump, path string, err error) {
 	content, modified, err := eng.OpenFile(ctx, c.ID, dumpPath(s, c.Labels[LabelNode]))
 	if err != nil || modified.Before(c.State.StartedAt) {
@@ -91,12 +93,12 @@ func crashed(ctx context.Context, eng Engine, s Spec, c Container) (dump *diagno
 		written := make(chan error, 1)
 		go func() {
 			err := keepDump(reader, path)
-			_, _ = io.Copy(io.Discard, reader) // one that is there already is read to nowhere
+			_, _ = io.Copy(io.Discard, reader) // discards the content if the copy exists already
 			written <- err
 		}()
 		kept = func() error {
-			_, err := io.Copy(writer, content) // what was not looked at
-			writer.CloseWithError(err)         // which is what the copy then fails with
+			_, err := io.Copy(writer, content) // the part that was not read
+			writer.CloseWithError(err)         // the copy then fails with this error
 			return <-written
 		}
 	}
@@ -104,7 +106,7 @@ func crashed(ctx context.Context, eng Engine, s Spec, c Container) (dump *diagno
 	return &read, path, kept()
 }
 
-// dumpPath is where a node writes its crash dump: see nodeEnv.
+// dumpPath returns where a node writes its crash dump: see nodeEnv.
 func dumpPath(s Spec, node string) string {
 	const key = "ERL_CRASH_DUMP"
 	i := slices.IndexFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node })
@@ -117,8 +119,8 @@ func dumpPath(s Spec, node string) string {
 	return crashDump
 }
 
-// keepDump copies a dump, unless it is there already. Only its owner may read
-// it: it shows the VM's memory.
+// keepDump copies a dump, unless the copy exists. Only its owner may read it, because it
+// shows the VM's memory.
 func keepDump(dump io.Reader, path string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

@@ -7,35 +7,35 @@ import (
 	"time"
 )
 
-// success reports whether the exit code is one that the policy calls success.
+// success reports whether the policy counts the exit code as success.
 func (p RestartPolicy) success(code int) bool {
 	return code == 0 || slices.Contains(p.SuccessCodes, code)
 }
 
-// passing is what differs in a message from run to run: pids, references,
+// passing matches the parts of a message that differ between runs: pids, references,
 // ports and the time.
 var passing = regexp.MustCompile(`<[0-9.]+>|\d\d:\d\d:\d\d(\.\d+)?|\d{4}-\d\d-\d\d`)
 
-// history is what the policy remembers of one node.
+// history is the restart policy's memory of one node.
 type history struct {
 	step    int         // the exponent of the next delay
 	recent  []time.Time // restarts inside the window
-	total   int         // restarts ever; never reset
-	slogan  string      // of the last boot failure, "" after a run that was Ready
-	waits   int         // boots in a row that failed for want of something; see Exit.WaitsFor
-	waitsOn string      // for which the last of them did
+	total   int         // restarts in total; never reset
+	slogan  string      // of the last boot failure; "" after a run that was Ready
+	waits   int         // consecutive boots that failed because something was missing; see Exit.WaitsFor
+	waitsOn string      // what the last of them lacked
 	readyAt time.Time   // when this run became Ready; zero if it never did
 }
 
-// decision is what the policy says after an exit.
+// decision is the policy's decision after an exit.
 type decision struct {
 	restart bool
 	delay   time.Duration
-	reason  string // why not, in one line; "" where a plain look at the exit tells
+	reason  string // why there is no restart, in one line; "" if the exit itself explains it
 }
 
-// decide is pure: the exit, the history, the time and one random number in
-// [0,1) go in; the decision and the new history come out.
+// decide is pure. It takes the exit, the history, the time and one random number in
+// [0,1), and returns the decision and the new history.
 func (p RestartPolicy) decide(h history, e Exit, now time.Time, random float64) (decision, history) {
 	ready := !h.readyAt.IsZero()
 	if ready && now.Sub(h.readyAt) >= p.ResetAfter {
@@ -45,7 +45,7 @@ func (p RestartPolicy) decide(h history, e Exit, now time.Time, random float64) 
 	h.slogan = ""
 	wait := e.Class == ExitBoot && !ready && e.WaitsFor != ""
 	switch {
-	case wait: // time may cure it: the budget and the deadline end it
+	case wait: // time may fix it: the budget and the deadline bound it
 		h.waits++
 	case e.Class == ExitBoot && !ready:
 		h.slogan = passing.ReplaceAllString(e.Reason, "_")
@@ -91,13 +91,13 @@ func (p RestartPolicy) decide(h history, e Exit, now time.Time, random float64) 
 	return decision{restart: true, delay: delay}, h
 }
 
-// waiting is what a node waits for, in words: "waits for db:5432: connection
-// refused, 4 tries".
+// waiting describes what a node waits for: "waits for db:5432: connection refused, 4
+// tries".
 func (h history) waiting() string {
 	return fmt.Sprintf("waits for %s, %d %s", h.waitsOn, h.waits, plural(uint64(h.waits), "try", "tries"))
 }
 
-// backoff is Backoff × 2^step, at most MaxBackoff.
+// backoff returns Backoff × 2^step, at most MaxBackoff.
 func (p RestartPolicy) backoff(step int) time.Duration {
 	d := p.Backoff
 	for range step {

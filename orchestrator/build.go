@@ -11,17 +11,17 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// This file has the images of a spec made of its source: one for each way in which
-// nodes want it made.
+// This file builds the images of a spec from its source: one for each different build
+// that the nodes require.
 
-// recipe is how an image is made of the cluster's source. What is not written is "".
+// recipe says how an image is built from the cluster's source. Unset values are "".
 type recipe struct {
 	mixEnv, release    string
 	dockerfile, target string
-	args               string // as JSON: recipes are compared
+	args               string // as JSON, so that recipes can be compared
 }
 
-// recipe is that of node i.
+// recipe returns the recipe of node i.
 func (s Spec) recipe(i int) recipe {
 	n := s.Nodes[i]
 	release := n.ReleaseName
@@ -40,18 +40,18 @@ func recipeOf(w images.Want, mixEnv, release string) recipe {
 	return r
 }
 
-// want is what the recipe asks for of a spec's source.
+// want returns what the recipe requires of a spec's source.
 func (r recipe) want(s Spec) images.Want {
 	w := s.want()
 	w.Dockerfile, w.Target, w.Args = r.dockerfile, r.target, nil
 	if r.args != "" {
-		_ = json.Unmarshal([]byte(r.args), &w.Args) // as recipeOf wrote it
+		_ = json.Unmarshal([]byte(r.args), &w.Args) // encoded by recipeOf
 	}
 	return w
 }
 
-// recipes are those that nodes want, each with its nodes. The first is the cluster's
-// own, or where no node wants that, the one of the first node.
+// recipes returns the recipes that the nodes require, with the nodes of each. The first
+// is the cluster's own, or if no node uses that, the first node's.
 func (s Spec) recipes() (order []recipe, nodes map[recipe][]int) {
 	nodes = map[recipe][]int{}
 	for i, n := range s.Nodes {
@@ -65,7 +65,7 @@ func (s Spec) recipes() (order []recipe, nodes map[recipe][]int) {
 		nodes[r] = append(nodes[r], i)
 	}
 	own := recipeOf(s.want(), s.writtenMixEnv(), s.ReleaseName)
-	if len(order) == 0 { // every node has an image of its own
+	if len(order) == 0 { // every node has its own image
 		order = append(order, own)
 	}
 	if i := slices.Index(order, own); i > 0 {
@@ -74,8 +74,8 @@ func (s Spec) recipes() (order []recipe, nodes map[recipe][]int) {
 	return order, nodes
 }
 
-// build makes the images. The first is the cluster's; nodes of the others name theirs.
-// project is the application of that first one's project.
+// build builds the images. The first is the cluster's; nodes with another image get it in
+// their own fields. project is the OTP application of the first image's project.
 func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (made Spec, project string, err error) {
 	if _, err := s.Detect(); err != nil {
 		return s, "", err
@@ -95,7 +95,7 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (made S
 	}
 	tellChoice(progress, sources[0], order[0].dockerfile != "")
 	s.Nodes = slices.Clone(s.Nodes)
-	app := s.App // as it was written
+	app := s.App // as written in the spec
 	for k, r := range order {
 		if len(order) > 1 {
 			fmt.Fprintf(progress, "image %d of %d, for %s\n", k+1, len(order), r.of(s, nodes[r]))
@@ -132,25 +132,25 @@ func (s Spec) build(ctx context.Context, eng Engine, progress io.Writer) (made S
 	return s, project, nil
 }
 
-// by is the spec of a cluster all of which is made by that recipe.
+// by returns the spec of a cluster built entirely by that recipe.
 func (s Spec) by(r recipe) Spec {
 	s.MixEnv, s.ReleaseName = r.mixEnv, r.release
 	return s
 }
 
-// resolve makes the image of a cluster that has one.
+// resolve builds or finds the image of a cluster with a single recipe.
 func (s Spec) resolve(ctx context.Context, eng Engine, src images.Source, progress io.Writer) (images.Image, error) {
 	o := images.Options{
 		Base: s.BaseImage, MixEnv: s.writtenMixEnv(), Release: s.Release, ReleaseName: s.ReleaseName, Progress: progress,
 		Env: s.buildEnv(), Secrets: s.Secrets, Packages: images.Packages(s.Packages), Redact: redactor(s).Replace, Note: noteTo(progress), Suite: s.Suite,
 	}
-	if src.Kind == images.Mix { // a Dockerfile has a MIX_ENV of its own, unless one is written
+	if src.Kind == images.Mix { // a Dockerfile has its own MIX_ENV, unless the spec sets one
 		o.MixEnv = s.mixEnv(nil)
 	}
 	return images.Resolve(ctx, eng, src, o)
 }
 
-// of says for which nodes an image is, and how it is made.
+// of describes the nodes of an image and how it is built.
 func (r recipe) of(s Spec, nodes []int) string {
 	var names []string
 	for _, i := range nodes {
@@ -159,7 +159,7 @@ func (r recipe) of(s Spec, nodes []int) string {
 	return strings.Join(append(names, r.settings(s)...), ", ")
 }
 
-// settings of a build, as they are shown.
+// settings returns the settings of a build, for display.
 func (r recipe) settings(s Spec) []string {
 	var texts []string
 	if r.release != "" {
@@ -180,7 +180,8 @@ func (r recipe) settings(s Spec) []string {
 	return texts
 }
 
-// made is a node that runs the cluster's image, with what it takes of the cluster.
+// made returns a node that runs the cluster's image, with unset fields filled from the
+// cluster.
 func (s Spec) made() NodeSpec {
 	for i, n := range s.Nodes {
 		if n.Image == "" || n.Image == s.Image {
@@ -190,15 +191,14 @@ func (s Spec) made() NodeSpec {
 	return s.of("")
 }
 
-// otherBuild tells whether a node's image is another build of the sources than the
-// cluster's, which the compiler has: for another MIX_ENV, with another release, or of
-// another Dockerfile.
+// otherBuild reports whether a node's image is another build of the sources than the
+// cluster's, which the compiler uses: it has another MIX_ENV, release or Dockerfile.
 func (s Spec) otherBuild(node string) bool {
 	n := s.of(node)
 	return n.Built && n.Image != s.Image
 }
 
-// buildOf says how the image of a node was built.
+// buildOf describes how a node's image was built.
 func (s Spec) buildOf(node string) string {
 	i := s.indexOf(node)
 	if i < 0 {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// This file is about what a Mix project's build gets of the spec.
+// This file selects the settings that a Mix project's build takes from the spec.
 
-// buildEnv is what the build gets of Env: all that is the same for every node. What
-// names a node, and the flags of its VM, would make the compiler another one.
+// buildEnv returns the variables of Env for the build: those with the same value on every
+// node. It excludes node names and VM flags, which would change the compiler's own VM.
 func (s Spec) buildEnv() map[string]string {
 	env := map[string]string{}
 	for key, value := range s.Env {
@@ -22,19 +22,20 @@ func (s Spec) buildEnv() map[string]string {
 	return env
 }
 
-// ofNodes are variables that the VM, Mix or a release's scripts take for themselves.
+// ofNodes are variables that configure the VM, Mix or a release's scripts.
 var ofNodes = []string{
 	"ERL_AFLAGS", "ERL_FLAGS", "ERL_ZFLAGS", "ELIXIR_ERL_OPTIONS", "ERL_CRASH_DUMP", "ERL_LIBS", "MIX_ENV", "HOME", "PATH", "SHELL",
 	"RELEASE_NODE", "RELEASE_COOKIE", "RELEASE_DISTRIBUTION", "RELEASE_TMP", "RELEASE_MODE",
 }
 
-// replaces tells whether a value of Env holds a word that is replaced for each node.
+// replaces reports whether a value of Env contains a placeholder, which differs for each
+// node.
 func (s Spec) replaces(value string) bool {
 	return strings.Contains(value, "{") && len(s.Nodes) > 0 && words(s, 0).Replace(value) != value
 }
 
-// noteTo is where notes about an image go: progress that shows notes shows them, any
-// other gets a line.
+// noteTo returns where notes about an image go: to progress as notes if it supports them,
+// else as a line.
 func noteTo(progress io.Writer) func(string) {
 	if n, ok := progress.(interface{ Note(text string) }); ok {
 		return n.Note

@@ -6,46 +6,46 @@ import (
 	"time"
 )
 
-// Check is one of a cluster's own checks: a node is Ready only when it passes
-// there, and `beamyard health` repeats it, but for those of [Spec].Ready. Exactly
-// one of HTTP, RPC, Erlang, Exec and Log is set. At rest only those by RPC and
-// Erlang are repeated: requests would fill the application's log, and a command
-// costs the container a process.
+// Check is a custom check. A node is Ready only if it passes, and `beamyard health`
+// repeats it, except for those of [Spec].Ready. Exactly one of HTTP, RPC, Erlang, Exec
+// and Log must be set. While a node is Ready, the supervisor repeats only RPC and Erlang
+// checks: HTTP requests would fill the application's log, and a command starts a process
+// in the container each time.
 type Check struct {
-	// Name of the check. Default: what it does.
+	// Name of the check. Default: a description of what it does.
 	Name string `json:"name,omitempty"`
 	// HTTP is a path on the node's HTTP port that must answer 2xx or 3xx.
 	HTTP string `json:"http,omitempty"`
-	// Port inside the container that HTTP is asked on. Default: the HTTP port.
+	// Port inside the container for the HTTP request. Default: the HTTP port.
 	Port int `json:"port,omitempty"`
-	// RPC is an Elixir expression that is evaluated on the node. Its value must
-	// be Expect, or where that is "", neither nil nor false.
+	// RPC is an Elixir expression to evaluate on the node. Its value must equal Expect,
+	// or if Expect is "", be neither nil nor false.
 	RPC string `json:"rpc,omitempty"`
-	// Erlang is an Erlang expression that is evaluated on the node, which needs no
-	// Elixir: "rabbit:is_running()". Its value must be Expect, or where that is "",
-	// none of false, undefined, error and {error, …}.
+	// Erlang is an Erlang expression to evaluate on the node, which does not need Elixir:
+	// "rabbit:is_running()". Its value must equal Expect, or if Expect is "", be none of
+	// false, undefined, error and {error, …}.
 	Erlang string `json:"erlang,omitempty"`
-	// Expect is the value of RPC as `inspect` prints it: "{:ok, 1}"; or that of
-	// Erlang as ~0p does: "{ok,1}".
+	// Expect is the expected value: for RPC as `inspect` prints it, "{:ok, 1}"; for
+	// Erlang as ~0p prints it, "{ok,1}".
 	Expect string `json:"expect,omitempty"`
-	// Exec is a command in the container that must end with 0. There is no shell
-	// around it: ["sh", "-c", "…"] asks for one.
+	// Exec is a command in the container that must exit with 0. It runs without a shell;
+	// use ["sh", "-c", "…"] for one.
 	Exec []string `json:"exec,omitempty"`
-	// Log is a regular expression (RE2) that a line of the present run must match,
-	// whenever it was printed. Only in [Spec].Ready; of a run that another
-	// supervisor began it is not asked, as its lines may be gone.
+	// Log is a regular expression (RE2) that a line of the current run must match, no
+	// matter when the line was printed. It is allowed only in [Spec].Ready. It is skipped
+	// for a run that another supervisor started, because its lines may be gone.
 	Log string `json:"log,omitempty"`
 	// Timeout of one attempt. Default 5 s.
 	Timeout time.Duration `json:"timeout,omitempty"`
-	// Nodes that it is asked of, by short name or role. Empty: all. A check by HTTP
-	// without a Port is asked of those of them that have an HTTP port.
+	// Nodes that the check applies to, by short name or role. Empty: all. An HTTP check
+	// without a Port applies only to those that have an HTTP port.
 	Nodes []string `json:"nodes,omitempty"`
 }
 
-// defaultCheckTimeout is that of a [Check].
+// defaultCheckTimeout is the default of [Check].Timeout.
 const defaultCheckTimeout = 5 * time.Second
 
-// String is the check's name.
+// String returns the check's name.
 func (k Check) String() string {
 	switch {
 	case k.Name != "":
@@ -62,7 +62,7 @@ func (k Check) String() string {
 	return "exec " + shortened(strings.Join(k.Exec, " "), 40)
 }
 
-// on reports whether a check is asked of a node.
+// on reports whether the check applies to a node.
 func (k Check) on(n NodeSpec) bool {
 	return len(k.Nodes) == 0 || slices.Contains(k.Nodes, n.Name) || n.Role != "" && slices.Contains(k.Nodes, n.Role)
 }
@@ -74,7 +74,7 @@ func (k Check) timeout() time.Duration {
 	return defaultCheckTimeout
 }
 
-// shortened is the text in one line of at most n characters.
+// shortened returns the text on one line, cut to at most n characters.
 func shortened(text string, n int) string {
 	runes := []rune(strings.Join(strings.Fields(text), " "))
 	if len(runes) > n {

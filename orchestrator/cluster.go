@@ -17,42 +17,41 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Options are what a cluster takes beside its spec. The zero value works.
+// Options configure a cluster beyond its spec. The zero value works.
 type Options struct {
-	// Logger gets the nodes' output, a record a line: "[n1:stdout] text". Nil:
-	// nothing is logged.
+	// Logger receives the nodes' output, one record per line: "[n1:stdout] text". Nil: no
+	// output is logged.
 	Logger *slog.Logger
-	// OutputLevel of those records. Default slog.LevelInfo; the guide that this
-	// replaces logged at debug, which is slog.LevelDebug.
+	// OutputLevel of those records. Default slog.LevelInfo. The guide that Beamyard
+	// replaces logged at debug level; use slog.LevelDebug for that.
 	OutputLevel slog.Level
-	// BuildOutput gets the lines of an image build. Nil: dropped; a failed
-	// build's error holds the compiler's lines anyway.
+	// BuildOutput receives the lines of an image build. Nil: discarded; the error of a
+	// failed build holds the compiler's lines in any case.
 	BuildOutput io.Writer
-	// Adopt takes over a cluster of this name whose supervisor is gone. Without
-	// it, a cluster that exists is [ErrClusterExists]. An adoption that is interrupted
-	// or fails leaves the cluster as it was. One that was made detached stays so: the
-	// end of ctx leaves its nodes, whoever adopted it.
+	// Adopt takes over an existing cluster of this name whose supervisor is gone. Without
+	// it, an existing cluster is [ErrClusterExists]. An adoption that is interrupted or
+	// fails leaves the cluster unchanged. A cluster created as detached stays detached:
+	// the end of ctx leaves its nodes running, no matter who adopted it.
 	Adopt bool
 
-	// OnFailure is called once when the cluster fails: it could not be prepared,
-	// it did not form, or a node failed for good under OnFailed "stop-cluster".
-	// Nothing of it is stopped, removed or restarted before it returns; c answers
-	// as ever. ctx ends after 15 s, or with a cluster that somebody takes down
-	// meanwhile, and OnFailure must return then. An interrupted cluster did not
-	// fail. Nil: nobody looks.
+	// OnFailure is called once if the cluster fails: it could not be prepared, it did not
+	// form, or a node failed for good under OnFailed "stop-cluster". No part of it is
+	// stopped, removed or restarted before OnFailure returns, and c answers as usual. ctx
+	// ends after 15 s, or when a user takes the cluster down in the meantime; OnFailure
+	// must then return. An interrupted cluster has not failed. Nil disables it.
 	OnFailure func(ctx context.Context, c *Cluster, cause error)
 
-	// dial opens a distribution connection; nil is [erldist.Dialer].
+	// dial opens a distribution connection; nil means [erldist.Dialer].
 	dial dialFunc
 }
 
-// Cluster keeps the declared nodes running. See the package documentation for
-// its life and its threads.
+// Cluster runs the declared nodes and keeps them running. See the package documentation
+// for its life and its threads.
 type Cluster struct {
 	spec  Spec
 	eng   Engine
 	opts  Options
-	clean func(string) string // takes secrets out of text
+	clean func(string) string // removes secrets from text
 
 	box     *mailbox
 	events  *eventLog
@@ -60,14 +59,14 @@ type Cluster struct {
 	outputs map[string]*nodeOutput // by node; the map never changes
 	links   *links
 	syncer  *syncer
-	synced  atomic.Bool // somebody began a sync
-	site    *site       // what prepare made; written before the loop starts
+	synced  atomic.Bool // a sync has begun
+	site    *site       // the result of prepare; written before the loop starts
 	started atomic.Bool
 
-	settings    sync.Map    // what files of images set, by image and command; see settingsIn
-	ignoredTold atomic.Bool // that a VM does not take something that its image sets
+	settings    sync.Map    // settings in files of images, by image and command; see settingsIn
+	ignoredTold atomic.Bool // it was reported that a VM ignores a setting of its image
 
-	sightTold atomic.Bool // that a node saw another come or go, since the last sweep
+	sightTold atomic.Bool // a node saw another connect or disconnect since the last sweep
 
 	view    atomic.Pointer[view]
 	mu      sync.Mutex
@@ -81,28 +80,29 @@ type Cluster struct {
 	startSlots *semaphore.Weighted
 	placing    sync.Mutex // guards the site's taken ports while launches run
 
-	adopted map[string]int // the runs that another supervisor began, by node; written before the loop starts work
+	adopted map[string]int // the runs that another supervisor started, by node; written before the loop starts work
 
-	// The loop's own.
+	// Owned by the loop.
 	sup    *supervisor
 	probes map[string]context.CancelFunc
 
-	forced    chan struct{} // closed by Force: an engine that is away is not waited for
+	forced    chan struct{} // closed by Force: an unreachable engine is then not waited for
 	forceOnce sync.Once
 
-	wg         sync.WaitGroup // everything that works with the engine or a node
-	forwarders sync.WaitGroup // what logs the output; ends when the outputs are closed
+	wg         sync.WaitGroup // all work with the engine or a node
+	forwarders sync.WaitGroup // the goroutines that log the output; they end when the outputs are closed
 }
 
 var _ Controller = (*Cluster)(nil)
 
-// view is what the loop shows to other goroutines.
+// view is the state that the loop publishes to other goroutines.
 type view struct {
 	Status
-	failed *ClusterError // nodes that failed for good since all were Ready
+	failed *ClusterError // nodes that failed for good after all were Ready
 }
 
-// New checks the spec and does no I/O. The error is a [SpecError].
+// New checks the spec and returns a cluster to Run. It does no I/O. The error is a
+// [SpecError].
 func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
@@ -133,24 +133,22 @@ func New(spec Spec, eng Engine, opts Options) (*Cluster, error) {
 	return c, nil
 }
 
-// teardown bounds what is left to do once a cluster is told to go: the grace
-// of its nodes and this.
+// teardown, added to the stop timeout of the nodes, bounds the removal of a cluster.
 const teardown = 60 * time.Second
 
-// Run brings the cluster up, keeps it, and returns when it is over: nil after
-// [Cluster.Down] or after ctx was cancelled, with everything removed; a
-// [ClusterError] when it never became Ready, with everything removed too; or
-// what kept it from being prepared. It may be called once.
+// Run starts the cluster, supervises it, and returns when it has ended. It returns nil
+// after [Cluster.Down] or after ctx was cancelled, with everything removed; a
+// [ClusterError] if the cluster never became Ready, also with everything removed; or the
+// error that prevented its preparation. It may be called once.
 //
-// For a detached cluster ([Owner].Detached), cancelling ctx only ends the
-// supervision: the nodes go on, and the next supervisor adopts them. A cluster that
-// was there before ([Options].Adopt) is not removed by an adoption that is
-// interrupted or fails.
+// For a detached cluster ([Owner].Detached), cancelling ctx ends only the supervision:
+// the nodes keep running, and the next supervisor adopts them. A cluster that existed
+// before ([Options].Adopt) is not removed by an adoption that is interrupted or fails.
 func (c *Cluster) Run(ctx context.Context) (err error) {
 	if c.started.Swap(true) {
 		return errors.New("a cluster runs once")
 	}
-	// The work outlives ctx's cancellation: a stop is work too.
+	// The work continues after ctx is cancelled: a stop is work too.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		cancel()
@@ -177,9 +175,9 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 		c.collectEarly(ctx, err)
 		return c.leftAsItWas(ctx, err)
 	}
-	c.sup.spec = c.site.spec // with its image
+	c.sup.spec = c.site.spec // including its image
 	if err = c.subscribe(ctx, work); err == nil && c.site.adopted {
-		err = ctx.Err() // from here on the nodes are ours to keep
+		err = ctx.Err() // from here on we supervise the nodes
 	}
 	switch {
 	case err == nil:
@@ -192,10 +190,10 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	return errors.Join(err, c.removeAll(work))
 }
 
-// leftAsItWas is what Run returns of a cluster that it did not make and has not
-// begun to keep: somebody else's, which must outlive this (promise 9 of the
-// design). One that was to be adopted and outlives its keepers is as well off as
-// before where that was interrupted.
+// leftAsItWas returns Run's error for a cluster that Run did not create and does not
+// supervise yet: it belongs to another owner and must outlive this Run (promise 9 of the
+// design). Interrupting the adoption of a detached cluster is not an error: the cluster
+// is unchanged.
 func (c *Cluster) leftAsItWas(ctx context.Context, err error) error {
 	if c.site != nil && c.site.adopted && c.detached() && ctx.Err() != nil {
 		err = nil
@@ -203,8 +201,8 @@ func (c *Cluster) leftAsItWas(ctx context.Context, err error) error {
 	return err
 }
 
-// detached reports whether the end of ctx leaves the nodes running. A cluster that
-// was made so stays so: it is not its adopter's to take along.
+// detached reports whether the nodes keep running when ctx ends. A cluster created as
+// detached stays detached: its adopter does not remove it.
 func (c *Cluster) detached() bool {
 	return c.spec.Owner.Detached || c.site != nil && c.site.detached
 }
@@ -226,8 +224,8 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 			c.adopted[node] = c.sup.byName[node].inc
 		}
 	}
-	// What was adopted is not to form in time or be removed, also where nothing of it
-	// is left but the network.
+	// An adopted cluster has no deadline to form and is not removed if it does not form,
+	// even if only its network is left.
 	actions = append(actions, c.sup.begin(time.Now(), !c.site.adopted)...)
 	if err, done := c.perform(work, actions); done {
 		return err
@@ -265,15 +263,15 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []Container) error {
 	}
 }
 
-// Force ends the grace of a stop that is under way, and of every later one:
-// the second Ctrl-C.
+// Force skips the stop timeout of a stop in progress, and of every later one. It
+// implements the second Ctrl-C.
 func (c *Cluster) Force() {
 	c.requested("", "interrupted again: do not wait")
 	c.forceOnce.Do(func() { close(c.forced) })
 	c.box.post(msgForce{})
 }
 
-// Spec returns the cluster's spec with its defaults filled. It holds the cookie.
+// Spec returns the cluster's spec with its defaults filled. It includes the cookie.
 func (c *Cluster) Spec() Spec { return c.spec }
 
 // publish makes the supervisor's state visible to other goroutines.
@@ -298,7 +296,7 @@ func (c *Cluster) publish(now time.Time) {
 	c.mu.Unlock()
 }
 
-// finish answers everybody who still waits.
+// finish answers all pending requests.
 func (c *Cluster) finish(err error) {
 	c.mu.Lock()
 	c.ended, c.outcome = true, err
@@ -316,8 +314,8 @@ func (c *Cluster) finish(err error) {
 	c.forwarded()
 }
 
-// excerpts adds the last output to the problems of an error that ends the
-// cluster, so that who reads it sees what the node said.
+// excerpts adds the last output lines of each node to the problems of an error that ends
+// the cluster, so that the error shows what the nodes printed.
 func (c *Cluster) excerpts(err error) error {
 	var ce *ClusterError
 	if errors.As(err, &ce) {
@@ -332,8 +330,8 @@ func (c *Cluster) excerpts(err error) error {
 	return err
 }
 
-// cleanExit keeps secrets out of what is told of an end: an engine's error may
-// quote the command.
+// cleanExit removes secrets from a reported exit: an engine's error may quote the
+// command.
 func (c *Cluster) cleanExit(e *Exit) *Exit {
 	if e == nil {
 		return nil
@@ -343,7 +341,7 @@ func (c *Cluster) cleanExit(e *Exit) *Exit {
 	return &clean
 }
 
-// redact keeps secrets out of an error that comes from somewhere else.
+// redact removes secrets from an error of another package.
 func (c *Cluster) redact(err error) error {
 	if err == nil || c.clean(err.Error()) == err.Error() {
 		return err
@@ -359,7 +357,7 @@ type redactedError struct {
 func (e *redactedError) Error() string { return e.text }
 func (e *redactedError) Unwrap() error { return e.err }
 
-// names of the cluster's things, once it has a place.
+// names returns the names of the cluster's objects, with addresses once they are known.
 func (c *Cluster) names() network.Names {
 	if c.site != nil {
 		return c.site.spec.names()

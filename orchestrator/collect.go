@@ -8,13 +8,13 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// This file lets somebody look at a cluster that failed, while it is all there.
+// This file calls the OnFailure hook while a failed cluster is still complete.
 
-// collectTime bounds the look: what is left of the cluster waits for it.
+// collectTime bounds the hook: the rest of the cluster waits for it.
 const collectTime = 15 * time.Second
 
 type (
-	// actCollect lets somebody look before the cluster ends; reply msgCollected.
+	// actCollect calls the hook before the cluster ends; reply msgCollected.
 	actCollect struct {
 		cause    error
 		suspects []suspect
@@ -26,16 +26,15 @@ type (
 func (actCollect) isAction()    {}
 func (msgCollected) isMessage() {}
 
-// fail ends a cluster for s.cause. Who wants to look does so first: nothing is
-// stopped, removed or restarted until msgCollected, or until somebody asks for
-// the end of it.
+// fail ends a cluster because of s.cause. The hook runs first: nothing is stopped,
+// removed or restarted until msgCollected, or until a user requests the end.
 func (s *supervisor) fail() {
 	s.collecting = true
 	s.emit(EventPhase, "", "looking for the cause")
 	s.do(actCollect{s.cause, s.suspects()})
 }
 
-// collected goes on with the end.
+// collected continues with the end of the cluster.
 func (s *supervisor) collected() {
 	if s.collecting {
 		s.collecting = false
@@ -43,8 +42,8 @@ func (s *supervisor) collected() {
 	}
 }
 
-// afterFailure keeps or takes down what there is. A cluster that never formed is
-// kept as it is; the nodes of one that did are stopped first.
+// afterFailure keeps or removes the cluster. A cluster that never formed is kept as it
+// is; the nodes of one that formed are stopped first.
 func (s *supervisor) afterFailure() {
 	if s.spec.KeepOnFailure && !s.formed {
 		s.leave()
@@ -53,10 +52,10 @@ func (s *supervisor) afterFailure() {
 	s.bringDown()
 }
 
-// closing reports whether the cluster comes to its end: nothing is started then.
+// closing reports whether the cluster is ending: no node is started then.
 func (s *supervisor) closing() bool { return s.down || s.collecting }
 
-// collect finds out what is wrong and has the hook look, but not for long.
+// collect diagnoses the nodes and calls the hook, within collectTime.
 func (c *Cluster) collect(ctx context.Context, cause error, suspects []suspect) {
 	ctx, cancel := context.WithTimeout(ctx, collectTime)
 	defer cancel()
@@ -77,8 +76,8 @@ func (c *Cluster) collect(ctx context.Context, cause error, suspects []suspect) 
 	}
 }
 
-// collectEarly is the look at a cluster that could not be prepared. One that was
-// interrupted did not fail.
+// collectEarly calls the hook for a cluster that could not be prepared. An interrupted
+// cluster has not failed.
 func (c *Cluster) collectEarly(ctx context.Context, cause error) {
 	if c.opts.OnFailure == nil || ctx.Err() != nil {
 		return
@@ -88,8 +87,8 @@ func (c *Cluster) collectEarly(ctx context.Context, cause error) {
 	c.opts.OnFailure(ctx, c, cause)
 }
 
-// failure is the cause for who looks, with the nodes' last output. It is a copy:
-// the loop goes on with its own.
+// failure returns the cause for the hook, with the nodes' last output. It is a copy: the
+// loop keeps using its own.
 func (c *Cluster) failure(cause error) error {
 	var ce *ClusterError
 	if !errors.As(cause, &ce) {

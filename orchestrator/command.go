@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// This file is the part of the supervisor that takes what users ask for.
+// This file is the part of the supervisor that handles users' requests.
 
-// command takes a user's request.
+// command handles a user's request.
 func (s *supervisor) command(msg msgCommand) {
 	if s.over || (s.closing() && msg.kind != cmdDown) {
 		s.do(actReply{msg.waiter, ErrClosed})
@@ -55,8 +55,8 @@ func (s *supervisor) command(msg msgCommand) {
 	}
 }
 
-// paused takes the engine's answer to a pause or its end, which its event tells too:
-// who asked finds it in the status at once.
+// paused handles the engine's answer to a pause or unpause. An event reports it as well,
+// but this way the caller sees it in the status at once.
 func (s *supervisor) paused(msg msgPaused) {
 	if m, stale := s.stale(msg.report); !stale && msg.err == nil && m.state.Running() && m.ending == nil {
 		m.paused = msg.paused
@@ -65,8 +65,8 @@ func (s *supervisor) paused(msg msgPaused) {
 	s.do(actReply{msg.waiter, msg.err})
 }
 
-// userStart starts a node that is down. It forgives what the node did before:
-// an intended start costs no budget.
+// userStart starts a node that is down. It resets the node's history: a requested start
+// does not count against the budget.
 func (s *supervisor) userStart(m *member, w waiter) {
 	switch m.state {
 	case Creating, Starting, Ready, Degraded:

@@ -16,28 +16,29 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 )
 
-// This file is about a cluster's compiler: a container of the cluster's image,
-// that is no node, in whose VM Mix waits with the project loaded. It is made by
-// the first sync, ends itself when it is idle, and its disk stays.
+// This file handles a cluster's compiler: a container of the cluster's image that is not
+// a node. In its VM, Mix waits with the project loaded. The first sync creates it, it
+// stops itself when idle, and its file system is kept.
 
-// helperCompiler is what its container is for.
+// helperCompiler is the purpose of the compiler's container.
 const helperCompiler = "compiler"
 
-// compilerStart is within which its VM answers. On a busy machine an Elixir boots
+// compilerStart is how long its VM may take to answer. On a busy machine Elixir boots
 // within some seconds.
 const compilerStart = 60 * time.Second
 
-// compilerSpec is its container. Mix is loaded, not told to do anything: the task
-// only puts dependencies into the code path. The compiler takes as much memory as
-// it needs, whatever a node may take. Where containers' addresses cannot be reached
-// (not direct), its distribution is published at that one of the engine's host.
+// compilerSpec returns the compiler's container. Mix is loaded without a real task: the
+// one it runs only adds dependencies to the code path. The compiler may use as much
+// memory as it needs, whatever the nodes' limits are. If containers' addresses are not
+// reachable (not direct), its distribution port is published at the given address of the
+// engine's host.
 func (f Found) compilerSpec(direct bool, at string) ContainerSpec {
 	name := f.Spec.names().Node(helperCompiler)
 	c := f.helperSpec(helperCompiler, []string{
 		"elixir", nameFlag(f.Spec), name, "--hidden", "--erl", vmFlags(f.Spec), "--no-halt", "-e", codesync.Idle,
 		"-S", "mix", "loadpaths", "--no-compile", "--no-deps-check",
 	})
-	c.Memory, c.CPUs, c.NoFile = 0, 0, 0 // vmFlags bound the port table
+	c.Memory, c.CPUs, c.NoFile = 0, 0, 0 // vmFlags bounds the port table
 	if !direct {
 		c.Ports = []PortBinding{{Container: uint16(f.Spec.Distribution.Port), HostIP: at}}
 	}
@@ -47,16 +48,16 @@ func (f Found) compilerSpec(direct bool, at string) ContainerSpec {
 // compilerConn is a connection to a compiler.
 type compilerConn struct {
 	*erldist.Conn
-	id string // its container
+	id string // the ID of its container
 }
 
-// dialCompiler connects to the cluster's compiler, which is made or started where
-// it does not run.
+// dialCompiler connects to the cluster's compiler. It creates or starts the compiler if
+// it is not running.
 func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (compilerConn, error) {
 	if err := compilable(f.Spec); err != nil {
 		return compilerConn{}, err
 	}
-	setDefault(&f.Spec.Distribution.Port, DefaultDistPort) // whatever the nodes' own command does
+	setDefault(&f.Spec.Distribution.Port, DefaultDistPort) // even if the nodes' custom command uses another port
 	direct, err := reachable(ctx, eng, info, f.NetworkID, network.Layout(f.Subnet))
 	if err != nil {
 		return compilerConn{}, err
@@ -79,7 +80,7 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 		}
 	}
 	conn, err := startCompiler(ctx, eng, f, info, direct, id)
-	for leftOut(&spec, err) { // made anew, without what the engine lacks
+	for leftOut(&spec, err) { // created again, without what the engine lacks
 		if err = eng.RemoveContainer(ctx, id); err != nil {
 			return compilerConn{}, err
 		}
@@ -89,8 +90,8 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 		conn, err = startCompiler(ctx, eng, f, info, direct, id)
 	}
 	if stopped := (*compilerStopped)(nil); errors.As(err, &stopped) && len(listed) > 0 {
-		// What it was given last may be what keeps it from starting: it is given what
-		// there is now, without its help.
+		// The code that the compiler got last may keep it from starting: write the
+		// current sources directly.
 		if werr := writeSources(ctx, eng, f.Spec, id); werr != nil {
 			return compilerConn{}, errors.Join(err, werr)
 		}
@@ -99,14 +100,14 @@ func dialCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo) (co
 	return conn, err
 }
 
-// createCompiler makes the container; one that somebody else made just now is it.
-// It is not interrupted: the engine would make one all the same, after those who
-// take the cluster away have looked.
+// createCompiler creates the container. A container that another process just created is
+// used instead. It is not interrupted: the engine would create the container anyway,
+// after the removal of the cluster has listed its containers.
 func createCompiler(ctx context.Context, eng Engine, spec ContainerSpec) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), syncEnds)
 	defer cancel()
 	id, err := eng.CreateContainer(ctx, spec)
-	if errors.Is(err, ErrNoInit) && !spec.NoInit { // Podman finds out before the start
+	if errors.Is(err, ErrNoInit) && !spec.NoInit { // Podman detects it before the start
 		spec.NoInit = true
 		id, err = eng.CreateContainer(ctx, spec)
 	}
@@ -122,7 +123,7 @@ func createCompiler(ctx context.Context, eng Engine, spec ContainerSpec) (string
 	return id, nil
 }
 
-// compilable says whether there are sources here that a compiler can be brought.
+// compilable returns an error if there are no local sources for a compiler.
 func compilable(s Spec) error {
 	for _, n := range s.Nodes {
 		if n.Name == helperCompiler {
@@ -133,8 +134,8 @@ func compilable(s Spec) error {
 	return err
 }
 
-// SyncSource is the folder that a sync compiles, or an error that says why there is none
-// for the cluster.
+// SyncSource returns the folder that a sync compiles, or an error that says why the
+// cluster has none.
 func (s Spec) SyncSource() (dir string, err error) {
 	src, err := s.sources()
 	var runs string
@@ -155,8 +156,8 @@ func (s Spec) SyncSource() (dir string, err error) {
 		"bring in a newer image: beamyard down %[1]s; beamyard up IMAGE --name %[1]s\nor run the project from its folder, which sync compiles: beamyard up PATH", s.Name)
 }
 
-// noProject is an image that holds no Mix project to compile in: mostly a release alone,
-// as the last stage of a Dockerfile has it.
+// noProject returns the error for an image without a Mix project to compile in: usually a
+// plain release, as in the last stage of a Dockerfile.
 func noProject(s Spec) error {
 	holds := "holds no Mix project"
 	if s.Release {
@@ -192,7 +193,7 @@ func startCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo, di
 			}
 			return compilerConn{}, &compilerStopped{cluster: f.Spec.Name, code: c.State.ExitCode, output: lastOutput(ctx, eng, c, 20)}
 		}
-		if !direct { // its host port is the engine's choice of each start, which lists alone tell
+		if !direct { // the engine chooses its host port at each start, and only lists report it
 			if c.Ports, err = compilerPorts(limited, eng, f.Spec.Name); err != nil {
 				return compilerConn{}, err
 			}
@@ -222,8 +223,8 @@ func compilerPorts(ctx context.Context, eng Engine, cluster string) ([]PortBindi
 	return listed[0].Ports, nil
 }
 
-// booted waits until the VM has done what its command line tells, which is when Mix
-// has the project: init/1 runs it before it says so. False: its connection ended.
+// booted waits until the VM has carried out its command line, when Mix has loaded the
+// project: init/1 reports it only afterwards. It returns false if the connection ended.
 func booted(ctx context.Context, conn *erldist.Conn) bool {
 	for {
 		status, err := conn.Call(ctx, "init", "get_status")
@@ -236,7 +237,7 @@ func booted(ctx context.Context, conn *erldist.Conn) bool {
 	}
 }
 
-// compilerStopped is a compiler whose VM does not start.
+// compilerStopped says that a compiler's VM does not start.
 type compilerStopped struct {
 	cluster string
 	code    int
@@ -251,21 +252,20 @@ func (e *compilerStopped) Error() string {
 	return text
 }
 
-// Hint is what to do where there is no compiler.
+// Hint says how to fix a compiler that does not start.
 func (e *compilerStopped) Hint() string {
 	return fmt.Sprintf("mend what it says, then: beamyard sync -c %s --restart", e.cluster)
 }
 
-// lastOutput is what a container said last.
+// lastOutput returns the last lines of a container's output.
 func lastOutput(ctx context.Context, eng Engine, c Container, n int) []string {
 	out := newNodeOutput(helperCompiler, n)
 	began := c.State.StartedAt.Add(-startSlack)
-	_ = out.f.readKept(ctx, runLog{engine: eng, container: c.ID, run: 2, began: began, running: func(context.Context) bool { return false }}) // what there is
+	_ = out.f.readKept(ctx, runLog{engine: eng, container: c.ID, run: 2, began: began, running: func(context.Context) bool { return false }}) // best effort
 	return out.out.Excerpt(n, nil)
 }
 
-// writeSources writes the project as it is here over a compiler's, which does not
-// run.
+// writeSources overwrites a stopped compiler's project with the local one.
 func writeSources(ctx context.Context, eng Engine, s Spec, id string) error {
 	src, err := s.sources()
 	if err != nil {
@@ -276,14 +276,14 @@ func writeSources(ctx context.Context, eng Engine, s Spec, id string) error {
 		return fmt.Errorf("look at image %s: %w", s.Image, err)
 	}
 	user, _, _ := strings.Cut(image.User, ":")
-	owner, _ := strconv.Atoi(user) // one with a name is taken for root: all may read what it gets
+	owner, _ := strconv.Atoi(user) // a user given by name counts as root: the files are readable by all
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(codesync.WriteSources(w, src.Dir, image.WorkingDir, owner)) }()
-	defer func() { _ = r.Close() }() // which ends the writing of what nobody reads
+	defer func() { _ = r.Close() }() // ends the writer if the archive is not read to its end
 	return eng.WriteFiles(ctx, id, r)
 }
 
-// overlaid gives a container that was just made what the cluster was synced with.
+// overlaid writes the synced code into a container that was just created.
 func overlaid(ctx context.Context, eng Engine, cluster, id string) error {
 	compilers, err := eng.Containers(ctx, map[string]string{LabelCluster: cluster, LabelHelper: helperCompiler})
 	if err != nil || len(compilers) == 0 {
@@ -291,7 +291,7 @@ func overlaid(ctx context.Context, eng Engine, cluster, id string) error {
 	}
 	content, _, err := eng.OpenFile(ctx, compilers[0].ID, codesync.Archive)
 	if errors.Is(err, ErrNotFound) {
-		return nil // made, and nothing was synced yet
+		return nil // just created, and nothing was synced yet
 	}
 	if err != nil {
 		return err

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// This file is what people do by hand in a node's container. None of it needs a
+// This file holds the manual operations on a node's container. None of them needs a
 // supervisor.
 
-// Exec runs a command in a node's container: see [Streams].Exec. A node that
-// does not run, is paused, or ends meanwhile, matches [ErrNotRunning].
+// Exec runs a command in a node's container: see [Streams].Exec. A node that is not
+// running, is paused, or ends during the call matches [ErrNotRunning].
 func Exec(ctx context.Context, eng Engine, cluster, node string, spec ExecSpec) (exitCode int, err error) {
 	f, n, err := runningNode(ctx, eng, cluster, node)
 	if err != nil {
@@ -24,7 +24,7 @@ func Exec(ctx context.Context, eng Engine, cluster, node string, spec ExecSpec) 
 	return execIn(ctx, eng, f, n, spec)
 }
 
-// execIn tells more of a node that ended.
+// execIn runs a command, and adds the exit to the error if the node ended.
 func execIn(ctx context.Context, eng Engine, f Found, n NodeStatus, spec ExecSpec) (int, error) {
 	code, err := eng.Exec(ctx, n.ContainerID, spec)
 	if !errors.Is(err, ErrNotRunning) && !errors.Is(err, ErrNotFound) {
@@ -41,11 +41,11 @@ func execIn(ctx context.Context, eng Engine, f Found, n NodeStatus, spec ExecSpe
 	return 0, ended
 }
 
-// EndedError is a node that ended under a command or a shell in its container. It
+// EndedError says that a node ended while a command or a shell ran in its container. It
 // matches [ErrNotRunning].
 type EndedError struct {
 	Node string
-	Exit *Exit // as the engine tells it; nil where it runs again already
+	Exit *Exit // as the engine reports it; nil if the node is running again
 }
 
 func (e *EndedError) Error() string {
@@ -57,8 +57,8 @@ func (e *EndedError) Error() string {
 
 func (e *EndedError) Unwrap() error { return ErrNotRunning }
 
-// Send writes to the standard input of a node's first process, as far as in goes;
-// see [Streams].AttachStdin. Without [Spec].Stdin it matches [ErrNoStdin].
+// Send copies in to the standard input of a node's first process; see
+// [Streams].AttachStdin. Without [Spec].Stdin it matches [ErrNoStdin].
 func Send(ctx context.Context, eng Engine, cluster, node string, in io.Reader) error {
 	_, n, err := runningNode(ctx, eng, cluster, node)
 	if err != nil {
@@ -71,14 +71,14 @@ func Send(ctx context.Context, eng Engine, cluster, node string, in io.Reader) e
 	return err
 }
 
-// Shell opens an interactive shell on a node, in a VM of its own beside the node in
-// its container: the node's release's IEx, IEx, or Erlang's shell where there is no
-// Elixir. The VM joins no mesh: it is hidden, listens nowhere, and its name is
-// nobody else's. It takes some 60 MB, within the container's memory limit.
+// Shell opens an interactive shell on a node, in a separate VM in the node's container:
+// IEx of the node's release, IEx, or Erlang's shell if there is no Elixir. The VM does
+// not join the mesh: it is hidden, does not listen, and has a unique name. It uses about
+// 60 MB, within the container's memory limit.
 //
-// Of spec the streams, TTY and Env are heeded; TERM in Env should name the
-// terminal's kind. The exit code is the VM's: 0 for whoever leaves with Ctrl-\, 127
-// where the container has none of the three shells. Errors are those of [Exec].
+// Only the streams, TTY and Env of spec are used; TERM in Env should name the type of the
+// terminal. The exit code is the VM's: 0 after leaving with Ctrl-\, 127 if the container
+// has none of the three shells. Errors are those of [Exec].
 func Shell(ctx context.Context, eng Engine, cluster, node string, spec ExecSpec) (exitCode int, err error) {
 	f, n, err := runningNode(ctx, eng, cluster, node)
 	if err != nil {
@@ -92,9 +92,9 @@ func Shell(ctx context.Context, eng Engine, cluster, node string, spec ExecSpec)
 //go:embed shell.sh
 var shellScript string
 
-// shellSpec is the command of a shell on a node. The cookie comes by ERL_AFLAGS, as
-// the node's own: arguments are told in the engine's events. A VM that is given
-// two cookies takes neither.
+// shellSpec returns the command of a shell on a node. It passes the cookie in ERL_AFLAGS,
+// as the node gets its own, because the engine's events show arguments. A VM that is
+// given two cookies uses neither.
 func shellSpec(s Spec, n NodeStatus, unique string, spec ExecSpec) ExecSpec {
 	_, host, _ := strings.Cut(n.Node, "@")
 	names := "name"
@@ -111,13 +111,13 @@ func shellSpec(s Spec, n NodeStatus, unique string, spec ExecSpec) ExecSpec {
 	}
 	spec.Env = append(slices.Clone(spec.Env),
 		"ERL_AFLAGS="+flags,
-		"ERL_CRASH_DUMP_SECONDS=0", // the node's own dump stays
+		"ERL_CRASH_DUMP_SECONDS=0", // keeps the node's own dump
 	)
 	return spec
 }
 
-// shellFlags have a shell's VM find the node on its port, and nothing else: no EPMD is
-// started, and the port is not listened on. Where EPMD alone knows the port, it is asked.
+// shellFlags make a shell's VM find the node on its port: they start no EPMD and do not
+// listen on the port. If only EPMD knows the port, the VM queries it.
 func shellFlags(s Spec) string {
 	flags := "-hidden -dist_listen false -start_epmd false"
 	if s.Distribution.Inet6 {
@@ -129,7 +129,7 @@ func shellFlags(s Spec) string {
 	return flags
 }
 
-// userFlags are the ERL_AFLAGS that the spec itself gives a node.
+// userFlags returns the ERL_AFLAGS that the spec itself sets for a node.
 func userFlags(s Spec, node string) string {
 	for i, n := range s.Nodes {
 		if n.Name == node {
@@ -139,7 +139,7 @@ func userFlags(s Spec, node string) string {
 	return s.Env["ERL_AFLAGS"]
 }
 
-// runningNode finds a node whose container takes commands.
+// runningNode finds a node whose container accepts commands.
 func runningNode(ctx context.Context, eng Engine, cluster, node string) (Found, NodeStatus, error) {
 	f, err := Find(ctx, eng, cluster)
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// sameCookie asks a VM for its cookie. A connection outlives a change of it
-// (erlang:set_cookie/1), and then neither its peers nor a command come in any more; so
-// a node with another cookie is not well, however it answers us. A VM that does not say
-// is believed.
+// sameCookie asks a VM for its cookie. A connection survives a change of the cookie
+// (erlang:set_cookie/1), but then neither peers nor commands can connect any more. So a
+// node with another cookie is not healthy, even if it answers on our connection. A VM
+// that does not report its cookie is assumed to have ours.
 func (p *prover) sameCookie(ctx context.Context) (reason, hint string) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -31,19 +31,20 @@ func (p *prover) sameCookie(ctx context.Context) (reason, hint string) {
 	return "", ""
 }
 
-// A VM that is given two cookies by flags, one of ours and one of its vm.args, takes
-// neither, and reads .erlang.cookie in its home folder (auth:init_cookie/0 of OTP 25 to
-// 27). So where a command or a release of somebody else's may give it a second one, the
-// cluster's is written there too.
+// A VM that is given two cookies by flags, ours and one in its vm.args, uses neither, and
+// reads .erlang.cookie in its home folder (auth:init_cookie/0 of OTP 25 to 27). So if a
+// custom command or release may give it a second one, the cluster's cookie is written
+// there too.
 
-// spareCookie tells whether node i gets the cookie in its home folder beside its flags.
+// spareCookie reports whether node i gets the cookie in its home folder, in addition to
+// its flags.
 func (s Spec) spareCookie(i int) bool {
 	node := s.filled(i)
 	return s.CookieFile == "" && (s.runsRelease(node) || len(node.Command)+len(node.Entrypoint) > 0)
 }
 
-// cookieInHome is where the VM of node i looks for its cookie by itself, "" where it
-// shall not be written: the image or the spec has a file or a volume there.
+// cookieInHome returns where the VM of node i looks for its cookie by default, or "" if
+// it must not be written because the image or the spec has a file or a volume there.
 func (s Spec) cookieInHome(i int, image images.Info, user string, read func(path string) (string, error)) (string, error) {
 	home, known := s.filled(i).Env["HOME"]
 	for _, kv := range image.Env {

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// This file is the part of the supervisor that keeps nodes apart on purpose.
+// This file is the part of the supervisor that keeps nodes disconnected on purpose.
 //
-// A pair that is cut is two halves: each node refuses the other, by a cookie for it
-// that nobody else has. What is wanted is in supervisor.cuts; what a run of a node
-// has been told is in member.odd. Whenever the two differ for a node that lives it is
-// told the difference, all at once, and so a node that is started anew or whose link
-// broke gets what is missing. Until it has it, its peers refuse it.
+// A disconnected pair has two halves: each node refuses the other, through a cookie for
+// it that no other node has. supervisor.cuts is the wanted state; member.odd is the state
+// that a run of a node has received. Whenever the two differ for a live node, it gets all
+// changes at once. So a node that restarted, or whose link broke, gets what it lacks.
+// Until then its peers refuse it.
 
-// pair is two nodes, in the spec's order.
+// pair is two nodes, in the order of the spec.
 type pair struct{ a, b string }
 
 func (s *supervisor) pairOf(a, b *member) pair {
@@ -24,22 +24,23 @@ func (s *supervisor) pairOf(a, b *member) pair {
 }
 
 type (
-	// msgCut asks for a node and its peers to be kept apart, or no longer.
+	// msgCut requests that a node and its peers be disconnected, or reconnected.
 	msgCut struct {
 		node  string
 		peers []string
 		apart bool
-		loose map[string]bool // nodes whose kernel lets partitions overlap
+		loose map[string]bool // nodes whose kernel allows overlapping partitions
 		waiter
 	}
 
-	// actSetHalf has a node refuse peers, and take others again; reply msgHalfSet.
+	// actSetHalf makes a node refuse some peers and accept others again; reply
+	// msgHalfSet.
 	actSetHalf struct {
 		report
 		cut, mend []string
 	}
 
-	// actFault has a fault that was set or mended written down.
+	// actFault records that a fault was injected or healed.
 	actFault struct{ node, text string }
 
 	// msgHalfSet ends actSetHalf.
@@ -55,18 +56,18 @@ func (msgHalfSet) isMessage() {}
 func (actSetHalf) isAction()  {}
 func (actFault) isAction()    {}
 
-// healTime is how long nodes that may meet again are taken for cut still: one that
-// does not succeed in that time has something else in its way.
+// healTime is how long reconnecting nodes still count as disconnected: a node that takes
+// longer has another problem.
 const healTime = 10 * time.Second
 
-// cutWaiter is answered when the living ends of its pairs have their halves.
+// cutWaiter is answered when the live nodes of its pairs have their halves.
 type cutWaiter struct {
 	waiter
 	pairs []pair
 	apart bool
 }
 
-// cut takes a request.
+// cut handles a request.
 func (s *supervisor) cut(msg msgCut) {
 	m := s.byName[msg.node]
 	if s.closing() {
@@ -98,7 +99,7 @@ func (s *supervisor) cut(msg msgCut) {
 			m.parted(p)
 			p.parted(m)
 			s.emit(EventMesh, m.name, "%s and %s are kept apart on purpose", m.name, p.name)
-		case msg.apart: // and so they are already
+		case msg.apart: // already disconnected
 		case !msg.apart:
 			if was {
 				s.emit(EventMesh, m.name, "%s and %s may meet again", m.name, p.name)
@@ -107,7 +108,7 @@ func (s *supervisor) cut(msg msgCut) {
 			if m.live && p.live {
 				s.healing[key] = s.now.Add(healTime)
 			}
-			for _, end := range []*member{m, p} { // also what another supervisor told them
+			for _, end := range []*member{m, p} { // including cuts by another supervisor
 				end.connectAt, end.connectDelay = time.Time{}, 0
 			}
 			m.setOdd(p, true)
@@ -117,7 +118,7 @@ func (s *supervisor) cut(msg msgCut) {
 	s.cutWaiters = append(s.cutWaiters, w)
 }
 
-// refuseCut says why a request cannot be met.
+// refuseCut returns why a request cannot be fulfilled.
 func (s *supervisor) refuseCut(m *member, peers []*member, msg msgCut) error {
 	if msg.apart && (!m.state.Running() || !m.live) {
 		return fmt.Errorf("%s: %w (it is %s)", m.name, ErrNotRunning, m.state)
@@ -145,10 +146,10 @@ func (s *supervisor) refuseCut(m *member, peers []*member, msg msgCut) error {
 	return nil
 }
 
-// overlap finds two nodes that are cut, and a third that would be connected to both.
-// Where the kernel of one of the three prevents that, global takes innocent
-// connections off: the two tell all others that they lost each other, and those
-// leave them.
+// overlap finds two disconnected nodes and a third that would be connected to both. If
+// the kernel of one of the three prevents that, global disconnects uninvolved nodes: the
+// two report to all others that they lost each other, and the others disconnect from
+// them.
 func (s *supervisor) overlap(cuts map[pair]bool, loose map[string]bool) *OverlapError {
 	meets := func(a, b *member) bool {
 		if !a.live || !b.live || cuts[s.pairOf(a, b)] {

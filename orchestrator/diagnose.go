@@ -14,23 +14,22 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// This file collects what is known of nodes with which something is wrong, for
-// package diagnosis to say what.
+// This file collects data about unhealthy nodes for package diagnosis.
 
 const (
-	// diagnoseTime bounds the look. It delays nothing but its own answer, and at
-	// the end of a cluster that failed, that end.
+	// diagnoseTime bounds the collection. It delays only its own answer and, for a
+	// cluster that failed, its end.
 	diagnoseTime = 3 * time.Second
-	// glanceTime is within which a node says what runs on it, or counts as silent.
+	// glanceTime is how long a node may take to answer before it counts as silent.
 	glanceTime = time.Second
-	// diagnoseLines are the last lines of a run in which a reason is sought.
+	// diagnoseLines is how many of the last lines of a run are searched for a reason.
 	diagnoseLines = 200
-	// lookMost is into how many containers somebody looks at once: it costs the
-	// engine some 50 ms each, and fifty nodes that boot on a small machine need them.
+	// lookMost is how many containers are inspected at once: each costs the engine some
+	// 50 ms, which fifty nodes booting on a small machine need themselves.
 	lookMost = 4
 )
 
-// answerWhy asks, and posts the findings.
+// answerWhy diagnoses the nodes and posts the findings.
 func (c *Cluster) answerWhy(ctx context.Context, suspects []suspect) {
 	msg := msgDiagnosed{asked: map[string]asked{}, found: c.diagnose(ctx, suspects, false)}
 	for _, s := range suspects {
@@ -39,7 +38,7 @@ func (c *Cluster) answerWhy(ctx context.Context, suspects []suspect) {
 	c.box.post(msg)
 }
 
-// diagnose says what is wrong. final is whether the cluster failed by it.
+// diagnose returns what is wrong. final says that the cluster failed because of it.
 func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) []diagnosis.Finding {
 	absent := final && !c.spec.KeepOnFailure
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
@@ -61,7 +60,7 @@ func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) 
 	return cleanFindings(diagnosis.Diagnose(e), c.clean)
 }
 
-// machineArch is what Go calls the processor that uname(2) calls so.
+// machineArch returns Go's name for a processor as uname(2) names it.
 func machineArch(machine string) string {
 	switch machine {
 	case "x86_64":
@@ -76,14 +75,15 @@ func machineArch(machine string) string {
 	return machine
 }
 
-// toLookInto picks the nodes into whose containers it is worth looking: those that
-// run, are not too young, and do not answer, or no longer. Of many, others each time.
+// toLookInto picks the nodes whose containers are worth inspecting: those that are
+// running, are not too young, and do not answer, or no longer do. If there are many, it
+// picks different ones each time.
 func (c *Cluster) toLookInto(suspects []suspect, final bool) map[string]bool {
 	inside := map[string]bool{}
 	for _, i := range rand.Perm(len(suspects)) {
 		s := suspects[i]
 		conn, answers := c.links.get(s.node)
-		answers = answers && conn.inc == s.inc && s.state != Degraded // such a one may be silent
+		answers = answers && conn.inc == s.inc && s.state != Degraded // a Degraded node may be silent
 		if len(inside) < lookMost && s.state.Running() && s.state != Ready && !s.paused && !answers && !c.newborn(s, final) {
 			inside[s.node] = true
 		}
@@ -91,18 +91,19 @@ func (c *Cluster) toLookInto(suspects []suspect, final bool) map[string]bool {
 	return inside
 }
 
-// young tells whether a node has begun its boot so lately that what it lacks may be
-// on its way.
+// young reports whether a node began to boot so recently that whatever it lacks may still
+// appear.
 func (c *Cluster) young(s suspect, final bool) bool {
 	return !final && s.state == Starting && time.Since(s.since) < askAfter
 }
 
-// newborn tells whether it has begun it so lately that a look tells nothing at all.
+// newborn reports whether a node began to boot so recently that an inspection shows
+// nothing.
 func (c *Cluster) newborn(s suspect, final bool) bool {
 	return !final && s.state == Starting && time.Since(s.since) < askFirst
 }
 
-// evidenceOf is what a spec says.
+// evidenceOf returns the evidence in a spec.
 func evidenceOf(s Spec) diagnosis.Evidence {
 	e := diagnosis.Evidence{
 		Cluster: s.Name, Source: s.Source, File: s.File, Image: s.Image, MeshApp: s.Mesh == MeshApp, Release: s.Release,
@@ -114,7 +115,7 @@ func evidenceOf(s Spec) diagnosis.Evidence {
 	return e
 }
 
-// nodeEvidence is what a spec says of a node.
+// nodeEvidence returns the evidence in a spec about one node.
 func nodeEvidence(s Spec, i int) diagnosis.Node {
 	names, node, words := s.names(), s.filled(i), words(s, i)
 	n := diagnosis.Node{
@@ -134,8 +135,8 @@ func nodeEvidence(s Spec, i int) diagnosis.Node {
 	return n
 }
 
-// testify collects what is known of one node; look is whether inside it, too.
-// Secrets are taken out first: what is cut later might not be known as one.
+// testify collects the evidence about one node; look includes its container. It removes
+// secrets first: once a text is shortened, a secret in it may no longer be recognised.
 func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diagnosis.Node {
 	young := c.young(s, final)
 	at := c.site.slots[s.node]
@@ -175,7 +176,7 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 			n.Entrypoint = c.entrypointOf(ctx, at.index)
 			n.Live = c.lookInside(ctx, s.id)
 		} else if n.Contact == diagnosis.ContactRefused {
-			n.Contact = "" // what it lacks is on its way
+			n.Contact = "" // whatever it lacks may still appear
 		}
 		if n.Contact == diagnosis.ContactSilent || n.Contact == diagnosis.ContactOther {
 			n.Contact = ""
@@ -186,7 +187,7 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 		limited, cancel := context.WithTimeout(ctx, glanceTime)
 		sample, err := health.Glance(limited, conn)
 		cancel()
-		if err == nil || !look { // else it is silent, and will be for a while before its link breaks
+		if err == nil || !look { // else it is silent, and stays so for a while before its link breaks
 			app := c.site.spec.of(s.node).App
 			n.AppDown = err == nil && app != "" && app != "-" && !slices.Contains(sample.Apps, app)
 			n.Live = liveOf(conn.last)
@@ -209,18 +210,18 @@ func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diag
 
 const epmdPort = 4369
 
-// tellsOf reports whether a line names one of these nodes. What a node logs of one
-// that it was cut off from, a refused handshake or what global did, is not what is
-// wrong with it.
+// tellsOf reports whether a line names one of these nodes. Log lines about a deliberately
+// disconnected peer, such as a refused handshake or global's actions, are not the cause
+// of a problem.
 func (c *Cluster) tellsOf(line string, nodes []string) bool {
 	return slices.ContainsFunc(nodes, func(n string) bool { return strings.Contains(line, c.names().Node(n)) })
 }
 
-// registeredAt are the nodes that an EPMD knows, and their ports.
+// registeredAt returns the nodes registered with an EPMD, and their ports.
 func registeredAt(ctx context.Context, addr string) map[string]int {
 	names, err := erldist.Names(ctx, addr)
 	if err != nil {
-		return nil // then it is not known
+		return nil // unknown
 	}
 	ports := map[string]int{}
 	for _, n := range names {
@@ -229,8 +230,8 @@ func registeredAt(ctx context.Context, addr string) map[string]int {
 	return ports
 }
 
-// registeredIn asks a container's EPMD from inside, where its address is not
-// reached from here. One that has no epmd in its path tells nothing.
+// registeredIn queries a container's EPMD from inside, if its address is not reachable.
+// It returns nil if there is no epmd in the container's path.
 func (c *Cluster) registeredIn(ctx context.Context, id string) map[string]int {
 	result, err := Command(ctx, c.eng, id, []string{"epmd", "-names"})
 	if err != nil || result.ExitCode != 0 {
@@ -239,8 +240,8 @@ func (c *Cluster) registeredIn(ctx context.Context, id string) map[string]int {
 	return registeredNames(result.Stdout)
 }
 
-// registeredNames reads what epmd -names prints: "name app at port 9100", a line
-// each. Source: epmd(1).
+// registeredNames parses the output of epmd -names: one line "name app at port 9100" for
+// each node. Source: epmd(1).
 func registeredNames(printed string) map[string]int {
 	ports := map[string]int{}
 	for line := range strings.Lines(printed) {
@@ -253,10 +254,10 @@ func registeredNames(printed string) map[string]int {
 	return ports
 }
 
-// linesFrom is from when on a node's lines may tell what is wrong with it: all of a
-// run that ended badly or was never Ready, and of one that was, those since shortly
-// before it was no more. Nothing that a node says tells why somebody stopped it, or
-// why it has only just begun.
+// linesFrom returns the time from which a node's lines may explain its problem. For a run
+// that failed or was never Ready, these are all its lines; for a run that was Ready,
+// those since shortly before it degraded. No line explains a requested stop, or a boot
+// that has only just begun.
 func linesFrom(s suspect, young bool) (from time.Time, any bool) {
 	switch s.state {
 	case BackingOff, Failed, Completed:
@@ -270,11 +271,11 @@ func linesFrom(s suspect, young bool) (from time.Time, any bool) {
 	return time.Time{}, false
 }
 
-// unwellSlack is how much earlier than its state a node may have said why, by a
+// unwellSlack is how long before a state change a node may have logged the reason, by a
 // clock that may be the engine's.
 const unwellSlack = 10 * time.Second
 
-// cleanDump keeps secrets out of what a dump told.
+// cleanDump removes secrets from a crash dump's texts.
 func (c *Cluster) cleanDump(d *diagnosis.Dump) *diagnosis.Dump {
 	if d == nil {
 		return nil
@@ -287,7 +288,7 @@ func (c *Cluster) cleanDump(d *diagnosis.Dump) *diagnosis.Dump {
 	return &clean
 }
 
-// liveOf is what a sample tells of a VM that answers.
+// liveOf returns the evidence in a sample of a VM that answers.
 func liveOf(s *health.Sample) *diagnosis.Live {
 	if s == nil {
 		return nil
@@ -295,8 +296,8 @@ func liveOf(s *health.Sample) *diagnosis.Live {
 	return &diagnosis.Live{Encoding: s.Encoding, Heart: s.Heart, Skew: s.ClockSkew}
 }
 
-// remarks are the findings about nodes that answer: what does not keep them from
-// being well, and will be in the way one day.
+// remarks returns findings about nodes that answer: conditions that do not degrade them
+// now, but will cause problems later.
 func remarks(s Spec, seen []health.Seen, clean func(string) string) []diagnosis.Finding {
 	e := evidenceOf(s)
 	apart := health.MnesiaApart(seen)
@@ -313,8 +314,8 @@ func remarks(s Spec, seen []health.Seen, clean func(string) string) []diagnosis.
 	return cleanFindings(diagnosis.Diagnose(e), clean)
 }
 
-// lookInside asks the engine and a shell in the container what there is to see.
-// An image without a shell shows less.
+// lookInside queries the engine and a shell in the container. An image without a shell
+// shows less.
 func (c *Cluster) lookInside(ctx context.Context, id string) *diagnosis.Live {
 	live := &diagnosis.Live{}
 	found, err := c.eng.InspectContainer(ctx, id)
@@ -327,7 +328,7 @@ func (c *Cluster) lookInside(ctx context.Context, id string) *diagnosis.Live {
 	return live
 }
 
-// cleanFindings keeps secrets out of them: they quote what nodes and engines said.
+// cleanFindings removes secrets from findings, which quote nodes and engines.
 func cleanFindings(found []diagnosis.Finding, clean func(string) string) []diagnosis.Finding {
 	for i := range found {
 		f := &found[i]

@@ -16,27 +16,31 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// Disconnect cuts a node off from peers, or with none named from all others, and
-// keeps them apart until [Cluster.Reconnect]: by their own VMs, each of which gets a
-// cookie for the other that nobody has, and with no privilege. Nothing else is
-// touched: what connects nodes (the kernel, the application, the cluster itself)
-// finds a peer that refuses it. Such nodes are Degraded, [NodeStatus].Cut says from
-// whom, and the cluster is not Ready meanwhile. One that is restarted stays apart.
+// Disconnect disconnects a node from peers, or from all others if none are named, and
+// keeps them apart until [Cluster.Reconnect]. It works through the nodes' own VMs, each
+// of which gets a cookie for the other that no node has, and requires no privilege.
+// Nothing else changes: whatever connects nodes (the kernel, the application, the cluster
+// itself) finds a peer that refuses it. Disconnected nodes are Degraded, [NodeStatus].Cut
+// lists their disconnected peers, and the cluster is not Ready in the meantime. A node
+// that restarts stays disconnected.
 //
-// It returns when every node that runs has seen the others go. When ctx ends before
-// that, or a node cannot be told, the cut stays wanted: Reconnect ends it.
+// Disconnect returns when every running node has seen the others disconnect. If ctx ends
+// before that, or a node cannot be reached, the disconnection remains the wanted state;
+// Reconnect ends it.
 //
-// The kernel of OTP 25 and later lets no two nodes be apart while a third is
-// connected to both: global would take innocent connections off. A cut that leaves
-// such a third is refused with an [OverlapError], unless the nodes let partitions
-// overlap: see [Distribution]. To cut off a whole node needs nothing of that.
+// The kernel of OTP 25 and later does not allow two nodes to be disconnected while a
+// third is connected to both: global would disconnect uninvolved nodes. A disconnection
+// that leaves such a third node returns an [OverlapError], unless the nodes allow
+// overlapping partitions: see [Distribution]. Disconnecting a node from all others never
+// overlaps.
 //
-// Another supervisor that adopts the nodes does not know of a cut: it lives only in
-// the VMs then. Reconnect with the peers named, or a restart of both, ends it.
+// Another supervisor that adopts the nodes does not know about a disconnection: it then
+// exists only in the VMs. Reconnect with the peers named, or a restart of both nodes,
+// ends it.
 //
-// Errors: [ErrNoNode], [ErrNotRunning] (also of a paused container), [ErrOverlapping],
-// [ErrConflict] when somebody reconnects them meanwhile, [ErrClosed].
-// Source: erlang:set_cookie/2 and erlang:disconnect_node/1; kernel(6).
+// Errors: [ErrNoNode], [ErrNotRunning] (also for a paused container), [ErrOverlapping],
+// [ErrConflict] if a user reconnects them in the meantime, [ErrClosed]. Source:
+// erlang:set_cookie/2 and erlang:disconnect_node/1; kernel(6).
 func (c *Cluster) Disconnect(ctx context.Context, node string, peers ...string) error {
 	if err := c.setApart(ctx, node, peers, true); err != nil {
 		return fmt.Errorf("disconnect %s: %w", node, err)
@@ -44,14 +48,13 @@ func (c *Cluster) Disconnect(ctx context.Context, node string, peers ...string) 
 	return nil
 }
 
-// Reconnect ends what [Cluster.Disconnect] did to a node and peers, or with none
-// named to it and all from whom it is cut off, and connects them, whoever connects
-// the nodes otherwise. It returns when both sides of each pair that runs see each
-// other: use WaitReady for the proof that the cluster is whole. Peers that are not
-// cut off are no error.
+// Reconnect undoes [Cluster.Disconnect] for a node and peers, or for all its disconnected
+// peers if none are named. It also connects them, whatever the mesh mode is. It returns
+// when both sides of each running pair see each other: use WaitReady to wait until the
+// cluster is whole. Peers that are not disconnected are not an error.
 //
-// Where it would leave two nodes apart that a third is connected to, it is refused
-// as Disconnect is. Errors: those of Disconnect.
+// A request that would leave two nodes disconnected while a third is connected to both is
+// refused, as for Disconnect. Errors: those of Disconnect.
 func (c *Cluster) Reconnect(ctx context.Context, node string, peers ...string) error {
 	if err := c.setApart(ctx, node, peers, false); err != nil {
 		return fmt.Errorf("reconnect %s: %w", node, err)
@@ -91,7 +94,7 @@ func (c *Cluster) setApart(ctx context.Context, node string, peers []string, apa
 	return seen.until(ctx, node, peers, !apart)
 }
 
-// partners are whom a request without peers is about.
+// partners returns the peers of a request that names none.
 func (c *Cluster) partners(node string, apart bool) []string {
 	st := c.view.Load()
 	if !apart {
@@ -127,10 +130,10 @@ func (c *Cluster) answered(ctx context.Context, msg func(waiter) message) error 
 	}
 }
 
-// letOverlap asks the nodes that answer whether their kernel lets partitions
-// overlap. Of one that does not answer it is not known. Source: kernel(6),
-// prevent_overlapping_partitions: true by default since OTP 25, and of no effect
-// where connect_all is false.
+// letOverlap asks the nodes whether their kernel allows overlapping partitions. It is
+// unknown for a node that does not answer. Source: kernel(6),
+// prevent_overlapping_partitions: true by default since OTP 25, and without effect if
+// connect_all is false.
 func (c *Cluster) letOverlap(ctx context.Context) map[string]bool {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -178,7 +181,7 @@ func letsOverlap(ctx context.Context, conn link) (bool, error) {
 //go:embed halves.erl
 var halves string
 
-// setHalf tells a node whom to refuse and whom to take again.
+// setHalf tells a node which peers to refuse and which to accept again.
 func (c *Cluster) setHalf(ctx context.Context, a actSetHalf) {
 	err := erldist.ErrClosed
 	if conn, ok := c.links.get(a.node); ok && conn.inc == a.inc {
@@ -186,7 +189,7 @@ func (c *Cluster) setHalf(ctx context.Context, a actSetHalf) {
 		defer cancel()
 		cut, mend := erldist.List{}, erldist.List{}
 		for _, p := range a.cut {
-			// The other side has another one: two that were alike would be a cookie.
+			// The other side gets a different cookie: two equal ones would match.
 			cut = append(cut, erldist.Tuple{erldist.Atom(c.names().Node(p)), erldist.Atom(rand.Text())})
 		}
 		for _, p := range a.mend {
@@ -197,16 +200,16 @@ func (c *Cluster) setHalf(ctx context.Context, a actSetHalf) {
 	c.box.post(msgHalfSet{a.report, a.cut, a.mend, err})
 }
 
-// onlookers are nodes that tell whom they see, by short name. One without a sight
-// boots, or is down.
+// onlookers are nodes that report the peers they see, by short name. A node without a
+// sight is booting, or down.
 type onlookers struct {
 	names  func(string) string // the BEAM name of a node
 	conns  []*erldist.Conn
 	sights map[string]*erldist.Sight
 }
 
-// lookOn has the nodes that answer told on, and returns once all have said whom they
-// see now.
+// lookOn starts watching the nodes that answer, and returns once all of them have
+// reported the peers they see.
 func (c *Cluster) lookOn(ctx context.Context, nodes []string) (*onlookers, error) {
 	o := &onlookers{names: c.names().Node, sights: map[string]*erldist.Sight{}}
 	var mu sync.Mutex
@@ -246,10 +249,11 @@ func (o *onlookers) close() {
 	}
 }
 
-// side is a node that looks, and whom it is to see, or no longer.
+// side is a node that watches, and the peer that it should see, or no longer see.
 type side struct{ node, peer string }
 
-// sides of a node and its peers that can be seen. To meet takes two that answer.
+// sides returns the sides of a node and its peers that can be observed. To see each
+// other, both must answer.
 func (o *onlookers) sides(node string, peers []string, met bool) (all []side) {
 	for _, p := range peers {
 		for _, s := range []side{{node, p}, {p, node}} {
@@ -261,8 +265,8 @@ func (o *onlookers) sides(node string, peers []string, met bool) (all []side) {
 	return all
 }
 
-// until waits until a node and its peers see each other, or no longer. One that went
-// meanwhile sees nobody.
+// until waits until a node and its peers see each other, or no longer do. A node that
+// ends in the meantime sees no peers.
 func (o *onlookers) until(ctx context.Context, node string, peers []string, met bool) error {
 	sides := o.sides(node, peers, met)
 	for _, s := range sides {
@@ -278,7 +282,7 @@ func (o *onlookers) until(ctx context.Context, node string, peers []string, met 
 	return nil
 }
 
-// left says what is still to be seen.
+// left describes the sides that are still outstanding.
 func (o *onlookers) left(sides []side, met bool) string {
 	says := "still sees"
 	if met {

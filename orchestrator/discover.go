@@ -15,36 +15,37 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// This file works from labels alone: no supervisor is needed, none is asked.
+// This file works from labels alone, without a supervisor.
 
-// Found is a cluster as its labels and the engine show it.
+// Found is a cluster as its labels and the engine describe it.
 type Found struct {
 	Status
 	Spec  Spec
 	Owner Owner
-	// Helpers are the cluster's containers that are no nodes, by what they are for.
+	// Helpers are the cluster's containers that are not nodes, by their purpose.
 	Helpers map[string]Container
 
-	gone bool // the container that its owner ran in
+	gone bool // the container that its owner ran in is gone
 }
 
-// Orphaned reports whether the process that kept the cluster is gone from this
-// machine, and nobody wants what it left: it was neither detached nor to be kept
-// after a failure.
+// Orphaned reports whether the process that kept the cluster is gone from this machine,
+// and the cluster is not meant to outlive it: it is neither detached nor kept after a
+// failure.
 func (f Found) Orphaned() bool { return orphaned(f.Spec, f.Owner, f.gone) }
 
-// Removed is what was taken away, or would be.
+// Removed lists what was removed, or would be.
 type Removed struct {
 	Cluster    string   `json:"cluster"`
 	Containers []string `json:"containers"`
 	Networks   []string `json:"networks"`
-	// Volumes that were taken too, because somebody asked for that.
+	// Volumes that were removed too, on request.
 	Volumes []string `json:"volumes,omitempty"`
-	// Kept are its volumes that stay; see [RemoveVolumes].
+	// Kept are its volumes that remain; see [RemoveVolumes].
 	Kept []string `json:"kept_volumes,omitempty"`
 }
 
-// Removed is what goes with the cluster: its nodes, its helpers and its network.
+// Removed returns what a removal of the cluster removes: its nodes, its helpers and its
+// network.
 func (f Found) Removed() Removed {
 	r := Removed{Cluster: f.Cluster, Containers: []string{}, Networks: []string{}}
 	for _, n := range f.Nodes {
@@ -59,8 +60,8 @@ func (f Found) Removed() Removed {
 	return r
 }
 
-// List returns every cluster of the engine, by name. States are what the
-// engine knows: a container that runs is Starting, because nobody proved more.
+// List returns every cluster of the engine, sorted by name. States are as the engine
+// knows them: a running container is Starting, because no supervisor has proven more.
 func List(ctx context.Context, eng Engine) ([]Status, error) {
 	found, err := find(ctx, eng, "")
 	statuses := make([]Status, 0, len(found))
@@ -82,7 +83,7 @@ func Find(ctx context.Context, eng Engine, cluster string) (Found, error) {
 	return found[0], nil
 }
 
-// noCluster is [ErrNoCluster] with the names that there are.
+// noCluster returns [ErrNoCluster] with the names of the existing clusters.
 func noCluster(ctx context.Context, eng Engine, cluster string) error {
 	missing := fmt.Errorf("%w: %s", ErrNoCluster, cluster)
 	networks, err := eng.Networks(ctx, nil)
@@ -128,7 +129,7 @@ func find(ctx context.Context, eng Engine, cluster string) ([]Found, error) {
 		}
 	}
 	for name := range byCluster {
-		names[name] = true // containers whose network is gone are a cluster too
+		names[name] = true // containers whose network is gone also form a cluster
 	}
 	var all []Found
 	for _, name := range sortedKeys(names) {
@@ -141,7 +142,7 @@ func find(ctx context.Context, eng Engine, cluster string) ([]Found, error) {
 	return all, nil
 }
 
-// describe makes a cluster of its network and containers.
+// describe builds the description of a cluster from its network and containers.
 func describe(ctx context.Context, eng Engine, name string, networks []Network, containers []Container) (Found, error) {
 	f := Found{Status: Status{Cluster: name, Nodes: []NodeStatus{}}, Helpers: helpersOf(containers)}
 	all := containers
@@ -161,7 +162,7 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 			f.Subnet = n.Subnets[0]
 			subnet = network.Layout(f.Subnet)
 		}
-	} else if len(all) > 0 { // be it a helper alone
+	} else if len(all) > 0 { // even if it is only a helper
 		f.Owner, f.Created = OwnerOf(all[0].Labels), createdOf(all[0].Labels)
 		f.Spec = Spec{Name: name}.Defaulted()
 	}
@@ -198,8 +199,8 @@ func describe(ctx context.Context, eng Engine, name string, networks []Network, 
 	return f, err
 }
 
-// hostOf is where the engine's published ports are dialled; it is asked for that
-// only where the addresses at which they are published do not tell.
+// hostOf returns the host at which the engine's published ports can be dialled. It
+// queries the engine only if the published addresses do not determine it.
 func hostOf(ctx context.Context, eng Engine, containers []Container) (string, error) {
 	for _, c := range containers {
 		if slices.ContainsFunc(c.Ports, PortBinding.everywhere) {
@@ -210,7 +211,7 @@ func hostOf(ctx context.Context, eng Engine, containers []Container) (string, er
 	return "", nil
 }
 
-// unsupervised is a node's status as the engine alone knows it.
+// unsupervised returns a node's status as the engine alone knows it.
 func unsupervised(s Spec, c Container, host string, ip netip.Addr) NodeStatus {
 	names, name := s.names(), c.Labels[LabelNode]
 	st := NodeStatus{
@@ -241,9 +242,8 @@ func unsupervised(s Spec, c Container, host string, ip netip.Addr) NodeStatus {
 	return st
 }
 
-// Remove stops the nodes of a cluster, waiting up to grace for each, and
-// removes everything that carries its label. One that does not exist matches
-// [ErrNoCluster].
+// Remove stops the nodes of a cluster, waiting up to grace for each, and removes
+// everything that has its label. A cluster that does not exist matches [ErrNoCluster].
 func Remove(ctx context.Context, eng Engine, cluster string, grace time.Duration) (Removed, error) {
 	f, err := Find(ctx, eng, cluster)
 	if err != nil {
@@ -255,13 +255,13 @@ func Remove(ctx context.Context, eng Engine, cluster string, grace time.Duration
 			group.Go(func() error { return eng.StopContainer(ctx, n.ContainerID, grace) })
 		}
 	}
-	_ = group.Wait() // removal kills what would not stop
+	_ = group.Wait() // the removal kills nodes that did not stop
 	dumps := keepDumps(ctx, eng, f)
 	removed, err := removeCluster(ctx, eng, cluster)
 	return removed, errors.Join(err, dumps)
 }
 
-// keepDumps copies out what nodes left that ended while nobody supervised them.
+// keepDumps copies the crash dumps of nodes that ended while they had no supervisor.
 func keepDumps(ctx context.Context, eng Engine, f Found) error {
 	if f.Spec.KeepDumps == "" {
 		return nil
@@ -277,21 +277,21 @@ func keepDumps(ctx context.Context, eng Engine, f Found) error {
 	return errors.Join(errs...)
 }
 
-// PruneOptions say what [Prune] takes. The zero value works.
+// PruneOptions select what [Prune] removes. The zero value works.
 type PruneOptions struct {
-	// DryRun only says what would be removed.
+	// DryRun only reports what would be removed.
 	DryRun bool
-	// OlderThan also takes clusters that were left on purpose (detached, or kept
-	// after a failure) and were created longer ago than that, where no supervisor
-	// answers. 0 leaves them.
+	// OlderThan also selects clusters that were left deliberately (detached, or kept
+	// after a failure), if they were created longer ago than this and no supervisor
+	// answers for them. 0 keeps them.
 	OlderThan time.Duration
-	// Supervised tells whether somebody answers for a cluster, whoever made it:
-	// such a one stays. Nil: nobody does.
+	// Supervised reports whether a supervisor answers for a cluster, whoever created it.
+	// Such a cluster is kept. Nil: no cluster has a supervisor.
 	Supervised func(cluster string) bool
 }
 
-// Prune removes the clusters whose owner on this machine is dead. Those that
-// were left on purpose stay, unless they are old; see [PruneOptions].
+// Prune removes the clusters whose owner on this machine is dead. Clusters that were left
+// deliberately are kept, unless they are old; see [PruneOptions].
 func Prune(ctx context.Context, eng Engine, opts PruneOptions) ([]Removed, error) {
 	info, err := eng.Info(ctx)
 	if err != nil {
@@ -317,7 +317,8 @@ func Prune(ctx context.Context, eng Engine, opts PruneOptions) ([]Removed, error
 	return all, errors.Join(errs...)
 }
 
-// takes decides; now is the engine's time, which stamped the cluster.
+// takes reports whether Prune removes a cluster; now is the engine's time, which also
+// stamped the cluster.
 func (o PruneOptions) takes(f Found, now time.Time) bool {
 	if alive, known := f.Owner.Alive(); alive || !known && !f.gone {
 		return false
@@ -329,13 +330,13 @@ func (o PruneOptions) takes(f Found, now time.Time) bool {
 	return o.Supervised == nil || !o.Supervised(f.Cluster)
 }
 
-// startSlack is how much later than a process's first line its start may be
-// noted: 20.10 takes the time when the start is done.
+// startSlack is how much later than a process's first line the engine may record its
+// start: version 20.10 takes the time after the start has completed.
 const startSlack = 100 * time.Millisecond
 
-// ReadLogs reads the output of a cluster straight from the engine, for one
-// that nobody supervises: see [Controller].Logs. Of its runs only the last can
-// be told from those before: a query for one run by number is an error.
+// ReadLogs reads the output of a cluster without a supervisor directly from the engine:
+// see [Controller].Logs. Only the last run can be told apart from the earlier ones, so a
+// query for one run by its number is an error.
 func ReadLogs(ctx context.Context, eng Engine, cluster string, q LogQuery, fn func(Line) error) error {
 	if q.Run != 0 {
 		return WithHint(fmt.Errorf("%s has no supervisor, so its runs are not counted", cluster),
@@ -364,7 +365,7 @@ func ReadLogs(ctx context.Context, eng Engine, cluster string, q LogQuery, fn fu
 			return f.Spec.noNode(name)
 		}
 		out := newNodeOutput(name, max(f.Spec.OutputLines, q.Tail))
-		run, began := 2, n.StartedAt.Add(-startSlack) // of the present run, or the last one; all others are 1
+		run, began := 2, n.StartedAt.Add(-startSlack) // of the current run, or else the last one; all earlier ones are run 1
 		if !q.Follow || !n.State.Running() {
 			if err := out.f.readKept(ctx, runLog{engine: eng, container: n.ContainerID, run: run, began: began, running: func(context.Context) bool { return n.State.Running() }}); err != nil {
 				return fmt.Errorf("read the output of %s: %w", name, err)

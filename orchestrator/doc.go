@@ -1,5 +1,5 @@
-// Package orchestrator keeps the declared nodes of a BEAM cluster running, and
-// says what happened to them.
+// Package orchestrator runs the declared nodes of a BEAM cluster, restarts them by
+// policy, and reports what happened to them.
 //
 //	Spec ──► New ──► Run(ctx)
 //	                  │  prepare    engine, image, network, addresses, ports
@@ -11,115 +11,132 @@
 //	  ▲                                     │  each in its own goroutine,
 //	  └───────── reports, events ◄──────────┘  each report with its incarnation
 //
-// A cluster's state lives in two places only: in the supervisor, which one
-// goroutine owns, and in labels on what the engine holds, from which any
-// process can list, adopt or remove a cluster ([List], [Find], [Remove],
-// [Prune], [Options].Adopt). What its nodes keep in named volumes outlives it
-// ([ListVolumes], [RemoveVolumes]).
+// A cluster's state lives in two places only: in the supervisor, which one goroutine
+// owns, and in labels on the engine's objects. Any process can list, adopt or remove a
+// cluster by these labels ([List], [Find], [Remove], [Prune], [Options].Adopt). Data that
+// nodes keep in named volumes outlives the cluster ([ListVolumes], [RemoveVolumes]).
 //
 // # What decides
 //
-// supervisor.step takes a message and the time and returns actions. Its parts:
-// lifecycle.go brings nodes up and down, observe.go takes what the engine tells
-// of them, command.go what users ask for, proof.go says when a node is proven,
-// forming.go when the cluster is up, policy.go when a node is restarted. A node
-// has one [State] and one operation under way at the engine at most.
+// supervisor.step takes a message and the time, and returns actions. Its parts are:
+//
+//   - lifecycle.go starts and stops nodes.
+//   - observe.go handles the engine's reports about nodes.
+//   - command.go handles users' requests.
+//   - proof.go decides when a node is proven.
+//   - forming.go decides when the cluster is up.
+//   - policy.go decides when a node is restarted.
+//
+// A node has one [State], and at most one operation in progress at the engine.
 //
 // # What Ready means
 //
-// A node is Ready when it completed a distribution handshake with this process
-// (its own name, the cluster's cookie), its application is started, its HTTP
-// check and the cluster's own checks pass, those of [Spec].Ready once a run, and it
-// and every other live node see each other in erlang:nodes/0, unless the mesh is
-// none. A cluster is ready when every node is, and every pair meets. A node that
-// was proven is Degraded when it fails one of these, or is near a limit of its
-// resources. Package health judges both (prover.go), and the reports of
-// [Cluster.Health] too.
+// A node is Ready when all of these hold:
+//
+//   - It completed a distribution handshake with this process, under its own name and
+//     with the cluster's cookie.
+//   - Its application is started.
+//   - Its HTTP check and its custom checks pass; those of [Spec].Ready once in each run.
+//   - It and every other live node see each other in erlang:nodes/0, unless the mesh mode
+//     is none.
+//
+// A cluster is ready when every node is Ready and every pair is connected. A node that was
+// proven becomes Degraded when it fails one of these, or is near a limit of its resources.
+// Package health judges both (prover.go), and also the reports of [Cluster.Health].
 //
 // # How ends are found
 //
-// Three ways, each enough alone: the engine's event stream, resumed from the
-// last event's own time; a comparison with the engine's list after each
-// (re)connect and every 30 s, because engines drop events under load; and the
-// distribution connection, which breaks when a VM ends. Reports about an older
-// incarnation than the present one are dropped in one place (supervisor.stale).
+// There are three ways, and each is sufficient alone:
 //
-// An end is judged after a moment when a signal came from outside: `docker
-// stop` is told by an event that may follow the death, and is respected; a bare
-// `docker kill` is a crash, unless an `oom` follows. An engine that is restarted
-// tells of its containers as of as many `docker stop`; where none of the cluster
-// ran on and the stream then broke, they are started again (engineGone). One that
-// was killed stops what it finds running at its next start, and tells that when
-// it is back; it is known by having forgotten what it told last (listen.go).
+//   - The engine's event stream, resumed from the time of the last event.
+//   - A comparison with the engine's list of containers, after each (re)connect and every
+//     30 s, because engines drop events under load.
+//   - The distribution connection, which breaks when a VM ends.
+//
+// Reports about an older incarnation than the present one are dropped in one place
+// (supervisor.stale).
+//
+// When a signal came from outside, an end is judged after a short delay, because the
+// event of a `docker stop` may follow the death. A `docker stop` is respected: the node
+// stays down. A bare `docker kill` is a crash, unless an `oom` event follows. An engine
+// that restarts reports a `docker stop` for each of its containers. If no node of the
+// cluster survived and the event stream then broke, the nodes are started again
+// (engineGone). An engine that was killed stops the containers it finds running at its
+// next start, and reports those stops once it is back. Such an engine is recognised by
+// having forgotten the last events it reported (listen.go).
 //
 // # By hand
 //
-// [Eval] asks a node over the distribution (eval.exs and eval.erl run there);
-// [Shell], [Exec] and [Send] go by the engine into its container (console.go,
-// shell.sh). None needs a supervisor, and none is one's business: a node that ends
-// under them is judged as ever.
+// [Eval] queries a node over the distribution (eval.exs and eval.erl run on the node).
+// [Shell], [Exec] and [Send] go through the engine into the node's container (console.go,
+// shell.sh). They need no supervisor and do not notify one: a node that ends during such a
+// call is judged as usual.
 //
 // # What outlives a supervisor
 //
-// A detached cluster ([Owner].Detached), and one that failed and was to be kept
-// ([Spec].KeepOnFailure). The next supervisor adopts it: it takes what runs as it
-// is, asks for the events since before the ends that it finds, and so knows a
-// stop from a crash (adopt.go). Its counters begin anew: labels cannot be
-// changed, so no counter is kept in them. Whatever else a dead keeper left is
-// removed, by package watchdog at once, by the next Run (sweep), or by [Prune].
+// A detached cluster ([Owner].Detached) outlives its supervisor, and so does a failed one
+// that is kept ([Spec].KeepOnFailure). The next supervisor adopts it: it takes the running
+// nodes as they are, and asks the engine for events from before the ends that it finds, to
+// tell a stop from a crash (adopt.go). Its counters start from zero: labels cannot be
+// changed, so they hold no counters. Anything else that a dead keeper left behind is
+// removed by package watchdog at once, by the next Run (sweep), or by [Prune].
 //
 // # Why
 //
-// Where a node ended, got worse, or does not get on, the supervisor asks why
-// (why.go). What is known of all nodes is collected (diagnose.go): the last lines
-// of their runs, how a dial ended, who misses whom, what listens inside; package
-// diagnosis then says what is wrong, which is told in [NodeStatus].Findings, as
-// an event, and in the error that ends a cluster. A node that has only just begun
-// to boot is not suspected.
+// When a node ends, degrades or does not become ready, the supervisor looks for the cause
+// (why.go). It collects data about all nodes (diagnose.go): the last lines of their runs,
+// how a dial ended, which peers each node lacks, and what listens inside. Package diagnosis
+// then says what is wrong. The findings appear in [NodeStatus].Findings, as an event, and
+// in the error that ends a cluster. A node that has only just begun to boot is not
+// diagnosed.
 //
-// # Apart on purpose
+// # Deliberate disconnection
 //
-// Disconnect keeps nodes apart by their own VMs: each has a cookie for the other that
-// nobody has (halves.erl). What is wanted is one set of pairs, of the supervisor
-// (cuts.go); whatever a run of a node has not been told yet it is told when it lives
-// (halves.go). A pair is excused wherever the mesh is judged. Cuts whose groups would
-// overlap are refused where the kernel prevents that: global would take innocent
-// connections off. A failing network is package network/fault's.
+// Disconnect keeps nodes apart by means of their own VMs: each gets a cookie for the other
+// that no node has (halves.erl). The supervisor holds the wanted state as one set of pairs
+// (cuts.go). Changes that a run of a node has not received yet are sent once it lives
+// (halves.go). A disconnected pair is exempt wherever the mesh is judged. Disconnections
+// whose groups would overlap are refused if the kernel prevents overlapping partitions:
+// global would disconnect uninvolved nodes. For a failing network, see package
+// network/fault.
 //
 // # Code
 //
-// Package codesync brings changed sources into the nodes ([Cluster.Sync], [Sync]).
-// What it needs is here: the cluster's compiler (compiler.go), a container that is
-// no node and has the cluster's owner, so that whatever removes the cluster removes
-// it; the nodes with their links and disks (sync.go); and a container that is made
-// anew gets the synced code before it starts (launch.go).
+// Package codesync brings changed sources into the nodes ([Cluster.Sync], [Sync]). This
+// package provides what codesync needs:
+//
+//   - The cluster's compiler (compiler.go): a container that is not a node. It has the
+//     cluster's owner, so whatever removes the cluster removes it too.
+//   - The nodes with their connections and file systems (sync.go).
+//   - The synced code in recreated containers, before they start (launch.go).
 //
 // # Failure
 //
-// A cluster that failed is shown to [Options].OnFailure before anything of it is
-// stopped or removed (collect.go): package evidence then finds all of it in place.
-// The journal (journal.go) has what others told meanwhile; see [Controller].Journal.
+// When a cluster fails, [Options].OnFailure is called before any part of it is stopped or
+// removed (collect.go), so that package evidence finds all of it in place. The journal
+// (journal.go) holds what the engine, users and nodes reported until then; see
+// [Controller].Journal.
 //
 // # Threads
 //
-//   - loop, on Run's caller: owns the supervisor and the probes' cancel
-//     functions. Fed by the mailbox, a timer and Run's context.
-//   - listen, one: owns the event subscription and what it delivered lately.
-//   - probe, one for each run of a node: owns its distribution connection,
-//     which it shows to others through links. Ended by the loop (actForget). Beside
-//     it one that hands on what the node tells of its peers, for as long as the
-//     connection lives.
-//   - follow, one for each run of a node: reads its output into its rings, and
-//     ends by itself when all is read.
-//   - launch, stop, pause, inspect, autopsy, diagnose, collect, connect, setHalf, sweep, compare: one
-//     goroutine for each action (and one for the hook of collect), ended by its own deadline or
-//     by Run's end.
-//   - users' goroutines: do a sync, one at a time by a token (sync.go), which Run's
-//     end cancels and waits for; read the published [Status], the event log and
-//     the rings, and post commands to the mailbox.
-//   - forward, where there is a [Options].Logger: one for each node's output, one for the
-//     events. They end with these. A handler that blocks holds none of the others.
+//   - loop, on Run's caller: owns the supervisor and the probes' cancel functions. It is
+//     fed by the mailbox, a timer and Run's context.
+//   - listen, one: owns the event subscription and the recently delivered events.
+//   - probe, one for each run of a node: owns the run's distribution connection, which it
+//     shares with others through links. The loop ends it (actForget). A second goroutine
+//     forwards the node's reports about its peers for as long as the connection lives.
+//   - follow, one for each run of a node: reads the run's output into its rings, and ends
+//     by itself when all is read.
+//   - launch, stop, pause, inspect, autopsy, diagnose, collect, connect, setHalf, sweep,
+//     compare: one goroutine for each action (and one for the hook of collect), ended by
+//     its own deadline or by Run's end.
+//   - users' goroutines: run a sync, one at a time by a token (sync.go), which Run's end
+//     cancels and waits for; read the published [Status], the event log and the rings; and
+//     post commands to the mailbox.
+//   - forward, if there is an [Options].Logger: one for each node's output and one for the
+//     events. They end with these. A handler that blocks does not hold up any other
+//     goroutine.
 //
-// Run returns after every one of them, but a logger's that blocks: that one it leaves
-// behind after two seconds.
+// Run returns after all of them have ended, with one exception: it waits at most two
+// seconds for a logger's goroutine that blocks, and then leaves it behind.
 package orchestrator

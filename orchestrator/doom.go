@@ -7,11 +7,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// This file is the part of the supervisor that gives a cluster up before its deadline,
-// where what was found says that waiting is of no use.
+// This file is the part of the supervisor that fails a cluster before its deadline, if
+// the findings show that waiting is useless.
 
-// doom notes that a node will never be Ready. A run that ended says so once; a VM that
-// runs must be seen twice, as it may be one that a script starts before the node's.
+// doom notes that a node will never be Ready. For a run that ended, one finding is
+// enough. On a running VM it must be found twice, because the VM may be one that a script
+// starts before the node's.
 func (s *supervisor) doom(m *member) {
 	switch lasting := lasts(m.found, m.name); {
 	case m.doomed:
@@ -30,16 +31,16 @@ func lasts(found []diagnosis.Finding, node string) bool {
 	return slices.ContainsFunc(diagnosis.Roots(found), func(f diagnosis.Finding) bool { return f.Lasting && f.Node == node })
 }
 
-// doomedBefore notes that a node will never be Ready by what ended its run before this
-// one: on a busy machine the answer comes after the restart.
+// doomedBefore notes that a node will never be Ready because of the end of its previous
+// run: on a busy machine the answer arrives after the restart.
 func (s *supervisor) doomedBefore(m *member, msg msgDiagnosed) bool {
 	was := msg.asked[m.name]
 	m.doomed = m.doomed || was.state == BackingOff && was.inc == m.inc-1 && m.state == Starting && !s.formed && lasts(diagnosis.For(msg.found, m.name), m.name)
 	return m.doomed
 }
 
-// askStarting asks again of nodes that start: when a look can tell something, when
-// there is something to be sure of, and when they are no longer young.
+// askStarting asks again about starting nodes: when an inspection can show something,
+// when a finding needs confirmation, and when the nodes are no longer young.
 func (s *supervisor) askStarting() {
 	for _, m := range s.nodes {
 		if m.state != Starting || m.doomed {
@@ -60,7 +61,7 @@ func (s *supervisor) askStarting() {
 	}
 }
 
-// doomed reports whether a node will never be Ready.
+// doomed reports whether any node will never be Ready.
 func (s *supervisor) doomed() bool {
 	return slices.ContainsFunc(s.nodes, func(m *member) bool { return m.doomed })
 }

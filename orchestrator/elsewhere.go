@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// This file is about networks that are not the cluster's: somebody made them
-// before, nodes are attached to them beside their own, and they stay.
+// This file handles networks that are not the cluster's. They exist already, nodes are
+// attached to them in addition to their own network, and they are kept.
 
-// attachment is one more network of a node.
+// attachment is an additional network of a node.
 type attachment struct {
-	network string   // as the spec has it
-	aliases []string // the node's host name is one of them
+	network string   // as in the spec
+	aliases []string // includes the node's host name
 }
 
-// attachments of node i, by the networks' names. The host name has its domain
-// there whatever the BEAM names are: of two clusters with short names on one
-// network each has an n1.
+// attachments returns the additional networks of node i, sorted by name. The host name
+// there includes the domain in every name mode: two clusters with short names on one
+// network each have an n1.
 func attachments(s Spec, i int) []attachment {
 	n := s.filled(i)
 	var list []attachment
@@ -30,8 +30,8 @@ func attachments(s Spec, i int) []attachment {
 	return list
 }
 
-// attach gives a container that was just made the other networks of its node. An
-// engine of 20.10 takes one network with a creation.
+// attach connects a container that was just created to the additional networks of its
+// node. An engine of version 20.10 accepts only one network at creation.
 func (c *Cluster) attach(ctx context.Context, s *site, id string, i int) error {
 	for _, a := range attachments(s.spec, i) {
 		to := a.network
@@ -45,8 +45,8 @@ func (c *Cluster) attach(ctx context.Context, s *site, id string, i int) error {
 	return nil
 }
 
-// elsewhere finds the IDs of the networks that a spec names. What it does not find
-// is an error, beside those that it found.
+// elsewhere returns the IDs of the networks that a spec names. If some are missing, it
+// returns an error together with those that it found.
 func (s Spec) elsewhere(all []Network) (map[string]string, error) {
 	ids, missing := map[string]string{}, []string{}
 	for i := range s.Nodes {
@@ -76,8 +76,8 @@ func (s Spec) elsewhere(all []Network) (map[string]string, error) {
 	return ids, WithHint(fmt.Errorf("networks: the engine has no network %s: %w", strings.Join(missing, ", "), ErrNotFound), "%s", strings.Join(hints, "\n"))
 }
 
-// onceEach refuses a node that names a network twice, by its name and by its ID: the
-// engine would keep the names of one of them alone.
+// onceEach returns an error for a node that names a network both by name and by ID: the
+// engine would keep the aliases of only one of them.
 func (s Spec) onceEach(ids map[string]string) error {
 	for i := range s.Nodes {
 		by := map[string]string{}
@@ -92,10 +92,10 @@ func (s Spec) onceEach(ids map[string]string) error {
 	return nil
 }
 
-// shortID is how much of an ID the docker command shows.
+// shortID is the length of an ID as the docker command shows it.
 const shortID = 12
 
-// named are the networks that have a name or an ID, or an ID that begins so.
+// named returns the networks with that name or ID, or with an ID that begins with it.
 func named(all []Network, name string) []Network {
 	var byName, byStart []Network
 	for _, n := range all {

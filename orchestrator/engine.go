@@ -10,14 +10,13 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// Engine is what the orchestrator needs of a container engine. Package
-// orchestrator/docker satisfies it over the Docker Engine API, package
-// orchestrator/enginetest in memory; one contract suite holds both to the
-// behaviour that is written here.
+// Engine is a container engine, as the orchestrator uses it. Package orchestrator/docker
+// implements it over the Docker Engine API, and package orchestrator/enginetest in
+// memory. One contract suite holds both to the behaviour documented here.
 //
-// Every method may be called from several goroutines at once. Errors match the
-// sentinels of this package ([ErrEngineUnreachable], [ErrNotFound], …) with
-// errors.Is, whatever words the engine used.
+// All methods are safe for concurrent use. Errors match the sentinels of this package
+// ([ErrEngineUnreachable], [ErrNotFound], …) with errors.Is, whatever text the engine
+// used.
 type Engine interface {
 	images.Engine
 	Networks
@@ -25,196 +24,189 @@ type Engine interface {
 	Streams
 	Volumes
 
-	// Info describes the engine. It is the first call of every command, so
-	// its errors are the ones that name an unreachable engine, a socket
-	// without permission or an API that is too old. With an error too, what is
-	// known without the engine is filled in: where it is, and who said so.
+	// Info describes the engine. It is the first call of every command, so its errors are
+	// the ones that report an unreachable engine, a socket without permission or an API
+	// that is too old. Even with an error, the fields that need no answer are filled in:
+	// where the engine is, and where its address came from.
 	Info(ctx context.Context) (EngineInfo, error)
 }
 
 // Networks is the network part of an [Engine].
 type Networks interface {
-	// CreateNetwork creates a bridge network with exactly the given subnet.
-	// A subnet that overlaps with another network matches [ErrSubnetOverlap],
-	// exhausted address pools match [ErrAddressPool]. A taken name matches
-	// [ErrNameTaken], but for two that are created at once, which engines let
-	// happen: the caller keeps the ID.
+	// CreateNetwork creates a bridge network with exactly the given subnet. A subnet that
+	// overlaps with another network matches [ErrSubnetOverlap], and exhausted address
+	// pools match [ErrAddressPool]. A taken name matches [ErrNameTaken], except if two
+	// networks are created at the same time, which engines allow: the caller keeps the ID.
 	CreateNetwork(ctx context.Context, n NetworkSpec) (id string, err error)
 
-	// ConnectNetwork attaches a container to one more network, by its name or ID,
-	// where it has these DNS names beside its own, from its next start on: at once
-	// where it runs. One that runs and is attached already matches [ErrConflict]; one
-	// that does not run has the new names instead. A network or a container that is
-	// gone matches [ErrNotFound]. Source: POST /networks/{id}/connect.
+	// ConnectNetwork attaches a container to one more network, given by name or ID, with
+	// these additional DNS names. A running container is attached at once, another one
+	// from its next start. A running container that is already attached matches
+	// [ErrConflict]; one that is not running gets the new names instead. A missing
+	// network or container matches [ErrNotFound]. Source: POST /networks/{id}/connect.
 	ConnectNetwork(ctx context.Context, network, container string, aliases []string) error
 
-	// DisconnectNetwork takes a container off a network, by its name or ID, at once
-	// where it runs. One that is not attached, or is gone, is no error. Source: POST
-	// /networks/{id}/disconnect.
+	// DisconnectNetwork detaches a container from a network, given by name or ID; a
+	// running container at once. A container that is not attached, or does not exist, is
+	// not an error. Source: POST /networks/{id}/disconnect.
 	DisconnectNetwork(ctx context.Context, network, container string) error
 
-	// RemoveNetwork removes a network; one that is gone is no error. One that
+	// RemoveNetwork removes a network. A missing network is not an error. A network that
 	// still has containers matches [ErrConflict].
 	RemoveNetwork(ctx context.Context, id string) error
 
-	// Networks lists the networks that carry all the given labels, or every
-	// network when labels is empty.
+	// Networks lists the networks that have all the given labels, or every network if
+	// labels is empty.
 	Networks(ctx context.Context, labels map[string]string) ([]Network, error)
 }
 
 // Containers is the container part of an [Engine].
 type Containers interface {
-	// CreateContainer creates a container and returns its ID. A taken name
-	// matches [ErrNameTaken], a missing image [ErrNotFound]. An engine that has no
-	// init fails with [ErrNoInit], here or at the start, unless c.NoInit.
+	// CreateContainer creates a container and returns its ID. A taken name matches
+	// [ErrNameTaken], a missing image [ErrNotFound]. An engine without an init program
+	// fails with [ErrNoInit], here or at the start, unless c.NoInit is set.
 	CreateContainer(ctx context.Context, c ContainerSpec) (id string, err error)
 
-	// StartContainer starts a created or exited container; one that runs
-	// already is no error. A host port in use matches [ErrPortTaken], what the
-	// runtime refuses [ErrCannotStart], limits that the engine may not raise
-	// [ErrUlimit], an init that it lacks [ErrNoInit], an address or a network name that is not one container's
-	// alone at the moment [ErrConflict]. A command that the image lacks is no
-	// error here: the container's init finds out, and exits with 127.
+	// StartContainer starts a created or exited container. A running container is not an
+	// error. A host port in use matches [ErrPortTaken], a refusal by the runtime
+	// [ErrCannotStart], limits that the engine may not raise [ErrUlimit], and a missing
+	// init program [ErrNoInit]. An address or a network name that another container has
+	// at the moment matches [ErrConflict]. A command that the image lacks is not an error
+	// here: the container's init discovers it, and exits with 127.
 	StartContainer(ctx context.Context, id string) error
 
-	// StopContainer sends the stop signal (SIGTERM), waits up to grace, and
-	// then sends SIGKILL; it returns when the container has exited. One that
-	// is not running is no error; one that is gone matches [ErrNotFound].
+	// StopContainer sends the stop signal (SIGTERM), waits up to grace, and then sends
+	// SIGKILL. It returns when the container has exited. A container that is not running
+	// is not an error; a missing one matches [ErrNotFound].
 	StopContainer(ctx context.Context, id string, grace time.Duration) error
 
-	// KillContainer sends a signal ("KILL", "TERM", "USR1", …). A container
-	// that does not run matches [ErrNotRunning].
+	// KillContainer sends a signal ("KILL", "TERM", "USR1", …). A container that is not
+	// running matches [ErrNotRunning].
 	KillContainer(ctx context.Context, id, signal string) error
 
-	// PauseContainer freezes all processes of a container, which then neither run
-	// nor answer, and keep their connections; one that is paused already is no
-	// error. A container that does not run matches [ErrNotRunning]. Source: POST
-	// /containers/{id}/pause.
+	// PauseContainer suspends all processes of a container: they do not run or answer,
+	// and keep their connections. A paused container is not an error. A container that is
+	// not running matches [ErrNotRunning]. Source: POST /containers/{id}/pause.
 	PauseContainer(ctx context.Context, id string) error
 
-	// UnpauseContainer has them go on where they were; one that is not paused is
-	// no error. A container that does not run matches [ErrNotRunning]. Source:
-	// POST /containers/{id}/unpause.
+	// UnpauseContainer resumes the processes. A container that is not paused is not an
+	// error. One that is not running matches [ErrNotRunning]. Source: POST
+	// /containers/{id}/unpause.
 	UnpauseContainer(ctx context.Context, id string) error
 
-	// RemoveContainer kills and removes a container with its anonymous
-	// volumes; one that is gone is no error.
+	// RemoveContainer kills and removes a container with its anonymous volumes. A missing
+	// container is not an error.
 	RemoveContainer(ctx context.Context, id string) error
 
-	// Containers lists all containers, running or not, that carry all the
-	// given labels (every container when labels is empty). Listed values lack
-	// State.ExitCode, OOMKilled, StartedAt, FinishedAt and Error where the
-	// engine's list has them not: use InspectContainer.
+	// Containers lists all containers, running or not, that have all the given labels, or
+	// every container if labels is empty. State.ExitCode, OOMKilled, StartedAt,
+	// FinishedAt and Error are unset if the engine's list lacks them: use
+	// InspectContainer.
 	Containers(ctx context.Context, labels map[string]string) ([]Container, error)
 
 	// InspectContainer returns one container by ID or name, or [ErrNotFound].
 	InspectContainer(ctx context.Context, id string) (Container, error)
 
-	// OpenFile reads a regular file out of a container, which need not run, and
-	// tells when it was last modified. A path that is not there matches
-	// [ErrNotFound], a folder or a link [ErrNoRegularFile] too. Source: GET
-	// /containers/{id}/archive.
+	// OpenFile opens a regular file of a container, running or not, and returns the
+	// file's modification time. A missing path matches [ErrNotFound]; a folder or a link
+	// matches [ErrNoRegularFile] as well. Source: GET /containers/{id}/archive.
 	OpenFile(ctx context.Context, id, path string) (content io.ReadCloser, modified time.Time, err error)
 
-	// WriteFiles unpacks a tar stream at the root of a container, which need not
-	// run: what is there is replaced, owners, modes and times are the archive's. A
-	// container that is gone matches [ErrNotFound]. Source: PUT
-	// /containers/{id}/archive.
+	// WriteFiles unpacks a tar stream at the root of a container, running or not.
+	// Existing files are replaced; owners, modes and times are those of the archive. A
+	// missing container matches [ErrNotFound]. Source: PUT /containers/{id}/archive.
 	WriteFiles(ctx context.Context, id string, archive io.Reader) error
 }
 
-// Volumes is the part of an [Engine] that keeps data without a container.
+// Volumes is the volume part of an [Engine]: data that outlives containers.
 type Volumes interface {
-	// CreateVolume creates a named volume; one of that name that is there already
-	// stays as it is, its labels too, and is no error. Source: POST
-	// /volumes/create.
+	// CreateVolume creates a named volume. An existing volume of that name is not an
+	// error, and keeps its content and labels. Source: POST /volumes/create.
 	CreateVolume(ctx context.Context, v Volume) error
 
-	// RemoveVolume removes a volume with what is in it; one that is gone is no
-	// error. One that a container has, running or not, matches [ErrConflict].
-	// Source: DELETE /volumes/{name}.
+	// RemoveVolume removes a volume with its content. A missing volume is not an error. A
+	// volume that a container uses, running or not, matches [ErrConflict]. Source: DELETE
+	// /volumes/{name}.
 	RemoveVolume(ctx context.Context, name string) error
 
-	// Volumes lists the volumes that carry all the given labels, or every volume
-	// when labels is empty, by name. Source: GET /volumes.
+	// Volumes lists the volumes that have all the given labels, or every volume if labels
+	// is empty, sorted by name. Source: GET /volumes.
 	Volumes(ctx context.Context, labels map[string]string) ([]Volume, error)
 }
 
-// Streams is the part of an [Engine] that keeps talking.
+// Streams is the streaming part of an [Engine].
 type Streams interface {
-	// Events sends the container events of everything that carries the given
-	// labels, from since on (inclusive, nanoseconds; the zero time means from
-	// now), to fn, in the engine's order, until ctx ends or the stream breaks.
-	// It returns ctx.Err() or the cause of the break, never nil. ready is
-	// called once the engine has accepted the subscription: what happens after
-	// it is heard. fn must return quickly: the engine skips readers that
-	// stall for more than 100 ms.
+	// Events calls fn with the events of all containers that have the given labels, in
+	// the engine's order, until ctx ends or the stream breaks. It begins at since
+	// (inclusive, in nanoseconds; the zero time means now). It returns ctx.Err() or the
+	// cause of the break, never nil. It calls ready once the engine has accepted the
+	// subscription: later events are delivered. fn must return quickly: the engine skips
+	// readers that stall for more than 100 ms.
 	//
-	// A container's events come in the order of their times. Those of several are in
-	// the order in which the engine noted them, which can differ from their times' by
-	// moments; and what is replayed begins after the last of these that is older than
-	// since. So an event at or soon after since can be left out: who must miss none
-	// asks from a second earlier, and drops what it has seen.
+	// The events of one container are ordered by time. Those of several containers are in
+	// the order in which the engine recorded them, which can differ slightly from the
+	// order of their times. A replay begins after the last recorded event that is older
+	// than since, so an event at or shortly after since can be missing. A caller that
+	// must not miss an event passes a time one second earlier, and drops the events it
+	// has already seen.
 	//
-	// Only these actions are sent: create, start, die, kill, stop, oom, pause,
-	// unpause, destroy.
+	// Only these actions are sent: create, start, die, kill, stop, oom, pause, unpause,
+	// destroy.
 	Events(ctx context.Context, since time.Time, labels map[string]string, ready func(), fn func(ContainerEvent)) error
 
-	// Logs opens the container's output in the engine's multiplexed framing
-	// (8-byte header: stream, 0, 0, 0, length big-endian; then the payload),
-	// every frame prefixed by an RFC 3339 nanosecond time and a space, from
-	// since on (inclusive; zero means everything kept). With follow the stream
-	// stays open until the container exits or ctx ends; on a container that
-	// does not run it ends at once. Source: GET /containers/{id}/logs.
+	// Logs opens the container's output in the engine's multiplexed framing (8-byte
+	// header: stream, 0, 0, 0, length big-endian; then the payload), from since on
+	// (inclusive; the zero time means everything kept). Every frame begins with an RFC
+	// 3339 nanosecond time and a space. With follow, the stream stays open until the
+	// container exits or ctx ends; for a container that is not running it ends at once.
+	// Source: GET /containers/{id}/logs.
 	Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error)
 
 	// Exec runs a command in a running container, without a shell, with its streams
-	// connected, and returns its exit code when it has ended and all its output is
-	// written. One that the container lacks, or may not run, matches
-	// [ErrCannotStart], and the exit code is 126 or 127. A container that does not
-	// run, is paused, or ends meanwhile, matches [ErrNotRunning]; one that is gone
-	// [ErrNotFound]. Where a writer fails, the command is killed and the writer's
-	// error returned. When ctx ends first, the error is ctx's. Whatever a killed
-	// command started is killed before Exec returns, for which it takes some seconds
-	// at most (a container without sh and grep cannot be helped). A Read of
-	// spec.Stdin that is under way then is not waited for. Sources: POST
-	// /containers/{id}/exec, POST /exec/{id}/start, POST /exec/{id}/resize, GET
-	// /exec/{id}/json.
+	// connected. It returns the exit code when the command has ended and all its output
+	// is written. A command that the container lacks, or may not run, matches
+	// [ErrCannotStart], with the exit code 126 or 127. A container that is not running,
+	// is paused, or ends during the call matches [ErrNotRunning]; a missing one matches
+	// [ErrNotFound]. If a writer fails, the command is killed and the writer's error
+	// returned. If ctx ends first, the error is ctx's. Before Exec returns, it kills
+	// everything that a killed command started, which takes a few seconds at most (and is
+	// not possible in a container without sh and grep). It does not wait for a Read of
+	// spec.Stdin that is in progress then. Sources: POST /containers/{id}/exec, POST
+	// /exec/{id}/start, POST /exec/{id}/resize, GET /exec/{id}/json.
 	Exec(ctx context.Context, id string, spec ExecSpec) (exitCode int, err error)
 
-	// AttachStdin writes to the standard input of a container's first process,
-	// until in ends, and returns when the engine has taken all of it, or with ctx: a
-	// Read that is under way then is not waited for. The input stays open for the
-	// next one. A container that was created without
-	// [ContainerSpec].Stdin matches [ErrNoStdin], one that does not run
-	// [ErrNotRunning], one that is gone [ErrNotFound]. A process that does not
-	// read holds it up once a pipe is full (64 KiB). Source: POST
+	// AttachStdin copies in to the standard input of a container's first process. It
+	// returns when in has ended and the engine has taken all of it, or when ctx ends,
+	// without waiting for a Read in progress then. The input stays open for the next
+	// call. A container created without [ContainerSpec].Stdin matches [ErrNoStdin], one
+	// that is not running [ErrNotRunning], a missing one [ErrNotFound]. A process that
+	// does not read blocks the call once a pipe is full (64 KiB). Source: POST
 	// /containers/{id}/attach.
 	AttachStdin(ctx context.Context, id string, in io.Reader) error
 }
 
 // EngineInfo describes an engine.
 type EngineInfo struct {
-	ID         string    // the engine's own identity, stable over restarts
+	ID         string    // the engine's own identity, stable across restarts
 	Version    string    // "20.10.24"
 	APIVersion string    // the negotiated one, "1.41"
 	Time       time.Time // the engine's clock
 	CPUs       int
-	Local      bool   // the socket is a unix socket on this machine
+	Local      bool   // the socket is a Unix socket on this machine
 	Host       string // where published ports can be dialled: "127.0.0.1", or the remote engine's host
 	Endpoint   string // "unix:///var/run/docker.sock", without credentials
-	MTU        string // com.docker.network.driver.mtu of the default bridge, "" when unset
+	MTU        string // com.docker.network.driver.mtu of the default bridge, "" if unset
 
 	// Proxies are the variables (HTTP_PROXY, http_proxy, …) that the client's
-	// configuration has for the containers of this engine. Values may hold passwords.
+	// configuration sets for the containers of this engine. Values may hold passwords.
 	Proxies map[string]string `json:"-"`
 
-	// Where Endpoint came from; filled without an answer, too.
+	// Where Endpoint came from. These are also filled in if the engine does not answer.
 	From    EndpointSource
-	Context string // the docker context that named it, "" where none did
-	TLS     bool   // it is spoken to over TLS
+	Context string // the docker context that Endpoint came from, "" if none
+	TLS     bool   // the connection uses TLS
 
-	// What it runs on and with. Source: GET /info.
+	// The engine's machine and its capabilities. Source: GET /info.
 	System        string   // "Debian GNU/Linux 12 (bookworm)"
 	OS, Arch      string   // "linux", "x86_64"
 	Kernel        string   // "6.1.0-18-amd64"
@@ -224,21 +216,21 @@ type EngineInfo struct {
 	CgroupVersion string   // "1" or "2"
 	CgroupDriver  string   // "systemd", "cgroupfs", "none"
 	MemoryLimit   bool     // it can limit a container's memory
-	SwapLimit     bool     // and the swap that goes with it
+	SwapLimit     bool     // it can also limit the swap
 	PidsLimit     bool     // it can limit a container's processes
-	Security      []string // of seccomp, apparmor, selinux, rootless, userns, cgroupns: what is on
-	Warnings      []string // its own, as it words them
+	Security      []string // the enabled ones of seccomp, apparmor, selinux, rootless, userns, cgroupns
+	Warnings      []string // the engine's own warnings, verbatim
 }
 
-// EndpointSource says who named an engine's address.
+// EndpointSource says where an engine's address came from.
 type EndpointSource string
 
-// The sources of an endpoint, the strongest first.
+// The sources of an endpoint, highest precedence first.
 const (
 	EndpointFlag    EndpointSource = "flag"        // the caller: docker.Options
-	EndpointEnv     EndpointSource = "DOCKER_HOST" // the variable
+	EndpointEnv     EndpointSource = "DOCKER_HOST" // the environment variable
 	EndpointContext EndpointSource = "context"     // a docker context
-	EndpointDefault EndpointSource = "default"     // nobody: the usual socket
+	EndpointDefault EndpointSource = "default"     // none given: the usual socket
 )
 
 // NetworkSpec describes a network to create.
@@ -247,18 +239,18 @@ type NetworkSpec struct {
 	Subnet  netip.Prefix
 	Gateway netip.Addr
 	IPv6    netip.Prefix // a second subnet; zero: the network has no IPv6
-	IPRange netip.Prefix // where addresses come from that nobody fixed; zero: the whole subnet
+	IPRange netip.Prefix // the range of dynamic addresses; zero: the whole subnet
 	MTU     string       // copied from the default bridge; "" for the engine's default
 	Labels  map[string]string
 }
 
-// Network is a network that exists.
+// Network is an existing network.
 type Network struct {
 	ID, Name   string
-	Subnets    []netip.Prefix // those of IPv4 first
+	Subnets    []netip.Prefix // IPv4 first
 	Created    time.Time
 	Labels     map[string]string
-	Containers int // attached and running; filled by the engine where it is cheap, else 0
+	Containers int // attached and running; 0 unless the engine reports it cheaply
 }
 
 // ContainerSpec describes a container to create.
@@ -276,25 +268,25 @@ type ContainerSpec struct {
 
 	NetworkID string
 	IP        netip.Addr // fixed; zero: the engine chooses
-	Aliases   []string   // DNS names beside the container's
-	// ExtraHosts are lines of its /etc/hosts, "name:address"; for [HostGateway] the
-	// engine puts in the address of its machine.
+	Aliases   []string   // DNS names in addition to the container's
+	// ExtraHosts are lines of /etc/hosts, "name:address". The engine replaces the address
+	// [HostGateway] with the address of its machine.
 	ExtraHosts []string
 
 	Ports  []PortBinding
 	Mounts []Mount
-	// Volumes that were created before. One that is empty gets what the image has
-	// at its target, with its owners; where the image has nothing it is root's.
+	// Volumes are mounts of existing volumes. An empty volume is filled with the image's
+	// content at its target, including the owners; if the image has none, root owns it.
 	Volumes []VolumeMount
-	Tmpfs   map[string]string // mount options ("size=64m,mode=1777", "") of file systems in memory, by path
+	Tmpfs   map[string]string // file systems in memory: mount options ("size=64m,mode=1777", "") by path
 
-	Capabilities []string // beside the engine's default ones: "NET_ADMIN"
-	NoInit       bool     // its first process is the command itself, and no init of the engine's
+	Capabilities []string // in addition to the engine's defaults: "NET_ADMIN"
+	NoInit       bool     // the command itself is the first process, without the engine's init
 
 	Memory      int64         // bytes; 0 means no limit
 	CPUs        float64       // 0 means no limit
-	NoFile      int64         // soft = hard limit of open files; 0 leaves the engine's
-	StopTimeout time.Duration // used also by a foreign `docker stop`; whole seconds
+	NoFile      int64         // soft and hard limit of open files; 0 leaves the engine's
+	StopTimeout time.Duration // also applies to a `docker stop` from outside; whole seconds
 	LogMaxSize  string        // "10m"
 	LogMaxFile  int           // 3
 }
@@ -302,23 +294,23 @@ type ContainerSpec struct {
 // PortBinding publishes a container's TCP port on the engine's host.
 type PortBinding struct {
 	Container uint16
-	HostIP    string // "127.0.0.1", or "0.0.0.0" where the engine is remote
-	// Host is the port there. 0 lets the engine choose one at each start: the
-	// list of containers tells which, while it runs.
+	HostIP    string // "127.0.0.1", or "0.0.0.0" if the engine is remote
+	// Host is the port there. 0 lets the engine choose one at each start: while the
+	// container is running, the list of containers reports it.
 	Host uint16
 }
 
-// everywhere says that it is published at every address of the engine's host.
+// everywhere reports whether the port is published at every address of the engine's host.
 func (p PortBinding) everywhere() bool {
 	at, err := netip.ParseAddr(p.HostIP)
 	return p.HostIP == "" || err == nil && at.IsUnspecified()
 }
 
-// Mount shows a container a file or folder of the engine's machine, read-only
-// (a bind mount). A source that is not there is an error of CreateContainer.
+// Mount is a read-only bind mount of a file or folder of the engine's machine.
+// CreateContainer returns an error for a missing source.
 type Mount struct{ Source, Target string }
 
-// VolumeMount shows a container a named volume, to read and to write.
+// VolumeMount mounts a named volume in a container, readable and writable.
 type VolumeMount struct{ Volume, Target string }
 
 // Volume is a named volume.
@@ -327,18 +319,18 @@ type Volume struct {
 	Labels map[string]string
 }
 
-// Container is a container that exists.
+// Container is an existing container.
 type Container struct {
 	ID, Name string
-	Image    string // ID or reference, as the engine tells it
+	Image    string // ID or reference, as the engine reports it
 	Labels   map[string]string
 	Created  time.Time
-	Networks []Attachment  // by the networks' names
-	Ports    []PortBinding // as configured, also while it does not run
+	Networks []Attachment  // sorted by network name
+	Ports    []PortBinding // as configured, also while it is not running
 	State    ContainerState
 }
 
-// ContainerState is what the engine says of a container.
+// ContainerState is the state of a container as the engine reports it.
 type ContainerState struct {
 	Status     string // created, running, paused, restarting, removing, exited, dead
 	Running    bool   // also true while paused
@@ -359,27 +351,27 @@ type ContainerEvent struct {
 	Time   time.Time
 	Labels map[string]string
 
-	ExitCode int    // of die
-	Signal   string // of kill, a number as text: "9"
+	ExitCode int    // for die
+	Signal   string // for kill, a number as text: "9"
 }
 
-// Attachment is a container's place in one network.
+// Attachment is a container's attachment to one network.
 type Attachment struct {
-	// Network is its ID. An engine of 20.10 does not tell it before the first start
-	// of a container: "".
+	// Network is the network's ID. An engine of version 20.10 does not report it before
+	// the first start of a container: "".
 	Network string     `json:"id,omitempty"`
 	Name    string     `json:"name"`
-	Visitor bool       `json:"-"`           // it has the name [VisitorAlias] there; a list of containers does not tell
-	IP      netip.Addr `json:"ip,omitzero"` // of one that does not run: the one that is fixed, if any
+	Visitor bool       `json:"-"`           // it has the name [VisitorAlias] there; a list of containers does not report it
+	IP      netip.Addr `json:"ip,omitzero"` // while the container is not running: its fixed address, if any
 }
 
-// Attached reports whether a container is in a network, by its ID.
+// Attached reports whether the container is attached to the network with this ID.
 func (c Container) Attached(network string) bool {
 	return slices.ContainsFunc(c.Networks, func(a Attachment) bool { return a.Network == network })
 }
 
-// Address is a container's address in a network, by its ID; the zero value where it
-// has none there.
+// Address returns the container's address in the network with this ID, or the zero value
+// if it has none there.
 func (c Container) Address(network string) netip.Addr {
 	for _, a := range c.Networks {
 		if a.Network == network {
@@ -389,29 +381,29 @@ func (c Container) Address(network string) netip.Addr {
 	return netip.Addr{}
 }
 
-// ExecSpec is a command in a container, and what its streams are connected to.
+// ExecSpec describes a command to run in a container and its streams.
 type ExecSpec struct {
 	Command []string // without a shell
-	Env     []string // KEY=value, over the container's own
+	Env     []string // KEY=value; overrides the container's own
 	User    string   // a name, "uid" or "uid:gid"; "" is the container's
 	Dir     string   // absolute; "" is the container's
 
-	Stdin  io.Reader // nil: there is no input
-	Stdout io.Writer // nil: dropped
-	Stderr io.Writer // nil: dropped; nothing comes here with a TTY
+	Stdin  io.Reader // nil: no input
+	Stdout io.Writer // nil: discarded
+	Stderr io.Writer // nil: discarded; unused with a TTY
 
 	TTY *TTY // nil: none
 
-	// Signals are sent to the command and to all that it started: "INT", "TERM".
-	// A container without sh and grep cannot be helped. Nil: none are.
+	// Signals are sent to the command and to everything that it started: "INT", "TERM".
+	// In a container without sh and grep this is not possible. Nil: no signals are sent.
 	Signals <-chan string
 }
 
 // TTY is the terminal of a command.
 type TTY struct {
 	Size    TTYSize
-	Resizes <-chan TTYSize // nil: it keeps its size
+	Resizes <-chan TTYSize // nil: the size is constant
 }
 
-// TTYSize is in characters.
+// TTYSize is the size of a terminal, in characters.
 type TTYSize struct{ Columns, Rows uint }

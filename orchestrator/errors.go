@@ -8,8 +8,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// Sentinels to branch on with errors.Is. The first group comes from an
-// [Engine], which maps its own errors to them in one place; the second from
+// Sentinels to branch on with errors.Is. Those of the first group come from an [Engine],
+// which maps its own errors to them in one place. Those of the second group come from
 // this package.
 var (
 	ErrEngineUnreachable = errors.New("the container engine does not answer")
@@ -40,8 +40,8 @@ var (
 	ErrOverlapping   = errors.New("partitions would overlap")
 )
 
-// Hinter is an error that knows what to do next: a command to type, or one
-// sentence of advice. The command line prints it after the error.
+// Hinter is an error with a hint: a command to type, or one sentence of advice. The
+// command line prints it after the error.
 type Hinter interface {
 	error
 	Hint() string
@@ -53,7 +53,7 @@ type HintError struct {
 	Next string
 }
 
-// WithHint wraps err with advice; nil stays nil.
+// WithHint adds a hint to err. It returns nil if err is nil.
 func WithHint(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
@@ -64,18 +64,17 @@ func WithHint(err error, format string, args ...any) error {
 func (e *HintError) Error() string { return e.Err.Error() }
 func (e *HintError) Unwrap() error { return e.Err }
 
-// Hint is the advice.
+// Hint returns the hint.
 func (e *HintError) Hint() string { return e.Next }
 
-// Problem is one thing wrong with a [Spec].
+// Problem is one problem of a [Spec].
 type Problem struct {
 	Field string `json:"field"` // "nodes[1].name"
 	Text  string `json:"text"`
 	Hint  string `json:"hint,omitempty"`
 }
 
-// SpecError lists every problem of a [Spec] at once. It matches
-// [ErrInvalidSpec].
+// SpecError lists every problem of a [Spec]. It matches [ErrInvalidSpec].
 type SpecError struct{ Problems []Problem }
 
 func (e *SpecError) Error() string {
@@ -87,10 +86,10 @@ func (e *SpecError) Error() string {
 	return b.String()
 }
 
-// Is matches [ErrInvalidSpec].
+// Is reports whether target is [ErrInvalidSpec].
 func (e *SpecError) Is(target error) bool { return target == ErrInvalidSpec }
 
-// Hint joins the hints of all problems, a line each.
+// Hint returns the hints of all problems, one per line.
 func (e *SpecError) Hint() string {
 	var hints []string
 	for _, p := range e.Problems {
@@ -101,13 +100,14 @@ func (e *SpecError) Hint() string {
 	return strings.Join(hints, "\n")
 }
 
-// OverlapError refuses to cut A from B, or to connect others while these two stay
-// cut: a third node would be connected to both. It matches [ErrOverlapping].
+// OverlapError refuses to disconnect A from B, or to reconnect others while these two
+// stay disconnected: a third node would be connected to both. It matches
+// [ErrOverlapping].
 type OverlapError struct {
-	A, B      string // the two that would be cut
-	Third     string // would be connected to both
-	Strict    string // one of the three, whose kernel prevents that
-	Reconnect bool   // the request was to connect
+	A, B      string // the two nodes that would be disconnected
+	Third     string // the node that would be connected to both
+	Strict    string // one of the three, whose kernel prevents this
+	Reconnect bool   // the request was to reconnect
 }
 
 func (e *OverlapError) Error() string {
@@ -115,11 +115,10 @@ func (e *OverlapError) Error() string {
 		ErrOverlapping, e.A, e.B, e.Third, e.Strict)
 }
 
-// Is matches [ErrOverlapping].
+// Is reports whether target is [ErrOverlapping].
 func (e *OverlapError) Is(target error) bool { return target == ErrOverlapping }
 
-// Hint says what can be done instead. Source: kernel(6),
-// prevent_overlapping_partitions.
+// Hint says what to do instead. Source: kernel(6), prevent_overlapping_partitions.
 func (e *OverlapError) Hint() string {
 	const allow = "let partitions overlap: distribution: {overlapping_partitions: true} in beamyard.yml, Distribution.OverlappingPartitions in Go, or -kernel prevent_overlapping_partitions false in the VM's flags"
 	if e.Reconnect {
@@ -128,25 +127,24 @@ func (e *OverlapError) Hint() string {
 	return "cut whole groups: with no peers named a node is cut off from all others; or " + allow
 }
 
-// NodeProblem is why one node is not Ready.
+// NodeProblem says why a node is not Ready.
 type NodeProblem struct {
 	Node   string   `json:"node"`
 	State  State    `json:"state"`
 	Reason string   `json:"reason"`
 	Hint   string   `json:"hint,omitempty"`
-	Output []string `json:"output,omitempty"` // the last lines, stderr first, with their stream
-	// Findings say what is wrong with it, roots first.
+	Output []string `json:"output,omitempty"` // the last lines, stderr first, each with its stream
+	// Findings say what is wrong with the node, root causes first.
 	Findings []diagnosis.Finding `json:"findings,omitempty"`
 }
 
-// ClusterError says which nodes kept a cluster from being Ready, and why. It
-// matches [ErrNotReady] when time ran out and [ErrNodeFailed] when a node
-// failed for good.
+// ClusterError says which nodes kept a cluster from becoming Ready, and why. It matches
+// [ErrNotReady] if the deadline passed and [ErrNodeFailed] if a node failed for good.
 type ClusterError struct {
 	Cluster  string
 	Kind     error // ErrNotReady or ErrNodeFailed
 	Problems []NodeProblem
-	Kept     bool // its containers and network are left for a look
+	Kept     bool // its containers and network are kept for inspection
 }
 
 func (e *ClusterError) Error() string {
@@ -170,9 +168,9 @@ func (e *ClusterError) Error() string {
 
 func (e *ClusterError) Unwrap() error { return e.Kind }
 
-// Hint says what to do about the roots of what was found, those of each kind
-// once: what helps one node helps the others. Where nothing was found it joins
-// the hints of the nodes.
+// Hint says how to fix the root causes that were found, each kind once: a fix for one
+// node applies to the others too. If nothing was found, it returns the hints of the
+// nodes.
 func (e *ClusterError) Hint() string {
 	var hints []string
 	seen := map[string]bool{}
@@ -199,7 +197,7 @@ func (e *ClusterError) Hint() string {
 	return strings.Join(hints, "\n")
 }
 
-// lookAt is what can be done with a cluster that was kept for a look.
+// lookAt returns a hint on how to inspect and remove a kept cluster.
 func lookAt(cluster, node string) string {
 	return fmt.Sprintf("look: beamyard logs %[1]s/%[2]s, beamyard inspect %[1]s/%[2]s; remove it: beamyard down %[1]s", cluster, node)
 }

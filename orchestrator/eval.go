@@ -16,17 +16,17 @@ import (
 type EvalError struct {
 	Node  string
 	Text  string // as the language prints it
-	Trace string // where it was raised, a line a call; "" where that is not known
+	Trace string // the stack trace, one call per line; "" if unknown
 }
 
 func (e *EvalError) Error() string {
 	return strings.TrimRight(fmt.Sprintf("%s: %s\n%s", e.Node, e.Text, e.Trace), "\n")
 }
 
-// The evaluators run on the node: they keep the value there, so that what cannot
-// travel (a function, a resource) is printed too, and give back text. A process
-// watches who asked, by the group leader that stands for them, and kills the
-// evaluation when they are gone: else an endless one would outlive its time.
+// The evaluators run on the node. They keep the value there, so that terms that cannot be
+// sent (a function, a resource) are printed too, and return text. A process monitors the
+// caller through its group leader, and kills the evaluation when the caller is gone:
+// otherwise an endless evaluation would outlive its deadline.
 var (
 	//go:embed eval.exs
 	evaluator string
@@ -34,15 +34,14 @@ var (
 	erlangEvaluator string
 )
 
-// Eval evaluates an Elixir expression on a node, over native RPC as a hidden
-// node: nothing is started in the container, and the node's peers do not see
-// it. The result is what `inspect` makes of its value. An exception is an
-// [EvalError]. When ctx ends first, the evaluating process on the node is killed,
-// and what is linked to it.
+// Eval evaluates an Elixir expression on a node, over native RPC as a hidden node. It
+// starts no process in the container, and the node's peers do not see the connection. The
+// result is the value as `inspect` prints it. An exception is an [EvalError]. If ctx ends
+// first, the evaluating process on the node is killed, with the processes linked to it.
 //
-// It is for a cluster without a supervisor, whose cookie comes from its labels. It
-// connects for itself, which whoever watches hidden nodes there sees; where there is a
-// supervisor, [Controller.Eval] does not.
+// Eval is for a cluster without a supervisor. It reads the cookie from the cluster's
+// labels and opens its own connection, which processes that monitor hidden nodes see.
+// With a supervisor, use [Controller.Eval], which reuses the supervisor's connection.
 func Eval(ctx context.Context, eng Engine, cluster, node, expression string, o EvalOptions) (string, error) {
 	f, n, err := runningNode(ctx, eng, cluster, node)
 	if err != nil {
@@ -70,7 +69,7 @@ func (c *Cluster) Eval(ctx context.Context, node, expression string, o EvalOptio
 	if open, ok := c.links.get(node); ok && !closed(open.Done()) {
 		return evalOn(ctx, open.link, c.spec.Name, node, expression, o)
 	}
-	// The supervisor is not connected yet, or not allowed to be.
+	// The supervisor is not connected yet, or is not allowed to connect.
 	conn, err := dialDistribution(c.spec, "")(ctx, beam, addr)
 	if err != nil {
 		return "", err
@@ -88,7 +87,7 @@ func evalOn(ctx context.Context, conn link, cluster, node, expression string, o 
 	if errors.As(err, &rpc) && !o.Erlang && rpc.Undefined() {
 		return "", WithHint(fmt.Errorf("%s runs no Elixir", node), "ask it in Erlang: beamyard rpc --erlang %s/%s 'nodes().'", cluster, node)
 	}
-	if rpc != nil { // the evaluator catches what its own process raises
+	if rpc != nil { // the evaluator catches exceptions of its own process
 		return "", &EvalError{Node: node, Text: "what evaluated it was ended by a process that it is linked to: " + rpc.Error()}
 	}
 	if err != nil {
@@ -97,7 +96,7 @@ func evalOn(ctx context.Context, conn link, cluster, node, expression string, o 
 	return evalResult(node, reply)
 }
 
-// evaluate answers as [evalResult] reads it.
+// evaluate returns a reply in the form that [evalResult] reads.
 func evaluate(ctx context.Context, conn link, expression string, o EvalOptions) (any, error) {
 	file := cmp.Or(o.File, "rpc")
 	if o.Erlang {
@@ -112,7 +111,7 @@ func evaluate(ctx context.Context, conn link, expression string, o EvalOptions) 
 	})
 }
 
-// evalResult reads {{:ok, text} | {:error, text, trace}, binding}.
+// evalResult decodes {{:ok, text} | {:error, text, trace}, binding}.
 func evalResult(node string, reply any) (string, error) {
 	if outer, ok := reply.(erldist.Tuple); ok && len(outer) == 2 {
 		inner, _ := outer[0].(erldist.Tuple)

@@ -9,8 +9,8 @@ import (
 // keptEvents is how many events an eventLog holds.
 const keptEvents = 1000
 
-// eventLog numbers and keeps what happened. Readers pull: one that is slow or
-// never reads holds up nobody, and sees a gap in the numbers.
+// eventLog numbers and keeps events. Readers pull: one that is slow or never reads blocks
+// no other goroutine, and sees a gap in the numbers.
 type eventLog struct {
 	mu     sync.Mutex
 	kept   []Event
@@ -26,7 +26,7 @@ func (l *eventLog) add(e Event, now time.Time) {
 	defer l.mu.Unlock()
 	e.Seq, e.Time = l.next, now
 	l.next++
-	if len(l.kept) >= 2*keptEvents { // move rarely, not with each event
+	if len(l.kept) >= 2*keptEvents { // move rarely, not for each event
 		l.kept = append(l.kept[:0], l.kept[len(l.kept)-keptEvents:]...)
 	}
 	l.kept = append(l.kept, e)
@@ -36,7 +36,7 @@ func (l *eventLog) add(e Event, now time.Time) {
 	}
 }
 
-// close ends every follower once it has read what is there.
+// close ends each follower once it has read the remaining events.
 func (l *eventLog) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

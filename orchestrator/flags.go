@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// This file joins the VM flags of a cluster with those that an image, or env: of the
-// spec, gives by variables. Source: erl(1) on ERL_AFLAGS, ERL_FLAGS and ERL_ZFLAGS,
-// and the script `elixir` on ELIXIR_ERL_OPTIONS. Both count, and where both set the
-// same
+// This file merges the VM flags of a cluster with those that an image, or env: of the
+// spec, sets through variables. Source: erl(1) on ERL_AFLAGS, ERL_FLAGS and ERL_ZFLAGS,
+// and the script `elixir` on ELIXIR_ERL_OPTIONS. Both apply, and if both set the same
+// flag
 //
 //	-setcookie, -name, -sname, and where   ─► the cluster's: without them the nodes
 //	the distribution listens                  do not find each other
 //	everything else (+sbwt, +Q, …)         ─► the image's: its author knows it
 //
-// A VM that is given two cookies takes neither, and of two names the last one, so the
-// one that does not count is taken out.
+// A VM that is given two cookies uses neither, and of two names it uses the last one, so
+// the flag that does not apply is removed.
 
 // flagVariables are the variables, in the order in which a VM reads them.
 var flagVariables = []string{"ERL_AFLAGS", "ELIXIR_ERL_OPTIONS", "ERL_FLAGS", "ERL_ZFLAGS"}
 
-// vmFlag is a flag with its values, each word as it is written.
+// vmFlag is a flag with its values, each word as written.
 type vmFlag struct {
 	name  string // "-kernel", "+Q"
 	words []string
@@ -30,7 +30,8 @@ type vmFlag struct {
 
 func (f vmFlag) String() string { return strings.Join(append([]string{f.name}, f.words...), " ") }
 
-// setting names what a flag sets: of an application's parameter the parameter too.
+// setting returns what a flag sets. For an application's parameter it includes the
+// parameter.
 func (f vmFlag) setting() string {
 	if f.name == "-kernel" && len(f.words) > 0 {
 		return f.name + " " + f.words[0]
@@ -38,9 +39,9 @@ func (f vmFlag) setting() string {
 	return f.name
 }
 
-// splitFlags reads the text of a variable as erlexec does: words at white space, which
-// quotes and a backslash keep together. Parameters of the kernel are one flag each.
-// What follows -extra or -- is no flag.
+// splitFlags parses the text of a variable as erlexec does: into words separated by white
+// space; quotes and a backslash keep words together. Each parameter of the kernel is a
+// flag of its own. Text after -extra or -- contains no flags.
 func splitFlags(text string) []vmFlag {
 	var flags []vmFlag
 	plain := false
@@ -104,14 +105,14 @@ func joinFlags(flags []vmFlag) string {
 	return strings.Join(texts, " ")
 }
 
-// clash is a flag that another one stands against.
+// clash is a flag that contradicts another one.
 type clash struct {
 	variable string
 	flag     vmFlag
-	ofImage  bool // it is the image's; else env: of the spec has it
+	ofImage  bool // set by the image; else by env: of the spec
 }
 
-// told is what is said of a clash. It shows no cookie.
+// told describes a clash, without showing a cookie.
 func (c clash) told() string {
 	whose, way := "env:", "leave it out there"
 	if c.ofImage {
@@ -127,8 +128,9 @@ func (c clash) told() string {
 	return fmt.Sprintf("%s %s has %s, which does not count: the cluster's does (%s)", whose, c.variable, text, way)
 }
 
-// clusterFlags says which flags of others do not count on node i: those that name a
-// node, or say where it is found, in another way than the cluster.
+// clusterFlags returns a function that decides whether a flag of others applies on node
+// i. A flag that names the node, or says where it is found, differently from the cluster
+// does not.
 func (s Spec) clusterFlags(i int) (counts func(vmFlag) (keep, agrees bool)) {
 	node, filled := s.names().Node(s.Nodes[i].Name), s.filled(i)
 	release := s.runsRelease(filled)
@@ -148,7 +150,7 @@ func (s Spec) clusterFlags(i int) (counts func(vmFlag) (keep, agrees bool)) {
 		switch f.name {
 		case "-setcookie":
 			agrees := value == s.Cookie
-			return agrees && s.CookieFile != "" && !release, agrees // else there would be two
+			return agrees && s.CookieFile != "" && !release, agrees // otherwise there would be two
 		case "-name", "-sname":
 			agrees := value == node && (f.name == "-sname") == (s.Distribution.Names == ShortNames)
 			return !named, agrees
@@ -169,8 +171,8 @@ func (s Spec) clusterFlags(i int) (counts func(vmFlag) (keep, agrees bool)) {
 	}
 }
 
-// joined is the environment of a node with the flags of others that count, and those
-// that do not. env holds what the spec says; what it does not say is the image's.
+// joined adds the applicable flags of others to a node's environment, and returns those
+// that do not apply. env holds the spec's settings; unset variables take the image's.
 func (s Spec) joined(i int, env map[string]string) []clash {
 	image := s.imageEnv(i)
 	counts := s.clusterFlags(i)
@@ -187,7 +189,7 @@ func (s Spec) joined(i int, env map[string]string) []clash {
 			if !agrees {
 				clashes = append(clashes, clash{variable, f, !said})
 				changed = true
-				if keep { // nothing else names the node
+				if keep { // no other flag names the node
 					f = vmFlag{strings.TrimPrefix(nameFlag(s), "-"), []string{s.names().Node(s.Nodes[i].Name)}}
 				}
 			}
@@ -199,14 +201,15 @@ func (s Spec) joined(i int, env map[string]string) []clash {
 		switch {
 		case changed:
 			env[variable] = joinFlags(kept)
-		case !said && text != "" && variable == "ERL_AFLAGS": // ours are put before it
+		case !said && text != "" && variable == "ERL_AFLAGS": // ours are prepended to it
 			env[variable] = text
 		}
 	}
 	return clashes
 }
 
-// joinedFlags is a variable of a VM beside the nodes, which is named by its command.
+// joinedFlags returns a variable for a VM that is not a node, and is named by its
+// command.
 func (s Spec) joinedFlags(variable string) string {
 	s.Nodes = []NodeSpec{{Name: suiteHelper}}
 	env := map[string]string{}
@@ -220,7 +223,7 @@ func (s Spec) joinedFlags(variable string) string {
 	return env[variable]
 }
 
-// withoutThose are our flags without those that the flags of others set too.
+// withoutThose returns our flags without those that the flags of others set too.
 func withoutThose(ours string, env map[string]string, image map[string]string) string {
 	var theirs []string
 	for _, variable := range flagVariables {
@@ -240,7 +243,7 @@ func withoutThose(ours string, env map[string]string, image map[string]string) s
 	return joinFlags(slices.DeleteFunc(splitFlags(ours), func(f vmFlag) bool { return slices.Contains(theirs, f.setting()) }))
 }
 
-// flagNotes say of each flag once that it does not count.
+// flagNotes returns a note for each flag that does not apply, once.
 func (s Spec) flagNotes() []string {
 	var notes []string
 	for i := range s.Nodes {

@@ -12,15 +12,15 @@ import (
 
 // # Threads
 //
-// This file starts no goroutine. follow runs on its caller's, one for each run
-// of a node; the next run's follow tells it to stop, waits until it has, and
-// goes on from its position, so that one goroutine at a time owns a follower's
-// position. Readers of the [Output] never hold it up.
+// This file starts no goroutine. follow runs on its caller's, one for each run of a node.
+// The next run's follow tells the previous one to stop, waits until it has, and continues
+// from its position, so that only one goroutine at a time owns a follower's position.
+// Readers of the [Output] never block it.
 
 const (
-	// What a run left is asked for again for drainTime, where the engine fails,
-	// and read for drainLimit at most: an engine decodes a log, up to 30 MB, from
-	// its oldest file on (about 300,000 lines/s) to find where to begin.
+	// If the engine fails, the rest of a run's output is requested again for drainTime,
+	// and read for at most drainLimit: an engine decodes a log, up to 30 MB, from its
+	// oldest file on (about 300,000 lines/s) to find the start.
 	drainTime, drainLimit = 2 * time.Second, 10 * time.Second
 	// overlap is how far before the last line a read begins. See follower.since.
 	overlap = time.Second
@@ -30,66 +30,65 @@ const (
 	maxComplaints = 8 // without a new line in between
 )
 
-// follower copies what a node's containers print into its output. It keeps, over
-// broken streams and over runs, how far it got, so that no line that the engine
-// kept is lost or repeated.
+// follower copies a node's container output into its [Output]. It keeps its position
+// across broken streams and across runs, so that no line that the engine kept is lost or
+// repeated.
 //
-// Resuming rests on this: one goroutine of the engine copies each stream, so
-// within a stream stamps never decrease, a line has the stamp of its first
-// frame, and the log's order is fixed. What was delivered is thus a prefix of
-// each stream, and a stamp with a count of the lines that carried it says where
-// it ends. A line that was open when a stream broke is read again from its start.
-// What this cannot see through is a wall clock that is set back while a stream
-// is broken.
+// Resuming relies on these properties: one goroutine of the engine copies each stream, so
+// within a stream timestamps never decrease, a line has the timestamp of its first frame,
+// and the order of the log is fixed. The delivered lines are therefore a prefix of each
+// stream, and a timestamp with the count of delivered lines that carry it says where the
+// prefix ends. A line that was incomplete when a stream broke is read again from its
+// start. A wall clock that is set back while a stream is broken cannot be detected.
 //
-// Nor does an engine keep to the order: 20.10 begins a file again that it has
-// begun to read, when it is told of the rotation that made it. A stamp that goes
-// back is that, unless the clock went back as well; what was delivered is then
+// Engines do not always keep the order: 20.10 starts a file again that it has begun to
+// read, when it is notified of the rotation that created it. A timestamp that goes back
+// indicates this, unless the clock went back as well; the delivered lines are then
 // skipped once more.
 type follower struct {
 	out *Output
-	now func() time.Time // the engine's clock, which is this machine's but for remote engines
+	now func() time.Time // the engine's clock, which is this machine's except for remote engines
 
 	mu   sync.Mutex // guards the following three
 	run  int
-	stop context.CancelFunc // ends the present or last follow
-	idle <-chan struct{}    // closed when that has ended
+	stop context.CancelFunc // ends the current or last follow
+	idle <-chan struct{}    // closed when that follow has ended
 
-	// Owned by the present follow.
+	// Owned by the current follow.
 	position   [len(streams)]position
-	prev, cur  int      // the run followed before this one, 0 for none; this one
-	complaints []string // what was shown of the engine's since the last new line
+	prev, cur  int      // the run followed before this one (0: none), and this one
+	complaints []string // the engine's errors shown since the last new line
 }
 
-// runLog says where the output of one run is read.
+// runLog says where to read the output of one run.
 type runLog struct {
 	engine    Streams
 	container string
 	run       int // the incarnation
 
-	// began is when, by the engine's clock, the run began at the earliest: the
-	// time of the die event of the run before, or the container's StartedAt. An
-	// earlier line belongs to the run before (20.10 takes StartedAt when the
-	// process runs already, newer engines before). Zero: all lines are this run's.
+	// began is the earliest possible start of the run, by the engine's clock: the time of
+	// the previous run's die event, or the container's StartedAt. An earlier line belongs
+	// to the previous run (20.10 takes StartedAt when the process is already running,
+	// newer engines before). Zero: all lines belong to this run.
 	began time.Time
 
-	// running tells whether the container still runs, and true where the engine
-	// does not answer. It is asked when a stream ends.
+	// running reports whether the container is still running, and true if the engine does
+	// not answer. It is called when a stream ends.
 	running func(context.Context) bool
 }
 
 func newFollower(out *Output) *follower { return &follower{out: out, now: time.Now} }
 
-// follow copies a run's output, and what is unread of the container's earlier
-// runs, until the container has exited and everything is read (nil), the next
-// run is followed (nil), or ctx ends (its error). Broken streams are resumed. A
-// container that is gone matches [ErrNotFound]; an engine that fails for 2 s
-// after the exit, or stalls for 10 s, gives its error.
+// follow copies a run's output, and the unread output of the container's earlier runs. It
+// returns nil when the container has exited and everything is read, or when the next run
+// is followed; or ctx's error when ctx ends. It resumes broken streams. A container that
+// is gone matches [ErrNotFound]. An engine that fails for 2 s after the exit, or stalls
+// for 10 s, returns its error.
 func (f *follower) follow(ctx context.Context, r runLog) error {
 	parent := ctx
 	ctx, release := f.take(ctx, r)
 	if release == nil {
-		return nil // a newer run is followed, which reads this one's lines too
+		return nil // a newer run is being followed, which reads this one's lines too
 	}
 	defer release()
 	err := f.copyRun(ctx, r)
@@ -99,9 +98,9 @@ func (f *follower) follow(ctx context.Context, r runLog) error {
 	return err
 }
 
-// readKept copies what the engine keeps now of the container's output and the
-// follower has not read; of a container that does not run, also a last line
-// without its newline. A follow may come after it.
+// readKept copies the container's output that the engine keeps and the follower has not
+// read. If the container is not running, this includes a last line without its newline. A
+// follow may come after it.
 func (f *follower) readKept(ctx context.Context, r runLog) error {
 	ctx, release := f.take(ctx, r)
 	if release == nil {
@@ -112,8 +111,8 @@ func (f *follower) readKept(ctx context.Context, r runLog) error {
 	return err
 }
 
-// take makes the caller the follower's owner. Goroutines of two runs may come
-// in any order: release is nil for one that comes after a newer run's.
+// take makes the caller the follower's owner. Goroutines of two runs may come in any
+// order: release is nil for one that comes after a newer run's.
 func (f *follower) take(ctx context.Context, r runLog) (_ context.Context, release func()) {
 	f.mu.Lock()
 	if r.run < f.run {
@@ -135,7 +134,7 @@ func (f *follower) take(ctx context.Context, r runLog) (_ context.Context, relea
 	return ctx, func() { cancel(); close(done) }
 }
 
-// copyRun reads stream after stream of a run.
+// copyRun reads a run's streams, one after the other.
 func (f *follower) copyRun(ctx context.Context, r runLog) error {
 	retry := firstRetry
 	for {
@@ -158,8 +157,8 @@ func (f *follower) copyRun(ctx context.Context, r runLog) error {
 	}
 }
 
-// drain reads what is left of a run that is over: a stream that follows may
-// have broken, or been ended by the engine, just before the last line.
+// drain reads the rest of a run that is over: a following stream may have broken, or been
+// ended by the engine, just before the last line.
 func (f *follower) drain(ctx context.Context, r runLog) error {
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
@@ -182,14 +181,13 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// copyStream reads one stream from the engine to its end, and returns how many
-// lines were new. The error is nil when the stream ended between two frames. One
-// that does not follow also gives the lines that were left without a newline,
-// if the run is over: they will not go on.
+// copyStream reads one stream from the engine to its end, and returns the number of new
+// lines. The error is nil if the stream ended between two frames. Without follow it also
+// delivers lines left without a newline, if the run is over: they will not be completed.
 func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines int, err error) {
 	body, err := r.engine.Logs(ctx, r.container, f.since(), follow)
 	if err != nil {
-		if !errors.Is(err, ErrEngineUnreachable) { // of which events tell
+		if !errors.Is(err, ErrEngineUnreachable) { // which events report
 			f.complain(ctx, err.Error())
 		}
 		return 0, fmt.Errorf("read logs: %w", err)
@@ -241,9 +239,9 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 	}
 }
 
-// begunAgain tells whether a record is the first that the engine repeats: see
-// follower. Where the file had one record so far, that is the last one again; no
-// two lines that the engine writes have the same nanosecond.
+// begunAgain reports whether a record is the first one that the engine repeats: see
+// follower. If the file had only one record so far, that is the last one again; the
+// engine never writes two lines with the same nanosecond.
 func (f *follower) begunAgain(i int, rec record) bool {
 	last := f.position[i].last
 	if rec.time.After(last) || f.now().Before(last) {
@@ -252,7 +250,7 @@ func (f *follower) begunAgain(i int, rec record) bool {
 	return rec.time.Before(last) || f.out.endsWith(rec)
 }
 
-// runOf tells which run printed a line of the log.
+// runOf returns the run that printed a line of the log.
 func (f *follower) runOf(at time.Time, r runLog) int {
 	switch {
 	case !at.Before(r.began):
@@ -263,7 +261,7 @@ func (f *follower) runOf(at time.Time, r runLog) int {
 	return max(r.run-1, 1)
 }
 
-// complain shows what went wrong while reading, once for as long as it lasts.
+// complain shows an error while reading, once for as long as it lasts.
 func (f *follower) complain(ctx context.Context, text string) {
 	if text == "" || len(f.complaints) == maxComplaints || slices.Contains(f.complaints, text) || ctx.Err() != nil {
 		return
@@ -272,15 +270,15 @@ func (f *follower) complain(ctx context.Context, text string) {
 	f.out.Mark(f.cur, time.Now(), text)
 }
 
-// since is where to read from: at first, all that is kept, as a container is
-// followed from its first run on, or adopted with its past. Later, a little
-// before the last line, or from a line on that was open when the stream ended,
-// where the other stream went on for longer than the overlap.
+// since returns the time to read from. At first, it is everything that is kept, because a
+// container is followed from its first run on, or adopted with its past. Later, it is a
+// little before the last line, or from a line on that was incomplete when the stream
+// ended, if the other stream continued for longer than the overlap.
 //
-// The engine skips records until the first that is not older, and none after
-// it. All records before the last line, in the order of the log, were delivered
-// but those of open lines: so none is skipped that is still wanted. The overlap
-// is for stamps that are out of order where the last line was rotated away.
+// The engine skips records until the first that is not older, and none after it. All
+// records before the last line, in the order of the log, were delivered, except for
+// incomplete lines: so no record is skipped that is still needed. The overlap handles
+// timestamps that are out of order if the last line was rotated away.
 func (f *follower) since() time.Time {
 	var last time.Time
 	for _, p := range f.position {
@@ -300,9 +298,9 @@ func (f *follower) since() time.Time {
 	return since
 }
 
-// position is how far a stream was delivered: count lines of the stamp last,
-// and all before them. open is the stamp of the line after these, if a part of
-// it was seen.
+// position is how far a stream was delivered: count lines with the timestamp last, and
+// all lines before them. open is the timestamp of the following line, if a part of it was
+// seen.
 type position struct {
 	last  time.Time
 	count int
@@ -317,8 +315,8 @@ func (p *position) advance(at time.Time) {
 	p.open = time.Time{}
 }
 
-// passes tells whether a line that is read again comes after the position. It
-// uses the position up: from the first that passes on, all do.
+// passes reports whether a line that is read again comes after the position. It uses up
+// the position: after the first line that passes, all others pass.
 func (p *position) passes(at time.Time) bool {
 	switch c := at.Compare(p.last); {
 	case p.last.IsZero():

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// This file is the part of a spec that lets other people's images be nodes: what
-// runs in them, under which name, and what they need to find in their place.
+// This file is the part of a spec that makes other people's images work as nodes: what
+// runs in them, under which name, and which files and volumes they find.
 
-// ownImage tells whether a node runs an image of its own: nothing of it is made of
-// the cluster's sources.
+// ownImage reports whether a node runs its own image, of which nothing is built from the
+// cluster's sources.
 func (s Spec) ownImage(node string) bool {
 	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node && n.Image != "" && n.Image != s.Image && !n.Built })
 }
 
-// words are replaced in what a spec says of all nodes.
+// words returns the replacements of the placeholders for node i.
 func words(s Spec, i int) *strings.Replacer {
 	names, node := s.names(), s.Nodes[i].Name
 	return strings.NewReplacer(
@@ -38,7 +38,7 @@ func replaced(words *strings.Replacer, list []string) []string {
 	return text
 }
 
-// volumesOf are the volumes of node i, by name.
+// volumesOf returns the volumes of node i, sorted by name.
 func volumesOf(s Spec, i int) []VolumeMount {
 	names, n := s.names(), s.filled(i)
 	var mounts []VolumeMount
@@ -48,7 +48,7 @@ func volumesOf(s Spec, i int) []VolumeMount {
 	return mounts
 }
 
-// tmpfsOf are the file systems in memory of node i: mount options by path.
+// tmpfsOf returns the in-memory file systems of node i: mount options by path.
 func tmpfsOf(s Spec, i int) map[string]string {
 	mounts := map[string]string{}
 	for _, mount := range s.filled(i).Tmpfs {
@@ -58,11 +58,11 @@ func tmpfsOf(s Spec, i int) map[string]string {
 	return mounts
 }
 
-// tmpfsFolders are the folders under file systems in memory, with the mode that each is
-// to have. At the first start runc makes the folder and mounts with the mode that is
-// written; at each later one it gives the mount the folder's mode, which is 0755 then and
-// keeps everybody but root out. So the folder has its mode from the beginning. One that
-// the image has keeps its own, unless a mode is written. Source: mountToRootfs in runc's
+// tmpfsFolders returns the folders under in-memory file systems, with the mode that each
+// needs. At the first start, runc creates the folder and mounts with the given mode; at
+// each later start it gives the mount the folder's mode, which is then 0755 and excludes
+// all users except root. So the folder gets its mode from the beginning. A folder of the
+// image keeps its own mode, unless a mode is given. Source: mountToRootfs in runc's
 // libcontainer/rootfs_linux.go.
 func tmpfsFolders(mounts map[string]string, exists func(path string) (bool, error)) ([]folder, error) {
 	var folders []folder
@@ -77,7 +77,7 @@ func tmpfsFolders(mounts map[string]string, exists func(path string) (bool, erro
 			}
 			number, err := strconv.ParseInt(value, base, 32)
 			if err != nil {
-				continue // the engine refuses it, with its own words
+				continue // the engine rejects it with its own error
 			}
 			switch key {
 			case "mode":

@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// This file is the part of the supervisor that says when the cluster as a whole
-// is up, and brings it down.
+// This file is the part of the supervisor that decides when the cluster as a whole is up,
+// and takes it down.
 
 // ready reports whether every node is Ready and every pair sees each other.
 func (s *supervisor) ready() bool {
 	return len(s.cuts) == 0 && s.together() && !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.cutOff })
 }
 
-// together reports whether that holds but for the pairs that are cut on purpose.
+// together reports the same as ready, but ignores pairs that are disconnected on purpose.
 func (s *supervisor) together() bool {
 	for _, m := range s.nodes {
 		if m.state != Ready && !m.cutOff {
@@ -29,12 +29,12 @@ func (s *supervisor) together() bool {
 	return true
 }
 
-// checkForming ends the forming: with success, or by bringing all down.
+// checkForming ends the forming: with success, or by taking the cluster down.
 func (s *supervisor) checkForming() {
 	if s.formed || s.closing() || s.deadline.IsZero() {
 		return
 	}
-	if s.together() { // a cut fails no cluster
+	if s.together() { // a deliberate disconnection does not fail the cluster
 		s.formed = true
 		how := "every pair connected"
 		if s.spec.Mesh == MeshNone {
@@ -61,8 +61,8 @@ func (s *supervisor) checkForming() {
 	s.fail()
 }
 
-// checkFailed brings a formed cluster down when one of its nodes failed for
-// good, where the spec wants that.
+// checkFailed takes a formed cluster down if one of its nodes failed for good and the
+// spec requires it.
 func (s *supervisor) checkFailed() {
 	if s.spec.OnFailed != FailedStopCluster || s.collecting {
 		return
@@ -74,13 +74,13 @@ func (s *supervisor) checkFailed() {
 	}
 }
 
-// leave ends the supervision and keeps what there is.
+// leave ends the supervision and keeps everything.
 func (s *supervisor) leave() {
 	s.emit(EventPhase, "", "kept for a look: remove it with `beamyard down %s`", s.spec.Name)
 	s.end(s.cause)
 }
 
-// end answers everybody and says that it is over.
+// end answers all requests and reports that the cluster is over.
 func (s *supervisor) end(err error) {
 	s.over = true
 	for _, w := range s.downers {
@@ -93,8 +93,8 @@ func (s *supervisor) end(err error) {
 	s.do(actDone{err})
 }
 
-// explain lists the nodes that are not Ready, those that ended first: the
-// others usually wait for them.
+// explain lists the nodes that are not Ready. Nodes that ended come first: the others
+// usually wait for them.
 func (s *supervisor) explain(kind error) *ClusterError {
 	e := &ClusterError{Cluster: s.spec.Name, Kind: kind, Kept: s.spec.KeepOnFailure}
 	for _, m := range s.nodes {
@@ -117,8 +117,8 @@ func (s *supervisor) explain(kind error) *ClusterError {
 	return e
 }
 
-// lookCloser is the advice where nothing better is known. A cluster that never
-// formed is removed, and its logs with it.
+// lookCloser returns the hint if there is no better one. A cluster that never formed is
+// removed, and its logs with it.
 func (s *supervisor) lookCloser(m *member) string {
 	if s.spec.KeepOnFailure {
 		return lookAt(s.spec.Name, m.name)
@@ -129,8 +129,8 @@ func (s *supervisor) lookCloser(m *member) string {
 	return fmt.Sprintf("its last lines are above; look around in its image: docker run --rm -it %s sh", s.spec.filled(m.index).Image)
 }
 
-// failed says which nodes failed for good since the cluster was formed; before
-// that a failure ends the forming itself.
+// failed returns the nodes that failed for good since the cluster formed. Before that, a
+// failure ends the forming itself.
 func (s *supervisor) failed() *ClusterError {
 	if !s.formed || s.down || !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == Failed }) {
 		return nil
@@ -138,18 +138,18 @@ func (s *supervisor) failed() *ClusterError {
 	return s.explain(ErrNodeFailed)
 }
 
-// understood is failed, once it is known what is wrong.
+// understood returns the same as failed, once the cause is diagnosed.
 func (s *supervisor) understood() *ClusterError {
-	due := !s.why.at.IsZero() && !s.now.Before(s.why.at) // also while other ends are looked at
+	due := !s.why.at.IsZero() && !s.now.Before(s.why.at) // even while other ends are examined
 	if !s.closing() && (s.why.running || due) {
 		return nil
 	}
 	return s.failed()
 }
 
-// bringDown stops everything; checkDown removes it once all is quiet.
+// bringDown stops all nodes; checkDown removes the cluster once all is quiet.
 func (s *supervisor) bringDown() {
-	s.collecting = false // who asks for the end does not wait for those who look
+	s.collecting = false // a requested end does not wait for the hook
 	if !s.down {
 		s.down = true
 		s.emit(EventPhase, "", "stopping %s", count(len(s.nodes), "node"))

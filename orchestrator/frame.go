@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	maxLine  = 256 << 10 // bytes kept of one line; the rest of it is dropped
-	maxFrame = 16 << 20  // the engine sends at most 16 KiB and a stamp: more is not its framing
+	maxLine  = 256 << 10 // bytes kept of one line; the rest is dropped
+	maxFrame = 16 << 20  // the engine sends at most 16 KiB and a timestamp: more is not its framing
 
-	// Holds the largest frame that Docker sends, so that one is read in place.
+	// Holds the largest frame that Docker sends, so that a frame is read in place.
 	frameBuffer = 32 << 10
 )
 
-// FrameError is output that is not in the engine's multiplexed framing, as that
-// of a container with a terminal is.
+// FrameError says that output is not in the engine's multiplexed framing; that of a
+// container with a terminal is not.
 type FrameError struct{ Reason string }
 
 func (e *FrameError) Error() string { return "malformed log stream: " + e.Reason }
@@ -26,36 +26,36 @@ func (e *FrameError) Error() string { return "malformed log stream: " + e.Reason
 // record is one line as the engine kept it.
 type record struct {
 	stream Stream
-	time   time.Time // of its first frame; zero for text of the engine's own
+	time   time.Time // of its first frame; zero for the engine's own text
 	text   string
 	cut    bool
 }
 
-// frameReader turns the engine's multiplexed output with timestamps into lines
-// (the format of GET /containers/{id}/attach, with a stamp in each payload):
+// frameReader converts the engine's multiplexed output with timestamps into lines (the
+// format of GET /containers/{id}/attach, with a timestamp in each payload):
 //
 //	1|2|3  0 0 0  length, big-endian │ 2026-01-02T15:04:05.123456789Z text…\n
 //
-// A frame holds at most 16 KiB of text. A longer line comes as several frames,
-// each stamped with the time of the first, and only the last ends in a newline
-// (measured on 20.10). So a line goes on while its stamp does: one that a
-// container left open when it died is not joined to the first line of its next
-// run, which follows in the same log with another stamp.
+// A frame holds at most 16 KiB of text. A longer line is sent as several frames, each
+// with the timestamp of the first, and only the last ends in a newline (measured on
+// 20.10). So a line continues as long as its timestamp is the same. A line that a
+// container left incomplete when it died is not joined to the first line of its next run,
+// which follows in the same log with another timestamp.
 //
-// A line ends in "\n" or "\r\n", as for [bufio.ScanLines]; every other byte,
-// NUL and invalid UTF-8 included, is kept. Memory is bounded by the buffer and
-// maxLine for each stream, whatever lengths the frames claim.
+// A line ends in "\n" or "\r\n", as for [bufio.ScanLines]; every other byte is kept,
+// including NUL and invalid UTF-8. Memory is bounded by the buffer and maxLine for each
+// stream, whatever lengths the frames claim.
 type frameReader struct {
 	r     *bufio.Reader
-	lines [len(streams)]openLine // by stream, header byte less one
+	lines [len(streams)]openLine // by stream: the header byte minus one
 
-	line  *openLine // of the present frame
-	chunk []byte    // what is unread of it in r's buffer
-	held  int       // bytes to discard of r before anything else is read
-	left  int       // bytes of the frame behind chunk
+	line  *openLine // of the current frame
+	chunk []byte    // its unread part in r's buffer
+	held  int       // bytes of r to discard before the next read
+	left  int       // bytes of the frame after chunk
 }
 
-// openLine is a line whose newline has not come.
+// openLine is a line whose newline has not arrived.
 type openLine struct {
 	stream Stream
 	open   bool
@@ -71,9 +71,8 @@ func newFrameReader(r io.Reader) *frameReader {
 	}
 }
 
-// next returns the next line; io.EOF at the end of the stream between two
-// frames, io.ErrUnexpectedEOF within one, a [FrameError], or what the
-// underlying reader said.
+// next returns the next line. The error is io.EOF at the end of the stream between two
+// frames, io.ErrUnexpectedEOF within a frame, a [FrameError], or the underlying reader's.
 func (f *frameReader) next() (record, error) {
 	for {
 		if len(f.chunk) == 0 {
@@ -94,8 +93,8 @@ func (f *frameReader) next() (record, error) {
 	}
 }
 
-// rest returns the lines that were left without a newline. It is for the end
-// of a run: on a broken stream they will be read again, from their start.
+// rest returns the lines left without a newline. Call it at the end of a run: after a
+// broken stream they will be read again, from their start.
 func (f *frameReader) rest() []record {
 	var left []record
 	for i := range f.lines {
@@ -106,9 +105,9 @@ func (f *frameReader) rest() []record {
 	return left
 }
 
-// advance makes more of the present frame, or the next one, available in chunk.
-// ended is the line that the new frame shows to be over without a newline, ok
-// whether there is one.
+// advance makes more of the current frame, or the next one, available in chunk. ended is
+// a line without a newline that the new frame shows to be complete; ok reports whether
+// there is one.
 func (f *frameReader) advance() (ended record, ok bool, err error) {
 	if _, err := f.r.Discard(f.held); err != nil {
 		return record{}, false, err
@@ -136,7 +135,7 @@ func (f *frameReader) advance() (ended record, ok bool, err error) {
 		return record{}, false, err
 	}
 	stamp, n, stamped := parseStamp(f.chunk)
-	if !stamped && f.line.stream != StreamSystem { // the engine does not stamp its own text
+	if !stamped && f.line.stream != StreamSystem { // the engine does not timestamp its own text
 		return record{}, false, &FrameError{fmt.Sprintf("a frame without a time: %.40q", f.chunk)}
 	}
 	f.chunk = f.chunk[n:]
@@ -147,7 +146,7 @@ func (f *frameReader) advance() (ended record, ok bool, err error) {
 	return ended, ok, nil
 }
 
-// fill takes as much of the frame as the buffer holds behind skip bytes.
+// fill reads as much of the frame as fits into the buffer after skip bytes.
 func (f *frameReader) fill(skip int) error {
 	want := min(skip+f.left, frameBuffer)
 	b, err := f.r.Peek(want)
@@ -170,7 +169,7 @@ func (l *openLine) add(part []byte) {
 	l.text = append(l.text, part...)
 }
 
-// end adds the last part, without its newline, and takes the line.
+// end adds the last part, without its newline, and returns the line.
 func (l *openLine) end(part []byte) record {
 	if l.open {
 		l.add(part)
@@ -189,10 +188,9 @@ func (l *openLine) take() record {
 	return r
 }
 
-// parseStamp reads the time that b begins with, and returns the length of it
-// and its space. Docker writes nine digits and Z always, which is read by hand
-// (a quarter of the time of [time.Parse]); other engines may write any RFC 3339
-// time.
+// parseStamp parses the time that b begins with, and returns the length of the time and
+// its space. Docker always writes nine digits and Z, which is parsed by hand (in a
+// quarter of the time of [time.Parse]); other engines may write any RFC 3339 time.
 func parseStamp(b []byte) (t time.Time, n int, ok bool) {
 	const layout = "0000-00-00T00:00:00.000000000Z "
 	if len(b) >= len(layout) {
@@ -214,7 +212,7 @@ func parseStamp(b []byte) (t time.Time, n int, ok bool) {
 		}
 		if fits && field[1] >= 1 && field[1] <= 12 && field[3] < 24 && field[4] < 60 && field[5] < 60 {
 			t := time.Date(field[0], time.Month(field[1]), field[2], field[3], field[4], field[5], field[6], time.UTC)
-			if t.Day() == field[2] { // else a day that the month has not
+			if t.Day() == field[2] { // otherwise a day that the month does not have
 				return t, len(layout), true
 			}
 		}

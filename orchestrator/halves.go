@@ -10,10 +10,10 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// This file is the part of the supervisor that has each run of a node refuse whom it
-// is cut off from, and brings pairs together again. See cuts.go.
+// This file is the part of the supervisor that makes each run of a node refuse its
+// disconnected peers, and reconnects pairs. See cuts.go.
 
-// parted notes that two are cut, now or once in this run.
+// parted records that two nodes are disconnected, now or earlier in this run.
 func (m *member) parted(p *member) {
 	if m.everApart == nil {
 		m.everApart = map[string]bool{}
@@ -21,7 +21,7 @@ func (m *member) parted(p *member) {
 	m.everApart[p.name] = true
 }
 
-// setOdd notes whether this run of a node refuses a peer, or may.
+// setOdd records whether this run of a node refuses a peer, or may.
 func (m *member) setOdd(p *member, odd bool) {
 	if m.odd == nil {
 		m.odd = map[string]bool{}
@@ -33,30 +33,30 @@ func (m *member) setOdd(p *member, odd bool) {
 	}
 }
 
-// apart reports whether two must not be connected now: they are cut, or one of them
-// refuses the other still.
+// apart reports whether two nodes must not be connected now: they are disconnected on
+// purpose, or one of them still refuses the other.
 func (s *supervisor) apart(m, p *member) bool {
 	return s.cuts[s.pairOf(m, p)] || m.odd[p.name] || p.odd[m.name]
 }
 
-// excused reports whether two need not be connected: they are cut, or are just being
-// brought together again.
+// excused reports whether two nodes need not be connected: they are disconnected on
+// purpose, or are being reconnected.
 func (s *supervisor) excused(a, b *member) bool {
 	key := s.pairOf(a, b)
 	return s.cuts[key] || s.now.Before(s.healing[key])
 }
 
-// severed are the peers that a node is Degraded without.
+// severed returns the missing peers for which a node is Degraded.
 func (s *supervisor) severed(m *member) []*member {
 	return slices.DeleteFunc(slices.Clone(s.nodes), func(p *member) bool { return p == m || !s.excused(m, p) })
 }
 
-// cutFrom are those that a node is cut from.
+// cutFrom returns the peers that a node is disconnected from.
 func (s *supervisor) cutFrom(m *member) []*member {
 	return slices.DeleteFunc(slices.Clone(s.nodes), func(p *member) bool { return p == m || !s.cuts[s.pairOf(m, p)] })
 }
 
-// due is what a run of a node has still to be told.
+// due returns the changes that a run of a node has not received yet.
 func (s *supervisor) due(m *member) (cut, mend []string) {
 	for _, p := range s.nodes {
 		if p == m {
@@ -72,9 +72,9 @@ func (s *supervisor) due(m *member) (cut, mend []string) {
 	return cut, mend
 }
 
-// setHalves tells the nodes what is due, one thing at a time. A node that loses many
-// goes before those that lose it: while it is told its global is held, and so does
-// not tell some of them of the loss of others, who are innocent.
+// setHalves sends the nodes their changes, one at a time. A node that loses many peers
+// comes before those that lose it: while it receives the change its global is blocked,
+// and so does not report the loss of some uninvolved nodes to others.
 func (s *supervisor) setHalves() {
 	if s.closing() {
 		return
@@ -90,7 +90,7 @@ func (s *supervisor) setHalves() {
 	}
 }
 
-// yields reports whether one of those that a node is to be cut off from is told first.
+// yields reports whether one of the peers to disconnect from comes first.
 func (s *supervisor) yields(cut []string) bool {
 	return slices.ContainsFunc(cut, func(name string) bool {
 		p := s.byName[name]
@@ -99,7 +99,7 @@ func (s *supervisor) yields(cut []string) bool {
 	})
 }
 
-// halfAt is when a node that failed to be told is told again; zero where none is.
+// halfAt returns when to retry a node that could not be reached; zero if there is none.
 func (s *supervisor) halfAt(m *member) time.Time {
 	if s.closing() || !m.live || m.paused || m.setting {
 		return time.Time{}
@@ -118,7 +118,7 @@ func (s *supervisor) halfSet(msg msgHalfSet) {
 	m.setting = false
 	if msg.err != nil {
 		m.setAt = s.now.Add(connectLate)
-		if !errors.Is(msg.err, erldist.ErrClosed) { // else it is gone, or its link is dialled again
+		if !errors.Is(msg.err, erldist.ErrClosed) { // otherwise the node is gone, or its link is being dialled again
 			s.failCuts(m, msg.err)
 		}
 		return
@@ -135,10 +135,10 @@ func (s *supervisor) halfSet(msg msgHalfSet) {
 	s.sweepNow()
 }
 
-// seenThough has a pair that is cut told so again where one sees the other all the
-// same: a handshake that had begun before may end after.
+// seenThough sends a pair its disconnection again if one still sees the other: a
+// handshake that began before may end after it.
 func (s *supervisor) seenThough() {
-	if s.sweep.again { // it was asked before somebody was told
+	if s.sweep.again { // it was asked before the change was sent
 		return
 	}
 	for _, m := range s.nodes {
@@ -150,7 +150,7 @@ func (s *supervisor) seenThough() {
 	}
 }
 
-// failCuts answers those who wait for a node's half.
+// failCuts answers the requests that wait for a node's half.
 func (s *supervisor) failCuts(m *member, err error) {
 	s.cutWaiters = slices.DeleteFunc(s.cutWaiters, func(w cutWaiter) bool {
 		if !slices.ContainsFunc(w.pairs, func(k pair) bool { return k.a == m.name || k.b == m.name }) {
@@ -161,7 +161,7 @@ func (s *supervisor) failCuts(m *member, err error) {
 	})
 }
 
-// answerCuts answers those whose pairs have their halves.
+// answerCuts answers the requests whose pairs have their halves.
 func (s *supervisor) answerCuts() {
 	s.cutWaiters = slices.DeleteFunc(s.cutWaiters, func(w cutWaiter) bool {
 		if s.closing() {
@@ -183,8 +183,8 @@ func (s *supervisor) answerCuts() {
 	})
 }
 
-// heal forgets the pairs that have met again, or of which one is gone: then it is
-// the mesh's business.
+// heal removes the pairs that are connected again, or of which one node is gone: from
+// then on the mesh handles them.
 func (s *supervisor) heal(sees map[string]sight) {
 	for key := range s.healing {
 		a, b := s.byName[key.a], s.byName[key.b]
@@ -197,9 +197,9 @@ func (s *supervisor) heal(sees map[string]sight) {
 	}
 }
 
-// mending reports whether a pair that is to meet again still refuses each other. Until
-// then none is connected: of nodes that meet one after another global would take some
-// off.
+// mending reports whether a pair to be reconnected still refuses each other. Until then
+// no pair is connected: if nodes connect one after another, global would disconnect some
+// of them.
 func (s *supervisor) mending() bool {
 	for key := range s.healing {
 		a, b := s.byName[key.a], s.byName[key.b]
@@ -210,7 +210,7 @@ func (s *supervisor) mending() bool {
 	return false
 }
 
-// toHeal are the peers that a node is to meet again, whoever connects the others.
+// toHeal returns the peers that a node must reconnect to, in any mesh mode.
 func (s *supervisor) toHeal(m *member) []*member {
 	var peers []*member
 	for _, p := range s.livePeers(m) {
@@ -221,14 +221,15 @@ func (s *supervisor) toHeal(m *member) []*member {
 	return peers
 }
 
-// cutFromPeers degrades a node that would be Ready but for cuts. Nobody asks why.
+// cutFromPeers degrades a node that is healthy except for disconnected peers. It is not
+// diagnosed.
 func (s *supervisor) cutFromPeers(m *member, severed []*member) {
 	m.cutOff, m.wasReady = true, true
 	m.found, m.told, m.unwell = nil, nil, time.Time{}
 	s.setState(m, Degraded, onPurpose(severed), hintReconnect)
 }
 
-// noLongerByCutAlone notes that something else is wrong with it, too.
+// noLongerByCutAlone notes that the node also has another problem.
 func (s *supervisor) noLongerByCutAlone(m *member) {
 	if m.cutOff {
 		m.cutOff = false
@@ -236,15 +237,15 @@ func (s *supervisor) noLongerByCutAlone(m *member) {
 	}
 }
 
-// onPurpose is the reason of a node that is cut off from peers.
+// onPurpose returns the reason of a node that is disconnected from peers.
 func onPurpose(peers []*member) string {
 	return "disconnected from " + joinNames(peers) + " on purpose"
 }
 
-// hintReconnect is what ends it.
+// hintReconnect says how to end a disconnection.
 const hintReconnect = "Cluster.Reconnect ends it: a restart does not"
 
-// apartWords names pairs' other ends for an event of the cluster.
+// apartWords lists the disconnected pairs for an event of the cluster.
 func (s *supervisor) apartWords() string {
 	var pairs []string
 	for key := range s.cuts {

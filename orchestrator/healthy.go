@@ -13,17 +13,17 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// healthTimeout is how long a node may take to tell of itself. One that runs
+// healthTimeout is how long a node may take to answer for a report. A running node
 // answers within milliseconds.
 const healthTimeout = 2 * time.Second
 
-// Health implements [Controller], over the links that the probes hold.
+// Health implements [Controller], over the links of the probes.
 func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 	st := c.view.Load()
 	c.mu.Lock()
 	over := c.ended
 	c.mu.Unlock()
-	if over || st.NetworkID == "" { // until it has a network nothing of it can be asked
+	if over || st.NetworkID == "" { // it cannot be examined before it has a network
 		return health.Report{}, WithHint(ErrClosed, "see what it does: beamyard ps %s", c.spec.Name)
 	}
 	began, own, nodes := time.Now(), c.ownChecks(), st.Nodes
@@ -33,13 +33,13 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 		group.Go(func() {
 			conn, ok := c.links.get(n.Name)
 			paused := n.State == Degraded && n.Reason == reasonPaused
-			if !ok || !n.State.Running() || paused { // the link of one that was just stopped may still be there
+			if !ok || !n.State.Running() || paused { // the link of a node that just stopped may still exist
 				seen[i] = unanswered(c.spec.Name, n)
 				return
 			}
 			ask := health.Ask{App: c.site.spec.of(n.Name).App, Modules: true, Since: conn.since(time.Now()), Window: health.OneOff}
 			seen[i] = examine(ctx, n, conn.link, ask, own)
-			if conn.last == nil && seen[i].Sample != nil { // the next need not wait for its load
+			if conn.last == nil && seen[i].Sample != nil { // the next report does not have to wait for its load
 				c.links.note(report{n.Name, conn.inc}, *seen[i].Sample)
 			}
 		})
@@ -55,8 +55,8 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 	return judge(ctx, began, c.site.spec, seen, known, c.clean)
 }
 
-// Health examines a cluster by its labels alone, as [Eval] does: it needs no
-// supervisor, and dials the nodes that run.
+// Health examines a cluster by its labels alone, as [Eval] does: it needs no supervisor,
+// and dials the running nodes.
 func Health(ctx context.Context, eng Engine, cluster string) (health.Report, error) {
 	began := time.Now()
 	f, err := Find(ctx, eng, cluster)
@@ -74,7 +74,7 @@ func Health(ctx context.Context, eng Engine, cluster string) (health.Report, err
 	var group sync.WaitGroup
 	for i, n := range f.Nodes {
 		group.Go(func() {
-			if n.State != Starting { // which is all that is known of one that runs
+			if n.State != Starting { // the only state known of a running node
 				seen[i] = unanswered(cluster, n)
 				return
 			}
@@ -102,9 +102,9 @@ func Health(ctx context.Context, eng Engine, cluster string) (health.Report, err
 	return judge(ctx, began, f.Spec, seen, nil, clean)
 }
 
-// HealthTime is within which a supervisor's report of a cluster is there, whatever
-// hangs: the time of a node that does not answer, then that of the slowest of the
-// cluster's own checks, and a second for all else.
+// HealthTime returns how long a supervisor's report on a cluster can take, whatever
+// hangs: the timeout of a node that does not answer, plus that of the slowest custom
+// check, plus a second for everything else.
 func HealthTime(s Spec) time.Duration {
 	slowest := httpCheckTimeout
 	for i := range s.Nodes {
@@ -115,8 +115,8 @@ func HealthTime(s Spec) time.Duration {
 	return healthTimeout + slowest + time.Second
 }
 
-// judge makes the report, unless nobody wants it any more. What the supervisor
-// found comes before what the report itself remarks.
+// judge makes the report, unless ctx has ended. The supervisor's findings come before the
+// report's own.
 func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, known []diagnosis.Finding, clean func(string) string) (health.Report, error) {
 	if ctx.Err() != nil {
 		return health.Report{}, ctx.Err()
@@ -134,9 +134,9 @@ func judge(ctx context.Context, began time.Time, s Spec, seen []health.Seen, kno
 	return report, nil
 }
 
-// examine asks a node for its sample, and then does the cluster's own checks on it,
-// all at once: what they cost is no load of the node's own. Of one that tells
-// nothing of itself nothing else is asked.
+// examine asks a node for its sample, and then runs all of its custom checks at once, so
+// that their cost does not count as the node's load. A node that returns no sample is not
+// examined further.
 func examine(ctx context.Context, n NodeStatus, conn link, ask health.Ask, own ownChecks) health.Seen {
 	seen := health.Seen{Name: n.Name, Node: n.Node}
 	limited, cancel := within(ctx, healthTimeout)
@@ -168,11 +168,11 @@ func examine(ctx context.Context, n NodeStatus, conn link, ask health.Ask, own o
 	return seen
 }
 
-// toTell is kept of the time of who asks, to tell what was found by then.
+// toTell is how much of the caller's time is reserved for reporting the results.
 const toTell = 500 * time.Millisecond
 
-// within bounds one question: by d, and so that its outcome can still be told
-// before ctx's own deadline.
+// within bounds one question by d, and early enough to report its result before ctx's own
+// deadline.
 func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
@@ -181,7 +181,7 @@ func within(ctx context.Context, d time.Duration) (context.Context, context.Canc
 	return context.WithTimeout(ctx, d)
 }
 
-// unanswered is a node that cannot be asked, and why.
+// unanswered returns the result for a node that cannot be examined, with the reason.
 func unanswered(cluster string, n NodeStatus) health.Seen {
 	seen := health.Seen{Name: n.Name, Node: n.Node, Reason: n.Reason}
 	at := cluster + "/" + n.Name
@@ -212,7 +212,7 @@ func unanswered(cluster string, n NodeStatus) health.Seen {
 	return seen
 }
 
-// ended is how the last run did, where that was not asked for.
+// ended describes how the last run ended, unless the end was requested.
 func ended(e *Exit) string {
 	if e == nil || e.Class == ExitStopped {
 		return ""
@@ -220,16 +220,16 @@ func ended(e *Exit) string {
 	return " (" + e.String() + ")"
 }
 
-// DistAddr is where a node's distribution can be dialled from here: "host:port", or an
-// [erldist.EPMDAddr].
+// DistAddr returns where a node's distribution can be dialled from this process:
+// "host:port", or an [erldist.EPMDAddr].
 func (f Found) DistAddr(info EngineInfo, node string) string { return f.site(info).distAddr(node) }
 
-// site is where a cluster that is known by its labels can be reached.
-// siteFrom is site, for who dials from here: see reachable.
+// site returns where a cluster known by its labels can be reached. siteFrom does the same
+// for dials from this process: see reachable.
 func (f Found) siteFrom(ctx context.Context, eng Engine, info EngineInfo) *site {
 	at := f.site(info)
 	if direct, err := reachable(ctx, eng, info, f.NetworkID, network.Layout(f.Subnet)); err == nil {
-		at.direct = direct // else the dial says that it does not reach it
+		at.direct = direct // otherwise the dial fails with the reason
 	}
 	return at
 }

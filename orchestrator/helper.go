@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// This file is about containers of a cluster that are no nodes of it: nobody
-// supervises them, and whatever removes the cluster removes them.
+// This file handles containers of a cluster that are not nodes. They have no supervisor,
+// and whatever removes the cluster removes them.
 
-// helpersOf are those of a cluster's containers, by what they are for.
+// helpersOf returns the helpers among a cluster's containers, by purpose.
 func helpersOf(containers []Container) map[string]Container {
 	helpers := map[string]Container{}
 	for _, c := range containers {
@@ -19,12 +19,11 @@ func helpersOf(containers []Container) map[string]Container {
 	return helpers
 }
 
-// helperSpec is the container of a helper: as a node of that name would be, with
-// its host name, environment and image, on the cluster's network, but at an
-// address of the engine's choice, without host ports and volumes. command runs in
-// place of a node's and of the image's entrypoint, with the cookie in ERL_AFLAGS
-// whatever the nodes run. Those who make it run on their own: it carries the owner
-// of the cluster.
+// helperSpec returns the container of a helper. It resembles a node of that name, with
+// its host name, environment and image, on the cluster's network, but has an address
+// chosen by the engine, and no host ports or volumes. command replaces a node's command
+// and the image's entrypoint, with the cookie in ERL_AFLAGS whatever the nodes run. Its
+// creator may end before it does: it has the cluster's owner.
 func (f Found) helperSpec(name string, command []string) ContainerSpec {
 	s := f.Spec
 	s.Owner = f.Owner
@@ -37,8 +36,8 @@ func (f Found) helperSpec(name string, command []string) ContainerSpec {
 	return c
 }
 
-// attachHelper gives a helper that was just made the other networks of its cluster,
-// by its host name alone: it serves nobody there.
+// attachHelper connects a helper that was just created to the additional networks of its
+// cluster, by its host name only: it provides no service there.
 func (f Found) attachHelper(ctx context.Context, eng Engine, name, id string) error {
 	for _, network := range sortedKeys(f.Spec.Networks) {
 		if err := eng.ConnectNetwork(ctx, network, id, []string{f.Spec.names().Dotted(name)}); err != nil {

@@ -4,17 +4,16 @@ import (
 	"slices"
 )
 
-// This file is about host names that nodes find in their /etc/hosts, beside each
-// other's.
+// This file handles the host names in the nodes' /etc/hosts, other than the nodes' own.
 
 const (
-	// dockerHost is the name of the engine's machine, as Docker Desktop has it.
+	// dockerHost is the name of the engine's machine, as in Docker Desktop.
 	dockerHost = "host.docker.internal"
 )
 
-// hostsOf are the extra hosts of node i, as the engine takes them: "name:address".
-// Each node knows the engine's machine under the name that it has with Docker Desktop:
-// it is a line of /etc/hosts, which the engine writes anyway.
+// hostsOf returns the extra hosts of node i in the engine's format: "name:address". Each
+// node knows the engine's machine by its Docker Desktop name: this is one line of
+// /etc/hosts, which the engine writes anyway.
 func hostsOf(s Spec, i int) []string {
 	hosts := over(map[string]string{dockerHost: HostGateway}, s.filled(i).ExtraHosts)
 	var list []string
@@ -24,7 +23,7 @@ func hostsOf(s Spec, i int) []string {
 	return list
 }
 
-// withoutOwn takes the host that no spec asks for out of a container's, and reports
+// withoutOwn removes our own host entry from a container's extra hosts, and reports
 // whether it was there.
 func withoutOwn(c *ContainerSpec) bool {
 	before := len(c.ExtraHosts)

@@ -8,11 +8,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// This file tells of what a release or an image sets for its VM, and the VM does not
-// take, because it was given ours too. The node is well without; who wrote it is told.
+// This file reports VM settings of a release or an image that the VM ignores because it
+// was given ours as well. The node is healthy without them; the note is for their author.
 
-// ignored asks a VM for the flags that it was given twice, once a cluster: its nodes are
-// alike.
+// ignored asks a VM for the flags that it was given twice. It does so once for each
+// cluster, because its nodes are alike.
 func (p *prover) ignored(ctx context.Context) {
 	at := p.c.site.slots[p.r.node]
 	if !p.c.site.spec.spareCookie(at.index) || p.c.ignoredTold.Load() {
@@ -32,7 +32,7 @@ func (p *prover) ignored(ctx context.Context) {
 	}
 	st, _ := p.c.view.Load().Node(p.r.node)
 	settings := p.c.settingsIn(ctx, st.ContainerID, at.index)
-	if ctx.Err() != nil || p.c.ignoredTold.Swap(true) { // the node goes, or another one told
+	if ctx.Err() != nil || p.c.ignoredTold.Swap(true) { // the node is ending, or another one has reported it
 		return
 	}
 	e := evidenceOf(p.c.site.spec)
@@ -45,8 +45,7 @@ func (p *prover) ignored(ctx context.Context) {
 	}
 }
 
-// differ tells whether init:get_argument/1 answers with several values that are not the
-// same.
+// differ reports whether init:get_argument/1 returns several different values.
 func differ(reply any) bool {
 	t, ok := reply.(erldist.Tuple)
 	if !ok || len(t) != 2 || t[0] != any(erldist.Atom("ok")) {

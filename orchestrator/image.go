@@ -13,11 +13,12 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// This file is about what an image brings along: its environment, and whether it
-// holds a release.
+// This file reads what an image provides: its environment, and whether it holds a
+// release.
 
-// Detect says what the spec's Source means, and refuses what would have no effect on
-// it, at nodes too. The error is an [images.SourceError].
+// Detect determines what kind of source the spec's Source is, and returns an error for
+// settings that would have no effect on it, including those of nodes. The error is an
+// [images.SourceError].
 func (s Spec) Detect() (images.Source, error) {
 	w := s.want()
 	w.Image, w.Base, w.ReleaseName = s.Image, s.BaseImage, s.ReleaseName
@@ -26,7 +27,7 @@ func (s Spec) Detect() (images.Source, error) {
 		return src, err
 	}
 	for _, n := range s.Nodes {
-		if !n.ofDockerfile() || n.Image != "" { // which Validate refuses
+		if !n.ofDockerfile() || n.Image != "" { // Validate rejects the second case
 			continue
 		}
 		w := s.wantAt(n)
@@ -38,7 +39,7 @@ func (s Spec) Detect() (images.Source, error) {
 	return src, nil
 }
 
-// wantAt is what a node wants of the source.
+// wantAt returns what a node requires of the source.
 func (s Spec) wantAt(n NodeSpec) images.Want {
 	w := s.want()
 	if n.Dockerfile != "" {
@@ -60,14 +61,14 @@ func (s Spec) want() images.Want {
 	}
 }
 
-// sources is the folder that a cluster's image was made of. What it was built with is
-// settled by then.
+// sources returns the folder that a cluster's image was built from, after the kind of
+// build is decided.
 func (s Spec) sources() (images.Source, error) {
 	return s.wantAt(s.made()).Detect()
 }
 
-// withImages is the spec with what its images bring along. One that is not there is
-// left to the first container, which says so with what to do.
+// withImages returns the spec with the settings of its images filled in. A missing image
+// is not an error here: creating the first container reports it, with a hint.
 func (s Spec) withImages(ctx context.Context, eng Engine) (Spec, error) {
 	var err error
 	if s.Image != "" {
@@ -108,7 +109,7 @@ func environmentOf(ctx context.Context, eng Engine, image string) (map[string]st
 	return env, nil
 }
 
-// tellChoice says in a line what of a folder is run where it could be another thing.
+// tellChoice prints which part of a folder is run, if there is more than one choice.
 func tellChoice(progress io.Writer, src images.Source, asked bool) {
 	implied := src.Kind == images.Dockerfile && !asked && images.IsMixProject(src.Dir)
 	if src.Beside == "" && !implied {
@@ -125,7 +126,7 @@ func tellChoice(progress io.Writer, src images.Source, asked bool) {
 	fmt.Fprintf(progress, "%s has a mix.exs and a %s: running the Mix project (--dockerfile %s builds the other)\n", name, src.Beside, src.Beside)
 }
 
-// proxied is the spec with the proxies of the client's configuration.
+// proxied returns the spec with the proxies of the client's configuration.
 func (s Spec) proxied(ctx context.Context, eng Engine) (Spec, error) {
 	if s.Proxies != nil {
 		return s, nil

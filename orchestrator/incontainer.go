@@ -14,21 +14,21 @@ import (
 	"github.com/beamyard/beamyard/network"
 )
 
-// This file is about a Beamyard that runs in a container of the engine that it uses, as
-// a CI job with the engine's socket does. Neither the nodes' addresses nor the ports
-// that the engine publishes on its host are reached from there: so that container is
-// attached to the cluster's network. It is taken off when the network is removed, by
-// whichever process does that: a job that was killed leaves nothing in the way.
+// This file handles a Beamyard that runs in a container of the engine that it uses, like
+// a CI job with the engine's socket. From there, neither the nodes' addresses nor the
+// ports published on the engine's host are reachable, so the container is attached to the
+// cluster's network. Whichever process removes the network detaches it: a killed job does
+// not prevent the removal.
 
-// VisitorAlias marks the containers that were attached so: it is a name that they
-// have in the cluster's network. Labels cannot be added to a container that is there.
+// VisitorAlias marks the containers attached this way: it is their name in the cluster's
+// network. Labels cannot be added to an existing container.
 const VisitorAlias = "beamyard-visitor"
 
-// LabelKeeper is on networks: the container that the cluster's owner runs in, where it
-// is one of this engine. When that does not run any more, the owner is dead.
+// LabelKeeper is on networks: the container that the cluster's owner runs in, if it is
+// one of this engine's. When that container is no longer running, the owner is dead.
 const LabelKeeper = "beamyard.container"
 
-// ownContainer is the container that this process runs in, where the engine knows it.
+// ownContainer returns the container that this process runs in, if the engine knows it.
 func ownContainer(ctx context.Context, eng Engine) (Container, bool) {
 	for _, id := range ownCandidates() {
 		c, err := eng.InspectContainer(ctx, id)
@@ -39,9 +39,10 @@ func ownContainer(ctx context.Context, eng Engine) (Container, bool) {
 	return Container{}, false
 }
 
-// ownCandidates are the IDs that this process's container may have: what is mounted
-// over /etc/hostname and its like comes from the container's folder, its control group
-// is called so, and its host name is the ID's beginning where it was given none.
+// ownCandidates returns the possible IDs of this process's container. The files mounted
+// over /etc/hostname and similar paths come from the container's folder, its control
+// group has the ID as its name, and its host name is the beginning of the ID if none was
+// set.
 var ownCandidates = func() []string {
 	var ids []string
 	for _, file := range []string{"/proc/self/mountinfo", "/proc/self/cgroup"} {
@@ -59,7 +60,7 @@ var ownCandidates = func() []string {
 	return slices.Compact(ids)
 }
 
-// inContainer reports whether the machine looks like a container from inside.
+// inContainer reports whether the machine looks like a container from the inside.
 func inContainer() bool {
 	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
 		if _, err := os.Stat(mark); err == nil {
@@ -76,7 +77,7 @@ var (
 	ownCtl     = regexp.MustCompile(`^\d+:[^:]*:/`)
 )
 
-// containerIDs reads the IDs out of /proc/self/mountinfo or /proc/self/cgroup. Sources:
+// containerIDs extracts the IDs from /proc/self/mountinfo or /proc/self/cgroup. Sources:
 // proc_pid_mountinfo(5), cgroups(7).
 func containerIDs(r io.Reader) []string {
 	var ids []string
@@ -84,16 +85,16 @@ func containerIDs(r io.Reader) []string {
 	for lines.Scan() {
 		if line := lines.Text(); ownFile.MatchString(line) || ownCtl.MatchString(line) {
 			if all := longID.FindAllString(line, -1); len(all) > 0 {
-				ids = append(ids, all[len(all)-1]) // of one inside another the inner
+				ids = append(ids, all[len(all)-1]) // for nested containers, the inner one
 			}
 		}
 	}
 	return ids
 }
 
-// reachable reports whether the addresses of a cluster's network can be dialled from
-// here. Where this process runs in a container of the engine, that is attached to the
-// network first.
+// reachable reports whether the addresses of a cluster's network can be dialled from this
+// process. If this process runs in a container of the engine, it first attaches the
+// container to the network.
 func reachable(ctx context.Context, eng Engine, info EngineInfo, networkID string, subnet network.Subnet) (bool, error) {
 	if !info.Local || networkID == "" {
 		return false, nil
@@ -112,10 +113,10 @@ func reachable(ctx context.Context, eng Engine, info EngineInfo, networkID strin
 	return true, nil
 }
 
-// sayUnreachable says what to type where this process runs in a container that is not
-// one of the engine's: where a rootful engine is behind its socket, nothing of a
-// cluster is reached from here. It is no error, as the machine's ports may be this
-// container's in ways that cannot be seen.
+// sayUnreachable notes what to type if this process runs in a container that is not one
+// of the engine's: with a rootful engine behind its socket, nothing of a cluster is
+// reachable from here. It is not an error, because the machine's ports may be reachable
+// in ways that cannot be detected.
 func (c *Cluster) sayUnreachable(s *site) {
 	if s.direct || !s.info.Local || slices.Contains(s.info.Security, "rootless") || len(ownCandidates()) == 0 {
 		return
@@ -123,8 +124,9 @@ func (c *Cluster) sayUnreachable(s *site) {
 	c.note("", "this runs in a container that the engine at %s does not know: if no node answers, run it with docker run --network host, or name the engine by an address at which its ports are reached, too: DOCKER_HOST=tcp://HOST:2375", s.info.Endpoint)
 }
 
-// keeperGone reports whether the container that a cluster's owner ran in is gone, or
-// runs anew: then the owner is dead. It is false where the owner ran in none.
+// keeperGone reports whether the container that a cluster's owner ran in is gone or was
+// restarted: the owner is then dead. It returns false if the owner did not run in a
+// container.
 func keeperGone(ctx context.Context, eng Engine, labels map[string]string) bool {
 	keeper := labels[LabelKeeper]
 	if keeper == "" {
@@ -137,12 +139,12 @@ func keeperGone(ctx context.Context, eng Engine, labels map[string]string) bool 
 	return err == nil && (!c.State.Running || c.State.StartedAt.After(createdOf(labels).Add(startSlack)))
 }
 
-// showOut takes the containers that a Beamyard ran, or runs, in off a network that is
-// to be removed. Those that somebody else attached stay.
+// showOut detaches the containers that a Beamyard runs, or ran, in from a network to be
+// removed. Containers attached by others stay attached.
 func showOut(ctx context.Context, eng Engine, n Network) {
 	all, err := eng.Containers(ctx, nil)
 	if err != nil {
-		return // the removal says what is in its way
+		return // the removal reports what prevents it
 	}
 	for _, c := range all {
 		if !c.State.Running || !c.Attached(n.ID) || c.Labels[LabelCluster] == n.Labels[LabelCluster] {

@@ -12,11 +12,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// This file looks into containers: at what listens and runs there, and at the files in
-// which a release or an image sets what a node is given by us.
+// This file inspects containers: what listens and runs there, and the files in which a
+// release or an image sets what we also set for a node.
 
-// lookAround asks a shell in a container what listens and what runs. An image without
-// a shell shows nothing.
+// lookAround asks a shell in a container what listens and what runs. It finds nothing in
+// an image without a shell.
 func (c *Cluster) lookAround(ctx context.Context, id string, live *diagnosis.Live) {
 	result, err := Command(ctx, c.eng, id, []string{"sh", "-c", diagnosis.LookScript})
 	if err != nil {
@@ -31,8 +31,8 @@ func (c *Cluster) lookAround(ctx context.Context, id string, live *diagnosis.Liv
 	}
 }
 
-// entrypointOf is the image's own entry point, where the command of node i is given to
-// it: of a release's it is known what it runs.
+// entrypointOf returns the image's entrypoint, if the command of node i is passed to it.
+// For a release, the entrypoint is already known.
 func (c *Cluster) entrypointOf(ctx context.Context, i int) []string {
 	node := c.site.spec.filled(i)
 	if len(node.Entrypoint) > 0 || c.site.spec.runsRelease(node) || ofImage(node.Command) {
@@ -45,11 +45,11 @@ func (c *Cluster) entrypointOf(ctx context.Context, i int) []string {
 	return image.Entrypoint
 }
 
-// binScript is what starts a release, or an image with a VM in it, by its own.
+// binScript matches a script that starts a release, or an image's own VM.
 var binScript = regexp.MustCompile(`(?:^|[\s"';])(/?(?:[\w.+-]+/)*)bin/[\w.-]+`)
 
-// roots are the folders in which a release may lie that a container starts so, and at
-// last its working directory.
+// roots returns the folders that may hold a release started by such a command, with the
+// container's working directory last.
 func roots(command []string, workDir string) []string {
 	var found []string
 	add := func(root string) {
@@ -73,9 +73,9 @@ func roots(command []string, workDir string) []string {
 	return found
 }
 
-// settingsIn finds what the files of a release in a container set: env.sh and vm.args
-// of the version that it starts, and vm.args where scripts of other tools have it.
-// What its image says is asked once for each command.
+// settingsIn returns the settings in the files of a container's release: env.sh and
+// vm.args of the version that it starts, and vm.args at the paths used by scripts of
+// other tools. It queries the image only once for each command.
 func (c *Cluster) settingsIn(ctx context.Context, id string, i int) []diagnosis.Setting {
 	node := c.site.spec.filled(i)
 	image, err := c.eng.Image(ctx, node.Image)
@@ -107,8 +107,7 @@ func (c *Cluster) settingsIn(ctx context.Context, id string, i int) []diagnosis.
 	return found
 }
 
-// readSettings reads the first release that there is in one of these folders, or the
-// first vm.args.
+// readSettings reads the first release found in these folders, or the first vm.args.
 func readSettings(roots []string, read func(string) string) []diagnosis.Setting {
 	for _, root := range roots {
 		// "15.2.7 0.1.0": the VM's version and the release's. Source: release_handler(3).

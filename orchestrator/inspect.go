@@ -5,14 +5,14 @@ import (
 	"errors"
 )
 
-// This file asks the engine what became of a run.
+// This file asks the engine for the state of runs.
 
-// compare asks the engine for all containers and reports each node's: what the
-// event stream lost is found here.
+// compare asks the engine for all containers and reports each node's. It finds changes
+// that the event stream lost.
 func (c *Cluster) compare(ctx context.Context, runs map[string]report) {
 	listed, err := c.eng.Containers(ctx, map[string]string{LabelCluster: c.spec.Name})
 	if err != nil {
-		return // the event stream tells when the engine is back
+		return // the event stream reports when the engine is back
 	}
 	found := map[string]Container{}
 	for _, l := range listed {

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// keptEntries bounds a journal: some 1 MB. A mesh of fifty nodes that comes up
-// tells 2450 nodeups, and 98 more with each node that is restarted.
+// keptEntries bounds a journal: about 1 MB. A mesh of fifty nodes reports 2450 nodeups
+// when it forms, and 98 more for each node that restarts.
 const keptEntries = 10_000
 
-// journal keeps what others tell a cluster, in the order in which it was heard.
-// All methods may be called from several goroutines at once.
+// journal keeps what was reported to a cluster, in order of arrival. All methods are safe
+// for concurrent use.
 type journal struct {
 	mu   sync.Mutex
 	kept []JournalEntry
-	next int // where the oldest is, once it is full
+	next int // the index of the oldest entry, once it is full
 }
 
 func (j *journal) add(e JournalEntry) {
-	e.Time = e.Time.Round(0).UTC() // a monotonic reading means nothing to others
+	e.Time = e.Time.Round(0).UTC() // a monotonic reading is meaningless to other processes
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.kept) < keptEntries {
@@ -38,7 +38,7 @@ func (j *journal) entries() []JournalEntry {
 	return append(append(make([]JournalEntry, 0, len(j.kept)), j.kept[j.next:]...), j.kept[:j.next]...)
 }
 
-// EngineEntry is the entry of an engine's event.
+// EngineEntry returns the journal entry of an engine's event.
 func EngineEntry(e ContainerEvent) JournalEntry {
 	text := e.Action
 	switch e.Action {
@@ -50,9 +50,9 @@ func EngineEntry(e ContainerEvent) JournalEntry {
 	return JournalEntry{Time: e.Time, Source: FromEngine, Node: e.Labels[LabelNode], Text: text}
 }
 
-// saw notes that a node saw a peer come or go, at a time of this process. The
-// peer is given by its BEAM name; one of another cluster keeps it. reason is the
-// kernel's ("connection_closed"), "" where it gave none.
+// saw notes that a node saw a peer connect or disconnect, at a time of this process. The
+// peer is given by its BEAM name; the entry keeps that name for a peer of another
+// cluster. reason is the kernel's ("connection_closed"), or "" if it gave none.
 func (c *Cluster) saw(observer, peer string, up bool, reason string, at time.Time) {
 	if n, ok := c.shortName(peer); ok {
 		peer = n
@@ -76,12 +76,12 @@ func (c *Cluster) shortName(full string) (string, bool) {
 	return "", false
 }
 
-// requested notes what somebody asked of a node, or with "" of the cluster.
+// requested notes a request about a node, or with "" about the cluster.
 func (c *Cluster) requested(node, format string, args ...any) {
 	c.journal.add(JournalEntry{Time: time.Now(), Source: FromUser, Node: node, Text: fmt.Sprintf(format, args...)})
 }
 
-// request is a command in words.
+// request describes a command in words.
 func (k commandKind) request(signal string) string {
 	switch k {
 	case cmdStart:

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Labels are the only state outside of a process: whatever carries them can be
-// listed, adopted and removed by any process that reaches the engine.
+// Labels are the only state outside of a process: any process that reaches the engine can
+// list, adopt and remove the objects that have them.
 const (
 	LabelCluster = "beamyard.cluster" // on everything: the cluster's name
 	LabelNode    = "beamyard.node"    // on containers: the node's short name
-	LabelHelper  = "beamyard.helper"  // on containers of a cluster that are no node: what it is for
-	LabelIndex   = "beamyard.index"   // on containers: the node's place, from 0
+	LabelHelper  = "beamyard.helper"  // on containers of a cluster that are not nodes: the container's purpose
+	LabelIndex   = "beamyard.index"   // on containers: the node's index, from 0
 	LabelSpec    = "beamyard.spec"    // on networks: the Spec as JSON
 	LabelOwner   = "beamyard.owner"   // on everything: the Owner as JSON
 	LabelCreated = "beamyard.created" // on everything: RFC 3339, the engine's clock
-	// LabelPorts is on containers: their host ports as JSON. They stay pinned
-	// while the container is down, when an engine's list does not show them.
+	// LabelPorts is on containers: their host ports as JSON. The ports stay pinned while
+	// the container is down, when an engine's list does not show them.
 	LabelPorts = "beamyard.ports"
 )
 
-// clusterLabels go on everything of a cluster.
+// clusterLabels returns the labels for every object of a cluster.
 func clusterLabels(s Spec, created time.Time) map[string]string {
 	return over(s.Labels, map[string]string{
 		LabelCluster: s.Name,
@@ -37,7 +37,7 @@ func networkLabels(s Spec, created time.Time) map[string]string {
 	return labels
 }
 
-// keptBy adds the container that the owner runs in, if it does.
+// keptBy adds a label with the container that the owner runs in, if any.
 func keptBy(labels map[string]string, container string) map[string]string {
 	if container != "" {
 		labels[LabelKeeper] = container
@@ -61,14 +61,14 @@ func hostPorts(bindings []PortBinding) []uint16 {
 	return ports
 }
 
-// portsOf reads a container's pinned host ports back.
+// portsOf returns a container's pinned host ports from its labels.
 func portsOf(labels map[string]string) []uint16 {
 	var ports []uint16
-	_ = json.Unmarshal([]byte(labels[LabelPorts]), &ports) // a container of others pins none
+	_ = json.Unmarshal([]byte(labels[LabelPorts]), &ports) // a container that is not ours has no pinned ports
 	return ports
 }
 
-// specOf reads a cluster's spec back from its network's labels.
+// specOf returns a cluster's spec from its network's labels.
 func specOf(labels map[string]string) (Spec, error) {
 	var s Spec
 	if err := json.Unmarshal([]byte(labels[LabelSpec]), &s); err != nil {
@@ -77,16 +77,16 @@ func specOf(labels map[string]string) (Spec, error) {
 	return s, nil
 }
 
-// OwnerOf reads the owner of something from its labels; the zero value where there
-// is none.
+// OwnerOf returns the owner of an object from its labels, or the zero value if there is
+// none.
 func OwnerOf(labels map[string]string) Owner {
 	var o Owner
-	_ = json.Unmarshal([]byte(labels[LabelOwner]), &o) // a label that is not ours to read names no owner
+	_ = json.Unmarshal([]byte(labels[LabelOwner]), &o) // a label that cannot be decoded names no owner
 	return o
 }
 
 func createdOf(labels map[string]string) time.Time {
-	t, _ := time.Parse(time.RFC3339Nano, labels[LabelCreated]) // missing: the zero time
+	t, _ := time.Parse(time.RFC3339Nano, labels[LabelCreated]) // if missing: the zero time
 	return t
 }
 

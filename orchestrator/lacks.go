@@ -5,13 +5,13 @@ import (
 	"sync/atomic"
 )
 
-// This file starts containers on engines that lack something which can be done
-// without.
+// This file starts containers on engines that lack a feature which is not essential.
 
-// lacks is what the engine refused so far, so that it is tried once a cluster.
+// lacks records what the engine refused, so that each feature is tried only once in a
+// cluster.
 type lacks struct{ init, hostGateway atomic.Bool }
 
-// leave leaves out of a container what the engine is known to lack.
+// leave removes from a container what the engine is known to lack.
 func (l *lacks) leave(c *ContainerSpec) {
 	c.NoInit = l.init.Load()
 	if l.hostGateway.Load() {
@@ -19,8 +19,8 @@ func (l *lacks) leave(c *ContainerSpec) {
 	}
 }
 
-// leftOut leaves out of a container what the engine refused it for, where it can do
-// without, and reports whether it did.
+// leftOut removes from a container the feature that the engine refused, if the container
+// works without it, and reports whether it did.
 func leftOut(c *ContainerSpec, refused error) bool {
 	switch {
 	case errors.Is(refused, ErrUlimit) && c.NoFile != 0:
@@ -35,8 +35,8 @@ func leftOut(c *ContainerSpec, refused error) bool {
 	return true
 }
 
-// without notes that the engine lacks what it refused a node for, and says so once.
-// It reports whether the node is to be tried without.
+// without records that the engine lacks a feature that it refused for a node, and notes
+// it once. It reports whether to retry without the feature.
 func (c *Cluster) without(refused error, spec ContainerSpec) bool {
 	if errors.Is(refused, ErrUlimit) || !leftOut(&spec, refused) {
 		return false

@@ -12,11 +12,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// This file gets containers started, round what an engine may refuse.
+// This file starts containers, and handles what an engine may refuse.
 
-// maxStarts bounds the launches under way. A start is CPU-bound work of the
-// engine, mostly network set-up: more than two for each of its processors
-// gains nothing.
+// maxStarts returns the limit of concurrent launches. A start is CPU-bound work of the
+// engine, mostly network set-up: more than two for each of its processors gain nothing.
 func maxStarts(cpus int) int64 { return int64(min(8, max(2, 2*cpus))) }
 
 // starting runs fn with one of the engine's start slots.
@@ -33,11 +32,11 @@ func (c *Cluster) starts() *semaphore.Weighted {
 	return c.startSlots
 }
 
-// launch creates a node's container and starts it. A host port that somebody
-// took since it was chosen is replaced by another, unless the user named it; a
-// limit that the engine may not raise is left as it is. Where it fails before the
-// start, the node has no container: one that lacks its cookie, its files or its
-// code must never be started.
+// launch creates a node's container and starts it. A host port that another process has
+// taken in the meantime is replaced by another, unless the user named it; a limit that
+// the engine may not raise is left unchanged. If launch fails before the start, the node
+// has no container: one that lacks its cookie, its files or its code must never be
+// started.
 func (c *Cluster) launch(ctx context.Context, r report) {
 	at := c.site.slots[r.node]
 	var id string
@@ -48,8 +47,8 @@ func (c *Cluster) launch(ctx context.Context, r report) {
 	c.box.post(msgLaunched{r, id, at.placement, err})
 }
 
-// launchPrepared is launch within its start slot. The ID is that of a container
-// that has all that its node needs, or "".
+// launchPrepared does the work of launch, in a start slot. It returns the ID of a
+// container that has everything its node needs, or "".
 func (c *Cluster) launchPrepared(ctx context.Context, r report, at *slot) (string, error) {
 	fresh, err := c.createVolumes(ctx, at.index)
 	at.addFresh(fresh)
@@ -70,7 +69,7 @@ func (c *Cluster) launchPrepared(ctx context.Context, r report, at *slot) (strin
 		if err := c.fill(ctx, r, id, spec.Name, at); err != nil {
 			return "", errors.Join(err, c.abandon(ctx, id, at))
 		}
-		at.fresh = nil // they are the node's user's now
+		at.fresh = nil // the node's user owns them now
 		at.releasePorts()
 		if err = c.startOnNetwork(ctx, id); err == nil {
 			return id, nil
@@ -92,8 +91,8 @@ func (c *Cluster) launchPrepared(ctx context.Context, r report, at *slot) (strin
 	}
 }
 
-// fill gives a container that was just created what its node needs before its
-// start: the other networks, its files, the code that was synced.
+// fill gives a container that was just created what its node needs before the start: the
+// additional networks, its files, and the synced code.
 func (c *Cluster) fill(ctx context.Context, r report, id, name string, at *slot) error {
 	if err := c.attach(ctx, c.site, id, at.index); err != nil {
 		return fmt.Errorf("container %s: %w", name, err)
@@ -101,7 +100,7 @@ func (c *Cluster) fill(ctx context.Context, r report, id, name string, at *slot)
 	if err := c.provision(ctx, id, at.index, at.fresh); err != nil {
 		return fmt.Errorf("prepare container %s: %w", name, err)
 	}
-	if (c.opts.Adopt || r.inc > 1 || c.synced.Load()) && !c.site.spec.ownImage(r.node) && !c.site.spec.otherBuild(r.node) { // else there is no code but the image's
+	if (c.opts.Adopt || r.inc > 1 || c.synced.Load()) && !c.site.spec.ownImage(r.node) && !c.site.spec.otherBuild(r.node) { // otherwise there is only the image's code
 		if err := overlaid(ctx, c.eng, c.spec.Name, id); err != nil {
 			return fmt.Errorf("give container %s the code that was synced: %w", name, err)
 		}
@@ -109,11 +108,10 @@ func (c *Cluster) fill(ctx context.Context, r report, id, name string, at *slot)
 	return nil
 }
 
-// create creates a container. One that is there already, after a call whose
-// answer was lost, is that call's. One that has the name and was never started is
-// what an earlier launch of the node could neither finish nor remove, or what a
-// supervisor left that was killed meanwhile: it is replaced, as nothing says what
-// it lacks.
+// create creates a container. If a call's answer was lost, an existing container is that
+// call's. A container of that name that was never started was left by an earlier launch
+// that could neither finish nor remove it, or by a supervisor that was killed meanwhile.
+// It is replaced, because what it lacks is unknown.
 func (c *Cluster) create(ctx context.Context, spec ContainerSpec) (id string, err error) {
 	lost, replaced := false, false
 	err = c.patiently(ctx, func() (err error) {
@@ -138,16 +136,16 @@ func (c *Cluster) create(ctx context.Context, spec ContainerSpec) (id string, er
 	return id, err
 }
 
-// unfinished reports whether a container was made for the node that labels name,
-// and never started. The engine calls it "created" until its first start, also
-// where that failed.
+// unfinished reports whether a container was created for the node that labels name, and
+// never started. The engine calls it "created" until its first start, even if that
+// failed.
 func (c Container) unfinished(labels map[string]string) bool {
 	return c.State.Status == "created" &&
 		c.Labels[LabelCluster] == labels[LabelCluster] && c.Labels[LabelNode] == labels[LabelNode] && labels[LabelNode] != ""
 }
 
-// patiently calls the engine again while it is away: one that is restarted comes
-// back within moments, and a node is not to fail for it. Force ends the patience.
+// patiently repeats a call while the engine is unavailable: an engine that restarts is
+// back within moments, and a node should not fail because of it. Force ends the retries.
 func (c *Cluster) patiently(ctx context.Context, call func() error) error {
 	const patience = 30 * time.Second
 	for begin := time.Now(); ; {
@@ -158,9 +156,9 @@ func (c *Cluster) patiently(ctx context.Context, call func() error) error {
 	}
 }
 
-// startAgain starts a container that ran before, on its pinned ports. Nobody
-// holds those while it is down: somebody who only looked for a free port, as
-// another `up` does, gives it back within moments.
+// startAgain starts a container that ran before, on its pinned ports. They are not
+// reserved while it is down: a process that only looks for a free port, like another
+// `up`, releases it within moments.
 func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 	for range 20 {
 		if err = c.patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrPortTaken) {
@@ -179,10 +177,9 @@ func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 	return err
 }
 
-// startOnNetwork starts a container. While somebody else's `up` of the same
-// name finds out that it came second, two networks have the cluster's name, and
-// the engine calls that ambiguous (20.10 asks by name even for an ID): this
-// passes within moments.
+// startOnNetwork starts a container. While a second `up` of the same name detects that it
+// came second, two networks have the cluster's name, and the engine reports that as
+// ambiguous (20.10 looks up the name even for an ID). This ends within moments.
 func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 	for range 20 {
 		if err = c.patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrConflict) {
@@ -195,9 +192,9 @@ func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 	return err
 }
 
-// relax changes what the engine refused. Where many clusters start at once, all
-// look for the next free port in the same place: after a few attempts each looks
-// in one of its own.
+// relax changes the setting that the engine refused. If many clusters start at once, all
+// of them look for the next free port in the same place: after a few attempts each looks
+// in a different one.
 func (c *Cluster) relax(ctx context.Context, at *slot, port bool, attempt int) error {
 	const near, far = 3, 1000
 	if !port {

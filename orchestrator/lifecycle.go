@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// This file is the part of the supervisor that brings nodes up and down, and
-// judges their ends.
+// This file is the part of the supervisor that starts and stops nodes, and judges their
+// ends.
 
 func (s *supervisor) launch(m *member) {
 	m.newRun()
@@ -16,8 +16,7 @@ func (s *supervisor) launch(m *member) {
 	s.do(actLaunch{m.report()})
 }
 
-// startAgain starts the container that is there, or makes a new one where it
-// was removed.
+// startAgain starts the existing container, or creates a new one if it was removed.
 func (s *supervisor) startAgain(m *member) {
 	if m.id == "" {
 		s.launch(m)
@@ -34,7 +33,7 @@ func (s *supervisor) startAgain(m *member) {
 	s.do(actStart{m.report()})
 }
 
-// running notes that the container of this run runs.
+// running notes that the container of this run is running.
 func (s *supervisor) running(m *member) {
 	if m.begun {
 		return
@@ -50,18 +49,18 @@ func (s *supervisor) running(m *member) {
 	}
 }
 
-// followed asks for the run's output. It began shortly before the engine told of
-// its start, and after the last one ended, by the engine's clock; of the first run
-// everything is wanted.
+// followed requests the run's output. By the engine's clock, the run began shortly before
+// the engine reported its start, and after the last run ended; for the first run, all
+// output is requested.
 func (s *supervisor) followed(m *member) actFollow {
 	a := actFollow{report: m.report(), began: m.endedAt}
 	if since := m.runSince.Add(-startSlack); !m.endedAt.IsZero() && since.After(m.endedAt) {
-		a.began = since // the engine writes a run's last lines down for a moment after its end
+		a.began = since // the engine may write a run's last lines for a moment after its end
 	}
 	return a
 }
 
-// launched is the engine's answer to a launch or a start.
+// launched handles the engine's answer to a launch or a start.
 func (s *supervisor) launched(m *member, err error) {
 	m.busy = idle
 	s.answer(&m.startWaiters, err)
@@ -72,7 +71,7 @@ func (s *supervisor) launched(m *member, err error) {
 		m.startErr = err
 		s.judgeAs(m, Exit{Class: ExitStartError, Reason: err.Error(), At: s.now}, hintOf(err))
 	case m.ending != nil || (m.state != Creating && m.state != Starting && m.state != Stopping):
-		s.again(m) // it died before the engine's answer came: the events told
+		s.again(m) // it died before the engine answered, as the events show
 	default:
 		s.running(m)
 		if !m.want {
@@ -81,12 +80,12 @@ func (s *supervisor) launched(m *member, err error) {
 	}
 }
 
-// stop asks for a node's end and is idempotent.
+// stop requests a node's end and is idempotent.
 func (s *supervisor) stop(m *member) {
 	m.want, m.redo, m.withEngine, m.stopAsked = false, false, false, true
 	switch m.state {
 	case Pending, BackingOff:
-		if end := m.ending; end != nil { // not judged yet, and nothing follows it any more
+		if end := m.ending; end != nil { // not judged yet, and not followed by a restart any more
 			end.exit.Class = m.classify(end.exit, s.spec.Restart, !m.hist.readyAt.IsZero())
 			s.emitExit(m, end.exit)
 			m.ending = nil
@@ -94,7 +93,7 @@ func (s *supervisor) stop(m *member) {
 		s.rest(m, "")
 	case Creating, Starting, Ready, Degraded:
 		s.setState(m, Stopping, "", "")
-		if m.busy == idle { // else its launch is not answered yet, and launched goes on
+		if m.busy == idle { // otherwise its launch is not answered yet, and launched continues
 			s.stopRunning(m)
 		}
 	case Stopping, Stopped, Completed, Failed:
@@ -110,8 +109,8 @@ func (s *supervisor) stopRunning(m *member) {
 	s.do(actStop{m.report(), grace})
 }
 
-// stopped is the engine's answer to a stop: the container has exited, and if
-// the event did not tell, an inspection will.
+// stopped handles the engine's answer to a stop: the container has exited. If the event
+// was lost, an inspection will show the exit.
 func (s *supervisor) stopped(msg msgStopped) {
 	m, stale := s.stale(msg.report)
 	if stale {
@@ -129,7 +128,7 @@ func (s *supervisor) stopped(msg msgStopped) {
 		s.downNow(m, Exit{Class: ExitStopped, At: s.now})
 	case msg.err != nil:
 		s.answer(&m.stopWaiters, msg.err)
-		s.answer(&m.startWaiters, msg.err) // of a restart
+		s.answer(&m.startWaiters, msg.err) // from a restart
 		m.redo = false
 		s.setState(m, Degraded, fmt.Sprintf("could not be stopped: %v", msg.err), hintOf(msg.err))
 		s.do(actInspect{m.report()})
@@ -138,7 +137,7 @@ func (s *supervisor) stopped(msg msgStopped) {
 	}
 }
 
-// forceStops ends the grace of every stop, now and from now on.
+// forceStops skips the timeout of every stop, from now on.
 func (s *supervisor) forceStops() {
 	s.force = true
 	for _, m := range s.nodes {
@@ -148,7 +147,7 @@ func (s *supervisor) forceStops() {
 	}
 }
 
-// downNow puts a node down for good whose run ended so.
+// downNow puts a node down for good after its run ended this way.
 func (s *supervisor) downNow(m *member, e Exit) {
 	s.endRun(m)
 	if m.state != Pending && m.inc > 0 {
@@ -162,7 +161,7 @@ func (s *supervisor) downNow(m *member, e Exit) {
 	s.rest(m, reason)
 }
 
-// rest leaves a node down, of which nothing runs.
+// rest leaves a node down that has no running container.
 func (s *supervisor) rest(m *member, reason string) {
 	m.restart = time.Time{}
 	s.setState(m, Stopped, reason, "")
@@ -170,8 +169,8 @@ func (s *supervisor) rest(m *member, reason string) {
 	s.again(m)
 }
 
-// again starts a node that is to run once more, after the engine has answered
-// the stop: the event of the death comes first.
+// again starts a node that should run once more, after the engine has answered the stop:
+// the event of the death comes first.
 func (s *supervisor) again(m *member) {
 	if m.redo && m.busy == idle && !m.state.Running() && !s.closing() {
 		m.redo = false
@@ -179,7 +178,7 @@ func (s *supervisor) again(m *member) {
 	}
 }
 
-// endRun ends what watches the run.
+// endRun ends the goroutines that watch the run.
 func (s *supervisor) endRun(m *member) {
 	m.live, m.proven, m.connecting, m.paused = false, false, false, false
 	m.peers, m.pid = nil, 0
@@ -189,9 +188,9 @@ func (s *supervisor) endRun(m *member) {
 	}
 }
 
-// died says that the container of this run has exited. explained is false where
-// an inspection found it: the events before the death, which tell who sent a
-// signal, are then still on their way.
+// died handles the exit of this run's container. explained is false if an inspection
+// found it: the events before the death, which show who sent a signal, may then still
+// arrive.
 func (s *supervisor) died(m *member, e Exit, explained bool) {
 	if m.state == Stopping || !m.want { // not wanted and running: a stop that failed
 		e.Class, m.endedAt = ExitStopped, e.At
@@ -201,7 +200,7 @@ func (s *supervisor) died(m *member, e Exit, explained bool) {
 	s.endRun(m)
 	m.stoppedAt, m.endedAt = s.now, e.At
 	m.ending = &ending{exit: e, until: s.now}
-	killed := e.Code == exitKilled // by whom, an `oom` or a `stop` that follows will tell
+	killed := e.Code == exitKilled // a later `oom` or `stop` event shows the sender
 	if (killed || len(m.signals) > 0 || !explained) && !m.ourKill && e.Class == "" {
 		m.ending.until = s.now.Add(holdExit)
 	}
@@ -209,7 +208,7 @@ func (s *supervisor) died(m *member, e Exit, explained bool) {
 	s.do(actAutopsy{m.report(), e.Code})
 }
 
-// emitExit notes an end that is understood, and tells it.
+// emitExit records a classified end and reports it.
 func (s *supervisor) emitExit(m *member, e Exit) {
 	m.lastExit = &e
 	text := fmt.Sprintf("%s ended: %s", m.name, e)
@@ -219,7 +218,7 @@ func (s *supervisor) emitExit(m *member, e Exit) {
 	s.do(actEmit{Event{Node: m.name, Kind: EventExit, Exit: &e, Text: text}})
 }
 
-// judge decides what follows an end that is understood.
+// judge decides what follows a classified end.
 func (s *supervisor) judge(m *member) {
 	e := m.ending.exit
 	e.Class = m.classify(e, s.spec.Restart, !m.hist.readyAt.IsZero())
@@ -246,8 +245,8 @@ func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 	}
 	switch {
 	case d.restart && !s.down:
-		m.restart = m.stoppedAt.Add(d.delay) // also while it was looked at
-		m.state = Pending                    // so that the change is told with its reason
+		m.restart = m.stoppedAt.Add(d.delay) // counted from the end, even while it was examined
+		m.state = Pending                    // makes setState report the change with its reason
 		s.setState(m, BackingOff, fmt.Sprintf("%s; restart %d/%d in %s", reason, len(h.recent), s.spec.Restart.Max, d.delay.Round(100*time.Millisecond)), "")
 		return
 	case e.Class == ExitCompleted:
@@ -272,7 +271,7 @@ func (s *supervisor) judgeAs(m *member, e Exit, hint string) {
 	s.answer(&m.stopWaiters, nil)
 }
 
-// hintOf is the advice that an error carries, or "".
+// hintOf returns the hint of an error, or "".
 func hintOf(err error) string {
 	var h Hinter
 	if errors.As(err, &h) {

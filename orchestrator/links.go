@@ -14,17 +14,17 @@ import (
 )
 
 // link is a distribution connection to one node, as the orchestrator uses it.
-// [erldist.Conn] is one.
+// [erldist.Conn] implements it.
 type link interface {
 	// Call runs module:function(args…) on the node; see [erldist.Conn.Call].
 	Call(ctx context.Context, module, function string, args ...any) (any, error)
 	// Eval evaluates Erlang expressions on the node; see [erldist.Conn.Eval].
 	Eval(ctx context.Context, expressions string, bindings map[string]any) (any, error)
-	// CallOutput and EvalOutput write what is printed meanwhile to w; see
+	// CallOutput and EvalOutput write the output printed in the meantime to w; see
 	// [erldist.Conn.CallOutput] and [erldist.Conn.EvalOutput].
 	CallOutput(ctx context.Context, w io.Writer, module, function string, args ...any) (any, error)
 	EvalOutput(ctx context.Context, w io.Writer, expressions string, bindings map[string]any) (any, error)
-	// MonitorNodes tells of nodeup and nodedown there until ctx or the link ends;
+	// MonitorNodes reports nodeup and nodedown on the node until ctx or the link ends;
 	// see [erldist.Conn.MonitorNodes].
 	MonitorNodes(ctx context.Context, fn func(erldist.NodeEvent)) error
 	Done() <-chan struct{}
@@ -35,14 +35,15 @@ type link interface {
 // dialFunc opens a link to the node of that BEAM name at host:port.
 type dialFunc func(ctx context.Context, node, addr string) (link, error)
 
-// SupervisorNode is the name under which a cluster's supervisor is connected to each of
-// its nodes, as a hidden node: nodes(hidden) there has it, and a process that watches
-// hidden nodes (net_kernel:monitor_nodes/2) sees it come once a run. Its host never
-// resolves. A node with net_kernel:allow/1 must allow it. What is done without a
-// supervisor is done under a name that the node makes up.
+// SupervisorNode is the name under which a cluster's supervisor connects to each of its
+// nodes, as a hidden node. It appears in nodes(hidden), and a process that monitors
+// hidden nodes (net_kernel:monitor_nodes/2) sees it connect once in each run. Its host
+// never resolves. A node with net_kernel:allow/1 must allow it. Operations without a
+// supervisor use a name that the node generates.
 const SupervisorNode = "beamyard@beamyard.invalid"
 
-// dialDistribution dials as a hidden node of that name, or of one that the node makes up.
+// dialDistribution dials as a hidden node of that name, or with "" of a name that the
+// node generates.
 func dialDistribution(s Spec, name string) dialFunc {
 	d := &erldist.Dialer{Cookie: s.Cookie, Name: name}
 	return func(ctx context.Context, node, addr string) (link, error) {
@@ -54,18 +55,18 @@ func dialDistribution(s Spec, name string) dialFunc {
 	}
 }
 
-// links holds the open link of each node's present run. Probes put and take
-// them, sweeps and connects use them.
+// links holds the open link of each node's current run. Probes add and remove them,
+// sweeps and connects use them.
 type links struct {
 	mu    sync.Mutex
 	open  map[string]runLink
 	tried map[string]attempt
 	ready map[string]int // the run that was proven once, over all its links
-	knew  map[string]int // the run that took our cookie once
-	other map[string]int // the run that took it and has another one now
+	knew  map[string]int // the run that accepted our cookie once
+	other map[string]int // the run that accepted it and has another one now
 }
 
-// attempt is how the last dial of a node's run ended.
+// attempt is the result of the last dial of a node's run.
 type attempt struct {
 	inc      int
 	contact  diagnosis.Contact
@@ -75,12 +76,12 @@ type attempt struct {
 type runLink struct {
 	link
 	inc  int
-	last *health.Sample // the last that the probe took, nil at first
+	last *health.Sample // the last one that the probe took; nil at first
 	base *health.Sample // an earlier one; nil until there are two
 }
 
-// since is the sample since which a load is measured now: the last, but where that
-// is of just now the one before it.
+// since returns the sample from which to measure the load: the last one, or if that is
+// too recent, the one before it.
 func (r runLink) since(now time.Time) *health.Sample {
 	if r.base != nil && now.Sub(r.last.Time) < health.Steady {
 		return r.base
@@ -92,8 +93,8 @@ func newLinks() *links {
 	return &links{open: map[string]runLink{}, tried: map[string]attempt{}, ready: map[string]int{}, knew: map[string]int{}, other: map[string]int{}}
 }
 
-// put keeps the link of a run, which a later run's replaces. It is false where a
-// later run's is there already: a probe can end after the next has begun.
+// put keeps the link of a run. A later run's link replaces it. put returns false if a
+// later run's link exists already: a probe can end after the next has begun.
 func (l *links) put(r report, conn link) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,7 +107,7 @@ func (l *links) put(r report, conn link) bool {
 	return true
 }
 
-// failed notes how a dial ended.
+// failed records the result of a failed dial.
 func (l *links) failed(r report, err error) {
 	a := attempt{inc: r.inc, contact: diagnosis.ContactOther}
 	switch {
@@ -129,7 +130,7 @@ func (l *links) failed(r report, err error) {
 	}
 }
 
-// changed notes whether a run that took our cookie has another one now.
+// changed records whether a run that accepted our cookie has another one now.
 func (l *links) changed(r report, other bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,14 +141,15 @@ func (l *links) changed(r report, other bool) {
 	}
 }
 
-// cookie tells whether a run took our cookie once, and whether it has another one now.
+// cookie reports whether a run accepted our cookie once, and whether it has another one
+// now.
 func (l *links) cookie(r report) (knew, other bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return r.inc > 0 && l.knew[r.node] == r.inc, r.inc > 0 && l.other[r.node] == r.inc
 }
 
-// lastContact is how the last dial of a run ended, where it did not succeed.
+// lastContact returns the result of the last dial of a run, if it failed.
 func (l *links) lastContact(r report) (diagnosis.Contact, string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -157,7 +159,7 @@ func (l *links) lastContact(r report) (diagnosis.Contact, string) {
 	return "", ""
 }
 
-// begin notes that a run was proven; began tells it.
+// begin records that a run was proven; began reports it.
 func (l *links) begin(r report) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,14 +178,14 @@ func (l *links) note(r report, s health.Sample) {
 	defer l.mu.Unlock()
 	if open, ok := l.open[r.node]; ok && open.inc == r.inc {
 		if open.base == nil || open.last.Time.Sub(open.base.Time) >= health.Steady {
-			open.base = open.last // of many samples of one second the first stays
+			open.base = open.last // of several samples within a second, the first is kept
 		}
 		open.last = &s
 		l.open[r.node] = open
 	}
 }
 
-// take removes the link if it is still that run's.
+// take removes the link if it still belongs to that run.
 func (l *links) take(r report) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

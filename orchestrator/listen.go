@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// This file hears what the engine tells of the cluster's containers.
+// This file receives the engine's events about the cluster's containers.
 
-// subscribe opens the one event subscription of the cluster and waits until
-// the engine has accepted it: whatever is created from now on is heard.
+// subscribe opens the one event subscription of the cluster and waits until the engine
+// has accepted it: later changes are reported.
 func (c *Cluster) subscribe(ctx, work context.Context) error {
 	ready := make(chan struct{})
 	var once sync.Once
@@ -54,7 +54,7 @@ func (c *Cluster) listen(ctx context.Context, ready func()) {
 	}
 }
 
-// resume reads one event stream to its break.
+// resume reads one event stream until it breaks.
 func (c *Cluster) resume(ctx context.Context, sub *subscription, ready func()) error {
 	if len(sub.delivered) > 0 {
 		info, err := c.eng.Info(ctx)
@@ -76,46 +76,47 @@ type eventKey struct {
 	at         int64
 }
 
-// replayOverlap is how much earlier than the last event a stream is resumed. An
-// engine takes the stamps of events before the lock under which it keeps them, so
-// with several containers at once what it keeps is not in the stamps' order; and a
-// replay goes backwards through that and stops at the first event that is older than
-// was asked for (loadBufferedEvents in moby's daemon/events, 20.10 to 29). One since
-// an event's own time can so leave out that event, and others beside it. The stamps
-// are apart by the time that an engine under load takes for a lock.
+// replayOverlap is how much earlier than the last event a stream is resumed. An engine
+// takes the timestamps of events before the lock under which it stores them, so with
+// several containers at once the stored order differs from that of the timestamps. A
+// replay goes backwards through the stored events and stops at the first event older than
+// the requested time (loadBufferedEvents in moby's daemon/events, 20.10 to 29). A replay
+// since an event's own time can therefore omit that event, and others near it. The
+// timestamps differ by the time that an engine under load waits for a lock.
 const replayOverlap = time.Second
 
-// subscription is what was delivered over the breaks of an event stream. It is
-// resumed from [replayOverlap] before the last event, and drops what it has seen.
+// subscription records what was delivered across the breaks of an event stream. The
+// stream is resumed from [replayOverlap] before the last event, and drops the events it
+// has seen.
 type subscription struct {
-	from      time.Time         // events before that are not wanted: of another cluster of this name
-	since     time.Time         // the last event's
-	delivered map[eventKey]bool // those of replayOverlap before that, and since
-	broke     time.Time         // the last event's when the stream was resumed
+	from      time.Time         // earlier events are ignored: they belong to another cluster of this name
+	since     time.Time         // the time of the last event
+	delivered map[eventKey]bool // the events since replayOverlap before that
+	broke     time.Time         // the time of the last event when the stream was resumed
 	resumed   time.Time         // the engine's time then; zero before
-	remembers bool              // it has told since then what it told before
+	remembers bool              // since then the engine has repeated events that it reported before
 }
 
 func newSubscription(from time.Time) *subscription {
 	return &subscription{from: from, since: from, delivered: map[eventKey]bool{}}
 }
 
-// resume notes that the stream is opened again, at a time of the engine's.
+// resume notes that the stream is opened again, at a time of the engine's clock.
 func (s *subscription) resume(now time.Time) {
 	s.broke, s.resumed, s.remembers = s.since, now, false
 }
 
-// take tells whether an event is fresh, and whether it is from the start of an
-// engine that was restarted: one that tells of the time between the break and when
-// the stream was resumed, and has forgotten the last event before the break, which
-// it would have told first. (So has one with more than 256 events in the gap.)
+// take reports whether an event is fresh, and whether it comes from the start of an
+// engine that was restarted. Such an engine reports events from between the break and the
+// resumption, and has forgotten the last event before the break, which it would have
+// repeated first. (An engine with more than 256 events in the gap looks the same.)
 func (s *subscription) take(e ContainerEvent) (fresh, restarted bool) {
 	k := eventKey{e.ID, e.Action, e.Time.UnixNano()}
 	switch {
 	case s.delivered[k]:
 		s.remembers = true
 		return false, false
-	case e.Time.Before(s.from) && !e.Time.Before(s.from.Add(-replayOverlap)): // only a clock that was set back tells of earlier ones
+	case e.Time.Before(s.from) && !e.Time.Before(s.from.Add(-replayOverlap)): // only a clock that was set back reports earlier ones
 		return false, false
 	}
 	restarted = !s.remembers && e.Time.After(s.broke) && e.Time.Before(s.resumed)

@@ -10,28 +10,29 @@ import (
 )
 
 const (
-	// listenLate is how long a node whose application is started, and in which nothing
-	// listens on the HTTP port yet, is not Ready: some begin to listen in a process of
-	// their own. It is short, as most nodes that listen later listen never.
+	// listenLate is how long a node is not Ready whose application is started, but in
+	// which nothing listens on the HTTP port yet: some applications begin to listen in a
+	// process of their own. It is short, because most nodes that do not listen by then
+	// never will.
 	listenLate = 100 * time.Millisecond
-	// listenSoon is for how long after that it is looked at often.
+	// listenSoon is how long after that the port is checked often.
 	listenSoon = 5 * time.Second
-	// lookRest is how often it is looked at what is reached: the tables of a busy node
-	// are long.
+	// lookRest is how often the listening sockets are checked at rest: the tables of a
+	// busy node are long.
 	lookRest = 30 * time.Second
-	// waitLong is how long a node waits for an answer by HTTP before that is told.
+	// waitLong is how long a node waits for an HTTP answer before that is reported.
 	waitLong = time.Second
 )
 
-// sockets are what a node's container listens on.
+// sockets is what a node's container listens on.
 type sockets struct {
 	node      NodeSpec
 	listeners []netip.AddrPort
 	known     bool
-	is        Serving // of the HTTP port
+	is        Serving // for the HTTP port
 }
 
-// lookAt is what a node's container listens on. Nothing is changed.
+// lookAt returns what a node's container listens on. It changes nothing.
 func (o ownChecks) lookAt(ctx context.Context, node string, conn link) sockets {
 	at := sockets{node: o.spec.of(node)}
 	if len(o.spec.servedPorts(node)) == 0 {
@@ -45,8 +46,8 @@ func (o ownChecks) lookAt(ctx context.Context, node string, conn link) sockets {
 	return at
 }
 
-// explained is the outcome of a check, which where it asks by HTTP and nothing can
-// answer says why.
+// explained returns the result of a check. For an HTTP check that cannot be answered, it
+// adds the reason.
 func (at sockets) explained(k Check, o health.Outcome) health.Outcome {
 	if k.HTTP == "" || o.Failure == "" || !at.known {
 		return o
@@ -57,7 +58,7 @@ func (at sockets) explained(k Check, o health.Outcome) health.Outcome {
 	return o
 }
 
-// unreached is a failed check of an HTTP port that nothing reaches.
+// unreached returns a failed check for an HTTP port that is not reachable.
 func (at sockets) unreached() []health.Outcome {
 	if at.is != ServingLoopback {
 		return nil
@@ -66,15 +67,16 @@ func (at sockets) unreached() []health.Outcome {
 	return []health.Outcome{{Name: fmt.Sprintf("HTTP port %d", at.node.HTTPPort), Failure: failure, Hint: hint}}
 }
 
-// loopbackNews is that an application listens on loopback alone, and what was done.
+// loopbackNews says that an application listens only on loopback, and what was done about
+// it.
 type loopbackNews struct {
 	at        netip.AddrPort
 	forwarded bool
-	err       error // why it is not forwarded, although it was to be
+	err       error // why it could not be forwarded
 }
 
-// looker watches what one run of a node listens on, and forwards what is not reached.
-// Its prover owns it.
+// looker watches what one run of a node listens on, and forwards unreachable ports. Its
+// prover owns it.
 type looker struct {
 	sockets
 	c     *Cluster
@@ -82,13 +84,13 @@ type looker struct {
 	conn  link
 	ports []int
 
-	due       time.Time // of the next look
+	due       time.Time // when the next look is due
 	began     time.Time // the first look
 	refused   map[int]bool
-	left      bool // it was told that checks are left out
+	left      bool // it was reported that checks are skipped
 	waitsFor  string
 	waitsFrom time.Time
-	waited    bool // waitsFor was told
+	waited    bool // waitsFor was reported
 }
 
 func newLooker(c *Cluster, r report, conn link) looker {
@@ -98,7 +100,7 @@ func newLooker(c *Cluster, r report, conn link) looker {
 	}
 }
 
-// again looks where that is due. The reason is why the node is not to be Ready yet.
+// again looks if a look is due. The reason says why the node must not be Ready yet.
 func (l *looker) again(ctx context.Context, settled bool) (reason string) {
 	now := time.Now()
 	if len(l.ports) == 0 || now.Before(l.due) {
@@ -140,8 +142,8 @@ func (l *looker) again(ctx context.Context, settled bool) (reason string) {
 	return ""
 }
 
-// forward has a port that is on loopback alone forwarded, or ends that, and says what
-// it is then.
+// forward starts or stops the forwarding of a port that is on loopback only, and returns
+// the port's state afterwards.
 func (l *looker) forward(ctx context.Context, port int) (is Serving, news loopbackNews) {
 	u := useOf(l.listeners, port)
 	is, start, stop := u.forwarding(u.own && forwards(ctx, l.conn, port))
@@ -162,8 +164,8 @@ func (l *looker) forward(ctx context.Context, port int) (is Serving, news loopba
 	return is, news
 }
 
-// asked are the checks that the node is asked, of these. That others are left out is
-// told once.
+// asked returns those of the checks that apply to the node. It reports once that others
+// are skipped.
 func (l *looker) asked(checks []Check) []Check {
 	asked, left := unserved(l.node, checks, l.is)
 	if len(left) > 0 && !l.left {
@@ -173,7 +175,7 @@ func (l *looker) asked(checks []Check) []Check {
 	return asked
 }
 
-// waits tells once what a node waits for that does not come within a moment.
+// waits reports once what a node waits for, if that takes longer than a moment.
 func (l *looker) waits(reason string) {
 	switch {
 	case reason != l.waitsFor:
@@ -184,7 +186,7 @@ func (l *looker) waits(reason string) {
 	}
 }
 
-// rest is how long until the node is asked again.
+// rest returns how long until the node is checked again.
 func (l *looker) rest() time.Duration {
 	if l.is == ServingNothing && time.Since(l.began) < listenSoon {
 		return mendEvery
@@ -192,8 +194,8 @@ func (l *looker) rest() time.Duration {
 	return probeRest
 }
 
-// serves notes what is at a node's HTTP port, and tells of each address on loopback
-// once: every node of a project has the same.
+// serves records what listens on a node's HTTP port, and reports each loopback address
+// once: all nodes of a project have the same.
 func (s *supervisor) serves(msg msgServing) {
 	m, stale := s.stale(msg.report)
 	if stale {

@@ -2,9 +2,9 @@ package orchestrator
 
 import "sync"
 
-// mailbox is what a goroutine that owns state is spoken to through. It is
-// unbounded: the owner both reads it and starts the work that posts to it, so
-// a bounded one could deadlock; its length is bounded by the work under way.
+// mailbox receives the messages for a goroutine that owns state. It is unbounded: the
+// owner both reads it and starts the work that posts to it, so a bounded one could
+// deadlock. Its length is bounded by the work in progress.
 type mailbox struct {
 	mu     sync.Mutex
 	queue  []message
@@ -23,7 +23,7 @@ func (b *mailbox) post(m message) {
 	}
 }
 
-// take returns all that has come, in order.
+// take returns all messages received so far, in order.
 func (b *mailbox) take() []message {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// This file says what an error means that is known by its type.
+// This file derives the meaning of an error from its type.
 
-// kindOf names an error for package diagnosis, by its type and not by its words.
+// kindOf returns an error's kind for package diagnosis, by its type and not its text.
 func kindOf(err error) diagnosis.Kind {
 	var taken *network.PortTakenError
 	var full *network.PoolExhaustedError
@@ -46,7 +46,7 @@ func kindOf(err error) diagnosis.Kind {
 	return ""
 }
 
-// DiagnosedError is an error with what it means. Its words are those of Err.
+// DiagnosedError is an error with its findings. Its text is that of Err.
 type DiagnosedError struct {
 	Err      error
 	Findings []diagnosis.Finding
@@ -55,7 +55,7 @@ type DiagnosedError struct {
 func (e *DiagnosedError) Error() string { return e.Err.Error() }
 func (e *DiagnosedError) Unwrap() error { return e.Err }
 
-// Hint is what to do about the roots.
+// Hint says how to fix the root causes.
 func (e *DiagnosedError) Hint() string { return hintOfRoots(e.Findings) }
 
 func hintOfRoots(found []diagnosis.Finding) string {
@@ -66,9 +66,9 @@ func hintOfRoots(found []diagnosis.Finding) string {
 	return strings.Join(hints, "\n")
 }
 
-// Diagnose says what an error means that ended an `up` of this spec, or a look at
-// the engine, before there was a node: the result is a [DiagnosedError]. An error
-// that says what to do by itself, and of which no more is known, stays as it is.
+// Diagnose adds findings to an error that ended an `up` of this spec, or a query of the
+// engine, before there was a node: the result is a [DiagnosedError]. An error that has
+// its own hint, and about which no more is known, is returned unchanged.
 func Diagnose(err error, s Spec) error {
 	var already *DiagnosedError
 	var cluster *ClusterError
@@ -76,7 +76,7 @@ func Diagnose(err error, s Spec) error {
 		return err
 	}
 	e := evidenceOf(s)
-	clean := redactor(s).Replace // before anything is cut
+	clean := redactor(s).Replace // before any text is shortened
 	e.Error, e.Kind, e.Hint, e.Absent = clean(err.Error()), kindOf(err), clean(hintOf(err)), true
 	found := diagnosis.Diagnose(e)
 	if len(found) == 0 || found[0].Code == "unknown" && e.Hint != "" {

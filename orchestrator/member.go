@@ -9,8 +9,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// member is one node as the supervisor knows it. Only the supervisor's
-// goroutine touches it.
+// member is one node as the supervisor knows it. Only the supervisor's goroutine accesses
+// it.
 type member struct {
 	name  string
 	index int
@@ -18,7 +18,7 @@ type member struct {
 	state        State
 	reason, hint string // why it is not Ready
 
-	inc  int    // the n-th start; reports about another one are stale
+	inc  int    // counts the starts; reports about another start are stale
 	id   string // the container's; "" while there is none
 	pid  int    // of its first process on the engine's host; 0 while it is down
 	at   placement
@@ -28,38 +28,38 @@ type member struct {
 	held bool // it was not started yet, and waits for others: see after.go
 
 	begun     bool      // this run's output is followed
-	probing   bool      // its probe is on
+	probing   bool      // its probe is running
 	beganAt   time.Time // when that was
-	runSince  time.Time // the engine's time of this run's start; zero until told
+	runSince  time.Time // the engine's time of this run's start; zero until reported
 	startedAt time.Time
 	stoppedAt time.Time
 	endedAt   time.Time // the engine's time of the last run's end; zero if there was none
 
 	found    []diagnosis.Finding // what is wrong with it
-	told     []diagnosis.Code    // that were told since it was last well, or started by a user
-	wasReady bool                // this run was, once
+	told     []diagnosis.Code    // reported since it was last healthy, or started by a user
+	wasReady bool                // this run was Ready once
 	unwell   time.Time           // it was Ready until then
-	dump     *diagnosis.Dump     // that the last run left
-	startErr error               // why the container could not be made or started
+	dump     *diagnosis.Dump     // the dump that the last run left
+	startErr error               // why the container could not be created or started
 
-	lastingSince time.Time         // something was found that time does not cure; zero if not
+	lastingSince time.Time         // when a finding was made that time does not fix; zero if none
 	doomed       bool              // it will never be Ready
 	trouble      map[string]string // why it did not reach peers
 
-	serving      Serving // what is at its HTTP port
-	live, proven bool    // distribution handshake done; application and checks fine
+	serving      Serving // what listens on its HTTP port
+	live, proven bool    // distribution handshake done; application and checks passed
 	paused       bool
-	connecting   bool      // it dials its peers
-	connectAt    time.Time // when it may next, after connectDelay; zero: at once
+	connecting   bool      // it is dialling its peers
+	connectAt    time.Time // when it may dial next, after connectDelay; zero: at once
 	connectDelay time.Duration
-	peers        map[string]bool // whom it saw at the last sweep
-	doubtUntil   time.Time       // a Ready node that lost its proof is believed until then
+	peers        map[string]bool // the peers it saw at the last sweep
+	doubtUntil   time.Time       // until then a Ready node that lost its proof stays Ready
 
 	odd       map[string]bool // peers that this run refuses; see cuts.go
-	everApart map[string]bool // peers that it was cut off from, ever
-	setting   bool            // it is being told whom to refuse
-	setAt     time.Time       // when it may next, after it failed
-	cutOff    bool            // it is Degraded by that alone
+	everApart map[string]bool // peers that it was ever disconnected from
+	setting   bool            // a change of its refused peers is being sent
+	setAt     time.Time       // when to retry, after a failure
+	cutOff    bool            // it is Degraded only for that reason
 
 	hist     history
 	lastExit *Exit
@@ -67,16 +67,16 @@ type member struct {
 	restart  time.Time // when a BackingOff node is started again
 
 	withEngine bool // it was stopped because the engine was
-	stopAsked  bool // a user of ours wants it down, whoever stopped it
+	stopAsked  bool // a user of ours wants it down, no matter what stopped it
 
 	ourKill bool     // a user of ours sent a signal in this run
-	signals []string // sent from elsewhere in this run
+	signals []string // sent from outside in this run
 	oom     bool
 
 	startWaiters, stopWaiters []waiter
 }
 
-// operation is the engine call that is under way for a node.
+// operation is the engine call in progress for a node.
 type operation int
 
 const (
@@ -86,15 +86,15 @@ const (
 	stopping
 )
 
-// ending is an end of a run that is being looked at before it is judged.
+// ending is the end of a run that is examined before it is judged.
 type ending struct {
 	exit    Exit
 	until   time.Time // events that explain it may still come until then
-	autopsy bool      // it has been looked at
+	autopsy bool      // it has been examined
 	findings
 }
 
-// stale reports whether a report is about another run than the present one.
+// stale reports whether a report is about another run than the current one.
 func (s *supervisor) stale(r report) (*member, bool) {
 	m := s.byName[r.node]
 	return m, m == nil || m.inc != r.inc
@@ -102,7 +102,7 @@ func (s *supervisor) stale(r report) (*member, bool) {
 
 func (m *member) report() report { return report{node: m.name, inc: m.inc} }
 
-// newRun forgets what belonged to the last run.
+// newRun resets what belonged to the last run.
 func (m *member) newRun() {
 	m.inc++
 	m.pid = 0
@@ -111,7 +111,7 @@ func (m *member) newRun() {
 	m.serving = ServingUnknown
 	m.odd, m.everApart, m.setting, m.setAt, m.cutOff = nil, nil, false, time.Time{}, false
 	m.found, m.dump, m.startErr, m.trouble, m.unwell, m.wasReady = nil, nil, nil, nil, time.Time{}, false
-	if m.state != BackingOff { // a crash that repeats itself is explained once
+	if m.state != BackingOff { // a repeated crash is explained once
 		m.told = nil
 	}
 	m.connectAt, m.connectDelay = time.Time{}, 0
@@ -121,7 +121,7 @@ func (m *member) newRun() {
 	m.hist.readyAt = time.Time{}
 }
 
-// quiet reports whether nothing is under way for the node and it is down.
+// quiet reports whether the node is down with no operation in progress.
 func (m *member) quiet() bool {
 	return m.busy == idle && m.ending == nil && (m.state.Final() || m.state == Pending)
 }
@@ -129,14 +129,14 @@ func (m *member) quiet() bool {
 // sees reports whether the node saw the peer at the last sweep.
 func (m *member) sees(peer *member) bool { return m.peers[peer.name] }
 
-// classify tells the class of an end that nobody of us asked for, from what
-// the engine said and the code. wasReady is whether this run ever was Ready.
+// classify returns the class of an end that we did not request, from the engine's reports
+// and the code. wasReady says whether this run was ever Ready.
 func (m *member) classify(e Exit, p RestartPolicy, wasReady bool) ExitClass {
 	switch {
-	case e.Class != "": // told already: stopped outside, removed, oom
+	case e.Class != "": // known already: stopped outside, removed, oom
 		return e.Class
 	case m.oom && e.Code == exitKilled:
-		return ExitOOM // an oom event without a death of the VM is a child that was killed
+		return ExitOOM // an oom event without a death of the VM means that a child was killed
 	case e.Code == exitKilled, e.Code > 128 && len(m.signals) > 0:
 		return ExitKilled
 	case p.success(e.Code):
@@ -147,7 +147,7 @@ func (m *member) classify(e Exit, p RestartPolicy, wasReady bool) ExitClass {
 	return ExitCrashed
 }
 
-// status is the node as users see it; host is where published ports are dialled.
+// status returns the node's status for users; host is where published ports are dialled.
 func (m *member) status(s Spec, host string, now time.Time) NodeStatus {
 	names := s.names()
 	st := NodeStatus{
@@ -189,8 +189,8 @@ func (m *member) status(s Spec, host string, now time.Time) NodeStatus {
 	return st
 }
 
-// setPorts fills the published ports and the URL. What is published at every
-// address of the engine's host is dialled at host.
+// setPorts sets the published ports and the URL. A port published at every address of the
+// engine's host is dialled at host.
 func (st *NodeStatus) setPorts(s Spec, ports []PortBinding, host string) {
 	http := s.of(st.Name).HTTPPort
 	for _, p := range ports {

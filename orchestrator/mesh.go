@@ -15,8 +15,8 @@ import (
 // (net_setuptime, 7 s).
 const connectTimeout = 10 * time.Second
 
-// connectPeers has one node dial its peers in one call, and explains those
-// that it did not reach.
+// connectPeers makes one node dial its peers in one call, and explains why some were not
+// reached.
 func (c *Cluster) connectPeers(ctx context.Context, a actConnect) {
 	trouble := map[string]string{}
 	defer func() { c.box.post(msgConnected{a.report, trouble}) }()
@@ -35,7 +35,7 @@ func (c *Cluster) connectPeers(ctx context.Context, a actConnect) {
 	reply, err := conn.Call(ctx, "lists", "map", dial, targets)
 	answers, ok := reply.(erldist.List)
 	if err != nil || !ok || len(answers) != len(a.peers) {
-		return // the next sweep shows what is missing
+		return // the next sweep shows which pairs are missing
 	}
 	for i, p := range a.peers {
 		if answers[i] != erldist.Atom("true") && answers[i] != true {
@@ -44,8 +44,8 @@ func (c *Cluster) connectPeers(ctx context.Context, a actConnect) {
 	}
 }
 
-// explainPair asks the dialling node step by step why it does not reach a
-// peer: the name, EPMD, and what is left is the handshake.
+// explainPair checks from the dialling node, step by step, why it does not reach a peer:
+// the name, then EPMD; the handshake is what remains.
 func explainPair(ctx context.Context, conn link, names network.Names, node, peer string) string {
 	host := names.Host(peer)
 	reply, err := conn.Call(ctx, "inet", "getaddr", charlist(host), erldist.Atom("inet"))
@@ -66,13 +66,13 @@ func explainPair(ctx context.Context, conn link, names network.Names, node, peer
 	return fmt.Sprintf("%s cannot connect to %s: its name and port are found, the handshake fails (another cookie, or a connection that is cut)", node, peer)
 }
 
-// alive is the part of a BEAM name before the @.
+// alive returns the part of a BEAM name before the @.
 func alive(names network.Names, node string) string {
 	full := names.Node(node)
 	return full[:len(full)-len(names.Host(node))-1]
 }
 
-// charlist is an Erlang string.
+// charlist returns an Erlang string.
 func charlist(s string) erldist.List {
 	l := make(erldist.List, 0, len(s))
 	for _, r := range s {
@@ -81,8 +81,8 @@ func charlist(s string) erldist.List {
 	return l
 }
 
-// sweepMesh asks every live node, in parallel, whom it is connected to: one
-// call a node, however many pairs there are.
+// sweepMesh asks every live node in parallel for its connections: one call for each node,
+// however many pairs there are.
 func (c *Cluster) sweepMesh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -105,7 +105,7 @@ func (c *Cluster) sweepMesh(ctx context.Context) {
 	c.box.post(msgMesh{sees})
 }
 
-// connectedNodes is erlang:nodes/0 in short names; nodes of others are left out.
+// connectedNodes returns erlang:nodes/0 in short names, without nodes of other clusters.
 func connectedNodes(ctx context.Context, conn link, short map[erldist.Atom]string) ([]string, error) {
 	reply, err := conn.Call(ctx, "erlang", "nodes")
 	if err != nil {

@@ -7,10 +7,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// A message is something that the supervisor is told. The set is sealed: the
-// switch in step names each. Reports of asynchronous work carry the
-// incarnation that they are about; stale ones are dropped in one place,
-// [supervisor.stale].
+// A message is an input of the supervisor. The set is sealed: the switch in step names
+// each. Reports of asynchronous work carry the incarnation that they are about; stale
+// ones are dropped in one place, [supervisor.stale].
 type message interface{ isMessage() }
 
 // report is the head of a message about one run of one node.
@@ -20,25 +19,25 @@ type report struct {
 }
 
 type (
-	// msgTick only brings the time: due timers are handled with any message.
+	// msgTick only carries the time: due timers are handled with any message.
 	msgTick struct{}
 
-	// msgSubscribed says that the event stream is open, for the first time or
-	// again: what happened before must be looked up.
+	// msgSubscribed says that the event stream is open, for the first time or again:
+	// earlier changes must be looked up.
 	msgSubscribed struct{}
 
 	// msgUnsubscribed says that the event stream broke.
 	msgUnsubscribed struct{}
 
-	// msgAdopted tells of a container of this cluster that exists already, as
-	// the first message about its node.
+	// msgAdopted reports an existing container of this cluster, as the first message
+	// about its node.
 	msgAdopted struct {
 		node      string
 		container Container
 		at        placement
 	}
 
-	// msgLaunched is the outcome of actLaunch.
+	// msgLaunched is the result of actLaunch.
 	msgLaunched struct {
 		report
 		id  string
@@ -46,26 +45,26 @@ type (
 		err error
 	}
 
-	// msgStarted is the outcome of actStart.
+	// msgStarted is the result of actStart.
 	msgStarted struct {
 		report
 		err error
 	}
 
-	// msgStopped is the outcome of actStop, when the container has exited.
+	// msgStopped is the result of actStop, when the container has exited.
 	msgStopped struct {
 		report
 		err error
 	}
 
-	// msgKilled is the outcome of actKill.
+	// msgKilled is the result of actKill.
 	msgKilled struct {
 		report
 		waiter waiter
 		err    error
 	}
 
-	// msgPaused is the outcome of actPause.
+	// msgPaused is the result of actPause.
 	msgPaused struct {
 		report
 		paused bool
@@ -73,15 +72,15 @@ type (
 		err    error
 	}
 
-	// msgEvent is an event of the engine, each once and in order. restarted
-	// marks those of an engine's start: it stops what it finds running.
+	// msgEvent is an event of the engine, each once and in order. restarted marks events
+	// of an engine's start: it stops the containers it finds running.
 	msgEvent struct {
 		event     ContainerEvent
 		restarted bool
 	}
 
-	// msgSeen is one container as the engine shows it when asked; nil when it
-	// has none. It finds what the events did not tell.
+	// msgSeen is one container as the engine's list or an inspection shows it; nil if
+	// there is none. It shows changes that the events missed.
 	msgSeen struct {
 		report
 		container *Container
@@ -93,14 +92,14 @@ type (
 	// msgProven says that the application is started and the checks pass.
 	msgProven struct{ report }
 
-	// msgUnproven says what is still missing, or missing again.
+	// msgUnproven says what is missing, still or again.
 	msgUnproven struct {
 		report
 		reason, hint string
 	}
 
-	// msgServing says what is at the node's HTTP port, inside its container, from now
-	// on, and of which addresses that is news.
+	// msgServing says what listens on the node's HTTP port, inside its container, from
+	// now on, and which addresses are new.
 	msgServing struct {
 		report
 		is   Serving
@@ -113,19 +112,19 @@ type (
 		reason string
 	}
 
-	// msgPeers says that the node saw another come or go.
+	// msgPeers says that the node saw another connect or disconnect.
 	msgPeers struct {
 		report
 		event erldist.NodeEvent
 	}
 
-	// msgConnected ends actConnect; trouble explains pairs that did not meet.
+	// msgConnected ends actConnect; trouble explains the pairs that did not connect.
 	msgConnected struct {
 		report
 		trouble map[string]string
 	}
 
-	// msgMesh is the outcome of actSweep: who sees whom.
+	// msgMesh is the result of actSweep: which nodes see which.
 	msgMesh struct{ sees map[string]sight }
 
 	// msgAutopsy ends actAutopsy.
@@ -142,32 +141,31 @@ type (
 		waiter waiter
 	}
 
-	// msgForce shortens every stop that is under way.
+	// msgForce shortens every stop in progress.
 	msgForce struct{}
 
 	// msgRemoved ends actRemove.
 	msgRemoved struct{ err error }
 )
 
-// findings are what the output, the disk and the engine say of a run's end.
+// findings are the causes of a run's end in the output, the file system and the engine.
 type findings struct {
-	reason string // the line that tells why, "" where none does
+	reason string // the line that explains it; "" if none does
 	slogan string // of the crash dump
-	waits  string // what it ended for want of; see Exit.WaitsFor
-	dump   string // where that was copied to
+	waits  string // what the run lacked; see Exit.WaitsFor
+	dump   string // the path that the dump was copied to
 	oom    bool
-	crash  *diagnosis.Dump // what the dump says; nil where there is none
+	crash  *diagnosis.Dump // the contents of the dump; nil if there is none
 }
 
-// sight is what one run of one node sees.
+// sight is the peers that one run of one node sees.
 type sight struct {
 	inc   int
 	peers []string // short names
 	err   error
 }
 
-// waiter is the handle of somebody who waits for a command's outcome; 0 is
-// nobody.
+// waiter is the handle of a caller that waits for a command's result; 0 means none.
 type waiter int
 
 type commandKind int
@@ -206,8 +204,8 @@ func (msgCommand) isMessage()      {}
 func (msgForce) isMessage()        {}
 func (msgRemoved) isMessage()      {}
 
-// An action is something that the supervisor wants done. The set is sealed:
-// the switch in [Cluster.perform] names each.
+// An action is work that the supervisor requests. The set is sealed: the switch in
+// [Cluster.perform] names each.
 type action interface{ isAction() }
 
 type (
@@ -222,19 +220,19 @@ type (
 		signal string
 		waiter waiter
 	}
-	actPause struct { // freeze it, or have it go on; reply msgPaused
+	actPause struct { // pause it, or unpause it; reply msgPaused
 		report
 		paused bool
 		waiter waiter
 	}
 	actFollow struct { // read the run's output
 		report
-		began time.Time // by the engine's clock: what is older is an earlier run's
+		began time.Time // by the engine's clock: older lines belong to an earlier run
 	}
-	actProbe   struct{ report } // prove it, and go on watching
-	actForget  struct{ report } // the run is over: end what watches it
+	actProbe   struct{ report } // prove it, and keep watching
+	actForget  struct{ report } // the run is over: end the goroutines that watch it
 	actInspect struct{ report } // ask the engine; reply msgSeen
-	actAutopsy struct {         // look why the run ended; reply msgAutopsy
+	actAutopsy struct {         // find out why the run ended; reply msgAutopsy
 		report
 		code int
 	}
@@ -242,14 +240,14 @@ type (
 		report
 		peers []string
 	} // connect node and peers; reply msgConnected
-	actSweep  struct{}                         // ask all who they see; reply msgMesh
+	actSweep  struct{}                         // ask all nodes for their peers; reply msgMesh
 	actList   struct{ runs map[string]report } // compare these with the engine's list; reply msgSeen for each
 	actRemove struct{}                         // remove everything; reply msgRemoved
 	actReply  struct {
 		waiter waiter
 		err    error
 	} // answer a command
-	actEmit struct{ event Event } // tell the world
+	actEmit struct{ event Event } // publish an event
 	actMark struct {
 		report
 		text string

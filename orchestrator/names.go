@@ -11,7 +11,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 )
 
-// address of node i, "" before the cluster has a subnet.
+// address returns the address of node i, or "" before the cluster has a subnet.
 func (s Spec) address(i int) string {
 	if a := network.Layout(s.Subnet).Node(i); a.IsValid() {
 		return a.String()
@@ -19,8 +19,8 @@ func (s Spec) address(i int) string {
 	return ""
 }
 
-// addresses are those of the nodes that have theirs in their BEAM names. Before there is
-// a subnet none has.
+// addresses returns the nodes' addresses, by name, if BEAM names hold addresses and the
+// cluster has a subnet; otherwise nil.
 func (s Spec) addresses() map[string]netip.Addr {
 	if s.Distribution.Names != IPNames || !s.Subnet.IsValid() {
 		return nil
@@ -32,7 +32,7 @@ func (s Spec) addresses() map[string]netip.Addr {
 	return addresses
 }
 
-// didYouMean proposes one of the names that there are, for the start of a hint.
+// didYouMean returns the start of a hint that suggests the most similar known name.
 func didYouMean(name string, known []string) string {
 	if best := network.Nearest(name, known); best != "" {
 		return "did you mean " + best + "? "
@@ -40,7 +40,8 @@ func didYouMean(name string, known []string) string {
 	return ""
 }
 
-// noNode is the error of a name that is not the name of one node: unknown, or a role's.
+// noNode returns the error for a name that does not name one node: it is unknown, or
+// names a role.
 func (s Spec) noNode(name string) error {
 	if nodes := s.named(name); len(nodes) > 0 {
 		return WithHint(fmt.Errorf("%w: %s is a role", ErrNoNode, name), "name one of its nodes: %s", strings.Join(nodes, ", "))
@@ -48,12 +49,12 @@ func (s Spec) noNode(name string) error {
 	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%s", s.choice(name, "cluster "+s.Name+" has "))
 }
 
-// names of the cluster's things.
+// names returns the names of the cluster's objects.
 func (s Spec) names() network.Names {
 	return network.Names{Cluster: s.Name, Base: s.Basename, Domain: s.Domain, Short: s.Distribution.Names == ShortNames, Addresses: s.addresses()}
 }
 
-// filled is node i with what it takes of its cluster.
+// filled returns node i, with unset fields filled from its cluster.
 func (s Spec) filled(i int) NodeSpec {
 	n := s.Nodes[i]
 	n.MixEnv = cmp.Or(s.writtenAt(n), s.mixEnv(s.imageEnv(i)))
@@ -75,8 +76,8 @@ func (s Spec) filled(i int) NodeSpec {
 	return s.filledRole(n)
 }
 
-// portByEPMD reports whether the nodes choose their distribution ports, and EPMD knows
-// them: each has a command of its own, which is not given a port.
+// portByEPMD reports whether the nodes choose their distribution ports and register them
+// with EPMD: each has a custom command that is not given a port.
 func (s Spec) portByEPMD() bool {
 	if !s.Distribution.EPMD {
 		return false
@@ -91,10 +92,10 @@ func (s Spec) portByEPMD() bool {
 	return true
 }
 
-// sortedKeys of a map, for output that does not jump.
+// sortedKeys returns a map's keys in a stable order for output.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// over is what is in either map, the upper one's where it is in both.
+// over merges two maps; values of upper take precedence.
 func over[V any](lower, upper map[string]V) map[string]V {
 	both := map[string]V{}
 	maps.Copy(both, lower)
@@ -105,19 +106,20 @@ func over[V any](lower, upper map[string]V) map[string]V {
 // ofImage reports whether a command is [CommandOfImage].
 func ofImage(command []string) bool { return len(command) == 1 && command[0] == CommandOfImage }
 
-// ofDockerfile tells whether the spec says of this node what is built of a Dockerfile.
+// ofDockerfile reports whether the node has its own settings for a Dockerfile build.
 func (n NodeSpec) ofDockerfile() bool { return n.Dockerfile != "" || n.Target != "" || len(n.Args) > 0 }
 
-// writtenMixEnv is MIX_ENV as the spec says it, "" where it does not.
+// writtenMixEnv returns MIX_ENV as set in the spec, or "".
 func (s Spec) writtenMixEnv() string { return cmp.Or(s.MixEnv, s.Env["MIX_ENV"]) }
 
-// writtenAt is MIX_ENV as the spec says it for a node, "" where it does not.
+// writtenAt returns MIX_ENV as set in the spec for a node, or "".
 func (s Spec) writtenAt(n NodeSpec) string {
 	return cmp.Or(n.MixEnv, n.Env["MIX_ENV"], s.writtenMixEnv())
 }
 
-// mixEnv is MIX_ENV of nodes whose image has that environment. A release that does
-// not say which it was made for was made for prod, as everybody makes releases.
+// mixEnv returns MIX_ENV of nodes whose image has the given environment. A release that
+// does not state its MIX_ENV is assumed to be built for prod, the usual value for
+// releases.
 func (s Spec) mixEnv(image map[string]string) string {
 	usual := "dev"
 	if s.Release {
@@ -126,7 +128,7 @@ func (s Spec) mixEnv(image map[string]string) string {
 	return cmp.Or(s.writtenMixEnv(), image["MIX_ENV"], usual)
 }
 
-// imageEnv is node i's image's own environment, as far as it matters.
+// imageEnv returns the relevant part of the environment of node i's image.
 func (s Spec) imageEnv(i int) map[string]string {
 	if n := s.Nodes[i]; n.Image != "" && n.Image != s.Image {
 		return n.ImageEnv

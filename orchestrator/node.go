@@ -11,28 +11,28 @@ import (
 )
 
 const (
-	// crashDump is where the VM writes its dump: /tmp is writable for every
-	// user, and stays with the container over restarts.
+	// crashDump is where the VM writes its dump: /tmp is writable for every user, and
+	// kept with the container across restarts.
 	crashDump = "/tmp/erl_crash.dump"
 
-	// noFile is what the BEAM's port tables are sized by. Engines with an
-	// infinite limit make it allocate gigabytes or close a billion descriptors
-	// at start (electric#1367, docker-library/rabbitmq#545).
+	// noFile is the limit of open files, which determines the size of the BEAM's port
+	// tables. On engines with an infinite limit, the BEAM allocates gigabytes or closes a
+	// billion descriptors at start (electric#1367, docker-library/rabbitmq#545).
 	noFile = 65536
 
 	logMaxSize = "10m"
 	logMaxFile = 3
 )
 
-// placement is what is decided about one node beside its spec: where its
-// container sits and which host ports are its own.
+// placement is what is decided about one node in addition to its spec: its container's
+// address and its own host ports.
 type placement struct {
 	ip    netip.Addr
 	ports []PortBinding
 }
 
-// containerSpec is the container of node i. Pure: two calls with the same
-// input give the same container.
+// containerSpec returns the container of node i. It is pure: two calls with the same
+// input return the same container.
 func containerSpec(s Spec, i int, networkID string, at placement, created time.Time) ContainerSpec {
 	names, node := s.names(), s.filled(i)
 	host := names.Hostname(node.Name)
@@ -65,13 +65,13 @@ func containerSpec(s Spec, i int, networkID string, at placement, created time.T
 	}
 }
 
-// nodeCommand is the spec's command with its words replaced, none for the image's
-// own, or the default: a Mix project under its name, with the distribution on a
-// fixed port.
+// nodeCommand returns the spec's command with its placeholders replaced; none to use the
+// image's own; or the default: a Mix project under its node name, with the distribution
+// on a fixed port.
 //
-// The cookie is not among the arguments, where `docker ps` would show it: it
-// comes by ERL_AFLAGS, so that a shell inside the container has it too, or by
-// [Spec].CookieFile. A release's script takes it from RELEASE_COOKIE.
+// The cookie is not among the arguments, where `docker ps` would show it. It is passed in
+// ERL_AFLAGS, so that a shell inside the container has it too, or in [Spec].CookieFile. A
+// release's script takes it from RELEASE_COOKIE.
 func nodeCommand(s Spec, i int) []string {
 	node := s.filled(i)
 	switch {
@@ -88,7 +88,7 @@ func nodeCommand(s Spec, i int) []string {
 	return command
 }
 
-// nameFlag gives an Elixir its node's name.
+// nameFlag returns the flag that sets the node name of an Elixir VM.
 func nameFlag(s Spec) string {
 	if s.Distribution.Names == ShortNames {
 		return "--sname"
@@ -96,17 +96,16 @@ func nameFlag(s Spec) string {
 	return "--name"
 }
 
-// inet6Flag has a VM's distribution go over IPv6. It listens for both families, so it is
-// reached from here by IPv4 all the same. Source: erl(1), inet6_tcp_dist of kernel.
+// inet6Flag makes a VM's distribution use IPv6. It listens for both families, so it is
+// still reachable from here over IPv4. Source: erl(1), inet6_tcp_dist of kernel.
 const inet6Flag = "-proto_dist inet6_tcp"
 
-// vmFlags of the default command. The distribution listens on one known port.
-// EPMD is left out unless the spec wants it (OTP 23.1 and later can): a VM that
-// starts it registers with it at once, and on a busy machine sometimes before
-// it listens ("register/listen error: econnrefused", exit 1). Schedulers do not
-// spin while they wait, because many nodes share this machine (livebook#370);
-// +Q bounds the port table where the engine would not let us lower the limit of
-// open files.
+// vmFlags returns the flags of the default command. The distribution listens on one known
+// port. EPMD is not started unless the spec requires it (OTP 23.1 and later support
+// this): a VM that starts EPMD registers with it at once, and on a busy machine sometimes
+// before EPMD listens ("register/listen error: econnrefused", exit 1). Schedulers do not
+// busy-wait, because many nodes share this machine (livebook#370). +Q bounds the port
+// table if the engine does not allow a lower limit of open files.
 func vmFlags(s Spec) string {
 	flags := fmt.Sprintf("-start_epmd false -erl_epmd_port %d", s.Distribution.Port)
 	if s.Distribution.EPMD {
@@ -124,8 +123,8 @@ func vmFlags(s Spec) string {
 	return flags + " +sbwt none +sbwtdcpu none +sbwtdio none +Q " + strconv.Itoa(noFile)
 }
 
-// nodeEnv is the environment of node i, sorted: the defaults, then the
-// cluster's, then the node's.
+// nodeEnv returns the environment of node i, sorted: the defaults, overridden by the
+// cluster's, then by the node's.
 func nodeEnv(s Spec, i int) []string {
 	node := s.filled(i)
 	full := s.names().Node(node.Name)
@@ -144,7 +143,7 @@ func nodeEnv(s Spec, i int) []string {
 		env["RELEASE_DISTRIBUTION"] = "sname"
 	}
 	if s.Distribution.Names == IPNames {
-		env["DNS_CLUSTER_QUERY"] = s.names().All() // what Phoenix gives to dns_cluster
+		env["DNS_CLUSTER_QUERY"] = s.names().All() // as Phoenix passes it to dns_cluster
 	}
 	if node.HTTPPort > 0 {
 		for _, key := range []string{"PORT", "PHX_PORT", "TEST_HTTP_PORT"} {
@@ -162,7 +161,7 @@ func nodeEnv(s Spec, i int) []string {
 	for key, value := range node.Env {
 		env[key] = words.Replace(value)
 	}
-	env["MIX_ENV"] = node.MixEnv // which a node's env may say, too
+	env["MIX_ENV"] = node.MixEnv // a node's env may set it too
 	s.joined(i, env)
 	s.proxies(env)
 	switch {

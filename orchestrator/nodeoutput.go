@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// nodeOutput is a node's output with what fills it: one follow for each run.
+// nodeOutput is a node's output and its source: one follow for each run.
 type nodeOutput struct {
 	name string
 	out  *Output
@@ -24,17 +24,18 @@ func newNodeOutput(name string, lines int) *nodeOutput {
 	return &nodeOutput{name: name, out: out, f: newFollower(out), read: map[int]chan struct{}{}}
 }
 
-// begin says that a run's follow is about to start; the result ends it.
+// begin notes that a run's follow is about to start. The caller calls end when it has
+// ended.
 func (o *nodeOutput) begin(run int) (end func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	done := make(chan struct{})
 	o.read[run] = done
-	delete(o.read, run-2) // an autopsy asks for the last run at most
+	delete(o.read, run-2) // an autopsy needs at most the last run
 	return func() { close(done) }
 }
 
-// drained waits until a run's output is read to its end, but not for long.
+// drained waits until a run's output has been read completely, for a limited time.
 func (o *nodeOutput) drained(ctx context.Context, run int) {
 	o.mu.Lock()
 	done := o.read[run]
@@ -49,7 +50,7 @@ func (o *nodeOutput) drained(ctx context.Context, run int) {
 	}
 }
 
-// follow reads a run's output until it ends.
+// follow reads a run's output until the run ends.
 func (o *nodeOutput) follow(ctx context.Context, eng Engine, id string, run int, began time.Time) {
 	err := o.f.follow(ctx, runLog{
 		engine: eng, container: id, run: run, began: began,
@@ -66,8 +67,8 @@ func (o *nodeOutput) follow(ctx context.Context, eng Engine, id string, run int,
 	}
 }
 
-// forwardEvents logs every event, until the log of events is closed. It is not the
-// loop that does: a handler that blocks would hold the supervisor.
+// forwardEvents logs every event, until the event log is closed. It does not run on the
+// loop: a handler that blocks would hold up the supervisor.
 func (c *Cluster) forwardEvents(ctx context.Context) {
 	_ = c.events.read(ctx, 0, true, func(e Event) error {
 		c.opts.Logger.Debug(e.Text, slog.String("cluster", c.spec.Name), slog.String("kind", string(e.Kind)))
@@ -75,8 +76,8 @@ func (c *Cluster) forwardEvents(ctx context.Context) {
 	})
 }
 
-// forwarded waits until what there is has been logged, or the handler has taken longer
-// for it than it may: Run does not wait for a handler that blocks.
+// forwarded waits until everything has been logged, but only for a limited time: Run does
+// not wait for a handler that blocks.
 func (c *Cluster) forwarded() {
 	const patience = 2 * time.Second
 	done := make(chan struct{})
@@ -90,8 +91,8 @@ func (c *Cluster) forwarded() {
 	}
 }
 
-// forward logs every line from now on, until the output is closed: a slow
-// logger sees a gap and holds up nobody.
+// forward logs every line from now on, until the output is closed: a slow logger sees a
+// gap and holds up no other goroutine.
 func (c *Cluster) forward(ctx context.Context, o *nodeOutput) {
 	_ = o.out.Read(ctx, LogQuery{Follow: true}, func(l Line) error {
 		c.opts.Logger.Log(ctx, c.opts.OutputLevel, fmt.Sprintf("[%s:%s] %s", l.Node, l.Stream, l.Text))

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// This file is the part of the supervisor that takes what the engine tells of
-// containers: its events, its answers when asked, and what was there before.
+// This file is the part of the supervisor that handles the engine's reports about
+// containers: its events, its answers to queries, and what existed before.
 
-// engineEvent takes an event of the engine; they come once each, in order.
+// engineEvent handles an event of the engine; each arrives once, in order.
 func (s *supervisor) engineEvent(e ContainerEvent, restarted bool) {
 	m := s.byName[e.Labels[LabelNode]]
 	if m == nil || (m.id != "" && m.id != e.ID) || (!m.runSince.IsZero() && e.Time.Before(m.runSince)) {
@@ -71,7 +71,7 @@ func (s *supervisor) stoppedOutside(m *member) {
 
 func (s *supervisor) startEvent(m *member, e ContainerEvent) {
 	switch {
-	case e.Time.Before(m.endedAt): // replayed: of a run that is over
+	case e.Time.Before(m.endedAt): // replayed: it belongs to an earlier run
 	case m.busy == launching || m.busy == starting:
 		m.id, m.runSince = e.ID, e.Time
 		s.running(m)
@@ -95,29 +95,31 @@ func (s *supervisor) startedOutside(m *member, id string, at time.Time) {
 	s.running(m)
 }
 
-// exitUnseen is what an engine tells of an end that it did not see.
+// exitUnseen is the exit code that an engine reports for an end that it did not observe.
 const exitUnseen = 255
 
-// diedUnseen reports whether an engine that was restarted stopped what was dead by
-// then. At its start it stops what it believes to run. What had ended it calls 255, or
-// where the shim had not told yet by its own code: 137 without a SIGKILL of the
-// engine's, which comes after the grace, is somebody else's (20.10, both seen).
+// diedUnseen reports whether an engine that restarted stopped a container that was
+// already dead. At its start it stops what it believes to be running. For a container
+// that had ended it reports 255, or, if the shim had not reported yet, the container's
+// own code: a 137 without a SIGKILL of the engine, which comes after the timeout, has
+// another sender (20.10, both seen).
 func (m *member) diedUnseen(code int) bool {
 	return code == exitUnseen || code == exitKilled && !slices.Contains(m.signals, "9")
 }
 
-// exitKilled is the code of a process that SIGKILL ended.
+// exitKilled is the exit code of a process ended by SIGKILL.
 const exitKilled = 128 + 9
 
-// lateRemoval is how long after a death its container's removal is still its cause.
+// lateRemoval is how long after a death the removal of its container still counts as its
+// cause.
 const lateRemoval = 5 * time.Second
 
-// gone says that somebody removed the container.
+// gone handles the removal of a container from outside.
 func (s *supervisor) gone(m *member) {
 	m.id = ""
 	m.ending = nil
 	e := Exit{Class: ExitRemoved, At: s.now}
-	// `docker rm -f` kills first, and a busy engine may tell the removal late.
+	// `docker rm -f` kills first, and a busy engine may report the removal late.
 	late := m.state == Failed && m.lastExit != nil && m.lastExit.Class == ExitKilled && s.now.Sub(m.stoppedAt) < lateRemoval
 	if m.state.Running() || m.state == BackingOff || late {
 		s.downNow(m, e)
@@ -129,9 +131,9 @@ func (s *supervisor) gone(m *member) {
 	}
 }
 
-// compare asks for the engine's list. A node with an operation under way is left
-// out: a list from before its container was made, told after, would say that
-// somebody had removed it.
+// compare requests the engine's list. It leaves out nodes with an operation in progress:
+// a list from before the container was created, reported after it, would look as if the
+// container had been removed.
 func (s *supervisor) compare() {
 	runs := map[string]report{}
 	for _, m := range s.nodes {
@@ -144,7 +146,7 @@ func (s *supervisor) compare() {
 	}
 }
 
-// seen compares what the engine shows with what we believe.
+// seen compares the engine's state of a container with the supervisor's.
 func (s *supervisor) seen(msg msgSeen) {
 	m, stale := s.stale(msg.report)
 	if stale || m.busy == launching || m.busy == starting || s.removing {
@@ -183,14 +185,14 @@ func (s *supervisor) adopt(msg msgAdopted) {
 	m.startedAt, m.stoppedAt, m.runSince = c.State.StartedAt, c.State.FinishedAt, c.State.StartedAt
 	if c.State.Running {
 		m.want, m.paused, m.pid = true, c.State.Paused, c.State.PID
-		if !m.stoppedAt.IsZero() { // it ran before, and the log has lines of then
+		if !m.stoppedAt.IsZero() { // it ran before, and the log has lines from then
 			m.inc, m.endedAt = 2, m.stoppedAt
 		}
 		s.setState(m, Starting, "adopted", "")
 		s.running(m)
 		return
 	}
-	// It ended while nobody looked: judged once, as if it had just happened. The
+	// It ended without a supervisor: judge it once, as if it had just happened. The
 	// events that explain it are replayed; see Cluster.adoptSite.
 	e := Exit{Code: c.State.ExitCode, At: c.State.FinishedAt}
 	if c.State.OOMKilled {
@@ -201,9 +203,9 @@ func (s *supervisor) adopt(msg msgAdopted) {
 	s.died(m, e, false)
 }
 
-// engineGone takes the break of the event stream. An engine that is stopped
-// stops its containers first, and tells that as `docker stop`: so where every
-// node that ran was stopped from outside just now, nobody meant the nodes.
+// engineGone handles the break of the event stream. An engine that is stopped stops its
+// containers first, and reports that as `docker stop`. So if every running node was just
+// stopped from outside, the stops were not aimed at the nodes.
 func (s *supervisor) engineGone() {
 	var stopped []*member
 	for _, m := range s.nodes {
@@ -223,8 +225,8 @@ func (s *supervisor) engineGone() {
 	}
 }
 
-// engineBack starts what the engine stopped with itself. It costs no restart
-// budget: the node did nothing.
+// engineBack starts the nodes that the engine stopped with itself. This does not count
+// against the restart budget: the nodes did not fail.
 func (s *supervisor) engineBack() {
 	for _, m := range s.nodes {
 		s.engineBackFor(m)

@@ -9,28 +9,28 @@ import (
 	"time"
 )
 
-// Output is what one node printed lately, over all its runs: a bounded ring of
-// lines for each stream. Writers never wait for readers: these pull, each at
-// its own pace, and one that falls behind by more than a ring holds sees a gap
-// in [Line].Seq. All methods may be called from several goroutines at once.
+// Output is the recent output of one node, over all its runs: a bounded ring of lines for
+// each stream. Writers never wait for readers. Readers pull, each at its own pace, and
+// one that falls behind by more than a ring holds sees a gap in [Line].Seq. All methods
+// are safe for concurrent use.
 //
-// Lines of both streams are shown in the order of their runs, within a run by
-// the engine's time, and at one time by arrival; lines of one stream always
-// stay in the order in which they were printed.
+// Lines of both streams are sorted by their runs, within a run by the engine's time, and
+// at the same time by arrival. Lines of one stream always stay in the order in which they
+// were printed.
 type Output struct {
 	node string
 
 	mu       sync.Mutex
 	rings    [len(streams)]ring
-	run      int // the latest that printed or was marked
+	run      int // the latest run that printed or was marked
 	arrivals uint64
-	watchers []chan<- struct{} // each holds one token while there may be news
+	watchers []chan<- struct{} // each holds one token while there may be new lines
 	awaited  []*awaited
 	closed   bool
 }
 
-// streams lists the streams in the order of their rings, which is the order of
-// the engine's frame headers, too.
+// streams lists the streams in the order of their rings, which is also the order of the
+// engine's frame headers.
 var streams = [...]Stream{Stdout, Stderr, StreamSystem}
 
 func (s Stream) index() int {
@@ -44,30 +44,30 @@ func (s Stream) index() int {
 	return 2
 }
 
-// awaited is a line that somebody waits for in each run. It is looked for as lines
-// come, so that one is found that the ring has dropped since.
+// awaited is a pattern to look for in each run. Lines are matched as they arrive, so that
+// a match counts even if the ring has dropped the line since.
 type awaited struct {
 	expr *regexp.Regexp
-	run  int // the latest in which a line matched
+	run  int // the latest run in which a line matched
 }
 
-// Await has lines that match looked for from now on; see [Output.Said].
+// Await starts matching lines against expr from now on; see [Output.Said].
 func (o *Output) Await(expr *regexp.Regexp) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.awaited = append(o.awaited, &awaited{expr: expr})
 }
 
-// Said reports whether the node printed a line in that run, or a later one, that
-// matches an expression which was awaited.
+// Said reports whether the node printed a line, in that run or a later one, that matches
+// an awaited expression.
 func (o *Output) Said(expr string, run int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.ContainsFunc(o.awaited, func(a *awaited) bool { return a.expr.String() == expr && a.run >= run })
 }
 
-// newOutput keeps so many lines of each stream of a node, and 8 KiB of text for
-// each of them on average.
+// newOutput keeps that many lines of each stream of a node, and 8 KiB of text for each
+// line on average.
 func newOutput(node string, lines int) *Output {
 	o := &Output{node: node}
 	for i := range o.rings {
@@ -76,8 +76,8 @@ func newOutput(node string, lines int) *Output {
 	return o
 }
 
-// Append adds a line that the node printed at a time of the engine's clock. It
-// allocates nothing but, at first, room for the line.
+// Append adds a line that the node printed at a time of the engine's clock. It allocates
+// nothing except, at first, room for the line.
 func (o *Output) Append(stream Stream, run int, at time.Time, text string, cut bool) {
 	o.mu.Lock()
 	o.arrivals++
@@ -97,7 +97,7 @@ func (o *Output) Append(stream Stream, run int, at time.Time, text string, cut b
 	o.mu.Unlock()
 }
 
-// endsWith tells whether a record is the last line of its stream.
+// endsWith reports whether a record is the last line of its stream.
 func (o *Output) endsWith(rec record) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -109,14 +109,14 @@ func (o *Output) endsWith(rec record) bool {
 	return last.time.Equal(rec.time) && last.text == rec.text
 }
 
-// Mark adds a line of [StreamSystem], such as the boundary before a run. It
-// takes no number of the other streams.
+// Mark adds a line of [StreamSystem], such as the boundary before a run. It uses no
+// sequence number of the other streams.
 func (o *Output) Mark(run int, at time.Time, text string) {
 	o.Append(StreamSystem, run, at.UTC().Round(0), text, false)
 }
 
-// Close says that nothing more will come: followers return once they have read
-// what is there.
+// Close marks the output as complete: followers return once they have read the remaining
+// lines.
 func (o *Output) Close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -129,38 +129,38 @@ func (o *Output) Close() {
 	}
 }
 
-// Tail returns the last n lines of all streams; all that are kept for 0.
+// Tail returns the last n lines of all streams; all kept lines if n is 0.
 func (o *Output) Tail(n int) []Line { return o.TailStream("", n) }
 
-// TailStream returns the last n lines of one stream ("": of all); all that are
-// kept for 0.
+// TailStream returns the last n lines of one stream ("": of all); all kept lines if n is
+// 0.
 func (o *Output) TailStream(stream Stream, n int) []Line {
 	lines, _, _ := o.unread(new(cursor), filter{LogQuery: LogQuery{Stream: stream, Tail: n}})
 	return lines
 }
 
-// Read calls fn with the lines that the query asks for, as [Controller].Logs
-// does for a node. It ignores the query's nodes.
+// Read calls fn with the lines that match the query, as [Controller].Logs does for a
+// node. It ignores the query's nodes.
 func (o *Output) Read(ctx context.Context, q LogQuery, fn func(Line) error) error {
 	return readLogs(ctx, []*Output{o}, q, fn)
 }
 
-// Dropped is how many lines of stdout and stderr are no longer kept.
+// Dropped returns how many lines of stdout and stderr are no longer kept.
 func (o *Output) Dropped() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.rings[Stdout.index()].first + o.rings[Stderr.index()].first - 2
 }
 
-// maxExcerpt is where a line of an excerpt is cut: a report shows what a node
-// said, not its 256 KiB of inspected state.
+// maxExcerpt is the length to which lines of an excerpt are cut: a report shows what a
+// node printed, but not 256 KiB of inspected state.
 const maxExcerpt = 1000
 
-// Excerpt returns up to n of the last lines for a report of a failure, each
-// with its stream before it ("stderr: …"), those of stderr first, where the VM
-// says why it ends. Each stream may take half of n, and what the other leaves.
-// What clean takes out of a line is gone before the line is cut: a part of a
-// secret would not be found any more. Nil: nothing is.
+// Excerpt returns up to n of the last lines for the report of a failure, each prefixed
+// with its stream ("stderr: …"). Those of stderr come first, because there the VM says
+// why it ends. Each stream may use half of n, plus what the other leaves. clean is
+// applied before a line is cut, because a part of a secret would no longer be recognised.
+// If clean is nil, lines are not cleaned.
 func (o *Output) Excerpt(n int, clean func(string) string) []string {
 	if n <= 0 {
 		return nil
@@ -183,12 +183,12 @@ func (o *Output) Excerpt(n int, clean func(string) string) []string {
 
 func lastOf(lines []Line, n int) []Line { return lines[max(0, len(lines)-n):] }
 
-// cursor holds, for each ring, the number from which on a reader has not read.
+// cursor holds, for each ring, the number of the first line that a reader has not read.
 type cursor [len(streams)]uint64
 
-// unread returns what the query asks for of the lines behind the cursor, which
-// it moves to the end, how many lines of each stream were dropped before they
-// were read, and whether no more will come.
+// unread returns the lines after the cursor that match the query, and moves the cursor to
+// the end. It also returns how many lines of each stream were dropped before they were
+// read, and whether the output is complete.
 func (o *Output) unread(c *cursor, q filter) (lines []Line, lost cursor, closed bool) {
 	limit := q.Tail
 	switch {
@@ -210,7 +210,7 @@ func (o *Output) unread(c *cursor, q filter) (lines []Line, lost cursor, closed 
 		}
 		c[i] = r.next
 	}
-	for len(lines) < limit { // from the last one backwards, so that a short tail is cheap
+	for len(lines) < limit { // backwards from the last one, so that a short tail is cheap
 		last := -1
 		for i := range o.rings {
 			if to[i] > from[i] && (last < 0 || o.rings[last].at(to[last]-1).before(o.rings[i].at(to[i]-1))) {

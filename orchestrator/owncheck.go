@@ -13,21 +13,21 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// httpCheckTimeout is that of [Spec].HTTPCheck.
+// httpCheckTimeout is the timeout of [Spec].HTTPCheck.
 const httpCheckTimeout = 2 * time.Second
 
-// ownChecks runs a cluster's own checks.
+// ownChecks runs a cluster's custom checks.
 type ownChecks struct {
 	spec  Spec
 	at    *site
 	eng   Engine
-	clean func(string) string // takes secrets out of text
-	// said tells whether a line of the node's present run matched. Only those of
-	// [Spec].Ready ask: who runs no such check leaves it nil.
+	clean func(string) string // removes secrets from text
+	// said reports whether a line of the node's current run matched. Only checks of
+	// [Spec].Ready use it: it may be nil if there are none.
 	said func(expr string) bool
 }
 
-// of lists the checks of a node, [Spec].HTTPCheck first.
+// of returns the checks of a node, [Spec].HTTPCheck first.
 func (o ownChecks) of(node string) []Check {
 	var checks []Check
 	n := o.spec.of(node)
@@ -37,13 +37,13 @@ func (o ownChecks) of(node string) []Check {
 	return append(checks, n.Checks...)
 }
 
-// ready lists the checks that a node passes once before it is Ready.
+// ready returns the checks that a node must pass once before it is Ready.
 func (o ownChecks) ready(node string) []Check {
 	return o.spec.of(node).Ready
 }
 
-// shown is a check as it may be printed. Whatever is shortened or quoted for the
-// eye is cleaned before that: a part of a secret is not found any more.
+// shown returns a check in printable form. Secrets are removed before any text is
+// shortened or quoted: a part of a secret is no longer recognised.
 func (o ownChecks) shown(k Check) Check {
 	for _, text := range []*string{&k.Name, &k.HTTP, &k.RPC, &k.Erlang, &k.Expect, &k.Log} {
 		*text = o.clean(*text)
@@ -55,10 +55,10 @@ func (o ownChecks) shown(k Check) Check {
 	return k
 }
 
-// brief is what was said in one line, without secrets.
+// brief returns a text on one line, without secrets.
 func (o ownChecks) brief(text string) string { return shortened(o.clean(text), 200) }
 
-// run does one check on one node. A check that cannot be done has crashed.
+// run runs one check on one node. A check that cannot be run has crashed.
 func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (result health.Outcome) {
 	began := time.Now()
 	limited, cancel := within(ctx, k.timeout())
@@ -70,7 +70,7 @@ func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (re
 		}
 		if result.Failure != "" && limited.Err() != nil && ctx.Err() == nil {
 			result.Failure, result.Crashed = fmt.Sprintf("no result within %s", k.timeout()), false
-			if had := deadline.Sub(began); had < k.timeout() { // then nothing is known of it
+			if had := deadline.Sub(began); had < k.timeout() { // then its result is unknown
 				result.Failure, result.Crashed = fmt.Sprintf("no result within %s: it may take %s, but who asked waits no longer", had.Round(time.Millisecond), k.timeout()), true
 			}
 		}
@@ -90,11 +90,11 @@ func (o ownChecks) run(ctx context.Context, k Check, node string, conn link) (re
 	return o.exec(limited, k, node)
 }
 
-// guard ends the evaluator's process when its time is up: rpc's server starts one
-// for each call and lets it run when who called is gone, for ever where it waits
-// for ever. timer:kill_after/2 would leave OTP's timer server behind. The guard
-// waits longer than we do, by guardSlack, or its deed would be told as the check's
-// outcome; and it ends with what it guards.
+// guard kills the evaluator's process when its time is up: the rpc server starts one for
+// each call, and lets it run when the caller is gone, forever if it waits forever.
+// timer:kill_after/2 would leave OTP's timer server behind. The guard waits longer than
+// we do, by guardSlack, because otherwise its kill would be reported as the check's
+// result. It ends with the process that it guards.
 const guard = `
 guarded = self()
 spawn(fn ->
@@ -123,8 +123,8 @@ func (o ownChecks) http(ctx context.Context, k Check, node string) health.Outcom
 	return health.Outcome{}
 }
 
-// erlangGuard and erlangPrint are [guard] and [evaluator] for Erlang: the expressions stand in
-// the middle, and what comes back is their value as ~0p prints it in one line.
+// erlangGuard and erlangPrint are [guard] and [evaluator] for Erlang: the expressions go
+// in the middle, and the result is their value as ~0p prints it on one line.
 const erlangGuard, erlangPrint = `(fun(Guarded) -> spawn(fun() -> Ended = monitor(process, Guarded), receive {'DOWN', Ended, _, _, _} -> ok after BeamyardTimeout -> exit(Guarded, kill) end end) end)(self()), unicode:characters_to_binary(io_lib:format("~0tp", [begin `,
 	` end])).`
 
@@ -200,7 +200,7 @@ func (o ownChecks) exec(ctx context.Context, k Check, node string) health.Outcom
 	return health.Outcome{}
 }
 
-// shellWords is a command as a shell takes it.
+// shellWords returns a command quoted for a shell.
 func shellWords(command []string) string {
 	words := make([]string, len(command))
 	for i, w := range command {

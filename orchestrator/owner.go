@@ -7,26 +7,26 @@ import (
 	"strings"
 )
 
-// Owner identifies the process that keeps a cluster: a pid alone could have
-// been given to another process since, so the process's start time goes with
-// it, and the machine (with its boot) on which both mean something.
+// Owner identifies the process that keeps a cluster. A pid alone could meanwhile belong
+// to another process, so an Owner also holds the process's start time, and the machine
+// (with its boot) on which both are valid.
 type Owner struct {
-	Host  string `json:"host"`  // host name, boot and pid namespace
+	Host  string `json:"host"`  // host name, boot ID and pid namespace
 	PID   int    `json:"pid"`   //
 	Start string `json:"start"` // of the process, in clock ticks since boot
-	// Detached clusters outlive their owner on purpose: the next supervisor
-	// adopts them, and prune leaves them.
+	// Detached clusters outlive their owner: the next supervisor adopts them, and prune
+	// keeps them.
 	Detached bool `json:"detached,omitempty"`
 }
 
-// Self is this process as an owner.
+// Self returns this process as an owner.
 func Self(detached bool) Owner {
 	pid := os.Getpid()
 	return Owner{Host: thisHost(), PID: pid, Start: processStart(pid), Detached: detached}
 }
 
-// Alive reports whether the owning process runs on this machine. known is
-// false for an owner on another machine, of which nothing can be said.
+// Alive reports whether the owning process is running on this machine. known is false for
+// an owner on another machine, whose state cannot be determined.
 func (o Owner) Alive() (alive, known bool) {
 	if o.Host != thisHost() {
 		return false, false
@@ -35,10 +35,10 @@ func (o Owner) Alive() (alive, known bool) {
 	return start != "" && start == o.Start, true
 }
 
-// thisHost is the host's name with the kernel's boot ID where there is one: a
-// reboot ends every owner. The pid namespace goes with it: containers of one host
-// name that share an engine see each other's pids as dead, and would sweep each
-// other's clusters.
+// thisHost returns the host's name with the kernel's boot ID, if there is one: a reboot
+// ends every owner. It also holds the pid namespace: containers with the same host name
+// that share an engine would see each other's pids as dead, and sweep each other's
+// clusters.
 func thisHost() string {
 	name, err := os.Hostname()
 	if err != nil {
@@ -53,8 +53,8 @@ func thisHost() string {
 	return name
 }
 
-// processStart is field 22 of /proc/PID/stat (proc_pid_stat(5)), or "" where
-// the process is gone. Where there is no /proc, a live process is "alive".
+// processStart returns field 22 of /proc/PID/stat (proc_pid_stat(5)), or "" if the
+// process is gone. On systems without /proc, it returns "alive" for a live process.
 func processStart(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -66,10 +66,10 @@ func processStart(pid int) string {
 		}
 		return ""
 	}
-	// The command, field 2, is in parentheses and may hold anything.
+	// Field 2, the command, is in parentheses and may contain any character.
 	_, rest, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
 	fields := strings.Fields(rest)
-	const startTime = 22 - 3 // fields after the command begin with number 3
+	const startTime = 22 - 3 // the fields after the command begin with number 3
 	if len(fields) <= startTime {
 		return ""
 	}

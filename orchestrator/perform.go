@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// perform does what the supervisor wants. Whatever takes time runs in a
-// goroutine of its own and posts its outcome; done means the cluster is over.
+// perform carries out the supervisor's actions. Anything that takes time runs in its own
+// goroutine and posts its result. done reports that the cluster is over.
 func (c *Cluster) perform(ctx context.Context, actions []action) (err error, done bool) {
 	for _, a := range actions {
 		switch a := a.(type) {
@@ -66,7 +66,7 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actList:
 			c.wg.Go(func() { c.compare(ctx, a.runs) })
 		case actCollect:
-			c.publish(time.Now()) // who looks sees the failure
+			c.publish(time.Now()) // so that the hook sees the failure
 			cause := c.failure(a.cause)
 			c.wg.Go(func() { c.collect(ctx, cause, a.suspects) })
 		case actDiagnose:
@@ -74,7 +74,7 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actRemove:
 			c.wg.Go(func() { c.box.post(msgRemoved{c.patiently(ctx, func() error { return c.removeAll(ctx) })}) })
 		case actReply:
-			c.publish(time.Now()) // who is answered sees what the answer is about
+			c.publish(time.Now()) // so that the caller sees the state that the answer is about
 			c.reply(a.waiter, a.err)
 		case actEmit:
 			a.event.Text, a.event.Exit = c.clean(a.event.Text), c.cleanExit(a.event.Exit)

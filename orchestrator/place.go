@@ -9,9 +9,9 @@ import (
 	"github.com/beamyard/beamyard/network"
 )
 
-// This file gives nodes their places: addresses and host ports.
+// This file assigns addresses and host ports to nodes.
 
-// place gives every node its address and its host ports.
+// place assigns every node its address and its host ports.
 func (c *Cluster) place(ctx context.Context, s *site) error {
 	if err := c.takenPorts(ctx, s); err != nil {
 		return err
@@ -27,7 +27,7 @@ func (c *Cluster) place(ctx context.Context, s *site) error {
 	return nil
 }
 
-// takenPorts finds out which host ports containers have, running or not.
+// takenPorts finds the host ports of all containers, running or not.
 func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
 	containers, err := c.eng.Containers(ctx, nil)
 	if err != nil {
@@ -44,8 +44,8 @@ func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
 	return nil
 }
 
-// holdPorts chooses and holds the host ports of one node, from base on. On a remote engine
-// nothing can be held: there the engine's refusal is the only word.
+// holdPorts chooses and reserves the host ports of one node, from base on. On a remote
+// engine no port can be reserved: the engine refuses a port in use at the start.
 func (s *site) holdPorts(at *slot, base int) error {
 	at.ports, at.held, at.fixed = nil, nil, false
 	want := slices.Clone(s.spec.Nodes[at.index].Ports)
@@ -103,10 +103,10 @@ func (s *site) holdFree(base int) (*network.Held, error) {
 	return held[0], nil
 }
 
-// releasePorts gives the held ports up: right before the engine takes them.
+// releasePorts releases the reserved ports, right before the engine binds them.
 func (at *slot) releasePorts() {
 	for _, h := range at.held {
-		_ = h.Release() // a listener that will not close keeps its port, and the engine then says so
+		_ = h.Release() // a listener that does not close keeps its port, and the engine then reports it
 	}
 	at.held = nil
 }

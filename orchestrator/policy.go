@@ -4,43 +4,42 @@ import (
 	"time"
 )
 
-// RestartMode says which ends are followed by a restart.
+// RestartMode says after which ends a node is restarted.
 type RestartMode string
 
 // The modes, as in Docker and systemd.
 const (
-	RestartOnFailure RestartMode = "on-failure" // every end but success and an asked-for stop (default)
+	RestartOnFailure RestartMode = "on-failure" // after every end except success and a requested stop (default)
 	RestartAlways    RestartMode = "always"     // also after success
 	RestartNo        RestartMode = "no"         // never; the default of tests
 )
 
-// RestartPolicy says when a node that ended is started again. The zero value
-// is the default policy. A stop that somebody asked for is never followed by a
-// restart, whatever the mode, and an intended restart costs no budget.
+// RestartPolicy says when a node that ended is started again. The zero value is the
+// default policy. A requested stop is never followed by a restart, in any mode, and a
+// requested restart does not count against the budget.
 //
-// The budget is a sliding window, as OTP's supervisors have it; OTP's own
-// design principles call an intensity of 5 over an hour wrong (a burst of five
-// uses it up, one more crash much later ends the node) and a window of five to
-// ten minutes reasonable.
+// The budget is a sliding window, as in OTP's supervisors. OTP's design principles call
+// an intensity of 5 over an hour wrong (a burst of five uses it up, and one more crash
+// much later ends the node) and a window of five to ten minutes reasonable.
 type RestartPolicy struct {
-	// Mode, default on-failure.
+	// Mode of the policy; default on-failure.
 	Mode RestartMode `json:"mode,omitempty"`
 	// Backoff before the first restart; default 1 s. It doubles with each
 	// restart up to MaxBackoff.
 	Backoff time.Duration `json:"backoff,omitempty"`
 	// MaxBackoff caps the delay; default 30 s.
 	MaxBackoff time.Duration `json:"max_backoff,omitempty"`
-	// Jitter is the largest part of the delay that is added at random, so that
-	// nodes that died together do not start together; default 0.1. Negative: none.
+	// Jitter is the largest fraction of the delay that is added at random, so that nodes
+	// that ended together do not start together; default 0.1. Negative: none.
 	Jitter float64 `json:"jitter,omitempty"`
 	// Max restarts within Window; default 5. The next crash is final.
 	Max int `json:"max,omitempty"`
 	// Window of the budget; default 10 min.
 	Window time.Duration `json:"window,omitempty"`
-	// ResetAfter is how long a node must have been Ready for its delay to start
-	// over at Backoff; default 60 s.
+	// ResetAfter is how long a node must have been Ready before its delay is reset to
+	// Backoff; default 60 s.
 	ResetAfter time.Duration `json:"reset_after,omitempty"`
-	// SuccessCodes count as success beside 0.
+	// SuccessCodes count as success in addition to 0.
 	SuccessCodes []int `json:"success_codes,omitempty"`
 }
 

@@ -17,37 +17,38 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// site is what a cluster's nodes stand on: made by prepare, then only read,
-// but for each node's own placement, which its launch may change.
+// site is the environment of a cluster's nodes. prepare creates it, and afterwards it is
+// only read, except for each node's own placement, which its launch may change.
 type site struct {
-	spec        Spec // with the image resolved
+	spec        Spec // including the resolved image
 	info        EngineInfo
 	networkID   string
 	subnet      network.Subnet
 	created     time.Time
-	direct      bool   // container addresses can be dialled from here
-	keeper      string // the container that this process runs in, where it is one of the engine's
+	direct      bool   // container addresses can be dialled from this process
+	keeper      string // the container that this process runs in, if it is one of the engine's
 	hostIP      string
-	noFile      atomic.Int64      // what is asked of the engine; 0 once it refused
-	lacks       lacks             // what it refused beside
-	listenSince time.Time         // from when on the engine's events are wanted
-	taken       map[uint16]string // host ports that containers have, and whose
+	noFile      atomic.Int64      // the limit to request from the engine; 0 once it refused
+	lacks       lacks             // the other features that it refused
+	listenSince time.Time         // the time from which the engine's events are read
+	taken       map[uint16]string // host ports of containers, and the containers' names
 	slots       map[string]*slot
-	elsewhere   map[string]string // networks of others that the spec names, and their IDs
-	adopted     bool              // it was there before: see adoptSite
-	detached    bool              // and is to outlive its keepers
+	elsewhere   map[string]string // other networks that the spec names, and their IDs
+	adopted     bool              // it existed before: see adoptSite
+	detached    bool              // and outlives its keepers
 }
 
-// slot is one node's place. Its launch owns it until the node runs.
+// slot is one node's placement. Its launch owns it until the node is running.
 type slot struct {
 	index int
 	placement
-	held  []*network.Held // listeners that keep the ports until the engine takes them
+	held  []*network.Held // listeners that reserve the ports until the engine binds them
 	fixed bool            // the user named a port: a conflict is an error
-	fresh []string        // where its volumes sit that were made and are not its user's yet
+	fresh []string        // the mount points of new volumes that the node's user does not own yet
 }
 
-// distAddr is where the node's distribution can be dialled, see [erldist.Dialer.Dial].
+// distAddr returns where the node's distribution can be dialled, see
+// [erldist.Dialer.Dial].
 func (s *site) distAddr(node string) string {
 	if s.spec.Distribution.Port == 0 {
 		return erldist.EPMDAddr(s.addr(node, epmdPort))
@@ -55,7 +56,7 @@ func (s *site) distAddr(node string) string {
 	return s.addr(node, s.spec.Distribution.Port)
 }
 
-// httpAddr is where the node's HTTP port can be dialled.
+// httpAddr returns where the node's HTTP port can be dialled.
 func (s *site) httpAddr(node string) string { return s.addr(node, s.spec.of(node).HTTPPort) }
 
 func (s *site) addr(node string, port int) string {
@@ -70,10 +71,10 @@ func (s *site) addr(node string, port int) string {
 	return hostPort(at.ip.String(), port)
 }
 
-// Prepare resolves what the spec's nodes run: Source becomes an Image that
-// exists, App is read from the project where the spec leaves it out, what starts a
-// release is looked up, and images of single nodes are pulled where they are
-// missing. progress gets the lines of a build.
+// Prepare resolves what the spec's nodes run. It turns Source into an existing Image,
+// reads App from the project if the spec does not set it, finds the command that starts a
+// release, and pulls missing images of single nodes. progress receives the lines of a
+// build.
 func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec, error) {
 	if progress == nil {
 		progress = io.Discard
@@ -112,8 +113,8 @@ func Prepare(ctx context.Context, eng Engine, s Spec, progress io.Writer) (Spec,
 	return s.releaseOfImage(ctx, eng)
 }
 
-// prepare makes the site: the engine is asked, the image resolved, and the
-// network created, or those of a cluster to adopt are found.
+// prepare creates the site. It queries the engine, resolves the image, and creates the
+// network, or finds the network and containers of a cluster to adopt.
 func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) {
 	s := &site{spec: c.spec, slots: map[string]*slot{}}
 	if s.info, err = c.eng.Info(ctx); err != nil {
@@ -131,7 +132,7 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 		if !c.opts.Adopt {
 			return nil, errExists(c.spec.Name)
 		}
-		s.elsewhere, _ = c.spec.elsewhere(networks) // nodes that are there have them already
+		s.elsewhere, _ = c.spec.elsewhere(networks) // existing nodes are attached already
 		return c.adoptSite(ctx, s, own[0])
 	}
 	if s.elsewhere, err = c.spec.elsewhere(networks); err != nil {
@@ -170,8 +171,8 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []Container, err error) 
 	return nil, nil
 }
 
-// publishedAt is the address at which ports are published: where the engine is
-// elsewhere, every one that its host has.
+// publishedAt returns the address at which ports are published: for a remote engine,
+// every address of its host.
 func publishedAt(info EngineInfo) string {
 	if info.Local {
 		return "127.0.0.1"
@@ -179,9 +180,9 @@ func publishedAt(info EngineInfo) string {
 	return "0.0.0.0"
 }
 
-// meetNeighbours makes room in the kernel's neighbour table for a mesh that is
-// larger than it holds, as the engine does for its overlay networks, or says
-// what to type where this process may not.
+// meetNeighbours enlarges the kernel's neighbour table if the mesh is larger than it, as
+// the engine does for its overlay networks, or notes what to type if this process may
+// not.
 func (c *Cluster) meetNeighbours(info EngineInfo) {
 	n := len(c.spec.Nodes)
 	limit, known := network.NeighbourLimit()
@@ -196,9 +197,9 @@ func (c *Cluster) meetNeighbours(info EngineInfo) {
 	c.note("", "raised the limit of the kernel's neighbour table from %d: %d nodes need %d entries", limit, n, n*n)
 }
 
-// allowedNoFile is the limit of open files to ask for. An engine refuses one
-// above its own hard limit when the container starts, which costs half a second
-// a node to find out; an engine on this machine seldom has less than we do.
+// allowedNoFile returns the limit of open files to request. An engine refuses a limit
+// above its own hard limit when the container starts, which costs half a second for each
+// node to find out; an engine on this machine seldom has less than this process.
 func allowedNoFile(info EngineInfo) int64 {
 	if hard, known := hardNoFile(); known && info.Local {
 		return min(noFile, hard)
@@ -226,8 +227,8 @@ func networksOf(all []Network, cluster string) []Network {
 			own = append(own, n)
 		}
 	}
-	// Of two that were created at once the older one is the cluster; the
-	// engine allows two networks of one name.
+	// If two were created at the same time, the older one is the cluster; the engine
+	// allows two networks of one name.
 	slices.SortFunc(own, func(a, b Network) int {
 		if d := a.Created.Compare(b.Created); d != 0 {
 			return d
@@ -237,9 +238,9 @@ func networksOf(all []Network, cluster string) []Network {
 	return own
 }
 
-// createNetwork cuts a subnet from the pool and creates the network, with
-// another subnet when somebody else was faster. When two `up` of one name
-// create theirs at once, the older network wins and the other says so.
+// createNetwork takes a subnet from the pool and creates the network. It tries another
+// subnet if another process was faster. If two `up` of one name create theirs at the same
+// time, the older network wins and the other one reports an error.
 func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network) error {
 	var taken []netip.Prefix
 	for _, n := range networks {
@@ -276,8 +277,9 @@ func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []Network
 	}
 }
 
-// ipv6Subnet is a new subnet of unique local addresses, whose 56 random bits need no look
-// at those of others; zero where the spec wants no IPv6. Source: RFC 4193.
+// ipv6Subnet returns a new subnet of unique local addresses. Their 56 random bits make a
+// comparison with other networks unnecessary. It is zero if the spec does not use IPv6.
+// Source: RFC 4193.
 func ipv6Subnet(s Spec) netip.Prefix {
 	if !s.Distribution.Inet6 {
 		return netip.Prefix{}
@@ -289,7 +291,7 @@ func ipv6Subnet(s Spec) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(address), 64)
 }
 
-// whoHolds says whose networks fill a pool, and how each is removed.
+// whoHolds adds to the error which networks fill a pool, and how to remove each.
 func whoHolds(err error, pool netip.Prefix, networks []Network) error {
 	var full *network.PoolExhaustedError
 	if !errors.As(err, &full) {
@@ -313,14 +315,14 @@ func whoHolds(err error, pool netip.Prefix, networks []Network) error {
 	return WithHint(err, "%s", strings.Join(hints, "\n"))
 }
 
-// firstOfName checks that the network just made is the cluster's. refused is
-// the engine's error where it was not made.
+// firstOfName checks that the network just created is the cluster's. refused is the
+// engine's error if it was not created.
 func (c *Cluster) firstOfName(ctx context.Context, s *site, refused error) error {
 	networks, err := c.eng.Networks(ctx, map[string]string{LabelCluster: s.spec.Name})
 	own := networksOf(networks, s.spec.Name)
 	switch {
 	case err != nil:
-	case len(own) == 0: // refused because of a network that is nobody's cluster
+	case len(own) == 0: // refused because of a network that belongs to no cluster
 		return refused
 	case own[0].ID == s.networkID:
 		return nil

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// The probe asks in milliseconds while a node boots, and rarely at rest. A
-	// dial that is refused costs some 0.1 ms: thirty nodes that boot at once cost
-	// a few per cent of a processor.
+	// The probe polls every few milliseconds while a node boots, and rarely at rest. A
+	// refused dial costs about 0.1 ms: thirty nodes that boot at once cost a few per cent
+	// of a processor.
 	probeFirst = 10 * time.Millisecond
 	probeSlow  = 50 * time.Millisecond
 	probeRest  = 5 * time.Second
@@ -25,13 +25,12 @@ const (
 	callTimeout = 5 * time.Second
 )
 
-// probe proves one run of one node and then watches it, until ctx ends: it
-// dials the distribution until the handshake succeeds, asks for the application
-// and the cluster's own checks (prover.go), has the node tell of its peers, and
-// starts over when the link breaks.
+// probe proves one run of one node and then watches it, until ctx ends. It dials the
+// distribution until the handshake succeeds, checks the application and the custom checks
+// (prover.go), makes the node report its peers, and starts over when the link breaks.
 //
-// A TCP connection alone proves nothing: on a published port docker-proxy
-// accepts with nobody behind it.
+// A TCP connection alone proves nothing: on a published port, docker-proxy accepts
+// connections even if no process listens behind it.
 func (c *Cluster) probe(ctx context.Context, r report) {
 	say := c.sayer(r)
 	for ctx.Err() == nil {
@@ -53,7 +52,7 @@ func (c *Cluster) probe(ctx context.Context, r report) {
 	}
 }
 
-// sayer tells why a node is not proven yet, each reason once.
+// sayer returns a function that reports why a node is not proven yet, each reason once.
 func (c *Cluster) sayer(r report) func(reason, hint string) {
 	last := ""
 	return func(reason, hint string) {
@@ -83,7 +82,7 @@ func (c *Cluster) dialUntil(ctx context.Context, r report, say func(reason, hint
 	return nil
 }
 
-// dialReason says in our words why a node cannot be reached.
+// dialReason returns in plain words why a node cannot be reached.
 func dialReason(s Spec, err error) (reason, hint string) {
 	switch {
 	case errors.Is(err, erldist.ErrWrongCookie):
@@ -106,8 +105,8 @@ func dialReason(s Spec, err error) (reason, hint string) {
 	return err.Error(), hintOf(err)
 }
 
-// watch proves the node and then asks again at rest. It returns when the link
-// breaks or ctx ends.
+// watch proves the node and then checks it at rest. It returns when the link breaks or
+// ctx ends.
 func (c *Cluster) watch(ctx context.Context, r report, conn link, say func(reason, hint string)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var monitoring sync.WaitGroup
@@ -140,7 +139,7 @@ func (c *Cluster) watch(ctx context.Context, r report, conn link, say func(reaso
 	}
 }
 
-// rest waits, or says that there is nothing more to wait for.
+// rest waits for d. It returns false if the link broke or ctx ended.
 func rest(ctx context.Context, conn link, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -152,14 +151,14 @@ func rest(ctx context.Context, conn link, d time.Duration) bool {
 	}
 }
 
-// monitorLate is how long a cluster that forms may delay the monitors, for each ten
-// nodes that it has: while they come up they tell each other's coming, n² times.
+// monitorLate, for each ten nodes, is how long a forming cluster may delay the monitors:
+// while nodes come up, they report each other's connections, n² times.
 const monitorLate = 5 * time.Second
 
-// monitor has the node tell whom it sees come and go. It begins when the cluster
-// is Ready: a booting node has better things to do than to load the interpreter,
-// and while the cluster forms the sweeps follow each other anyway. A node that
-// cannot be monitored is seen by the sweeps.
+// monitor makes the node report the peers that connect and disconnect. It begins when the
+// cluster is Ready: a booting node should not have to load the interpreter, and while the
+// cluster forms the sweeps follow each other closely anyway. The sweeps also cover a node
+// that cannot be monitored.
 func (c *Cluster) monitor(ctx context.Context, r report, conn link) {
 	late := time.After(monitorLate * time.Duration(1+len(c.spec.Nodes)/10))
 	for ready := false; !ready; {
@@ -182,20 +181,20 @@ func (c *Cluster) monitor(ctx context.Context, r report, conn link) {
 	_ = conn.MonitorNodes(ctx, func(e erldist.NodeEvent) { c.sighted(r, e) })
 }
 
-// sighted takes what a node saw.
+// sighted handles a node's observation.
 func (c *Cluster) sighted(r report, e erldist.NodeEvent) {
 	if e.Initial {
 		return
 	}
 	c.saw(r.node, e.Node, e.Up, e.Reason, e.Time)
-	// One of them is enough until the next sweep begins: every node tells of one that
-	// comes or goes, and the supervisor shows its state after each message.
+	// One message is enough until the next sweep begins: every node reports each change,
+	// and the supervisor publishes its state after each message.
 	if !c.sightTold.Swap(true) {
 		c.box.post(msgPeers{r, e})
 	}
 }
 
-// checkClient follows no redirects (3xx is an answer) and keeps no connections.
+// checkClient does not follow redirects (3xx is an answer) and keeps no connections.
 var checkClient = &http.Client{
 	Transport:     &http.Transport{DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -229,8 +228,8 @@ func portOf(addr string) string {
 	return port
 }
 
-// growing yields a function that waits before the next turn, longer each time
-// from first to last, until ctx ends.
+// growing yields a function that waits before the next turn, with delays growing from
+// first to last, until ctx ends.
 func growing(ctx context.Context, first, last time.Duration) func(yield func(wait func()) bool) {
 	return func(yield func(func()) bool) {
 		delay := first

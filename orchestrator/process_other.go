@@ -4,8 +4,9 @@ package orchestrator
 
 import "os"
 
-// signalZero: on other systems FindProcess fails for a process that is gone.
+// signalZero always succeeds: on other systems FindProcess fails for a process that is
+// gone.
 func signalZero(*os.Process) error { return nil }
 
-// hardNoFile: other systems have no such limit.
+// hardNoFile reports no limit: other systems have none.
 func hardNoFile() (int64, bool) { return 0, false }

@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// signalZero asks whether a process exists (kill(2) with signal 0).
+// signalZero checks whether a process exists (kill(2) with signal 0).
 func signalZero(p *os.Process) error { return p.Signal(syscall.Signal(0)) }
 
-// hardNoFile is this process's hard limit of open files (getrlimit(2)).
+// hardNoFile returns this process's hard limit of open files (getrlimit(2)).
 func hardNoFile() (int64, bool) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Max > 1<<40 {

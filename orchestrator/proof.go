@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// This file is the part of the supervisor that says when a node is proven:
+// This file is the part of the supervisor that decides when a node is proven:
 // distribution handshake, application, checks, and the mesh.
 
-// alive notes a completed handshake and connects the node to the others.
+// alive handles a completed handshake and connects the node to the others.
 func (s *supervisor) alive(msg msgLive) {
 	m, stale := s.stale(msg.report)
 	if stale || !m.state.Running() || m.state == Stopping {
@@ -34,12 +34,12 @@ func (s *supervisor) livePeers(m *member) []*member {
 	return peers
 }
 
-// connect has the node dial its peers, unless the application does that.
+// connect makes the node dial its peers, unless the application does that.
 func (s *supervisor) connect(m *member, peers []*member) {
 	if m.connecting || s.down || s.now.Before(m.connectAt) {
 		return
 	}
-	if cut, _ := s.due(m); len(cut) > 0 { // with one peer global would bring the others
+	if cut, _ := s.due(m); len(cut) > 0 { // connected to a single peer, global would connect it to the others
 		return
 	}
 	var names []string
@@ -80,13 +80,13 @@ func (s *supervisor) unproven(msg msgUnproven) {
 	}
 	m.proven = false
 	m.reason, m.hint = msg.reason, msg.hint
-	if m.state == Ready && m.live { // without a connection it is doubted first
+	if m.state == Ready && m.live { // without a connection it first stays Ready for a moment: see doubt
 		s.setState(m, Degraded, msg.reason, msg.hint)
 	}
 }
 
-// lost notes that the connection to the node broke. That is how a death is
-// found whose event the engine dropped, so the engine is asked.
+// lost handles the break of the connection to the node. It reveals a death whose event
+// the engine dropped, so the engine is queried.
 func (s *supervisor) lost(msg msgLost) {
 	m, stale := s.stale(msg.report)
 	if stale || !m.live {
@@ -100,18 +100,18 @@ func (s *supervisor) lost(msg msgLost) {
 	s.do(actInspect{m.report()})
 }
 
-// sighted looks at the mesh as soon as a node saw another come or go. The sweep
-// each 5 s stays below it, for what is not told.
+// sighted schedules a sweep of the mesh as soon as a node saw another connect or
+// disconnect. The regular sweep every 5 s remains, for unreported changes.
 func (s *supervisor) sighted(msg msgPeers) {
 	if m, stale := s.stale(msg.report); stale || !m.live || msg.event.Initial || !s.sightedAt.IsZero() {
 		return
 	}
-	// A node that comes or goes is told by every other one: of fifty the sweeps for
-	// each of them would take a processor. So the first is waited on for the rest.
+	// Every other node reports each change: with fifty nodes, a sweep for each report
+	// would occupy a processor. So the first report waits for the rest.
 	s.sightedAt = s.now.Add(time.Duration(len(s.nodes)) * sightEach)
 }
 
-// sweepNow asks every live node whom it sees; one sweep at a time.
+// sweepNow asks every live node for its peers; one sweep at a time.
 func (s *supervisor) sweepNow() {
 	s.sweep.at = time.Time{}
 	if s.sweep.running {
@@ -125,7 +125,7 @@ func (s *supervisor) sweepNow() {
 	s.do(actSweep{})
 }
 
-// swept takes what the nodes see, tells what changed, and mends what is missing.
+// swept handles the nodes' peers. It reports changes, and reconnects missing pairs.
 func (s *supervisor) swept(msg msgMesh) {
 	s.sweep.running = false
 	was := make([]map[string]bool, len(s.nodes))
@@ -154,7 +154,7 @@ func (s *supervisor) swept(msg msgMesh) {
 			continue
 		}
 		s.connect(m, missing)
-		again := s.now.Add(connectLate / 4) // where the application connects
+		again := s.now.Add(connectLate / 4) // if the application connects
 		if again.Before(m.connectAt) {
 			again = m.connectAt
 		}
@@ -169,9 +169,9 @@ func (s *supervisor) swept(msg msgMesh) {
 	}
 }
 
-// tellMesh tells which pairs met and which lost each other since the last sweep,
-// in one event for all that a node has with those after it: fifty nodes have 1225
-// pairs, more than the log keeps events.
+// tellMesh reports which pairs connected and disconnected since the last sweep. All pairs
+// of a node with the nodes after it share one event: fifty nodes have 1225 pairs, more
+// than the log keeps events.
 func (s *supervisor) tellMesh(was []map[string]bool) {
 	for i, m := range s.nodes {
 		var met, lost []string
@@ -193,9 +193,9 @@ func (s *supervisor) tellMesh(was []map[string]bool) {
 	}
 }
 
-// expected are the peers that a node must be connected to. A node that starts
-// must meet everyone who is alive. One that was proven is measured by the
-// other proven ones: a newcomer does not make it worse.
+// expected returns the peers that a node must be connected to. A starting node must
+// connect to every live node. A proven node is measured only by the other proven ones: a
+// newcomer does not degrade it.
 func (s *supervisor) expected(m *member) []*member {
 	var peers []*member
 	for _, p := range s.livePeers(m) {
@@ -206,8 +206,8 @@ func (s *supervisor) expected(m *member) []*member {
 	return peers
 }
 
-// missing are the expected peers with whom the connection is not seen from
-// both sides, without those that are cut on purpose.
+// missing returns the expected peers whose connection is not seen from both sides, except
+// those disconnected on purpose.
 func (s *supervisor) missing(m *member) []*member {
 	if !m.live || s.spec.Mesh == MeshNone {
 		return nil
@@ -252,13 +252,14 @@ func (s *supervisor) evaluate() {
 // reasonPaused is the reason of a node whose container is paused.
 const reasonPaused = "paused"
 
-// well reports whether a node passes all proofs but for peers that it is cut from.
+// well reports whether a node passes all proofs, ignoring disconnected peers.
 func (s *supervisor) well(m *member) bool {
 	return m.live && m.proven && !m.paused && len(s.missing(m)) == 0
 }
 
-// doubtReady makes a node that is well Ready, or Degraded by cuts alone, and degrades
-// one that was either and fails a proof for longer than a moment.
+// doubtReady makes a healthy node Ready, or Degraded if peers are disconnected on
+// purpose. It degrades a node that was either and has failed a proof for longer than a
+// moment.
 func (s *supervisor) doubtReady(m *member) {
 	if s.well(m) {
 		m.doubtUntil = time.Time{}

@@ -12,24 +12,23 @@ import (
 )
 
 const (
-	// execEvery bounds how often an exec check is tried: each costs the engine
-	// some 50 ms of work.
+	// execEvery bounds how often an exec check is run: each run costs the engine about 50
+	// ms of work.
 	execEvery = 250 * time.Millisecond
-	// mendEvery is how often a node that fails a proof at rest is asked again.
+	// mendEvery is how often a node that fails a proof at rest is checked again.
 	mendEvery = 500 * time.Millisecond
 )
 
-// prover asks one run of one node, over one link, for what makes it Ready or
-// Degraded: the checks that gate of those that package health makes. Its probe
-// owns it.
+// prover checks one run of one node, over one link, for what makes it Ready or Degraded:
+// those checks of package health that decide about readiness. Its probe owns it.
 type prover struct {
 	c    *Cluster
 	r    report
 	conn link
 	own  ownChecks
 
-	began    bool // its run was Ready once: what gates that is asked no more
-	settled  bool // it was proven once: from now on its limits are looked at too
+	began    bool // its run was Ready once: the checks of the first Ready are skipped
+	settled  bool // it was proven once: from now on its limits are checked too
 	thorough bool // the checks that are not repeated at rest are due
 	last     *health.Sample
 	execs    map[string]execTry
@@ -45,8 +44,8 @@ type execTry struct {
 func (c *Cluster) newProver(r report, conn link) *prover {
 	own := c.ownChecks()
 	own.said = func(expr string) bool { return c.outputs[r.node].out.Said(expr, r.inc) }
-	// A run that was adopted was begun under another supervisor's eyes: what gates
-	// the first Ready may not hold any more, and its lines may be gone.
+	// An adopted run was started under another supervisor: what the first Ready requires
+	// may no longer hold, and its lines may be gone.
 	began := r.inc == c.adopted[r.node] || c.links.began(r)
 	return &prover{c: c, r: r, conn: conn, own: own, began: began, thorough: true, execs: map[string]execTry{}, look: newLooker(c, r, conn)}
 }
@@ -55,7 +54,7 @@ func (c *Cluster) ownChecks() ownChecks {
 	return ownChecks{spec: c.spec, at: c.site, eng: c.eng, clean: c.clean}
 }
 
-// check asks the node; "" is a pass.
+// check checks the node; "" is a pass.
 func (p *prover) check(ctx context.Context) (reason, hint string) {
 	sample, err := p.sample(ctx)
 	if err != nil {
@@ -65,7 +64,7 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 		if !p.settled { // the cluster may be gone before a command is typed
 			return failed.Means, ""
 		}
-		p.thorough = p.thorough || failed.Group == health.Operations // its application starts anew
+		p.thorough = p.thorough || failed.Group == health.Operations // its application starts again
 		return failed.Means, failed.Suggestion
 	}
 	if reason := p.look.again(ctx, p.settled); reason != "" {
@@ -106,8 +105,8 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 	return "", ""
 }
 
-// sample is a light one while the node boots, when thirty of them share a
-// machine, and a full one at rest.
+// sample takes a light sample while the node boots, because thirty nodes may share a
+// machine then, and a full one at rest.
 func (p *prover) sample(ctx context.Context) (health.Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -119,12 +118,12 @@ func (p *prover) sample(ctx context.Context) (health.Sample, error) {
 		}
 		if rpc := (*erldist.RPCError)(nil); !errors.As(err, &rpc) {
 			return s, err
-		} // a node that cannot interpret it is still proven by the rest
+		} // a node that cannot interpret it can still be proven by the rest
 	}
 	return health.Glance(ctx, p.conn)
 }
 
-// judge says which check keeps the node from being Ready, if any.
+// judge returns the check that keeps the node from being Ready, if any.
 func (p *prover) judge(s health.Sample, own []health.Outcome) (health.Check, bool) {
 	spec := p.c.site.spec
 	seen := health.Seen{Name: p.r.node, Node: spec.names().Node(p.r.node), App: spec.of(p.r.node).App, Sample: &s, Own: own}
@@ -134,7 +133,7 @@ func (p *prover) judge(s health.Sample, own []health.Outcome) (health.Check, boo
 	).FirstFailed(health.Connectivity, health.Operations, health.Resources)
 }
 
-// try runs a check, or repeats what a command said a moment ago.
+// try runs a check, or returns a command's recent result again.
 func (p *prover) try(ctx context.Context, k Check) health.Outcome {
 	if len(k.Exec) == 0 {
 		return p.own.run(ctx, k, p.r.node, p.conn)

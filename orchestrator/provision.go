@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// This file puts into a container that was just created what its VM must find
-// there: the cookie, files of the spec's, and volumes that it may write to.
+// This file writes into a container that was just created what its VM needs there: the
+// cookie, the spec's files, and volumes that it may write to.
 
-// maxFile bounds a file of [Spec].Files: they are for configuration.
+// maxFile bounds a file of [Spec].Files, which are for configuration.
 const maxFile = 1 << 20
 
-// provision writes the files of node i. They belong to the user that runs, because
-// a VM refuses a cookie file that others may read. So do its fresh volumes: where
-// the image has nothing at their place, the engine makes them root's.
+// provision writes the files of node i. They belong to the user that runs, because a VM
+// refuses a cookie file that others may read. Its new volumes get the same owner: if the
+// image has no content at their path, the engine makes root their owner.
 func (c *Cluster) provision(ctx context.Context, id string, i int, fresh []string) error {
 	s := c.site.spec
 	spare := s.spareCookie(i)
@@ -50,7 +50,7 @@ func (c *Cluster) provision(ctx context.Context, id string, i int, fresh []strin
 	if err != nil {
 		return err
 	}
-	if owner != (fileOwner{}) { // root writes anywhere, and what it starts may be another user's
+	if owner != (fileOwner{}) { // root writes anywhere, and a process that it starts may run as another user
 		for _, path := range fresh {
 			folders = append(folders, folder{path, 0o755, owner})
 		}
@@ -62,7 +62,7 @@ func (c *Cluster) provision(ctx context.Context, id string, i int, fresh []strin
 	return c.patiently(ctx, func() error { return c.eng.WriteFiles(ctx, id, bytes.NewReader(archive)) })
 }
 
-// readFile is a small file of a container; "" for one that is not there.
+// readFile returns a small file of a container; "" if it does not exist.
 func (c *Cluster) readFile(ctx context.Context, id, path string) (text string, err error) {
 	err = c.patiently(ctx, func() error {
 		file, _, err := c.eng.OpenFile(ctx, id, path)
@@ -80,7 +80,7 @@ func (c *Cluster) readFile(ctx context.Context, id, path string) (text string, e
 	return text, err
 }
 
-// hasPath tells whether a container has a file or a folder.
+// hasPath reports whether a container has a file or a folder.
 func (c *Cluster) hasPath(ctx context.Context, id, path string) (there bool, err error) {
 	err = c.patiently(ctx, func() error {
 		file, _, err := c.eng.OpenFile(ctx, id, path)
@@ -100,14 +100,14 @@ func (c *Cluster) hasPath(ctx context.Context, id, path string) (there bool, err
 	return there, err
 }
 
-// folder is one that a container is to have.
+// folder is a folder to create in a container.
 type folder struct {
 	path  string
 	mode  int64
 	owner fileOwner
 }
 
-// filesOf is a tar archive of the cookie and the files of a spec, and of folders.
+// filesOf returns a tar archive of the cookie, a spec's files, and folders.
 func filesOf(s Spec, owner fileOwner, folders []folder, now time.Time) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -163,13 +163,12 @@ func readSmall(path string) (content []byte, mode int64, err error) {
 	return content, int64(info.Mode().Perm()), err
 }
 
-// fileOwner is who owns a file, as numbers.
+// fileOwner is the owner of a file, as numbers.
 type fileOwner struct{ uid, gid int }
 
-// ownerIn finds a container's user ("", "name", "12", "name:group") in the files
-// of its own, as the engine does when it starts. A number need not be in them;
-// its group is 0 then. Sources: passwd(5), group(5), USER in the Dockerfile
-// reference.
+// ownerIn finds a container's user ("", "name", "12", "name:group") in the container's
+// own files, as the engine does when it starts. A number need not be listed there; its
+// group is then 0. Sources: passwd(5), group(5), USER in the Dockerfile reference.
 func ownerIn(user string, read func(path string) (string, error)) (owner fileOwner, err error) {
 	name, group, grouped := strings.Cut(user, ":")
 	if name != "" {
@@ -206,7 +205,7 @@ func ownerIn(user string, read func(path string) (string, error)) (owner fileOwn
 	return owner, nil
 }
 
-// entryOf is the line of passwd(5) or group(5) with that name or number.
+// entryOf returns the line of passwd(5) or group(5) with that name or number.
 func entryOf(text, name string) []string {
 	for line := range strings.Lines(text) {
 		entry := strings.Split(strings.TrimSpace(line), ":")

@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// This file gives nodes the proxies of the client's configuration, as the docker
-// command gives them to containers. Source:
-// https://docs.docker.com/engine/cli/proxy/.
+// This file gives nodes the proxies of the client's configuration, as the docker command
+// gives them to containers. Source: https://docs.docker.com/engine/cli/proxy/.
 
-// proxies adds those variables, in both cases, that env does not have in either. The
-// cluster itself is not reached by a proxy.
+// proxies adds those variables, in upper and lower case, that env has in neither. The
+// cluster itself is excluded from the proxy.
 func (s Spec) proxies(env map[string]string) {
 	if len(s.Proxies) == 0 {
 		return
@@ -39,8 +38,9 @@ func (s Spec) proxies(env map[string]string) {
 	}
 }
 
-// noProxy is a list of what is reached without a proxy, with the cluster's own names
-// and addresses: each form, because clients differ in which they understand.
+// noProxy returns a list of hosts to reach without a proxy, with the cluster's own names
+// and addresses added in each form, because clients differ in which forms they
+// understand.
 func (s Spec) noProxy(list string) string {
 	var all []string
 	add := func(entry string) {
@@ -62,7 +62,7 @@ func (s Spec) noProxy(list string) string {
 	return strings.Join(all, ",")
 }
 
-// proxySecrets are the credentials in the addresses of proxies.
+// proxySecrets returns the credentials in the addresses of proxies.
 func (s Spec) proxySecrets() []string {
 	var secrets []string
 	for _, address := range s.Proxies {

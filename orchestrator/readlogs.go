@@ -9,7 +9,7 @@ import (
 
 // This file answers a [LogQuery] from the outputs of nodes.
 
-// filter is a query, ready for use.
+// filter is a compiled query.
 type filter struct {
 	LogQuery
 	grep *regexp.Regexp // nil matches all
@@ -29,8 +29,8 @@ func newFilter(q LogQuery) (filter, error) {
 	return f, nil
 }
 
-// takes tells whether a line is wanted. Marks of a run's boundary are shown
-// whatever the pattern says.
+// takes reports whether a line matches. Marks of a run's boundary are shown whatever the
+// pattern is.
 func (f *filter) takes(stream Stream, e *entry) bool {
 	switch {
 	case e.time.Before(f.Since), f.Run != 0 && e.run != f.Run, f.SinceRestart && e.run < f.from:
@@ -41,15 +41,15 @@ func (f *filter) takes(stream Stream, e *entry) bool {
 	return f.grep.MatchString(e.text)
 }
 
-// everything tells whether a line that is missing was wanted.
+// everything reports whether the query selects all lines, so that a missing line is a
+// gap.
 func (f *filter) everything() bool {
 	return f.Tail == 0 && f.Since.IsZero() && f.Run == 0 && !f.SinceRestart && f.grep == nil
 }
 
-// readLogs implements [Controller].Logs over the outputs of the queried nodes.
-// What is there at first comes in the order of time; what is followed comes as
-// it arrives, sorted by time where much has come at once. A following read
-// ends when every output is closed.
+// readLogs implements [Controller].Logs over the outputs of the queried nodes. Existing
+// lines come in the order of time. Followed lines come as they arrive, sorted by time if
+// several arrive at once. A following read ends when every output is closed.
 func readLogs(ctx context.Context, outputs []*Output, q LogQuery, fn func(Line) error) error {
 	want, err := newFilter(q)
 	if err != nil {
@@ -102,7 +102,7 @@ func (o *Output) lastRun() int {
 	return o.run
 }
 
-// gaps makes a line for each stream that lost some before the first of lines.
+// gaps returns a line for each stream that lost lines before the first of lines.
 func (o *Output) gaps(lost cursor, lines []Line) []Line {
 	var marks []Line
 	for i, n := range lost {
@@ -118,8 +118,8 @@ func (o *Output) gaps(lost cursor, lines []Line) []Line {
 	return marks
 }
 
-// mergeByTime gives fn the lines of all batches, the earliest first, and those
-// of one batch in their order.
+// mergeByTime calls fn with the lines of all batches, the earliest first. Lines of one
+// batch keep their order.
 func mergeByTime(batches [][]Line, fn func(Line) error) error {
 	for {
 		first := -1

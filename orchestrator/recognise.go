@@ -18,16 +18,18 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// This file finds out whether an image holds a `mix release`, and whether that is
-// what its nodes run. A release has in its folder (Mix.Release, Elixir 1.9 and later)
+// This file finds out whether an image holds a `mix release`, and whether its nodes run
+// that release. A release has these files in its folder (Mix.Release, Elixir 1.9 and
+// later):
 //
 //	releases/start_erl.data   "15.2.7 0.1.0", which relx and Distillery write too
 //	releases/COOKIE           which they do not
 //
-// What an image's command starts may be any script around it (bin/server of
-// Phoenix), so it is looked for where its words point to, and in its WORKDIR.
+// An image's command may start any script around the release (bin/server of Phoenix). So
+// the release is looked for where the command's words point to, and in the image's
+// WORKDIR.
 
-// releaseRoots are the folders in which the release may be that a command starts.
+// releaseRoots returns the folders that may hold the release that a command starts.
 // certain are those that the command itself names.
 func releaseRoots(command []string, dir string) (certain, likely []string) {
 	if dir == "" {
@@ -64,8 +66,8 @@ func cutLast(text, sep string) (before, after string, found bool) {
 	return text, "", false
 }
 
-// recognised is the spec of a release, where the image holds one and the nodes run
-// it. app is the application that the image was built from, "" where it is not known.
+// recognised returns the spec of a release, if the image holds one and the nodes run it.
+// app is the application that the image was built from; "" if unknown.
 func (s Spec) recognised(ctx context.Context, eng Engine, app string, progress io.Writer) (Spec, error) {
 	if s.Release || s.Precompiled || s.Image == "" {
 		return s, nil
@@ -94,7 +96,7 @@ func (s Spec) recognised(ctx context.Context, eng Engine, app string, progress i
 	}
 	s.Release = true
 	if own && isShell(command) && app != "" {
-		s.Command = []string{path.Join(root, "bin", app), "start"} // the base's own shell is what it would run
+		s.Command = []string{path.Join(root, "bin", app), "start"} // the image itself would run only the base's shell
 	}
 	for i := range s.Nodes {
 		if n := &s.Nodes[i]; ofImage(n.Command) && !s.ownImage(n.Name) { // known by now
@@ -108,8 +110,8 @@ func (s Spec) recognised(ctx context.Context, eng Engine, app string, progress i
 	return s, nil
 }
 
-// ownReleases says of nodes that have images of their own whether these hold releases,
-// and what starts them. written is the spec before anything was found out.
+// ownReleases records for nodes with their own images whether these hold releases, and
+// what starts them. written is the spec before any detection.
 func (s Spec) ownReleases(ctx context.Context, eng Engine, written Spec, app string, progress io.Writer) (Spec, error) {
 	told := map[string]bool{}
 	for i := range s.Nodes {
@@ -118,7 +120,7 @@ func (s Spec) ownReleases(ctx context.Context, eng Engine, written Spec, app str
 			continue
 		}
 		progress := progress
-		if told[n.Image] { // each image is told of once
+		if told[n.Image] { // each image is reported once
 			progress = io.Discard
 		}
 		told[n.Image] = true
@@ -140,14 +142,14 @@ func (s Spec) ownReleases(ctx context.Context, eng Engine, written Spec, app str
 	return s, nil
 }
 
-// isShell tells whether an image runs no more than the shell of its base, or nothing.
+// isShell reports whether an image runs only the shell of its base, or nothing.
 func isShell(command []string) bool {
 	return len(command) == 0 || len(command) == 1 && slices.Contains([]string{"sh", "bash"}, path.Base(command[0]))
 }
 
-// findRelease is the first of the folders of an image that holds a release, "" where
-// none does. What an image holds never changes: it is looked at once, and noted in
-// the user's cache folder.
+// findRelease returns the first of an image's folders that holds a release, or "". The
+// content of an image never changes, so it is read once, and cached in the user's cache
+// folder.
 func findRelease(ctx context.Context, eng Engine, image string, roots []string) (string, error) {
 	if len(roots) == 0 {
 		return "", nil
@@ -172,17 +174,17 @@ func findRelease(ctx context.Context, eng Engine, image string, roots []string) 
 	return "", nil
 }
 
-// labelLook is on a container that is only made to look into an image.
+// labelLook is on a container that is created only to read from an image.
 const labelLook = "beamyard.look"
 
-// lookInto makes a container, which is never started, and reads in it.
+// lookInto creates a container, which is never started, and reads from it.
 func lookInto(ctx context.Context, eng Engine, image string, roots []string) (found map[string]bool, err error) {
 	sweepLooks(ctx, eng)
 	owner, err := json.Marshal(Self(false))
 	if err != nil {
 		return nil, fmt.Errorf("encode owner: %w", err)
 	}
-	// Once asked for, it is made: it must be removed whatever happens meanwhile.
+	// Once requested, the container will be created: it must be removed in any case.
 	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 	defer cancel()
 	id, err := eng.CreateContainer(lasting, ContainerSpec{
@@ -213,11 +215,11 @@ func lookInto(ctx context.Context, eng Engine, image string, roots []string) (fo
 	return found, nil
 }
 
-// sweepLooks removes what processes left that were killed while they looked.
+// sweepLooks removes the containers of processes that were killed while reading an image.
 func sweepLooks(ctx context.Context, eng Engine) {
 	left, err := eng.Containers(ctx, map[string]string{labelLook: "true"})
 	if err != nil {
-		return // the next look tries again
+		return // the next look retries
 	}
 	for _, c := range left {
 		var owner Owner
@@ -230,7 +232,7 @@ func sweepLooks(ctx context.Context, eng Engine) {
 	}
 }
 
-// looksFile is where is noted what an image holds.
+// looksFile returns the cache file for an image.
 func looksFile(image string) string {
 	dir, err := os.UserCacheDir()
 	id, isID := strings.CutPrefix(image, "sha256:")
@@ -240,7 +242,8 @@ func looksFile(image string) string {
 	return filepath.Join(dir, "beamyard", "images", id+".json")
 }
 
-// readLooks is what was noted of an image: for each folder, whether it holds a release.
+// readLooks returns the cached results for an image: for each folder, whether it holds a
+// release.
 func readLooks(image string) map[string]bool {
 	found := map[string]bool{}
 	if file := looksFile(image); file != "" {
@@ -251,8 +254,9 @@ func readLooks(image string) map[string]bool {
 	return found
 }
 
-// writeLooks notes it, and forgets what was noted of images half a year ago. Where
-// nothing can be noted it is looked at again.
+// writeLooks caches the results, and removes those of images that were last read more
+// than half a year ago. If the results cannot be cached, the image is read again the next
+// time.
 func writeLooks(image string, found map[string]bool) {
 	const old = 180 * 24 * time.Hour
 	file := looksFile(image)

@@ -10,30 +10,29 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// This file is about nodes that run a `mix release`. What its scripts honour is
-// in the documentation of Mix.Tasks.Release (Elixir), and in the scripts
-// themselves, of Elixir 1.14 to 1.18:
+// This file handles nodes that run a `mix release`. The settings that its scripts honour
+// are in the documentation of Mix.Tasks.Release (Elixir), and in the scripts themselves,
+// of Elixir 1.14 to 1.18:
 //
 //	bin/NAME start   ─► erl … $ERL_AFLAGS … -setcookie $RELEASE_COOKIE -name $RELEASE_NODE
-//	bin/NAME rpc, remote, pid, stop ─► the same, under a name of its own, hidden
+//	bin/NAME rpc, remote, pid, stop ─► the same, under its own name, hidden
 //
-// Two things follow. A -setcookie in ERL_AFLAGS would be the second one, and a VM
-// that is given two takes none of them: a release gets its cookie by
-// RELEASE_COOKIE alone. And a node without EPMD listens on the port that
-// erl_epmd_port names, where a second VM in its container, as rpc is, would fail to
-// listen: that one is to listen nowhere (-dist_listen false). So a container's
-// ERL_AFLAGS are those for a VM beside the node, which `docker exec` inherits, and
-// the entrypoint puts the node's own in their place.
+// Two things follow. First, a -setcookie in ERL_AFLAGS would be the second one, and a VM
+// that is given two uses neither: a release gets its cookie only through RELEASE_COOKIE.
+// Second, a node without EPMD listens on the port given by erl_epmd_port, where a second
+// VM in its container, such as that of rpc, would fail to listen: that VM must not listen
+// (-dist_listen false). So a container's ERL_AFLAGS are those for a VM next to the node,
+// which `docker exec` inherits, and the entrypoint replaces them with the node's own.
 
-// startFlags is the variable that carries the ERL_AFLAGS of the node itself.
+// startFlags is the variable that holds the ERL_AFLAGS of the node itself.
 const startFlags = "BEAMYARD_ERL_AFLAGS"
 
-// releaseEntrypoint goes before what starts a release. The shell is gone when the
-// release starts: it replaces itself, so signals reach the VM. By a variable, as
-// arguments are shown to everybody.
+// releaseEntrypoint is prepended to the command that starts a release. The shell replaces
+// itself with the release, so signals reach the VM. The flags are passed in a variable,
+// because arguments are visible to everyone.
 var releaseEntrypoint = []string{"sh", "-c", `export ERL_AFLAGS="$` + startFlags + `"; exec "$@"`, "sh"}
 
-// nodeEntrypoint is what goes before a node's command, nil for the image's own.
+// nodeEntrypoint returns the entrypoint of a node's command; nil for the image's own.
 func nodeEntrypoint(s Spec, i int) []string {
 	entrypoint := replaced(words(s, i), s.filled(i).Entrypoint)
 	if !s.runsRelease(s.Nodes[i]) {
@@ -42,7 +41,7 @@ func nodeEntrypoint(s Spec, i int) []string {
 	return slices.Concat(releaseEntrypoint, entrypoint)
 }
 
-// releaseEnv gives the VM flags to the node, and others to those beside it.
+// releaseEnv sets the VM flags of the node, and those of the VMs next to it.
 func releaseEnv(s Spec, env map[string]string, flags string) {
 	own := env["ERL_AFLAGS"]
 	env[startFlags] = strings.TrimSpace(flags + " " + own)
@@ -55,7 +54,8 @@ func releaseEnv(s Spec, env map[string]string, flags string) {
 	env["ERL_AFLAGS"] = strings.TrimSpace(own)
 }
 
-// releaseOfProject is the spec whose release was made in the image of its project.
+// releaseOfProject returns the spec with the command of a release that was assembled in
+// the image of its project.
 func (s Spec) releaseOfProject() Spec {
 	if s.Release && (len(s.Command) == 0 || ofImage(s.Command)) {
 		s.Command = []string{images.ReleaseScript, "start"}
@@ -63,15 +63,15 @@ func (s Spec) releaseOfProject() Spec {
 	return s
 }
 
-// releaseOfImage is the spec with what its image runs, which is known by then or
-// never: the entrypoint is ours, see [nodeEntrypoint].
+// releaseOfImage returns the spec with the command of its image. It must be known by
+// then, because the entrypoint is replaced: see [nodeEntrypoint].
 func (s Spec) releaseOfImage(ctx context.Context, eng Engine) (Spec, error) {
 	if !s.Release {
 		return s, nil
 	}
 	info, err := eng.Image(ctx, s.Image)
 	if errors.Is(err, images.ErrNotFound) {
-		return s, nil // the first container says so, with what to do
+		return s, nil // the first container reports it, with a hint
 	}
 	if err != nil {
 		return s, fmt.Errorf("look at image %s: %w", s.Image, err)

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// This file takes a cluster away.
+// This file removes clusters.
 
-// removeAll removes the containers and then the network, whatever happened in
-// between; it reports what it could not remove. A sync under way, which may be
-// making the compiler, is ended first.
+// removeAll removes the containers and then the network, even if some removals fail, and
+// returns what it could not remove. It first ends a sync in progress, which may be
+// creating the compiler.
 func (c *Cluster) removeAll(ctx context.Context) error {
 	c.syncer.end()
 	c.site.release()
@@ -23,14 +23,14 @@ func (c *Cluster) removeAll(ctx context.Context) error {
 	return err
 }
 
-// removeCluster removes everything that carries the cluster's label.
+// removeCluster removes everything that has the cluster's label.
 func removeCluster(ctx context.Context, eng Engine, cluster string) (Removed, error) {
 	return removeLabelled(ctx, eng, cluster, map[string]string{LabelCluster: cluster})
 }
 
-// removeLabelled removes what carries the labels. It looks again for containers
-// that somebody made between the look and the end of the networks, as a sync from
-// elsewhere makes its compiler: the round after takes those.
+// removeLabelled removes everything that has the labels. It lists the containers again
+// after the networks are removed, because one may have been created in between: a sync by
+// another process creates its compiler. The next round removes those.
 func removeLabelled(ctx context.Context, eng Engine, cluster string, label map[string]string) (Removed, error) {
 	const rounds = 3
 	removed := Removed{Cluster: cluster}
@@ -58,7 +58,8 @@ func removeLabelled(ctx context.Context, eng Engine, cluster string, label map[s
 	return removed, err
 }
 
-// removeThese removes containers, and then the networks, which it adds to removed.
+// removeThese removes the containers, and then the networks. It adds their names to
+// removed.
 func removeThese(ctx context.Context, eng Engine, label map[string]string, containers []Container, removed *Removed) error {
 	var group errgroup.Group
 	group.SetLimit(16)
@@ -85,8 +86,8 @@ func removeThese(ctx context.Context, eng Engine, label map[string]string, conta
 	return err
 }
 
-// removeNetwork tries again for a moment: the engine reports endpoints that it
-// is still taking away.
+// removeNetwork retries for about a second: the engine reports endpoints that it is still
+// removing.
 func removeNetwork(ctx context.Context, eng Engine, n Network) error {
 	for attempt := 0; ; attempt++ {
 		err := eng.RemoveNetwork(ctx, n.ID)
@@ -111,7 +112,7 @@ func removeNetwork(ctx context.Context, eng Engine, n Network) error {
 	}
 }
 
-// guestsError is a network that containers of others keep from being removed.
+// guestsError says that other containers prevent the removal of a network.
 type guestsError struct {
 	network string
 	names   []string
@@ -123,7 +124,7 @@ func (e *guestsError) Error() string {
 }
 func (e *guestsError) Unwrap() error { return e.err }
 
-// detach is what to type.
+// detach returns the commands that detach the containers.
 func (e *guestsError) detach() string {
 	const most = 6
 	var lines []string
@@ -136,8 +137,8 @@ func (e *guestsError) detach() string {
 	return strings.Join(lines, "\n")
 }
 
-// stillIn says whose containers a network has that is refused to be removed. Only
-// those that run keep it.
+// stillIn returns an error with the containers that keep a network from being removed.
+// Only running ones do.
 func stillIn(ctx context.Context, eng Engine, n Network, refused error) error {
 	all, err := eng.Containers(ctx, nil)
 	guests := &guestsError{network: n.Name, err: refused}
@@ -153,9 +154,9 @@ func stillIn(ctx context.Context, eng Engine, n Network, refused error) error {
 	return guests
 }
 
-// orphaned reports whether a cluster's keeper is dead and nobody wants what it
-// left: neither detached, nor to be kept for a look. gone is whether the container that
-// it ran in is.
+// orphaned reports whether a cluster's keeper is dead and the cluster is not meant to
+// outlive it: it is neither detached nor kept for inspection. gone says that the
+// container that the keeper ran in is gone.
 func orphaned(s Spec, owner Owner, gone bool) bool {
 	alive, known := owner.Alive()
 	if !known && gone {
@@ -164,9 +165,9 @@ func orphaned(s Spec, owner Owner, gone bool) bool {
 	return known && !alive && !owner.Detached && !s.KeepOnFailure
 }
 
-// sweep removes what keepers that were killed left behind, and returns the
-// networks that stay. Those of this cluster's name are waited for, the others
-// go while the nodes start.
+// sweep removes what killed keepers left behind, and returns the networks that remain. It
+// waits for the removal of a cluster of the same name; the others are removed while the
+// nodes start.
 func (c *Cluster) sweep(ctx context.Context, networks []Network) []Network {
 	var stay []Network
 	for _, n := range networks {
@@ -187,7 +188,7 @@ func (c *Cluster) sweep(ctx context.Context, networks []Network) []Network {
 			return err
 		}
 		if name != c.spec.Name {
-			c.wg.Go(func() { _ = remove() }) // told as a note
+			c.wg.Go(func() { _ = remove() }) // a failure is reported as a note
 		} else if remove() != nil {
 			stay = append(stay, n)
 		}
@@ -195,10 +196,10 @@ func (c *Cluster) sweep(ctx context.Context, networks []Network) []Network {
 	return stay
 }
 
-// RemoveOwned removes what one owner made of a cluster, and nothing that another
-// one made under the same name. It is for an owner that is gone: requests that
-// it had sent may still be carried out, so it looks until nothing comes any more,
-// for up to 30 s. Nothing to remove is no error.
+// RemoveOwned removes what one owner created of a cluster, and nothing that another owner
+// created under the same name. It is for an owner that is gone: requests that the owner
+// had sent may still be carried out, so RemoveOwned repeats until nothing new appears,
+// for up to 30 s. It is not an error if there is nothing to remove.
 func RemoveOwned(ctx context.Context, eng Engine, cluster string, owner Owner) error {
 	const quietLooks = 3
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)

@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// This file is a cluster as its users see it: what they ask for and wait for.
+// This file holds the requests and queries of a cluster's users.
 
-// Status implements [Controller]; it never fails.
+// Status implements [Controller]; it always succeeds.
 func (c *Cluster) Status(context.Context) (Status, error) { return c.Snapshot(), nil }
 
-// Snapshot is [Cluster.Status] for who has no context: nothing is asked.
+// Snapshot returns the same as [Cluster.Status], without a context: it waits for nothing.
 func (c *Cluster) Snapshot() Status {
 	st := c.view.Load().Status
 	st.Nodes = slices.Clone(st.Nodes)
@@ -47,9 +47,9 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 	}
 }
 
-// Await returns as soon as the status is one that is wanted, which wanted is asked
-// of now and after each change, or with ctx's error. Once the cluster has ended it
-// returns what ended it, or [ErrClosed].
+// Await returns nil as soon as wanted returns true for the status, which is checked
+// immediately and after each change, or ctx's error. Once the cluster has ended, it
+// returns the error that ended it, or [ErrClosed].
 func (c *Cluster) Await(ctx context.Context, wanted func(Status) bool) error {
 	for {
 		c.mu.Lock()
@@ -120,18 +120,18 @@ func (c *Cluster) Kill(ctx context.Context, signal string, nodes ...string) erro
 	return c.ask(ctx, cmdKill, signal, nodes)
 }
 
-// Pause freezes the containers of nodes: a paused one neither runs nor answers, and
-// its connections stay open until its peers give it up (net_ticktime). It returns
-// when they are frozen; such a node is Degraded. One that is paused is no error, one
-// that does not run matches [ErrNotRunning]. A stop, and a restart, end the pause.
+// Pause suspends the containers of nodes. A paused node does not run or answer, and its
+// connections stay open until its peers give it up (net_ticktime). Pause returns when the
+// nodes are paused; they are then Degraded. Pausing a paused node is not an error; a node
+// that is not running matches [ErrNotRunning]. A stop or a restart ends the pause.
 // Source: POST /containers/{id}/pause.
 func (c *Cluster) Pause(ctx context.Context, nodes ...string) error {
 	return c.ask(ctx, cmdPause, "", nodes)
 }
 
-// Unpause has paused nodes go on where they were: use WaitReady for the proof that
-// the others have them again. One that is not paused is no error, one that does not
-// run matches [ErrNotRunning]. Source: POST /containers/{id}/unpause.
+// Unpause resumes paused nodes: use WaitReady to wait until the other nodes are connected
+// to them again. A node that is not paused is not an error; one that is not running
+// matches [ErrNotRunning]. Source: POST /containers/{id}/unpause.
 func (c *Cluster) Unpause(ctx context.Context, nodes ...string) error {
 	return c.ask(ctx, cmdUnpause, "", nodes)
 }
@@ -141,8 +141,8 @@ func (c *Cluster) Down(ctx context.Context) error {
 	return c.ask(ctx, cmdDown, "", []string{""})
 }
 
-// ask posts a command for each node, of a role for all its nodes, and waits for all
-// answers. An unknown node fails the whole before anything is done.
+// ask posts a command for each node (for a role, for each of its nodes) and waits for all
+// answers. With an unknown node it returns an error before it does anything.
 func (c *Cluster) ask(ctx context.Context, kind commandKind, signal string, nodes []string) error {
 	if kind != cmdDown {
 		var err error

@@ -2,13 +2,12 @@ package orchestrator
 
 import "time"
 
-// ring keeps the last lines of one stream, numbered from 1. It holds at most
-// max lines and at most limit bytes of text, whatever lines it is given, and
-// always the last one. Its slots grow with use up to max, and are written over
-// from then on: an append allocates nothing.
+// ring keeps the last lines of one stream, numbered from 1. It holds at most max lines
+// and at most limit bytes of text, whatever lines it is given, and always the last one.
+// Its slots grow with use up to max, and are then reused: an append allocates nothing.
 //
-// The line with number seq is in slot (seq-1) % max; what is kept is
-// first ≤ seq < next.
+// The line with number seq is in slot (seq-1) % max. The kept lines are first ≤ seq <
+// next.
 type ring struct {
 	slots       []entry
 	max         int
@@ -17,8 +16,8 @@ type ring struct {
 	first, next uint64
 }
 
-// entry is a kept line. The arrival counts the lines of all streams of a node,
-// for the order of two with one time.
+// entry is a kept line. arrival counts the lines of all streams of a node, to order lines
+// with the same time.
 type entry struct {
 	time    time.Time
 	text    string
@@ -27,8 +26,8 @@ type entry struct {
 	cut     bool
 }
 
-// newRing makes a ring of lines lines (at least one) with 8 KiB of text for
-// each on average, at least 1 MiB: 8 MB for the default of 1000.
+// newRing returns a ring of lines lines (at least one) with 8 KiB of text for each on
+// average, at least 1 MiB: 8 MB for the default of 1000.
 func newRing(lines int) ring {
 	lines = max(lines, 1)
 	return ring{max: lines, limit: max(lines*(8<<10), 1<<20), first: 1, next: 1}
@@ -41,7 +40,7 @@ func (r *ring) append(e entry) {
 		r.drop()
 	}
 	if len(r.slots) < r.max {
-		r.slots = append(r.slots, e) // the slots are used in order until all are there
+		r.slots = append(r.slots, e) // the slots are filled in order until all exist
 	} else {
 		*r.at(r.next) = e
 	}

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// This file is about nodes with different jobs: what a node has in place of its
-// cluster's, and which nodes run the same.
+// This file handles nodes with different roles: which settings a node takes from its
+// cluster, and which nodes run the same code.
 
-// filledRole is a node with what its job takes of the cluster.
+// filledRole fills the role-dependent fields of a node from the cluster.
 func (s Spec) filledRole(n NodeSpec) NodeSpec {
 	if n.Image == s.Image {
 		n.Precompiled = n.Precompiled || s.Precompiled
@@ -25,11 +25,11 @@ func (s Spec) filledRole(n NodeSpec) NodeSpec {
 	return n
 }
 
-// noCheck is the HTTPCheck of a node that is asked none.
+// noCheck as a node's HTTPCheck disables the check.
 const noCheck = "-"
 
-// checksOf are the checks of a node: of its cluster's those that are asked of it, and
-// its own, which replace those of their names.
+// checksOf returns the checks of a node: those of its cluster that apply to it, and its
+// own, which replace the cluster's of the same name.
 func checksOf(n NodeSpec, clusters, own []Check) []Check {
 	var checks []Check
 	for _, k := range clusters {
@@ -41,13 +41,13 @@ func checksOf(n NodeSpec, clusters, own []Check) []Check {
 	return append(checks, own...)
 }
 
-// indexOf is a node's place, -1 where there is none of that name.
+// indexOf returns a node's index, or -1 if there is no node of that name.
 func (s Spec) indexOf(node string) int {
 	return slices.IndexFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node })
 }
 
-// of is a node with what it takes of its cluster. A helper is no node of the spec: it
-// has the cluster's.
+// of returns a node, with unset fields filled from its cluster. A helper is not a node of
+// the spec: it gets the cluster's settings.
 func (s Spec) of(node string) NodeSpec {
 	i := s.indexOf(node)
 	if i < 0 {
@@ -57,8 +57,9 @@ func (s Spec) of(node string) NodeSpec {
 	return s.filled(i)
 }
 
-// runs names what a node runs: nodes for which it is the same have the same modules.
-// Of one image two commands may start two releases, each with applications of its own.
+// runs returns a key for the code that a node runs: nodes with the same key have the same
+// modules. Two commands of one image may start two releases, each with different
+// applications.
 func (s Spec) runs(node string) string {
 	n := s.of(node)
 	return strings.Join([]string{n.Image, n.App, started(s, n)}, " ")
@@ -72,8 +73,8 @@ func (s Spec) runsRelease(n NodeSpec) bool {
 	return s.Release
 }
 
-// started is the release that a node's command starts: "" where it is not one that
-// is named there.
+// started returns the release script that a node's command starts, or "" if the command
+// names none.
 func started(s Spec, n NodeSpec) string {
 	for _, word := range slices.Concat(n.Entrypoint, n.Command) {
 		if s.runsRelease(n) && path.Base(path.Dir(word)) == "bin" {
@@ -83,9 +84,9 @@ func started(s Spec, n NodeSpec) string {
 	return ""
 }
 
-// NodesOf returns the names of the nodes that names mean: a node's own name, and of a
-// role all its nodes, in the order of the names and each once. An unknown name matches
-// [ErrNoNode].
+// NodesOf returns the names of the nodes that the given names stand for: a node's own
+// name, and for a role all of its nodes, in the order given and without duplicates. An
+// unknown name matches [ErrNoNode].
 func (s Spec) NodesOf(names ...string) ([]string, error) {
 	var nodes []string
 	for _, name := range names {
@@ -102,7 +103,7 @@ func (s Spec) NodesOf(names ...string) ([]string, error) {
 	return nodes, nil
 }
 
-// named are the nodes that a name means, none of an unknown one.
+// named returns the nodes that a name stands for: none if it is unknown.
 func (s Spec) named(name string) []string {
 	if s.indexOf(name) >= 0 {
 		return []string{name}
@@ -116,7 +117,7 @@ func (s Spec) named(name string) []string {
 	return nodes
 }
 
-// names of nodes and of roles, as they are declared.
+// declared returns the names of the nodes and roles, in the order of declaration.
 func (s Spec) declared() (nodes, roles []string) {
 	for _, n := range s.Nodes {
 		nodes = append(nodes, n.Name)
@@ -127,8 +128,7 @@ func (s Spec) declared() (nodes, roles []string) {
 	return nodes, roles
 }
 
-// choice lists the names that can be written for a node, with the one that may have
-// been meant first.
+// choice lists the names that are valid for a node, beginning with the most similar one.
 func (s Spec) choice(name, what string) string {
 	nodes, roles := s.declared()
 	text := didYouMean(name, slices.Concat(nodes, roles)) + what + strings.Join(nodes, ", ")
@@ -138,7 +138,7 @@ func (s Spec) choice(name, what string) string {
 	return text
 }
 
-// hasHTTP reports whether a node that a check is asked of has an HTTP port.
+// hasHTTP reports whether any node that the check applies to has an HTTP port.
 func (s Spec) hasHTTP(k Check) bool {
 	for i, n := range s.Nodes {
 		if k.on(n) && s.filled(i).HTTPPort > 0 {
@@ -148,8 +148,8 @@ func (s Spec) hasHTTP(k Check) bool {
 	return len(s.Nodes) == 0 && s.HTTPPort > 0
 }
 
-// withImagesTogether has the images that were made of the source in one place, and
-// not at nodes, so that other sources are one difference.
+// withImagesTogether moves the images that were built from the source from the nodes to
+// one field, so that other sources count as one difference.
 func (s Spec) withImagesTogether() Spec {
 	s.Nodes = slices.Clone(s.Nodes)
 	for i := range s.Nodes {

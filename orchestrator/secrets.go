@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// SecretValues are what must never be printed of a cluster: its cookie and the
-// values of [Spec].Secrets, in all [SecretForms].
+// SecretValues returns the texts of a cluster that must never be printed: its cookie and
+// the values of [Spec].Secrets, in all their [SecretForms].
 func (s Spec) SecretValues() []string {
 	values := append([]string{s.Cookie}, s.proxySecrets()...)
 	for _, key := range s.Secrets {
@@ -20,11 +20,10 @@ func (s Spec) SecretValues() []string {
 	return SecretForms(values...)
 }
 
-// SecretForms are the texts in which secret values are printed, the longest
-// first: as they are; line by line, as a key of many lines comes out of a log;
-// and quoted, as JSON and `inspect` show them. Values of less than four
-// characters and lines of less than eight are left out: to mask them would garble
-// unrelated text.
+// SecretForms returns the forms in which secret values are printed, the longest first: as
+// they are; line by line, as a multi-line key appears in a log; and quoted, as in JSON
+// and `inspect`. It omits values of fewer than four characters and lines of fewer than
+// eight: masking them would garble unrelated text.
 func SecretForms(values ...string) []string {
 	const shortest, shortestLine = 4, 8
 	var forms []string
@@ -45,7 +44,7 @@ func SecretForms(values ...string) []string {
 	return forms
 }
 
-// quoted is a text as it stands inside a JSON string (RFC 8259, section 7).
+// quoted returns a text as it appears in a JSON string (RFC 8259, section 7).
 func quoted(text string) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -54,7 +53,7 @@ func quoted(text string) string {
 	return b.String()[1 : b.Len()-2]
 }
 
-// inspected is a text as it stands inside a string that `inspect` prints. Source:
+// inspected escapes a text as it appears in a string printed by `inspect`. Source:
 // Elixir's "Syntax reference", strings.
 var inspected = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`, "\a", `\a`, "\b", `\b`, "\t", `\t`,
 	"\n", `\n`, "\v", `\v`, "\f", `\f`, "\r", `\r`, "\x1b", `\e`, "\x7f", `\d`, "\x00", `\0`)
@@ -62,12 +61,12 @@ var inspected = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`, "\a", `\a
 // redactor replaces the values that must not be printed. See [Spec.Secrets].
 func redactor(s Spec) *strings.Replacer {
 	var pairs []string
-	for _, value := range s.SecretValues() { // of two that begin alike the longer one is taken
+	for _, value := range s.SecretValues() { // of two with the same beginning, the longer one is matched
 		pairs = append(pairs, value, "[secret]")
 	}
 	return strings.NewReplacer(pairs...)
 }
 
-// DumpPath is where a node writes its crash dump inside its container:
+// DumpPath returns where a node writes its crash dump inside its container:
 // ERL_CRASH_DUMP of its environment, or /tmp/erl_crash.dump.
 func DumpPath(s Spec, node string) string { return dumpPath(s, node) }

@@ -13,31 +13,31 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// This file is about what listens in a node's container, and about applications that
-// listen on 127.0.0.1 alone, as every Phoenix project does in dev: nothing that is
-// published reaches them there. A forwarder does: a process of the node's own VM that
-// listens on the container's own addresses, at the same port, and hands connections on.
+// This file handles what listens in a node's container, and applications that listen only
+// on 127.0.0.1, as every Phoenix project does in dev: published ports do not reach them
+// there. A forwarder makes them reachable. It is a process of the node's own VM that
+// listens on the container's own addresses, at the same port, and forwards connections.
 //
 //	127.0.0.1:4200 ─ engine ─► 10.213.7.2:4000 ─ forwarder ─► 127.0.0.1:4000
 //
-// It is in the VM, although that is the user's, because of what else there is:
+// It runs in the VM, although that is the user's, because the alternatives are worse:
 //
 //   - A helper container in the node's network namespace (NetworkMode container:ID)
 //     doubles the containers of every Phoenix project, keeps the namespace of a node
-//     that ended, and is to be made again after each restart, by a supervisor that may
+//     that ended, and must be created again after each restart, by a supervisor that may
 //     be gone.
-//   - A program by `docker exec` has to be in the image.
+//   - A program started with `docker exec` must be in the image.
 //   - A rule of the kernel (DNAT to 127.0.0.1) needs route_localnet, a capability, and
-//     a kernel with the module, and knows no way from IPv4 to ::1.
+//     a kernel with the module, and cannot translate from IPv4 to ::1.
 //
-// A process of the VM ends with it, needs nothing of the image and works without a
-// supervisor. No module is loaded (forward.erl is interpreted), so that what is compared
-// of code stays equal. The supervisor makes it again for each run of the node. It
-// watches the application's socket, and gives its own up at once when that closes: an
+// A process of the VM ends with it, needs nothing in the image and works without a
+// supervisor. No module is loaded (forward.erl is interpreted), so comparisons of the
+// loaded code stay equal. The supervisor starts it again for each run of the node. It
+// watches the application's socket, and closes its own at once when that closes: an
 // application that then listens on every address must find the port free.
 
-// listenersOf asks a node which addresses something listens on in its container. ok is
-// false where it cannot tell, as on another system than Linux.
+// listenersOf asks a node for the addresses that are listened on in its container. ok is
+// false if it cannot tell, as on systems other than Linux.
 func listenersOf(ctx context.Context, conn link) (found []netip.AddrPort, ok bool) {
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		reply, err := conn.Call(ctx, "prim_file", "read_file", table)
@@ -51,11 +51,11 @@ func listenersOf(ctx context.Context, conn link) (found []netip.AddrPort, ok boo
 	return found, ok
 }
 
-// portUse is what listens at one port of a container.
+// portUse says what listens on one port of a container.
 type portUse struct {
-	loopback netip.Addr // where it listens on loopback; the zero value: it does not
-	open     bool       // it listens on an address that is reached
-	own      bool       // on an address of the container's own, not on every one: a forwarder does that
+	loopback netip.Addr // the loopback address it listens on; the zero value: none
+	open     bool       // it listens on a reachable address
+	own      bool       // on one of the container's own addresses, not on all: a forwarder does that
 }
 
 func useOf(listeners []netip.AddrPort, port int) portUse {
@@ -75,8 +75,8 @@ func useOf(listeners []netip.AddrPort, port int) portUse {
 	return u
 }
 
-// forwarding says what is to be done about a port, and what it is before that. on is
-// whether a forwarder of ours holds it.
+// forwarding returns a port's current state, and whether to start or stop a forwarder. on
+// says whether one of our forwarders holds the port.
 func (u portUse) forwarding(on bool) (is Serving, start, stop bool) {
 	switch {
 	case on && u.own && u.loopback.IsValid():
@@ -94,18 +94,19 @@ func (u portUse) forwarding(on bool) (is Serving, start, stop bool) {
 //go:embed forward.erl
 var forwardExpression string
 
-// forwarderName is the registered name of the process that forwards a port.
+// forwarderName returns the registered name of the process that forwards a port.
 func forwarderName(port int) erldist.Atom {
 	return erldist.Atom("beamyard_forward_" + strconv.Itoa(port))
 }
 
-// forwards tells whether a forwarder of ours runs on a node.
+// forwards reports whether one of our forwarders runs on a node.
 func forwards(ctx context.Context, conn link, port int) bool {
 	reply, err := conn.Call(ctx, "erlang", "whereis", forwarderName(port))
 	return err == nil && reply != any(erldist.Atom("undefined"))
 }
 
-// startForwarder has a node forward a port to where its application listens.
+// startForwarder makes a node forward a port to the address that its application listens
+// on.
 func startForwarder(ctx context.Context, conn link, to netip.AddrPort) error {
 	port := int(to.Port())
 	reply, err := conn.Eval(ctx, forwardExpression, map[string]any{"Port": int64(port), "Name": forwarderName(port), "To": addressTuple(to.Addr())})
@@ -118,12 +119,12 @@ func startForwarder(ctx context.Context, conn link, to netip.AddrPort) error {
 	return nil
 }
 
-// stopForwarder ends one. Connections that it has stay.
+// stopForwarder stops a forwarder. Its open connections stay.
 func stopForwarder(ctx context.Context, conn link, port int) {
 	_, _ = conn.Call(ctx, "erlang", "send", forwarderName(port), erldist.Atom("stop")) // it may have ended
 }
 
-// addressTuple is an address as Erlang has it. Source: inet(3), ip_address().
+// addressTuple returns an address in Erlang's form. Source: inet(3), ip_address().
 func addressTuple(a netip.Addr) erldist.Tuple {
 	var t erldist.Tuple
 	if a.Is4() {
@@ -139,8 +140,8 @@ func addressTuple(a netip.Addr) erldist.Tuple {
 	return t
 }
 
-// servedPorts are the ports of a node that somebody outside of its container may want:
-// its HTTP port first, where it has one.
+// servedPorts returns the ports of a node that may be used from outside its container:
+// its HTTP port first, if it has one.
 func (s Spec) servedPorts(node string) []int {
 	n := s.of(node)
 	var ports []int
@@ -159,7 +160,7 @@ func (s Spec) servedPorts(node string) []int {
 	return ports
 }
 
-// httpPort is the port that a check by HTTP asks.
+// httpPort returns the port of an HTTP check.
 func (k Check) httpPort(n NodeSpec) int {
 	if k.Port != 0 {
 		return k.Port
@@ -167,9 +168,9 @@ func (k Check) httpPort(n NodeSpec) int {
 	return n.HTTPPort
 }
 
-// unserved takes out the checks by HTTP that a node is not asked: in MIX_ENV=test
-// Phoenix serves nothing unless it is told to, and what dev serves is no check of a
-// suite. One that has a port of its own is meant.
+// unserved separates the HTTP checks that do not apply to a node: in MIX_ENV=test,
+// Phoenix serves nothing unless configured to, and a check of the dev server is not part
+// of a suite. A check with its own port always applies.
 func unserved(n NodeSpec, checks []Check, is Serving) (asked, left []Check) {
 	for _, k := range checks {
 		if n.MixEnv == "test" && is == ServingNothing && k.HTTP != "" && k.Port == 0 {
@@ -181,8 +182,8 @@ func unserved(n NodeSpec, checks []Check, is Serving) (asked, left []Check) {
 	return asked, left
 }
 
-// whyNoAnswer says why a check by HTTP has no answer, by what listens in the container;
-// "" where that tells nothing.
+// whyNoAnswer returns why an HTTP check got no answer, from what listens in the
+// container; "" if that does not explain it.
 func whyNoAnswer(listeners []netip.AddrPort, node string, port int) (failure, hint string) {
 	u := useOf(listeners, port)
 	switch {

@@ -8,24 +8,24 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// State says where a node is. There is exactly one at a time.
+// State says where a node is in its life. A node has exactly one at a time.
 type State string
 
-// The states of a node, in the order of a life.
+// The states of a node, in the order of its life.
 const (
 	Pending    State = "pending"     // declared, nothing done yet
 	Creating   State = "creating"    // the container is being created
-	Starting   State = "starting"    // the container starts or runs, the node is not proven yet
+	Starting   State = "starting"    // the container is starting or running; the node is not proven yet
 	Ready      State = "ready"       // proven: handshake, application, checks, mesh
-	Degraded   State = "degraded"    // was Ready, runs, and now fails a proof, or is kept apart from peers on purpose
-	BackingOff State = "backing-off" // crashed, waits for its restart
-	Stopping   State = "stopping"    // asked to stop
-	Stopped    State = "stopped"     // stopped because somebody asked
+	Degraded   State = "degraded"    // was Ready, is running, and now fails a proof or is deliberately disconnected from peers
+	BackingOff State = "backing-off" // crashed, waiting for its restart
+	Stopping   State = "stopping"    // was asked to stop
+	Stopped    State = "stopped"     // stopped by request
 	Completed  State = "completed"   // ended by itself with success
-	Failed     State = "failed"      // ended, and nothing will restart it
+	Failed     State = "failed"      // ended, and will not be restarted
 )
 
-// Running reports whether a node of this state has a container that runs.
+// Running reports whether a node in this state has a running container.
 func (s State) Running() bool {
 	switch s {
 	case Starting, Ready, Degraded, Stopping:
@@ -36,7 +36,7 @@ func (s State) Running() bool {
 	return false
 }
 
-// Final reports whether the state stays until somebody asks for something.
+// Final reports whether the state stays until a user requests something.
 func (s State) Final() bool {
 	switch s {
 	case Stopped, Completed, Failed:
@@ -47,37 +47,37 @@ func (s State) Final() bool {
 	return false
 }
 
-// ExitClass says what kind of an end it was. It is told from our intent, the
-// engine's events and the exit code together: no code alone decides.
+// ExitClass says how a run ended. It is derived from our intent, the engine's events and
+// the exit code together: a code alone is not enough.
 type ExitClass string
 
 // The classes of an exit.
 const (
 	ExitCompleted      ExitClass = "completed"       // code 0 (or another success code), by itself
 	ExitCrashed        ExitClass = "crashed"         // any other code, by itself
-	ExitKilled         ExitClass = "killed"          // by a signal that nobody of us sent as a stop
-	ExitOOM            ExitClass = "oom"             // by the kernel, over its memory limit
+	ExitKilled         ExitClass = "killed"          // by a signal that was not part of our stop
+	ExitOOM            ExitClass = "oom"             // by the kernel, for exceeding its memory limit
 	ExitStopped        ExitClass = "stopped"         // we stopped it
-	ExitStoppedOutside ExitClass = "stopped-outside" // somebody else did `docker stop`
-	ExitRemoved        ExitClass = "removed"         // somebody else removed the container
+	ExitStoppedOutside ExitClass = "stopped-outside" // stopped by `docker stop` from outside
+	ExitRemoved        ExitClass = "removed"         // the container was removed from outside
 	ExitBoot           ExitClass = "boot"            // ended before it was ever Ready in this run
 	ExitStartError     ExitClass = "start-error"     // the container could not be created or started
 )
 
-// Exit is how a run of a node ended.
+// Exit says how a run of a node ended.
 type Exit struct {
 	Class  ExitClass `json:"class"`
 	Code   int       `json:"code"`
-	Reason string    `json:"reason,omitempty"` // a start error's text, or the line that tells why
+	Reason string    `json:"reason,omitempty"` // a start error's text, or the output line that explains the end
 	Slogan string    `json:"slogan,omitempty"` // of the crash dump that the run left
-	// WaitsFor is what the run ended for want of, where time may bring it: "db:5432:
-	// connection refused". Such a boot is tried again within the restart budget.
+	// WaitsFor is what the run lacked, if it may appear with time: "db:5432: connection
+	// refused". Such a boot is retried within the restart budget.
 	WaitsFor string    `json:"waits_for,omitempty"`
-	Dump     string    `json:"dump,omitempty"` // where that was copied to: see [Spec].KeepDumps
+	Dump     string    `json:"dump,omitempty"` // the path that the crash dump was copied to: see [Spec].KeepDumps
 	At       time.Time `json:"at,omitzero"`
 }
 
-// String is short: "crashed (exit 1)", "killed (exit 137)".
+// String returns a short form: "crashed (exit 1)", "killed (exit 137)".
 func (e Exit) String() string {
 	switch e.Class {
 	case ExitStartError:
@@ -97,47 +97,47 @@ type PortStatus struct {
 	Host      int    `json:"host"`
 }
 
-// NodeStatus is what is known of one node.
+// NodeStatus is the status of one node.
 type NodeStatus struct {
 	Name          string       `json:"name"` // "n1"
 	Node          string       `json:"node"` // "app@n1.demo.test"
 	Host          string       `json:"hostname"`
 	State         State        `json:"state"`
 	Reason        string       `json:"reason,omitempty"` // why it is not Ready, in one line
-	Paused        bool         `json:"paused,omitempty"` // its container is frozen
-	URL           string       `json:"url,omitempty"`    // "http://127.0.0.1:4200"; of a remote engine its host's, "http://lab:4200"
+	Paused        bool         `json:"paused,omitempty"` // its container is paused
+	URL           string       `json:"url,omitempty"`    // "http://127.0.0.1:4200"; with a remote engine, that host's: "http://lab:4200"
 	HTTPPort      int          `json:"http_port,omitempty"`
-	Serving       Serving      `json:"serving,omitempty"` // what is at its HTTP port, inside; URL is "" where that is not reached
+	Serving       Serving      `json:"serving,omitempty"` // what listens on its HTTP port, inside; URL is "" if the port is not reachable
 	Ports         []PortStatus `json:"ports,omitempty"`
 	IP            netip.Addr   `json:"ip,omitzero"`
 	Container     string       `json:"container"` // its name
 	ContainerID   string       `json:"container_id,omitempty"`
 	PID           int          `json:"os_pid,omitempty"` // of the container's first process on the engine's host
 	Peers         []string     `json:"peers,omitempty"`  // short names of the nodes that this one is connected to
-	Cut           []string     `json:"cut,omitempty"`    // short names of those that it is kept apart from on purpose
-	Incarnation   int          `json:"incarnation"`      // the n-th start of this container
-	RestartCount  int          `json:"restart_count"`    // restarts after crashes, ever
+	Cut           []string     `json:"cut,omitempty"`    // short names of the nodes that it is deliberately disconnected from
+	Incarnation   int          `json:"incarnation"`      // counts the starts of this container
+	RestartCount  int          `json:"restart_count"`    // restarts after crashes, in total
 	Restarts      string       `json:"restarts,omitempty"`
-	DroppedLines  uint64       `json:"dropped_lines,omitempty"` // of its output, no longer kept in the ring
+	DroppedLines  uint64       `json:"dropped_lines,omitempty"` // lines of its output that the ring no longer keeps
 	StartedAt     time.Time    `json:"started_at,omitzero"`
 	StoppedAt     time.Time    `json:"stopped_at,omitzero"`
 	NextRestartAt time.Time    `json:"next_restart_at,omitzero"`
 	LastExit      *Exit        `json:"exit_reason,omitempty"`
-	// Findings say what is wrong with it, roots first.
+	// Findings say what is wrong with the node, root causes first.
 	Findings []diagnosis.Finding `json:"findings,omitempty"`
 }
 
-// Status is what is known of a cluster.
+// Status is the status of a cluster.
 type Status struct {
 	Cluster    string       `json:"cluster"`
-	Supervised bool         `json:"supervised"` // a supervisor answers for it
-	Ready      bool         `json:"ready"`      // every node is Ready, the mesh is full
+	Supervised bool         `json:"supervised"` // a supervisor manages it
+	Ready      bool         `json:"ready"`      // every node is Ready and the mesh is full
 	Network    string       `json:"network"`
 	NetworkID  string       `json:"network_id,omitempty"`
 	Subnet     netip.Prefix `json:"subnet,omitzero"`
 	Image      string       `json:"image"`
 	Source     string       `json:"source,omitempty"`
-	App        string       `json:"app,omitempty"` // the OTP application that a node must have started; "" or "-": none
+	App        string       `json:"app,omitempty"` // the OTP application that must be started on a node; "" or "-": none
 	Created    time.Time    `json:"created,omitzero"`
 	Nodes      []NodeStatus `json:"nodes"`
 }
@@ -152,21 +152,20 @@ func (s Status) Node(name string) (NodeStatus, bool) {
 	return NodeStatus{}, false
 }
 
-// Event is something that happened to a cluster, in the order in which it
-// happened.
+// Event is something that happened to a cluster. Events are ordered as they happened.
 type Event struct {
 	Seq   uint64    `json:"seq"`
 	Time  time.Time `json:"time"`
 	Node  string    `json:"node,omitempty"`
 	Kind  EventKind `json:"kind"`
 	Text  string    `json:"text"`            // one line for people
-	State State     `json:"state,omitempty"` // the node's state from now on
+	State State     `json:"state,omitempty"` // the node's new state
 	Exit  *Exit     `json:"exit,omitempty"`
-	// Finding is what was found to be wrong.
+	// Finding is the diagnosed problem.
 	Finding *diagnosis.Finding `json:"finding,omitempty"`
 }
 
-// EventKind says what kind of a thing happened.
+// EventKind says what kind of event it is.
 type EventKind string
 
 // The kinds of events.
@@ -174,47 +173,46 @@ const (
 	EventPhase EventKind = "phase" // of the cluster: network, image, nodes, mesh, ready, stopping, stopped
 	EventState EventKind = "state" // a node's state changed
 	EventExit  EventKind = "exit"  // a node's run ended
-	EventMesh  EventKind = "mesh"  // a connection between nodes came or went
-	// EventFinding tells why something is wrong with a node.
+	EventMesh  EventKind = "mesh"  // a connection between nodes was made or lost
+	// EventFinding explains why something is wrong with a node.
 	EventFinding EventKind = "finding"
 	EventNote    EventKind = "note" // worth knowing: an engine reconnect, a port that moved
 )
 
-// JournalEntry is something that others told a cluster, as they told it. An
-// [Event] says what the cluster made of it.
+// JournalEntry is something that the engine, a node or a user reported to a cluster, as
+// it was reported. An [Event] says what the cluster concluded from it.
 type JournalEntry struct {
-	Time   time.Time     `json:"time"` // of who told it: an engine's event has the engine's
+	Time   time.Time     `json:"time"` // the reporter's time: an engine's event has the engine's
 	Source JournalSource `json:"source"`
-	Node   string        `json:"node,omitempty"` // the short name of the node that it is about, or that told it; "" for the cluster
-	Peer   string        `json:"peer,omitempty"` // whom the node saw come or go, as it stands in Text
+	Node   string        `json:"node,omitempty"` // short name of the node that it concerns, or that reported it; "" for the cluster
+	Peer   string        `json:"peer,omitempty"` // the node that was seen to connect or disconnect, as written in Text
 	Text   string        `json:"text"`           // one line: "die (exit 137)", "nodedown n2 (connection_closed)"
 }
 
-// Serving is what is known of a node's HTTP port, inside its container.
+// Serving says what listens on a node's HTTP port, inside its container.
 type Serving string
 
-// JournalSource says who told a [JournalEntry].
+// JournalSource says where a [JournalEntry] comes from.
 type JournalSource string
 
-// The sources.
+// The sources of journal entries.
 const (
 	FromEngine JournalSource = "engine" // an event of the container engine
-	FromNode   JournalSource = "node"   // what a node noticed: nodeup, nodedown
+	FromNode   JournalSource = "node"   // a change that a node observed: nodeup, nodedown
 	FromUser   JournalSource = "user"   // a request, or a signal to the keeper
-	FromFault  JournalSource = "fault"  // a fault that was set or healed on purpose
+	FromFault  JournalSource = "fault"  // a fault that was injected or healed
 )
 
-// What there is at a node's HTTP port.
+// What listens on a node's HTTP port.
 const (
-	ServingUnknown   Serving = ""          // it was not looked at
-	ServingOpen      Serving = "open"      // something listens, and is reached
-	ServingForwarded Serving = "forwarded" // something listens on loopback alone; a forwarder makes it reached
-	ServingLoopback  Serving = "loopback"  // something listens on loopback alone
+	ServingUnknown   Serving = ""          // not examined
+	ServingOpen      Serving = "open"      // something listens, and is reachable
+	ServingForwarded Serving = "forwarded" // something listens only on loopback; a forwarder makes it reachable
+	ServingLoopback  Serving = "loopback"  // something listens only on loopback
 	ServingNothing   Serving = "nothing"   // nothing listens
 )
 
-// reached reports whether the port answers from outside of the container, as far as
-// is known.
+// reached reports whether the port answers from outside the container, as far as known.
 func (s Serving) reached() bool {
 	return s != ServingLoopback && s != ServingNothing
 }

@@ -11,44 +11,43 @@ import (
 	"time"
 )
 
-// This file runs a project's ExUnit suite beside the nodes of a cluster:
+// This file runs a project's ExUnit suite next to the nodes of a cluster:
 //
-//	n1 ─── n2        nodes, as ever
+//	n1 ─── n2        nodes, as usual
 //	  \   /
-//	   test          a helper: mix test, under a name of its own, once
+//	   test          a helper: mix test, under its own name, once
 //
-// The helper is connected to every node before Mix begins, by a line of Elixir that
-// goes before it. The kernel's sync_nodes_mandatory would do that at boot; but it
-// takes the cookie from the command line or from a file then, and a -setcookie in
-// ERL_AFLAGS, where nodes have theirs, is handed down to every VM that a test starts:
-// one that gives its peers a cookie of their own would have two, and the VM takes
-// neither.
+// A line of Elixir before Mix connects the helper to every node. The kernel's
+// sync_nodes_mandatory could do that at boot, but then the cookie must come from the
+// command line or a file. The nodes have theirs as -setcookie in ERL_AFLAGS, which every
+// VM that a test starts inherits: a test that gives its peers another cookie would give
+// them two, and a VM with two cookies uses neither.
 
 // suiteHelper is the helper's name.
 const suiteHelper = "test"
 
-// Suite is a run of a project's ExUnit tests.
+// Suite configures a run of a project's ExUnit tests.
 type Suite struct {
 	// Image holds the project and its tests, compiled with MIX_ENV=test.
 	Image string
-	// Args of `mix test`.
+	// Args are the arguments of `mix test`.
 	Args []string
-	// Colors has Mix and ExUnit print them, as on a terminal.
+	// Colors makes Mix and ExUnit print colors, as on a terminal.
 	Colors bool
-	// Keep leaves the container of a suite that fails, with the cluster.
+	// Keep keeps the container of a failed suite until the cluster is removed.
 	Keep bool
-	// Output is called with each line that it prints, as the engine hands it over: a
-	// line at a time. An error of it ends the suite.
+	// Output is called with each line that the suite prints, as the engine delivers it:
+	// one line at a time. If it returns an error, the suite ends.
 	Output func(Line) error
 }
 
-// RunSuite runs a suite in a container of the cluster that is no node of it, under
-// the name app@test.CLUSTER.DOMAIN, connected to all nodes, and on the networks that
-// the whole cluster is on. It returns the exit code of `mix test`: 0, 2 where tests
-// fail, 1 where they do not compile, or the nodes cannot be reached. With an image
-// without tests it is 0: [Spec.Suite] has Prepare refuse that. The suite finds the
-// nodes in BEAMYARD_NODES (n1,n2), BEAMYARD_NODE_NAMES and, by addresses that hold
-// inside, BEAMYARD_URLS. When ctx ends the suite is killed.
+// RunSuite runs a suite in a container of the cluster that is not a node. The container's
+// VM has the name app@test.CLUSTER.DOMAIN, is connected to all nodes, and is on the
+// networks of the whole cluster. RunSuite returns the exit code of `mix test`: 0; 2 if
+// tests fail; 1 if they do not compile, or the nodes cannot be reached. With an image
+// without tests it is 0: set [Spec.Suite] to make Prepare refuse such an image. The suite
+// finds the nodes in BEAMYARD_NODES (n1,n2), BEAMYARD_NODE_NAMES and BEAMYARD_URLS, whose
+// addresses are valid inside the container. When ctx ends, the suite is killed.
 func RunSuite(ctx context.Context, eng Engine, f Found, s Suite) (exitCode int, err error) {
 	if _, taken := f.Node(suiteHelper); taken {
 		return 0, WithHint(fmt.Errorf("a node of %s is called %s, as the suite's own is", f.Cluster, suiteHelper), "name it otherwise in beamyard.yml")
@@ -84,7 +83,7 @@ func RunSuite(ctx context.Context, eng Engine, f Found, s Suite) (exitCode int, 
 	return ended.State.ExitCode, nil
 }
 
-// startHelper makes and starts a helper, in place of one that has ended.
+// startHelper creates and starts a helper. It replaces one that has ended.
 func (f Found) startHelper(ctx context.Context, eng Engine, name string, c ContainerSpec) (id string, err error) {
 	if old, there := f.Helpers[name]; there {
 		if old.State.Running {
@@ -116,9 +115,9 @@ func (f Found) startHelper(ctx context.Context, eng Engine, name string, c Conta
 	}
 }
 
-// show gives fn what a container prints, until that has exited.
+// show calls fn with each line that a container prints, until the container has exited.
 func show(ctx context.Context, eng Engine, id string, fn func(Line) error) error {
-	const keptLines = 8192 // for who reads more slowly than it prints
+	const keptLines = 8192 // for readers slower than the output
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	out := newNodeOutput(suiteHelper, keptLines)
@@ -135,20 +134,20 @@ func show(ctx context.Context, eng Engine, id string, fn func(Line) error) error
 	return errors.Join(err, stopped)
 }
 
-// suiteSpec is the container of a suite.
+// suiteSpec returns the container of a suite.
 func (f Found) suiteSpec(s Suite) ContainerSpec {
 	f.Spec.Image, f.Spec.MixEnv = s.Image, "test"
 	flags := vmFlags(f.Spec)
 	if s.Colors {
 		flags += " -elixir ansi_enabled true"
 	}
-	// A cookie for the moment until the suite takes its own: without any, a VM writes
-	// one into its home.
+	// A temporary cookie, until the suite sets the real one: without any, a VM writes a
+	// cookie file into its home directory.
 	c := f.helperSpec(suiteHelper, append([]string{
 		"elixir", nameFlag(f.Spec), f.Spec.names().Node(suiteHelper), "--cookie", rand.Text(), "--erl", flags,
 		"-e", connectFirst, "-S", "mix", "test",
 	}, s.Args...))
-	c.Memory, c.CPUs = 0, 0 // a node's limits are for a node
+	c.Memory, c.CPUs = 0, 0 // the limits are for nodes
 	var names, beams, urls []string
 	for _, n := range f.Nodes {
 		names, beams = append(names, n.Name), append(beams, n.Node)
@@ -167,7 +166,7 @@ func (f Found) suiteSpec(s Suite) ContainerSpec {
 	return c
 }
 
-// withEnv is a list of KEY=value with some replaced.
+// withEnv returns a list of KEY=value with some values replaced.
 func withEnv(env []string, by map[string]string) []string {
 	list := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")
@@ -180,8 +179,8 @@ func withEnv(env []string, by map[string]string) []string {
 	return list
 }
 
-// connectFirst goes before Mix. The nodes are Ready: one that does not answer now
-// will hardly do so later.
+// connectFirst runs before Mix. The nodes are Ready: one that does not answer now is
+// unlikely to answer later.
 const connectFirst = `
 Node.set_cookie(String.to_atom(System.fetch_env!("ERLANG_COOKIE")))
 nodes = for n <- String.split(System.fetch_env!("BEAMYARD_NODE_NAMES"), ",", trim: true), do: String.to_atom(n)

@@ -7,60 +7,61 @@ import (
 )
 
 const (
-	// holdExit is how long an end after a signal from outside waits for the
-	// event that explains it: `docker stop` says so after the death, in either
-	// order, and `docker rm -f` is a kill, a death and then a destroy.
+	// holdExit is how long an end after a signal from outside waits for the event that
+	// explains it: `docker stop` emits its event before or after the death, and `docker
+	// rm -f` is a kill, a death and then a destroy.
 	holdExit = 300 * time.Millisecond
-	// doubt is how long a Ready node that lost its connection is believed: its
-	// death is usually told in the same moment.
+	// doubt is how long a Ready node that lost its connection stays Ready: its death is
+	// usually reported within that time.
 	doubt = 300 * time.Millisecond
-	// listEvery is the list-and-compare at rest: engines drop events under load.
+	// listEvery is the interval of list-and-compare at rest: engines drop events under
+	// load.
 	listEvery = 30 * time.Second
-	// sightEach is how long, for each node of the cluster, what one node sees waits
-	// for what others do.
+	// sightEach, times the number of nodes, is how long a node's observation waits for
+	// those of the others.
 	sightEach = 10 * time.Millisecond
-	// sweepEvery is the check of the mesh at rest, one call a node.
+	// sweepEvery is the interval of mesh checks at rest, with one call for each node.
 	sweepEvery = 5 * time.Second
-	// shutdown is how long an engine that stops may take between the stop of the
-	// first container and the end of its event stream.
+	// shutdown is how long a stopping engine may take between the stop of the first
+	// container and the end of its event stream.
 	shutdown = 15 * time.Second
-	// connectSoon and connectLate bound the delay between two attempts of a node
-	// to connect to peers that it misses.
+	// connectSoon and connectLate bound the delay between two attempts of a node to
+	// connect to missing peers.
 	connectSoon = 50 * time.Millisecond
 	connectLate = time.Second
 )
 
-// supervisor decides. step is pure: no I/O, no lock, no clock; the random
-// number for the jitter is given to it.
+// supervisor makes the decisions. step is pure: no I/O, no lock, no clock; the caller
+// provides the random numbers for the jitter.
 type supervisor struct {
 	spec   Spec
-	host   string // where the engine's published ports are dialled; known when the engine was asked
+	host   string // where the engine's published ports are dialled; known after the engine was queried
 	inside bool   // this process runs in a container that is attached to the cluster's network
 	random func() float64
-	nodes  []*member // in the spec's order
+	nodes  []*member // in the order of the spec
 	byName map[string]*member
 
 	subscribed bool      // the event stream is open
 	formed     bool      // every node has been Ready at once
-	deadline   time.Time // of forming; zero when there is none
+	deadline   time.Time // for forming; zero if there is none
 	listAt     time.Time
 	sweep      sweepState
-	sightedAt  time.Time          // a node saw another come or go: sweep then
-	cuts       map[pair]bool      // kept apart on purpose; see cuts.go
-	healing    map[pair]time.Time // to be connected again, whoever connects the others; excused until then
+	sightedAt  time.Time          // when to sweep, after a node saw another connect or disconnect
+	cuts       map[pair]bool      // disconnected on purpose; see cuts.go
+	healing    map[pair]time.Time // to be reconnected, in any mesh mode; excused until then
 	cutWaiters []cutWaiter
-	saidOf     map[string]bool // the addresses on loopback of which it was told
-	why        sweepState      // the question what is wrong
-	askDelay   time.Duration   // until it is asked once more
+	saidOf     map[string]bool // the loopback addresses that were reported
+	why        sweepState      // the state of the diagnosis
+	askDelay   time.Duration   // the delay until the next diagnosis
 
 	down     bool  // everything is being stopped and removed
-	force    bool  // without grace
-	removing bool  // actRemove is under way
-	over     bool  // actDone was given
-	cause    error // why it comes down, when nobody asked
+	force    bool  // without the stop timeout
+	removing bool  // actRemove is in progress
+	over     bool  // actDone was issued
+	cause    error // why it is taken down, if not by request
 	downers  []waiter
 
-	collecting bool // and does so now: actCollect is under way
+	collecting bool // actCollect is in progress
 
 	now time.Time
 	out []action
@@ -81,7 +82,7 @@ func newSupervisor(s Spec, random func() float64) *supervisor {
 	return sup
 }
 
-// begin launches every node that was not adopted. forming asks for a deadline.
+// begin launches every node that was not adopted. forming sets a deadline.
 func (s *supervisor) begin(now time.Time, forming bool) []action {
 	s.now, s.out = now, nil
 	s.formed = !forming
@@ -94,7 +95,7 @@ func (s *supervisor) begin(now time.Time, forming bool) []action {
 	return s.out
 }
 
-// step takes one message and returns what is to be done.
+// step handles one message and returns the resulting actions.
 func (s *supervisor) step(msg message, now time.Time) []action {
 	s.now, s.out = now, nil
 	if s.over {
@@ -183,8 +184,8 @@ func (s *supervisor) step(msg message, now time.Time) []action {
 
 func (s *supervisor) do(a action) { s.out = append(s.out, a) }
 
-// settle draws the conclusions that are due after any message: ends that can
-// be judged, restarts, proofs, the deadline, the end of everything.
+// settle draws the conclusions that are due after any message: ends to be judged,
+// restarts, proofs, the deadline, the end of the cluster.
 func (s *supervisor) settle() {
 	if s.over { // the message itself ended it
 		return
@@ -203,7 +204,7 @@ func (s *supervisor) settle() {
 	if s.over {
 		return
 	}
-	for _, m := range s.nodes { // after it is clear that the cluster stays up
+	for _, m := range s.nodes { // after it is certain that the cluster stays up
 		if m.state == BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) && !s.collecting {
 			s.startAgain(m)
 		}
@@ -223,7 +224,7 @@ func (s *supervisor) settle() {
 	s.checkDown()
 }
 
-// wake is when step wants to be called again with msgTick; zero for never.
+// wake returns when step must be called again with msgTick; zero for never.
 func (s *supervisor) wake() time.Time {
 	var next time.Time
 	add := func(t time.Time) {
@@ -258,7 +259,7 @@ func (s *supervisor) wake() time.Time {
 	return next
 }
 
-// setState changes a node's state and tells the world.
+// setState changes a node's state and reports the change.
 func (s *supervisor) setState(m *member, state State, reason, hint string) {
 	changed := m.state != state
 	m.state, m.reason, m.hint = state, reason, hint
@@ -278,11 +279,11 @@ func (s *supervisor) emit(kind EventKind, node, format string, args ...any) {
 	s.do(actEmit{Event{Node: node, Kind: kind, Text: fmt.Sprintf(format, args...)}})
 }
 
-// snapshot is the cluster's state for users.
+// snapshot returns the cluster's state for users.
 func (s *supervisor) snapshot(now time.Time) (nodes []NodeStatus, ready bool) {
 	for _, m := range s.nodes {
 		st := m.status(s.spec, s.host, now)
-		if s.inside && st.URL != "" { // the engine's published ports are on its host, and this is not it
+		if s.inside && st.URL != "" { // the engine's ports are published on its host, which is not this container
 			st.URL = "http://" + hostPort(st.IP.String(), s.spec.HTTPPort)
 		}
 		for _, p := range s.cutFrom(m) {
@@ -293,7 +294,7 @@ func (s *supervisor) snapshot(now time.Time) (nodes []NodeStatus, ready bool) {
 	return nodes, s.ready()
 }
 
-// count is "1 node", "3 nodes".
+// count returns "1 node", "3 nodes".
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -301,7 +302,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// plural picks the word for a number.
+// plural returns the form of a word for a number.
 func plural(n uint64, one, many string) string {
 	if n == 1 {
 		return one

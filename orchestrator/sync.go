@@ -15,9 +15,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// syncer is what a supervisor keeps from one sync to the next.
+// syncer holds what a supervisor keeps between syncs.
 type syncer struct {
-	turn    chan struct{} // holds a token while nobody syncs
+	turn    chan struct{} // holds a token while no sync is running
 	over    chan struct{} // closed when the cluster ends
 	once    sync.Once     // closes over
 	conn    compilerConn
@@ -30,7 +30,7 @@ func newSyncer() *syncer {
 	return s
 }
 
-// close ends the connection to the compiler.
+// close closes the connection to the compiler.
 func (s *syncer) close() {
 	if s.conn.Conn != nil {
 		_ = s.conn.Close()
@@ -38,11 +38,11 @@ func (s *syncer) close() {
 	s.session, s.conn = nil, compilerConn{}
 }
 
-// syncEnds is within which a sync that is cancelled has ended: it asks a compiler,
-// which may be frozen, to be free for others.
+// syncEnds is how long a cancelled sync may take to end: it asks the compiler, which may
+// be frozen, to accept other syncs.
 const syncEnds = 10 * time.Second
 
-// end ends the sync that is under way, and lets none begin. It may be called twice.
+// end ends a sync in progress, and prevents new ones. It may be called twice.
 func (s *syncer) end() {
 	s.once.Do(func() { close(s.over) })
 	select {
@@ -53,7 +53,8 @@ func (s *syncer) end() {
 	}
 }
 
-// Sync implements [Controller]. A second one waits for the first.
+// Sync implements [Controller]. Syncs run one at a time: a second one waits for the
+// first.
 func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, error) {
 	var err error
 	if opts.Nodes, err = c.spec.NodesOf(opts.Nodes...); err != nil {
@@ -84,7 +85,7 @@ func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	}()
 	began := time.Now()
 	report, err := c.sync(ctx, opts)
-	// A node that booted meanwhile may have begun with the code before.
+	// A node that booted in the meantime may have started with the old code.
 	for range 3 {
 		if err != nil || !c.linkedOf(report) {
 			break
@@ -96,7 +97,7 @@ func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	report.Took = time.Since(began)
 	report.Warnings = c.clean(report.Warnings)
 	switch {
-	case err != nil && closed(c.syncer.over): // whatever that broke
+	case err != nil && closed(c.syncer.over): // whatever error the end caused
 		err = ErrClosed
 	case err != nil:
 		err = c.redact(advise(err, c.spec.Name))
@@ -108,8 +109,8 @@ func (c *Cluster) Sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	return report, err
 }
 
-// linkedOf tells whether a node answers by now for which code was only written, or
-// has the container that it lacked.
+// linkedOf reports whether a node is now reachable whose code was only written to its
+// container, or has the container that it lacked.
 func (c *Cluster) linkedOf(r codesync.Report) bool {
 	st := c.view.Load()
 	return slices.ContainsFunc(r.Nodes, func(n codesync.NodeReport) bool {
@@ -125,7 +126,7 @@ func (c *Cluster) sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	if err != nil {
 		return codesync.Report{}, err
 	}
-	c.synced.Store(true) // before it is seen which nodes have containers
+	c.synced.Store(true) // set before checking which nodes have containers
 	if s.session != nil && s.conn.Err() != nil {
 		s.close()
 	}
@@ -169,7 +170,7 @@ func (c *Cluster) sync(ctx context.Context, opts SyncOptions) (codesync.Report, 
 	}
 	report, err := s.session.Sync(ctx, o)
 	report.Nodes = append(report.Nodes, others...)
-	if s.conn.Conn == nil || s.conn.Err() != nil { // the next one begins anew
+	if s.conn.Conn == nil || s.conn.Err() != nil { // the next sync connects again
 		s.close()
 	}
 	return report, err
@@ -182,20 +183,21 @@ func (c compilerConn) name() string {
 	return c.Self()
 }
 
-// found is the cluster as others find it by its labels.
+// found returns the cluster in the form that its labels would give.
 func (c *Cluster) found() Found {
 	f := Found{Spec: c.site.spec, Owner: c.spec.Owner}
 	f.NetworkID, f.Created, f.Subnet = c.site.networkID, c.site.created, c.site.subnet.Prefix
 	return f
 }
 
-// syncable finds the nodes that a sync is about, of those that are named or of
-// all, and tells which of these it leaves alone. It refuses, before anything is
-// changed, what would leave a node behind that runs on with the code before.
+// syncable returns the nodes that a sync applies to, of the named ones or of all, and
+// reports the nodes that it skips. Before anything is changed, it returns an error if a
+// node would keep running the old code.
 //
-// A release has modules where another one has none, and an application that one of
-// them lacks is not to be loaded there. So nodes of another build of the sources than
-// the compiler's are not given its code: who asks for all nodes is told which to name.
+// A release may have modules that another one lacks, and an application that is missing
+// from a release must not be loaded there. So nodes with another build of the sources
+// than the compiler's do not get its code: a sync of all nodes returns an error that says
+// which nodes to name.
 func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, others []codesync.NodeReport, err error) {
 	var paused, names, apart []string
 	for _, n := range nodes {
@@ -225,7 +227,8 @@ func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, ot
 	return ours, others, nil
 }
 
-// apart is the error of nodes that run another build of the sources than the compiler.
+// apart returns the error for nodes that run another build of the sources than the
+// compiler's.
 func (s Spec) apart(nodes []string) error {
 	var builds, ours []string
 	for _, name := range nodes {
@@ -247,14 +250,14 @@ func (s Spec) apart(nodes []string) error {
 		"sync the nodes of one build: beamyard sync -c %[1]s %[2]s\nor build all of them anew: beamyard down %[1]s; beamyard up", s.Name, strings.Join(ours, " "))
 }
 
-// whole tells whether these are all nodes that a sync can be about.
+// whole reports whether these are all the nodes that a sync can apply to.
 func (s Spec) whole(nodes []NodeStatus) bool {
 	return !slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool {
 		return !s.ownImage(n.Name) && !s.otherBuild(n.Name) && !slices.ContainsFunc(nodes, func(o NodeStatus) bool { return o.Name == n.Name })
 	})
 }
 
-// targets are nodes as a sync sees them.
+// targets converts nodes to codesync's form.
 func (c *Cluster) targets(of []NodeStatus) []codesync.Node {
 	var nodes []codesync.Node
 	for _, n := range of {
@@ -274,7 +277,7 @@ func writeTo(eng Engine, id string) func(context.Context, io.Reader) error {
 	return func(ctx context.Context, archive io.Reader) error { return eng.WriteFiles(ctx, id, archive) }
 }
 
-// waitReady waits for one node.
+// waitReady waits until one node is Ready.
 func (c *Cluster) waitReady(ctx context.Context, node string) error {
 	limited, cancel := context.WithTimeout(ctx, c.spec.ReadyTimeout)
 	defer cancel()
@@ -302,7 +305,8 @@ func (c *Cluster) waitReady(ctx context.Context, node string) error {
 	}
 }
 
-// settle finds a node well with new code, or says why it is not.
+// settle returns nil if a node is healthy with the new code, or an error that says why it
+// is not.
 func (c *Cluster) settle(ctx context.Context, node string) error {
 	if err := c.waitReady(ctx, node); err != nil {
 		return err
@@ -314,8 +318,8 @@ func (c *Cluster) settle(ctx context.Context, node string) error {
 	return unwell(report, node)
 }
 
-// unwell is what failed on a node by a report. That it runs other code than those
-// that come after it is no failure.
+// unwell returns the failed checks of a node in a report. Code that differs from that of
+// the nodes synced later does not count.
 func unwell(r health.Report, node string) error {
 	var errs []error
 	for _, k := range r.Checks {
@@ -326,10 +330,10 @@ func unwell(r health.Report, node string) error {
 	return errors.Join(errs...)
 }
 
-// advise says where dependencies come from, to those who changed them: nothing
-// fetches them in a compiler.
+// advise adds a hint about dependencies if they have changed: a compiler container does
+// not fetch them.
 func advise(err error, cluster string) error {
-	if err != nil && strings.Contains(err.Error(), "Unchecked dependencies") { // says Mix
+	if err != nil && strings.Contains(err.Error(), "Unchecked dependencies") { // Mix's text
 		return WithHint(err, "dependencies come with the image: beamyard down %s; beamyard up", cluster)
 	}
 	return err
@@ -350,7 +354,7 @@ func openSession(ctx context.Context, conn compilerConn, s Spec) (*codesync.Sess
 	return session, err
 }
 
-// renewCompiler starts the compiler's VM again.
+// renewCompiler restarts the compiler's VM.
 func renewCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo, old compilerConn) (compilerConn, error) {
 	_ = old.Close()
 	if err := eng.StopContainer(ctx, old.id, 0); err != nil {
@@ -359,8 +363,8 @@ func renewCompiler(ctx context.Context, eng Engine, f Found, info EngineInfo, ol
 	return dialCompiler(ctx, eng, f, info)
 }
 
-// Sync syncs a cluster by its labels alone, as [Health] examines one: it needs no
-// supervisor, and dials the nodes that run. Restarting them does need one.
+// Sync syncs a cluster by its labels alone, as [Health] examines one. It needs no
+// supervisor, and dials the running nodes. Restarting nodes requires a supervisor.
 func Sync(ctx context.Context, eng Engine, cluster string, opts SyncOptions) (codesync.Report, error) {
 	began := time.Now()
 	f, err := Find(ctx, eng, cluster)
@@ -405,7 +409,7 @@ func syncFound(ctx context.Context, eng Engine, f Found, info EngineInfo, opts S
 	var nodes []codesync.Node
 	for _, n := range ours {
 		t := codesync.Node{Name: n.Name, Write: writeTo(eng, n.ContainerID)}
-		if n.State == Starting { // which is all that is known of one that runs
+		if n.State == Starting { // the only state known of a running node
 			limited, cancel := context.WithTimeout(ctx, dialTimeout)
 			link, err := dial(limited, n.Node, at.distAddr(n.Name))
 			cancel()

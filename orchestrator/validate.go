@@ -24,14 +24,14 @@ const (
 	DefaultOutputLines  = 1000
 )
 
-// Defaulted returns the spec with every unset field filled. It is the only
-// place that knows the defaults of a cluster.
+// Defaulted returns the spec with the default in every unset field. It is the only place
+// that defines a cluster's defaults.
 func (s Spec) Defaulted() Spec {
 	setDefault(&s.MaxNodes, DefaultMaxNodes)
 	setDefault(&s.Basename, "app")
 	setDefault(&s.Domain, "test")
 	setDefault(&s.BaseImage, "auto")
-	setDefault(&s.MixEnv, s.Env["MIX_ENV"]) // what is left out is the image's own: see mixEnv
+	setDefault(&s.MixEnv, s.Env["MIX_ENV"]) // if unset, the image's own applies: see mixEnv
 	setDefault(&s.HTTPPort, DefaultHTTPPort)
 	setDefault(&s.HostPort, DefaultHostPort)
 	setDefault(&s.Distribution.Names, LongNames)
@@ -54,7 +54,7 @@ func (s Spec) Defaulted() Spec {
 	return s
 }
 
-// NodeNames returns n1 … nN, the default names of n nodes.
+// NodeNames returns n nodes with the default names n1 … nN.
 func NodeNames(n int) []NodeSpec {
 	nodes := make([]NodeSpec, max(n, 0))
 	for i := range nodes {
@@ -63,11 +63,11 @@ func NodeNames(n int) []NodeSpec {
 	return nodes
 }
 
-// envKey is what POSIX calls a name.
+// envKey matches a name as POSIX defines it.
 var envKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// Validate returns a [SpecError] with every problem of the spec, or nil. It
-// does no I/O: whether the image exists or a port is free is seen by Run.
+// Validate returns a [SpecError] with every problem of the spec, or nil. It does no I/O:
+// Run discovers a missing image or a port in use.
 func (s Spec) Validate() error {
 	s = s.Defaulted()
 	v := &validation{}
@@ -152,7 +152,7 @@ func (s Spec) validateNodes(v *validation) {
 	}
 }
 
-// publishOnce is advice on a port that is published twice.
+// publishOnce returns the hint for a port that is published twice.
 func publishOnce(p PortSpec) string {
 	if p.Host == 0 {
 		return "list each port once; http_port is published anyway"
@@ -236,9 +236,9 @@ func (v *validation) hostPort(field string, port int, node string, seen map[int]
 	seen[port] = node
 }
 
-// Diff names the fields in which two specs differ once their defaults are
-// filled, as in JSON. What differs by nature is left out: the cookie, the
-// owner, the subnet, and where the image came from.
+// Diff returns the JSON names of the fields in which two specs differ, with defaults
+// filled. Fields that always differ are ignored: the cookie, the owner, the subnet, and
+// where the image came from.
 func (s Spec) Diff(other Spec) []string {
 	plain := func(s Spec) Spec {
 		s = s.Defaulted()
@@ -258,8 +258,8 @@ func (s Spec) Diff(other Spec) []string {
 	return fields
 }
 
-// nilled makes empty maps and slices equal to missing ones: JSON's omitempty
-// loses the difference on the way through a label.
+// nilled treats empty maps and slices as nil: JSON's omitempty does not preserve the
+// difference in a label.
 func nilled(v reflect.Value) any {
 	switch v.Kind() { //nolint:exhaustive // every other kind is compared as it is
 	case reflect.Map, reflect.Slice:
@@ -270,7 +270,7 @@ func nilled(v reflect.Value) any {
 	return v.Interface()
 }
 
-// setDefault fills a zero value.
+// setDefault sets a field that has its zero value.
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {

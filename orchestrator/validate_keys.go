@@ -11,7 +11,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 )
 
-// inside checks a path in a container.
+// inside checks that a path is an absolute path in a container.
 func (v *validation) inside(field, name, hint string) {
 	if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
 		v.add(field, fmt.Sprintf("%q is not an absolute path in the container", name), hint)
@@ -79,8 +79,8 @@ func (v *validation) env(field string, env map[string]string) {
 	}
 }
 
-// after checks that every node that another waits for is there, and that none waits
-// for itself in the end.
+// after checks that every node in an After exists, and that no node waits for itself,
+// directly or through others.
 func (v *validation) after(s Spec) {
 	at := map[string]int{}
 	for i, n := range s.Nodes {
@@ -104,7 +104,8 @@ func (v *validation) after(s Spec) {
 	}
 }
 
-// circle follows who waits for whom from the last of a path, back to its first.
+// circle follows the After lists from the last node of a path and returns the first
+// circle back to the path's first node.
 func circle(s Spec, at map[string]int, path []string) []string {
 	i, there := at[path[len(path)-1]]
 	if !there {
@@ -115,7 +116,7 @@ func circle(s Spec, at map[string]int, path []string) []string {
 			return append(slices.Clone(path), next)
 		}
 		if slices.Contains(path, next) {
-			continue // a circle that does not go through the first
+			continue // a circle that does not include the first node
 		}
 		if round := circle(s, at, append(slices.Clone(path), next)); round != nil {
 			return round
@@ -125,10 +126,10 @@ func circle(s Spec, at map[string]int, path []string) []string {
 }
 
 var (
-	// networkName is what the engine calls one (moby, daemon/names).
+	// networkName is the engine's rule for network names (moby, daemon/names).
 	networkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 	aliasName   = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$`)
-	// engineNetworks have no names to be found by, and take nobody beside others.
+	// engineNetworks do not resolve names, and cannot be combined with other networks.
 	engineNetworks = []string{"bridge", "host", "none"}
 )
 
@@ -150,8 +151,8 @@ func (v *validation) networks(s Spec, field string, networks map[string][]string
 	}
 }
 
-// tmpfsOptions are those that the engine takes, the ones with a value apart. Source:
-// moby's volume/mounts/parser and pkg/mount.MergeTmpfsOptions.
+// tmpfsFlags and tmpfsValues are the options that the engine accepts, without and with a
+// value. Source: moby's volume/mounts/parser and pkg/mount.MergeTmpfsOptions.
 var (
 	tmpfsFlags  = strings.Fields("ro rw exec noexec suid nosuid dev nodev sync async dirsync remount mand nomand atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime")
 	tmpfsValues = strings.Fields("size mode uid gid nr_inodes nr_blocks mpol")
@@ -230,7 +231,7 @@ func (s Spec) validateMixEnv(v *validation) {
 	}
 }
 
-// after are the nodes that node i starts after: a role in its After is all its nodes.
+// after returns the nodes that node i starts after, with each role in its After expanded.
 func (s Spec) after(i int) []string {
 	var nodes []string
 	for _, name := range s.Nodes[i].After {
@@ -239,13 +240,13 @@ func (s Spec) after(i int) []string {
 	return nodes
 }
 
-// releaseName is an atom that needs no quotes, in a shell neither.
+// releaseName matches an atom that needs no quotes, neither in Elixir nor in a shell.
 var releaseName = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`)
 
-// ownLabels begin those of this package.
+// ownLabels is the prefix of this package's labels.
 const ownLabels = "beamyard."
 
-// eventWords are what an engine tells of a container's event beside its labels, and
-// under the same names: of a label of that name it would tell in place of the
-// event's own (moby, daemon/events.go, copyAttributes).
+// eventWords are the attributes that an engine adds to a container's event, in the same
+// map as its labels. A label with such a name would hide the event's own attribute (moby,
+// daemon/events.go, copyAttributes).
 var eventWords = []string{"name", "image", "exitCode", "signal", "execDuration"}

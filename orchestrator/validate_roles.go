@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// validateRoles checks what nodes have in place of the cluster's.
+// validateRoles checks the node fields that replace the cluster's.
 func (s Spec) validateRoles(v *validation) {
 	for i, n := range s.Nodes {
 		field := fmt.Sprintf("nodes[%d].", i)
@@ -40,7 +40,7 @@ func (s Spec) validateRoles(v *validation) {
 	}
 }
 
-// validateBuild refuses what the cluster says of a Dockerfile that no node is built of.
+// validateBuild rejects Dockerfile settings of the cluster if no node is built with them.
 func (s Spec) validateBuild(v *validation) {
 	own, others := 0, 0
 	for _, n := range s.Nodes {
@@ -84,7 +84,7 @@ func (s Spec) validateChecks(v *validation) {
 	}
 }
 
-// validateCheck checks one; names are those of the checks before it.
+// validateCheck checks one check; names are those of the checks before it.
 func (s Spec) validateCheck(v *validation, field string, k Check, names map[string]string) {
 	kinds := 0
 	for _, given := range []bool{k.HTTP != "", k.RPC != "", k.Erlang != "", len(k.Exec) > 0, k.Log != ""} {
@@ -125,7 +125,7 @@ func (s Spec) validateCheck(v *validation, field string, k Check, names map[stri
 	names[k.String()] = field
 }
 
-// validateNodeChecks checks the checks that stand at nodes.
+// validateNodeChecks checks the checks of the nodes.
 func (s Spec) validateNodeChecks(v *validation) {
 	for i, n := range s.Nodes {
 		names := map[string]string{}

@@ -7,17 +7,18 @@ import (
 	"slices"
 )
 
-// This file is about named volumes. They outlive their cluster: nothing but
-// [RemoveVolumes] takes them away.
+// This file handles named volumes. They outlive their cluster: only [RemoveVolumes]
+// removes them.
 
-// volumeLabels find the volumes of a node, and go on them beside the spec's. Who made the cluster is not among them:
-// the next one of its name has the volume, too.
+// volumeLabels identify the volumes of a node, and are set on them in addition to the
+// spec's. They do not include the cluster's owner: the next cluster of that name uses the
+// volume, too.
 func volumeLabels(s Spec, node string) map[string]string {
 	return map[string]string{LabelCluster: s.Name, LabelNode: node}
 }
 
-// createVolumes makes the volumes of node i, where they are not there already, and
-// returns where those sit in its container that are new.
+// createVolumes creates the missing volumes of node i, and returns the mount points of
+// the new ones.
 func (c *Cluster) createVolumes(ctx context.Context, i int) (fresh []string, err error) {
 	s := c.site.spec
 	mounts, labels := volumesOf(s, i), volumeLabels(s, s.Nodes[i].Name)
@@ -45,8 +46,8 @@ func (c *Cluster) createVolumes(ctx context.Context, i int) (fresh []string, err
 	return fresh, err
 }
 
-// addFresh notes where volumes sit that were just made. They stay noted until
-// they are the node's user's.
+// addFresh records the mount points of new volumes. They stay recorded until the node's
+// user owns them.
 func (at *slot) addFresh(targets []string) {
 	for _, target := range targets {
 		if !slices.Contains(at.fresh, target) {
@@ -55,10 +56,10 @@ func (at *slot) addFresh(targets []string) {
 	}
 }
 
-// abandon removes a container that could not be given all that its node needs, "" for
-// none, and its fresh volumes: the next one of that name would take them for its own,
-// and could not write. What cannot be removed is replaced by the next launch, see
-// [Cluster.create]. It works also where ctx has ended.
+// abandon removes a container that could not be given everything its node needs ("" for
+// none), and its new volumes: the next container of that name would reuse them, and could
+// not write to them. The next launch replaces what cannot be removed, see
+// [Cluster.create]. It also works after ctx has ended.
 func (c *Cluster) abandon(ctx context.Context, id string, at *slot) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 	defer cancel()
@@ -82,13 +83,13 @@ func (c *Cluster) abandon(ctx context.Context, id string, at *slot) error {
 	return errors.Join(errs...)
 }
 
-// hasVolumes reports whether something of the cluster stays when it is down.
+// hasVolumes reports whether the cluster leaves volumes when it is removed.
 func (s Spec) hasVolumes() bool {
 	return len(s.Volumes) > 0 || slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return len(n.Volumes) > 0 })
 }
 
-// ListVolumes returns the names of a cluster's volumes, whether it is up or not;
-// of all clusters for "".
+// ListVolumes returns the names of a cluster's volumes, whether it is up or not. With ""
+// it returns those of all clusters.
 func ListVolumes(ctx context.Context, eng Engine, cluster string) ([]string, error) {
 	label := map[string]string{}
 	if cluster != "" {
@@ -107,8 +108,8 @@ func ListVolumes(ctx context.Context, eng Engine, cluster string) ([]string, err
 	return names, nil
 }
 
-// RemoveVolumes removes the volumes of a cluster that is down, with what is in
-// them, and returns their names.
+// RemoveVolumes removes the volumes of a cluster that is down, with their content, and
+// returns their names.
 func RemoveVolumes(ctx context.Context, eng Engine, cluster string) (removed []string, err error) {
 	names, err := ListVolumes(ctx, eng, cluster)
 	if err != nil {

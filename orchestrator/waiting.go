@@ -4,10 +4,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// This file is about nodes that wait by crashing, as services under Compose do:
-// until their database answers, or the node that they join.
+// This file handles nodes that wait by crashing, as services under Compose do: until
+// their database answers, or the node that they join.
 
-// waited is what a run ended for want of, "" where time brings nothing.
+// waited returns what a run lacked when it ended, or "" if time does not fix it.
 func (c *Cluster) waited(r report) string {
 	var lines []diagnosis.Line
 	for _, l := range c.outputs[r.node].out.Tail(diagnoseLines) {

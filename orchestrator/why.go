@@ -9,17 +9,17 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// This file is the part of the supervisor that asks why something is wrong.
+// This file is the part of the supervisor that diagnoses problems.
 
 const (
-	// askAfter is how long a node may start before it is asked why it does not
-	// get on: until then what it lacks is on its way. askAgain is how long after the
-	// answer it is asked once more, and twice that after the next one, up to
-	// askSeldom: each question may look into containers, which the engine tells
-	// everybody as events.
+	// askAfter is how long a node may take to start before it is diagnosed: until then,
+	// whatever it lacks may still appear. askAgain is the delay until the next diagnosis,
+	// which doubles each time up to askSeldom: a diagnosis may inspect containers, which
+	// the engine reports to all its clients as events.
 	//
-	// askFirst is earlier: what time does not cure can be seen by then, on a VM that runs.
-	// It is seen twice, askSure apart, before a cluster is given up for it.
+	// askFirst is earlier: on a running VM, problems that time does not fix are visible
+	// by then. They must be found twice, askSure apart, before a cluster is given up
+	// because of them.
 	askFirst  = 3 * time.Second
 	askSure   = 2 * time.Second
 	askAfter  = 10 * time.Second
@@ -28,7 +28,7 @@ const (
 )
 
 type (
-	// actDiagnose asks what is wrong with these nodes; reply msgDiagnosed.
+	// actDiagnose diagnoses these nodes; reply msgDiagnosed.
 	actDiagnose struct{ suspects []suspect }
 	// msgDiagnosed ends actDiagnose.
 	msgDiagnosed struct {
@@ -40,40 +40,40 @@ type (
 func (actDiagnose) isAction()   {}
 func (msgDiagnosed) isMessage() {}
 
-// asked is what a node was when it was asked about: what is said of another run, or
-// of another state, is stale.
+// asked is the state of a node when its diagnosis was requested: findings about another
+// run or another state are stale.
 type asked struct {
 	report
 	state State
 }
 
-// suspect is a node as the supervisor knows it, for who looks what is wrong.
+// suspect is a node as the supervisor knows it, for the diagnosis.
 type suspect struct {
 	report
 	id       string // of its container
 	state    State
 	reason   string
 	paused   bool
-	since    time.Time // its run began
+	since    time.Time // when its run began
 	wasReady bool
 	unwell   time.Time // it was Ready until then
 	exit     *Exit
 	dump     *diagnosis.Dump
 	startErr error
-	peers    []string          // that it sees
-	missing  map[string]string // peers, with why, where that is known
-	apart    []string          // peers that it was cut off from on purpose: what it says of them is no news
+	peers    []string          // the peers that it sees
+	missing  map[string]string // missing peers, with the reason if known
+	apart    []string          // peers that it is disconnected from on purpose: what it logs about them is expected
 }
 
-// askWhy has the nodes looked at soon, or at that time at the latest.
+// askWhy schedules a diagnosis for that time, unless an earlier one is scheduled.
 func (s *supervisor) askWhy(at time.Time) {
 	if s.why.at.IsZero() || at.Before(s.why.at) {
 		s.why.at = at
 	}
 }
 
-// askAt is when the next question is due; zero where there is none. There is one
-// at a time, once every end is understood.
+// askAt returns when the next diagnosis is due; zero if none is. There is one at a time,
+// once every end is classified.
 func (s *supervisor) askAt() time.Time {
 	judging := slices.ContainsFunc(s.nodes, func(m *member) bool { return m.ending != nil })
 	if s.closing() || s.why.running || judging {
@@ -98,11 +98,11 @@ func (s *supervisor) suspects() []suspect {
 			exit: m.lastExit, dump: m.dump, startErr: m.startErr, peers: sortedKeys(m.peers), missing: map[string]string{},
 			apart: sortedKeys(m.everApart),
 		}
-		if m.cutOff { // it is as well as it can be
+		if m.cutOff { // it is as healthy as it can be
 			suspects[i].state, suspects[i].reason = Ready, ""
 		}
 		if m.state.Running() {
-			suspects[i].exit = nil // of the run before
+			suspects[i].exit = nil // from the previous run
 		}
 		if !m.begun { // its container is about to start
 			suspects[i].since = s.now
@@ -114,8 +114,8 @@ func (s *supervisor) suspects() []suspect {
 	return suspects
 }
 
-// diagnosed takes the answer, tells what is new in it, and asks again later while
-// a node does not get on.
+// diagnosed handles the findings. It reports the new ones, and schedules another
+// diagnosis while a node is not healthy.
 func (s *supervisor) diagnosed(msg msgDiagnosed) {
 	s.why.running = false
 	for _, m := range s.nodes {
@@ -125,7 +125,7 @@ func (s *supervisor) diagnosed(msg msgDiagnosed) {
 		m.found = diagnosis.For(msg.found, m.name)
 		s.doom(m)
 		for _, f := range diagnosis.Roots(m.found) {
-			if f.Node == m.name && !slices.Contains(m.told, f.Code) { // its words may change with every look
+			if f.Node == m.name && !slices.Contains(m.told, f.Code) { // its text may differ each time
 				m.told = append(m.told, f.Code)
 				s.do(actEmit{Event{Node: m.name, Kind: EventFinding, Text: findingText(f), Finding: &f}})
 			}
@@ -138,7 +138,7 @@ func (s *supervisor) diagnosed(msg msgDiagnosed) {
 	s.askStarting()
 }
 
-// findingText is a finding in a line: what is wrong, and what to type first.
+// findingText returns a finding in one line: what is wrong, and what to type first.
 func findingText(f diagnosis.Finding) string {
 	text := f.String()
 	for _, solution := range f.Solutions {
@@ -149,13 +149,13 @@ func findingText(f diagnosis.Finding) string {
 	return text
 }
 
-// suspected asks because of a state that a node has from now on.
+// suspected schedules a diagnosis because of a node's new state.
 func (s *supervisor) suspected(m *member, state State) {
 	s.askDelay = 0
 	switch state {
 	case Degraded:
 		if m.cutOff {
-			return // that is known
+			return // already known
 		}
 		m.unwell = s.now
 		s.askWhy(s.now)
@@ -167,7 +167,7 @@ func (s *supervisor) suspected(m *member, state State) {
 		m.cutOff = false
 		m.found, m.told, m.unwell, m.wasReady = nil, nil, time.Time{}, true
 	case Stopping:
-		m.found = nil // somebody wants it down: that is no failure
+		m.found = nil // a requested stop is not a failure
 	case Stopped:
 		m.found = nil
 		if m.lastExit != nil && m.lastExit.Class == ExitStopped && m.lastExit.Code != 0 && !s.force {
@@ -177,7 +177,7 @@ func (s *supervisor) suspected(m *member, state State) {
 	}
 }
 
-// blame puts what was found at the end into the cause of it.
+// blame adds the last findings to the cause of a cluster's failure.
 func blame(cause error, found []diagnosis.Finding) {
 	if e, ok := cause.(*ClusterError); ok { //nolint:errorlint // the supervisor's own, unwrapped
 		e.Problems = slices.Clone(e.Problems)
@@ -187,7 +187,7 @@ func blame(cause error, found []diagnosis.Finding) {
 	}
 }
 
-// troubled notes why a node did not reach its peers.
+// troubled records why a node did not reach its peers.
 func (m *member) troubled(trouble map[string]string) {
 	m.trouble = maps.Clone(trouble)
 }
