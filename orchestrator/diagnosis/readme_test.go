@@ -88,26 +88,21 @@ func example(text string) string {
 	return unknownWord.ReplaceAllString(text, "…")
 }
 
-// current compares a generated part of a file with what it should be, or writes it with
-// UPDATE=1.
+// current compares a generated part of a file with what it should be; UPDATE=1 writes it.
 func current(t *testing.T, file, part, want string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin := "<!-- generated: " + part + " -->\n"
+	begin, end := "<!-- generated: "+part+" -->\n", "<!-- end -->"
 	before, rest, begun := strings.Cut(string(data), begin)
-	got, after, ended := strings.Cut(rest, "<!-- end -->")
+	got, after, ended := strings.Cut(rest, end)
 	switch {
-	case !begun || !ended:
-		t.Errorf("%s has no part between %q and <!-- end -->", file, strings.TrimSpace(begin))
-	case got == want:
-	case os.Getenv("UPDATE") == "":
-		t.Errorf("%s: the %s are not current: UPDATE=1 go test -run %s", file, part, t.Name())
-	default:
-		if err := os.WriteFile(file, []byte(before+begin+want+"<!-- end -->"+after), 0o644); err != nil {
-			t.Error(err)
+	case err != nil, !begun, !ended:
+		t.Fatalf("%s: no generated part %q (%v)", file, part, err)
+	case got != want && os.Getenv("UPDATE") == "":
+		t.Errorf("%s: the part %q is not current; update it: UPDATE=1 go test -run %s", file, part, t.Name())
+	case got != want:
+		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
