@@ -18,12 +18,12 @@ func TestReadmeListsTheCommands(t *testing.T) {
 	var overview, details strings.Builder
 	overview.WriteString("\n| command | |\n|---|---|\n")
 	for _, command := range parser.Model.Leaves(true) {
-		fmt.Fprintf(&overview, "| [`%s`](#%[1]s) | %s |\n", command.Name, cell(command.Help))
+		fmt.Fprintf(&overview, "| [`%s`](#%[1]s) | %s |\n", command.Name, escaped(command.Help))
 		describe(&details, command)
 	}
 	overview.WriteString("\n")
 	current(t, "README.md", "commands", overview.String())
-	current(t, "README.md", "flags", details.String())
+	current(t, "README.md", "flags", details.String()+"\n")
 }
 
 // describe writes what --help says of a command.
@@ -34,7 +34,7 @@ func describe(b *strings.Builder, command *kong.Node) {
 	}
 	rows := make([]string, 0, len(command.Positional)+len(command.Flags))
 	for _, arg := range command.Positional {
-		rows = append(rows, fmt.Sprintf("| `%s` | %s |", strings.ToUpper(cell(arg.Name)), cell(arg.Help)))
+		rows = append(rows, fmt.Sprintf("| `%s` | %s |", strings.ToUpper(escaped(arg.Name)), escaped(arg.Help)))
 	}
 	for _, flag := range command.Flags {
 		if flag.Hidden {
@@ -42,13 +42,13 @@ func describe(b *strings.Builder, command *kong.Node) {
 		}
 		name := "`--" + flag.Name
 		if !flag.IsBool() {
-			name += "=" + cell(flag.FormatPlaceHolder())
+			name += "=" + escaped(flag.FormatPlaceHolder())
 		}
 		name += "`"
 		if flag.Short != 0 {
 			name = "`-" + string(flag.Short) + "`, " + name
 		}
-		help := cell(flag.Help)
+		help := escaped(flag.Help)
 		for _, env := range flag.Envs {
 			help += " ($" + env + ")"
 		}
@@ -57,11 +57,10 @@ func describe(b *strings.Builder, command *kong.Node) {
 	if len(rows) > 0 {
 		fmt.Fprintf(b, "\n| argument or flag | |\n|---|---|\n%s\n", strings.Join(rows, "\n"))
 	}
-	b.WriteString("\n")
 }
 
-// cell is a text in a table.
-func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+// escaped is a text in a table.
+func escaped(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
 // current compares a generated part of a file with what it should be; UPDATE=1 writes it.
 func current(t *testing.T, file, part, want string) {
