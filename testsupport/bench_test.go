@@ -24,7 +24,7 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// TestBenchStart prints its rows of the table that the README shows.
+// TestBenchStart prints its rows of the table in orchestrator/e2e/BENCH.md.
 func TestBenchStart(t *testing.T) {
 	cli, err := testcontainers.NewDockerClientWithOpts(t.Context())
 	if err != nil {

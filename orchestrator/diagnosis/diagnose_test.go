@@ -1,7 +1,6 @@
 package diagnosis
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -411,19 +410,6 @@ func TestTheRulesHaveRoots(t *testing.T) {
 	}
 	for code := range follows {
 		visit(code, nil)
-	}
-}
-
-// What is found is listed for who looks a code up.
-func TestTheReadmeListsTheCodes(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range Rules() {
-		if !strings.Contains(string(readme), "`"+string(r.Code)+"`") {
-			t.Errorf("README.md does not list %s", r.Code)
-		}
 	}
 }
 

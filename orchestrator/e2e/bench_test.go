@@ -165,7 +165,7 @@ func median[T ~int64 | ~float64](values []T) T {
 	return values[len(values)/2]
 }
 
-// TestBench prints the table that the README shows.
+// TestBench prints the table of BENCH.md.
 func TestBench(t *testing.T) {
 	eng, cli := engine(t), bareClient(t)
 	var rows []string

@@ -131,7 +131,7 @@ const (
 	benchSize  = 100 // bytes, the newline included
 )
 
-// TestBenchOutput prints rows for the README's table.
+// TestBenchOutput prints rows for the table of BENCH.md.
 func TestBenchOutput(t *testing.T) {
 	eng := engine(t)
 	_, image := processImage(t, eng)

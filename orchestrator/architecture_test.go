@@ -1,0 +1,115 @@
+package orchestrator_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const architecture = "../.github/ARCHITECTURE.md"
+
+// ARCHITECTURE.md shows the packages and who imports whom, as they are. UPDATE=1 writes it.
+func TestArchitectureShowsThePackages(t *testing.T) {
+	rooms := listRooms(t)
+	var picture, table strings.Builder
+	picture.WriteString("\n```mermaid\nflowchart TD\n")
+	table.WriteString("\n| package | purpose | imports |\n|---|---|---|\n")
+	for _, name := range sortedNames(rooms) {
+		r := rooms[name]
+		for _, imported := range r.imports {
+			// What is imported on the way to another import needs no arrow of its own.
+			if !slices.ContainsFunc(r.imports, func(via string) bool { return via != imported && reaches(rooms, via, imported) }) {
+				fmt.Fprintf(&picture, "  %s --> %s\n", box(name), box(imported))
+			}
+		}
+		fmt.Fprintf(&table, "| [`%s`](../%[1]s) | %s | %s |\n", name, r.purpose, strings.Join(r.imports, ", "))
+	}
+	picture.WriteString("```\n\n")
+	table.WriteString("\n")
+	current(t, architecture, "picture", picture.String())
+	current(t, architecture, "packages", table.String())
+}
+
+// room is a package, with the packages of this module that it imports.
+type room struct {
+	purpose string
+	imports []string
+}
+
+func listRooms(t *testing.T) map[string]room {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,Imports", module+"/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	rooms := map[string]room{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath, Doc string
+			Imports         []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return rooms
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		r := room{purpose: purpose(p.Doc)}
+		for _, imported := range p.Imports {
+			if short, ok := strings.CutPrefix(imported, module+"/"); ok {
+				r.imports = append(r.imports, short)
+			}
+		}
+		rooms[name] = r
+	}
+}
+
+// purpose is a package's synopsis without its name.
+func purpose(doc string) string {
+	words := strings.SplitN(doc, " ", 3) // Package name …, Command name …
+	return strings.NewReplacer("[", "", "]", "").Replace(strings.TrimSuffix(words[len(words)-1], "."))
+}
+
+func sortedNames(rooms map[string]room) []string {
+	names := make([]string, 0, len(rooms))
+	for name := range rooms {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// reaches tells whether a package imports another one, itself or through others.
+func reaches(rooms map[string]room, from, to string) bool {
+	return slices.ContainsFunc(rooms[from].imports, func(next string) bool { return next == to || reaches(rooms, next, to) })
+}
+
+// box is a package in the picture: an identifier, and its name.
+func box(name string) string {
+	return strings.NewReplacer("/", "_").Replace(name) + "[" + strings.TrimPrefix(name, "orchestrator/") + "]"
+}
+
+// current compares a generated part of a file with what it should be; UPDATE=1 writes it.
+func current(t *testing.T, file, part, want string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	begin, end := "<!-- generated: "+part+" -->\n", "<!-- end -->"
+	before, rest, begun := strings.Cut(string(data), begin)
+	got, after, ended := strings.Cut(rest, end)
+	switch {
+	case err != nil, !begun, !ended:
+		t.Fatalf("%s: no generated part %q (%v)", file, part, err)
+	case got != want && os.Getenv("UPDATE") == "":
+		t.Errorf("%s: the part %q is not current; update it: UPDATE=1 go test -run %s", file, part, t.Name())
+	case got != want:
+		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package diagnosis
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// README.md lists every finding with its problem and its solutions. UPDATE=1 writes it.
+func TestReadmeListsTheFindings(t *testing.T) {
+	listed := 0
+	for _, group := range []struct {
+		name  string
+		rules [][]rule
+	}{
+		{"findings of the engine", [][]rule{engineRules}},
+		{"findings of builds", [][]rule{mixRules, buildRules}},
+		{"findings of exits", [][]rule{endRules}},
+		{"findings of settings", [][]rule{overrideRules}},
+		{"findings of the distribution", [][]rule{distributionRules, agreeRules}},
+		{"findings of the application", [][]rule{applicationRules}},
+		{"findings that follow from others", [][]rule{followRules, {unknownRule}}},
+	} {
+		all := slices.Concat(group.rules...)
+		listed += len(all)
+		current(t, "README.md", group.name, describe(all))
+	}
+	if known := len(Rules()); listed != known {
+		t.Errorf("%d rules are listed, and there are %d", listed, known)
+	}
+}
+
+// describe has a section for each code: what is wrong, of which other finding it can be a
+// symptom, and what to do.
+func describe(rules []rule) string {
+	var codes []Code
+	problems, solutions, follows := map[Code][]string{}, map[Code][]string{}, map[Code][]string{}
+	add := func(to map[Code][]string, code Code, text string) {
+		if !slices.Contains(to[code], text) {
+			to[code] = append(to[code], text)
+		}
+	}
+	for _, r := range rules {
+		if !slices.Contains(codes, r.code) {
+			codes = append(codes, r.code)
+		}
+		add(problems, r.code, example(r.problem))
+		for _, other := range r.follows {
+			add(follows, r.code, "`"+string(other)+"`")
+		}
+		for _, s := range r.try {
+			text := "- " + example(s.text)
+			if s.command != "" {
+				text += ": `" + example(s.command) + "`"
+			}
+			add(solutions, r.code, text)
+		}
+	}
+	var b strings.Builder
+	for _, code := range codes {
+		fmt.Fprintf(&b, "\n### %s\n\n", code)
+		for _, problem := range problems[code] {
+			fmt.Fprintf(&b, "> %s\n\n", problem)
+		}
+		for _, solution := range solutions[code] {
+			fmt.Fprintln(&b, solution)
+		}
+		if f := follows[code]; len(f) > 0 {
+			fmt.Fprintf(&b, "\nCan be a symptom of %s.\n", strings.Join(f, ", "))
+		}
+	}
+	return b.String() + "\n"
+}
+
+var unknownWord = regexp.MustCompile(`(\{[a-z_0-9]+\})+`)
+
+// example fills the words of a text as for node n1 of cluster demo. What only the case
+// tells is "…"; Docker's {{templates}} and Elixir's {tuples} stay.
+func example(text string) string {
+	text = strings.NewReplacer("{node}", "n1", "{target}", "demo/n1", "{cluster}", "demo", "{beam}", "app@n1.demo.test", "{host}", "n1.demo.test",
+		"{container}", "beamyard-demo-n1", "{peer_container}", "beamyard-demo-n2", "{peers}", "n2", "{first}", "n1", "{second}", "app@n2.demo.test",
+		"{image}", "IMAGE", "{app}", "shop", "{what}", ".", "{again}", "beamyard up . --name demo --keep-on-failure",
+		"{dump_path}", "/tmp/erl_crash.dump", "{dist_port}", "9100", "{http_port}", "4000", "{http_check}", "/health", "{grace}", "5s", "{name_it}", "--name app@n1.demo.test",
+		"{names}", "long", "{other_names}", "short", "{way}", "take that setting out").Replace(text)
+	return unknownWord.ReplaceAllString(text, "…")
+}
+
+// current compares a generated part of a file with what it should be; UPDATE=1 writes it.
+func current(t *testing.T, file, part, want string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	begin, end := "<!-- generated: "+part+" -->\n", "<!-- end -->"
+	before, rest, begun := strings.Cut(string(data), begin)
+	got, after, ended := strings.Cut(rest, end)
+	switch {
+	case err != nil, !begun, !ended:
+		t.Fatalf("%s: no generated part %q (%v)", file, part, err)
+	case got != want && os.Getenv("UPDATE") == "":
+		t.Errorf("%s: the part %q is not current; update it: UPDATE=1 go test -run %s", file, part, t.Name())
+	case got != want:
+		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
