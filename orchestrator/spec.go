@@ -361,7 +361,7 @@ const (
 	LoopbackLeave   LoopbackMode = "leave"
 )
 
-// HostGateway, as an address in [Spec].ExtraHosts, stands for the address at which a
+// HostGateway is, in [Spec].ExtraHosts, the word for the address at which a
 // container reaches the engine's machine. Docker 20.10 and newer support it.
 const HostGateway = "host-gateway"
 
