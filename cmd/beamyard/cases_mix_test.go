@@ -67,6 +67,10 @@ func TestMixCases(t *testing.T) {
 			eval: "Billing.currency()", want: "USD", at: "/app",
 		},
 		{
+			name: "a secret that config reads", dir: "03-env-at-build/a-fetch-env", options: images.Options{Env: map[string]string{"BILLING_API_KEY": "k-31415926535"}, Secrets: []string{"BILLING_API_KEY"}},
+			eval: "byte_size(Application.fetch_env!(:billing, :api_key))", want: "13", at: "/app",
+		},
+		{
 			name: "a secret that is compiled in", dir: "03-env-at-build/b-compile-env", options: images.Options{Env: map[string]string{"CURRENCY": "a-secret"}, Secrets: []string{"CURRENCY"}},
 			eval: "Billing.currency()", want: "a-secret", at: "/app", output: "the value of the secret CURRENCY is in the image, in _build/dev/lib/billing/ebin/Elixir.Billing.beam",
 		},
