@@ -12,10 +12,10 @@ export GOFLAGS := $(filter-out -buildvcs%,$(GOFLAGS)) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build test dind-test soak lint fmt bench clean
+.PHONY: help up down build test test-quick dind-test soak lint fmt bench clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 up: build ## start the demo cluster of 3 nodes, installing what is missing
 	@.ci/prepare engine
@@ -33,6 +33,16 @@ test: ## run every test, those on the real engine included; PKG=./… and TESTFL
 	@.ci/prepare go race engine
 	@# One package at a time: three of them start clusters, which have deadlines.
 	@.ci/leaves-nothing $(GO) test -race -p 1 -timeout 40m $(TESTFLAGS) $(PKG)
+
+# What needs no engine: everything but the adapter, the scenarios and the command line's clusters.
+QUICK := ./images ./network/... ./orchestrator ./orchestrator/codesync/... ./orchestrator/config ./orchestrator/control \
+	./orchestrator/diagnosis ./orchestrator/doctor ./orchestrator/enginetest/... ./orchestrator/evidence ./orchestrator/health \
+	./orchestrator/watchdog
+
+test-quick: ## run the tests that need no engine, for the inner loop
+	@.ci/prepare go race
+	@DOCKER_HOST=unix:///nonexistent/docker.sock $(GO) test -race $(TESTFLAGS) $(QUICK)
+	@DOCKER_HOST=unix:///nonexistent/docker.sock $(GO) test -race -run '^(TestScript|TestReadme.*|TestHelp.*)$$' $(TESTFLAGS) ./cmd/beamyard
 
 dind-test: export PKG := $(PKG)
 dind-test: export TESTFLAGS := $(TESTFLAGS)

@@ -53,7 +53,7 @@ var advice = []struct {
 	{regexp.MustCompile(`(?i)failed to fetch|could not resolve host|nxdomain|:econnrefused`), "the build reaches no network: check the engine's DNS and proxy settings"},
 	{regexp.MustCompile(`(?i)no space left`), "make room: docker system df, docker image prune"},
 	{regexp.MustCompile(`(elixir|mix): (command )?not found`), "the base image has no Elixir: --base trixie"},
-	{regexp.MustCompile(`== Compilation error|\*\* \(\w*Error\)|error:`), "mend what the compiler says, then type the same command again; try it here: mix compile"},
+	{regexp.MustCompile(`== Compilation error|\*\* \(\w*Error\)|error:`), "fix what the compiler reports, then type the same command again; try it here: mix compile"},
 }
 
 var (

@@ -22,8 +22,8 @@ func TestBuildErrors(t *testing.T) {
 		first, last, hint string
 	}{
 		{"compile-error-1.18", compile, "Compiling 1 file (.ex)", "** (CompileError) lib/broken.ex: cannot compile module Broken (errors have been logged)", "mix compile"},
-		{"compile-error-1.14", compile, "Compiling 1 file (.ex)", "** (CompileError) lib/broken.ex:2: undefined function missing/1 (expected Broken to define such a function or for it to be imported, but none are available)", "mend what the compiler says"},
-		{"syntax-error-1.18", compile, "Compiling 1 file (.ex)", "    (elixir 1.18.3) lib/kernel/parallel_compiler.ex:428: anonymous fn/5 in Kernel.ParallelCompiler.spawn_workers/8", "mend what the compiler says"},
+		{"compile-error-1.14", compile, "Compiling 1 file (.ex)", "** (CompileError) lib/broken.ex:2: undefined function missing/1 (expected Broken to define such a function or for it to be imported, but none are available)", "fix what the compiler reports"},
+		{"syntax-error-1.18", compile, "Compiling 1 file (.ex)", "    (elixir 1.18.3) lib/kernel/parallel_compiler.ex:428: anonymous fn/5 in Kernel.ParallelCompiler.spawn_workers/8", "fix what the compiler reports"},
 		{"elixir-version", compile, "** (Mix) You're trying to run :broken on Elixir v1.18.3 but it has declared in its mix.exs file it supports only Elixir ~> 1.99", "", "--base bookworm (1.14)"},
 		{"no-hex", deps, "** (Mix) httpc request failed with: {:failed_connect, [{:to_address, {~c\"builds.hex.example\", 443}}, {:inet6, [:inet6], :nxdomain}]}", "    $ mix archive.install github hexpm/hex branch latest", "need Hex"},
 		{"no-space", compile, "dd: error writing '/dev/full': No space left on device", "0 bytes copied, 2.7181e-05 s, 0.0 kB/s", "docker system df"},

@@ -46,7 +46,7 @@ func (b *mixBuild) mixFailed(e mixError) error {
 		failed.Err = fmt.Errorf("%s runs %s, which the base image does not have", at, e.Command)
 		failed.Next = fmt.Sprintf("packages: {build: [%s]} in beamyard.yml, or a base image that has it: --base IMAGE", e.Command)
 	default:
-		failed.Next = "mend what Mix says, then type the same command again; try it here: mix help"
+		failed.Next = "fix what Mix reports, then type the same command again; try it here: mix help"
 	}
 	return failed
 }

@@ -103,7 +103,7 @@ func ignorePatterns(dir string) ([]string, error) {
 func newMatcher(dir string, patterns []string) (*patternmatcher.PatternMatcher, error) {
 	matcher, err := patternmatcher.New(patterns)
 	if err != nil {
-		return nil, &SourceError{filepath.Join(dir, ".dockerignore"), err.Error(), "mend the pattern: https://docs.docker.com/build/concepts/context/#dockerignore-files"}
+		return nil, &SourceError{filepath.Join(dir, ".dockerignore"), err.Error(), "fix the pattern: https://docs.docker.com/build/concepts/context/#dockerignore-files"}
 	}
 	return matcher, nil
 }

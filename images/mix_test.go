@@ -140,7 +140,7 @@ func TestWhatMixComplainsOf(t *testing.T) {
 		{"a variable", `{"text": "** (System.EnvError) could not fetch …", "at": "mix.exs:3", "env": "KEY"}`, "mix.exs:3 reads the environment variable KEY", "--env KEY=", "could not fetch"},
 		{"git", `{"text": "** (ErlangError) :enoent", "at": "mix.exs:4", "command": "git"}`, "mix.exs:4 runs git", `File.dir?(".git")`, ":enoent"},
 		{"another command", `{"text": "** (ErlangError) :enoent", "at": "mix.exs:4", "command": "jq"}`, "runs jq", "packages: {build: [jq]}", ":enoent"},
-		{"syntax", `{"text": "** (TokenMissingError) mix.exs:2:1: missing terminator: end"}`, "mix.exs cannot be evaluated", "mend what Mix says", "missing terminator"},
+		{"syntax", `{"text": "** (TokenMissingError) mix.exs:2:1: missing terminator: end"}`, "mix.exs cannot be evaluated", "fix what Mix reports", "missing terminator"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

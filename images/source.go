@@ -94,7 +94,7 @@ func Detect(arg string) (Source, error) {
 	case err == nil:
 		return Source{}, &SourceError{arg, "is a file, not a folder", "give the folder of a Mix project, or an image's name"}
 	case errors.Is(err, fs.ErrPermission):
-		return Source{}, &SourceError{arg, "cannot be looked at: permission denied", "check the permissions of the folders above it"}
+		return Source{}, &SourceError{arg, "cannot be read: permission denied", "check the permissions of the folders above it"}
 	}
 	if arg == "" || strings.HasPrefix(arg, ".") || strings.HasPrefix(arg, "/") || strings.HasPrefix(arg, "~") || strings.HasSuffix(arg, "/") {
 		return Source{}, &SourceError{arg, "no such folder", "give the folder of a Mix project (the one with mix.exs), or an image's name"}

@@ -60,7 +60,7 @@ func (w Want) detect() (Source, error) {
 	}
 	info, err := os.Stat(w.Source)
 	if errors.Is(err, fs.ErrPermission) {
-		return Source{}, &SourceError{w.Source, "cannot be looked at: permission denied", "check the permissions of the folders above it"}
+		return Source{}, &SourceError{w.Source, "cannot be read: permission denied", "check the permissions of the folders above it"}
 	}
 	if err != nil || !info.IsDir() {
 		src, err := Detect(w.Source)

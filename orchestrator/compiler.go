@@ -144,7 +144,7 @@ func (s Spec) SyncSource() (dir string, err error) {
 		return src.Dir, nil
 	case err == nil && src.Dir != "":
 		return "", WithHint(fmt.Errorf("%s has no mix.exs: sync has Mix compile, and knows no other way", src.Dir),
-			"build it anew: beamyard down %s; beamyard up", s.Name)
+			"build it again: beamyard down %s; beamyard up", s.Name)
 	case s.Source != "" && err != nil:
 		return "", WithHint(fmt.Errorf("cluster %s was made from %s, which is not on this machine: sync has no sources to compile", s.Name, s.Source),
 			"bring the folder back, or run the project from another one: beamyard down %s; beamyard up PATH", s.Name)
@@ -167,7 +167,7 @@ func noProject(s Spec) error {
 	if s.File != "" {
 		again = "beamyard up -f " + s.File
 	}
-	hint := fmt.Sprintf("build it anew: beamyard down %s; %s --name %[1]s", s.Name, again)
+	hint := fmt.Sprintf("build it again: beamyard down %s; %s --name %[1]s", s.Name, again)
 	if s.Dockerfile != "" {
 		hint += fmt.Sprintf("\nor run the Mix project, which sync compiles: beamyard up %s --name %s, without the Dockerfile", s.Source, s.Name)
 	}
@@ -254,7 +254,7 @@ func (e *compilerStopped) Error() string {
 
 // Hint says how to fix a compiler that does not start.
 func (e *compilerStopped) Hint() string {
-	return fmt.Sprintf("mend what it says, then: beamyard sync -c %s --restart", e.cluster)
+	return fmt.Sprintf("fix what it says, then: beamyard sync -c %s --restart", e.cluster)
 }
 
 // lastOutput returns the last lines of a container's output.

@@ -91,7 +91,7 @@ or run the project from its folder, which sync compiles: beamyard up PATH`; got 
 	}
 	s.Source, s.File, s.Dockerfile = "/src/shop", "/src/shop/prod.yml", "Dockerfile"
 	if got, want := tell(noProject(s)), `the image of cluster shop holds a release, and not the Mix project that it was made of: sync cannot compile in it, and no node was changed
-build it anew: beamyard down shop; beamyard up -f /src/shop/prod.yml --name shop
+build it again: beamyard down shop; beamyard up -f /src/shop/prod.yml --name shop
 or run the Mix project, which sync compiles: beamyard up /src/shop --name shop, without the Dockerfile`; got != want {
 		t.Errorf("got %s", got)
 	}
@@ -166,7 +166,7 @@ func TestSyncOfSeveralBuilds(t *testing.T) {
 	for _, n := range s.Nodes {
 		all = append(all, NodeStatus{Name: n.Name})
 	}
-	const hint = "; sync the nodes of one build: beamyard sync -c loom web1 web2\nor build all of them anew: beamyard down loom; beamyard up"
+	const hint = "; sync the nodes of one build: beamyard sync -c loom web1 web2\nor build all of them again: beamyard down loom; beamyard up"
 	const own = "another build of the project than sync compiles, which is that of web1, web2 (release front, MIX_ENV=prod): no node was changed" + hint
 	for named, want := range map[string]string{
 		"":            "worker (release back, MIX_ENV=prod), tool (release front, MIX_ENV=test), old (MIX_ENV=prod, Dockerfile.old, target run, args TOKEN) run " + own,
@@ -222,7 +222,7 @@ func TestAdvise(t *testing.T) {
 	}{
 		{&codesync.CompileError{Output: says}, "dependencies come with the image: beamyard down shop; beamyard up"},
 		{&compilerStopped{cluster: "shop", code: 1, output: strings.Split(says, "\n")}, "dependencies come with the image: beamyard down shop; beamyard up"},
-		{&compilerStopped{cluster: "shop", code: 1, output: []string{"SyntaxError"}}, "mend what it says, then: beamyard sync -c shop --restart"},
+		{&compilerStopped{cluster: "shop", code: 1, output: []string{"SyntaxError"}}, "fix what it says, then: beamyard sync -c shop --restart"},
 	} {
 		var h Hinter
 		if err := advise(test.err, "shop"); !errors.As(err, &h) || h.Hint() != test.want || err.Error() != test.err.Error() {

@@ -120,7 +120,7 @@ type guestsError struct {
 }
 
 func (e *guestsError) Error() string {
-	return fmt.Sprintf("remove network %s: containers of others are attached to it: %s", e.network, strings.Join(e.names, ", "))
+	return fmt.Sprintf("remove network %s: other containers are attached to it: %s", e.network, strings.Join(e.names, ", "))
 }
 func (e *guestsError) Unwrap() error { return e.err }
 

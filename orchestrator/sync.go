@@ -247,7 +247,7 @@ func (s Spec) apart(nodes []string) error {
 	}
 	return WithHint(fmt.Errorf("%s %s another build of the project than sync compiles, which is that of %s (%s): no node was changed",
 		strings.Join(builds, ", "), verb, strings.Join(ours, ", "), s.buildOf(ours[0])),
-		"sync the nodes of one build: beamyard sync -c %[1]s %[2]s\nor build all of them anew: beamyard down %[1]s; beamyard up", s.Name, strings.Join(ours, " "))
+		"sync the nodes of one build: beamyard sync -c %[1]s %[2]s\nor build all of them again: beamyard down %[1]s; beamyard up", s.Name, strings.Join(ours, " "))
 }
 
 // whole reports whether these are all the nodes that a sync can apply to.

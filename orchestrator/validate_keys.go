@@ -141,7 +141,7 @@ func (v *validation) networks(s Spec, field string, networks map[string][]string
 		case slices.Contains(engineNetworks, name):
 			v.add(field, fmt.Sprintf("%s is the engine's own network, which resolves no names", name), "make one: docker network create shared")
 		case name == s.names().Network():
-			v.add(field, name+" is the cluster's own network: its nodes are there already", "leave it out: networks: is for those of others")
+			v.add(field, name+" is the cluster's own network: its nodes are there already", "leave it out: networks: lists existing networks")
 		}
 		for _, alias := range networks[name] {
 			if !aliasName.MatchString(alias) {

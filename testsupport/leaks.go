@@ -116,6 +116,6 @@ func leakText(of string, left []made) string {
 	for _, m := range left {
 		fmt.Fprintf(&b, "\n  %s %s", m.kind, m.name)
 	}
-	b.WriteString("\nhint: call testsupport.CleanupCluster, or testcontainers.CleanupContainer, before the error is looked at")
+	b.WriteString("\nhint: call testsupport.CleanupCluster, or testcontainers.CleanupContainer, before checking the error")
 	return b.String()
 }

@@ -144,7 +144,7 @@ func (s *share) ready(tb testing.TB, source string, opts []testcontainers.Contai
 		if err == nil {
 			return nil
 		}
-		tb.Logf("shared cluster %s cannot be mended, and is replaced: %s", s.cluster.name, hinted(err))
+		tb.Logf("shared cluster %s cannot be repaired, and is replaced: %s", s.cluster.name, hinted(err))
 		if err := s.remove(tb.Context()); err != nil {
 			return err
 		}

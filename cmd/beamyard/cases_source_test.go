@@ -105,7 +105,7 @@ func TestDockerfileOfARelease(t *testing.T) {
 	c.says(get(`{:init.get_argument(:shop), :application.get_env(:kernel, :shell_history)}`), `\{\{:ok, \[\[~c"shelf", ~c"oak"\]\]\}, \{:ok, :enabled\}\}`)
 	c.says(c.run(1, "sync", "-c", c.cluster),
 		`^error: the image of cluster `+c.cluster+` holds a release, and not the Mix project that it was made of: sync cannot compile in it`,
-		`^hint: build it anew: beamyard down `+c.cluster+`; beamyard up -f .*beamyard-production\.yml --name`, `^hint: or run the Mix project`)
+		`^hint: build it again: beamyard down `+c.cluster+`; beamyard up -f .*beamyard-production\.yml --name`, `^hint: or run the Mix project`)
 	c.says(get(`{System.get_env("HTTP_PROXY") == System.get_env("http_proxy"), System.get_env("no_proxy")}`), `\{true,\s+"\.cases\.test,localhost,127\.0\.0\.1,::1,\.`+c.cluster+`\.test,10\.213\.0\.0/16,n1,`)
 
 	// The same image by its name: there are no sources, and so nothing to watch.

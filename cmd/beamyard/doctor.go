@@ -151,7 +151,7 @@ func lastWord(r doctor.Report) string {
 	}
 	switch {
 	case failures > 0:
-		return "not ready: " + strings.Join(notes, ", ") + "; mend what is marked ✗ first"
+		return "not ready: " + strings.Join(notes, ", ") + "; fix what is marked ✗ first"
 	case len(notes) > 0:
 		return "usable, " + strings.Join(notes, ", ") + ": beamyard up"
 	}

@@ -51,7 +51,7 @@ usable, 1 warning, 1 unknown: beamyard up
               → ss -ltnp
               → or choose others
 
-not ready: 1 failure, 2 warnings; mend what is marked ✗ first
+not ready: 1 failure, 2 warnings; fix what is marked ✗ first
 `},
 		// The last word is then an error, on stderr.
 		{doctor.Report{Checks: []doctor.Check{{Title: "engine", State: doctor.Failed, Text: "none", Remedy: "start it"}}}, "✗ engine  none\n          → start it\n"},

@@ -15,7 +15,7 @@ import (
 // reused. A flag that asks for what the cluster has is content.
 func (c *oneShot) idle(asked, there orchestrator.Spec) error {
 	refuse := func(flag string) error {
-		return usagef(fmt.Sprintf("leave it out\nor start the cluster anew with it: beamyard down %s\nor choose another name: --name NAME", there.Name),
+		return usagef(fmt.Sprintf("leave it out\nor start the cluster again with it: beamyard down %s\nor choose another name: --name NAME", there.Name),
 			"%s would have no effect: %s is up without it, and --reuse leaves its nodes as they are", flag, there.Name)
 	}
 	for _, kv := range c.Env {

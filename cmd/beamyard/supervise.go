@@ -95,7 +95,7 @@ func (c *superviseCmd) adopt(ctx context.Context, a *app, w *witness) error {
 		}
 	})
 	if err == nil && ctx.Err() != nil {
-		a.say("%s goes on, unsupervised", c.Name)
+		a.say("%s keeps running, unsupervised", c.Name)
 		return errInterrupted
 	}
 	return err

@@ -20,7 +20,7 @@ func (u *up) again(ctx context.Context, found orchestrator.Found) (orchestrator.
 	if slices.Equal(diff, []string{"image"}) && found.Spec.Source == u.spec.Source && u.spec.Precompiled {
 		return none, orchestrator.WithHint(
 			fmt.Errorf("%w: %s, made of other sources than %s holds now", orchestrator.ErrClusterExists, name, found.Spec.Source),
-			"bring them in: beamyard sync -c %[1]s\nor make it anew: beamyard down %[1]s, then the same again", name)
+			"load them: beamyard sync -c %[1]s\nor start it again: beamyard down %[1]s, then the same command", name)
 	}
 	if len(diff) > 0 {
 		return none, orchestrator.WithHint(

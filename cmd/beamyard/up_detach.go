@@ -216,7 +216,7 @@ func noError(err error) error {
 // there before is left, with its new supervisor.
 func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 	if adopt {
-		u.say("%s goes on; its supervisor too", u.spec.Name)
+		u.say("%s keeps running, and so does its supervisor", u.spec.Name)
 		_ = c.cmd.Process.Release() // not ours to wait for
 		return errInterrupted
 	}
@@ -242,7 +242,7 @@ func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 	}
 	found, err := orchestrator.Find(clean, u.eng, u.spec.Name)
 	if err == nil && found.Owner.PID != c.cmd.Process.Pid {
-		u.say("another up made %s: it goes on", u.spec.Name)
+		u.say("another `up` created %s: it keeps running", u.spec.Name)
 		return errInterrupted
 	}
 	if err == nil {

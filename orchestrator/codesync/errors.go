@@ -94,7 +94,7 @@ func (NoProjectError) Error() string {
 
 // Hint returns how to get one.
 func (NoProjectError) Hint() string {
-	return "run the project itself: leave dockerfile and image out of beamyard.yml; or build the image anew after each change: beamyard down, then beamyard up"
+	return "run the project itself: leave dockerfile and image out of beamyard.yml; or build the image again after each change: beamyard down, then beamyard up"
 }
 
 // WriteError reports an image whose user may not write to its project.

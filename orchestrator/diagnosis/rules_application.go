@@ -43,8 +43,8 @@ var applicationRules = []rule{
 		code: "env-missing", says: pattern(`could not fetch environment variable "(\w+)"|environment variable (\w+) is missing`),
 		problem: "{node} needs the environment variable {1}{2}, which is not set",
 		try: []try{
-			{"give it in env: of beamyard.yml (and in secrets:, if it is one), or once", "{again} --env {1}{2}=VALUE", absent},
-			{"give it in env: of beamyard.yml (and in secrets:, if it is one), then start again", "beamyard down {cluster}", there},
+			{"set it in env: of beamyard.yml (and list it in secrets:, if it is one), or once", "{again} --env {1}{2}=VALUE", absent},
+			{"set it in env: of beamyard.yml (and list it in secrets:, if it is one), then start again", "beamyard down {cluster}", there},
 		},
 	},
 	{
@@ -81,7 +81,7 @@ var applicationRules = []rule{
 			}
 			return match{evidence: said.evidence, words: map[string]string{"app": said.groups[0], "reason": said.groups[1]}}, n.AppDown
 		},
-		problem: "the top supervisor of {app} on {node} ended ({reason}), and the VM goes on without it",
+		problem: "the top supervisor of {app} on {node} ended ({reason}), and the VM keeps running without it",
 		try: []try{
 			{"see what it printed before", "beamyard logs {target} --tail 50", there},
 			{"restart it", "beamyard restart {target}", there},
@@ -129,7 +129,7 @@ var applicationRules = []rule{
 		// init:do_boot and application_controller, OTP 25 and 27; the last is what
 		// heart of it all prints when a permanent application ends.
 		code: "boot-failure", says: pattern(`Runtime terminating during boot \((.*)|init terminating in do_boot \((.*)|Kernel pid terminated \(\w+\) \((.*)`),
-		problem: "the VM of {node} did not come up, or its kernel ended: {1}{2}{3}",
+		problem: "the VM of {node} did not boot, or its kernel application ended: {1}{2}{3}",
 		try: []try{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
 			{"see all of its output", "beamyard logs {target}", there},
@@ -143,7 +143,7 @@ var applicationRules = []rule{
 		code: "http-check", when: func(e *Evidence, n *Node) (match, bool) {
 			return match{evidence: n.Reason}, strings.HasPrefix(n.Reason, "HTTP check")
 		},
-		problem: "{node} does not answer {http_check} on port {http_port} as it should",
+		problem: "{node} does not answer {http_check} on port {http_port} with 2xx or 3xx",
 		try: []try{
 			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; see what listens", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
 			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; a node that serves no HTTP has http_port: -1 in nodes: of beamyard.yml; then", "{again}", absent},

@@ -70,7 +70,7 @@ var buildRules = twins(
 		code:    "compile-error",
 		says:    pattern(`== Compilation error in file (\S+) ==`),
 		problem: "{1} does not compile",
-		try:     []try{{"mend what the compiler says, then start again; to see it here", "mix compile", always}},
+		try:     []try{{"fix what the compiler reports, then start again; to see it here", "mix compile", always}},
 		follows: []Code{"dependency-not-compiled"},
 	},
 	rule{

@@ -56,8 +56,8 @@ var distributionRules = []rule{
 		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than the cluster: its command starts a mix release, whose script gives the VM a second cookie, and of two it takes neither",
 		try: []try{
-			{"say that it is one: release: true in beamyard.yml, then", "{again}", absent},
-			{"say that it is one: release: true in beamyard.yml, then", "beamyard down {cluster}", there},
+			{"declare it: release: true in beamyard.yml, then", "{again}", absent},
+			{"declare it: release: true in beamyard.yml, then", "beamyard down {cluster}", there},
 		},
 	},
 	{
@@ -91,7 +91,7 @@ var distributionRules = []rule{
 		try: []try{
 			{"give it its {names} name in command:, {name_it}: it is {beam}", "{again}", absent},
 			{"give it its {names} name in command:, {name_it}, then", "beamyard down {cluster}", there},
-			{"or let the cluster have {other_names} names, as an image of others may want: distribution: {names: {other_names}} in beamyard.yml", "", always},
+			{"or let the cluster have {other_names} names, if the image needs them: distribution: {names: {other_names}} in beamyard.yml", "", always},
 		},
 	},
 	{
@@ -110,7 +110,7 @@ var distributionRules = []rule{
 		try: []try{
 			{"name it by its host here, {beam}: {name_it} in command: does", "{again}", absent},
 			{"name it by its host here, {beam}: {name_it} in command: does, then", "beamyard down {cluster}", there},
-			{"or let the cluster have short names, as an image of others may want: distribution: {names: short} in beamyard.yml", "", always},
+			{"or let the cluster have short names, if the image needs them: distribution: {names: short} in beamyard.yml", "", always},
 		},
 		follows: append([]Code{"name-mode-mixed"}, overrides...),
 	},
@@ -207,7 +207,7 @@ var distributionRules = []rule{
 		try: []try{
 			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}", or -kernel inet_dist_listen_min {dist_port} inet_dist_listen_max {dist_port}; then`, "{again}", absent},
 			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}"; see what it is`, "docker inspect --format '{{.Args}}' {container}", there},
-			{"where one of those is the distribution's, as an image of others may have it, say which: distribution: {port: …} in beamyard.yml", "", always},
+			{"if one of those is the distribution port of the image, set it: distribution: {port: …} in beamyard.yml", "", always},
 		},
 		follows: append([]Code{"node-paused", "network-detached"}, overrides...),
 	},

@@ -7,7 +7,7 @@ var mixRules = []rule{
 		whole:   missingAtBuild,
 		problem: "the build needs the environment variable {variable}, which is not set: {file} reads it",
 		try: []try{
-			{"give it in env: of beamyard.yml (and in secrets:, if it is one), which the build gets too; or once", "beamyard up {what} --env {variable}=VALUE", always},
+			{"set it in env: of beamyard.yml (and list it in secrets:, if it is one); the build gets it too; or once", "beamyard up {what} --env {variable}=VALUE", always},
 			{"or read it when a node starts: in config/runtime.exs, not in config.exs or mix.exs; try it here", "{variable}=VALUE mix compile", always},
 		},
 		follows: []Code{"compile-error", "dependency-not-compiled"},

@@ -118,7 +118,7 @@ func (r Report) Err() error {
 			}
 		}
 	}
-	return &UnusableError{Check{Text: "no engine was looked at"}}
+	return &UnusableError{Check{Text: "no engine was examined"}}
 }
 
 // errNoEngine stands for an engine that nobody gave.

@@ -121,7 +121,7 @@ func (j *judge) agree(n Seen) []Check {
 		if apart := j.mnesia[n.Name]; len(apart) > 0 {
 			c.State = Failed
 			c.Means = fmt.Sprintf("Mnesia of %s does not work with that of %s, though they are connected: each has tables of its own", n.Name, strings.Join(apart, ", "))
-			c.Suggestion = "choose whose tables stay, and start the other anew: beamyard restart " + j.Cluster + "/" + apart[0]
+			c.Suggestion = "choose whose tables to keep, and restart the other node: beamyard restart " + j.Cluster + "/" + apart[0]
 		}
 		checks = append(checks, c)
 	}
