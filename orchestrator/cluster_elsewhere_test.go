@@ -145,7 +145,7 @@ func TestDownNamesWhoIsInTheWay(t *testing.T) {
 		}
 		err := w.Down(t.Context())
 		var h orchestrator.Hinter
-		if !errors.Is(err, orchestrator.ErrConflict) || err.Error() != "remove network beamyard-shop: containers of others are attached to it: pg" ||
+		if !errors.Is(err, orchestrator.ErrConflict) || err.Error() != "remove network beamyard-shop: other containers are attached to it: pg" ||
 			!errors.As(err, &h) || h.Hint() != "take it off: docker network disconnect beamyard-shop pg\nthen: beamyard down shop" {
 			t.Errorf("%v", err)
 		}

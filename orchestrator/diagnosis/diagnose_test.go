@@ -314,7 +314,7 @@ func TestImagesOfOthersAreToldApart(t *testing.T) {
 		"in beamyard.yml: distribution: {port: 25672}": func(_ *Evidence, n *Node) {
 			n.Contact, n.Live = ContactRefused, &Live{Looked: true, Listening: []int{4369}, Registered: map[string]int{"app": 25672}}
 		},
-		"say which: distribution: {port: …} in beamyard.yml": func(_ *Evidence, n *Node) {
+		"set it: distribution: {port: …} in beamyard.yml": func(_ *Evidence, n *Node) {
 			n.Contact, n.Live = ContactRefused, &Live{Looked: true, Listening: []int{25672}}
 		},
 		"start the VM with --name {node} in command:": func(_ *Evidence, n *Node) { n.Contact, n.Answered = ContactWrongName, "app@other.host" },
