@@ -61,6 +61,7 @@ func ownBase(t *testing.T, ref, files, command string, env ...string) {
 // A base that holds Hex is used as it is, where Mix has it by default and where the
 // image says. The Hex of this test fetches nothing over a network.
 func TestBaseWithHex(t *testing.T) {
+	t.Parallel()
 	const install = `to=$MIX_HOME/archives/hex-9.9.9/hex-9.9.9/ebin; mkdir -p $to; elixirc -o $to /files/hex.ex; rm -r /files; `
 	for _, tt := range []struct {
 		name, command string
@@ -90,6 +91,7 @@ func TestBaseWithHex(t *testing.T) {
 // packages: of a base that is its user's own are installed by its own package manager,
 // once, and are what nodes find.
 func TestPackagesOfABaseOfOnesOwn(t *testing.T) {
+	t.Parallel()
 	c := newSourceCase(t, "XDG_CACHE_HOME="+t.TempDir())
 	const base = "beamyard-test/own:debian"
 	ownBase(t, base, t.TempDir(), "echo own >/etc/own")

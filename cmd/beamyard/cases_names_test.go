@@ -95,6 +95,7 @@ func (c *namesCase) gaveUp(out, code string, texts ...string) {
 
 // What `fly launch` generates takes name and flags from what only Fly's machines have.
 func TestCaseFlyEnv(t *testing.T) {
+	t.Parallel()
 	c := newNamesCase(t)
 	out := c.up(exitNodeFailed, "fly-env-sh", "-n", "1")
 	c.gaveUp(out, "release-env", "rel/env.sh of the release overrides ERL_AFLAGS (line 5)", "RELEASE_NODE (line 9)", `if [ -n "$FLY_APP_NAME" ]; then export ERL_AFLAGS=…`)
@@ -102,6 +103,7 @@ func TestCaseFlyEnv(t *testing.T) {
 
 // A cookie in vm.args that is the cluster's works, and another one is named.
 func TestCaseCookieInVMArgs(t *testing.T) {
+	t.Parallel()
 	t.Run("release", func(t *testing.T) {
 		c := newNamesCase(t)
 		out := c.up(exitOK, "cookie-in-vm-args/b-mix/cookie.yml")
@@ -126,12 +128,14 @@ func TestCaseCookieInVMArgs(t *testing.T) {
 }
 
 func TestCaseEntrypointDropsItsCommand(t *testing.T) {
+	t.Parallel()
 	c := newNamesCase(t)
 	out := c.up(exitNodeFailed, "entrypoint-drops", "-n", "1", "--dockerfile=Dockerfile")
 	c.gaveUp(out, "entrypoint-ignores-command", "/entrypoint.sh, does not run the command", "mix run --no-halt", "entrypoint: [sh, -c, 'exec elixir --name {node}")
 }
 
 func TestCaseDistributionThatIsNotReached(t *testing.T) {
+	t.Parallel()
 	c := newNamesCase(t)
 	out := c.up(exitNodeFailed, "loopback-distribution", "-n", "1")
 	c.gaveUp(out, "distribution-loopback", "127.0.0.1:9100", "ERL_AFLAGS of env: in beamyard.yml")
@@ -142,6 +146,7 @@ func TestCaseDistributionThatIsNotReached(t *testing.T) {
 // An application finds its nodes by DNS, as in production: each asks for the name of
 // all, which gives those that run, and connects to app@ADDRESS.
 func TestCaseDNSCluster(t *testing.T) {
+	t.Parallel()
 	c := newNamesCase(t)
 	c.up(exitOK, "dns-cluster", "-n", "2", "--env", "FLOCK_BY=dns_poll")
 	if out, code := c.run("down", c.cluster); code != exitOK {

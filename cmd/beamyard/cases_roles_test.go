@@ -52,6 +52,7 @@ func (c *sourceCase) down() {
 // One code base with two roles, of which one serves no HTTP: a check of all nodes fails
 // on the other one, with the key to write, and no URL is shown where nothing listens.
 func TestCaseRolesOfOneCodeBase(t *testing.T) {
+	t.Parallel()
 	c := newSourceCase(t)
 	out := c.run(exitNotReady, "up", "-f", oneCodeBase+"/beamyard.yml", "-d", "--name", c.cluster, "--wait-timeout", "6s")
 	c.says(out, `^  worker \(starting\): HTTP check /health: nothing listens on port 4000 inside worker$`, `^hint: .*a node that serves no HTTP has http_port: -1`)
@@ -68,6 +69,7 @@ const startedApps = `Application.started_applications() |> Enum.map(&elem(&1, 0)
 // Two releases in one image, each started by a node's command; and an application of
 // the cluster that one of them lacks.
 func TestCaseTwoReleasesOfOneImage(t *testing.T) {
+	t.Parallel()
 	dir := caseDir(t, twoReleases)
 	c := newSourceCase(t)
 	c.run(exitOK, "up", "-f", dir+"/beamyard.yml", "-d", "--name", c.cluster)
@@ -83,6 +85,7 @@ func TestCaseTwoReleasesOfOneImage(t *testing.T) {
 // Two releases that Mix makes, each in an image of its own: sync names the nodes that
 // it cannot be about, and a release gets no module of the other one.
 func TestCaseTwoReleasesOfMix(t *testing.T) {
+	t.Parallel()
 	dir := caseDir(t, twoReleases)
 	c := newSourceCase(t)
 	c.run(exitOK, "up", "-f", dir+"/releases.yml", "-d", "--name", c.cluster)
@@ -110,6 +113,7 @@ func TestCaseTwoReleasesOfMix(t *testing.T) {
 // starts again from its own image, also with a supervisor that adopts it, and is named by
 // its role.
 func TestCaseRolesOfSeveralImages(t *testing.T) {
+	t.Parallel()
 	dir := caseDir(t, twoReleases)
 	c := newSourceCase(t)
 	c.run(exitOK, "up", "-f", dir+"/roles.yml", "-d", "--name", c.cluster)

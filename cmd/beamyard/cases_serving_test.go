@@ -13,6 +13,7 @@ import (
 // An application that listens on 127.0.0.1 in dev, as phx.new writes it, answers at its
 // URL, and its HTTP check passes. In test it does not listen at all, and is not asked.
 func TestCaseLoopbackHTTP(t *testing.T) {
+	t.Parallel()
 	c := newNamesCase(t)
 	c.says(c.up(exitOK, "04-loopback-http/checked.yml"), "listens on 127.0.0.1:4000 only, inside its container: port 4000 is forwarded there")
 	out, _ := c.run("ps", c.cluster, "--json")
@@ -45,6 +46,7 @@ func TestCaseLoopbackHTTP(t *testing.T) {
 // What an image has in ERL_AFLAGS and ERL_FLAGS counts beside Beamyard's own flags. A
 // cookie there does not, and is named.
 func TestCaseFlagsOfTheImage(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct{ variable, says string }{
 		"a-aflags": {"ERL_AFLAGS", "shell_history enabled"},
 		"b-flags":  {"ERL_FLAGS", "-config /app/etc/base"},

@@ -62,6 +62,7 @@ const (
 // A Phoenix project with the Dockerfile of its production beside it: the Mix project
 // is run, and its suite, which the Dockerfile's .dockerignore leaves out.
 func TestProjectBesideADockerfile(t *testing.T) {
+	t.Parallel()
 	c := newSourceCase(t)
 	const chosen = `^phoenix-docker has a mix.exs and a Dockerfile: running the Mix project \(--dockerfile Dockerfile builds the other\)$`
 	out := c.run(0, "up", phoenix, "-d", "-n", "2", "--name", c.cluster)
@@ -85,6 +86,7 @@ func TestProjectBesideADockerfile(t *testing.T) {
 // flags of its image count beside ours, and it gets the proxies of the Docker
 // configuration, whose password is shown nowhere.
 func TestDockerfileOfARelease(t *testing.T) {
+	t.Parallel()
 	config := t.TempDir()
 	text := `{"proxies": {"default": {"httpProxy": "http://me:pass-word-7@proxy.cases.test:3128", "noProxy": ".cases.test"}}}`
 	if err := os.WriteFile(filepath.Join(config, "config.json"), []byte(text), 0o600); err != nil {
@@ -149,6 +151,7 @@ func TestRefusedOfASource(t *testing.T) {
 // The proxies of the client's configuration are in the environment of the build and of
 // the nodes, which reach each other without them.
 func TestCaseClientProxies(t *testing.T) {
+	t.Parallel()
 	c := newNamesCase(t)
 	configured, err := filepath.Abs("testdata/cases/22-client-proxies/docker-config")
 	if err != nil {

@@ -5,6 +5,7 @@ import "testing"
 // Who waits for another service by crashing is started again until it is there, within
 // the restart budget, and its state says what it waits for.
 func TestCaseWaitByCrashing(t *testing.T) {
+	t.Parallel()
 	c := newNamesCase(t)
 	out := c.up(exitOK, "08-wait-by-crashing/beamyard.yml")
 	seed := "n1." + c.cluster + ".test"
