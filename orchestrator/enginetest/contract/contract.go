@@ -1,5 +1,5 @@
-// Package contract is what package orchestrator asks of an engine, as tests. They run on
-// the engine in memory and on Docker: where the two differ, one of them is wrong.
+// Package contract tests that an engine does what package orchestrator needs. The tests
+// run on the in-memory engine and on Docker. If the two differ, one of them is wrong.
 //
 //	contract.Run ─► one suite for each clause ─► orchestrator.Engine
 //	                 create, run, look, remove     (in memory, or Docker)

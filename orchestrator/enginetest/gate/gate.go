@@ -1,5 +1,5 @@
-// Package gate is for tests of what happens while an engine is away or slow: a
-// gate between one client and the engine, which nobody else notices.
+// Package gate tests what happens while an engine is away or slow: a Gate is between one
+// client and the engine, and no other client notices it.
 //
 //	client ── gate ── engine
 //	           │ Shut: every connection breaks, new ones are refused
