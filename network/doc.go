@@ -14,8 +14,8 @@
 //
 // Decisions ([CheckCluster], [Sanitize], [Layout], [PickSubnet]) are pure functions of a
 // list of what is taken. Functions that inspect this machine are separate:
-// [LocalPrefixes] and [Reachable] read the interfaces and routes, [Hold] and [HoldFree]
-// open listeners, and [Holder] reads the process table. The package neither imports nor
+// [LocalPrefixes] and [Reachable] read the interfaces and routes, [Hold] and [Reserve]
+// open listeners, and [Owner] reads the process table. The package neither imports nor
 // calls a container engine.
 //
 // # Names
@@ -38,7 +38,7 @@
 //
 // # Threads
 //
-// There are no goroutines. All functions are safe for concurrent use. A [Held] may be
+// There are no goroutines. All functions are safe for concurrent use. A [Reservation] may be
 // released from any goroutine, and more than once.
 //
 // # Sources

@@ -29,32 +29,32 @@ type PortRange struct {
 	Elsewhere bool
 }
 
-// Held is a host port that a listener of this process reserves.
-type Held struct {
+// Reservation is a host port that a listener of this process reserves.
+type Reservation struct {
 	port    uint16
 	release func() error
 }
 
 // Port returns the reserved port.
-func (h *Held) Port() uint16 { return h.port }
+func (h *Reservation) Port() uint16 { return h.port }
 
 // Elsewhere returns a port of another machine. Nothing on this machine can reserve it;
 // the engine there reports whether it is free when it binds it.
-func Elsewhere(port uint16) *Held {
-	return &Held{port: port, release: func() error { return nil }}
+func Elsewhere(port uint16) *Reservation {
+	return &Reservation{port: port, release: func() error { return nil }}
 }
 
 // Release frees the port for the engine to bind. Another process may bind it first: the
 // engine then reports an error, and the caller holds another port. A second Release does
 // nothing.
-func (h *Held) Release() error { return h.release() }
+func (h *Reservation) Release() error { return h.release() }
 
 // Hold reserves one port on hostIP ("" means 127.0.0.1); port 0 lets the kernel choose.
 // If the port is in use, the error is a [*PortTakenError].
 //
 // A privileged port that this process may not open is returned without a listener: the
 // engine may be allowed to open it, and reports a conflict itself.
-func Hold(hostIP string, port uint16) (*Held, error) {
+func Hold(hostIP string, port uint16) (*Reservation, error) {
 	h, err := listen(hostIP, port)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, &PortTakenError{Port: port, Holder: holderOrGuess(port)}
@@ -64,17 +64,17 @@ func Hold(hostIP string, port uint16) (*Held, error) {
 
 // listen is Hold without the search for the holder, which reads the whole
 // process table: a scan that passes over many busy ports must not pay it.
-func listen(hostIP string, port uint16) (*Held, error) {
+func listen(hostIP string, port uint16) (*Reservation, error) {
 	address := net.JoinHostPort(or(hostIP, DefaultHostIP), strconv.Itoa(int(port)))
 	l, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EACCES) {
-		return &Held{port: port, release: func() error { return nil }}, nil
+		return &Reservation{port: port, release: func() error { return nil }}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("hold port %s: %w", address, err)
 	}
 	var once sync.Once
-	return &Held{
+	return &Reservation{
 		port: uint16(l.Addr().(*net.TCPAddr).Port),
 		release: func() (err error) {
 			once.Do(func() { err = l.Close() })
@@ -83,19 +83,19 @@ func listen(hostIP string, port uint16) (*Held, error) {
 	}, nil
 }
 
-// HoldFree reserves the first n free ports of r, in ascending order: all of them or none.
+// Reserve reserves the first n free ports of r, in ascending order: all of them or none.
 // It skips [WellKnown] ports and the keys of taken, whose values name their holders. Pass
 // the ports that stopped containers have pinned, because those have no listener. Too few
 // free ports are a [*NoPortsError].
-func HoldFree(r PortRange, n int, taken map[uint16]string) ([]*Held, error) {
+func Reserve(r PortRange, n int, taken map[uint16]string) ([]*Reservation, error) {
 	if r.Base == 0 {
 		r.Base = DefaultPortBase
 	}
 	if r.Span == 0 {
 		r.Span = DefaultPortSpan
 	}
-	var held []*Held
-	fail := func(err error) ([]*Held, error) {
+	var held []*Reservation
+	fail := func(err error) ([]*Reservation, error) {
 		for _, h := range held {
 			err = errors.Join(err, h.Release())
 		}

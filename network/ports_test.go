@@ -21,7 +21,7 @@ const testBase = 23100
 
 func reader(s string) io.Reader { return strings.NewReader(s) }
 
-func ports(held []*Held) []uint16 {
+func ports(held []*Reservation) []uint16 {
 	var out []uint16
 	for _, h := range held {
 		out = append(out, h.Port())
@@ -29,7 +29,7 @@ func ports(held []*Held) []uint16 {
 	return out
 }
 
-func release(t *testing.T, held ...*Held) {
+func release(t *testing.T, held ...*Reservation) {
 	t.Helper()
 	for _, h := range held {
 		if err := h.Release(); err != nil {
@@ -65,7 +65,7 @@ func TestHoldOfAnotherMachinesAddress(t *testing.T) {
 	if err == nil || errors.As(err, &taken) {
 		t.Errorf("got %v, want the bind error", err)
 	}
-	if _, err := HoldFree(PortRange{HostIP: "203.0.113.1", Base: testBase}, 1, nil); err == nil {
+	if _, err := Reserve(PortRange{HostIP: "203.0.113.1", Base: testBase}, 1, nil); err == nil {
 		t.Error("the scan swallowed the bind error")
 	}
 }
@@ -80,7 +80,7 @@ func TestHoldFreePassesOver(t *testing.T) {
 	defer delete(WellKnown, testBase+2)
 
 	r := PortRange{Base: testBase, Span: 10}
-	held, err := HoldFree(r, 3, map[uint16]string{testBase: "stopped cluster demo"})
+	held, err := Reserve(r, 3, map[uint16]string{testBase: "stopped cluster demo"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestPortsOfAnotherMachine(t *testing.T) {
 	}
 	defer release(t, busy)
 	r := PortRange{HostIP: "0.0.0.0", Base: testBase + 5, Elsewhere: true}
-	held, err := HoldFree(r, 2, map[uint16]string{testBase + 6: "a container there"})
+	held, err := Reserve(r, 2, map[uint16]string{testBase + 6: "a container there"})
 	if got := ports(held); err != nil || !cmp.Equal(got, []uint16{testBase + 5, testBase + 7}) {
 		t.Fatalf("got %v, %v", got, err)
 	}
@@ -111,7 +111,7 @@ func TestPortsOfAnotherMachine(t *testing.T) {
 }
 
 func TestHoldFreeIsAllOrNothing(t *testing.T) {
-	_, err := HoldFree(PortRange{Base: testBase, Span: 4}, 6, map[uint16]string{testBase + 1: "x"})
+	_, err := Reserve(PortRange{Base: testBase, Span: 4}, 6, map[uint16]string{testBase + 1: "x"})
 	var few *NoPortsError
 	if !errors.As(err, &few) {
 		t.Fatalf("got %v, want a *NoPortsError", err)
@@ -119,7 +119,7 @@ func TestHoldFreeIsAllOrNothing(t *testing.T) {
 	if diff := cmp.Diff(NoPortsError{Base: testBase, Span: 4, Want: 6, Have: 3}, *few); diff != "" {
 		t.Error(diff)
 	}
-	held, err := HoldFree(PortRange{Base: testBase, Span: 4}, 4, nil)
+	held, err := Reserve(PortRange{Base: testBase, Span: 4}, 4, nil)
 	if err != nil {
 		t.Fatalf("ports of the failed call are still held: %v", err)
 	}
@@ -127,7 +127,7 @@ func TestHoldFreeIsAllOrNothing(t *testing.T) {
 }
 
 func TestHoldFreeStopsAtTheLastPort(t *testing.T) {
-	_, err := HoldFree(PortRange{Base: 65535, Span: 100}, 2, map[uint16]string{65535: "x"})
+	_, err := Reserve(PortRange{Base: 65535, Span: 100}, 2, map[uint16]string{65535: "x"})
 	if got, want := fmt.Sprint(err), "only 0 of 2 host ports are free from 65535 to 65535"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -139,12 +139,12 @@ func TestHoldFreeInParallel(t *testing.T) {
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
-		all  []*Held
+		all  []*Reservation
 		seen = map[uint16]bool{}
 	)
 	for range clusters {
 		wg.Go(func() {
-			held, err := HoldFree(PortRange{Base: testBase + 100, Span: 300}, each, nil)
+			held, err := Reserve(PortRange{Base: testBase + 100, Span: 300}, each, nil)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -220,11 +220,11 @@ func TestHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.TrimSpace(string(comm)) + " (pid " + strconv.Itoa(os.Getpid()) + ")"
-	if got := Holder(port); got != want {
+	if got := Owner(port); got != want {
 		t.Errorf("Holder = %q, want %q", got, want)
 	}
 	l.Close()
-	if got := Holder(port); got != "" {
+	if got := Owner(port); got != "" {
 		t.Errorf("after the close: %q", got)
 	}
 	if got := holderIn(filepath.Join(t.TempDir(), "missing"), port); got != "" {

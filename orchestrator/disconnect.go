@@ -205,13 +205,13 @@ func (c *Cluster) setHalf(ctx context.Context, a actSetHalf) {
 type onlookers struct {
 	names  func(string) string // the BEAM name of a node
 	conns  []*erldist.Conn
-	sights map[string]*erldist.Sight
+	sights map[string]*erldist.NodeWatcher
 }
 
 // lookOn starts watching the nodes that answer, and returns once all of them have
 // reported the peers they see.
 func (c *Cluster) lookOn(ctx context.Context, nodes []string) (*onlookers, error) {
-	o := &onlookers{names: c.names().Node, sights: map[string]*erldist.Sight{}}
+	o := &onlookers{names: c.names().Node, sights: map[string]*erldist.NodeWatcher{}}
 	var mu sync.Mutex
 	var group errgroup.Group
 	for _, node := range nodes {
@@ -223,7 +223,7 @@ func (c *Cluster) lookOn(ctx context.Context, nodes []string) (*onlookers, error
 			if err != nil {
 				return err
 			}
-			sight, err := conn.Look(ctx)
+			sight, err := conn.Watch(ctx)
 			if err != nil {
 				return errors.Join(err, conn.Close())
 			}

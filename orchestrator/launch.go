@@ -169,7 +169,7 @@ func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 		}
 	}
 	for _, p := range c.site.slots[node].ports {
-		if holder := network.Holder(p.Host); holder != "" && c.site.info.Local {
+		if holder := network.Owner(p.Host); holder != "" && c.site.info.Local {
 			return WithHint(fmt.Errorf("host port %d of %s was taken by %s while it was down: %w", p.Host, node, holder, err),
 				"end %s, then: beamyard start %s", holder, node)
 		}

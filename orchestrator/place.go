@@ -67,7 +67,7 @@ func (s *site) holdPorts(at *slot, base int) error {
 		}
 	}
 	for _, p := range want {
-		var held *network.Held
+		var held *network.Reservation
 		var err error
 		if p.Host != 0 {
 			at.fixed = true
@@ -88,15 +88,15 @@ func (s *site) holdPorts(at *slot, base int) error {
 	return nil
 }
 
-func (s *site) hold(port uint16) (*network.Held, error) {
+func (s *site) hold(port uint16) (*network.Reservation, error) {
 	if !s.info.Local {
 		return network.Elsewhere(port), nil
 	}
 	return network.Hold(s.hostIP, port)
 }
 
-func (s *site) holdFree(base int) (*network.Held, error) {
-	held, err := network.HoldFree(network.PortRange{HostIP: s.hostIP, Base: base, Elsewhere: !s.info.Local}, 1, s.taken)
+func (s *site) holdFree(base int) (*network.Reservation, error) {
+	held, err := network.Reserve(network.PortRange{HostIP: s.hostIP, Base: base, Elsewhere: !s.info.Local}, 1, s.taken)
 	if err != nil {
 		return nil, err
 	}

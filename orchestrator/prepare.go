@@ -42,7 +42,7 @@ type site struct {
 type slot struct {
 	index int
 	placement
-	held  []*network.Held // listeners that reserve the ports until the engine binds them
+	held  []*network.Reservation // listeners that reserve the ports until the engine binds them
 	fixed bool            // the user named a port: a conflict is an error
 	fresh []string        // the mount points of new volumes that the node's user does not own yet
 }

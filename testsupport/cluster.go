@@ -23,7 +23,7 @@ type Cluster struct {
 	session *session
 	core    *orchestrator.Cluster // nil where it could not be declared
 	after   map[string]after
-	charge  watchdog.Charge
+	charge  watchdog.Target
 	tb      testing.TB // whose it is: nil for Run
 	files   string     // folder of files that a Reader gave, "" for none
 
@@ -110,7 +110,7 @@ func (c *Cluster) declare(p plan) error {
 		return err
 	}
 	c.name, c.after = spec.Name, p.after
-	c.charge = watchdog.Charge{Cluster: spec.Name, Owner: spec.Owner, Volumes: !p.named}
+	c.charge = watchdog.Target{Cluster: spec.Name, Owner: spec.Owner, Volumes: !p.named}
 	core, err := orchestrator.New(spec, c.session.eng, orchestrator.Options{
 		BuildOutput: lineWriter(c.buildLine), OnFailure: c.failed,
 	})

@@ -107,13 +107,13 @@ func removeSession(ctx context.Context, eng orchestrator.Engine, session string,
 
 // guard is the watchdog of this process, and whom it guards.
 type guard struct {
-	dog     *watchdog.Dog
+	dog     *watchdog.Watchdog
 	session string
 }
 
 // watchOver has what is made under a charge removed should this process die. It
 // returns before the watchdog is up: what it was told waits in the pipe.
-func (s *session) watchOver(c watchdog.Charge) error {
+func (s *session) watchOver(c watchdog.Target) error {
 	g, err := s.guarding()
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (s *session) guarding() (*guard, error) {
 }
 
 // release says that nothing of it is left.
-func (s *session) release(c watchdog.Charge) error {
+func (s *session) release(c watchdog.Target) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.guard == nil {

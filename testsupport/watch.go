@@ -14,7 +14,7 @@ import (
 
 // sight is what one node sees of the others, as it tells it.
 type sight struct {
-	*erldist.Sight
+	*erldist.NodeWatcher
 	node *Node
 }
 
@@ -24,7 +24,7 @@ func (n *Node) look(ctx context.Context) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	s, err := conn.Look(ctx)
+	s, err := conn.Watch(ctx)
 	return sight{s, n}, err
 }
 

@@ -142,7 +142,7 @@ func (u *up) outcome(ctx context.Context, ran, served error) error {
 
 // dismiss lets the watchdog go, unless something is left that nobody wants to
 // keep: it then goes on with the removal when this process ends.
-func (u *up) dismiss(ctx context.Context, dog *watchdog.Dog) error {
+func (u *up) dismiss(ctx context.Context, dog *watchdog.Watchdog) error {
 	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
 	defer cancel()
 	if u.spec.KeepOnFailure || u.gone(looking) {

@@ -40,7 +40,7 @@ func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 }
 
 // guard starts the watchdog of a cluster that this process keeps.
-func guard(s orchestrator.Spec) (*watchdog.Dog, error) {
+func guard(s orchestrator.Spec) (*watchdog.Watchdog, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
@@ -50,7 +50,7 @@ func guard(s orchestrator.Spec) (*watchdog.Dog, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := dog.Guard(watchdog.Charge{Cluster: s.Name, Owner: s.Owner}); err != nil {
+	if err := dog.Guard(watchdog.Target{Cluster: s.Name, Owner: s.Owner}); err != nil {
 		return nil, errors.Join(err, dog.Close())
 	}
 	return dog, nil

@@ -30,7 +30,7 @@
 // writes everything that callers have queued in one system call. Both end with the
 // connection, and [Conn.Close] waits for them. Mutexes guard the outbox, the table of
 // mailboxes, and each mailbox; none is held during I/O or while another is acquired. A
-// [Sight] has one goroutine, which reads the node's reports until [Sight.Close].
+// [NodeWatcher] has one goroutine, which reads the node's reports until [NodeWatcher.Close].
 //
 // # Trust
 //

@@ -144,7 +144,7 @@ func TestAPeerThatRepeatsItself(t *testing.T) {
 		p.send(Tuple{ctlSend, Atom(""), to}, Tuple{Atom("beamyard_node"), int64(1), Atom("up"), Atom("app@n2.demo.test"), List{}})
 		return noReply{}
 	})
-	s, err := p.dial(t).Look(t.Context())
+	s, err := p.dial(t).Watch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,7 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 		if span <= 0 {
 			break
 		}
-		held, err := network.HoldFree(network.PortRange{Base: next, Span: span}, 1, taken)
+		held, err := network.Reserve(network.PortRange{Base: next, Span: span}, 1, taken)
 		if err != nil {
 			break // no more of them
 		}
@@ -117,7 +117,7 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 	}
 	if first := uint16(e.HostPort); len(f.free) == 0 || f.free[0] != first {
 		if f.holder = taken[first]; f.holder == "" {
-			f.holder = network.Holder(first)
+			f.holder = network.Owner(first)
 		}
 	}
 	return judgePorts(f, e.Nodes)

@@ -16,7 +16,7 @@
 //
 // # Threads
 //
-// None. A Dog has a mutex, so that clusters may come and go at once.
+// None. A Watchdog has a mutex, so that clusters may come and go at once.
 package watchdog
 
 import (
@@ -34,8 +34,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Charge is what a watchdog must remove: everything that an owner created for a cluster.
-type Charge struct {
+// Target is what a watchdog must remove: everything that an owner created for a cluster.
+type Target struct {
 	Cluster string             `json:"cluster"`
 	Owner   orchestrator.Owner `json:"owner"`
 	// Volumes includes the cluster's named volumes, for a cluster that will not be
@@ -45,24 +45,24 @@ type Charge struct {
 
 // word is a line of what a keeper tells its watchdog. One of the two is set.
 type word struct {
-	Guard   *Charge `json:"guard,omitempty"`
-	Release *Charge `json:"release,omitempty"`
+	Guard   *Target `json:"guard,omitempty"`
+	Release *Target `json:"release,omitempty"`
 }
 
-// Dog is the keeper's handle of a watchdog process. Its methods are safe for concurrent
+// Watchdog is the keeper's handle of a watchdog process. Its methods are safe for concurrent
 // use.
-type Dog struct {
+type Watchdog struct {
 	cmd *exec.Cmd
 
 	mu      sync.Mutex // a word is one line
 	pipe    *os.File
-	guarded []Charge
+	guarded []Target
 }
 
 // Start starts cmd, a program that calls [Watch] on its stdin. It sets cmd's stdin. The
 // process runs in a session of its own, where the terminal's signals do not reach it, and
-// in the root folder, because the current folder may be removed. End it with [Dog.Close].
-func Start(cmd *exec.Cmd) (*Dog, error) {
+// in the root folder, because the current folder may be removed. End it with [Watchdog.Close].
+func Start(cmd *exec.Cmd) (*Watchdog, error) {
 	read, write, err := os.Pipe() // closed on exec: no other child holds it
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
@@ -72,12 +72,12 @@ func Start(cmd *exec.Cmd) (*Dog, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the watchdog: %w", err), write.Close())
 	}
-	return &Dog{cmd: cmd, pipe: write}, nil
+	return &Watchdog{cmd: cmd, pipe: write}, nil
 }
 
 // Guard registers a cluster with the watchdog. Call it before anything of the cluster is
 // created.
-func (d *Dog) Guard(c Charge) error {
+func (d *Watchdog) Guard(c Target) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.say(word{Guard: &c}); err != nil {
@@ -88,19 +88,19 @@ func (d *Dog) Guard(c Charge) error {
 }
 
 // Release unregisters a cluster, so that nothing of it is removed.
-func (d *Dog) Release(c Charge) error {
+func (d *Watchdog) Release(c Target) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.say(word{Release: &c}); err != nil {
 		return fmt.Errorf("release the watchdog: %w", err)
 	}
-	d.guarded = slices.DeleteFunc(d.guarded, func(other Charge) bool { return other == c })
+	d.guarded = slices.DeleteFunc(d.guarded, func(other Target) bool { return other == c })
 	return nil
 }
 
 // Close releases all clusters that are still registered, and waits until the process
 // exits.
-func (d *Dog) Close() error {
+func (d *Watchdog) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var err error
@@ -114,11 +114,11 @@ func (d *Dog) Close() error {
 	return nil
 }
 
-func (d *Dog) say(w word) error { return json.NewEncoder(d.pipe).Encode(w) }
+func (d *Watchdog) say(w word) error { return json.NewEncoder(d.pipe).Encode(w) }
 
 // Remove removes everything that the charge describes, and reports what it could not
 // remove.
-func (c Charge) Remove(ctx context.Context, eng orchestrator.Engine) error {
+func (c Target) Remove(ctx context.Context, eng orchestrator.Engine) error {
 	err := orchestrator.RemoveOwned(ctx, eng, c.Cluster, c.Owner)
 	if c.Volumes {
 		_, volumes := orchestrator.RemoveVolumes(ctx, eng, c.Cluster)
@@ -129,7 +129,7 @@ func (c Charge) Remove(ctx context.Context, eng orchestrator.Engine) error {
 
 // Watch reads the watchdog's stdin until its keeper has exited, and returns the charges
 // that the keeper had not released, in the order of registration.
-func Watch(stdin io.Reader) (orphans []Charge, err error) {
+func Watch(stdin io.Reader) (orphans []Target, err error) {
 	lines := bufio.NewReader(stdin)
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -147,7 +147,7 @@ func Watch(stdin io.Reader) (orphans []Charge, err error) {
 		case w.Guard != nil:
 			orphans = append(orphans, *w.Guard)
 		case w.Release != nil:
-			orphans = slices.DeleteFunc(orphans, func(c Charge) bool { return c == *w.Release })
+			orphans = slices.DeleteFunc(orphans, func(c Target) bool { return c == *w.Release })
 		}
 	}
 }

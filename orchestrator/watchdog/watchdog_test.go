@@ -44,11 +44,11 @@ func TestMain(m *testing.M) {
 
 var (
 	owner = orchestrator.Owner{Host: "here", PID: 42, Start: "7"}
-	demo  = Charge{Cluster: "demo", Owner: owner}
-	shop  = Charge{Cluster: "shop", Owner: owner}
+	demo  = Target{Cluster: "demo", Owner: owner}
+	shop  = Target{Cluster: "shop", Owner: owner}
 )
 
-func names(charges []Charge) string {
+func names(charges []Target) string {
 	var list []string
 	for _, c := range charges {
 		list = append(list, fmt.Sprintf("%s of %d", c.Cluster, c.Owner.PID))

@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// Sight is a continuously updated view of the nodes that a node is connected to. The node
-// reports each change as it happens. Methods of a Sight are safe for concurrent use.
-// Release it with [Sight.Close].
-type Sight struct {
+// NodeWatcher is a continuously updated view of the nodes that a node is connected to. The node
+// reports each change as it happens. Methods of a NodeWatcher are safe for concurrent use.
+// Release it with [NodeWatcher.Close].
+type NodeWatcher struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -20,17 +20,17 @@ type Sight struct {
 	changed chan struct{} // closed and replaced with each news
 }
 
-// Seen is the state of a Sight. Its keys are the nodes' full names.
+// Seen is the state of a NodeWatcher. Its keys are the nodes' full names.
 type Seen struct {
 	Up    map[string]bool // true: connected now; false: connected earlier
-	Ups   map[string]int  // number of nodeups since the Sight began
+	Ups   map[string]int  // number of nodeups since the NodeWatcher began
 	Downs map[string]int  // number of nodedowns
 }
 
-// Look starts watching the node's connections. Changes after Look returns are reported;
+// Watch starts watching the node's connections. Changes after Watch returns are reported;
 // call it before causing the change. ctx bounds only the start. Errors are those of
 // [Conn.MonitorNodes].
-func (c *Conn) Look(ctx context.Context) (*Sight, error) {
+func (c *Conn) Watch(ctx context.Context) (*NodeWatcher, error) {
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := newSight(cancel)
 	ready := make(chan struct{})
@@ -50,14 +50,14 @@ func (c *Conn) Look(ctx context.Context) (*Sight, error) {
 	}
 }
 
-func newSight(cancel context.CancelFunc) *Sight {
-	return &Sight{
+func newSight(cancel context.CancelFunc) *NodeWatcher {
+	return &NodeWatcher{
 		cancel: cancel, done: make(chan struct{}), changed: make(chan struct{}),
 		seen: Seen{Up: map[string]bool{}, Ups: map[string]int{}, Downs: map[string]int{}},
 	}
 }
 
-func (s *Sight) saw(e NodeEvent) {
+func (s *NodeWatcher) saw(e NodeEvent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen.Up[e.Node] = e.Up
@@ -71,37 +71,37 @@ func (s *Sight) saw(e NodeEvent) {
 	s.news()
 }
 
-func (s *Sight) ended(err error) {
+func (s *NodeWatcher) ended(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
 	s.news()
 }
 
-func (s *Sight) news() {
+func (s *NodeWatcher) news() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
 // Now returns the current state.
-func (s *Sight) Now() Seen {
+func (s *NodeWatcher) Now() Seen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Seen{Up: maps.Clone(s.seen.Up), Ups: maps.Clone(s.seen.Ups), Downs: maps.Clone(s.seen.Downs)}
 }
 
-// Err returns nil while the Sight is active. Afterwards it returns why it ended: the
-// connection to the node ended, or [Sight.Close] was called.
-func (s *Sight) Err() error {
+// Err returns nil while the NodeWatcher is active. Afterwards it returns why it ended: the
+// connection to the node ended, or [NodeWatcher.Close] was called.
+func (s *NodeWatcher) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
 // Until returns nil once shown returns true. It calls shown with the current state and
-// after each change; shown must not keep its argument. If the Sight or ctx ends first,
+// after each change; shown must not keep its argument. If the NodeWatcher or ctx ends first,
 // Until returns the reason.
-func (s *Sight) Until(ctx context.Context, shown func(Seen) bool) error {
+func (s *NodeWatcher) Until(ctx context.Context, shown func(Seen) bool) error {
 	for {
 		s.mu.Lock()
 		seen, changed, err := shown(s.seen), s.changed, s.err
@@ -120,8 +120,8 @@ func (s *Sight) Until(ctx context.Context, shown func(Seen) bool) error {
 	}
 }
 
-// Close ends the Sight and waits for its goroutine. The connection stays open.
-func (s *Sight) Close() {
+// Close ends the NodeWatcher and waits for its goroutine. The connection stays open.
+func (s *NodeWatcher) Close() {
 	s.cancel()
 	<-s.done
 }

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Holder returns the process that listens on a TCP port of this machine: "beam.smp (pid
+// Owner returns the process that listens on a TCP port of this machine: "beam.smp (pid
 // 123)". It returns "" if the process cannot be determined: on systems other than Linux,
 // for other users' processes unless this process is root, and for processes outside this
 // process's PID namespace.
-func Holder(port uint16) string { return holderIn("/proc", port) }
+func Owner(port uint16) string { return holderIn("/proc", port) }
 
 // holderOrGuess falls back on who it usually is.
 func holderOrGuess(port uint16) string {
-	if who := Holder(port); who != "" {
+	if who := Owner(port); who != "" {
 		return who
 	}
 	if who := WellKnown[port]; who != "" {
