@@ -17,7 +17,7 @@ type (
 	// actCollect calls the hook before the cluster ends; reply msgCollected.
 	actCollect struct {
 		cause    error
-		suspects []suspect
+		snapshots []nodeSnapshot
 	}
 	// msgCollected ends actCollect.
 	msgCollected struct{ found []diagnosis.Finding }
@@ -31,7 +31,7 @@ func (msgCollected) isMessage() {}
 func (s *supervisor) fail() {
 	s.collecting = true
 	s.emit(EventPhase, "", "looking for the cause")
-	s.do(actCollect{s.cause, s.suspects()})
+	s.do(actCollect{s.cause, s.snapshots()})
 }
 
 // collected continues with the end of the cluster.
@@ -56,10 +56,10 @@ func (s *supervisor) afterFailure() {
 func (s *supervisor) closing() bool { return s.down || s.collecting }
 
 // collect diagnoses the nodes and calls the hook, within collectTime.
-func (c *Cluster) collect(ctx context.Context, cause error, suspects []suspect) {
+func (c *Cluster) collect(ctx context.Context, cause error, snapshots []nodeSnapshot) {
 	ctx, cancel := context.WithTimeout(ctx, collectTime)
 	defer cancel()
-	found := c.diagnose(ctx, suspects, true)
+	found := c.diagnose(ctx, snapshots, true)
 	defer func() { c.box.post(msgCollected{found}) }()
 	if c.opts.OnFailure == nil {
 		return

@@ -30,31 +30,31 @@ const (
 )
 
 // answerWhy diagnoses the nodes and posts the findings.
-func (c *Cluster) answerWhy(ctx context.Context, suspects []suspect) {
-	msg := msgDiagnosed{asked: map[string]asked{}, found: c.diagnose(ctx, suspects, false)}
-	for _, s := range suspects {
+func (c *Cluster) answerWhy(ctx context.Context, snapshots []nodeSnapshot) {
+	msg := msgDiagnosed{asked: map[string]asked{}, found: c.diagnose(ctx, snapshots, false)}
+	for _, s := range snapshots {
 		msg.asked[s.node] = asked{s.report, s.state}
 	}
 	c.box.post(msg)
 }
 
 // diagnose returns what is wrong. final says that the cluster failed because of it.
-func (c *Cluster) diagnose(ctx context.Context, suspects []suspect, final bool) []diagnosis.Finding {
+func (c *Cluster) diagnose(ctx context.Context, snapshots []nodeSnapshot, final bool) []diagnosis.Finding {
 	absent := final && !c.spec.KeepOnFailure
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()
 	e := evidenceOf(c.site.spec)
 	e.Absent = absent
-	e.Nodes = make([]diagnosis.Node, len(suspects))
+	e.Nodes = make([]diagnosis.Node, len(snapshots))
 	var wg sync.WaitGroup
-	if slices.ContainsFunc(suspects, func(s suspect) bool { return s.exit != nil || s.startErr != nil }) {
+	if slices.ContainsFunc(snapshots, func(s nodeSnapshot) bool { return s.exit != nil || s.startErr != nil }) {
 		if image, err := c.eng.Image(ctx, c.site.spec.Image); err == nil {
 			e.ImageArch, e.EngineArch = image.Arch, machineArch(c.site.info.Arch)
 		}
 	}
-	inside := c.toLookInto(suspects, final)
-	for i, s := range suspects {
-		wg.Go(func() { e.Nodes[i] = c.testify(ctx, s, final, inside[s.node]) })
+	inside := c.nodesToInspect(snapshots, final)
+	for i, s := range snapshots {
+		wg.Go(func() { e.Nodes[i] = c.collectEvidence(ctx, s, final, inside[s.node]) })
 	}
 	wg.Wait()
 	return cleanFindings(diagnosis.Diagnose(e), c.clean)
@@ -75,13 +75,13 @@ func machineArch(machine string) string {
 	return machine
 }
 
-// toLookInto picks the nodes whose containers are worth inspecting: those that are
+// nodesToInspect picks the nodes whose containers are worth inspecting: those that are
 // running, are not too young, and do not answer, or no longer do. If there are many, it
 // picks different ones each time.
-func (c *Cluster) toLookInto(suspects []suspect, final bool) map[string]bool {
+func (c *Cluster) nodesToInspect(snapshots []nodeSnapshot, final bool) map[string]bool {
 	inside := map[string]bool{}
-	for _, i := range rand.Perm(len(suspects)) {
-		s := suspects[i]
+	for _, i := range rand.Perm(len(snapshots)) {
+		s := snapshots[i]
 		conn, answers := c.links.get(s.node)
 		answers = answers && conn.inc == s.inc && s.state != Degraded // a Degraded node may be silent
 		if len(inside) < lookMost && s.state.Running() && s.state != Ready && !s.paused && !answers && !c.newborn(s, final) {
@@ -93,13 +93,13 @@ func (c *Cluster) toLookInto(suspects []suspect, final bool) map[string]bool {
 
 // young reports whether a node began to boot so recently that whatever it lacks may still
 // appear.
-func (c *Cluster) young(s suspect, final bool) bool {
+func (c *Cluster) young(s nodeSnapshot, final bool) bool {
 	return !final && s.state == Starting && time.Since(s.since) < askAfter
 }
 
 // newborn reports whether a node began to boot so recently that an inspection shows
 // nothing.
-func (c *Cluster) newborn(s suspect, final bool) bool {
+func (c *Cluster) newborn(s nodeSnapshot, final bool) bool {
 	return !final && s.state == Starting && time.Since(s.since) < askFirst
 }
 
@@ -135,9 +135,9 @@ func nodeEvidence(s Spec, i int) diagnosis.Node {
 	return n
 }
 
-// testify collects the evidence about one node; look includes its container. It removes
+// collectEvidence collects the evidence about one node; look includes its container. It removes
 // secrets first: once a text is shortened, a secret in it may no longer be recognised.
-func (c *Cluster) testify(ctx context.Context, s suspect, final, look bool) diagnosis.Node {
+func (c *Cluster) collectEvidence(ctx context.Context, s nodeSnapshot, final, look bool) diagnosis.Node {
 	young := c.young(s, final)
 	at := c.site.slots[s.node]
 	n := nodeEvidence(c.site.spec, at.index)
@@ -258,7 +258,7 @@ func registeredNames(printed string) map[string]int {
 // that failed or was never Ready, these are all its lines; for a run that was Ready,
 // those since shortly before it degraded. No line explains a requested stop, or a boot
 // that has only just begun.
-func linesFrom(s suspect, young bool) (from time.Time, any bool) {
+func linesFrom(s nodeSnapshot, young bool) (from time.Time, any bool) {
 	switch s.state {
 	case BackingOff, Failed, Completed:
 		return time.Time{}, true

@@ -53,7 +53,7 @@ func (c *Cluster) launchPrepared(ctx context.Context, r report, at *slot) (strin
 	fresh, err := c.createVolumes(ctx, at.index)
 	at.addFresh(fresh)
 	if err != nil {
-		return "", errors.Join(err, c.abandon(ctx, "", at))
+		return "", errors.Join(err, c.rollback(ctx, "", at))
 	}
 	for attempt := 0; ; attempt++ {
 		spec := containerSpec(c.site.spec, at.index, c.site.networkID, at.placement, c.site.created)
@@ -64,10 +64,10 @@ func (c *Cluster) launchPrepared(ctx context.Context, r report, at *slot) (strin
 			continue
 		}
 		if err != nil {
-			return "", errors.Join(fmt.Errorf("create container %s: %w", spec.Name, err), c.abandon(ctx, "", at))
+			return "", errors.Join(fmt.Errorf("create container %s: %w", spec.Name, err), c.rollback(ctx, "", at))
 		}
 		if err := c.fill(ctx, r, id, spec.Name, at); err != nil {
-			return "", errors.Join(err, c.abandon(ctx, id, at))
+			return "", errors.Join(err, c.rollback(ctx, id, at))
 		}
 		at.fresh = nil // the node's user owns them now
 		at.releasePorts()
@@ -85,7 +85,7 @@ func (c *Cluster) launchPrepared(ctx context.Context, r report, at *slot) (strin
 		if without {
 			continue
 		}
-		if err := c.relax(ctx, at, portMoved, attempt); err != nil {
+		if err := c.adjustAfterRefusal(ctx, at, portMoved, attempt); err != nil {
 			return "", err
 		}
 	}
@@ -100,7 +100,7 @@ func (c *Cluster) fill(ctx context.Context, r report, id, name string, at *slot)
 	if err := c.provision(ctx, id, at.index, at.fresh); err != nil {
 		return fmt.Errorf("prepare container %s: %w", name, err)
 	}
-	if (c.opts.Adopt || r.inc > 1 || c.synced.Load()) && !c.site.spec.ownImage(r.node) && !c.site.spec.otherBuild(r.node) { // otherwise there is only the image's code
+	if (c.opts.Adopt || r.inc > 1 || c.synced.Load()) && !c.site.spec.usesCustomImage(r.node) && !c.site.spec.otherBuild(r.node) { // otherwise there is only the image's code
 		if err := overlaid(ctx, c.eng, c.spec.Name, id); err != nil {
 			return fmt.Errorf("give container %s the code that was synced: %w", name, err)
 		}
@@ -114,7 +114,7 @@ func (c *Cluster) fill(ctx context.Context, r report, id, name string, at *slot)
 // It is replaced, because what it lacks is unknown.
 func (c *Cluster) create(ctx context.Context, spec ContainerSpec) (id string, err error) {
 	lost, replaced := false, false
-	err = c.patiently(ctx, func() (err error) {
+	err = c.retryUnavailable(ctx, func() (err error) {
 		id, err = c.eng.CreateContainer(ctx, spec)
 		if errors.Is(err, ErrNameTaken) {
 			found, lookErr := c.eng.InspectContainer(ctx, spec.Name)
@@ -144,9 +144,9 @@ func (c Container) unfinished(labels map[string]string) bool {
 		c.Labels[LabelCluster] == labels[LabelCluster] && c.Labels[LabelNode] == labels[LabelNode] && labels[LabelNode] != ""
 }
 
-// patiently repeats a call while the engine is unavailable: an engine that restarts is
+// retryUnavailable repeats a call while the engine is unavailable: an engine that restarts is
 // back within moments, and a node should not fail because of it. Force ends the retries.
-func (c *Cluster) patiently(ctx context.Context, call func() error) error {
+func (c *Cluster) retryUnavailable(ctx context.Context, call func() error) error {
 	const patience = 30 * time.Second
 	for begin := time.Now(); ; {
 		err := call()
@@ -161,7 +161,7 @@ func (c *Cluster) patiently(ctx context.Context, call func() error) error {
 // `up`, releases it within moments.
 func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 	for range 20 {
-		if err = c.patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrPortTaken) {
+		if err = c.retryUnavailable(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrPortTaken) {
 			return err
 		}
 		if !pause(ctx, 250*time.Millisecond) {
@@ -182,7 +182,7 @@ func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 // ambiguous (20.10 looks up the name even for an ID). This ends within moments.
 func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 	for range 20 {
-		if err = c.patiently(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrConflict) {
+		if err = c.retryUnavailable(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, ErrConflict) {
 			return err
 		}
 		if !pause(ctx, 100*time.Millisecond) {
@@ -192,10 +192,10 @@ func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 	return err
 }
 
-// relax changes the setting that the engine refused. If many clusters start at once, all
+// adjustAfterRefusal changes the setting that the engine refused. If many clusters start at once, all
 // of them look for the next free port in the same place: after a few attempts each looks
 // in a different one.
-func (c *Cluster) relax(ctx context.Context, at *slot, port bool, attempt int) error {
+func (c *Cluster) adjustAfterRefusal(ctx context.Context, at *slot, port bool, attempt int) error {
 	const near, far = 3, 1000
 	if !port {
 		c.site.noFile.Store(0)

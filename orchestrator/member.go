@@ -53,7 +53,7 @@ type member struct {
 	connectAt    time.Time // when it may dial next, after connectDelay; zero: at once
 	connectDelay time.Duration
 	peers        map[string]bool // the peers it saw at the last sweep
-	doubtUntil   time.Time       // until then a Ready node that lost its proof stays Ready
+	readyGraceUntil   time.Time       // until then a Ready node that lost its proof stays Ready
 
 	odd       map[string]bool // peers that this run refuses; see cuts.go
 	everApart map[string]bool // peers that it was ever disconnected from
@@ -116,7 +116,7 @@ func (m *member) newRun() {
 	}
 	m.connectAt, m.connectDelay = time.Time{}, 0
 	m.lastingSince, m.doomed = time.Time{}, false
-	m.runSince, m.restart, m.doubtUntil = time.Time{}, time.Time{}, time.Time{}
+	m.runSince, m.restart, m.readyGraceUntil = time.Time{}, time.Time{}, time.Time{}
 	m.reason, m.hint = "", ""
 	m.hist.readyAt = time.Time{}
 }

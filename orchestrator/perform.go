@@ -20,7 +20,7 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actStop:
 			id := c.sup.byName[a.node].id
 			c.wg.Go(func() {
-				c.box.post(msgStopped{a.report, c.patiently(ctx, func() error { return c.eng.StopContainer(ctx, id, a.grace) })})
+				c.box.post(msgStopped{a.report, c.retryUnavailable(ctx, func() error { return c.eng.StopContainer(ctx, id, a.grace) })})
 			})
 		case actKill:
 			id := c.sup.byName[a.node].id
@@ -68,11 +68,11 @@ func (c *Cluster) perform(ctx context.Context, actions []action) (err error, don
 		case actCollect:
 			c.publish(time.Now()) // so that the hook sees the failure
 			cause := c.failure(a.cause)
-			c.wg.Go(func() { c.collect(ctx, cause, a.suspects) })
+			c.wg.Go(func() { c.collect(ctx, cause, a.snapshots) })
 		case actDiagnose:
-			c.wg.Go(func() { c.answerWhy(ctx, a.suspects) })
+			c.wg.Go(func() { c.answerWhy(ctx, a.snapshots) })
 		case actRemove:
-			c.wg.Go(func() { c.box.post(msgRemoved{c.patiently(ctx, func() error { return c.removeAll(ctx) })}) })
+			c.wg.Go(func() { c.box.post(msgRemoved{c.retryUnavailable(ctx, func() error { return c.removeAll(ctx) })}) })
 		case actReply:
 			c.publish(time.Now()) // so that the caller sees the state that the answer is about
 			c.reply(a.waiter, a.err)

@@ -32,7 +32,7 @@ const (
 // A TCP connection alone proves nothing: on a published port, docker-proxy accepts
 // connections even if no process listens behind it.
 func (c *Cluster) probe(ctx context.Context, r report) {
-	say := c.sayer(r)
+	say := c.reasonReporter(r)
 	for ctx.Err() == nil {
 		conn := c.dialUntil(ctx, r, say)
 		if conn == nil {
@@ -52,8 +52,8 @@ func (c *Cluster) probe(ctx context.Context, r report) {
 	}
 }
 
-// sayer returns a function that reports why a node is not proven yet, each reason once.
-func (c *Cluster) sayer(r report) func(reason, hint string) {
+// reasonReporter returns a function that reports why a node is not proven yet, each reason once.
+func (c *Cluster) reasonReporter(r report) func(reason, hint string) {
 	last := ""
 	return func(reason, hint string) {
 		if reason != last {

@@ -93,7 +93,7 @@ func (s *supervisor) lost(msg msgLost) {
 		return
 	}
 	m.live, m.proven, m.peers = false, false, nil
-	m.doubtUntil = s.now.Add(doubt)
+	m.readyGraceUntil = s.now.Add(readyGrace)
 	if m.state == Ready || m.state == Starting || m.cutOff {
 		m.reason = msg.reason
 	}
@@ -262,7 +262,7 @@ func (s *supervisor) well(m *member) bool {
 // moment.
 func (s *supervisor) doubtReady(m *member) {
 	if s.well(m) {
-		m.doubtUntil = time.Time{}
+		m.readyGraceUntil = time.Time{}
 		if severed := s.severed(m); len(severed) > 0 {
 			s.cutFromPeers(m, severed)
 		} else {
@@ -275,10 +275,10 @@ func (s *supervisor) doubtReady(m *member) {
 	case m.paused:
 		s.setState(m, Degraded, reasonPaused, fmt.Sprintf("beamyard unpause %s/%s", s.spec.Name, m.name))
 		s.noLongerByCutAlone(m)
-	case m.doubtUntil.IsZero():
-		m.doubtUntil = s.now.Add(doubt)
-	case !s.now.Before(m.doubtUntil):
-		m.doubtUntil = time.Time{}
+	case m.readyGraceUntil.IsZero():
+		m.readyGraceUntil = s.now.Add(readyGrace)
+	case !s.now.Before(m.readyGraceUntil):
+		m.readyGraceUntil = time.Time{}
 		reason := m.reason
 		if len(missing) > 0 {
 			reason = s.whyMissing(m)

@@ -59,12 +59,12 @@ func (c *Cluster) provision(ctx context.Context, id string, i int, fresh []strin
 	if err != nil {
 		return err
 	}
-	return c.patiently(ctx, func() error { return c.eng.WriteFiles(ctx, id, bytes.NewReader(archive)) })
+	return c.retryUnavailable(ctx, func() error { return c.eng.WriteFiles(ctx, id, bytes.NewReader(archive)) })
 }
 
 // readFile returns a small file of a container; "" if it does not exist.
 func (c *Cluster) readFile(ctx context.Context, id, path string) (text string, err error) {
-	err = c.patiently(ctx, func() error {
+	err = c.retryUnavailable(ctx, func() error {
 		file, _, err := c.eng.OpenFile(ctx, id, path)
 		if errors.Is(err, ErrNotFound) {
 			return nil
@@ -82,7 +82,7 @@ func (c *Cluster) readFile(ctx context.Context, id, path string) (text string, e
 
 // hasPath reports whether a container has a file or a folder.
 func (c *Cluster) hasPath(ctx context.Context, id, path string) (there bool, err error) {
-	err = c.patiently(ctx, func() error {
+	err = c.retryUnavailable(ctx, func() error {
 		file, _, err := c.eng.OpenFile(ctx, id, path)
 		switch {
 		case err == nil:

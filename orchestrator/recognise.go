@@ -99,7 +99,7 @@ func (s Spec) recognised(ctx context.Context, eng Engine, app string, progress i
 		s.Command = []string{path.Join(root, "bin", app), "start"} // the image itself would run only the base's shell
 	}
 	for i := range s.Nodes {
-		if n := &s.Nodes[i]; ofImage(n.Command) && !s.ownImage(n.Name) { // known by now
+		if n := &s.Nodes[i]; ofImage(n.Command) && !s.usesCustomImage(n.Name) { // known by now
 			if len(n.Entrypoint) == 0 {
 				n.Entrypoint = info.Entrypoint
 			}

@@ -250,7 +250,7 @@ func TestNodesOfTwoImagesOfOneSource(t *testing.T) {
 		}
 	}
 	for node, want := range map[string]bool{"web": false, "worker": false, "db": true} {
-		if s.ownImage(node) != want {
+		if s.usesCustomImage(node) != want {
 			t.Errorf("%s: an image of its own: %t", node, !want)
 		}
 	}

@@ -11,9 +11,9 @@ const (
 	// explains it: `docker stop` emits its event before or after the death, and `docker
 	// rm -f` is a kill, a death and then a destroy.
 	holdExit = 300 * time.Millisecond
-	// doubt is how long a Ready node that lost its connection stays Ready: its death is
+	// readyGrace is how long a Ready node that lost its connection stays Ready: its death is
 	// usually reported within that time.
-	doubt = 300 * time.Millisecond
+	readyGrace = 300 * time.Millisecond
 	// listEvery is the interval of list-and-compare at rest: engines drop events under
 	// load.
 	listEvery = 30 * time.Second
@@ -251,8 +251,8 @@ func (s *supervisor) wake() time.Time {
 		if m.ending != nil && m.ending.autopsy {
 			add(m.ending.until)
 		}
-		if (m.state == Ready || m.cutOff) && !m.doubtUntil.IsZero() {
-			add(m.doubtUntil)
+		if (m.state == Ready || m.cutOff) && !m.readyGraceUntil.IsZero() {
+			add(m.readyGraceUntil)
 		}
 		add(s.halfAt(m))
 	}

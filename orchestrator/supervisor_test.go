@@ -495,7 +495,7 @@ func TestALostPairIsDegradedAndMended(t *testing.T) {
 	s := up(t, 2, nil)
 	s.send(msgMesh{map[string]sight{"n1": {inc: 1}, "n2": {inc: 1}}})
 	s.expect("connect n1: n2", "connect n2: n1")
-	s.after(doubt)
+	s.after(readyGrace)
 	s.expect("n1 degraded: not connected to n2", "n2 degraded: not connected to n1")
 	s.send(msgConnected{report: s.report("n1")}, msgConnected{report: s.report("n2")})
 	s.meet("n1", "n2")

@@ -204,13 +204,13 @@ func syncable(s Spec, nodes []NodeStatus, named []string) (ours []NodeStatus, ot
 		switch {
 		case len(named) > 0 && !slices.Contains(named, n.Name):
 			continue
-		case len(named) > 0 && s.ownImage(n.Name):
+		case len(named) > 0 && s.usesCustomImage(n.Name):
 			return nil, nil, WithHint(fmt.Errorf("%s runs an image of its own, which is not made of the cluster's sources: no node was changed", n.Name),
 				"name the others alone, or give none: beamyard sync -c %s", s.Name)
 		case s.otherBuild(n.Name):
 			apart = append(apart, n.Name)
 			continue
-		case s.ownImage(n.Name):
+		case s.usesCustomImage(n.Name):
 			others = append(others, codesync.NodeReport{Name: n.Name, State: codesync.OwnImage})
 			continue
 		case n.Reason == reasonPaused:
@@ -237,7 +237,7 @@ func (s Spec) apart(nodes []string) error {
 		}
 	}
 	for _, n := range s.Nodes {
-		if !s.ownImage(n.Name) && !s.otherBuild(n.Name) {
+		if !s.usesCustomImage(n.Name) && !s.otherBuild(n.Name) {
 			ours = append(ours, n.Name)
 		}
 	}
@@ -253,7 +253,7 @@ func (s Spec) apart(nodes []string) error {
 // whole reports whether these are all the nodes that a sync can apply to.
 func (s Spec) whole(nodes []NodeStatus) bool {
 	return !slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool {
-		return !s.ownImage(n.Name) && !s.otherBuild(n.Name) && !slices.ContainsFunc(nodes, func(o NodeStatus) bool { return o.Name == n.Name })
+		return !s.usesCustomImage(n.Name) && !s.otherBuild(n.Name) && !slices.ContainsFunc(nodes, func(o NodeStatus) bool { return o.Name == n.Name })
 	})
 }
 

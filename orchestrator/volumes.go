@@ -25,7 +25,7 @@ func (c *Cluster) createVolumes(ctx context.Context, i int) (fresh []string, err
 	if len(mounts) == 0 {
 		return nil, nil
 	}
-	err = c.patiently(ctx, func() error {
+	err = c.retryUnavailable(ctx, func() error {
 		have, err := c.eng.Volumes(ctx, labels)
 		if err != nil {
 			return fmt.Errorf("list volumes: %w", err)
@@ -56,11 +56,11 @@ func (at *slot) addFresh(targets []string) {
 	}
 }
 
-// abandon removes a container that could not be given everything its node needs ("" for
+// rollback removes a container that could not be given everything its node needs ("" for
 // none), and its new volumes: the next container of that name would reuse them, and could
 // not write to them. The next launch replaces what cannot be removed, see
 // [Cluster.create]. It also works after ctx has ended.
-func (c *Cluster) abandon(ctx context.Context, id string, at *slot) error {
+func (c *Cluster) rollback(ctx context.Context, id string, at *slot) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardown)
 	defer cancel()
 	if id != "" {

@@ -29,7 +29,7 @@ const (
 
 type (
 	// actDiagnose diagnoses these nodes; reply msgDiagnosed.
-	actDiagnose struct{ suspects []suspect }
+	actDiagnose struct{ snapshots []nodeSnapshot }
 	// msgDiagnosed ends actDiagnose.
 	msgDiagnosed struct {
 		asked map[string]asked
@@ -47,8 +47,8 @@ type asked struct {
 	state State
 }
 
-// suspect is a node as the supervisor knows it, for the diagnosis.
-type suspect struct {
+// nodeSnapshot is a node as the supervisor knows it, for the diagnosis.
+type nodeSnapshot struct {
 	report
 	id       string // of its container
 	state    State
@@ -87,31 +87,31 @@ func (s *supervisor) ask() {
 		return
 	}
 	s.why = sweepState{running: true}
-	s.do(actDiagnose{s.suspects()})
+	s.do(actDiagnose{s.snapshots()})
 }
 
-func (s *supervisor) suspects() []suspect {
-	suspects := make([]suspect, len(s.nodes))
+func (s *supervisor) snapshots() []nodeSnapshot {
+	snapshots := make([]nodeSnapshot, len(s.nodes))
 	for i, m := range s.nodes {
-		suspects[i] = suspect{
+		snapshots[i] = nodeSnapshot{
 			report: m.report(), id: m.id, state: m.state, reason: m.reason, paused: m.paused, since: m.beganAt, wasReady: m.wasReady, unwell: m.unwell,
 			exit: m.lastExit, dump: m.dump, startErr: m.startErr, peers: sortedKeys(m.peers), missing: map[string]string{},
 			apart: sortedKeys(m.everApart),
 		}
 		if m.cutOff { // it is as healthy as it can be
-			suspects[i].state, suspects[i].reason = Ready, ""
+			snapshots[i].state, snapshots[i].reason = Ready, ""
 		}
 		if m.state.Running() {
-			suspects[i].exit = nil // from the previous run
+			snapshots[i].exit = nil // from the previous run
 		}
 		if !m.begun { // its container is about to start
-			suspects[i].since = s.now
+			snapshots[i].since = s.now
 		}
 		for _, p := range s.missing(m) {
-			suspects[i].missing[p.name] = m.trouble[p.name]
+			snapshots[i].missing[p.name] = m.trouble[p.name]
 		}
 	}
-	return suspects
+	return snapshots
 }
 
 // diagnosed handles the findings. It reports the new ones, and schedules another

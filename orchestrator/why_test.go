@@ -145,7 +145,7 @@ func TestLinesThatMayTellWhy(t *testing.T) {
 		{BackingOff, false, true, time.Time{}},
 		{Degraded, false, true, fell.Add(-unwellSlack)},
 	} {
-		if from, any := linesFrom(suspect{state: tc.state, unwell: fell}, tc.young); any != tc.any || any && !from.Equal(tc.from) {
+		if from, any := linesFrom(nodeSnapshot{state: tc.state, unwell: fell}, tc.young); any != tc.any || any && !from.Equal(tc.from) {
 			t.Errorf("%s, young %t: %t from %s", tc.state, tc.young, any, from)
 		}
 	}

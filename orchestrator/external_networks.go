@@ -38,7 +38,7 @@ func (c *Cluster) attach(ctx context.Context, s *site, id string, i int) error {
 		if known := s.elsewhere[to]; known != "" {
 			to = known
 		}
-		if err := c.patiently(ctx, func() error { return c.eng.ConnectNetwork(ctx, to, id, a.aliases) }); err != nil {
+		if err := c.retryUnavailable(ctx, func() error { return c.eng.ConnectNetwork(ctx, to, id, a.aliases) }); err != nil {
 			return fmt.Errorf("attach to network %s: %w", a.network, err)
 		}
 	}

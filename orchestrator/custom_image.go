@@ -9,9 +9,9 @@ import (
 // This file is the part of a spec that makes other people's images work as nodes: what
 // runs in them, under which name, and which files and volumes they find.
 
-// ownImage reports whether a node runs its own image, of which nothing is built from the
+// usesCustomImage reports whether a node runs its own image, of which nothing is built from the
 // cluster's sources.
-func (s Spec) ownImage(node string) bool {
+func (s Spec) usesCustomImage(node string) bool {
 	return slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node && n.Image != "" && n.Image != s.Image && !n.Built })
 }
 
