@@ -16,7 +16,7 @@ const collectTime = 15 * time.Second
 type (
 	// actCollect calls the hook before the cluster ends; reply msgCollected.
 	actCollect struct {
-		cause    error
+		cause     error
 		snapshots []nodeSnapshot
 	}
 	// msgCollected ends actCollect.

@@ -178,7 +178,7 @@ func letsOverlap(ctx context.Context, conn link) (bool, error) {
 	return err == nil && !all, err
 }
 
-//go:embed halves.erl
+//go:embed partition_halves.erl
 var halves string
 
 // setHalf tells a node which peers to refuse and which to accept again.

@@ -46,16 +46,16 @@ type member struct {
 	doomed       bool              // it will never be Ready
 	trouble      map[string]string // why it did not reach peers
 
-	serving      Serving // what listens on its HTTP port
-	live, proven bool    // distribution handshake done; application and checks passed
-	paused       bool
-	connecting   bool      // it is dialling its peers
-	connectAt    time.Time // when it may dial next, after connectDelay; zero: at once
-	connectDelay time.Duration
-	peers        map[string]bool // the peers it saw at the last sweep
-	readyGraceUntil   time.Time       // until then a Ready node that lost its proof stays Ready
+	serving         Serving // what listens on its HTTP port
+	live, proven    bool    // distribution handshake done; application and checks passed
+	paused          bool
+	connecting      bool      // it is dialling its peers
+	connectAt       time.Time // when it may dial next, after connectDelay; zero: at once
+	connectDelay    time.Duration
+	peers           map[string]bool // the peers it saw at the last sweep
+	readyGraceUntil time.Time       // until then a Ready node that lost its proof stays Ready
 
-	odd       map[string]bool // peers that this run refuses; see cuts.go
+	odd       map[string]bool // peers that this run refuses; see partition.go
 	everApart map[string]bool // peers that it was ever disconnected from
 	setting   bool            // a change of its refused peers is being sent
 	setAt     time.Time       // when to retry, after a failure

@@ -43,8 +43,8 @@ type slot struct {
 	index int
 	placement
 	held  []*network.Reservation // listeners that reserve the ports until the engine binds them
-	fixed bool            // the user named a port: a conflict is an error
-	fresh []string        // the mount points of new volumes that the node's user does not own yet
+	fixed bool                   // the user named a port: a conflict is an error
+	fresh []string               // the mount points of new volumes that the node's user does not own yet
 }
 
 // distAddr returns where the node's distribution can be dialled, see

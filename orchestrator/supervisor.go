@@ -47,7 +47,7 @@ type supervisor struct {
 	listAt     time.Time
 	sweep      sweepState
 	sightedAt  time.Time          // when to sweep, after a node saw another connect or disconnect
-	cuts       map[pair]bool      // disconnected on purpose; see cuts.go
+	cuts       map[pair]bool      // disconnected on purpose; see partition.go
 	healing    map[pair]time.Time // to be reconnected, in any mesh mode; excused until then
 	cutWaiters []cutWaiter
 	saidOf     map[string]bool // the loopback addresses that were reported

@@ -11,7 +11,7 @@ import (
 )
 
 // This file is the part of the supervisor that makes each run of a node refuse its
-// disconnected peers, and reconnects pairs. See cuts.go.
+// disconnected peers, and reconnects pairs. See partition.go.
 
 // parted records that two nodes are disconnected, now or earlier in this run.
 func (m *member) parted(p *member) {
