@@ -93,7 +93,7 @@
 // # Deliberate disconnection
 //
 // Disconnect keeps nodes apart by means of their own VMs: each gets a cookie for the other
-// that no node has (halves.erl). The supervisor holds the wanted state as one set of pairs
+// that no node has (partition_halves.erl). The supervisor holds the wanted state as one set of pairs
 // (partition.go). Changes that a run of a node has not received yet are sent once it lives
 // (partition_halves.go). A disconnected pair is exempt wherever the mesh is judged. Disconnections
 // whose groups would overlap are refused if the kernel prevents overlapping partitions:

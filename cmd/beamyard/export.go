@@ -31,7 +31,7 @@ Examples:
 
 // Run writes the evidence of a cluster to a file or folder.
 func (c *exportCmd) Run(ctx context.Context, a *app) error {
-	r, err := c.reach(ctx, a, "export", nil)
+	r, err := c.connect(ctx, a, "export", nil)
 	if err != nil {
 		return err
 	}

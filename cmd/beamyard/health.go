@@ -37,7 +37,7 @@ changes. --json with --watch prints a line each time.`
 // Run prints a report, once or repeatedly.
 func (c *healthCmd) Run(ctx context.Context, a *app) error {
 	where := target{Cluster: cmp.Or(c.Name, c.Cluster)}
-	r, err := where.reach(ctx, a, "health", nil)
+	r, err := where.connect(ctx, a, "health", nil)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (c *healthCmd) Run(ctx context.Context, a *app) error {
 }
 
 // watch repeats the report until ctx ends.
-func (c *healthCmd) watch(ctx context.Context, a *app, r *reached) error {
+func (c *healthCmd) watch(ctx context.Context, a *app, r *connection) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	drawn, shown := 0, ""

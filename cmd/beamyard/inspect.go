@@ -33,7 +33,7 @@ type nodeDetails struct {
 
 // Run shows one node.
 func (c *inspectCmd) Run(ctx context.Context, a *app) error {
-	r, err := c.reach(ctx, a, "inspect", []string{c.Node})
+	r, err := c.connect(ctx, a, "inspect", []string{c.Node})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ type live struct {
 	done chan struct{}
 
 	mu     sync.Mutex
-	board  board
+	board  display
 	drawn  int // lines on the screen
 	steps  steps
 	closed bool

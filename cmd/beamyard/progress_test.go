@@ -141,7 +141,7 @@ func screen(t *testing.T, text string) string {
 }
 
 func TestBoardFitsTheTerminal(t *testing.T) {
-	var b board
+	var b display
 	b.apply(orchestrator.Event{Kind: orchestrator.EventPhase, Text: "starting 5 nodes", Time: noon})
 	for _, n := range orchestrator.NodeNames(5) {
 		b.apply(orchestrator.Event{Kind: orchestrator.EventState, Node: n.Name, State: orchestrator.Starting, Time: noon})

@@ -61,12 +61,12 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error { return s.run(ctx, program, a.rest) })
+	return c.with(ctx, a, spec, func(ctx context.Context, s *ephemeral) error { return s.run(ctx, program, a.rest) })
 }
 
 // run runs a program to its end. The terminal's Ctrl-C reaches it by itself, other
 // signals are passed on; the second one kills it.
-func (s *shot) run(ctx context.Context, program string, args []string) (err error) {
+func (s *ephemeral) run(ctx context.Context, program string, args []string) (err error) {
 	st, err := s.cluster.Status(ctx)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (s *shot) run(ctx context.Context, program string, args []string) (err erro
 }
 
 // passOn gives the program the signals that only we were sent.
-func (s *shot) passOn(ctx context.Context, p *os.Process, ended <-chan struct{}) {
+func (s *ephemeral) passOn(ctx context.Context, p *os.Process, ended <-chan struct{}) {
 	select {
 	case <-ctx.Done():
 	case <-ended:

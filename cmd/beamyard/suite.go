@@ -71,7 +71,7 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 		return orchestrator.WithHint(fmt.Errorf("%s holds a release, which has neither Mix nor tests", made.Image),
 			"leave the Dockerfile out, so that the Mix project is built: beamyard test %s", spec.Source)
 	}
-	return c.with(ctx, a, spec, func(ctx context.Context, s *shot) error {
+	return c.with(ctx, a, spec, func(ctx context.Context, s *ephemeral) error {
 		suite := s.spec // whose image is this project's as it is now
 		if s.reused {
 			var err error

@@ -32,7 +32,7 @@ background: beamyard up NAME -d.`
 
 // Run supervises a cluster until it is taken down. SIGTERM ends only the supervision.
 func (c *superviseCmd) Run(ctx context.Context, a *app) error {
-	w, err := newWitness(a)
+	w, err := newFailureEvidence(a)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (c *superviseCmd) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-func (c *superviseCmd) supervise(ctx context.Context, a *app, w *witness, report func(error)) error {
+func (c *superviseCmd) supervise(ctx context.Context, a *app, w *failureEvidence, report func(error)) error {
 	var req superviseRequest
 	if err := json.NewDecoder(a.in).Decode(&req); err != nil {
 		return usagef("beamyard supervise NAME", "supervise --request reads a spec from stdin: %v", err)
@@ -75,7 +75,7 @@ func (c *superviseCmd) supervise(ctx context.Context, a *app, w *witness, report
 }
 
 // adopt supervises what the labels tell of.
-func (c *superviseCmd) adopt(ctx context.Context, a *app, w *witness) error {
+func (c *superviseCmd) adopt(ctx context.Context, a *app, w *failureEvidence) error {
 	eng, err := a.engine(ctx)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (c *superviseCmd) adopt(ctx context.Context, a *app, w *witness) error {
 }
 
 // keep supervises a cluster; report is told nil once it is Ready.
-func (c *superviseCmd) keep(ctx context.Context, a *app, w *witness, eng orchestrator.Engine, req superviseRequest, report func(error)) error {
+func (c *superviseCmd) keep(ctx context.Context, a *app, w *failureEvidence, eng orchestrator.Engine, req superviseRequest, report func(error)) error {
 	req.Spec.Owner = orchestrator.Self(true)
 	cluster, err := orchestrator.New(req.Spec, eng, orchestrator.Options{Adopt: req.Adopt, OnFailure: w.hook(eng)})
 	if err != nil {

@@ -42,7 +42,7 @@ or dockerfile), name those of the cluster's own build.`
 
 // Run syncs once, or each time a file is saved.
 func (c *syncCmd) Run(ctx context.Context, a *app) error {
-	r, err := c.reach(ctx, a, "sync", c.Nodes)
+	r, err := c.connect(ctx, a, "sync", c.Nodes)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 
 // watch syncs now, and again with each change, until ctx ends. Whatever fails is
 // told, and waited on: the next save may mend it.
-func (c *syncCmd) watch(ctx context.Context, a *app, r *reached, opts orchestrator.SyncOptions) error {
+func (c *syncCmd) watch(ctx context.Context, a *app, r *connection, opts orchestrator.SyncOptions) error {
 	found, err := r.find(ctx, a)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func warnings(said string) []string {
 
 // sync asks the supervisor, or does it from here where there is none. It looks
 // anew who answers: --watch goes on when that changes.
-func (r *reached) sync(ctx context.Context, opts orchestrator.SyncOptions) (codesync.Report, error) {
+func (r *connection) sync(ctx context.Context, opts orchestrator.SyncOptions) (codesync.Report, error) {
 	r.hangUp()
 	silent := r.dial(ctx)
 	switch {

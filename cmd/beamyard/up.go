@@ -84,7 +84,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 // begin looks at the spec, the engine, and what there is of the cluster (nil:
 // nothing), and goes on with do. What do fails with leaves its evidence.
 func (c *upFlags) begin(ctx context.Context, a *app, spec orchestrator.Spec, do func(*up, *orchestrator.Found) error) error {
-	w, err := newWitness(a)
+	w, err := newFailureEvidence(a)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (c *upFlags) begin(ctx context.Context, a *app, spec orchestrator.Spec, do 
 	return err
 }
 
-func (c *upFlags) connect(ctx context.Context, a *app, w *witness, spec orchestrator.Spec, do func(*up, *orchestrator.Found) error) error {
+func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec orchestrator.Spec, do func(*up, *orchestrator.Found) error) error {
 	w.knows(spec)
 	if err := spec.Validate(); err != nil {
 		return err
@@ -265,7 +265,7 @@ type up struct {
 	eng      orchestrator.Engine
 	spec     orchestrator.Spec
 	progress progress
-	witness  *witness
+	witness  *failureEvidence
 	accept   func(orchestrator.Spec) error
 	reused   bool // the cluster was up before, and stays as it is
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
-// kept is a cluster that this process keeps.
-type kept struct {
+// foreground is a cluster that this process keeps.
+type foreground struct {
 	*orchestrator.Cluster
 	stop func()      // ends it; once is enough
 	hold func() bool // from now on an interruption does not end it; false: one has
@@ -24,7 +24,7 @@ type kept struct {
 
 // keep keeps the cluster in this process until Ctrl-C, `down` or its use ends it.
 // use is called once it is Ready, and its ctx lives as long as the cluster.
-func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *kept) error) error {
+func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *foreground) error) error {
 	// `beamyard up | head` must not be killed by SIGPIPE: its nodes would stay.
 	// Once asked for, a broken pipe is an error of the write instead.
 	pipe := make(chan os.Signal, 1)
@@ -46,7 +46,7 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *ke
 	// The cluster outlives the first Ctrl-C: what it says while it stops is shown.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
-	k := &kept{Cluster: cluster, stop: stopRunning, hold: context.AfterFunc(ctx, stopRunning)}
+	k := &foreground{Cluster: cluster, stop: stopRunning, hold: context.AfterFunc(ctx, stopRunning)}
 	defer k.hold()
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -99,7 +99,7 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *ke
 }
 
 // showLogs shows the table and then the logs, until the cluster is over.
-func (u *up) showLogs(ctx, work context.Context, k *kept) error {
+func (u *up) showLogs(ctx, work context.Context, k *foreground) error {
 	st, err := k.Status(work)
 	if err != nil {
 		k.stop()

@@ -9,23 +9,23 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// board is what is drawn of a cluster that comes up: the phase it is in, and
+// display is what is drawn of a cluster that comes up: the phase it is in, and
 // each node's state with the time since it began. Pure: events and the time go
 // in, lines come out.
-type board struct {
+type display struct {
 	phase string
 	since time.Time
-	nodes []boardNode
+	nodes []displayNode
 }
 
-type boardNode struct {
+type displayNode struct {
 	name         string
 	state        orchestrator.State
 	begun, ended time.Time // of the way to Ready
 }
 
 // apply takes an event, and returns the line of a phase that is over.
-func (b *board) apply(e orchestrator.Event) (over string) {
+func (b *display) apply(e orchestrator.Event) (over string) {
 	switch e.Kind {
 	case orchestrator.EventPhase:
 		if b.phase != "" {
@@ -45,19 +45,19 @@ func (b *board) apply(e orchestrator.Event) (over string) {
 	return over
 }
 
-func (b *board) node(name string, now time.Time) *boardNode {
+func (b *display) node(name string, now time.Time) *displayNode {
 	for i := range b.nodes {
 		if b.nodes[i].name == name {
 			return &b.nodes[i]
 		}
 	}
-	b.nodes = append(b.nodes, boardNode{name: name, begun: now})
+	b.nodes = append(b.nodes, displayNode{name: name, begun: now})
 	return &b.nodes[len(b.nodes)-1]
 }
 
 // lines draws at most height lines of at most width columns. The last drawing
 // of all has no timer that still runs.
-func (b *board) lines(now time.Time, last bool, width, height int, color func(string) string) []string {
+func (b *display) lines(now time.Time, last bool, width, height int, color func(string) string) []string {
 	if b.phase == "" {
 		return nil
 	}
@@ -104,7 +104,7 @@ func (b *board) lines(now time.Time, last bool, width, height int, color func(st
 }
 
 // line is "✓ text      1.2s".
-func (b *board) line(mark, text string, took time.Duration) string {
+func (b *display) line(mark, text string, took time.Duration) string {
 	left := mark + " " + text
 	pad := max(1, 48-utf8.RuneCountInString(left))
 	return fmt.Sprintf("%s%s%5.1fs", left, strings.Repeat(" ", pad), took.Seconds())

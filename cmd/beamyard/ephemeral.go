@@ -21,8 +21,8 @@ type oneShot struct {
 	Reuse bool `help:"Use a running cluster of that name that is large enough, or start one, and keep it running."`
 }
 
-// shot is the cluster of one piece of work.
-type shot struct {
+// ephemeral is the cluster of one piece of work.
+type ephemeral struct {
 	*up
 	cluster orchestrator.Controller
 	found   orchestrator.Found // with its cookie
@@ -33,7 +33,7 @@ type shot struct {
 // one that is to be reused, or kept for a look at what failed: such a one has a
 // supervisor of its own in the background, and is left up. An interruption is the work's own once it
 // has begun; its error decides how the command ends.
-func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work func(context.Context, *shot) error) error {
+func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work func(context.Context, *ephemeral) error) error {
 	// Who reads our output may go: that must end the work, not this process.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
@@ -49,7 +49,7 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 		}
 		if !c.Reuse && !c.KeepFailed {
 			defer u.tellVolumes(ctx)
-			return u.keep(ctx, func(ctx, _ context.Context, k *kept) error {
+			return u.keep(ctx, func(ctx, _ context.Context, k *foreground) error {
 				defer k.stop()
 				if !k.hold() {
 					return nil // it is being stopped
@@ -109,9 +109,9 @@ func (u *up) tellVolumes(ctx context.Context) {
 
 // use does the work. A node that fails for good meanwhile is told, and is an error
 // where the work has none of its own.
-func (u *up) use(ctx context.Context, cluster orchestrator.Controller, work func(context.Context, *shot) error) error {
+func (u *up) use(ctx context.Context, cluster orchestrator.Controller, work func(context.Context, *ephemeral) error) error {
 	u.progress.close()
-	s := &shot{up: u, cluster: cluster}
+	s := &ephemeral{up: u, cluster: cluster}
 	var err error
 	if s.found, err = orchestrator.Find(ctx, u.eng, u.spec.Name); err != nil {
 		return err

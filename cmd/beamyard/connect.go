@@ -34,9 +34,9 @@ func (a *app) late(ctx context.Context, err error, from string) error {
 		"see whether it hangs: docker version; then restart it: sudo systemctl restart docker")
 }
 
-// reached is a cluster and who can tell of it: the engine, its supervisor, or
+// connection is a cluster and who can tell of it: the engine, its supervisor, or
 // both. What breaks is often the engine, and just then somebody wants to look.
-type reached struct {
+type connection struct {
 	cluster string
 	nodes   []string            // short names, of nodes or roles
 	eng     *docker.Engine      // nil: none answers
@@ -44,10 +44,10 @@ type reached struct {
 	status  orchestrator.Status // what client told
 }
 
-// reach finds the cluster that is meant, and who can be asked. It fails with the
+// connect finds the cluster that is meant, and who can be asked. It fails with the
 // engine's error where the supervisor does not answer either.
-func (t target) reach(ctx context.Context, a *app, command string, nodes []string) (*reached, error) {
-	r := &reached{}
+func (t target) connect(ctx context.Context, a *app, command string, nodes []string) (*connection, error) {
+	r := &connection{}
 	var err, away error
 	if r.eng, away = a.engine(ctx); away == nil {
 		asking, cancel := context.WithTimeout(ctx, a.engineTime)
@@ -82,7 +82,7 @@ func (t target) reach(ctx context.Context, a *app, command string, nodes []strin
 
 // dial asks the supervisor for its status first: who does not even tell that is
 // not waited for. The error is why there is no client.
-func (r *reached) dial(ctx context.Context) error {
+func (r *connection) dial(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, supervisorPatience)
 	defer cancel()
 	client, err := control.Dial(asking, r.cluster)
@@ -99,7 +99,7 @@ func (r *reached) dial(ctx context.Context) error {
 	return err
 }
 
-func (r *reached) close() {
+func (r *connection) close() {
 	r.hangUp()
 	if r.eng != nil {
 		r.eng.Close()
@@ -107,7 +107,7 @@ func (r *reached) close() {
 }
 
 // hangUp forgets the supervisor.
-func (r *reached) hangUp() {
+func (r *connection) hangUp() {
 	if r.client != nil {
 		r.client.Close()
 		r.client = nil
@@ -116,7 +116,7 @@ func (r *reached) hangUp() {
 
 // find is the cluster with its spec, whose secrets are not to be shown, and with
 // the supervisor's status where it told one.
-func (r *reached) find(ctx context.Context, a *app) (found orchestrator.Found, err error) {
+func (r *connection) find(ctx context.Context, a *app) (found orchestrator.Found, err error) {
 	if r.eng != nil {
 		asking, cancel := context.WithTimeout(ctx, a.engineTime)
 		defer cancel()
@@ -141,7 +141,7 @@ func (r *reached) find(ctx context.Context, a *app) (found orchestrator.Found, e
 
 // health asks the supervisor, and the nodes themselves where there is none. It
 // looks anew who answers: --watch goes on when that changes.
-func (r *reached) health(ctx context.Context, a *app) (health.Report, error) {
+func (r *connection) health(ctx context.Context, a *app) (health.Report, error) {
 	r.hangUp()
 	silent := r.dial(ctx)
 	if silent == nil {

@@ -17,8 +17,8 @@ import (
 // `up` that fails leaves its evidence.
 const exportDir = "BEAMYARD_EXPORT_DIR"
 
-// witness keeps the evidence of one `up`, once, where the environment asks for it.
-type witness struct {
+// failureEvidence keeps the evidence of one `up`, once, where the environment asks for it.
+type failureEvidence struct {
 	a   *app
 	dir string // absolute; "": nobody wants any
 
@@ -29,27 +29,27 @@ type witness struct {
 	failed error  // why not
 }
 
-func newWitness(a *app) (*witness, error) {
+func newFailureEvidence(a *app) (*failureEvidence, error) {
 	dir := os.Getenv(exportDir)
 	if dir == "" {
-		return &witness{a: a}, nil
+		return &failureEvidence{a: a}, nil
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("find folder %s: %w", os.Getenv(exportDir), err)
 	}
-	return &witness{a: a, dir: dir}, nil
+	return &failureEvidence{a: a, dir: dir}, nil
 }
 
 // knows notes what is being brought up.
-func (w *witness) knows(spec orchestrator.Spec) {
+func (w *failureEvidence) knows(spec orchestrator.Spec) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.spec = spec
 }
 
 // hook is what looks at a cluster that fails, nil where nobody wants that.
-func (w *witness) hook(eng orchestrator.Engine) func(context.Context, *orchestrator.Cluster, error) {
+func (w *failureEvidence) hook(eng orchestrator.Engine) func(context.Context, *orchestrator.Cluster, error) {
 	if w.dir == "" {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (w *witness) hook(eng orchestrator.Engine) func(context.Context, *orchestra
 	}
 }
 
-func (w *witness) leave(ctx context.Context, src evidence.Source) {
+func (w *failureEvidence) leave(ctx context.Context, src evidence.Source) {
 	b := collect(ctx, src)
 	path, err := b.Leave(w.dir)
 	err = errors.Join(err, b.Close())
@@ -68,7 +68,7 @@ func (w *witness) leave(ctx context.Context, src evidence.Source) {
 }
 
 // left notes what another process left.
-func (w *witness) left(path string) {
+func (w *failureEvidence) left(path string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tried, w.path = path != "", path
@@ -77,7 +77,7 @@ func (w *witness) left(path string) {
 // told says where the evidence of a failure is. One that nobody looked at yet,
 // because there was no cluster to tell of it, is looked at now. It changes
 // nothing of the failure.
-func (w *witness) told(ctx context.Context, err error) {
+func (w *failureEvidence) told(ctx context.Context, err error) {
 	if w.dir == "" || err == nil {
 		return
 	}
@@ -104,14 +104,14 @@ func (w *witness) told(ctx context.Context, err error) {
 }
 
 // where is what was left, "" where nothing was.
-func (w *witness) where() string {
+func (w *failureEvidence) where() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.path
 }
 
 // say tells on stderr what was left.
-func (w *witness) say() {
+func (w *failureEvidence) say() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.path != "" {
