@@ -30,11 +30,11 @@ type live struct {
 	stop chan struct{}
 	done chan struct{}
 
-	mu     sync.Mutex
-	board  display
-	drawn  int // lines on the screen
-	steps  steps
-	closed bool
+	mu      sync.Mutex
+	display display
+	drawn   int // lines on the screen
+	steps   steps
+	closed  bool
 }
 
 func newLive(out *output, now func() time.Time) *live {
@@ -68,7 +68,7 @@ func (l *live) event(e orchestrator.Event) {
 	}
 	over := l.shown(l.steps.end(e.Time))
 	e.Text = printable(e.Text)
-	if text := l.board.apply(e); text != "" {
+	if text := l.display.apply(e); text != "" {
 		over += text + "\n"
 	}
 	l.draw(over)
@@ -120,7 +120,7 @@ func (l *live) draw(above string) {
 	if above != "" {
 		b.WriteString(eraseToEnd + above)
 	}
-	lines := l.board.lines(l.now(), l.closed, l.out.width(), l.out.height(), l.out.color)
+	lines := l.display.lines(l.now(), l.closed, l.out.width(), l.out.height(), l.out.color)
 	for _, line := range lines {
 		b.WriteString(line + eraseToLine + "\n")
 	}

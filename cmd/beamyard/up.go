@@ -112,7 +112,7 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec 
 		return err
 	}
 	defer eng.Close()
-	u := &up{app: a, eng: eng, spec: spec, witness: w, accept: c.accept}
+	u := &up{app: a, eng: eng, spec: spec, evidence: w, accept: c.accept}
 	found, err := findLive(ctx, a, eng, spec.Name)
 	there := &found
 	if errors.Is(err, orchestrator.ErrNoCluster) {
@@ -144,7 +144,7 @@ func (u *up) prepare(ctx context.Context, fresh bool) error {
 		}
 	}
 	u.spec = spec
-	u.witness.knows(spec)
+	u.evidence.knows(spec)
 	return nil
 }
 
@@ -265,7 +265,7 @@ type up struct {
 	eng      orchestrator.Engine
 	spec     orchestrator.Spec
 	progress progress
-	witness  *failureEvidence
+	evidence *failureEvidence
 	accept   func(orchestrator.Spec) error
 	reused   bool // the cluster was up before, and stays as it is
 }

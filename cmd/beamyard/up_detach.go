@@ -49,7 +49,7 @@ func (u *up) detach(ctx context.Context, adopt bool) (orchestrator.Status, error
 	case report := <-c.report:
 		stopWatching()
 		left, err := c.outcome(report)
-		u.witness.left(left)
+		u.evidence.left(left)
 		if err != nil {
 			return none, err
 		}
@@ -106,8 +106,8 @@ func (u *up) startSupervisor(adopt bool) (*child, error) {
 	cmd.Dir = "/"                                                    // the folder that we are in may go away
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), write, log
 	cmd.SysProcAttr = ownSession()
-	if u.witness.dir != "" { // ours may be relative to our folder
-		cmd.Env = append(os.Environ(), exportDir+"="+u.witness.dir)
+	if u.evidence.dir != "" { // ours may be relative to our folder
+		cmd.Env = append(os.Environ(), exportDir+"="+u.evidence.dir)
 	}
 	if err := cmd.Start(); err != nil {
 		read.Close()

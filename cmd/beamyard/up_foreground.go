@@ -31,7 +31,7 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *fo
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
 
-	cluster, err := orchestrator.New(u.spec, u.eng, orchestrator.Options{BuildOutput: u.progress, OnFailure: u.witness.hook(u.eng)})
+	cluster, err := orchestrator.New(u.spec, u.eng, orchestrator.Options{BuildOutput: u.progress, OnFailure: u.evidence.hook(u.eng)})
 	if err != nil {
 		return err
 	}
