@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/control"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -133,16 +132,13 @@ func (c *rpcCmd) eval(ctx context.Context, eng orchestrator.Engine, cluster, nod
 	return value, err
 }
 
-// evaluate asks the cluster's supervisor, which is connected to the node already, or
-// the node itself where there is none.
+// evaluate asks the cluster's supervisor, which is connected to the node already, or the
+// node itself if no supervisor answers.
 func evaluate(ctx context.Context, eng orchestrator.Engine, cluster, node, expression string, o orchestrator.EvalOptions) (string, error) {
-	client, err := control.Dial(ctx, cluster)
-	if err == nil {
-		defer client.Close()
-		return client.Eval(ctx, node, expression, o)
-	}
-	if !errors.Is(err, control.ErrNoSupervisor) {
-		return "", err
+	r := &connection{cluster: cluster}
+	if r.dial(ctx) == nil { // else it is gone, or silent
+		defer r.client.Close()
+		return r.client.Eval(ctx, node, expression, o)
 	}
 	return orchestrator.Eval(ctx, eng, cluster, node, expression, o)
 }
