@@ -88,7 +88,11 @@ func (b *mixBuild) replaceHex(ctx context.Context, w Workshop) error {
 	if err := b.put(ctx, w, []entry{textEntry("nohex.ex", noHexText, 0o644)}, scratch); err != nil {
 		return err
 	}
-	return b.quietly(ctx, w, builder, "sh", "-c", `to="$MIX_HOME/archives/`+name+`/`+name+`/ebin" && mkdir -p "$to" && elixirc -o "$to" `+scratch+`/nohex.ex`)
+	as := builder
+	if b.ownHex {
+		as = "0:0" // the base's own folder may be root's
+	}
+	return b.quietly(ctx, w, as, "sh", "-c", `to="$MIX_HOME/archives/`+name+`/`+name+`/ebin" && mkdir -p "$to" && elixirc -o "$to" `+scratch+`/nohex.ex`)
 }
 
 // bringHex takes Hex and Rebar to where user 1000 may read them, where the base holds

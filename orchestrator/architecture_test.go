@@ -14,7 +14,7 @@ import (
 
 const architecture = "../.github/ARCHITECTURE.md"
 
-// ARCHITECTURE.md shows the packages and who imports whom, as they are. UPDATE=1 writes it.
+// ARCHITECTURE.md shows the packages and their imports. UPDATE=1 rewrites it.
 func TestArchitectureShowsThePackages(t *testing.T) {
 	rooms := listRooms(t)
 	var picture, table strings.Builder

@@ -34,14 +34,14 @@ func (a *app) late(ctx context.Context, err error, from string) error {
 		"see whether it hangs: docker version; then restart it: sudo systemctl restart docker")
 }
 
-// connection is a cluster and who can tell of it: the engine, its supervisor, or
-// both. What breaks is often the engine, and just then somebody wants to look.
+// connection is a cluster with what can report on it: the engine, its supervisor, or both.
+// It works without an engine, because an engine that fails is often what is looked into.
 type connection struct {
 	cluster string
 	nodes   []string            // short names, of nodes or roles
-	eng     *docker.Engine      // nil: none answers
-	client  *control.Client     // nil: nobody supervises it, or who does is silent
-	status  orchestrator.Status // what client told
+	eng     *docker.Engine      // nil: no engine answers
+	client  *control.Client     // nil: it has no supervisor, or that does not answer
+	status  orchestrator.Status // as client reported it
 }
 
 // connect finds the cluster that is meant, and who can be asked. It fails with the

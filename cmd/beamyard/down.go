@@ -21,7 +21,7 @@ type downCmd struct {
 
 func (downCmd) Help() string {
 	return `Nodes get the cluster's stop timeout (5s by default), then SIGKILL.
-It works with or without a supervisor. A cluster that is not up is no error.
+It works with or without a supervisor. It succeeds if the cluster is not up.
 Named volumes (volumes: in beamyard.yml) stay, unless --volumes is given.`
 }
 

@@ -23,8 +23,8 @@ func (c *pauseCmd) Run(ctx context.Context, a *app) error {
 }
 
 func (unpauseCmd) Help() string {
-	return `Nodes that gave the paused one up are connected to it again. A node that is not
-paused is no error.`
+	return `Nodes that gave the paused one up are connected to it again. It also
+succeeds for a node that is not paused.`
 }
 
 // Run unpauses nodes.

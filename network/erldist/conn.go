@@ -130,7 +130,7 @@ func (c *Conn) read(r *bufio.Reader) error {
 	}
 }
 
-// pass reads over a message that is too big, and tells who waits for it.
+// pass skips a message that is too big, and fails the call that waits for it.
 func (c *Conn) pass(r *bufio.Reader, n int) error {
 	head, err := r.Peek(min(n, readBuffer))
 	if err != nil {

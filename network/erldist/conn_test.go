@@ -180,7 +180,7 @@ func TestTooBig(t *testing.T) {
 		case "print":
 			p.send(Tuple{ctlSend, Atom(""), r.leader}, Tuple{Atom("io_request"), r.from, r.ref, Tuple{Atom("put_chars"), Atom("unicode"), big}})
 			return noReply{}
-		case "noise": // to nobody, and not even a tuple
+		case "noise": // a binary in place of a reply, and one without a receiver
 			p.send(Tuple{ctlSend, Atom(""), r.from}, big)
 			p.send(Tuple{ctlSend, Atom(""), Pid{Node: testNode, ID: 99}}, big)
 		}

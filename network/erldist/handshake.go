@@ -96,7 +96,7 @@ func (h *handshaker) introduce() (name Atom, creation uint32, err error) {
 	}
 	var random [4]byte
 	rand.Read(random[:])                                  // never fails
-	creation = binary.BigEndian.Uint32(random[:]) | 1<<31 // 0 to 3 are those of old nodes
+	creation = binary.BigEndian.Uint32(random[:]) | 1<<31 // nodes before OTP 23 use 0 to 3
 	if err := h.send(nameMessage(ourFlags, creation, h.name)); err != nil {
 		return "", 0, err
 	}
@@ -167,10 +167,10 @@ func parseStatusOfName(msg []byte) (alive bool, err error) {
 	return false, fmt.Errorf("%w: unknown status", ErrProtocol)
 }
 
-// parseStatus reads send_status for a name that the node makes up: 's' and a word; after "named:" our name and
-// creation. Every other status is a refusal: `ok` and `ok_simultaneous` are
-// answers to a node that has a name, so who sends them did not understand the
-// request for one, and `alive` and `nok` are about a name that we do not have.
+// parseStatus reads send_status after a request for a name: 's' and a word; after
+// "named:" our name and creation. Every other status is a refusal: `ok` and
+// `ok_simultaneous` answer a node that has a name, so a node that sends them does not
+// support the request, and `alive` and `nok` are about a name that we do not have.
 func parseStatus(msg []byte) (name Atom, creation uint32, err error) {
 	if len(msg) == 0 || msg[0] != 's' {
 		return "", 0, fmt.Errorf("%w: no status", ErrProtocol)

@@ -96,8 +96,8 @@ func isAddress(term any) bool {
 	return false
 }
 
-// tooBig stands for a message that exceeds the limits: head are the elements of the
-// tuple that could be read, and err says what it was.
+// tooBig replaces a message that exceeds the limits. head has the first elements of its
+// tuple, as far as they could be read.
 type tooBig struct {
 	head Tuple
 	err  error
@@ -172,7 +172,8 @@ func headOf(message []byte) Tuple {
 	return head
 }
 
-// control acts on a control message. Where a message comes with it, it returns to whom.
+// control acts on a control message. If a message follows it, carries is true and to is
+// the address of its receiver.
 func (c *Conn) control(control Tuple) (to any, carries bool) {
 	arg := func(i int) any {
 		if i < len(control) {
