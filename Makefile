@@ -35,9 +35,10 @@ test: ## run every test, those on the real engine included; PKG=./… and TESTFL
 	@.ci/leaves-nothing $(GO) test -race -p 1 -timeout 40m $(TESTFLAGS) $(PKG)
 
 # What needs no engine: everything but the adapter, the scenarios and the command line's clusters.
-QUICK := ./images ./network/... ./orchestrator ./orchestrator/codesync/... ./orchestrator/config ./orchestrator/control \
-	./orchestrator/diagnosis ./orchestrator/doctor ./orchestrator/enginetest/... ./orchestrator/evidence ./orchestrator/health \
-	./orchestrator/watchdog
+QUICK := ./images ./network/... ./orchestrator ./orchestrator/build ./orchestrator/cluster ./orchestrator/codesync/... \
+	./orchestrator/compiler ./orchestrator/config ./orchestrator/control ./orchestrator/diagnosis ./orchestrator/discovery \
+	./orchestrator/doctor ./orchestrator/enginetest/... ./orchestrator/evidence ./orchestrator/health ./orchestrator/internal/... \
+	./orchestrator/keeper ./orchestrator/logs ./orchestrator/secrets ./orchestrator/watchdog
 
 test-quick: ## run the tests that need no engine, for the inner loop
 	@.ci/prepare go race
@@ -66,7 +67,7 @@ fmt: ## put the source into its one form
 bench: ## measure against the bare engine, side by side
 	@.ci/prepare go engine
 	@.ci/leaves-nothing $(GO) test -tags bench -count=1 -p 1 -timeout 30m -run '^TestBench' -v ./orchestrator/e2e ./testsupport
-	@$(GO) test -run '^$$' -bench . -benchmem ./orchestrator ./network/erldist
+	@$(GO) test -run '^$$' -bench . -benchmem ./orchestrator/logs ./network/erldist
 
 clean: ## remove every cluster, our images, and bin/
 	@.ci/clean

@@ -173,3 +173,6 @@ func (e *NoPortsError) Hint() string {
 	}
 	return fmt.Sprintf("remove clusters that are no longer needed (beamyard prune), or search elsewhere: host_port: %d", next)
 }
+
+// HostPort joins a host and a port to an address to dial. An IPv6 host gets its brackets.
+func HostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }

@@ -53,13 +53,13 @@ func (k Check) String() string {
 	case k.HTTP != "":
 		return "http " + k.HTTP
 	case k.RPC != "":
-		return "rpc " + shortened(k.RPC, 40)
+		return "rpc " + shortened(k.RPC)
 	case k.Erlang != "":
-		return "erlang " + shortened(k.Erlang, 40)
+		return "erlang " + shortened(k.Erlang)
 	case k.Log != "":
-		return "log " + shortened(k.Log, 40)
+		return "log " + shortened(k.Log)
 	}
-	return "exec " + shortened(strings.Join(k.Exec, " "), 40)
+	return "exec " + shortened(strings.Join(k.Exec, " "))
 }
 
 // on reports whether the check applies to a node.
@@ -67,15 +67,17 @@ func (k Check) on(n NodeSpec) bool {
 	return len(k.Nodes) == 0 || slices.Contains(k.Nodes, n.Name) || n.Role != "" && slices.Contains(k.Nodes, n.Role)
 }
 
-func (k Check) timeout() time.Duration {
+// Limit returns Timeout, or its default.
+func (k Check) Limit() time.Duration {
 	if k.Timeout > 0 {
 		return k.Timeout
 	}
 	return defaultCheckTimeout
 }
 
-// shortened returns the text on one line, cut to at most n characters.
-func shortened(text string, n int) string {
+// shortened returns the text on one line, cut to at most 40 characters.
+func shortened(text string) string {
+	const n = 40
 	runes := []rune(strings.Join(strings.Fields(text), " "))
 	if len(runes) > n {
 		return string(runes[:n-1]) + "…"

@@ -9,7 +9,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// Controller controls a running cluster. [Cluster] implements it, and so does the client
+// Controller controls a running cluster. [cluster.Cluster] implements it, and so does the client
 // of the control socket in package orchestrator/control: a command works the same on a
 // cluster of its own process and on a detached one.
 type Controller interface {
@@ -63,7 +63,7 @@ type Controller interface {
 	Unpause(ctx context.Context, nodes ...string) error
 
 	// Eval evaluates an expression on a node, over the supervisor's existing connection;
-	// see [Eval]. An unknown node matches [ErrNoNode]. A node that is not running, or is
+	// see [discovery.Eval]. An unknown node matches [ErrNoNode]. A node that is not running, or is
 	// paused, matches [ErrNotRunning].
 	Eval(ctx context.Context, node, expression string, o EvalOptions) (string, error)
 
@@ -130,7 +130,7 @@ type EvalOptions struct {
 	Erlang bool
 }
 
-// SyncOptions configure [Cluster.Sync]. The zero value loads code into every running
+// SyncOptions configure [cluster.Cluster.Sync]. The zero value loads code into every running
 // node, all at once, and kills no processes.
 type SyncOptions struct {
 	// Nodes to load the new code into, by name or role; empty: all.

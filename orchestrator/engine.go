@@ -10,6 +10,9 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
+// RemovalTime bounds the removal of a cluster's objects by the engine.
+const RemovalTime = 60 * time.Second
+
 // Engine is a container engine, as the orchestrator uses it. Package orchestrator/docker
 // implements it over the Docker Engine API, and package orchestrator/enginetest in
 // memory. One contract suite holds both to the behaviour documented here.
@@ -300,8 +303,8 @@ type PortBinding struct {
 	Host uint16
 }
 
-// everywhere reports whether the port is published at every address of the engine's host.
-func (p PortBinding) everywhere() bool {
+// Everywhere reports whether the port is published at every address of the engine's host.
+func (p PortBinding) Everywhere() bool {
 	at, err := netip.ParseAddr(p.HostIP)
 	return p.HostIP == "" || err == nil && at.IsUnspecified()
 }

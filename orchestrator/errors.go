@@ -187,7 +187,7 @@ func (e *ClusterError) Hint() string {
 	}
 	if len(hints) > 0 {
 		if e.Kept && len(e.Problems) > 0 {
-			add("kept", lookAt(e.Cluster, e.Problems[0].Node))
+			add("kept", KeptHint(e.Cluster, e.Problems[0].Node))
 		}
 		return strings.Join(hints, "\n")
 	}
@@ -197,7 +197,48 @@ func (e *ClusterError) Hint() string {
 	return strings.Join(hints, "\n")
 }
 
-// lookAt returns a hint on how to inspect and remove a kept cluster.
-func lookAt(cluster, node string) string {
+// KeptHint returns a hint on how to inspect and remove a kept cluster.
+func KeptHint(cluster, node string) string {
 	return fmt.Sprintf("look: beamyard logs %[1]s/%[2]s, beamyard inspect %[1]s/%[2]s; remove it: beamyard down %[1]s", cluster, node)
+}
+
+// DiagnosedError is an error with its findings. Its text is that of Err.
+type DiagnosedError struct {
+	Err      error
+	Findings []diagnosis.Finding
+}
+
+func (e *DiagnosedError) Error() string { return e.Err.Error() }
+
+func (e *DiagnosedError) Unwrap() error { return e.Err }
+
+// Hint says how to fix the root causes.
+func (e *DiagnosedError) Hint() string { return hintOfRoots(e.Findings) }
+
+func hintOfRoots(found []diagnosis.Finding) string {
+	var hints []string
+	for _, f := range diagnosis.Roots(found) {
+		hints = append(hints, f.Hint())
+	}
+	return strings.Join(hints, "\n")
+}
+
+// EvalError is an exception that an expression raised on a node.
+type EvalError struct {
+	Node  string
+	Text  string // as the language prints it
+	Trace string // the stack trace, one call per line; "" if unknown
+}
+
+func (e *EvalError) Error() string {
+	return strings.TrimRight(fmt.Sprintf("%s: %s\n%s", e.Node, e.Text, e.Trace), "\n")
+}
+
+// HintOf returns the hint of an error, or "".
+func HintOf(err error) string {
+	var h Hinter
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,6 +16,19 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"network/...", "github.com/docker/", "names, ports and the distribution protocol are words of the field, not of an engine"},
 	{"images/...", "github.com/docker/", "images asks for the small Engine interface that it defines"},
 	{"orchestrator", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/cluster", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/discovery", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/compiler", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/build", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/logs", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/internal/...", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/internal/supervisor", module + "/images", "the supervisor decides about nodes, whatever they run"},
+	{"orchestrator/internal/supervisor", "os", "the supervisor is pure: it gets what it needs as messages"},
+	{"orchestrator/internal/supervisor", "sync", "the supervisor is owned by one goroutine"},
+	{"orchestrator/internal/supervisor", "context", "the supervisor waits for nothing"},
+	{"orchestrator/internal/manifest", "context", "a manifest asks nobody: it is given what it needs"},
+	{"orchestrator", "os", "the vocabulary does no I/O"},
+	{"orchestrator", "sync", "the vocabulary starts no goroutine"},
 	{"orchestrator/enginetest/...", "github.com/docker/", "the in-memory engine stands in for Docker, it does not use it"},
 	{"orchestrator/control", "github.com/docker/", "the control socket speaks of clusters, not of containers"},
 	{"orchestrator/health", "github.com/docker/", "health asks nodes, and is given what containers said"},
@@ -44,6 +58,25 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"...", "github.com/stretchr/testify", "errors are compared with the standard library and go-cmp"},
 }
 
+// floors are the packages of the library, the lowest first. A package may import only
+// packages of the floors below its own.
+var floors = []struct {
+	why  string
+	pkgs []string
+}{
+	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/diagnosis", "orchestrator/internal/wait"}},
+	{"nodes are asked and synced by whoever holds a connection to them", []string{"orchestrator/health", "orchestrator/codesync", "orchestrator/codesync/watch"}},
+	{"everything speaks the vocabulary, and it knows none of those who do", []string{"orchestrator"}},
+	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/manifest", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config"}},
+	{"who decides knows what a spec says, and not who carries it out", []string{"orchestrator/internal/supervisor", "orchestrator/secrets", "orchestrator/internal/reach"}},
+	{"a probe reports to the supervisor; an image is made before there is a node", []string{"orchestrator/internal/probe", "orchestrator/build"}},
+	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},
+	{"what labels tell needs no supervisor", []string{"orchestrator/discovery"}},
+	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker"}},
+	{"these look at clusters of both kinds", []string{"orchestrator/control", "orchestrator/evidence"}},
+	{"a doctor asks also who answers for a cluster", []string{"orchestrator/doctor"}},
+}
+
 const module = "github.com/beamyard/beamyard"
 
 func TestImports(t *testing.T) {
@@ -52,7 +85,12 @@ func TestImports(t *testing.T) {
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	packages := 0
+	packages, floorOf := 0, map[string]int{}
+	for i, f := range floors {
+		for _, p := range f.pkgs {
+			floorOf[p] = i + 1
+		}
+	}
 	for dec := json.NewDecoder(strings.NewReader(string(out))); ; packages++ {
 		var p struct {
 			ImportPath                         string
@@ -63,12 +101,26 @@ func TestImports(t *testing.T) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		if test := strings.Contains(name, "/enginetest") || name == "orchestrator/e2e" || name == "orchestrator/soak"; strings.HasPrefix(name, "orchestrator") && !test && floorOf[name] == 0 {
+			t.Errorf("%s is on no floor", name)
+		}
+		for _, imported := range p.Imports {
+			below, inModule := strings.CutPrefix(imported, module+"/")
+			if own := floorOf[name]; own > 0 && inModule && (floorOf[below] == 0 || floorOf[below] >= own && !together(name, below)) {
+				t.Errorf("%s imports %s, which is not on a lower floor: %s", name, below, floors[own-1].why)
+			}
+		}
 		for _, rule := range forbidden {
 			if !covers(rule.pkg, strings.TrimPrefix(p.ImportPath, module+"/")) {
 				continue
 			}
+			std := !strings.Contains(rule.imports, ".") // what a test does is not what its package does
+			if std && slices.Contains(p.Imports, rule.imports) {
+				t.Errorf("%s imports %s, but %s", p.ImportPath, rule.imports, rule.why)
+			}
 			for _, imported := range append(append(p.Imports, p.TestImports...), p.XTestImports...) {
-				if strings.HasPrefix(imported+"/", strings.TrimSuffix(rule.imports, "/")+"/") {
+				if !std && strings.HasPrefix(imported+"/", strings.TrimSuffix(rule.imports, "/")+"/") {
 					t.Errorf("%s imports %s, but %s", p.ImportPath, imported, rule.why)
 				}
 			}
@@ -89,3 +141,7 @@ func covers(rule, pkg string) bool {
 	}
 	return strings.HasPrefix(pkg+"/", below)
 }
+
+// together reports whether a package may import another one of its own floor: a subpackage
+// of the same subject.
+func together(pkg, imported string) bool { return strings.HasPrefix(pkg, imported+"/") }

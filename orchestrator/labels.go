@@ -3,7 +3,8 @@ package orchestrator
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,54 +23,15 @@ const (
 	LabelPorts = "beamyard.ports"
 )
 
-// clusterLabels returns the labels for every object of a cluster.
-func clusterLabels(s Spec, created time.Time) map[string]string {
-	return over(s.Labels, map[string]string{
-		LabelCluster: s.Name,
-		LabelOwner:   mustJSON(s.Owner),
-		LabelCreated: created.UTC().Format(time.RFC3339Nano),
-	})
-}
-
-func networkLabels(s Spec, created time.Time) map[string]string {
-	labels := clusterLabels(s, created)
-	labels[LabelSpec] = mustJSON(s)
-	return labels
-}
-
-// keptBy adds a label with the container that the owner runs in, if any.
-func keptBy(labels map[string]string, container string) map[string]string {
-	if container != "" {
-		labels[LabelKeeper] = container
-	}
-	return labels
-}
-
-func nodeLabels(s Spec, i int, ports []PortBinding, created time.Time) map[string]string {
-	labels := clusterLabels(s, created)
-	labels[LabelNode] = s.Nodes[i].Name
-	labels[LabelIndex] = strconv.Itoa(i)
-	labels[LabelPorts] = mustJSON(hostPorts(ports))
-	return labels
-}
-
-func hostPorts(bindings []PortBinding) []uint16 {
-	ports := make([]uint16, len(bindings))
-	for i, b := range bindings {
-		ports[i] = b.Host
-	}
-	return ports
-}
-
-// portsOf returns a container's pinned host ports from its labels.
-func portsOf(labels map[string]string) []uint16 {
+// PortsOf returns a container's pinned host ports from its labels.
+func PortsOf(labels map[string]string) []uint16 {
 	var ports []uint16
 	_ = json.Unmarshal([]byte(labels[LabelPorts]), &ports) // a container that is not ours has no pinned ports
 	return ports
 }
 
-// specOf returns a cluster's spec from its network's labels.
-func specOf(labels map[string]string) (Spec, error) {
+// SpecOf returns a cluster's spec from its network's labels.
+func SpecOf(labels map[string]string) (Spec, error) {
 	var s Spec
 	if err := json.Unmarshal([]byte(labels[LabelSpec]), &s); err != nil {
 		return Spec{}, fmt.Errorf("read label %s of cluster %s: %w", LabelSpec, labels[LabelCluster], err)
@@ -85,16 +47,48 @@ func OwnerOf(labels map[string]string) Owner {
 	return o
 }
 
-func createdOf(labels map[string]string) time.Time {
+// CreatedOf returns the creation time of an object from its labels, by the engine's clock,
+// or the zero time.
+func CreatedOf(labels map[string]string) time.Time {
 	t, _ := time.Parse(time.RFC3339Nano, labels[LabelCreated]) // if missing: the zero time
 	return t
 }
 
-// mustJSON encodes plain data of this package, which cannot fail.
-func mustJSON(v any) string {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
+// VisitorAlias marks the containers attached this way: it is their name in the cluster's
+// network. Labels cannot be added to an existing container.
+const VisitorAlias = "beamyard-visitor"
+
+// LabelKeeper is on networks: the container that the cluster's owner runs in, if it is
+// one of this engine's. When that container is no longer running, the owner is dead.
+const LabelKeeper = "beamyard.container"
+
+// NetworksOf returns the networks of a cluster, the one that is the cluster's first.
+func NetworksOf(all []Network, cluster string) []Network {
+	var own []Network
+	for _, n := range all {
+		if n.Labels[LabelCluster] == cluster {
+			own = append(own, n)
+		}
 	}
-	return string(data)
+	// If two were created at the same time, the older one is the cluster; the engine
+	// allows two networks of one name.
+	slices.SortFunc(own, func(a, b Network) int {
+		if d := a.Created.Compare(b.Created); d != 0 {
+			return d
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return own
+}
+
+// Owner identifies the process that keeps a cluster. A pid alone could meanwhile belong
+// to another process, so an Owner also holds the process's start time, and the machine
+// (with its boot) on which both are valid.
+type Owner struct {
+	Host  string `json:"host"`  // host name, boot ID and pid namespace
+	PID   int    `json:"pid"`   //
+	Start string `json:"start"` // of the process, in clock ticks since boot
+	// Detached clusters outlive their owner: the next supervisor adopts them, and prune
+	// keeps them.
+	Detached bool `json:"detached,omitempty"`
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/beamyard/beamyard/network"
 )
 
-// address returns the address of node i, or "" before the cluster has a subnet.
-func (s Spec) address(i int) string {
+// Address returns the address of node i, or "" before the cluster has a subnet.
+func (s Spec) Address(i int) string {
 	if a := network.Layout(s.Subnet).Node(i); a.IsValid() {
 		return a.String()
 	}
@@ -40,24 +40,24 @@ func didYouMean(name string, known []string) string {
 	return ""
 }
 
-// noNode returns the error for a name that does not name one node: it is unknown, or
+// NoNode returns the error for a name that does not name one node: it is unknown, or
 // names a role.
-func (s Spec) noNode(name string) error {
+func (s Spec) NoNode(name string) error {
 	if nodes := s.named(name); len(nodes) > 0 {
 		return WithHint(fmt.Errorf("%w: %s is a role", ErrNoNode, name), "name one of its nodes: %s", strings.Join(nodes, ", "))
 	}
 	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%s", s.choice(name, "cluster "+s.Name+" has "))
 }
 
-// names returns the names of the cluster's objects.
-func (s Spec) names() network.Names {
+// Names returns the names of the cluster's objects.
+func (s Spec) Names() network.Names {
 	return network.Names{Cluster: s.Name, Base: s.Basename, Domain: s.Domain, Short: s.Distribution.Names == ShortNames, Addresses: s.addresses()}
 }
 
-// filled returns node i, with unset fields filled from its cluster.
-func (s Spec) filled(i int) NodeSpec {
+// NodeAt returns node i, with unset fields filled from its cluster.
+func (s Spec) NodeAt(i int) NodeSpec {
 	n := s.Nodes[i]
-	n.MixEnv = cmp.Or(s.writtenAt(n), s.mixEnv(s.imageEnv(i)))
+	n.MixEnv = cmp.Or(s.DeclaredMixEnvOf(n), s.MixEnvFor(s.ImageEnvAt(i)))
 	if len(n.Entrypoint) == 0 && n.Release == nil {
 		n.Entrypoint = s.Entrypoint
 		if len(n.Command) == 0 {
@@ -84,16 +84,13 @@ func (s Spec) portByEPMD() bool {
 	}
 	given := func(text string) bool { return strings.Contains(text, "{dist_port}") }
 	for i := range s.Nodes {
-		n := s.filled(i)
-		if s.runsRelease(n) || len(n.Command)+len(n.Entrypoint) == 0 || slices.ContainsFunc(slices.Concat(n.Command, n.Entrypoint, slices.Collect(maps.Values(n.Env))), given) {
+		n := s.NodeAt(i)
+		if s.RunsRelease(n) || len(n.Command)+len(n.Entrypoint) == 0 || slices.ContainsFunc(slices.Concat(n.Command, n.Entrypoint, slices.Collect(maps.Values(n.Env))), given) {
 			return false
 		}
 	}
 	return true
 }
-
-// sortedKeys returns a map's keys in a stable order for output.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // over merges two maps; values of upper take precedence.
 func over[V any](lower, upper map[string]V) map[string]V {
@@ -103,35 +100,46 @@ func over[V any](lower, upper map[string]V) map[string]V {
 	return both
 }
 
-// ofImage reports whether a command is [CommandOfImage].
-func ofImage(command []string) bool { return len(command) == 1 && command[0] == CommandOfImage }
-
-// ofDockerfile reports whether the node has its own settings for a Dockerfile build.
-func (n NodeSpec) ofDockerfile() bool { return n.Dockerfile != "" || n.Target != "" || len(n.Args) > 0 }
-
-// writtenMixEnv returns MIX_ENV as set in the spec, or "".
-func (s Spec) writtenMixEnv() string { return cmp.Or(s.MixEnv, s.Env["MIX_ENV"]) }
-
-// writtenAt returns MIX_ENV as set in the spec for a node, or "".
-func (s Spec) writtenAt(n NodeSpec) string {
-	return cmp.Or(n.MixEnv, n.Env["MIX_ENV"], s.writtenMixEnv())
+// IsCommandOfImage reports whether a command is [CommandOfImage].
+func IsCommandOfImage(command []string) bool {
+	return len(command) == 1 && command[0] == CommandOfImage
 }
 
-// mixEnv returns MIX_ENV of nodes whose image has the given environment. A release that
+// HasDockerfile reports whether the node has its own settings for a Dockerfile build.
+func (n NodeSpec) HasDockerfile() bool {
+	return n.Dockerfile != "" || n.Target != "" || len(n.Args) > 0
+}
+
+// DeclaredMixEnv returns MIX_ENV as set in the spec, or "".
+func (s Spec) DeclaredMixEnv() string { return cmp.Or(s.MixEnv, s.Env["MIX_ENV"]) }
+
+// DeclaredMixEnvOf returns MIX_ENV as set in the spec for a node, or "".
+func (s Spec) DeclaredMixEnvOf(n NodeSpec) string {
+	return cmp.Or(n.MixEnv, n.Env["MIX_ENV"], s.DeclaredMixEnv())
+}
+
+// MixEnvFor returns MIX_ENV of nodes whose image has the given environment. A release that
 // does not state its MIX_ENV is assumed to be built for prod, the usual value for
 // releases.
-func (s Spec) mixEnv(image map[string]string) string {
+func (s Spec) MixEnvFor(image map[string]string) string {
 	usual := "dev"
 	if s.Release {
 		usual = "prod"
 	}
-	return cmp.Or(s.writtenMixEnv(), image["MIX_ENV"], usual)
+	return cmp.Or(s.DeclaredMixEnv(), image["MIX_ENV"], usual)
 }
 
-// imageEnv returns the relevant part of the environment of node i's image.
-func (s Spec) imageEnv(i int) map[string]string {
+// ImageEnvAt returns the relevant part of the environment of node i's image.
+func (s Spec) ImageEnvAt(i int) map[string]string {
 	if n := s.Nodes[i]; n.Image != "" && n.Image != s.Image {
 		return n.ImageEnv
 	}
 	return s.ImageEnv
 }
+
+// SupervisorNode is the name under which a cluster's supervisor connects to each of its
+// nodes, as a hidden node. It appears in nodes(hidden), and a process that monitors
+// hidden nodes (net_kernel:monitor_nodes/2) sees it connect once in each run. Its host
+// never resolves. A node with net_kernel:allow/1 must allow it. Operations without a
+// supervisor use a name that the node generates.
+const SupervisorNode = "beamyard@beamyard.invalid"

@@ -41,32 +41,32 @@ func checksOf(n NodeSpec, clusters, own []Check) []Check {
 	return append(checks, own...)
 }
 
-// indexOf returns a node's index, or -1 if there is no node of that name.
-func (s Spec) indexOf(node string) int {
+// Index returns a node's index, or -1 if there is no node of that name.
+func (s Spec) Index(node string) int {
 	return slices.IndexFunc(s.Nodes, func(n NodeSpec) bool { return n.Name == node })
 }
 
-// of returns a node, with unset fields filled from its cluster. A helper is not a node of
+// Node returns a node, with unset fields filled from its cluster. A helper is not a node of
 // the spec: it gets the cluster's settings.
-func (s Spec) of(node string) NodeSpec {
-	i := s.indexOf(node)
+func (s Spec) Node(node string) NodeSpec {
+	i := s.Index(node)
 	if i < 0 {
 		s.Nodes = []NodeSpec{{Name: node}}
 		i = 0
 	}
-	return s.filled(i)
+	return s.NodeAt(i)
 }
 
-// runs returns a key for the code that a node runs: nodes with the same key have the same
+// CodeKey returns a key for the code that a node runs: nodes with the same key have the same
 // modules. Two commands of one image may start two releases, each with different
 // applications.
-func (s Spec) runs(node string) string {
-	n := s.of(node)
+func (s Spec) CodeKey(node string) string {
+	n := s.Node(node)
 	return strings.Join([]string{n.Image, n.App, started(s, n)}, " ")
 }
 
-// runsRelease reports whether a node runs a `mix release`.
-func (s Spec) runsRelease(n NodeSpec) bool {
+// RunsRelease reports whether a node runs a `mix release`.
+func (s Spec) RunsRelease(n NodeSpec) bool {
 	if n.Release != nil {
 		return *n.Release
 	}
@@ -77,7 +77,7 @@ func (s Spec) runsRelease(n NodeSpec) bool {
 // names none.
 func started(s Spec, n NodeSpec) string {
 	for _, word := range slices.Concat(n.Entrypoint, n.Command) {
-		if s.runsRelease(n) && path.Base(path.Dir(word)) == "bin" {
+		if s.RunsRelease(n) && path.Base(path.Dir(word)) == "bin" {
 			return word
 		}
 	}
@@ -92,7 +92,7 @@ func (s Spec) NodesOf(names ...string) ([]string, error) {
 	for _, name := range names {
 		meant := s.named(name)
 		if len(meant) == 0 {
-			return nil, s.noNode(name)
+			return nil, s.NoNode(name)
 		}
 		for _, n := range meant {
 			if !slices.Contains(nodes, n) {
@@ -105,7 +105,7 @@ func (s Spec) NodesOf(names ...string) ([]string, error) {
 
 // named returns the nodes that a name stands for: none if it is unknown.
 func (s Spec) named(name string) []string {
-	if s.indexOf(name) >= 0 {
+	if s.Index(name) >= 0 {
 		return []string{name}
 	}
 	var nodes []string
@@ -117,8 +117,8 @@ func (s Spec) named(name string) []string {
 	return nodes
 }
 
-// declared returns the names of the nodes and roles, in the order of declaration.
-func (s Spec) declared() (nodes, roles []string) {
+// Declared returns the names of the nodes and roles, in the order of declaration.
+func (s Spec) Declared() (nodes, roles []string) {
 	for _, n := range s.Nodes {
 		nodes = append(nodes, n.Name)
 		if n.Role != "" && !slices.Contains(roles, n.Role) {
@@ -130,7 +130,7 @@ func (s Spec) declared() (nodes, roles []string) {
 
 // choice lists the names that are valid for a node, beginning with the most similar one.
 func (s Spec) choice(name, what string) string {
-	nodes, roles := s.declared()
+	nodes, roles := s.Declared()
 	text := didYouMean(name, slices.Concat(nodes, roles)) + what + strings.Join(nodes, ", ")
 	if len(roles) > 0 {
 		text += "; roles: " + strings.Join(roles, ", ")
@@ -141,7 +141,7 @@ func (s Spec) choice(name, what string) string {
 // hasHTTP reports whether any node that the check applies to has an HTTP port.
 func (s Spec) hasHTTP(k Check) bool {
 	for i, n := range s.Nodes {
-		if k.on(n) && s.filled(i).HTTPPort > 0 {
+		if k.on(n) && s.NodeAt(i).HTTPPort > 0 {
 			return true
 		}
 	}

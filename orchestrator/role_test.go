@@ -3,13 +3,10 @@ package orchestrator
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/beamyard/beamyard/images"
 )
@@ -24,56 +21,6 @@ func roles() Spec {
 			{Name: "worker1", Role: "worker", App: "mill_worker", HTTPPort: -1},
 			{Name: "worker2", Role: "worker", HTTPCheck: "-"},
 		},
-	}
-}
-
-func TestANodeHasItsOwnInPlaceOfTheClusters(t *testing.T) {
-	s := roles()
-	if err := s.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	s = s.Defaulted()
-	o := ownChecks{spec: s}
-	for node, want := range map[string]string{
-		"web":     "mill 4001 [HTTP check /up http /live rpc 3]",
-		"worker1": "mill_worker -1 [rpc 1 rpc 2]",
-		"worker2": "mill 4000 [rpc 1 http /live rpc 2]",
-	} {
-		n, _ := s.NodeOf(node)
-		var checks []string
-		for _, k := range o.of(node) {
-			if k.RPC != "" {
-				k.Name = ""
-			}
-			checks = append(checks, k.String())
-		}
-		if got := fmt.Sprint(n.App, " ", n.HTTPPort, " ", checks); got != want {
-			t.Errorf("%s: %s, want %s", node, got, want)
-		}
-	}
-	if _, there := s.NodeOf("nobody"); there {
-		t.Error("there is no such node")
-	}
-	for i, want := range map[int]string{0: "PORT=4001", 2: "PORT=4000"} {
-		if env := nodeEnv(s, i); !slices.Contains(env, want) {
-			t.Errorf("%s: no %s in %q", s.Nodes[i].Name, want, env)
-		}
-	}
-	if env := strings.Join(nodeEnv(s, 1), "\n"); strings.Contains(env, "PORT=") {
-		t.Errorf("worker1 has a port: %s", env)
-	}
-}
-
-// Nothing is known yet: a URL stands where a port is declared, at its own number.
-func TestAURLIsOfTheNodesOwnPort(t *testing.T) {
-	s := roles().Defaulted()
-	ports := []PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}, {Container: 4001, HostIP: "127.0.0.1", Host: 4201}}
-	for node, want := range map[string]string{"web": "http://127.0.0.1:4201", "worker1": "", "worker2": "http://127.0.0.1:4200"} {
-		st := NodeStatus{Name: node}
-		st.setPorts(s, ports, "")
-		if st.URL != want {
-			t.Errorf("%s: %q, want %q", node, st.URL, want)
-		}
 	}
 }
 
@@ -135,60 +82,6 @@ func TestRolesThatCannotBe(t *testing.T) {
 	}
 }
 
-func TestRecipes(t *testing.T) {
-	web, prod := NodeSpec{Name: "web", ReleaseName: "front"}, NodeSpec{Name: "worker", ReleaseName: "back", MixEnv: "prod"}
-	for name, tt := range map[string]struct {
-		nodes []NodeSpec
-		want  string
-	}{
-		"all alike":                    {NodeNames(3), "[n1, n2, n3]"},
-		"each its own":                 {[]NodeSpec{web, prod}, "[web, release front] [worker, release back, MIX_ENV=prod]"},
-		"the cluster's first":          {[]NodeSpec{web, {Name: "n1"}, {Name: "n2"}}, "[n1, n2] [web, release front]"},
-		"what exists is not made":      {[]NodeSpec{{Name: "db", Image: "db:1"}, web}, "[web, release front]"},
-		"what the source does not run": {[]NodeSpec{{Name: "db", Image: "db:1"}}, "[]"},
-		"Dockerfiles of their own": {
-			[]NodeSpec{{Name: "a", Dockerfile: "A"}, {Name: "n1"}, {Name: "b", Dockerfile: "B", Target: "run"}, {Name: "a2", Dockerfile: "A"}},
-			"[n1] [a, a2, A] [b, B, target run]",
-		},
-		"targets and arguments": {
-			[]NodeSpec{{Name: "a", Args: map[string]string{"V": "1", "W": "2"}}, {Name: "b", Args: map[string]string{"W": "2", "V": "1"}}, {Name: "c", Target: "run", Args: map[string]string{"V": "1"}}},
-			"[a, b, args V W] [c, target run, args V]",
-		},
-	} {
-		s := Spec{Nodes: tt.nodes}
-		order, nodes := s.recipes()
-		var texts []string
-		for _, r := range order {
-			texts = append(texts, "["+r.of(s, nodes[r])+"]")
-		}
-		if got := strings.Join(texts, " "); got != tt.want {
-			t.Errorf("%s: %s, want %s", name, got, tt.want)
-		}
-	}
-}
-
-// Of a Dockerfile of its own a node takes nothing that the cluster says of another one;
-// without one, its target and arguments go over the cluster's.
-func TestWhatANodeIsBuiltOf(t *testing.T) {
-	s := Spec{Source: "/src", Dockerfile: "A", Target: "run", Args: map[string]string{"V": "1", "W": "2"}}
-	for want, n := range map[string]NodeSpec{
-		"A run map[V:1 W:2]": {},
-		"A web map[V:1 W:2]": {Target: "web"},
-		"A run map[V:3 W:2]": {Args: map[string]string{"V": "3"}},
-		"B  map[]":           {Dockerfile: "B"},
-		"B last map[V:9]":    {Dockerfile: "B", Target: "last", Args: map[string]string{"V": "9"}},
-	} {
-		w := s.wantAt(n)
-		if got := fmt.Sprint(w.Dockerfile, " ", w.Target, " ", w.Args); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-		s.Nodes = []NodeSpec{n}
-		if got := s.recipe(0).want(s); !cmp.Equal(got.Args, w.Args, cmpopts.EquateEmpty()) || got.Target != w.Target || got.Dockerfile != w.Dockerfile {
-			t.Errorf("its recipe asks for %v, want %v", got, w)
-		}
-	}
-}
-
 // Nodes are named by their own names and by their roles'. A name that is neither, or a
 // role where one node is wanted, is refused with what can be written.
 func TestNamesOfNodesAndRoles(t *testing.T) {
@@ -214,12 +107,12 @@ func TestNamesOfNodesAndRoles(t *testing.T) {
 		"":       "no such node: ; cluster mill has web, worker1, worker2, db1; roles: worker, db",
 	} {
 		_, err := s.NodesOf("web", name)
-		if got := fmt.Sprint(err) + "; " + hintOf(err); got != want || !errors.Is(err, ErrNoNode) {
+		if got := fmt.Sprint(err) + "; " + HintOf(err); got != want || !errors.Is(err, ErrNoNode) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if err := s.noNode("worker"); err.Error() != "no such node: worker is a role" || hintOf(err) != "name one of its nodes: worker1, worker2" {
-		t.Errorf("%v: %s", err, hintOf(err))
+	if err := s.NoNode("worker"); err.Error() != "no such node: worker is a role" || HintOf(err) != "name one of its nodes: worker1, worker2" {
+		t.Errorf("%v: %s", err, HintOf(err))
 	}
 	for field, change := range map[string]func(*Spec){
 		"nodes[0].after":  func(s *Spec) { s.Nodes[0].After = []string{"wroker"} },
@@ -240,26 +133,6 @@ func twoImages() Spec {
 		Name: "loom", Source: "/src", Image: "sha256:front", Precompiled: true, Release: true, Command: []string{images.ReleaseScript, "start"}, Cookie: "crumb",
 		Nodes: []NodeSpec{{Name: "web", App: "loom_web"}, {Name: "worker", App: "loom_worker", Image: "sha256:back", Built: true, Precompiled: true}, {Name: "db", Image: "db:1", App: "-"}},
 	}.Defaulted()
-}
-
-func TestNodesOfTwoImagesOfOneSource(t *testing.T) {
-	s := twoImages()
-	for i, want := range []string{"sha256:front", "sha256:back", "db:1"} {
-		if c := containerSpec(s, i, "net", placement{}, time.Unix(1, 0)); c.Image != want {
-			t.Errorf("%s runs %s", s.Nodes[i].Name, c.Image)
-		}
-	}
-	for node, want := range map[string]bool{"web": false, "worker": false, "db": true} {
-		if s.usesCustomImage(node) != want {
-			t.Errorf("%s: an image of its own: %t", node, !want)
-		}
-	}
-	if s.runs("web") == s.runs("worker") {
-		t.Error("web and worker run the same")
-	}
-	if s.otherBuild("web") || !s.otherBuild("worker") || s.otherBuild("db") {
-		t.Error("worker is of another build than the compiler, and web and db are not")
-	}
 }
 
 // Other sources differ in the image alone, whichever nodes' it is.
@@ -283,11 +156,11 @@ func TestTwoReleasesOfOneImageAreNotCompared(t *testing.T) {
 	s := Spec{Image: "loom:1", Release: true, Nodes: []NodeSpec{
 		{Name: "web", Command: []string{"/app/front/bin/front", "start"}}, {Name: "worker", Command: []string{"/app/back/bin/back", "start"}},
 	}}
-	if s.runs("web") == s.runs("worker") {
+	if s.CodeKey("web") == s.CodeKey("worker") {
 		t.Error("they have other modules")
 	}
 	s.Nodes[1].Command = s.Nodes[0].Command
-	if s.runs("web") != s.runs("worker") {
+	if s.CodeKey("web") != s.CodeKey("worker") {
 		t.Error("they have the same")
 	}
 }

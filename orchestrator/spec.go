@@ -35,13 +35,13 @@ type Spec struct {
 	// Packages are Debian packages for a Mix project's build and for its nodes.
 	Packages Packages `json:"packages,omitzero"`
 	// Image is the ID or reference of the image that every node runs. If it is empty,
-	// [Run] builds the image from Source, as [Prepare] does.
+	// cluster.Cluster.Run builds the image from Source, as [build.Prepare] does.
 	Image string `json:"image,omitempty"`
 	// Precompiled says that the image holds a compiled Mix project, which Mix does not
 	// check again at boot. Prepare sets it.
 	Precompiled bool `json:"precompiled,omitempty"`
 	// Suite requires the image to hold the project's ExUnit tests: Prepare returns an
-	// error for a project without tests. No label stores it. See [RunSuite].
+	// error for a project without tests. No label stores it. See [discovery.RunSuite].
 	Suite bool `json:"-"`
 	// App is the OTP application that must be started before a node is Ready. "" takes
 	// the application from Source's mix.exs; "-" requires none.
@@ -82,7 +82,7 @@ type Spec struct {
 	// User that the nodes run as: a name or number from the image's /etc/passwd,
 	// optionally with ":group". Default: the image's.
 	User string `json:"user,omitempty"`
-	// Stdin keeps the standard input of each node's first process open, for [Send].
+	// Stdin keeps the standard input of each node's first process open, for [discovery.Send].
 	// Without it, a program that reads its input gets end-of-file immediately.
 	Stdin bool `json:"stdin,omitempty"`
 	// Env of each node; it overrides the defaults. See [NodeSpec.Env].
@@ -98,7 +98,7 @@ type Spec struct {
 	Files map[string]string `json:"files,omitempty"`
 	// Volumes are named volumes of each node: a key is a name, a value a path in the
 	// container. They survive the cluster, and the next cluster of the same name gets
-	// them again; see [RemoveVolumes]. A new volume starts with the image's content at
+	// them again; see [discovery.RemoveVolumes]. A new volume starts with the image's content at
 	// that path, and the user that runs owns it.
 	Volumes map[string]string `json:"volumes,omitempty"`
 	// Tmpfs are file systems in memory, each an absolute path in the container,
@@ -179,7 +179,7 @@ type Spec struct {
 	// for good: "keep" (default) or "stop-cluster".
 	OnFailed FailedMode `json:"on_failed,omitempty"`
 	// KeepOnFailure keeps containers and network for inspection if the cluster does not
-	// form, or is stopped by OnFailed. Only `beamyard down`, or [Prune] by age, removes
+	// form, or is stopped by OnFailed. Only `beamyard down`, or [discovery.Prune] by age, removes
 	// them then.
 	KeepOnFailure bool `json:"keep_on_failure,omitempty"`
 	// KeepDumps is a folder to copy the nodes' crash dumps to, with mode 0600, before the
@@ -345,11 +345,11 @@ const (
 // NodeOf returns the node of that name, with the fields that it takes from the cluster
 // filled in.
 func (s Spec) NodeOf(name string) (NodeSpec, bool) {
-	i := s.indexOf(name)
+	i := s.Index(name)
 	if i < 0 {
 		return NodeSpec{}, false
 	}
-	return s.Defaulted().filled(i), true
+	return s.Defaulted().NodeAt(i), true
 }
 
 // LoopbackMode says how to treat applications that listen only on 127.0.0.1.

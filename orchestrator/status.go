@@ -212,7 +212,21 @@ const (
 	ServingNothing   Serving = "nothing"   // nothing listens
 )
 
-// reached reports whether the port answers from outside the container, as far as known.
-func (s Serving) reached() bool {
+// Reachable reports whether the port answers from outside the container, as far as known.
+func (s Serving) Reachable() bool {
 	return s != ServingLoopback && s != ServingNothing
 }
+
+// StartSlack is how much later than a process's first line the engine may record its
+// start: version 20.10 takes the time after the start has completed.
+const StartSlack = 100 * time.Millisecond
+
+// Placement is what is decided about one node in addition to its spec: its container's
+// address and its own host ports.
+type Placement struct {
+	IP    netip.Addr
+	Ports []PortBinding
+}
+
+// CodeKilled is the exit code of a process ended by SIGKILL.
+const CodeKilled = 128 + 9

@@ -145,7 +145,7 @@ func (s Spec) validateNodes(v *validation) {
 			f := fmt.Sprintf("%s.ports[%d]", field, j)
 			v.port(f+".container", p.Container, false)
 			v.hostPort(f+".host", p.Host, n.Name, hostPorts)
-			if p.Container == s.filled(i).HTTPPort || slices.ContainsFunc(n.Ports[:j], func(o PortSpec) bool { return o.Container == p.Container }) {
+			if p.Container == s.NodeAt(i).HTTPPort || slices.ContainsFunc(n.Ports[:j], func(o PortSpec) bool { return o.Container == p.Container }) {
 				v.add(f+".container", fmt.Sprintf("port %d is published twice", p.Container), publishOnce(p))
 			}
 		}

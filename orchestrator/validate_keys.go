@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"path"
 	"regexp"
@@ -20,7 +21,7 @@ func (v *validation) inside(field, name, hint string) {
 
 func (v *validation) volumes(field string, volumes map[string]string) {
 	at := map[string]string{}
-	for _, name := range sortedKeys(volumes) {
+	for _, name := range slices.Sorted(maps.Keys(volumes)) {
 		v.err(field, network.CheckVolume(name))
 		v.inside(field, volumes[name], "volumes: {data: /var/lib/app}")
 		if other, twice := at[volumes[name]]; twice {
@@ -31,7 +32,7 @@ func (v *validation) volumes(field string, volumes map[string]string) {
 }
 
 func (v *validation) labels(labels map[string]string) {
-	for _, key := range sortedKeys(labels) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		switch {
 		case key == "" || strings.ContainsAny(key, "= \t\n"):
 			v.add("labels", fmt.Sprintf("%q is not a valid label name", key), "labels: {org.example.team: shop}")
@@ -45,7 +46,7 @@ func (v *validation) labels(labels map[string]string) {
 
 func (s Spec) validateRelease(v *validation) {
 	for i, n := range s.Nodes {
-		if s.Release && ofImage(n.Command) && n.Image == "" && !n.ofDockerfile() {
+		if s.Release && IsCommandOfImage(n.Command) && n.Image == "" && !n.HasDockerfile() {
 			v.add(fmt.Sprintf("nodes[%d].command", i), "what an image runs by itself is looked up for all nodes of an image, not for one of them", "command: [/app/bin/NAME, start]")
 		}
 	}
@@ -93,8 +94,8 @@ func (v *validation) after(s Spec) {
 				v.add(field, fmt.Sprintf("%q is not one of the nodes", name), s.choice(name, "name nodes or roles: "))
 			}
 		}
-		for j, name := range s.after(i) {
-			if slices.Contains(s.after(i)[:j], name) {
+		for j, name := range s.StartsAfter(i) {
+			if slices.Contains(s.StartsAfter(i)[:j], name) {
 				v.add(field, fmt.Sprintf("%q is there twice", name), "name each node once; a role names all of its nodes")
 			}
 		}
@@ -111,7 +112,7 @@ func circle(s Spec, at map[string]int, path []string) []string {
 	if !there {
 		return nil
 	}
-	for _, next := range s.after(i) {
+	for _, next := range s.StartsAfter(i) {
 		if next == path[0] {
 			return append(slices.Clone(path), next)
 		}
@@ -134,13 +135,13 @@ var (
 )
 
 func (v *validation) networks(s Spec, field string, networks map[string][]string) {
-	for _, name := range sortedKeys(networks) {
+	for _, name := range slices.Sorted(maps.Keys(networks)) {
 		switch {
 		case !networkName.MatchString(name):
 			v.add(field, fmt.Sprintf("%q is not a valid network name", name), "networks: {shared: [web]}, once it is made: docker network create shared")
 		case slices.Contains(engineNetworks, name):
 			v.add(field, fmt.Sprintf("%s is the engine's own network, which resolves no names", name), "make one: docker network create shared")
-		case name == s.names().Network():
+		case name == s.Names().Network():
 			v.add(field, name+" is the cluster's own network: its nodes are there already", "leave it out: networks: lists existing networks")
 		}
 		for _, alias := range networks[name] {
@@ -215,7 +216,7 @@ func (s Spec) validateForeign(v *validation) {
 
 func (v *validation) hosts(field string, hosts map[string]string) {
 	const like = "extra_hosts: {db.local: 10.0.0.7, machine: host-gateway}"
-	for _, name := range sortedKeys(hosts) {
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
 		if !aliasName.MatchString(name) {
 			v.add(field, fmt.Sprintf("%q is not a host name", name), like)
 		}
@@ -231,8 +232,8 @@ func (s Spec) validateMixEnv(v *validation) {
 	}
 }
 
-// after returns the nodes that node i starts after, with each role in its After expanded.
-func (s Spec) after(i int) []string {
+// StartsAfter returns the nodes that node i starts after, with each role in its After expanded.
+func (s Spec) StartsAfter(i int) []string {
 	var nodes []string
 	for _, name := range s.Nodes[i].After {
 		nodes = append(nodes, s.named(name)...)

@@ -10,7 +10,7 @@ import (
 func (s Spec) validateRoles(v *validation) {
 	for i, n := range s.Nodes {
 		field := fmt.Sprintf("nodes[%d].", i)
-		if s.indexOf(n.Role) >= 0 {
+		if s.Index(n.Role) >= 0 {
 			v.add(field+"role", fmt.Sprintf("%q is also the name of a node", n.Role), "give the node another name")
 		}
 		if n.HTTPPort != 0 && n.HTTPPort != -1 {
@@ -22,16 +22,16 @@ func (s Spec) validateRoles(v *validation) {
 		if n.HTTPCheck != noCheck {
 			v.httpCheck(field+"http_check", n.HTTPCheck)
 		}
-		if n.HTTPCheck != "" && n.HTTPCheck != noCheck && s.filled(i).HTTPPort < 0 {
+		if n.HTTPCheck != "" && n.HTTPCheck != noCheck && s.NodeAt(i).HTTPPort < 0 {
 			v.add(field+"http_check", "the node has no HTTP port", "set http_port, or leave http_check out")
 		}
 		if n.Image != "" && !n.Built && (n.MixEnv != "" || n.ReleaseName != "") {
 			v.add(field+"image", "an image that exists is not made with mix_env or release_name", "leave them out; env: {MIX_ENV: prod} sets what the node sees")
 		}
-		if n.Image != "" && !n.Built && n.ofDockerfile() {
+		if n.Image != "" && !n.Built && n.HasDockerfile() {
 			v.add(field+"image", "an image that exists is not built: dockerfile, target and args would have no effect", "leave image out, or leave dockerfile, target and args out")
 		}
-		if n.Image == "" && s.Source == "" && n.ofDockerfile() {
+		if n.Image == "" && s.Source == "" && n.HasDockerfile() {
 			v.add(field+"dockerfile", "no folder is given that has a Dockerfile", "leave dockerfile, target and args out, or say which folder: source: .")
 		}
 		if s.Source == "" && n.ReleaseName != "" {

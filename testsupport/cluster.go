@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
@@ -21,7 +24,7 @@ import (
 type Cluster struct {
 	name    string
 	session *session
-	core    *orchestrator.Cluster // nil where it could not be declared
+	core    *cluster.Cluster // nil where it could not be declared
 	after   map[string]after
 	charge  watchdog.Target
 	tb      testing.TB // whose it is: nil for Run
@@ -54,8 +57,8 @@ var ErrNotStarted = errors.New("the cluster was not started")
 // bounds only the start.
 //
 // The returned cluster is never nil: pass it to [CleanupCluster] or [Cluster.Terminate]
-// before checking the error. Errors are those of orchestrator.New and
-// orchestrator.Cluster.Run. They name the node and the reason and include its last lines
+// before checking the error. Errors are those of cluster.New and
+// cluster.Cluster.Run. They name the node and the reason and include its last lines
 // of output. Errors with a remedy have a Hint (orchestrator.Hinter).
 func Run(ctx context.Context, source string, opts ...testcontainers.ContainerCustomizer) (*Cluster, error) {
 	return start(ctx, nil, source, "", opts)
@@ -103,7 +106,7 @@ func (c *Cluster) declare(p plan) error {
 	}
 	spec.Labels = merged(spec.Labels, labels)
 	if spec.Owner == (orchestrator.Owner{}) {
-		spec.Owner = orchestrator.Self(false)
+		spec.Owner = keeper.Self(false)
 	}
 	var err error
 	if spec.Files, c.files, err = local(spec.Files, p.files); err != nil {
@@ -111,7 +114,7 @@ func (c *Cluster) declare(p plan) error {
 	}
 	c.name, c.after = spec.Name, p.after
 	c.charge = watchdog.Target{Cluster: spec.Name, Owner: spec.Owner, Volumes: !p.named}
-	core, err := orchestrator.New(spec, c.session.eng, orchestrator.Options{
+	core, err := cluster.New(spec, c.session.eng, cluster.Options{
 		BuildOutput: lineWriter(c.buildLine), OnFailure: c.failed,
 	})
 	if err != nil {
@@ -209,11 +212,11 @@ func (c *Cluster) settled(ctx context.Context) error {
 		return nil // its start failed, and somebody wants a look
 	}
 	if c.charge.Volumes {
-		if _, err := orchestrator.RemoveVolumes(ctx, c.session.eng, c.name); err != nil {
+		if _, err := discovery.RemoveVolumes(ctx, c.session.eng, c.name); err != nil {
 			return err
 		}
 	}
-	if _, err := orchestrator.Find(ctx, c.session.eng, c.name); !errors.Is(err, orchestrator.ErrNoCluster) {
+	if _, err := discovery.Find(ctx, c.session.eng, c.name); !errors.Is(err, orchestrator.ErrNoCluster) {
 		return err // the watchdog goes on with the rest when this process ends
 	}
 	return c.session.release(c.charge)

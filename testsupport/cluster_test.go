@@ -19,6 +19,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/testsupport"
 	beam "github.com/beamyard/beamyard/testsupport/wait"
 )
@@ -209,7 +210,7 @@ func TestWithEndsItsCluster(t *testing.T) {
 			t.Errorf("%+v", c.Status())
 		}
 	})
-	if _, err := orchestrator.Find(t.Context(), engine(t), name); !errors.Is(err, orchestrator.ErrNoCluster) {
+	if _, err := discovery.Find(t.Context(), engine(t), name); !errors.Is(err, orchestrator.ErrNoCluster) {
 		t.Errorf("%s is there: %v", name, err)
 	}
 }

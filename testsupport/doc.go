@@ -5,7 +5,7 @@
 //	  │                 │  │                      (Exec, Logs, MappedPort, wait strategies …)
 //	  │ Crash, Pause,   │  └─ RPC, WaitMesh ────► the node itself, over the distribution
 //	  │ Disconnect …    │
-//	  └───────────────► orchestrator.Cluster, its supervisor ──► the engine
+//	  └───────────────► cluster.Cluster, its supervisor ──► the engine
 //
 // Package orchestrator makes all the containers: it proves the nodes, keeps their output,
 // and detects when they exit. [Run] passes testcontainers' options on to it, and [Node]

@@ -11,6 +11,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // leakTime is how long what is on its way out may take.
@@ -53,7 +54,7 @@ type made struct{ kind, id, name, cluster string }
 // made lists what carries this process's testcontainers session, or has it for an
 // owner.
 func (s *session) made(ctx context.Context) ([]made, error) {
-	session, self := testcontainers.SessionID(), orchestrator.Self(false)
+	session, self := testcontainers.SessionID(), keeper.Self(false)
 	own := func(labels map[string]string) bool {
 		// A session of testcontainers' own making is that of other test binaries, too.
 		if labels[orchestrator.LabelCluster] == "" {

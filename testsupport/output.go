@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/logs"
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
 // Output is a node's output over all its runs.
 type Output struct {
 	node *Node
-	kept *orchestrator.Output // nil where there is none
-	err  error                // why
+	kept *logs.Output // nil where there is none
+	err  error        // why
 }
 
 // Output returns the output of the node with a short name. If the cluster has no such
@@ -116,7 +118,7 @@ func excerpt(lines []string) string {
 // redactor takes a cluster's secrets out of text, as the cluster itself does.
 func redactor(s orchestrator.Spec) *strings.Replacer {
 	var pairs []string
-	for _, value := range s.SecretValues() {
+	for _, value := range secrets.Values(s) {
 		pairs = append(pairs, value, "[secret]")
 	}
 	return strings.NewReplacer(pairs...)

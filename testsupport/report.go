@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 )
 
@@ -77,7 +77,7 @@ func (c *Cluster) account() string {
 
 // failed keeps the evidence of a cluster that did not come up, while all of it is
 // there.
-func (c *Cluster) failed(ctx context.Context, _ *orchestrator.Cluster, cause error) {
+func (c *Cluster) failed(ctx context.Context, _ *cluster.Cluster, cause error) {
 	ctx, cancel := context.WithTimeout(ctx, evidenceTime)
 	defer cancel()
 	c.collect(ctx, c.test(), cause)

@@ -12,6 +12,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/network"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 )
 
 type options = []testcontainers.ContainerCustomizer
@@ -121,7 +122,7 @@ func TestNamesAreUniqueAndLegal(t *testing.T) {
 		if a == b || len(a) > longestName || !strings.Contains(a, "-") {
 			t.Errorf("%q, %q", a, b)
 		}
-		if _, err := orchestrator.New(orchestrator.Spec{Name: a, Image: "x", Nodes: orchestrator.NodeNames(1)}, nil, orchestrator.Options{}); err != nil {
+		if _, err := cluster.New(orchestrator.Spec{Name: a, Image: "x", Nodes: orchestrator.NodeNames(1)}, nil, cluster.Options{}); err != nil {
 			t.Error(err)
 		}
 	}

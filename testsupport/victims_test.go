@@ -19,6 +19,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/testsupport"
 )
@@ -298,7 +299,7 @@ func TestAFailureIsKeptForALook(t *testing.T) {
 	v := startVictim(t, "fails", []string{"BEAMYARD_KEEP=1", "BEAMYARD_EXPORT_DIR=" + t.TempDir()})
 	eng := engine(t)
 	t.Cleanup(func() {
-		if _, err := orchestrator.Remove(context.Background(), eng, v.cluster, 0); err != nil {
+		if _, err := discovery.Remove(context.Background(), eng, v.cluster, 0); err != nil {
 			t.Error(err)
 		}
 	})
@@ -306,7 +307,7 @@ func TestAFailureIsKeptForALook(t *testing.T) {
 	if code != 1 || !strings.Contains(said, "beamyard down "+v.cluster) {
 		t.Errorf("exit code %d:\n%s", code, said)
 	}
-	found, err := orchestrator.Find(t.Context(), eng, v.cluster)
+	found, err := discovery.Find(t.Context(), eng, v.cluster)
 	if err != nil || len(found.Nodes) != 2 {
 		t.Fatalf("%d nodes are kept: %v", len(found.Nodes), err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
@@ -116,11 +117,11 @@ func (r *connection) hangUp() {
 
 // find is the cluster with its spec, whose secrets are not to be shown, and with
 // the supervisor's status where it told one.
-func (r *connection) find(ctx context.Context, a *app) (found orchestrator.Found, err error) {
+func (r *connection) find(ctx context.Context, a *app) (found discovery.Cluster, err error) {
 	if r.eng != nil {
 		asking, cancel := context.WithTimeout(ctx, a.engineTime)
 		defer cancel()
-		found, err = orchestrator.Find(asking, r.eng, r.cluster)
+		found, err = discovery.Find(asking, r.eng, r.cluster)
 		err = a.late(ctx, err, "")
 	}
 	if r.client == nil {
@@ -155,5 +156,5 @@ func (r *connection) health(ctx context.Context, a *app) (health.Report, error) 
 	if err := a.answers(ctx, r.eng); err != nil {
 		return health.Report{}, err
 	}
-	return orchestrator.Health(ctx, r.eng, r.cluster)
+	return discovery.Health(ctx, r.eng, r.cluster)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"golang.org/x/term"
 )
 
@@ -94,13 +95,13 @@ const supervisorHears = 2 * time.Second
 // after says what follows where a node ended under a command, and other errors as
 // they are. before is the node as it was.
 func after(ctx context.Context, eng orchestrator.Engine, cluster, command string, before orchestrator.NodeStatus, err error) error {
-	var ended *orchestrator.EndedError
+	var ended *discovery.EndedError
 	if !errors.As(err, &ended) {
 		return err
 	}
 	var now orchestrator.NodeStatus
 	for late := time.Now().Add(supervisorHears); ctx.Err() == nil; {
-		found, gone := orchestrator.Find(ctx, eng, cluster)
+		found, gone := discovery.Find(ctx, eng, cluster)
 		if gone != nil {
 			return fmt.Errorf("%w: cluster %s is gone", ended, cluster)
 		}

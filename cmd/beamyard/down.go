@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type downCmd struct {
@@ -42,7 +43,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if len(names) == 0 {
-		all, err := orchestrator.List(ctx, eng)
+		all, err := discovery.List(ctx, eng)
 		if err != nil {
 			return err
 		}
@@ -51,7 +52,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 			return usagef("beamyard down "+names[0]+", or beamyard down --all", "there are %d clusters: %s", len(names), strings.Join(names, ", "))
 		}
 	}
-	removed := make([]orchestrator.Removed, len(names))
+	removed := make([]discovery.Removed, len(names))
 	errs := make([]error, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
@@ -65,7 +66,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 	if len(names) == 0 && !a.json {
 		a.say("no cluster is up: nothing to remove")
 	}
-	gone := []orchestrator.Removed{}
+	gone := []discovery.Removed{}
 	for i, r := range removed {
 		switch {
 		case errs[i] != nil:
@@ -74,7 +75,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 			a.sayKept(names[i], r.Kept)
 		default:
 			if r.Cluster == "" { // it was down already, and its volumes were there
-				r = orchestrator.Removed{Cluster: names[i], Containers: []string{}, Networks: []string{}, Volumes: r.Volumes}
+				r = discovery.Removed{Cluster: names[i], Containers: []string{}, Networks: []string{}, Volumes: r.Volumes}
 			}
 			gone = append(gone, r)
 		}
@@ -84,7 +85,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 
 // meantCluster asks whether another cluster was meant, at the end of a sentence.
 func meantCluster(ctx context.Context, eng orchestrator.Engine, name string) string {
-	all, err := orchestrator.List(ctx, eng)
+	all, err := discovery.List(ctx, eng)
 	if err != nil {
 		return ""
 	}
@@ -95,11 +96,11 @@ func meantCluster(ctx context.Context, eng orchestrator.Engine, name string) str
 }
 
 // volumes removes those of a cluster that is down, or finds those that stay.
-func (c *downCmd) volumes(ctx context.Context, eng orchestrator.Engine, name string, r *orchestrator.Removed) (err error) {
+func (c *downCmd) volumes(ctx context.Context, eng orchestrator.Engine, name string, r *discovery.Removed) (err error) {
 	if c.Volumes {
-		r.Volumes, err = orchestrator.RemoveVolumes(ctx, eng, name)
+		r.Volumes, err = discovery.RemoveVolumes(ctx, eng, name)
 	} else {
-		r.Kept, err = orchestrator.ListVolumes(ctx, eng, name)
+		r.Kept, err = discovery.ListVolumes(ctx, eng, name)
 	}
 	return err
 }
@@ -112,7 +113,7 @@ func (a *app) sayKept(cluster string, volumes []string) {
 }
 
 // printRemoved answers with what was taken away.
-func (a *app) printRemoved(all []orchestrator.Removed, verb string) error {
+func (a *app) printRemoved(all []discovery.Removed, verb string) error {
 	if a.json {
 		return a.printJSON(all)
 	}
@@ -131,13 +132,13 @@ func (a *app) printRemoved(all []orchestrator.Removed, verb string) error {
 
 // takeDown stops and removes one cluster: by its supervisor, which knows of
 // restarts under way, or without one. The zero Removed says that there was nothing.
-func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (orchestrator.Removed, error) {
-	found, err := orchestrator.Find(ctx, eng, name)
+func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (discovery.Removed, error) {
+	found, err := discovery.Find(ctx, eng, name)
 	if errors.Is(err, orchestrator.ErrNoCluster) {
-		return orchestrator.Removed{}, nil
+		return discovery.Removed{}, nil
 	}
 	if err != nil {
-		return orchestrator.Removed{}, err
+		return discovery.Removed{}, err
 	}
 	client, err := control.Dial(ctx, name)
 	if err == nil {
@@ -149,14 +150,14 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (orches
 		return found.Removed(), nil
 	case errors.Is(err, control.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
 		// There is none, or it went away over this: what it left is removed.
-		r, err := orchestrator.Remove(ctx, eng, name, found.Spec.StopTimeout)
+		r, err := discovery.Remove(ctx, eng, name, found.Spec.StopTimeout)
 		forget(ctx, name)
 		if errors.Is(err, orchestrator.ErrNoCluster) {
-			return orchestrator.Removed{Cluster: name}, nil
+			return discovery.Removed{Cluster: name}, nil
 		}
 		return r, err
 	}
-	return orchestrator.Removed{}, err
+	return discovery.Removed{}, err
 }
 
 // forget removes what a supervisor that was killed left beside its socket. One

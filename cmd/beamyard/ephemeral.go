@@ -13,6 +13,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // oneShot is what the commands share that have a cluster for one piece of work.
@@ -25,7 +26,7 @@ type oneShot struct {
 type ephemeral struct {
 	*up
 	cluster orchestrator.Controller
-	found   orchestrator.Found // with its cookie
+	found   discovery.Cluster // with its cookie
 	info    orchestrator.EngineInfo
 }
 
@@ -38,7 +39,7 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
-	return c.begin(ctx, a, spec, func(u *up, found *orchestrator.Found) error {
+	return c.begin(ctx, a, spec, func(u *up, found *discovery.Cluster) error {
 		if found != nil && !c.Reuse {
 			return orchestrator.WithHint(errUp(spec.Name), "use it and leave it up: --reuse\nremove it: beamyard down %s\nor choose another name: --name NAME", spec.Name)
 		}
@@ -102,7 +103,7 @@ func (c *oneShot) leave(ctx context.Context, u *up, err error) error {
 func (u *up) tellVolumes(ctx context.Context) {
 	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
 	defer cancel()
-	if names, err := orchestrator.ListVolumes(looking, u.eng, u.spec.Name); err == nil { // a remark: no reason to fail
+	if names, err := discovery.ListVolumes(looking, u.eng, u.spec.Name); err == nil { // a remark: no reason to fail
 		u.sayKept(u.spec.Name, names)
 	}
 }
@@ -113,7 +114,7 @@ func (u *up) use(ctx context.Context, cluster orchestrator.Controller, work func
 	u.progress.close()
 	s := &ephemeral{up: u, cluster: cluster}
 	var err error
-	if s.found, err = orchestrator.Find(ctx, u.eng, u.spec.Name); err != nil {
+	if s.found, err = discovery.Find(ctx, u.eng, u.spec.Name); err != nil {
 		return err
 	}
 	if s.info, err = u.eng.Info(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 )
 
@@ -49,11 +50,11 @@ func (w *failureEvidence) knows(spec orchestrator.Spec) {
 }
 
 // hook is what looks at a cluster that fails, nil where nobody wants that.
-func (w *failureEvidence) hook(eng orchestrator.Engine) func(context.Context, *orchestrator.Cluster, error) {
+func (w *failureEvidence) hook(eng orchestrator.Engine) func(context.Context, *cluster.Cluster, error) {
 	if w.dir == "" {
 		return nil
 	}
-	return func(ctx context.Context, c *orchestrator.Cluster, cause error) {
+	return func(ctx context.Context, c *cluster.Cluster, cause error) {
 		w.leave(ctx, evidence.Source{Spec: c.Spec(), Cause: cause, Cluster: c, Engine: eng})
 	}
 }

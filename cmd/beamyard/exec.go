@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type execCmd struct {
@@ -83,7 +84,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer giveBack()
 	defer stop()
-	code, err := orchestrator.Exec(ctx, eng, cluster, node, spec)
+	code, err := discovery.Exec(ctx, eng, cluster, node, spec)
 	giveBack()
 	switch {
 	case errors.Is(err, orchestrator.ErrCannotStart):

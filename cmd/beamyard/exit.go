@@ -9,6 +9,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/doctor"
@@ -182,7 +183,7 @@ func interrupted(err error) error {
 func understood(err error) error {
 	switch {
 	case errors.Is(err, orchestrator.ErrEngineUnreachable), errors.Is(err, orchestrator.ErrEnginePermission), errors.Is(err, orchestrator.ErrEngineTooOld):
-		return orchestrator.Diagnose(err, orchestrator.Spec{})
+		return cluster.Diagnose(err, orchestrator.Spec{})
 	}
 	return err
 }

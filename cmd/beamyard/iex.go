@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type iexCmd struct {
@@ -42,7 +43,7 @@ func (c *iexCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer giveBack()
-	code, err := orchestrator.Shell(ctx, eng, cluster, node, orchestrator.ExecSpec{Stdin: in, Stdout: a.out, TTY: tty, Env: terminalEnv()})
+	code, err := discovery.Shell(ctx, eng, cluster, node, orchestrator.ExecSpec{Stdin: in, Stdout: a.out, TTY: tty, Env: terminalEnv()})
 	giveBack()
 	if err != nil {
 		_, _ = a.out.Write([]byte("\n")) // the prompt has no end
@@ -56,7 +57,7 @@ func (c *iexCmd) Run(ctx context.Context, a *app) error {
 
 // nodeOf is how its supervisor sees a node, zero where there is none.
 func nodeOf(ctx context.Context, eng orchestrator.Engine, cluster, node string) orchestrator.NodeStatus {
-	found, err := orchestrator.Find(ctx, eng, cluster)
+	found, err := discovery.Find(ctx, eng, cluster)
 	if err != nil {
 		return orchestrator.NodeStatus{} // who asks next says why
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type logsCmd struct {
@@ -52,7 +53,7 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	found, err := orchestrator.Find(ctx, eng, cluster)
+	found, err := discovery.Find(ctx, eng, cluster)
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 		defer client.Close()
 		return client.Logs(ctx, q, printer.print)
 	case errors.Is(err, control.ErrNoSupervisor):
-		return orchestrator.ReadLogs(ctx, eng, cluster, q, printer.print)
+		return discovery.Logs(ctx, eng, cluster, q, printer.print)
 	}
 	return err
 }

@@ -23,8 +23,10 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -315,7 +317,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			}
 			var owner orchestrator.Owner
 			ts.Check(json.Unmarshal([]byte(c.Labels[orchestrator.LabelOwner]), &owner))
-			if alive, known := owner.Alive(); known && !alive {
+			if alive, known := keeper.Alive(owner); known && !alive {
 				ts.Fatalf("left behind: %s", c.Name)
 			}
 		}
@@ -325,7 +327,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		eng, err := docker.New(docker.Options{})
 		ts.Check(err)
 		defer eng.Close()
-		found, err := orchestrator.Find(context.Background(), eng, ts.Getenv("C"))
+		found, err := discovery.Find(context.Background(), eng, ts.Getenv("C"))
 		ts.Check(err)
 		n, _ := found.Node(args[0])
 		ts.Check(eng.StopContainer(context.Background(), n.ContainerID, time.Second))

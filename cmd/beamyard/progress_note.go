@@ -6,7 +6,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Note prints a remark about a new image. orchestrator.Prepare calls it if its progress
+// Note prints a remark about a new image. build.Prepare calls it if its progress
 // writer has it.
 func (p *plainProgress) Note(text string) { p.event(noteOf(time.Now(), text)) }
 

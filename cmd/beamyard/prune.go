@@ -9,6 +9,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type pruneCmd struct {
@@ -31,7 +32,7 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	removed, err := orchestrator.Prune(ctx, eng, orchestrator.PruneOptions{
+	removed, err := discovery.Prune(ctx, eng, discovery.PruneOptions{
 		DryRun: c.DryRun, OlderThan: c.OlderThan,
 		Supervised: func(cluster string) bool {
 			client, err := control.Dial(ctx, cluster)
@@ -42,7 +43,7 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 		},
 	})
 	if removed == nil {
-		removed = []orchestrator.Removed{}
+		removed = []discovery.Removed{}
 	}
 	if !c.DryRun {
 		for _, r := range removed {
@@ -65,18 +66,18 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 }
 
 // volumes removes those of clusters that are not up, or finds those that stay.
-func (c *pruneCmd) volumes(ctx context.Context, eng orchestrator.Engine, all []orchestrator.Removed) ([]orchestrator.Removed, error) {
-	unused, err := orchestrator.UnusedVolumes(ctx, eng)
+func (c *pruneCmd) volumes(ctx context.Context, eng orchestrator.Engine, all []discovery.Removed) ([]discovery.Removed, error) {
+	unused, err := discovery.UnusedVolumes(ctx, eng)
 	if err != nil || len(unused) == 0 {
 		return all, err
 	}
 	for _, cluster := range slices.Sorted(maps.Keys(unused)) {
-		i := slices.IndexFunc(all, func(r orchestrator.Removed) bool { return r.Cluster == cluster })
+		i := slices.IndexFunc(all, func(r discovery.Removed) bool { return r.Cluster == cluster })
 		switch {
 		case i < 0 && !c.Volumes:
 			continue // nothing else of it was there: they are kept on purpose
 		case i < 0:
-			all = append(all, orchestrator.Removed{Cluster: cluster, Containers: []string{}, Networks: []string{}})
+			all = append(all, discovery.Removed{Cluster: cluster, Containers: []string{}, Networks: []string{}})
 			i = len(all) - 1
 		}
 		switch {
@@ -86,7 +87,7 @@ func (c *pruneCmd) volumes(ctx context.Context, eng orchestrator.Engine, all []o
 			all[i].Volumes = unused[cluster]
 		default:
 			var one error
-			all[i].Volumes, one = orchestrator.RemoveVolumes(ctx, eng, cluster)
+			all[i].Volumes, one = discovery.RemoveVolumes(ctx, eng, cluster)
 			err = errors.Join(err, one)
 		}
 	}

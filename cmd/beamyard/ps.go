@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type psCmd struct {
@@ -27,10 +28,10 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 	defer eng.Close()
 	var all []orchestrator.Status
 	if c.Name == "" {
-		all, err = orchestrator.List(ctx, eng)
+		all, err = discovery.List(ctx, eng)
 	} else {
-		var found orchestrator.Found
-		found, err = orchestrator.Find(ctx, eng, clusterRef(c.Name))
+		var found discovery.Cluster
+		found, err = discovery.Find(ctx, eng, clusterRef(c.Name))
 		all = []orchestrator.Status{found.Status}
 	}
 	if err != nil {

@@ -13,12 +13,14 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
 // broker is an example cluster of images/, in one of its lives.
 type broker struct {
-	*orchestrator.Cluster
+	*cluster.Cluster
 	t      *testing.T
 	eng    *docker.Engine
 	ended  chan error
@@ -40,7 +42,7 @@ func startExample(t *testing.T, eng *docker.Engine, example, name string, hostPo
 	}
 	spec.HostPort = hostPort
 	var build bytes.Buffer
-	c, err := orchestrator.New(spec, eng, orchestrator.Options{BuildOutput: &build})
+	c, err := cluster.New(spec, eng, cluster.Options{BuildOutput: &build})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +107,7 @@ func (b *broker) eval(node, expression string) string {
 	n := b.node(node)
 	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
 	defer cancel()
-	found, err := orchestrator.Find(ctx, b.eng, b.Spec().Name)
+	found, err := discovery.Find(ctx, b.eng, b.Spec().Name)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -158,7 +160,7 @@ func TestRabbitMQ(t *testing.T) {
 	t.Cleanup(eng.Close)
 	name := clusterName("rabbitmq")
 	t.Cleanup(func() {
-		if _, err := orchestrator.RemoveVolumes(context.Background(), eng, name); err != nil {
+		if _, err := discovery.RemoveVolumes(context.Background(), eng, name); err != nil {
 			t.Error(err)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -60,7 +61,7 @@ func (c *rpcCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.All {
-		found, err := orchestrator.Find(ctx, eng, cluster)
+		found, err := discovery.Find(ctx, eng, cluster)
 		if err != nil {
 			return err
 		}
@@ -140,7 +141,7 @@ func evaluate(ctx context.Context, eng orchestrator.Engine, cluster, node, expre
 		defer r.client.Close()
 		return r.client.Eval(ctx, node, expression, o)
 	}
-	return orchestrator.Eval(ctx, eng, cluster, node, expression, o)
+	return discovery.Eval(ctx, eng, cluster, node, expression, o)
 }
 
 // evaluated is one node's answer.

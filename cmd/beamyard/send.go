@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type sendCmd struct {
@@ -39,5 +39,5 @@ func (c *sendCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return orchestrator.Send(ctx, eng, cluster, node, in)
+	return discovery.Send(ctx, eng, cluster, node, in)
 }

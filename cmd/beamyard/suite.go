@@ -8,6 +8,9 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/build"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type testCmd struct {
@@ -75,12 +78,12 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 		suite := s.spec // whose image is this project's as it is now
 		if s.reused {
 			var err error
-			if suite, err = orchestrator.Prepare(ctx, s.eng, spec, s.progress); err != nil {
+			if suite, err = build.Prepare(ctx, s.eng, spec, s.progress); err != nil {
 				s.progress.buildFailed()
-				return orchestrator.Diagnose(err, spec)
+				return cluster.Diagnose(err, spec)
 			}
 		}
-		code, err := orchestrator.RunSuite(ctx, s.eng, s.found, orchestrator.Suite{
+		code, err := discovery.RunSuite(ctx, s.eng, s.found, discovery.Suite{
 			Image: suite.Image, Args: a.rest, Colors: a.out.colors, Keep: c.KeepFailed, Output: a.pass,
 		})
 		if err == nil && code != 0 {

@@ -12,7 +12,10 @@ import (
 	"syscall"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // superviseCmd adopts a cluster in the foreground. With a request it is the
@@ -82,7 +85,7 @@ func (c *superviseCmd) adopt(ctx context.Context, a *app, w *failureEvidence) er
 	}
 	defer eng.Close()
 	c.Name = clusterRef(c.Name)
-	found, err := orchestrator.Find(ctx, eng, c.Name)
+	found, err := discovery.Find(ctx, eng, c.Name)
 	if err != nil {
 		return err
 	}
@@ -103,8 +106,8 @@ func (c *superviseCmd) adopt(ctx context.Context, a *app, w *failureEvidence) er
 
 // keep supervises a cluster; report is told nil once it is Ready.
 func (c *superviseCmd) keep(ctx context.Context, a *app, w *failureEvidence, eng orchestrator.Engine, req superviseRequest, report func(error)) error {
-	req.Spec.Owner = orchestrator.Self(true)
-	cluster, err := orchestrator.New(req.Spec, eng, orchestrator.Options{Adopt: req.Adopt, OnFailure: w.hook(eng)})
+	req.Spec.Owner = keeper.Self(true)
+	cluster, err := cluster.New(req.Spec, eng, cluster.Options{Adopt: req.Adopt, OnFailure: w.hook(eng)})
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,11 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/codesync/watch"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type syncCmd struct {
@@ -65,7 +67,7 @@ func (c *syncCmd) watch(ctx context.Context, a *app, r *connection, opts orchest
 	if err != nil {
 		return err
 	}
-	dir, err := found.Spec.SyncSource()
+	dir, err := build.SyncSource(found.Spec)
 	if err != nil {
 		return err
 	}
@@ -155,7 +157,7 @@ func (r *connection) sync(ctx context.Context, opts orchestrator.SyncOptions) (c
 	case r.eng == nil, !errors.Is(silent, control.ErrNoSupervisor):
 		return codesync.Report{}, fmt.Errorf("ask the supervisor of %s: %w", r.cluster, silent)
 	}
-	return orchestrator.Sync(ctx, r.eng, r.cluster, opts)
+	return discovery.Sync(ctx, r.eng, r.cluster, opts)
 }
 
 // rules say which files of a project count. They are read again when what they

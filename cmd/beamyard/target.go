@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // target is the cluster that a command is about.
@@ -64,7 +65,7 @@ func (t target) find(ctx context.Context, eng orchestrator.Engine, command strin
 	if err != nil || cluster != "" {
 		return cluster, short, err
 	}
-	all, err := orchestrator.List(ctx, eng)
+	all, err := discovery.List(ctx, eng)
 	if err != nil {
 		return "", nil, err
 	}
@@ -82,7 +83,7 @@ func specOf(ctx context.Context, eng orchestrator.Engine, cluster string) (orche
 			return spec, nil
 		}
 	}
-	found, err := orchestrator.Find(ctx, eng, cluster)
+	found, err := discovery.Find(ctx, eng, cluster)
 	return found.Spec, err
 }
 
@@ -170,7 +171,7 @@ func supervised(ctx context.Context, eng orchestrator.Engine, cluster string) (*
 	if !errors.Is(err, control.ErrNoSupervisor) {
 		return client, err
 	}
-	found, missing := orchestrator.Find(ctx, eng, cluster)
+	found, missing := discovery.Find(ctx, eng, cluster)
 	if missing != nil {
 		return nil, missing
 	}

@@ -12,7 +12,10 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/build"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/config"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // upFlags are those of every command that starts a cluster.
@@ -58,7 +61,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.begin(ctx, a, spec, func(u *up, found *orchestrator.Found) error {
+	return c.begin(ctx, a, spec, func(u *up, found *discovery.Cluster) error {
 		switch {
 		case found != nil && !c.Detach:
 			return errUp(found.Spec.Name)
@@ -83,7 +86,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 
 // begin looks at the spec, the engine, and what there is of the cluster (nil:
 // nothing), and goes on with do. What do fails with leaves its evidence.
-func (c *upFlags) begin(ctx context.Context, a *app, spec orchestrator.Spec, do func(*up, *orchestrator.Found) error) error {
+func (c *upFlags) begin(ctx context.Context, a *app, spec orchestrator.Spec, do func(*up, *discovery.Cluster) error) error {
 	w, err := newFailureEvidence(a)
 	if err != nil {
 		return err
@@ -93,13 +96,13 @@ func (c *upFlags) begin(ctx context.Context, a *app, spec orchestrator.Spec, do 
 	return err
 }
 
-func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec orchestrator.Spec, do func(*up, *orchestrator.Found) error) error {
+func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec orchestrator.Spec, do func(*up, *discovery.Cluster) error) error {
 	w.knows(spec)
 	if err := spec.Validate(); err != nil {
 		return err
 	}
 	if spec.Source != "" || spec.Image != "" { // what is wrong with the argument needs no engine to tell
-		src, err := spec.Detect()
+		src, err := build.Detect(spec)
 		if err != nil {
 			return err
 		}
@@ -131,12 +134,12 @@ func (u *up) prepare(ctx context.Context, fresh bool) error {
 	if u.spec.Image == "" && fresh {
 		phase(u.progress, u.now(), "preparing the image")
 	}
-	spec, err := orchestrator.Prepare(ctx, u.eng, u.spec, u.progress)
+	spec, err := build.Prepare(ctx, u.eng, u.spec, u.progress)
 	if err != nil {
 		if ctx.Err() == nil {
 			u.progress.buildFailed()
 		}
-		return orchestrator.Diagnose(err, spec)
+		return cluster.Diagnose(err, spec)
 	}
 	if u.accept != nil {
 		if err := u.accept(spec); err != nil {
@@ -149,25 +152,25 @@ func (u *up) prepare(ctx context.Context, fresh bool) error {
 }
 
 // bringUp has the cluster up in the background, whatever there is of it.
-func (u *up) bringUp(ctx context.Context, found *orchestrator.Found) (orchestrator.Status, error) {
+func (u *up) bringUp(ctx context.Context, found *discovery.Cluster) (orchestrator.Status, error) {
 	if found == nil {
 		return u.detach(ctx, false)
 	}
 	return u.again(ctx, *found)
 }
 
-// findLive is [orchestrator.Find], once what a killed `up` left of that name is
+// findLive is [discovery.Find], once what a killed `up` left of that name is
 // removed.
-func findLive(ctx context.Context, a *app, eng orchestrator.Engine, name string) (orchestrator.Found, error) {
-	found, err := orchestrator.Find(ctx, eng, name)
+func findLive(ctx context.Context, a *app, eng orchestrator.Engine, name string) (discovery.Cluster, error) {
+	found, err := discovery.Find(ctx, eng, name)
 	if err != nil || !found.Orphaned() {
 		return found, err
 	}
 	a.say("removing what process %d, which is gone, left of %s", found.Owner.PID, name)
-	if err := orchestrator.RemoveOwned(ctx, eng, name, found.Owner); err != nil {
+	if err := discovery.RemoveOwned(ctx, eng, name, found.Owner); err != nil {
 		return found, err
 	}
-	return orchestrator.Find(ctx, eng, name)
+	return discovery.Find(ctx, eng, name)
 }
 
 // errUp says that a name is taken, and what to type.

@@ -10,10 +10,12 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // again is `up -d` of a cluster that exists: nothing, a wait, or an adoption.
-func (u *up) again(ctx context.Context, found orchestrator.Found) (orchestrator.Status, error) {
+func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.Status, error) {
 	var none orchestrator.Status
 	name := u.spec.Name
 	diff := found.Spec.Diff(u.spec)
@@ -29,7 +31,7 @@ func (u *up) again(ctx context.Context, found orchestrator.Found) (orchestrator.
 	}
 	client, err := control.Dial(ctx, name)
 	if errors.Is(err, control.ErrNoSupervisor) {
-		if alive, _ := found.Owner.Alive(); alive {
+		if alive, _ := keeper.Alive(found.Owner); alive {
 			return none, orchestrator.WithHint(fmt.Errorf("%w: %s, kept by process %d, which does not answer here", orchestrator.ErrClusterExists, name, found.Owner.PID),
 				"it may be another user's, or starting just now: beamyard ps %s", name)
 		}

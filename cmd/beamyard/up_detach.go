@@ -16,6 +16,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // superviseRequest is what a supervisor reads from its stdin. It holds the
@@ -240,13 +241,13 @@ func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 		grace = 0
 	default:
 	}
-	found, err := orchestrator.Find(clean, u.eng, u.spec.Name)
+	found, err := discovery.Find(clean, u.eng, u.spec.Name)
 	if err == nil && found.Owner.PID != c.cmd.Process.Pid {
 		u.say("another `up` created %s: it keeps running", u.spec.Name)
 		return errInterrupted
 	}
 	if err == nil {
-		_, err = orchestrator.Remove(clean, u.eng, u.spec.Name, grace)
+		_, err = discovery.Remove(clean, u.eng, u.spec.Name, grace)
 	}
 	if err != nil && !errors.Is(err, orchestrator.ErrNoCluster) {
 		return err

@@ -10,13 +10,15 @@ import (
 	"syscall"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
 // foreground is a cluster that this process keeps.
 type foreground struct {
-	*orchestrator.Cluster
+	*cluster.Cluster
 	stop func()      // ends it; once is enough
 	hold func() bool // from now on an interruption does not end it; false: one has
 	used bool        // it was ended because its use is over
@@ -31,7 +33,7 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *fo
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
 
-	cluster, err := orchestrator.New(u.spec, u.eng, orchestrator.Options{BuildOutput: u.progress, OnFailure: u.evidence.hook(u.eng)})
+	cluster, err := cluster.New(u.spec, u.eng, cluster.Options{BuildOutput: u.progress, OnFailure: u.evidence.hook(u.eng)})
 	if err != nil {
 		return err
 	}
@@ -154,7 +156,7 @@ func (u *up) dismiss(ctx context.Context, dog *watchdog.Watchdog) error {
 // gone looks whether the engine has nothing of the cluster: one that was
 // interrupted while it came up has not told.
 func (u *up) gone(ctx context.Context) bool {
-	_, err := orchestrator.Find(ctx, u.eng, u.spec.Name)
+	_, err := discovery.Find(ctx, u.eng, u.spec.Name)
 	return errors.Is(err, orchestrator.ErrNoCluster)
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // specified is a controller that has its cluster's spec at hand, as
-// [orchestrator.Cluster] does.
+// [cluster.Cluster] does.
 type specified interface{ Spec() orchestrator.Spec }
 
 // spec tells everything that the cluster's labels tell on the engine, cookie and

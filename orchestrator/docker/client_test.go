@@ -21,6 +21,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 )
 
 // use makes a client of the engine at an address.
@@ -145,7 +146,7 @@ func TestNoPermission(t *testing.T) {
 	}
 	// What is known of the case and what the diagnosis says is one advice.
 	var h orchestrator.Hinter
-	if !errors.As(orchestrator.Diagnose(err, orchestrator.Spec{}), &h) || strings.Count(h.Hint(), "usermod") != 1 {
+	if !errors.As(cluster.Diagnose(err, orchestrator.Spec{}), &h) || strings.Count(h.Hint(), "usermod") != 1 {
 		t.Errorf("%+v", h)
 	}
 	err, _ = listen(t, e, time.Now())

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
@@ -19,7 +21,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	spec := orchestrator.Spec{Name: "shop", Source: "../../images/demo", Nodes: orchestrator.NodeNames(3)}
-	cluster, err := orchestrator.New(spec, engine, orchestrator.Options{BuildOutput: os.Stderr})
+	cluster, err := cluster.New(spec, engine, cluster.Options{BuildOutput: os.Stderr})
 	if err != nil {
 		log.Fatal(err) // every problem of the spec, at once
 	}
@@ -28,7 +30,7 @@ func Example() {
 	if err := cluster.WaitReady(ctx); err != nil {
 		log.Fatal(err) // which node, why, and its last lines
 	}
-	answer, _ := orchestrator.Eval(ctx, engine, "shop", "n1", "length(Node.list())", orchestrator.EvalOptions{})
+	answer, _ := discovery.Eval(ctx, engine, "shop", "n1", "length(Node.list())", orchestrator.EvalOptions{})
 	fmt.Println("n1 sees", answer)
 
 	cancel() // stops the nodes and removes everything

@@ -22,6 +22,7 @@ import (
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // The examination on an engine in memory: what is asked of it, what is said, and
@@ -328,7 +329,7 @@ func TestAHelperThatSaysNothingOfUse(t *testing.T) {
 }
 
 func dead() orchestrator.Owner {
-	o := orchestrator.Self(false)
+	o := keeper.Self(false)
 	o.PID, o.Start = 1<<22+1, "1" // above the largest pid that Linux gives
 	return o
 }
@@ -370,7 +371,7 @@ func TestLeftovers(t *testing.T) {
 	}
 	found["subnets"].has(t, OK, "1023 of 1024 (/26) free in 198.18.0.0/16; held by beamyard-lost")
 
-	create("beamyard-probe-alive", map[string]string{labelProbe: "y", orchestrator.LabelOwner: encoded(t, orchestrator.Self(false))})
+	create("beamyard-probe-alive", map[string]string{labelProbe: "y", orchestrator.LabelOwner: encoded(t, keeper.Self(false))})
 	Examine(t.Context(), Options{Engine: eng, Executable: executable(t, elf.EM_X86_64, false)})
 	if _, err := eng.InspectContainer(t.Context(), "beamyard-probe-alive"); err != nil {
 		t.Errorf("another examination's helper: %v", err)

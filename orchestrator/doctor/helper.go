@@ -17,6 +17,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // labelProbe is on helper containers: they are no cluster's.
@@ -101,7 +102,7 @@ func (e *examination) helperSpec(image, nonce string) orchestrator.ContainerSpec
 	if !e.engine.info.Local {
 		hostIP = "0.0.0.0"
 	}
-	owner, _ := json.Marshal(orchestrator.Self(false)) // plain data
+	owner, _ := json.Marshal(keeper.Self(false)) // plain data
 	return orchestrator.ContainerSpec{
 		Name: "beamyard-probe-" + nonce[:12], Image: image,
 		Entrypoint: []string{helperProgram}, Command: []string{"probe"}, User: "0",
@@ -204,7 +205,7 @@ func (e *examination) sweepHelpers(ctx context.Context) {
 		if _, ours := c.Labels[labelProbe]; !ours || json.Unmarshal([]byte(c.Labels[orchestrator.LabelOwner]), &owner) != nil {
 			continue
 		}
-		if alive, known := owner.Alive(); known && !alive {
+		if alive, known := keeper.Alive(owner); known && !alive {
 			e.removeHelper(ctx, c.ID)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // row is one judgement: what must be in its text and its remedy.
@@ -209,7 +210,7 @@ func TestJudgeSpace(t *testing.T) {
 		{"control plain error", judgeControl("/root", 0, fs.ErrPermission), Failed, "permission denied", "XDG_RUNTIME_DIR"},
 
 		{"nothing left", judgeLeftovers(nil, nil), OK, "no dead process", ""},
-		{"left", judgeLeftovers([]orchestrator.Removed{{Cluster: "demo", Containers: []string{"a", "b"}, Networks: []string{"n"}}}, nil), Warning, "2 containers and 1 network, of demo", "beamyard prune"},
+		{"left", judgeLeftovers([]discovery.Removed{{Cluster: "demo", Containers: []string{"a", "b"}, Networks: []string{"n"}}}, nil), Warning, "2 containers and 1 network, of demo", "beamyard prune"},
 		{"left, late", judgeLeftovers(nil, context.DeadlineExceeded), Unknown, "in time", ""},
 		{"left, broken", judgeLeftovers(nil, errors.New("boom")), Unknown, "boom", ""},
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // Where a cluster lives: its subnet, its host ports, its control socket; and who
@@ -169,7 +170,7 @@ func judgeControl(folder string, room int, err error) verdict {
 }
 
 func lookLeftovers(ctx context.Context, e *examination) verdict {
-	removed, err := orchestrator.Prune(ctx, e.Engine, orchestrator.PruneOptions{DryRun: true, Supervised: func(cluster string) bool {
+	removed, err := discovery.Prune(ctx, e.Engine, discovery.PruneOptions{DryRun: true, Supervised: func(cluster string) bool {
 		client, err := control.Dial(ctx, cluster)
 		if err == nil {
 			client.Close()
@@ -179,7 +180,7 @@ func lookLeftovers(ctx context.Context, e *examination) verdict {
 	return judgeLeftovers(removed, err)
 }
 
-func judgeLeftovers(left []orchestrator.Removed, err error) verdict {
+func judgeLeftovers(left []discovery.Removed, err error) verdict {
 	if err != nil {
 		return notTold(err)
 	}

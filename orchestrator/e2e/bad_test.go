@@ -15,6 +15,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
@@ -136,7 +137,7 @@ func TestAFullAddressPool(t *testing.T) {
 
 func TestAClusterThatExists(t *testing.T) {
 	r := up(t, engine(t), "trixie", 1, nil)
-	c, err := orchestrator.New(r.Spec(), engine(t), orchestrator.Options{})
+	c, err := cluster.New(r.Spec(), engine(t), cluster.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

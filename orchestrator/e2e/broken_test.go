@@ -11,6 +11,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // broken are clusters that are broken on purpose, one for each rule that can be
@@ -351,7 +352,7 @@ func (b breakage) connect(r *running) {
 	}
 	for _, n := range st.Nodes[1:] {
 		eventually(r.t, "n1 meets "+n.Name, func() bool {
-			met, err := orchestrator.Eval(r.t.Context(), r.eng, r.name, n.Name, fmt.Sprintf("for n <- [:%q, :%q], do: Node.connect(n)", st.Nodes[0].Node, st.Nodes[1].Node), orchestrator.EvalOptions{Output: os.Stderr})
+			met, err := discovery.Eval(r.t.Context(), r.eng, r.name, n.Name, fmt.Sprintf("for n <- [:%q, :%q], do: Node.connect(n)", st.Nodes[0].Node, st.Nodes[1].Node), orchestrator.EvalOptions{Output: os.Stderr})
 			return err == nil && !strings.Contains(met, "false")
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // screen is what a command has written so far, for who looks meanwhile.
@@ -48,7 +49,7 @@ func TestShellOfReleaseAndErlang(t *testing.T) {
 	without := func(node string, programs ...string) {
 		t.Helper()
 		var said screen
-		code, err := orchestrator.Exec(t.Context(), eng, r.name, node, orchestrator.ExecSpec{
+		code, err := discovery.Exec(t.Context(), eng, r.name, node, orchestrator.ExecSpec{
 			Command: append([]string{"rm", "-f"}, programs...), User: "0", Stdout: &said, Stderr: &said,
 		})
 		if code != 0 || err != nil {
@@ -61,7 +62,7 @@ func TestShellOfReleaseAndErlang(t *testing.T) {
 	r.shell("n2", "", "{node(), length(nodes(hidden)) > 0}.", "{'"+r.node("n2").Node+"',true}")
 	without("n2", "/usr/bin/erl")
 	var said screen
-	code, err := orchestrator.Shell(t.Context(), eng, r.name, "n2", orchestrator.ExecSpec{Stdout: &said, Stderr: &said})
+	code, err := discovery.Shell(t.Context(), eng, r.name, "n2", orchestrator.ExecSpec{Stdout: &said, Stderr: &said})
 	if code != 127 || err != nil || !strings.Contains(said.String(), "neither a release nor iex nor erl") {
 		t.Errorf("without any: exit code %d, %v: %s", code, err, &said)
 	}
@@ -77,7 +78,7 @@ func (r *running) shell(node, kind, line, shows string) {
 	keys, input := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		code, err := orchestrator.Shell(r.t.Context(), r.eng, r.name, node, orchestrator.ExecSpec{
+		code, err := discovery.Shell(r.t.Context(), r.eng, r.name, node, orchestrator.ExecSpec{
 			Stdin: keys, Stdout: &shown, TTY: &orchestrator.TTY{Size: orchestrator.TTYSize{Columns: 100, Rows: 30}},
 		})
 		if err == nil && code != 0 {
@@ -102,15 +103,15 @@ func (r *running) shell(node, kind, line, shows string) {
 func noElixirOn(t *testing.T, r *running) {
 	t.Helper()
 	purge := orchestrator.EvalOptions{Erlang: true}
-	if _, err := orchestrator.Eval(t.Context(), r.eng, r.name, "n2", "code:del_path(elixir), code:purge('Elixir.Code'), code:delete('Elixir.Code').", purge); err != nil {
+	if _, err := discovery.Eval(t.Context(), r.eng, r.name, "n2", "code:del_path(elixir), code:purge('Elixir.Code'), code:delete('Elixir.Code').", purge); err != nil {
 		t.Fatal(err)
 	}
-	_, err := orchestrator.Eval(t.Context(), r.eng, r.name, "n2", "1 + 1", orchestrator.EvalOptions{})
+	_, err := discovery.Eval(t.Context(), r.eng, r.name, "n2", "1 + 1", orchestrator.EvalOptions{})
 	var hint orchestrator.Hinter
 	if err == nil || !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "beamyard rpc --erlang "+r.name+"/n2") {
 		t.Errorf("without Elixir: %v", err)
 	}
-	if text, err := orchestrator.Eval(t.Context(), r.eng, r.name, "n2", "1 + 1", orchestrator.EvalOptions{Erlang: true}); text != "2" || err != nil {
+	if text, err := discovery.Eval(t.Context(), r.eng, r.name, "n2", "1 + 1", orchestrator.EvalOptions{Erlang: true}); text != "2" || err != nil {
 		t.Errorf("in Erlang: %s, %v", text, err)
 	}
 }
@@ -121,7 +122,7 @@ func pausedShell(t *testing.T, r *running) {
 	if err := bareClient(t).ContainerPause(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	_, err := orchestrator.Shell(t.Context(), r.eng, r.name, "n1", orchestrator.ExecSpec{})
+	_, err := discovery.Shell(t.Context(), r.eng, r.name, "n1", orchestrator.ExecSpec{})
 	if unpause := bareClient(t).ContainerUnpause(context.Background(), id); unpause != nil {
 		t.Fatal(unpause)
 	}
@@ -146,17 +147,17 @@ func TestStdinOfIEx(t *testing.T) {
 			return slices.ContainsFunc(r.lines(orchestrator.LogQuery{}), func(line string) bool { return strings.HasSuffix(line, text) })
 		})
 	}
-	if err := orchestrator.Send(t.Context(), eng, r.name, "n1", strings.NewReader("6 * 7\n")); err != nil {
+	if err := discovery.Send(t.Context(), eng, r.name, "n1", strings.NewReader("6 * 7\n")); err != nil {
 		t.Fatal(err)
 	}
 	prints("42")
-	if err := orchestrator.Send(t.Context(), eng, r.name, "n1", strings.NewReader("System.halt(3)\n")); err != nil {
+	if err := discovery.Send(t.Context(), eng, r.name, "n1", strings.NewReader("System.halt(3)\n")); err != nil {
 		t.Fatal(err)
 	}
 	r.until("n1", "is started again", func(n orchestrator.NodeStatus) bool {
 		return n.RestartCount == 1 && n.State == orchestrator.Ready && n.LastExit.Code == 3
 	})
-	if err := orchestrator.Send(t.Context(), eng, r.name, "n1", strings.NewReader("8 * 9\n")); err != nil {
+	if err := discovery.Send(t.Context(), eng, r.name, "n1", strings.NewReader("8 * 9\n")); err != nil {
 		t.Fatal(err)
 	}
 	prints("72")

@@ -17,6 +17,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/doctor"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // beamyard builds the command, static or not, and removes the image that the
@@ -46,7 +47,7 @@ func TestDoctor(t *testing.T) {
 	if _, err := images.Resolve(t.Context(), eng, images.Source{Kind: images.Debian, Suite: "trixie"}, images.Options{Progress: io.Discard}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { noHelpersOf(t, eng, orchestrator.Self(false)) }) // once both are done
+	t.Cleanup(func() { noHelpersOf(t, eng, keeper.Self(false)) }) // once both are done
 	for name, cgo := range map[string]string{"static": "0", "dynamic": "1"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,7 +122,7 @@ func TestDoctorSweepsHelpers(t *testing.T) {
 	t.Parallel()
 	eng := engine(t)
 	id, _ := processImage(t, eng)
-	owner := orchestrator.Self(false)
+	owner := keeper.Self(false)
 	owner.PID, owner.Start = 1<<22+1, "1" // above the largest pid that Linux gives
 	data, err := json.Marshal(owner)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
@@ -126,7 +127,7 @@ func (d *daemon) client() *client.Client {
 // copyImage brings the demo's image over from the machine's engine.
 func (d *daemon) copyImage(eng *docker.Engine) string {
 	d.t.Helper()
-	spec, err := orchestrator.Prepare(d.t.Context(), eng, orchestrator.Spec{Source: demo, BaseImage: "trixie", MixEnv: "dev"}, nil)
+	spec, err := build.Prepare(d.t.Context(), eng, orchestrator.Spec{Source: demo, BaseImage: "trixie", MixEnv: "dev"}, nil)
 	if err != nil {
 		d.t.Fatal(err)
 	}

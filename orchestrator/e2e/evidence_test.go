@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 )
@@ -30,14 +31,14 @@ type witness struct {
 }
 
 // hook looks at a cluster that fails, where somebody wants the evidence.
-func (w *witness) hook() func(context.Context, *orchestrator.Cluster, error) {
+func (w *witness) hook() func(context.Context, *cluster.Cluster, error) {
 	if os.Getenv("BEAMYARD_EXPORT_DIR") == "" {
 		return nil
 	}
 	return w.look
 }
 
-func (w *witness) look(ctx context.Context, c *orchestrator.Cluster, cause error) {
+func (w *witness) look(ctx context.Context, c *cluster.Cluster, cause error) {
 	b := evidence.Collect(ctx, evidence.Source{Spec: c.Spec(), Cause: cause, Cluster: c, Engine: w.eng, By: w.t.Name()})
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -45,7 +46,7 @@ func (w *witness) look(ctx context.Context, c *orchestrator.Cluster, cause error
 }
 
 // leave is called before the cluster is ended.
-func (w *witness) leave(c *orchestrator.Cluster) {
+func (w *witness) leave(c *cluster.Cluster) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	dir := os.Getenv("BEAMYARD_EXPORT_DIR")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // somebodyElses is an image that knows nothing of us: an entrypoint of its own that
@@ -158,7 +159,7 @@ func TestVolumesOfNodesThatStandAlone(t *testing.T) {
 	}
 	volumes := func() string {
 		t.Helper()
-		names, err := orchestrator.ListVolumes(t.Context(), eng, name)
+		names, err := discovery.ListVolumes(t.Context(), eng, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +169,7 @@ func TestVolumesOfNodesThatStandAlone(t *testing.T) {
 		if name == "" {
 			return
 		}
-		if _, err := orchestrator.RemoveVolumes(context.Background(), eng, name); err != nil {
+		if _, err := discovery.RemoveVolumes(context.Background(), eng, name); err != nil {
 			t.Errorf("remove the volumes: %v", err)
 		}
 	})
@@ -194,7 +195,7 @@ func TestVolumesOfNodesThatStandAlone(t *testing.T) {
 	}
 	r.inside("n1", "sh", "-c", "echo of n1 >/data/note")
 	r.inside("n2", "sh", "-c", "echo of n2 >/data/note; echo more >/more/note")
-	if _, err := orchestrator.RemoveVolumes(t.Context(), eng, name); err == nil {
+	if _, err := discovery.RemoveVolumes(t.Context(), eng, name); err == nil {
 		t.Error("volumes in use were removed")
 	}
 	if err := r.Down(t.Context()); err != nil {
@@ -218,7 +219,7 @@ func TestVolumesOfNodesThatStandAlone(t *testing.T) {
 	if err := r.end(); err != nil {
 		t.Fatal(err)
 	}
-	if removed, err := orchestrator.RemoveVolumes(t.Context(), eng, name); err != nil || strings.Join(removed, " ") != want {
+	if removed, err := discovery.RemoveVolumes(t.Context(), eng, name); err != nil || strings.Join(removed, " ") != want {
 		t.Errorf("removed %v, %v", removed, err)
 	}
 	if got := volumes(); got != "" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // How long the health of ten healthy nodes takes: supervised, where the links are
@@ -41,7 +42,7 @@ func TestBenchHealth(t *testing.T) {
 	})
 	t.Logf("health of 10 nodes, supervised:   median %s, slowest %s of %d", median, slowest, rounds)
 	median, slowest = measure(func() (bool, error) {
-		report, err := orchestrator.Health(t.Context(), eng, r.name)
+		report, err := discovery.Health(t.Context(), eng, r.name)
 		return report.Passed, err
 	})
 	t.Logf("health of 10 nodes, unsupervised: median %s, slowest %s of %d", median, slowest, rounds)

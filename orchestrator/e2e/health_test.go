@@ -11,6 +11,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
@@ -83,7 +84,7 @@ func TestHealth(t *testing.T) {
 			r := up(t, eng, otp.base, 3, nil)
 			eventually(t, "all is well", func() bool { return len(failed(r.health())) == 0 })
 			wellKnown(t, r.health())
-			alone, err := orchestrator.Health(t.Context(), eng, r.name)
+			alone, err := discovery.Health(t.Context(), eng, r.name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,7 +130,7 @@ func TestHealth(t *testing.T) {
 			if got := said(report); got != "connectivity n3: n3: its container is stopped" {
 				t.Errorf("with n3 stopped: %s", got)
 			}
-			alone, err = orchestrator.Health(t.Context(), eng, r.name)
+			alone, err = discovery.Health(t.Context(), eng, r.name)
 			if got := said(alone); err != nil || !strings.HasPrefix(got, "connectivity n3: n3: its container is stopped") || strings.Contains(got, "\n") {
 				t.Errorf("without a supervisor: %v, %s", err, got)
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // sharedNetwork makes a network of somebody else, for the test's time.
@@ -106,7 +107,7 @@ func TestNodesShareANetwork(t *testing.T) {
 	if err := gone(); err != nil {
 		t.Error(err)
 	}
-	if _, err := orchestrator.Remove(t.Context(), eng, name, time.Second); err != nil {
+	if _, err := discovery.Remove(t.Context(), eng, name, time.Second); err != nil {
 		t.Error(err)
 	}
 	networks, err := eng.Networks(t.Context(), nil)

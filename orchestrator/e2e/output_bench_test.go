@@ -18,6 +18,9 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // The bench of the output path. Its nodes are no VMs but one static binary that
@@ -57,9 +60,9 @@ func printers(image string, nodes, lines, size int) orchestrator.Spec {
 }
 
 // supervise runs a supervisor; leave ends it.
-func supervise(t *testing.T, spec orchestrator.Spec, eng orchestrator.Engine, adopt bool) (c *orchestrator.Cluster, leave func()) {
+func supervise(t *testing.T, spec orchestrator.Spec, eng orchestrator.Engine, adopt bool) (c *cluster.Cluster, leave func()) {
 	t.Helper()
-	c, err := orchestrator.New(spec, eng, orchestrator.Options{Adopt: adopt})
+	c, err := cluster.New(spec, eng, cluster.Options{Adopt: adopt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +95,7 @@ func until(t *testing.T, what string, ok func() bool) {
 }
 
 // has tells whether the node's n-th line is the last in its ring.
-func has(t *testing.T, c *orchestrator.Cluster, node string, n int) bool {
+func has(t *testing.T, c *cluster.Cluster, node string, n int) bool {
 	t.Helper()
 	out, err := c.Output(node)
 	if err != nil {
@@ -155,16 +158,16 @@ func TestBenchOutput(t *testing.T) {
 func benchReading(t *testing.T, eng orchestrator.Engine, image string, row func(string, ...any)) {
 	big := &logEngine{Engine: eng, maxSize: "1g"}
 	spec := printers(image, 1, benchLines, benchSize)
-	spec.Owner = orchestrator.Self(true)
+	spec.Owner = keeper.Self(true)
 	t.Cleanup(func() {
-		if _, err := orchestrator.Remove(context.Background(), eng, spec.Name, time.Second); err != nil {
+		if _, err := discovery.Remove(context.Background(), eng, spec.Name, time.Second); err != nil {
 			t.Error(err)
 		}
 	})
 	c, leave := supervise(t, spec, big, false)
 	until(t, "all is printed", func() bool { return has(t, c, "n1", benchLines) })
 	leave()
-	f, err := orchestrator.Find(t.Context(), eng, spec.Name)
+	f, err := discovery.Find(t.Context(), eng, spec.Name)
 	if err != nil {
 		t.Fatal(err)
 	}

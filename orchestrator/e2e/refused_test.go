@@ -23,6 +23,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
@@ -34,7 +35,7 @@ import (
 // meaning is the finding that leads of an error.
 func meaning(t *testing.T, err error) diagnosis.Finding {
 	t.Helper()
-	found := findingsOf(orchestrator.Diagnose(err, orchestrator.Spec{Name: "demo", Image: "x"}))
+	found := findingsOf(cluster.Diagnose(err, orchestrator.Spec{Name: "demo", Image: "x"}))
 	if len(found) == 0 {
 		t.Fatalf("nothing is found of: %v", err)
 	}

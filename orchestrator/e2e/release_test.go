@@ -12,6 +12,8 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/build"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
@@ -145,7 +147,7 @@ func (r *running) stopsItself(node string) {
 func TestReleaseInAnImage(t *testing.T) {
 	t.Parallel()
 	eng := engine(t)
-	made, err := orchestrator.Prepare(t.Context(), eng, orchestrator.Spec{Source: demo, BaseImage: "trixie", Release: true}, t.Output())
+	made, err := build.Prepare(t.Context(), eng, orchestrator.Spec{Source: demo, BaseImage: "trixie", Release: true}, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,11 +177,11 @@ func TestReleaseOfSeveral(t *testing.T) {
 	source := writeProject(t, several)
 	spec := orchestrator.Spec{Name: "several", Source: source, BaseImage: "bookworm", Release: true}
 	eng := engine(t)
-	_, err := orchestrator.Prepare(t.Context(), eng, spec, t.Output())
+	_, err := build.Prepare(t.Context(), eng, spec, t.Output())
 	if err == nil {
 		t.Fatal("one of them was made")
 	}
-	says(t, orchestrator.Diagnose(err, spec), "release_name: NAME in beamyard.yml", "there are multiple releases")
+	says(t, cluster.Diagnose(err, spec), "release_name: NAME in beamyard.yml", "there are multiple releases")
 	r := up(t, eng, "bookworm", 1, func(s *orchestrator.Spec) {
 		s.Source, s.Release, s.ReleaseName, s.HTTPCheck, s.HTTPPort = source, true, "jobs", "", -1
 	})

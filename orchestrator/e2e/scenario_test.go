@@ -19,8 +19,11 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // The scenarios run real BEAM nodes of each OTP release on the real engine.
@@ -68,7 +71,7 @@ func removeImage(t testing.TB, ref string) {
 
 // running is a cluster that a test runs.
 type running struct {
-	*orchestrator.Cluster
+	*cluster.Cluster
 	t      testing.TB
 	eng    orchestrator.Engine
 	name   string
@@ -102,7 +105,7 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 	}
 	var build bytes.Buffer
 	w := &witness{t: t, eng: eng}
-	c, err := orchestrator.New(spec, eng, orchestrator.Options{BuildOutput: &build, OnFailure: w.hook()})
+	c, err := cluster.New(spec, eng, cluster.Options{BuildOutput: &build, OnFailure: w.hook()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +123,7 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 			t.Logf("events of %s:\n%s", spec.Name, r.history())
 			t.Logf("image build:\n%s", build.String())
 		}
-		left, err := orchestrator.Find(context.Background(), eng, spec.Name)
+		left, err := discovery.Find(context.Background(), eng, spec.Name)
 		if !errors.Is(err, orchestrator.ErrNoCluster) {
 			t.Errorf("left behind: %+v, %v", left.Nodes, err)
 		}
@@ -216,7 +219,7 @@ func (r *running) lines(q orchestrator.LogQuery) []string {
 
 func (r *running) rpc(node, expression string) string {
 	r.t.Helper()
-	result, err := orchestrator.Eval(r.t.Context(), r.eng, r.name, node, expression, orchestrator.EvalOptions{})
+	result, err := discovery.Eval(r.t.Context(), r.eng, r.name, node, expression, orchestrator.EvalOptions{})
 	if err != nil {
 		r.t.Fatalf("rpc %s %s: %v", node, expression, err)
 	}
@@ -408,18 +411,18 @@ func TestStopStartRestart(t *testing.T) {
 // takes it over without touching a node.
 func TestAdoption(t *testing.T) {
 	eng := engine(t)
-	r := run(t, eng, "trixie", 2, func(s *orchestrator.Spec) { s.Owner = orchestrator.Self(true) })
+	r := run(t, eng, "trixie", 2, func(s *orchestrator.Spec) { s.Owner = keeper.Self(true) })
 	r.ready()
 	before, _ := r.Status(t.Context())
 	r.cancel()
 	if err := r.end(); err != nil {
 		t.Fatal(err)
 	}
-	f, err := orchestrator.Find(t.Context(), eng, r.name)
+	f, err := discovery.Find(t.Context(), eng, r.name)
 	if err != nil || len(f.Nodes) != 2 || f.Supervised {
 		t.Fatalf("unsupervised: %+v, %v", f, err)
 	}
-	c, err := orchestrator.New(f.Spec, eng, orchestrator.Options{Adopt: true})
+	c, err := cluster.New(f.Spec, eng, cluster.Options{Adopt: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // A suite runs beside real nodes, and is connected to them before its first test; how
@@ -21,12 +22,12 @@ func TestSuite(t *testing.T) {
 			}
 			suite := func(args ...string) (said string, code int) {
 				t.Helper()
-				found, err := orchestrator.Find(t.Context(), eng, r.name)
+				found, err := discovery.Find(t.Context(), eng, r.name)
 				if err != nil {
 					t.Fatal(err)
 				}
 				var lines []string
-				code, err = orchestrator.RunSuite(t.Context(), eng, found, orchestrator.Suite{Image: st.Image, Args: args, Output: func(l orchestrator.Line) error {
+				code, err = discovery.RunSuite(t.Context(), eng, found, discovery.Suite{Image: st.Image, Args: args, Output: func(l orchestrator.Line) error {
 					lines = append(lines, l.Text)
 					return nil
 				}})

@@ -15,6 +15,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // project is a copy of the demo that a test may edit.
@@ -107,7 +108,7 @@ func (r *running) answers(expression, want string, nodes ...string) {
 // compiler is the container's ID.
 func (r *running) compiler() string {
 	r.t.Helper()
-	found, err := orchestrator.Find(r.t.Context(), r.eng, r.name)
+	found, err := discovery.Find(r.t.Context(), r.eng, r.name)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func (r *running) compiler() string {
 // long.
 func (r *running) compilerEnds() {
 	r.t.Helper()
-	found, err := orchestrator.Find(r.t.Context(), r.eng, r.name)
+	found, err := discovery.Find(r.t.Context(), r.eng, r.name)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -325,7 +326,7 @@ func TestSyncRefuses(t *testing.T) {
 			}
 		})
 		both.Go(func() {
-			if _, err := orchestrator.Sync(t.Context(), eng, r.name, orchestrator.SyncOptions{}); err != nil {
+			if _, err := discovery.Sync(t.Context(), eng, r.name, orchestrator.SyncOptions{}); err != nil {
 				t.Errorf("by labels alone: %v", err)
 			}
 		})

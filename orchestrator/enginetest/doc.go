@@ -1,7 +1,7 @@
 // Package enginetest is an in-memory engine that behaves like a real one, for tests
 // without Docker. Its contract suite verifies it against Docker.
 //
-//	your test ─► orchestrator.Cluster ─► enginetest.Engine
+//	your test ─► cluster.Cluster ─► enginetest.Engine
 //	                                        │ a container is a Go function (Program):
 //	                                        │ it prints, waits for signals, exits
 //	                                        ▼

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // This file asks who supervises the cluster, or, where nobody does, the engine.
@@ -60,10 +62,10 @@ func (c *collector) askLabels(ctx context.Context) {
 	if c.Engine == nil {
 		return
 	}
-	var found orchestrator.Found
+	var found discovery.Cluster
 	var none error
 	if !c.part(ctx, "what the engine has of the cluster", func(ctx context.Context) (err error) {
-		found, err = orchestrator.Find(ctx, c.Engine, c.Spec.Name)
+		found, err = discovery.Find(ctx, c.Engine, c.Spec.Name)
 		if errors.Is(err, orchestrator.ErrNoCluster) {
 			none, err = err, nil
 		}
@@ -119,7 +121,7 @@ func (c *collector) readOutput(ctx context.Context, nodes []orchestrator.NodeSta
 	read := func(ctx context.Context, names ...string) error {
 		ctx, cancel := context.WithTimeout(ctx, readTime)
 		defer cancel()
-		return orchestrator.ReadLogs(ctx, c.Engine, c.Spec.Name, orchestrator.LogQuery{Nodes: names}, c.takeLine)
+		return discovery.Logs(ctx, c.Engine, c.Spec.Name, orchestrator.LogQuery{Nodes: names}, c.takeLine)
 	}
 	if read(ctx) == nil { // it takes no line before it has read them all
 		return
@@ -143,7 +145,7 @@ func (c *collector) keptEvents(ctx context.Context, since time.Time) {
 		func() { idle.Reset(quiet) },
 		func(e orchestrator.ContainerEvent) {
 			idle.Reset(quiet)
-			c.journal = append(c.journal, orchestrator.EngineEntry(e))
+			c.journal = append(c.journal, cluster.EngineEntry(e))
 		})
 	if reading.Err() == nil {
 		c.miss("the engine's events of timeline.txt", err)

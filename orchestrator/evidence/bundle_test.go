@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // small is a bundle of a text and a dump.
@@ -156,7 +157,7 @@ func gone(t *testing.T) int {
 // that writes there; what another one is at stays, and so does all else.
 func TestWhatIsLeftUnfinishedIsSwept(t *testing.T) {
 	b := small(t)
-	self := orchestrator.Self(false)
+	self := keeper.Self(false)
 	name := func(machine string, pid int, start string) string {
 		return fmt.Sprintf(".beamyard-evidence-%s-%d-%s-123", machine, pid, start)
 	}
@@ -216,7 +217,7 @@ func TestWhatIsLeftUnfinishedIsSwept(t *testing.T) {
 func TestHalfABundleOfTheDeadIsSwept(t *testing.T) {
 	b, home := small(t), t.TempDir()
 	half := filepath.Join(home, b.Name())
-	name := fmt.Sprintf(".beamyard-evidence-%s-%d-5-123", machine(orchestrator.Self(false)), gone(t))
+	name := fmt.Sprintf(".beamyard-evidence-%s-%d-5-123", machine(keeper.Self(false)), gone(t))
 	for _, dir := range []string{filepath.Join(half, name), filepath.Join(home, "beamyard-other")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -237,7 +238,7 @@ func TestWhatIsUnfinishedIsNotAbandoned(t *testing.T) {
 	if abandoned(name) {
 		t.Errorf("%s is given up while we live", name)
 	}
-	self := orchestrator.Self(false)
+	self := keeper.Self(false)
 	if other := strings.Replace(name, fmt.Sprintf("-%d-%s-", self.PID, self.Start), fmt.Sprintf("-%d-5-", gone(t)), 1); !abandoned(other) {
 		t.Errorf("%s is not given up", other)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
@@ -125,7 +126,7 @@ func (c *collector) tellHealth(ctx context.Context) {
 	if ask := c.healthOf(); ask != nil {
 		// A check of the cluster's own hangs when the report is wanted most. A
 		// supervisor in another process does not know when we go away.
-		d := min(max(askTime, orchestrator.HealthTime(c.Spec)), readTime)
+		d := min(max(askTime, discovery.HealthTime(c.Spec)), readTime)
 		c.partWithin(ctx, d, "health.json", func(ctx context.Context) error {
 			report, text, err := ask(ctx)
 			if err == nil {
@@ -156,7 +157,7 @@ func (c *collector) healthOf() func(ctx context.Context) (report any, matrix str
 		ask = reporter.Health
 	case !c.answers && c.status != nil && len(c.status.Nodes) > 0 && c.Engine != nil:
 		ask = func(ctx context.Context) (health.Report, error) {
-			return orchestrator.Health(ctx, c.Engine, c.Spec.Name)
+			return discovery.Health(ctx, c.Engine, c.Spec.Name)
 		}
 	default:
 		return nil

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
@@ -112,7 +113,7 @@ func TestEvidenceOfAFailure(t *testing.T) {
 	})
 	var files map[string]string
 	var during []string
-	c, err := orchestrator.New(spec(2), eng, orchestrator.Options{OnFailure: func(ctx context.Context, c *orchestrator.Cluster, cause error) {
+	c, err := cluster.New(spec(2), eng, cluster.Options{OnFailure: func(ctx context.Context, c *cluster.Cluster, cause error) {
 		files = written(t, evidence.Collect(ctx, evidence.Source{Spec: c.Spec(), Cause: cause, Cluster: c, Engine: eng, By: "a test"}))
 		during = history(ctx, eng)
 	}})
@@ -171,7 +172,7 @@ func kept(t *testing.T) *enginetest.Engine {
 	eng := engine(crash)
 	s := spec(1)
 	s.KeepOnFailure = true
-	c, err := orchestrator.New(s, eng, orchestrator.Options{})
+	c, err := cluster.New(s, eng, cluster.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

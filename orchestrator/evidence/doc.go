@@ -12,7 +12,7 @@
 // # Secrets
 //
 // Every text passes through a mask made of the specs' secrets: see
-// [orchestrator.Spec.SecretValues]. A crash dump contains the VM's memory. While a dump
+// [secrets.Values]. A crash dump contains the VM's memory. While a dump
 // is copied, each secret in it is overwritten with the same number of characters, as
 // text, in hexadecimal and in base64. Offsets do not change, so tools that read dumps
 // still work. Files have mode 0600, folders 0700.

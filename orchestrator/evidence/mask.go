@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
 // masked stands for a secret.
@@ -30,7 +31,7 @@ var setCookie = regexp.MustCompile(`-setcookie[ =]+([^\s"'\\]{4,})`)
 func newMask(specs ...orchestrator.Spec) *mask {
 	var values []string
 	for _, s := range specs {
-		values = append(values, s.SecretValues()...)
+		values = append(values, secrets.Values(s)...)
 		envs := []map[string]string{s.Env}
 		texts := slices.Concat(s.Entrypoint, s.Command)
 		for _, n := range s.Nodes {
@@ -51,7 +52,7 @@ func newMask(specs ...orchestrator.Spec) *mask {
 			}
 		}
 	}
-	m := &mask{values: orchestrator.SecretForms(values...)}
+	m := &mask{values: secrets.Forms(values...)}
 	var pairs []string
 	for _, value := range m.values {
 		pairs = append(pairs, value, masked)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
 // This file looks at each node's container.
@@ -59,7 +60,7 @@ func (c *collector) tellNode(ctx context.Context, n orchestrator.NodeStatus) {
 func (c *collector) tellDump(ctx context.Context, n orchestrator.NodeStatus, name string) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	content, modified, err := c.Engine.OpenFile(ctx, n.ContainerID, orchestrator.DumpPath(c.Spec, n.Name))
+	content, modified, err := c.Engine.OpenFile(ctx, n.ContainerID, manifest.DumpPath(c.Spec, n.Name))
 	if errors.Is(err, orchestrator.ErrNotFound) {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // This file names what is being written, so that what a process left that was
@@ -19,7 +20,7 @@ const unfinished = ".beamyard-evidence-"
 // unfinishedName is a pattern of [os.MkdirTemp] for this process: prefix, machine,
 // pid, start of the process, and what makes it unique.
 func unfinishedName() string {
-	self := orchestrator.Self(false)
+	self := keeper.Self(false)
 	return fmt.Sprintf("%s%s-%d-%s-", unfinished, machine(self), self.PID, self.Start)
 }
 
@@ -67,11 +68,11 @@ func abandoned(name string) bool {
 	if !ours || len(fields) != 4 {
 		return false
 	}
-	self := orchestrator.Self(false)
+	self := keeper.Self(false)
 	pid, err := strconv.Atoi(fields[1])
 	if err != nil || fields[0] != machine(self) {
 		return false
 	}
-	alive, known := orchestrator.Owner{Host: self.Host, PID: pid, Start: fields[2]}.Alive()
+	alive, known := keeper.Alive(orchestrator.Owner{Host: self.Host, PID: pid, Start: fields[2]})
 	return known && !alive
 }

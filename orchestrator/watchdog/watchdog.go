@@ -32,6 +32,7 @@ import (
 	"sync"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 // Target is what a watchdog must remove: everything that an owner created for a cluster.
@@ -119,9 +120,9 @@ func (d *Watchdog) say(w word) error { return json.NewEncoder(d.pipe).Encode(w) 
 // Remove removes everything that the charge describes, and reports what it could not
 // remove.
 func (c Target) Remove(ctx context.Context, eng orchestrator.Engine) error {
-	err := orchestrator.RemoveOwned(ctx, eng, c.Cluster, c.Owner)
+	err := discovery.RemoveOwned(ctx, eng, c.Cluster, c.Owner)
 	if c.Volumes {
-		_, volumes := orchestrator.RemoveVolumes(ctx, eng, c.Cluster)
+		_, volumes := discovery.RemoveVolumes(ctx, eng, c.Cluster)
 		err = errors.Join(err, volumes)
 	}
 	return err

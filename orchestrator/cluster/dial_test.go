@@ -1,0 +1,70 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/internal/probe"
+)
+
+// Who dials for themselves reaches what the supervisor reaches, and only what runs.
+func TestReachGoesWhereTheSupervisorGoes(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var mu sync.Mutex
+		dialled := map[string]string{}
+		spec := orchestrator.Spec{Name: "shop", Image: "shop:1", App: "shop", Nodes: orchestrator.NodeNames(2), HostPort: 24200}
+		c, err := cluster.New(spec, w.eng, cluster.Options{}.WithDial(func(ctx context.Context, node, addr string) (probe.Link, error) {
+			mu.Lock()
+			dialled[node] = addr
+			mu.Unlock()
+			return w.vms.dial(ctx, node, addr)
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.Reach("n1"); !errors.Is(err, orchestrator.ErrNotRunning) {
+			t.Errorf("before it runs: %v", err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		w.Cluster, w.cancel, w.result = c, cancel, make(chan error, 1)
+		go func() { w.result <- c.Run(ctx) }()
+		w.ready()
+
+		reached := map[string]string{}
+		for _, name := range []string{"n1", "n2"} {
+			node, addr, err := c.Reach(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reached[node] = addr
+		}
+		mu.Lock()
+		if !maps.Equal(reached, dialled) {
+			t.Errorf("reached %v, the supervisor dialled %v", reached, dialled)
+		}
+		mu.Unlock()
+
+		_, err = c.Dial(t.Context(), "n9")
+		var hint orchestrator.Hinter
+		if !errors.Is(err, orchestrator.ErrNoNode) || !errors.As(err, &hint) || hint.Hint() != "cluster shop has n1, n2" {
+			t.Errorf("an unknown node: %v", err)
+		}
+		w.eng.Pause(w.container("n1"))
+		w.untilState("n1", orchestrator.Degraded)
+		if _, err := c.Dial(t.Context(), "n1"); !errors.Is(err, orchestrator.ErrNotRunning) || !errors.As(err, &hint) || hint.Hint() != "beamyard unpause shop/n1" {
+			t.Errorf("a paused node: %v", err)
+		}
+		if err := w.Stop(t.Context(), "n2"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Dial(t.Context(), "n2"); !errors.Is(err, orchestrator.ErrNotRunning) || !errors.As(err, &hint) || hint.Hint() != "beamyard start shop/n2" {
+			t.Errorf("a stopped node: %v", err)
+		}
+		w.end()
+	})
+}

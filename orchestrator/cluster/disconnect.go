@@ -1,0 +1,303 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/probe"
+	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
+)
+
+// Disconnect disconnects a node from peers, or from all others if none are named, and
+// keeps them apart until [Cluster.Reconnect]. It works through the nodes' own VMs, each
+// of which gets a cookie for the other that no node has, and requires no privilege.
+// Nothing else changes: whatever connects nodes (the kernel, the application, the cluster
+// itself) finds a peer that refuses it. Disconnected nodes are Degraded, [orchestrator.NodeStatus].Cut
+// lists their disconnected peers, and the cluster is not Ready in the meantime. A node
+// that restarts stays disconnected.
+//
+// Disconnect returns when every running node has seen the others disconnect. If ctx ends
+// before that, or a node cannot be reached, the disconnection remains the wanted state;
+// Reconnect ends it.
+//
+// The kernel of OTP 25 and later does not allow two nodes to be disconnected while a
+// third is connected to both: global would disconnect uninvolved nodes. A disconnection
+// that leaves such a third node returns an [orchestrator.OverlapError], unless the nodes allow
+// overlapping partitions: see [orchestrator.Distribution]. Disconnecting a node from all others never
+// overlaps.
+//
+// Another supervisor that adopts the nodes does not know about a disconnection: it then
+// exists only in the VMs. Reconnect with the peers named, or a restart of both nodes,
+// ends it.
+//
+// Errors: [orchestrator.ErrNoNode], [orchestrator.ErrNotRunning] (also for a paused container), [orchestrator.ErrOverlapping],
+// [orchestrator.ErrConflict] if a user reconnects them in the meantime, [orchestrator.ErrClosed]. Source:
+// erlang:set_cookie/2 and erlang:disconnect_node/1; kernel(6).
+func (c *Cluster) Disconnect(ctx context.Context, node string, peers ...string) error {
+	if err := c.setApart(ctx, node, peers, true); err != nil {
+		return fmt.Errorf("disconnect %s: %w", node, err)
+	}
+	return nil
+}
+
+// Reconnect undoes [Cluster.Disconnect] for a node and peers, or for all its disconnected
+// peers if none are named. It also connects them, whatever the mesh mode is. It returns
+// when both sides of each running pair see each other: use WaitReady to wait until the
+// cluster is whole. Peers that are not disconnected are not an error.
+//
+// A request that would leave two nodes disconnected while a third is connected to both is
+// refused, as for Disconnect. Errors: those of Disconnect.
+func (c *Cluster) Reconnect(ctx context.Context, node string, peers ...string) error {
+	if err := c.setApart(ctx, node, peers, false); err != nil {
+		return fmt.Errorf("reconnect %s: %w", node, err)
+	}
+	return nil
+}
+
+func (c *Cluster) setApart(ctx context.Context, node string, peers []string, apart bool) error {
+	st := c.view.Load()
+	for _, n := range append([]string{node}, peers...) {
+		if _, known := st.Node(n); !known {
+			return c.spec.NoNode(n)
+		}
+	}
+	if slices.Contains(peers, node) {
+		return errors.New("it cannot be told to meet or leave itself")
+	}
+	if len(peers) == 0 {
+		peers = c.partners(node, apart)
+	}
+	if len(peers) == 0 {
+		return nil
+	}
+	peers = slices.Compact(slices.Sorted(slices.Values(peers)))
+	seen, err := c.lookOn(ctx, append([]string{node}, peers...))
+	if err != nil {
+		return err
+	}
+	defer seen.close()
+	loose := map[string]bool{}
+	if len(st.Nodes) > 2 {
+		loose = c.letOverlap(ctx)
+	}
+	if err := c.answered(ctx, func(w supervisor.Waiter) supervisor.Message {
+		return supervisor.Cut{Node: node, Peers: peers, Apart: apart, Loose: loose, Waiter: w}
+	}); err != nil {
+		return err
+	}
+	return seen.until(ctx, node, peers, !apart)
+}
+
+// partners returns the peers of a request that names none.
+func (c *Cluster) partners(node string, apart bool) []string {
+	st := c.view.Load()
+	if !apart {
+		n, _ := st.Node(node)
+		return n.Cut
+	}
+	var others []string
+	for _, n := range st.Nodes {
+		if n.Name != node {
+			others = append(others, n.Name)
+		}
+	}
+	return others
+}
+
+// answered posts a message with a waiter and waits for its answer.
+func (c *Cluster) answered(ctx context.Context, msg func(supervisor.Waiter) supervisor.Message) error {
+	reply := make(chan error, 1)
+	c.mu.Lock()
+	if c.ended {
+		reply <- orchestrator.ErrClosed
+	} else {
+		c.waiters++
+		c.waiting[c.waiters] = reply
+		c.box.post(msg(c.waiters))
+	}
+	c.mu.Unlock()
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// letOverlap asks the nodes whether their kernel allows overlapping partitions. It is
+// unknown for a node that does not answer. Source: kernel(6),
+// prevent_overlapping_partitions: true by default since OTP 25, and without effect if
+// connect_all is false.
+func (c *Cluster) letOverlap(ctx context.Context) map[string]bool {
+	ctx, cancel := context.WithTimeout(ctx, probe.CallTimeout)
+	defer cancel()
+	loose := map[string]bool{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for name, conn := range c.links.All() {
+		wg.Go(func() {
+			lets, err := letsOverlap(ctx, conn)
+			mu.Lock()
+			defer mu.Unlock()
+			loose[name] = err == nil && lets
+		})
+	}
+	wg.Wait()
+	return loose
+}
+
+func letsOverlap(ctx context.Context, conn probe.Link) (bool, error) {
+	parameter := func(name, unset erldist.Atom) (bool, error) {
+		v, err := conn.Call(ctx, "application", "get_env", erldist.Atom("kernel"), name, unset)
+		return v == any(erldist.Atom("true")) || v == any(true), err
+	}
+	v, err := conn.Call(ctx, "erlang", "system_info", erldist.Atom("otp_release"))
+	if err != nil {
+		return false, err
+	}
+	text, _ := erldist.Text(v)
+	release, err := strconv.Atoi(text)
+	if err != nil {
+		return false, err
+	}
+	unset := erldist.Atom("true")
+	if release < 25 {
+		unset = "false"
+	}
+	prevents, err := parameter("prevent_overlapping_partitions", unset)
+	if err != nil || !prevents {
+		return err == nil, err
+	}
+	all, err := parameter("connect_all", "true")
+	return err == nil && !all, err
+}
+
+//go:embed partition_halves.erl
+var halves string
+
+// setHalf tells a node which peers to refuse and which to accept again.
+func (c *Cluster) setHalf(ctx context.Context, a supervisor.SetHalf) {
+	err := erldist.ErrClosed
+	if conn, ok := c.links.Get(a.Node); ok && conn.Inc == a.Inc {
+		ctx, cancel := context.WithTimeout(ctx, probe.CallTimeout)
+		defer cancel()
+		cut, mend := erldist.List{}, erldist.List{}
+		for _, p := range a.Cut {
+			// The other side gets a different cookie: two equal ones would match.
+			cut = append(cut, erldist.Tuple{erldist.Atom(c.names().Node(p)), erldist.Atom(rand.Text())})
+		}
+		for _, p := range a.Mend {
+			mend = append(mend, erldist.Atom(c.names().Node(p)))
+		}
+		_, err = conn.Eval(ctx, halves, map[string]any{"Cut": cut, "Mend": mend})
+	}
+	c.box.post(supervisor.HalfSet{RunID: a.RunID, Cut: a.Cut, Mend: a.Mend, Err: err})
+}
+
+// onlookers are nodes that report the peers they see, by short name. A node without a
+// sight is booting, or down.
+type onlookers struct {
+	names  func(string) string // the BEAM name of a node
+	conns  []*erldist.Conn
+	sights map[string]*erldist.NodeWatcher
+}
+
+// lookOn starts watching the nodes that answer, and returns once all of them have
+// reported the peers they see.
+func (c *Cluster) lookOn(ctx context.Context, nodes []string) (*onlookers, error) {
+	o := &onlookers{names: c.names().Node, sights: map[string]*erldist.NodeWatcher{}}
+	var mu sync.Mutex
+	var group errgroup.Group
+	for _, node := range nodes {
+		if _, ok := c.links.Get(node); !ok {
+			continue
+		}
+		group.Go(func() error {
+			conn, err := c.Dial(ctx, node)
+			if err != nil {
+				return err
+			}
+			sight, err := conn.Watch(ctx)
+			if err != nil {
+				return errors.Join(err, conn.Close())
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			o.conns, o.sights[node] = append(o.conns, conn), sight
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *onlookers) close() {
+	for _, s := range o.sights {
+		s.Close()
+	}
+	for _, conn := range o.conns {
+		_ = conn.Close() // which cannot fail
+	}
+}
+
+// side is a node that watches, and the peer that it should see, or no longer see.
+type side struct{ node, peer string }
+
+// sides returns the sides of a node and its peers that can be observed. To see each
+// other, both must answer.
+func (o *onlookers) sides(node string, peers []string, met bool) (all []side) {
+	for _, p := range peers {
+		for _, s := range []side{{node, p}, {p, node}} {
+			if o.sights[s.node] != nil && (!met || o.sights[s.peer] != nil) {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// until waits until a node and its peers see each other, or no longer do. A node that
+// ends in the meantime sees no peers.
+func (o *onlookers) until(ctx context.Context, node string, peers []string, met bool) error {
+	sides := o.sides(node, peers, met)
+	for _, s := range sides {
+		err := o.sights[s.node].Until(ctx, func(now erldist.Seen) bool { return now.Up[o.names(s.peer)] == met })
+		switch gone := o.sights[s.node].Err(); {
+		case err == nil:
+		case gone == nil: // ctx ended
+			return fmt.Errorf("%s: %w", o.left(sides, met), err)
+		case met:
+			return fmt.Errorf("%s: %w: it went meanwhile (%w)", s.node, orchestrator.ErrNotRunning, gone)
+		}
+	}
+	return nil
+}
+
+// left describes the sides that are still outstanding.
+func (o *onlookers) left(sides []side, met bool) string {
+	says := "still sees"
+	if met {
+		says = "does not see"
+	}
+	var left []string
+	for _, s := range sides {
+		if o.sights[s.node].Now().Up[o.names(s.peer)] != met {
+			left = append(left, s.node+" "+says+" "+s.peer)
+		}
+	}
+	return strings.Join(left, ", ")
+}

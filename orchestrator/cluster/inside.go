@@ -1,0 +1,127 @@
+package cluster
+
+import (
+	"context"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+)
+
+// lookAround asks a shell in a container what listens and what runs. It finds nothing in
+// an image without a shell.
+func (c *Cluster) lookAround(ctx context.Context, id string, live *diagnosis.Live) {
+	result, err := orchestrator.Command(ctx, c.eng, id, []string{"sh", "-c", diagnosis.LookScript})
+	if err != nil {
+		return
+	}
+	sockets, processes, _ := strings.Cut(result.Stdout, "\x01")
+	live.Listening = network.ListeningPorts(strings.NewReader(sockets))
+	live.Loopback = network.LoopbackPorts(strings.NewReader(sockets))
+	live.Looked = result.ExitCode == 0 || sockets != ""
+	if processes != "" {
+		live.See(diagnosis.ReadProcesses("\x01" + processes))
+	}
+}
+
+// entrypointOf returns the image's entrypoint, if the command of node i is passed to it.
+// For a release, the entrypoint is already known.
+func (c *Cluster) entrypointOf(ctx context.Context, i int) []string {
+	node := c.site.spec.NodeAt(i)
+	if len(node.Entrypoint) > 0 || c.site.spec.RunsRelease(node) || orchestrator.IsCommandOfImage(node.Command) {
+		return nil
+	}
+	image, err := c.eng.Image(ctx, node.Image)
+	if err != nil {
+		return nil
+	}
+	return image.Entrypoint
+}
+
+// binScript matches a script that starts a release, or an image's own VM.
+var binScript = regexp.MustCompile(`(?:^|[\s"';])(/?(?:[\w.+-]+/)*)bin/[\w.-]+`)
+
+// roots returns the folders that may hold a release started by such a command, with the
+// container's working directory last.
+func roots(command []string, workDir string) []string {
+	var found []string
+	add := func(root string) {
+		if !path.IsAbs(root) {
+			root = path.Join("/", workDir, root)
+		}
+		root = path.Clean(root)
+		if !slices.Contains([]string{"/", "/usr", "/usr/local"}, root) && !slices.Contains(found, root) {
+			found = append(found, root)
+		}
+	}
+	for _, word := range command {
+		if word == images.ReleaseScript { // a link
+			add(path.Join(path.Dir(word), "release"))
+		}
+		for _, at := range binScript.FindAllStringSubmatch(word, -1) {
+			add(at[1])
+		}
+	}
+	add(workDir)
+	return found
+}
+
+// settingsIn returns the settings in the files of a container's release: env.sh and
+// vm.args of the version that it starts, and vm.args at the paths used by scripts of
+// other tools. It queries the image only once for each command.
+func (c *Cluster) settingsIn(ctx context.Context, id string, i int) []diagnosis.Setting {
+	node := c.site.spec.NodeAt(i)
+	image, err := c.eng.Image(ctx, node.Image)
+	if err != nil {
+		return nil
+	}
+	command := slices.Concat(node.Entrypoint, node.Command)
+	if len(node.Entrypoint) == 0 {
+		command = slices.Concat(image.Entrypoint, command)
+	}
+	if len(node.Command) == 0 || orchestrator.IsCommandOfImage(node.Command) {
+		command = slices.Concat(command, image.Cmd)
+	}
+	key := strings.Join(append([]string{node.Image}, command...), "\x00")
+	if known, ok := c.settings.Load(key); ok {
+		return known.([]diagnosis.Setting)
+	}
+	read := func(file string) string {
+		text, err := c.readFile(ctx, id, file)
+		if err != nil {
+			return ""
+		}
+		return text
+	}
+	found := readSettings(roots(command, image.WorkingDir), read)
+	if ctx.Err() == nil {
+		c.settings.Store(key, found)
+	}
+	return found
+}
+
+// readSettings reads the first release found in these folders, or the first vm.args.
+func readSettings(roots []string, read func(string) string) []diagnosis.Setting {
+	for _, root := range roots {
+		// "15.2.7 0.1.0": the VM's version and the release's. Source: release_handler(3).
+		_, version, ok := strings.Cut(strings.TrimSpace(read(path.Join(root, "releases/start_erl.data"))), " ")
+		if version = strings.TrimSpace(version); ok && version != "" && !strings.Contains(version, "/") {
+			env, args := path.Join(root, "releases", version, "env.sh"), path.Join(root, "releases", version, "vm.args")
+			return slices.Concat(diagnosis.ReadEnvScript(env, read(env)), diagnosis.ReadVMArgs(args, read(args)))
+		}
+	}
+	for _, root := range roots {
+		for _, name := range []string{"rel/vm.args", "etc/vm.args", "vm.args"} {
+			args := path.Join(root, name)
+			if text := read(args); text != "" {
+				return diagnosis.ReadVMArgs(args, text)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package cluster
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+)
+
+// This file starts containers on engines that lack a feature which is not essential.
+
+// lacks records what the engine refused, so that each feature is tried only once in a
+// cluster.
+type lacks struct{ init, hostGateway atomic.Bool }
+
+// leave removes from a container what the engine is known to lack.
+func (l *lacks) leave(c *orchestrator.ContainerSpec) {
+	c.NoInit = l.init.Load()
+	if l.hostGateway.Load() {
+		manifest.WithoutOwnHost(c)
+	}
+}
+
+// without records that the engine lacks a feature that it refused for a node, and notes
+// it once. It reports whether to retry without the feature.
+func (c *Cluster) without(refused error, spec orchestrator.ContainerSpec) bool {
+	if errors.Is(refused, orchestrator.ErrUlimit) || !manifest.LeaveOut(&spec, refused) {
+		return false
+	}
+	switch {
+	case errors.Is(refused, orchestrator.ErrNoInit):
+		if !c.site.lacks.init.Swap(true) {
+			c.note("", "the engine has no init program (docker-init): nodes run without one, and processes that they leave behind stay as zombies; install it (Debian: apt-get install tini; Podman: catatonit), see beamyard doctor")
+		}
+	case errors.Is(refused, orchestrator.ErrNoHostGateway):
+		if !c.site.lacks.hostGateway.Swap(true) {
+			c.note("", "the engine does not know its machine's address: nodes do not find %s; give it in extra_hosts: where they need it", manifest.DockerHost)
+		}
+	}
+	return true
+}

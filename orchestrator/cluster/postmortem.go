@@ -1,0 +1,81 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
+)
+
+// This file finds out why a run ended, from its last output and its crash dump.
+
+// autopsy collects the data about an end: the output up to its last line, the crash dump,
+// and whether the kernel killed the process for its memory use.
+func (c *Cluster) autopsy(ctx context.Context, r supervisor.RunID, id string, code int) {
+	var f supervisor.Findings
+	out := c.outputs[r.Node]
+	found, err := c.eng.InspectContainer(ctx, id)
+	f.OOM = err == nil && found.State.OOMKilled
+	if err == nil && code != 0 && code != orchestrator.CodeKilled { // a VM that ends normally or by KILL writes none
+		f.Crash, f.Dump, err = discovery.CrashDump(ctx, c.eng, c.site.spec, found)
+		if f.Crash != nil {
+			f.Slogan = f.Crash.Slogan
+		}
+		if err != nil && ctx.Err() == nil {
+			c.note(r.Node, "the crash dump of %s was not kept: %v", r.Node, err)
+		}
+	}
+	out.Drained(ctx, r.Inc)
+	f.Reason = c.clean(lastWords(out.Out.Tail(50), r.Inc, f.Slogan))
+	f.Slogan = c.clean(f.Slogan)
+	f.Waits = c.waited(r)
+	c.box.post(supervisor.Examined{RunID: r, Findings: f})
+}
+
+// telling are the beginnings of lines in which a VM says why it ended, most specific
+// first.
+var telling = []string{
+	"** (Mix)", "** (CompileError)", "** (UndefinedFunctionError)", "Protocol 'inet_tcp'",
+	"Runtime terminating during boot", "Kernel pid terminated", "init terminating in do_boot", "** (",
+}
+
+// lastWords returns the text that explains the end of a run: a line that matches telling,
+// else the crash dump's slogan, else the last line of stderr, or "" if there is none of
+// these.
+func lastWords(lines []orchestrator.Line, run int, slogan string) string {
+	for _, s := range telling {
+		for _, l := range lines {
+			if l.Run == run && l.Stream != orchestrator.StreamSystem && strings.Contains(l.Text, s) {
+				return strings.TrimSpace(l.Text)
+			}
+		}
+	}
+	if slogan != "" {
+		return slogan
+	}
+	for _, l := range slices.Backward(lines) {
+		if l.Run == run && l.Stream == orchestrator.Stderr && strings.TrimSpace(l.Text) != "" {
+			return strings.TrimSpace(l.Text)
+		}
+	}
+	return ""
+}
+
+// waited returns what a run lacked when it ended, or "" if time does not fix it.
+func (c *Cluster) waited(r supervisor.RunID) string {
+	var lines []diagnosis.Line
+	for _, l := range c.outputs[r.Node].Out.Tail(diagnoseLines) {
+		if l.Run == r.Inc && l.Stream != orchestrator.StreamSystem {
+			lines = append(lines, diagnosis.Line{Stream: string(l.Stream), Text: c.clean(l.Text)})
+		}
+	}
+	wait, ok := diagnosis.WaitsFor(lines, c.spec.Names().Node(r.Node))
+	if !ok {
+		return ""
+	}
+	return wait.String()
+}

@@ -1,0 +1,265 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/build"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/reach"
+)
+
+// site is the environment of a cluster's nodes. prepare creates it, and afterwards it is
+// only read, except for each node's own placement, which its launch may change.
+type site struct {
+	spec        orchestrator.Spec // including the resolved image
+	info        orchestrator.EngineInfo
+	networkID   string
+	subnet      network.Subnet
+	created     time.Time
+	direct      bool   // container addresses can be dialled from this process
+	keeper      string // the container that this process runs in, if it is one of the engine's
+	hostIP      string
+	noFile      atomic.Int64      // the limit to request from the engine; 0 once it refused
+	lacks       lacks             // the other features that it refused
+	listenSince time.Time         // the time from which the engine's events are read
+	taken       map[uint16]string // host ports of containers, and the containers' names
+	slots       map[string]*slot
+	elsewhere   map[string]string // other networks that the spec names, and their IDs
+	adopted     bool              // it existed before: see adoptSite
+	detached    bool              // and outlives its keepers
+}
+
+// slot is one node's placement. Its launch owns it until the node is running.
+type slot struct {
+	index int
+	orchestrator.Placement
+	held  []*network.Reservation // listeners that reserve the ports until the engine binds them
+	fixed bool                   // the user named a port: a conflict is an error
+	fresh []string               // the mount points of new volumes that the node's user does not own yet
+}
+
+// addresses returns how the nodes can be dialled.
+func (s *site) addresses() reach.Addresses {
+	return reach.Addresses{Direct: s.direct, Host: s.info.Host, DistPort: s.spec.Distribution.Port}
+}
+
+// distAddr returns where the node's distribution can be dialled.
+func (s *site) distAddr(node string) string { return s.addresses().Dist(s.slots[node].Placement) }
+
+// addr returns where a port inside the node's container can be dialled.
+func (s *site) addr(node string, port int) string {
+	return s.addresses().Port(s.slots[node].Placement, port)
+}
+
+// prepare creates the site. It queries the engine, resolves the image, and creates the
+// network, or finds the network and containers of a cluster to adopt.
+func (c *Cluster) prepare(ctx context.Context) (adopted []orchestrator.Container, err error) {
+	s := &site{spec: c.spec, slots: map[string]*slot{}}
+	if s.info, err = c.eng.Info(ctx); err != nil {
+		return nil, err
+	}
+	s.noFile.Store(reach.FileLimit(s.info))
+	s.created, s.listenSince = s.info.Time, s.info.Time
+	s.hostIP = manifest.PublishAddress(s.info)
+	networks, err := c.eng.Networks(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	networks = c.sweep(ctx, networks)
+	if own := orchestrator.NetworksOf(networks, c.spec.Name); len(own) > 0 {
+		if !c.opts.Adopt {
+			return nil, errExists(c.spec.Name)
+		}
+		s.elsewhere, _ = manifest.ResolveNetworks(c.spec, networks) // existing nodes are attached already
+		return c.adoptSite(ctx, s, own[0])
+	}
+	if s.elsewhere, err = manifest.ResolveNetworks(c.spec, networks); err != nil {
+		return nil, err
+	}
+
+	if c.spec.Image == "" {
+		c.phase("preparing the image")
+	}
+	if s.spec, err = build.Prepare(ctx, c.eng, c.spec, c.opts.BuildOutput); err != nil {
+		return nil, err
+	}
+	if own, ok := reach.OwnContainer(ctx, c.eng); ok {
+		s.keeper = own.ID
+	}
+	c.phase("creating network %s", c.spec.Names().Network())
+	if err := c.createNetwork(ctx, s, networks); err != nil {
+		return nil, err
+	}
+	c.site = s
+	c.meetNeighbours(s.info)
+	if s.direct, err = reach.Direct(ctx, c.eng, s.info, s.networkID, s.subnet); err == nil {
+		c.sayUnreachable(s)
+		err = c.place(ctx, s)
+	}
+	if err != nil {
+		s.release()
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
+		defer cancel()
+		return nil, errors.Join(err, discovery.RemoveNetwork(cleanup, c.eng, orchestrator.Network{ID: s.networkID, Name: c.spec.Names().Network(), Labels: manifest.ClusterLabels(s.spec, s.created)}))
+	}
+	for _, text := range manifest.FlagNotes(s.spec) {
+		c.note("", "%s", text)
+	}
+	noun := "nodes"
+	if len(c.spec.Nodes) == 1 {
+		noun = "node"
+	}
+	c.phase("starting %d %s", len(c.spec.Nodes), noun)
+	return nil, nil
+}
+
+// meetNeighbours enlarges the kernel's neighbour table if the mesh is larger than it, as
+// the engine does for its overlay networks, or notes what to type if this process may
+// not.
+func (c *Cluster) meetNeighbours(info orchestrator.EngineInfo) {
+	n := len(c.spec.Nodes)
+	limit, known := network.NeighbourLimit()
+	if !info.Local || !known || n*n <= limit*3/4 {
+		return
+	}
+	if err := network.RaiseNeighbourLimit(); err != nil {
+		c.note("", "%d nodes need %d entries of the kernel's neighbour table, which has %d: connections will time out (%v); %s",
+			n, n*n, limit, err, network.NeighbourCommand)
+		return
+	}
+	c.note("", "raised the limit of the kernel's neighbour table from %d: %d nodes need %d entries", limit, n, n*n)
+}
+
+func (c *Cluster) phase(format string, args ...any) {
+	c.events.add(orchestrator.Event{Kind: orchestrator.EventPhase, Text: fmt.Sprintf(format, args...)}, time.Now())
+}
+
+func (c *Cluster) note(node, format string, args ...any) {
+	c.events.add(orchestrator.Event{Node: node, Kind: orchestrator.EventNote, Text: c.clean(fmt.Sprintf(format, args...))}, time.Now())
+}
+
+func errExists(name string) error {
+	return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrClusterExists, name),
+		"look at it with `beamyard ps %s`, remove it with `beamyard down %s`, or choose another --name", name, name)
+}
+
+// createNetwork takes a subnet from the pool and creates the network. It tries another
+// subnet if another process was faster. If two `up` of one name create theirs at the same
+// time, the older network wins and the other one reports an error.
+func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []orchestrator.Network) error {
+	var taken []netip.Prefix
+	for _, n := range networks {
+		taken = append(taken, n.Subnets...)
+	}
+	if s.info.Local {
+		local, err := network.LocalPrefixes()
+		if err != nil {
+			return err
+		}
+		taken = append(taken, local...)
+	}
+	for attempt := 0; ; attempt++ {
+		subnet, err := network.PickSubnet(s.spec.Pool, len(s.spec.Nodes), taken, rand.Uint32())
+		if err != nil {
+			return whoHolds(err, s.spec.Pool, networks)
+		}
+		s.spec.Subnet = subnet.Prefix
+		s.networkID, err = c.eng.CreateNetwork(ctx, orchestrator.NetworkSpec{
+			Name: s.spec.Names().Network(), Subnet: subnet.Prefix, Gateway: subnet.Gateway, IPRange: subnet.Dynamic, IPv6: ipv6Subnet(s.spec),
+			MTU: s.info.MTU, Labels: manifest.WithKeeper(manifest.NetworkLabels(s.spec, s.created), s.keeper),
+		})
+		switch {
+		case err == nil:
+			s.subnet = subnet
+			return c.firstOfName(ctx, s, nil)
+		case errors.Is(err, orchestrator.ErrSubnetOverlap) && attempt < 20:
+			taken = append(taken, subnet.Prefix)
+		case errors.Is(err, orchestrator.ErrNameTaken):
+			return c.firstOfName(ctx, s, err)
+		default:
+			return fmt.Errorf("create network: %w", err)
+		}
+	}
+}
+
+// ipv6Subnet returns a new subnet of unique local addresses. Their 56 random bits make a
+// comparison with other networks unnecessary. It is zero if the spec does not use IPv6.
+// Source: RFC 4193.
+func ipv6Subnet(s orchestrator.Spec) netip.Prefix {
+	if !s.Distribution.Inet6 {
+		return netip.Prefix{}
+	}
+	address := [16]byte{0: 0xfd}
+	for i := range 7 {
+		address[1+i] = byte(rand.Uint32())
+	}
+	return netip.PrefixFrom(netip.AddrFrom16(address), 64)
+}
+
+// whoHolds adds to the error which networks fill a pool, and how to remove each.
+func whoHolds(err error, pool netip.Prefix, networks []orchestrator.Network) error {
+	var full *network.PoolExhaustedError
+	if !errors.As(err, &full) {
+		return err
+	}
+	hints := []string{full.Hint()}
+	for _, n := range networks {
+		if !slices.ContainsFunc(n.Subnets, pool.Overlaps) {
+			continue
+		}
+		remove := "docker network rm " + n.Name
+		if cluster := n.Labels[orchestrator.LabelCluster]; cluster != "" {
+			remove = "beamyard down " + cluster
+		}
+		hints = append(hints, fmt.Sprintf("network %s is in it, made %s: %s", n.Name, n.Created.UTC().Format("2006-01-02 15:04"), remove))
+	}
+	const most = 6
+	if more := len(hints) - most; more > 1 {
+		hints = append(hints[:most], fmt.Sprintf("and %d more networks: docker network ls", more))
+	}
+	return orchestrator.WithHint(err, "%s", strings.Join(hints, "\n"))
+}
+
+// firstOfName checks that the network just created is the cluster's. refused is the
+// engine's error if it was not created.
+func (c *Cluster) firstOfName(ctx context.Context, s *site, refused error) error {
+	networks, err := c.eng.Networks(ctx, map[string]string{orchestrator.LabelCluster: s.spec.Name})
+	own := orchestrator.NetworksOf(networks, s.spec.Name)
+	switch {
+	case err != nil:
+	case len(own) == 0: // refused because of a network that belongs to no cluster
+		return refused
+	case own[0].ID == s.networkID:
+		return nil
+	default:
+		err = errExists(s.spec.Name)
+	}
+	if s.networkID == "" {
+		return err
+	}
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
+	defer cancel()
+	return errors.Join(err, c.eng.RemoveNetwork(cleanup, s.networkID))
+}
+
+// sayUnreachable notes what to type if this process runs in a container that is not one
+// of the engine's: with a rootful engine behind its socket, nothing of a cluster is
+// reachable from here. It is not an error, because the machine's ports may be reachable
+// in ways that cannot be detected.
+func (c *Cluster) sayUnreachable(s *site) {
+	if s.direct || !s.info.Local || slices.Contains(s.info.Security, "rootless") || len(reach.OwnCandidates()) == 0 {
+		return
+	}
+	c.note("", "this runs in a container that the engine at %s does not know: if no node answers, run it with docker run --network host, or name the engine by an address at which its ports are reached, too: DOCKER_HOST=tcp://HOST:2375", s.info.Endpoint)
+}

@@ -1,0 +1,74 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/probe"
+	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
+)
+
+// newProber returns what proves the nodes, once the site is known.
+func (c *Cluster) newProber() *probe.Prober {
+	return &probe.Prober{
+		Spec: c.site.spec, Checks: c.checks(), Links: c.links, Dial: c.opts.dial, Addr: c.site.distAddr,
+		Post: c.box.post, Note: c.note, Saw: c.sighted, AwaitReady: c.awaitReady, Ignores: c.ignores,
+		Said:    func(r supervisor.RunID, expr string) bool { return c.outputs[r.Node].Out.Said(expr, r.Inc) },
+		Adopted: func(r supervisor.RunID) bool { return r.Inc == c.adopted[r.Node] },
+	}
+}
+
+// checks returns the custom checks of the nodes, without those of their output.
+func (c *Cluster) checks() probe.Checks {
+	return probe.Checks{Spec: c.spec, Addr: c.site.addr, Eng: c.eng, Clean: c.clean}
+}
+
+// sighted records what a node saw of a peer, and reports whether the supervisor does not
+// know yet that something changed.
+func (c *Cluster) sighted(r supervisor.RunID, e erldist.NodeEvent) (news bool) {
+	c.saw(r.Node, e.Node, e.Up, e.Reason, e.Time)
+	return !c.sightTold.Swap(true)
+}
+
+// awaitReady returns once the cluster is Ready, or when ctx ends.
+func (c *Cluster) awaitReady(ctx context.Context) {
+	for {
+		c.mu.Lock()
+		changed := c.changed
+		c.mu.Unlock()
+		if c.view.Load().Ready {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ignores publishes the settings of a release or an image that its VM ignores because it
+// was given ours as well. It does so once for each cluster, because its nodes are alike.
+func (c *Cluster) ignores(ctx context.Context, r supervisor.RunID, flags []string) {
+	if c.ignoredTold.Load() {
+		return
+	}
+	at := c.site.slots[r.Node]
+	st, _ := c.view.Load().Node(r.Node)
+	settings := c.settingsIn(ctx, st.ContainerID, at.index)
+	if ctx.Err() != nil || c.ignoredTold.Swap(true) { // the node is ending, or another one has reported it
+		return
+	}
+	e := manifest.Evidence(c.site.spec)
+	n := manifest.NodeEvidence(c.site.spec, at.index)
+	n.Ready, n.Running, n.Twice = true, true, flags
+	n.Settings = settings
+	e.Nodes = []diagnosis.Node{n}
+	for _, f := range manifest.CleanFindings(diagnosis.Diagnose(e), c.clean) {
+		c.events.add(orchestrator.Event{Node: r.Node, Kind: orchestrator.EventFinding, Text: supervisor.FindingText(f), Finding: &f}, time.Now())
+	}
+}

@@ -1,0 +1,92 @@
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
+)
+
+// told is what an engine keeps of the cluster's events, in its order.
+func (w *world) told() (all []string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	_ = w.eng.Events(ctx, time.Unix(0, 0), map[string]string{orchestrator.LabelCluster: "shop"}, func() {}, func(e orchestrator.ContainerEvent) {
+		entry := cluster.EngineEntry(e)
+		all = append(all, fmt.Sprintf("%s %s %d", entry.Node, entry.Text, e.Time.UnixNano()))
+	}) // until the time is up
+	return all
+}
+
+// heard is what the cluster was told of them, in its order.
+func (w *world) heard() (all []string) {
+	w.t.Helper()
+	entries, err := w.Journal(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Source == orchestrator.FromEngine {
+			all = append(all, fmt.Sprintf("%s %s %d", e.Node, e.Text, e.Time.UnixNano()))
+		}
+	}
+	return all
+}
+
+// An engine keeps events out of the order of their stamps, and begins a replay after
+// the last that is older than was asked for. Whatever happens while the stream is
+// broken, and right before, is heard once.
+func TestAReplayLosesAndDoublesNothing(t *testing.T) {
+	for _, disorder := range []time.Duration{0, time.Millisecond, 50 * time.Millisecond, 900 * time.Millisecond} {
+		t.Run(disorder.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.eng.Disorder = disorder
+				w.up(func(s *orchestrator.Spec) { s.Restart.Mode = orchestrator.RestartNo })
+				n1, n2, n3 := w.container("n1"), w.container("n2"), w.container("n3")
+				for range 5 {
+					w.eng.Pause(n1)
+					w.eng.Pause(n2)
+					w.until("the stream is read to its end", func() bool { return len(w.heard()) == len(w.told()) })
+					w.eng.FailNext("Events", orchestrator.ErrEngineUnreachable)
+					w.eng.BreakStreams()
+					w.eng.Pause(n3) // stamped before what was heard last
+					w.eng.Unpause(n1)
+					w.eng.Unpause(n2)
+					w.eng.Unpause(n3)
+					time.Sleep(time.Minute)
+				}
+				w.eng.BreakStreams()
+				w.eng.ExternalStop(n3)
+				w.untilState("n3", orchestrator.Stopped)
+				if n := w.node("n3"); n.LastExit.Class != orchestrator.ExitStoppedOutside {
+					t.Errorf("n3 %+v", n.LastExit)
+				}
+				if diff := cmp.Diff(w.told(), w.heard()); diff != "" {
+					t.Errorf("(-what happened +what was heard):\n%s", diff)
+				}
+				w.end()
+			})
+		})
+	}
+}
+
+// A cluster hears nothing of one that had its name a moment before.
+func TestAReplayTellsNothingOfAFormerCluster(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		w.end()
+		time.Sleep(100 * time.Millisecond)
+		before := len(w.told())
+		w.up(nil)
+		if diff := cmp.Diff(w.told()[before:], w.heard()); diff != "" {
+			t.Errorf("(-what happened +what was heard):\n%s", diff)
+		}
+		w.end()
+	})
+}

@@ -1,0 +1,51 @@
+package discovery_test
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
+)
+
+// Who misspells a cluster is told which there are, and the nearest one.
+func TestAClusterThatIsNotThere(t *testing.T) {
+	eng := enginetest.New()
+	hint := func(cluster string) string {
+		t.Helper()
+		_, err := discovery.Find(t.Context(), eng, cluster)
+		var h orchestrator.Hinter
+		if !errors.Is(err, orchestrator.ErrNoCluster) || !errors.As(err, &h) {
+			t.Fatalf("%s: %v", cluster, err)
+		}
+		return h.Hint()
+	}
+	if got := hint("shop"); got != "no cluster is up; start one: beamyard up" {
+		t.Error(got)
+	}
+	for i, name := range []string{"shop", "demo"} {
+		subnet := network.Layout(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 213, byte(i), 0}), 27))
+		if _, err := eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{
+			Name: "beamyard-" + name, Subnet: subnet.Prefix, Gateway: subnet.Gateway, Labels: map[string]string{orchestrator.LabelCluster: name},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"shpo": "did you mean shop? up: demo, shop", "other": "up: demo, shop"} {
+		if got := hint(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// Compose's "4177:4000" at a node is its host_port where 4000 is the HTTP port.
+func TestThePortThatIsPublishedAnyway(t *testing.T) {
+	s := orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: []orchestrator.NodeSpec{{Name: "n1", Ports: []orchestrator.PortSpec{{Container: 4000, Host: 4177}}}}}
+	var h orchestrator.Hinter
+	if err := s.Defaulted().Validate(); !errors.As(err, &h) || h.Hint() != "list each port once; http_port is published anyway, and the node's host_port says where: host_port: 4177" {
+		t.Errorf("%v", err)
+	}
+}

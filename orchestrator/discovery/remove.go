@@ -1,0 +1,187 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/reach"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
+)
+
+// This file removes clusters.
+
+// RemoveAll removes everything that has the cluster's label.
+func RemoveAll(ctx context.Context, eng orchestrator.Engine, cluster string) (Removed, error) {
+	return removeLabelled(ctx, eng, cluster, map[string]string{orchestrator.LabelCluster: cluster})
+}
+
+// removeLabelled removes everything that has the labels. It lists the containers again
+// after the networks are removed, because one may have been created in between: a sync by
+// another process creates its compiler. The next round removes those.
+func removeLabelled(ctx context.Context, eng orchestrator.Engine, cluster string, label map[string]string) (Removed, error) {
+	const rounds = 3
+	removed := Removed{Cluster: cluster}
+	containers, err := eng.Containers(ctx, label)
+	if err != nil {
+		return removed, fmt.Errorf("list containers: %w", err)
+	}
+	came := func(c orchestrator.Container) bool { return !slices.Contains(removed.Containers, c.Name) }
+	for range rounds {
+		var listErr error
+		err = removeThese(ctx, eng, label, containers, &removed)
+		containers, listErr = eng.Containers(ctx, label)
+		err = errors.Join(err, listErr)
+		if !slices.ContainsFunc(containers, came) {
+			break
+		}
+	}
+	var guests *guestsError
+	switch {
+	case errors.As(err, &guests):
+		err = orchestrator.WithHint(err, "%s\nthen: beamyard down %s", guests.detach(), cluster)
+	case err != nil:
+		err = orchestrator.WithHint(err, "try again: beamyard down %s", cluster)
+	}
+	return removed, err
+}
+
+// removeThese removes the containers, and then the networks. It adds their names to
+// removed.
+func removeThese(ctx context.Context, eng orchestrator.Engine, label map[string]string, containers []orchestrator.Container, removed *Removed) error {
+	var group errgroup.Group
+	group.SetLimit(16)
+	for _, found := range containers {
+		if !slices.Contains(removed.Containers, found.Name) {
+			removed.Containers = append(removed.Containers, found.Name)
+		}
+		group.Go(func() error {
+			if err := eng.RemoveContainer(ctx, found.ID); err != nil {
+				return fmt.Errorf("remove container %s: %w", found.Name, err)
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	networks, listErr := eng.Networks(ctx, label)
+	err = errors.Join(err, listErr)
+	for _, n := range networks {
+		if !slices.Contains(removed.Networks, n.Name) {
+			removed.Networks = append(removed.Networks, n.Name)
+		}
+		err = errors.Join(err, RemoveNetwork(ctx, eng, n))
+	}
+	return err
+}
+
+// RemoveNetwork retries for about a second: the engine reports endpoints that it is still
+// removing.
+func RemoveNetwork(ctx context.Context, eng orchestrator.Engine, n orchestrator.Network) error {
+	for attempt := 0; ; attempt++ {
+		err := eng.RemoveNetwork(ctx, n.ID)
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, orchestrator.ErrConflict) && attempt == 0 {
+			reach.DetachVisitors(ctx, eng, n)
+			continue
+		}
+		if errors.Is(err, orchestrator.ErrConflict) && attempt == 10 {
+			return stillIn(ctx, eng, n, err)
+		}
+		if !errors.Is(err, orchestrator.ErrConflict) {
+			return fmt.Errorf("remove network %s: %w", n.Name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// guestsError says that other containers prevent the removal of a network.
+type guestsError struct {
+	network string
+	names   []string
+	err     error
+}
+
+func (e *guestsError) Error() string {
+	return fmt.Sprintf("remove network %s: other containers are attached to it: %s", e.network, strings.Join(e.names, ", "))
+}
+func (e *guestsError) Unwrap() error { return e.err }
+
+// detach returns the commands that detach the containers.
+func (e *guestsError) detach() string {
+	const most = 6
+	var lines []string
+	for _, name := range e.names[:min(most, len(e.names))] {
+		lines = append(lines, fmt.Sprintf("take it off: docker network disconnect %s %s", e.network, name))
+	}
+	if more := len(e.names) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("and the other %d", more))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// stillIn returns an error with the containers that keep a network from being removed.
+// Only running ones do.
+func stillIn(ctx context.Context, eng orchestrator.Engine, n orchestrator.Network, refused error) error {
+	all, err := eng.Containers(ctx, nil)
+	guests := &guestsError{network: n.Name, err: refused}
+	for _, c := range all {
+		if c.State.Running && c.Attached(n.ID) && c.Labels[orchestrator.LabelCluster] != n.Labels[orchestrator.LabelCluster] {
+			guests.names = append(guests.names, c.Name)
+		}
+	}
+	if err != nil || len(guests.names) == 0 {
+		return fmt.Errorf("remove network %s: %w", n.Name, refused)
+	}
+	slices.Sort(guests.names)
+	return guests
+}
+
+// Orphaned reports whether a cluster's keeper is dead and the cluster is not meant to
+// outlive it: it is neither detached nor kept for inspection. gone says that the
+// container that the keeper ran in is gone.
+func Orphaned(s orchestrator.Spec, owner orchestrator.Owner, gone bool) bool {
+	alive, known := keeper.Alive(owner)
+	if !known && gone {
+		alive, known = false, true
+	}
+	return known && !alive && !owner.Detached && !s.KeepOnFailure
+}
+
+// RemoveOwned removes what one owner created of a cluster, and nothing that another owner
+// created under the same name. It is for an owner that is gone: requests that the owner
+// had sent may still be carried out, so RemoveOwned repeats until nothing new appears,
+// for up to 30 s. It is not an error if there is nothing to remove.
+func RemoveOwned(ctx context.Context, eng orchestrator.Engine, cluster string, owner orchestrator.Owner) error {
+	const quietLooks = 3
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	label := map[string]string{orchestrator.LabelCluster: cluster, orchestrator.LabelOwner: manifest.MustJSON(owner)}
+	for quiet := 0; ; {
+		removed, err := removeLabelled(ctx, eng, cluster, label)
+		if err == nil && len(removed.Containers)+len(removed.Networks) == 0 {
+			if quiet++; quiet == quietLooks {
+				return nil
+			}
+		} else {
+			quiet = 0
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package manifest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+func TestANodeHasItsOwnInPlaceOfTheClusters(t *testing.T) {
+	s := roles()
+	if err := s.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	s = s.Defaulted()
+	for node, want := range map[string]string{"web": "mill 4001", "worker1": "mill_worker -1", "worker2": "mill 4000"} {
+		n, _ := s.NodeOf(node)
+		if got := fmt.Sprint(n.App, " ", n.HTTPPort); got != want {
+			t.Errorf("%s: %s, want %s", node, got, want)
+		}
+	}
+	if _, there := s.NodeOf("nobody"); there {
+		t.Error("there is no such node")
+	}
+	for i, want := range map[int]string{0: "PORT=4001", 2: "PORT=4000"} {
+		if env := Env(s, i); !slices.Contains(env, want) {
+			t.Errorf("%s: no %s in %q", s.Nodes[i].Name, want, env)
+		}
+	}
+	if env := strings.Join(Env(s, 1), "\n"); strings.Contains(env, "PORT=") {
+		t.Errorf("worker1 has a port: %s", env)
+	}
+}
+
+func TestNodesOfTwoImagesOfOneSource(t *testing.T) {
+	s := twoImages()
+	for i, want := range []string{"sha256:front", "sha256:back", "db:1"} {
+		if c := Container(s, i, "net", orchestrator.Placement{}, time.Unix(1, 0)); c.Image != want {
+			t.Errorf("%s runs %s", s.Nodes[i].Name, c.Image)
+		}
+	}
+	for node, want := range map[string]bool{"web": false, "worker": false, "db": true} {
+		if UsesCustomImage(s, node) != want {
+			t.Errorf("%s: an image of its own: %t", node, !want)
+		}
+	}
+	if s.CodeKey("web") == s.CodeKey("worker") {
+		t.Error("web and worker run the same")
+	}
+	if OtherBuild(s, "web") || !OtherBuild(s, "worker") || OtherBuild(s, "db") {
+		t.Error("worker is of another build than the compiler, and web and db are not")
+	}
+}

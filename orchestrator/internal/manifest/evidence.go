@@ -1,0 +1,80 @@
+package manifest
+
+import (
+	"slices"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/health"
+)
+
+// Evidence returns the evidence in a spec.
+func Evidence(s orchestrator.Spec) diagnosis.Evidence {
+	e := diagnosis.Evidence{
+		Cluster: s.Name, Source: s.Source, File: s.File, Image: s.Image, MeshApp: s.Mesh == orchestrator.MeshApp, Release: s.Release,
+		ShortNames: s.Distribution.Names == orchestrator.ShortNames, CookieFile: s.CookieFile, EPMD: s.Distribution.EPMD, DistPort: s.Distribution.Port, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
+	}
+	if s.App != "-" {
+		e.App = s.App
+	}
+	return e
+}
+
+// NodeEvidence returns the evidence in a spec about one node.
+func NodeEvidence(s orchestrator.Spec, i int) diagnosis.Node {
+	names, node, words := s.Names(), s.NodeAt(i), Words(s, i)
+	n := diagnosis.Node{
+		Name: node.Name, BEAM: names.Node(node.Name), Host: names.Host(node.Name), Container: names.Container(node.Name),
+		Command: append(replaced(words, node.Entrypoint), Command(s, i)...), Stdin: s.Stdin, Env: map[string]string{}, Memory: node.Memory, StopTimeout: s.StopTimeout,
+	}
+	for key, value := range node.Env {
+		n.Env[key] = words.Replace(value)
+	}
+	own := diagnosis.Runs{Image: node.Image, App: node.App, Release: s.RunsRelease(node), HTTPPort: node.HTTPPort, HTTPCheck: node.HTTPCheck}
+	if own.App == "-" {
+		own.App = ""
+	}
+	if e := Evidence(s); own != (diagnosis.Runs{Image: e.Image, App: e.App, Release: e.Release, HTTPPort: e.HTTPPort, HTTPCheck: e.HTTPCheck}) {
+		n.Runs = &own
+	}
+	return n
+}
+
+// Live returns the evidence in a sample of a VM that answers.
+func Live(s *health.Sample) *diagnosis.Live {
+	if s == nil {
+		return nil
+	}
+	return &diagnosis.Live{Encoding: s.Encoding, Heart: s.Heart, Skew: s.ClockSkew}
+}
+
+// Remarks returns findings about nodes that answer: conditions that do not degrade them
+// now, but will cause problems later.
+func Remarks(s orchestrator.Spec, seen []health.Seen, clean func(string) string) []diagnosis.Finding {
+	e := Evidence(s)
+	apart := health.MnesiaApart(seen)
+	for _, one := range seen {
+		i := slices.IndexFunc(s.Nodes, func(n orchestrator.NodeSpec) bool { return n.Name == one.Name })
+		if i < 0 || one.Sample == nil {
+			continue
+		}
+		n := NodeEvidence(s, i)
+		n.Ready, n.Running, n.Live = true, true, Live(one.Sample)
+		n.Live.MnesiaApart, n.Live.GlobalStuck = apart[one.Name], health.GlobalStuck(one, seen)
+		e.Nodes = append(e.Nodes, n)
+	}
+	return CleanFindings(diagnosis.Diagnose(e), clean)
+}
+
+// CleanFindings removes secrets from findings, which quote nodes and engines.
+func CleanFindings(found []diagnosis.Finding, clean func(string) string) []diagnosis.Finding {
+	for i := range found {
+		f := &found[i]
+		f.Problem, f.Evidence = clean(f.Problem), clean(f.Evidence)
+		f.Solutions = slices.Clone(f.Solutions)
+		for j := range f.Solutions {
+			f.Solutions[j].Text, f.Solutions[j].Command = clean(f.Solutions[j].Text), clean(f.Solutions[j].Command)
+		}
+	}
+	return found
+}

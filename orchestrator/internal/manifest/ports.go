@@ -1,0 +1,23 @@
+package manifest
+
+import (
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// SetPorts sets the published ports and the URL. A port published at every address of the
+// engine's host is dialled at host.
+func SetPorts(st *orchestrator.NodeStatus, s orchestrator.Spec, ports []orchestrator.PortBinding, host string) {
+	http := s.Node(st.Name).HTTPPort
+	for _, p := range ports {
+		at := p.HostIP
+		if p.Everywhere() {
+			at = host
+		}
+		if int(p.Container) == http {
+			st.HTTPPort = int(p.Host)
+			st.URL = "http://" + network.HostPort(at, int(p.Host))
+		}
+		st.Ports = append(st.Ports, orchestrator.PortStatus{Container: int(p.Container), HostIP: p.HostIP, Host: int(p.Host)})
+	}
+}

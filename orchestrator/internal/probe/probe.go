@@ -1,0 +1,247 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/reach"
+	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
+)
+
+const (
+	// The probe polls every few milliseconds while a node boots, and rarely at rest. A
+	// refused dial costs about 0.1 ms: thirty nodes that boot at once cost a few per cent
+	// of a processor.
+	probeFirst = 10 * time.Millisecond
+	probeSlow  = 50 * time.Millisecond
+	probeRest  = 5 * time.Second
+
+	// DialTimeout bounds one attempt to dial a node.
+	DialTimeout = 3 * time.Second
+	// CallTimeout bounds a call to a node.
+	CallTimeout = 5 * time.Second
+)
+
+// Probe proves one run of one node and then watches it, until ctx ends. It dials the
+// distribution until the handshake succeeds, checks the application and the custom checks
+// (prover.go), makes the node report its peers, and starts over when the link breaks.
+//
+// A TCP connection alone proves nothing: on a published port, docker-proxy accepts
+// connections even if no process listens behind it.
+func (p *Prober) Probe(ctx context.Context, r supervisor.RunID) {
+	say := p.reasonReporter(r)
+	for ctx.Err() == nil {
+		conn := p.dialUntil(ctx, r, say)
+		if conn == nil {
+			return
+		}
+		if !p.Links.put(r, conn) { // a later run has its own, and this probe is about to be ended
+			_ = conn.Close()
+			return
+		}
+		p.Post(supervisor.Live{RunID: r})
+		p.watch(ctx, r, conn, say)
+		p.Links.take(r)
+		_ = conn.Close()
+		if ctx.Err() == nil {
+			p.Post(supervisor.Lost{RunID: r, Reason: fmt.Sprintf("the distribution connection broke: %v", conn.Err())})
+		}
+	}
+}
+
+// reasonReporter returns a function that reports why a node is not proven yet, each reason once.
+func (p *Prober) reasonReporter(r supervisor.RunID) func(reason, hint string) {
+	last := ""
+	return func(reason, hint string) {
+		if reason != last {
+			last = reason
+			p.Post(supervisor.Unproven{RunID: r, Reason: reason, Hint: hint})
+		}
+	}
+}
+
+// dialUntil dials until the handshake succeeds or ctx ends (nil).
+func (p *Prober) dialUntil(ctx context.Context, r supervisor.RunID, say func(reason, hint string)) Link {
+	node, addr := p.Spec.Names().Node(r.Node), p.Addr(r.Node)
+	for pause := range growing(ctx, probeFirst, probeSlow) {
+		attempt, cancel := context.WithTimeout(ctx, DialTimeout)
+		conn, err := p.Dial(attempt, node, addr)
+		cancel()
+		if err == nil {
+			return conn
+		}
+		if ctx.Err() == nil {
+			p.Links.failed(r, err)
+			say(DialReason(p.Spec, err))
+		}
+		pause()
+	}
+	return nil
+}
+
+// DialReason returns in plain words why a node cannot be reached.
+func DialReason(s orchestrator.Spec, err error) (reason, hint string) {
+	switch {
+	case errors.Is(err, erldist.ErrWrongCookie):
+		if s.CookieFile != "" {
+			return "it has another cookie than that in " + s.CookieFile, "its VM must read that file: by itself it reads .erlang.cookie in the home of the user that runs it"
+		}
+		return "it has another cookie than the cluster",
+			"let the node take its cookie from $ERLANG_COOKIE, or set cookie_file: in beamyard.yml where the image has it in a file"
+	case errors.Is(err, erldist.ErrWrongName):
+		return fmt.Sprintf("another node answers on its distribution port: %v", err),
+			"start the VM with {node} as its name in command:, or say how the image names it: basename: and distribution: {names: …} in beamyard.yml"
+	case s.Distribution.Port == 0 && errors.Is(err, erldist.ErrRefused):
+		return fmt.Sprintf("no EPMD answers on its port %d", reach.EPMDPort), "the VM starts one unless it has -start_epmd false; where the image runs without: distribution: {epmd: false, port: …} in beamyard.yml"
+	case errors.Is(err, erldist.ErrNotRegistered):
+		return fmt.Sprintf("its EPMD knows no node %s@", s.Basename), "say how the image names its node: basename: in beamyard.yml"
+	case errors.Is(err, erldist.ErrRefused):
+		return fmt.Sprintf("the VM does not listen on its distribution port %d", s.Distribution.Port),
+			`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; where the image has a port of its own, say which: distribution: {port: …} in beamyard.yml`
+	}
+	return err.Error(), orchestrator.HintOf(err)
+}
+
+// watch proves the node and then checks it at rest. It returns when the link breaks or
+// ctx ends.
+func (p *Prober) watch(ctx context.Context, r supervisor.RunID, conn Link, say func(reason, hint string)) {
+	ctx, cancel := context.WithCancel(ctx)
+	var monitoring sync.WaitGroup
+	monitoring.Go(func() { p.monitor(ctx, r, conn) })
+	defer monitoring.Wait()
+	defer cancel()
+	proof, proven := p.newProver(r, conn), false
+	for pause := range growing(ctx, probeFirst, probeSlow) {
+		reason, hint := proof.check(ctx)
+		switch {
+		case ctx.Err() != nil || wait.Closed(conn.Done()):
+			return
+		case reason != "":
+			proven = false
+			say(reason, hint)
+			if proof.settled && !rest(ctx, conn, mendEvery) {
+				return
+			} else if !proof.settled {
+				pause()
+			}
+			continue
+		case !proven:
+			proven = true
+			say("", "")
+			p.Post(supervisor.Proven{RunID: r})
+		}
+		if !rest(ctx, conn, proof.look.rest()) {
+			return
+		}
+	}
+}
+
+// rest waits for d. It returns false if the link broke or ctx ended.
+func rest(ctx context.Context, conn Link, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-conn.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// monitorLate, for each ten nodes, is how long a forming cluster may delay the monitors:
+// while nodes come up, they report each other's connections, n² times.
+const monitorLate = 5 * time.Second
+
+// monitor makes the node report the peers that connect and disconnect. It begins when the
+// cluster is Ready: a booting node should not have to load the interpreter, and while the
+// cluster forms the sweeps follow each other closely anyway. The sweeps also cover a node
+// that cannot be monitored.
+func (p *Prober) monitor(ctx context.Context, r supervisor.RunID, conn Link) {
+	limited, cancel := context.WithTimeout(ctx, monitorLate*time.Duration(1+len(p.Spec.Nodes)/10))
+	waited := make(chan struct{})
+	go func() {
+		defer close(waited)
+		p.AwaitReady(limited)
+	}()
+	select {
+	case <-waited:
+	case <-conn.Done():
+	}
+	cancel()
+	<-waited
+	if ctx.Err() != nil || wait.Closed(conn.Done()) {
+		return
+	}
+	_ = conn.MonitorNodes(ctx, func(e erldist.NodeEvent) { p.sighted(r, e) })
+}
+
+// sighted handles a node's observation.
+func (p *Prober) sighted(r supervisor.RunID, e erldist.NodeEvent) {
+	if e.Initial {
+		return
+	}
+	// One message is enough until the next sweep begins: every node reports each change,
+	// and the supervisor publishes its state after each message.
+	if p.Saw(r, e) {
+		p.Post(supervisor.PeerEvent{RunID: r, Event: e})
+	}
+}
+
+// checkClient does not follow redirects (3xx is an answer) and keeps no connections.
+var checkClient = &http.Client{
+	Transport:     &http.Transport{DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+func httpCheck(ctx context.Context, addr, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := checkClient.Do(req)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			return fmt.Errorf("port %s inside does not answer: %w", portOf(addr), op.Err)
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 399 {
+		return fmt.Errorf("answered %s", resp.Status)
+	}
+	return nil
+}
+
+func portOf(addr string) string {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return port
+}
+
+// growing yields a function that waits before the next turn, with delays growing from
+// first to last, until ctx ends.
+func growing(ctx context.Context, first, last time.Duration) func(yield func(wait func()) bool) {
+	return func(yield func(func()) bool) {
+		delay := first
+		wait := func() {
+			select {
+			case <-ctx.Done():
+			case <-time.After(delay):
+			}
+			delay = min(delay*5/4, last)
+		}
+		for ctx.Err() == nil && yield(wait) {
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
+)
+
+// HealthTimeout is how long a node may take to answer for a report. A running node
+// answers within milliseconds.
+const HealthTimeout = 2 * time.Second
+
+// Report makes the report, unless ctx has ended. The supervisor's findings come before the
+// report's own.
+func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []health.Seen, known []diagnosis.Finding, clean func(string) string) (health.Report, error) {
+	if ctx.Err() != nil {
+		return health.Report{}, ctx.Err()
+	}
+	for i := range seen {
+		seen[i].Reason, seen[i].Hint = clean(seen[i].Reason), clean(seen[i].Hint)
+		seen[i].App, seen[i].Runs = s.Node(seen[i].Name).App, s.CodeKey(seen[i].Name)
+	}
+	report := health.Judge(
+		health.Observation{Time: began, Took: time.Since(began), Nodes: seen},
+		health.Expectations{Cluster: s.Name, App: s.App, NoMesh: s.Mesh == orchestrator.MeshNone}, s.Health,
+	)
+	report.Tell(known...)
+	report.Tell(manifest.Remarks(s, seen, clean)...)
+	return report, nil
+}
+
+// Examine asks a node for its sample, and then runs all of its custom checks at once, so
+// that their cost does not count as the node's load. A node that returns no sample is not
+// examined further.
+func Examine(ctx context.Context, n orchestrator.NodeStatus, conn Link, ask health.Ask, own Checks) health.Seen {
+	seen := health.Seen{Name: n.Name, Node: n.Node}
+	limited, cancel := within(ctx, HealthTimeout)
+	defer cancel()
+	sample, err := health.Take(limited, conn, ask)
+	if rpc := (*erldist.RPCError)(nil); errors.As(err, &rpc) {
+		sample, err = health.Glance(limited, conn)
+	}
+	switch {
+	case err == nil:
+		seen.Sample = &sample
+		at := own.lookAt(limited, n.Name, conn)
+		checks, _ := unserved(at.node, own.of(n.Name), at.is)
+		seen.Own = make([]health.Outcome, len(checks))
+		var group sync.WaitGroup
+		for i, k := range checks {
+			group.Go(func() { seen.Own[i] = at.explained(k, own.run(ctx, k, n.Name, conn)) })
+		}
+		group.Wait()
+		seen.Own = append(seen.Own, at.unreached()...)
+	case errors.Is(err, context.DeadlineExceeded):
+		seen.Reason = fmt.Sprintf("does not answer within %s", HealthTimeout)
+	default:
+		seen.Reason = err.Error()
+	}
+	if err != nil && n.Reason != "" {
+		seen.Reason += " (" + n.Reason + ")"
+	}
+	return seen
+}
+
+// toTell is how much of the caller's time is reserved for reporting the results.
+const toTell = 500 * time.Millisecond
+
+// within bounds one question by d, and early enough to report its result before ctx's own
+// deadline.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		d = min(d, max(left-toTell, left/2))
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+// Unanswered returns the result for a node that cannot be examined, with the reason.
+func Unanswered(cluster string, n orchestrator.NodeStatus) health.Seen {
+	seen := health.Seen{Name: n.Name, Node: n.Node, Reason: n.Reason}
+	at := cluster + "/" + n.Name
+	switch n.State {
+	case orchestrator.Stopped, orchestrator.Completed:
+		seen.Reason = "its container is stopped" + ended(n.LastExit)
+		seen.Hint = "beamyard start " + at
+	case orchestrator.Failed:
+		seen.Reason = "it failed, and nothing restarts it" + ended(n.LastExit)
+		seen.Hint = "beamyard logs " + at + " --tail 50"
+	case orchestrator.BackingOff:
+		seen.Reason = "it crashed and waits for its restart" + ended(n.LastExit)
+		seen.Hint = "beamyard logs " + at + " --tail 50"
+	case orchestrator.Pending, orchestrator.Creating, orchestrator.Starting:
+		if seen.Reason == "" {
+			seen.Reason = "it still starts"
+		}
+	case orchestrator.Stopping:
+		seen.Reason = "it is being stopped"
+	case orchestrator.Ready, orchestrator.Degraded:
+		switch seen.Reason {
+		case "":
+			seen.Reason = "the distribution connection to it is gone"
+		case supervisor.ReasonPaused:
+			seen.Reason, seen.Hint = "its container is paused", "beamyard unpause "+at
+		}
+	}
+	return seen
+}
+
+// ended describes how the last run ended, unless the end was requested.
+func ended(e *orchestrator.Exit) string {
+	if e == nil || e.Class == orchestrator.ExitStopped {
+		return ""
+	}
+	return " (" + e.String() + ")"
+}

@@ -1,0 +1,194 @@
+package supervisor
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+)
+
+// member is one node as the supervisor knows it. Only the supervisor's goroutine accesses
+// it.
+type member struct {
+	name  string
+	index int
+
+	state        orchestrator.State
+	reason, hint string // why it is not Ready
+
+	inc  int    // counts the starts; reports about another start are stale
+	id   string // the container's; "" while there is none
+	pid  int    // of its first process on the engine's host; 0 while it is down
+	at   orchestrator.Placement
+	busy operation
+	want bool // it should run
+	redo bool // start it again once it has stopped
+	held bool // it was not started yet, and waits for others: see after.go
+
+	begun     bool      // this run's output is followed
+	probing   bool      // its probe is running
+	beganAt   time.Time // when that was
+	runSince  time.Time // the engine's time of this run's start; zero until reported
+	startedAt time.Time
+	stoppedAt time.Time
+	endedAt   time.Time // the engine's time of the last run's end; zero if there was none
+
+	found    []diagnosis.Finding // what is wrong with it
+	told     []diagnosis.Code    // reported since it was last healthy, or started by a user
+	wasReady bool                // this run was Ready once
+	unwell   time.Time           // it was Ready until then
+	dump     *diagnosis.Dump     // the dump that the last run left
+	startErr error               // why the container could not be created or started
+
+	lastingSince time.Time         // when a finding was made that time does not fix; zero if none
+	doomed       bool              // it will never be Ready
+	trouble      map[string]string // why it did not reach peers
+
+	serving         orchestrator.Serving // what listens on its HTTP port
+	live, proven    bool                 // distribution handshake done; application and checks passed
+	paused          bool
+	connecting      bool      // it is dialling its peers
+	connectAt       time.Time // when it may dial next, after connectDelay; zero: at once
+	connectDelay    time.Duration
+	peers           map[string]bool // the peers it saw at the last sweep
+	readyGraceUntil time.Time       // until then a Ready node that lost its proof stays Ready
+
+	odd       map[string]bool // peers that this run refuses; see partition.go
+	everApart map[string]bool // peers that it was ever disconnected from
+	setting   bool            // a change of its refused peers is being sent
+	setAt     time.Time       // when to retry, after a failure
+	cutOff    bool            // it is Degraded only for that reason
+
+	hist     history
+	lastExit *orchestrator.Exit
+	ending   *ending
+	restart  time.Time // when a BackingOff node is started again
+
+	withEngine bool // it was stopped because the engine was
+	stopAsked  bool // a user of ours wants it down, no matter what stopped it
+
+	ourKill bool     // a user of ours sent a signal in this run
+	signals []string // sent from outside in this run
+	oom     bool
+
+	startWaiters, stopWaiters []Waiter
+}
+
+// operation is the engine call in progress for a node.
+type operation int
+
+const (
+	idle operation = iota
+	launching
+	starting
+	stopping
+)
+
+// ending is the end of a run that is examined before it is judged.
+type ending struct {
+	exit    orchestrator.Exit
+	until   time.Time // events that explain it may still come until then
+	autopsy bool      // it has been examined
+	Findings
+}
+
+// stale reports whether a report is about another run than the current one.
+func (s *Supervisor) stale(r RunID) (*member, bool) {
+	m := s.byName[r.Node]
+	return m, m == nil || m.inc != r.Inc
+}
+
+func (m *member) report() RunID { return RunID{Node: m.name, Inc: m.inc} }
+
+func (m *member) onContainer() OnContainer { return OnContainer{m.report(), m.id} }
+
+// newRun resets what belonged to the last run.
+func (m *member) newRun() {
+	m.inc++
+	m.pid = 0
+	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo, m.withEngine, m.stopAsked = false, false, false, false, false, false, false, false, false, false
+	m.peers, m.signals, m.ending = nil, nil, nil
+	m.serving = orchestrator.ServingUnknown
+	m.odd, m.everApart, m.setting, m.setAt, m.cutOff = nil, nil, false, time.Time{}, false
+	m.found, m.dump, m.startErr, m.trouble, m.unwell, m.wasReady = nil, nil, nil, nil, time.Time{}, false
+	if m.state != orchestrator.BackingOff { // a repeated crash is explained once
+		m.told = nil
+	}
+	m.connectAt, m.connectDelay = time.Time{}, 0
+	m.lastingSince, m.doomed = time.Time{}, false
+	m.runSince, m.restart, m.readyGraceUntil = time.Time{}, time.Time{}, time.Time{}
+	m.reason, m.hint = "", ""
+	m.hist.readyAt = time.Time{}
+}
+
+// quiet reports whether the node is down with no operation in progress.
+func (m *member) quiet() bool {
+	return m.busy == idle && m.ending == nil && (m.state.Final() || m.state == orchestrator.Pending)
+}
+
+// sees reports whether the node saw the peer at the last sweep.
+func (m *member) sees(peer *member) bool { return m.peers[peer.name] }
+
+// classify returns the class of an end that we did not request, from the engine's reports
+// and the code. wasReady says whether this run was ever Ready.
+func (m *member) classify(e orchestrator.Exit, p orchestrator.RestartPolicy, wasReady bool) orchestrator.ExitClass {
+	switch {
+	case e.Class != "": // known already: stopped outside, removed, oom
+		return e.Class
+	case m.oom && e.Code == orchestrator.CodeKilled:
+		return orchestrator.ExitOOM // an oom event without a death of the VM means that a child was killed
+	case e.Code == orchestrator.CodeKilled, e.Code > 128 && len(m.signals) > 0:
+		return orchestrator.ExitKilled
+	case isSuccess(p, e.Code):
+		return orchestrator.ExitCompleted
+	case !wasReady:
+		return orchestrator.ExitBoot
+	}
+	return orchestrator.ExitCrashed
+}
+
+// status returns the node's status for users; host is where published ports are dialled.
+func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchestrator.NodeStatus {
+	names := s.Names()
+	st := orchestrator.NodeStatus{
+		Name:          m.name,
+		Node:          names.Node(m.name),
+		Host:          names.Hostname(m.name),
+		State:         m.state,
+		Reason:        m.reason,
+		Paused:        m.paused,
+		IP:            m.at.IP,
+		Container:     names.Container(m.name),
+		ContainerID:   m.id,
+		PID:           m.pid,
+		Peers:         slices.Sorted(maps.Keys(m.peers)),
+		Incarnation:   m.inc,
+		RestartCount:  m.hist.total,
+		StartedAt:     m.startedAt,
+		StoppedAt:     m.stoppedAt,
+		NextRestartAt: m.restart,
+		LastExit:      m.lastExit,
+		Findings:      m.found,
+	}
+	if !m.state.Running() {
+		st.Peers = nil
+	}
+	if m.state == orchestrator.BackingOff && !m.restart.IsZero() {
+		used := 0
+		for _, t := range m.hist.recent {
+			if now.Sub(t) < s.Restart.Window {
+				used++
+			}
+		}
+		st.Restarts = fmt.Sprintf("%d/%d", used, s.Restart.Max)
+	}
+	manifest.SetPorts(&st, s, m.at.Ports, host)
+	if st.Serving = m.serving; !m.serving.Reachable() {
+		st.URL = ""
+	}
+	return st
+}

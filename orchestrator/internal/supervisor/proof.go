@@ -1,0 +1,305 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// This file is the part of the supervisor that decides when a node is proven:
+// distribution handshake, application, checks, and the mesh.
+
+// alive handles a completed handshake and connects the node to the others.
+func (s *Supervisor) alive(msg Live) {
+	m, stale := s.stale(msg.RunID)
+	if stale || !m.state.Running() || m.state == orchestrator.Stopping {
+		return
+	}
+	m.live = true
+	if m.state == orchestrator.Starting {
+		m.reason, m.hint = "", ""
+	}
+	s.connect(m, s.livePeers(m))
+	s.sweepNow()
+}
+
+func (s *Supervisor) livePeers(m *member) []*member {
+	var peers []*member
+	for _, p := range s.nodes {
+		if p != m && p.live {
+			peers = append(peers, p)
+		}
+	}
+	return peers
+}
+
+// connect makes the node dial its peers, unless the application does that.
+func (s *Supervisor) connect(m *member, peers []*member) {
+	if m.connecting || s.down || s.now.Before(m.connectAt) {
+		return
+	}
+	if cut, _ := s.due(m); len(cut) > 0 { // connected to a single peer, global would connect it to the others
+		return
+	}
+	var names []string
+	for _, p := range peers {
+		_, heals := s.healing[s.pairOf(m, p)]
+		if !s.apart(m, p) && (s.spec.Mesh == orchestrator.MeshBeamyard || heals) && (!heals || !s.mending()) {
+			names = append(names, p.name)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	m.connecting = true
+	s.do(Connect{m.report(), names})
+}
+
+func (s *Supervisor) connected(msg Connected) {
+	m, stale := s.stale(msg.RunID)
+	if stale {
+		return
+	}
+	m.connecting = false
+	m.troubled(msg.Trouble)
+	for _, why := range msg.Trouble {
+		if m.state == orchestrator.Starting {
+			m.reason = why
+		}
+	}
+	m.connectDelay = min(max(2*m.connectDelay, connectSoon), connectLate)
+	m.connectAt = s.now.Add(m.connectDelay)
+	s.sweepNow()
+}
+
+func (s *Supervisor) unproven(msg Unproven) {
+	m, stale := s.stale(msg.RunID)
+	if stale || !m.state.Running() || m.state == orchestrator.Stopping {
+		return
+	}
+	m.proven = false
+	m.reason, m.hint = msg.Reason, msg.Hint
+	if m.state == orchestrator.Ready && m.live { // without a connection it first stays Ready for a moment: see doubt
+		s.setState(m, orchestrator.Degraded, msg.Reason, msg.Hint)
+	}
+}
+
+// lost handles the break of the connection to the node. It reveals a death whose event
+// the engine dropped, so the engine is queried.
+func (s *Supervisor) lost(msg Lost) {
+	m, stale := s.stale(msg.RunID)
+	if stale || !m.live {
+		return
+	}
+	m.live, m.proven, m.peers = false, false, nil
+	m.readyGraceUntil = s.now.Add(readyGrace)
+	if m.state == orchestrator.Ready || m.state == orchestrator.Starting || m.cutOff {
+		m.reason = msg.Reason
+	}
+	s.do(Inspect{m.onContainer()})
+}
+
+// sighted schedules a sweep of the mesh as soon as a node saw another connect or
+// disconnect. The regular sweep every 5 s remains, for unreported changes.
+func (s *Supervisor) sighted(msg PeerEvent) {
+	if m, stale := s.stale(msg.RunID); stale || !m.live || msg.Event.Initial || !s.sightedAt.IsZero() {
+		return
+	}
+	// Every other node reports each change: with fifty nodes, a sweep for each report
+	// would occupy a processor. So the first report waits for the rest.
+	s.sightedAt = s.now.Add(time.Duration(len(s.nodes)) * sightEach)
+}
+
+// sweepNow asks every live node for its peers; one sweep at a time.
+func (s *Supervisor) sweepNow() {
+	s.sweep.at = time.Time{}
+	if s.sweep.running {
+		s.sweep.again = true
+		return
+	}
+	if s.down || !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.live }) {
+		return
+	}
+	s.sweep.running = true
+	s.do(Sweep{})
+}
+
+// swept handles the nodes' peers. It reports changes, and reconnects missing pairs.
+func (s *Supervisor) swept(msg Mesh) {
+	s.sweep.running = false
+	was := make([]map[string]bool, len(s.nodes))
+	for i, m := range s.nodes {
+		was[i] = m.peers
+		if sight, ok := msg.Sees[m.name]; ok && sight.Inc == m.inc && m.live && sight.Err == nil {
+			m.peers = map[string]bool{}
+			for _, p := range sight.Peers {
+				m.peers[p] = true
+			}
+		}
+	}
+	s.tellMesh(was)
+	s.seenThough()
+	s.heal(msg.Sees)
+	next := s.now.Add(sweepEvery)
+	for _, m := range s.nodes {
+		missing := s.missing(m)
+		for _, p := range s.toHeal(m) {
+			if !slices.Contains(missing, p) {
+				missing = append(missing, p)
+			}
+		}
+		if len(missing) == 0 {
+			m.connectDelay, m.connectAt = 0, time.Time{}
+			continue
+		}
+		s.connect(m, missing)
+		again := s.now.Add(connectLate / 4) // if the application connects
+		if again.Before(m.connectAt) {
+			again = m.connectAt
+		}
+		if again.Before(next) {
+			next = again
+		}
+	}
+	s.sweep.at = next
+	if s.sweep.again {
+		s.sweep.again = false
+		s.sweepNow()
+	}
+}
+
+// tellMesh reports which pairs connected and disconnected since the last sweep. All pairs
+// of a node with the nodes after it share one event: fifty nodes have 1225 pairs, more
+// than the log keeps events.
+func (s *Supervisor) tellMesh(was []map[string]bool) {
+	for i, m := range s.nodes {
+		var met, lost []string
+		for j, p := range s.nodes[i+1:] {
+			before := was[i][p.name] && was[i+1+j][m.name]
+			switch now := m.sees(p) && p.sees(m); {
+			case now && !before:
+				met = append(met, p.name)
+			case before && !now && m.state == orchestrator.Ready && p.state == orchestrator.Ready:
+				lost = append(lost, p.name)
+			}
+		}
+		if len(met) > 0 {
+			s.emit(orchestrator.EventMesh, m.name, "%s met %s", m.name, strings.Join(met, ", "))
+		}
+		if len(lost) > 0 {
+			s.emit(orchestrator.EventMesh, m.name, "%s lost %s", m.name, strings.Join(lost, ", "))
+		}
+	}
+}
+
+// expected returns the peers that a node must be connected to. A starting node must
+// connect to every live node. A proven node is measured only by the other proven ones: a
+// newcomer does not degrade it.
+func (s *Supervisor) expected(m *member) []*member {
+	var peers []*member
+	for _, p := range s.livePeers(m) {
+		if m.state == orchestrator.Starting || p.state == orchestrator.Ready || p.state == orchestrator.Degraded {
+			peers = append(peers, p)
+		}
+	}
+	return peers
+}
+
+// missing returns the expected peers whose connection is not seen from both sides, except
+// those disconnected on purpose.
+func (s *Supervisor) missing(m *member) []*member {
+	if !m.live || s.spec.Mesh == orchestrator.MeshNone {
+		return nil
+	}
+	var missing []*member
+	for _, p := range s.expected(m) {
+		if (!m.sees(p) || !p.sees(m)) && !s.excused(m, p) {
+			missing = append(missing, p)
+		}
+	}
+	return missing
+}
+
+// evaluate moves nodes between Starting, Ready and Degraded.
+func (s *Supervisor) evaluate() {
+	for _, m := range s.nodes {
+		if m.ending != nil {
+			continue
+		}
+		switch m.state {
+		case orchestrator.Starting, orchestrator.Degraded:
+			switch well := s.well(m); {
+			case m.cutOff:
+				s.doubtReady(m)
+			case well:
+				if m.hist.readyAt.IsZero() {
+					m.hist.readyAt = s.now
+					m.hist.slogan = ""
+					s.do(Inspect{m.onContainer()}) // for its pid
+				}
+				s.doubtReady(m)
+			case m.live && m.proven:
+				m.reason = s.whyMissing(m)
+			}
+		case orchestrator.Ready:
+			s.doubtReady(m)
+		case orchestrator.Pending, orchestrator.Creating, orchestrator.BackingOff, orchestrator.Stopping, orchestrator.Stopped, orchestrator.Completed, orchestrator.Failed:
+		}
+	}
+}
+
+// ReasonPaused is the reason of a node whose container is paused.
+const ReasonPaused = "paused"
+
+// well reports whether a node passes all proofs, ignoring disconnected peers.
+func (s *Supervisor) well(m *member) bool {
+	return m.live && m.proven && !m.paused && len(s.missing(m)) == 0
+}
+
+// doubtReady makes a healthy node Ready, or Degraded if peers are disconnected on
+// purpose. It degrades a node that was either and has failed a proof for longer than a
+// moment.
+func (s *Supervisor) doubtReady(m *member) {
+	if s.well(m) {
+		m.readyGraceUntil = time.Time{}
+		if severed := s.severed(m); len(severed) > 0 {
+			s.cutFromPeers(m, severed)
+		} else {
+			s.setState(m, orchestrator.Ready, "", "")
+		}
+		return
+	}
+	missing := s.missing(m)
+	switch {
+	case m.paused:
+		s.setState(m, orchestrator.Degraded, ReasonPaused, fmt.Sprintf("beamyard unpause %s/%s", s.spec.Name, m.name))
+		s.noLongerByCutAlone(m)
+	case m.readyGraceUntil.IsZero():
+		m.readyGraceUntil = s.now.Add(readyGrace)
+	case !s.now.Before(m.readyGraceUntil):
+		m.readyGraceUntil = time.Time{}
+		reason := m.reason
+		if len(missing) > 0 {
+			reason = s.whyMissing(m)
+		}
+		s.setState(m, orchestrator.Degraded, reason, fmt.Sprintf("beamyard inspect %s", m.name))
+		s.noLongerByCutAlone(m)
+	}
+}
+
+func (s *Supervisor) whyMissing(m *member) string {
+	if m.paused {
+		return ReasonPaused
+	}
+	missing := s.missing(m)
+	if len(missing) == 0 {
+		return m.reason
+	}
+	if severed := s.severed(m); len(severed) > 0 {
+		return "not connected to " + joinNames(missing) + "; " + onPurpose(severed)
+	}
+	return "not connected to " + joinNames(missing)
+}

@@ -1,0 +1,331 @@
+package supervisor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+const (
+	// holdExit is how long an end after a signal from outside waits for the event that
+	// explains it: `docker stop` emits its event before or after the death, and `docker
+	// rm -f` is a kill, a death and then a destroy.
+	holdExit = 300 * time.Millisecond
+	// readyGrace is how long a Ready node that lost its connection stays Ready: its death is
+	// usually reported within that time.
+	readyGrace = 300 * time.Millisecond
+	// listEvery is the interval of list-and-compare at rest: engines drop events under
+	// load.
+	listEvery = 30 * time.Second
+	// sightEach, times the number of nodes, is how long a node's observation waits for
+	// those of the others.
+	sightEach = 10 * time.Millisecond
+	// sweepEvery is the interval of mesh checks at rest, with one call for each node.
+	sweepEvery = 5 * time.Second
+	// shutdown is how long a stopping engine may take between the stop of the first
+	// container and the end of its event stream.
+	shutdown = 15 * time.Second
+	// connectSoon and connectLate bound the delay between two attempts of a node to
+	// connect to missing peers.
+	connectSoon = 50 * time.Millisecond
+	connectLate = time.Second
+)
+
+// Supervisor makes the decisions. step is pure: no I/O, no lock, no clock; the caller
+// provides the random numbers for the jitter.
+type Supervisor struct {
+	spec   orchestrator.Spec
+	host   string // where the engine's published ports are dialled; known after the engine was queried
+	inside bool   // this process runs in a container that is attached to the cluster's network
+	random func() float64
+	nodes  []*member // in the order of the spec
+	byName map[string]*member
+
+	subscribed bool      // the event stream is open
+	formed     bool      // every node has been Ready at once
+	deadline   time.Time // for forming; zero if there is none
+	listAt     time.Time
+	sweep      sweepState
+	sightedAt  time.Time          // when to sweep, after a node saw another connect or disconnect
+	cuts       map[pair]bool      // disconnected on purpose; see partition.go
+	healing    map[pair]time.Time // to be reconnected, in any mesh mode; excused until then
+	cutWaiters []cutWaiter
+	saidOf     map[string]bool // the loopback addresses that were reported
+	why        sweepState      // the state of the diagnosis
+	askDelay   time.Duration   // the delay until the next diagnosis
+
+	down     bool  // everything is being stopped and removed
+	force    bool  // without the stop timeout
+	removing bool  // Remove is in progress
+	over     bool  // Done was issued
+	cause    error // why it is taken down, if not by request
+	downers  []Waiter
+
+	collecting bool // Collect is in progress
+
+	now time.Time
+	out []Action
+}
+
+type sweepState struct {
+	running, again bool
+	at             time.Time
+}
+
+// New returns the supervisor of a cluster that has not begun. random returns numbers in
+// [0,1) for the jitter of restarts.
+func New(s orchestrator.Spec, random func() float64) *Supervisor {
+	sup := &Supervisor{spec: s, random: random, byName: map[string]*member{}, saidOf: map[string]bool{}, cuts: map[pair]bool{}, healing: map[pair]time.Time{}}
+	for i, n := range s.Nodes {
+		m := &member{name: n.Name, index: i, state: orchestrator.Pending}
+		sup.nodes = append(sup.nodes, m)
+		sup.byName[n.Name] = m
+	}
+	return sup
+}
+
+// Configure sets what was not known when the supervisor was made: the spec with its image,
+// the host where the engine's published ports are dialled, and whether this process runs in
+// a container that is attached to the cluster's network.
+func (s *Supervisor) Configure(spec orchestrator.Spec, host string, inside bool) {
+	s.spec, s.host, s.inside = spec, host, inside
+}
+
+// Begin launches every node that was not adopted. forming sets a deadline.
+func (s *Supervisor) Begin(now time.Time, forming bool) []Action {
+	s.now, s.out = now, nil
+	s.formed = !forming
+	if forming {
+		s.deadline = now.Add(s.spec.ReadyTimeout)
+	}
+	s.listAt = now.Add(listEvery)
+	s.hold()
+	s.settle()
+	return s.out
+}
+
+// Step handles one message and returns the resulting actions.
+func (s *Supervisor) Step(msg Message, now time.Time) []Action {
+	s.now, s.out = now, nil
+	if s.over {
+		switch msg := msg.(type) {
+		case Command:
+			s.do(Reply{msg.Waiter, orchestrator.ErrClosed})
+		case Cut:
+			s.do(Reply{msg.Waiter, orchestrator.ErrClosed})
+		}
+		return s.out
+	}
+	switch msg := msg.(type) {
+	case Tick:
+	case Subscribed:
+		s.subscribed = true
+		s.compare()
+		s.engineBack()
+	case Unsubscribed:
+		s.subscribed = false
+		s.engineGone()
+	case Adopted:
+		s.adopt(msg)
+	case Launched:
+		if m, stale := s.stale(msg.RunID); !stale {
+			m.id, m.at = msg.ID, msg.At
+			s.launched(m, msg.Err)
+		}
+	case Started:
+		if m, stale := s.stale(msg.RunID); !stale {
+			s.launched(m, msg.Err)
+		}
+	case Stopped:
+		s.stopped(msg)
+	case Killed:
+		s.do(Reply{msg.Waiter, msg.Err})
+	case Paused:
+		s.paused(msg)
+	case Cut:
+		s.cut(msg)
+	case HalfSet:
+		s.halfSet(msg)
+	case EngineEvent:
+		s.engineEvent(msg.Event, msg.Restarted)
+	case Seen:
+		s.seen(msg)
+	case Live:
+		s.alive(msg)
+	case Proven:
+		if m, stale := s.stale(msg.RunID); !stale && m.live {
+			m.proven = true
+			s.sweepNow()
+		}
+	case Unproven:
+		s.unproven(msg)
+	case Serving:
+		s.serves(msg)
+	case Lost:
+		s.lost(msg)
+	case PeerEvent:
+		s.sighted(msg)
+	case Connected:
+		s.connected(msg)
+	case Mesh:
+		s.swept(msg)
+	case Examined:
+		if m, stale := s.stale(msg.RunID); !stale && m.ending != nil {
+			m.ending.autopsy, m.ending.Findings = true, msg.Findings
+			m.oom = m.oom || msg.OOM
+		}
+	case Command:
+		s.command(msg)
+	case Collected:
+		Blame(s.cause, msg.Found)
+		s.collected()
+	case Diagnosed:
+		s.diagnosed(msg)
+	case Force:
+		s.forceStops()
+		s.collected()
+	case Removed:
+		s.removed(msg.Err)
+	}
+	s.settle()
+	return s.out
+}
+
+func (s *Supervisor) do(a Action) { s.out = append(s.out, a) }
+
+// settle draws the conclusions that are due after any message: ends to be judged,
+// restarts, proofs, the deadline, the end of the cluster.
+func (s *Supervisor) settle() {
+	if s.over { // the message itself ended it
+		return
+	}
+	for _, m := range s.nodes {
+		if e := m.ending; e != nil && e.autopsy && !s.now.Before(e.until) {
+			s.judge(m)
+		}
+	}
+	s.setHalves()
+	s.answerCuts()
+	s.evaluate()
+	s.release()
+	s.checkForming()
+	s.checkFailed()
+	if s.over {
+		return
+	}
+	for _, m := range s.nodes { // after it is certain that the cluster stays up
+		if m.state == orchestrator.BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) && !s.collecting {
+			s.startAgain(m)
+		}
+	}
+	if !s.listAt.IsZero() && !s.now.Before(s.listAt) && !s.removing {
+		s.listAt = s.now.Add(listEvery)
+		s.compare()
+	}
+	if !s.sweep.at.IsZero() && !s.now.Before(s.sweep.at) {
+		s.sweepNow()
+	}
+	if !s.sightedAt.IsZero() && !s.now.Before(s.sightedAt) {
+		s.sightedAt = time.Time{}
+		s.sweepNow()
+	}
+	s.ask()
+	s.checkDown()
+}
+
+// Wake returns when step must be called again with [Tick]; zero for never.
+func (s *Supervisor) Wake() time.Time {
+	var next time.Time
+	add := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	if s.over {
+		return next
+	}
+	if !s.removing {
+		add(s.listAt)
+		add(s.sweep.at)
+		add(s.sightedAt)
+	}
+	if !s.formed && !s.closing() {
+		add(s.deadline)
+	}
+	add(s.askAt())
+	for _, m := range s.nodes {
+		if m.state == orchestrator.BackingOff && m.busy == idle && !s.collecting {
+			add(m.restart)
+		}
+		if m.ending != nil && m.ending.autopsy {
+			add(m.ending.until)
+		}
+		if (m.state == orchestrator.Ready || m.cutOff) && !m.readyGraceUntil.IsZero() {
+			add(m.readyGraceUntil)
+		}
+		add(s.halfAt(m))
+	}
+	return next
+}
+
+// setState changes a node's state and reports the change.
+func (s *Supervisor) setState(m *member, state orchestrator.State, reason, hint string) {
+	changed := m.state != state
+	m.state, m.reason, m.hint = state, reason, hint
+	m.cutOff = m.cutOff && state == orchestrator.Degraded
+	if !changed {
+		return
+	}
+	s.suspected(m, state)
+	text := fmt.Sprintf("%s %s", m.name, state)
+	if reason != "" {
+		text += ": " + reason
+	}
+	s.do(Emit{orchestrator.Event{Node: m.name, Kind: orchestrator.EventState, State: state, Text: text}})
+}
+
+func (s *Supervisor) emit(kind orchestrator.EventKind, node, format string, args ...any) {
+	s.do(Emit{orchestrator.Event{Node: node, Kind: kind, Text: fmt.Sprintf(format, args...)}})
+}
+
+// Snapshot returns the cluster's state for users.
+func (s *Supervisor) Snapshot(now time.Time) (nodes []orchestrator.NodeStatus, ready bool) {
+	for _, m := range s.nodes {
+		st := m.status(s.spec, s.host, now)
+		if s.inside && st.URL != "" { // the engine's ports are published on its host, which is not this container
+			st.URL = "http://" + network.HostPort(st.IP.String(), s.spec.HTTPPort)
+		}
+		for _, p := range s.cutFrom(m) {
+			st.Cut = append(st.Cut, p.name)
+		}
+		nodes = append(nodes, st)
+	}
+	return nodes, s.ready()
+}
+
+// count returns "1 node", "3 nodes".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// plural returns the form of a word for a number.
+func plural(n uint64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func joinNames(nodes []*member) string {
+	var names []string
+	for _, m := range nodes {
+		names = append(names, m.name)
+	}
+	return strings.Join(names, ", ")
+}

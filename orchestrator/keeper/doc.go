@@ -1,0 +1,12 @@
+// Package keeper tells which process keeps a cluster, and whether that process is alive.
+//
+//	Self() ──► orchestrator.Owner (a label of the cluster) ──► Alive(owner)
+//
+// A pid alone could meanwhile belong to another process, so an owner also holds the start time of
+// the process, and the machine with its boot and pid namespace. Sources: proc_pid_stat(5),
+// proc_sys_kernel(5).
+//
+// # Threads
+//
+// None.
+package keeper

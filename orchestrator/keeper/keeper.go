@@ -1,0 +1,73 @@
+package keeper
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// Self returns this process as an owner.
+func Self(detached bool) orchestrator.Owner {
+	pid := os.Getpid()
+	return orchestrator.Owner{Host: thisHost(), PID: pid, Start: processStart(pid), Detached: detached}
+}
+
+// Alive reports whether the owning process is running on this machine. known is false for
+// an owner on another machine, whose state cannot be determined.
+func Alive(o orchestrator.Owner) (alive, known bool) {
+	if o.Host != thisHost() {
+		return false, false
+	}
+	start := processStart(o.PID)
+	return start != "" && start == o.Start, true
+}
+
+// thisHost returns the host's name with the kernel's boot ID, if there is one: a reboot
+// ends every owner. It also holds the pid namespace: containers with the same host name
+// that share an engine would see each other's pids as dead, and sweep each other's
+// clusters.
+func thisHost() string {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "unknown"
+	}
+	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
+		name += "/" + strings.TrimSpace(string(boot))
+	}
+	if ns, err := os.Readlink("/proc/self/ns/pid"); err == nil {
+		name += "/" + ns
+	}
+	return name
+}
+
+// processStart returns field 22 of /proc/PID/stat (proc_pid_stat(5)), or "" if the
+// process is gone. On systems without /proc, it returns "alive" for a live process.
+func processStart(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		if _, noProc := os.Stat("/proc/self/stat"); noProc == nil {
+			return ""
+		}
+		if p, err := os.FindProcess(pid); err == nil && signalZero(p) == nil {
+			return "alive"
+		}
+		return ""
+	}
+	// Field 2, the command, is in parentheses and may contain any character.
+	_, rest, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
+	fields := strings.Fields(rest)
+	const startTime = 22 - 3 // the fields after the command begin with number 3
+	if len(fields) <= startTime {
+		return ""
+	}
+	if fields[0] == "Z" {
+		return "" // a zombie keeps its pid and owns nothing
+	}
+	if _, err := strconv.ParseUint(fields[startTime], 10, 64); err != nil {
+		return ""
+	}
+	return fields[startTime]
+}

@@ -1,0 +1,13 @@
+// Package secrets removes secret values from text.
+//
+//	Spec ──► Values ──► Forms ──► Redactor ──► "[secret]"
+//
+// The secrets of a cluster are its cookie, the values of [orchestrator.Spec].Secrets, and the
+// credentials in the addresses of proxies. Each is masked in every form in which programs print
+// it: as it is, line by line, and quoted as in JSON or by Elixir's inspect. Text is masked before
+// it is shortened: a part of a secret would no longer be recognised.
+//
+// # Threads
+//
+// None. A replacer may be used by several goroutines.
+package secrets

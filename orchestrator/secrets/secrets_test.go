@@ -1,0 +1,73 @@
+package secrets
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// key is a secret of many lines, as private keys are: longer than what any text
+// is cut at.
+var key = "-----BEGIN KEY-----\n" + strings.Repeat("MIIEvQIBADANBgkq\"#{hkiG\\9w0B\n", 40) + "-----END KEY-----\n"
+
+// keyed is a spec with that key, and with a long token.
+func keyed() orchestrator.Spec {
+	s := orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: orchestrator.NodeNames(3)}
+	s.Cookie, s.Secrets = "crumbcrumb", []string{"KEY", "TOKEN"}
+	s.Env = map[string]string{"KEY": key, "TOKEN": strings.Repeat("s3cret'", 60)}
+	return s.Defaulted()
+}
+
+// leaks reports a part of a secret.
+func leaks(text string) bool {
+	return strings.Contains(text, "MIIEv") || strings.Contains(text, "s3cr") || strings.Contains(text, "crumbc") || strings.Contains(text, "BEGIN")
+}
+
+func TestSecretForms(t *testing.T) {
+	got := Forms("abc", "one\n  two\"#{lines}  \nshort\n", "plain", "plain")
+	want := []string{
+		`one\n  two\"\#{lines}  \nshort\n`, `one\n  two\"#{lines}  \nshort\n`, "one\n  two\"#{lines}  \nshort\n",
+		`two\"\#{lines}`, `two\"#{lines}`, `two"#{lines}`, "plain",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+// However a secret is printed: as it is, a line at a time, or quoted by a program.
+func TestASecretOfManyLinesIsNotShown(t *testing.T) {
+	clean := Redactor(keyed()).Replace
+	texts := []string{key, `{"key":"` + quoted(key) + `"}`, `%{key: "` + inspected.Replace(key) + `"}`}
+	for line := range strings.Lines(key) {
+		texts = append(texts, "12:00:00 [error] "+line)
+	}
+	for _, text := range texts {
+		if got := clean(text); leaks(got) {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
+// The password of a proxy is one, as it stands in the address and as it is sent.
+func TestPasswordsOfProxiesAreNotShown(t *testing.T) {
+	s := orchestrator.Spec{Proxies: map[string]string{"HTTP_PROXY": "http://me:s3cret%40@proxy:3128"}}
+	for _, text := range []string{"GET " + s.Proxies["HTTP_PROXY"], "user me:s3cret%40", "the password s3cret@"} {
+		if clean := Redactor(s).Replace(text); strings.Contains(clean, "s3cret") {
+			t.Errorf("it shows the password: %s", clean)
+		}
+	}
+}
+
+func TestRedactor(t *testing.T) {
+	s := orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: orchestrator.NodeNames(3)}
+	s.Cookie, s.Secrets = "crumbcrumb", []string{"TOKEN"}
+	s.Env = map[string]string{"TOKEN": "hunter22", "OPEN": "visible"}
+	s.Nodes[0].Env = map[string]string{"TOKEN": "another1"}
+	s.Secrets, s.Env["DSN"] = append(s.Secrets, "DSN"), "key-of-{name}" // n2 is told another word than the spec's
+	got := Redactor(s).Replace("crumbcrumb hunter22 another1 key-of-n2 visible")
+	if got != "[secret] [secret] [secret] [secret] visible" {
+		t.Error(got)
+	}
+}
