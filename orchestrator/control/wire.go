@@ -4,49 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"unicode/utf8"
 
-	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // kinds names the sentinels on the wire. An error may match several.
-var kinds = []struct {
-	name string
-	err  error
-}{
-	{"engine-unreachable", orchestrator.ErrEngineUnreachable},
-	{"engine-permission", orchestrator.ErrEnginePermission},
-	{"engine-too-old", orchestrator.ErrEngineTooOld},
-	{"not-found", orchestrator.ErrNotFound},
-	{"no-regular-file", orchestrator.ErrNoRegularFile},
-	{"conflict", orchestrator.ErrConflict},
-	{"name-taken", orchestrator.ErrNameTaken},
-	{"not-running", orchestrator.ErrNotRunning},
-	{"no-stdin", orchestrator.ErrNoStdin},
-	{"port-taken", orchestrator.ErrPortTaken},
-	{"subnet-overlap", orchestrator.ErrSubnetOverlap},
-	{"address-pool", orchestrator.ErrAddressPool},
-	{"cannot-start", orchestrator.ErrCannotStart},
-	{"ulimit", orchestrator.ErrUlimit},
-	{"no-init", orchestrator.ErrNoInit},
-	{"no-ipv6", orchestrator.ErrNoIPv6},
-	{"no-host-gateway", orchestrator.ErrNoHostGateway},
-	{"cluster-exists", orchestrator.ErrClusterExists},
-	{"no-cluster", orchestrator.ErrNoCluster},
-	{"no-node", orchestrator.ErrNoNode},
-	{"not-ready", orchestrator.ErrNotReady},
-	{"node-failed", orchestrator.ErrNodeFailed},
-	{"invalid-spec", orchestrator.ErrInvalidSpec},
-	{"closed", orchestrator.ErrClosed},
-	{"overlapping", orchestrator.ErrOverlapping},
-	{"image-not-found", images.ErrNotFound},
-	{"no-registry", images.ErrNoRegistry},
-	{"supervised", ErrSupervised},
-	{"canceled", context.Canceled},
-	{"deadline", context.DeadlineExceeded},
-}
+var kinds = append(slices.Clone(orchestrator.Sentinels),
+	orchestrator.Sentinel{Name: "supervised", Err: ErrSupervised},
+	orchestrator.Sentinel{Name: "canceled", Err: context.Canceled},
+	orchestrator.Sentinel{Name: "deadline", Err: context.DeadlineExceeded},
+)
 
 // wireError is an error on the wire.
 type wireError struct {
@@ -86,8 +56,8 @@ func toWire(err error) *wireError {
 	}
 	w := &wireError{Text: err.Error()}
 	for _, k := range kinds {
-		if errors.Is(err, k.err) {
-			w.Kinds = append(w.Kinds, k.name)
+		if errors.Is(err, k.Err) {
+			w.Kinds = append(w.Kinds, k.Name)
 		}
 	}
 	var h orchestrator.Hinter
@@ -135,8 +105,8 @@ func (w *wireError) err() error {
 	plain := &remoteError{text: w.Text}
 	for _, name := range w.Kinds {
 		for _, k := range kinds { // a kind of a newer version is left out: text and hint are there
-			if k.name == name {
-				plain.kinds = append(plain.kinds, k.err)
+			if k.Name == name {
+				plain.kinds = append(plain.kinds, k.Err)
 			}
 		}
 	}

@@ -95,12 +95,12 @@ func TestTypedErrorsCrossWhole(t *testing.T) {
 func TestEachKindHasItsOwnName(t *testing.T) {
 	seen := map[string]bool{}
 	for _, k := range kinds {
-		if seen[k.name] {
-			t.Errorf("%s twice", k.name)
+		if seen[k.Name] {
+			t.Errorf("%s twice", k.Name)
 		}
-		seen[k.name] = true
-		if got, _ := DecodeError(EncodeError(k.err)); !errors.Is(got, k.err) {
-			t.Errorf("%s is lost on the way", k.name)
+		seen[k.Name] = true
+		if got, _ := DecodeError(EncodeError(k.Err)); !errors.Is(got, k.Err) {
+			t.Errorf("%s is lost on the way", k.Name)
 		}
 	}
 }
@@ -113,7 +113,7 @@ func TestEverySentinelIsInTheTable(t *testing.T) {
 	}
 	words := map[string]string{}
 	for _, k := range kinds {
-		words[k.err.Error()] = k.name
+		words[k.Err.Error()] = k.Name
 	}
 	found := 0
 	for name, folder := range map[string]string{"orchestrator": "..", "images": "../../images", "control": "."} {
@@ -124,7 +124,7 @@ func TestEverySentinelIsInTheTable(t *testing.T) {
 			case in && never[id] != "":
 				t.Errorf("%s crosses, and is said never to", id)
 			case !in && never[id] == "":
-				t.Errorf("%s (%q) loses its identity over the socket: add it to kinds", id, text)
+				t.Errorf("%s (%q) loses its identity over the socket: add it to orchestrator.Sentinels", id, text)
 			}
 		}
 	}

@@ -56,6 +56,16 @@ const (
 	KindBuild             Kind = "build" // of an image: the error contains Mix's output
 )
 
+// Known reports whether the kind is one of those above.
+func (k Kind) Known() bool {
+	switch k {
+	case KindEngineUnreachable, KindEnginePermission, KindEngineTooOld, KindNoImage, KindNoRegistry, KindPortTaken, KindAddressPool,
+		KindSubnetOverlap, KindNameTaken, KindUlimit, KindCannotStart, KindBuild:
+		return true
+	}
+	return false
+}
+
 // Runs is what a node runs and serves; in Evidence, what the cluster's nodes do.
 type Runs struct {
 	Image, App string

@@ -16,33 +16,18 @@ import (
 
 // kindOf returns an error's kind for package diagnosis, by its type and not its text.
 func kindOf(err error) diagnosis.Kind {
-	var taken *network.PortTakenError
-	var full *network.PoolExhaustedError
-	var build *images.BuildError
 	switch {
-	case errors.Is(err, orchestrator.ErrEngineUnreachable):
-		return diagnosis.KindEngineUnreachable
-	case errors.Is(err, orchestrator.ErrEnginePermission):
-		return diagnosis.KindEnginePermission
-	case errors.Is(err, orchestrator.ErrEngineTooOld):
-		return diagnosis.KindEngineTooOld
-	case errors.Is(err, images.ErrNoRegistry):
-		return diagnosis.KindNoRegistry
-	case errors.Is(err, images.ErrNotFound):
-		return diagnosis.KindNoImage
-	case errors.As(err, &taken), errors.Is(err, orchestrator.ErrPortTaken):
+	case errors.As(err, new(*network.PortTakenError)):
 		return diagnosis.KindPortTaken
-	case errors.As(err, &full), errors.Is(err, orchestrator.ErrAddressPool):
+	case errors.As(err, new(*network.PoolExhaustedError)):
 		return diagnosis.KindAddressPool
-	case errors.Is(err, orchestrator.ErrSubnetOverlap):
-		return diagnosis.KindSubnetOverlap
-	case errors.Is(err, orchestrator.ErrNameTaken):
-		return diagnosis.KindNameTaken
-	case errors.Is(err, orchestrator.ErrUlimit):
-		return diagnosis.KindUlimit
-	case errors.Is(err, orchestrator.ErrCannotStart):
-		return diagnosis.KindCannotStart
-	case errors.As(err, &build):
+	}
+	for _, k := range orchestrator.Sentinels {
+		if kind := diagnosis.Kind(k.Name); errors.Is(err, k.Err) && kind.Known() {
+			return kind
+		}
+	}
+	if errors.As(err, new(*images.BuildError)) {
 		return diagnosis.KindBuild
 	}
 	return ""
