@@ -37,6 +37,7 @@ var (
 	ErrNodeFailed    = errors.New("a node failed")
 	ErrInvalidSpec   = errors.New("invalid cluster specification")
 	ErrClosed        = errors.New("the cluster is not running")
+	ErrNoSupervisor  = errors.New("no supervisor answers")
 	ErrOverlapping   = errors.New("partitions would overlap")
 )
 

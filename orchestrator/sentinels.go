@@ -38,5 +38,6 @@ var Sentinels = []Sentinel{
 	{"node-failed", ErrNodeFailed},
 	{"invalid-spec", ErrInvalidSpec},
 	{"closed", ErrClosed},
+	{"no-supervisor", ErrNoSupervisor},
 	{"overlapping", ErrOverlapping},
 }

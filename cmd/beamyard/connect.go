@@ -75,7 +75,7 @@ func (t target) connect(ctx context.Context, a *app, command string, nodes []str
 		return nil, away
 	case r.eng == nil:
 		a.say("no engine answers, so this is what the supervisor knows: %v", away)
-	case r.client == nil && !errors.Is(silent, control.ErrNoSupervisor):
+	case r.client == nil && !errors.Is(silent, orchestrator.ErrNoSupervisor):
 		a.say("the supervisor does not answer, so this is what the engine and the nodes tell: %v", silent)
 	}
 	return r, nil
@@ -115,6 +115,27 @@ func (r *connection) hangUp() {
 	}
 }
 
+// controller is the supervisor if it answers, else the cluster by its labels.
+func (r *connection) controller(eng orchestrator.Engine) orchestrator.Controller {
+	if r.client != nil {
+		return r.client
+	}
+	return discovery.Control(eng, r.cluster)
+}
+
+// controllerOf is the cluster's supervisor, or the cluster by its labels where it has none.
+// A supervisor that fails is an error. The caller calls done when it needs neither.
+func controllerOf(ctx context.Context, eng orchestrator.Engine, cluster string) (c orchestrator.Controller, done func(), err error) {
+	client, err := control.Dial(ctx, cluster)
+	switch {
+	case errors.Is(err, orchestrator.ErrNoSupervisor):
+		return discovery.Control(eng, cluster), func() {}, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	return client, func() { client.Close() }, nil
+}
+
 // find is the cluster with its spec, whose secrets are not to be shown, and with
 // the supervisor's status where it told one.
 func (r *connection) find(ctx context.Context, a *app) (found discovery.Cluster, err error) {
@@ -147,7 +168,7 @@ func (r *connection) health(ctx context.Context, a *app) (health.Report, error) 
 	silent := r.dial(ctx)
 	if silent == nil {
 		report, err := r.client.Health(ctx)
-		if r.eng == nil || !errors.Is(err, control.ErrNoSupervisor) { // else it died meanwhile
+		if r.eng == nil || !errors.Is(err, orchestrator.ErrNoSupervisor) { // else it died meanwhile
 			return report, err
 		}
 	} else if r.eng == nil {
@@ -156,5 +177,5 @@ func (r *connection) health(ctx context.Context, a *app) (health.Report, error) 
 	if err := a.answers(ctx, r.eng); err != nil {
 		return health.Report{}, err
 	}
-	return discovery.Health(ctx, r.eng, r.cluster)
+	return discovery.Control(r.eng, r.cluster).Health(ctx)
 }

@@ -148,7 +148,7 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (discov
 	switch {
 	case err == nil:
 		return found.Removed(), nil
-	case errors.Is(err, control.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
+	case errors.Is(err, orchestrator.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
 		// There is none, or it went away over this: what it left is removed.
 		r, err := discovery.Remove(ctx, eng, name, found.Spec.StopTimeout)
 		forget(ctx, name)

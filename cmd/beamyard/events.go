@@ -27,12 +27,12 @@ func (c *eventsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	client, err := supervised(ctx, eng, cluster)
+	controller, done, err := controllerOf(ctx, eng, cluster)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	return client.Events(ctx, 0, c.Follow, func(e orchestrator.Event) error {
+	defer done()
+	return controller.Events(ctx, 0, c.Follow, func(e orchestrator.Event) error {
 		if a.json {
 			return a.printJSONLine(e)
 		}

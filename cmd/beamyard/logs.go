@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
@@ -63,15 +61,12 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 		SinceRestart: c.SinceRest, Run: c.RunNo, Grep: c.Grep,
 	}
 	printer := newLinePrinter(a, found.Nodes, c.Timestamps)
-	client, err := control.Dial(ctx, cluster)
-	switch {
-	case err == nil:
-		defer client.Close()
-		return client.Logs(ctx, q, printer.print)
-	case errors.Is(err, control.ErrNoSupervisor):
-		return discovery.Logs(ctx, eng, cluster, q, printer.print)
+	controller, done, err := controllerOf(ctx, eng, cluster)
+	if err != nil {
+		return err
 	}
-	return err
+	defer done()
+	return controller.Logs(ctx, q, printer.print)
 }
 
 // linePrinter writes a node's lines behind its name: "n1  | text".

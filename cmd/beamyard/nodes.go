@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/control"
 )
 
 // nodesArgs are the arguments of the commands that change nodes.
@@ -35,17 +34,17 @@ var signals = []string{
 
 // Run stops nodes.
 func (c *stopCmd) Run(ctx context.Context, a *app) error {
-	return c.change(ctx, a, "stop", "stopped", (*control.Client).Stop)
+	return c.change(ctx, a, "stop", "stopped", orchestrator.Controller.Stop)
 }
 
 // Run starts nodes.
 func (c *startCmd) Run(ctx context.Context, a *app) error {
-	return c.change(ctx, a, "start", "started", (*control.Client).Start)
+	return c.change(ctx, a, "start", "started", orchestrator.Controller.Start)
 }
 
 // Run restarts nodes.
 func (c *restartCmd) Run(ctx context.Context, a *app) error {
-	return c.change(ctx, a, "restart", "restarted", (*control.Client).Restart)
+	return c.change(ctx, a, "restart", "restarted", orchestrator.Controller.Restart)
 }
 
 func (killCmd) Help() string {
@@ -60,13 +59,13 @@ func (c *killCmd) Run(ctx context.Context, a *app) error {
 		return usagef("beamyard kill "+strings.Join(c.Nodes, " ")+" --signal TERM",
 			"%q is not one of %s", c.Signal, strings.Join(signals, ", "))
 	}
-	return c.change(ctx, a, "kill", "got SIG"+name, func(client *control.Client, ctx context.Context, nodes ...string) error {
-		return client.Kill(ctx, name, nodes...)
+	return c.change(ctx, a, "kill", "got SIG"+name, func(cluster orchestrator.Controller, ctx context.Context, nodes ...string) error {
+		return cluster.Kill(ctx, name, nodes...)
 	})
 }
 
 // change asks the supervisor for something and answers with the nodes' states.
-func (c *nodesArgs) change(ctx context.Context, a *app, command, done string, do func(*control.Client, context.Context, ...string) error) error {
+func (c *nodesArgs) change(ctx context.Context, a *app, command, done string, do func(orchestrator.Controller, context.Context, ...string) error) error {
 	eng, err := a.engine(ctx)
 	if err != nil {
 		return err
@@ -76,19 +75,19 @@ func (c *nodesArgs) change(ctx context.Context, a *app, command, done string, do
 	if err != nil {
 		return err
 	}
-	client, err := supervised(ctx, eng, cluster)
+	controller, hangUp, err := controllerOf(ctx, eng, cluster)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	if err := do(client, ctx, nodes...); err != nil {
+	defer hangUp()
+	if err := do(controller, ctx, nodes...); err != nil {
 		if errors.Is(err, orchestrator.ErrNotRunning) {
 			err = orchestrator.WithHint(err, "beamyard start %s", strings.Join(c.Nodes, " "))
 		}
 		return err
 	}
 	if a.json {
-		st, err := client.Status(ctx)
+		st, err := controller.Status(ctx)
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"github.com/beamyard/beamyard/orchestrator/control"
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 type (
@@ -19,7 +19,7 @@ restarted. unpause, stop and restart end the pause.`
 
 // Run pauses nodes.
 func (c *pauseCmd) Run(ctx context.Context, a *app) error {
-	return c.change(ctx, a, "pause", "paused", (*control.Client).Pause)
+	return c.change(ctx, a, "pause", "paused", orchestrator.Controller.Pause)
 }
 
 func (unpauseCmd) Help() string {
@@ -29,5 +29,5 @@ succeeds for a node that is not paused.`
 
 // Run unpauses nodes.
 func (c *unpauseCmd) Run(ctx context.Context, a *app) error {
-	return c.change(ctx, a, "unpause", "unpaused", (*control.Client).Unpause)
+	return c.change(ctx, a, "unpause", "unpaused", orchestrator.Controller.Unpause)
 }

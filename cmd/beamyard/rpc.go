@@ -137,11 +137,9 @@ func (c *rpcCmd) eval(ctx context.Context, eng orchestrator.Engine, cluster, nod
 // node itself if no supervisor answers.
 func evaluate(ctx context.Context, eng orchestrator.Engine, cluster, node, expression string, o orchestrator.EvalOptions) (string, error) {
 	r := &connection{cluster: cluster}
-	if r.dial(ctx) == nil { // else it is gone, or silent
-		defer r.client.Close()
-		return r.client.Eval(ctx, node, expression, o)
-	}
-	return discovery.Eval(ctx, eng, cluster, node, expression, o)
+	defer r.hangUp()
+	_ = r.dial(ctx) // else it is gone, or silent
+	return r.controller(eng).Eval(ctx, node, expression, o)
 }
 
 // evaluated is one node's answer.

@@ -15,8 +15,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/codesync/watch"
-	"github.com/beamyard/beamyard/orchestrator/control"
-	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
 type syncCmd struct {
@@ -150,14 +148,10 @@ func warnings(said string) []string {
 // anew who answers: --watch goes on when that changes.
 func (r *connection) sync(ctx context.Context, opts orchestrator.SyncOptions) (codesync.Report, error) {
 	r.hangUp()
-	silent := r.dial(ctx)
-	switch {
-	case silent == nil:
-		return r.client.Sync(ctx, opts)
-	case r.eng == nil, !errors.Is(silent, control.ErrNoSupervisor):
+	if silent := r.dial(ctx); silent != nil && (r.eng == nil || !errors.Is(silent, orchestrator.ErrNoSupervisor)) {
 		return codesync.Report{}, fmt.Errorf("ask the supervisor of %s: %w", r.cluster, silent)
 	}
-	return discovery.Sync(ctx, r.eng, r.cluster, opts)
+	return r.controller(r.eng).Sync(ctx, opts)
 }
 
 // rules say which files of a project count. They are read again when what they

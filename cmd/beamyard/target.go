@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -162,20 +161,6 @@ func clusterNames(all []orchestrator.Status) []string {
 		names[i] = s.Cluster
 	}
 	return names
-}
-
-// supervised dials the supervisor of a cluster, and says what to type where
-// there is none.
-func supervised(ctx context.Context, eng orchestrator.Engine, cluster string) (*control.Client, error) {
-	client, err := control.Dial(ctx, cluster)
-	if !errors.Is(err, control.ErrNoSupervisor) {
-		return client, err
-	}
-	found, missing := discovery.Find(ctx, eng, cluster)
-	if missing != nil {
-		return nil, missing
-	}
-	return nil, orchestrator.WithHint(err, "supervise it again: beamyard up %s -d", found.Cluster)
 }
 
 // supervisorPatience is how long a supervisor may take to say how it is. Its

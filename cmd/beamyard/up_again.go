@@ -30,7 +30,7 @@ func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.S
 			"remove it first: beamyard down %s\nor choose another name: beamyard up --name NAME", name)
 	}
 	client, err := control.Dial(ctx, name)
-	if errors.Is(err, control.ErrNoSupervisor) {
+	if errors.Is(err, orchestrator.ErrNoSupervisor) {
 		if alive, _ := keeper.Alive(found.Owner); alive {
 			return none, orchestrator.WithHint(fmt.Errorf("%w: %s, kept by process %d, which does not answer here", orchestrator.ErrClusterExists, name, found.Owner.PID),
 				"it may be another user's, or starting just now: beamyard ps %s", name)

@@ -20,7 +20,7 @@ import (
 // Client controls a cluster whose supervisor runs in another process. It is safe for
 // concurrent use.
 //
-// If the supervisor dies during a call, the error matches [ErrNoSupervisor].
+// If the supervisor dies during a call, the error matches [orchestrator.ErrNoSupervisor].
 type Client struct {
 	cluster string
 	http    *http.Client
@@ -28,7 +28,7 @@ type Client struct {
 
 var _ orchestrator.Controller = (*Client)(nil)
 
-// Dial connects to the supervisor of a cluster, or fails with [ErrNoSupervisor]. Close
+// Dial connects to the supervisor of a cluster, or fails with [orchestrator.ErrNoSupervisor]. Close
 // the client when done.
 func Dial(ctx context.Context, cluster string) (*Client, error) {
 	path, err := dial(ctx, cluster)
@@ -235,6 +235,6 @@ func (c *Client) lost(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return orchestrator.WithHint(fmt.Errorf("cluster %s: %w any more: %w", c.cluster, ErrNoSupervisor, err),
+	return orchestrator.WithHint(fmt.Errorf("cluster %s: %w any more: %w", c.cluster, orchestrator.ErrNoSupervisor, err),
 		"see what runs: beamyard ps %s", c.cluster)
 }

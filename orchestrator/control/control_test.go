@@ -350,7 +350,7 @@ func TestACutStreamIsNoEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.Events(t.Context(), 0, true, func(orchestrator.Event) error { return nil }); !errors.Is(err, ErrNoSupervisor) {
+	if err := c.Events(t.Context(), 0, true, func(orchestrator.Event) error { return nil }); !errors.Is(err, orchestrator.ErrNoSupervisor) {
 		t.Errorf("Events = %v", err)
 	}
 }
@@ -369,7 +369,7 @@ func TestServeEndsFollowersAndRemovesTheSocket(t *testing.T) {
 		t.Errorf("Serve = %v", err)
 	}
 	<-ended
-	if _, err := Dial(t.Context(), "demo"); !errors.Is(err, ErrNoSupervisor) {
+	if _, err := Dial(t.Context(), "demo"); !errors.Is(err, orchestrator.ErrNoSupervisor) {
 		t.Errorf("Dial after the end = %v", err)
 	}
 	left, err := os.ReadDir(filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "beamyard"))

@@ -16,11 +16,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Errors of finding or acquiring a cluster's socket.
-var (
-	ErrNoSupervisor = errors.New("no supervisor answers")
-	ErrSupervised   = errors.New("another process supervises the cluster")
-)
+// ErrSupervised says that the socket of a cluster cannot be acquired.
+var ErrSupervised = errors.New("another process supervises the cluster")
 
 // maxPath is what sun_path of unix(7) leaves for a path with its NUL: 108 bytes
 // on Linux, 104 on BSD and macOS. The smaller one holds everywhere.
@@ -257,5 +254,5 @@ func dial(ctx context.Context, cluster string) (path string, err error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
-	return "", fmt.Errorf("cluster %s: %w", cluster, ErrNoSupervisor)
+	return "", fmt.Errorf("cluster %s: %w", cluster, orchestrator.ErrNoSupervisor)
 }

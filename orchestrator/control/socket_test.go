@@ -67,7 +67,7 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	}
 	stale.SetUnlinkOnClose(false) // as after SIGKILL
 	stale.Close()
-	if _, err := Dial(t.Context(), "demo"); !errors.Is(err, ErrNoSupervisor) {
+	if _, err := Dial(t.Context(), "demo"); !errors.Is(err, orchestrator.ErrNoSupervisor) {
 		t.Fatalf("Dial of a stale socket = %v", err)
 	}
 	l, err := Listen(t.Context(), "demo")

@@ -164,7 +164,7 @@ func (r *rig) eachSupervisor(ctx context.Context, fn func(*control.Client) error
 		if client, err := control.Dial(ctx, r.cluster); err == nil {
 			err = fn(client)
 			client.Close()
-			if err != nil && !errors.Is(err, control.ErrNoSupervisor) && !errors.Is(err, orchestrator.ErrClosed) && ctx.Err() == nil {
+			if err != nil && !errors.Is(err, orchestrator.ErrNoSupervisor) && !errors.Is(err, orchestrator.ErrClosed) && ctx.Err() == nil {
 				r.violation("following a supervisor: want lines until it dies, got %v", err)
 			}
 		}
