@@ -45,7 +45,7 @@ import (
 // [orchestrator.ErrConflict] if a user reconnects them in the meantime, [orchestrator.ErrClosed]. Source:
 // erlang:set_cookie/2 and erlang:disconnect_node/1; kernel(6).
 func (c *Cluster) Disconnect(ctx context.Context, node string, peers ...string) error {
-	if err := c.setApart(ctx, node, peers, true); err != nil {
+	if err := c.setPartition(ctx, node, peers, true); err != nil {
 		return fmt.Errorf("disconnect %s: %w", node, err)
 	}
 	return nil
@@ -59,13 +59,13 @@ func (c *Cluster) Disconnect(ctx context.Context, node string, peers ...string) 
 // A request that would leave two nodes disconnected while a third is connected to both is
 // refused, as for Disconnect. Errors: those of Disconnect.
 func (c *Cluster) Reconnect(ctx context.Context, node string, peers ...string) error {
-	if err := c.setApart(ctx, node, peers, false); err != nil {
+	if err := c.setPartition(ctx, node, peers, false); err != nil {
 		return fmt.Errorf("reconnect %s: %w", node, err)
 	}
 	return nil
 }
 
-func (c *Cluster) setApart(ctx context.Context, node string, peers []string, apart bool) error {
+func (c *Cluster) setPartition(ctx context.Context, node string, peers []string, apart bool) error {
 	st := c.view.Load()
 	for _, n := range append([]string{node}, peers...) {
 		if _, known := st.Node(n); !known {
@@ -82,17 +82,17 @@ func (c *Cluster) setApart(ctx context.Context, node string, peers []string, apa
 		return nil
 	}
 	peers = slices.Compact(slices.Sorted(slices.Values(peers)))
-	seen, err := c.lookOn(ctx, append([]string{node}, peers...))
+	seen, err := c.watchAll(ctx, append([]string{node}, peers...))
 	if err != nil {
 		return err
 	}
 	defer seen.close()
-	loose := map[string]bool{}
+	allowed := map[string]bool{}
 	if len(st.Nodes) > 2 {
-		loose = c.letOverlap(ctx)
+		allowed = c.overlapAllowed(ctx)
 	}
 	if err := c.answered(ctx, func(w supervisor.Waiter) supervisor.Message {
-		return supervisor.Cut{Node: node, Peers: peers, Apart: apart, Loose: loose, Waiter: w}
+		return supervisor.Partition{Node: node, Peers: peers, Apart: apart, OverlapAllowed: allowed, Waiter: w}
 	}); err != nil {
 		return err
 	}
@@ -135,29 +135,29 @@ func (c *Cluster) answered(ctx context.Context, msg func(supervisor.Waiter) supe
 	}
 }
 
-// letOverlap asks the nodes whether their kernel allows overlapping partitions. It is
+// overlapAllowed asks the nodes whether their kernel allows overlapping partitions. It is
 // unknown for a node that does not answer. Source: kernel(6),
 // prevent_overlapping_partitions: true by default since OTP 25, and without effect if
 // connect_all is false.
-func (c *Cluster) letOverlap(ctx context.Context) map[string]bool {
+func (c *Cluster) overlapAllowed(ctx context.Context) map[string]bool {
 	ctx, cancel := context.WithTimeout(ctx, probe.CallTimeout)
 	defer cancel()
-	loose := map[string]bool{}
+	allowed := map[string]bool{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for name, conn := range c.links.All() {
 		wg.Go(func() {
-			lets, err := letsOverlap(ctx, conn)
+			lets, err := allowsOverlap(ctx, conn)
 			mu.Lock()
 			defer mu.Unlock()
-			loose[name] = err == nil && lets
+			allowed[name] = err == nil && lets
 		})
 	}
 	wg.Wait()
-	return loose
+	return allowed
 }
 
-func letsOverlap(ctx context.Context, conn probe.Link) (bool, error) {
+func allowsOverlap(ctx context.Context, conn probe.Link) (bool, error) {
 	parameter := func(name, unset erldist.Atom) (bool, error) {
 		v, err := conn.Call(ctx, "application", "get_env", erldist.Atom("kernel"), name, unset)
 		return v == any(erldist.Atom("true")) || v == any(true), err
@@ -183,40 +183,40 @@ func letsOverlap(ctx context.Context, conn probe.Link) (bool, error) {
 	return err == nil && !all, err
 }
 
-//go:embed partition_halves.erl
-var halves string
+//go:embed blocked_peers.erl
+var blockPeers string
 
-// setHalf tells a node which peers to refuse and which to accept again.
-func (c *Cluster) setHalf(ctx context.Context, a supervisor.SetHalf) {
+// setBlocked tells a node which peers to refuse and which to accept again.
+func (c *Cluster) setBlocked(ctx context.Context, a supervisor.SetBlocked) {
 	err := erldist.ErrClosed
 	if conn, ok := c.links.Get(a.Node); ok && conn.Inc == a.Inc {
 		ctx, cancel := context.WithTimeout(ctx, probe.CallTimeout)
 		defer cancel()
-		cut, mend := erldist.List{}, erldist.List{}
-		for _, p := range a.Cut {
+		block, unblock := erldist.List{}, erldist.List{}
+		for _, p := range a.Block {
 			// The other side gets a different cookie: two equal ones would match.
-			cut = append(cut, erldist.Tuple{erldist.Atom(c.names().Node(p)), erldist.Atom(rand.Text())})
+			block = append(block, erldist.Tuple{erldist.Atom(c.names().Node(p)), erldist.Atom(rand.Text())})
 		}
-		for _, p := range a.Mend {
-			mend = append(mend, erldist.Atom(c.names().Node(p)))
+		for _, p := range a.Unblock {
+			unblock = append(unblock, erldist.Atom(c.names().Node(p)))
 		}
-		_, err = conn.Eval(ctx, halves, map[string]any{"Cut": cut, "Mend": mend})
+		_, err = conn.Eval(ctx, blockPeers, map[string]any{"Block": block, "Unblock": unblock})
 	}
-	c.box.post(supervisor.HalfSet{RunID: a.RunID, Cut: a.Cut, Mend: a.Mend, Err: err})
+	c.box.post(supervisor.BlockedSet{RunID: a.RunID, Block: a.Block, Unblock: a.Unblock, Err: err})
 }
 
-// onlookers are nodes that report the peers they see, by short name. A node without a
+// watchers are nodes that report the peers they see, by short name. A node without a
 // sight is booting, or down.
-type onlookers struct {
+type watchers struct {
 	names  func(string) string // the BEAM name of a node
 	conns  []*erldist.Conn
 	sights map[string]*erldist.NodeWatcher
 }
 
-// lookOn starts watching the nodes that answer, and returns once all of them have
+// watchAll starts watching the nodes that answer, and returns once all of them have
 // reported the peers they see.
-func (c *Cluster) lookOn(ctx context.Context, nodes []string) (*onlookers, error) {
-	o := &onlookers{names: c.names().Node, sights: map[string]*erldist.NodeWatcher{}}
+func (c *Cluster) watchAll(ctx context.Context, nodes []string) (*watchers, error) {
+	o := &watchers{names: c.names().Node, sights: map[string]*erldist.NodeWatcher{}}
 	var mu sync.Mutex
 	var group errgroup.Group
 	for _, node := range nodes {
@@ -245,7 +245,7 @@ func (c *Cluster) lookOn(ctx context.Context, nodes []string) (*onlookers, error
 	return o, nil
 }
 
-func (o *onlookers) close() {
+func (o *watchers) close() {
 	for _, s := range o.sights {
 		s.Close()
 	}
@@ -259,7 +259,7 @@ type side struct{ node, peer string }
 
 // sides returns the sides of a node and its peers that can be observed. To see each
 // other, both must answer.
-func (o *onlookers) sides(node string, peers []string, met bool) (all []side) {
+func (o *watchers) sides(node string, peers []string, met bool) (all []side) {
 	for _, p := range peers {
 		for _, s := range []side{{node, p}, {p, node}} {
 			if o.sights[s.node] != nil && (!met || o.sights[s.peer] != nil) {
@@ -272,7 +272,7 @@ func (o *onlookers) sides(node string, peers []string, met bool) (all []side) {
 
 // until waits until a node and its peers see each other, or no longer do. A node that
 // ends in the meantime sees no peers.
-func (o *onlookers) until(ctx context.Context, node string, peers []string, met bool) error {
+func (o *watchers) until(ctx context.Context, node string, peers []string, met bool) error {
 	sides := o.sides(node, peers, met)
 	for _, s := range sides {
 		err := o.sights[s.node].Until(ctx, func(now erldist.Seen) bool { return now.Up[o.names(s.peer)] == met })
@@ -288,7 +288,7 @@ func (o *onlookers) until(ctx context.Context, node string, peers []string, met 
 }
 
 // left describes the sides that are still outstanding.
-func (o *onlookers) left(sides []side, met bool) string {
+func (o *watchers) left(sides []side, met bool) string {
 	says := "still sees"
 	if met {
 		says = "does not see"

@@ -43,7 +43,7 @@
 // # Deliberate disconnection
 //
 // [Cluster.Disconnect] keeps nodes apart by means of their own VMs: each gets a cookie for the
-// other that no node has (partition_halves.erl). For a failing network, see package
+// other that no node has (blocked_peers.erl). For a failing network, see package
 // network/fault.
 //
 // # Code

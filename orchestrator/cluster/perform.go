@@ -57,8 +57,8 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 			c.wg.Go(func() { c.autopsy(ctx, a.RunID, a.ContainerID, a.Code) })
 		case supervisor.Connect:
 			c.wg.Go(func() { c.prober.Connect(ctx, a) })
-		case supervisor.SetHalf:
-			c.wg.Go(func() { c.setHalf(ctx, a) })
+		case supervisor.SetBlocked:
+			c.wg.Go(func() { c.setBlocked(ctx, a) })
 		case supervisor.Fault:
 			c.journal.add(orchestrator.JournalEntry{Time: time.Now(), Source: orchestrator.FromFault, Node: a.Node, Text: a.Text})
 		case supervisor.Sweep:

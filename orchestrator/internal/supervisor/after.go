@@ -56,7 +56,7 @@ func (s *Supervisor) awaited(m *member) (waits []string, lost *member) {
 	for _, name := range s.spec.StartsAfter(m.index) {
 		p := s.byName[name]
 		switch {
-		case p == nil, p.state == orchestrator.Ready, p.cutOff:
+		case p == nil, p.state == orchestrator.Ready, p.onlyDisconnected:
 		case p.state == orchestrator.Failed, p.state == orchestrator.Completed:
 			return nil, p
 		default:

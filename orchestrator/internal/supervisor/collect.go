@@ -22,15 +22,14 @@ func (Collected) isMessage() {}
 // fail ends a cluster because of s.cause. The hook runs first: nothing is stopped,
 // removed or restarted until [Collected], or until a user requests the end.
 func (s *Supervisor) fail() {
-	s.collecting = true
+	s.phase = phaseFailing
 	s.emit(orchestrator.EventPhase, "", "looking for the cause")
 	s.do(Collect{s.cause, s.snapshots()})
 }
 
 // collected continues with the end of the cluster.
 func (s *Supervisor) collected() {
-	if s.collecting {
-		s.collecting = false
+	if s.phase == phaseFailing {
 		s.afterFailure()
 	}
 }
@@ -44,6 +43,3 @@ func (s *Supervisor) afterFailure() {
 	}
 	s.bringDown()
 }
-
-// closing reports whether the cluster is ending: no node is started then.
-func (s *Supervisor) closing() bool { return s.down || s.collecting }

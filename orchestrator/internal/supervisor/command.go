@@ -11,7 +11,7 @@ import (
 
 // command handles a user's request.
 func (s *Supervisor) command(msg Command) {
-	if s.over || (s.closing() && msg.Kind != CmdDown) {
+	if s.phase == phaseOver || (s.closing() && msg.Kind != CmdDown) {
 		s.do(Reply{msg.Waiter, orchestrator.ErrClosed})
 		return
 	}

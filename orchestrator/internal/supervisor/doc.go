@@ -12,7 +12,7 @@
 //   - proof.go decides when a node is proven.
 //   - forming.go decides when the cluster is up, and when it has failed.
 //   - backoff.go decides when a node is restarted.
-//   - partition.go and partition_halves.go keep nodes apart on request.
+//   - partition.go and blocked_peers.go keep nodes apart on request.
 //   - why.go and doom.go decide when the cause of a problem is looked for.
 //   - after.go holds nodes back that start after others.
 //
@@ -32,7 +32,7 @@
 // # Disconnected nodes
 //
 // The wanted state is one set of pairs (partition.go). Changes that a run of a node has not
-// received yet are sent once it lives (partition_halves.go). A disconnected pair is exempt
+// received yet are sent once it lives (blocked_peers.go). A disconnected pair is exempt
 // wherever the mesh is judged. Disconnections whose groups would overlap are refused if the kernel
 // prevents overlapping partitions: global would disconnect uninvolved nodes.
 //

@@ -14,17 +14,17 @@ import (
 
 // ready reports whether every node is Ready and every pair sees each other.
 func (s *Supervisor) ready() bool {
-	return len(s.cuts) == 0 && s.together() && !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.cutOff })
+	return len(s.disconnected) == 0 && s.together() && !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.onlyDisconnected })
 }
 
 // together reports the same as ready, but ignores pairs that are disconnected on purpose.
 func (s *Supervisor) together() bool {
 	for _, m := range s.nodes {
-		if m.state != orchestrator.Ready && !m.cutOff {
+		if m.state != orchestrator.Ready && !m.onlyDisconnected {
 			return false
 		}
 		for _, peer := range s.nodes {
-			if peer != m && s.spec.Mesh != orchestrator.MeshNone && !m.sees(peer) && !s.excused(m, peer) {
+			if peer != m && s.spec.Mesh != orchestrator.MeshNone && !m.sees(peer) && !s.exempt(m, peer) {
 				return false
 			}
 		}
@@ -43,8 +43,8 @@ func (s *Supervisor) checkForming() {
 		if s.spec.Mesh == orchestrator.MeshNone {
 			how = "each by itself"
 		}
-		if len(s.cuts) > 0 {
-			how += " but what is kept apart on purpose: " + s.apartWords()
+		if len(s.disconnected) > 0 {
+			how += " but what is kept apart on purpose: " + s.disconnectedPairs()
 		}
 		s.emit(orchestrator.EventPhase, "", "ready: %s, %s", count(len(s.nodes), "node"), how)
 		return
@@ -67,7 +67,7 @@ func (s *Supervisor) checkForming() {
 // checkFailed takes a formed cluster down if one of its nodes failed for good and the
 // spec requires it.
 func (s *Supervisor) checkFailed() {
-	if s.spec.OnFailed != orchestrator.FailedStopCluster || s.collecting {
+	if s.spec.OnFailed != orchestrator.FailedStopCluster || s.phase == phaseFailing {
 		return
 	}
 	if failed := s.failed(); failed != nil {
@@ -85,7 +85,7 @@ func (s *Supervisor) leave() {
 
 // end answers all requests and reports that the cluster is over.
 func (s *Supervisor) end(err error) {
-	s.over = true
+	s.phase = phaseOver
 	for _, w := range s.downers {
 		s.do(Reply{w, err})
 	}
@@ -135,7 +135,7 @@ func (s *Supervisor) lookCloser(m *member) string {
 // failed returns the nodes that failed for good since the cluster formed. Before that, a
 // failure ends the forming itself.
 func (s *Supervisor) failed() *orchestrator.ClusterError {
-	if !s.formed || s.down || !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == orchestrator.Failed }) {
+	if !s.formed || s.goingDown() || !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == orchestrator.Failed }) {
 		return nil
 	}
 	return s.explain(orchestrator.ErrNodeFailed)
@@ -152,9 +152,8 @@ func (s *Supervisor) Understood() *orchestrator.ClusterError {
 
 // bringDown stops all nodes; checkDown removes the cluster once all is quiet.
 func (s *Supervisor) bringDown() {
-	s.collecting = false // a requested end does not wait for the hook
-	if !s.down {
-		s.down = true
+	if s.phase < phaseStopping { // a requested end does not wait for the hook
+		s.phase = phaseStopping
 		s.emit(orchestrator.EventPhase, "", "stopping %s", count(len(s.nodes), "node"))
 	}
 	for _, m := range s.nodes {
@@ -163,10 +162,10 @@ func (s *Supervisor) bringDown() {
 }
 
 func (s *Supervisor) checkDown() {
-	if !s.down || s.removing || slices.ContainsFunc(s.nodes, func(m *member) bool { return !m.quiet() }) {
+	if s.phase != phaseStopping || slices.ContainsFunc(s.nodes, func(m *member) bool { return !m.quiet() }) {
 		return
 	}
-	s.removing = true
+	s.phase = phaseRemoving
 	if s.cause != nil && s.spec.KeepOnFailure && len(s.downers) == 0 {
 		s.leave()
 		return

@@ -125,7 +125,7 @@ func (s *Supervisor) stopped(msg Stopped) {
 	case errors.Is(msg.Err, orchestrator.ErrNotFound):
 		m.id = ""
 		s.downNow(m, orchestrator.Exit{Class: orchestrator.ExitRemoved, At: s.now})
-	case msg.Err != nil && s.down:
+	case msg.Err != nil && s.goingDown():
 		s.emit(orchestrator.EventNote, m.name, "%s could not be stopped, and is removed as it is: %v", m.name, msg.Err)
 		s.downNow(m, orchestrator.Exit{Class: orchestrator.ExitStopped, At: s.now})
 	case msg.Err != nil:
@@ -246,7 +246,7 @@ func (s *Supervisor) judgeAs(m *member, e orchestrator.Exit, hint string) {
 		reason = e.String() + ": " + h.waiting()
 	}
 	switch {
-	case d.restart && !s.down:
+	case d.restart && !s.goingDown():
 		m.restart = m.stoppedAt.Add(d.delay) // counted from the end, even while it was examined
 		m.state = orchestrator.Pending       // makes setState report the change with its reason
 		s.setState(m, orchestrator.BackingOff, fmt.Sprintf("%s; restart %d/%d in %s", reason, len(h.recent), s.spec.Restart.Max, d.delay.Round(100*time.Millisecond)), "")

@@ -17,65 +17,79 @@ type member struct {
 	name  string
 	index int
 
-	state        orchestrator.State
-	reason, hint string // why it is not Ready
+	state orchestrator.State
+	inc   int    // counts the starts; reports about another start are stale
+	id    string // the container's; "" while there is none
+	at    orchestrator.Placement
+	busy  operation
+	want  bool // it should run
+	held  bool // it was not started yet, and waits for others: see after.go
 
-	inc  int    // counts the starts; reports about another start are stale
-	id   string // the container's; "" while there is none
-	pid  int    // of its first process on the engine's host; 0 while it is down
-	at   orchestrator.Placement
-	busy operation
-	want bool // it should run
-	redo bool // start it again once it has stopped
-	held bool // it was not started yet, and waits for others: see after.go
-
-	begun     bool      // this run's output is followed
 	probing   bool      // its probe is running
 	beganAt   time.Time // when that was
-	runSince  time.Time // the engine's time of this run's start; zero until reported
 	startedAt time.Time
 	stoppedAt time.Time
 	endedAt   time.Time // the engine's time of the last run's end; zero if there was none
 
-	found    []diagnosis.Finding // what is wrong with it
-	told     []diagnosis.Code    // reported since it was last healthy, or started by a user
-	wasReady bool                // this run was Ready once
-	unwell   time.Time           // it was Ready until then
-	dump     *diagnosis.Dump     // the dump that the last run left
-	startErr error               // why the container could not be created or started
-
-	lastingSince time.Time         // when a finding was made that time does not fix; zero if none
-	doomed       bool              // it will never be Ready
-	trouble      map[string]string // why it did not reach peers
-
-	serving         orchestrator.Serving // what listens on its HTTP port
-	live, proven    bool                 // distribution handshake done; application and checks passed
-	paused          bool
-	connecting      bool      // it is dialling its peers
-	connectAt       time.Time // when it may dial next, after connectDelay; zero: at once
-	connectDelay    time.Duration
-	peers           map[string]bool // the peers it saw at the last sweep
-	readyGraceUntil time.Time       // until then a Ready node that lost its proof stays Ready
-
-	odd       map[string]bool // peers that this run refuses; see partition.go
-	everApart map[string]bool // peers that it was ever disconnected from
-	setting   bool            // a change of its refused peers is being sent
-	setAt     time.Time       // when to retry, after a failure
-	cutOff    bool            // it is Degraded only for that reason
-
 	hist     history
 	lastExit *orchestrator.Exit
-	ending   *ending
-	restart  time.Time // when a BackingOff node is started again
-
-	withEngine bool // it was stopped because the engine was
-	stopAsked  bool // a user of ours wants it down, no matter what stopped it
-
-	ourKill bool     // a user of ours sent a signal in this run
-	signals []string // sent from outside in this run
-	oom     bool
+	told     []diagnosis.Code // reported since it was last healthy, or started by a user
 
 	startWaiters, stopWaiters []Waiter
+
+	run // newRun replaces it
+}
+
+// run is what belongs to one run of a node. Its zero value is a run that has just begun.
+type run struct {
+	reason, hint string // why it is not Ready
+
+	pid      int       // of its first process on the engine's host; 0 while it is down
+	runSince time.Time // the engine's time of its start; zero until reported
+	begun    bool      // its output is followed
+	redo     bool      // start the node again once it has stopped
+	restart  time.Time // when a BackingOff node is started again
+	ending   *ending
+
+	proof
+	blocking
+
+	found        []diagnosis.Finding // what is wrong with it
+	wasReady     bool                // it was Ready once
+	unwell       time.Time           // it was Ready until then
+	dump         *diagnosis.Dump     // the dump that it left
+	startErr     error               // why the container could not be created or started
+	lastingSince time.Time           // when a finding was made that time does not fix; zero if none
+	doomed       bool                // it will never be Ready
+
+	withEngine bool     // it was stopped because the engine was
+	stopAsked  bool     // a user of ours wants it down, no matter what stopped it
+	ourKill    bool     // a user of ours sent a signal
+	signals    []string // sent from outside
+	oom        bool
+}
+
+// proof is what is known of a run that lives.
+type proof struct {
+	live, proven    bool // distribution handshake done; application and checks passed
+	paused          bool
+	serving         orchestrator.Serving // what listens on its HTTP port
+	peers           map[string]bool      // the peers it saw at the last sweep
+	readyGraceUntil time.Time            // until then a Ready node that lost its proof stays Ready
+
+	connecting   bool      // it is dialling its peers
+	connectAt    time.Time // when it may dial next, after connectDelay; zero: at once
+	connectDelay time.Duration
+	trouble      map[string]string // why it did not reach peers
+}
+
+// blocking is which peers a run refuses; see partition.go.
+type blocking struct {
+	blocked          map[string]bool // peers that it refuses
+	everDisconnected map[string]bool // peers that it was ever disconnected from
+	sendingBlocks    bool            // a change of its refused peers is being sent
+	retryBlocksAt    time.Time       // when to retry, after a failure
+	onlyDisconnected bool            // it is Degraded only for that reason
 }
 
 // operation is the engine call in progress for a node.
@@ -106,22 +120,13 @@ func (m *member) report() RunID { return RunID{Node: m.name, Inc: m.inc} }
 
 func (m *member) onContainer() OnContainer { return OnContainer{m.report(), m.id} }
 
-// newRun resets what belonged to the last run.
+// newRun begins the next run.
 func (m *member) newRun() {
 	m.inc++
-	m.pid = 0
-	m.begun, m.live, m.proven, m.paused, m.connecting, m.oom, m.ourKill, m.redo, m.withEngine, m.stopAsked = false, false, false, false, false, false, false, false, false, false
-	m.peers, m.signals, m.ending = nil, nil, nil
-	m.serving = orchestrator.ServingUnknown
-	m.odd, m.everApart, m.setting, m.setAt, m.cutOff = nil, nil, false, time.Time{}, false
-	m.found, m.dump, m.startErr, m.trouble, m.unwell, m.wasReady = nil, nil, nil, nil, time.Time{}, false
+	m.run = run{}
 	if m.state != orchestrator.BackingOff { // a repeated crash is explained once
 		m.told = nil
 	}
-	m.connectAt, m.connectDelay = time.Time{}, 0
-	m.lastingSince, m.doomed = time.Time{}, false
-	m.runSince, m.restart, m.readyGraceUntil = time.Time{}, time.Time{}, time.Time{}
-	m.reason, m.hint = "", ""
 	m.hist.readyAt = time.Time{}
 }
 

@@ -87,7 +87,7 @@ func (s *Supervisor) startEvent(m *member, e orchestrator.ContainerEvent) {
 }
 
 func (s *Supervisor) startedOutside(m *member, id string, at time.Time) {
-	if s.down {
+	if s.goingDown() {
 		return
 	}
 	m.newRun()
@@ -124,7 +124,7 @@ func (s *Supervisor) gone(m *member) {
 		s.downNow(m, e)
 		return
 	}
-	if !s.down {
+	if !s.goingDown() {
 		s.emitExit(m, e)
 		m.reason = e.String()
 	}
@@ -148,7 +148,7 @@ func (s *Supervisor) compare() {
 // seen compares the engine's state of a container with the supervisor's.
 func (s *Supervisor) seen(msg Seen) {
 	m, stale := s.stale(msg.RunID)
-	if stale || m.busy == launching || m.busy == starting || s.removing {
+	if stale || m.busy == launching || m.busy == starting || s.phase >= phaseRemoving {
 		return
 	}
 	c := msg.Container

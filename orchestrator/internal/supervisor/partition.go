@@ -9,11 +9,11 @@ import (
 
 // This file is the part of the supervisor that keeps nodes disconnected on purpose.
 //
-// A disconnected pair has two halves: each node refuses the other, through a cookie for
-// it that no other node has. supervisor.cuts is the wanted state; member.odd is the state
-// that a run of a node has received. Whenever the two differ for a live node, it gets all
-// changes at once. So a node that restarted, or whose link broke, gets what it lacks.
-// Until then its peers refuse it.
+// Each node of a disconnected pair blocks the other, through a cookie for it that no other
+// node has. Supervisor.disconnected is the wanted state; member.blocked is the state that a
+// run of a node has received. Whenever the two differ for a live node, it gets all changes at
+// once. So a node that restarted, or whose link broke, gets what it lacks. Until then its
+// peers refuse it.
 
 // pair is two nodes, in the order of the spec.
 type pair struct{ a, b string }
@@ -26,64 +26,64 @@ func (s *Supervisor) pairOf(a, b *member) pair {
 }
 
 type (
-	// Cut requests that a node and its peers be disconnected, or reconnected.
-	Cut struct {
-		Node  string
-		Peers []string
-		Apart bool
-		Loose map[string]bool // nodes whose kernel allows overlapping partitions
+	// Partition requests that a node and its peers be disconnected, or reconnected.
+	Partition struct {
+		Node           string
+		Peers          []string
+		Apart          bool
+		OverlapAllowed map[string]bool // nodes whose kernel allows overlapping partitions
 		Waiter
 	}
 
-	// SetHalf makes a node refuse some peers and accept others again; reply
-	// [HalfSet].
-	SetHalf struct {
+	// SetBlocked makes a node refuse some peers and accept others again; reply
+	// [BlockedSet].
+	SetBlocked struct {
 		RunID
-		Cut, Mend []string
+		Block, Unblock []string
 	}
 
 	// Fault records that a fault was injected or healed.
 	Fault struct{ Node, Text string }
 
-	// HalfSet ends [SetHalf].
-	HalfSet struct {
+	// BlockedSet ends [SetBlocked].
+	BlockedSet struct {
 		RunID
-		Cut, Mend []string
-		Err       error
+		Block, Unblock []string
+		Err            error
 	}
 )
 
-func (Cut) isMessage()     {}
-func (HalfSet) isMessage() {}
-func (SetHalf) isAction()  {}
-func (Fault) isAction()    {}
+func (Partition) isMessage()  {}
+func (BlockedSet) isMessage() {}
+func (SetBlocked) isAction()  {}
+func (Fault) isAction()       {}
 
 // healTime is how long reconnecting nodes still count as disconnected: a node that takes
 // longer has another problem.
 const healTime = 10 * time.Second
 
-// cutWaiter is answered when the live nodes of its pairs have their halves.
-type cutWaiter struct {
+// partitionWaiter is answered when the live nodes of its pairs have their changes.
+type partitionWaiter struct {
 	Waiter
 	pairs []pair
 	apart bool
 }
 
-// cut handles a request.
-func (s *Supervisor) cut(msg Cut) {
+// partition handles a request.
+func (s *Supervisor) partition(msg Partition) {
 	m := s.byName[msg.Node]
 	if s.closing() {
 		s.do(Reply{msg.Waiter, orchestrator.ErrClosed})
 		return
 	}
-	w := cutWaiter{Waiter: msg.Waiter, apart: msg.Apart}
+	w := partitionWaiter{Waiter: msg.Waiter, apart: msg.Apart}
 	var peers []*member
 	for _, name := range msg.Peers {
 		p := s.byName[name]
 		peers = append(peers, p)
 		w.pairs = append(w.pairs, s.pairOf(m, p))
 	}
-	if err := s.refuseCut(m, peers, msg); err != nil {
+	if err := s.refusePartition(m, peers, msg); err != nil {
 		s.do(Reply{msg.Waiter, err})
 		return
 	}
@@ -94,34 +94,34 @@ func (s *Supervisor) cut(msg Cut) {
 	s.do(Fault{m.name, doing + joinNames(peers)})
 	for i, p := range peers {
 		key := w.pairs[i]
-		switch was := s.cuts[key]; {
+		switch was := s.disconnected[key]; {
 		case msg.Apart && !was:
-			s.cuts[key] = true
+			s.disconnected[key] = true
 			delete(s.healing, key)
-			m.parted(p)
-			p.parted(m)
+			m.recordDisconnected(p)
+			p.recordDisconnected(m)
 			s.emit(orchestrator.EventMesh, m.name, "%s and %s are kept apart on purpose", m.name, p.name)
 		case msg.Apart: // already disconnected
 		case !msg.Apart:
 			if was {
 				s.emit(orchestrator.EventMesh, m.name, "%s and %s may meet again", m.name, p.name)
 			}
-			delete(s.cuts, key)
+			delete(s.disconnected, key)
 			if m.live && p.live {
 				s.healing[key] = s.now.Add(healTime)
 			}
 			for _, end := range []*member{m, p} { // including cuts by another supervisor
 				end.connectAt, end.connectDelay = time.Time{}, 0
 			}
-			m.setOdd(p, true)
-			p.setOdd(m, true)
+			m.setBlocked(p, true)
+			p.setBlocked(m, true)
 		}
 	}
-	s.cutWaiters = append(s.cutWaiters, w)
+	s.partitionWaiters = append(s.partitionWaiters, w)
 }
 
-// refuseCut returns why a request cannot be fulfilled.
-func (s *Supervisor) refuseCut(m *member, peers []*member, msg Cut) error {
+// refusePartition returns why a request cannot be fulfilled.
+func (s *Supervisor) refusePartition(m *member, peers []*member, msg Partition) error {
 	if msg.Apart && (!m.state.Running() || !m.live) {
 		return fmt.Errorf("%s: %w (it is %s)", m.name, orchestrator.ErrNotRunning, m.state)
 	}
@@ -130,18 +130,18 @@ func (s *Supervisor) refuseCut(m *member, peers []*member, msg Cut) error {
 			return orchestrator.WithHint(fmt.Errorf("%s: %w: its container is paused", end.name, orchestrator.ErrNotRunning), "beamyard unpause %s/%s", s.spec.Name, end.name)
 		}
 	}
-	cuts := map[pair]bool{}
-	for key := range s.cuts {
-		cuts[key] = true
+	apart := map[pair]bool{}
+	for key := range s.disconnected {
+		apart[key] = true
 	}
 	for _, p := range peers {
 		if key := s.pairOf(m, p); msg.Apart {
-			cuts[key] = true
+			apart[key] = true
 		} else {
-			delete(cuts, key)
+			delete(apart, key)
 		}
 	}
-	if e := s.overlap(cuts, msg.Loose); e != nil {
+	if e := s.overlap(apart, msg.OverlapAllowed); e != nil {
 		e.Reconnect = !msg.Apart
 		return e
 	}
@@ -152,16 +152,16 @@ func (s *Supervisor) refuseCut(m *member, peers []*member, msg Cut) error {
 // the kernel of one of the three prevents that, global disconnects uninvolved nodes: the
 // two report to all others that they lost each other, and the others disconnect from
 // them.
-func (s *Supervisor) overlap(cuts map[pair]bool, loose map[string]bool) *orchestrator.OverlapError {
+func (s *Supervisor) overlap(apart map[pair]bool, overlapAllowed map[string]bool) *orchestrator.OverlapError {
 	meets := func(a, b *member) bool {
-		if !a.live || !b.live || cuts[s.pairOf(a, b)] {
+		if !a.live || !b.live || apart[s.pairOf(a, b)] {
 			return false
 		}
 		return s.spec.Mesh == orchestrator.MeshBeamyard || a.sees(b) || b.sees(a)
 	}
 	for i, a := range s.nodes {
 		for _, b := range s.nodes[i+1:] {
-			if !a.live || !b.live || !cuts[s.pairOf(a, b)] {
+			if !a.live || !b.live || !apart[s.pairOf(a, b)] {
 				continue
 			}
 			for _, third := range s.nodes {
@@ -169,7 +169,7 @@ func (s *Supervisor) overlap(cuts map[pair]bool, loose map[string]bool) *orchest
 					continue
 				}
 				for _, strict := range []*member{a, b, third} {
-					if !loose[strict.name] {
+					if !overlapAllowed[strict.name] {
 						return &orchestrator.OverlapError{A: a.name, B: b.name, Third: third.name, Strict: strict.name}
 					}
 				}

@@ -14,12 +14,12 @@ func (s *script) cutting(w Waiter, apart bool, peers ...string) {
 	for _, m := range s.sup.nodes {
 		loose[m.name] = true
 	}
-	s.send(Cut{Node: "n1", Peers: peers, Apart: apart, Loose: loose, Waiter: w})
+	s.send(Partition{Node: "n1", Peers: peers, Apart: apart, OverlapAllowed: loose, Waiter: w})
 }
 
 // told ends what a node is being told.
 func (s *script) told(node string, cut, mend []string) {
-	s.send(HalfSet{s.report(node), cut, mend, nil})
+	s.send(BlockedSet{s.report(node), cut, mend, nil})
 }
 
 func (s *script) sees(all map[string][]string) {
@@ -158,7 +158,7 @@ func TestANodeThatCouldNotBeToldIsToldAgain(t *testing.T) {
 	s.cutting(1, true, "n2")
 	s.told("n2", []string{"n1"}, nil)
 	s.skip()
-	s.send(HalfSet{s.report("n1"), []string{"n2"}, nil, errors.New("boom")})
+	s.send(BlockedSet{s.report("n1"), []string{"n2"}, nil, errors.New("boom")})
 	s.expect("reply 1: n1: boom")
 	if at := s.sup.Wake(); at.After(s.now.Add(connectLate)) {
 		t.Errorf("it is told again %s later", at.Sub(s.now))

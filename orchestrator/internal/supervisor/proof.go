@@ -38,16 +38,16 @@ func (s *Supervisor) livePeers(m *member) []*member {
 
 // connect makes the node dial its peers, unless the application does that.
 func (s *Supervisor) connect(m *member, peers []*member) {
-	if m.connecting || s.down || s.now.Before(m.connectAt) {
+	if m.connecting || s.goingDown() || s.now.Before(m.connectAt) {
 		return
 	}
-	if cut, _ := s.due(m); len(cut) > 0 { // connected to a single peer, global would connect it to the others
+	if block, _ := s.pendingBlocks(m); len(block) > 0 { // connected to a single peer, global would connect it to the others
 		return
 	}
 	var names []string
 	for _, p := range peers {
 		_, heals := s.healing[s.pairOf(m, p)]
-		if !s.apart(m, p) && (s.spec.Mesh == orchestrator.MeshBeamyard || heals) && (!heals || !s.mending()) {
+		if !s.mustNotConnect(m, p) && (s.spec.Mesh == orchestrator.MeshBeamyard || heals) && (!heals || !s.stillHealing()) {
 			names = append(names, p.name)
 		}
 	}
@@ -96,7 +96,7 @@ func (s *Supervisor) lost(msg Lost) {
 	}
 	m.live, m.proven, m.peers = false, false, nil
 	m.readyGraceUntil = s.now.Add(readyGrace)
-	if m.state == orchestrator.Ready || m.state == orchestrator.Starting || m.cutOff {
+	if m.state == orchestrator.Ready || m.state == orchestrator.Starting || m.onlyDisconnected {
 		m.reason = msg.Reason
 	}
 	s.do(Inspect{m.onContainer()})
@@ -120,7 +120,7 @@ func (s *Supervisor) sweepNow() {
 		s.sweep.again = true
 		return
 	}
-	if s.down || !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.live }) {
+	if s.goingDown() || !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.live }) {
 		return
 	}
 	s.sweep.running = true
@@ -141,12 +141,12 @@ func (s *Supervisor) swept(msg Mesh) {
 		}
 	}
 	s.tellMesh(was)
-	s.seenThough()
-	s.heal(msg.Sees)
+	s.resendIfSeen()
+	s.dropHealed(msg.Sees)
 	next := s.now.Add(sweepEvery)
 	for _, m := range s.nodes {
 		missing := s.missing(m)
-		for _, p := range s.toHeal(m) {
+		for _, p := range s.peersToHeal(m) {
 			if !slices.Contains(missing, p) {
 				missing = append(missing, p)
 			}
@@ -216,7 +216,7 @@ func (s *Supervisor) missing(m *member) []*member {
 	}
 	var missing []*member
 	for _, p := range s.expected(m) {
-		if (!m.sees(p) || !p.sees(m)) && !s.excused(m, p) {
+		if (!m.sees(p) || !p.sees(m)) && !s.exempt(m, p) {
 			missing = append(missing, p)
 		}
 	}
@@ -232,7 +232,7 @@ func (s *Supervisor) evaluate() {
 		switch m.state {
 		case orchestrator.Starting, orchestrator.Degraded:
 			switch well := s.well(m); {
-			case m.cutOff:
+			case m.onlyDisconnected:
 				s.doubtReady(m)
 			case well:
 				if m.hist.readyAt.IsZero() {
@@ -265,8 +265,8 @@ func (s *Supervisor) well(m *member) bool {
 func (s *Supervisor) doubtReady(m *member) {
 	if s.well(m) {
 		m.readyGraceUntil = time.Time{}
-		if severed := s.severed(m); len(severed) > 0 {
-			s.cutFromPeers(m, severed)
+		if exempt := s.exemptPeers(m); len(exempt) > 0 {
+			s.degradeByPartition(m, exempt)
 		} else {
 			s.setState(m, orchestrator.Ready, "", "")
 		}
@@ -276,7 +276,7 @@ func (s *Supervisor) doubtReady(m *member) {
 	switch {
 	case m.paused:
 		s.setState(m, orchestrator.Degraded, ReasonPaused, fmt.Sprintf("beamyard unpause %s/%s", s.spec.Name, m.name))
-		s.noLongerByCutAlone(m)
+		s.noLongerOnlyDisconnected(m)
 	case m.readyGraceUntil.IsZero():
 		m.readyGraceUntil = s.now.Add(readyGrace)
 	case !s.now.Before(m.readyGraceUntil):
@@ -286,7 +286,7 @@ func (s *Supervisor) doubtReady(m *member) {
 			reason = s.whyMissing(m)
 		}
 		s.setState(m, orchestrator.Degraded, reason, fmt.Sprintf("beamyard inspect %s", m.name))
-		s.noLongerByCutAlone(m)
+		s.noLongerOnlyDisconnected(m)
 	}
 }
 
@@ -298,8 +298,8 @@ func (s *Supervisor) whyMissing(m *member) string {
 	if len(missing) == 0 {
 		return m.reason
 	}
-	if severed := s.severed(m); len(severed) > 0 {
-		return "not connected to " + joinNames(missing) + "; " + onPurpose(severed)
+	if exempt := s.exemptPeers(m); len(exempt) > 0 {
+		return "not connected to " + joinNames(missing) + "; " + disconnectedReason(exempt)
 	}
 	return "not connected to " + joinNames(missing)
 }

@@ -44,31 +44,44 @@ type Supervisor struct {
 	nodes  []*member // in the order of the spec
 	byName map[string]*member
 
-	subscribed bool      // the event stream is open
-	formed     bool      // every node has been Ready at once
-	deadline   time.Time // for forming; zero if there is none
-	listAt     time.Time
-	sweep      sweepState
-	sightedAt  time.Time          // when to sweep, after a node saw another connect or disconnect
-	cuts       map[pair]bool      // disconnected on purpose; see partition.go
-	healing    map[pair]time.Time // to be reconnected, in any mesh mode; excused until then
-	cutWaiters []cutWaiter
-	saidOf     map[string]bool // the loopback addresses that were reported
-	why        sweepState      // the state of the diagnosis
-	askDelay   time.Duration   // the delay until the next diagnosis
+	subscribed       bool      // the event stream is open
+	formed           bool      // every node has been Ready at once
+	deadline         time.Time // for forming; zero if there is none
+	listAt           time.Time
+	sweep            sweepState
+	sightedAt        time.Time          // when to sweep, after a node saw another connect or disconnect
+	disconnected     map[pair]bool      // disconnected on purpose; see partition.go
+	healing          map[pair]time.Time // to be reconnected, in any mesh mode; exempt until then
+	partitionWaiters []partitionWaiter
+	saidOf           map[string]bool // the loopback addresses that were reported
+	why              sweepState      // the state of the diagnosis
+	askDelay         time.Duration   // the delay until the next diagnosis
 
-	down     bool  // everything is being stopped and removed
-	force    bool  // without the stop timeout
-	removing bool  // Remove is in progress
-	over     bool  // Done was issued
-	cause    error // why it is taken down, if not by request
-	downers  []Waiter
-
-	collecting bool // Collect is in progress
+	phase   phase
+	force   bool  // stop without the stop timeout
+	cause   error // why it is taken down, if not by request
+	downers []Waiter
 
 	now time.Time
 	out []Action
 }
+
+// phase is how far the end of the cluster has come. It only grows.
+type phase int
+
+const (
+	phaseActive   phase = iota // nodes are started and restarted
+	phaseFailing               // Collect is in progress: nothing is started, stopped or removed
+	phaseStopping              // the nodes are being stopped
+	phaseRemoving              // Remove is in progress
+	phaseOver                  // Done was issued
+)
+
+// closing reports whether the cluster is ending: no node is started then.
+func (s *Supervisor) closing() bool { return s.phase != phaseActive }
+
+// goingDown reports whether the nodes are being stopped, or have been.
+func (s *Supervisor) goingDown() bool { return s.phase >= phaseStopping }
 
 type sweepState struct {
 	running, again bool
@@ -78,7 +91,7 @@ type sweepState struct {
 // New returns the supervisor of a cluster that has not begun. random returns numbers in
 // [0,1) for the jitter of restarts.
 func New(s orchestrator.Spec, random func() float64) *Supervisor {
-	sup := &Supervisor{spec: s, random: random, byName: map[string]*member{}, saidOf: map[string]bool{}, cuts: map[pair]bool{}, healing: map[pair]time.Time{}}
+	sup := &Supervisor{spec: s, random: random, byName: map[string]*member{}, saidOf: map[string]bool{}, disconnected: map[pair]bool{}, healing: map[pair]time.Time{}}
 	for i, n := range s.Nodes {
 		m := &member{name: n.Name, index: i, state: orchestrator.Pending}
 		sup.nodes = append(sup.nodes, m)
@@ -110,11 +123,11 @@ func (s *Supervisor) Begin(now time.Time, forming bool) []Action {
 // Step handles one message and returns the resulting actions.
 func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 	s.now, s.out = now, nil
-	if s.over {
+	if s.phase == phaseOver {
 		switch msg := msg.(type) {
 		case Command:
 			s.do(Reply{msg.Waiter, orchestrator.ErrClosed})
-		case Cut:
+		case Partition:
 			s.do(Reply{msg.Waiter, orchestrator.ErrClosed})
 		}
 		return s.out
@@ -145,10 +158,10 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 		s.do(Reply{msg.Waiter, msg.Err})
 	case Paused:
 		s.paused(msg)
-	case Cut:
-		s.cut(msg)
-	case HalfSet:
-		s.halfSet(msg)
+	case Partition:
+		s.partition(msg)
+	case BlockedSet:
+		s.blockedSet(msg)
 	case EngineEvent:
 		s.engineEvent(msg.Event, msg.Restarted)
 	case Seen:
@@ -199,7 +212,7 @@ func (s *Supervisor) do(a Action) { s.out = append(s.out, a) }
 // settle draws the conclusions that are due after any message: ends to be judged,
 // restarts, proofs, the deadline, the end of the cluster.
 func (s *Supervisor) settle() {
-	if s.over { // the message itself ended it
+	if s.phase == phaseOver { // the message itself ended it
 		return
 	}
 	for _, m := range s.nodes {
@@ -207,21 +220,21 @@ func (s *Supervisor) settle() {
 			s.judge(m)
 		}
 	}
-	s.setHalves()
-	s.answerCuts()
+	s.sendBlocks()
+	s.answerPartitions()
 	s.evaluate()
 	s.release()
 	s.checkForming()
 	s.checkFailed()
-	if s.over {
+	if s.phase == phaseOver {
 		return
 	}
 	for _, m := range s.nodes { // after it is certain that the cluster stays up
-		if m.state == orchestrator.BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) && !s.collecting {
+		if m.state == orchestrator.BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) && s.phase != phaseFailing {
 			s.startAgain(m)
 		}
 	}
-	if !s.listAt.IsZero() && !s.now.Before(s.listAt) && !s.removing {
+	if !s.listAt.IsZero() && !s.now.Before(s.listAt) && s.phase < phaseRemoving {
 		s.listAt = s.now.Add(listEvery)
 		s.compare()
 	}
@@ -244,10 +257,10 @@ func (s *Supervisor) Wake() time.Time {
 			next = t
 		}
 	}
-	if s.over {
+	if s.phase == phaseOver {
 		return next
 	}
-	if !s.removing {
+	if s.phase < phaseRemoving {
 		add(s.listAt)
 		add(s.sweep.at)
 		add(s.sightedAt)
@@ -257,16 +270,16 @@ func (s *Supervisor) Wake() time.Time {
 	}
 	add(s.askAt())
 	for _, m := range s.nodes {
-		if m.state == orchestrator.BackingOff && m.busy == idle && !s.collecting {
+		if m.state == orchestrator.BackingOff && m.busy == idle && s.phase != phaseFailing {
 			add(m.restart)
 		}
 		if m.ending != nil && m.ending.autopsy {
 			add(m.ending.until)
 		}
-		if (m.state == orchestrator.Ready || m.cutOff) && !m.readyGraceUntil.IsZero() {
+		if (m.state == orchestrator.Ready || m.onlyDisconnected) && !m.readyGraceUntil.IsZero() {
 			add(m.readyGraceUntil)
 		}
-		add(s.halfAt(m))
+		add(s.blocksAt(m))
 	}
 	return next
 }
@@ -275,7 +288,7 @@ func (s *Supervisor) Wake() time.Time {
 func (s *Supervisor) setState(m *member, state orchestrator.State, reason, hint string) {
 	changed := m.state != state
 	m.state, m.reason, m.hint = state, reason, hint
-	m.cutOff = m.cutOff && state == orchestrator.Degraded
+	m.onlyDisconnected = m.onlyDisconnected && state == orchestrator.Degraded
 	if !changed {
 		return
 	}
@@ -298,7 +311,7 @@ func (s *Supervisor) Snapshot(now time.Time) (nodes []orchestrator.NodeStatus, r
 		if s.inside && st.URL != "" { // the engine's ports are published on its host, which is not this container
 			st.URL = "http://" + network.HostPort(st.IP.String(), s.spec.HTTPPort)
 		}
-		for _, p := range s.cutFrom(m) {
+		for _, p := range s.disconnectedFrom(m) {
 			st.Cut = append(st.Cut, p.name)
 		}
 		nodes = append(nodes, st)

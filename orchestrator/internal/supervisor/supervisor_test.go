@@ -63,8 +63,8 @@ func (s *script) note(actions []Action) {
 			s.want("pause %s %t", a.Node, a.Paused)
 		case Connect:
 			s.want("connect %s: %s", a.Node, strings.Join(a.Peers, " "))
-		case SetHalf:
-			s.want("half %s: cut [%s] mend [%s]", a.Node, strings.Join(a.Cut, " "), strings.Join(a.Mend, " "))
+		case SetBlocked:
+			s.want("half %s: cut [%s] mend [%s]", a.Node, strings.Join(a.Block, " "), strings.Join(a.Unblock, " "))
 		case Fault:
 			s.want("fault %s %s", a.Node, a.Text)
 		case Follow, Probe, Forget, Inspect, Postmortem, Sweep, List, Mark:
@@ -608,11 +608,11 @@ func TestSupervisorInvariants(t *testing.T) {
 		looks, asking := 0, false
 		busy := map[string]string{} // the engine call under way for each node
 		stopped := map[string]bool{}
-		telling := map[string]SetHalf{} // what each node is being told
-		var askers []Waiter             // for nodes to be kept apart, or no longer
+		telling := map[string]SetBlocked{} // what each node is being told
+		var askers []Waiter                // for nodes to be kept apart, or no longer
 		var down, wasDown, wasCollecting, over bool
 		check := func(actions []Action) {
-			defer func() { wasDown, wasCollecting = s.sup.down, s.sup.collecting }() // a step may start a node and then find that time is up
+			defer func() { wasDown, wasCollecting = s.sup.goingDown(), s.sup.phase == phaseFailing }() // a step may start a node and then find that time is up
 			for _, a := range actions {
 				if over {
 					if _, reply := a.(Reply); !reply {
@@ -644,18 +644,18 @@ func TestSupervisorInvariants(t *testing.T) {
 						t.Fatalf("look %d, for %v", looks, a.Cause)
 					}
 				case Diagnose:
-					if asking || wasDown || s.sup.collecting {
+					if asking || wasDown || s.sup.phase == phaseFailing {
 						t.Fatal("a question that nobody asked")
 					}
 					asking = true
-				case SetHalf:
+				case SetBlocked:
 					if old, ok := telling[a.Node]; ok && old.Inc == a.Inc {
 						t.Fatalf("%s is told two things at once", a.Node)
 					}
 					telling[a.Node] = a
 				case Connect:
 					for _, p := range a.Peers {
-						if s.sup.cuts[s.sup.pairOf(s.sup.byName[a.Node], s.sup.byName[p])] {
+						if s.sup.disconnected[s.sup.pairOf(s.sup.byName[a.Node], s.sup.byName[p])] {
 							t.Fatalf("%s and %s are connected, and cut", a.Node, p)
 						}
 					}
@@ -667,7 +667,7 @@ func TestSupervisorInvariants(t *testing.T) {
 				if call == "" {
 					continue
 				}
-				if s.sup.collecting && wasCollecting && (call != "stop" || !s.sup.byName[r.Node].stopAsked) {
+				if s.sup.phase == phaseFailing && wasCollecting && (call != "stop" || !s.sup.byName[r.Node].stopAsked) {
 					t.Fatalf("%s of %s while somebody looks", call, r.Node)
 				}
 				if busy[r.Node] != "" {
@@ -738,7 +738,7 @@ func TestSupervisorInvariants(t *testing.T) {
 					loose[p.name] = rapid.Bool().Draw(t, "loose")
 				}
 				askers = append(askers, Waiter(i+1))
-				msg = Cut{Node: m.name, Peers: peers, Apart: rapid.Bool().Draw(t, "apart"), Loose: loose, Waiter: Waiter(i + 1)}
+				msg = Partition{Node: m.name, Peers: peers, Apart: rapid.Bool().Draw(t, "apart"), OverlapAllowed: loose, Waiter: Waiter(i + 1)}
 			case 17: // a node was told
 				half, ok := telling[m.name]
 				delete(telling, m.name)
@@ -747,7 +747,7 @@ func TestSupervisorInvariants(t *testing.T) {
 					if rapid.IntRange(0, 3).Draw(t, "fails") == 0 {
 						err = erldist.ErrClosed
 					}
-					msg = HalfSet{half.RunID, half.Cut, half.Mend, err}
+					msg = BlockedSet{half.RunID, half.Block, half.Unblock, err}
 				}
 			case 18:
 				sees := map[string]Sight{}
@@ -794,18 +794,18 @@ func TestSupervisorInvariants(t *testing.T) {
 					t.Fatalf("%s waits for a restart that never comes", m.name)
 				}
 			}
-			if len(s.sup.cuts) > 0 && s.sup.ready() {
+			if len(s.sup.disconnected) > 0 && s.sup.ready() {
 				t.Fatal("ready though nodes are cut from each other")
 			}
 			for _, m := range s.sup.nodes {
-				if m.state == orchestrator.Ready && len(s.sup.cutFrom(m)) > 0 && m.ending == nil {
+				if m.state == orchestrator.Ready && len(s.sup.disconnectedFrom(m)) > 0 && m.ending == nil {
 					t.Fatalf("%s is ready, and cut from others", m.name)
 				}
 			}
-			if s.sup.over && len(askers) > 0 {
+			if s.sup.phase == phaseOver && len(askers) > 0 {
 				t.Fatalf("the end leaves waiters %v", askers)
 			}
-			if at := s.sup.Wake(); !at.IsZero() && at.Before(s.now) && !s.sup.removing {
+			if at := s.sup.Wake(); !at.IsZero() && at.Before(s.now) && s.sup.phase < phaseRemoving {
 				t.Fatalf("wants to be called at %s, which is %s ago", at, s.now.Sub(at))
 			}
 		}
@@ -892,7 +892,7 @@ func TestARunsOutputBeginsWithItsStart(t *testing.T) {
 		"its start is not told":  {time.Time{}, end, end},
 		"nothing is told at all": {},
 	} {
-		m := &member{runSince: c.since, endedAt: c.ended}
+		m := &member{endedAt: c.ended, run: run{runSince: c.since}}
 		if got := (&Supervisor{}).followed(m).Began; !got.Equal(c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}

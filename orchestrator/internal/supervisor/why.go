@@ -97,9 +97,9 @@ func (s *Supervisor) snapshots() []NodeSnapshot {
 		snapshots[i] = NodeSnapshot{
 			RunID: m.report(), ID: m.id, State: m.state, Reason: m.reason, Paused: m.paused, Since: m.beganAt, WasReady: m.wasReady, Unwell: m.unwell,
 			Exit: m.lastExit, Dump: m.dump, StartErr: m.startErr, Peers: slices.Sorted(maps.Keys(m.peers)), Missing: map[string]string{},
-			Apart: slices.Sorted(maps.Keys(m.everApart)),
+			Apart: slices.Sorted(maps.Keys(m.everDisconnected)),
 		}
-		if m.cutOff { // it is as healthy as it can be
+		if m.onlyDisconnected { // it is as healthy as it can be
 			snapshots[i].State, snapshots[i].Reason = orchestrator.Ready, ""
 		}
 		if m.state.Running() {
@@ -120,7 +120,7 @@ func (s *Supervisor) snapshots() []NodeSnapshot {
 func (s *Supervisor) diagnosed(msg Diagnosed) {
 	s.why.running = false
 	for _, m := range s.nodes {
-		if now := (Asked{m.report(), m.state}); msg.Asked[m.name] != now && !s.doomedBefore(m, msg) || m.state == orchestrator.Ready || m.cutOff {
+		if now := (Asked{m.report(), m.state}); msg.Asked[m.name] != now && !s.doomedBefore(m, msg) || m.state == orchestrator.Ready || m.onlyDisconnected {
 			continue
 		}
 		m.found = diagnosis.For(msg.Found, m.name)
@@ -133,7 +133,7 @@ func (s *Supervisor) diagnosed(msg Diagnosed) {
 		}
 	}
 	if slices.ContainsFunc(s.nodes, func(m *member) bool {
-		return m.state == orchestrator.Starting || m.state == orchestrator.Degraded && !m.cutOff
+		return m.state == orchestrator.Starting || m.state == orchestrator.Degraded && !m.onlyDisconnected
 	}) {
 		s.askDelay = min(max(2*s.askDelay, askAgain), askSeldom)
 		s.askWhy(s.now.Add(s.askDelay))
@@ -157,7 +157,7 @@ func (s *Supervisor) suspected(m *member, state orchestrator.State) {
 	s.askDelay = 0
 	switch state {
 	case orchestrator.Degraded:
-		if m.cutOff {
+		if m.onlyDisconnected {
 			return // already known
 		}
 		m.unwell = s.now
@@ -167,7 +167,7 @@ func (s *Supervisor) suspected(m *member, state orchestrator.State) {
 	case orchestrator.Starting:
 		s.askWhy(s.now.Add(AskFirst))
 	case orchestrator.Ready:
-		m.cutOff = false
+		m.onlyDisconnected = false
 		m.found, m.told, m.unwell, m.wasReady = nil, nil, time.Time{}, true
 	case orchestrator.Stopping:
 		m.found = nil // a requested stop is not a failure
