@@ -27,6 +27,14 @@ var (
 	ErrClosed = errors.New("connection to the node is closed")
 )
 
+// WrongNameError reports that another node answered. It matches [ErrWrongName].
+type WrongNameError struct {
+	Node string // its full name
+}
+
+func (e *WrongNameError) Error() string { return fmt.Sprintf("%v: %s", ErrWrongName, e.Node) }
+func (e *WrongNameError) Unwrap() error { return ErrWrongName }
+
 // Phase is the phase in which a dial failed.
 type Phase string
 

@@ -60,7 +60,7 @@ func (h *handshaker) run() (id identity, phase Phase, err error) {
 		theirs, err = parseChallenge(msg)
 	}
 	if err == nil && h.node != "" && theirs.name != h.node {
-		err = fmt.Errorf("%w: %s", ErrWrongName, theirs.name)
+		err = &WrongNameError{Node: string(theirs.name)}
 	}
 	if err != nil {
 		return id, PhaseChallenge, err

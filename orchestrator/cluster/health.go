@@ -27,8 +27,7 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 	for i, n := range nodes {
 		group.Go(func() {
 			conn, ok := c.links.Get(n.Name)
-			paused := n.State == orchestrator.Degraded && n.Reason == supervisor.ReasonPaused
-			if !ok || !n.State.Running() || paused { // the link of a node that just stopped may still exist
+			if !ok || !n.State.Running() || n.Paused { // the link of a node that just stopped may still exist
 				seen[i] = probe.Unanswered(c.spec.Name, n)
 				return
 			}

@@ -15,7 +15,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
-	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
 // The compiler runs Mix whatever the nodes run, takes the memory that it needs, and
@@ -118,7 +117,7 @@ func TestUnwell(t *testing.T) {
 // refused.
 func TestSyncable(t *testing.T) {
 	s := orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: []orchestrator.NodeSpec{{Name: "n1"}, {Name: "n2", Image: "shop:1"}, {Name: "db", Image: "rabbit:3"}}}
-	nodes := []orchestrator.NodeStatus{{Name: "n1", Container: "c1"}, {Name: "n2", Container: "c2"}, {Name: "db", Container: "c3", Reason: supervisor.ReasonPaused}}
+	nodes := []orchestrator.NodeStatus{{Name: "n1", Container: "c1"}, {Name: "n2", Container: "c2"}, {Name: "db", Container: "c3", Reason: "paused", Paused: true}}
 	for _, test := range []struct{ name, paused, named, want string }{
 		{"all", "", "", "n1 n2, but db"},
 		{"named", "", "n2", "n2, but"},
@@ -130,7 +129,7 @@ func TestSyncable(t *testing.T) {
 		now := slices.Clone(nodes)
 		for i, n := range now {
 			if slices.Contains(strings.Fields(test.paused), n.Name) {
-				now[i].Reason = supervisor.ReasonPaused
+				now[i].Reason, now[i].Paused = "paused", true
 			}
 		}
 		ours, others, err := Syncable(s, now, strings.Fields(test.named))

@@ -15,7 +15,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
-	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
 // EndTime is how long a cancelled sync may take to end: it asks the compiler, which may
@@ -54,7 +53,7 @@ func Syncable(s orchestrator.Spec, nodes []orchestrator.NodeStatus, named []stri
 		case manifest.UsesCustomImage(s, n.Name):
 			others = append(others, codesync.NodeReport{Name: n.Name, State: codesync.OwnImage})
 			continue
-		case n.Reason == supervisor.ReasonPaused:
+		case n.Paused:
 			paused, names = append(paused, n.Name+" is paused"), append(names, s.Name+"/"+n.Name)
 		}
 		ours = append(ours, n)

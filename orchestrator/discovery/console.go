@@ -12,7 +12,6 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
-	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
 // This file holds the manual operations on a node's container. None of them needs a
@@ -155,7 +154,7 @@ func runningNode(ctx context.Context, eng orchestrator.Engine, cluster, node str
 		return f, n, f.Spec.NoNode(node)
 	case !n.State.Running():
 		return f, n, orchestrator.WithHint(fmt.Errorf("%s: %w (%s)", node, orchestrator.ErrNotRunning, n.Reason), "beamyard start %s/%s", cluster, node)
-	case n.Reason == supervisor.ReasonPaused:
+	case n.Paused:
 		return f, n, orchestrator.WithHint(fmt.Errorf("%s: %w: its container is paused", node, orchestrator.ErrNotRunning), "beamyard unpause %s/%s", cluster, node)
 	}
 	return f, n, nil

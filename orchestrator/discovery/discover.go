@@ -16,7 +16,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
-	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 	"github.com/beamyard/beamyard/orchestrator/logs"
 	"golang.org/x/sync/errgroup"
@@ -232,7 +231,7 @@ func unsupervised(s orchestrator.Spec, c orchestrator.Container, host string, ip
 	}
 	switch {
 	case c.State.Paused:
-		st.State, st.Reason = orchestrator.Degraded, supervisor.ReasonPaused
+		st.State, st.Reason = orchestrator.Degraded, "paused"
 	case c.State.Running:
 		st.State, st.Reason = orchestrator.Starting, "running, without a supervisor"
 	case c.State.Status == "created":

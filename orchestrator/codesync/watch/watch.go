@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -55,7 +55,7 @@ func Watch(ctx context.Context, dir string, ignored func(string) bool, ready fun
 
 // explain is the error of a system that watches no more.
 func explain(err error) error {
-	if strings.Contains(err.Error(), "no space left") { // inotify's ENOSPC
+	if errors.Is(err, syscall.ENOSPC) { // of inotify_add_watch(2)
 		return fmt.Errorf("%w: too many folders are watched; raise the limit: sudo sysctl fs.inotify.max_user_watches=524288", err)
 	}
 	return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -107,12 +106,12 @@ func (l *Links) put(r supervisor.RunID, conn Link) bool {
 // failed records the result of a failed dial.
 func (l *Links) failed(r supervisor.RunID, err error) {
 	a := attempt{inc: r.Inc, contact: diagnosis.ContactOther}
+	var other *erldist.WrongNameError
 	switch {
 	case errors.Is(err, erldist.ErrWrongCookie):
 		a.contact = diagnosis.ContactWrongCookie
-	case errors.Is(err, erldist.ErrWrongName):
-		a.contact = diagnosis.ContactWrongName
-		_, a.answered, _ = strings.Cut(err.Error(), erldist.ErrWrongName.Error()+": ")
+	case errors.As(err, &other):
+		a.contact, a.answered = diagnosis.ContactWrongName, other.Node
 	case errors.Is(err, erldist.ErrTLS):
 		a.contact = diagnosis.ContactTLS
 	case errors.Is(err, erldist.ErrRefused):

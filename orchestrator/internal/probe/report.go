@@ -12,7 +12,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
-	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
 // HealthTimeout is how long a node may take to answer for a report. A running node
@@ -106,11 +105,11 @@ func Unanswered(cluster string, n orchestrator.NodeStatus) health.Seen {
 	case orchestrator.Stopping:
 		seen.Reason = "it is being stopped"
 	case orchestrator.Ready, orchestrator.Degraded:
-		switch seen.Reason {
-		case "":
-			seen.Reason = "the distribution connection to it is gone"
-		case supervisor.ReasonPaused:
+		switch {
+		case n.Paused:
 			seen.Reason, seen.Hint = "its container is paused", "beamyard unpause "+at
+		case seen.Reason == "":
+			seen.Reason = "the distribution connection to it is gone"
 		}
 	}
 	return seen

@@ -251,8 +251,8 @@ func (s *Supervisor) evaluate() {
 	}
 }
 
-// ReasonPaused is the reason of a node whose container is paused.
-const ReasonPaused = "paused"
+// reasonPaused is the reason of a node whose container is paused.
+const reasonPaused = "paused"
 
 // well reports whether a node passes all proofs, ignoring disconnected peers.
 func (s *Supervisor) well(m *member) bool {
@@ -275,7 +275,7 @@ func (s *Supervisor) doubtReady(m *member) {
 	missing := s.missing(m)
 	switch {
 	case m.paused:
-		s.setState(m, orchestrator.Degraded, ReasonPaused, fmt.Sprintf("beamyard unpause %s/%s", s.spec.Name, m.name))
+		s.setState(m, orchestrator.Degraded, reasonPaused, fmt.Sprintf("beamyard unpause %s/%s", s.spec.Name, m.name))
 		s.noLongerOnlyDisconnected(m)
 	case m.readyGraceUntil.IsZero():
 		m.readyGraceUntil = s.now.Add(readyGrace)
@@ -292,7 +292,7 @@ func (s *Supervisor) doubtReady(m *member) {
 
 func (s *Supervisor) whyMissing(m *member) string {
 	if m.paused {
-		return ReasonPaused
+		return reasonPaused
 	}
 	missing := s.missing(m)
 	if len(missing) == 0 {
