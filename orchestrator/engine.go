@@ -157,13 +157,11 @@ type Streams interface {
 	// destroy.
 	Events(ctx context.Context, since time.Time, labels map[string]string, ready func(), fn func(ContainerEvent)) error
 
-	// Logs opens the container's output in the engine's multiplexed framing (8-byte
-	// header: stream, 0, 0, 0, length big-endian; then the payload), from since on
-	// (inclusive; the zero time means everything kept). Every frame begins with an RFC
-	// 3339 nanosecond time and a space. With follow, the stream stays open until the
-	// container exits or ctx ends; for a container that is not running it ends at once.
-	// Source: GET /containers/{id}/logs.
-	Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error)
+	// Logs opens the container's output from since on (inclusive; the zero time means
+	// everything kept). With follow, it stays open until the container exits or ctx ends;
+	// for a container that is not running it ends at once. The caller closes it. Source:
+	// GET /containers/{id}/logs.
+	Logs(ctx context.Context, id string, since time.Time, follow bool) (LogReader, error)
 
 	// Exec runs a command in a running container, without a shell, with its streams
 	// connected. It returns the exit code when the command has ended and all its output
@@ -383,6 +381,30 @@ func (c Container) Address(network string) netip.Addr {
 	}
 	return netip.Addr{}
 }
+
+// LogReader reads a container's output, in the order in which the engine kept it.
+type LogReader interface {
+	// Next returns the next part. The error is io.EOF at the end of the output,
+	// io.ErrUnexpectedEOF if the stream broke within a part, or a [LogError] for output
+	// that is not in the engine's format, as that of a container with a terminal.
+	Next() (LogPart, error)
+	io.Closer
+}
+
+// LogPart is a part of a line, a line, or several lines.
+type LogPart struct {
+	Stream Stream
+	// Time at which the engine received it, to the nanosecond. All parts of a line have
+	// the time of the first. Zero for the engine's own text, which is of StreamSystem.
+	Time time.Time
+	// Text, with its newlines. It is valid until the next call of Next.
+	Text []byte
+}
+
+// LogError says that a container's output cannot be read.
+type LogError struct{ Reason string }
+
+func (e *LogError) Error() string { return "malformed log stream: " + e.Reason }
 
 // ExecSpec describes a command to run in a container and its streams.
 type ExecSpec struct {

@@ -72,7 +72,7 @@ var floors = []struct {
 	{"a probe reports to the supervisor; an image is made before there is a node", []string{"orchestrator/internal/probe", "orchestrator/build"}},
 	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},
 	{"what labels tell needs no supervisor", []string{"orchestrator/discovery"}},
-	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker"}},
+	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames"}},
 	{"these look at clusters of both kinds", []string{"orchestrator/control", "orchestrator/evidence"}},
 	{"a doctor asks also who answers for a cluster", []string{"orchestrator/doctor"}},
 }
@@ -142,6 +142,6 @@ func covers(rule, pkg string) bool {
 	return strings.HasPrefix(pkg+"/", below)
 }
 
-// together reports whether a package may import another one of its own floor: a subpackage
-// of the same subject.
-func together(pkg, imported string) bool { return strings.HasPrefix(pkg, imported+"/") }
+// together reports whether packages of one floor may import each other: one is a subpackage of
+// the other.
+func together(a, b string) bool { return strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/") }

@@ -120,7 +120,7 @@ func (g *gated) Events(ctx context.Context, since time.Time, labels map[string]s
 	return g.Engine.Events(ctx, since, labels, ready, fn)
 }
 
-func (g *gated) Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error) {
+func (g *gated) Logs(ctx context.Context, id string, since time.Time, follow bool) (orchestrator.LogReader, error) {
 	if err := g.gate(ctx, "Logs"); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker/frames"
 )
 
 // actions are the events that are asked for: whatever else happens to a
@@ -115,7 +116,7 @@ func (e *Engine) subscribe(ctx context.Context, since time.Time, labels map[stri
 }
 
 // Logs implements orchestrator.Streams: GET /containers/{id}/logs.
-func (e *Engine) Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error) {
+func (e *Engine) Logs(ctx context.Context, id string, since time.Time, follow bool) (orchestrator.LogReader, error) {
 	options := container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow}
 	if !since.IsZero() {
 		options.Since = stamp(since)
@@ -124,7 +125,7 @@ func (e *Engine) Logs(ctx context.Context, id string, since time.Time, follow bo
 	if err != nil {
 		return nil, e.failed("read the logs of "+short(id), err)
 	}
-	return body, nil
+	return frames.NewReader(body), nil
 }
 
 // stamp is a time as the engine reads it: "seconds.nanoseconds".

@@ -1,15 +1,12 @@
 package doctor
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -211,32 +208,27 @@ func (e *examination) sweepHelpers(ctx context.Context) {
 	}
 }
 
-// readFacts waits for the helper's line. Its output comes framed: see
-// orchestrator.Streams.
+// readFacts waits for the helper's line.
 func (e *examination) readFacts(ctx context.Context, id string) (insideFacts, error) {
 	logs, err := e.Engine.Logs(ctx, id, time.Time{}, true)
 	if err != nil {
 		return insideFacts{}, fmt.Errorf("read what the helper says: %w", err)
 	}
 	defer logs.Close()
+	const most = 1 << 20 // bytes of it
 	var said []byte
-	for r := bufio.NewReader(logs); ; {
-		var header [8]byte
-		if _, err := io.ReadFull(r, header[:]); err != nil {
+	for len(said) < most {
+		part, err := logs.Next()
+		if err != nil {
 			break
 		}
-		text := make([]byte, min(binary.BigEndian.Uint32(header[4:]), 1<<20))
-		if _, err := io.ReadFull(r, text); err != nil {
-			break
+		said = append(said, part.Text...)
+		for line := range bytes.Lines(said) {
+			var facts insideFacts
+			if json.Unmarshal(line, &facts) == nil {
+				return facts, nil
+			}
 		}
-		if _, after, found := bytes.Cut(text, []byte(" ")); found { // behind the time
-			text = after
-		}
-		var facts insideFacts
-		if json.Unmarshal(text, &facts) == nil {
-			return facts, nil
-		}
-		said = append(said, text...)
 	}
 	if ctx.Err() != nil {
 		return insideFacts{}, ctx.Err()

@@ -42,7 +42,7 @@ func (e *logEngine) CreateContainer(ctx context.Context, c orchestrator.Containe
 	return e.Engine.CreateContainer(ctx, c)
 }
 
-func (e *logEngine) Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error) {
+func (e *logEngine) Logs(ctx context.Context, id string, since time.Time, follow bool) (orchestrator.LogReader, error) {
 	now := time.Now()
 	e.asked.Store(&now)
 	return e.Engine.Logs(ctx, id, since, follow)

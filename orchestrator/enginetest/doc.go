@@ -5,7 +5,7 @@
 //	                                        │ a container is a Go function (Program):
 //	                                        │ it prints, waits for signals, exits
 //	                                        ▼
-//	             events, logs, states: in the order and framing of the real one
+//	             events, logs, states: in the order of the real one
 //
 // The event sequences were measured on a real engine: an exit is `die`; a stop is `kill`
 // [`kill`] `die` `stop`; a forced removal is `kill` `die` `destroy`; out of memory is

@@ -1,11 +1,8 @@
 package enginetest
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"time"
@@ -123,7 +120,7 @@ func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]
 }
 
 // Logs implements orchestrator.Streams.
-func (e *Engine) Logs(ctx context.Context, id string, since time.Time, follow bool) (io.ReadCloser, error) {
+func (e *Engine) Logs(ctx context.Context, id string, since time.Time, follow bool) (orchestrator.LogReader, error) {
 	if err := e.fails("Logs"); err != nil {
 		return nil, err
 	}
@@ -137,7 +134,7 @@ func (e *Engine) Logs(ctx context.Context, id string, since time.Time, follow bo
 	return &logReader{ctx: ctx, cancel: cancel, e: e, c: c, since: since, follow: follow, run: c.runs, broken: e.broken}, nil
 }
 
-// logReader reads a container's log in the engine's framing.
+// logReader reads a container's log.
 type logReader struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -148,7 +145,6 @@ type logReader struct {
 	run    int
 	broken <-chan struct{}
 	next   int
-	frame  bytes.Buffer
 }
 
 func (r *logReader) Close() error {
@@ -156,32 +152,28 @@ func (r *logReader) Close() error {
 	return nil
 }
 
-func (r *logReader) Read(p []byte) (int, error) {
-	for r.frame.Len() == 0 {
-		more, err := r.fill()
-		if err != nil {
-			return 0, err
-		}
-		if more == nil {
-			continue
+// Next implements orchestrator.LogReader.
+func (r *logReader) Next() (orchestrator.LogPart, error) {
+	for {
+		part, more, err := r.take()
+		if err != nil || more == nil {
+			return part, err
 		}
 		select {
 		case <-more:
 		case <-r.broken:
-			return 0, errBroken
+			return orchestrator.LogPart{}, errBroken
 		case <-r.ctx.Done():
-			return 0, r.ctx.Err()
+			return orchestrator.LogPart{}, r.ctx.Err()
 		}
 	}
-	return r.frame.Read(p)
 }
 
-// fill puts the next record into the frame; more is what to wait for where
-// there is none yet.
-func (r *logReader) fill() (more <-chan struct{}, err error) {
+// take returns the next record; more is what to wait for where there is none yet.
+func (r *logReader) take() (part orchestrator.LogPart, more <-chan struct{}, err error) {
 	select {
 	case <-r.broken:
-		return nil, errBroken
+		return part, nil, errBroken
 	default:
 	}
 	r.e.mu.Lock()
@@ -193,16 +185,14 @@ func (r *logReader) fill() (more <-chan struct{}, err error) {
 			continue
 		}
 		r.since = time.Time{}
-		stamp := fmt.Sprintf("%s ", rec.at.UTC().Format("2006-01-02T15:04:05.000000000Z"))
-		header := [8]byte{0: rec.stream}
-		binary.BigEndian.PutUint32(header[4:], uint32(len(stamp)+len(rec.text)))
-		r.frame.Write(header[:])
-		r.frame.WriteString(stamp)
-		r.frame.Write(rec.text)
-		return nil, nil
+		stream := orchestrator.Stdout
+		if rec.stream == 2 {
+			stream = orchestrator.Stderr
+		}
+		return orchestrator.LogPart{Stream: stream, Time: rec.at, Text: rec.text}, nil, nil
 	}
 	if !r.follow || !r.c.state.Running || r.c.runs != r.run {
-		return nil, io.EOF
+		return part, nil, io.EOF
 	}
-	return r.c.more, nil
+	return part, r.c.more, nil
 }

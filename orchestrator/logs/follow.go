@@ -185,10 +185,10 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 		return 0, fmt.Errorf("read logs: %w", err)
 	}
 	defer body.Close()
-	frames := newFrameReader(body)
+	reader := newLineReader(body)
 	resumed := f.position
 	defer func() {
-		for i, line := range frames.lines {
+		for i, line := range reader.lines {
 			if line.open && resumed[i].passes(line.time) {
 				f.position[i].open = line.time
 			}
@@ -211,19 +211,19 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 		}
 	}
 	for {
-		rec, err := frames.next()
+		rec, err := reader.next()
 		if err == nil {
 			deliver(rec)
 			continue
 		}
-		if malformed := (*FrameError)(nil); errors.As(err, &malformed) {
+		if malformed := (*orchestrator.LogError)(nil); errors.As(err, &malformed) {
 			f.complain(ctx, malformed.Error())
 		}
 		if !errors.Is(err, io.EOF) {
 			return lines, fmt.Errorf("read logs: %w", err)
 		}
 		if !follow && !r.running(ctx) {
-			for _, rec := range frames.rest() {
+			for _, rec := range reader.rest() {
 				deliver(rec)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker/frames"
 )
 
 // logEngine keeps one container's log as Docker does, and breaks its streams
@@ -73,7 +74,7 @@ func (e *logEngine) log(run int, began time.Time) runLog {
 	return runLog{engine: e, container: "c1", run: run, began: began, running: e.runs}
 }
 
-func (e *logEngine) Logs(ctx context.Context, _ string, since time.Time, follow bool) (io.ReadCloser, error) {
+func (e *logEngine) Logs(ctx context.Context, _ string, since time.Time, follow bool) (orchestrator.LogReader, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.opens = append(e.opens, since)
@@ -89,7 +90,7 @@ func (e *logEngine) Logs(ctx context.Context, _ string, since time.Time, follow 
 			return nil, orchestrator.ErrEngineUnreachable
 		}
 	}
-	return r, nil
+	return frames.NewReader(r), nil
 }
 
 type logReader struct {
@@ -358,7 +359,7 @@ func TestFollowSaysOnceWhatTheEngineSays(t *testing.T) {
 		if len(got) > 3 {
 			t.Errorf("%d more complaints", len(got)-3)
 		}
-		var malformed *FrameError
+		var malformed *orchestrator.LogError
 		if len(f.errs) != 1 || !errors.As(f.errs[0], &malformed) {
 			t.Errorf("the run's log could not be read to its end: %v", f.errs)
 		}
@@ -538,7 +539,7 @@ func TestWritersAndReadersTogether(t *testing.T) {
 	}
 }
 
-// BenchmarkFollow reads a log from the engine's framing to the ring.
+// BenchmarkFollow reads a log from Docker's framing to the ring.
 func BenchmarkFollow(b *testing.B) {
 	const lines = 10_000
 	engine := newLogEngine()
@@ -560,19 +561,19 @@ type oneLog struct {
 	frames []byte
 }
 
-func (e oneLog) Logs(context.Context, string, time.Time, bool) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader(string(e.frames))), nil
+func (e oneLog) Logs(context.Context, string, time.Time, bool) (orchestrator.LogReader, error) {
+	return frames.NewReader(io.NopCloser(strings.NewReader(string(e.frames)))), nil
 }
 
 // 20.10 begins a file again when it is told of the rotation that made it. A
 // clock that was set back looks the same, but for the time that it is now.
 func TestAFileThatIsBegunAgainIsSkipped(t *testing.T) {
-	var frames []byte
+	var log []byte
 	for text := range strings.FieldsSeq("1 2 3 4 4b 5 3 4 4b 5 6 7 6 7 8 8 9") {
 		second, _ := strconv.ParseFloat(text[:1], 64)
-		frames = append(frames, frame(1, at(second), text+"\n")...)
+		log = append(log, frame(1, at(second), text+"\n")...)
 		if text == "4" {
-			frames = append(frames, frame(2, at(second), "err\n")...) // the other stream is told apart
+			log = append(log, frame(2, at(second), "err\n")...) // the other stream is told apart
 		}
 	}
 	for name, c := range map[string]struct {
@@ -585,7 +586,7 @@ func TestAFileThatIsBegunAgainIsSkipped(t *testing.T) {
 	} {
 		f := newFollower(newOutput("n1", 100))
 		f.now = func() time.Time { return c.now }
-		if err := f.readKept(t.Context(), runLog{engine: oneLog{frames: frames}, run: 1, running: func(context.Context) bool { return false }}); err != nil {
+		if err := f.readKept(t.Context(), runLog{engine: oneLog{frames: log}, run: 1, running: func(context.Context) bool { return false }}); err != nil {
 			t.Fatal(err)
 		}
 		var got []string

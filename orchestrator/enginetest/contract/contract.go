@@ -55,7 +55,7 @@ var clauses = []struct {
 	{"events are replayed from a time on", (*suite).testReplay},
 	{"what happens after ready is heard", (*suite).testReady},
 	{"a container starts again as it was", (*suite).testAgain},
-	{"output comes framed, from both streams", (*suite).testLogs},
+	{"output comes with its stream and time, from both streams", (*suite).testLogs},
 	{"output is followed to the exit", (*suite).testFollow},
 	{"output is given from a time on", (*suite).testSince},
 	{"a long line comes in parts", (*suite).testLongLine},

@@ -1,9 +1,7 @@
 package contract
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"slices"
@@ -11,42 +9,36 @@ import (
 	"time"
 )
 
-// frames reads a log in the engine's framing: "stdout text", with its time.
-func (s *suite) frames(id string, since time.Time, follow bool) (lines []string, times []time.Time) {
+// parts reads a log: "stdout text" for each part, with its time.
+func (s *suite) parts(id string, since time.Time, follow bool) (lines []string, times []time.Time) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.ctx(), patience)
 	defer cancel()
 	body, err := s.eng.Logs(ctx, id, since, follow)
 	s.must(err)
 	defer body.Close()
-	for r := bufio.NewReader(body); ; {
-		var header [8]byte
-		if _, err := io.ReadFull(r, header[:]); errors.Is(err, io.EOF) {
+	for {
+		part, err := body.Next()
+		if errors.Is(err, io.EOF) {
 			return lines, times
 		} else if err != nil {
-			s.t.Fatalf("read a frame: %v", err)
+			s.t.Fatalf("read the output: %v", err)
 		}
-		payload := make([]byte, binary.BigEndian.Uint32(header[4:]))
-		_, err := io.ReadFull(r, payload)
-		s.must(err)
-		stamp, text, _ := strings.Cut(string(payload), " ")
-		at, err := time.Parse(time.RFC3339Nano, stamp)
-		s.must(err)
-		lines = append(lines, map[byte]string{1: "stdout ", 2: "stderr "}[header[0]]+text)
-		times = append(times, at)
+		lines = append(lines, string(part.Stream)+" "+string(part.Text))
+		times = append(times, part.Time)
 	}
 }
 
 func (s *suite) output(id string) []string {
 	s.t.Helper()
-	lines, _ := s.frames(id, time.Time{}, false)
+	lines, _ := s.parts(id, time.Time{}, false)
 	return lines
 }
 
 func (s *suite) testLogs() {
 	id := s.run("print", "3")
 	s.exited(id)
-	lines, times := s.frames(id, time.Time{}, false)
+	lines, times := s.parts(id, time.Time{}, false)
 	slices.Sort(lines)
 	want := []string{"stderr stderr 1\n", "stderr stderr 2\n", "stderr stderr 3\n", "stdout stdout 1\n", "stdout stdout 2\n", "stdout stdout 3\n"}
 	if !slices.Equal(lines, want) {
@@ -59,12 +51,12 @@ func (s *suite) testLogs() {
 
 func (s *suite) testFollow() {
 	id := s.create(nil, "wait")
-	if lines, _ := s.frames(id, time.Time{}, true); len(lines) != 0 { // does not run: ends at once
+	if lines, _ := s.parts(id, time.Time{}, true); len(lines) != 0 { // does not run: ends at once
 		s.t.Errorf("before the start: %q", lines)
 	}
 	s.must(s.eng.StartContainer(s.ctx(), id))
 	done := make(chan []string, 1)
-	go func() { lines, _ := s.frames(id, time.Time{}, true); done <- lines }()
+	go func() { lines, _ := s.parts(id, time.Time{}, true); done <- lines }()
 	s.waiting(id)
 	select {
 	case lines := <-done:
@@ -87,8 +79,8 @@ func (s *suite) testSince() {
 	s.exited(id)
 	s.must(s.eng.StartContainer(s.ctx(), id))
 	s.eventually("the second run has printed", func() bool { return len(s.output(id)) == 4 })
-	_, times := s.frames(id, time.Time{}, false)
-	lines, _ := s.frames(id, times[2], false)
+	_, times := s.parts(id, time.Time{}, false)
+	lines, _ := s.parts(id, times[2], false)
 	if len(lines) != 2 { // inclusive: the second run's two
 		s.t.Errorf("since the second run: %q", lines)
 	}

@@ -19,7 +19,7 @@ func TestAFailureIsLookedAtFirst(t *testing.T) {
 		s.skip()
 		s.sup.deadline = s.now
 		s.send(Tick{})
-		s.expect("collect: cluster demo: the cluster is not ready in time\n  n1 (starting): no answer yet\n  n2 (backing-off): boot (exit 1): boom; restart 1/5 in 1s")
+		s.expect("collect: cluster demo: the cluster is not ready in time\n  n1 (starting): no answer yet\n  n2 (backing-off): boot (exit 1): boom; restart 1/5 in 700ms")
 		s.after(orchestrator.DefaultReadyTimeout) // the restart and the deadline are long over
 		if s.sup.Wake().Before(s.now) {
 			t.Errorf("wakes at %s, which is past", s.sup.Wake())
@@ -39,7 +39,7 @@ func TestAFailureIsLookedAtFirst(t *testing.T) {
 		s.send(Collected{})
 		s.expect()
 	}
-	const says = "done: cluster demo: the cluster is not ready in time\n  n1 (starting): no answer yet\n  n2 (backing-off): boot (exit 1): boom; restart 1/5 in 1s"
+	const says = "done: cluster demo: the cluster is not ready in time\n  n1 (starting): no answer yet\n  n2 (backing-off): boot (exit 1): boom; restart 1/5 in 700ms"
 
 	t.Run("then it comes down", func(t *testing.T) {
 		s := looking(t, nil)

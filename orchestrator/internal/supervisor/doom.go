@@ -33,10 +33,9 @@ func lasts(found []diagnosis.Finding, node string) bool {
 }
 
 // doomedBefore notes that a node will never be Ready because of the end of its previous
-// run: on a busy machine the answer arrives after the restart.
+// run.
 func (s *Supervisor) doomedBefore(m *member, msg Diagnosed) bool {
-	was := msg.Asked[m.name]
-	m.doomed = m.doomed || was.State == orchestrator.BackingOff && was.Inc == m.inc-1 && m.state == orchestrator.Starting && !s.formed && lasts(diagnosis.For(msg.Found, m.name), m.name)
+	m.doomed = m.doomed || m.startedSince(msg.Asked[m.name]) && !s.formed && lasts(diagnosis.For(msg.Found, m.name), m.name)
 	return m.doomed
 }
 

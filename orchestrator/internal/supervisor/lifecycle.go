@@ -248,8 +248,8 @@ func (s *Supervisor) judgeAs(m *member, e orchestrator.Exit, hint string) {
 	switch {
 	case d.restart && !s.goingDown():
 		m.restart = m.stoppedAt.Add(d.delay) // counted from the end, even while it was examined
-		m.state = orchestrator.Pending       // makes setState report the change with its reason
-		s.setState(m, orchestrator.BackingOff, fmt.Sprintf("%s; restart %d/%d in %s", reason, len(h.recent), s.spec.Restart.Max, d.delay.Round(100*time.Millisecond)), "")
+		left := max(0, m.restart.Sub(s.now)).Round(100 * time.Millisecond)
+		s.newState(m, orchestrator.BackingOff, fmt.Sprintf("%s; restart %d/%d in %s", reason, len(h.recent), s.spec.Restart.Max, left), "")
 		return
 	case e.Class == orchestrator.ExitCompleted:
 		s.setState(m, orchestrator.Completed, reason, hint)

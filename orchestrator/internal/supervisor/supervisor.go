@@ -286,12 +286,17 @@ func (s *Supervisor) Wake() time.Time {
 
 // setState changes a node's state and reports the change.
 func (s *Supervisor) setState(m *member, state orchestrator.State, reason, hint string) {
-	changed := m.state != state
-	m.state, m.reason, m.hint = state, reason, hint
-	m.onlyDisconnected = m.onlyDisconnected && state == orchestrator.Degraded
-	if !changed {
+	if m.state == state {
+		m.reason, m.hint = reason, hint
 		return
 	}
+	s.newState(m, state, reason, hint)
+}
+
+// newState enters a state and reports it, even if it is the present one.
+func (s *Supervisor) newState(m *member, state orchestrator.State, reason, hint string) {
+	m.state, m.reason, m.hint = state, reason, hint
+	m.onlyDisconnected = m.onlyDisconnected && state == orchestrator.Degraded
 	s.suspected(m, state)
 	text := fmt.Sprintf("%s %s", m.name, state)
 	if reason != "" {

@@ -277,7 +277,7 @@ func TestAForeignKillIsACrash(t *testing.T) {
 	s.autopsy("n1", "")
 	s.expect("n1 backing-off: exit 137") // it may still be the first half of `rm -f`
 	s.after(holdExit)
-	s.expect("n1 backing-off: killed (exit 137); restart 1/5 in 1s")
+	s.expect("n1 backing-off: killed (exit 137); restart 1/5 in 700ms")
 }
 
 func TestAForeignRemovalIsNoCrash(t *testing.T) {

@@ -120,17 +120,19 @@ func (s *Supervisor) snapshots() []NodeSnapshot {
 func (s *Supervisor) diagnosed(msg Diagnosed) {
 	s.why.running = false
 	for _, m := range s.nodes {
-		if now := (Asked{m.report(), m.state}); msg.Asked[m.name] != now && !s.doomedBefore(m, msg) || m.state == orchestrator.Ready || m.onlyDisconnected {
+		if m.state == orchestrator.Ready || m.onlyDisconnected {
 			continue
 		}
-		m.found = diagnosis.For(msg.Found, m.name)
-		s.doom(m)
-		for _, f := range diagnosis.Roots(m.found) {
-			if f.Node == m.name && !slices.Contains(m.told, f.Code) { // its text may differ each time
-				m.told = append(m.told, f.Code)
-				s.do(Emit{orchestrator.Event{Node: m.name, Kind: orchestrator.EventFinding, Text: FindingText(f), Finding: &f}})
-			}
+		found := diagnosis.For(msg.Found, m.name)
+		now := Asked{m.report(), m.state}
+		switch was := msg.Asked[m.name]; {
+		case was == now, s.doomedBefore(m, msg):
+			m.found = found
+			s.doom(m)
+		case !m.startedSince(was):
+			continue
 		}
+		s.emitFindings(m, found)
 	}
 	if slices.ContainsFunc(s.nodes, func(m *member) bool {
 		return m.state == orchestrator.Starting || m.state == orchestrator.Degraded && !m.onlyDisconnected
@@ -139,6 +141,22 @@ func (s *Supervisor) diagnosed(msg Diagnosed) {
 		s.askWhy(s.now.Add(s.askDelay))
 	}
 	s.askStarting()
+}
+
+// startedSince reports whether a node crashed then and is starting now: on a busy machine,
+// the reason of the crash is found only after the restart.
+func (m *member) startedSince(was Asked) bool {
+	return was.State == orchestrator.BackingOff && was.Inc == m.inc-1 && m.state == orchestrator.Starting
+}
+
+// emitFindings reports the root causes that were not reported yet.
+func (s *Supervisor) emitFindings(m *member, found []diagnosis.Finding) {
+	for _, f := range diagnosis.Roots(found) {
+		if f.Node == m.name && !slices.Contains(m.told, f.Code) { // its text may differ each time
+			m.told = append(m.told, f.Code)
+			s.do(Emit{orchestrator.Event{Node: m.name, Kind: orchestrator.EventFinding, Text: FindingText(f), Finding: &f}})
+		}
+	}
 }
 
 // FindingText returns a finding in one line: what is wrong, and what to type first.

@@ -128,3 +128,28 @@ func TestTheQuestionIsPutMoreSeldom(t *testing.T) {
 		}
 	}
 }
+
+// On a busy machine the reason of a crash is found after the restart. It is reported, and
+// it is not what is wrong with the new run.
+func TestTheReasonOfACrashIsReportedAfterTheRestart(t *testing.T) {
+	s := up(t, 2, nil)
+	s.die("n2", 1)
+	s.autopsy("n2", "boom")
+	asked := s.answer(finding("n2", "service-not-there", "n2 did not reach db:5432"))
+	s.state("n2", orchestrator.BackingOff)
+	s.after(time.Second)
+	s.send(Started{RunID: s.report("n2")})
+	s.state("n2", orchestrator.Starting)
+	for _, want := range []int{1, 0} { // once
+		if n := told(s.sup.Step(asked, s.now)); n != want || s.sup.byName["n2"].found != nil {
+			t.Errorf("told %d, of the new run: %v", n, s.sup.byName["n2"].found)
+		}
+	}
+	s.die("n2", 1)
+	s.autopsy("n2", "boom")
+	s.after(2 * time.Second)
+	s.send(Started{RunID: s.report("n2")})
+	if n := told(s.sup.Step(asked, s.now)); n != 0 {
+		t.Errorf("a finding about the run before the last is told %d times", n)
+	}
+}

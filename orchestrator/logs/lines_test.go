@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/beamyard/beamyard/orchestrator/docker/frames"
 )
 
 // frame encodes one frame as Docker does.
@@ -40,7 +42,7 @@ func (r record) String() string {
 }
 
 func readRecords(r io.Reader) (lines, rest []record, err error) {
-	f := newFrameReader(r)
+	f := newLineReader(frames.NewReader(io.NopCloser(r)))
 	for {
 		rec, err := f.next()
 		if err != nil {
@@ -106,41 +108,6 @@ func TestFramesBecomeLines(t *testing.T) {
 	}
 }
 
-func TestMalformedFrames(t *testing.T) {
-	whole := frame(1, at(1), "abc\n")
-	for _, tt := range []struct {
-		name, input, want string
-	}{
-		{"a terminal's output", "** (Mix) hello", "a frame begins with 2a 2a 20 28"},
-		{"stdin", "\x00\x00\x00\x00\x00\x00\x00\x01a", "a frame begins with 00"},
-		{"stream 4", "\x04\x00\x00\x00\x00\x00\x00\x01a", "a frame begins with 04"},
-		{"bytes that are not 0", "\x01\x00\x07\x00\x00\x00\x00\x01a", "a frame begins with 01 00 07"},
-		{"4 GiB", "\x01\x00\x00\x00\xff\xff\xff\xff", "a frame of 4294967295 bytes"},
-		{"no stamp", string(rawFrame(1, "hello world\n")), `a frame without a time: "hello world\n"`},
-		{"no space", string(rawFrame(1, "2026-03-01T01:00:01Z")), "a frame without a time"},
-		{"the 31st of February", string(rawFrame(1, "2026-02-31T01:00:01.000000000Z a\n")), "a frame without a time"},
-		{"month 13", string(rawFrame(1, "2026-13-01T01:00:01.000000000Z a\n")), "a frame without a time"},
-		{"an empty frame", string(rawFrame(2, "")), "a frame without a time"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := readFrames(strings.NewReader(tt.input))
-			var malformed *FrameError
-			if !errors.As(err, &malformed) || !strings.Contains(malformed.Reason, tt.want) {
-				t.Errorf("got %v, want a FrameError with %q", err, tt.want)
-			}
-		})
-	}
-	for n := 1; n < len(whole); n++ {
-		if _, err := readFrames(bytes.NewReader(whole[:n])); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("the first %d bytes of a frame: %v, want %v", n, err, io.ErrUnexpectedEOF)
-		}
-	}
-	broken := errors.New("connection reset")
-	if _, err := readFrames(io.MultiReader(bytes.NewReader(whole), iotest.ErrReader(broken))); !errors.Is(err, broken) {
-		t.Errorf("got %v, want the reader's error", err)
-	}
-}
-
 // FuzzFrames gives strangers' bytes to the reader, which must keep its bounds;
 // and the same bytes as output of a node, in frames of arbitrary parts, which
 // must come back as the lines they are.
@@ -166,7 +133,7 @@ func FuzzFrames(f *testing.F) {
 		}
 
 		var want, wantRest []record
-		var frames []byte
+		var encoded []byte
 		parts := 0
 		for i, line := range bytes.SplitAfter(data, []byte{'\n'}) {
 			stream, stamp := byte(1+i%2), at(float64(i)/1e3)
@@ -183,11 +150,11 @@ func FuzzFrames(f *testing.F) {
 					part = min(part, 1+int(sizes[parts%len(sizes)]))
 					parts++
 				}
-				frames = append(frames, frame(stream, stamp, string(line[:part]))...)
+				encoded = append(encoded, frame(stream, stamp, string(line[:part]))...)
 				line = line[part:]
 			}
 		}
-		got, gotRest, err := readRecords(bytes.NewReader(frames))
+		got, gotRest, err := readRecords(bytes.NewReader(encoded))
 		diff := cmp.Diff([][]record{want, wantRest}, [][]record{got, gotRest}, cmp.AllowUnexported(record{}))
 		if diff != "" || !errors.Is(err, io.EOF) {
 			t.Fatalf("ended by %v (-want +got):\n%s", err, diff)
@@ -201,7 +168,7 @@ func BenchmarkFrames(b *testing.B) {
 	b.SetBytes(int64(len(input)))
 	b.ReportAllocs()
 	for b.Loop() {
-		reader := newFrameReader(bytes.NewReader(input))
+		reader := newLineReader(frames.NewReader(io.NopCloser(bytes.NewReader(input))))
 		for {
 			if _, err := reader.next(); err != nil {
 				break
