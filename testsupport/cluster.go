@@ -38,7 +38,7 @@ type Cluster struct {
 	over     bool              // it was terminated
 	kept     bool              // for a look
 	shared   bool              // between tests it is nobody's
-	told     map[string]bool   // tests that were told what is wrong with it
+	reported map[string]bool   // tests that were told what is wrong with it
 	evidence string            // the folder that was left last, or why there is none
 	broken   map[string]string // faults that were not mended, and the tests that made them
 	tests    map[string]bool   // those that it was lent to or started by, by name
@@ -67,7 +67,7 @@ func Run(ctx context.Context, source string, opts ...testcontainers.ContainerCus
 // start is Run for a test, which may be nil, under a name, which may be "".
 func start(ctx context.Context, tb testing.TB, source, name string, opts []testcontainers.ContainerCustomizer) (*Cluster, error) {
 	c := &Cluster{
-		name: name, tb: tb, nodes: map[string]*Node{}, told: map[string]bool{}, tests: map[string]bool{}, broken: map[string]string{},
+		name: name, tb: tb, nodes: map[string]*Node{}, reported: map[string]bool{}, tests: map[string]bool{}, broken: map[string]string{},
 		ended: make(chan struct{}),
 	}
 	close(c.ended) // nothing runs yet

@@ -90,7 +90,7 @@ func (n *Node) Name(ctx context.Context) (string, error) {
 }
 
 // Start makes the supervisor start the node, and waits until the node is Ready.
-func (n *Node) Start(ctx context.Context) error { return n.cluster.bringBack(ctx, n.name) }
+func (n *Node) Start(ctx context.Context) error { return n.cluster.startAgain(ctx, n.name) }
 
 // Stop makes the supervisor stop the node, which then stays down. The stop timeout is the
 // cluster's (orchestrator.Spec.StopTimeout); a timeout of 0 kills the node.

@@ -35,7 +35,7 @@ func (c *Cluster) down(tb testing.TB, how, node string, take func(context.Contex
 	tb.Helper()
 	run := c.Node(node).Status().Incarnation
 	c.fault(tb, how+" "+node, []string{node}, func(ctx context.Context) error {
-		back := func(ctx context.Context) error { return c.bringBack(ctx, node) }
+		back := func(ctx context.Context) error { return c.startAgain(ctx, node) }
 		if err := c.lose(ctx, tb, node, take, "down "+node, back); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func judged(n orchestrator.NodeStatus) bool {
 func (c *Cluster) Start(tb testing.TB, node string) {
 	tb.Helper()
 	c.fault(tb, "start "+node, []string{node}, func(ctx context.Context) error {
-		if err := c.bringBack(ctx, node); err != nil {
+		if err := c.startAgain(ctx, node); err != nil {
 			return err
 		}
 		c.mended(tb, "down "+node, func(ctx context.Context) error { return c.core.Stop(ctx, node) })
@@ -81,7 +81,7 @@ func (c *Cluster) Restart(tb testing.TB, node string) {
 		if err := seeing.until(ctx, "does not see "+node+" go and come", back); err != nil {
 			return err
 		}
-		return c.back(ctx, node)
+		return c.awaitReturn(ctx, node)
 	})
 }
 
@@ -194,15 +194,15 @@ func (c cuts) peers(faults []string) []string {
 	return peers
 }
 
-// bringBack starts a node that is down, and waits until it is back.
-func (c *Cluster) bringBack(ctx context.Context, node string) error {
+// startAgain starts a node that is down, and waits until it is back.
+func (c *Cluster) startAgain(ctx context.Context, node string) error {
 	if _, err := c.Node(node).known(); err != nil {
 		return err
 	}
 	if err := c.core.Start(ctx, node); err != nil {
 		return err
 	}
-	return c.back(ctx, node)
+	return c.awaitReturn(ctx, node)
 }
 
 // goOn ends a pause, and waits until the node is back.
@@ -210,12 +210,12 @@ func (c *Cluster) goOn(ctx context.Context, node string) error {
 	if err := c.core.Unpause(ctx, node); err != nil {
 		return err
 	}
-	return c.back(ctx, node)
+	return c.awaitReturn(ctx, node)
 }
 
-// back waits until a node is proven, and all that answer and are not cut from it see
+// awaitReturn waits until a node is proven, and all that answer and are not cut from it see
 // it.
-func (c *Cluster) back(ctx context.Context, node string) error {
+func (c *Cluster) awaitReturn(ctx context.Context, node string) error {
 	if err := c.await(ctx, node, func(n orchestrator.NodeStatus) bool { return n.State.Final() || c.proven(n) }); err != nil {
 		return err
 	}

@@ -8,9 +8,9 @@ import (
 // A shared cluster is lent while its image is still built for somebody, and while
 // somebody else's failure is written down: run with -race.
 func TestALoanWhileOthersLook(t *testing.T) {
-	c := &Cluster{tests: map[string]bool{}, told: map[string]bool{}}
+	c := &Cluster{tests: map[string]bool{}, reported: map[string]bool{}}
 	var all sync.WaitGroup
-	all.Go(func() { c.lent(t) })
+	all.Go(func() { c.acquire(t) })
 	all.Go(func() { c.buildLine("a line") })
 	all.Go(func() { _ = c.Evidence() })
 	all.Wait()

@@ -50,9 +50,9 @@ func TestAFreshApplicationIsAskedFor(t *testing.T) {
 
 // A test that runs again is told again.
 func TestASecondLoanIsReportedAgain(t *testing.T) {
-	c := &Cluster{tests: map[string]bool{}, told: map[string]bool{t.Name(): true}}
-	c.lent(t)
-	if c.told[t.Name()] {
+	c := &Cluster{tests: map[string]bool{}, reported: map[string]bool{t.Name(): true}}
+	c.acquire(t)
+	if c.reported[t.Name()] {
 		t.Error("it counts as told")
 	}
 }

@@ -25,8 +25,8 @@ const evidenceTime = 15 * time.Second
 func (c *Cluster) report(tb testing.TB) {
 	tb.Helper()
 	c.mu.Lock()
-	told := c.told[tb.Name()]
-	c.told[tb.Name()] = true
+	told := c.reported[tb.Name()]
+	c.reported[tb.Name()] = true
 	over := c.over
 	c.mu.Unlock()
 	if told || over {

@@ -49,15 +49,15 @@ func (s *sharing) get(key string) *share {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byKey[key] == nil {
-		s.byKey[key] = &share{key: key, free: make(chan struct{}, 1)}
+		s.byKey[key] = &share{key: key, token: make(chan struct{}, 1)}
 	}
 	return s.byKey[key]
 }
 
 // share is one shared cluster. The token in free is a borrower's right to it.
 type share struct {
-	key  string
-	free chan struct{}
+	key   string
+	token chan struct{}
 
 	mu     sync.Mutex
 	holder string // the test that has it
@@ -83,9 +83,9 @@ func (s *share) lend(tb testing.TB, source string, opts []testcontainers.Contain
 	s.mu.Lock()
 	s.holder = tb.Name()
 	s.mu.Unlock()
-	tb.Cleanup(func() { s.back(tb) })
+	tb.Cleanup(func() { s.release(tb) })
 	require(tb, "share "+s.key, s.ready(tb, source, opts))
-	s.cluster.lent(tb)
+	s.cluster.acquire(tb)
 	return s.cluster
 }
 
@@ -99,7 +99,7 @@ func (s *share) wait(tb testing.TB) {
 	late := time.After(waitTold)
 	for {
 		select {
-		case s.free <- struct{}{}:
+		case s.token <- struct{}{}:
 			return
 		case <-late:
 			s.mu.Lock()
@@ -111,8 +111,8 @@ func (s *share) wait(tb testing.TB) {
 	}
 }
 
-// back ends a loan.
-func (s *share) back(tb testing.TB) {
+// release ends a loan.
+func (s *share) release(tb testing.TB) {
 	tb.Helper()
 	if c := s.cluster; c != nil {
 		c.mu.Lock()
@@ -129,7 +129,7 @@ func (s *share) back(tb testing.TB) {
 	s.mu.Lock()
 	s.holder = ""
 	s.mu.Unlock()
-	<-s.free
+	<-s.token
 }
 
 // ready has the cluster as it was at first: a new one where there is none, or where
@@ -174,13 +174,13 @@ func freshAsked(opts []testcontainers.ContainerCustomizer) bool {
 	})
 }
 
-// lent notes whose the cluster is for now.
-func (c *Cluster) lent(tb testing.TB) {
+// acquire notes whose the cluster is for now.
+func (c *Cluster) acquire(tb testing.TB) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tb, c.evidence, c.shared = tb, "", true
 	c.tests[tb.Name()] = true
-	delete(c.told, tb.Name()) // it may be the test's second time: -count
+	delete(c.reported, tb.Name()) // it may be the test's second time: -count
 }
 
 // reset mends what is broken, and restarts the application where that is wanted.

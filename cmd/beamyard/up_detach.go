@@ -17,6 +17,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
 // superviseRequest is what a supervisor reads from its stdin. It holds the
@@ -106,7 +107,7 @@ func (u *up) startSupervisor(adopt bool) (*child, error) {
 	cmd := exec.Command(self, "supervise", u.spec.Name, "--request") //nolint:noctx // it outlives this command on purpose
 	cmd.Dir = "/"                                                    // the folder that we are in may go away
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), write, log
-	cmd.SysProcAttr = ownSession()
+	cmd.SysProcAttr = watchdog.OwnSession()
 	if u.evidence.dir != "" { // ours may be relative to our folder
 		cmd.Env = append(os.Environ(), exportDir+"="+u.evidence.dir)
 	}

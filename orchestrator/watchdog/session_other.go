@@ -4,5 +4,5 @@ package watchdog
 
 import "syscall"
 
-// ownSession has nothing to detach from where there are no sessions.
-func ownSession() *syscall.SysProcAttr { return nil }
+// OwnSession has nothing to detach from where there are no sessions.
+func OwnSession() *syscall.SysProcAttr { return nil }

@@ -4,5 +4,5 @@ package watchdog
 
 import "syscall"
 
-// ownSession detaches a child from the terminal: setsid(2).
-func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+// OwnSession detaches a child from the terminal: setsid(2).
+func OwnSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -69,7 +69,7 @@ func Start(cmd *exec.Cmd) (*Watchdog, error) {
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
 	defer read.Close()
-	cmd.Stdin, cmd.Dir, cmd.SysProcAttr = read, "/", ownSession()
+	cmd.Stdin, cmd.Dir, cmd.SysProcAttr = read, "/", OwnSession()
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the watchdog: %w", err), write.Close())
 	}
