@@ -15,6 +15,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/history"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
@@ -60,8 +61,8 @@ type Cluster struct {
 	clean func(string) string // removes secrets from text
 
 	box     *mailbox
-	events  *eventLog
-	journal *journal
+	events  *history.Events
+	journal *history.Journal
 	outputs map[string]*logs.Node // by node; the map never changes
 	links   *probe.Links
 	prober  *probe.Prober
@@ -123,7 +124,7 @@ func New(spec orchestrator.Spec, eng orchestrator.Engine, opts Options) (*Cluste
 	}
 	c := &Cluster{
 		spec: spec, eng: eng, opts: opts, clean: secrets.Redactor(spec).Replace,
-		box: newMailbox(), events: newEventLog(), journal: &journal{}, links: probe.NewLinks(), syncer: newSyncer(),
+		box: newMailbox(), events: history.NewEvents(), journal: &history.Journal{}, links: probe.NewLinks(), syncer: newSyncer(),
 		changed: make(chan struct{}), forced: make(chan struct{}), waiting: map[supervisor.Waiter]chan error{},
 		sup: supervisor.New(spec, rand.Float64), probes: map[string]context.CancelFunc{}, adopted: map[string]int{},
 		outputs: map[string]*logs.Node{},
@@ -314,7 +315,7 @@ func (c *Cluster) finish(err error) {
 	close(c.changed)
 	c.changed = make(chan struct{})
 	c.mu.Unlock()
-	c.events.close()
+	c.events.Close()
 	for _, o := range c.outputs {
 		o.Out.Close()
 	}

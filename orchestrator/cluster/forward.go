@@ -13,7 +13,7 @@ import (
 // forwardEvents logs every event, until the event log is closed. It does not run on the
 // loop: a handler that blocks would hold up the supervisor.
 func (c *Cluster) forwardEvents(ctx context.Context) {
-	_ = c.events.read(ctx, 0, true, func(e orchestrator.Event) error {
+	_ = c.events.Read(ctx, 0, true, func(e orchestrator.Event) error {
 		c.opts.Logger.Debug(e.Text, slog.String("cluster", c.spec.Name), slog.String("kind", string(e.Kind)))
 		return nil
 	})

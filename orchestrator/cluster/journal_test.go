@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -9,24 +8,6 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 )
-
-func TestTheJournalKeepsTheLast(t *testing.T) {
-	var j journal
-	if got := j.entries(); len(got) != 0 {
-		t.Fatalf("a new one has %v", got)
-	}
-	for i := range keptEntries + 3 {
-		j.add(orchestrator.JournalEntry{Text: fmt.Sprint(i)})
-	}
-	got := j.entries()
-	if len(got) != keptEntries || got[0].Text != "3" || got[keptEntries-1].Text != fmt.Sprint(keptEntries+2) {
-		t.Errorf("%d entries, from %s to %s", len(got), got[0].Text, got[len(got)-1].Text)
-	}
-	got[0].Text = "changed" // a copy: not the journal's
-	if j.entries()[0].Text != "3" {
-		t.Error("who reads can change it")
-	}
-}
 
 func TestWhatTheJournalSays(t *testing.T) {
 	c, err := New(orchestrator.Spec{Name: "demo", Image: "x", Nodes: orchestrator.NodeNames(2), Cookie: "the_cookie"}, nil, Options{})
@@ -41,7 +22,7 @@ func TestWhatTheJournalSays(t *testing.T) {
 		return orchestrator.ContainerEvent{Action: action, Time: at, Labels: map[string]string{orchestrator.LabelNode: "n2"}, ExitCode: 3, Signal: "15"}
 	}
 	for _, action := range []string{"start", "kill", "die"} {
-		c.journal.add(EngineEntry(event(action)))
+		c.journal.Add(EngineEntry(event(action)))
 	}
 	got, err := c.Journal(t.Context())
 	if err != nil {

@@ -60,7 +60,7 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 		case supervisor.SetBlocked:
 			c.wg.Go(func() { c.setBlocked(ctx, a) })
 		case supervisor.Fault:
-			c.journal.add(orchestrator.JournalEntry{Time: time.Now(), Source: orchestrator.FromFault, Node: a.Node, Text: a.Text})
+			c.journal.Add(orchestrator.JournalEntry{Time: time.Now(), Source: orchestrator.FromFault, Node: a.Node, Text: a.Text})
 		case supervisor.Sweep:
 			c.sightTold.Store(false)
 			c.wg.Go(func() { c.prober.Sweep(ctx) })
@@ -81,7 +81,7 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 			c.reply(a.Waiter, a.Err)
 		case supervisor.Emit:
 			a.Event.Text, a.Event.Exit = c.clean(a.Event.Text), c.cleanExit(a.Event.Exit)
-			c.events.add(a.Event, time.Now())
+			c.events.Add(a.Event, time.Now())
 		case supervisor.Mark:
 			c.outputs[a.Node].Out.Mark(a.Inc, time.Now(), a.Text)
 		case supervisor.Done:

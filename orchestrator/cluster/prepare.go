@@ -142,11 +142,11 @@ func (c *Cluster) meetNeighbours(info orchestrator.EngineInfo) {
 }
 
 func (c *Cluster) phase(format string, args ...any) {
-	c.events.add(orchestrator.Event{Kind: orchestrator.EventPhase, Text: fmt.Sprintf(format, args...)}, time.Now())
+	c.events.Add(orchestrator.Event{Kind: orchestrator.EventPhase, Text: fmt.Sprintf(format, args...)}, time.Now())
 }
 
 func (c *Cluster) note(node, format string, args ...any) {
-	c.events.add(orchestrator.Event{Node: node, Kind: orchestrator.EventNote, Text: c.clean(fmt.Sprintf(format, args...))}, time.Now())
+	c.events.Add(orchestrator.Event{Node: node, Kind: orchestrator.EventNote, Text: c.clean(fmt.Sprintf(format, args...))}, time.Now())
 }
 
 func errExists(name string) error {

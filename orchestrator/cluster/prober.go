@@ -69,6 +69,6 @@ func (c *Cluster) ignores(ctx context.Context, r supervisor.RunID, flags []strin
 	n.Settings = settings
 	e.Nodes = []diagnosis.Node{n}
 	for _, f := range manifest.CleanFindings(diagnosis.Diagnose(e), c.clean) {
-		c.events.add(orchestrator.Event{Node: r.Node, Kind: orchestrator.EventFinding, Text: supervisor.FindingText(f), Finding: &f}, time.Now())
+		c.events.Add(orchestrator.Event{Node: r.Node, Kind: orchestrator.EventFinding, Text: supervisor.FindingText(f), Finding: &f}, time.Now())
 	}
 }

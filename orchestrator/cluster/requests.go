@@ -77,7 +77,7 @@ func (c *Cluster) Await(ctx context.Context, wanted func(orchestrator.Status) bo
 
 // Events implements [orchestrator.Controller].
 func (c *Cluster) Events(ctx context.Context, after uint64, follow bool, fn func(orchestrator.Event) error) error {
-	return c.events.read(ctx, after, follow, fn)
+	return c.events.Read(ctx, after, follow, fn)
 }
 
 // Logs implements [orchestrator.Controller].

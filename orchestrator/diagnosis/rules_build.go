@@ -1,6 +1,10 @@
 package diagnosis
 
-import "regexp"
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
 
 // What Mix says, while an image is built or in a node that compiles at its start.
 // Each has its twin for the error of a build.
@@ -144,7 +148,8 @@ func baseWords(groups []string) map[string]string {
 		return nil
 	}
 	base := ""
-	switch n := number(want[1]); {
+	n, _ := strconv.ParseInt(strings.TrimSpace(want[1]), 10, 64) // what is no number counts as none
+	switch {
 	case n > 20: // none has it yet
 	case n > 18:
 		base = "forky"

@@ -48,7 +48,7 @@ func CrashDump(ctx context.Context, eng orchestrator.Engine, s orchestrator.Spec
 			return <-written
 		}
 	}
-	read := diagnosis.ReadDump(io.LimitReader(source, readDump))
+	read := readCrashDump(io.LimitReader(source, readDump))
 	return &read, path, kept()
 }
 

@@ -1,4 +1,4 @@
-package cluster
+package history
 
 import (
 	"fmt"
@@ -22,13 +22,13 @@ func TestAForgetfulEngineWasRestarted(t *testing.T) {
 		"nothing happened meanwhile":  {[]int{5, 25}, "25"},
 		"restarted, and quiet so far": {[]int{25, 26}, "25 26"},
 	} {
-		s := newSubscription(at(0))
-		s.take(orchestrator.ContainerEvent{ID: "a", Action: "start", Time: at(3)})
-		s.take(orchestrator.ContainerEvent{ID: "a", Action: "start", Time: at(5)})
-		s.resume(at(20))
+		s := NewSubscription(at(0))
+		s.Take(orchestrator.ContainerEvent{ID: "a", Action: "start", Time: at(3)})
+		s.Take(orchestrator.ContainerEvent{ID: "a", Action: "start", Time: at(5)})
+		s.Resume(at(20))
 		var got []string
 		for _, second := range c.told {
-			switch fresh, restarted := s.take(orchestrator.ContainerEvent{ID: "a", Action: "start", Time: at(second)}); {
+			switch fresh, restarted := s.Take(orchestrator.ContainerEvent{ID: "a", Action: "start", Time: at(second)}); {
 			case restarted:
 				got = append(got, fmt.Sprint(second, "!"))
 			case fresh:

@@ -1,4 +1,4 @@
-package diagnosis
+package discovery
 
 import (
 	"bufio"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 const (
@@ -15,19 +17,19 @@ const (
 	maxDumpLine = 64 << 10
 )
 
-// ReadDump reads a crash dump from r: its slogan, the VM's memory, and the largest
+// readCrashDump reads a crash dump from r: its slogan, the VM's memory, and the largest
 // processes. It reads a truncated dump as far as it goes. Source: "How to Interpret the
 // Erlang Crash Dumps" in the ERTS manual.
-func ReadDump(r io.Reader) Dump {
-	var d Dump
-	var entry *DumpEntry
+func readCrashDump(r io.Reader) diagnosis.Dump {
+	var d diagnosis.Dump
+	var entry *diagnosis.DumpEntry
 	section := ""
 	keep := func() {
 		if entry == nil {
 			return
 		}
 		d.Top = append(d.Top, *entry)
-		slices.SortStableFunc(d.Top, func(a, b DumpEntry) int { return cmp.Compare(b.Memory, a.Memory) })
+		slices.SortStableFunc(d.Top, func(a, b diagnosis.DumpEntry) int { return cmp.Compare(b.Memory, a.Memory) })
 		d.Top = d.Top[:min(len(d.Top), topProcesses)]
 		entry = nil
 	}
@@ -43,7 +45,7 @@ func ReadDump(r io.Reader) Dump {
 			kind, id, _ := strings.Cut(head, ":")
 			section = kind
 			if kind == "proc" {
-				entry = &DumpEntry{PID: id}
+				entry = &diagnosis.DumpEntry{PID: id}
 			}
 		}
 		key, value, _ := strings.Cut(text, ": ")
@@ -53,7 +55,7 @@ func ReadDump(r io.Reader) Dump {
 		case section == "memory" && key == "total":
 			d.Memory = number(value)
 		case entry != nil:
-			entry.read(key, value)
+			readEntry(entry, key, value)
 		}
 		if err != nil {
 			keep()
@@ -62,7 +64,7 @@ func ReadDump(r io.Reader) Dump {
 	}
 }
 
-func (e *DumpEntry) read(key, value string) {
+func readEntry(e *diagnosis.DumpEntry, key, value string) {
 	switch key {
 	case "Name":
 		e.Name = value

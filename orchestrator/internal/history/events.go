@@ -1,4 +1,4 @@
-package cluster
+package history
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 // keptEvents is how many events an eventLog holds.
 const keptEvents = 1000
 
-// eventLog numbers and keeps events. Readers pull: one that is slow or never reads blocks
+// Events numbers and keeps events. Readers pull: one that is slow or never reads blocks
 // no other goroutine, and sees a gap in the numbers.
-type eventLog struct {
+type Events struct {
 	mu     sync.Mutex
 	kept   []orchestrator.Event
 	next   uint64
@@ -21,9 +21,9 @@ type eventLog struct {
 	closed bool
 }
 
-func newEventLog() *eventLog { return &eventLog{next: 1, more: make(chan struct{})} }
+func NewEvents() *Events { return &Events{next: 1, more: make(chan struct{})} }
 
-func (l *eventLog) add(e orchestrator.Event, now time.Time) {
+func (l *Events) Add(e orchestrator.Event, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.Seq, e.Time = l.next, now
@@ -38,8 +38,8 @@ func (l *eventLog) add(e orchestrator.Event, now time.Time) {
 	}
 }
 
-// close ends each follower once it has read the remaining events.
-func (l *eventLog) close() {
+// Close ends each follower once it has read the remaining events.
+func (l *Events) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.closed {
@@ -48,7 +48,7 @@ func (l *eventLog) close() {
 	}
 }
 
-func (l *eventLog) since(after uint64) (events []orchestrator.Event, more <-chan struct{}, closed bool) {
+func (l *Events) since(after uint64) (events []orchestrator.Event, more <-chan struct{}, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	kept := l.kept[max(0, len(l.kept)-keptEvents):]
@@ -61,8 +61,8 @@ func (l *eventLog) since(after uint64) (events []orchestrator.Event, more <-chan
 	return events, l.more, l.closed
 }
 
-// read implements [orchestrator.Controller].Events.
-func (l *eventLog) read(ctx context.Context, after uint64, follow bool, fn func(orchestrator.Event) error) error {
+// Read implements [orchestrator.Controller].Events.
+func (l *Events) Read(ctx context.Context, after uint64, follow bool, fn func(orchestrator.Event) error) error {
 	for {
 		events, more, closed := l.since(after)
 		for _, e := range events {

@@ -1,0 +1,37 @@
+package history
+
+import (
+	"sync"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// keptEntries bounds a journal: about 1 MB. A mesh of fifty nodes reports 2450 nodeups
+// when it forms, and 98 more for each node that restarts.
+const keptEntries = 10_000
+
+// Journal keeps what was reported to a cluster, in order of arrival. All methods are safe
+// for concurrent use.
+type Journal struct {
+	mu   sync.Mutex
+	kept []orchestrator.JournalEntry
+	next int // the index of the oldest entry, once it is full
+}
+
+func (j *Journal) Add(e orchestrator.JournalEntry) {
+	e.Time = e.Time.Round(0).UTC() // a monotonic reading is meaningless to other processes
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.kept) < keptEntries {
+		j.kept = append(j.kept, e)
+		return
+	}
+	j.kept[j.next] = e
+	j.next = (j.next + 1) % keptEntries
+}
+
+func (j *Journal) Entries() []orchestrator.JournalEntry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append(append(make([]orchestrator.JournalEntry, 0, len(j.kept)), j.kept[j.next:]...), j.kept[:j.next]...)
+}
