@@ -12,33 +12,33 @@ import (
 // checks: HTTP requests would fill the application's log, and a command starts a process
 // in the container each time.
 type Check struct {
-	// Name of the check. Default: a description of what it does.
+	// Name of the check. Default: its expression, path or command.
 	Name string `json:"name,omitempty"`
-	// HTTP is a path on the node's HTTP port that must answer 2xx or 3xx.
-	HTTP string `json:"http,omitempty"`
-	// Port inside the container for the HTTP request. Default: the HTTP port.
-	Port int `json:"port,omitempty"`
-	// RPC is an Elixir expression to evaluate on the node. Its value must equal Expect,
-	// or if Expect is "", be neither nil nor false.
-	RPC string `json:"rpc,omitempty"`
-	// Erlang is an Erlang expression to evaluate on the node, which does not need Elixir:
-	// "rabbit:is_running()". Its value must equal Expect, or if Expect is "", be none of
-	// false, undefined, error and {error, …}.
-	Erlang string `json:"erlang,omitempty"`
+	// HTTP is a path on the node's HTTPPort that must answer 2xx or 3xx.
+	HTTP string `json:"http,omitempty" file:",one,pattern=^/"`
+	// Port in the container for HTTP requests. Default: HTTPPort.
+	Port int `json:"port,omitempty" file:"port"`
+	// RPC is an Elixir expression to evaluate on the node. Its value must equal Expect or,
+	// if that is not set, be neither nil nor false.
+	RPC string `json:"rpc,omitempty" file:",one"`
+	// Erlang is an Erlang expression to evaluate on the node, which needs no Elixir:
+	// "rabbit:is_running()". Its value must equal Expect or, if that is not set, be none
+	// of false, undefined, error and {error, …}.
+	Erlang string `json:"erlang,omitempty" file:",one"`
 	// Expect is the expected value: for RPC as `inspect` prints it, "{:ok, 1}"; for
-	// Erlang as ~0p prints it, "{ok,1}".
+	// [Check].Erlang as ~0p prints it, "{ok,1}".
 	Expect string `json:"expect,omitempty"`
-	// Exec is a command in the container that must exit with 0. It runs without a shell;
-	// use ["sh", "-c", "…"] for one.
-	Exec []string `json:"exec,omitempty"`
-	// Log is a regular expression (RE2) that a line of the current run must match, no
-	// matter when the line was printed. It is allowed only in [Spec].Ready. It is skipped
-	// for a run that another supervisor started, because its lines may be gone.
-	Log string `json:"log,omitempty"`
-	// Timeout of one attempt. Default 5 s.
+	// Exec is a command to run in the container. It must exit with 0. It runs without a
+	// shell; use ["sh", "-c", "…"] for one.
+	Exec []string `json:"exec,omitempty" file:",one,minItems=1"`
+	// Log is a regular expression (RE2) that a line of the node's current run must match,
+	// no matter when the line was printed. It is allowed only in [Spec].Ready. It is
+	// skipped for a run that another supervisor started, because its lines may be gone.
+	Log string `json:"log,omitempty" file:",one"`
+	// Timeout of one attempt. Default 5s.
 	Timeout time.Duration `json:"timeout,omitempty"`
-	// Nodes that the check applies to, by short name or role. Empty: all. An HTTP check
-	// without a Port applies only to those that have an HTTP port.
+	// Nodes to check, by name or role. Default: all. An HTTP check without a Port
+	// applies only to those that have an HTTP port.
 	Nodes []string `json:"nodes,omitempty"`
 }
 

@@ -22,24 +22,26 @@ const (
 // an intensity of 5 over an hour wrong (a burst of five uses it up, and one more crash
 // much later ends the node) and a window of five to ten minutes reasonable.
 type RestartPolicy struct {
-	// Mode of the policy; default on-failure.
+	// Mode of the policy: on-failure restarts a node that crashed; always also restarts
+	// one that exited with success; no restarts none. Default on-failure.
 	Mode RestartMode `json:"mode,omitempty"`
-	// Backoff before the first restart; default 1 s. It doubles with each
-	// restart up to MaxBackoff.
+	// Backoff is the delay before the first restart. It doubles with each restart up to
+	// MaxBackoff. Default 1s.
 	Backoff time.Duration `json:"backoff,omitempty"`
-	// MaxBackoff caps the delay; default 30 s.
+	// MaxBackoff is the longest delay. Default 30s.
 	MaxBackoff time.Duration `json:"max_backoff,omitempty"`
-	// Jitter is the largest fraction of the delay that is added at random, so that nodes
-	// that ended together do not start together; default 0.1. Negative: none.
+	// Jitter is the largest random addition to the delay, as a fraction of it, so that
+	// nodes that ended together do not start together; negative for none. Default 0.1.
 	Jitter float64 `json:"jitter,omitempty"`
-	// Max restarts within Window; default 5. The next crash is final.
-	Max int `json:"max,omitempty"`
-	// Window of the budget; default 10 min.
+	// Max is the maximum number of restarts within Window. The crash after that is final.
+	// Default 5.
+	Max int `json:"max,omitempty" file:",min=0"`
+	// Window is the sliding window in which restarts are counted. Default 10m.
 	Window time.Duration `json:"window,omitempty"`
 	// ResetAfter is how long a node must have been Ready before its delay is reset to
-	// Backoff; default 60 s.
+	// Backoff. Default 1m.
 	ResetAfter time.Duration `json:"reset_after,omitempty"`
-	// SuccessCodes count as success in addition to 0.
+	// SuccessCodes are exit codes that count as success, in addition to 0.
 	SuccessCodes []int `json:"success_codes,omitempty"`
 }
 

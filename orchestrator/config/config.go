@@ -38,12 +38,11 @@ func Read(path string) (orchestrator.Spec, error) {
 	}
 	defer f.Close()
 	folder := filepath.Dir(path)
-	c, err := outside{lookup: os.LookupEnv, readFile: func(path string) ([]byte, error) { return os.ReadFile(beside(folder, path)) }}.decode(f)
+	s, err := outside{lookup: os.LookupEnv, readFile: func(path string) ([]byte, error) { return os.ReadFile(beside(folder, path)) }}.decode(f)
 	if err != nil {
 		text, hint := explain(err)
 		return orchestrator.Spec{}, &Error{Path: path, Text: path + ": " + text, Next: hint}
 	}
-	s := c.spec()
 	if s.KeepDumps != "" {
 		s.KeepDumps = beside(folder, s.KeepDumps)
 	}

@@ -1,8 +1,13 @@
 // Package config reads a beamyard.yml into an [orchestrator.Spec].
 //
-//	a folder, an image or a file ──Of──▶ Read ──▶ decode ──▶ document ──▶ orchestrator.Spec
-//	                                              (strict)   ▲
-//	                                    beamyard.schema.json ┘ the same keys, for editors
+//	a folder, an image or a file ──Of──▶ Read ──▶ decode ──▶ orchestrator.Spec
+//	                                              (strict)      ▼ fields, tags, comments
+//	                                   beamyard.schema.json, README.md, for editors and people
+//
+// A key is a field of [orchestrator.Spec], or of a struct in it: its JSON name is the key,
+// its file tag says how a file writes it, and its comment is the key's description. A file's
+// own forms, such as 512MiB, become those of the field before they are decoded. The few keys
+// that only a file has are declared in keys.go.
 //
 // Package orchestrator does not depend on YAML: a spec is plain data that Go code writes
 // as a struct. The command line and tests both read the file with this package, so a file

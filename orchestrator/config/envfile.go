@@ -22,7 +22,7 @@ type variable struct {
 
 // envFiles makes env_file a mapping: a path, or a list of paths and of
 // {path, required}. Of a key that stands in several the last one counts.
-func (r *reader) envFiles(at ast.Node) (ast.Node, error) {
+func (r *reader) envFiles(at ast.Node, _ reflect.Type) (ast.Node, error) {
 	listed := []ast.Node{at}
 	if list, ok := r.behind(at).(*ast.SequenceNode); ok {
 		listed = list.Values

@@ -51,11 +51,3 @@ func inWords(t reflect.Type) string {
 	}
 	return t.String()
 }
-
-func keysOf(t reflect.Type) []string {
-	keys := make([]string, t.NumField())
-	for i := range keys {
-		keys[i] = t.Field(i).Tag.Get("yaml")
-	}
-	return keys
-}

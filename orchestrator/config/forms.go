@@ -7,41 +7,63 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/goccy/go-yaml/ast"
 )
 
-// formed is the value of a key of t, as of declares it. Keys of the cluster and of a
-// node may have the forms of Compose, where these mean the same: they become the one
-// that is declared.
-func (r *reader) formed(key string, at ast.Node, t, of reflect.Type) (ast.Node, error) {
-	if t == reflect.TypeFor[document]() || t == reflect.TypeFor[node]() {
-		switch key {
-		case "env":
-			return r.env(at, of)
-		case "env_file":
-			return r.envFiles(at)
-		case "labels":
-			return r.labels(at, of)
-		case "volumes":
-			return r.volumes(at, of)
-		case "networks":
-			return r.networks(at, of)
-		case "ports":
-			return r.ports(at, of)
-		case "restart":
-			return r.restart(at, of)
-		case "command", "entrypoint":
-			return r.command(at, of)
-		}
+// forms are the forms of values that are not written as their Go type is, by their name in
+// a key's tag. A form reads a value, and returns it as the Go type is written. Many are
+// Compose's, where these mean the same. A form that is missing here only describes the
+// value to editors.
+var forms map[string]func(r *reader, at ast.Node, of reflect.Type) (ast.Node, error)
+
+func init() { // the readers of mappings use forms
+	forms = map[string]func(r *reader, at ast.Node, of reflect.Type) (ast.Node, error){
+		"command":     (*reader).command,
+		"duration":    (*reader).duration,
+		"env":         (*reader).env,
+		"env_file":    (*reader).envFiles,
+		"extra_hosts": (*reader).extraHosts,
+		"labels":      (*reader).labels,
+		"networks":    (*reader).networks,
+		"nodes":       (*reader).nodeList,
+		"ports":       (*reader).ports,
+		"prefix":      (*reader).prefix,
+		"replicas":    (*reader).replicas,
+		"restart":     (*reader).restart,
+		"size":        (*reader).size,
+		"tmpfs":       (*reader).tmpfs,
+		"volumes":     (*reader).volumes,
+		"words":       (*reader).words,
 	}
-	if of == reflect.TypeFor[[]string]() {
+}
+
+// formOf returns the form of a key: the one in its tag, or its type's.
+func formOf(k key) string {
+	switch {
+	case k.form != "":
+		return k.form
+	case k.field.Type == reflect.TypeFor[time.Duration]():
+		return "duration"
+	case k.field.Type == reflect.TypeFor[netip.Prefix]():
+		return "prefix"
+	}
+	return ""
+}
+
+// formed reads the value of a key as the key's form has it.
+func (r *reader) formed(k key, at ast.Node) (ast.Node, error) {
+	if form := forms[formOf(k)]; form != nil {
+		return form(r, at, k.field.Type)
+	}
+	if k.field.Type == reflect.TypeFor[[]string]() {
 		if text, ok := written(r.behind(at)); ok {
-			return nil, advise(wrong(at, "this must be a list, not text"), "write it in brackets: %s: [%s]", key, quoteWord(text))
+			return nil, advise(wrong(at, "this must be a list, not text"), "write it in brackets: %s: [%s]", k.name, quoteWord(text))
 		}
 	}
-	return r.as(at, of)
+	return r.as(at, k.field.Type)
 }
 
 // advised is an error with its place, and what to do about it.
@@ -260,7 +282,7 @@ func (r *reader) ports(at ast.Node, of reflect.Type) (ast.Node, error) {
 }
 
 // parsePort reads Compose's short form of a port.
-func parsePort(text string) (p port, err error) {
+func parsePort(text string) (p orchestrator.PortSpec, err error) {
 	number := func(s string) int {
 		n, bad := strconv.Atoi(s)
 		if err == nil && (bad != nil || n < 1 || n > 65535) {
@@ -312,19 +334,6 @@ func (r *reader) restart(at ast.Node, of reflect.Type) (ast.Node, error) {
 		return nil, advise(wrong(at, "%s is not a restart mode", text), "restart: no")
 	}
 	return nil, advise(wrong(at, "%s is not a restart mode", text), "restart: on-failure, always or no; or with figures: restart: {mode: on-failure, max: 5, backoff: 1s}")
-}
-
-// command refuses text, which Compose splits into words, with those words.
-func (r *reader) command(at ast.Node, of reflect.Type) (ast.Node, error) {
-	text, ok := written(r.behind(at))
-	if !ok || of == reflect.TypeFor[command]() && text == orchestrator.CommandOfImage {
-		return r.as(at, of)
-	}
-	what := "an entrypoint is a list of words"
-	if of == reflect.TypeFor[command]() {
-		what = "a command is a list of words, or the word image for the image's own"
-	}
-	return nil, advise(wrong(at, "%s", what), "write its words in brackets: [%s]", strings.Join(words(text), ", "))
 }
 
 // words are those of a shell's command line, as YAML writes them; a line that a shell

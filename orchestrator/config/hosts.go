@@ -1,23 +1,21 @@
 package config
 
 import (
+	"reflect"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
 
-// extraHosts are names and addresses, as a mapping or as Compose's list of "name:address"
+// extraHosts takes names and addresses as a mapping, or as Compose's list of "name:address"
 // or "name=address".
-type extraHosts map[string]string
-
-// UnmarshalYAML implements [yaml.NodeUnmarshaler].
-func (h *extraHosts) UnmarshalYAML(at ast.Node) error {
-	list, isList := at.(*ast.SequenceNode)
-	if !isList {
-		return yaml.NodeToValue(at, (*map[string]string)(h))
+func (r *reader) extraHosts(at ast.Node, of reflect.Type) (ast.Node, error) {
+	value, err := r.as(at, of)
+	list, isList := value.(*ast.SequenceNode)
+	if err != nil || !isList {
+		return value, err
 	}
-	hosts := extraHosts{}
+	hosts, seen := ast.Mapping(list.Start, false), map[string]bool{}
 	for _, item := range list.Values {
 		text, _ := scalar(item)
 		sign := ":"
@@ -28,12 +26,12 @@ func (h *extraHosts) UnmarshalYAML(at ast.Node) error {
 		name, address = strings.TrimSpace(name), strings.Trim(strings.TrimSpace(address), "[]")
 		switch {
 		case !both || name == "" || address == "":
-			return wrong(item, `an extra host is a name and an address: "db.local:10.0.0.7"`)
-		case hosts[name] != "":
-			return wrong(item, "%s is there twice", name)
+			return nil, wrong(item, `an extra host is a name and an address: "db.local:10.0.0.7"`)
+		case seen[name]:
+			return nil, wrong(item, "%s is there twice", name)
 		}
-		hosts[name] = address
+		seen[name] = true
+		put(hosts, textAt(item.GetToken(), ""), name, address)
 	}
-	*h = hosts
-	return nil
+	return hosts, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -13,27 +14,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Values of beamyard.yml that YAML has no type for. Each decodes from the
-// syntax tree, so that an error can point at its place.
-
-type (
-	duration  time.Duration // "5s", "1m30s"
-	size      int64         // bytes: 268435456, "256MiB", "1.5GB"
-	prefix    netip.Prefix  // "10.213.0.0/16"
-	oneOrMore []string      // a word, or a list of words
-	command   []string      // a list of words, or "image" for the image's own
-)
-
-// nodes is a number, or a list of nodes.
-type nodes struct {
-	count   int
-	counted bool
-	list    []orchestrator.NodeSpec
-}
-
-// ManyNodes limits the number of nodes in a file. It is far above any intended max_nodes,
-// and prevents a larger number from costing memory for the nodes' names.
-const ManyNodes = 10_000
+// Forms of single values that YAML has no type for, and of words. Each becomes the value of
+// the key's Go type, and an error points at its place.
 
 // wrong is an error with its place in the file.
 func wrong(at ast.Node, format string, args ...any) error {
@@ -51,58 +33,52 @@ func scalar(at ast.Node) (string, bool) {
 	return "", false
 }
 
-// UnmarshalYAML implements [yaml.NodeUnmarshaler].
-func (d *duration) UnmarshalYAML(at ast.Node) error {
-	text, ok := scalar(at)
-	v, err := time.ParseDuration(text)
-	if !ok || err != nil {
-		return wrong(at, "a duration has a unit: 500ms, 5s, 1m30s")
-	}
-	*d = duration(v)
-	return nil
+// given reads a value that has a form of its own. ok is false if there is none, or if it is
+// wrong.
+func (r *reader) given(at ast.Node, of reflect.Type) (value ast.Node, ok bool, err error) {
+	value, err = r.as(at, of)
+	_, null := value.(*ast.NullNode)
+	return value, err == nil && !null, err
 }
 
-// UnmarshalYAML implements [yaml.NodeUnmarshaler].
-func (c *command) UnmarshalYAML(at ast.Node) error {
-	if text, ok := scalar(at); ok && text == orchestrator.CommandOfImage {
-		*c = command{orchestrator.CommandOfImage}
-		return nil
+// duration takes "5s" and "1m30s".
+func (r *reader) duration(at ast.Node, of reflect.Type) (ast.Node, error) {
+	value, ok, err := r.given(at, of)
+	if !ok {
+		return value, err
 	}
-	if _, list := at.(*ast.SequenceNode); !list {
-		return wrong(at, "a command is a list of words, or the word image for the image's own")
+	text, ok := scalar(value)
+	if _, err := time.ParseDuration(text); !ok || err != nil {
+		return nil, wrong(value, "a duration has a unit: 500ms, 5s, 1m30s")
 	}
-	return yaml.NodeToValue(at, (*[]string)(c))
+	return textAt(value.GetToken(), text), nil
 }
 
-// UnmarshalYAML implements [yaml.NodeUnmarshaler].
-func (m *oneOrMore) UnmarshalYAML(at ast.Node) error {
-	if text, ok := scalar(at); ok {
-		*m = oneOrMore{text}
-		return nil
+// prefix takes "10.213.0.0/16".
+func (r *reader) prefix(at ast.Node, of reflect.Type) (ast.Node, error) {
+	value, ok, err := r.given(at, of)
+	if !ok {
+		return value, err
 	}
-	return yaml.NodeToValue(at, (*[]string)(m))
+	text, ok := scalar(value)
+	if _, err := netip.ParsePrefix(text); !ok || err != nil {
+		return nil, wrong(value, "an address range looks like 10.213.0.0/16")
+	}
+	return textAt(value.GetToken(), text), nil
 }
 
-// UnmarshalYAML implements [yaml.NodeUnmarshaler].
-func (p *prefix) UnmarshalYAML(at ast.Node) error {
-	text, ok := scalar(at)
-	v, err := netip.ParsePrefix(text)
-	if !ok || err != nil {
-		return wrong(at, "an address range looks like 10.213.0.0/16")
+// size takes bytes: 268435456, "256MiB", "1.5GB".
+func (r *reader) size(at ast.Node, of reflect.Type) (ast.Node, error) {
+	value, ok, err := r.given(at, of)
+	if !ok {
+		return value, err
 	}
-	*p = prefix(v)
-	return nil
-}
-
-// UnmarshalYAML implements [yaml.NodeUnmarshaler].
-func (s *size) UnmarshalYAML(at ast.Node) error {
-	text, ok := scalar(at)
-	v, good := parseSize(text)
+	text, ok := scalar(value)
+	bytes, good := parseSize(text)
 	if !ok || !good {
-		return wrong(at, "a size is a number of bytes, or looks like 512MiB or 2GB")
+		return nil, wrong(value, "a size is a number of bytes, or looks like 512MiB or 2GB")
 	}
-	*s = size(v)
-	return nil
+	return &ast.IntegerNode{BaseNode: &ast.BaseNode{}, Token: value.GetToken(), Value: bytes}, nil
 }
 
 // units of sizes: the decimal ones of the SI, the binary ones of IEC 80000-13.
@@ -124,27 +100,51 @@ func parseSize(text string) (int64, bool) {
 	return int64(n * unit), true
 }
 
-// UnmarshalYAML implements [yaml.NodeUnmarshaler].
-func (n *nodes) UnmarshalYAML(at ast.Node) error {
-	switch at := at.(type) {
-	case *ast.IntegerNode:
-		var count int
-		if err := yaml.NodeToValue(at, &count); err != nil || count > ManyNodes {
-			return wrong(at, "%s is not a number of nodes", at.GetToken().Value)
-		}
-		n.count, n.counted = count, true
-		return nil
-	case *ast.SequenceNode:
-		var list []node
-		if err := yaml.NodeToValue(at, &list, yaml.Strict()); err != nil {
-			return err
-		}
-		for _, item := range list {
-			if n.list = append(n.list, item.specs()...); len(n.list) > ManyNodes {
-				return wrong(at, "these are more than %d nodes", ManyNodes)
-			}
-		}
-		return nil
+// command takes a list of words, or "image" for the image's own. It refuses other text,
+// which Compose splits into words, with those words.
+func (r *reader) command(at ast.Node, of reflect.Type) (ast.Node, error) {
+	const what = "a command is a list of words, or the word image for the image's own"
+	if text, ok := written(r.behind(at)); ok && text != orchestrator.CommandOfImage {
+		return nil, inBrackets(at, what, text)
 	}
-	return wrong(at, "nodes is a number, or a list of {name, env, ports, host_port, …}")
+	value, ok, err := r.given(at, of)
+	if !ok {
+		return value, err
+	}
+	if text, ok := scalar(value); ok && text == orchestrator.CommandOfImage {
+		return listAt(value, textAt(value.GetToken(), text)), nil
+	}
+	if _, list := value.(*ast.SequenceNode); !list {
+		return nil, wrong(value, what)
+	}
+	return value, nil
+}
+
+// words takes a list of words, and refuses text as command does.
+func (r *reader) words(at ast.Node, of reflect.Type) (ast.Node, error) {
+	if text, ok := written(r.behind(at)); ok {
+		return nil, inBrackets(at, "an entrypoint is a list of words", text)
+	}
+	return r.as(at, of)
+}
+
+// inBrackets is the error of a command line that should be a list.
+func inBrackets(at ast.Node, what, line string) error {
+	return advise(wrong(at, "%s", what), "write its words in brackets: [%s]", strings.Join(words(line), ", "))
+}
+
+// tmpfs takes a word, or a list of words.
+func (r *reader) tmpfs(at ast.Node, of reflect.Type) (ast.Node, error) {
+	value, err := r.as(at, of)
+	if text, ok := scalar(value); ok && err == nil {
+		return listAt(value, textAt(value.GetToken(), text)), nil
+	}
+	return value, err
+}
+
+// listAt is a list in the place of another value.
+func listAt(place ast.Node, items ...ast.Node) *ast.SequenceNode {
+	list := ast.Sequence(place.GetToken(), true)
+	list.Values = items
+	return list
 }

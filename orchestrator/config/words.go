@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
@@ -21,13 +23,13 @@ type level struct {
 
 // levels of beamyard.yml, the outermost first.
 var levels = []level{
-	{reflect.TypeFor[document](), "the cluster", "write it at the top of the file, beside nodes:"},
-	{reflect.TypeFor[node](), "a node", "nodes: [{name: n1, %s: …}]"},
-	{reflect.TypeFor[restart](), "restart:", "restart: {%s: …}"},
-	{reflect.TypeFor[distribution](), "distribution:", "distribution: {%s: …}"},
-	{reflect.TypeFor[check](), "a check", "checks: [{name: web, %s: …}]"},
-	{reflect.TypeFor[thresholds](), "health:", "health: {%s: …}"},
-	{reflect.TypeFor[port](), "a port of a node", "ports: [{%s: …}]"},
+	{clusterType, "the cluster", "write it at the top of the file, beside nodes:"},
+	{nodeType, "a node", "nodes: [{name: n1, %s: …}]"},
+	{reflect.TypeFor[orchestrator.RestartPolicy](), "restart:", "restart: {%s: …}"},
+	{reflect.TypeFor[orchestrator.Distribution](), "distribution:", "distribution: {%s: …}"},
+	{reflect.TypeFor[orchestrator.Check](), "a check", "checks: [{name: web, %s: …}]"},
+	{reflect.TypeFor[health.Thresholds](), "health:", "health: {%s: …}"},
+	{portType, "a port of a node", "ports: [{%s: …}]"},
 }
 
 // moved are keys of earlier versions, and what says the same today.
@@ -99,9 +101,6 @@ var ofPort = map[string]string{
 	"host_ip":   "leave it out: ports are published on 127.0.0.1",
 }
 
-// has tells whether a mapping of beamyard.yml has a key.
-func has(t reflect.Type, key string) bool { return slices.Contains(keysOf(t), key) }
-
 // inCompose is what says the same as a key of Compose's, "" where it is none of them.
 func (r *reader) inCompose(key string, value ast.Node) string {
 	text, _ := written(r.behind(value))
@@ -110,16 +109,9 @@ func (r *reader) inCompose(key string, value ast.Node) string {
 		if text == "" {
 			text = "."
 		}
-		hint := "the key is source, a folder with a mix.exs or a Dockerfile: source: " + text
-		if has(reflect.TypeFor[document](), "dockerfile") {
-			hint += "; which Dockerfile: dockerfile: Dockerfile"
-		}
-		return hint
+		return "the key is source, a folder with a mix.exs or a Dockerfile: source: " + text + "; which Dockerfile: dockerfile: Dockerfile"
 	case "depends_on":
-		if has(reflect.TypeFor[node](), "after") {
-			return "the key is after, at a node, and it takes nodes: nodes: [{name: db}, {name: web, after: [db]}]; other services must run before: docker compose up -d --wait"
-		}
-		return "nodes start together, and each waits until all others are there; other services must run before: docker compose up -d --wait"
+		return "the key is after, at a node, and it takes nodes: nodes: [{name: db}, {name: web, after: [db]}]; other services must run before: docker compose up -d --wait"
 	}
 	if slices.Contains(composeAlone, key) {
 		return "it is Compose's, and nothing here is like it: nodes run with the engine's own settings"
@@ -173,7 +165,7 @@ func (r *reader) instead(services ast.Node) string {
 // meant is advice on a key that t does not have: what says it here, where it belongs,
 // which one may have been meant, or all that there are.
 func (r *reader) meant(key string, value ast.Node, t reflect.Type) string {
-	top := t == reflect.TypeFor[document]() || t == reflect.TypeFor[node]()
+	top := t == clusterType || t == nodeType
 	if now, ok := moved[key]; ok && top {
 		return now
 	}
@@ -182,7 +174,7 @@ func (r *reader) meant(key string, value ast.Node, t reflect.Type) string {
 			return same
 		}
 	}
-	if t == reflect.TypeFor[port]() {
+	if t == portType {
 		if same := ofPort[key]; same != "" {
 			return same
 		}
@@ -194,7 +186,7 @@ func (r *reader) meant(key string, value ast.Node, t reflect.Type) string {
 		}
 	}
 	for _, l := range levels {
-		if has(l.keys, key) {
+		if _, has := find(l.keys, key); has {
 			return fmt.Sprintf("%s belongs to %s, not to %s: %s", key, l.of, strings.TrimSuffix(here.of, ":"), l.example(key))
 		}
 	}

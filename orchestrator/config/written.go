@@ -33,11 +33,6 @@ type outside struct {
 // are a file of 300 bytes and 400 million values.
 const mostNodes = 100_000
 
-// item says what the lists hold of types whose structure is not YAML's.
-var item = map[reflect.Type]reflect.Type{
-	reflect.TypeFor[nodes](): reflect.TypeFor[[]node](),
-}
-
 // read returns a document's body as t declares it.
 func (r *reader) read(body ast.Node, t reflect.Type) (ast.Node, error) {
 	r.bound, r.open, r.nodes = map[*ast.AliasNode]*ast.AnchorNode{}, map[*ast.AnchorNode]bool{}, 0
@@ -91,9 +86,6 @@ func (r *reader) as(at ast.Node, t reflect.Type) (ast.Node, error) {
 	case *ast.TagNode:
 		return r.tagged(n, t)
 	}
-	if listed := item[t]; listed != nil {
-		t = listed
-	}
 	if _, mapping := at.(ast.MapNode); mapping && t != nil && t.Kind() == reflect.String {
 		return nil, wrong(at, "this must be text, and YAML reads a mapping: put it in quotes")
 	}
@@ -105,7 +97,7 @@ func (r *reader) as(at ast.Node, t reflect.Type) (ast.Node, error) {
 	case *ast.SequenceNode:
 		return r.sequence(n, t)
 	}
-	if text, ok := written(at); ok && t == reflect.TypeFor[node]() {
+	if text, ok := written(at); ok && t == nodeType {
 		return nil, advise(wrong(at, "a node is a mapping, not text"), "nodes: [{name: %s}]", quoteWord(text))
 	}
 	if t != nil && t.Kind() == reflect.String {
@@ -186,21 +178,17 @@ func (r *reader) mapping(at *ast.MappingNode, pairs []*ast.MappingValueNode, t r
 		seen[key.Value] = true
 		value := pair.Value
 		if !merged {
-			of, known := field(t, key.Value)
-			switch {
-			case !known && t == reflect.TypeFor[document]() && strings.HasPrefix(key.Value, "x-"):
+			if t == clusterType && strings.HasPrefix(key.Value, "x-") {
 				return nil // as in Compose: a place for anchors
-			case !known:
-				return r.unknown(key, value, t)
 			}
-			if value, err = r.formed(key.Value, value, t, of); err != nil {
+			if value, err = r.value(key, value, t); err != nil {
 				return err
 			}
 		}
 		out.Values = append(out.Values, ast.MappingValue(pair.Start, key, value))
 		return nil
 	}
-	if t == reflect.TypeFor[document]() {
+	if t == clusterType {
 		if err := r.composeFile(pairs); err != nil {
 			return nil, err
 		}
@@ -289,26 +277,19 @@ func (r *reader) key(at ast.Node) (*ast.StringNode, error) {
 	return nil, wrong(at, "a key is text")
 }
 
-// field is the type of a key's value, nil where t declares none.
-func field(t reflect.Type, key string) (of reflect.Type, known bool) {
-	if t == nil {
-		return nil, true
+// value returns the value of a key of t, which is an error if t does not have that key.
+func (r *reader) value(name *ast.StringNode, at ast.Node, t reflect.Type) (ast.Node, error) {
+	if t != nil && t.Kind() == reflect.Map {
+		return r.formed(key{name: name.Value, field: reflect.StructField{Type: t.Elem()}}, at)
 	}
-	switch t.Kind() { //nolint:exhaustive // the others have no keys
-	case reflect.Map:
-		return t.Elem(), true
-	case reflect.Struct:
-		if t.NumField() == 0 || t.Field(0).Tag.Get("yaml") == "" {
-			return nil, true // it decodes itself
-		}
-		for i := range t.NumField() {
-			if t.Field(i).Tag.Get("yaml") == key {
-				return t.Field(i).Type, true
-			}
-		}
-		return nil, false
+	if mappings[t] == nil {
+		return r.as(at, nil) // nothing declares the keys here
 	}
-	return nil, true
+	k, known := find(t, name.Value)
+	if !known {
+		return nil, r.unknown(name, at, t)
+	}
+	return r.formed(k, at)
 }
 
 // written is the text of a scalar as it stands in the file, and of a string what

@@ -76,7 +76,7 @@ nodes:
 				Checks: []orchestrator.Check{{Name: s, RPC: s, Expect: s, Exec: list, Nodes: list}}, Ready: []orchestrator.Check{{Log: s}},
 				Nodes: []orchestrator.NodeSpec{{Name: s, Image: s, User: s, Command: list, Entrypoint: list, Env: map[string]string{"A": s}, Volumes: one, Networks: nets}},
 			}
-			got := c.spec()
+			got := c
 			got.Pool = want.Pool
 			if diff := cmp.Diff(want, got, comparePrefix); diff != "" {
 				t.Error(diff)
@@ -106,7 +106,7 @@ func TestEnvOfEachForm(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, c.spec().Env); diff != "" {
+			if diff := cmp.Diff(tc.want, c.Env); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -131,7 +131,7 @@ func TestMergeKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := c.spec()
+			s := c
 			got := []map[string]string{s.Env}
 			for _, n := range s.Nodes {
 				got = append(got, n.Env)
@@ -186,7 +186,7 @@ func FuzzScalars(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", s, err)
 		}
-		if got := c.spec(); got.Env["A"] != s || got.Nodes[0].Env["A"] != s {
+		if got := c; got.Env["A"] != s || got.Nodes[0].Env["A"] != s {
 			t.Errorf("%q: %q, %q", s, got.Env["A"], got.Nodes[0].Env["A"])
 		}
 	})

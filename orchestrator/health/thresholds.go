@@ -9,16 +9,28 @@ import (
 // Thresholds are the values from which a measurement is a failed check. Zero means the
 // default.
 type Thresholds struct {
-	RoundTrip time.Duration `json:"round_trip,omitempty"` // of an empty call; default 100 ms
-	ClockSkew time.Duration `json:"clock_skew,omitempty"` // its clock compared with ours; default 2 s
-	RunQueue  float64       `json:"run_queue,omitempty"`  // waiting processes per scheduler; default 10
-	Load      float64       `json:"load,omitempty"`       // fraction of the schedulers' time; default 0.95
-	Memory    float64       `json:"memory,omitempty"`     // fraction of the container's limit; default 0.9
-	Processes float64       `json:"processes,omitempty"`  // fraction of the VM's limit; default 0.9
-	Ports     float64       `json:"ports,omitempty"`      // fraction of the VM's limit; default 0.9
-	Atoms     float64       `json:"atoms,omitempty"`      // fraction of the VM's limit; default 0.9
-	Tables    float64       `json:"tables,omitempty"`     // ETS tables, fraction of the VM's limit; default 0.9
-	Files     float64       `json:"files,omitempty"`      // open files, fraction of the limit; default 0.9
+	// RoundTrip is the round-trip time of an empty call. Default 100ms.
+	RoundTrip time.Duration `json:"round_trip,omitempty"`
+	// ClockSkew is the difference between a node's clock and this machine's. Default 2s.
+	ClockSkew time.Duration `json:"clock_skew,omitempty"`
+	// RunQueue is the number of processes waiting in the run queue, per scheduler. Default
+	// 10.
+	RunQueue float64 `json:"run_queue,omitempty" file:",min=0"`
+	// Load is the fraction of the schedulers' time spent working. Default 0.95.
+	Load float64 `json:"load,omitempty" file:"part"`
+	// Memory of the container, as a fraction of its limit. A node above this threshold is
+	// Degraded; the same holds for Processes, Ports, Atoms, Tables and Files. Default 0.9.
+	Memory float64 `json:"memory,omitempty" file:"part"`
+	// Processes, as a fraction of the VM's limit. Default 0.9.
+	Processes float64 `json:"processes,omitempty" file:"part"`
+	// Ports, as a fraction of the VM's limit. Default 0.9.
+	Ports float64 `json:"ports,omitempty" file:"part"`
+	// Atoms, as a fraction of the VM's limit. Default 0.9.
+	Atoms float64 `json:"atoms,omitempty" file:"part"`
+	// Tables are ETS tables, as a fraction of the VM's limit. Default 0.9.
+	Tables float64 `json:"tables,omitempty" file:"part"`
+	// Files are open files, as a fraction of the limit. Default 0.9.
+	Files float64 `json:"files,omitempty" file:"part"`
 }
 
 // Defaulted returns t with defaults for all thresholds that are not set.
