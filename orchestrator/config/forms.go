@@ -54,7 +54,12 @@ func formOf(k key) string {
 }
 
 // formed reads the value of a key as the key's form has it.
-func (r *reader) formed(k key, at ast.Node) (ast.Node, error) {
+func (r *reader) formed(k key, at ast.Node) (value ast.Node, err error) {
+	defer func() {
+		if tag, ok := value.(*ast.TagNode); ok && k.field.Type != nil && k.field.Type.Kind() == reflect.Slice {
+			value, err = nil, wrong(tag, "this must be a list, not %s", tag.Start.Value) // go-yaml would panic
+		}
+	}()
 	if form := forms[formOf(k)]; form != nil {
 		return form(r, at, k.field.Type)
 	}

@@ -153,6 +153,8 @@ func TestReferencesThatAreWrong(t *testing.T) {
 		{"a merge of itself", "env: &e {<<: *e}", "[1:14] this stands for itself, without an end"},
 		{"a merge of a text", "user: &u web\nenv: {<<: *u}", "[2:11] << takes a mapping, or a list of them"},
 		{"a tag of another program", "cookie: !secret c", "[1:9] !secret has no meaning in beamyard.yml: leave it out"},
+		{"a number's tag on a list", "secrets: !!int 3", "[1:10] this must be a list, not !!int"},
+		{"a number's tag on a list of mappings", "checks: !!float 3", "[1:9] this must be a list, not !!float"},
 		{"a list as a key", "env: {[a]: b}", "found an invalid key for this map"},
 		{"a number as a key", "name: a\n1: b", `[2:1] unknown field "1"`},
 		{"the same key as text and number", "env: {1: a, '1': b}", `mapping key "1" already defined`},
