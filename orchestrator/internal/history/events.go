@@ -21,8 +21,10 @@ type Events struct {
 	closed bool
 }
 
+// NewEvents returns an empty log.
 func NewEvents() *Events { return &Events{next: 1, more: make(chan struct{})} }
 
+// Add numbers an event, stamps it with the time, and keeps it.
 func (l *Events) Add(e orchestrator.Event, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

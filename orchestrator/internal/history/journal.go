@@ -18,6 +18,7 @@ type Journal struct {
 	next int // the index of the oldest entry, once it is full
 }
 
+// Add keeps an entry.
 func (j *Journal) Add(e orchestrator.JournalEntry) {
 	e.Time = e.Time.Round(0).UTC() // a monotonic reading is meaningless to other processes
 	j.mu.Lock()
@@ -30,6 +31,7 @@ func (j *Journal) Add(e orchestrator.JournalEntry) {
 	j.next = (j.next + 1) % keptEntries
 }
 
+// Entries returns the kept entries, the oldest first.
 func (j *Journal) Entries() []orchestrator.JournalEntry {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -32,6 +32,7 @@ type Subscription struct {
 	remembers bool              // since then the engine has repeated events that it reported before
 }
 
+// NewSubscription returns a subscription whose events count from that time on.
 func NewSubscription(from time.Time) *Subscription {
 	return &Subscription{from: from, since: from, delivered: map[eventKey]bool{}}
 }
