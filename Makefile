@@ -11,6 +11,10 @@ ifeq ($(shell git rev-parse -q --verify HEAD 2>/dev/null),)
 export GOFLAGS := $(filter-out -buildvcs%,$(GOFLAGS)) -buildvcs=false
 endif
 
+# A program with the race detector sleeps for a second before it exits with 0: every test
+# binary, and every command that a test runs.
+export GORACE ?= atexit_sleep_ms=0
+
 .DEFAULT_GOAL := help
 .PHONY: help up down build test test-quick dind-test soak lint fmt bench clean
 

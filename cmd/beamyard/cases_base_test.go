@@ -71,6 +71,7 @@ func TestBaseWithHex(t *testing.T) {
 		{"where MIX_HOME says", "MIX_HOME=/srv/mix; " + install, []string{"MIX_HOME=/srv/mix", "HEX_HOME=/srv/hex"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			c := newSourceCase(t, "XDG_CACHE_HOME="+t.TempDir())
 			dir := caseDir(t, "14-hex")
 			base := "beamyard-test/hex:" + strings.ToLower(strings.ReplaceAll(tt.name, " ", "-"))

@@ -48,7 +48,7 @@ func TestMixCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer eng.Close()
+	t.Cleanup(eng.Close)
 	tests := []struct {
 		name, dir, folder string
 		base              string
@@ -100,6 +100,7 @@ func TestMixCases(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := caseDir(t, tt.dir)
 			if tt.prepare != nil {
 				tt.want = tt.prepare(t, dir)

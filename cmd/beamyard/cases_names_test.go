@@ -72,14 +72,9 @@ func (c *namesCase) says(out string, texts ...string) {
 func (c *namesCase) eventually(text string, args ...string) {
 	c.t.Helper()
 	pattern := regexp.MustCompile(text)
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		out, _ := c.run(args...)
-		if pattern.MatchString(out) {
-			return
-		}
-		if time.Now().After(deadline) {
-			c.t.Fatalf("beamyard %s never says %q:\n%s", strings.Join(args, " "), text, out)
-		}
+	out := ""
+	if !within(30*time.Second, func() bool { out, _ = c.run(args...); return pattern.MatchString(out) }) {
+		c.t.Fatalf("beamyard %s never says %q:\n%s", strings.Join(args, " "), text, out)
 	}
 }
 
@@ -105,6 +100,7 @@ func TestCaseFlyEnv(t *testing.T) {
 func TestCaseCookieInVMArgs(t *testing.T) {
 	t.Parallel()
 	t.Run("release", func(t *testing.T) {
+		t.Parallel()
 		c := newNamesCase(t)
 		out := c.up(exitOK, "cookie-in-vm-args/b-mix/cookie.yml")
 		if strings.Contains(out, "-setcookie (line") {
@@ -112,6 +108,7 @@ func TestCaseCookieInVMArgs(t *testing.T) {
 		}
 	})
 	t.Run("another", func(t *testing.T) {
+		t.Parallel()
 		c := newNamesCase(t)
 		out := c.up(exitOK, "cookie-in-vm-args/b-mix/beamyard.yml", "-n", "1")
 		c.says(out, "vm-args: rel/vm.args of the release sets -name (line 2) and -setcookie (line 3) in vain")
@@ -120,6 +117,7 @@ func TestCaseCookieInVMArgs(t *testing.T) {
 		}
 	})
 	t.Run("relx", func(t *testing.T) {
+		t.Parallel()
 		c := newNamesCase(t)
 		c.up(exitOK, "cookie-in-vm-args/a-relx", "-n", "1")
 		out, _ := c.run("rpc", c.cluster+"/n1", "--erlang", "vault:combination()")

@@ -24,16 +24,14 @@ const (
 func (c *sourceCase) eventually(pattern string, args ...string) {
 	c.t.Helper()
 	wanted := regexp.MustCompile("(?m)" + pattern)
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	var out []byte
+	if !within(30*time.Second, func() bool {
 		cmd := exec.Command("beamyard", args...)
 		cmd.Env = c.vars
-		out, _ := cmd.CombinedOutput() // tried again until it is as wanted
-		if wanted.Match(out) {
-			return
-		}
-		if time.Now().After(deadline) {
-			c.t.Fatalf("beamyard %s never prints %q:\n%s", strings.Join(args, " "), pattern, out)
-		}
+		out, _ = cmd.CombinedOutput() // tried again until it is as wanted
+		return wanted.Match(out)
+	}) {
+		c.t.Fatalf("beamyard %s never prints %q:\n%s", strings.Join(args, " "), pattern, out)
 	}
 }
 

@@ -52,6 +52,7 @@ func TestCaseFlagsOfTheImage(t *testing.T) {
 		"b-flags":  {"ERL_FLAGS", "-config /app/etc/base"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newNamesCase(t)
 			out := c.up(exitOK, "16-image-env-flags/"+name+"/beamyard.yml")
 			if name == "b-flags" {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"net"
@@ -31,7 +33,23 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"beamyard": main})
+	testscript.Main(tests{m}, map[string]func(){"beamyard": main})
+}
+
+// tests are this package's, with the settings that all of them share.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	// A program with the race detector sleeps for a second before it exits with 0. Every
+	// command of a script is such a program.
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
+	// Commands and clusters wait most of the time.
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
+	}
+	return m.M.Run()
 }
 
 // Scripts that need no engine are given an address where none is: one that
@@ -151,11 +169,16 @@ func holdRemotePort(ts *testscript.TestScript) uint16 {
 // demoDir is the example project's folder.
 func demoDir() (string, error) { return filepath.Abs("../../images/demo") }
 
-// clusterName is one that no other test process has.
+// clusterName is one that no other test, and no other test process, has.
 func clusterName(test string) string {
 	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(test), "-"), "-")
-	short := fmt.Sprintf("%.16s", strings.TrimPrefix(name, "script-"))
-	return fmt.Sprintf("cli-%s-%d", strings.TrimRight(short, "-"), os.Getpid()%100000)
+	short := strings.TrimPrefix(name, "script-")
+	if len(short) > 16 { // subtests differ in their last words
+		sum := fnv.New32a()
+		_, _ = io.WriteString(sum, short)
+		short = fmt.Sprintf("%s-%04x", strings.TrimRight(short[:11], "-"), sum.Sum32()>>16)
+	}
+	return fmt.Sprintf("cli-%s-%d", short, os.Getpid()%100000)
 }
 
 // ownSockets gives a script a folder for control sockets.
@@ -227,11 +250,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	// eventually PATTERN COMMAND…: the command's stdout matches within 30 s.
 	"eventually": func(ts *testscript.TestScript, neg bool, args []string) {
 		pattern := regexp.MustCompile("(?m)" + args[0])
-		deadline := time.Now().Add(30 * time.Second)
-		for !pattern.MatchString(outputOf(ts, args[1:])) {
-			if time.Now().After(deadline) {
-				ts.Fatalf("%q never matched", args[0])
-			}
+		if !within(30*time.Second, func() bool { return pattern.MatchString(outputOf(ts, args[1:])) }) {
+			ts.Fatalf("%q never matched", args[0])
 		}
 	},
 	// gone: the engine has nothing of $C.
@@ -241,32 +261,29 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	// eventually-gone: it has nothing within 10 s, and the watchdog is gone too.
 	"eventually-gone": func(ts *testscript.TestScript, neg bool, args []string) {
 		var err error
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-			if err = nothingLeft(context.Background(), ts.Getenv("C")); err == nil {
-				return
-			}
+		if !within(10*time.Second, func() bool {
+			err = nothingLeft(context.Background(), ts.Getenv("C"))
+			return err == nil
+		}) {
+			ts.Fatalf("%v", err)
 		}
-		ts.Fatalf("%v", err)
 	},
 	// until-exists FILE: it is there within 30 s.
 	"until-exists": func(ts *testscript.TestScript, neg bool, args []string) {
-		for deadline := time.Now().Add(30 * time.Second); !exists(ts.MkAbs(args[0])); {
-			if time.Now().After(deadline) {
-				ts.Fatalf("there is never a %s", args[0])
-			}
+		if !within(30*time.Second, func() bool { return exists(ts.MkAbs(args[0])) }) {
+			ts.Fatalf("there is never a %s", args[0])
 		}
 	},
 	// eventually-empty FOLDER: within 10 s.
 	"eventually-empty": func(ts *testscript.TestScript, neg bool, args []string) {
-		for deadline := time.Now().Add(10 * time.Second); ; {
-			entries, err := os.ReadDir(ts.MkAbs(args[0]))
+		var entries []os.DirEntry
+		if !within(10*time.Second, func() bool {
+			var err error
+			entries, err = os.ReadDir(ts.MkAbs(args[0]))
 			ts.Check(err)
-			if len(entries) == 0 {
-				return
-			}
-			if time.Now().After(deadline) {
-				ts.Fatalf("left in %s: %v", args[0], entries)
-			}
+			return len(entries) == 0
+		}) {
+			ts.Fatalf("left in %s: %v", args[0], entries)
 		}
 	},
 	// kill-supervisor: as a crash of the background process, or the OOM killer.
@@ -407,6 +424,18 @@ func supervisorAt(runtimeDir, cluster string) (pid int, err error) {
 	var s control.Supervisor
 	err = json.NewDecoder(resp.Body).Decode(&s)
 	return s.PID, err
+}
+
+// within asks until it is so, and reports whether it was before the time is up.
+func within(limit time.Duration, ok func() bool) bool {
+	ticks := time.NewTicker(50 * time.Millisecond)
+	defer ticks.Stop()
+	for deadline := time.Now().Add(limit); !ok(); <-ticks.C {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 func exitOf(ts *testscript.TestScript, args []string) int {
