@@ -9,27 +9,21 @@ import (
 
 // Two nodes that were apart for a moment are connected again, and their Mnesia is not; a
 // process that keeps global's lock keeps them from agreeing on names.
-func TestConnectedNodesThatDoNotAgree(t *testing.T) {
-	t.Parallel()
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			r := up(t, engine(t), otp.base, 2, nil)
-			for _, n := range []string{"n1", "n2"} {
-				r.rpc(n, `:code.add_path(hd(:filelib.wildcard(~c"/usr/lib/erlang/lib/mnesia-*/ebin"))); :ok = :mnesia.start()`)
-			}
-			r.rpc("n1", `{:ok, [_]} = :mnesia.change_config(:extra_db_nodes, Node.list())`)
-			found := func(code diagnosis.Code) func() bool {
-				return func() bool {
-					return slices.ContainsFunc(r.health().Findings, func(f diagnosis.Finding) bool { return f.Code == code })
-				}
-			}
-			if found("mnesia-apart")() || found("global-stuck")() {
-				t.Error("found where all is well")
-			}
-			r.rpc("n1", `n = hd(Node.list()); :erlang.disconnect_node(n); Process.sleep(500); Node.connect(n)`)
-			eventually(t, "Mnesia is apart", found("mnesia-apart"))
-			r.rpc("n1", `spawn(fn -> :global.set_lock({:global, self()}); Process.sleep(:infinity) end)`)
-			eventually(t, "global is stuck", found("global-stuck"))
-		})
+func connectedNodesThatDoNotAgree(t *testing.T, r *running) {
+	for _, n := range []string{"n1", "n2"} {
+		r.rpc(n, `:code.add_path(hd(:filelib.wildcard(~c"/usr/lib/erlang/lib/mnesia-*/ebin"))); :ok = :mnesia.start()`)
 	}
+	r.rpc("n1", `{:ok, [_]} = :mnesia.change_config(:extra_db_nodes, Node.list())`)
+	found := func(code diagnosis.Code) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(r.health().Findings, func(f diagnosis.Finding) bool { return f.Code == code })
+		}
+	}
+	if found("mnesia-apart")() || found("global-stuck")() {
+		t.Error("found where all is well")
+	}
+	r.rpc("n1", `n = hd(Node.list()); :erlang.disconnect_node(n); Process.sleep(500); Node.connect(n)`)
+	eventually(t, "Mnesia is apart", found("mnesia-apart"))
+	r.rpc("n1", `spawn(fn -> :global.set_lock({:global, self()}); Process.sleep(:infinity) end)`)
+	eventually(t, "global is stuck", found("global-stuck"))
 }

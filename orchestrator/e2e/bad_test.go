@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,6 +54,7 @@ func TestAnApplicationThatCrashesAtBoot(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
+			t.Parallel()
 			err := fails(t, 2, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "testdata/crashing", otp.base })
 			if !errors.Is(err, orchestrator.ErrNodeFailed) {
 				t.Errorf("not ErrNodeFailed: %v", err)
@@ -68,6 +68,7 @@ func TestAProjectThatDoesNotCompile(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
+			t.Parallel()
 			err := fails(t, 1, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "testdata/broken", otp.base })
 			var build *images.BuildError
 			if !errors.As(err, &build) {
@@ -79,6 +80,7 @@ func TestAProjectThatDoesNotCompile(t *testing.T) {
 }
 
 func TestAnImageWithoutElixir(t *testing.T) {
+	t.Parallel()
 	eng := engine(t)
 	ref := fmt.Sprintf("beamyard-test/bare:%08x", rand.Uint32())
 	var rootfs bytes.Buffer
@@ -98,11 +100,14 @@ func TestAnImageWithoutElixir(t *testing.T) {
 }
 
 func TestAnImageThatIsNowhere(t *testing.T) {
+	t.Parallel()
 	err := fails(t, 1, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "no-such/image:1", "" })
 	says(t, err, "check the name", "no-such/image:1")
+	refusedAs(t, err, "no-registry", "no-such/image:1")
 }
 
 func TestATakenPort(t *testing.T) {
+	t.Parallel()
 	enginetest.NeedsLocalEngine(t, "a process of this machine has the port")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -116,27 +121,26 @@ func TestATakenPort(t *testing.T) {
 		t.Errorf("no PortTakenError: %v", err)
 	}
 	says(t, err, strconv.Itoa(port), "n1", strconv.Itoa(port), "e2e.test") // this very process holds it
+	refusedAs(t, err, "port-taken", "e2e.test", strconv.Itoa(port))
 }
 
-func TestAPortOfAnotherCluster(t *testing.T) {
-	r := up(t, engine(t), "trixie", 1, nil)
+func portOfAnotherCluster(t *testing.T, r *running) {
 	port := r.node("n1").HTTPPort
 	err := fails(t, 1, func(s *orchestrator.Spec) { s.Nodes[0].HostPort = port })
 	says(t, err, strconv.Itoa(port), r.node("n1").Container)
 }
 
-func TestAFullAddressPool(t *testing.T) {
-	pool := netip.MustParsePrefix("10.216.4.0/26")
-	r := up(t, engine(t), "trixie", 1, func(s *orchestrator.Spec) { s.Pool = pool })
+func fullAddressPool(t *testing.T, r *running) {
+	pool := r.Spec().Pool
 	if st, _ := r.Status(t.Context()); st.Subnet != pool {
 		t.Fatalf("subnet %s", st.Subnet)
 	}
 	err := fails(t, 1, func(s *orchestrator.Spec) { s.Pool = pool })
 	says(t, err, "pool:", pool.String())
+	refusedAs(t, err, "address-pool-exhausted", "beamyard down "+r.name)
 }
 
-func TestAClusterThatExists(t *testing.T) {
-	r := up(t, engine(t), "trixie", 1, nil)
+func clusterThatExists(t *testing.T, r *running) {
 	c, err := cluster.New(r.Spec(), engine(t), cluster.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -151,19 +155,9 @@ func TestAClusterThatExists(t *testing.T) {
 	}
 }
 
-func TestNotReadyInTimeSaysWhy(t *testing.T) {
-	t.Parallel()
-	err := fails(t, 2, func(s *orchestrator.Spec) {
-		s.HTTPCheck, s.ReadyTimeout = "/no-such-path", 20e9 // slow engines take some to create two
-	})
-	if !errors.Is(err, orchestrator.ErrNotReady) {
-		t.Errorf("not ErrNotReady: %v", err)
-	}
-	says(t, err, "$PORT (4000)", "HTTP check /no-such-path: answered 404", "listening on")
-}
-
 // The cookie is in no error, event, status or line, even when a node prints it.
 func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
 	const cookie = "a_secret_cookie_that_nobody_sees"
 	r := run(t, engine(t), "trixie", 1, func(s *orchestrator.Spec) {
 		s.Cookie, s.HTTPCheck, s.ReadyTimeout = cookie, "", 20e9

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
@@ -15,12 +16,13 @@ import (
 )
 
 // broken are clusters that are broken on purpose, one for each rule that can be
-// held to a real node: what must be found, and that it leads.
+// held to a real node: what must be found, and that it leads. Rules about nodes that were
+// well are those of TestEveryEndIsClassified.
 var broken = []breakage{
 	// Ends, and what never began.
 	{name: "an application that crashes at its start", root: "app-does-not-start", says: "the database is not configured", also: "boot-loop",
 		edit: func(s *orchestrator.Spec) { s.Source = "testdata/crashing" }},
-	{name: "a port that the distribution has", root: "port-in-use", says: "9100", also: "app-does-not-start",
+	{name: "a port that the distribution has", again: true, root: "port-in-use", says: "9100", also: "app-does-not-start",
 		edit: func(s *orchestrator.Spec) { s.Env = map[string]string{"PORT": "9100"} }},
 	{name: "no such command", root: "command-missing", says: "/bin/nosuch", edit: command("/bin/nosuch")},
 	{name: "no such command of a script", root: "command-missing", says: "elixr", edit: command("sh", "-c", "elixr --no-halt")},
@@ -31,21 +33,21 @@ var broken = []breakage{
 		edit: command("sh", "-c", `printf '\177ELF\002\001\001' >/tmp/x; chmod +x /tmp/x; exec /tmp/x`)},
 	{name: "iex", root: "iex-without-stdin", says: "standard input", also: "ended-by-itself", edit: command("iex", "--name", "{node}")},
 	{name: "a command that ends", root: "ended-by-itself", says: "finished successfully", edit: command("elixir", "-e", ":ok")},
-	{name: "a boot without its module", both: true, root: "boot-failure", says: "undef", edit: command("erl", "-noshell", "-s", "nomod", "start")},
-	{name: "a slogan", root: "crash-dump", says: "out of luck", edit: command("elixir", "-e", `:erlang.halt(~c"out of luck")`)},
-	{name: "memory that the VM does not get", root: "vm-allocation", says: "heap", also: "crash-dump", edit: command(
+	{name: "a boot without its module", again: true, both: true, root: "boot-failure", says: "undef", edit: command("erl", "-noshell", "-s", "nomod", "start")},
+	{name: "a slogan", again: true, root: "crash-dump", says: "out of luck", edit: command("elixir", "-e", `:erlang.halt(~c"out of luck")`)},
+	{name: "memory that the VM does not get", again: true, root: "vm-allocation", says: "heap", also: "crash-dump", edit: command(
 		"sh", "-c", `ulimit -v 2500000; exec elixir -e 'Enum.reduce(1..100000000, [], fn _, a -> [String.duplicate("x", 50) | a] end)'`)},
 	// So few that the VM cannot make its first pipes: with some more it depends on how many files it opens at once.
-	{name: "no file descriptors", both: true, root: "open-files", says: "file descriptor", edit: command("sh", "-c", "ulimit -n 15; exec elixir --no-halt")},
-	{name: "too many processes", root: "vm-limit", says: "limit of its VM", edit: command(
+	{name: "no file descriptors", again: true, both: true, root: "open-files", says: "file descriptor", edit: command("sh", "-c", "ulimit -n 15; exec elixir --no-halt")},
+	{name: "too many processes", again: true, root: "vm-limit", says: "limit of its VM", edit: command(
 		"elixir", "--erl", "+P 1024", "-e", "for _ <- 1..5000, do: spawn(fn -> Process.sleep(:infinity) end)")},
-	{name: "no space left", root: "disk-full", says: "space", edit: command("elixir", "-e", `File.write!("/dev/shm/x", :binary.copy("x", 100_000_000))`)},
-	{name: "a read-only place", root: "read-only-file-system", says: "read-only", edit: command("elixir", "-e", `File.write!("/sys/x", "y")`)},
-	{name: "a place of root's", root: "file-permission", says: "root", edit: command("elixir", "-e", `File.write!("/etc/x", "y")`)},
-	{name: "a variable that is not set", root: "env-missing", says: "STOCK", edit: command("elixir", "-e", `System.fetch_env!("STOCK")`)},
-	{name: "a host that nobody knows", root: "name-not-resolved", says: "does not resolve", edit: command(
+	{name: "no space left", again: true, root: "disk-full", says: "space", edit: command("elixir", "-e", `File.write!("/dev/shm/x", :binary.copy("x", 100_000_000))`)},
+	{name: "a read-only place", again: true, root: "read-only-file-system", says: "read-only", edit: command("elixir", "-e", `File.write!("/sys/x", "y")`)},
+	{name: "a place of root's", again: true, root: "file-permission", says: "root", edit: command("elixir", "-e", `File.write!("/etc/x", "y")`)},
+	{name: "a variable that is not set", again: true, root: "env-missing", says: "STOCK", edit: command("elixir", "-e", `System.fetch_env!("STOCK")`)},
+	{name: "a host that nobody knows", again: true, root: "name-not-resolved", says: "does not resolve", edit: command(
 		"elixir", "-e", `{:ok, _} = :gen_tcp.connect(~c"db.internal", 5432, [])`)},
-	{name: "no Mix project", root: "no-mix-project", says: "Mix project", edit: command("sh", "-c", "cd /tmp && exec mix run --no-halt")},
+	{name: "no Mix project", again: true, root: "no-mix-project", says: "Mix project", edit: command("sh", "-c", "cd /tmp && exec mix run --no-halt")},
 
 	// Builds.
 	{name: "a compile error", both: true, root: "compile-error", says: "lib/broken.ex", edit: func(s *orchestrator.Spec) { s.Source = "testdata/broken" }},
@@ -53,11 +55,11 @@ var broken = []breakage{
 	{name: "a dependency that does not compile", root: "dependency-not-compiled", says: "dependency d ", also: "compile-error", project: map[string]string{
 		"mix.exs": mixExs(`deps: [{:d, path: "d"}]`), "d/mix.exs": strings.ReplaceAll(mixExs(""), "P.", "D."), "d/lib/d.ex": "defmodule D do\n  def x, do: y\nend\n",
 	}},
-	{name: "no rebar3", root: "rebar-missing", says: "rebar3", edit: command("sh", "-c", rebarProject)},
-	{name: "a part of OTP that is not there", root: "otp-application-missing", says: "observer", also: "app-does-not-start",
+	{name: "no rebar3", again: true, root: "rebar-missing", says: "rebar3", edit: command("sh", "-c", rebarProject)},
+	{name: "a part of OTP that is not there", again: true, root: "otp-application-missing", says: "observer", also: "app-does-not-start",
 		edit: command("sh", "-c", "mkdir -p /tmp/p && cd /tmp/p && cat >mix.exs <<'END'\n"+
 			strings.Replace(mixExs(""), "do: []", "do: [extra_applications: [:observer]]", 1)+"END\nexec mix run --no-halt")},
-	{name: "no Hex", both: true, root: "hex-missing", says: "Hex", edit: command("sh", "-c", hexProject)},
+	{name: "no Hex", again: true, both: true, root: "hex-missing", says: "Hex", edit: command("sh", "-c", hexProject)},
 
 	// Names and the distribution.
 	{name: "another cookie", both: true, root: "cookie-mismatch", says: "n1", edit: command("sh", "-c",
@@ -74,16 +76,12 @@ var broken = []breakage{
 		"elixir", "--name", "app@lonely", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt")},
 	{name: "another name", root: "wrong-name", says: "app@n1", edit: command(
 		"elixir", "--name", "other@{host}", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt")},
-	{name: "a name with a space", both: true, root: "invalid-node-name", says: "its own name", edit: command("elixir", "--name", "a b@{host}", "--no-halt")},
-	{name: "a name twice", root: "name-in-use", says: "app@n1", edit: command("sh", "-c",
+	{name: "a name with a space", again: true, both: true, root: "invalid-node-name", says: "its own name", edit: command("elixir", "--name", "a b@{host}", "--no-halt")},
+	{name: "a name twice", again: true, root: "name-in-use", says: "app@n1", edit: command("sh", "-c",
 		`elixir --name $NODE_NAME --no-halt & until epmd -names 2>/dev/null | grep -q 'name app'; do sleep 0.1; done; exec elixir --name $NODE_NAME --no-halt`)},
-	{name: "no EPMD", both: true, root: "epmd-not-running", says: "EPMD", edit: command("elixir", "--name", "{node}", "--erl", "-start_epmd false", "--no-halt")},
-	{name: "a distribution port that is taken", root: "distribution-port-in-use", says: "listen", edit: command("sh", "-c",
+	{name: "no EPMD", again: true, both: true, root: "epmd-not-running", says: "EPMD", edit: command("elixir", "--name", "{node}", "--erl", "-start_epmd false", "--no-halt")},
+	{name: "a distribution port that is taken", again: true, root: "distribution-port-in-use", says: "listen", edit: command("sh", "-c",
 		`epmd -daemon -port 9100; until epmd -port 9100 -names; do sleep 0.1; done; exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" --no-halt`)},
-	{name: "another distribution port", late: true, root: "distribution-port", says: "9200", edit: command(
-		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port 9200", "-S", "mix", "run", "--no-halt", "--no-compile", "--no-deps-check")},
-	{name: "a distribution port that only EPMD knows", late: true, root: "distribution-port", says: "25999, as its EPMD says", edit: command(
-		"sh", "-c", "exec erl -noinput -name $NODE_NAME -kernel inet_dist_listen_min 25999 inet_dist_listen_max 25999")},
 	{name: "a long name among short ones", root: "name-mode-mixed", says: "with a long name", edit: func(s *orchestrator.Spec) {
 		s.Distribution.Names = orchestrator.ShortNames
 		s.Command = []string{"elixir", "--name", "app@n1.some.where", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt"}
@@ -92,24 +90,12 @@ var broken = []breakage{
 		s.CookieFile = "/tmp/.erlang.cookie"
 		s.Command = []string{"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "--no-halt"}
 	}},
-	{name: "no VM", late: true, root: "not-distributed", says: "nothing", edit: command("sleep", "1000")},
 	{name: "peers that do not resolve", nodes: 2, root: "peer-not-resolved", says: ".test", also: "not-connected", edit: command("sh", "-c",
 		`echo '{lookup,[file]}.' >/tmp/inetrc; ERL_INETRC=/tmp/inetrc exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check`)},
 	{name: "an application that connects nobody", nodes: 2, root: "mesh-app-idle", says: "mesh: app", also: "not-connected",
 		edit: func(s *orchestrator.Spec) { s.Mesh = orchestrator.MeshApp }},
 
-	// The application.
-	{name: "an application that is not started", late: true, root: "app-not-started", says: "demo", edit: command(
-		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "-S", "mix", "run", "--no-start", "--no-halt", "--no-compile", "--no-deps-check")},
-	{name: "an HTTP check that fails", root: "http-check", says: "/nowhere", edit: func(s *orchestrator.Spec) { s.HTTPCheck = "/nowhere" }},
-	{name: "a top supervisor that ends", root: "app-exited", says: "demo", also: "app-not-started",
-		after: func(r *running) error { return end(r, "n1", "supervisor") }},
-
 	// What happens to nodes that were well.
-	{name: "its memory limit", root: "out-of-memory", says: "400 MiB", edit: func(s *orchestrator.Spec) { s.Memory = 400 << 20 },
-		after: func(r *running) error { return end(r, "n1", "oom") }},
-	{name: "SIGKILL", root: "killed", says: "SIGKILL", after: func(r *running) error { return end(r, "n1", "docker kill KILL") }},
-	{name: "an abort", root: "vm-aborted", says: "native code", after: func(r *running) error { return end(r, "n1", "abort") }},
 	{name: "a budget that is spent", root: "killed", says: "SIGKILL", also: "restarts-spent", edit: func(s *orchestrator.Spec) {
 		s.Restart = orchestrator.RestartPolicy{Max: 1, Backoff: 1e6}
 	}, after: func(r *running) error {
@@ -118,17 +104,6 @@ var broken = []breakage{
 		}
 		r.until("n1", "is back", func(n orchestrator.NodeStatus) bool { return n.Incarnation == 2 && n.State == orchestrator.Ready })
 		return r.Kill(r.t.Context(), "KILL", "n1")
-	}},
-	{name: "a shell that ends by TERM", root: "shell-first", says: "without its shutdown", edit: command("sh", "-c",
-		`elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`),
-		after: func(r *running) error { return r.Stop(r.t.Context(), "n1") }},
-	{name: "a shell that ignores TERM", root: "shell-first", says: "the stop timeout of", also: "stop-needed-kill", edit: command("sh", "-c",
-		`trap "" TERM; elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`),
-		after: func(r *running) error { return r.Stop(r.t.Context(), "n1") }},
-	{name: "a pause", root: "node-paused", says: "paused", after: func(r *running) error {
-		id := r.node("n1").ContainerID
-		r.t.Cleanup(func() { _ = bareClient(r.t).ContainerUnpause(r.t.Context(), id) })
-		return bareClient(r.t).ContainerPause(r.t.Context(), id)
 	}},
 	{name: "off its network", nodes: 2, root: "network-detached", says: "network", edit: func(s *orchestrator.Spec) { s.NetTick = 4e9 },
 		after: func(r *running) error {
@@ -147,7 +122,7 @@ var broken = []breakage{
 type breakage struct {
 	name    string
 	nodes   int  // default 1
-	late    bool // known only when time is up: until then a node may be about to do it
+	again   bool // its node ends, and would be started again
 	both    bool // the releases of OTP say it differently
 	edit    func(*orchestrator.Spec)
 	project map[string]string // files of a Mix project to run
@@ -180,16 +155,22 @@ var rebarProject = "mkdir -p /tmp/p/r/src && cd /tmp/p && HOME=/tmp/h && export 
 	mixExs(`deps: [{:r, path: "r", manager: :rebar3}]`) + "END\necho '{erl_opts, []}.' >r/rebar.config\n" +
 	"echo '{application,r,[{vsn,\"1\"}]}.' >r/src/r.app.src\nexec mix run --no-halt"
 
+// releases are those of OTP that a row is run on: the words of both are recorded in
+// package diagnosis.
+func (b breakage) releases(row int) []otp {
+	if b.both {
+		return otps
+	}
+	return otps[row%2 : row%2+1]
+}
+
 func TestBrokenClusters(t *testing.T) {
+	t.Parallel()
 	for i, b := range broken {
-		if b.late {
-			continue // see TestBrokenUntilTheDeadline
+		if b.again {
+			continue // see TestBrokenNodes
 		}
-		bases := otps[i%2 : i%2+1] // the words of both releases are recorded in package diagnosis
-		if b.both {
-			bases = otps
-		}
-		for _, otp := range bases {
+		for _, otp := range b.releases(i) {
 			t.Run(strings.ReplaceAll(b.name, " ", "-")+"/"+otp.name, func(t *testing.T) {
 				t.Parallel()
 				b.run(t, otp.base)
@@ -198,33 +179,108 @@ func TestBrokenClusters(t *testing.T) {
 	}
 }
 
-// What is known only when time is up is waited for once: each is a node of one cluster.
+// Nodes that end while their cluster comes up, each in its way: the status of each tells
+// the finding while it waits for its restart.
+func TestBrokenNodes(t *testing.T) {
+	t.Parallel()
+	for _, otp := range otps {
+		t.Run(otp.name, func(t *testing.T) {
+			t.Parallel()
+			rows := map[string]breakage{}
+			r := run(t, engine(t), otp.base, 0, func(s *orchestrator.Spec) {
+				s.Restart = orchestrator.RestartPolicy{Backoff: time.Hour, MaxBackoff: time.Hour}
+				s.HTTPCheck, s.Mesh, s.ReadyTimeout = "", orchestrator.MeshNone, 2*time.Minute
+				for i, b := range broken {
+					if !b.again || !slices.Contains(b.releases(i), otp) {
+						continue
+					}
+					var one orchestrator.Spec
+					b.edit(&one)
+					name := fmt.Sprintf("n%d", len(rows)+1)
+					b.says = strings.ReplaceAll(b.says, "n1", name)
+					rows[name] = b
+					s.Nodes = append(s.Nodes, orchestrator.NodeSpec{Name: name, Command: one.Command, Env: one.Env})
+				}
+			})
+			r.fails = true
+			for name, b := range rows {
+				if n := b.foundOf(t, r, name); n.State != orchestrator.BackingOff {
+					t.Errorf("%s is %s", name, n.State)
+				}
+			}
+		})
+	}
+}
+
+// late are nodes of which it is known only when time is up that they are broken: until then
+// each may be about to do what is missing. What is waited for is one time for all.
+var late = []struct {
+	name   string
+	edit   func(*orchestrator.NodeSpec)
+	root   diagnosis.Code
+	says   string   // in its problem
+	hint   string   // of the node
+	reason []string // in the error
+}{
+	{"another distribution port", nodeCommand(
+		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port 9200", "-S", "mix", "run", "--no-halt", "--no-compile", "--no-deps-check"),
+		"distribution-port", "9200", "", nil},
+	{"a distribution port that only EPMD knows", nodeCommand(
+		"sh", "-c", "exec erl -noinput -name $NODE_NAME -kernel inet_dist_listen_min 25999 inet_dist_listen_max 25999"),
+		"distribution-port", "25999, as its EPMD says", "", nil},
+	{"no VM", nodeCommand("sleep", "1000"), "not-distributed", "nothing", "", nil},
+	{"an application that is not started", nodeCommand(
+		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "-S", "mix", "run", "--no-start", "--no-halt", "--no-compile", "--no-deps-check"),
+		"app-not-started", "demo", "", nil},
+	{"an HTTP check that fails", func(n *orchestrator.NodeSpec) { n.HTTPCheck = "/no-such-path" },
+		"http-check", "/no-such-path", "$PORT (4000)", []string{"HTTP check /no-such-path: answered 404", "listening on"}},
+	{"a check of one's own", func(n *orchestrator.NodeSpec) {
+		n.Checks = []orchestrator.Check{{Exec: []string{"sh", "-c", "echo no database; exit 2"}}}
+	}, "", "", "up again with --keep-on-failure, then try it: docker exec beamyard-", []string{"exec sh -c echo no database; exit 2: exit code 2: no database"}},
+	{"a line that never comes", func(n *orchestrator.NodeSpec) {
+		n.Ready = []orchestrator.Check{{Name: "greeting", Log: "^hello$"}}
+	}, "", "", "", []string{"no line of this run matches ^hello$"}},
+}
+
+func nodeCommand(words ...string) func(*orchestrator.NodeSpec) {
+	return func(n *orchestrator.NodeSpec) { n.Command = words }
+}
+
 func TestBrokenUntilTheDeadline(t *testing.T) {
 	t.Parallel()
-	late := slices.DeleteFunc(slices.Clone(broken), func(b breakage) bool { return !b.late })
 	r := run(t, engine(t), "trixie", len(late), func(s *orchestrator.Spec) {
 		s.Restart.Mode, s.ReadyTimeout, s.HTTPCheck, s.Mesh = orchestrator.RestartNo, 20e9, "", orchestrator.MeshNone
 		for i, b := range late {
-			var one orchestrator.Spec
-			b.edit(&one)
-			s.Nodes[i].Command = one.Command
+			b.edit(&s.Nodes[i])
 		}
 	})
 	r.fails = true
 	var ended *orchestrator.ClusterError
-	if err := r.WaitReady(t.Context()); !errors.As(err, &ended) {
+	err := r.WaitReady(t.Context())
+	if !errors.As(err, &ended) || !errors.Is(err, orchestrator.ErrNotReady) {
 		t.Fatalf("WaitReady: %v", err)
 	}
 	if len(ended.Problems) != len(late) {
 		t.Fatalf("problems %+v", ended.Problems)
 	}
 	for i, b := range late {
-		found := ended.Problems[i].Findings
-		if roots := diagnosis.Roots(found); len(roots) == 0 || roots[0].Code != b.root {
-			t.Errorf("%s is not found:\n%s", b.root, tell(found))
+		p := ended.Problems[i]
+		if !strings.Contains(p.Hint, b.hint) || !strings.Contains(ended.Hint(), b.hint) {
+			t.Errorf("%s: the hint does not say %q: %s\n%s", b.name, b.hint, p.Hint, ended.Hint())
+		}
+		for _, words := range b.reason {
+			if !strings.Contains(err.Error(), words) {
+				t.Errorf("%s: the error does not say %q:\n%v", b.name, words, err)
+			}
+		}
+		if b.root == "" {
 			continue
 		}
-		b.check(t, r, found)
+		if roots := diagnosis.Roots(p.Findings); len(roots) == 0 || roots[0].Code != b.root {
+			t.Errorf("%s is not found:\n%s", b.root, tell(p.Findings))
+			continue
+		}
+		breakage{says: b.says}.check(t, r, p.Findings)
 	}
 }
 
@@ -297,6 +353,24 @@ func (b breakage) found(r *running) []diagnosis.Finding {
 		return false
 	})
 	return found
+}
+
+// foundOf waits until the status tells the finding of a node, and holds it to what was done.
+func (b breakage) foundOf(t *testing.T, r *running, node string) orchestrator.NodeStatus {
+	t.Helper()
+	n := r.node(node)
+	defer func() {
+		if t.Failed() {
+			t.Logf("found of %s (%s):\n%s", node, b.name, tell(n.Findings))
+		}
+	}()
+	eventually(t, string(b.root)+" of "+node+" is found", func() bool {
+		n = r.node(node)
+		roots := diagnosis.Roots(n.Findings)
+		return len(roots) > 0 && roots[0].Code == b.root && (b.also == "" || follows(n.Findings, b.also))
+	})
+	b.check(t, r, n.Findings)
+	return n
 }
 
 func findingsOf(err error) []diagnosis.Finding {

@@ -116,41 +116,34 @@ func TestDisconnect(t *testing.T) {
 
 // A node is cut off from all others without a harm to those, on OTP's own terms; a
 // single pair is not.
-func TestDisconnectFromAll(t *testing.T) {
-	t.Parallel()
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			t.Parallel()
-			r := up(t, engine(t), otp.base, 3, nil)
-			var overlap *orchestrator.OverlapError
-			if err := r.Disconnect(t.Context(), "n1", "n2"); !errors.Is(err, orchestrator.ErrOverlapping) || !errors.As(err, &overlap) || overlap.Third != "n3" {
-				t.Fatalf("a cut that OTP does not bear: %v", err)
+func disconnectFromAll(t *testing.T, r *running) {
+	var overlap *orchestrator.OverlapError
+	if err := r.Disconnect(t.Context(), "n1", "n2"); !errors.Is(err, orchestrator.ErrOverlapping) || !errors.As(err, &overlap) || overlap.Third != "n3" {
+		t.Fatalf("a cut that OTP does not bear: %v", err)
+	}
+	if n := r.node("n1"); n.State != orchestrator.Ready || len(n.Cut) > 0 {
+		t.Fatalf("after the refusal: %+v", n)
+	}
+	others := []func() int{r.innocent("n2", "n3"), r.innocent("n3", "n2")}
+	for range turns {
+		if err := r.Disconnect(t.Context(), "n1"); err != nil {
+			t.Fatal(err)
+		}
+		if r.connects("n2", "n1") || r.connects("n1", "n3") || !r.connects("n2", "n3") {
+			t.Fatal("n1 is not cut off, or another one is")
+		}
+		if err := r.Reconnect(t.Context(), "n1", "n2"); !errors.Is(err, orchestrator.ErrOverlapping) {
+			t.Fatalf("half a node is connected again: %v", err)
+		}
+		if err := r.Reconnect(t.Context(), "n1"); err != nil {
+			t.Fatal(err)
+		}
+		r.ready()
+		for _, downs := range others {
+			if downs() > 0 {
+				t.Fatal("innocent nodes lost each other")
 			}
-			if n := r.node("n1"); n.State != orchestrator.Ready || len(n.Cut) > 0 {
-				t.Fatalf("after the refusal: %+v", n)
-			}
-			others := []func() int{r.innocent("n2", "n3"), r.innocent("n3", "n2")}
-			for range turns {
-				if err := r.Disconnect(t.Context(), "n1"); err != nil {
-					t.Fatal(err)
-				}
-				if r.connects("n2", "n1") || r.connects("n1", "n3") || !r.connects("n2", "n3") {
-					t.Fatal("n1 is not cut off, or another one is")
-				}
-				if err := r.Reconnect(t.Context(), "n1", "n2"); !errors.Is(err, orchestrator.ErrOverlapping) {
-					t.Fatalf("half a node is connected again: %v", err)
-				}
-				if err := r.Reconnect(t.Context(), "n1"); err != nil {
-					t.Fatal(err)
-				}
-				r.ready()
-				for _, downs := range others {
-					if downs() > 0 {
-						t.Fatal("innocent nodes lost each other")
-					}
-				}
-			}
-		})
+		}
 	}
 }
 

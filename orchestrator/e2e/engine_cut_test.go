@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,10 @@ func gated(t testing.TB) (*docker.Engine, *gate.Gate) {
 	}
 	t.Cleanup(g.Close)
 	if host, elsewhere := g.Env()["BEAMYARD_HOST"]; elsewhere {
-		t.Setenv("BEAMYARD_HOST", host)
+		// It is the same for all tests that run with it.
+		if err := os.Setenv("BEAMYARD_HOST", host); err != nil {
+			t.Fatal(err)
+		}
 	}
 	eng, err := docker.New(docker.Options{Host: g.Endpoint()}) // for it alone
 	if err != nil {
@@ -56,6 +60,7 @@ func restartedOnce(t *testing.T, r *running, node string) {
 }
 
 func TestADeathWhileTheEngineIsAwayIsFound(t *testing.T) {
+	t.Parallel()
 	eng, g := gated(t)
 	r := up(t, eng, "trixie", 2, nil)
 	g.Shut()
@@ -70,6 +75,7 @@ func TestADeathWhileTheEngineIsAwayIsFound(t *testing.T) {
 // The engine replays 256 events: a death before more of them is found by the
 // list.
 func TestADeathInAGapOfManyEventsIsFound(t *testing.T) {
+	t.Parallel()
 	const gap = 300
 	eng, g := gated(t)
 	r := up(t, eng, "trixie", 2, nil)
@@ -103,6 +109,7 @@ func TestADeathInAGapOfManyEventsIsFound(t *testing.T) {
 // Numbered lines go on while the way to the engine is cut again and again; a
 // node is killed in between. What is read has neither gap nor repeat.
 func TestLinesOverCuts(t *testing.T) {
+	t.Parallel()
 	eng, g := gated(t)
 	r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
 		s.OutputLines, s.Restart.Backoff = 100_000, 100*time.Millisecond

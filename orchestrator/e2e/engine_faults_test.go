@@ -41,7 +41,7 @@ func (d *daemon) kill() {
 // stream thus breaks while the nodes run, and what stopped them is told only when
 // it is back. Where the machine went down too, nobody stopped anything: the nodes
 // are dead, no event tells of it, and only the list does.
-func TestAKilledDaemon(t *testing.T) {
+func aKilledDaemon(t *testing.T) {
 	for _, how := range []struct {
 		name string
 		dies bool // the nodes, while the engine is away

@@ -23,13 +23,30 @@ import (
 
 // daemon is an engine of a test's own, beside the machine's: own data, own
 // socket, own bridge. It makes no firewall rules: at its start it would take
-// away those of the other. The one that its nodes need is made here.
+// away those of the other. The one that its nodes need is made here. Its data outlives it,
+// so that the next one has the image too.
 type daemon struct {
 	t    *testing.T
 	dir  string
 	host string
 	cmd  *exec.Cmd
 	log  *os.File
+}
+
+// daemonData is the data of all of them, one after the other.
+func daemonData() string { return filepath.Join(buildDir, "engine") }
+
+// What an engine does to a cluster, one engine after the other: they have one bridge.
+func TestAnEngineOfItsOwn(t *testing.T) {
+	t.Parallel()
+	t.Cleanup(func() {
+		if err := os.RemoveAll(daemonData()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("without init", aDaemonWithoutInit)
+	t.Run("restarted", aDaemonRestart)
+	t.Run("killed", aKilledDaemon)
 }
 
 const (
@@ -67,7 +84,7 @@ func newDaemon(t *testing.T, config string) *daemon {
 		}
 		d.log.Close()
 		// What a daemon that was killed left mounted or running.
-		sh("for m in $(awk '{print $2}' /proc/mounts | grep ^" + dir + "/ | sort -r); do umount -l $m; done")
+		sh("for m in $(awk '{print $2}' /proc/mounts | grep -e ^" + dir + "/ -e ^" + daemonData() + "/ | sort -r); do umount -l $m; done")
 		sh("iptables -D " + ownRule)
 		sh("for b in " + ownBridge + " $(ip -br addr show type bridge | awk '/ 10[.]217[.]/ {print $1}'); do ip link delete $b; done")
 		if err := os.RemoveAll(dir); err != nil {
@@ -90,7 +107,7 @@ func (d *daemon) start() {
 		d.t.Fatal(err)
 	}
 	in := func(name string) string { return filepath.Join(d.dir, name) }
-	d.cmd = exec.Command("dockerd", "--config-file", in("daemon.json"), "--data-root", in("data"), "--exec-root", in("exec"),
+	d.cmd = exec.Command("dockerd", "--config-file", in("daemon.json"), "--data-root", daemonData(), "--exec-root", in("exec"),
 		"-H", d.host, "--pidfile", in("pid"), "--bridge", ownBridge, "--storage-driver", info.Driver,
 		"--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false")
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
@@ -131,6 +148,9 @@ func (d *daemon) copyImage(eng *docker.Engine) string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	if _, err := d.client().ImageInspect(d.t.Context(), spec.Image); err == nil {
+		return spec.Image
+	}
 	saved, err := bareClient(d.t).ImageSave(d.t.Context(), []string{spec.Image})
 	if err != nil {
 		d.t.Fatal(err)
@@ -149,7 +169,7 @@ func (d *daemon) copyImage(eng *docker.Engine) string {
 
 // An engine without docker-init runs a cluster all the same: its nodes meet, are
 // synced by a compiler without one, too, and doctor says what is missing.
-func TestADaemonWithoutInit(t *testing.T) {
+func aDaemonWithoutInit(t *testing.T) {
 	machine := engine(t)
 	d := newDaemon(t, `{"init-path": "/nonexistent/docker-init"}`)
 	image := d.copyImage(machine)
@@ -192,7 +212,7 @@ func TestADaemonWithoutInit(t *testing.T) {
 // somebody had stopped each. Nobody had: they are started again. Where it leaves
 // them running (live-restore), one that ends meanwhile is told of by nobody: it is
 // found in the list, and the other is left alone.
-func TestADaemonRestart(t *testing.T) {
+func aDaemonRestart(t *testing.T) {
 	for _, how := range []struct {
 		name, config string
 		dies         int

@@ -16,7 +16,6 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
-	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 )
 
@@ -68,65 +67,56 @@ func (w *witness) leave(c *cluster.Cluster) {
 
 // The evidence of real nodes: the dump of a VM that crashed is in it, whole but
 // for the secrets, which stand in it as atoms and inside binaries.
-func TestEvidenceOfRealNodes(t *testing.T) {
-	t.Parallel()
-	const cookie, token = "the-cookie-0123456789", "token-0123456789"
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			eng := engine(t)
-			r := up(t, eng, otp.base, 2, func(s *orchestrator.Spec) {
-				s.Cookie, s.Env, s.Secrets = cookie, map[string]string{"TOKEN": token}, []string{"TOKEN"}
-			})
-			r.rpc("n2", `Agent.start(fn -> {System.get_env("TOKEN"), "x" <> System.get_env("TOKEN"), System.get_env("ERL_AFLAGS"), self()} end) |> elem(0)`)
-			r.rpc("n2", `:io.format(:standard_error, "~s and ~s~n", [Node.get_cookie(), System.get_env("TOKEN")])`)
-			if err := r.Kill(t.Context(), "USR1", "n2"); err != nil {
-				t.Fatal(err)
-			}
-			n := r.until("n2", "is back", func(n orchestrator.NodeStatus) bool {
-				return n.State == orchestrator.Ready && n.Incarnation == 2
-			})
-			raw := dump(t, eng, n.ContainerID)
-			encoded := base64.StdEncoding.EncodeToString([]byte(token))[:16]
-			for _, secret := range []string{cookie, encoded} {
-				if !bytes.Contains(raw, []byte(secret)) {
-					t.Errorf("the VM's own dump has no %q: this test proves nothing", secret)
-				}
-			}
+func evidenceOfRealNodes(t *testing.T, r *running) {
+	eng, before := r.eng, r.node("n2")
+	r.rpc("n2", `Agent.start(fn -> {System.get_env("TOKEN"), "x" <> System.get_env("TOKEN"), System.get_env("ERL_AFLAGS"), self()} end) |> elem(0)`)
+	r.rpc("n2", `:io.format(:standard_error, "~s and ~s~n", [Node.get_cookie(), System.get_env("TOKEN")])`)
+	if err := r.Kill(t.Context(), "USR1", "n2"); err != nil {
+		t.Fatal(err)
+	}
+	n := r.until("n2", "is back", func(n orchestrator.NodeStatus) bool {
+		return n.State == orchestrator.Ready && n.Incarnation == before.Incarnation+1
+	})
+	raw := dump(t, eng, n.ContainerID)
+	encoded := base64.StdEncoding.EncodeToString([]byte(token))[:16]
+	for _, secret := range []string{cookie, encoded} {
+		if !bytes.Contains(raw, []byte(secret)) {
+			t.Errorf("the VM's own dump has no %q: this test proves nothing", secret)
+		}
+	}
 
-			dir := filepath.Join(t.TempDir(), "bundle")
-			b := evidence.Collect(t.Context(), evidence.Source{Spec: r.Spec(), Cluster: r, Engine: eng})
-			if err := errors.Join(b.WriteDir(dir), b.Close()); err != nil {
-				t.Fatal(err)
-			}
-			if len(b.Missing) > 0 {
-				t.Errorf("missing: %v", b.Missing)
-			}
-			kept, err := os.ReadFile(filepath.Join(dir, "nodes/n2/erl_crash.dump"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			changed := 0
-			for i := range min(len(raw), len(kept)) {
-				if raw[i] != kept[i] {
-					changed++
-				}
-			}
-			if len(kept) != len(raw) || changed == 0 || changed > 20*len(cookie) {
-				t.Errorf("the dump has %d bytes, the one kept %d, of which %d differ", len(raw), len(kept), changed)
-			}
-			if !bytes.Contains(kept, []byte("\nSlogan: Received SIGUSR1\n")) || !bytes.HasSuffix(kept, []byte("=end\n")) {
-				t.Errorf("it is not whole: %.300s", kept)
-			}
-			nowhere(t, dir, cookie, token, encoded)
-			stderr, err := os.ReadFile(filepath.Join(dir, "nodes/n2/stderr.log"))
-			if err != nil || !strings.Contains(string(stderr), "[secret] and [secret]\n") {
-				t.Errorf("stderr is %s, %v", stderr, err)
-			}
-		})
+	dir := filepath.Join(t.TempDir(), "bundle")
+	b := evidence.Collect(t.Context(), evidence.Source{Spec: r.Spec(), Cluster: r, Engine: eng})
+	if err := errors.Join(b.WriteDir(dir), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.Missing) > 0 {
+		t.Errorf("missing: %v", b.Missing)
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, "nodes/n2/erl_crash.dump"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := 0
+	for i := range min(len(raw), len(kept)) {
+		if raw[i] != kept[i] {
+			changed++
+		}
+	}
+	if len(kept) != len(raw) || changed == 0 || changed > 20*len(cookie) {
+		t.Errorf("the dump has %d bytes, the one kept %d, of which %d differ", len(raw), len(kept), changed)
+	}
+	if !bytes.Contains(kept, []byte("\nSlogan: Received SIGUSR1\n")) || !bytes.HasSuffix(kept, []byte("=end\n")) {
+		t.Errorf("it is not whole: %.300s", kept)
+	}
+	nowhere(t, dir, cookie, token, encoded)
+	stderr, err := os.ReadFile(filepath.Join(dir, "nodes/n2/stderr.log"))
+	if err != nil || !strings.Contains(string(stderr), "[secret] and [secret]\n") {
+		t.Errorf("stderr is %s, %v", stderr, err)
 	}
 }
 
-func dump(t *testing.T, eng *docker.Engine, container string) []byte {
+func dump(t *testing.T, eng orchestrator.Engine, container string) []byte {
 	t.Helper()
 	content, _, err := eng.OpenFile(t.Context(), container, "/tmp/erl_crash.dump")
 	if err != nil {

@@ -12,10 +12,8 @@ import (
 
 // moby#29700: an engine leaves a command running that nobody waits for, and
 // what it started too.
-func TestACommandThatIsNotWaitedForIsKilled(t *testing.T) {
-	t.Parallel()
-	eng := engine(t)
-	r := up(t, eng, "trixie", 1, nil)
+func commandThatIsNotWaitedFor(t *testing.T, r *running) {
+	eng := r.eng
 	id := r.node("n1").ContainerID
 	exec := func(script string) orchestrator.ExecResult {
 		t.Helper()

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // ends are the ways in which a real node ends, a node each: what is done to it,
@@ -24,33 +25,72 @@ var ends = []struct {
 	how   string // POST /crash?how=…, or what doEnd knows
 	state orchestrator.State
 	exit  string
-	why   string // in Exit.Reason
-	dump  string // the crash dump's slogan
+	why   string         // in Exit.Reason
+	dump  string         // the crash dump's slogan
+	root  diagnosis.Code // the finding that leads, where there is one
+	says  string         // in its problem
 }{
-	{"completed", "exit&code=0", orchestrator.Completed, "completed (exit 0)", "", ""},
-	{"code", "exit&code=7", orchestrator.Failed, "crashed (exit 7)", "", ""},
-	{"halted", "halt", orchestrator.Failed, "crashed (exit 1)", "", ""},
-	{"slogan", "slogan", orchestrator.Failed, "crashed (exit 1)", "demo crashed on purpose", "demo crashed on purpose"},
-	{"aborted", "abort", orchestrator.Failed, "crashed (exit 134)", "", ""},
-	{"killed", "kill", orchestrator.Failed, "killed (exit 137)", "", ""},
-	{"hungry", "oom", orchestrator.Failed, "oom (exit 137)", "", ""},
-	{"usr1", "docker kill USR1", orchestrator.Failed, "crashed (exit 1)", "SIGUSR1", "Received SIGUSR1"},
-	{"kill", "docker kill KILL", orchestrator.Failed, "killed (exit 137)", "", ""},
-	{"our-kill", "beamyard kill", orchestrator.Failed, "killed (exit 137)", "", ""},
-	{"our-stop", "beamyard stop", orchestrator.Stopped, "stopped (exit 0)", "", ""},
-	{"stop", "docker stop", orchestrator.Stopped, "stopped-outside (exit 0)", "", ""},
-	{"removed", "docker rm -f", orchestrator.Stopped, "container removed from outside", "", ""},
+	{"completed", "exit&code=0", orchestrator.Completed, "completed (exit 0)", "", "", "", ""},
+	{"code", "exit&code=7", orchestrator.Failed, "crashed (exit 7)", "", "", "", ""},
+	{"halted", "halt", orchestrator.Failed, "crashed (exit 1)", "", "", "", ""},
+	{"slogan", "slogan", orchestrator.Failed, "crashed (exit 1)", "demo crashed on purpose", "demo crashed on purpose", "", ""},
+	{"aborted", "abort", orchestrator.Failed, "crashed (exit 134)", "", "", "vm-aborted", "native code"},
+	{"killed", "kill", orchestrator.Failed, "killed (exit 137)", "", "", "", ""},
+	{"hungry", "oom", orchestrator.Failed, "oom (exit 137)", "", "", "out-of-memory", "400 MiB"},
+	{"usr1", "docker kill USR1", orchestrator.Failed, "crashed (exit 1)", "SIGUSR1", "Received SIGUSR1", "", ""},
+	{"kill", "docker kill KILL", orchestrator.Failed, "killed (exit 137)", "", "", "killed", "SIGKILL"},
+	{"our-kill", "beamyard kill", orchestrator.Failed, "killed (exit 137)", "", "", "", ""},
+	{"our-stop", "beamyard stop", orchestrator.Stopped, "stopped (exit 0)", "", "", "", ""},
+	{"stop", "docker stop", orchestrator.Stopped, "stopped-outside (exit 0)", "", "", "", ""},
+	{"removed", "docker rm -f", orchestrator.Stopped, "container removed from outside", "", "", "", ""},
 }
 
+// unwell are nodes of the same cluster that do not end, or end as they should not: what is
+// done to them, and what is then found.
+var unwell = []struct {
+	node    string
+	command string // of sh, where it is not the demo's own
+	do      func(*testing.T, *running) error
+	state   orchestrator.State
+	b       breakage
+}{
+	// A top supervisor that ends under `mix run` leaves the VM running without its
+	// application: that is no end, and no readiness either.
+	{"headless", "", func(_ *testing.T, r *running) error { return end(r, "headless", "supervisor") }, orchestrator.Degraded,
+		breakage{root: "app-exited", says: "demo", also: "app-not-started"}},
+	{"deaf", `trap "" TERM; ` + inShell, func(t *testing.T, r *running) error { return r.Stop(t.Context(), "deaf") }, orchestrator.Stopped,
+		breakage{root: "shell-first", says: "the stop timeout of", also: "stop-needed-kill"}},
+	{"in-shell", inShell, func(t *testing.T, r *running) error { return r.Stop(t.Context(), "in-shell") }, orchestrator.Stopped,
+		breakage{root: "shell-first", says: "without its shutdown"}},
+	{"paused", "", func(t *testing.T, r *running) error {
+		id := r.node("paused").ContainerID
+		t.Cleanup(func() { _ = bareClient(t).ContainerUnpause(context.Background(), id) })
+		return bareClient(t).ContainerPause(t.Context(), id)
+	}, orchestrator.Degraded, breakage{root: "node-paused", says: "paused"}},
+}
+
+// inShell runs the demo below a shell, which passes no signal on.
+const inShell = `elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`
+
 // Every end is classified from what we wanted, what the engine tells, and the
-// code; none is restarted here.
+// code; none is restarted here. What it means is found, and so is what is wrong with
+// nodes that go on.
 func TestEveryEndIsClassified(t *testing.T) {
+	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
+			t.Parallel()
 			eng, dumps := engine(t), t.TempDir()
 			r := up(t, eng, otp.base, 0, func(s *orchestrator.Spec) {
 				for _, e := range ends {
 					s.Nodes = append(s.Nodes, orchestrator.NodeSpec{Name: e.node})
+				}
+				for _, u := range unwell {
+					n := orchestrator.NodeSpec{Name: u.node}
+					if u.command != "" {
+						n.Command = []string{"sh", "-c", u.command}
+					}
+					s.Nodes = append(s.Nodes, n)
 				}
 				s.Restart.Mode, s.Memory, s.KeepDumps = orchestrator.RestartNo, 400<<20, dumps
 			})
@@ -78,6 +118,9 @@ func TestEveryEndIsClassified(t *testing.T) {
 					t.Errorf("%s was started again: %+v", e.node, n)
 				}
 				told[e.node] = x
+				if e.root != "" {
+					breakage{name: e.node, root: e.root, says: e.says}.foundOf(t, r, e.node)
+				}
 			}
 			if err := r.Events(t.Context(), 0, false, func(e orchestrator.Event) error {
 				if e.Kind == orchestrator.EventExit {
@@ -101,6 +144,20 @@ func TestEveryEndIsClassified(t *testing.T) {
 				if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(text), "=erl_crash_dump:") || !strings.Contains(string(text), "=end") {
 					t.Errorf("%s is not a whole crash dump: %d bytes, %v", path, len(text), err)
 				}
+			}
+
+			for _, u := range unwell {
+				if err := u.do(t, r); err != nil {
+					t.Errorf("%s: %v", u.node, err)
+				}
+			}
+			for _, u := range unwell {
+				n := r.until(u.node, "is "+string(u.state), func(n orchestrator.NodeStatus) bool { return n.State == u.state })
+				if u.node == "headless" && (!strings.Contains(n.Reason, "demo") || n.LastExit != nil) {
+					t.Errorf("%+v", n)
+				}
+				u.b.name = u.node
+				u.b.foundOf(t, r, u.node)
 			}
 		})
 	}
@@ -131,20 +188,6 @@ func end(r *running, node, how string) error {
 		return errors.New("it refuses to crash")
 	}
 	return nil
-}
-
-// A top supervisor that ends under `mix run` leaves the VM running without its
-// application: that is no end, and no readiness either.
-func TestAnApplicationThatEndsIsNoticed(t *testing.T) {
-	t.Parallel()
-	r := up(t, engine(t), "trixie", 2, nil)
-	if err := end(r, "n1", "supervisor"); err != nil {
-		t.Fatal(err)
-	}
-	n := r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded })
-	if !strings.Contains(n.Reason, "demo") || n.LastExit != nil {
-		t.Errorf("%+v", n)
-	}
 }
 
 // Twenty clusters come up at once: no subnet, port or name collides.

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -76,68 +75,64 @@ func wellKnown(t *testing.T, report health.Report) {
 
 // What can be wrong with nodes that run, each on real ones: it is said, and it is
 // said no more once it is mended.
-func TestHealth(t *testing.T) {
-	t.Parallel()
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			eng := engine(t)
-			r := up(t, eng, otp.base, 3, nil)
-			eventually(t, "all is well", func() bool { return len(failed(r.health())) == 0 })
-			wellKnown(t, r.health())
-			alone, err := discovery.Health(t.Context(), eng, r.name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			wellKnown(t, alone)
+func healthOfThree(t *testing.T, r *running) {
+	eventually(t, "all is well", func() bool { return len(failed(r.health())) == 0 })
+	wellKnown(t, r.health())
+	alone, err := discovery.Health(t.Context(), r.eng, r.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wellKnown(t, alone)
 
-			// A module that is not loaded is compared by its file.
-			if got := r.rpc("n1", `:code.purge(Demo.Json); :code.delete(Demo.Json); :erlang.module_loaded(Demo.Json)`); got != "false" {
-				t.Errorf("Demo.Json is still loaded: %s", got)
-			}
-			r.tells("")
+	// A module that is not loaded is compared by its file.
+	if got := r.rpc("n1", `:code.purge(Demo.Json); :code.delete(Demo.Json); :erlang.module_loaded(Demo.Json)`); got != "false" {
+		t.Errorf("Demo.Json is still loaded: %s", got)
+	}
+	r.tells("")
 
-			// Another module on n2, loaded by hand.
-			r.rpc("n2", `Code.compiler_options(ignore_module_conflict: true); Code.compile_string("defmodule Demo.Counter do\n def other, do: 1\nend")`)
-			report := r.health()
-			if len(report.Code) != 1 || report.Code[0].Module != "Elixir.Demo.Counter" || len(report.Code[0].Nodes) != 2 {
-				t.Errorf("code: %+v", report.Code)
-			}
-			r.tells("code : the nodes do not run the same code: Demo.Counter on n2")
-			if err := r.Restart(t.Context(), "n2"); err != nil {
-				t.Fatal(err)
-			}
-			r.ready()
-			r.tells("")
+	// Another module on n2, loaded by hand.
+	r.rpc("n2", `Code.compiler_options(ignore_module_conflict: true); Code.compile_string("defmodule Demo.Counter do\n def other, do: 1\nend")`)
+	report := r.health()
+	if len(report.Code) != 1 || report.Code[0].Module != "Elixir.Demo.Counter" || len(report.Code[0].Nodes) != 2 {
+		t.Errorf("code: %+v", report.Code)
+	}
+	r.tells("code : the nodes do not run the same code: Demo.Counter on n2")
+	if err := r.Restart(t.Context(), "n2"); err != nil {
+		t.Fatal(err)
+	}
+	r.ready()
+	r.tells("")
 
-			// The application ends on n1, its VM does not.
-			r.rpc("n1", `Application.stop(:demo)`)
-			report = r.health()
-			if got := said(report); !strings.Contains(got, "operations n1: application demo is not started") {
-				t.Errorf("after the application's end: %s", got)
-			}
-			r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool {
-				return n.State == orchestrator.Degraded && n.Reason == "application demo is not started"
-			})
-			r.rpc("n1", `Application.start(:demo)`)
-			r.ready()
-			r.tells("")
+	// The application ends on n1, its VM does not.
+	r.rpc("n1", `Application.stop(:demo)`)
+	report = r.health()
+	if got := said(report); !strings.Contains(got, "operations n1: application demo is not started") {
+		t.Errorf("after the application's end: %s", got)
+	}
+	r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool {
+		return n.State == orchestrator.Degraded && n.Reason == "application demo is not started"
+	})
+	r.rpc("n1", `Application.start(:demo)`)
+	r.ready()
+	r.tells("")
 
-			// A node is stopped, with a supervisor and without.
-			if err := r.Stop(t.Context(), "n3"); err != nil {
-				t.Fatal(err)
-			}
-			report = r.health()
-			if got := said(report); got != "connectivity n3: n3: its container is stopped" {
-				t.Errorf("with n3 stopped: %s", got)
-			}
-			alone, err = discovery.Health(t.Context(), eng, r.name)
-			if got := said(alone); err != nil || !strings.HasPrefix(got, "connectivity n3: n3: its container is stopped") || strings.Contains(got, "\n") {
-				t.Errorf("without a supervisor: %v, %s", err, got)
-			}
-			if m := report.Matrix; m.Rows[0][1] != health.SeesVisible || m.Rows[0][2] != health.SeesNot || m.Rows[2][0] != health.SeesUnknown {
-				t.Errorf("matrix %+v", m)
-			}
-		})
+	// A node is stopped, with a supervisor and without.
+	if err := r.Stop(t.Context(), "n3"); err != nil {
+		t.Fatal(err)
+	}
+	report = r.health()
+	if got := said(report); got != "connectivity n3: n3: its container is stopped" {
+		t.Errorf("with n3 stopped: %s", got)
+	}
+	alone, err = discovery.Health(t.Context(), r.eng, r.name)
+	if got := said(alone); err != nil || !strings.HasPrefix(got, "connectivity n3: n3: its container is stopped") || strings.Contains(got, "\n") {
+		t.Errorf("without a supervisor: %v, %s", err, got)
+	}
+	if m := report.Matrix; m.Rows[0][1] != health.SeesVisible || m.Rows[0][2] != health.SeesNot || m.Rows[2][0] != health.SeesUnknown {
+		t.Errorf("matrix %+v", m)
+	}
+	if err := r.Start(t.Context(), "n3"); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -148,6 +143,7 @@ func TestHealthOfAProtocol(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
+			t.Parallel()
 			r := up(t, engine(t), otp.base, 2, func(s *orchestrator.Spec) {
 				s.Source, s.HTTPCheck, s.HTTPPort = "testdata/protocol", "", -1
 			})
@@ -173,132 +169,82 @@ func TestHealthOfAProtocol(t *testing.T) {
 }
 
 // A pair that is disconnected, where the application has the mesh.
-func TestHealthOfAPairThatIsCut(t *testing.T) {
-	t.Parallel()
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			r := up(t, engine(t), otp.base, 2, nil)
-			// A node that may not be dialled by the other stays apart.
-			r.rpc("n1", `:net_kernel.allow([:"nobody@nowhere.test"]); :erlang.disconnect_node(:"`+r.node("n2").Node+`")`)
-			report := r.health()
-			eventually(t, "both say so", func() bool { report = r.health(); return len(failed(report)) == 2 })
-			if got := said(report); !strings.HasPrefix(got, "formation n1: n1 does not see n2: ") || !strings.Contains(got, "\nformation n2: n2 does not see n1: ") {
-				t.Errorf("said: %s", got)
-			}
-			if report.Matrix.Full() || !strings.Contains(strings.Join(report.Suggestions, "\n"), `beamyard rpc `+r.name+`/n1 'Node.connect(:"`+r.node("n2").Node+`")'`) {
-				t.Errorf("matrix %+v, suggestions %q", report.Matrix, report.Suggestions)
-			}
-			r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded })
-		})
+func pairThatIsCut(t *testing.T, r *running) {
+	// A node that may not be dialled by the other stays apart.
+	r.rpc("n1", `:net_kernel.allow([:"nobody@nowhere.test"]); :erlang.disconnect_node(:"`+r.node("n2").Node+`")`)
+	report := r.health()
+	eventually(t, "both say so", func() bool { report = r.health(); return len(failed(report)) == 2 })
+	if got := said(report); !strings.HasPrefix(got, "formation n1: n1 does not see n2: ") || !strings.Contains(got, "\nformation n2: n2 does not see n1: ") {
+		t.Errorf("said: %s", got)
+	}
+	if report.Matrix.Full() || !strings.Contains(strings.Join(report.Suggestions, "\n"), `beamyard rpc `+r.name+`/n1 'Node.connect(:"`+r.node("n2").Node+`")'`) {
+		t.Errorf("matrix %+v, suggestions %q", report.Matrix, report.Suggestions)
+	}
+	r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded })
+	if err := r.Restart(t.Context(), "n1"); err != nil { // it may be dialled again
+		t.Fatal(err)
 	}
 }
 
-func TestOwnChecksOnRealNodes(t *testing.T) {
-	t.Parallel()
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			r := up(t, engine(t), otp.base, 2, func(s *orchestrator.Spec) {
-				s.Checks = []orchestrator.Check{
-					{Name: "nodes over HTTP", HTTP: "/nodes"},
-					{Name: "flag", RPC: "Application.get_env(:demo, :flag, {:ok, 1})", Expect: "{:ok, 1}"},
-					{Name: "file", Exec: []string{"sh", "-c", "test ! -e /tmp/full || { echo it is full >&2; exit 4; }"}, Nodes: []string{"n2"}},
-				}
-			})
-			r.tells("")
-			r.rpc("n2", `File.write!("/tmp/full", ""); Application.put_env(:demo, :flag, :down)`)
-			report := r.health()
-			if got := said(report); got != "operations n2: flag: it is :down, not {:ok, 1}\noperations n2: file: exit code 4: it is full" {
-				t.Errorf("said: %s", got)
-			}
-			r.until("n2", "is degraded", func(n orchestrator.NodeStatus) bool {
-				return n.State == orchestrator.Degraded && n.Reason == "flag: it is :down, not {:ok, 1}"
-			})
-			r.rpc("n2", `File.rm!("/tmp/full"); Application.put_env(:demo, :flag, {:ok, 1})`)
-			r.ready()
-			r.tells("")
-		})
+func ownChecks(t *testing.T, r *running) {
+	r.tells("")
+	r.rpc("n2", `File.write!("/tmp/full", ""); Application.put_env(:demo, :flag, :down)`)
+	report := r.health()
+	if got := said(report); got != "operations n2: flag: it is :down, not {:ok, 1}\noperations n2: file: exit code 4: it is full" {
+		t.Errorf("said: %s", got)
 	}
+	r.until("n2", "is degraded", func(n orchestrator.NodeStatus) bool {
+		return n.State == orchestrator.Degraded && n.Reason == "flag: it is :down, not {:ok, 1}"
+	})
+	r.rpc("n2", `File.rm!("/tmp/full"); Application.put_env(:demo, :flag, {:ok, 1})`)
+	r.ready()
+	r.tells("")
 }
 
 // A check that does not come to its end in time is ended on the node too, and all
 // that it was made of.
-func TestNothingStaysOfACheckThatHangs(t *testing.T) {
-	t.Parallel()
+func nothingStaysOfACheckThatHangs(t *testing.T, r *running) {
 	const waiting = `Enum.count(Process.list(), &Process.info(&1, :current_function) == {:current_function, {Process, :sleep, 1}})`
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			r := up(t, engine(t), otp.base, 1, func(s *orchestrator.Spec) {
-				s.Checks = []orchestrator.Check{{
-					Name: "hangs", Timeout: 300 * time.Millisecond,
-					RPC: "if Application.get_env(:demo, :hangs), do: Process.sleep(:infinity), else: true",
-				}}
-			})
-			count := func() string {
-				return r.rpc("n1", `{length(Process.list()), length(:ets.all()), `+waiting+`}`)
-			}
-			r.tells("")
-			r.rpc("n1", `Application.put_env(:demo, :hangs, true)`)
-			eventually(t, "the supervisor's own check hangs too", func() bool { return r.node("n1").State == orchestrator.Degraded })
-			for range 5 {
-				if got := said(r.health()); got != "operations n1: hangs: no result within 300ms" {
-					t.Errorf("said: %s", got)
-				}
-			}
-			r.rpc("n1", `Application.put_env(:demo, :hangs, false)`)
-			r.ready()
-			eventually(t, "nobody waits any more", func() bool { return r.rpc("n1", waiting) == "0" })
-			before := count()
-			r.health()
-			after := ""
-			eventually(t, "as many processes as before", func() bool { after = count(); return after == before })
-		})
+	count := func() string {
+		return r.rpc("n1", `{length(Process.list()), length(:ets.all()), `+waiting+`}`)
 	}
-}
-
-// A check that never passes keeps a cluster from being Ready, and is named.
-func TestAnOwnCheckThatFailsAtStart(t *testing.T) {
-	t.Parallel()
-	err := fails(t, 1, func(s *orchestrator.Spec) {
-		s.ReadyTimeout = 20 * time.Second
-		s.Checks = []orchestrator.Check{{Exec: []string{"sh", "-c", "echo no database; exit 2"}}}
-	})
-	if !errors.Is(err, orchestrator.ErrNotReady) {
-		t.Errorf("not ErrNotReady: %v", err)
+	r.tells("")
+	r.rpc("n1", `Application.put_env(:demo, :hangs, true)`)
+	eventually(t, "the supervisor's own check hangs too", func() bool { return r.node("n1").State == orchestrator.Degraded })
+	for range 5 {
+		if got := said(r.health()); got != "operations n1: hangs: no result within 300ms" {
+			t.Errorf("said: %s", got)
+		}
 	}
-	says(t, err, "up again with --keep-on-failure, then try it: docker exec beamyard-", "exec sh -c echo no database; exit 2: exit code 2: no database")
+	r.rpc("n1", `Application.put_env(:demo, :hangs, false)`)
+	r.ready()
+	eventually(t, "nobody waits any more", func() bool { return r.rpc("n1", waiting) == "0" })
+	before := count()
+	r.health()
+	after := ""
+	eventually(t, "as many processes as before", func() bool { after = count(); return after == before })
 }
 
 // Memory over the threshold: of the container's limit, as the kernel counts it.
-func TestHealthOfANodeThatIsNearItsMemoryLimit(t *testing.T) {
-	t.Parallel()
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			r := up(t, engine(t), otp.base, 1, func(s *orchestrator.Spec) {
-				s.Memory = 256 << 20
-				s.Health.Memory = 0.6
-			})
-			r.tells("")
-			r.rpc("n1", `:persistent_term.put(:hoard, for(_ <- 1..10, do: :crypto.strong_rand_bytes(12_000_000))); :ok`)
-			report := r.health()
-			got := failed(report)
-			if len(got) != 1 || got[0].Name != "memory" || !strings.Contains(got[0].Means, "of 256.0 MiB") || !strings.Contains(got[0].Suggestion, "memory: in beamyard.yml") {
-				t.Errorf("said: %s", said(report))
-			}
-			n := r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded })
-			if !strings.HasPrefix(n.Reason, "memory of n1: ") {
-				t.Errorf("reason %q", n.Reason)
-			}
-			r.rpc("n1", `:persistent_term.erase(:hoard); for p <- Process.list(), do: :erlang.garbage_collect(p); :ok`)
-			r.ready()
-		})
+func nearItsMemoryLimit(t *testing.T, r *running) {
+	r.tells("")
+	r.rpc("n1", `:persistent_term.put(:hoard, for(_ <- 1..10, do: :crypto.strong_rand_bytes(12_000_000))); :ok`)
+	report := r.health()
+	got := failed(report)
+	if len(got) != 1 || got[0].Name != "memory" || !strings.Contains(got[0].Means, "of 256.0 MiB") || !strings.Contains(got[0].Suggestion, "memory: in beamyard.yml") {
+		t.Errorf("said: %s", said(report))
 	}
+	n := r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded })
+	if !strings.HasPrefix(n.Reason, "memory of n1: ") {
+		t.Errorf("reason %q", n.Reason)
+	}
+	r.rpc("n1", `:persistent_term.erase(:hoard); for p <- Process.list(), do: :erlang.garbage_collect(p); :ok`)
+	r.ready()
 }
 
 // Nothing of our looking stays on a node, and the supervisor's own monitor goes
 // with its link.
-func TestNothingStaysOfAHealthReport(t *testing.T) {
-	t.Parallel()
-	r := up(t, engine(t), "trixie", 1, nil)
+func nothingStaysOfAHealthReport(t *testing.T, r *running) {
 	c := r.dialNode("n1")
 	count := func() any {
 		v, err := c.Eval(context.Background(), "{length(processes()), length(ets:all()), length(erlang:ports())}.", nil)

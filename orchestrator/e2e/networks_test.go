@@ -19,7 +19,7 @@ import (
 func sharedNetwork(t *testing.T, eng orchestrator.Engine, name string) (id string) {
 	t.Helper()
 	for {
-		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 216, byte(rand.N(256)), byte(rand.N(16) * 16)}), 28)
+		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 218, byte(rand.N(256)), byte(rand.N(16) * 16)}), 28)
 		id, err := eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: name, Subnet: subnet, Gateway: subnet.Addr().Next()})
 		if errors.Is(err, orchestrator.ErrSubnetOverlap) {
 			continue

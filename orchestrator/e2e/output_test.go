@@ -125,6 +125,7 @@ var prefix = map[orchestrator.Stream]string{orchestrator.Stdout: "out", orchestr
 // Lines are neither lost nor repeated over kills and restarts in the midst of
 // printing, and each is of the run that printed it.
 func TestNumberedLinesOverKills(t *testing.T) {
+	t.Parallel()
 	const count = 20_000 // 5 s of printing: longer than a graceful stop takes, on a busy machine too
 	r := up(t, engine(t), "trixie", 3, func(s *orchestrator.Spec) {
 		s.OutputLines = 100_000
@@ -228,6 +229,7 @@ func (r *running) blast(node string, count int, read func(text string) bool) {
 
 // The engine keeps three files of 10 MB, and changes them under the reader.
 func TestRotationWhileFollowing(t *testing.T) {
+	t.Parallel()
 	const count = 400_000 // 40 MB of text, 65 MB in the engine's files
 	r := up(t, engine(t), "trixie", 1, func(s *orchestrator.Spec) { s.OutputLines = 100_000 })
 	f := r.follow()
@@ -268,6 +270,7 @@ func (f *followed) end(node string, stream orchestrator.Stream) string {
 // bytes that are no text. The shell writes to the streams of the container's
 // first process, past the VM, which would not print all of this.
 func TestStrangeOutput(t *testing.T) {
+	t.Parallel()
 	r := up(t, engine(t), "trixie", 1, func(s *orchestrator.Spec) {
 		s.Restart = orchestrator.RestartPolicy{Backoff: 100 * time.Millisecond}
 	})

@@ -59,6 +59,7 @@ func refusedAs(t *testing.T, err error, code diagnosis.Code, words ...string) {
 }
 
 func TestEnginesThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	old := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Api-Version", "1.40")
 		_, _ = w.Write([]byte(`{"ServerVersion":"19.03.15"}`))
@@ -82,6 +83,7 @@ func TestEnginesThatCannotBeUsed(t *testing.T) {
 
 // Root is refused by no socket: so another user asks.
 func TestASocketOfOthers(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "beamyard-socket-") //nolint:usetesting // another user has to reach it
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +113,7 @@ func TestASocketOfOthers(t *testing.T) {
 }
 
 func TestRefusedByTheEngine(t *testing.T) {
+	t.Parallel()
 	eng := engine(t)
 	_, ref := processImage(t, eng)
 	name := fmt.Sprintf("beamyard-test-%08x", rand.Uint32())
@@ -132,7 +135,7 @@ func TestRefusedByTheEngine(t *testing.T) {
 		refusedAs(t, create(func(c *orchestrator.ContainerSpec) { c.Image = "no-such/image:1" }), "image-missing", "docker images")
 	})
 	t.Run("subnet", func(t *testing.T) {
-		subnet := netip.MustParsePrefix("10.217.9.0/26")
+		subnet := netip.MustParsePrefix("10.219.9.0/26")
 		spec := orchestrator.NetworkSpec{Name: name, Subnet: subnet, Gateway: subnet.Addr().Next()}
 		id, err := eng.CreateNetwork(t.Context(), spec)
 		if err != nil {
@@ -157,29 +160,9 @@ func TestRefusedByTheEngine(t *testing.T) {
 	})
 }
 
-func TestRefusedBeforeThereIsANode(t *testing.T) {
-	t.Run("an image that is nowhere", func(t *testing.T) {
-		refusedAs(t, fails(t, 1, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "no-such/image:1", "" }), "no-registry", "no-such/image:1")
-	})
-	t.Run("a port", func(t *testing.T) {
-		enginetest.NeedsLocalEngine(t, "a process of this machine has the port")
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		port := l.Addr().(*net.TCPAddr).Port
-		refusedAs(t, fails(t, 1, func(s *orchestrator.Spec) { s.Nodes[0].HostPort = port }), "port-taken", "e2e.test", strconv.Itoa(port))
-	})
-	t.Run("no range", func(t *testing.T) {
-		pool := netip.MustParsePrefix("10.216.8.0/26")
-		r := up(t, engine(t), "trixie", 1, func(s *orchestrator.Spec) { s.Pool = pool })
-		refusedAs(t, fails(t, 1, func(s *orchestrator.Spec) { s.Pool = pool }), "address-pool-exhausted", "beamyard down "+r.name)
-	})
-}
-
 // A container that has the name of a node's is not removed: somebody may need it.
 func TestAContainerThatHasTheName(t *testing.T) {
+	t.Parallel()
 	eng, cli := engine(t), bareClient(t)
 	_, ref := processImage(t, eng)
 	cluster := fmt.Sprintf("t%08x", rand.Uint32())
@@ -245,25 +228,17 @@ func tarOf(t *testing.T, files map[string][]byte) []byte {
 
 // What is no failure, and will be in the way one day, is told by the health of a
 // cluster that is well.
-func TestRemarksOfNodesThatAreWell(t *testing.T) {
-	t.Parallel()
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			r := up(t, engine(t), otp.base, 1, func(s *orchestrator.Spec) {
-				s.Env = map[string]string{"LANG": "C", "LC_ALL": "C", "ERL_AFLAGS": "-heart"}
-			})
-			report, err := r.Health(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			codes := map[diagnosis.Code]bool{}
-			for _, f := range report.Findings {
-				codes[f.Code] = true
-				mustBeTypable(t, f)
-			}
-			if !codes["heart"] || !codes["utf8-missing"] || len(codes) != 2 {
-				t.Errorf("found:\n%s", tell(report.Findings))
-			}
-		})
+func remarksOfNodesThatAreWell(t *testing.T, r *running) {
+	report, err := r.Health(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := map[diagnosis.Code]bool{}
+	for _, f := range report.Findings {
+		codes[f.Code] = true
+		mustBeTypable(t, f)
+	}
+	if !codes["heart"] || !codes["utf8-missing"] || len(codes) != 2 {
+		t.Errorf("found:\n%s", tell(report.Findings))
 	}
 }

@@ -36,6 +36,7 @@ func TestRelease(t *testing.T) {
 	const script = "/app/_build/release/bin/demo"
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
+			t.Parallel()
 			r := up(t, engine(t), otp.base, 3, release)
 			const want = `{:embedded, true, 2, true, "prod"}`
 			if got := r.rpc("n1", `{:code.get_mode(), String.starts_with?(to_string(:code.lib_dir(:demo)), "/app/_build/release/lib/demo-"), length(Node.list()), to_string(Node.get_cookie()) == System.get_env("RELEASE_COOKIE"), System.get_env("MIX_ENV")}`); got != want {

@@ -23,16 +23,15 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
-	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // The scenarios run real BEAM nodes of each OTP release on the real engine.
 
 // otps are the releases that every version-dependent scenario runs on.
-var otps = []struct{ name, base string }{
-	{"otp25", "bookworm"},
-	{"otp27", "trixie"},
-}
+var otps = []otp{{"otp25", "bookworm"}, {"otp27", "trixie"}}
+
+// otp is a release, and the base image that has it.
+type otp struct{ name, base string }
 
 const demo = "../../images/demo"
 
@@ -251,60 +250,51 @@ func call(t testing.TB, method, url string, into any) {
 
 // The main job: three nodes that met, answer, and share a counter; a killed
 // one comes back as it was; nothing is left.
-func TestMainJob(t *testing.T) {
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			eng := engine(t)
-			r := up(t, eng, otp.base, 3, nil)
-			st, _ := r.Status(t.Context())
-			if !st.Ready || !st.Supervised || len(st.Nodes) != 3 {
-				t.Fatalf("status %+v", st)
-			}
-			for _, n := range st.Nodes {
-				var answer struct{ Nodes []string }
-				call(t, "GET", n.URL+"/nodes", &answer)
-				if len(answer.Nodes) != 2 || slices.Contains(answer.Nodes, n.Node) {
-					t.Errorf("%s/nodes: %v", n.URL, answer.Nodes)
-				}
-				if got := r.rpc(n.Name, "length(Node.list())"); got != "2" {
-					t.Errorf("%s: Node.list() has %s", n.Name, got)
-				}
-			}
-			for range 5 {
-				call(t, "POST", st.Nodes[0].URL+"/counter", nil)
-			}
-			counted(t, st.Nodes, 5)
+func mainJob(t *testing.T, r *running) {
+	st, _ := r.Status(t.Context())
+	if !st.Ready || !st.Supervised || len(st.Nodes) != 3 {
+		t.Fatalf("status %+v", st)
+	}
+	for _, n := range st.Nodes {
+		var answer struct{ Nodes []string }
+		call(t, "GET", n.URL+"/nodes", &answer)
+		if len(answer.Nodes) != 2 || slices.Contains(answer.Nodes, n.Node) {
+			t.Errorf("%s/nodes: %v", n.URL, answer.Nodes)
+		}
+		if got := r.rpc(n.Name, "length(Node.list())"); got != "2" {
+			t.Errorf("%s: Node.list() has %s", n.Name, got)
+		}
+	}
+	for range 5 {
+		call(t, "POST", st.Nodes[0].URL+"/counter", nil)
+	}
+	counted(t, st.Nodes, 5)
 
-			before := r.node("n2")
-			if err := r.Kill(t.Context(), "KILL", "n2"); err != nil {
-				t.Fatal(err)
-			}
-			r.until("n2", "is restarted", func(n orchestrator.NodeStatus) bool {
-				return n.State == orchestrator.Ready && n.Incarnation == 2
-			})
-			r.ready()
-			after := r.node("n2")
-			if after.RestartCount != 1 || after.IP != before.IP || after.URL != before.URL || after.ContainerID != before.ContainerID {
-				t.Errorf("after the kill: %+v\nbefore: %+v", after, before)
-			}
-			if after.LastExit == nil || after.LastExit.Class != orchestrator.ExitKilled || after.LastExit.Code != 137 {
-				t.Errorf("exit %+v", after.LastExit)
-			}
-			counted(t, st.Nodes, 5) // the peers kept it
-			lines := r.lines(orchestrator.LogQuery{Nodes: []string{"n2"}})
-			boots := 0
-			for _, l := range lines {
-				if strings.Contains(l, "listening") {
-					boots++
-				}
-			}
-			if boots != 2 {
-				t.Errorf("n2 printed its boot line %d times in:\n%s", boots, strings.Join(lines, "\n"))
-			}
-			if err := r.Down(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		})
+	before := r.node("n2")
+	if err := r.Kill(t.Context(), "KILL", "n2"); err != nil {
+		t.Fatal(err)
+	}
+	r.until("n2", "is restarted", func(n orchestrator.NodeStatus) bool {
+		return n.State == orchestrator.Ready && n.Incarnation == 2
+	})
+	r.ready()
+	after := r.node("n2")
+	if after.RestartCount != 1 || after.IP != before.IP || after.URL != before.URL || after.ContainerID != before.ContainerID {
+		t.Errorf("after the kill: %+v\nbefore: %+v", after, before)
+	}
+	if after.LastExit == nil || after.LastExit.Class != orchestrator.ExitKilled || after.LastExit.Code != 137 {
+		t.Errorf("exit %+v", after.LastExit)
+	}
+	counted(t, st.Nodes, 5) // the peers kept it
+	lines := r.lines(orchestrator.LogQuery{Nodes: []string{"n2"}})
+	boots := 0
+	for _, l := range lines {
+		if strings.Contains(l, "listening") {
+			boots++
+		}
+	}
+	if boots != 2 {
+		t.Errorf("n2 printed its boot line %d times in:\n%s", boots, strings.Join(lines, "\n"))
 	}
 }
 
@@ -321,6 +311,7 @@ func counted(t testing.TB, nodes []orchestrator.NodeStatus, want int) {
 
 // Nodes that want EPMD are found all the same.
 func TestEPMD(t *testing.T) {
+	t.Parallel()
 	r := up(t, engine(t), "trixie", 2, func(s *orchestrator.Spec) { s.Distribution.EPMD = true })
 	if got := r.rpc("n1", `:net_adm.names()`); got != `{:ok, [{~c"app", 9100}]}` {
 		t.Errorf("EPMD of n1: %s", got)
@@ -328,9 +319,8 @@ func TestEPMD(t *testing.T) {
 }
 
 // What happens from outside is judged by what the engine tells of it.
-func TestOutside(t *testing.T) {
-	eng := engine(t)
-	r := up(t, eng, "trixie", 3, nil)
+func fromOutside(t *testing.T, r *running) {
+	n2, n3 := r.node("n2"), r.node("n3")
 	cli := bareClient(t)
 	outside := func(what string, err error) {
 		t.Helper()
@@ -347,14 +337,14 @@ func TestOutside(t *testing.T) {
 	}
 	outside("kill", cli.ContainerKill(t.Context(), id("n2"), "KILL"))
 	r.until("n2", "is restarted", func(n orchestrator.NodeStatus) bool {
-		return n.State == orchestrator.Ready && n.RestartCount == 1 && n.LastExit.Class == orchestrator.ExitKilled
+		return n.State == orchestrator.Ready && n.RestartCount == n2.RestartCount+1 && n.LastExit.Class == orchestrator.ExitKilled
 	})
 	outside("restart", cli.ContainerRestart(t.Context(), id("n3"), container.StopOptions{}))
 	r.until("n3", "runs again", func(n orchestrator.NodeStatus) bool {
-		return n.State == orchestrator.Ready && n.Incarnation == 2
+		return n.State == orchestrator.Ready && n.Incarnation == n3.Incarnation+1
 	})
-	if got := r.node("n3").RestartCount; got != 0 {
-		t.Errorf("docker restart cost %d restarts", got)
+	if got := r.node("n3").RestartCount; got != n3.RestartCount {
+		t.Errorf("docker restart cost %d restarts", got-n3.RestartCount)
 	}
 	outside("start", cli.ContainerStart(t.Context(), id("n1"), container.StartOptions{}))
 	r.ready()
@@ -364,7 +354,7 @@ func TestOutside(t *testing.T) {
 	r.ready()
 	outside("rm -f", cli.ContainerRemove(t.Context(), id("n3"), container.RemoveOptions{Force: true}))
 	n = r.until("n3", "is gone", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Stopped })
-	if n.LastExit.Class != orchestrator.ExitRemoved || n.RestartCount != 0 {
+	if n.LastExit.Class != orchestrator.ExitRemoved || n.RestartCount != n3.RestartCount {
 		t.Errorf("docker rm -f: %+v, %d restarts", n.LastExit, n.RestartCount)
 	}
 	if err := r.Start(t.Context(), "n3"); err != nil {
@@ -374,9 +364,7 @@ func TestOutside(t *testing.T) {
 }
 
 // Intended stops cost no restart and hold; a stopped node keeps its place.
-func TestStopStartRestart(t *testing.T) {
-	eng := engine(t)
-	r := up(t, eng, "trixie", 2, nil)
+func stopStartRestart(t *testing.T, r *running) {
 	before := r.node("n2")
 	for range 2 { // idempotent
 		if err := r.Stop(t.Context(), "n2"); err != nil {
@@ -386,8 +374,8 @@ func TestStopStartRestart(t *testing.T) {
 	if n := r.node("n2"); n.State != orchestrator.Stopped || n.LastExit.Class != orchestrator.ExitStopped {
 		t.Errorf("stopped: %+v", n)
 	}
-	if got := r.rpc("n1", "Node.list()"); got != "[]" {
-		t.Errorf("n1 still sees %s", got)
+	if got, want := r.rpc("n1", "Node.list()"), "[:\""+r.node("n3").Node+"\"]"; got != want {
+		t.Errorf("n1 sees %s, want %s", got, want)
 	}
 	if err := r.Start(t.Context(), "n2"); err != nil {
 		t.Fatal(err)
@@ -398,7 +386,7 @@ func TestStopStartRestart(t *testing.T) {
 	}
 	r.ready()
 	after := r.node("n2")
-	if after.RestartCount != 0 || after.Incarnation != 3 || after.IP != before.IP || after.URL != before.URL {
+	if after.RestartCount != before.RestartCount || after.Incarnation != before.Incarnation+2 || after.IP != before.IP || after.URL != before.URL {
 		t.Errorf("after: %+v\nbefore: %+v", after, before)
 	}
 	err := r.Stop(t.Context(), "n9")
@@ -409,17 +397,15 @@ func TestStopStartRestart(t *testing.T) {
 
 // A supervisor that is gone leaves a detached cluster running; the next one
 // takes it over without touching a node.
-func TestAdoption(t *testing.T) {
-	eng := engine(t)
-	r := run(t, eng, "trixie", 2, func(s *orchestrator.Spec) { s.Owner = keeper.Self(true) })
-	r.ready()
+func adoption(t *testing.T, r *running) {
+	eng := r.eng
 	before, _ := r.Status(t.Context())
 	r.cancel()
 	if err := r.end(); err != nil {
 		t.Fatal(err)
 	}
 	f, err := discovery.Find(t.Context(), eng, r.name)
-	if err != nil || len(f.Nodes) != 2 || f.Supervised {
+	if err != nil || len(f.Nodes) != 3 || f.Supervised {
 		t.Fatalf("unsupervised: %+v, %v", f, err)
 	}
 	c, err := cluster.New(f.Spec, eng, cluster.Options{Adopt: true})
@@ -455,6 +441,7 @@ func TestAdoption(t *testing.T) {
 
 // Of two `up` of one name at once, one wins and the other says so.
 func TestTwoOfOneName(t *testing.T) {
+	t.Parallel()
 	eng := engine(t)
 	name := fmt.Sprintf("t%08x", rand.Uint32())
 	same := func(s *orchestrator.Spec) { s.Name = name }

@@ -74,53 +74,45 @@ func request(addr string, n int) error {
 // An application that listens on loopback alone is reached at its published port:
 // both directions end apart, much goes through, by many at once. Where it listens there
 // no more its port is free. (Containers of this engine have no ::1.)
-func TestLoopbackIsForwarded(t *testing.T) {
-	t.Parallel()
-	for _, otp := range otps {
-		t.Run(otp.name, func(t *testing.T) {
-			r := up(t, engine(t), otp.base, 1, func(s *orchestrator.Spec) {
-				s.Nodes[0].Ports = []orchestrator.PortSpec{{Container: 9568}}
-			})
-			n := r.node("n1")
-			if n.Serving != orchestrator.ServingOpen || n.URL == "" {
-				t.Errorf("the demo listens on every address: %q, URL %q", n.Serving, n.URL)
-			}
-			if got := r.rpc("n1", counts); got != ":ok" {
-				t.Fatalf("it listens: %s", got)
-			}
-			addr := ""
-			for _, p := range n.Ports {
-				if p.Container == 9568 {
-					addr = net.JoinHostPort(p.HostIP, strconv.Itoa(p.Host))
-				}
-			}
-			eventually(t, "it is reached", func() bool { return request(addr, 10) == nil })
-			began := time.Now()
-			if err := request(addr, 32<<20); err != nil {
-				t.Errorf("much: %v", err)
-			}
-			t.Logf("32 MiB there and back in %s", time.Since(began))
-			var group sync.WaitGroup
-			for k := range 100 {
-				group.Go(func() {
-					if err := request(addr, 1000*k); err != nil {
-						t.Errorf("one of many: %v", err)
-					}
-				})
-			}
-			group.Wait()
-			if got := r.history(); strings.Count(got, "listens on 127.0.0.1:9568 only") != 1 {
-				t.Errorf("it is told once:\n%s", got)
-			}
-			if report := r.health(); len(report.Code) != 0 {
-				t.Errorf("code differs: %+v", report.Code)
-			}
-			// What it served with is gone, and the port is the application's again.
-			r.rpc("n1", "Process.exit(Process.whereis(:server), :kill)")
-			eventually(t, "the forwarder ends", func() bool { return r.rpc("n1", "Process.whereis(:beamyard_forward_9568)") == "nil" })
-			if got := r.rpc("n1", "{:ok, s} = :gen_tcp.listen(9568, []); :gen_tcp.close(s)"); got != ":ok" {
-				t.Errorf("the port is taken: %s", got)
+func loopbackIsForwarded(t *testing.T, r *running) {
+	n := r.node("n1")
+	if n.Serving != orchestrator.ServingOpen || n.URL == "" {
+		t.Errorf("the demo listens on every address: %q, URL %q", n.Serving, n.URL)
+	}
+	if got := r.rpc("n1", counts); got != ":ok" {
+		t.Fatalf("it listens: %s", got)
+	}
+	addr := ""
+	for _, p := range n.Ports {
+		if p.Container == 9568 {
+			addr = net.JoinHostPort(p.HostIP, strconv.Itoa(p.Host))
+		}
+	}
+	eventually(t, "it is reached", func() bool { return request(addr, 10) == nil })
+	began := time.Now()
+	if err := request(addr, 32<<20); err != nil {
+		t.Errorf("much: %v", err)
+	}
+	t.Logf("32 MiB there and back in %s", time.Since(began))
+	var group sync.WaitGroup
+	for k := range 100 {
+		group.Go(func() {
+			if err := request(addr, 1000*k); err != nil {
+				t.Errorf("one of many: %v", err)
 			}
 		})
+	}
+	group.Wait()
+	if got := r.history(); strings.Count(got, "listens on 127.0.0.1:9568 only") != 1 {
+		t.Errorf("it is told once:\n%s", got)
+	}
+	if report := r.health(); len(report.Code) != 0 {
+		t.Errorf("code differs: %+v", report.Code)
+	}
+	// What it served with is gone, and the port is the application's again.
+	r.rpc("n1", "Process.exit(Process.whereis(:server), :kill)")
+	eventually(t, "the forwarder ends", func() bool { return r.rpc("n1", "Process.whereis(:beamyard_forward_9568)") == "nil" })
+	if got := r.rpc("n1", "{:ok, s} = :gen_tcp.listen(9568, []); :gen_tcp.close(s)"); got != ":ok" {
+		t.Errorf("the port is taken: %s", got)
 	}
 }

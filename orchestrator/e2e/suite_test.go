@@ -14,6 +14,7 @@ func TestSuite(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
+			t.Parallel()
 			eng := engine(t)
 			r := up(t, eng, otp.base, 2, func(s *orchestrator.Spec) { s.MixEnv = "test" })
 			st, err := r.Status(t.Context())

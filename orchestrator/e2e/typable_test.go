@@ -24,6 +24,9 @@ var (
 	errProgram  error
 )
 
+// helps are what commands said of themselves: a func() (string, error) for each.
+var helps sync.Map
+
 // mustBeTypable fails when a finding has no command, or one that does not exist:
 // the commands of beamyard and docker are asked for their help, and for each flag.
 func mustBeTypable(t *testing.T, f diagnosis.Finding) {
@@ -68,14 +71,18 @@ func checkCommand(t *testing.T, code diagnosis.Code, command string) {
 // help asks a command for its help, and looks for each flag in it.
 func help(t *testing.T, code diagnosis.Code, command, path string, sub ...string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), path, append(slices.Clone(sub), "--help")...).CombinedOutput()
+	asked, _ := helps.LoadOrStore(strings.Join(append([]string{path}, sub...), " "), sync.OnceValues(func() (string, error) {
+		out, err := exec.Command(path, append(slices.Clone(sub), "--help")...).CombinedOutput()
+		return string(out), err
+	}))
+	out, err := asked.(func() (string, error))()
 	if err != nil {
 		t.Errorf("%s: %s: %v\n%s", code, command, err, out)
 	}
 	own, _, _ := strings.Cut(command, " sh") // what follows is the other program's
 	own, _, _ = strings.Cut(own, " '")
 	for _, m := range flags.FindAllStringSubmatch(own, -1) {
-		if !strings.Contains(string(out), m[1]) {
+		if !strings.Contains(out, m[1]) {
 			t.Errorf("%s: %s has no flag %s: %s", code, filepath.Base(path), m[1], command)
 		}
 	}
@@ -103,8 +110,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	buildDir = dir
-	// Clusters that are broken on purpose wait most of the time.
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	// Clusters wait most of the time.
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}
 	code := m.Run()

@@ -13,6 +13,7 @@ import (
 // Promise 3 on real nodes: no restart that nobody wanted, whatever comes
 // together.
 func TestNoUnwantedRestart(t *testing.T) {
+	t.Parallel()
 	r := up(t, engine(t), "trixie", 3, func(s *orchestrator.Spec) { s.Restart.Backoff, s.Restart.MaxBackoff = time.Hour, time.Hour })
 	cli, ctx := bareClient(t), t.Context()
 	must := func(what string, err error) {
