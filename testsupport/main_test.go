@@ -1,6 +1,7 @@
 package testsupport_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -14,6 +15,10 @@ const demo = "../images/demo"
 func TestMain(m *testing.M) {
 	if name := os.Getenv(victimVariable); name != "" {
 		runVictim(name)
+	}
+	// Clusters wait most of the time.
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
 	}
 	os.Exit(testsupport.Main(m))
 }

@@ -1,0 +1,71 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const commandLine = "../../cmd/beamyard"
+
+// SCENARIOS.md names each test of this package and each script of the command line, and
+// nothing that is not there.
+func TestScenariosAreListed(t *testing.T) {
+	t.Parallel()
+	list, err := os.ReadFile("SCENARIOS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, m := range regexp.MustCompile("`((?:Test|script/)\\w+)").FindAllStringSubmatch(string(list), -1) {
+		named[m[1]] = true
+	}
+	scripts, err := filepath.Glob(commandLine + "/testdata/script/engine/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted, known := map[string]bool{}, map[string]bool{}
+	for _, path := range scripts {
+		wanted["script/"+strings.TrimSuffix(filepath.Base(path), ".txtar")] = true
+	}
+	for _, name := range testsOf(t, ".") {
+		wanted[name] = true
+	}
+	for _, name := range testsOf(t, commandLine) {
+		known[name] = true
+	}
+	for name := range wanted {
+		if !named[name] && name != "TestScenariosAreListed" {
+			t.Errorf("%s is not in SCENARIOS.md", name)
+		}
+	}
+	for name := range named {
+		if !wanted[name] && !known[name] {
+			t.Errorf("SCENARIOS.md names %s, which is not there", name)
+		}
+	}
+}
+
+// testsOf are the names of a folder's tests. Benchmarks are left out.
+func testsOf(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(dir + "/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(path, "_bench_test.go") || strings.HasPrefix(string(text), "//go:build bench") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t `).FindAllStringSubmatch(string(text), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
