@@ -204,9 +204,11 @@ func TestBrokenNodes(t *testing.T) {
 			})
 			r.fails = true
 			for name, b := range rows {
-				if n := b.foundOf(t, r, name); n.State != orchestrator.BackingOff {
-					t.Errorf("%s is %s", name, n.State)
-				}
+				t.Run(strings.ReplaceAll(b.name, " ", "-"), func(t *testing.T) {
+					if n := b.foundOf(t, r.in(t), name); n.State != orchestrator.BackingOff {
+						t.Errorf("%s is %s", name, n.State)
+					}
+				})
 			}
 		})
 	}

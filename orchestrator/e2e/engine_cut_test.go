@@ -28,8 +28,8 @@ func gated(t testing.TB) (*docker.Engine, *gate.Gate) {
 	}
 	t.Cleanup(g.Close)
 	if host, elsewhere := g.Env()["BEAMYARD_HOST"]; elsewhere {
-		// It is the same for all tests that run with it.
-		if err := os.Setenv("BEAMYARD_HOST", host); err != nil {
+		// It is the same for all tests, which run beside each other.
+		if err := os.Setenv("BEAMYARD_HOST", host); err != nil { //nolint:usetesting // t.Setenv refuses parallel tests
 			t.Fatal(err)
 		}
 	}
