@@ -50,35 +50,50 @@ func reopened(t testing.TB, g *gate.Gate) {
 }
 
 // restartedOnce waits until a node has come back, and checks that once was all.
-func restartedOnce(t *testing.T, r *running, node string) {
+func restartedOnce(t *testing.T, r *running, before orchestrator.NodeStatus) {
 	t.Helper()
-	r.until(node, "is restarted", func(n orchestrator.NodeStatus) bool { return n.RestartCount == 1 && n.State == orchestrator.Ready })
+	r.until(before.Name, "is restarted", func(n orchestrator.NodeStatus) bool {
+		return n.RestartCount > before.RestartCount && n.State == orchestrator.Ready
+	})
 	r.ready()
-	if n := r.node(node); n.RestartCount != 1 || n.Incarnation != 2 || n.LastExit == nil || n.LastExit.Class != orchestrator.ExitKilled {
+	if n := r.node(before.Name); n.RestartCount != before.RestartCount+1 || n.Incarnation != before.Incarnation+1 || n.LastExit == nil || n.LastExit.Class != orchestrator.ExitKilled {
 		t.Errorf("%+v, exit %v", n, n.LastExit)
 	}
 }
 
-func TestADeathWhileTheEngineIsAwayIsFound(t *testing.T) {
+// What is missed while the engine is away is made good.
+func TestTheWayToTheEngineIsCut(t *testing.T) {
 	t.Parallel()
 	eng, g := gated(t)
-	r := up(t, eng, "trixie", 2, nil)
+	r := up(t, eng, newest, 2, func(s *orchestrator.Spec) {
+		s.OutputLines, s.Restart.Backoff, s.Restart.Max = 100_000, 100*time.Millisecond, 10
+	})
+	cut := func(test func(*testing.T, *running, *gate.Gate)) func(*testing.T, *running) {
+		return func(t *testing.T, r *running) { test(t, r, g) }
+	}
+	scenarios(t, r, newest, []scenario{
+		{name: "a death", do: cut(deathWhileTheEngineIsAway)},
+		{name: "a death in a gap of many events", do: cut(deathInAGapOfManyEvents)},
+		{name: "lines", do: cut(linesOverCuts)},
+	})
+}
+
+func deathWhileTheEngineIsAway(t *testing.T, r *running, g *gate.Gate) {
+	before := r.node("n2")
 	g.Shut()
-	if err := bareClient(t).ContainerKill(t.Context(), r.node("n2").ContainerID, "KILL"); err != nil {
+	if err := bareClient(t).ContainerKill(t.Context(), before.ContainerID, "KILL"); err != nil {
 		t.Fatal(err)
 	}
 	r.until("n1", "lost n2", func(n orchestrator.NodeStatus) bool { return !slices.Contains(n.Peers, "n2") })
 	reopened(t, g)
-	restartedOnce(t, r, "n2")
+	restartedOnce(t, r, before)
 }
 
 // The engine replays 256 events: a death before more of them is found by the
 // list.
-func TestADeathInAGapOfManyEventsIsFound(t *testing.T) {
-	t.Parallel()
+func deathInAGapOfManyEvents(t *testing.T, r *running, g *gate.Gate) {
 	const gap = 300
-	eng, g := gated(t)
-	r := up(t, eng, "trixie", 2, nil)
+	before := r.node("n2")
 	cli := bareClient(t)
 	st, err := r.Status(t.Context())
 	if err != nil {
@@ -103,17 +118,12 @@ func TestADeathInAGapOfManyEventsIsFound(t *testing.T) {
 		}
 	}
 	reopened(t, g)
-	restartedOnce(t, r, "n2")
+	restartedOnce(t, r, before)
 }
 
 // Numbered lines go on while the way to the engine is cut again and again; a
 // node is killed in between. What is read has neither gap nor repeat.
-func TestLinesOverCuts(t *testing.T) {
-	t.Parallel()
-	eng, g := gated(t)
-	r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
-		s.OutputLines, s.Restart.Backoff = 100_000, 100*time.Millisecond
-	})
+func linesOverCuts(t *testing.T, r *running, g *gate.Gate) {
 	printing := func(node string) {
 		r.rpc(node, `spawn(fn -> Enum.each(Stream.iterate(1, & &1 + 1), fn k ->
 			IO.puts(:user, "out #{k}"); IO.puts(:standard_error, "err #{k}"); Process.sleep(2) end) end)`)
