@@ -46,7 +46,7 @@ func (m tests) Run() int {
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
 	// Commands and clusters wait most of the time.
-	if err := flag.Set("test.parallel", "5"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	return m.M.Run()

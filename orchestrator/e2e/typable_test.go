@@ -111,7 +111,7 @@ func TestMain(m *testing.M) {
 	}
 	buildDir = dir
 	// Clusters wait most of the time.
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	if err := flag.Set("test.parallel", "5"); err != nil {
 		panic(err)
 	}
 	code := m.Run()
