@@ -426,9 +426,10 @@ func supervisorAt(runtimeDir, cluster string) (pid int, err error) {
 	return s.PID, err
 }
 
-// within asks until it is so, and reports whether it was before the time is up.
+// within asks until it is so, and reports whether it was before the time is up. It asks
+// seldom: a question is often a command, which takes the processor from what is waited for.
 func within(limit time.Duration, ok func() bool) bool {
-	ticks := time.NewTicker(50 * time.Millisecond)
+	ticks := time.NewTicker(250 * time.Millisecond)
 	defer ticks.Stop()
 	for deadline := time.Now().Add(limit); !ok(); <-ticks.C {
 		if time.Now().After(deadline) {
