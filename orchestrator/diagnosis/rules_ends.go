@@ -50,7 +50,7 @@ var endRules = []rule{
 		code: "command-missing", follows: []Code{"platform-mismatch", "shared-library-missing"}, when: exitOrSays(127,
 			`exec (\S+) failed: No such file or directory`, `"?([^\s":]+)"?: executable file not found`, `exec: "?([^\s":]+)"?: stat .*no such file`,
 			`env: .?([^\s'’]+?)['’]?: No such file`, `: (?:\d+: |line \d+: )?([^\s:]+): (?:command )?not found`),
-		problem: "{node} cannot run: its image has no command {name}",
+		problem: "{node} cannot run: its image does not contain {name}",
 		try: []try{
 			{"a Mix project gets an image with Elixir: give its folder", "beamyard up --help", always},
 			{"where the image holds a mix release: release: true in beamyard.yml; else set command: to what it has; see its own", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
@@ -213,7 +213,7 @@ func exitOrSays(code int, texts ...string) func(*Evidence, *Node) (match, bool) 
 				return m, true
 			}
 		}
-		name := "that it is told to run"
+		name := "its command"
 		if len(n.Command) > 0 && !isShell(n.Command[0]) {
 			name = n.Command[0]
 		}

@@ -81,7 +81,7 @@ func RunSuite(ctx context.Context, eng orchestrator.Engine, f Cluster, s Suite) 
 		return 0, fmt.Errorf("look at the suite's end: %w", err)
 	}
 	if ended.State.OOMKilled {
-		return ended.State.ExitCode, orchestrator.WithHint(errors.New("the suite was killed for want of memory"), "see what the engine's machine has: beamyard doctor")
+		return ended.State.ExitCode, orchestrator.WithHint(errors.New("the kernel killed the suite: out of memory"), "see what the engine's machine has: beamyard doctor")
 	}
 	return ended.State.ExitCode, nil
 }
