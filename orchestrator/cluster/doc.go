@@ -68,8 +68,8 @@
 //     forwards the node's reports about its peers for as long as the connection lives.
 //   - follow, one for each run of a node: reads the run's output into its rings, and ends by
 //     itself when all is read.
-//   - launch, stop, pause, inspect, autopsy, diagnose, collect, connect, setHalf, sweep, compare:
-//     one goroutine for each action (and one for the hook of collect), ended by its own deadline
+//   - launch, stop, pause, inspect, postmortem, diagnose, collect, connect, setBlocked, sweep,
+//     compare: one goroutine for each action (and one for the hook of collect), ended by its own deadline
 //     or by Run's end.
 //   - users' goroutines: run a sync, one at a time by a token (sync.go), which Run's end cancels
 //     and waits for; read the published [orchestrator.Status], the event log and the rings; and

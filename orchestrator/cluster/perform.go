@@ -54,7 +54,7 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 		case supervisor.Inspect:
 			c.wg.Go(func() { c.inspect(ctx, a.RunID, a.ContainerID) })
 		case supervisor.Postmortem:
-			c.wg.Go(func() { c.autopsy(ctx, a.RunID, a.ContainerID, a.Code) })
+			c.wg.Go(func() { c.postmortem(ctx, a.RunID, a.ContainerID, a.Code) })
 		case supervisor.Connect:
 			c.wg.Go(func() { c.prober.Connect(ctx, a) })
 		case supervisor.SetBlocked:

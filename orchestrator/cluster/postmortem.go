@@ -13,9 +13,9 @@ import (
 
 // This file finds out why a run ended, from its last output and its crash dump.
 
-// autopsy collects the data about an end: the output up to its last line, the crash dump,
+// postmortem collects the data about an end: the output up to its last line, the crash dump,
 // and whether the kernel killed the process for its memory use.
-func (c *Cluster) autopsy(ctx context.Context, r supervisor.RunID, id string, code int) {
+func (c *Cluster) postmortem(ctx context.Context, r supervisor.RunID, id string, code int) {
 	var f supervisor.Findings
 	out := c.outputs[r.Node]
 	found, err := c.eng.InspectContainer(ctx, id)

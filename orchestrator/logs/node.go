@@ -33,7 +33,7 @@ func (o *Node) Begin(run int) (end func()) {
 	defer o.mu.Unlock()
 	done := make(chan struct{})
 	o.read[run] = done
-	delete(o.read, run-2) // an autopsy needs at most the last run
+	delete(o.read, run-2) // a postmortem needs at most the last run
 	return func() { close(done) }
 }
 

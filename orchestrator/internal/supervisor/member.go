@@ -104,9 +104,9 @@ const (
 
 // ending is the end of a run that is examined before it is judged.
 type ending struct {
-	exit    orchestrator.Exit
-	until   time.Time // events that explain it may still come until then
-	autopsy bool      // it has been examined
+	exit     orchestrator.Exit
+	until    time.Time // events that explain it may still come until then
+	examined bool      // it has been examined
 	Findings
 }
 

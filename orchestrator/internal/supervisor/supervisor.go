@@ -187,7 +187,7 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 		s.swept(msg)
 	case Examined:
 		if m, stale := s.stale(msg.RunID); !stale && m.ending != nil {
-			m.ending.autopsy, m.ending.Findings = true, msg.Findings
+			m.ending.examined, m.ending.Findings = true, msg.Findings
 			m.oom = m.oom || msg.OOM
 		}
 	case Command:
@@ -216,7 +216,7 @@ func (s *Supervisor) settle() {
 		return
 	}
 	for _, m := range s.nodes {
-		if e := m.ending; e != nil && e.autopsy && !s.now.Before(e.until) {
+		if e := m.ending; e != nil && e.examined && !s.now.Before(e.until) {
 			s.judge(m)
 		}
 	}
@@ -273,7 +273,7 @@ func (s *Supervisor) Wake() time.Time {
 		if m.state == orchestrator.BackingOff && m.busy == idle && s.phase != phaseFailing {
 			add(m.restart)
 		}
-		if m.ending != nil && m.ending.autopsy {
+		if m.ending != nil && m.ending.examined {
 			add(m.ending.until)
 		}
 		if (m.state == orchestrator.Ready || m.onlyDisconnected) && !m.readyGraceUntil.IsZero() {
