@@ -16,7 +16,7 @@ import (
 	"golang.org/x/term"
 )
 
-// app is what every command is given.
+// app is passed to every command.
 type app struct {
 	in     io.Reader
 	out    *output // the answer
@@ -33,10 +33,9 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer, second <-chan struct{}) *
 	return &app{in: stdin, out: newOutput(stdout), err: newOutput(stderr), second: second, now: time.Now, engineTime: engineTime}
 }
 
-// engine opens the container engine. Whether it answers is seen by the first
-// call: [orchestrator.Engine].Info, made here, has the errors that tell an
-// unreachable engine from a forbidden one.
-// One that accepts and then says nothing is unreachable, too.
+// engine opens the container engine and asks it for its info, which distinguishes an
+// unreachable engine from a forbidden one: see [orchestrator.Engine].Info. An engine that
+// accepts a connection and does not answer counts as unreachable.
 func (a *app) engine(ctx context.Context) (*docker.Engine, error) {
 	eng, err := docker.New(docker.Options{})
 	if err != nil {
@@ -49,7 +48,7 @@ func (a *app) engine(ctx context.Context) (*docker.Engine, error) {
 	return eng, nil
 }
 
-// say writes a remark to stderr.
+// say writes a message to stderr.
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", printables(args)...) }
 
 // printJSON writes one value, indented, to stdout.
@@ -72,8 +71,8 @@ func (a *app) printJSONLine(v any) error {
 	return err
 }
 
-// encodeJSON ends with a newline and leaves <, > and & as they are: it is read
-// in terminals, not in web pages.
+// encodeJSON ends the text with a newline and does not escape <, > and &: the output is read in
+// terminals, not in web pages.
 func encodeJSON(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -85,8 +84,7 @@ func encodeJSON(v any, indent string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// output is stdout or stderr: safe for several goroutines, and aware of what
-// it is.
+// output is stdout or stderr. It is safe for concurrent use and knows whether it is a terminal.
 type output struct {
 	mu       sync.Mutex
 	w        io.Writer
@@ -100,7 +98,7 @@ func newOutput(w io.Writer) *output {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		o.fd, o.terminal = int(f.Fd()), os.Getenv("TERM") != "dumb"
 	}
-	// https://no-color.org: any value but the empty one.
+	// https://no-color.org: any value except the empty one.
 	o.colors = o.terminal && os.Getenv("NO_COLOR") == ""
 	return o
 }
@@ -111,7 +109,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.w.Write(p)
 }
 
-// width of the terminal in columns, 80 where there is none.
+// width is the width of the terminal in columns, or 80 without a terminal.
 func (o *output) width() int {
 	if o.fd >= 0 {
 		if w, _, err := term.GetSize(o.fd); err == nil && w > 0 {
@@ -121,7 +119,7 @@ func (o *output) width() int {
 	return 80
 }
 
-// height is how many lines can be redrawn in place, 23 where there is no terminal.
+// height is the number of lines that can be redrawn in place, or 23 without a terminal.
 func (o *output) height() int {
 	if o.fd >= 0 {
 		if _, h, err := term.GetSize(o.fd); err == nil && h > 3 {
@@ -131,8 +129,7 @@ func (o *output) height() int {
 	return 23
 }
 
-// color is the escape sequence of ECMA-48 SGR for code, "" where colours are
-// not wanted.
+// color returns the escape sequence of ECMA-48 SGR for code, or "" if colours are off.
 func (o *output) color(code string) string {
 	if !o.colors {
 		return ""
@@ -140,7 +137,7 @@ func (o *output) color(code string) string {
 	return "\x1b[" + code + "m"
 }
 
-// plural is "1 node", "3 nodes".
+// plural returns "1 node", "3 nodes".
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -148,7 +145,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// nodeNames of a cluster, for a sentence.
+// nodeNames returns the names of nodes as part of a sentence.
 func nodeNames(nodes []orchestrator.NodeStatus) string {
 	names := make([]string, len(nodes))
 	for i, n := range nodes {

@@ -13,12 +13,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// engineTime is how long the engine may take to tell of itself or of a cluster.
-// It answers within 20 ms at rest, and within a second or two while it starts
-// fifty containers: one that needs longer hangs.
+// engineTime limits how long the engine may take to describe itself or a cluster. It answers
+// within 20 ms at rest, and within a second or two while it starts fifty containers: an engine
+// that needs longer hangs.
 const engineTime = 10 * time.Second
 
-// answers asks the engine who it is, and is nil where it tells.
+// answers checks that the engine answers.
 func (a *app) answers(ctx context.Context, eng *docker.Engine) error {
 	asking, cancel := context.WithTimeout(ctx, a.engineTime)
 	defer cancel()
@@ -26,7 +26,7 @@ func (a *app) answers(ctx context.Context, eng *docker.Engine) error {
 	return a.late(ctx, err, " from "+info.Endpoint)
 }
 
-// late names a deadline that was ours: the engine hangs.
+// late explains an error that is caused by our own deadline: the engine hangs.
 func (a *app) late(ctx context.Context, err error, from string) error {
 	if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -35,18 +35,18 @@ func (a *app) late(ctx context.Context, err error, from string) error {
 		"see whether it hangs: docker version; then restart it: sudo systemctl restart docker")
 }
 
-// connection is a cluster with what can report on it: the engine, its supervisor, or both.
-// It works without an engine, because an engine that fails is often what is looked into.
+// connection is a cluster with its sources of information: the engine, its supervisor, or both.
+// It works without an engine, because commands also examine clusters whose engine fails.
 type connection struct {
 	cluster string
 	nodes   []string            // short names, of nodes or roles
-	eng     *docker.Engine      // nil: no engine answers
-	client  *control.Client     // nil: it has no supervisor, or that does not answer
-	status  orchestrator.Status // as client reported it
+	eng     *docker.Engine      // nil: the engine does not answer
+	client  *control.Client     // nil: no supervisor, or it does not answer
+	status  orchestrator.Status // as reported by client
 }
 
-// connect finds the cluster that is meant, and who can be asked. It fails with the
-// engine's error where the supervisor does not answer either.
+// connect finds the cluster of the target and connects to its engine and its supervisor. It
+// returns the engine's error if the supervisor does not answer either.
 func (t target) connect(ctx context.Context, a *app, command string, nodes []string) (*connection, error) {
 	r := &connection{}
 	var err, away error
@@ -81,8 +81,8 @@ func (t target) connect(ctx context.Context, a *app, command string, nodes []str
 	return r, nil
 }
 
-// dial asks the supervisor for its status first: who does not even tell that is
-// not waited for. The error is why there is no client.
+// dial asks the supervisor for its status first, so that a supervisor that hangs is not waited
+// for. The error says why there is no client.
 func (r *connection) dial(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, supervisorPatience)
 	defer cancel()
@@ -107,7 +107,7 @@ func (r *connection) close() {
 	}
 }
 
-// hangUp forgets the supervisor.
+// hangUp closes the connection to the supervisor.
 func (r *connection) hangUp() {
 	if r.client != nil {
 		r.client.Close()
@@ -115,7 +115,7 @@ func (r *connection) hangUp() {
 	}
 }
 
-// controller is the supervisor if it answers, else the cluster by its labels.
+// controller returns the supervisor if it answers, otherwise the cluster found by its labels.
 func (r *connection) controller(eng orchestrator.Engine) orchestrator.Controller {
 	if r.client != nil {
 		return r.client
@@ -123,8 +123,8 @@ func (r *connection) controller(eng orchestrator.Engine) orchestrator.Controller
 	return discovery.Control(eng, r.cluster)
 }
 
-// controllerOf is the cluster's supervisor, or the cluster by its labels where it has none.
-// A supervisor that fails is an error. The caller calls done when it needs neither.
+// controllerOf returns the cluster's supervisor, or the cluster found by its labels if it has
+// none. A supervisor that fails is an error. The caller calls done when it needs neither.
 func controllerOf(ctx context.Context, eng orchestrator.Engine, cluster string) (c orchestrator.Controller, done func(), err error) {
 	client, err := control.Dial(ctx, cluster)
 	switch {
@@ -136,8 +136,8 @@ func controllerOf(ctx context.Context, eng orchestrator.Engine, cluster string) 
 	return client, func() { client.Close() }, nil
 }
 
-// find is the cluster with its spec, whose secrets are not to be shown, and with
-// the supervisor's status where it told one.
+// find returns the cluster with its spec, whose secrets must not be shown, and with the
+// supervisor's status if it reported one.
 func (r *connection) find(ctx context.Context, a *app) (found discovery.Cluster, err error) {
 	if r.eng != nil {
 		asking, cancel := context.WithTimeout(ctx, a.engineTime)
@@ -155,20 +155,20 @@ func (r *connection) find(ctx context.Context, a *app) (found discovery.Cluster,
 		if found.Spec, told = r.client.Spec(asking); told != nil {
 			return found, errors.Join(err, fmt.Errorf("ask the supervisor of %s for its spec: %w", r.cluster, told))
 		}
-		found.Spec.Image = r.status.Image // which is made after the spec
+		found.Spec.Image = r.status.Image // which is built after the spec is written
 	}
 	found.Status = r.status
 	return found, nil
 }
 
-// health asks the supervisor, and the nodes themselves where there is none. It
-// looks anew who answers: --watch goes on when that changes.
+// health asks the supervisor, or the nodes themselves without one. It connects anew each time:
+// --watch continues when the supervisor comes or goes.
 func (r *connection) health(ctx context.Context, a *app) (health.Report, error) {
 	r.hangUp()
 	silent := r.dial(ctx)
 	if silent == nil {
 		report, err := r.client.Health(ctx)
-		if r.eng == nil || !errors.Is(err, orchestrator.ErrNoSupervisor) { // else it died meanwhile
+		if r.eng == nil || !errors.Is(err, orchestrator.ErrNoSupervisor) { // otherwise it has just died
 			return report, err
 		}
 	} else if r.eng == nil {

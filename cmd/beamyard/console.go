@@ -15,19 +15,18 @@ import (
 	"golang.org/x/term"
 )
 
-// This file is what iex and exec have in common: the user's terminal, lent to a
-// command in a container.
+// This file holds what iex and exec share: a command in a container gets the user's terminal.
 
-// terminal is the user's, where there is one: both stdin and stdout are it.
+// terminal returns the user's terminal, if both stdin and stdout are one.
 func (a *app) terminal() (*os.File, bool) {
 	in, ok := a.in.(*os.File)
 	return in, ok && term.IsTerminal(int(in.Fd())) && a.out.fd >= 0
 }
 
-// lend gives the user's terminal to a command: each key goes there as it is, Ctrl-C
-// too. giveBack restores it, once, and must be called on every path. It is called
-// when ctx ends, so that a signal that ends the process at once finds it restored,
-// and at SIGQUIT, which ends the process here.
+// lend connects the user's terminal to a command: each key is passed on unchanged, including
+// Ctrl-C. giveBack restores the terminal, once, and must be called on every path. It is also
+// called when ctx ends, so that a signal that ends the process at once finds the terminal
+// restored, and at SIGQUIT, which ends the process here.
 func lend(ctx context.Context, in *os.File) (tty *orchestrator.TTY, giveBack func(), err error) {
 	fd := int(in.Fd())
 	state, err := term.MakeRaw(fd)
@@ -62,7 +61,7 @@ func lend(ctx context.Context, in *os.File) (tty *orchestrator.TTY, giveBack fun
 		}
 	}()
 	giveBack = sync.OnceFunc(func() {
-		_ = term.Restore(fd, state) // a terminal that is gone needs none
+		_ = term.Restore(fd, state) // a closed terminal needs no restoring
 		signal.Stop(changed)
 		signal.Stop(quit)
 		close(done)
@@ -73,7 +72,7 @@ func lend(ctx context.Context, in *os.File) (tty *orchestrator.TTY, giveBack fun
 		case s := <-quit:
 			giveBack()
 			if self, err := os.FindProcess(os.Getpid()); err == nil {
-				_ = self.Signal(s) // as without us
+				_ = self.Signal(s) // with its default action
 			}
 		case <-done:
 		}
@@ -81,7 +80,7 @@ func lend(ctx context.Context, in *os.File) (tty *orchestrator.TTY, giveBack fun
 	return tty, giveBack, nil
 }
 
-// terminalEnv tells a command what the user's terminal is.
+// terminalEnv describes the user's terminal to a command.
 func terminalEnv() []string {
 	if kind := os.Getenv("TERM"); kind != "" {
 		return []string{"TERM=" + kind}
@@ -89,11 +88,11 @@ func terminalEnv() []string {
 	return nil
 }
 
-// supervisorHears is how long a supervisor may take to learn of an exit.
+// supervisorHears is how long a supervisor may take to notice an exit.
 const supervisorHears = 2 * time.Second
 
-// after says what follows where a node ended under a command, and other errors as
-// they are. before is the node as it was.
+// after explains what follows if a node ended while a command ran on it, and returns other
+// errors unchanged. before is the node's status before the command.
 func after(ctx context.Context, eng orchestrator.Engine, cluster, command string, before orchestrator.NodeStatus, err error) error {
 	var ended *discovery.EndedError
 	if !errors.As(err, &ended) {

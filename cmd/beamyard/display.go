@@ -9,9 +9,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// display is what is drawn of a cluster that comes up: the phase it is in, and
-// each node's state with the time since it began. Pure: events and the time go
-// in, lines come out.
+// display is the progress display of a starting cluster: its current phase, and each node's
+// state with the time since it began. Pure: events and the time go in, lines come out.
 type display struct {
 	phase string
 	since time.Time
@@ -24,7 +23,7 @@ type displayNode struct {
 	begun, ended time.Time // of the way to Ready
 }
 
-// apply takes an event, and returns the line of a phase that is over.
+// apply handles an event, and returns the line of a finished phase.
 func (b *display) apply(e orchestrator.Event) (over string) {
 	switch e.Kind {
 	case orchestrator.EventPhase:
@@ -40,7 +39,7 @@ func (b *display) apply(e orchestrator.Event) (over string) {
 		}
 	case orchestrator.EventNote, orchestrator.EventFinding:
 		over = "  " + e.Text
-	case orchestrator.EventExit, orchestrator.EventMesh: // the state event beside it shows it
+	case orchestrator.EventExit, orchestrator.EventMesh: // shown by the state event that accompanies it
 	}
 	return over
 }
@@ -55,8 +54,8 @@ func (b *display) node(name string, now time.Time) *displayNode {
 	return &b.nodes[len(b.nodes)-1]
 }
 
-// lines draws at most height lines of at most width columns. The last drawing
-// of all has no timer that still runs.
+// lines draws at most height lines of at most width columns. The final drawing has no running
+// timer.
 func (b *display) lines(now time.Time, last bool, width, height int, color func(string) string) []string {
 	if b.phase == "" {
 		return nil
@@ -103,15 +102,15 @@ func (b *display) lines(now time.Time, last bool, width, height int, color func(
 	return all
 }
 
-// line is "✓ text      1.2s".
+// line formats "✓ text      1.2s".
 func (b *display) line(mark, text string, took time.Duration) string {
 	left := mark + " " + text
 	pad := max(1, 48-utf8.RuneCountInString(left))
 	return fmt.Sprintf("%s%s%5.1fs", left, strings.Repeat(" ", pad), took.Seconds())
 }
 
-// clip cuts a text so that a terminal of that width does not wrap it: a line
-// that takes two rows would be redrawn at the wrong place.
+// clip cuts a text so that a terminal of that width does not wrap it: a line that takes two
+// rows would be redrawn at the wrong place.
 func clip(text string, width int) string {
 	if utf8.RuneCountInString(text) <= width {
 		return text

@@ -7,8 +7,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// dockerfile is the flag --dockerfile [FILE]: the word after it is its value unless
-// that is a folder, or an image, which is what is to be run.
+// dockerfile is the flag --dockerfile [FILE]. The word after it is its value unless that word
+// is a folder or an image, which is then the argument of the command.
 type dockerfile string
 
 // Decode implements kong.MapperValue.
@@ -29,8 +29,8 @@ func (d *dockerfile) Decode(ctx *kong.DecodeContext) error { //nolint:unparam //
 	return nil
 }
 
-// isDockerfile tells a Dockerfile's name from what is to be run. A file may be
-// relative to a folder that is named later.
+// isDockerfile distinguishes the name of a Dockerfile from the command's argument. A file may
+// be relative to a folder that is named later.
 func isDockerfile(word string) bool {
 	info, err := os.Stat(word)
 	switch {
@@ -39,11 +39,11 @@ func isDockerfile(word string) bool {
 	case filepath.Ext(word) == ".yml" || filepath.Ext(word) == ".yaml":
 		return false
 	}
-	return true // an error names it, where it is not there
+	return true // a missing file is reported by name
 }
 
-// dockerfileIn is its path as a spec has it: relative to the folder that is built. A
-// path from here, as the docker command takes it, is understood too.
+// dockerfileIn is the path of the Dockerfile as written in a spec: relative to the build
+// context. A path relative to the current folder, as the docker command takes it, also works.
 func (c *upFlags) dockerfileIn(folder string) string {
 	name := string(c.Dockerfile)
 	if filepath.IsAbs(name) || exists(filepath.Join(folder, name)) || !exists(name) {

@@ -40,7 +40,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	}
 	report := doctor.Examine(ctx, opts)
 	if ctx.Err() != nil {
-		return errInterrupted // half of it was not looked at
+		return errInterrupted // the examination is incomplete
 	}
 	if a.json {
 		if err := a.printJSON(report); err != nil {
@@ -58,7 +58,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	return report.Err()
 }
 
-// options are what the settings say of the machine.
+// options returns the doctor's options from the flags and settings.
 func (c *doctorCmd) options() (doctor.Options, error) {
 	file := c.File
 	if file == "" && exists(config.Name) {
@@ -71,10 +71,10 @@ func (c *doctorCmd) options() (doctor.Options, error) {
 	return doctor.Options{Pool: spec.Pool, HostPort: spec.HostPort, Nodes: max(spec.MaxNodes, 0)}, err
 }
 
-// printReport writes the list and, where something can run, the last word;
-// where nothing can, the error is it. Texts are wrapped to a terminal of so many
-// columns; 0 leaves them whole, for who reads them line by line. Remedies are
-// never wrapped: a command must come out of the clipboard in one piece.
+// printReport writes the list and, if clusters can run, a summary; otherwise the returned error
+// says what prevents them. Texts are wrapped to the given number of terminal columns; 0 leaves
+// them whole, for readers that process lines. Remedies are never wrapped, so that a command can
+// be copied in one piece.
 func printReport(w io.Writer, color func(string) string, columns int, r doctor.Report) error {
 	title := 0
 	for _, c := range r.Checks {
@@ -102,8 +102,8 @@ func printReport(w io.Writer, color func(string) string, columns int, r doctor.R
 	return err
 }
 
-// wrap breaks a text between words; a word longer than a line stays whole. No
-// room: no break.
+// wrap breaks a text between words; a word longer than a line stays whole. If room is 0, it
+// does not break.
 func wrap(text string, room int) []string {
 	lines := []string{""}
 	for _, word := range strings.Fields(text) {
@@ -134,7 +134,7 @@ func sign(s doctor.State) (sign, color string) {
 	return " ", ""
 }
 
-// lastWord sums up a report of a machine on which something can run.
+// lastWord summarizes the report of a machine that can run clusters.
 func lastWord(r doctor.Report) string {
 	failures, warnings, unknown := r.Count(doctor.Failed), r.Count(doctor.Warning), r.Count(doctor.Unknown)
 	var notes []string

@@ -74,7 +74,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 			a.say("%s is not up: nothing to remove%s", names[i], meantCluster(ctx, eng, names[i]))
 			a.sayKept(names[i], r.Kept)
 		default:
-			if r.Cluster == "" { // it was down already, and its volumes were there
+			if r.Cluster == "" { // the cluster was already down and its volumes remained
 				r = discovery.Removed{Cluster: names[i], Containers: []string{}, Networks: []string{}, Volumes: r.Volumes}
 			}
 			gone = append(gone, r)
@@ -83,7 +83,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 	return errors.Join(append(errs, a.printRemoved(gone, "is down: removed"))...)
 }
 
-// meantCluster asks whether another cluster was meant, at the end of a sentence.
+// meantCluster suggests another cluster, as the end of a sentence.
 func meantCluster(ctx context.Context, eng orchestrator.Engine, name string) string {
 	all, err := discovery.List(ctx, eng)
 	if err != nil {
@@ -95,7 +95,7 @@ func meantCluster(ctx context.Context, eng orchestrator.Engine, name string) str
 	return ""
 }
 
-// volumes removes those of a cluster that is down, or finds those that stay.
+// volumes removes the volumes of a cluster that is down, or lists those that are kept.
 func (c *downCmd) volumes(ctx context.Context, eng orchestrator.Engine, name string, r *discovery.Removed) (err error) {
 	if c.Volumes {
 		r.Volumes, err = discovery.RemoveVolumes(ctx, eng, name)
@@ -105,14 +105,14 @@ func (c *downCmd) volumes(ctx context.Context, eng orchestrator.Engine, name str
 	return err
 }
 
-// sayKept tells of volumes that stay.
+// sayKept reports volumes that are kept.
 func (a *app) sayKept(cluster string, volumes []string) {
 	if len(volumes) > 0 {
 		a.say("the data of %s stays, in %s; remove it: beamyard down %s --volumes", cluster, plural(len(volumes), "volume"), cluster)
 	}
 }
 
-// printRemoved answers with what was taken away.
+// printRemoved prints what was removed.
 func (a *app) printRemoved(all []discovery.Removed, verb string) error {
 	if a.json {
 		return a.printJSON(all)
@@ -130,8 +130,8 @@ func (a *app) printRemoved(all []discovery.Removed, verb string) error {
 	return nil
 }
 
-// takeDown stops and removes one cluster: by its supervisor, which knows of
-// restarts under way, or without one. The zero Removed says that there was nothing.
+// takeDown stops and removes one cluster: through its supervisor, which knows about restarts in
+// progress, or without one. A zero Removed means that there was nothing to remove.
 func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (discovery.Removed, error) {
 	found, err := discovery.Find(ctx, eng, name)
 	if errors.Is(err, orchestrator.ErrNoCluster) {
@@ -149,7 +149,7 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (discov
 	case err == nil:
 		return found.Removed(), nil
 	case errors.Is(err, orchestrator.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
-		// There is none, or it went away over this: what it left is removed.
+		// There is no supervisor, or it exited during the call: remove what it left.
 		r, err := discovery.Remove(ctx, eng, name, found.Spec.StopTimeout)
 		forget(ctx, name)
 		if errors.Is(err, orchestrator.ErrNoCluster) {
@@ -160,11 +160,11 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (discov
 	return discovery.Removed{}, err
 }
 
-// forget removes what a supervisor that was killed left beside its socket. One
-// that lives keeps its files: the socket cannot be taken from it.
+// forget removes the files that a killed supervisor left beside its socket. A running
+// supervisor keeps its files: its socket cannot be taken over.
 func forget(ctx context.Context, name string) {
 	if stale, err := control.Listen(ctx, name); err == nil {
 		stale.Close()
-		_ = control.RemoveFiles(name) // a file that says nothing any more
+		_ = control.RemoveFiles(name) // at worst an outdated file remains
 	}
 }

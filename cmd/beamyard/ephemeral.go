@@ -16,26 +16,26 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// oneShot is what the commands share that have a cluster for one piece of work.
+// oneShot holds the flags of commands that start a cluster for one task.
 type oneShot struct {
 	upFlags
 	Reuse bool `help:"Use a running cluster of that name that is large enough, or start one, and keep it running."`
 }
 
-// ephemeral is the cluster of one piece of work.
+// ephemeral is the cluster of one task.
 type ephemeral struct {
 	*up
 	cluster orchestrator.Controller
-	found   discovery.Cluster // with its cookie
+	found   discovery.Cluster // including its cookie
 	info    orchestrator.EngineInfo
 }
 
-// with has the cluster up, does the work, and takes the cluster down again, but for
-// one that is to be reused, or kept for a look at what failed: such a one has a
-// supervisor of its own in the background, and is left up. An interruption is the work's own once it
-// has begun; its error decides how the command ends.
+// with starts the cluster, does the work, and takes the cluster down again. A cluster that is
+// reused, or kept to examine a failure, has its own supervisor in the background and stays up.
+// Once the work has begun, it handles interruptions itself, and its error decides how the
+// command ends.
 func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work func(context.Context, *ephemeral) error) error {
-	// Who reads our output may go: that must end the work, not this process.
+	// The reader of our output may exit: that must end the work, not this process.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
@@ -70,7 +70,7 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 			if fields := changed(spec, found.Spec); len(fields) > 0 {
 				u.say("%s runs as it was started, with other settings than are asked for now: %s", spec.Name, strings.Join(fields, ", "))
 			}
-			u.spec, u.reused = found.Spec, true // as it is: that is what is asked for
+			u.spec, u.reused = found.Spec, true // unchanged, as requested
 		}
 		if _, err := u.bringUp(ctx, found); err != nil {
 			return err
@@ -84,7 +84,7 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 	})
 }
 
-// leave takes down what is in the background, unless somebody wants it.
+// leave takes down a cluster in the background, unless it is to be kept.
 func (c *oneShot) leave(ctx context.Context, u *up, err error) error {
 	if !c.Reuse && (err == nil || ctx.Err() != nil) {
 		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
@@ -99,17 +99,17 @@ func (c *oneShot) leave(ctx context.Context, u *up, err error) error {
 	return err
 }
 
-// tellVolumes says which volumes stay of a cluster that is down.
+// tellVolumes reports the remaining volumes of a cluster that is down.
 func (u *up) tellVolumes(ctx context.Context) {
 	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
 	defer cancel()
-	if names, err := discovery.ListVolumes(looking, u.eng, u.spec.Name); err == nil { // a remark: no reason to fail
+	if names, err := discovery.ListVolumes(looking, u.eng, u.spec.Name); err == nil { // a failure is ignored
 		u.sayKept(u.spec.Name, names)
 	}
 }
 
-// use does the work. A node that fails for good meanwhile is told, and is an error
-// where the work has none of its own.
+// use does the work. A node that fails permanently during the work is reported, and is an error
+// if the work itself has none.
 func (u *up) use(ctx context.Context, cluster orchestrator.Controller, work func(context.Context, *ephemeral) error) error {
 	u.progress.close()
 	s := &ephemeral{up: u, cluster: cluster}
@@ -134,8 +134,8 @@ func (u *up) use(ctx context.Context, cluster orchestrator.Controller, work func
 	return failed()
 }
 
-// watchFailures tells of nodes that fail for good from now on, until ctx ends. The
-// result waits for that, and is an error where there were any.
+// watchFailures reports nodes that fail permanently from now on, until ctx ends. The result
+// waits for that, and returns an error if any node failed.
 func (u *up) watchFailures(ctx context.Context, cluster orchestrator.Controller) (failed func() error, err error) {
 	var last uint64
 	err = cluster.Events(ctx, 0, false, func(e orchestrator.Event) error { last = e.Seq; return nil })
@@ -163,9 +163,9 @@ func (u *up) watchFailures(ctx context.Context, cluster orchestrator.Controller)
 	}, nil
 }
 
-// coordinates are the variables by which a program finds the cluster. The cookie is
-// not among them: everybody may read the environment of their own processes, and a
-// crash report shows it to many.
+// coordinates are the environment variables through which a program finds the cluster. They do
+// not include the cookie: a process's environment can be read by every process of the same
+// user, and crash reports include it.
 func coordinates(st orchestrator.Status, distAddr func(node string) string, cookieFile string) []string {
 	var names, beams, urls, addrs, each []string
 	for _, n := range st.Nodes {

@@ -14,20 +14,20 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 )
 
-// exportDir is the environment variable that names the folder in which every
-// `up` that fails leaves its evidence.
+// exportDir is the environment variable that names the folder in which every failed `up` leaves
+// its evidence.
 const exportDir = "BEAMYARD_EXPORT_DIR"
 
-// failureEvidence keeps the evidence of one `up`, once, where the environment asks for it.
+// failureEvidence saves the evidence of one `up`, once, if the environment asks for it.
 type failureEvidence struct {
 	a   *app
-	dir string // absolute; "": nobody wants any
+	dir string // absolute; "": evidence is off
 
 	mu     sync.Mutex
-	spec   orchestrator.Spec // what is known of it so far
+	spec   orchestrator.Spec // what is known of the cluster
 	tried  bool
-	path   string // where it was left; "" where it was not
-	failed error  // why not
+	path   string // path of the evidence; "" if there is none
+	failed error  // why there is none
 }
 
 func newFailureEvidence(a *app) (*failureEvidence, error) {
@@ -42,14 +42,14 @@ func newFailureEvidence(a *app) (*failureEvidence, error) {
 	return &failureEvidence{a: a, dir: dir}, nil
 }
 
-// knows notes what is being brought up.
+// knows sets the spec of the cluster that is being started.
 func (w *failureEvidence) knows(spec orchestrator.Spec) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.spec = spec
 }
 
-// hook is what looks at a cluster that fails, nil where nobody wants that.
+// hook returns the function that examines a failing cluster, or nil if evidence is off.
 func (w *failureEvidence) hook(eng orchestrator.Engine) func(context.Context, *cluster.Cluster, error) {
 	if w.dir == "" {
 		return nil
@@ -68,23 +68,21 @@ func (w *failureEvidence) leave(ctx context.Context, src evidence.Source) {
 	w.tried, w.path, w.failed = true, path, err
 }
 
-// left notes what another process left.
+// left records evidence that another process left.
 func (w *failureEvidence) left(path string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tried, w.path = path != "", path
 }
 
-// told says where the evidence of a failure is. One that nobody looked at yet,
-// because there was no cluster to tell of it, is looked at now. It changes
-// nothing of the failure.
+// told reports where the evidence of a failure is. If the failure has not been examined yet,
+// because there was no cluster to examine, told does so now. It does not change the failure.
 func (w *failureEvidence) told(ctx context.Context, err error) {
 	if w.dir == "" || err == nil {
 		return
 	}
-	// An interrupted `up` did not fail, and a command line that cannot be obeyed
-	// left nothing to look at.
-	// Nor is the failure of a program that we ran one of the cluster.
+	// An interrupted `up` did not fail, an invalid command line left nothing to examine, and
+	// the failure of a program that we ran is not one of the cluster.
 	var program *exited
 	failed := ctx.Err() == nil && !errors.Is(err, errInterrupted) && !errors.As(err, &program) && exitCode(err) != exitUsage
 	w.mu.Lock()
@@ -104,14 +102,14 @@ func (w *failureEvidence) told(ctx context.Context, err error) {
 	w.say()
 }
 
-// where is what was left, "" where nothing was.
+// where returns the path of the evidence, or "" if there is none.
 func (w *failureEvidence) where() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.path
 }
 
-// say tells on stderr what was left.
+// say reports the evidence on stderr.
 func (w *failureEvidence) say() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -90,7 +90,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 	case errors.Is(err, orchestrator.ErrCannotStart):
 		giveBack()
 		return &exited{code: code, err: orchestrator.WithHint(fmt.Errorf("%s cannot run %s: %w", node, command[0], err), "see what there is: beamyard exec %s -- ls /bin /usr/bin", c.Node)}
-	case errors.Is(err, syscall.EPIPE): // who read our output has enough: head(1)
+	case errors.Is(err, syscall.EPIPE): // the reader of our output has closed it: head(1)
 		return &exited{code: 128 + int(syscall.SIGPIPE)}
 	case err != nil:
 		return after(ctx, eng, cluster, "exec", before, err)
@@ -107,13 +107,13 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 	return &exited{code: code}
 }
 
-// passSignals has the command hear of our signals: the first one ends what heeds
-// it, with its own exit code; the second one, with the context, everything.
-// Who reads our output and hangs up (SIGPIPE) is to end the command, too, so that
-// is an error here and not our end.
+// passSignals passes our signals to the command. The first one ends a command that obeys it,
+// with its own exit code; the second one, with the context, ends everything. If the reader of
+// our output closes it (SIGPIPE), the command must end, too, so SIGPIPE is an error here and
+// does not kill this process.
 //
-// A signal that came earlier, which before tells, is not one for the command: that
-// does not start.
+// A signal that came earlier, which before reports, is not passed on: the command does not
+// start.
 func passSignals(before context.Context, second <-chan struct{}) (context.Context, <-chan string, func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(before))
 	ours := make(chan os.Signal, 2)
@@ -152,7 +152,7 @@ func passSignals(before context.Context, second <-chan struct{}) (context.Contex
 	}
 }
 
-// signalName is a signal's as `kill -s` takes it.
+// signalName returns the name of a signal as `kill -s` takes it.
 func signalName(s os.Signal) string {
 	for signal, name := range map[os.Signal]string{
 		os.Interrupt: "INT", syscall.SIGTERM: "TERM", syscall.SIGHUP: "HUP", syscall.SIGQUIT: "QUIT",

@@ -15,7 +15,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/doctor"
 )
 
-// Exit codes, as in --help.
+// Exit codes, as listed in --help.
 const (
 	exitOK          = 0
 	exitError       = 1
@@ -26,10 +26,10 @@ const (
 	exitInterrupted = 130
 )
 
-// errInterrupted says that a signal ended the command.
+// errInterrupted reports that a signal ended the command.
 var errInterrupted = errors.New("interrupted")
 
-// usageError is a command line that cannot be obeyed.
+// usageError reports an invalid command line.
 type usageError struct{ text, hint string }
 
 func (e *usageError) Error() string { return e.text }
@@ -40,10 +40,10 @@ func usagef(hint, format string, args ...any) error {
 	return &usageError{text: fmt.Sprintf(format, args...), hint: hint}
 }
 
-// exited is the exit code of a program that somebody had us run.
+// exited is the exit code of a program that ran on the user's behalf.
 type exited struct {
 	code int
-	err  error // why it did not even run; nil: it has said itself what there is to say
+	err  error // why it did not run; nil: the program has reported its own error
 }
 
 func (e *exited) Error() string {
@@ -54,19 +54,19 @@ func (e *exited) Error() string {
 }
 func (e *exited) Unwrap() error { return e.err }
 
-// silent tells whether an error needs no words.
+// silent reports whether an error needs no message.
 func silent(err error) bool {
 	switch e := err.(type) { //nolint:errorlint // all parts of a joined error are looked at
 	case *exited:
 		return e.err == nil
 	case interface{ Unwrap() []error }:
-		parts := e.Unwrap() // none: it has words of its own alone
+		parts := e.Unwrap() // none: it has only its own message
 		return len(parts) > 0 && !slices.ContainsFunc(parts, func(part error) bool { return !silent(part) })
 	}
 	return err == errInterrupted //nolint:errorlint // as above
 }
 
-// exitCode of an error; the codes are in --help.
+// exitCode returns the exit code for an error; the codes are listed in --help.
 func exitCode(err error) int {
 	var program *exited
 	var usage *usageError
@@ -106,7 +106,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 		return exitOK
 	}
 	var program *exited
-	if silent(err) || errors.Is(err, errInterrupted) && !errors.As(err, &program) { // who pressed Ctrl-C knows
+	if silent(err) || errors.Is(err, errInterrupted) && !errors.As(err, &program) { // the user knows
 		return exitCode(err)
 	}
 	err = understood(err)
@@ -128,8 +128,8 @@ func (a *app) fail(ctx context.Context, err error) int {
 	return exitCode(err)
 }
 
-// hints are the lines of advice in an error, of each of its joined parts the outermost,
-// and each line once.
+// hints returns the lines of advice in an error: the outermost one of each joined part, and
+// each line once.
 func hints(err error) []string {
 	var all []string
 	var look func(error)
@@ -157,11 +157,11 @@ func hints(err error) []string {
 	return all
 }
 
-// interrupted is what there is to say after a signal. A call gave up because of it:
-// nothing of its context, but what is joined to that, such as a command that could
-// not be ended.
+// interrupted reduces an error to what is worth reporting after a signal. The signal made a
+// call give up: its context error is dropped, and errors joined to it are kept, such as a
+// command that could not be ended.
 func interrupted(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error }) // what has words of its own around it is one failure
+	joined, ok := err.(interface{ Unwrap() []error }) // with a message around its parts it is one failure
 	if !ok {
 		return errInterrupted
 	}
@@ -178,8 +178,8 @@ func interrupted(err error) error {
 	return &exited{code: exitInterrupted, err: rest}
 }
 
-// understood is an error of the engine with what it means. What ends an `up` has
-// been explained by then, with what it was about.
+// understood adds the meaning to an engine's error. An error that ends an `up` has already been
+// explained, along with what it concerned.
 func understood(err error) error {
 	switch {
 	case errors.Is(err, orchestrator.ErrEngineUnreachable), errors.Is(err, orchestrator.ErrEnginePermission), errors.Is(err, orchestrator.ErrEngineTooOld):
@@ -188,7 +188,7 @@ func understood(err error) error {
 	return err
 }
 
-// failure is an error in JSON.
+// failure is the JSON form of an error.
 type failure struct {
 	Error    string                     `json:"error"`
 	ExitCode int                        `json:"exit_code"`
@@ -197,8 +197,8 @@ type failure struct {
 	Findings []diagnosis.Finding        `json:"findings,omitempty"`
 }
 
-// failJSON writes an error to stderr as a line of JSON: stdout holds the answer,
-// or what there was of it.
+// failJSON writes an error to stderr as a line of JSON: stdout holds the answer, or the part of
+// it that there is.
 func (a *app) failJSON(err error) {
 	f := failure{Error: err.Error(), ExitCode: exitCode(err)}
 	f.Hints = hints(err)
@@ -214,5 +214,5 @@ func (a *app) failJSON(err error) {
 	if jsonErr != nil { // strings and numbers always encode
 		panic(jsonErr)
 	}
-	_, _ = a.err.Write(data) // stderr is gone: the exit code tells
+	_, _ = a.err.Write(data) // fails if stderr is closed: the exit code remains
 }

@@ -36,7 +36,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer r.close()
-	if c.Cluster == "" && c.To == r.cluster { // other commands take a cluster there
+	if c.Cluster == "" && c.To == r.cluster { // other commands take a cluster here
 		return usagef(fmt.Sprintf("beamyard export -c %[1]s; or, into a folder of that name: beamyard export ./%[1]s", c.To),
 			"%s is a cluster, and export takes a folder or a file here", c.To)
 	}
@@ -45,7 +45,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	src := evidence.Source{Spec: found.Spec}
-	if r.eng != nil { // a nil *docker.Engine would be an engine to it
+	if r.eng != nil { // a nil *docker.Engine would be a non-nil interface
 		src.Engine = r.eng
 	}
 	b := collect(ctx, src)
@@ -73,8 +73,8 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-// collect collects the evidence of a cluster, by its supervisor where one
-// answers. The bundle is to be closed.
+// collect collects the evidence of a cluster, through its supervisor if it answers. The caller
+// closes the bundle.
 func collect(ctx context.Context, src evidence.Source) *evidence.Bundle {
 	src.By = "beamyard " + buildVersion().Version
 	if src.Cluster == nil {

@@ -14,7 +14,7 @@ import (
 // watchEvery is how often --watch asks again.
 const watchEvery = 2 * time.Second
 
-// errUnhealthy says that a check failed; which is on stdout.
+// errUnhealthy reports that a check failed; stdout says which.
 var errUnhealthy = errors.New("unhealthy")
 
 type healthCmd struct {
@@ -91,7 +91,7 @@ func (c *healthCmd) watch(ctx context.Context, a *app, r *connection) error {
 	}
 }
 
-// redrawn puts a text where the last one of so many lines was, in one write.
+// redrawn replaces the previous text, which took the given number of lines, in one write.
 func redrawn(o *output, text string, drawn int) (lines int, err error) {
 	var b strings.Builder
 	if drawn > 0 {
@@ -99,7 +99,7 @@ func redrawn(o *output, text string, drawn int) (lines int, err error) {
 	}
 	for line := range strings.Lines(text) {
 		if lines == o.height() {
-			break // what has left the screen cannot be drawn again
+			break // lines that have scrolled off the screen cannot be redrawn
 		}
 		b.WriteString(clipColored(strings.TrimSuffix(line, "\n"), o.width()) + eraseToLine + "\n")
 		lines++
@@ -109,8 +109,8 @@ func redrawn(o *output, text string, drawn int) (lines int, err error) {
 	return lines, err
 }
 
-// clipColored is [clip], which counts escape sequences: a coloured line that
-// might be too long loses its colours.
+// clipColored is [clip] for text with escape sequences: a coloured line that might be too long
+// loses its colours.
 func clipColored(text string, width int) string {
 	if !strings.Contains(text, "\x1b") || len(text) <= width {
 		return clip(text, width)
@@ -118,7 +118,7 @@ func clipColored(text string, width int) string {
 	return clip(plainText(text), width)
 }
 
-// plainText takes out escape sequences of colours (ECMA-48 SGR).
+// plainText removes the escape sequences of colours (ECMA-48 SGR).
 func plainText(text string) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(text, "\x1b[") {
@@ -132,7 +132,7 @@ func plainText(text string) string {
 	return b.String()
 }
 
-// outcomes are the states of all checks: what a watcher wants to hear of.
+// outcomes returns the states of all checks: --watch reports when they change.
 func outcomes(r health.Report) string {
 	var b strings.Builder
 	for _, c := range r.Checks {

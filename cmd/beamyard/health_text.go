@@ -9,8 +9,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// healthText is a report for people: a line for each group, then what failed.
-// Pure.
+// healthText formats a report for people: a line for each group, then what failed. Pure.
 func healthText(r health.Report, verbose bool, color func(string) string) string {
 	var b strings.Builder
 	for _, g := range health.Groups {
@@ -37,7 +36,7 @@ func healthText(r health.Report, verbose bool, color func(string) string) string
 	return b.String()
 }
 
-// writeCheck spells a check out: what it means, and what to do.
+// writeCheck writes a check in full: what it means, and what to do.
 func writeCheck(b *strings.Builder, c health.Check, verbose bool, color func(string) string) {
 	fmt.Fprintf(b, "%s %s", mark(c.State, color), printable(checkName(c)))
 	between := ": "
@@ -66,7 +65,7 @@ func mark(s health.State, color func(string) string) string {
 	return "?"
 }
 
-// groupMark is ✗ when any failed, else ? when any is not known.
+// groupMark is ✗ if any check failed, otherwise ? if any is unknown.
 func groupMark(checks []health.Check, color func(string) string) string {
 	worst := health.Passed
 	for _, c := range checks {
@@ -84,7 +83,7 @@ func checkName(c health.Check) string {
 	return fmt.Sprintf("%s %s", c.Node, c.Name)
 }
 
-// groupFigures is what a group comes to, in one line.
+// groupFigures summarizes a group in one line.
 func groupFigures(r health.Report, g health.Group) string {
 	checks := r.Of(g)
 	passed := 0
@@ -121,8 +120,8 @@ func answers(nodes int) string {
 	return "answer"
 }
 
-// most is the largest of a figure over all nodes: ", memory up to 61.0 MiB". Its
-// limit is told where it comes near, so that a line fits into a terminal.
+// most formats the largest value of a figure over all nodes: ", memory up to 61.0 MiB". It
+// shows the limit only if the value comes near it, so that a line fits into a terminal.
 func most(checks []health.Check, name string) string {
 	var top *health.Figure
 	for _, c := range checks {
@@ -141,7 +140,7 @@ func most(checks []health.Check, name string) string {
 	return ", " + name + " up to " + figure(*top)
 }
 
-// pairs of nodes that see each other, and all of them.
+// pairs counts the pairs of nodes that see each other, and all pairs.
 func pairs(m health.Matrix) (seen, all int) {
 	for i := range m.Nodes {
 		for j := range i {
@@ -154,7 +153,7 @@ func pairs(m health.Matrix) (seen, all int) {
 	return seen, all
 }
 
-// codeFigures are those of the group's one check.
+// codeFigures formats the figures of the group's only check.
 func codeFigures(checks []health.Check) string {
 	if len(checks) == 0 {
 		return ""
@@ -168,13 +167,13 @@ func codeFigures(checks []health.Check) string {
 func figures(all []health.Figure) string {
 	texts := make([]string, len(all))
 	for i, f := range all {
-		name := strings.TrimPrefix(f.Name, "memory of ") // its kinds follow the whole
+		name := strings.TrimPrefix(f.Name, "memory of ") // the kinds follow the total
 		texts[i] = name + " " + figure(f)
 	}
 	return strings.Join(texts, ", ")
 }
 
-// figure is a value with its unit, and its limit where there is one.
+// figure formats a value with its unit, and its limit if it has one.
 func figure(f health.Figure) string {
 	text := value(f.Value, f.Unit)
 	if f.Limit > 0 {

@@ -46,7 +46,7 @@ func (c *iexCmd) Run(ctx context.Context, a *app) error {
 	code, err := discovery.Shell(ctx, eng, cluster, node, orchestrator.ExecSpec{Stdin: in, Stdout: a.out, TTY: tty, Env: terminalEnv()})
 	giveBack()
 	if err != nil {
-		_, _ = a.out.Write([]byte("\n")) // the prompt has no end
+		_, _ = a.out.Write([]byte("\n")) // the prompt does not end with a newline
 		return after(ctx, eng, cluster, "iex", before, err)
 	}
 	if code != 0 {
@@ -55,11 +55,12 @@ func (c *iexCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// nodeOf is how its supervisor sees a node, zero where there is none.
+// nodeOf returns a node's status as its supervisor reports it, or the zero value without a
+// supervisor.
 func nodeOf(ctx context.Context, eng orchestrator.Engine, cluster, node string) orchestrator.NodeStatus {
 	found, err := discovery.Find(ctx, eng, cluster)
 	if err != nil {
-		return orchestrator.NodeStatus{} // who asks next says why
+		return orchestrator.NodeStatus{} // the next call reports the reason
 	}
 	n, _ := statusOf(ctx, found.Status).Node(node)
 	return n

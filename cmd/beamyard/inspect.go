@@ -17,7 +17,7 @@ type inspectCmd struct {
 	Node string `arg:"" help:"The node: n1, or demo/n1."`
 }
 
-// nodeDetails is a node's status with what its cluster and its spec add.
+// nodeDetails is a node's status with details of its cluster and its spec.
 type nodeDetails struct {
 	Cluster    string `json:"cluster"`
 	Supervised bool   `json:"supervised"`
@@ -61,7 +61,7 @@ func (c *inspectCmd) Run(ctx context.Context, a *app) error {
 		Image: st.Image, Source: st.Source, App: found.Spec.App, Network: st.Network,
 		Env: shownEnv(found.Spec, node.Name),
 	}
-	if own, known := found.Spec.NodeOf(node.Name); known { // it may have others than the cluster
+	if own, known := found.Spec.NodeOf(node.Name); known { // which may differ from the cluster's
 		d.Image, d.App = cmp.Or(own.Image, d.Image), cmp.Or(own.App, d.App)
 	}
 	if st.Subnet.IsValid() {
@@ -73,8 +73,8 @@ func (c *inspectCmd) Run(ctx context.Context, a *app) error {
 	return writeTable(a.out, a.out.color, d.rows(a))
 }
 
-// shownEnv is the environment that the spec gives a node, with the values of
-// secrets masked.
+// shownEnv returns the environment that the spec gives a node, with the values of secrets
+// masked.
 func shownEnv(s orchestrator.Spec, node string) map[string]string {
 	env := map[string]string{}
 	maps.Copy(env, s.Env)
@@ -91,7 +91,7 @@ func shownEnv(s orchestrator.Spec, node string) map[string]string {
 	return env
 }
 
-// followed says what a finding follows from.
+// followed names the finding that a finding follows from.
 func followed(f diagnosis.Finding) string {
 	if f.SymptomOf == nil {
 		return ""
@@ -105,7 +105,7 @@ func followed(f diagnosis.Finding) string {
 func (d nodeDetails) rows(a *app) [][]cell {
 	var rows [][]cell
 	add := func(key, value string) {
-		for line := range strings.Lines(value) { // evidence may have several
+		for line := range strings.Lines(value) { // a value may have several lines
 			rows = append(rows, []cell{{key, "1"}, {strings.TrimRight(line, "\n"), ""}})
 			key = ""
 		}
@@ -130,7 +130,7 @@ func (d nodeDetails) rows(a *app) [][]cell {
 		add("started", d.StartedAt.Local().Format("2006-01-02 15:04:05"))
 	}
 	add("uptime", uptime(d.NodeStatus, a.now()))
-	if d.Supervised { // else nobody counts
+	if d.Supervised { // restarts are counted only by a supervisor
 		add("runs", fmt.Sprintf("%d, %s after crashes", d.Incarnation, plural(d.RestartCount, "restart")))
 	}
 	if d.LastExit != nil {

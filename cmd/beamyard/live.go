@@ -10,7 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// redraw is how often timers move. A tenth of a second is what they show.
+// redraw is how often timers are updated. They show tenths of a second.
 const redraw = 100 * time.Millisecond
 
 // Control codes of ECMA-48, and xterm's for the cursor.
@@ -22,8 +22,8 @@ const (
 	eraseToLine = "\x1b[K"
 )
 
-// live draws a board at the bottom of the terminal and redraws it in place.
-// What is over, and a build's output, scrolls up above it.
+// live draws a board at the bottom of the terminal and redraws it in place. Finished phases and
+// the output of a build scroll up above it.
 type live struct {
 	out  *output
 	now  func() time.Time
@@ -74,7 +74,7 @@ func (l *live) event(e orchestrator.Event) {
 	l.draw(over)
 }
 
-// shown are the lines of a build: a step with the seconds that it took.
+// shown formats the lines of a build: a step with the seconds that it took.
 func (l *live) shown(lines []stepLine) string {
 	var b strings.Builder
 	for _, line := range lines {
@@ -110,8 +110,8 @@ func (l *live) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// draw puts above on the screen for good, and the board below it. It is one
-// write: the screen never shows half of it.
+// draw prints above permanently and draws the board below it. It does so in one write, so that
+// the screen never shows half a drawing.
 func (l *live) draw(above string) {
 	var b strings.Builder
 	if l.drawn > 0 {
@@ -128,10 +128,10 @@ func (l *live) draw(above string) {
 		b.WriteString(eraseToEnd)
 	}
 	l.drawn = len(lines)
-	_, _ = l.out.Write([]byte(b.String())) // the terminal is gone: the work goes on
+	_, _ = l.out.Write([]byte(b.String())) // fails if the terminal is closed: the work continues
 }
 
-// close leaves the last drawing on the screen and gives the cursor back.
+// close leaves the last drawing on the screen and restores the cursor.
 func (l *live) close() {
 	l.mu.Lock()
 	if l.closed {

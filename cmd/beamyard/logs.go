@@ -69,7 +69,7 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 	return controller.Logs(ctx, q, printer.print)
 }
 
-// linePrinter writes a node's lines behind its name: "n1  | text".
+// linePrinter writes a node's lines prefixed with its name: "n1  | text".
 type linePrinter struct {
 	a          *app
 	width      int
@@ -103,18 +103,19 @@ func (p *linePrinter) print(l orchestrator.Line) error {
 		b.WriteString(" … (cut: longer than 256 KiB)")
 	}
 	if o.colors && strings.Contains(l.Text, "\x1b") {
-		b.WriteString("\x1b[0m") // a node that left its colour on does not paint its neighbours
+		b.WriteString("\x1b[0m") // a colour that a node left on must not affect other nodes
 	}
 	b.WriteByte('\n')
 	_, err := o.Write([]byte(b.String()))
 	return err
 }
 
-// palette has the colours that read well on light and on dark; red is left to errors.
+// palette holds colours that are readable on light and on dark backgrounds; red is reserved for
+// errors.
 var palette = []string{"36", "33", "32", "35", "34", "96", "93", "92", "95", "94"}
 
-// nodeColor is a node's, the same in every command. n1, n2, … follow each other
-// through the palette; other names are spread over it.
+// nodeColor returns the colour of a node, the same in every command. n1, n2, … follow each
+// other through the palette; other names are spread over it.
 func nodeColor(name string) string {
 	if i, err := strconv.Atoi(strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz-")); err == nil && i > 0 {
 		return palette[(i-1)%len(palette)]
@@ -124,7 +125,7 @@ func nodeColor(name string) string {
 	return palette[int(h.Sum32()%uint32(len(palette)))]
 }
 
-// tail is how many lines: as [orchestrator.LogQuery] has it, where 0 means all.
+// tail is a number of lines, as in [orchestrator.LogQuery], where 0 means all.
 type tail int
 
 // Decode implements kong.MapperValue.
@@ -147,7 +148,7 @@ func (t *tail) Decode(ctx *kong.DecodeContext) error {
 	return nil
 }
 
-// since is a time, or how long ago it was.
+// since is a point in time, or a duration before now.
 type since struct {
 	at  time.Time
 	ago time.Duration

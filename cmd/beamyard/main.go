@@ -80,13 +80,13 @@ Exit codes:
 
 run, test, exec and iex return the exit code of the command they ran.`
 
-// run is the program: it returns the exit code when all is cleaned up.
+// run is the program. It returns the exit code after all cleanup.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, second, stop := interrupts()
 	defer stop()
 
 	var c cli
-	ended := -1 // --help and --version end the program early, in kong's words
+	ended := -1 // --help and --version end the program early, in kong's own way
 	parser, err := kong.New(&c,
 		kong.Name("beamyard"), kong.Description(description),
 		kong.Vars{"version": buildVersion().String()},
@@ -94,7 +94,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
 	)
 	if err != nil {
-		panic(err) // a tag in cli is wrong: the first test finds it
+		panic(err) // a struct tag in cli is wrong: the first test finds it
 	}
 	args, rest := dashed(args)
 	kctx, err := parser.Parse(args)
@@ -127,8 +127,8 @@ func usageOf(err error) error {
 	return &usageError{text: err.Error(), hint: command + " --help"}
 }
 
-// dashed cuts off what follows "--" in the commands that run another one: its words
-// are not ours to parse.
+// dashed splits off the words after "--" in the commands that run another one: these words are
+// not parsed here.
 func dashed(args []string) (own, rest []string) {
 	command := slices.IndexFunc(args, func(word string) bool { return !strings.HasPrefix(word, "-") })
 	if command < 0 || !slices.Contains([]string{"run", "test"}, args[command]) {
@@ -140,15 +140,15 @@ func dashed(args []string) (own, rest []string) {
 	return args, nil
 }
 
-// interruptedError tells which signal it was.
+// interruptedError is the cause of a context that a signal cancelled.
 type interruptedError struct{ signal os.Signal }
 
 func (e *interruptedError) Error() string { return fmt.Sprintf("interrupted by %s", e.signal) }
 func (e *interruptedError) Unwrap() error { return errInterrupted }
 
-// interrupts turns SIGINT, SIGTERM and SIGHUP into a cancelled context. The
-// second one closes the channel; from then on they act as without us, so that
-// a third ends the process whatever it does.
+// interrupts turns SIGINT, SIGTERM and SIGHUP into a cancelled context. The second signal
+// closes the channel and restores the default actions, so that a third one ends the process in
+// any case.
 func interrupts() (ctx context.Context, second <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -26,7 +26,7 @@ type (
 	}
 )
 
-// signals that a node can be sent, of POSIX signal.h(0p).
+// signals are the signals that can be sent to a node, of POSIX signal.h(0p).
 var signals = []string{
 	"KILL", "TERM", "INT", "HUP", "QUIT", "ABRT", "USR1", "USR2", "SEGV",
 	"STOP", "CONT", "ALRM", "BUS", "FPE", "ILL", "PIPE", "TRAP", "WINCH",
@@ -64,7 +64,7 @@ func (c *killCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// change asks the supervisor for something and answers with the nodes' states.
+// change has the supervisor change nodes and prints the nodes' states.
 func (c *nodesArgs) change(ctx context.Context, a *app, command, done string, do func(orchestrator.Controller, context.Context, ...string) error) error {
 	eng, err := a.engine(ctx)
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// Text of others stands in what we say: a key of somebody's beamyard.yml, a name that
-// was typed, a line of a build. It is not to move the cursor, to colour what follows,
-// or to hide something: see printable. What nodes and programs print is their own,
-// and passes through logs, exec, run and test as it is.
+// Messages include text from outside: a key of a beamyard.yml, a name on the command line, a
+// line of a build. It must not move the cursor, colour what follows, or hide something: see
+// printable. The output of nodes and programs is their own; logs, exec, run and test pass it
+// through unchanged.
 
-// printable is a text whose control characters are shown escaped, all but those that
-// end a line or indent it. What only turns the direction of writing around counts as
-// one. Invalid UTF-8 is shown byte by byte.
+// printable returns a text with its control characters escaped, except those that end a line or
+// indent it. Characters that only reverse the direction of writing count as control characters.
+// Invalid UTF-8 is shown byte by byte.
 func printable(text string) string {
 	if !strings.ContainsFunc(text, unprintable) && utf8.ValidString(text) {
 		return text
@@ -41,12 +41,13 @@ func unprintable(r rune) bool {
 		r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0x2028 || r == 0x2029
 }
 
-// sequences are the colours of ECMA-48, and what else programs send to a
-// terminal: CSI, and OSC with its text.
+// sequences matches the colours of ECMA-48, and what else programs send to a terminal: CSI, and
+// OSC with its text.
 var sequences = regexp.MustCompile("\x1b\\[[0-9;?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)")
 
-// uncoloured is a line of a program's without the sequences that mean something to a
-// terminal alone, and without what it overwrote itself: a progress bar's "\r".
+// uncoloured returns a program's line without the sequences that have a meaning only for a
+// terminal, and without text that the program overwrote itself, as a progress bar does with
+// "\r".
 func uncoloured(line string) string {
 	line = strings.TrimRight(sequences.ReplaceAllString(line, ""), "\r")
 	if i := strings.LastIndexByte(line, '\r'); i >= 0 {
@@ -55,7 +56,7 @@ func uncoloured(line string) string {
 	return printable(line)
 }
 
-// printables are arguments of a format whose texts are printable.
+// printables makes the texts among the arguments of a format printable.
 func printables(args []any) []any {
 	safe := make([]any, len(args))
 	for i, arg := range args {

@@ -6,7 +6,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/doctor"
 )
 
-// probeCmd is what `doctor` runs in its helper container.
+// probeCmd is the command that `doctor` runs in its helper container.
 type probeCmd struct{}
 
 // Run prints what this program sees in its container, and answers connections.

@@ -10,19 +10,18 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// progress shows what `up` is doing, on stderr. Writing to it shows the lines
-// of an image's build. It may be used by several goroutines at once; nothing
-// is shown after close.
+// progress shows on stderr what `up` is doing. Writing to it shows the lines of an image's
+// build. It is safe for concurrent use; it shows nothing after close.
 type progress interface {
 	io.Writer
 	event(orchestrator.Event)
-	// buildFailed shows what was not shown of the build's output.
+	// buildFailed shows the part of the build's output that was not shown.
 	buildFailed()
 	close()
 }
 
-// newProgress returns what --progress asks for. "auto" draws where stderr is a
-// terminal, and prints plain lines elsewhere.
+// newProgress returns the progress that --progress selects. "auto" draws if stderr is a
+// terminal, and prints plain lines otherwise.
 func newProgress(mode string, out *output, now func() time.Time) progress {
 	switch {
 	case mode == "json":
@@ -37,7 +36,7 @@ func newProgress(mode string, out *output, now func() time.Time) progress {
 	return p
 }
 
-// phase shows a step that is taken before there is a cluster to tell of it.
+// phase shows a step that is taken before there is a cluster that could report it.
 func phase(p progress, now time.Time, format string, args ...any) {
 	p.event(orchestrator.Event{Time: now, Kind: orchestrator.EventPhase, Text: fmt.Sprintf(format, args...)})
 }
@@ -56,8 +55,8 @@ type plainProgress struct {
 func (p *plainProgress) event(e orchestrator.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// Pairs grow with the square of the nodes; Ready says that all are there. An
-	// end is told by the state that follows it, with what is done about it.
+	// Pairs grow with the square of the nodes, and Ready implies all of them. The state event
+	// that follows an exit reports it, with its consequence.
 	if p.closed || e.Kind == orchestrator.EventMesh || e.Kind == orchestrator.EventExit {
 		return
 	}
@@ -123,7 +122,7 @@ func (p *plainProgress) close() {
 	p.closed = true
 }
 
-// jsonProgress prints an event a line. A build's lines are events of kind "build".
+// jsonProgress prints one event per line. A build's lines are events of kind "build".
 type jsonProgress struct {
 	out    *output
 	now    func() time.Time
@@ -143,7 +142,7 @@ func (p *jsonProgress) print(e orchestrator.Event) {
 	if err != nil || p.closed {
 		return
 	}
-	_, _ = p.out.Write(data) // stderr is gone: the work goes on
+	_, _ = p.out.Write(data) // fails if stderr is closed: the work continues
 }
 
 func (p *jsonProgress) Write(text []byte) (int, error) {
@@ -160,7 +159,7 @@ func (p *jsonProgress) Write(text []byte) (int, error) {
 	}
 }
 
-func (p *jsonProgress) buildFailed() {} // its lines are shown as they come
+func (p *jsonProgress) buildFailed() {} // its lines are shown as they arrive
 
 func (p *jsonProgress) close() {
 	p.mu.Lock()

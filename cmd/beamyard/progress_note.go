@@ -6,8 +6,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Note prints a remark about a new image. build.Prepare calls it if its progress
-// writer has it.
+// Note prints a message about a new image. build.Prepare calls it if its progress writer
+// implements it.
 func (p *plainProgress) Note(text string) { p.event(noteOf(time.Now(), text)) }
 
 // Note prints an event of kind "note".

@@ -65,7 +65,7 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-// volumes removes those of clusters that are not up, or finds those that stay.
+// volumes removes the volumes of clusters that are not up, or lists those that are kept.
 func (c *pruneCmd) volumes(ctx context.Context, eng orchestrator.Engine, all []discovery.Removed) ([]discovery.Removed, error) {
 	unused, err := discovery.UnusedVolumes(ctx, eng)
 	if err != nil || len(unused) == 0 {
@@ -75,7 +75,7 @@ func (c *pruneCmd) volumes(ctx context.Context, eng orchestrator.Engine, all []d
 		i := slices.IndexFunc(all, func(r discovery.Removed) bool { return r.Cluster == cluster })
 		switch {
 		case i < 0 && !c.Volumes:
-			continue // nothing else of it was there: they are kept on purpose
+			continue // only volumes were left: they are kept on purpose
 		case i < 0:
 			all = append(all, discovery.Removed{Cluster: cluster, Containers: []string{}, Networks: []string{}})
 			i = len(all) - 1

@@ -8,11 +8,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file is about --reuse of a cluster that is up: its nodes keep running as they
-// were started, so whatever asks for other nodes has no effect on them.
+// This file handles --reuse of a cluster that is up: its nodes keep running as they were
+// started, so flags and settings that ask for other nodes have no effect on them.
 
-// idle refuses the flags, and the argument, that have no effect on a cluster that is
-// reused. A flag that asks for what the cluster has is content.
+// idle returns an error for flags, or an argument, that have no effect on a reused cluster. A
+// flag that asks for what the cluster already has is accepted.
 func (c *oneShot) idle(asked, there orchestrator.Spec) error {
 	refuse := func(flag string) error {
 		return usagef(fmt.Sprintf("leave it out\nor start the cluster again with it: beamyard down %s\nor choose another name: --name NAME", there.Name),
@@ -38,7 +38,7 @@ func (c *oneShot) idle(asked, there orchestrator.Spec) error {
 		{"--dockerfile " + string(c.Dockerfile), c.Dockerfile != "" && asked.Dockerfile != there.Dockerfile},
 		{fmt.Sprintf("--wait-timeout %s", c.WaitTimeout), c.WaitTimeout != 0 && asked.ReadyTimeout != filled.ReadyTimeout},
 		{"--keep-dumps " + c.KeepDumps, c.KeepDumps != "" && asked.KeepDumps != there.KeepDumps},
-		{"--keep-on-failure", c.KeepFailed && !there.KeepOnFailure && !asked.Suite}, // that of a suite is kept
+		{"--keep-on-failure", c.KeepFailed && !there.KeepOnFailure && !asked.Suite}, // a suite's cluster is kept
 		{c.What, c.What != "" && !asked.Suite && asked.Source != there.Source},
 	} {
 		if f.idle {
@@ -48,8 +48,8 @@ func (c *oneShot) idle(asked, there orchestrator.Spec) error {
 	return nil
 }
 
-// changed are the settings of the file that a cluster which is up does not have. What
-// preparing an image settles is not among them.
+// changed lists the settings of the file that differ from those of the running cluster.
+// Settings that preparing an image decides are not among them.
 func changed(asked, there orchestrator.Spec) []string {
 	settled := []string{"image", "app", "precompiled", "mix_env", "release", "release_name", "command", "entrypoint", "nodes", "keep_on_failure"}
 	return slices.DeleteFunc(there.Diff(asked), func(field string) bool { return slices.Contains(settled, field) })

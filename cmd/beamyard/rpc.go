@@ -84,8 +84,8 @@ func (c *rpcCmd) Run(ctx context.Context, a *app) error {
 	return here(a, nodes[0], eval)
 }
 
-// asked is what the command line and stdin say. With --all there are no nodes, and
-// with --file no expression: what is left is the other.
+// asked returns what the command line and stdin ask for. With --all there are no nodes, and
+// with --file there is no expression: the remaining argument is the other one.
 func (c *rpcCmd) asked(stdin io.Reader) (nodes []string, expression string, err error) {
 	named, text := c.Nodes, c.Expression
 	if c.All && text == "" {
@@ -119,7 +119,7 @@ func (c *rpcCmd) asked(stdin io.Reader) (nodes []string, expression string, err 
 	return nodes, string(data), nil
 }
 
-// eval evaluates on one node, in its time.
+// eval evaluates on one node, within its timeout.
 func (c *rpcCmd) eval(ctx context.Context, eng orchestrator.Engine, cluster, node, expression string, o orchestrator.EvalOptions) (string, error) {
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if c.Timeout > 0 {
@@ -133,12 +133,12 @@ func (c *rpcCmd) eval(ctx context.Context, eng orchestrator.Engine, cluster, nod
 	return value, err
 }
 
-// evaluate asks the cluster's supervisor, which is connected to the node already, or the
-// node itself if no supervisor answers.
+// evaluate asks the cluster's supervisor, which is already connected to the node, or the node
+// itself if no supervisor answers.
 func evaluate(ctx context.Context, eng orchestrator.Engine, cluster, node, expression string, o orchestrator.EvalOptions) (string, error) {
 	r := &connection{cluster: cluster}
 	defer r.hangUp()
-	_ = r.dial(ctx) // else it is gone, or silent
+	_ = r.dial(ctx) // otherwise it is gone, or does not answer
 	return r.controller(eng).Eval(ctx, node, expression, o)
 }
 
@@ -149,7 +149,7 @@ type evaluated struct {
 	Output string  `json:"output,omitempty"`
 }
 
-// here answers for one node, as it goes.
+// here prints the answer of one node as it arrives.
 func here(a *app, node string, eval func(string, io.Writer) (string, error)) error {
 	var printed bytes.Buffer
 	out := io.Writer(a.out)
@@ -157,7 +157,7 @@ func here(a *app, node string, eval func(string, io.Writer) (string, error)) err
 		out = &printed
 	}
 	result, err := eval(node, out)
-	if err != nil && printed.Len() > 0 { // what there was of the answer
+	if err != nil && printed.Len() > 0 { // the part of the answer that arrived
 		err = errors.Join(err, a.printJSON(evaluated{Error: err.Error(), Output: printed.String()}))
 	}
 	if err != nil {
@@ -170,7 +170,7 @@ func here(a *app, node string, eval func(string, io.Writer) (string, error)) err
 	return err
 }
 
-// everywhere answers for several nodes, in their order, when all have answered.
+// everywhere prints the answers of several nodes, in their order, when all have answered.
 func everywhere(a *app, nodes []string, eval func(string, io.Writer) (string, error)) error {
 	answers := make([]evaluated, len(nodes))
 	errs := make([]error, len(nodes))

@@ -48,9 +48,9 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if len(a.rest) == 0 {
 		return usagef("beamyard run -n 3 . -- COMMAND ARGUMENTS", "what is to be run comes after --")
 	}
-	program, err := exec.LookPath(a.rest[0]) // before a cluster is started for nothing
+	program, err := exec.LookPath(a.rest[0]) // before a cluster is started in vain
 	if err != nil {
-		code := 127 // as a shell has it
+		code := 127 // as in a shell
 		if errors.Is(err, fs.ErrPermission) {
 			code = 126
 		}
@@ -64,8 +64,8 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	return c.with(ctx, a, spec, func(ctx context.Context, s *ephemeral) error { return s.run(ctx, program, a.rest) })
 }
 
-// run runs a program to its end. The terminal's Ctrl-C reaches it by itself, other
-// signals are passed on; the second one kills it.
+// run runs a program until it exits. The terminal's Ctrl-C reaches it directly, other signals
+// are passed on; the second one kills it.
 func (s *ephemeral) run(ctx context.Context, program string, args []string) (err error) {
 	st, err := s.cluster.Status(ctx)
 	if err != nil {
@@ -76,14 +76,14 @@ func (s *ephemeral) run(ctx context.Context, program string, args []string) (err
 		return err
 	}
 	defer func() {
-		if gone := os.Remove(cookie); !errors.Is(gone, fs.ErrNotExist) { // the cluster was taken down, and it went with it
+		if gone := os.Remove(cookie); !errors.Is(gone, fs.ErrNotExist) { // else down removed it
 			err = errors.Join(err, gone)
 		}
 	}()
 	cmd := exec.Command(program, args[1:]...) //nolint:noctx // it is told of our end, and ends by itself
 	cmd.Args[0] = args[0]
 	addrs := map[string]string{}
-	for _, n := range st.Nodes { // an EPMD is asked now, so that the program need not know of it
+	for _, n := range st.Nodes { // EPMD is asked here, so that the program need not know about it
 		if addrs[n.Name], err = erldist.ListenAddr(ctx, n.Node, s.found.DistAddr(s.info, n.Name)); err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (s *ephemeral) run(ctx context.Context, program string, args []string) (err
 	return programExit(cmd.ProcessState, err)
 }
 
-// passOn gives the program the signals that only we were sent.
+// passOn passes to the program the signals that only this process receives.
 func (s *ephemeral) passOn(ctx context.Context, p *os.Process, ended <-chan struct{}) {
 	select {
 	case <-ctx.Done():
@@ -114,37 +114,36 @@ func (s *ephemeral) passOn(ctx context.Context, p *os.Process, ended <-chan stru
 	}
 	var by *interruptedError
 	if errors.As(context.Cause(ctx), &by) && (by.signal != os.Interrupt || !s.onTerminal()) {
-		_ = p.Signal(by.signal) // it has ended: as wanted
+		_ = p.Signal(by.signal) // fails if it has already exited
 	}
 	s.say("waiting for the command; Ctrl-C again kills it")
 	select {
 	case <-s.second:
-		_ = p.Kill() // it has ended: as wanted
+		_ = p.Kill() // fails if it has already exited
 	case <-ended:
 	}
 }
 
-// onTerminal tells whether Ctrl-C comes from a terminal, which gives it to the
-// program too.
+// onTerminal reports whether Ctrl-C comes from a terminal, which also sends it to the program.
 func (a *app) onTerminal() bool {
 	in, isFile := a.in.(*os.File)
 	return a.err.fd >= 0 || a.out.fd >= 0 || isFile && newOutput(in).fd >= 0
 }
 
-// bare is what an output writes to: a program is given the file itself.
+// bare returns the writer behind an output: a program gets the file itself.
 func bare(o *output) io.Writer { return o.w }
 
-// programExit is the error of a program that has ended; nil is success.
+// programExit converts the end of a program to an error; nil means success.
 func programExit(state *os.ProcessState, err error) error {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return nil
 	case !errors.As(err, &exit):
-		return fmt.Errorf("wait for the command: %w", err) // of copying its output
+		return fmt.Errorf("wait for the command: %w", err) // from copying its output
 	}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return &exited{code: 128 + int(status.Signal())} // as a shell has it
+		return &exited{code: 128 + int(status.Signal())} // as in a shell
 	}
 	return &exited{code: exit.ExitCode()}
 }

@@ -2,7 +2,7 @@ package main
 
 import "github.com/beamyard/beamyard/orchestrator"
 
-// servingText says what is at a node's HTTP port where that is not what it should be.
+// servingText describes what answers at a node's HTTP port if that is not what it should be.
 func servingText(n orchestrator.NodeStatus) string {
 	switch n.Serving {
 	case orchestrator.ServingForwarded:

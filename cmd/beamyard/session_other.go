@@ -6,5 +6,5 @@ import (
 	"os"
 )
 
-// notifyResize knows of no signal for a new size.
+// notifyResize does nothing: there is no signal for a new size.
 func notifyResize(chan<- os.Signal) {}

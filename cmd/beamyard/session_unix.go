@@ -8,5 +8,5 @@ import (
 	"syscall"
 )
 
-// notifyResize tells of each new size of the terminal: tty_ioctl(4).
+// notifyResize reports each new size of the terminal: tty_ioctl(4).
 func notifyResize(c chan<- os.Signal) { signal.Notify(c, syscall.SIGWINCH) }

@@ -9,26 +9,26 @@ import (
 	"unicode/utf8"
 )
 
-// steps makes of a build's output a line for each of its steps. The rest is kept, for
-// when the build fails. Pure: text and the time go in, lines come out.
+// steps turns the output of a build into one line for each of its steps. It keeps the rest in
+// case the build fails. Pure: text and the time go in, lines come out.
 type steps struct {
-	open    []byte   // a line that has no end yet
-	all     []string // what was not shown, in keptBuild lines
+	open    []byte   // a line without a newline yet
+	all     []string // all output, up to keptBuild lines
 	current string   // "step 3/7: RUN mix deps.get"; "" between builds
 	begun   time.Time
-	cached  bool // the engine had its result
+	cached  bool // the engine had the step in its cache
 }
 
-// keptBuild bounds how much of a build's output is kept.
+// keptBuild limits how many lines of a build's output are kept.
 const keptBuild = 5000
 
-// A build of the engine's, and one of ours, begin a step so.
+// buildStep matches the first line of a step, in the engine's builds and in ours.
 var buildStep = regexp.MustCompile(`^Step (\d+/\d+) : (.*)`)
 
-// ofImages is the line before each build where there are several.
+// ofImages matches the line before each build if there are several.
 var ofImages = regexp.MustCompile(`^image \d+ of \d+, for `)
 
-// write takes output in, and returns the lines to show.
+// write accepts output, and returns the lines to show.
 func (s *steps) write(text []byte, now time.Time) (lines []stepLine) {
 	s.open = append(s.open, text...)
 	for {
@@ -41,7 +41,7 @@ func (s *steps) write(text []byte, now time.Time) (lines []stepLine) {
 	}
 }
 
-// stepLine is a line to show. A step has its time.
+// stepLine is a line to show. A step has a duration.
 type stepLine struct {
 	text string
 	step bool
@@ -57,7 +57,7 @@ func (s *steps) line(line string, now time.Time) (lines []stepLine) {
 	case strings.HasPrefix(line, "Successfully built ") && s.current != "":
 		lines = s.end(now)
 	case strings.HasPrefix(line, "Successfully tagged ") && len(s.all) > 0:
-	case ofImages.MatchString(line): // a build of ours does not say that it is done
+	case ofImages.MatchString(line): // our own builds do not report that they are done
 		return append(s.end(now), stepLine{text: line})
 	case s.current == "":
 		return []stepLine{{text: line}}
@@ -70,18 +70,18 @@ func (s *steps) line(line string, now time.Time) (lines []stepLine) {
 	return lines
 }
 
-// end ends the step that runs.
+// end ends the current step.
 func (s *steps) end(now time.Time) []stepLine {
 	text, cached, took := s.current, s.cached, now.Sub(s.begun)
 	s.current, s.cached = "", false
-	const noticed = 50 * time.Millisecond // FROM takes no time, and says nothing of a cache
+	const noticed = 50 * time.Millisecond // FROM takes no time, and does not mention a cache
 	if text == "" || cached || took < noticed {
 		return nil
 	}
 	return []stepLine{{text: shortStep(text), step: true, took: took}}
 }
 
-// rest is what was kept, with the line that has no end.
+// rest returns the kept output, including the incomplete line.
 func (s *steps) rest() string {
 	lines := s.all
 	if len(s.open) > 0 {
@@ -94,7 +94,7 @@ func (s *steps) rest() string {
 	return strings.Join(lines[max(0, len(lines)-keptBuild):], "\n") + "\n"
 }
 
-// shortStep cuts a step's text to what one looks at.
+// shortStep limits the length of a step's text.
 func shortStep(text string) string {
 	const most = 90
 	if utf8.RuneCountInString(text) <= most {

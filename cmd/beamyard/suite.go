@@ -36,7 +36,7 @@ Examples:
   beamyard test --reuse -- test/mesh_test.exs:12`
 }
 
-// suiteNodes is how many nodes a suite has that nobody counted.
+// suiteNodes is the number of nodes of a suite without a given number.
 const suiteNodes = 2
 
 // Run runs a test suite with a cluster.
@@ -50,7 +50,7 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	ofImage := len(spec.Command) == 1 && spec.Command[0] == orchestrator.CommandOfImage && spec.Dockerfile == ""
-	if spec.Release || ofImage { // what starts one starts nothing here
+	if spec.Release || ofImage { // commands that start a release or the image have no use here
 		spec.Release, spec.ReleaseName, spec.Command, spec.Entrypoint = false, "", nil, nil
 		for i := range spec.Nodes {
 			spec.Nodes[i].Command, spec.Nodes[i].Entrypoint, spec.Nodes[i].ReleaseName = nil, nil, ""
@@ -62,11 +62,11 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	spec.MixEnv, spec.Suite = "test", true
-	for i := range spec.Nodes { // the suite and its nodes are of one image
+	for i := range spec.Nodes { // the suite and its nodes share one image
 		n := &spec.Nodes[i]
 		n.MixEnv, n.Dockerfile, n.Target, n.Args = "", "", "", nil
 	}
-	delete(spec.Env, "MIX_ENV") // which is for up
+	delete(spec.Env, "MIX_ENV") // it applies to up
 	c.accept = func(made orchestrator.Spec) error {
 		if !made.Release {
 			return nil
@@ -75,7 +75,7 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 			"leave the Dockerfile out, so that the Mix project is built: beamyard test %s", spec.Source)
 	}
 	return c.with(ctx, a, spec, func(ctx context.Context, s *ephemeral) error {
-		suite := s.spec // whose image is this project's as it is now
+		suite := s.spec // whose image holds the project as it is now
 		if s.reused {
 			var err error
 			if suite, err = build.Prepare(ctx, s.eng, spec, s.progress); err != nil {
@@ -93,7 +93,7 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// pass prints a line of a program's where it printed it.
+// pass prints a program's line on the stream on which the program printed it.
 func (a *app) pass(l orchestrator.Line) error {
 	to := a.err
 	if l.Stream == orchestrator.Stdout {
@@ -103,8 +103,8 @@ func (a *app) pass(l orchestrator.Line) error {
 	return err
 }
 
-// hasMix tells whether there is a Mix project. Whether that has tests Mix is asked, once
-// there is an engine: see [orchestrator.Spec.Suite].
+// hasMix checks that there is a Mix project. Mix itself is asked whether the project has tests,
+// once there is an engine: see [orchestrator.Spec.Suite].
 func hasMix(spec orchestrator.Spec) error {
 	if spec.Image != "" || !images.IsMixProject(spec.Source) {
 		return usagef("beamyard test PATH", "a suite needs a Mix project, and %s is not one", whatOf(spec))

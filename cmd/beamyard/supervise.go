@@ -18,9 +18,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// superviseCmd adopts a cluster in the foreground. With a request it is the
-// background process of `up -d`: see the package documentation for how that is
-// spoken to.
+// superviseCmd adopts a cluster in the foreground. With a request it is the background process
+// of `up -d`: the package documentation describes the protocol.
 type superviseCmd struct {
 	Name    string `arg:"" help:"Name of the cluster."`
 	Request bool   `hidden:"" help:"Read the request from stdin, and report on stdout."`
@@ -42,7 +41,7 @@ func (c *superviseCmd) Run(ctx context.Context, a *app) error {
 	if !c.Request {
 		return c.adopt(ctx, a, w)
 	}
-	// The report goes to a parent that may be gone.
+	// The report goes to a parent that may have exited.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
@@ -50,9 +49,9 @@ func (c *superviseCmd) Run(ctx context.Context, a *app) error {
 	var once sync.Once
 	report := func(err error) {
 		once.Do(func() {
-			_, _ = a.out.Write(encodeReport(err, w.where())) // who asked may have gone
+			_, _ = a.out.Write(encodeReport(err, w.where())) // fails if the parent has exited
 			if closer, ok := a.out.w.(io.Closer); ok {
-				closer.Close() // the end of the report, for who reads it
+				closer.Close() // end of the report, for the parent that reads it
 			}
 		})
 	}
@@ -77,7 +76,7 @@ func (c *superviseCmd) supervise(ctx context.Context, a *app, w *failureEvidence
 	return c.keep(ctx, a, w, eng, req, report)
 }
 
-// adopt supervises what the labels tell of.
+// adopt supervises a cluster that is found by its labels.
 func (c *superviseCmd) adopt(ctx context.Context, a *app, w *failureEvidence) error {
 	eng, err := a.engine(ctx)
 	if err != nil {
@@ -104,7 +103,7 @@ func (c *superviseCmd) adopt(ctx context.Context, a *app, w *failureEvidence) er
 	return err
 }
 
-// keep supervises a cluster; report is told nil once it is Ready.
+// keep supervises a cluster. It calls report with nil once the cluster is Ready.
 func (c *superviseCmd) keep(ctx context.Context, a *app, w *failureEvidence, eng orchestrator.Engine, req superviseRequest, report func(error)) error {
 	req.Spec.Owner = keeper.Self(true)
 	cluster, err := cluster.New(req.Spec, eng, cluster.Options{Adopt: req.Adopt, OnFailure: w.hook(eng)})
@@ -128,7 +127,7 @@ func (c *superviseCmd) keep(ctx context.Context, a *app, w *failureEvidence, eng
 	served := make(chan error, 1)
 	wg.Go(func() { served <- control.Serve(work, socket, cluster) })
 	wg.Go(func() {
-		// The log is short: nodes' output stays with the engine.
+		// The log is short: the output of nodes stays with the engine.
 		_ = cluster.Events(work, 0, true, func(e orchestrator.Event) error {
 			if e.Kind != orchestrator.EventMesh {
 				fmt.Fprintf(a.err, "%s  %s\n", e.Time.Format("2006-01-02T15:04:05.000Z07:00"), printable(e.Text))
@@ -145,7 +144,7 @@ func (c *superviseCmd) keep(ctx context.Context, a *app, w *failureEvidence, eng
 	w.say()
 	cancel()
 	if err = errors.Join(err, <-served); err == nil && ctx.Err() == nil {
-		return control.RemoveFiles(req.Spec.Name) // taken down: nothing of it stays
+		return control.RemoveFiles(req.Spec.Name) // taken down: no files of it remain
 	}
 	return err
 }

@@ -58,8 +58,8 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	return tellSync(a, report, a.printJSON)
 }
 
-// watch syncs now, and again with each change, until ctx ends. Whatever fails is
-// told, and waited on: the next save may mend it.
+// watch syncs now, and again after each change, until ctx ends. It reports failures and
+// continues: the next save may fix them.
 func (c *syncCmd) watch(ctx context.Context, a *app, r *connection, opts orchestrator.SyncOptions) error {
 	found, err := r.find(ctx, a)
 	if err != nil {
@@ -80,7 +80,7 @@ func (c *syncCmd) watch(ctx context.Context, a *app, r *connection, opts orchest
 		case err != nil:
 			a.fail(ctx, err)
 		default:
-			_ = tellSync(a, report, a.printJSONLine) // to an output that is gone
+			_ = tellSync(a, report, a.printJSONLine) // fails if the output is closed
 		}
 	}
 	var loops watch.Loops
@@ -99,8 +99,8 @@ func (c *syncCmd) watch(ctx context.Context, a *app, r *connection, opts orchest
 	})
 }
 
-// tellSync prints what a sync did: a line, and on stderr what the compiler said
-// and which processes are behind.
+// tellSync prints the result of a sync: one line, and on stderr the compiler's messages and the
+// processes that still run old code.
 func tellSync(a *app, r codesync.Report, printJSON func(any) error) error {
 	if a.json {
 		return printJSON(r)
@@ -123,8 +123,8 @@ func tellSync(a *app, r codesync.Report, printJSON func(any) error) error {
 	return nil
 }
 
-// warnings are the compiler's lines without those of its progress. The application that
-// it names ("==> core") is kept where something is said of it.
+// warnings returns the compiler's output without its progress lines. The line that names an
+// application ("==> core") is kept if messages follow it.
 func warnings(said string) []string {
 	var lines []string
 	app := ""
@@ -144,8 +144,8 @@ func warnings(said string) []string {
 	return lines
 }
 
-// sync asks the supervisor, or does it from here where there is none. It looks
-// anew who answers: --watch goes on when that changes.
+// sync asks the supervisor, or syncs from this process without one. It connects anew each time:
+// --watch continues when the supervisor comes or goes.
 func (r *connection) sync(ctx context.Context, opts orchestrator.SyncOptions) (codesync.Report, error) {
 	r.hangUp()
 	if silent := r.dial(ctx); silent != nil && (r.eng == nil || !errors.Is(silent, orchestrator.ErrNoSupervisor)) {
@@ -154,8 +154,8 @@ func (r *connection) sync(ctx context.Context, opts orchestrator.SyncOptions) (c
 	return r.controller(r.eng).Sync(ctx, opts)
 }
 
-// rules say which files of a project count. They are read again when what they
-// rest on changes; the goroutine that hears of files asks them meanwhile.
+// rules decide which files of a project count. They are read again when the files that define
+// them change; the goroutine that watches files uses them at the same time.
 type rules struct {
 	source string
 	files  atomic.Pointer[images.Files]
@@ -175,8 +175,8 @@ func (r *rules) dir() string { return r.files.Load().Dir() }
 
 func (r *rules) ignored(path string) bool { return r.files.Load().Ignored(path) }
 
-// read takes the rules in again where one of their files changed. One that cannot
-// be read now is being written: the rules stay.
+// read reads the rules again if one of their files changed. A file that cannot be read is just
+// being written: the rules then stay as they are.
 func (r *rules) read(paths []string) {
 	if slices.ContainsFunc(paths, func(p string) bool { return path.Base(p) == ".dockerignore" || path.Base(p) == "mix.exs" }) {
 		if files, err := images.OpenFiles(r.source); err == nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// cell is a table's field: its colour is no part of its width, which is why
-// text/tabwriter would not do.
+// cell is a field of a table. Its colour does not count as width, which rules out
+// text/tabwriter.
 type cell struct{ text, color string }
 
 // writeTable pads columns to their widest cell, two spaces apart.
@@ -47,7 +47,7 @@ func writeTable(w io.Writer, color func(string) string, rows [][]cell) error {
 	return err
 }
 
-// printableRows are rows whose fields are printable, each on one line.
+// printableRows makes all fields printable, each on one line.
 func printableRows(rows [][]cell) [][]cell {
 	safe := make([][]cell, len(rows))
 	for i, row := range rows {
@@ -59,8 +59,8 @@ func printableRows(rows [][]cell) [][]cell {
 	return safe
 }
 
-// printNodes writes the table of the nodes of one cluster, or of several with
-// their names, and a line for each node that is not Ready.
+// printNodes writes the table of the nodes of one cluster, or of several with their names, and
+// a line for each node that is not Ready.
 func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool) error {
 	now := a.now()
 	header := []string{"NODE", "STATE", "URL", "PORTS", "IP", "CONTAINER", "UPTIME", "RESTARTS"}
@@ -104,8 +104,7 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 	return nil
 }
 
-// whyShort is what was found to be wrong with a node, in a line, and where there
-// is more of it.
+// whyShort returns what is wrong with a node, in one line, and the command that shows more.
 func whyShort(label, cluster string, n orchestrator.NodeStatus) []string {
 	roots := diagnosis.Roots(n.Findings)
 	if len(roots) == 0 {
@@ -118,7 +117,7 @@ func whyShort(label, cluster string, n orchestrator.NodeStatus) []string {
 	return []string{fmt.Sprintf("%s: why: %s%s; beamyard inspect %s/%s", label, roots[0], more, cluster, n.Name)}
 }
 
-// stateCell is a node's state in a word or a few.
+// stateCell describes a node's state in a few words.
 func stateCell(s orchestrator.Status, n orchestrator.NodeStatus, now time.Time) cell {
 	text := string(n.State)
 	if text != "" {
@@ -141,7 +140,7 @@ func stateCell(s orchestrator.Status, n orchestrator.NodeStatus, now time.Time) 
 	case orchestrator.Degraded:
 		return cell{text, "33"}
 	case orchestrator.Starting:
-		if !s.Supervised { // it runs; nobody proves more
+		if !s.Supervised { // it runs; without a supervisor nothing more is known
 			return cell{"Running (unsupervised)", "33"}
 		}
 		return cell{text, "36"}
@@ -157,7 +156,7 @@ func stateCell(s orchestrator.Status, n orchestrator.NodeStatus, now time.Time) 
 	return cell{text, ""}
 }
 
-// endText is how a run ended, where the state alone does not tell: ", oom".
+// endText describes how a run ended if the state does not say so: ", oom".
 func endText(e *orchestrator.Exit) string {
 	if e == nil {
 		return ""
@@ -173,7 +172,7 @@ func endText(e *orchestrator.Exit) string {
 	return ""
 }
 
-// portsText is "4200→4000, 4300→9568": host port, container port.
+// portsText formats "4200→4000, 4300→9568": host port, container port.
 func portsText(ports []orchestrator.PortStatus) string {
 	texts := make([]string, len(ports))
 	for i, p := range ports {
@@ -189,7 +188,7 @@ func ipText(n orchestrator.NodeStatus) string {
 	return n.IP.String()
 }
 
-// uptime of the run that goes on, "" where none does.
+// uptime is the duration of the current run, or "" without one.
 func uptime(n orchestrator.NodeStatus, now time.Time) string {
 	if !n.State.Running() || n.StartedAt.IsZero() {
 		return ""
@@ -197,7 +196,7 @@ func uptime(n orchestrator.NodeStatus, now time.Time) string {
 	return span(now.Sub(n.StartedAt))
 }
 
-// span is a duration with its two largest units: "12s", "3m05s", "2h10m", "4d03h".
+// span formats a duration with its two largest units: "12s", "3m05s", "2h10m", "4d03h".
 func span(d time.Duration) string {
 	s := max(0, int(d.Seconds()))
 	switch {

@@ -13,14 +13,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// target is the cluster that a command is about.
+// target is the cluster that a command acts on.
 type target struct {
 	Cluster string `short:"c" env:"BEAMYARD_CLUSTER" placeholder:"NAME" help:"Name of the cluster; required when there are several."`
 }
 
-// resolve finds the cluster that the flag, the nodes ("demo/n1") or, where
-// there is only one, the engine name. It returns the nodes' short names, and for a
-// role those of all its nodes.
+// resolve finds the cluster that the flag, the nodes ("demo/n1") or, if there is only one
+// cluster, the engine names. It returns the nodes' short names, and for a role the names of all
+// its nodes.
 func (t target) resolve(ctx context.Context, eng orchestrator.Engine, command string, nodes []string) (cluster string, short []string, err error) {
 	cluster, short, err = t.find(ctx, eng, command, nodes)
 	if err != nil || len(short) == 0 {
@@ -44,7 +44,7 @@ func (t target) resolveOne(ctx context.Context, eng orchestrator.Engine, command
 	return cluster, short, err
 }
 
-// theOne node is meant by a name: a role may have several.
+// theOne returns the node of a name that must mean a single node: a role may have several.
 func theOne(command, name string, nodes []string) (string, error) {
 	if len(nodes) == 1 {
 		return nodes[0], nil
@@ -58,7 +58,7 @@ func theOne(command, name string, nodes []string) (string, error) {
 	return "", usagef(fmt.Sprintf("beamyard %s %s%s", command, prefix, nodes[0]), "%s takes one node, and the role %s has %s", command, name, strings.Join(nodes, ", "))
 }
 
-// find is the cluster that is meant, and the nodes as they are written.
+// find returns the cluster, and the nodes as they are written.
 func (t target) find(ctx context.Context, eng orchestrator.Engine, command string, nodes []string) (cluster string, short []string, err error) {
 	cluster, short, err = t.named(nodes)
 	if err != nil || cluster != "" {
@@ -72,7 +72,7 @@ func (t target) find(ctx context.Context, eng orchestrator.Engine, command strin
 	return cluster, short, err
 }
 
-// specOf asks the supervisor for a cluster's spec, and the engine where none answers.
+// specOf asks the supervisor for a cluster's spec, or the engine if no supervisor answers.
 func specOf(ctx context.Context, eng orchestrator.Engine, cluster string) (orchestrator.Spec, error) {
 	asking, cancel := context.WithTimeout(ctx, supervisorPatience)
 	defer cancel()
@@ -86,7 +86,7 @@ func specOf(ctx context.Context, eng orchestrator.Engine, cluster string) (orche
 	return found.Spec, err
 }
 
-// named is the cluster that the flag or the nodes name, "" where none do.
+// named returns the cluster that the flag or the nodes name, or "" if they name none.
 func (t target) named(nodes []string) (cluster string, short []string, err error) {
 	cluster = clusterRef(t.Cluster)
 	from := ""
@@ -97,7 +97,7 @@ func (t target) named(nodes []string) (cluster string, short []string, err error
 		case from != "" && from != prefix:
 			return "", nil, usagef("one command for each cluster", "the nodes are of two clusters: %s and %s", from, prefix)
 		default:
-			// What is written at a node is closer than a flag or the environment.
+			// A prefix of a node takes precedence over a flag or the environment.
 			from, cluster = prefix, prefix
 		}
 		short = append(short, name)
@@ -105,8 +105,8 @@ func (t target) named(nodes []string) (cluster string, short []string, err error
 	return cluster, short, nil
 }
 
-// clusterRef is the name of the cluster that somebody names by it or by what it was
-// made of, as `up` does: pubsub_app is pubsub-app.
+// clusterRef returns the name of a cluster that is given by its name or by its source, as for
+// `up`: pubsub_app is pubsub-app.
 func clusterRef(name string) string {
 	if name == "" {
 		return ""
@@ -114,8 +114,8 @@ func clusterRef(name string) string {
 	return network.Sanitize(name)
 }
 
-// nodeRef is a node as people name it, and its cluster where that is named with it:
-// n1, demo/n1, the host n1.demo.test, the BEAM node app@n1.demo.test and the container
+// nodeRef parses the ways to write a node, and returns its cluster if that is part of it: n1,
+// demo/n1, the host n1.demo.test, the BEAM node app@n1.demo.test and the container
 // beamyard-demo-n1.
 func nodeRef(text string) (cluster, node string) {
 	if prefix, name, qualified := strings.Cut(text, "/"); qualified {
@@ -143,7 +143,7 @@ func nodeRef(text string) (cluster, node string) {
 	return "", name
 }
 
-// theOnly cluster is meant where none is named.
+// theOnly returns the cluster to use if the command line names none.
 func theOnly(names []string, command string, nodes []string) (string, error) {
 	switch len(names) {
 	case 0:
@@ -163,11 +163,11 @@ func clusterNames(all []orchestrator.Status) []string {
 	return names
 }
 
-// supervisorPatience is how long a supervisor may take to say how it is. Its
-// answer is a pointer that it has at hand: one that needs longer hangs.
+// supervisorPatience is how long a supervisor may take to report its status. It answers from a
+// stored pointer: a supervisor that needs longer hangs.
 const supervisorPatience = 2 * time.Second
 
-// statusOf asks the supervisor, and falls back on what the labels told.
+// statusOf asks the supervisor, and falls back to the status that the labels give.
 func statusOf(ctx context.Context, known orchestrator.Status) orchestrator.Status {
 	ctx, cancel := context.WithTimeout(ctx, supervisorPatience)
 	defer cancel()

@@ -18,11 +18,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// upFlags are those of every command that starts a cluster.
+// upFlags are the flags of every command that starts a cluster.
 type upFlags struct {
 	What        string                        `kong:"-"` // the command's positional argument
-	accept      func(orchestrator.Spec) error // looks at what was prepared; nil: all is well
-	counted     bool                          // somebody said how many nodes there are to be
+	accept      func(orchestrator.Spec) error // checks the prepared spec; nil accepts it
+	counted     bool                          // the number of nodes was given
 	Nodes       *int                          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
 	Name        string                        `help:"Name of the cluster (the folder's or the image's)."`
 	File        string                        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
@@ -84,8 +84,8 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// begin looks at the spec, the engine, and what there is of the cluster (nil:
-// nothing), and goes on with do. What do fails with leaves its evidence.
+// begin checks the spec and the engine, looks for an existing cluster (nil: none), and calls
+// do. If do fails, begin saves the evidence.
 func (c *upFlags) begin(ctx context.Context, a *app, spec orchestrator.Spec, do func(*up, *discovery.Cluster) error) error {
 	w, err := newFailureEvidence(a)
 	if err != nil {
@@ -101,12 +101,12 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec 
 	if err := spec.Validate(); err != nil {
 		return err
 	}
-	if spec.Source != "" || spec.Image != "" { // what is wrong with the argument needs no engine to tell
+	if spec.Source != "" || spec.Image != "" { // a wrong argument can be reported without an engine
 		src, err := build.Detect(spec)
 		if err != nil {
 			return err
 		}
-		if c.Base != "" && src.Kind != images.Mix { // auto, which asks for nothing in a file
+		if c.Base != "" && src.Kind != images.Mix { // auto, which requires nothing in a file
 			return usagef("leave --base out, or give the folder of a Mix project", "--base %s would have no effect: %s is not a Mix project", c.Base, whatOf(spec))
 		}
 	}
@@ -129,7 +129,7 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec 
 	return do(u, there)
 }
 
-// prepare makes the image of the spec. fresh says that it is for a new cluster.
+// prepare builds the image of the spec. fresh means that it is for a new cluster.
 func (u *up) prepare(ctx context.Context, fresh bool) error {
 	if u.spec.Image == "" && fresh {
 		phase(u.progress, u.now(), "preparing the image")
@@ -151,7 +151,7 @@ func (u *up) prepare(ctx context.Context, fresh bool) error {
 	return nil
 }
 
-// bringUp has the cluster up in the background, whatever there is of it.
+// bringUp starts the cluster in the background, or what is missing of it.
 func (u *up) bringUp(ctx context.Context, found *discovery.Cluster) (orchestrator.Status, error) {
 	if found == nil {
 		return u.detach(ctx, false)
@@ -159,8 +159,7 @@ func (u *up) bringUp(ctx context.Context, found *discovery.Cluster) (orchestrato
 	return u.again(ctx, *found)
 }
 
-// findLive is [discovery.Find], once what a killed `up` left of that name is
-// removed.
+// findLive is [discovery.Find] after removing the remains of a killed `up` of that name.
 func findLive(ctx context.Context, a *app, eng orchestrator.Engine, name string) (discovery.Cluster, error) {
 	found, err := discovery.Find(ctx, eng, name)
 	if err != nil || !found.Orphaned() {
@@ -173,20 +172,20 @@ func findLive(ctx context.Context, a *app, eng orchestrator.Engine, name string)
 	return discovery.Find(ctx, eng, name)
 }
 
-// errUp says that a name is taken, and what to type.
+// errUp reports that a name is taken, and what to type.
 func errUp(name string) error {
 	return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrClusterExists, name),
 		"look at it: beamyard ps %[1]s\nremove it: beamyard down %[1]s\nor choose another name: --name NAME", name)
 }
 
-// defaultNodes is how many nodes a cluster has that nobody counted.
+// defaultNodes is the number of nodes of a cluster without a given number.
 const defaultNodes = 3
 
-// spec is what the flags and the file ask for.
+// spec returns the spec that the flags and the file ask for.
 func (c *upFlags) spec() (orchestrator.Spec, error) { return c.specOf(defaultNodes, "") }
 
-// specOf is that with n nodes and, of a name that nobody gave, that ending, where
-// neither says otherwise.
+// specOf is spec with n nodes if neither the flags nor the file give a number. A name that is
+// not given gets the ending.
 func (c *upFlags) specOf(n int, ending string) (orchestrator.Spec, error) {
 	spec, err := config.Of(c.What, c.File)
 	if err != nil {
@@ -203,7 +202,7 @@ func (c *upFlags) specOf(n int, ending string) (orchestrator.Spec, error) {
 	return c.over(spec, n)
 }
 
-// over puts what the flags say over a spec, with n nodes where neither says.
+// over applies the flags to a spec, with n nodes if neither gives a number.
 func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error) {
 	if c.Nodes != nil {
 		if len(spec.Nodes) > 0 && listsNodes(spec.Nodes) {
@@ -245,14 +244,14 @@ func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error)
 			spec.Env = map[string]string{}
 		}
 		spec.Env[key] = value
-		if key == "MIX_ENV" { // they mean the same, and flags win
+		if key == "MIX_ENV" { // both set the same variable, and flags win
 			spec.MixEnv = value
 		}
 	}
 	return spec, nil
 }
 
-// listsNodes tells a list of nodes from a mere number of them.
+// listsNodes reports whether nodes are listed, and not merely counted.
 func listsNodes(nodes []orchestrator.NodeSpec) bool {
 	for i, n := range orchestrator.NodeNames(len(nodes)) {
 		if !reflect.DeepEqual(nodes[i], n) {
@@ -262,7 +261,7 @@ func listsNodes(nodes []orchestrator.NodeSpec) bool {
 	return false
 }
 
-// up is one `up` on its way.
+// up is the state of one `up`.
 type up struct {
 	*app
 	eng      orchestrator.Engine
@@ -270,5 +269,5 @@ type up struct {
 	progress progress
 	evidence *failureEvidence
 	accept   func(orchestrator.Spec) error
-	reused   bool // the cluster was up before, and stays as it is
+	reused   bool // the cluster was already up, and stays unchanged
 }

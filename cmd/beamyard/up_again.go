@@ -14,7 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// again is `up -d` of a cluster that exists: nothing, a wait, or an adoption.
+// again is `up -d` of an existing cluster: it does nothing, waits, or adopts the cluster.
 func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.Status, error) {
 	var none orchestrator.Status
 	name := u.spec.Name
@@ -35,7 +35,7 @@ func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.S
 			return none, orchestrator.WithHint(fmt.Errorf("%w: %s, kept by process %d, which does not answer here", orchestrator.ErrClusterExists, name, found.Owner.PID),
 				"it may be another user's, or starting just now: beamyard ps %s", name)
 		}
-		u.spec = found.Spec // with its cookie
+		u.spec = found.Spec // including its cookie
 		return u.detach(ctx, true)
 	}
 	if err != nil {
@@ -63,7 +63,7 @@ func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.S
 	return st, nil
 }
 
-// wake starts what was stopped in a supervised cluster, and waits.
+// wake starts the stopped nodes of a supervised cluster, and waits.
 func (u *up) wake(ctx context.Context, client *control.Client, st orchestrator.Status) error {
 	var down []string
 	for _, n := range st.Nodes {
@@ -88,8 +88,8 @@ func (u *up) wake(ctx context.Context, client *control.Client, st orchestrator.S
 	return u.notReady(ctx, client)
 }
 
-// notReady is the error of a cluster that did not become Ready in time and is
-// left as it is: it was there before.
+// notReady returns the error for a cluster that did not become Ready in time. The cluster is
+// left unchanged, because it existed before.
 func (u *up) notReady(ctx context.Context, client *control.Client) error {
 	st, err := client.Status(ctx)
 	if err != nil {
@@ -106,7 +106,7 @@ func (u *up) notReady(ctx context.Context, client *control.Client) error {
 	return failed
 }
 
-// answer prints the table on stdout and what to type next on stderr.
+// answer prints the table on stdout and the next commands on stderr.
 func (u *up) answer(st orchestrator.Status) error {
 	if u.json {
 		return u.printJSON(st)
@@ -118,7 +118,7 @@ func (u *up) answer(st orchestrator.Status) error {
 	return nil
 }
 
-// next says what can be typed now.
+// next suggests commands to type.
 func (u *up) next(st orchestrator.Status) {
 	if len(st.Nodes) == 0 {
 		return
@@ -130,7 +130,7 @@ func (u *up) next(st orchestrator.Status) {
 		u.say("  curl %s%s", first.URL, u.spec.HTTPCheck)
 	}
 	u.say("  beamyard logs -c %s -f", st.Cluster)
-	if u.spec.Precompiled { // other images may be without Elixir
+	if u.spec.Precompiled { // other images may lack Elixir
 		u.say("  beamyard rpc %s/%s 'Node.list()'", st.Cluster, first.Name)
 	} else {
 		u.say("  beamyard health %s", st.Cluster)
@@ -138,8 +138,8 @@ func (u *up) next(st orchestrator.Status) {
 	u.say("  beamyard down %s", st.Cluster)
 }
 
-// draw shows the events of a cluster until ctx ends, the last ones included.
-// Drawing is all it is for: an error of it is none of the command.
+// draw shows the events of a cluster until ctx ends, the last ones included. It only draws: its
+// errors do not affect the command.
 func (u *up) draw(ctx context.Context, c orchestrator.Controller) {
 	var last uint64
 	show := func(e orchestrator.Event) error {
@@ -153,8 +153,8 @@ func (u *up) draw(ctx context.Context, c orchestrator.Controller) {
 	_ = c.Events(rest, last, false, show)
 }
 
-// revive starts, once each, the nodes that a new supervisor finds ended: who
-// types `up` wants them all.
+// revive starts, once each, the nodes that a new supervisor finds exited: `up` means that all
+// nodes should run.
 func (u *up) revive(ctx context.Context, client *control.Client) {
 	started := map[string]bool{}
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -167,7 +167,7 @@ func (u *up) revive(ctx context.Context, client *control.Client) {
 		for _, n := range st.Nodes {
 			if n.State.Final() && !started[n.Name] {
 				started[n.Name] = true
-				_ = client.Start(ctx, n.Name) // that it did not help is seen when time is up
+				_ = client.Start(ctx, n.Name) // a failed start shows when time is up
 			}
 		}
 		select {

@@ -20,18 +20,18 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
-// superviseRequest is what a supervisor reads from its stdin. It holds the
-// cookie, which arguments and the environment would show to other processes.
+// superviseRequest is the input that a supervisor reads from its stdin. It holds the cookie,
+// which arguments and the environment would show to other processes.
 type superviseRequest struct {
 	Spec  orchestrator.Spec `json:"spec"`
 	Adopt bool              `json:"adopt"`
 }
 
-// child is a supervisor on its way to Ready.
+// child is a supervisor that has not reported yet.
 type child struct {
 	cmd    *exec.Cmd
 	log    string
-	report chan []byte // what it wrote to stdout, once that is closed
+	report chan []byte // its output on stdout, once that is closed
 }
 
 // detach starts a supervisor in the background and waits until it reports.
@@ -42,7 +42,7 @@ func (u *up) detach(ctx context.Context, adopt bool) (orchestrator.Status, error
 		return none, err
 	}
 	stopWatching := u.watch(ctx, adopt)
-	var late <-chan time.Time // a new cluster keeps its deadline itself
+	var late <-chan time.Time // a new cluster enforces its own deadline
 	if adopt {
 		late = time.After(u.spec.Defaulted().ReadyTimeout)
 	}
@@ -82,8 +82,8 @@ func (u *up) detach(ctx context.Context, adopt bool) (orchestrator.Status, error
 	return st, nil
 }
 
-// startSupervisor runs `beamyard supervise` in a session of its own, where the
-// terminal's Ctrl-C and its closing do not reach it.
+// startSupervisor runs `beamyard supervise` in its own session, so that the terminal's Ctrl-C
+// and its closing do not reach it.
 func (u *up) startSupervisor(adopt bool) (*child, error) {
 	request, err := json.Marshal(superviseRequest{Spec: u.spec, Adopt: adopt})
 	if err != nil {
@@ -105,10 +105,10 @@ func (u *up) startSupervisor(adopt bool) (*child, error) {
 	defer write.Close()
 
 	cmd := exec.Command(self, "supervise", u.spec.Name, "--request") //nolint:noctx // it outlives this command on purpose
-	cmd.Dir = "/"                                                    // the folder that we are in may go away
+	cmd.Dir = "/"                                                    // the current folder may go away
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), write, log
 	cmd.SysProcAttr = watchdog.OwnSession()
-	if u.evidence.dir != "" { // ours may be relative to our folder
+	if u.evidence.dir != "" { // the path may be relative to the current folder
 		cmd.Env = append(os.Environ(), exportDir+"="+u.evidence.dir)
 	}
 	if err := cmd.Start(); err != nil {
@@ -118,14 +118,14 @@ func (u *up) startSupervisor(adopt bool) (*child, error) {
 	c := &child{cmd: cmd, log: log.Name(), report: make(chan []byte, 1)}
 	go func() {
 		defer read.Close()
-		data, _ := io.ReadAll(read) // what was read before an error is the report, or nothing is
+		data, _ := io.ReadAll(read) // after a read error the report is complete or unreadable
 		c.report <- data
 	}()
 	return c, nil
 }
 
-// watch draws the supervisor's events, the last ones included, until the
-// returned function is called.
+// watch draws the supervisor's events, the last ones included, until the returned function is
+// called.
 func (u *up) watch(ctx context.Context, adopt bool) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -149,7 +149,7 @@ func (u *up) watch(ctx context.Context, adopt bool) (stop func()) {
 	}
 }
 
-// dialNew waits for a new supervisor's socket; nil when ctx ends before.
+// dialNew waits for a new supervisor's socket. It returns nil if ctx ends first.
 func (u *up) dialNew(ctx context.Context) *control.Client {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -165,8 +165,8 @@ func (u *up) dialNew(ctx context.Context) *control.Client {
 	}
 }
 
-// superviseReport is what a supervisor writes to its stdout: once the cluster is
-// Ready, or with the error that ended it and where its evidence was left.
+// superviseReport is the report that a supervisor writes to its stdout: once the cluster is
+// Ready, or with the error that ended it and the path of its evidence.
 type superviseReport struct {
 	Error    json.RawMessage `json:"error"` // see [control.EncodeError]
 	Evidence string          `json:"evidence,omitempty"`
@@ -180,8 +180,8 @@ func encodeReport(err error, evidence string) []byte {
 	return data
 }
 
-// outcome reads a report. The process of one without it is over: what it
-// wrote last is all that is known.
+// outcome decodes a report. Without one the process has crashed, and the end of its log is all
+// that is known.
 func (c *child) outcome(report []byte) (evidence string, err error) {
 	var r superviseReport
 	decoded, err := error(nil), json.Unmarshal(report, &r)
@@ -194,19 +194,19 @@ func (c *child) outcome(report []byte) (evidence string, err error) {
 		}
 		_ = c.cmd.Wait() // its exit code says less than the report
 		if errors.Is(decoded, orchestrator.ErrClusterExists) {
-			return r.Evidence, decoded // the log is that of who was faster
+			return r.Evidence, decoded // the log belongs to the supervisor that was faster
 		}
 		return r.Evidence, errors.Join(decoded, os.Remove(c.log))
 	}
 	err = c.cmd.Wait()
-	said, _ := os.ReadFile(c.log) // without it, the exit alone is told
+	said, _ := os.ReadFile(c.log) // without a log, only the exit is reported
 	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
 	lines = lines[max(0, len(lines)-20):]
 	return "", orchestrator.WithHint(fmt.Errorf("the supervisor ended without a word (%w):\n  %s", noError(err), strings.Join(lines, "\n  ")),
 		"its whole log: %s", c.log)
 }
 
-// noError stands in for the error of a process that exited with 0.
+// noError replaces the nil error of a process that exited with 0.
 func noError(err error) error {
 	if err == nil {
 		return errors.New("exit status 0")
@@ -214,12 +214,12 @@ func noError(err error) error {
 	return err
 }
 
-// giveUp takes down what an interrupted `up -d` has begun. A cluster that was
-// there before is left, with its new supervisor.
+// giveUp takes down what an interrupted `up -d` has started. A cluster that existed before is
+// left, with its new supervisor.
 func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 	if adopt {
 		u.say("%s keeps running, and so does its supervisor", u.spec.Name)
-		_ = c.cmd.Process.Release() // not ours to wait for
+		_ = c.cmd.Process.Release() // it is not waited for here
 		return errInterrupted
 	}
 	u.say("stopping %s; Ctrl-C again does not wait for its nodes", u.spec.Name)
@@ -229,14 +229,14 @@ func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 	go func() {
 		select {
 		case <-u.second:
-			_ = c.cmd.Process.Kill() // gone already: as wanted
+			_ = c.cmd.Process.Kill() // fails if it has already exited
 		case <-clean.Done():
 		}
 	}()
 	if err := takeDownChild(clean, u.spec.Name, c.cmd.Process.Pid); err != nil {
-		_ = c.cmd.Process.Signal(syscall.SIGTERM) // gone already: as wanted
+		_ = c.cmd.Process.Signal(syscall.SIGTERM) // fails if it has already exited
 	}
-	_ = c.cmd.Wait() // how it ended is no news: it was told to
+	_ = c.cmd.Wait() // its exit status is expected
 	select {
 	case <-u.second:
 		grace = 0
@@ -257,8 +257,8 @@ func (u *up) giveUp(ctx context.Context, c *child, adopt bool) error {
 	return errInterrupted
 }
 
-// takeDownChild has the supervisor that is our child take its cluster down. Of two `up`
-// of one name the other's may have won: its cluster is not ours to remove.
+// takeDownChild makes our child, the supervisor, take down its cluster. If two `up` commands
+// use the same name, the other one may have won: its cluster must not be removed.
 func takeDownChild(ctx context.Context, name string, pid int) error {
 	client, err := control.Dial(ctx, name)
 	if err != nil {

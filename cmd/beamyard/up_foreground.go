@@ -16,19 +16,19 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
-// foreground is a cluster that this process keeps.
+// foreground is a cluster that this process runs.
 type foreground struct {
 	*cluster.Cluster
-	stop func()      // ends it; once is enough
-	hold func() bool // from now on an interruption does not end it; false: one has
-	used bool        // it was ended because its use is over
+	stop func()      // ends the cluster; calling it once is enough
+	hold func() bool // from now on an interruption does not end the cluster; false: one already has
+	used bool        // it ended because its use is over
 }
 
-// keep keeps the cluster in this process until Ctrl-C, `down` or its use ends it.
-// use is called once it is Ready, and its ctx lives as long as the cluster.
+// keep runs the cluster in this process until Ctrl-C, `down` or the end of its use. use is
+// called once the cluster is Ready, and its ctx lives as long as the cluster.
 func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *foreground) error) error {
-	// `beamyard up | head` must not be killed by SIGPIPE: its nodes would stay.
-	// Once asked for, a broken pipe is an error of the write instead.
+	// `beamyard up | head` must not be killed by SIGPIPE: its nodes would remain. With Notify,
+	// a broken pipe is an error of the write instead.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
@@ -45,7 +45,7 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *fo
 	if err != nil {
 		return errors.Join(err, socket.Close())
 	}
-	// The cluster outlives the first Ctrl-C: what it says while it stops is shown.
+	// The cluster outlives the first Ctrl-C, so that its output while it stops is shown.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
 	k := &foreground{Cluster: cluster, stop: stopRunning, hold: context.AfterFunc(ctx, stopRunning)}
@@ -100,7 +100,7 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *fo
 	return errors.Join(useErr, u.outcome(ctx, ran, servedErr), u.dismiss(ctx, dog))
 }
 
-// showLogs shows the table and then the logs, until the cluster is over.
+// showLogs shows the table and then the logs, until the cluster ends.
 func (u *up) showLogs(ctx, work context.Context, k *foreground) error {
 	st, err := k.Status(work)
 	if err != nil {
@@ -121,12 +121,12 @@ func (u *up) showLogs(ctx, work context.Context, k *foreground) error {
 	printer := newLinePrinter(u.app, st.Nodes, false)
 	err = k.Logs(context.WithoutCancel(work), orchestrator.LogQuery{Follow: true}, printer.print)
 	if err != nil {
-		k.stop() // nobody reads any more
+		k.stop() // the output is closed
 	}
 	return err
 }
 
-// outcome of a foreground cluster.
+// outcome returns the error of a foreground cluster.
 func (u *up) outcome(ctx context.Context, ran, served error) error {
 	interrupted := ctx.Err() != nil && (ran == nil || errors.Is(ran, context.Canceled))
 	switch {
@@ -142,8 +142,8 @@ func (u *up) outcome(ctx context.Context, ran, served error) error {
 	return errors.Join(ran, served)
 }
 
-// dismiss lets the watchdog go, unless something is left that nobody wants to
-// keep: it then goes on with the removal when this process ends.
+// dismiss ends the watchdog, unless resources remain that are not to be kept: it then continues
+// their removal when this process ends.
 func (u *up) dismiss(ctx context.Context, dog *watchdog.Watchdog) error {
 	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
 	defer cancel()
@@ -153,14 +153,14 @@ func (u *up) dismiss(ctx context.Context, dog *watchdog.Watchdog) error {
 	return nil
 }
 
-// gone looks whether the engine has nothing of the cluster: one that was
-// interrupted while it came up has not told.
+// gone reports whether the engine has nothing left of the cluster: a cluster that was
+// interrupted while it started does not report it.
 func (u *up) gone(ctx context.Context) bool {
 	_, err := discovery.Find(ctx, u.eng, u.spec.Name)
 	return errors.Is(err, orchestrator.ErrNoCluster)
 }
 
-// listenError says what a socket that is taken means.
+// listenError explains why the socket is taken.
 func (u *up) listenError(err error) error {
 	if errors.Is(err, control.ErrSupervised) {
 		return errUp(u.spec.Name)

@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 )
 
-// version is set by a release: go build -ldflags "-X main.version=v1.2.3".
+// version is set for a release: go build -ldflags "-X main.version=v1.2.3".
 var version = ""
 
 type versionInfo struct {
@@ -18,7 +18,7 @@ type versionInfo struct {
 	Arch    string `json:"arch"`
 }
 
-// buildVersion is what the linker and the go command put into the binary.
+// buildVersion returns the version that the linker or the go command put into the binary.
 func buildVersion() versionInfo {
 	v := versionInfo{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
@@ -40,7 +40,7 @@ func buildVersion() versionInfo {
 		v.Commit = v.Commit[:min(12, len(v.Commit))] + modified
 	}
 	if v.Version == "" {
-		v.Version = info.Main.Version // of `go install …@version`
+		v.Version = info.Main.Version // from `go install …@version`
 	}
 	if v.Version == "" || v.Version == "(devel)" {
 		v.Version = "dev"

@@ -12,8 +12,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
-// watchdogCmd is the process that removes a foreground cluster whose `up` was
-// killed. See package watchdog.
+// watchdogCmd is the process that removes a foreground cluster whose `up` was killed. See
+// package watchdog.
 type watchdogCmd struct {
 	Name string `arg:"" help:"Name of the cluster, shown in the list of processes."`
 }
@@ -26,7 +26,7 @@ func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 	if len(orphans) == 0 {
 		return watched
 	}
-	a.engineTime = 10 * time.Minute // nobody waits for it, and nobody else removes the cluster
+	a.engineTime = 10 * time.Minute // no user waits for it, and nothing else removes the cluster
 	eng, err := a.engine(ctx)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 	return watched
 }
 
-// guard starts the watchdog of a cluster that this process keeps.
+// guard starts the watchdog of a cluster that this process runs.
 func guard(s orchestrator.Spec) (*watchdog.Watchdog, error) {
 	self, err := os.Executable()
 	if err != nil {
