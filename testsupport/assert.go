@@ -13,8 +13,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file is what tests wait for. Nodes tell whom they see as it changes; nothing
-// is asked again and again.
+// This file holds what tests wait for. Nodes report changes of the nodes they see; only
+// Eventually polls.
 
 // WaitMesh returns once every running node is Ready and sees every other running node, as
 // reported by the nodes themselves. Nodes that are down or paused are left out. If ctx
@@ -34,15 +34,15 @@ func (c *Cluster) WaitMesh(ctx context.Context) error {
 	}
 }
 
-// settledNodes tells that no node is on its way.
+// settledNodes reports whether no node is in transition.
 func settledNodes(st orchestrator.Status) bool {
 	return !slices.ContainsFunc(st.Nodes, func(n orchestrator.NodeStatus) bool {
 		return !n.State.Final() && n.State != orchestrator.Ready && !n.Paused
 	})
 }
 
-// meshed waits until all that answer see each other. again says that a node went
-// meanwhile, so that it is to be looked once more.
+// meshed waits until all nodes that answer see each other. again means that a node went down
+// during the wait and meshed must be called again.
 func (c *Cluster) meshed(ctx context.Context) (again bool, err error) {
 	all, err := c.looking(ctx, "")
 	if err != nil {
@@ -75,7 +75,7 @@ func (c *Cluster) meshed(ctx context.Context) (again bool, err error) {
 	return !settledNodes(c.Status()), nil
 }
 
-// notMeshed says which nodes are not Ready, and which pairs are missing.
+// notMeshed names the nodes that are not Ready and the missing pairs.
 func (c *Cluster) notMeshed(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -130,7 +130,7 @@ func (c *Cluster) sees(ctx context.Context, observer, node string, want bool) er
 	return nil
 }
 
-// eventuallyTime is how long Eventually tries where nobody says.
+// eventuallyTime is the default time limit of Eventually.
 const eventuallyTime = 30 * time.Second
 
 // Eventually calls check until it returns nil, at intervals that grow from 10 ms to 250

@@ -24,11 +24,11 @@ import (
 type Cluster struct {
 	name    string
 	session *session
-	core    *cluster.Cluster // nil where it could not be declared
+	core    *cluster.Cluster // nil if the options are invalid
 	after   map[string]after
 	charge  watchdog.Target
-	tb      testing.TB // whose it is: nil for Run
-	files   string     // folder of files that a Reader gave, "" for none
+	tb      testing.TB // the test that uses it; nil for Run
+	files   string     // folder with the contents of Readers; "" for none
 
 	ended chan struct{} // closed while no supervisor runs
 
@@ -36,12 +36,12 @@ type Cluster struct {
 	nodes    map[string]*Node
 	starting bool              // Run has not returned it yet
 	over     bool              // it was terminated
-	kept     bool              // for a look
-	shared   bool              // between tests it is nobody's
-	reported map[string]bool   // tests that were told what is wrong with it
-	evidence string            // the folder that was left last, or why there is none
-	broken   map[string]string // faults that were not mended, and the tests that made them
-	tests    map[string]bool   // those that it was lent to or started by, by name
+	kept     bool              // for inspection
+	shared   bool              // between tests no test owns it
+	reported map[string]bool   // tests that have reported its problems
+	evidence string            // folder of the last evidence, or why there is none
+	broken   map[string]string // faults that are not undone, and the tests that made them
+	tests    map[string]bool   // names of the tests that started or borrowed it
 }
 
 // ErrNotStarted is returned by methods of a cluster that never started.
@@ -64,7 +64,7 @@ func Run(ctx context.Context, source string, opts ...testcontainers.ContainerCus
 	return start(ctx, nil, source, "", opts)
 }
 
-// start is Run for a test, which may be nil, under a name, which may be "".
+// start is Run for a test, which may be nil, and with a name, which may be "".
 func start(ctx context.Context, tb testing.TB, source, name string, opts []testcontainers.ContainerCustomizer) (*Cluster, error) {
 	c := &Cluster{
 		name: name, tb: tb, nodes: map[string]*Node{}, reported: map[string]bool{}, tests: map[string]bool{}, broken: map[string]string{},
@@ -97,7 +97,7 @@ func start(ctx context.Context, tb testing.TB, source, name string, opts []testc
 	return c, err
 }
 
-// declare makes the supervisor of a plan.
+// declare creates the supervisor for a plan.
 func (c *Cluster) declare(p plan) error {
 	spec := p.spec
 	labels := testcontainers.GenericLabels()
@@ -124,8 +124,8 @@ func (c *Cluster) declare(p plan) error {
 	return nil
 }
 
-// up runs the supervisor until the cluster is Ready and what the options ask for
-// after that is done.
+// up runs the supervisor until the cluster is Ready and the steps that the options require
+// after that are done.
 func (c *Cluster) up(ctx context.Context) error {
 	if !keeping() {
 		if err := errors.Join(c.session.connectReaper(ctx), c.session.watchOver(c.charge)); err != nil {
@@ -137,7 +137,7 @@ func (c *Cluster) up(ctx context.Context) error {
 	go func() {
 		defer close(c.ended)
 		defer stop()
-		_ = c.core.Run(run) // WaitReady, Await and Down tell what it returns
+		_ = c.core.Run(run) // WaitReady, Await and Down report its error
 	}()
 	if err := c.core.WaitReady(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -154,9 +154,9 @@ func (c *Cluster) up(ctx context.Context) error {
 	return err
 }
 
-// finish adopts the containers and does what testcontainers does after a start: that
-// for one node after the other, as some strategies (wait.ForLog) and most hooks bear
-// no other at the same time.
+// finish adopts the containers and performs testcontainers' steps after a start. It takes one
+// node after the other, because some strategies (wait.ForLog) and most hooks must not run
+// concurrently.
 func (c *Cluster) finish(ctx context.Context) error {
 	var group errgroup.Group
 	for _, n := range c.Nodes() {
@@ -190,7 +190,7 @@ func (c *Cluster) Terminate(ctx context.Context) error {
 		n.hangUp()
 	}
 	var err error
-	if !closed(c.ended) { // else its supervisor has ended, or never ran
+	if !closed(c.ended) { // otherwise its supervisor has ended, or never ran
 		if err = c.core.Down(ctx); errors.Is(err, orchestrator.ErrClosed) {
 			err = nil
 		}
@@ -201,15 +201,15 @@ func (c *Cluster) Terminate(ctx context.Context) error {
 	return errors.Join(err, c.settled(ctx))
 }
 
-// settled removes what a supervisor that has ended does not, and releases the
-// watchdog once nothing is left.
+// settled removes what the supervisor leaves when it ends, and releases the watchdog once
+// everything is removed.
 func (c *Cluster) settled(ctx context.Context) error {
 	defer running.remove(c)
 	if c.files != "" {
-		_ = os.RemoveAll(c.files) // in the system's folder for such
+		_ = os.RemoveAll(c.files) // a temporary folder
 	}
 	if c.core.Spec().KeepOnFailure && c.Evidence() != "" {
-		return nil // its start failed, and somebody wants a look
+		return nil // its start failed, and it is kept for inspection
 	}
 	if c.charge.Volumes {
 		if _, err := discovery.RemoveVolumes(ctx, c.session.eng, c.name); err != nil {
@@ -217,7 +217,7 @@ func (c *Cluster) settled(ctx context.Context) error {
 		}
 	}
 	if _, err := discovery.Find(ctx, c.session.eng, c.name); !errors.Is(err, orchestrator.ErrNoCluster) {
-		return err // the watchdog goes on with the rest when this process ends
+		return err // the watchdog removes the rest when this process ends
 	}
 	return c.session.release(c.charge)
 }
@@ -264,7 +264,7 @@ func (c *Cluster) Status() orchestrator.Status {
 func (c *Cluster) Events() []orchestrator.Event {
 	var events []orchestrator.Event
 	if c.core != nil {
-		_ = c.core.Events(context.Background(), 0, false, func(e orchestrator.Event) error { // fails only with fn
+		_ = c.core.Events(context.Background(), 0, false, func(e orchestrator.Event) error { // only fn can fail
 			events = append(events, e)
 			return nil
 		})
@@ -284,18 +284,18 @@ func (c *Cluster) Network() *testcontainers.DockerNetwork {
 	return &testcontainers.DockerNetwork{ID: st.NetworkID, Name: st.Network, Driver: testcontainers.Bridge}
 }
 
-// buildLine is a line of the image's build.
+// buildLine logs a line of the image's build.
 func (c *Cluster) buildLine(line string) {
 	if tb := c.test(); tb != nil {
 		tb.Logf("%s", line)
 	}
 }
 
-// terminateTime bounds the end of a cluster: the grace of its nodes is short.
+// terminateTime limits the removal of a cluster: its nodes have a short stop timeout.
 const terminateTime = 90 * time.Second
 
-// local puts the files that options gave where the engine's part can read them:
-// what a Reader holds, or what has another mode than it is to have, is copied.
+// local puts the files of the options where the engine adapter can read them. It copies the
+// contents of a Reader, and files whose mode must change.
 func local(files map[string]string, more []testcontainers.ContainerFile) (all map[string]string, dir string, err error) {
 	all = merged(map[string]string{}, files)
 	for i, f := range more {

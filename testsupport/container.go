@@ -15,14 +15,15 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file is a node as testcontainers sees it: its own container does the work.
+// This file presents a node as a testcontainers container: the node's own container does the
+// work.
 
 var (
 	_ testcontainers.Container = (*Node)(nil)
 	_ wait.StrategyTarget      = (*Node)(nil)
 )
 
-// of asks the node's container for one thing.
+// of queries the node's container.
 func of[T any](ctx context.Context, n *Node, ask func(*testcontainers.DockerContainer) (T, error)) (T, error) {
 	ctr, err := n.container(ctx)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file breaks clusters on purpose, and mends them when the test ends. Each
-// method returns when the nodes really saw it: they tell each nodedown and nodeup as
-// it happens, and nothing here waits for a time to pass.
+// This file breaks clusters on purpose, and repairs them when the test ends. Each method
+// returns when the nodes have seen the fault: they report each nodedown and nodeup as it
+// happens, and no method waits for a fixed time.
 
 // Crash kills a node's VM with SIGKILL, like a power failure, and returns when every node
 // that saw it has seen it go down. It stays down, or restarts by the policy of
@@ -30,7 +30,7 @@ func (c *Cluster) Stop(tb testing.TB, node string) {
 	c.down(tb, "stop", node, func(ctx context.Context) error { return c.core.Stop(ctx, node) })
 }
 
-// down takes a node down, and waits until it is known how it ended.
+// down takes a node down, and waits until the cause of its exit is known.
 func (c *Cluster) down(tb testing.TB, how, node string, take func(context.Context) error) {
 	tb.Helper()
 	run := c.Node(node).Status().Incarnation
@@ -43,7 +43,7 @@ func (c *Cluster) down(tb testing.TB, how, node string, take func(context.Contex
 	})
 }
 
-// judged tells that a node is down, and how it ended is known.
+// judged reports whether a node is down and the cause of its exit is known.
 func judged(n orchestrator.NodeStatus) bool {
 	return n.State.Final() || n.State == orchestrator.BackingOff && !n.NextRestartAt.IsZero()
 }
@@ -93,15 +93,15 @@ func (c *Cluster) Pause(tb testing.TB, node string) {
 	tb.Helper()
 	c.fault(tb, "pause "+node, []string{node}, func(ctx context.Context) error {
 		freeze := func(ctx context.Context) error {
-			c.Node(node).hangUp() // what is asked of it from now on would wait for it
+			c.Node(node).hangUp() // later calls on the old connection would wait for the paused node
 			return c.core.Pause(ctx, node)
 		}
 		return c.lose(ctx, tb, node, freeze, "paused "+node, func(ctx context.Context) error { return c.goOn(ctx, node) })
 	})
 }
 
-// lose does something to a node by which the others lose it, and returns when each
-// that saw it has seen it go.
+// lose does something to a node that makes the others lose it, and returns when each node that
+// saw it has seen it go down.
 func (c *Cluster) lose(ctx context.Context, tb testing.TB, node string, do func(context.Context) error, fault string, undo func(context.Context) error) error {
 	tb.Helper()
 	all, err := c.looking(ctx, node)
@@ -144,7 +144,7 @@ func (c *Cluster) Disconnect(tb testing.TB, node string, from ...string) {
 		before := c.Node(node).Status().Cut
 		err := c.core.Disconnect(ctx, node, from...)
 		made := cuts{}
-		for _, peer := range c.Node(node).Status().Cut { // also some of one that failed
+		for _, peer := range c.Node(node).Status().Cut { // including those of a Disconnect that failed
 			if !slices.Contains(before, peer) {
 				made[cut(node, peer)] = peer
 			}
@@ -178,8 +178,8 @@ func (c *Cluster) Reconnect(tb testing.TB, node string, to ...string) {
 	})
 }
 
-// cuts are those of one node from its peers, as faults: each is the pair's, whichever
-// of the two was named.
+// cuts maps the faults of disconnecting one node from its peers to the peers. A fault belongs
+// to the pair, whichever of the two was named.
 type cuts map[string]string
 
 func cut(node, peer string) string { return "cut " + min(node, peer) + " " + max(node, peer) }
@@ -205,7 +205,7 @@ func (c *Cluster) startAgain(ctx context.Context, node string) error {
 	return c.awaitReturn(ctx, node)
 }
 
-// goOn ends a pause, and waits until the node is back.
+// goOn unpauses a node, and waits until it is back.
 func (c *Cluster) goOn(ctx context.Context, node string) error {
 	if err := c.core.Unpause(ctx, node); err != nil {
 		return err
@@ -213,8 +213,8 @@ func (c *Cluster) goOn(ctx context.Context, node string) error {
 	return c.awaitReturn(ctx, node)
 }
 
-// awaitReturn waits until a node is proven, and all that answer and are not cut from it see
-// it.
+// awaitReturn waits until a node is proven, and all nodes that answer and are not cut from it
+// see it.
 func (c *Cluster) awaitReturn(ctx context.Context, node string) error {
 	if err := c.await(ctx, node, func(n orchestrator.NodeStatus) bool { return n.State.Final() || c.proven(n) }); err != nil {
 		return err
@@ -232,7 +232,7 @@ func (c *Cluster) awaitReturn(ctx context.Context, node string) error {
 	return met.until(ctx, "does not see "+node, func(now erldist.Seen) bool { return now.Up[n.Node] })
 }
 
-// proven tells whether a node is as well as it can be with what was cut from it.
+// proven reports whether a node is Ready, or as healthy as possible while cut from peers.
 func (c *Cluster) proven(n orchestrator.NodeStatus) bool {
 	return n.State == orchestrator.Ready || n.State == orchestrator.Degraded && len(n.Cut) > 0
 }

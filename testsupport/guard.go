@@ -15,24 +15,24 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
-// This file is the watchdog of a test binary: that binary once more, which waits
-// for the end of the first and removes what that left.
+// This file implements the watchdog of a test binary: a second process of the same binary,
+// which waits for the first one to end and removes what it left.
 
-// guardVariable makes a test binary a watchdog. Its value is the testcontainers
-// session whose containers it removes, too; "-" is none.
+// guardVariable makes a test binary a watchdog. Its value is the testcontainers session whose
+// containers it removes as well; "-" means none.
 const guardVariable = "BEAMYARD_TEST_WATCHDOG"
 
-// init comes before TestMain and before any test of whoever imports this package,
-// so none runs in a watchdog. Packages that are initialised earlier are: those that
-// this one imports, and those that do not import it.
+// init runs before TestMain and all tests of a package that imports this one, so a watchdog
+// runs no tests. Packages that are initialised earlier do run their init functions: those that
+// this package imports, and those that do not import it.
 func init() {
 	if of, watching := os.LookupEnv(guardVariable); watching {
 		os.Exit(watch(of))
 	}
 }
 
-// watch waits for the keeper's end. Nobody reads what it says; the next cluster of
-// anybody sweeps what it could not remove.
+// watch waits for the keeper to end. Its messages are not read; the next cluster of any process
+// removes what watch could not.
 func watch(session string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -47,7 +47,7 @@ func watch(session string) int {
 		return 1
 	}
 	defer eng.Close()
-	if session != "-" { // first: they may be on the clusters' networks
+	if session != "-" { // first, because they may be on the clusters' networks
 		err = errors.Join(err, removeSession(ctx, eng, session, false))
 	}
 	var removing sync.WaitGroup
@@ -71,12 +71,12 @@ func exitCode(err error) int {
 }
 
 const (
-	sessionLabel = "org.testcontainers.sessionId" // on everything that testcontainers makes
-	reapLabel    = "org.testcontainers.reap"      // on what Ryuk is to remove
+	sessionLabel = "org.testcontainers.sessionId" // on everything that testcontainers creates
+	reapLabel    = "org.testcontainers.reap"      // on everything that Ryuk should remove
 )
 
-// removeSession removes what carries a testcontainers session and is no cluster's:
-// its containers, and with all also its networks and volumes.
+// removeSession removes the containers of a testcontainers session that do not belong to a
+// cluster, and with all also its networks and volumes.
 func removeSession(ctx context.Context, eng orchestrator.Engine, session string, all bool) error {
 	label := map[string]string{sessionLabel: session}
 	containers, err := eng.Containers(ctx, label)
@@ -105,14 +105,14 @@ func removeSession(ctx context.Context, eng orchestrator.Engine, session string,
 	return err
 }
 
-// guard is the watchdog of this process, and whom it guards.
+// guard is the watchdog of this process, and the session that it removes.
 type guard struct {
 	dog     *watchdog.Watchdog
 	session string
 }
 
-// watchOver has what is made under a charge removed should this process die. It
-// returns before the watchdog is up: what it was told waits in the pipe.
+// watchOver registers a target that the watchdog removes if this process dies. It returns
+// before the watchdog runs: the registration waits in the pipe.
 func (s *session) watchOver(c watchdog.Target) error {
 	g, err := s.guarding()
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *session) guarding() (*guard, error) {
 	return s.guard, nil
 }
 
-// release says that nothing of it is left.
+// release tells the watchdog that nothing of a target is left.
 func (s *session) release(c watchdog.Target) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,19 +14,18 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// leakTime is how long what is on its way out may take.
+// leakTime is how long objects that are being removed may take to disappear.
 const leakTime = 3 * time.Second
 
-// NoLeaks fails the test if its containers, networks or volumes are left at its end. It
-// checks clusters and, if this process has a testcontainers session of its own, other
-// objects of testcontainers. (The process has its own session only if testcontainers'
-// reaper is not available. Otherwise all test binaries of a `go test ./...` share one
-// session, and the reaper cleans it up.) Call NoLeaks first: cleanups registered later
-// run earlier.
+// NoLeaks fails the test if its containers, networks or volumes are left at its end. It checks
+// clusters and, if this process has a testcontainers session of its own, other objects of
+// testcontainers. (The process has its own session only if testcontainers' reaper is not
+// available. Otherwise all test binaries of a `go test ./...` share one session, and the reaper
+// cleans it up.) Call NoLeaks first: cleanups registered later run earlier.
 //
-// It reports what this process has created since the call, except the objects of other
-// tests' clusters. It cannot distinguish containers that other tests create meanwhile
-// through testcontainers alone: do not run such tests in parallel with it.
+// It reports what this process has created since the call, except the objects of other tests'
+// clusters. It cannot distinguish containers that other tests create at the same time through
+// testcontainers alone: do not run such tests in parallel with it.
 func NoLeaks(tb testing.TB) {
 	tb.Helper()
 	s, err := join(tb.Context())
@@ -48,15 +47,15 @@ func NoLeaks(tb testing.TB) {
 	})
 }
 
-// made is something on the engine that this process made.
+// made is an object on the engine that this process created.
 type made struct{ kind, id, name, cluster string }
 
-// made lists what carries this process's testcontainers session, or has it for an
+// made lists the objects that carry this process's testcontainers session or name it as their
 // owner.
 func (s *session) made(ctx context.Context) ([]made, error) {
 	session, self := testcontainers.SessionID(), keeper.Self(false)
 	own := func(labels map[string]string) bool {
-		// A session of testcontainers' own making is that of other test binaries, too.
+		// A session ID that testcontainers generates is shared with other test binaries.
 		if labels[orchestrator.LabelCluster] == "" {
 			return s.reaps && labels[sessionLabel] == session
 		}
@@ -92,7 +91,8 @@ func (s *session) made(ctx context.Context) ([]made, error) {
 	return all, nil
 }
 
-// leftOf is what is there that is not excused, after it had a moment to go.
+// leftOf returns the objects that are left and not excused, after allowing them some time to
+// disappear.
 func leftOf(ctx context.Context, s *session, excused func(made) bool, within time.Duration) (left []made, err error) {
 	none := eventually(ctx, within, func() error {
 		all, asked := s.made(ctx)

@@ -21,7 +21,7 @@ import (
 func Main(m *testing.M) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	// Where no engine answers, each test that wants one says so, and others run.
+	// If no engine answers, each test that needs one reports it, and others run.
 	s, joined := join(ctx)
 	if joined != nil && !errors.Is(joined, orchestrator.ErrEngineUnreachable) {
 		fmt.Fprintln(os.Stderr, "testsupport: "+hinted(joined))

@@ -28,7 +28,7 @@ type Node struct {
 	cluster *Cluster
 
 	mu      sync.Mutex
-	adopted *testcontainers.DockerContainer // of the container that there was last
+	adopted *testcontainers.DockerContainer // of the last known container
 	conn    *erldist.Conn
 }
 
@@ -73,19 +73,19 @@ func (n *Node) Status() orchestrator.NodeStatus {
 // String returns "n1 of demo".
 func (n *Node) String() string { return n.name + " of " + n.cluster.name }
 
-// known is the node's status, or why it has none.
+// known returns the node's status, or the reason why there is none.
 func (n *Node) known() (orchestrator.NodeStatus, error) {
 	if n.cluster.core == nil {
 		return orchestrator.NodeStatus{}, fmt.Errorf("%s: %w", n, ErrNotStarted)
 	}
-	if _, err := n.cluster.core.Output(n.name); err != nil { // which names those that there are
+	if _, err := n.cluster.core.Output(n.name); err != nil { // the error lists the existing nodes
 		return orchestrator.NodeStatus{}, err
 	}
 	return n.Status(), nil
 }
 
-// container is the node's container as testcontainers has it. One that was made
-// anew is adopted anew.
+// container returns the node's container as testcontainers represents it. A recreated container
+// is adopted again.
 func (n *Node) container(ctx context.Context) (*testcontainers.DockerContainer, error) {
 	st, err := n.known()
 	if err != nil {
@@ -105,8 +105,8 @@ func (n *Node) container(ctx context.Context) (*testcontainers.DockerContainer, 
 	return n.adopted, nil
 }
 
-// adopt makes a container that is there one of testcontainers'. The two clients
-// share its ID, and no struct.
+// adopt makes an existing container one of testcontainers'. The two clients share its ID, but
+// no struct.
 func (s *session) adopt(ctx context.Context, id string) (*testcontainers.DockerContainer, error) {
 	listed, err := s.provider.Client().ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("id", id)})
 	if err != nil {
@@ -123,7 +123,8 @@ func (s *session) adopt(ctx context.Context, id string) (*testcontainers.DockerC
 	return ctr, err
 }
 
-// dial is a distribution connection to the node's present run, which is kept.
+// dial returns a distribution connection to the node's current run and keeps it for later
+// calls.
 func (n *Node) dial(ctx context.Context) (*erldist.Conn, error) {
 	if _, err := n.known(); err != nil {
 		return nil, err
@@ -145,12 +146,12 @@ func (n *Node) dial(ctx context.Context) (*erldist.Conn, error) {
 	return conn, nil
 }
 
-// hangUp ends the node's connection.
+// hangUp closes the node's connection.
 func (n *Node) hangUp() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.conn != nil {
-		_ = n.conn.Close() // which cannot fail
+		_ = n.conn.Close() // always returns nil
 		n.conn = nil
 	}
 }
@@ -204,7 +205,7 @@ func RPC[T any](ctx context.Context, node *Node, module, function string, args .
 	return into, nil
 }
 
-// moduleName is a module's atom: of an Elixir module with its prefix.
+// moduleName returns the atom of a module: an Elixir module gets its prefix.
 func moduleName(module string) string {
 	if module != "" && module[0] >= 'A' && module[0] <= 'Z' && !strings.HasPrefix(module, "Elixir.") {
 		return "Elixir." + module

@@ -40,10 +40,10 @@ const (
 	DefaultNetTick = 8 * time.Second
 )
 
-// settings are what the options come to.
+// settings are the result of the options.
 type settings struct {
 	spec  orchestrator.Spec
-	named bool // by the test itself, so that the name is not one of its own
+	named bool // by the test itself, so that the name is not unique to this cluster
 	all   []testcontainers.ContainerCustomizer
 	each  map[string][]testcontainers.ContainerCustomizer
 }
@@ -193,7 +193,7 @@ type freshApplication struct{}
 // Customize implements testcontainers.ContainerCustomizer. It does nothing.
 func (freshApplication) Customize(*testcontainers.GenericContainerRequest) error { return nil }
 
-// with is a map with one more entry; the one that was given stays as it is.
+// with returns a copy of a map with one more entry.
 func with[V any](m map[string]V, key string, value V) map[string]V {
 	m = maps.Clone(m)
 	if m == nil {
@@ -203,9 +203,8 @@ func with[V any](m map[string]V, key string, value V) map[string]V {
 	return m
 }
 
-// settle reads the source and applies the options: the defaults first, then the
-// beamyard.yml, then the options in their order. name is what a cluster is called
-// that nobody named.
+// settle reads the source and applies the options: the defaults first, then the beamyard.yml,
+// then the options in their order. name is the name of a cluster that no option names.
 func settle(source, name string, opts []testcontainers.ContainerCustomizer) (*settings, error) {
 	if strings.TrimSpace(source) == "" {
 		return nil, orchestrator.WithHint(errors.New("start a cluster of \"\": there is no source"),
@@ -217,7 +216,7 @@ func settle(source, name string, opts []testcontainers.ContainerCustomizer) (*se
 	}
 	spec.Name = cmp.Or(name, unique(config.DefaultName(spec)))
 	spec.Restart = orchestrator.RestartPolicy{Mode: orchestrator.RestartNo}
-	spec.OnFailed = orchestrator.FailedKeep // a node that a test takes down takes no other with it
+	spec.OnFailed = orchestrator.FailedKeep // taking a node down in a test must not take others down
 	if spec.StopTimeout == 0 {
 		spec.StopTimeout = DefaultStopTimeout
 	}
@@ -245,16 +244,15 @@ func settle(source, name string, opts []testcontainers.ContainerCustomizer) (*se
 	return s, nil
 }
 
-// keepVariable is the environment variable that keeps the clusters of tests that
-// failed.
+// keepVariable is the environment variable that keeps the clusters of failed tests.
 const keepVariable = "BEAMYARD_KEEP"
 
 func keeping() bool { return os.Getenv(keepVariable) == "1" }
 
-// longestName is that of a cluster: see [network.MaxCluster].
+// longestName is the maximum length of a cluster's name: see [network.MaxCluster].
 const longestName = network.MaxCluster
 
-// unique is a name for a cluster that no other has.
+// unique returns a unique cluster name.
 func unique(base string) string {
 	const suffix = 6
 	base = network.Sanitize(base)

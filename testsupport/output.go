@@ -17,7 +17,7 @@ import (
 // Output is a node's output over all its runs.
 type Output struct {
 	node *Node
-	kept *logs.Output // nil where there is none
+	kept *logs.Output // nil if there is none
 	err  error        // why
 }
 
@@ -100,7 +100,7 @@ func (o *Output) RequireLine(tb testing.TB, expr string) orchestrator.Line {
 // excerptLines is how many of a node's last lines a failure shows.
 const excerptLines = 20
 
-// excerpt are the last lines of a node without its secrets, those of stderr first.
+// excerpt returns the last lines of a node without its secrets, those of stderr first.
 func (o *Output) excerpt(n int) []string {
 	if o.kept == nil {
 		return nil
@@ -115,7 +115,7 @@ func excerpt(lines []string) string {
 	return "\n  " + strings.Join(lines, "\n  ")
 }
 
-// redactor takes a cluster's secrets out of text, as the cluster itself does.
+// redactor removes a cluster's secrets from text, as the cluster itself does.
 func redactor(s orchestrator.Spec) *strings.Replacer {
 	var pairs []string
 	for _, value := range secrets.Values(s) {

@@ -14,7 +14,7 @@ import (
 
 type waitStrategy = wait.Strategy
 
-// plan is what is to be started.
+// plan describes a cluster to start.
 type plan struct {
 	spec  orchestrator.Spec
 	files []testcontainers.ContainerFile // of every node
@@ -22,8 +22,8 @@ type plan struct {
 	named bool
 }
 
-// plan puts testcontainers' options into the spec: those of all nodes into the
-// cluster's settings, and what [WithNode] adds into the node's.
+// plan puts testcontainers' options into the spec: options for all nodes into the cluster's
+// settings, and what [WithNode] adds into the node's.
 func (s *settings) plan() (plan, error) {
 	p := plan{spec: s.spec, after: map[string]after{}, named: s.named}
 	for name := range s.each {
@@ -73,7 +73,7 @@ func refused(node string, err error) error {
 	return fmt.Errorf("options%s that a cluster cannot follow:\n%w", node, err)
 }
 
-// over is the spec with what was asked for all nodes.
+// over applies to a spec the settings for all nodes.
 func (c carried) over(s orchestrator.Spec) orchestrator.Spec {
 	if c.image != s.Image {
 		s.Image, s.Source = c.image, ""
@@ -94,8 +94,7 @@ func (c carried) over(s orchestrator.Spec) orchestrator.Spec {
 	return s
 }
 
-// beside is the node with what it has apart from all: what a request for it alone
-// changes.
+// beside applies to a node the settings that differ from those for all nodes.
 func (c carried) beside(all carried, n orchestrator.NodeSpec) (orchestrator.NodeSpec, error) {
 	if !maps.Equal(c.labels, all.labels) {
 		return n, fmt.Errorf("labels are the cluster's: give them beside WithNode(%q)", n.Name)
@@ -127,8 +126,8 @@ func (c carried) beside(all carried, n orchestrator.NodeSpec) (orchestrator.Node
 	return n, nil
 }
 
-// published are the ports of a node beside its HTTP port, each once: what a request
-// says of one counts over what the spec does.
+// published returns the ports of a node in addition to its HTTP port, each once: a port of the
+// request replaces that of the spec.
 func published(s orchestrator.Spec, own, asked []orchestrator.PortSpec) []orchestrator.PortSpec {
 	ports := slices.Clone(own)
 	for _, p := range asked {
@@ -138,7 +137,7 @@ func published(s orchestrator.Spec, own, asked []orchestrator.PortSpec) []orches
 			http = orchestrator.DefaultHTTPPort
 		}
 		if p.Container == http && p.Host == 0 {
-			continue // it is published anyway
+			continue // the HTTP port is always published
 		}
 		ports = append(slices.DeleteFunc(ports, same), p)
 	}
@@ -155,7 +154,7 @@ func differing[V any](of, from map[string]V, equal func(a, b V) bool) map[string
 	return diff
 }
 
-// merged is a over which b counts, nil where both are empty.
+// merged returns a with the entries of b, which take precedence; nil if both are empty.
 func merged[V any](a, b map[string]V) map[string]V {
 	if len(b) == 0 {
 		return a

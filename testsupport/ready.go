@@ -9,9 +9,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// begun does for a node that is Ready the first time what testcontainers does after
-// a start: it gives its output to the consumers, waits for the user's strategy, and
-// calls the hooks.
+// begun performs testcontainers' steps after a start for a node that is Ready for the first
+// time: it connects the log consumers, waits for the user's strategy, and calls the hooks.
 func (n *Node) begun(ctx context.Context, a after) error {
 	for _, consumer := range a.consumers {
 		n.consume(consumer)
@@ -41,15 +40,15 @@ func described(s waitStrategy) string {
 	return fmt.Sprintf("%T", s)
 }
 
-// consume gives a consumer all that the node prints, from the first line that is
-// kept on, until the cluster's end.
+// consume passes the node's output to a consumer, from the first kept line until the cluster
+// ends.
 func (n *Node) consume(consumer testcontainers.LogConsumer) {
 	if n.cluster.core == nil {
 		return
 	}
 	output, err := n.cluster.core.Output(n.name)
 	if err != nil {
-		return // of no node nothing is printed
+		return // an unknown node has no output
 	}
 	go func() {
 		_ = output.Read(context.Background(), orchestrator.LogQuery{Follow: true}, func(l orchestrator.Line) error { // ends with the cluster
@@ -58,7 +57,7 @@ func (n *Node) consume(consumer testcontainers.LogConsumer) {
 				consumer.Accept(testcontainers.Log{LogType: testcontainers.StdoutLog, Content: []byte(l.Text + "\n")})
 			case orchestrator.Stderr:
 				consumer.Accept(testcontainers.Log{LogType: testcontainers.StderrLog, Content: []byte(l.Text + "\n")})
-			case orchestrator.StreamSystem: // what we say ourselves
+			case orchestrator.StreamSystem: // Beamyard's own messages
 			}
 			return nil
 		})

@@ -26,7 +26,7 @@ func (r *registry) remove(c *Cluster) {
 	r.list = slices.DeleteFunc(r.list, func(other *Cluster) bool { return other == c })
 }
 
-// others are the names of the clusters that are no leak of a test: shared ones, and
+// others returns the names of the clusters that are not a leak of a test: shared ones, and
 // those of other tests.
 func (r *registry) others(test string) map[string]bool {
 	r.mu.Lock()
@@ -40,9 +40,9 @@ func (r *registry) others(test string) map[string]bool {
 	return names
 }
 
-// isOfOthers tells whether somebody else than a test and its subtests has the
-// cluster, or it is kept for a look. One that Run started for no test may be anybody's,
-// once Run has returned it.
+// isOfOthers reports whether a test other than the given one and its subtests uses the cluster,
+// or it is kept for inspection. A cluster that Run started without a test may belong to any
+// test once Run has returned it.
 func (c *Cluster) isOfOthers(test string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

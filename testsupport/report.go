@@ -15,13 +15,13 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 )
 
-// exportVariable names the folder in which evidence is left, as of `beamyard up`.
+// exportVariable names the folder for evidence, as for `beamyard up`.
 const exportVariable = "BEAMYARD_EXPORT_DIR"
 
-// evidenceTime bounds the collection of evidence.
+// evidenceTime limits the collection of evidence.
 const evidenceTime = 15 * time.Second
 
-// report tells a test that failed what is wrong with the cluster, once.
+// report logs the cluster's problems to a failed test, once.
 func (c *Cluster) report(tb testing.TB) {
 	tb.Helper()
 	c.mu.Lock()
@@ -40,7 +40,7 @@ func (c *Cluster) report(tb testing.TB) {
 	tb.Logf("%s", c.account())
 }
 
-// account is what is to be said of a cluster of which a test failed.
+// account describes the cluster of a failed test.
 func (c *Cluster) account() string {
 	st := c.Status()
 	clean := redactor(c.Spec()).Replace
@@ -50,7 +50,7 @@ func (c *Cluster) account() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "cluster %s when the test failed:\n", c.name)
 	for _, n := range st.Nodes {
-		if by := broken["down "+n.Name]; by != "" && !n.State.Running() { // nobody need be told why
+		if by := broken["down "+n.Name]; by != "" && !n.State.Running() { // the cause is known
 			fmt.Fprintf(&b, "%s is %s: %s took it down\n", n.Name, n.State, by)
 			continue
 		}
@@ -75,27 +75,26 @@ func (c *Cluster) account() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// failed keeps the evidence of a cluster that did not come up, while all of it is
-// there.
+// failed saves the evidence of a cluster that did not start, before anything is removed.
 func (c *Cluster) failed(ctx context.Context, _ *cluster.Cluster, cause error) {
 	ctx, cancel := context.WithTimeout(ctx, evidenceTime)
 	defer cancel()
 	c.collect(ctx, c.test(), cause)
 }
 
-// test is whose log is written to, nil where it is nobody's.
+// test returns the test whose log is used, or nil if no test uses the cluster.
 func (c *Cluster) test() testing.TB {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.tb
 }
 
-// collect leaves evidence. What keeps it from being left is told in its place.
+// collect saves evidence. If that fails, the error takes the place of the path.
 func (c *Cluster) collect(ctx context.Context, tb testing.TB, cause error) {
 	bundle := evidence.Collect(ctx, evidence.Source{
 		Spec: c.core.Spec(), Cause: cause, Cluster: c.core, Engine: c.session.eng, By: "beamyard testsupport",
 	})
-	defer func() { _ = bundle.Close() }() // of what is not written nobody hears
+	defer func() { _ = bundle.Close() }() // Leave has reported write errors
 	path, err := bundle.Leave(evidenceDir(tb))
 	if err != nil {
 		path = fmt.Sprintf("could not be kept: %v", err)
@@ -114,8 +113,8 @@ func (c *Cluster) Evidence() string {
 	return c.evidence
 }
 
-// evidenceDir is where evidence is left: $BEAMYARD_EXPORT_DIR, or with `go test
-// -artifacts` the test's own folder, or a folder in the system's temporary one.
+// evidenceDir is the folder for evidence: $BEAMYARD_EXPORT_DIR, or with `go test -artifacts`
+// the test's own folder, or a folder in the system's temporary one.
 func evidenceDir(tb testing.TB) string {
 	if dir := os.Getenv(exportVariable); dir != "" {
 		return dir
@@ -126,8 +125,8 @@ func evidenceDir(tb testing.TB) string {
 	return filepath.Join(os.TempDir(), "beamyard-evidence")
 }
 
-// keep leaves a cluster where it is, and says how to look at it. It tells whether
-// there is anything to keep.
+// keep keeps a cluster, and logs how to inspect it. It reports whether there is anything to
+// keep.
 func (c *Cluster) keep(tb testing.TB) bool {
 	tb.Helper()
 	if c.Status().NetworkID == "" {

@@ -16,11 +16,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file is pure: what testcontainers' options ask for becomes what a spec says.
+// This file is pure: it translates testcontainers' options into a spec.
 
-// carried is a node's container request, in the words of a spec. There is one way
-// in which containers of a cluster are made, that of package orchestrator; so what a
-// request asks for is carried over, or refused by name.
+// carried is a node's container request in terms of a spec. Only package orchestrator creates
+// containers of a cluster, so each part of a request is either translated, or refused by name.
 type carried struct {
 	image               string
 	entrypoint, command []string
@@ -36,15 +35,15 @@ type carried struct {
 	after               after
 }
 
-// after is what is left to do once a node is Ready.
+// after holds the steps that remain once a node is Ready.
 type after struct {
 	strategy  waitStrategy
 	hooks     []testcontainers.ContainerLifecycleHooks
 	consumers []testcontainers.LogConsumer
 }
 
-// requested applies options to a request that holds the cluster's own settings: the
-// defaults first, the user's last.
+// requested applies options to a request that holds the cluster's own settings: the defaults
+// first, the user's last.
 func requested(s orchestrator.Spec, opts ...testcontainers.ContainerCustomizer) (testcontainers.GenericContainerRequest, error) {
 	req := testcontainers.GenericContainerRequest{
 		ContainerRequest: testcontainers.ContainerRequest{
@@ -61,7 +60,7 @@ func requested(s orchestrator.Spec, opts ...testcontainers.ContainerCustomizer) 
 	return req, nil
 }
 
-// carry translates a request. The error names all that cannot be carried over.
+// carry translates a request. The error names everything that cannot be translated.
 func carry(req testcontainers.GenericContainerRequest) (carried, error) {
 	c := carried{
 		image: req.Image, entrypoint: req.Entrypoint, command: req.Cmd, env: req.Env, labels: maps.Clone(req.Labels), files: req.Files,
@@ -115,7 +114,7 @@ func carry(req testcontainers.GenericContainerRequest) (carried, error) {
 	return c, errors.Join(problems...)
 }
 
-// modified carries what the modifiers of the engine's own structs do.
+// modified translates the changes of the modifiers of the engine's own structs.
 func (c *carried) modified(req testcontainers.GenericContainerRequest) []error {
 	var problems []error
 	if req.HostConfigModifier != nil {
@@ -152,7 +151,7 @@ func (c *carried) modified(req testcontainers.GenericContainerRequest) []error {
 	return problems
 }
 
-// instead says what to use where a request's field is not carried over.
+// instead says what to use if a request's field cannot be translated.
 var instead = map[string]string{
 	"FromDockerfile":           "give the folder with the Dockerfile as the source",
 	"Name":                     "a node's container is named after its cluster: use testsupport.WithName and WithNode",
@@ -167,7 +166,7 @@ var instead = map[string]string{
 	"LogConsumerCfg.Opts":      "the consumers get all lines until the cluster's end",
 }
 
-// left lists what a request asks for beyond what is carried over.
+// left lists the parts of a request that are not translated.
 func left(req testcontainers.GenericContainerRequest) []error {
 	rest := req.ContainerRequest
 	rest.Image, rest.Entrypoint, rest.Cmd, rest.Env, rest.Labels, rest.Files = "", nil, nil, nil, nil, nil
@@ -206,14 +205,13 @@ func left(req testcontainers.GenericContainerRequest) []error {
 	return problems
 }
 
-// filled names the fields of a struct that hold something; empty maps and slices do
-// not.
+// filled names the fields of a struct that are set; empty maps and slices do not count.
 func filled(v reflect.Value) []string {
 	var names []string
 	for i := range v.NumField() {
 		f, value := v.Type().Field(i), v.Field(i)
 		switch {
-		case f.Anonymous && f.Name == "Resources": // of HostConfig: its fields are told as the struct's
+		case f.Anonymous && f.Name == "Resources": // of HostConfig: its fields are reported as the struct's
 			names = append(names, filled(value)...)
 		case value.IsZero(), (value.Kind() == reflect.Map || value.Kind() == reflect.Slice) && value.Len() == 0:
 		default:
@@ -223,7 +221,7 @@ func filled(v reflect.Value) []string {
 	return names
 }
 
-// exposed reads a port as testcontainers writes it: "8080", "8080/tcp", "18080:8080".
+// exposed parses a port as testcontainers writes it: "8080", "8080/tcp", "18080:8080".
 func exposed(text string) (orchestrator.PortSpec, error) {
 	host, inside, fixed := strings.Cut(text, ":")
 	if !fixed {

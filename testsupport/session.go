@@ -20,13 +20,13 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
-// session is what all clusters of this process share: one engine, one provider of
+// session is shared by all clusters of this process: one engine, one provider of
 // testcontainers, one watchdog.
 type session struct {
 	eng      *docker.Engine
 	info     orchestrator.EngineInfo
 	provider *testcontainers.DockerProvider
-	reaps    bool // Ryuk is off by our hand, so what it would remove is our watchdog's
+	reaps    bool // we disabled Ryuk, so our watchdog does its work
 
 	mu        sync.Mutex
 	guard     *guard // nil until the first cluster
@@ -38,10 +38,9 @@ var current struct {
 	*session
 }
 
-// join is the session of this process. The first call settles what testcontainers
-// is to find: it reads its environment once, so it should be made before any other
-// of testcontainers; [Main] sees to that. An engine that did not answer is asked
-// again by the next call.
+// join returns the session of this process. The first call prepares the environment of
+// testcontainers, which reads it only once, so it should precede any other use of
+// testcontainers; [Main] ensures that. If the engine did not answer, the next call tries again.
 func join(ctx context.Context) (*session, error) {
 	current.Lock()
 	defer current.Unlock()
@@ -69,8 +68,8 @@ func join(ctx context.Context) (*session, error) {
 	}
 	reaps := variables[sessionVariable] != ""
 	if off := variables[ryukVariable] != ""; off && !testcontainers.ReadConfig().Config.RyukDisabled {
-		for key := range variables { // so that who asks again is told the same
-			_ = os.Unsetenv(key) // it was set
+		for key := range variables { // so that the next call returns the same error
+			_ = os.Unsetenv(key) // cannot fail: it was set
 		}
 		return nil, orchestrator.WithHint(fmt.Errorf("testcontainers was used before testsupport, and wants its reaper %s, which cannot be had here", testcontainers.ReaperDefaultImage), //nolint:staticcheck // no other name tells which image it is
 			"let testsupport come first: func TestMain(m *testing.M) { os.Exit(testsupport.Main(m)) }\nor set %s=true", ryukVariable)
@@ -83,10 +82,10 @@ func join(ctx context.Context) (*session, error) {
 	return current.session, nil
 }
 
-// connectReaper connects this process to Ryuk, once, where that is on. It comes before
-// there is anything of this process: Ryuk is that of all test binaries of a `go test
-// ./...`, and 10 s after the last one that it knows of has ended it removes whatever
-// carries their session.
+// connectReaper connects this process to Ryuk, once, if Ryuk is enabled. It does so before this
+// process creates anything, because all test binaries of a `go test ./...` share one Ryuk: 10 s
+// after the last binary that it knows of has ended, Ryuk removes everything that carries their
+// session.
 func (s *session) connectReaper(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +96,8 @@ func (s *session) connectReaper(ctx context.Context) error {
 	if err != nil {
 		return reaperFailed(err)
 	}
-	if _, err := reaper.Connect(); err != nil { // to this process's end; else the next container ends it with its own
+	// Until this process ends; otherwise the next container would end the connection with its own.
+	if _, err := reaper.Connect(); err != nil {
 		return reaperFailed(err)
 	}
 	s.connected = true
@@ -108,7 +108,7 @@ func reaperFailed(err error) error {
 	return orchestrator.WithHint(err, "where testcontainers' reaper cannot run, switch it off: %s=true; clusters are removed by a watchdog, too", ryukVariable)
 }
 
-// The environment variables of testcontainers that are settled here.
+// The environment variables of testcontainers that are set here.
 const (
 	ryukVariable    = "TESTCONTAINERS_RYUK_DISABLED"
 	sessionVariable = "TESTCONTAINERS_SESSION_ID"
@@ -117,35 +117,35 @@ const (
 	engineVariable  = "DOCKER_HOST"
 )
 
-// surroundings are what decides how testcontainers is set up.
+// surroundings determine how testcontainers is set up.
 type surroundings struct {
 	env        func(string) (string, bool)
 	properties map[string]string // of ~/.testcontainers.properties
 	info       orchestrator.EngineInfo
-	dockerenv  bool                    // there is a /.dockerenv
-	inside     func() bool             // this process is in a container of that engine
-	ryuk       func(image string) bool // the engine has that image, or can have it
-	session    string                  // an ID that no other process has
+	dockerenv  bool                    // a /.dockerenv exists
+	inside     func() bool             // this process runs in a container of that engine
+	ryuk       func(image string) bool // the engine has that image, or can pull it
+	session    string                  // a unique ID
 }
 
-// variables are what testcontainers is to find in its environment, beside what the
-// user put there. It is pure but for what it asks.
+// variables returns the environment variables for testcontainers, in addition to the user's. It
+// is pure except for the two functions that it calls.
 func (s surroundings) variables() map[string]string {
 	set := map[string]string{}
 	given := func(key string) bool { value, ok := s.env(key); return ok && value != "" }
-	// testcontainers does not know the docker command's contexts.
+	// testcontainers does not support contexts of the docker command.
 	_, tcHost := s.properties["tc.host"]
 	if s.info.From == orchestrator.EndpointContext && !tcHost && !s.info.TLS && !strings.HasPrefix(s.info.Endpoint, "ssh:") {
 		set[engineVariable] = s.info.Endpoint
 	}
-	// Where there is a /.dockerenv, it takes the bridge's gateway for the host of
-	// published ports. Machines have that file, too, that are no container of this
-	// engine; and its ports are published on the loopback address.
+	// If /.dockerenv exists, testcontainers uses the bridge's gateway as the host of published
+	// ports. The file also exists on machines that are not a container of this engine, whose
+	// ports are published on the loopback address.
 	if s.info.Local && s.dockerenv && !given(hostVariable) && !s.inside() {
 		set[hostVariable] = s.info.Host
 	}
 	if _, inFile := s.properties["ryuk.disabled"]; given(ryukVariable) || inFile {
-		return set // the user said what is to be
+		return set // the user decided
 	}
 	image := testcontainers.ReaperDefaultImage //nolint:staticcheck // no other name tells which image it is
 	prefix, _ := s.env(hubVariable)
@@ -158,10 +158,10 @@ func (s surroundings) variables() map[string]string {
 	if s.ryuk(image) {
 		return set
 	}
-	set[ryukVariable] = "true" // literally: see testcontainers' config
+	set[ryukVariable] = "true" // exactly this text: see testcontainers' config
 	if _, inFile := s.properties["session.id"]; !given(sessionVariable) && !inFile {
-		// By itself it is the same in all processes of a `go test ./...`, and what
-		// one leaves could not be told from what another still uses.
+		// By default the session is the same in all processes of a `go test ./...`, so what one
+		// process leaves could not be distinguished from what another still uses.
 		set[sessionVariable] = s.session
 	}
 	return set
@@ -171,7 +171,7 @@ func newSessionID() string {
 	return fmt.Sprintf("beamyard-%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:10]))
 }
 
-// properties reads testcontainers' own file, as far as it matters here.
+// properties reads the relevant entries of testcontainers' own file.
 func properties() map[string]string {
 	found := map[string]string{}
 	home, err := os.UserHomeDir()
@@ -197,11 +197,11 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// ownContainer finds a container's ID in its mounts: the engine keeps the files
-// hostname, hosts and resolv.conf in a folder of that name.
+// ownContainer finds a container's ID in its mounts: the engine keeps the files hostname, hosts
+// and resolv.conf in a folder of that name.
 var ownContainer = regexp.MustCompile(`/containers/([0-9a-f]{64})/`)
 
-// inside tells whether this process runs in a container of the engine.
+// inside reports whether this process runs in a container of the engine.
 func inside(ctx context.Context, eng orchestrator.Engine) bool {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -215,11 +215,10 @@ func inside(ctx context.Context, eng orchestrator.Engine) bool {
 	return err == nil
 }
 
-// pullPatience bounds how long an image of a registry that does not answer is
-// waited for, once a process.
+// pullPatience limits the wait for a registry that does not answer, once per process.
 const pullPatience = 30 * time.Second
 
-// canHave tells whether the engine has an image, or gets it.
+// canHave reports whether the engine has an image, or can pull it.
 func canHave(ctx context.Context, eng images.Engine, image string) bool {
 	if _, err := eng.Image(ctx, image); err == nil {
 		return true

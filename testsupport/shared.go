@@ -54,20 +54,20 @@ func (s *sharing) get(key string) *share {
 	return s.byKey[key]
 }
 
-// share is one shared cluster. The token in free is a borrower's right to it.
+// share is one shared cluster. The test that holds the token may use it.
 type share struct {
 	key   string
 	token chan struct{}
 
 	mu     sync.Mutex
-	holder string // the test that has it
+	holder string // the test that uses it
 
-	// The holder's own.
+	// Only the holder uses these.
 	source  string
 	cluster *Cluster
 }
 
-// lend waits for the cluster, and gives it to a test.
+// lend waits for the cluster, and lends it to a test.
 func (s *share) lend(tb testing.TB, source string, opts []testcontainers.ContainerCustomizer) *Cluster {
 	tb.Helper()
 	s.mu.Lock()
@@ -89,8 +89,8 @@ func (s *share) lend(tb testing.TB, source string, opts []testcontainers.Contain
 	return s.cluster
 }
 
-// waitTold is after how long a test says whom it waits for: one that waits for itself
-// would else be silent until -timeout.
+// waitTold is the time after which a test reports which test it waits for: a test that waits
+// for itself would otherwise be silent until -timeout.
 const waitTold = 10 * time.Second
 
 // wait takes the token.
@@ -111,7 +111,7 @@ func (s *share) wait(tb testing.TB) {
 	}
 }
 
-// release ends a loan.
+// release returns the cluster.
 func (s *share) release(tb testing.TB) {
 	tb.Helper()
 	if c := s.cluster; c != nil {
@@ -122,7 +122,7 @@ func (s *share) release(tb testing.TB) {
 		if tb.Failed() {
 			c.report(tb)
 			if keeping() && c.keep(tb) {
-				s.cluster = nil // the next one has another
+				s.cluster = nil // the next test gets a new one
 			}
 		}
 	}
@@ -132,8 +132,8 @@ func (s *share) release(tb testing.TB) {
 	<-s.token
 }
 
-// ready has the cluster as it was at first: a new one where there is none, or where
-// what there is cannot be mended.
+// ready restores the cluster to its initial state. It starts a new one if there is none, or if
+// the existing one cannot be repaired.
 func (s *share) ready(tb testing.TB, source string, opts []testcontainers.ContainerCustomizer) error {
 	tb.Helper()
 	if s.cluster != nil && source != s.source {
@@ -151,7 +151,7 @@ func (s *share) ready(tb testing.TB, source string, opts []testcontainers.Contai
 	}
 	c, err := start(tb.Context(), tb, source, unique(s.key), opts)
 	if err != nil {
-		tb.Cleanup(func() { c.end(tb) }) // once the test has failed for it
+		tb.Cleanup(func() { c.end(tb) }) // after the test has failed because of it
 		return err
 	}
 	s.cluster, s.source = c, source
@@ -166,7 +166,7 @@ func (s *share) remove(ctx context.Context) error {
 	return err
 }
 
-// freshAsked tells whether the application is to be restarted.
+// freshAsked reports whether the application should be restarted.
 func freshAsked(opts []testcontainers.ContainerCustomizer) bool {
 	return slices.ContainsFunc(opts, func(o testcontainers.ContainerCustomizer) bool {
 		_, fresh := o.(freshApplication)
@@ -174,23 +174,23 @@ func freshAsked(opts []testcontainers.ContainerCustomizer) bool {
 	})
 }
 
-// acquire notes whose the cluster is for now.
+// acquire records the test that uses the cluster.
 func (c *Cluster) acquire(tb testing.TB) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tb, c.evidence, c.shared = tb, "", true
 	c.tests[tb.Name()] = true
-	delete(c.reported, tb.Name()) // it may be the test's second time: -count
+	delete(c.reported, tb.Name()) // with -count the same test runs again
 }
 
-// reset mends what is broken, and restarts the application where that is wanted.
+// reset repairs the cluster, and restarts the application if fresh is set.
 func (c *Cluster) reset(ctx context.Context, fresh bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, faultTime, fmt.Errorf("not within %s", faultTime))
 	defer cancel()
 	c.mu.Lock()
 	clear(c.broken)
 	c.mu.Unlock()
-	// A node may have ended so lately that nobody has told yet.
+	// The exit of a node may not have been reported yet.
 	const tries = 3
 	var err error
 	for range tries {
@@ -214,7 +214,7 @@ func (c *Cluster) reset(ctx context.Context, fresh bool) error {
 	return err
 }
 
-// mend brings back what is down, paused or cut, and waits for all.
+// mend brings back nodes that are down, paused or cut, and waits for all.
 func (c *Cluster) mend(ctx context.Context) error {
 	if err := c.core.Await(ctx, func(st orchestrator.Status) bool {
 		return !slices.ContainsFunc(st.Nodes, func(n orchestrator.NodeStatus) bool {
@@ -268,7 +268,7 @@ func (c *Cluster) freshApplication(ctx context.Context) error {
 	return nil
 }
 
-// notStarted is the answer of application:stop/1 where there is nothing to stop.
+// notStarted reports whether application:stop/1 answered that there was nothing to stop.
 func notStarted(t erldist.Tuple) bool {
 	why, ok := t[len(t)-1].(erldist.Tuple)
 	return ok && len(why) == 2 && why[0] == any(erldist.Atom("not_started"))

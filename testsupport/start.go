@@ -59,8 +59,8 @@ func CleanupCluster(tb testing.TB, c *Cluster) {
 	tb.Cleanup(func() { c.end(tb) })
 }
 
-// end reports where the test failed, and removes the cluster where nobody wants it
-// kept.
+// end reports the state of the cluster if the test failed, and removes the cluster unless it is
+// to be kept.
 func (c *Cluster) end(tb testing.TB) {
 	tb.Helper()
 	if c.core == nil {
@@ -79,10 +79,10 @@ func (c *Cluster) end(tb testing.TB) {
 	}
 }
 
-// skipVariable turns the failure of tests that find no engine into a skip.
+// skipVariable makes tests that find no engine skip instead of fail.
 const skipVariable = "BEAMYARD_SKIP_WITHOUT_ENGINE"
 
-// require ends the test where there is an error.
+// require ends the test if there is an error.
 func require(tb testing.TB, what string, err error) {
 	tb.Helper()
 	if err == nil {
@@ -94,7 +94,7 @@ func require(tb testing.TB, what string, err error) {
 	tb.Fatalf("%s: %s", what, hinted(err))
 }
 
-// hinted is an error with what to do about it.
+// hinted formats an error with its hint.
 func hinted(err error) string {
 	var h orchestrator.Hinter
 	if errors.As(err, &h) && h.Hint() != "" {
@@ -103,10 +103,10 @@ func hinted(err error) string {
 	return err.Error()
 }
 
-// nameFor is a cluster's name after its test: TestShop/Checkout has shop-checkout-x7y2ab.
+// nameFor derives a cluster's name from its test: TestShop/Checkout gets shop-checkout-x7y2ab.
 func nameFor(tb testing.TB) string { return unique(strings.TrimPrefix(tb.Name(), "Test")) }
 
-// lines calls fn with each line that is written.
+// lines calls fn for each line that is written.
 type lines struct {
 	fn   func(string)
 	rest string

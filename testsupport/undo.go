@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// This file undoes faults when the tests end that made them, the last one first.
+// This file undoes faults when the tests that made them end, the last fault first.
 
-// faultTime bounds each fault, and each mend: a silent peer is believed for up to
-// 75 s with the VM's own net_ticktime.
+// faultTime limits each fault and each repair: with the VM's default net_ticktime, a silent
+// peer stays connected for up to 75 s.
 const faultTime = 2 * time.Minute
 
 // fault does something to nodes, or ends the test with the reason.
@@ -29,14 +29,14 @@ func (c *Cluster) fault(tb testing.TB, what string, nodes []string, do func(ctx 
 	require(tb, what, do(ctx))
 }
 
-// undone has a fault undone when the test ends, unless somebody mended it before or
-// the cluster is gone. A cluster that is kept for a look stays broken.
+// undone registers the undoing of a fault at the end of the test. It is skipped if the fault
+// was undone before or the cluster is gone. A cluster that is kept for inspection stays broken.
 func (c *Cluster) undone(tb testing.TB, fault string, undo func(ctx context.Context) error) {
 	tb.Helper()
 	c.undoneTogether(tb, []string{fault}, func(ctx context.Context, _ []string) error { return undo(ctx) })
 }
 
-// undoneTogether is undone for faults of one call: undo gets those that nobody mended.
+// undoneTogether is undone for the faults of one call: undo gets those that are still there.
 func (c *Cluster) undoneTogether(tb testing.TB, faults []string, undo func(ctx context.Context, still []string) error) {
 	tb.Helper()
 	c.mu.Lock()
@@ -46,7 +46,7 @@ func (c *Cluster) undoneTogether(tb testing.TB, faults []string, undo func(ctx c
 	c.mu.Unlock()
 	tb.Cleanup(func() {
 		if tb.Failed() {
-			c.report(tb) // as it is, before anything is mended
+			c.report(tb) // unchanged, before anything is undone
 		}
 		if c.leftAsIs(tb) {
 			return
@@ -66,21 +66,21 @@ func (c *Cluster) undoneTogether(tb testing.TB, faults []string, undo func(ctx c
 	})
 }
 
-// leftAsIs tells that a cluster is gone, or kept for a look.
+// leftAsIs reports whether a cluster is gone, or kept for inspection.
 func (c *Cluster) leftAsIs(tb testing.TB) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.over || tb.Failed() && keeping()
 }
 
-// mended notes that a fault is no more. Where another test made it, it is made again
-// when this one ends: that one counts on it.
+// mended records that a fault was undone. If another test made the fault, it is made again when
+// this test ends, because the other test relies on it.
 func (c *Cluster) mended(tb testing.TB, fault string, again func(ctx context.Context) error) {
 	tb.Helper()
 	c.mendedTogether(tb, []string{fault}, func(ctx context.Context, _ []string) error { return again(ctx) })
 }
 
-// mendedTogether is mended for faults of one call: again gets those of other tests.
+// mendedTogether is mended for the faults of one call: again gets those of other tests.
 func (c *Cluster) mendedTogether(tb testing.TB, faults []string, again func(ctx context.Context, counted []string) error) {
 	tb.Helper()
 	byOthers := map[string]string{}

@@ -12,13 +12,13 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// sight is what one node sees of the others, as it tells it.
+// sight is what one node sees of the others, as it reports it.
 type sight struct {
 	*erldist.NodeWatcher
 	node *Node
 }
 
-// look begins a sight. What comes or goes after look has returned is told.
+// look begins a sight. Changes after look returns are reported.
 func (n *Node) look(ctx context.Context) (sight, error) {
 	conn, err := n.dial(ctx)
 	if err != nil {
@@ -28,11 +28,11 @@ func (n *Node) look(ctx context.Context) (sight, error) {
 	return sight{s, n}, err
 }
 
-// sights of several nodes.
+// sights are the sights of several nodes.
 type sights []sight
 
-// looking begins the sights of those nodes that run and answer, but for the one
-// that something is to happen to.
+// looking begins the sights of all nodes that run and answer, except the node named by but,
+// which is about to change.
 func (c *Cluster) looking(ctx context.Context, but string) (sights, error) {
 	var all sights
 	for _, n := range c.Nodes() {
@@ -51,11 +51,11 @@ func (c *Cluster) looking(ctx context.Context, but string) (sights, error) {
 	return all, nil
 }
 
-// lookAgain is how soon a node is looked at again that should answer and does not.
+// lookAgain is the interval at which a node that should answer, and does not, is asked again.
 const lookAgain = 250 * time.Millisecond
 
-// lookIfUp begins a sight of a node that runs. A VM that went does not answer a moment
-// before the supervisor hears of it from the engine: then that is waited for.
+// lookIfUp begins a sight of a running node. A VM that exits stops answering a moment before
+// the engine reports it to the supervisor: lookIfUp then waits for that report.
 func (n *Node) lookIfUp(ctx context.Context) (s sight, answers bool, err error) {
 	for n.answers() {
 		s, err = n.lookWhileSame(ctx)
@@ -70,17 +70,17 @@ func (n *Node) lookIfUp(ctx context.Context) (s sight, answers bool, err error) 
 	return sight{}, false, nil
 }
 
-// silent tells of an error that it may be that of a VM that is gone.
+// silent reports whether an error may be caused by a VM that has exited.
 func silent(err error) bool {
 	return slices.ContainsFunc([]error{erldist.ErrClosed, erldist.ErrRefused, erldist.ErrTimeout, erldist.ErrUnreachable, orchestrator.ErrNotRunning},
 		func(of error) bool { return errors.Is(err, of) })
 }
 
-// errOther: the supervisor says another thing of a node now.
+// errOther means that the supervisor reports a new state of a node.
 var errOther = errors.New("its state changed")
 
-// lookWhileSame begins a sight, and gives it up with errOther once the node is in
-// another state. Where it is silent in the same one, it returns after lookAgain.
+// lookWhileSame begins a sight, and fails with errOther once the node's state changes. If the
+// node does not answer in an unchanged state, it returns after lookAgain.
 func (n *Node) lookWhileSame(ctx context.Context) (sight, error) {
 	before := n.Status()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -97,7 +97,7 @@ func (n *Node) lookWhileSame(ctx context.Context) (sight, error) {
 		return s, nil
 	}
 	select {
-	case <-heard: // at once where the look ended for it
+	case <-heard: // immediately if this ended the look
 		return s, context.Cause(ctx)
 	case <-time.After(lookAgain):
 		return s, err
@@ -110,12 +110,12 @@ func (all sights) close() {
 	}
 }
 
-// seeing are those that see a node now.
+// seeing returns the sights that currently see a node.
 func (all sights) seeing(beam string) sights {
 	return slices.DeleteFunc(slices.Clone(all), func(s sight) bool { return !s.Now().Up[beam] })
 }
 
-// until waits for what each shows; the error says who has not.
+// until waits until shown holds for each sight; the error names the node that is late.
 func (all sights) until(ctx context.Context, what string, shown func(erldist.Seen) bool) error {
 	for _, s := range all {
 		if err := s.Until(ctx, shown); err != nil {
@@ -125,7 +125,7 @@ func (all sights) until(ctx context.Context, what string, shown func(erldist.See
 	return nil
 }
 
-// answers tells whether the node's VM can be asked: it runs, and is not paused.
+// answers reports whether the node's VM can be queried: it runs, and is not paused.
 func (n *Node) answers() bool {
 	st := n.Status()
 	return st.State == orchestrator.Ready || st.State == orchestrator.Degraded && !st.Paused

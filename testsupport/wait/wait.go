@@ -1,17 +1,17 @@
-// Package wait has wait strategies for nodes of a BEAM cluster, beside those of
-// testcontainers' own package wait: with them they can be combined (ForAll, ForAny),
-// and given to WithWaitStrategy.
+// Package wait provides wait strategies for nodes of a BEAM cluster. They complement
+// testcontainers' package wait: they can be combined with its strategies (ForAll, ForAny) and
+// passed to WithWaitStrategy.
 //
 //	target ── its node's RPC ──► erlang:nodes/0 · which_applications/0 · module:function
-//	   └───── its State ───────► a container that has ended is not waited for
+//	   └───── its State ───────► a container that has exited ends the wait
 //
-// A cluster that testsupport returns is proven already: every pair has met, and the
-// application runs. These are for what it does after that, and for nodes that were
-// started again.
+// A cluster that testsupport returns is already proven: every pair is connected, and the
+// application runs. Use these strategies for what the application does after that, and for
+// nodes that were started again.
 //
 // # Threads
 //
-// None: a strategy asks from the goroutine that waits.
+// None: a strategy runs in the goroutine that waits.
 package wait
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// Node is what a strategy queries. *testsupport.Node implements it.
+// Node is queried by a strategy. *testsupport.Node implements it.
 type Node interface {
 	// Call runs module:function(args…) on the node; see *testsupport.Node.
 	Call(ctx context.Context, module, function string, args ...any) (any, error)
@@ -34,13 +34,13 @@ type Node interface {
 // DefaultTimeout is the default timeout of a strategy.
 const DefaultTimeout = 60 * time.Second
 
-// defaultPoll is how often a node is asked: a call takes it well under a millisecond.
+// defaultPoll is the interval between queries: a call takes well under a millisecond.
 const defaultPoll = 50 * time.Millisecond
 
 // Strategy polls a node until a condition holds.
 type Strategy struct {
 	what    string
-	ask     func(ctx context.Context, node Node) error // nil once it is so, else why not yet
+	ask     func(ctx context.Context, node Node) error // nil if it holds, otherwise why it does not
 	timeout *time.Duration
 	poll    time.Duration
 }
@@ -89,7 +89,7 @@ func (s *Strategy) WaitUntilReady(ctx context.Context, target wait.StrategyTarge
 		if why == nil {
 			return nil
 		}
-		if ctx.Err() == nil || last == nil { // one that was cut off tells nothing new
+		if ctx.Err() == nil || last == nil { // a call that was cut off has no new information
 			last = why
 		}
 		if err := ended(ctx, target); err != nil {
@@ -103,9 +103,9 @@ func (s *Strategy) WaitUntilReady(ctx context.Context, target wait.StrategyTarge
 	}
 }
 
-// ended is why there is nothing to wait for any more.
+// ended returns the reason to stop waiting, or nil.
 func ended(ctx context.Context, target wait.StrategyTarget) error {
-	state, _ := target.State(ctx) // who cannot tell is asked again
+	state, _ := target.State(ctx) // if it fails, the next poll asks again
 	switch {
 	case state == nil || state.Running:
 		return nil
@@ -187,7 +187,7 @@ func ForRPC(call MFA, matches func(result any) bool) *Strategy {
 	}
 }
 
-// wellFormed tells whether a result means success.
+// wellFormed reports whether a result means success.
 func wellFormed(result any) bool {
 	if t, ok := result.(erldist.Tuple); ok {
 		return len(t) == 0 || t[0] != any(erldist.Atom("error"))
