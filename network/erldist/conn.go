@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// readBuffer holds the usual message whole, so that it is decoded in place.
+// readBuffer is large enough for most messages, which are then decoded in place.
 const readBuffer = 64 << 10
 
 // Conn is a connection to one node, as a hidden node. Its methods are safe for concurrent
@@ -22,7 +22,7 @@ const readBuffer = 64 << 10
 type Conn struct {
 	nc      net.Conn
 	id      identity
-	redact  func(term any) any // holds the cookie: as a function it is never printed
+	redact  func(term any) any // holds the cookie in a closure, which is never printed
 	limits  Limits
 	tick    time.Duration
 	out     outbox
@@ -86,7 +86,7 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// fail ends the connection; the first reason is kept.
+// fail ends the connection. Only the first reason is kept.
 func (c *Conn) fail(err error) {
 	c.once.Do(func() {
 		c.err = err
@@ -95,8 +95,7 @@ func (c *Conn) fail(err error) {
 	})
 }
 
-// read is the reader goroutine: it hands each message to dispatch, which
-// never blocks.
+// read is the reader goroutine: it passes each message to dispatch, which never blocks.
 func (c *Conn) read(r *bufio.Reader) error {
 	for {
 		head, err := r.Peek(4)
@@ -104,11 +103,11 @@ func (c *Conn) read(r *bufio.Reader) error {
 			return c.lost(err)
 		}
 		n := int(binary.BigEndian.Uint32(head))
-		_, _ = r.Discard(4) // peeked: it is there
+		_, _ = r.Discard(4) // cannot fail after Peek
 		switch {
 		case n == 0:
-			// Answering keeps a node content whose net_ticktime is shorter
-			// than ours; erl_interface does the same.
+			// The answer satisfies a node whose net_ticktime is shorter than ours;
+			// erl_interface does the same.
 			c.out.tick()
 			continue
 		case n > c.limits.Bytes:
@@ -125,7 +124,7 @@ func (c *Conn) read(r *bufio.Reader) error {
 			return fmt.Errorf("%w: message from %s: %w", ErrClosed, c.id.peer, err)
 		}
 		if n <= readBuffer {
-			_, _ = r.Discard(n) // peeked: it is there
+			_, _ = r.Discard(n) // cannot fail after Peek
 		}
 	}
 }
@@ -143,8 +142,8 @@ func (c *Conn) pass(r *bufio.Reader, n int) error {
 	return nil
 }
 
-// peekOrRead returns n bytes: in r's own buffer, to be discarded by the caller,
-// where they fit there.
+// peekOrRead returns n bytes. If they fit into r's own buffer, it returns a slice of that,
+// which the caller discards.
 func peekOrRead(r *bufio.Reader, n int) ([]byte, error) {
 	if n <= readBuffer {
 		return r.Peek(n)
@@ -154,8 +153,8 @@ func peekOrRead(r *bufio.Reader, n int) ([]byte, error) {
 	return b, err
 }
 
-// write is the writer goroutine: one system call for all that has been queued
-// since the last, a tick when nothing was.
+// write is the writer goroutine. It writes everything queued since the last write in one system
+// call, or a tick if nothing was queued.
 func (c *Conn) write() error {
 	idle := time.NewTimer(c.tick)
 	defer idle.Stop()
@@ -191,8 +190,7 @@ func (c *Conn) lost(err error) error {
 
 const passThrough = 112
 
-// frame encodes <<Length:32, 112, 131, Control, 131, Message>>; signals have no
-// message.
+// frame encodes <<Length:32, 112, 131, Control, 131, Message>>; signals have no message.
 func frame(control Tuple, message ...any) ([]byte, error) {
 	b := append(make([]byte, 0, 256), 0, 0, 0, 0, passThrough)
 	var err error
@@ -205,7 +203,7 @@ func frame(control Tuple, message ...any) ([]byte, error) {
 	return b, nil
 }
 
-// send queues a message, and waits where the node reads too slowly.
+// send queues a message. It waits if the node reads too slowly.
 func (c *Conn) send(ctx context.Context, control Tuple, message ...any) error {
 	b, err := frame(control, message...)
 	if err != nil {
@@ -214,8 +212,7 @@ func (c *Conn) send(ctx context.Context, control Tuple, message ...any) error {
 	return c.out.put(ctx, c.done, b)
 }
 
-// signal queues a control message from the reader goroutine, which must not
-// wait.
+// signal queues a control message from the reader goroutine, which must not block.
 func (c *Conn) signal(control Tuple) {
 	if b, err := frame(control); err == nil {
 		c.out.push(b)
@@ -228,7 +225,6 @@ func (c *Conn) newPid() Pid {
 
 func (c *Conn) newRef() Ref {
 	n := c.refs.Add(1)
-	// The first word stays below 18 bits, which is all that formats before
-	// V4_NC leave it.
+	// The first word stays below 18 bits, the limit of formats before V4_NC.
 	return Ref{Node: c.id.self, Creation: c.id.creation, Len: 3, Words: [5]uint32{uint32(n & 0x3ffff), uint32(n >> 18), uint32(n >> 50)}}
 }

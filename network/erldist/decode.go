@@ -48,7 +48,7 @@ func DecodeWith(data []byte, limits Limits) (any, error) {
 	return term, nil
 }
 
-// decodePrefix decodes one versioned term and returns what follows it.
+// decodePrefix decodes one versioned term and returns the bytes that follow it.
 func decodePrefix(data []byte, limits Limits) (_ any, rest []byte, err error) {
 	d := &decoder{buf: data, depth: limits.Depth}
 	if len(data) > limits.Bytes {
@@ -69,12 +69,12 @@ func decodePrefix(data []byte, limits Limits) (_ any, rest []byte, err error) {
 	return term, d.buf, nil
 }
 
-// decoder consumes buf. The first error sticks and empties buf, so that every
-// later read yields zeros and every loop, bounded by what buf still holds, ends.
+// decoder consumes buf. The first error is kept and empties buf, so that every later read
+// yields zeros and every loop, bounded by the length of buf, ends.
 type decoder struct {
 	buf   []byte
-	depth int // levels still allowed
-	funs  int // levels of fun that we are in
+	depth int // remaining levels of nesting
+	funs  int // current nesting of funs
 	err   error
 }
 
@@ -113,9 +113,9 @@ func (d *decoder) uint(n int) (v uint64) {
 
 func (d *decoder) u8() int  { return int(d.uint(1)) }
 func (d *decoder) u16() int { return int(d.uint(2)) }
-func (d *decoder) u32() int { return int(d.uint(4)) } // int is 64 bits on every platform that runs an engine
+func (d *decoder) u32() int { return int(d.uint(4)) } // 64 bits on every platform that runs an engine
 
-// inflate reads a compressed term; only a whole term may be compressed.
+// inflate decodes a compressed term; only a whole term may be compressed.
 func (d *decoder) inflate(limit int) any {
 	d.take(1)
 	size := d.u32()
@@ -125,14 +125,14 @@ func (d *decoder) inflate(limit int) any {
 	if d.err != nil {
 		return nil
 	}
-	src := bytes.NewReader(d.buf) // an io.ByteReader: zlib reads not a byte past its end
+	src := bytes.NewReader(d.buf) // an io.ByteReader: zlib does not read past its end
 	z, err := zlib.NewReader(src)
 	if err != nil {
 		d.malformed("compressed: %v", err)
 		return nil
 	}
-	// One byte more than announced shows a stream that is longer; growing with
-	// what really comes keeps a lie about the size cheap.
+	// One byte more than announced detects a stream that is longer. The buffer grows with the
+	// data that arrives, so a false size costs little.
 	out, err := io.ReadAll(io.LimitReader(z, int64(size)+1))
 	if err != nil || len(out) != size {
 		d.malformed("compressed: %d bytes instead of %d (%v)", len(out), size, err)

@@ -9,8 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// term reads one term behind its version byte. What it returns after an error
-// means nothing.
+// term decodes one term after its version byte. Its result is meaningless after an error.
 func (d *decoder) term() any {
 	if d.depth == 0 {
 		d.tooBig("nested too deep")
@@ -91,7 +90,7 @@ func (d *decoder) term() any {
 	case tagLocal:
 		d.malformed("LOCAL_EXT is readable only by the node that wrote it")
 	default:
-		d.malformed("unknown tag %d", tag) // after an error: sticks to the first
+		d.malformed("unknown tag %d", tag) // after an error: the first one is kept
 	}
 	return nil
 }
@@ -103,8 +102,8 @@ func (d *decoder) finite(f float64) float64 {
 	return f
 }
 
-// terms reads n terms. Each takes a byte at least: a length beyond what is
-// left is a lie, found before memory is reserved for it.
+// terms decodes n terms. Each takes at least one byte: a length beyond the remaining bytes is
+// invalid, which is detected before memory is allocated.
 func (d *decoder) terms(n int) []any {
 	if n > len(d.buf) {
 		d.malformed("%d terms in %d bytes", n, len(d.buf))
@@ -119,7 +118,7 @@ func (d *decoder) terms(n int) []any {
 	return out
 }
 
-// list loops over tails that are lists again, so that they cost no depth.
+// list loops over tails that are lists themselves, so that they add no depth.
 func (d *decoder) list() any {
 	var elems []any
 	for d.err == nil {
@@ -136,7 +135,7 @@ func (d *decoder) list() any {
 		case List:
 			return List(append(elems, tail...))
 		default:
-			if len(elems) == 0 { // as OTP: nothing in front of a tail is the tail
+			if len(elems) == 0 { // as in OTP: without elements the list is its tail
 				return tail
 			}
 			return ImproperList{Elems: elems, Tail: tail}
@@ -211,7 +210,7 @@ func (d *decoder) bitBinary() any {
 	if d.err != nil {
 		return nil
 	}
-	if bits > 8 || (bits == 0) != (n == 0) { // the check that OTP makes
+	if bits > 8 || (bits == 0) != (n == 0) { // OTP makes the same check
 		d.malformed("%d bits in the last of %d bytes", bits, n)
 		return nil
 	}
@@ -246,7 +245,7 @@ func (d *decoder) ref(wide bool) any {
 	return r
 }
 
-// fun checks a NEW_FUN_EXT to its last free variable and keeps its bytes.
+// fun checks a NEW_FUN_EXT up to its last free variable and keeps its bytes.
 func (d *decoder) fun() any {
 	whole := d.buf
 	size := d.u32()
@@ -267,7 +266,7 @@ func (d *decoder) fun() any {
 	if d.err != nil {
 		return nil
 	}
-	if d.funs == 0 { // inside another fun its bytes are kept already: no copy per level
+	if d.funs == 0 { // the bytes of an outer fun include this one's: no copy per level
 		f.raw = string([]byte{tagNewFun}) + string(whole[:size])
 	}
 	return f

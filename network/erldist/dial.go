@@ -34,12 +34,12 @@ type Dialer struct {
 	// TLS means that DialContext returns TLS connections: the handshake then uses 4-byte
 	// frame lengths from its start.
 	TLS bool
-	// HandshakeTimeout bounds dial and handshake together, in addition to the context.
-	// Default 7 s, as net_setuptime.
+	// HandshakeTimeout limits dial and handshake together, in addition to the context. Default
+	// 7 s, as net_setuptime.
 	HandshakeTimeout time.Duration
-	// TickInterval is the time without a write after which a tick is sent. After four
-	// times as long without a read the connection is closed, because a network partition
-	// gives no end of file. Default 15 s, so 60 s, as net_ticktime.
+	// TickInterval is the time without a write after which a tick is sent. After four times as
+	// long without a read the connection is closed, because a network partition does not cause
+	// an end of file. Default 15 s, so 60 s, as net_ticktime.
 	TickInterval time.Duration
 	// Limits apply to each message from the node. A receiver of a larger message gets
 	// [ErrTooBig]; the connection stays open.
@@ -141,7 +141,7 @@ type readWriter struct {
 	io.Writer
 }
 
-// source reads a connection and fails when nothing comes for silence.
+// source reads a connection and fails if no data arrives for the time silence.
 type source struct {
 	nc      net.Conn
 	silence time.Duration // zero during the handshake, which has its own deadline

@@ -145,7 +145,7 @@ func appendInt(b []byte, n int64) []byte {
 	case n >= math.MinInt32 && n <= math.MaxInt32:
 		return binary.BigEndian.AppendUint32(append(b, tagInteger), uint32(n))
 	case n < 0:
-		return appendMagnitude(b, 1, uint64(-n)) // -MinInt64 wraps to 1<<63: right
+		return appendMagnitude(b, 1, uint64(-n)) // -MinInt64 wraps to 1<<63, which is correct
 	}
 	return appendMagnitude(b, 0, uint64(n))
 }
@@ -195,8 +195,8 @@ func appendFloat(b []byte, f float64) ([]byte, error) {
 	return binary.BigEndian.AppendUint64(append(b, tagNewFloat), math.Float64bits(f)), nil
 }
 
-// appendList writes short lists of bytes as STRING_EXT, as OTP does: 1 byte
-// an element instead of 2.
+// appendList writes short lists of bytes as STRING_EXT, as OTP does: 1 byte per element instead
+// of 2.
 func appendList(b []byte, l []any) ([]byte, error) {
 	if len(l) == 0 {
 		return append(b, tagNil), nil

@@ -17,7 +17,7 @@ const (
 	epmdNames       = 110
 )
 
-// epmdLimit bounds an answer of EPMD: some 10,000 names.
+// epmdLimit limits an answer of EPMD, to about 10,000 names.
 const epmdLimit = 1 << 20
 
 // Name is a node in EPMD's list.
@@ -56,7 +56,7 @@ func Names(ctx context.Context, addr string) ([]Name, error) {
 		return nil, &DialError{Node: "the names", Addr: addr, Phase: PhaseEPMD, Err: err}
 	}
 	var names []Name
-	for line := range strings.Lines(string(answer[4:])) { // after EPMD's own port
+	for line := range strings.Lines(string(answer[4:])) { // the first 4 bytes are EPMD's own port
 		var n Name
 		if _, err := fmt.Sscanf(line, "name %s at port %d", &n.Alive, &n.Port); err == nil {
 			names = append(names, n)
@@ -65,7 +65,7 @@ func Names(ctx context.Context, addr string) ([]Name, error) {
 	return names, nil
 }
 
-// askEPMD sends one request; EPMD answers and closes.
+// askEPMD sends one request; EPMD answers and closes the connection.
 func askEPMD(ctx context.Context, addr string, request []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, defaultHandshakeTimeout)
 	defer cancel()

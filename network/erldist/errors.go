@@ -91,7 +91,7 @@ func (e *DialError) Hint() string {
 	return ""
 }
 
-// classify puts the sentinel for a failed connection in front of its cause.
+// classify wraps the cause of a failed connection in its sentinel.
 func classify(ctx context.Context, phase Phase, err error) error {
 	var netErr net.Error
 	switch {
@@ -105,11 +105,11 @@ func classify(ctx context.Context, phase Phase, err error) error {
 		}
 		return fmt.Errorf("%w (%w)", ErrUnreachable, err)
 	case phase == PhaseDigest && ended(err):
-		// A node answers a wrong digest by closing, without a word.
+		// A node answers a wrong digest by closing the connection without a message.
 		return ErrWrongCookie
 	case ended(err):
-		// A port proxy of the engine accepts for a container in which nobody
-		// listens, and hangs up.
+		// A port proxy of the engine accepts connections for a container in which no process
+		// listens, and closes them.
 		return fmt.Errorf("%w (accepted and closed without an answer)", ErrRefused)
 	}
 	return fmt.Errorf("%w (%w)", ErrProtocol, err)
@@ -165,7 +165,7 @@ func (e *RPCError) Undefined() bool {
 	return ok1 && ok2 && ok3 && FormatMFA(module, function, int(arity)) == e.MFA
 }
 
-// exitReason takes {'EXIT', {Reason, Stack}} apart; Stack may be absent.
+// exitReason splits {'EXIT', {Reason, Stack}}; Stack may be absent.
 func exitReason(term any) (reason any, stack List) {
 	if t, ok := term.(Tuple); ok && len(t) == 2 && t[0] == any(Atom("EXIT")) {
 		term = t[1]
@@ -178,14 +178,14 @@ func exitReason(term any) (reason any, stack List) {
 	return term, nil
 }
 
-// describeReason prints exceptions as Elixir does, "** (ArgumentError) text",
-// Erlang reasons as terms, and where it happened.
+// describeReason formats exceptions as Elixir does, "** (ArgumentError) text", Erlang reasons
+// as terms, and where the error occurred.
 func describeReason(term any) string {
 	reason, stack := exitReason(term)
 	text := Format(reason)
 	if m, ok := reason.(Map); ok {
 		name, _ := m.Get(Atom("__struct__"))
-		for _, key := range []Atom{"message", "description"} { // the second of syntax errors
+		for _, key := range []Atom{"message", "description"} { // description belongs to syntax errors
 			message, _ := m.Get(key)
 			if s, isText := message.([]byte); isText {
 				text = "** (" + Format(name) + ") " + string(s)

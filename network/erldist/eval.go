@@ -9,19 +9,19 @@ import (
 	"sync"
 )
 
-// parsed are expressions that this node has parsed. Their form is that of the
-// node's OTP release, so they belong to the connection.
+// parsed holds expressions that this node has parsed. Their form depends on the node's OTP
+// release, so they belong to the connection.
 type parsed struct {
 	mu    sync.Mutex
 	forms map[string]encoded
 }
 
-// encoded is a term as it travels, without its version byte: forms are sent again
-// and again, and take a tenth of the memory so.
+// encoded is a term in the external format without its version byte. Forms are sent repeatedly,
+// and take a tenth of the memory this way.
 type encoded []byte
 
-// parsedLimit is how many expressions are kept: programs have a few of their
-// own, people type the others.
+// parsedLimit is how many expressions are kept: programs use a few fixed ones, people type the
+// others.
 const parsedLimit = 16
 
 // Eval evaluates Erlang expressions on the node, comma-separated with a full stop at the
@@ -58,7 +58,7 @@ func (c *Conn) EvalOutput(ctx context.Context, w io.Writer, expressions string, 
 	return c.value(reply)
 }
 
-// value is that of {value, Value, Bindings}.
+// value extracts Value from {value, Value, Bindings}.
 func (c *Conn) value(reply any) (any, error) {
 	t, ok := reply.(Tuple)
 	if !ok || len(t) != 3 {
@@ -67,7 +67,7 @@ func (c *Conn) value(reply any) (any, error) {
 	return t[1], nil
 }
 
-// evalArgs are those of erl_eval:exprs/2.
+// evalArgs returns the arguments of erl_eval:exprs/2.
 func (c *Conn) evalArgs(ctx context.Context, expressions string, bindings map[string]any) ([]any, error) {
 	forms, err := c.parse(ctx, expressions)
 	if err != nil {
@@ -114,7 +114,7 @@ func (c *Conn) parse(ctx context.Context, expressions string) (encoded, error) {
 	return forms, nil
 }
 
-// syntaxError has the node put {error, {Location, Module, Descriptor}, …} into words.
+// syntaxError has the node format {error, {Location, Module, Descriptor}, …}.
 func (c *Conn) syntaxError(ctx context.Context, reply any) error {
 	t, _ := reply.(Tuple)
 	if len(t) < 2 {
@@ -135,7 +135,7 @@ func (c *Conn) syntaxError(ctx context.Context, reply any) error {
 	return fmt.Errorf("parse on %s: line %s: %s", c.id.peer, Format(info[0]), words)
 }
 
-// codePoints is an Erlang string.
+// codePoints converts a text to an Erlang string.
 func codePoints(s string) List {
 	l := make(List, 0, len(s))
 	for _, r := range s {

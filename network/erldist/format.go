@@ -10,12 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// What Format prints at most, after Kernel.inspect's :limit and :printable_limit.
+// Limits of what Format prints, after Kernel.inspect's :limit and :printable_limit.
 const (
 	formatItems = 50
 	formatText  = 4096 // bytes of one binary or charlist
 	formatTotal = 16 << 10
-	formatBits  = 4096 // of an integer: printing digits is quadratic
+	formatBits  = 4096 // of an integer: formatting digits is quadratic
 )
 
 // Format formats a term for people, like Elixir's inspect. Long texts and collections are
@@ -172,7 +172,7 @@ func (p *printer) binary(b []byte) {
 	p.WriteString(">>")
 }
 
-// bytes writes "<<1, 2" without its end, cut after formatItems.
+// bytes writes "<<1, 2" without its end, truncated after formatItems.
 func (p *printer) bytes(b []byte) {
 	p.WriteString("<<")
 	for i, c := range b {
@@ -224,7 +224,7 @@ func printable(s string) bool {
 	return true
 }
 
-// charlist is true for what inspect prints as ~c"…": ASCII only, not empty.
+// charlist reports whether inspect prints a list as ~c"…": ASCII only, not empty.
 func charlist(l []any) (string, bool) {
 	var b strings.Builder
 	for _, e := range l {
@@ -242,7 +242,7 @@ var (
 	aliasAtom    = regexp.MustCompile(`^Elixir(\.[A-Z][A-Za-z0-9_]*)+$`)
 )
 
-// plainAtom is true for an atom that a keyword list writes without quotes.
+// plainAtom reports whether a keyword list writes an atom without quotes.
 func plainAtom(term any) bool {
 	a, ok := term.(Atom)
 	return ok && barewordAtom.MatchString(string(a))

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// groupLeader answers requests of the Erlang I/O protocol (stdlib user's
-// guide, "The Erlang I/O Protocol"): output goes to w, input is at its end.
+// groupLeader answers requests of the Erlang I/O protocol (stdlib user's guide, "The Erlang I/O
+// Protocol"): it writes output to w, and answers input requests with eof.
 type groupLeader struct {
 	w io.Writer
-	// render runs a function on the node: io:format/2 sends us module, function
-	// and arguments, and only the node can turn them into text.
+	// render runs a function on the node. io:format/2 sends a module, function and arguments,
+	// and only the node can convert them to text.
 	render func(module, function string, args []any) (any, error)
 }
 
@@ -20,11 +20,11 @@ var (
 	ioNotSup  = Tuple{Atom("error"), Atom("enotsup")}
 )
 
-// request returns the term for the reply; the error is that of w alone.
+// request returns the term for the reply; the error is only that of w.
 func (g *groupLeader) request(request any) (any, error) {
 	t, _ := request.(Tuple)
 	if len(t) == 0 {
-		t = Tuple{request} // getopts comes bare
+		t = Tuple{request} // getopts is not in a tuple
 	}
 	switch kind, _ := t[0].(Atom); kind {
 	case "put_chars":
@@ -50,8 +50,8 @@ func (g *groupLeader) request(request any) (any, error) {
 	return ioUnknown, nil
 }
 
-// putChars takes [Encoding,] Chars or [Encoding,] M, F, A. Without an encoding,
-// the form before OTP R13, it is Latin-1.
+// putChars handles [Encoding,] Chars or [Encoding,] M, F, A. Without an encoding, the form
+// before OTP R13, it is Latin-1.
 func (g *groupLeader) putChars(args []any) (any, error) {
 	latin1 := true
 	if len(args)%2 == 0 && len(args) > 0 {

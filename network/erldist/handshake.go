@@ -13,22 +13,21 @@ import (
 // Flags are the capabilities of a node (DFLAG_… of the documentation).
 type Flags uint64
 
-// The capabilities that we announce. Left out on purpose: PUBLISHED, so that we
-// are hidden and in nobody's nodes(); DIST_HDR_ATOM_CACHE and FRAGMENTS, so that
-// every message is one plain frame; SPAWN, ALIAS and the PAYLOAD signals, which
-// we have no use for. With the mandatory sets alone, OTP 25.2, 27.3 and 29.1
-// accept us.
+// The capabilities that we announce. Left out on purpose: PUBLISHED, so that we are hidden and
+// do not appear in nodes(); DIST_HDR_ATOM_CACHE and FRAGMENTS, so that every message is one
+// plain frame; SPAWN, ALIAS and the PAYLOAD signals, which we do not use. OTP 25.2, 27.3 and
+// 29.1 accept a client with only the mandatory sets.
 const (
 	flagsMandatory25 Flags = 0x4 | 0x10 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x20000 | 0x40000 | 0x1000000
 	flagsMandatory26 Flags = 0x2000000 | 1<<34 // UNLINK_ID, V4_NC
-	flagsMonitors    Flags = 0x8 | 0x20        // DIST_MONITOR, DIST_MONITOR_NAME: watch our group leaders
+	flagsMonitors    Flags = 0x8 | 0x20        // DIST_MONITOR, DIST_MONITOR_NAME: on our group leaders
 	flagUnicodeIO    Flags = 0x1000
-	flagNameMe       Flags = 1 << 33 // asks for a name: no clash between tools (OTP 24)
+	flagNameMe       Flags = 1 << 33 // requests a name: no clash between tools (OTP 24)
 
 	ourFlags = flagsMandatory25 | flagsMandatory26 | flagsMonitors | flagUnicodeIO
 )
 
-// identity is what a completed handshake settles.
+// identity is the result of a completed handshake.
 type identity struct {
 	self         Atom // our name
 	creation     uint32
@@ -37,18 +36,18 @@ type identity struct {
 	peerFlags    Flags
 }
 
-// handshaker speaks version 6 of the handshake, as the side that connects.
+// handshaker performs version 6 of the handshake, as the connecting side.
 type handshaker struct {
 	rw      io.ReadWriter
 	lenSize int // bytes of a frame's length: 2 on TCP, 4 on TLS
 	cookie  string
-	name    string // ours; empty = the node makes one up, for host
+	name    string // ours; empty = the node assigns one, for host
 	host    string
 	node    Atom // expected; empty = any
 }
 
-// run goes through the handshake. On failure it says in which phase, and the
-// error is one of the sentinels or the raw error of the connection.
+// run performs the handshake. If it fails, it returns the phase, and an error that is one of
+// the sentinels or the raw error of the connection.
 func (h *handshaker) run() (id identity, phase Phase, err error) {
 	if id.self, id.creation, err = h.introduce(); err != nil {
 		return id, PhaseName, err
@@ -79,7 +78,7 @@ func (h *handshaker) run() (id identity, phase Phase, err error) {
 	return id, PhaseDigest, err
 }
 
-// introduce sends our name, or asks for one.
+// introduce sends our name, or requests one.
 func (h *handshaker) introduce() (name Atom, creation uint32, err error) {
 	if h.name == "" {
 		if err := h.send(nameMessage(ourFlags|flagNameMe, 0, h.host)); err != nil {
@@ -87,7 +86,7 @@ func (h *handshaker) introduce() (name Atom, creation uint32, err error) {
 		}
 		msg, err := h.receive()
 		if string(msg) == "salive" {
-			_ = h.send([]byte("sfalse")) // step 3B: we are not that node's successor
+			_ = h.send([]byte("sfalse")) // step 3B: we do not replace that connection
 		}
 		if err != nil {
 			return "", 0, err
@@ -106,7 +105,7 @@ func (h *handshaker) introduce() (name Atom, creation uint32, err error) {
 	}
 	alive, err := parseStatusOfName(msg)
 	if err == nil && alive {
-		err = h.send([]byte("strue")) // step 3B: the connection that the node still has is ours, and gone
+		err = h.send([]byte("strue")) // step 3B: that connection is an old one of ours
 	}
 	return Atom(h.name), creation, err
 }
@@ -118,12 +117,12 @@ func (h *handshaker) send(msg []byte) error {
 	return err
 }
 
-// What a TLS server begins its answer to a stranger with: an alert, and the major
-// version of the record layer. Source: RFC 8446 sections 5.1 and 6.
+// tlsAlert and tlsMajor begin a TLS server's answer to an invalid request: an alert, and the
+// major version of the record layer. Source: RFC 8446 sections 5.1 and 6.
 const tlsAlert, tlsMajor = 21, 3
 
-// receive reads a frame. 64 KiB is what 2 bytes can announce; no message of
-// the handshake is larger on TLS either.
+// receive reads a frame. 2 bytes can announce at most 64 KiB; no message of the handshake is
+// larger on TLS either.
 func (h *handshaker) receive() ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(h.rw, head[8-h.lenSize:]); err != nil {
@@ -131,7 +130,7 @@ func (h *handshaker) receive() ([]byte, error) {
 	}
 	n := binary.BigEndian.Uint64(head[:])
 	if h.lenSize == 2 && n>>8 == tlsAlert && n&0xff == tlsMajor {
-		return nil, ErrTLS // of a handshake no message is that long
+		return nil, ErrTLS // no message of a handshake is that long
 	}
 	if n > 1<<16 {
 		return nil, fmt.Errorf("%w: handshake message of %d bytes", ErrProtocol, n)
@@ -141,8 +140,8 @@ func (h *handshaker) receive() ([]byte, error) {
 	return msg, err
 }
 
-// nameMessage is send_name: 'N', flags, creation, name. Where the node is to make up
-// the name, it is the host alone, and the creation is the node's to give too.
+// nameMessage is send_name: 'N', flags, creation, name. To request a name, the name is only the
+// host, and the node assigns the creation, too.
 func nameMessage(flags Flags, creation uint32, name string) []byte {
 	b := binary.BigEndian.AppendUint64([]byte{'N'}, uint64(flags))
 	b = binary.BigEndian.AppendUint32(b, creation)
@@ -150,8 +149,8 @@ func nameMessage(flags Flags, creation uint32, name string) []byte {
 	return append(b, name...)
 }
 
-// parseStatusOfName reads send_status for a name of our own. alive: the node has a
-// connection of that name.
+// parseStatusOfName parses send_status for a name of our own. alive means that the node has a
+// connection with that name.
 func parseStatusOfName(msg []byte) (alive bool, err error) {
 	if len(msg) == 0 || msg[0] != 's' {
 		return false, fmt.Errorf("%w: no status", ErrProtocol)
@@ -167,10 +166,10 @@ func parseStatusOfName(msg []byte) (alive bool, err error) {
 	return false, fmt.Errorf("%w: unknown status", ErrProtocol)
 }
 
-// parseStatus reads send_status after a request for a name: 's' and a word; after
-// "named:" our name and creation. Every other status is a refusal: `ok` and
-// `ok_simultaneous` answer a node that has a name, so a node that sends them does not
-// support the request, and `alive` and `nok` are about a name that we do not have.
+// parseStatus parses send_status after a request for a name: 's' and a word; after "named:" our
+// name and creation. Every other status is a refusal: `ok` and `ok_simultaneous` answer a node
+// that has a name, so a node that sends them does not support the request, and `alive` and
+// `nok` concern a name that we do not have.
 func parseStatus(msg []byte) (name Atom, creation uint32, err error) {
 	if len(msg) == 0 || msg[0] != 's' {
 		return "", 0, fmt.Errorf("%w: no status", ErrProtocol)
@@ -189,7 +188,7 @@ func parseStatus(msg []byte) (name Atom, creation uint32, err error) {
 		return "", 0, fmt.Errorf("%w: short status", ErrProtocol)
 	}
 	n := int(binary.BigEndian.Uint16([]byte(rest)))
-	if rest = rest[2:]; len(rest) < n+4 { // what follows must be ignored
+	if rest = rest[2:]; len(rest) < n+4 { // the rest must be ignored
 		return "", 0, fmt.Errorf("%w: short status", ErrProtocol)
 	}
 	return Atom(rest[:n]), binary.BigEndian.Uint32([]byte(rest[n:])), nil
@@ -202,7 +201,7 @@ type challenge struct {
 	name     Atom
 }
 
-// parseChallenge reads send_challenge: 'N', flags, challenge, creation, name.
+// parseChallenge parses send_challenge: 'N', flags, challenge, creation, name.
 func parseChallenge(msg []byte) (c challenge, err error) {
 	const head = 1 + 8 + 4 + 4 + 2
 	if len(msg) < head || msg[0] != 'N' {
@@ -226,7 +225,7 @@ func replyMessage(cookie string, theirs, ours uint32) []byte {
 	return append(b, d[:]...)
 }
 
-// checkAck reads send_challenge_ack: 'a' and the node's digest of our challenge.
+// checkAck checks send_challenge_ack: 'a' and the node's digest of our challenge.
 func checkAck(msg []byte, cookie string, ours uint32) error {
 	if len(msg) != 1+md5.Size || msg[0] != 'a' {
 		return fmt.Errorf("%w: no challenge acknowledgement", ErrProtocol)
@@ -238,8 +237,7 @@ func checkAck(msg []byte, cookie string, ours uint32) error {
 	return nil
 }
 
-// digest is MD5(cookie ++ decimal challenge): what the protocol asks for, no
-// choice of ours.
+// digest is MD5(cookie ++ decimal challenge), as the protocol requires.
 func digest(cookie string, challenge uint32) [md5.Size]byte {
 	return md5.Sum(fmt.Appendf([]byte(cookie), "%d", challenge))
 }

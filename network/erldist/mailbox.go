@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// Control messages that we send or act upon; all others are ignored.
+// Control messages that we send or handle; all others are ignored.
 const (
 	ctlSend         = 2  // {2, Unused, ToPid}, message
 	ctlRegSend      = 6  // {6, FromPid, Unused, ToName}, message
@@ -21,12 +21,12 @@ const (
 	ctlSendSenderTT = 23 // {23, FromPid, ToPid, TraceToken}, message
 )
 
-// mailbox is a process of ours as the node sees it. deliver runs on the
-// reader goroutine and must not block.
+// mailbox is a process of this side as the node sees it. deliver runs on the reader goroutine
+// and must not block.
 type mailbox interface{ deliver(message any) }
 
-// mailboxes are our processes by address, a Pid or a registered name (Atom),
-// and the node's processes that watch them. The zero value is ready.
+// mailboxes holds our processes by address, a Pid or a registered name (Atom), and the node's
+// processes that monitor them. The zero value is ready to use.
 type mailboxes struct {
 	mu       sync.Mutex
 	boxes    map[any]mailbox
@@ -42,7 +42,7 @@ func (m *mailboxes) open(address any, box mailbox) {
 	m.boxes[address] = box
 }
 
-// close removes a mailbox and returns who watched it.
+// close removes a mailbox and returns the processes that monitored it.
 func (m *mailboxes) close(address any) map[Ref]Pid {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,7 +52,7 @@ func (m *mailboxes) close(address any) map[Ref]Pid {
 	return watchers
 }
 
-// deliver drops what is addressed to nobody, as a node does.
+// deliver drops messages to unknown addresses, as a node does.
 func (m *mailboxes) deliver(address, message any) {
 	m.mu.Lock()
 	var box mailbox
@@ -65,7 +65,7 @@ func (m *mailboxes) deliver(address, message any) {
 	}
 }
 
-// watch is false where nobody has that address.
+// watch returns false if the address is unknown.
 func (m *mailboxes) watch(address any, ref Ref, by Pid) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -87,7 +87,7 @@ func (m *mailboxes) unwatch(address any, ref Ref) {
 	}
 }
 
-// isAddress guards the maps: other terms may not be comparable.
+// isAddress protects the maps: other terms may not be comparable.
 func isAddress(term any) bool {
 	switch term.(type) {
 	case Pid, Atom:
@@ -96,15 +96,15 @@ func isAddress(term any) bool {
 	return false
 }
 
-// tooBig replaces a message that exceeds the limits. head has the first elements of its
-// tuple, as far as they could be read.
+// tooBig replaces a message that exceeds the limits. head holds those of the first elements of
+// its tuple that could be decoded.
 type tooBig struct {
 	head Tuple
 	err  error
 }
 
-// dispatch acts on one frame. An error means that the node and we no longer
-// understand each other.
+// dispatch handles one frame. An error means that the connection is out of step with the
+// protocol.
 func (c *Conn) dispatch(frame []byte) error {
 	control, rest, err := controlOf(frame, c.limits)
 	if err != nil {
@@ -125,8 +125,8 @@ func (c *Conn) dispatch(frame []byte) error {
 	return nil
 }
 
-// dispatchHead acts on the beginning of a frame that is too big. One whose control
-// message is too big by itself, the reason of an exit for example, is dropped.
+// dispatchHead handles the beginning of a frame that is too big. A frame whose control message
+// alone is too big, for example because of an exit reason, is dropped.
 func (c *Conn) dispatchHead(head []byte, why error) {
 	control, rest, err := controlOf(head, c.limits)
 	if err != nil {
@@ -137,7 +137,7 @@ func (c *Conn) dispatchHead(head []byte, why error) {
 	}
 }
 
-// controlOf reads the control message of a frame, and returns what follows it.
+// controlOf decodes the control message of a frame, and returns the bytes that follow it.
 func controlOf(frame []byte, limits Limits) (control Tuple, rest []byte, err error) {
 	if frame[0] != passThrough {
 		return nil, nil, fmt.Errorf("%w: message type %d", ErrProtocol, frame[0])
@@ -153,8 +153,8 @@ func controlOf(frame []byte, limits Limits) (control Tuple, rest []byte, err err
 	return control, rest, nil
 }
 
-// headOf are the first elements of a small tuple, as far as they can be read: those
-// that tell a reply from a request.
+// headOf returns the first elements of a small tuple that can be decoded: they distinguish a
+// reply from a request.
 func headOf(message []byte) Tuple {
 	const header = 3 // version, tag, arity
 	if len(message) < header || message[0] != tagVersion || message[1] != tagSmallTuple {
@@ -172,8 +172,8 @@ func headOf(message []byte) Tuple {
 	return head
 }
 
-// control acts on a control message. If a message follows it, carries is true and to is
-// the address of its receiver.
+// control handles a control message. If a message follows it, carries is true and to is the
+// address of its receiver.
 func (c *Conn) control(control Tuple) (to any, carries bool) {
 	arg := func(i int) any {
 		if i < len(control) {
@@ -192,15 +192,15 @@ func (c *Conn) control(control Tuple) (to any, carries bool) {
 		if ref, ok := arg(3).(Ref); ok {
 			c.boxes.unwatch(arg(2), ref)
 		}
-	case ctlMonitorExit: // as the monitoring process of a node would get it
+	case ctlMonitorExit: // the same message that a monitoring process gets
 		c.boxes.deliver(arg(2), Tuple{Atom("DOWN"), arg(3), Atom("process"), arg(1), arg(4)})
 	}
 	return nil, false
 }
 
-// monitored remembers who watches a mailbox. io:format/2 and its kin monitor the
-// group leader: without the answer for one that is gone, a process that still
-// prints to it would wait for ever.
+// monitored records the process that monitors a mailbox. io:format/2 and similar functions
+// monitor the group leader: without an answer for a closed mailbox, a process that still prints
+// to it would wait forever.
 func (c *Conn) monitored(from, to, ref any) {
 	r, ok := ref.(Ref)
 	if !ok || !isAddress(to) || !c.remote(from) {
@@ -211,22 +211,22 @@ func (c *Conn) monitored(from, to, ref any) {
 	}
 }
 
-// remote is true for a process of the node. Signals to anything else would make
-// it drop the connection.
+// remote reports whether a term is a process of the node. A signal to anything else would make
+// the node drop the connection.
 func (c *Conn) remote(term any) bool {
 	pid, ok := term.(Pid)
 	return ok && pid.Node == c.id.peer
 }
 
-// closeMailbox ends one of our processes and tells who watched it.
+// closeMailbox ends one of our processes and notifies the processes that monitor it.
 func (c *Conn) closeMailbox(pid Pid) {
 	for ref, watcher := range c.boxes.close(pid) {
 		c.signal(Tuple{ctlMonitorExit, pid, watcher, ref, Atom("normal")})
 	}
 }
 
-// inbox is a mailbox that keeps its messages until they are asked for. It needs
-// no bound: who prints waits for our answer before it prints again.
+// inbox is a mailbox that keeps its messages until they are requested. It needs no limit: a
+// process that prints waits for our answer before it prints again.
 type inbox struct {
 	mu    sync.Mutex
 	queue []any
@@ -256,8 +256,8 @@ func (b *inbox) pop() (any, bool) {
 	return m, true
 }
 
-// next waits for a message. What came before the end of the connection is still
-// handed out, hence the last look after it.
+// next waits for a message. Messages that arrived before the end of the connection are still
+// delivered, hence the last check after it.
 func (c *Conn) next(ctx context.Context, b *inbox) (any, error) {
 	for ended := false; ; {
 		if m, ok := b.pop(); ok {

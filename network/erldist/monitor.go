@@ -26,13 +26,13 @@ type NodeEvent struct {
 //go:embed monitor.erl
 var monitorSource string
 
-// MonitorNodes calls fn with each node that this one is connected to, and then with each
-// nodeup and nodedown as it happens. Events are pushed; nothing is polled. It returns
-// when ctx ends (with its error), the connection ends ([ErrClosed]) or the node cannot be
-// monitored ([*RPCError]). fn runs on the caller's goroutine, in the node's order. Tools
-// that connect in the same way as this package are left out.
+// MonitorNodes calls fn with each node that this one is connected to, and then with each nodeup
+// and nodedown as it happens. Events are pushed; nothing is polled. It returns when ctx ends
+// (with its error), the connection ends ([ErrClosed]) or the node cannot be monitored
+// ([*RPCError]). fn runs on the caller's goroutine, in the node's order. Tools that connect in
+// the same way as this package are left out.
 //
-// A process on the node waits meanwhile. It monitors this connection, and ends when
+// A process on the node waits during the call. It monitors this connection, and ends when
 // MonitorNodes returns or the connection is lost.
 func (c *Conn) MonitorNodes(ctx context.Context, fn func(NodeEvent)) error {
 	return c.WatchNodes(ctx, func() {}, fn)
@@ -55,13 +55,13 @@ func (c *Conn) watchNodes(ctx context.Context, ready func(), fn func(NodeEvent))
 		return err
 	}
 	c.boxes.open(self, box)
-	defer c.closeMailbox(self) // the process on the node gets its DOWN
+	defer c.closeMailbox(self) // the process on the node gets a DOWN message
 	if err := c.request(ctx, self, ref, Atom("user"), "erl_eval", "exprs", args); err != nil {
 		return err
 	}
 	_, host, _ := strings.Cut(c.Self(), "@")
 	connected := map[string]bool{}
-	ready = sync.OnceFunc(ready) // whatever a peer repeats
+	ready = sync.OnceFunc(ready) // even if a peer repeats its message
 	for {
 		message, err := c.next(ctx, box)
 		if err != nil {
@@ -70,7 +70,7 @@ func (c *Conn) watchNodes(ctx context.Context, ready func(), fn func(NodeEvent))
 		t, _ := message.(Tuple)
 		switch {
 		case len(t) == 2 && t[0] == any(ref):
-			// The answer to the call: the process on the node watches, or could not.
+			// The answer to the call: the process on the node monitors, or failed.
 			if _, err := c.result(":erl_eval.exprs/2", t[1]); err != nil {
 				return err
 			}
@@ -78,8 +78,8 @@ func (c *Conn) watchNodes(ctx context.Context, ready func(), fn func(NodeEvent))
 			ready()
 		case len(t) == 5 && t[0] == any(Atom("beamyard_node")):
 			e := nodeEvent(t)
-			// Who comes in the moment in which the monitoring begins is both in the
-			// list and told: once is enough.
+			// A node that connects while the monitoring begins is both in the list and reported
+			// as an event: it must count once.
 			if strings.HasSuffix(e.Node, "@"+host) || e.Up && connected[e.Node] {
 				continue
 			}
@@ -89,7 +89,7 @@ func (c *Conn) watchNodes(ctx context.Context, ready func(), fn func(NodeEvent))
 	}
 }
 
-// nodeEvent reads {beamyard_node, Nanoseconds, initial | up | down, Node, Info}.
+// nodeEvent decodes {beamyard_node, Nanoseconds, initial | up | down, Node, Info}.
 func nodeEvent(t Tuple) NodeEvent {
 	nanoseconds, _ := t[1].(int64)
 	node, _ := t[3].(Atom)

@@ -17,7 +17,7 @@ type NodeWatcher struct {
 	mu      sync.Mutex
 	seen    Seen
 	err     error         // why it ended
-	changed chan struct{} // closed and replaced with each news
+	changed chan struct{} // closed and replaced with each change
 }
 
 // Seen is the state of a NodeWatcher. Its keys are the nodes' full names.

@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// outboxLimit is what may wait to be written before senders wait too; the
-// reader's short signals pass.
+// outboxLimit is the size of the queue beyond which senders wait; the reader's short signals
+// are always queued.
 const outboxLimit = 4 << 20
 
-// outbox collects frames for the writer goroutine. Two buffers change places:
-// one is filled while the other is written, so no lock is held during I/O and a
-// burst of calls costs one system call.
+// outbox collects frames for the writer goroutine. It swaps two buffers: one is filled while
+// the other is written, so no lock is held during I/O and a burst of calls costs one system
+// call.
 type outbox struct {
 	mu          sync.Mutex
 	buf, writes []byte
@@ -48,7 +48,7 @@ func (o *outbox) push(frame []byte) {
 	o.append(frame)
 }
 
-// tick queues an empty frame, unless something is to be written anyway.
+// tick queues an empty frame, unless other data is queued.
 func (o *outbox) tick() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -65,12 +65,12 @@ func (o *outbox) append(frame []byte) {
 	}
 }
 
-// swap takes what is queued; it stays valid until the next swap.
+// swap returns the queued data, which stays valid until the next swap.
 func (o *outbox) swap() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.buf, o.writes = o.writes[:0], o.buf
-	if cap(o.buf) > 2*outboxLimit { // one large message shall not cost its memory for ever
+	if cap(o.buf) > 2*outboxLimit { // one large message must not keep its memory
 		o.buf = nil
 	}
 	if o.room != nil {

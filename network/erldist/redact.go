@@ -2,8 +2,8 @@ package erldist
 
 import "strings"
 
-// redactor removes from a term what an error must not carry: the cookie,
-// wherever a text contains it, and the arguments in the frames of a stack.
+// redactor removes from a term what an error must not contain: the cookie in any text, and the
+// arguments in the frames of a stack.
 type redactor struct{ cookie string }
 
 func (r redactor) text(s string) string {
@@ -49,7 +49,7 @@ func (r redactor) term(term any) any {
 	return term
 }
 
-// isStack is true for a list of {Module, Function, Arity | Args, Location}.
+// isStack reports whether l is a list of {Module, Function, Arity | Args, Location}.
 func isStack(l List) bool {
 	for _, e := range l {
 		t, ok := e.(Tuple)
@@ -63,8 +63,8 @@ func isStack(l List) bool {
 	return len(l) > 0
 }
 
-// withoutArguments replaces the arguments, which the VM puts in the top frame
-// of undef and function_clause, by their number.
+// withoutArguments replaces the arguments, which the VM includes in the top frame of undef and
+// function_clause, with their number.
 func withoutArguments(stack List) List {
 	out := make(List, len(stack))
 	for i, e := range stack {

@@ -41,7 +41,7 @@ func (c *Conn) await(ctx context.Context, answer <-chan any) (any, error) {
 		return nil, context.Cause(ctx)
 	case <-c.done:
 	}
-	select { // a function that stops the node answers before the end
+	select { // a function that stops the node answers before the connection ends
 	case result := <-answer:
 		return answered(result)
 	default:
@@ -110,8 +110,8 @@ func (c *Conn) callOutput(ctx context.Context, w io.Writer, module, function str
 	}
 }
 
-// request asks the node's rpc server, `rex`, as rpc:call/4 does: a gen_server
-// call with {call, M, F, A, GroupLeader}. The server starts a process for each.
+// request sends a request to the node's rpc server, `rex`, as rpc:call/4 does: a gen_server
+// call with {call, M, F, A, GroupLeader}. The server starts a process for each request.
 func (c *Conn) request(ctx context.Context, from Pid, ref Ref, leader any, module, function string, args []any) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -130,8 +130,7 @@ func (c *Conn) result(mfa string, result any) (any, error) {
 	return result, nil
 }
 
-// replies is the mailbox for {Ref, Result}. Answers that nobody waits for any
-// more are dropped.
+// replies is the mailbox for {Ref, Result}. It drops replies to calls that no longer wait.
 type replies struct {
 	mu      sync.Mutex
 	pending map[Ref]chan<- any

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Scan stores a term, as returned by [Decode] and [Conn.Call], in the Go value that into
-// points to:
+// Scan stores a term, as returned by [Decode] and [Conn.Call], in the Go value that into points
+// to:
 //
 //	any, and the types of this package   the term itself
 //	string                               a binary, a charlist or chardata, an atom's name
@@ -23,13 +23,12 @@ import (
 //	a struct                             a map, a keyword list, or a tuple with as many elements as fields
 //	a pointer                            nil for the atoms nil and undefined, else what it points to
 //
-// A field of a struct matches the key (an atom or a binary) in its tag `erl:"key"`, or
-// else its own name, regardless of case and underscores: StartedAt matches started_at.
-// Keys without a field are ignored, and fields without a key are unchanged. A tuple fills
-// the exported fields in order.
+// A field of a struct matches the key (an atom or a binary) in its tag `erl:"key"`, or else its
+// own name, regardless of case and underscores: StartedAt matches started_at. Keys without a
+// field are ignored, and fields without a key are unchanged. A tuple fills the exported fields
+// in order.
 //
-// The error names the value that did not fit, and its position. into may then be partly
-// filled.
+// The error names the value that did not fit, and its position. into may then be partly filled.
 func Scan(term, into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
@@ -38,7 +37,7 @@ func Scan(term, into any) error {
 	return scan(term, v.Elem(), "")
 }
 
-// misfit says that a term does not go into a type, at a place inside ("[2].name").
+// misfit reports that a term does not fit into a type, with its position ("[2].name").
 func misfit(term any, t reflect.Type, at string) error {
 	if at != "" {
 		at = " at " + at
@@ -67,7 +66,7 @@ func scan(term any, v reflect.Value, at string) error {
 		v.Set(to)
 		return nil
 	case reflect.String:
-		_, char := term.(int64) // is chardata only inside a list
+		_, char := term.(int64) // an integer is chardata only inside a list
 		if text, ok := Text(term); ok && !char {
 			v.SetString(text)
 			return nil
@@ -147,7 +146,7 @@ func float(term any) (float64, bool) {
 	return 0, false
 }
 
-// sequence are the elements of a tuple or a list.
+// sequence returns the elements of a tuple or a list.
 func sequence(term any) ([]any, bool) {
 	switch t := term.(type) {
 	case Tuple:
@@ -158,7 +157,7 @@ func sequence(term any) ([]any, bool) {
 	return nil, false
 }
 
-// pairsOf are those of a map, or of a list of pairs.
+// pairsOf returns the pairs of a map, or of a list of pairs.
 func pairsOf(term any) (Map, bool) {
 	switch t := term.(type) {
 	case Map:
@@ -194,13 +193,13 @@ func scanMap(pairs Map, v reflect.Value, at string) error {
 		if err := scan(p.Key, key, here); err != nil {
 			return err
 		}
-		if !key.Comparable() { // a map of any, with a list for a key
+		if !key.Comparable() { // a map with keys of type any, and a list as a key
 			return misfit(p.Key, v.Type().Key(), here)
 		}
 		if err := scan(p.Value, value, here); err != nil {
 			return err
 		}
-		if !m.MapIndex(key).IsValid() { // of a keyword list the first counts: Keyword.get/2
+		if !m.MapIndex(key).IsValid() { // the first pair of a keyword list wins: Keyword.get/2
 			m.SetMapIndex(key, value)
 		}
 	}

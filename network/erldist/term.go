@@ -8,7 +8,7 @@ import (
 
 // Erlang terms have these Go types, in both directions:
 //
-//	integer              int64, or *big.Int where it does not fit
+//	integer              int64, or *big.Int if it does not fit
 //	float                float64
 //	atom                 Atom (true, false and nil too)
 //	binary               []byte
@@ -21,11 +21,11 @@ import (
 //	fun M:F/A            ExtFun
 //	other funs           Fun, opaque
 //
-// For convenience, Encode also accepts every Go integer and float type, string (a binary,
-// as an Elixir string is), bool and nil (the atoms), and []any (a list).
+// For convenience, Encode also accepts every Go integer and float type, string (a binary, as an
+// Elixir string is), bool and nil (the atoms), and []any (a list).
 //
-// Charlists are not distinguished from lists because the wire format does not distinguish
-// them: [1, 2] and "\1\2" are both STRING_EXT.
+// Charlists are not distinguished from lists because the wire format does not distinguish them:
+// [1, 2] and "\1\2" are both STRING_EXT.
 type (
 	// Atom is the text of an atom, UTF-8, at most 255 characters. Elixir's module Foo is
 	// Atom("Elixir.Foo").
@@ -136,7 +136,7 @@ func Text(term any) (string, bool) {
 	return b.String(), ok
 }
 
-// chardata flattens unicode:chardata() or, where latin1, unicode:latin1_chardata().
+// chardata flattens unicode:chardata() or, if latin1 is set, unicode:latin1_chardata().
 func chardata(b *strings.Builder, term any, latin1 bool) bool {
 	switch t := term.(type) {
 	case []byte:
