@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// officialBase is the reference that "auto" looks for first.
+// officialBase is the first reference that "auto" tries.
 const officialBase = "elixir:1.18-otp-27-slim"
 
 // ensureBase finds or makes the base of a Mix project.
@@ -35,8 +35,8 @@ func ensureBase(ctx context.Context, eng Engine, base string, progress io.Writer
 		info, _, err = ensure(ctx, eng, base, progress)
 		return base, info, err
 	}
-	// What was chosen before is chosen again: an image must not change because
-	// a registry came into reach.
+	// The base that was used before is used again: an image must not change because a registry
+	// becomes reachable.
 	for _, ref := range Bases() {
 		if info, err = eng.Image(ctx, ref); err == nil {
 			return ref, info, nil
@@ -79,13 +79,13 @@ func (e *NoImageError) Hint() string {
 	return "check the name, or bring it with `docker load`; a folder is given as a path: ./" + path.Base(e.Ref)
 }
 
-// answerWithin bounds how long a registry may be silent before its first word.
-// Engines give up after 15 s where packets are dropped (Client.Timeout of
-// their /v2/ request) and at once where a name does not resolve, but some try
-// several mirrors in turn. What has begun to come may take as long as it takes.
+// answerWithin limits how long a registry may take to begin its answer. Engines give up after
+// 15 s if packets are dropped (Client.Timeout of their /v2/ request) and at once if a name does
+// not resolve, but some try several mirrors in turn. A transfer that has begun may take any
+// time.
 const answerWithin = 30 * time.Second
 
-// ensure returns the image of a reference, and pulls it where it is missing.
+// ensure returns the image of a reference, and pulls it if it is missing.
 func ensure(ctx context.Context, eng Engine, ref string, progress io.Writer) (info Info, pulled bool, err error) {
 	info, err = eng.Image(ctx, ref)
 	if err == nil || !errors.Is(err, ErrNotFound) {

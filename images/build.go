@@ -19,14 +19,14 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// recipe is one image to build: all that its tag is a hash of.
+// recipe describes one image to build: everything that its tag is a hash of.
 type recipe struct {
 	src        Source
-	app        string            // names the image; "": the folder does
+	app        string            // part of the image's name; "": the folder's name
 	dockerfile string            // its name in the context
-	extra      map[string][]byte // files of the context that are not the folder's
-	ignore     []string          // patterns that go before those of .dockerignore
-	bases      []string          // IDs: inputs that the Dockerfile does not show
+	extra      map[string][]byte // files of the context that are not in the folder
+	ignore     []string          // patterns that precede those of .dockerignore
+	bases      []string          // IDs: inputs that are not in the Dockerfile
 	args       map[string]string
 	target     string // the stage to build; "": the last one
 	labels     map[string]string
@@ -34,8 +34,8 @@ type recipe struct {
 	progress   io.Writer
 }
 
-// build builds what has no image yet. The context is read once and held in
-// memory, so that what was hashed is what is built even while an editor saves.
+// build builds an image that does not exist yet. The context is read once and held in memory,
+// so that the hash matches what is built even while an editor saves files.
 func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 	var files bytes.Buffer
 	if err := writeContext(&files, r.src.Dir, r.extra, r.ignore); err != nil {
@@ -53,7 +53,7 @@ func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 	}
 	defer unlock()
 	if image.ID, err = find(ctx, eng, ref); err != nil || image.ID != "" {
-		return image, err // somebody else built it meanwhile
+		return image, err // another process has built it
 	}
 	out := &step{w: r.progress}
 	image.ID, err = eng.Build(ctx, Build{
@@ -69,7 +69,7 @@ func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 	return image, nil
 }
 
-// find returns the ID of an image, "" where there is none.
+// find returns the ID of an image, or "" if it does not exist.
 func find(ctx context.Context, eng Engine, ref string) (string, error) {
 	info, err := eng.Image(ctx, ref)
 	if errors.Is(err, ErrNotFound) {
@@ -80,8 +80,8 @@ func find(ctx context.Context, eng Engine, ref string) (string, error) {
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
-// ref names the image: after the application or the folder, so that people
-// know it, with a hash of all inputs as its tag.
+// ref names the image after the application or the folder, so that people recognize it, with a
+// hash of all inputs as its tag.
 func (r recipe) ref(files []byte) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "dockerfile %s\nnetwork %t\n", r.dockerfile, !r.noNetwork)
@@ -98,7 +98,7 @@ func (r recipe) ref(files []byte) string {
 	return imageName(r.app, r.src.Dir) + ":" + hex.EncodeToString(h.Sum(nil))[:12]
 }
 
-// imageName is a repository's: after the application, or else the folder.
+// imageName is the name of a repository: the application, or else the folder.
 func imageName(app, dir string) string {
 	name := app
 	if name == "" {
@@ -115,8 +115,8 @@ func imageName(app, dir string) string {
 	return "beamyard/" + name
 }
 
-// lock keeps other processes, and other goroutines of this one, from making
-// the same image. The lock ends with the process that holds it.
+// lock keeps other processes, and other goroutines of this one, from making the same image. It
+// is released when the process that holds it ends.
 func lock(ctx context.Context, ref string) (unlock func(), err error) {
 	dir, err := lockDir()
 	if err != nil {
@@ -127,13 +127,12 @@ func lock(ctx context.Context, ref string) (unlock func(), err error) {
 	if _, err := l.TryLockContext(ctx, 50*time.Millisecond); err != nil {
 		return nil, fmt.Errorf("wait for another build of %s: %w", ref, err)
 	}
-	// The file stays: who removes it can remove one that another has just locked.
+	// The file stays: removing it could remove one that another process has just locked.
 	return func() { _ = l.Unlock() }, nil
 }
 
-// lockDir is the user's own: in /tmp a lock of one user's could not be opened by
-// another (fs.protected_regular). Two users may then build one image twice,
-// which costs time and nothing else.
+// lockDir is a folder of the user: a lock in /tmp could not be opened by another user
+// (fs.protected_regular). Two users may therefore build one image twice, which only costs time.
 func lockDir() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err == nil {
@@ -142,7 +141,7 @@ func lockDir() (string, error) {
 			return dir, nil
 		}
 	}
-	// No home, or one that cannot be written to.
+	// There is no home, or it is not writable.
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("beamyard-locks-%d", os.Getuid()))
 	return dir, os.MkdirAll(dir, 0o700)
 }

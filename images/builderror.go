@@ -16,7 +16,7 @@ type BuildError struct {
 	Next  string
 	Err   error
 
-	wantsTools bool // it would hardly have failed where make, gcc and git are
+	wantsTools bool // make, gcc and git would probably have prevented the failure
 }
 
 func (e *BuildError) Error() string {
@@ -32,7 +32,7 @@ func (e *BuildError) Unwrap() error { return e.Err }
 // Hint returns what to do next.
 func (e *BuildError) Hint() string { return e.Next }
 
-// advice for what Mix and its surroundings say, most telling first.
+// advice for messages of Mix and the tools that it runs, the most specific first.
 var advice = []struct {
 	says *regexp.Regexp
 	next string
@@ -58,22 +58,22 @@ var advice = []struct {
 
 var (
 	stepLine = regexp.MustCompile(`^Step \d+/\d+ : `)
-	// The engine paints what steps write to stderr, over line ends.
+	// The engine colours what steps write to stderr, across line ends.
 	colours    = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 	engineLine = regexp.MustCompile(`^( ---> |Removing intermediate container )`)
 )
 
-// lacksTool is what Mix, make and shells say where a tool is missing that a Debian
+// lacksTool matches the messages of Mix, make and shells about a missing tool that a Debian
 // build environment has. System.cmd raises :enoent, and names the command below it.
 var lacksTool = regexp.MustCompile(`\b(git|make|gcc|cc|g\+\+|c\+\+|ld|ar): (command )?not found|: (git|make|gcc|cc|g\+\+|c\+\+): not found|` +
 	`"(git|make|gcc|cc|g\+\+)" not found|(git|make|gcc|cc): No such file or directory|System\.cmd\("(git|make|gcc|cc|g\+\+)"|` +
 	`erl_nif\.h: No such file|"Git" not found`)
 
-// shownLines is how much of a failing step an error shows.
+// shownLines is how many lines of a failing step an error shows.
 const shownLines = 30
 
-// newBuildError puts the failing step's lines beside the engine's error. Where
-// no step had begun, that error says it all.
+// newBuildError adds the failing step's lines to the engine's error. If no step had begun, that
+// error is complete.
 func newBuildError(src Source, out *step, err error) error {
 	if !out.begun {
 		return fmt.Errorf("build %s: %w", src.Dir, err)
@@ -89,8 +89,8 @@ func newBuildError(src Source, out *step, err error) error {
 	}
 	text := strings.Join(e.Lines, "\n")
 	if text == "" {
-		// The engine refused the step itself. Only then is its error looked at:
-		// it repeats the whole command, in which everything can be found.
+		// The engine refused the step itself. Only in this case is its error examined: it
+		// repeats the whole command, which contains arbitrary text.
 		text = err.Error()
 	}
 	e.Lines = e.Lines[max(0, len(e.Lines)-shownLines):]
@@ -104,7 +104,7 @@ func newBuildError(src Source, out *step, err error) error {
 	return e
 }
 
-// dockerBuild are the arguments of `docker build` that build a source.
+// dockerBuild returns the arguments of `docker build` that build a source.
 func dockerBuild(src Source) string {
 	args := ""
 	if src.Dockerfile != "" && src.Dockerfile != "Dockerfile" {
@@ -116,16 +116,15 @@ func dockerBuild(src Source) string {
 	return args + src.Dir
 }
 
-// step passes a build's output on and keeps the last lines of the step that
-// runs.
+// step passes a build's output on and keeps the last lines of the current step.
 type step struct {
 	w     io.Writer
 	begun bool
 	lines []string
-	open  []byte // the line that has no end yet
+	open  []byte // a line without a newline yet
 }
 
-// keptLines are more than an error shows, because its advice looks further back.
+// keptLines is more than an error shows, because the search for advice looks further back.
 const keptLines = 400
 
 func (s *step) Write(p []byte) (int, error) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// failed is an error of a build's step with what the step said.
+// failed returns the error of a build step with the step's output.
 func (b *mixBuild) failed(err error, said string) *BuildError {
 	if b.o.Redact != nil {
 		said = b.o.Redact(said)
@@ -23,7 +23,7 @@ func (b *mixBuild) failed(err error, said string) *BuildError {
 	return &BuildError{Dir: b.src.Dir, Err: err, Next: "see the lines above"}
 }
 
-// mixFailed says why mix.exs has no answer, and what to do.
+// mixFailed explains why mix.exs could not be evaluated, and what to do.
 func (b *mixBuild) mixFailed(e mixError) error {
 	at := e.At
 	if at == "" {
@@ -51,10 +51,10 @@ func (b *mixBuild) mixFailed(e mixError) error {
 	return failed
 }
 
-// guardedGit is the form of a version that needs no repository.
+// guardedGit computes a version in a way that needs no repository.
 const guardedGit = `let mix.exs do without it: sha = if System.find_executable("git") && File.dir?(".git"), do: …, else: "unknown"`
 
-// noElixir says that the base cannot run Mix.
+// noElixir reports that the base cannot run Mix.
 func (b *mixBuild) noElixir(err error) error {
 	if isMissing(err) {
 		failed := b.failed(fmt.Errorf("the base image %s has no Elixir: %w", b.baseRef, err), "")
@@ -64,14 +64,14 @@ func (b *mixBuild) noElixir(err error) error {
 	return err
 }
 
-// isMissing tells the engine's error about a command that is not in the image.
+// isMissing recognizes the engine's error about a command that is not in the image.
 func isMissing(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "executable file not found") || strings.Contains(text, "no such file or directory")
 }
 
-// noteUnset tells of variables that the release gets an empty text of: `mix release`
-// evaluates its templates, and System.get_env/1 of what is not set is nil.
+// noteUnset reports unset variables that the release replaces with an empty text: `mix release`
+// evaluates its templates, and System.get_env/1 returns nil for an unset variable.
 func (b *mixBuild) noteUnset(p project) {
 	for _, u := range p.Unset {
 		if b.o.ReleaseName != "" && u.Release != b.o.ReleaseName {
@@ -92,12 +92,12 @@ func (b *mixBuild) noteUnset(p project) {
 //go:embed secrets.exs
 var secretsText string
 
-// lookForSecrets notes which values of secrets the compiled project holds: those that
-// it reads by compile_env, or that a release's sys.config has.
+// lookForSecrets reports values of secrets in the compiled project: those that it reads by
+// compile_env, or that a release's sys.config contains.
 func (b *mixBuild) lookForSecrets(ctx context.Context, w Workshop) error {
 	var keys []string
 	for _, key := range b.o.Secrets {
-		const shortest = 4 // a shorter one is found everywhere
+		const shortest = 4 // a shorter value would match anywhere
 		if len(b.o.Env[key]) >= shortest {
 			keys = append(keys, key)
 		}

@@ -17,21 +17,21 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 )
 
-// ignored is left out of a Mix project's context by default: what the build
-// makes anew, and what would change the hash for nothing. A .dockerignore comes
-// after it, so that "!deps" brings vendored dependencies back. "deps" is left
-// out only beside a mix.exs, see [mixProject.fetched]: lib/app/deps is source.
+// ignored is excluded from a Mix project's context by default: files that the build generates,
+// and files that would change the hash needlessly. A .dockerignore comes after it, so that
+// "!deps" includes vendored dependencies. "deps" is excluded only beside a mix.exs, see
+// [fetchedBelow]: lib/app/deps is source.
 var ignored = []string{
 	"**/_build", "**/.git", "**/node_modules", "**/.elixir_ls", "**/.lexical", "**/erl_crash.dump", "**/.DS_Store",
 }
 
-// maxContext, in bytes, guards against a folder given by mistake (a home
-// folder). It is looked at before a file is opened.
+// maxContext, in bytes, protects against a folder given by mistake (a home folder). It is
+// checked before a file is opened.
 const maxContext = 512 << 20
 
-// epoch is every file's time. Not 0, which Mix takes for a file that is
-// missing (Mix.Utils.last_modified/1), and long before any manifest in _build,
-// so that nothing is stale after COPY.
+// epoch is the modification time of every file. It is not 0, which Mix treats as a missing file
+// (Mix.Utils.last_modified/1), and long before any manifest in _build, so that nothing is stale
+// after COPY.
 var epoch = time.Unix(1_000_000_000, 0)
 
 // file is one entry of a context.
@@ -40,12 +40,11 @@ type file struct {
 	info fs.FileInfo
 }
 
-// writeContext writes a folder as a tar that is the same for the same content:
-// sorted, without times and owners, with two modes. extra files are added, or
-// take the place of those in the folder.
+// writeContext writes a folder as a tar that is the same for the same content: sorted, without
+// times and owners, with two modes. extra files are added, or replace those in the folder.
 //
-// .dockerignore is honoured (patternmatcher is the engine's own, so that it
-// means the same); the patterns of ignore go before it.
+// .dockerignore is applied (patternmatcher is the engine's own implementation); the patterns of
+// ignore precede it.
 func writeContext(w io.Writer, dir string, extra map[string][]byte, ignore []string) error {
 	// WalkDir does not enter a root that is a link: the context would be empty.
 	dir, err := filepath.EvalSymlinks(dir)
@@ -99,7 +98,7 @@ func ignorePatterns(dir string) ([]string, error) {
 	return patterns, nil
 }
 
-// newMatcher takes the patterns of a folder, those of its .dockerignore among them.
+// newMatcher compiles the given patterns and those of the folder's .dockerignore.
 func newMatcher(dir string, patterns []string) (*patternmatcher.PatternMatcher, error) {
 	matcher, err := patternmatcher.New(patterns)
 	if err != nil {
@@ -108,8 +107,7 @@ func newMatcher(dir string, patterns []string) (*patternmatcher.PatternMatcher, 
 	return matcher, nil
 }
 
-// contextFiles lists what belongs to the context, sorted by path; limit is in
-// bytes.
+// contextFiles lists the files of the context, sorted by path; limit is in bytes.
 func contextFiles(dir string, matcher *patternmatcher.PatternMatcher, limit int64) ([]file, error) {
 	var files []file
 	size := int64(0)
@@ -141,7 +139,7 @@ func contextFiles(dir string, matcher *patternmatcher.PatternMatcher, limit int6
 		}
 		t := info.Mode().Type()
 		if !t.IsDir() && !t.IsRegular() && t != fs.ModeSymlink {
-			return nil // sockets and devices mean nothing in an image
+			return nil // sockets and devices have no use in an image
 		}
 		if t.IsRegular() {
 			size += info.Size()
@@ -156,7 +154,7 @@ func contextFiles(dir string, matcher *patternmatcher.PatternMatcher, limit int6
 	return files, err
 }
 
-// unreadable says what a file's error means for its owner.
+// unreadable explains the error of a file to its owner.
 func unreadable(path string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return &SourceError{path, "cannot be read: permission denied", "give yourself the right to read it, or leave it out: .dockerignore"}

@@ -17,17 +17,17 @@ import (
 	"time"
 )
 
-// suite is a Debian release as a base.
+// suite is a Debian release that can be a base.
 type suite struct {
-	brings  string // for people
+	brings  string // for the user
 	options []string
 }
 
-// suites that bring an Elixir that is spoken to here.
+// suites have an Elixir version that Beamyard supports.
 var suites = map[string]suite{
 	"bookworm": {brings: "OTP 25, Elixir 1.14"},
 	"trixie":   {brings: "OTP 27, Elixir 1.18"},
-	// A Release file of a suite in the making can be past its date.
+	// The Release file of a suite in development can be past its date.
 	"forky": {brings: "OTP 29, Elixir 1.20", options: []string{`--aptopt=Acquire::Check-Valid-Until "false"`}},
 }
 
@@ -35,8 +35,8 @@ const defaultSuite = "trixie"
 
 func suiteNames() string { return strings.Join(slices.Sorted(maps.Keys(suites)), ", ") }
 
-// packages of a root file system: Elixir, and those parts of OTP that Phoenix,
-// Mnesia and the usual tools ask for.
+// packages of a root file system: Elixir, and the parts of OTP that Phoenix, Mnesia and the
+// usual tools need.
 var packages = []string{
 	"elixir", "erlang-base", "erlang-dev", "erlang-ssl", "erlang-inets", "erlang-mnesia", "erlang-os-mon",
 	"erlang-runtime-tools", "erlang-tools", "erlang-parsetools", "erlang-syntax-tools", "erlang-xmerl",
@@ -54,11 +54,11 @@ func (e *PackagesError) Error() string {
 }
 func (e *PackagesError) Unwrap() error { return e.Err }
 
-// Hint returns the command that helps.
+// Hint returns a command that helps.
 func (e *PackagesError) Hint() string { return e.Next }
 
-// debianRef names the image of a root file system: by its suite, and where it has
-// packages of its own by a hash of their list, too.
+// debianRef names the image of a root file system after its suite and, if it has packages of
+// its own, a hash of their list.
 func debianRef(src Source) string {
 	ref := "beamyard/debian:" + src.Suite
 	own := slices.Sorted(slices.Values(src.Packages))
@@ -72,8 +72,7 @@ func debianRef(src Source) string {
 	return ref
 }
 
-// ensureDebian returns the root file system's image, and makes it where it is
-// missing.
+// ensureDebian returns the root file system's image, and makes it if it is missing.
 func ensureDebian(ctx context.Context, eng Engine, src Source, progress io.Writer) (Info, bool, error) {
 	ref := debianRef(src)
 	info, err := eng.Image(ctx, ref)
@@ -86,7 +85,7 @@ func ensureDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	}
 	defer unlock()
 	if info, err = eng.Image(ctx, ref); err == nil || !errors.Is(err, ErrNotFound) {
-		return info, false, err // somebody else made it meanwhile
+		return info, false, err // another process has made it
 	}
 	brings := suites[src.Suite].brings
 	if len(src.Packages) > 0 {
@@ -102,10 +101,10 @@ func ensureDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	return info, true, err
 }
 
-// importDebian has mmdebstrap write a file and imports that. Importing the
-// stream as it comes would save no time, because the tar is written at the very
-// end, and the engine does not hear of an error behind the tar's own end: it
-// would name an image of which mmdebstrap says that it failed.
+// importDebian has mmdebstrap write a file and imports that. Importing the stream directly
+// would save no time, because mmdebstrap writes the tar at the very end, and would hide an
+// error after the end of the tar from the engine: it would name an image although mmdebstrap
+// reports a failure.
 func importDebian(ctx context.Context, eng Engine, src Source, progress io.Writer) error {
 	name := src.Suite
 	path, err := exec.LookPath("mmdebstrap")
@@ -120,8 +119,7 @@ func importDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	defer rootfs.Close()
 
 	include, hooks, changes := packages, []string{
-		// What else a Mix image needs of its base is baked in here, where it
-		// costs nothing: see [mixDockerfile].
+		// What else a Mix image needs of its base is added here, where it costs nothing.
 		`--customize-hook=mkdir -p "$1/app" "$1/home/beamyard" && chown 1000:1000 "$1/app" "$1/home/beamyard"`,
 	}, []string{"ENV " + strings.Join(homeEnv, " "), "WORKDIR " + workDir, `CMD ["iex"]`}
 	if len(src.Packages) > 0 {
@@ -141,8 +139,8 @@ func importDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	fmt.Fprintf(progress, "Step 1/1 : RUN mmdebstrap %s\n", name)
 	said := &step{w: progress}
 	cmd := exec.CommandContext(ctx, path, args...)
-	// It unmounts and removes its folder when it is asked to end; killed, it
-	// would leave some 300 MB in /tmp.
+	// mmdebstrap unmounts and removes its folder on SIGTERM; after SIGKILL it would leave about
+	// 300 MB in /tmp.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Env = append(os.Environ(), hostProxies(ctx)...)
@@ -164,7 +162,7 @@ func importDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	return nil
 }
 
-// mmdebstrapAdvice for what mmdebstrap, apt and dpkg say, most telling first.
+// mmdebstrapAdvice for messages of mmdebstrap, apt and dpkg, the most specific first.
 var mmdebstrapAdvice = []struct {
 	says *regexp.Regexp
 	next string
@@ -188,8 +186,8 @@ func mmdebstrapFailed(suite string, said []string, err error) *PackagesError {
 	return e
 }
 
-// hostMirror is the Debian mirror that this machine's apt uses, where it is
-// not the default one: behind a firewall it may be the only one that answers.
+// hostMirror is the Debian mirror that this machine's apt uses, if it is not the default one:
+// behind a firewall it may be the only one that answers.
 func hostMirror(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages").Output()
 	if err != nil {
@@ -198,7 +196,7 @@ func hostMirror(ctx context.Context) string {
 	for line := range strings.Lines(string(out)) {
 		site := strings.TrimSuffix(strings.TrimSpace(line), "/")
 		if strings.HasSuffix(site, ".debian.org/debian") {
-			return "" // one of the project's own, as mmdebstrap takes by itself
+			return "" // a mirror of Debian itself, which mmdebstrap uses by default
 		}
 		if strings.HasSuffix(site, "/debian") {
 			return site
@@ -207,10 +205,9 @@ func hostMirror(ctx context.Context) string {
 	return ""
 }
 
-// hostProxies are the proxies of this machine's apt, as variables. mmdebstrap
-// heeds those and not /etc/apt/apt.conf (seen with 1.3.5); as an --aptopt the
-// image would keep the proxy, and its password. As with apt itself, what is
-// configured goes before what the environment says.
+// hostProxies returns the proxies of this machine's apt, as variables. mmdebstrap uses those
+// and not /etc/apt/apt.conf (seen with 1.3.5); as an --aptopt the image would keep the proxy,
+// and its password. As in apt itself, the configuration takes precedence over the environment.
 func hostProxies(ctx context.Context) []string {
 	var proxies []string
 	for _, scheme := range []string{"http", "https"} {
@@ -220,7 +217,7 @@ func hostProxies(ctx context.Context) []string {
 			return nil // no apt
 		}
 		for line := range strings.Lines(string(out)) {
-			// Below the option itself are those of single hosts.
+			// Below the option itself are proxies for single hosts.
 			if name, proxy, _ := strings.Cut(strings.TrimSpace(line), " "); name == option && proxy != "" && proxy != "DIRECT" {
 				proxies = append(proxies, scheme+"_proxy="+proxy)
 			}

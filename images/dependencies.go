@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// sourcesOfLayer lists the sources that a layer of dependencies was made with. They are
-// removed before those of now are written: the image must not keep those that are gone.
+// sourcesOfLayer lists the sources that a layer of dependencies was made with. They are removed
+// before the current ones are written: the image must not keep deleted files.
 const sourcesOfLayer = "/home/beamyard/.beamyard-sources"
 
-// layer names the image that holds a project's dependencies, compiled. The name is a
-// hash of what they rest on: the mix.exs and mix.lock files, config, and the
-// dependencies by path. What else mix.exs reads is at hand while they are made.
+// layer names the image that holds a project's compiled dependencies. The name is a hash of
+// what they depend on: the mix.exs and mix.lock files, config, and the dependencies by path.
+// Other files that mix.exs reads are available while they are made, but not part of the hash.
 func (b *mixBuild) layer(p project, from Info, list []entry) string {
 	h := sha256.New()
 	b.hashInputs(h, p)
@@ -25,16 +25,16 @@ func (b *mixBuild) layer(p project, from Info, list []entry) string {
 	return imageName(p.App, b.dir) + ":deps-" + hex.EncodeToString(h.Sum(nil))[:12]
 }
 
-// dependsOn tells whether dependencies rest on a file, by its path below the root.
+// dependsOn reports whether dependencies depend on a file, given by its path below the root.
 func (p project) dependsOn(name string) bool {
 	full := filepath.Join(p.Layout.root(), filepath.FromSlash(strings.TrimSuffix(name, "/")))
 	return slices.ContainsFunc(slices.Concat(p.Mix, p.Local), func(f string) bool { return within(f, full) })
 }
 
-// dependencies fetches and compiles the dependencies in a workshop, commits what is
-// there under the layer's name, and leaves the workshop as the next step needs it. To
-// go on in it costs the dependencies' space once more; to start another one on the
-// layer would cost a container, and the project would be written a second time.
+// dependencies fetches and compiles the dependencies in a workshop, commits the result under
+// the layer's name, and prepares the workshop for the next step. Continuing in it costs the
+// dependencies' space a second time; starting another one on the layer would cost a container,
+// and the project would be written twice.
 func (b *mixBuild) dependencies(ctx context.Context, w Workshop, p project, list []entry, ref string) error {
 	command := "mix deps.compile"
 	if p.external() {
@@ -43,7 +43,7 @@ func (b *mixBuild) dependencies(ctx context.Context, w Workshop, p project, list
 				return err
 			}
 		}
-		// Mix's own git is not the project's.
+		// When Mix itself calls git, that does not mean that the project does.
 		command = "( " + withoutShim + "; " + b.fetching(p) + " ) && mix deps.compile"
 	}
 	if err := b.step(ctx, w, p, 1, 2, command, b.tidy(p)); err != nil {
@@ -67,9 +67,8 @@ func (b *mixBuild) dependencies(ctx context.Context, w Workshop, p project, list
 	return b.lendGit(ctx, w, path.Join(workDir, p.Layout.place(b.repository.root)))
 }
 
-// fetching is the command that fetches dependencies. Hex and Rebar are fetched where
-// the base has none; without a dependency from Hex only where a git dependency asks
-// for it.
+// fetching is the command that fetches dependencies. It fetches Hex and Rebar if the base lacks
+// them; without a dependency from Hex it does so only if a git dependency needs it.
 func (b *mixBuild) fetching(p project) string {
 	const get = "mix deps.get --only $MIX_ENV"
 	if b.ownHex {
@@ -82,7 +81,7 @@ func (b *mixBuild) fetching(p project) string {
 	return "{ ls -d $MIX_HOME/archives/hex-* >/dev/null 2>&1 || { " + install + "; }; } && " + get
 }
 
-// replaceHex puts what stands in the place of Hex among Mix's archives: see nohex.ex.
+// replaceHex installs the replacement for Hex among Mix's archives: see nohex.ex.
 func (b *mixBuild) replaceHex(ctx context.Context, w Workshop) error {
 	const name = "beamyard-no-hex"
 	if err := b.put(ctx, w, []entry{textEntry("nohex.ex", noHexText, 0o644)}, scratch); err != nil {
@@ -90,13 +89,13 @@ func (b *mixBuild) replaceHex(ctx context.Context, w Workshop) error {
 	}
 	as := builder
 	if b.ownHex {
-		as = "0:0" // the base's own folder may be root's
+		as = "0:0" // the base's own folder may belong to root
 	}
 	return b.quietly(ctx, w, as, "sh", "-c", `to="$MIX_HOME/archives/`+name+`/`+name+`/ebin" && mkdir -p "$to" && elixirc -o "$to" `+scratch+`/nohex.ex`)
 }
 
-// bringHex takes Hex and Rebar to where user 1000 may read them, where the base holds
-// them in the home of its own user: run by root.
+// bringHex copies Hex and Rebar to a folder that user 1000 can read, if the base has them in
+// the home of another user. It runs as root.
 const bringHex = `to=/home/beamyard/.mix
 ls -d $to/archives/hex-* >/dev/null 2>&1 && exit 0
 for from in /root/.mix /home/*/.mix /opt/mix; do

@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// This file reads of a Dockerfile what decides about a build before it begins: its
-// stages, the images they stand on, and the arguments that it declares. Source:
-// https://docs.docker.com/reference/dockerfile/.
+// This file reads from a Dockerfile what must be known before a build begins: its stages, their
+// base images, and the arguments that it declares.
+// Source: https://docs.docker.com/reference/dockerfile/.
 
 // parsedDockerfile is a Dockerfile's outline.
 type parsedDockerfile struct {
 	stages []stage
-	args   []string // every name that an ARG declares, in whatever stage
+	args   []string // the names of all ARGs, of any stage
 	global []argument
 }
 
 type stage struct {
-	name string // in lower case; "" where it has none
-	base string // as it is written, with its variables
+	name string // in lower case; "" if it has none
+	base string // as written, with its variables
 }
 
 type argument struct {
@@ -31,13 +31,12 @@ type argument struct {
 	given       bool // it has a default
 }
 
-// predefinedArgs need no ARG in the Dockerfile.
+// predefinedArgs work without an ARG in the Dockerfile.
 var predefinedArgs = []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}
 
 var hereDocument = regexp.MustCompile(`<<-?["']?([A-Za-z_][A-Za-z0-9_]*)["']?`)
 
-// parseDockerfile never fails: what it does not understand is for the builder to
-// complain of.
+// parseDockerfile never fails: invalid instructions are left for the builder to report.
 func parseDockerfile(text string) parsedDockerfile {
 	var p parsedDockerfile
 	for _, words := range instructions(text) {
@@ -68,8 +67,8 @@ func parseDockerfile(text string) parsedDockerfile {
 	return p
 }
 
-// instructions are the words of each instruction, without comments and with its
-// lines joined.
+// instructions returns the words of each instruction, without comments and with its lines
+// joined.
 func instructions(text string) [][]string {
 	escape, directives := `\`, true
 	var all [][]string
@@ -109,8 +108,7 @@ func instructions(text string) [][]string {
 	return all
 }
 
-// shellSplit cuts a line into words, at spaces that stand in no quotes, and takes
-// the quotes away.
+// shellSplit splits a line into words at unquoted spaces, and removes the quotes.
 func shellSplit(line string) []string {
 	var words []string
 	var word strings.Builder
@@ -140,8 +138,8 @@ func shellSplit(line string) []string {
 
 var variable = regexp.MustCompile(`\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\})`)
 
-// expanded is a text with the arguments before the first FROM put in. A variable
-// without a value is empty, as the builder has it.
+// expanded returns a text with the arguments before the first FROM substituted. A variable
+// without a value is empty, as in the builder.
 func expanded(text string, values map[string]string) string {
 	return variable.ReplaceAllStringFunc(text, func(found string) string {
 		m := variable.FindStringSubmatch(found)
@@ -158,8 +156,8 @@ func expanded(text string, values map[string]string) string {
 	})
 }
 
-// upTo are the stages that a build of a target runs: the classic builder runs each
-// one up to it. ok is false where there is no such stage.
+// upTo returns the stages that a build of a target runs: the classic builder runs all stages up
+// to it. ok is false if there is no such stage.
 func (p parsedDockerfile) upTo(target string) (stages []stage, ok bool) {
 	if target == "" {
 		return p.stages, true
@@ -172,8 +170,8 @@ func (p parsedDockerfile) upTo(target string) (stages []stage, ok bool) {
 	return nil, false
 }
 
-// bases are the images that a build stands on. Its own stages and "scratch" are not
-// among them, and neither is a name that its arguments do not make whole.
+// bases returns the images that a build depends on. It leaves out the Dockerfile's own stages,
+// "scratch", and names that its arguments do not complete.
 func (p parsedDockerfile) bases(target string, args map[string]string) []string {
 	values := map[string]string{}
 	for _, a := range p.global {
@@ -196,13 +194,13 @@ func (p parsedDockerfile) bases(target string, args map[string]string) []string 
 	return bases
 }
 
-// declares tells whether a build takes an argument.
+// declares reports whether a build accepts an argument.
 func (p parsedDockerfile) declares(name string) bool {
 	return slices.Contains(p.args, name) || slices.Contains(predefinedArgs, strings.ToUpper(name))
 }
 
-// check refuses a target and arguments that the Dockerfile does not have: the
-// builder would drop the arguments with a warning in the middle of its output.
+// check rejects a target and arguments that the Dockerfile does not have: the builder would
+// ignore the arguments, with a warning in the middle of its output.
 func (p parsedDockerfile) check(file, target string, args map[string]string) error {
 	if _, ok := p.upTo(target); !ok {
 		var names []string

@@ -12,7 +12,7 @@ var (
 	ErrNoRegistry = errors.New("no registry answers")
 )
 
-// Engine is what this package needs of a container engine.
+// Engine is the part of a container engine that this package needs.
 type Engine interface {
 	// Image describes an image on the engine. If it is missing, Image fails with
 	// [ErrNotFound].

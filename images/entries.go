@@ -15,9 +15,9 @@ import (
 	"github.com/moby/patternmatcher"
 )
 
-// layout says which folders of this machine a Mix project needs, and so how they lie
-// in its image: the common folder of all of them is [workDir] there, so that relative
-// paths between them hold.
+// layout describes which folders of this machine a Mix project needs, and their positions in
+// its image: their common parent folder is [workDir] there, so that relative paths between them
+// remain valid.
 //
 //	~/orrery/            ─► /app            root
 //	~/orrery/apps/web    ─► /app/apps/web   the project: the working directory
@@ -26,13 +26,13 @@ import (
 type layout struct {
 	Dir   string   `json:"dir"`   // the project's folder, absolute, without links
 	Parts []string `json:"parts"` // folders and files to send, absolute
-	Room  []string `json:"room"`  // folders that are not sent, and lie below the root too
-	Left  []string `json:"left"`  // folders that are made anew: deps and _build, absolute
+	Room  []string `json:"room"`  // folders that are not sent, but are below the root too
+	Left  []string `json:"left"`  // folders that the build generates: deps and _build, absolute
 }
 
 func layoutOf(dir string) layout { return layout{Dir: dir, Parts: []string{dir}} }
 
-// root is the folder that holds all of them.
+// root is the folder that contains all of them.
 func (l layout) root() string {
 	root := l.Dir
 	for _, p := range slices.Concat(l.Parts, l.Room) {
@@ -43,14 +43,14 @@ func (l layout) root() string {
 	return root
 }
 
-// within tells whether a path is a folder, or lies below it.
+// within reports whether a path is a folder, or lies below it.
 func within(folder, p string) bool {
 	rel, err := filepath.Rel(folder, p)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-// add adds a part that is missing in what the others hold: it lies outside of them, or
-// where nothing is sent from, as a dependency by its path in deps/ does.
+// add adds a part that the others do not contain: it lies outside of them, or in a folder from
+// which nothing is sent, such as a dependency by path in deps/.
 func (l *layout) add(p string) bool {
 	if slices.Contains(l.Parts, p) {
 		return false
@@ -60,7 +60,7 @@ func (l *layout) add(p string) bool {
 	return true
 }
 
-// place is a path's place below the root, with slashes: "" for the root itself.
+// place returns the position of a path below the root, with slashes: "" for the root itself.
 func (l layout) place(p string) string {
 	rel, err := filepath.Rel(l.root(), p)
 	if err != nil || rel == "." {
@@ -72,22 +72,22 @@ func (l layout) place(p string) string {
 // folder is the project's own folder in the image.
 func (l layout) folder() string { return path.Join(workDir, l.place(l.Dir)) }
 
-// leaves tells whether a path below the root lies in a folder that is made anew.
+// leaves reports whether a path below the root lies in a folder that the build generates.
 func (l layout) leaves(name string) bool {
 	full := filepath.Join(l.root(), filepath.FromSlash(name))
 	return slices.ContainsFunc(l.Left, func(left string) bool { return within(left, full) })
 }
 
-// part is one of a layout's, ready to be read.
+// part is one part of a layout, ready to be read.
 type part struct {
 	dir     string // absolute
-	at      string // below the root
+	at      string // position below the root
 	matcher *patternmatcher.PatternMatcher
-	outer   *patternmatcher.PatternMatcher // of the root's .dockerignore, where the part is not the root
+	outer   *patternmatcher.PatternMatcher // of the root's .dockerignore, if the part is not the root
 	file    bool
 }
 
-// parts reads what decides about each.
+// parts reads the rules that apply to each part.
 func (l layout) parts() ([]part, error) {
 	var outer *patternmatcher.PatternMatcher
 	root := l.root()
@@ -132,11 +132,11 @@ func (l layout) parts() ([]part, error) {
 	return parts, nil
 }
 
-// tests are where a project has its suite. The .dockerignore that
-// `mix phx.gen.release --docker` writes for its Dockerfile leaves them out.
+// tests are the folders of a project's test suite. The .dockerignore that `mix phx.gen.release
+// --docker` writes for its Dockerfile excludes them.
 var tests = []string{"!test", "!apps/*/test"}
 
-// ignores tells whether a path below the part, with slashes, is left out.
+// ignores reports whether a path below the part, with slashes, is excluded.
 func (p part) ignores(rel string) bool {
 	skip, err := p.matcher.MatchesOrParentMatches(filepath.FromSlash(rel))
 	if err == nil && !skip && p.outer != nil {
@@ -145,7 +145,7 @@ func (p part) ignores(rel string) bool {
 	return skip || err != nil
 }
 
-// files lists the part's, by their paths below it.
+// files lists the files of the part, by their paths below it.
 func (p part) files(limit int64) ([]file, error) {
 	if p.file {
 		info, err := os.Stat(p.dir)
@@ -158,8 +158,8 @@ func (p part) files(limit int64) ([]file, error) {
 	return files, err
 }
 
-// fetchedBelow are the folders "deps" beside each mix.exs of a folder: Mix fetches
-// there what the build fetches anew.
+// fetchedBelow returns the folders "deps" beside each mix.exs of a folder: Mix has fetched
+// there what the build fetches again.
 func fetchedBelow(dir string) []string {
 	const deepest = 4
 	var found []string
@@ -187,18 +187,18 @@ func fetchedBelow(dir string) []string {
 	return found
 }
 
-// entry is one of an archive's, in memory: what was hashed is what is built, even
-// while an editor saves.
+// entry is an entry of an archive, in memory: the hash matches what is built, even while an
+// editor saves files.
 type entry struct {
 	tar.Header
 	data []byte
 }
 
-// owner is who builds and runs.
+// owner is the user who builds and runs.
 const owner = 1000
 
-// entries reads what the layout holds, with paths below the root; and says which
-// files it leaves out because they are for another system.
+// entries reads the files of the layout, with paths below the root. It also returns the files
+// that it excludes because they are for another system.
 func (l layout) entries(arch string) (list []entry, foreign []string, err error) {
 	parts, err := l.parts()
 	if err != nil {
@@ -282,10 +282,10 @@ func archiveOf(list []entry) (*bytes.Reader, error) {
 	return bytes.NewReader(out.Bytes()), nil
 }
 
-// hashEntries adds entries to a hash: all that an image gets of them.
+// hashEntries adds to a hash everything that an image gets from entries.
 func hashEntries(h io.Writer, list []entry) {
 	for _, e := range list {
 		fmt.Fprintf(h, "%c %o %q %q %d\n", e.Typeflag, e.Mode, e.Name, e.Linkname, len(e.data))
-		_, _ = h.Write(e.data) // a hash takes all
+		_, _ = h.Write(e.data) // a hash never fails
 	}
 }

@@ -20,7 +20,7 @@ var evaluateText string
 //go:embed nohex.ex
 var noHexText string
 
-// answer is what evaluate.exs prints. Its paths are those of the container.
+// answer is the output of evaluate.exs. Its paths are those of the container.
 type answer struct {
 	Projects []struct {
 		Dir       string   `json:"dir"`
@@ -33,9 +33,9 @@ type answer struct {
 		BuildPath string   `json:"build_path"`
 		Sources   []string `json:"sources"`
 		Makefile  bool     `json:"makefile"`
-		OtherHex  bool     `json:"other_hex"` // dependencies from Hex that this MIX_ENV does not want
-		Tests     []string `json:"tests"`     // test_paths, of a main one that is no umbrella
-		HasTests  bool     `json:"has_tests"` // one of them is there
+		OtherHex  bool     `json:"other_hex"` // dependencies from Hex that this MIX_ENV does not use
+		Tests     []string `json:"tests"`     // test_paths of the main project, if not an umbrella
+		HasTests  bool     `json:"has_tests"` // at least one of them exists
 		Unset     []unset  `json:"unset"`
 		Deps      []struct {
 			App  string `json:"app"`
@@ -46,19 +46,18 @@ type answer struct {
 	Error    *mixError `json:"error"`
 	Hex      bool      `json:"hex"` // Mix finds Hex
 	AskedGit bool      `json:"asked_git"`
-	Tools    []string  `json:"tools"` // of make, gcc, g++ and git those that are there
+	Tools    []string  `json:"tools"` // those of make, gcc, g++ and git that exist
 }
 
-// unset is an environment variable that a template of a release reads, and that is not
-// set.
+// unset is an environment variable that a template of a release reads, and that is not set.
 type unset struct {
-	Release string `json:"release"` // "": the only one
+	Release string `json:"release"` // "": the only release
 	File    string `json:"file"`
 	Line    int    `json:"line"`
 	Env     string `json:"env"`
 }
 
-// mixError is why mix.exs has no answer.
+// mixError is the reason why mix.exs could not be evaluated.
 type mixError struct {
 	Text    string `json:"text"`
 	At      string `json:"at"` // file:line
@@ -67,48 +66,48 @@ type mixError struct {
 	Path    string `json:"path"`
 }
 
-// project is what Mix said of one, in terms of this machine's folders. It is kept from
-// one build to the next: see [recall].
+// project is Mix's description of a project, with paths of this machine. It is kept from one
+// build to the next: see [recall].
 type project struct {
 	Layout  layout   `json:"layout"`
-	App     string   `json:"app,omitempty"`    // "" of an umbrella
-	Mix     []string `json:"mix"`              // mix.exs, mix.lock and config: what dependencies rest on
-	Local   []string `json:"local"`            // folders of dependencies by path, not of an umbrella's applications
+	App     string   `json:"app,omitempty"`    // "" for an umbrella
+	Mix     []string `json:"mix"`              // mix.exs, mix.lock, config: inputs of dependencies
+	Local   []string `json:"local"`            // folders of path dependencies, not of umbrella apps
 	Hex     bool     `json:"hex,omitempty"`    // it has dependencies from Hex
-	NoHex   bool     `json:"no_hex,omitempty"` // it needs no Hex, and Mix asks for one: see nohex.ex
+	NoHex   bool     `json:"no_hex,omitempty"` // Mix asks for an unneeded Hex: see nohex.ex
 	Git     bool     `json:"git,omitempty"`    // it has git dependencies
 	Tools   bool     `json:"tools,omitempty"`
-	UsesGit bool     `json:"uses_git,omitempty"` // its own repository is looked at
+	UsesGit bool     `json:"uses_git,omitempty"` // it reads its own repository
 	Tests   []string `json:"tests,omitempty"`    // where `mix test` looks for tests
-	Unset   []unset  `json:"-"`                  // what its releases read
+	Unset   []unset  `json:"-"`                  // read by its releases
 }
 
-// external tells whether dependencies come over the network.
+// external reports whether dependencies are fetched over the network.
 func (p project) external() bool { return p.Hex || p.Git }
 
-// layered tells whether dependencies are worth a layer of their own.
+// layered reports whether dependencies get a layer of their own.
 func (p project) layered() bool { return p.external() || len(p.Local) > 0 }
 
 const (
-	scratch   = "/home/beamyard/.beamyard" // of a build alone: it is removed before the commit
+	scratch   = "/home/beamyard/.beamyard" // used only by a build: it is removed before the commit
 	evaluator = scratch + "/evaluate.exs"
 	gitUsed   = scratch + "/git-used"
 	mirror    = scratch + "/mirror"
 	shimPath  = scratch + "/bin"
 )
 
-// shim stands before git while the repository is not there, and notes that it was asked
-// for: then the image is made again with what it asks. To look into the sources for
-// calls of git would be guessing.
+// shim takes the place of git if the repository is not present, and records that it was called:
+// the image is then made again with git. Searching the sources for calls of git would be
+// guessing.
 const shim = "#!/bin/sh\n: >" + gitUsed + "\necho 'git: not found' >&2\nexit 127\n"
 
-// evaluate has Mix say what the project is.
+// evaluate has Mix describe the project.
 //
-// Mostly all that it needs is in its folder: that is written where it will be built.
-// Where a path leads out of the folder, it is written once more below a folder in which
-// every path of this machine has its like, and what the paths lead to is added until
-// nothing is missing. It returns whether the first answer was the last one, so that
-// what was written is the project as it is built.
+// Usually the project's folder holds everything that it needs: it is written where it will be
+// built. If a path leads out of the folder, the project is written again below a folder that
+// mirrors the paths of this machine, and the targets of its paths are added until none is
+// missing. inPlace reports whether the first attempt was sufficient, so that the project is
+// already written as it is built.
 func (b *mixBuild) evaluate(ctx context.Context, w Workshop, l layout) (p project, inPlace bool, err error) {
 	list, _, err := l.entries(b.base.Arch)
 	if err != nil {
@@ -189,10 +188,10 @@ func (b *mixBuild) evaluate(ctx context.Context, w Workshop, l layout) (p projec
 	}
 }
 
-// errUsesGit is a project that asks git, which was not there.
+// errUsesGit reports that the project runs git, which was not available.
 var errUsesGit = errors.New("the project asks git")
 
-// leadsOut tells whether a path that the projects name is outside.
+// leadsOut reports whether a path that the projects name is outside.
 func (a answer) leadsOut(here func(string) (string, bool)) bool {
 	for _, p := range a.Projects {
 		for _, f := range slices.Concat([]string{p.DepsPath, p.BuildPath}, p.Files, p.Sources) {
@@ -204,7 +203,7 @@ func (a answer) leadsOut(here func(string) (string, bool)) bool {
 	return false
 }
 
-// wants are the paths on this machine that the project leads to.
+// wants returns the paths on this machine that the project refers to.
 func (a answer) wants(here func(string) (string, bool)) []string {
 	var paths []string
 	add := func(p string) {
@@ -223,7 +222,7 @@ func (a answer) wants(here func(string) (string, bool)) []string {
 			if within(p.Dir, f) {
 				continue
 			}
-			// A configuration imports what lies beside it.
+			// A configuration imports files beside it.
 			local, inside := here(f)
 			if dir := filepath.Dir(local); inside && path.Base(f) == "config.exs" && filepath.Base(dir) == "config" {
 				local = dir
@@ -236,7 +235,7 @@ func (a answer) wants(here func(string) (string, bool)) []string {
 	return paths
 }
 
-// project puts an answer into this machine's terms.
+// project translates an answer to the paths of this machine.
 func (a answer) project(l layout, here func(string) (string, bool)) project {
 	p := project{Layout: l}
 	otherHex := false
@@ -293,7 +292,7 @@ func (a answer) project(l layout, here func(string) (string, bool)) project {
 	return p
 }
 
-// ownCompiler tells whether a compiler is none of Mix's own.
+// ownCompiler reports whether a compiler is not one of Mix's own.
 func ownCompiler(name string) bool {
 	return !slices.Contains([]string{"yecc", "leex", "erlang", "elixir", "app", "protocols", "xref"}, name)
 }
@@ -315,7 +314,7 @@ func (b *mixBuild) ask(ctx context.Context, w Workshop, dir string) (a answer, e
 		}
 		return answer{}, b.failed(fmt.Errorf("have Mix read mix.exs: %w", err), said.String()+out.String())
 	}
-	if !b.withGit { // then it is the base that was asked, not the one with tools
+	if !b.withGit { // otherwise the base with tools was asked
 		b.has = a.Tools
 	}
 	return a, nil

@@ -28,7 +28,7 @@ func OpenFiles(dir string) (*Files, error) {
 	}
 	l := latest(full)
 	parts, err := l.parts()
-	if err != nil && len(l.Parts) > 1 { // one of its folders is gone
+	if err != nil && len(l.Parts) > 1 { // one of its folders no longer exists
 		l = layoutOf(full)
 		parts, err = l.parts()
 	}

@@ -9,17 +9,16 @@ import (
 	"strings"
 )
 
-// machines are the processors that engines have, by Go's names. Source: the ELF
-// specification, e_machine.
+// machines are the processors of engines, by Go's names. Source: the ELF specification,
+// e_machine.
 var machines = map[string]elf.Machine{
 	"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "386": elf.EM_386, "arm": elf.EM_ARM,
 	"ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "riscv64": elf.EM_RISCV, "loong64": elf.EM_LOONGARCH,
 }
 
-// otherSystem tells whether a file is code that was compiled for another system than
-// the image's: a NIF, an object file or a program of priv that a Makefile of the
-// project made on this machine. In the image it could not be loaded, and make would
-// take it for what it is to make.
+// otherSystem reports whether a file is code that was compiled for another system than the
+// image's: a NIF, an object file or a program in priv that a Makefile of the project made on
+// this machine. The image could not load it, and make would consider it up to date.
 func otherSystem(e entry, arch string) bool {
 	compiled := slices.Contains([]string{".so", ".o", ".a", ".dylib", ".dll"}, path.Ext(e.Name))
 	if len(e.data) < 20 || !compiled && !slices.Contains(strings.Split(path.Dir(e.Name), "/"), "priv") {
@@ -40,6 +39,6 @@ func otherSystem(e entry, arch string) bool {
 			return true
 		}
 	}
-	// One of several processors' begins as a Java class does; a DLL with MZ.
+	// A universal binary begins as a Java class does; a DLL with MZ.
 	return compiled && (bytes.HasPrefix(e.data, []byte("\xca\xfe\xba\xbe")) || bytes.HasPrefix(e.data, []byte("MZ")))
 }

@@ -15,12 +15,12 @@ import (
 
 // repository is the git repository that a folder belongs to, read without git.
 type repository struct {
-	root   string // its working tree; "": there is none
+	root   string // its working tree; "" if there is none
 	dir    string // HEAD and the index: .git, or a linked working tree's own folder
 	common string // everything else
 }
 
-// findRepository looks for it in the folder and those above. Source: gitrepository-layout(5).
+// findRepository searches the folder and those above. Source: gitrepository-layout(5).
 func findRepository(dir string) repository {
 	for ; ; dir = filepath.Dir(dir) {
 		at := filepath.Join(dir, ".git")
@@ -52,11 +52,11 @@ func findRepository(dir string) repository {
 	}
 }
 
-// state is a hash of what `git describe` and `git rev-parse` answer by: where HEAD is,
-// and the tags. That files differ from the commit is seen in the files.
+// state is a hash of what determines the answers of `git describe` and `git rev-parse`: the
+// position of HEAD, and the tags. Differences from the commit are visible in the files.
 func (r repository) state() string {
 	h := sha256.New()
-	head, _ := os.ReadFile(filepath.Join(r.dir, "HEAD")) // unreadable: as if it were empty
+	head, _ := os.ReadFile(filepath.Join(r.dir, "HEAD")) // unreadable counts as empty
 	h.Write(head)
 	if ref, found := strings.CutPrefix(strings.TrimSpace(string(head)), "ref: "); found {
 		at, _ := os.ReadFile(filepath.Join(r.common, filepath.FromSlash(ref)))
@@ -74,7 +74,7 @@ func (r repository) state() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// entries are the repository, without hooks, logs, and what other programs keep in it.
+// entries returns the repository, without hooks, logs, and what other programs store in it.
 func (r repository) entries() ([]entry, error) {
 	list := []entry{folderEntry(".git")}
 	size := int64(0)
@@ -102,7 +102,7 @@ func (r repository) entries() ([]entry, error) {
 		case "hooks", "logs", "lfs", "modules", "worktrees", "annex":
 			return fs.SkipDir
 		case "HEAD", "index":
-			return nil // those of the working tree come below
+			return nil // those of the working tree are below
 		}
 		info, err := d.Info()
 		if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
@@ -127,12 +127,12 @@ func (r repository) entries() ([]entry, error) {
 	return list, nil
 }
 
-// atHand says what is done about a project that asks git.
+// atHand is the message about a project that runs git.
 const atHand = "the project asks git: it is built with git and its repository at hand"
 
-// Mix evaluates mix.exs each time that a node starts, where there is neither git nor a
-// repository. So the image keeps what git answered while it was made, by its arguments,
-// and in git's place a script that says it again.
+// Mix evaluates mix.exs each time that a node starts, without git or a repository. So the image
+// stores the answers of git during the build, by their arguments, and replaces git with a
+// script that repeats them.
 const (
 	gitAnswers = "/home/beamyard/.git-answers"
 	answerKey  = `k=` + gitAnswers + `/$(printf '%s\n' "$@" | cksum | tr ' ' -)` + "\n"
@@ -148,12 +148,12 @@ exit 127
 	withoutShim = `PATH=${PATH#` + shimPath + `:}`
 )
 
-// forget has git not miss the files of the working tree that are not in the image: they
-// would make it dirty.
+// forget makes git ignore that files of the working tree are not in the image: they would make
+// it dirty.
 const forget = `git ls-files -z -d | git update-index -z --skip-worktree --stdin`
 
-// lendGit puts the repository beside the project, where the build is to have it. It is
-// removed before the commit.
+// lendGit puts the repository beside the project, if the build needs it. It is removed before
+// the commit.
 func (b *mixBuild) lendGit(ctx context.Context, w Workshop, at string) error {
 	if !b.withGit {
 		return nil

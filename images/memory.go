@@ -10,18 +10,18 @@ import (
 	"slices"
 )
 
-// memory is what is remembered of a folder: what Mix said of it, by what it was asked
-// with. It is a hint: an image that is found by it was made of just these files, and
-// where none is found Mix is asked.
+// memory holds Mix's answers for a folder, by the inputs of the question. It is a hint: an
+// image that is found by it was made of exactly these files, and if none is found, Mix is
+// asked.
 type memory struct {
 	Latest string             `json:"latest"`
 	Said   map[string]project `json:"said"`
 }
 
-// kept is how many answers are remembered of a folder: MIX_ENVs, bases.
+// kept is how many answers are stored for a folder: MIX_ENVs, bases.
 const kept = 16
 
-// memory is the key of what Mix is asked with.
+// memory is the key for the inputs of the question to Mix.
 func (b *mixBuild) memory() string {
 	h := sha256.New()
 	b.hashInputs(h, project{})
@@ -58,7 +58,7 @@ func recall(dir, key string) (project, bool) {
 	return p, ok && p.Layout.Dir == dir
 }
 
-// latest is how a folder was laid out last, or as one without more than itself.
+// latest is the last known layout of a folder, or a layout of that folder alone.
 func latest(dir string) layout {
 	m := remembered(dir)
 	if p, ok := m.Said[m.Latest]; ok && p.Layout.Dir == dir {
@@ -67,8 +67,8 @@ func latest(dir string) layout {
 	return layoutOf(dir)
 }
 
-// remember keeps an answer. It may fail, as where the home cannot be written to: then
-// Mix is asked again.
+// remember stores an answer. It may fail, for example if the home is not writable: then Mix is
+// asked again.
 func remember(dir, key string, p project) {
 	file, err := memoryFile(dir)
 	if err != nil {
@@ -108,8 +108,7 @@ func same(a, b project) bool {
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
-// latestApp is the application of a folder that was built by Mix once, "" where that is
-// not known.
+// latestApp is the application of a folder that Mix has built before, or "" if unknown.
 func latestApp(dir string) string {
 	full, err := filepath.Abs(dir)
 	if err == nil {

@@ -18,8 +18,8 @@ import (
 // folder.
 const ReleaseScript = workDir + "/_build/run"
 
-// makeRelease is the command that makes a release, the only or default one where
-// name is "". The link is absolute: the scripts of Elixir 1.14 follow no other.
+// makeRelease is the command that makes a release, or the only or default one if name is "".
+// The link is absolute: the scripts of Elixir 1.14 do not follow others.
 func makeRelease(name string) string {
 	if name != "" {
 		name += " "
@@ -28,22 +28,21 @@ func makeRelease(name string) string {
 	return "mix release " + name + "--quiet --path " + made + " && ln -s " + made + `/bin/"$(basename ` + made + `/releases/*/*.rel .rel)" ` + ReleaseScript
 }
 
-// homeEnv is the environment of every Mix image: UTF-8, because Elixir garbles
-// other output; a shell for ports that ask for one; homes that user 1000 may
-// write to.
+// homeEnv is the environment of every Mix image: UTF-8, because Elixir garbles other output; a
+// shell for ports that need one; homes that user 1000 can write to.
 var homeEnv = []string{"LANG=C.UTF-8", "SHELL=/bin/sh", "HOME=/home/beamyard", "MIX_HOME=/home/beamyard/.mix", "HEX_HOME=/home/beamyard/.hex"}
 
 const (
 	workDir = "/app"
-	// builder is who compiles in a workshop, and runs the image.
+	// builder is the user who compiles in a workshop, and runs the image.
 	builder = "1000:1000"
-	// asksGit is the exit code of a step that asked for git where there is none.
+	// asksGit is the exit code of a step that called git without finding it.
 	asksGit = 93
 )
 
-// mixBuild makes the image of one Mix project. Its steps run in a [Workshop], not in
-// a Dockerfile: what a Dockerfile copies, a secret or a repository, stays in a layer,
-// and each of its instructions costs a container and a commit (1.2 s on fuse-overlayfs).
+// mixBuild makes the image of one Mix project. Its steps run in a [Workshop], not in a
+// Dockerfile: what a Dockerfile copies, a secret or a repository, stays in a layer, and each of
+// its instructions costs a container and a commit (1.2 s on fuse-overlayfs).
 type mixBuild struct {
 	eng      Engine
 	o        Options
@@ -51,9 +50,9 @@ type mixBuild struct {
 	dir      string // absolute, without links
 	baseRef  string
 	base     Info
-	ownHex   bool     // the base names a MIX_HOME of its own: it brings Hex and Rebar
+	ownHex   bool     // the base sets its own MIX_HOME: it has Hex and Rebar
 	env      []string // of each command
-	has      []string // tools of the base that Mix was asked in
+	has      []string // tools of the base in which Mix was asked
 	withGit  bool     // commands find git and the repository
 	progress io.Writer
 
@@ -93,7 +92,7 @@ func resolveMix(ctx context.Context, eng Engine, src Source, o Options) (Image, 
 	defer unlock()
 	image, known, err := b.known(ctx)
 	if err != nil || image.ID != "" {
-		return image, err // somebody else built it meanwhile
+		return image, err // another process has built it
 	}
 	image, err = b.make(ctx, known)
 	if ctx.Err() != nil {
@@ -102,8 +101,8 @@ func resolveMix(ctx context.Context, eng Engine, src Source, o Options) (Image, 
 	return image, err
 }
 
-// environ sets what every command of the build gets: what the nodes get, and git's
-// place in the path.
+// environ sets the environment of every command of the build: that of the nodes, and the
+// position of git in the path.
 func (b *mixBuild) environ() {
 	b.env = append(b.homes(), "MIX_ENV="+b.o.MixEnv)
 	for _, key := range sortedKeys(b.o.Env) {
@@ -120,14 +119,14 @@ func (b *mixBuild) environ() {
 	}
 }
 
-// homes is [homeEnv], without Hex's where the base has its own.
+// homes is [homeEnv], without Hex's if the base has its own.
 func (b *mixBuild) homes() []string {
 	return slices.DeleteFunc(slices.Clone(homeEnv), func(e string) bool {
 		return b.ownHex && (strings.HasPrefix(e, "MIX_HOME=") || strings.HasPrefix(e, "HEX_HOME="))
 	})
 }
 
-// known looks for the image of the project as it is now, by what is remembered of it.
+// known searches for the image of the project in its current state, using the stored answers.
 func (b *mixBuild) known(ctx context.Context) (Image, *project, error) {
 	p, ok := recall(b.dir, b.memory())
 	if !ok {
@@ -147,7 +146,7 @@ func (b *mixBuild) known(ctx context.Context) (Image, *project, error) {
 	return image, &p, err
 }
 
-// image is the project's, with a name that is a hash of all that goes into it.
+// image is the project's image, with a name that is a hash of all its inputs.
 func (b *mixBuild) image(p project, list []entry) Image {
 	h := sha256.New()
 	b.hashInputs(h, p)
@@ -156,10 +155,10 @@ func (b *mixBuild) image(p project, list []entry) Image {
 	return Image{Ref: imageName(p.App, b.dir) + ":" + hex.EncodeToString(h.Sum(nil))[:12], Kind: Mix, App: p.App}
 }
 
-// hashInputs are those that dependencies have too.
+// hashInputs adds the inputs that the dependencies share.
 func (b *mixBuild) hashInputs(h io.Writer, p project) {
 	fmt.Fprintf(h, "mix 2\nbase %s\npackages %q %q\nevaluator %x\n", b.base.ID, b.o.Packages.Build, b.o.Packages.Run, sha256.Sum256([]byte(evaluateText+noHexText)))
-	// Values are hashed one by one, so that no text of this hash holds a secret.
+	// Values are hashed one by one, so that no text of this hash contains a secret.
 	for _, e := range append(b.homes(), "MIX_ENV="+b.o.MixEnv) {
 		fmt.Fprintf(h, "env %s\n", e)
 	}
@@ -171,7 +170,7 @@ func (b *mixBuild) hashInputs(h io.Writer, p project) {
 	}
 }
 
-// make has Mix say what the project is, and makes its image.
+// make has Mix describe the project, and makes its image.
 func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 	p := project{Layout: layoutOf(b.dir)}
 	if known != nil {
@@ -189,7 +188,7 @@ func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 	}
 	if asked || errors.Is(err, errUsesGit) {
 		fmt.Fprintln(b.progress, atHand)
-		// In a workshop of its own: the first stays the base's.
+		// In a separate workshop: the first one keeps the base.
 		if p, err = b.evaluateWithGit(ctx); err != nil {
 			return Image{}, err
 		}
@@ -223,7 +222,7 @@ func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 	}
 }
 
-// evaluateWithGit has Mix say what the project is where git and its repository are.
+// evaluateWithGit has Mix describe the project with git and its repository present.
 func (b *mixBuild) evaluateWithGit(ctx context.Context) (project, error) {
 	b.withGit = true
 	b.environ()
@@ -247,7 +246,7 @@ func (b *mixBuild) evaluateWithGit(ctx context.Context) (project, error) {
 	return q, nil
 }
 
-// makeAs makes the image of a project, in w where that holds it already.
+// makeAs makes the image of a project, in w if that already holds it.
 func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bool) (Image, error) {
 	list, foreign, err := p.Layout.entries(b.base.Arch)
 	if err != nil {
@@ -282,7 +281,7 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 		info, err := b.eng.Image(ctx, layer)
 		switch there = err == nil; {
 		case there:
-			info.Entrypoint, info.Cmd = runs.Entrypoint, runs.Cmd // what a commit takes from its base
+			info.Entrypoint, info.Cmd = runs.Entrypoint, runs.Cmd // inherited by a commit
 			from = info
 		case !errors.Is(err, ErrNotFound):
 			return Image{}, err
@@ -363,7 +362,7 @@ func notInEnv(name string) bool {
 	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != ""
 }
 
-// note tells people something about the image.
+// note sends a message about the image to the user.
 func (b *mixBuild) note(format string, args ...any) {
 	if b.o.Note != nil {
 		b.o.Note(fmt.Sprintf(format, args...))

@@ -1,6 +1,6 @@
 package images
 
-// This file is what the build of a Mix project does inside a [Workshop]: it writes files,
+// This file holds what the build of a Mix project does inside a [Workshop]: it writes files,
 // runs commands, and copies the result.
 
 import (
@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// moveIn writes the project to where it is built.
+// moveIn writes the project to the folder in which it is built.
 func (b *mixBuild) moveIn(ctx context.Context, w Workshop, p project, list []entry) error {
 	if err := b.furnish(ctx, w); err != nil {
 		return err
@@ -24,8 +24,8 @@ func (b *mixBuild) moveIn(ctx context.Context, w Workshop, p project, list []ent
 	return b.lendGit(ctx, w, path.Join(workDir, p.Layout.place(b.repository.root)))
 }
 
-// step runs a shell command in the project's folder, and shows it as the engine's own
-// builder shows a step. What comes then is not shown, and no part of it.
+// step runs a shell command in the project's folder, and shows it as the engine's own builder
+// shows a step. The command then runs afterwards; it is not shown, and not part of the step.
 func (b *mixBuild) step(ctx context.Context, w Workshop, p project, i, n int, command, then string) error {
 	fmt.Fprintf(b.progress, "Step %d/%d : RUN %s\n", i, n, command)
 	out := &step{w: b.progress, begun: true}
@@ -44,7 +44,7 @@ func (b *mixBuild) step(ctx context.Context, w Workshop, p project, i, n int, co
 	return nil
 }
 
-// tidy is the command that removes what was the build's alone.
+// tidy is the command that removes files of the build.
 func (b *mixBuild) tidy(p project) string {
 	gone := "rm -rf " + scratch + " " + sourcesOfLayer
 	if b.withGit {
@@ -56,7 +56,7 @@ func (b *mixBuild) tidy(p project) string {
 // shellWord quotes a word for a shell.
 func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// masked passes on whole lines, without secrets.
+// masked passes whole lines on, without secrets.
 type masked struct {
 	w      io.Writer
 	redact func(string) string
@@ -76,7 +76,7 @@ func (r *masked) Write(p []byte) (int, error) {
 }
 
 func (r *masked) flush() {
-	_, _ = io.WriteString(r.w, r.text(string(r.open))) // progress that is not shown
+	_, _ = io.WriteString(r.w, r.text(string(r.open))) // mere progress: its loss is no error
 	r.open = nil
 }
 
@@ -87,7 +87,7 @@ func (r *masked) text(s string) string {
 	return r.redact(s)
 }
 
-// quietly runs a command of our own, whose output matters only where it fails.
+// quietly runs an internal command, whose output matters only if it fails.
 func (b *mixBuild) quietly(ctx context.Context, w Workshop, as string, args ...string) error {
 	var said bytes.Buffer
 	code, err := w.Run(ctx, Command{Args: args, Env: b.env, User: as, Dir: "/"}, &said, &said)
@@ -104,7 +104,7 @@ func carry(ctx context.Context, from, to Workshop) error {
 		if err != nil {
 			return err
 		}
-		if folder != workDir { // the folder above it may be missing
+		if folder != workDir { // the parent folder may be missing
 			top, err := archiveOf([]entry{rootFolder("home")})
 			if err == nil {
 				err = to.Write(ctx, "/", top)
@@ -123,7 +123,7 @@ func carry(ctx context.Context, from, to Workshop) error {
 	return nil
 }
 
-// put writes entries below a folder, which is made with those above it.
+// put writes entries below a folder, and creates the folder and its parents.
 func (b *mixBuild) put(ctx context.Context, w Workshop, list []entry, at string) error {
 	var above []entry
 	for dir := at[1:]; dir != "."; dir = path.Dir(dir) {
@@ -151,7 +151,7 @@ func rootFolder(name string) entry {
 	return e
 }
 
-// furnish puts into a workshop what the build alone needs.
+// furnish adds to a workshop what only the build needs.
 func (b *mixBuild) furnish(ctx context.Context, w Workshop) error {
 	list := []entry{textEntry("evaluate.exs", evaluateText, 0o644)}
 	if b.repository.root != "" {

@@ -28,7 +28,7 @@ func CheckDebian(ctx context.Context) (mirror string, err error) {
 		mirror = "http://deb.debian.org/debian" // mmdebstrap's own
 	}
 	if !strings.HasPrefix(mirror, "http://") && !strings.HasPrefix(mirror, "https://") {
-		return redacted(mirror), nil // of apt's other methods: only apt can tell
+		return redacted(mirror), nil // of apt's other methods: only apt can check it
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodHead, mirror+"/dists/"+defaultSuite+"/InRelease", nil)
 	if err == nil {
@@ -46,7 +46,7 @@ func CheckDebian(ctx context.Context) (mirror string, err error) {
 	return redacted(mirror), nil
 }
 
-// redacted takes a password out of an address: apt's may have one.
+// redacted removes a password from an address: apt's may contain one.
 func redacted(address string) string {
 	if u, err := url.Parse(address); err == nil {
 		return u.Redacted()
@@ -54,7 +54,7 @@ func redacted(address string) string {
 	return address
 }
 
-// mirrorClient goes through the proxies that mmdebstrap is given.
+// mirrorClient uses the proxies that mmdebstrap gets.
 func mirrorClient(ctx context.Context) *http.Client {
 	proxies := map[string]string{}
 	for _, setting := range hostProxies(ctx) {
@@ -72,7 +72,7 @@ func mirrorClient(ctx context.Context) *http.Client {
 	}}
 }
 
-// installMmdebstrap is what to do where it is missing.
+// installMmdebstrap is the advice if mmdebstrap is missing.
 func installMmdebstrap() string {
 	if runtime.GOOS != "linux" {
 		return "connect the engine to a registry, or give a base image that it has: --base IMAGE"

@@ -34,8 +34,7 @@ type Options struct {
 	Suite bool
 	// Packages are Debian packages added to a Mix project's base.
 	Packages Packages
-	// Note is called with remarks for the user about a new image. Nil: they go to
-	// Progress.
+	// Note is called with messages for the user about a new image. Nil: they go to Progress.
 	Note func(text string)
 	// Progress receives the output of pulls and builds. Nil discards it.
 	Progress io.Writer
@@ -114,7 +113,7 @@ func resolveDockerfile(ctx context.Context, eng Engine, src Source, o Options) (
 	}
 	name, err := filepath.Rel(src.Dir, file)
 	if name = filepath.ToSlash(name); err != nil || strings.HasPrefix(name, "../") {
-		name = generated // one that lies elsewhere comes along
+		name = generated // a Dockerfile outside the context is added to it
 	}
 	r := recipe{
 		src: src, dockerfile: name, extra: map[string][]byte{name: text}, target: src.Target,
@@ -135,8 +134,8 @@ func resolveDockerfile(ctx context.Context, eng Engine, src Source, o Options) (
 	return image, err
 }
 
-// generated is the name in the context of a Dockerfile that lies outside of it.
+// generated is the name, in the context, of a Dockerfile that lies outside of it.
 const generated = ".beamyard.Dockerfile"
 
-// imageLabel marks the images that are made here, with their kind.
+// imageLabel marks the images that this package makes, with their kind.
 const imageLabel = "beamyard.image"

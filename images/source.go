@@ -21,7 +21,7 @@ const (
 	Debian                 // a root file system of Debian packages
 )
 
-// Source is what an image is made from.
+// Source describes how to get an image.
 type Source struct {
 	Kind  Kind
 	Ref   string // of a Reference
@@ -49,16 +49,16 @@ func (e *SourceError) Error() string { return fmt.Sprintf("%s: %s", e.Arg, e.Why
 // Hint returns what to type instead.
 func (e *SourceError) Hint() string { return e.Next }
 
-// rootfsPrefix spells a Debian root file system: "rootfs:bookworm", or with
-// packages of its own "rootfs:trixie,rabbitmq-server".
+// rootfsPrefix begins a Debian root file system: "rootfs:bookworm", or with packages of its own
+// "rootfs:trixie,rabbitmq-server".
 const rootfsPrefix = "rootfs:"
 
-// debianPackage is what Debian Policy, section 5.6.7, calls a package's name.
+// debianPackage matches a package name: Debian Policy, section 5.6.7.
 var debianPackage = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 
-// reference is the grammar of image names (distribution/reference): a registry
-// or not, a path in lower case, a tag or not, a digest or not; or an image's ID.
-var reference = regexp.MustCompile(`^([a-zA-Z0-9.-]+(:[0-9]+)?/)?` + // a registry; "team/" is one too, for this purpose
+// reference is the grammar of image names (distribution/reference): an optional registry, a
+// path in lower case, an optional tag, an optional digest; or an image's ID.
+var reference = regexp.MustCompile(`^([a-zA-Z0-9.-]+(:[0-9]+)?/)?` + // a registry; "team/" counts as one here
 	`[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*` +
 	`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$|^(sha256:)?[0-9a-f]{12,64}$`)
 
@@ -110,8 +110,8 @@ func detectFolder(dir string) (Source, error) {
 	docker := isFile(filepath.Join(dir, "Dockerfile"))
 	switch {
 	case isFile(filepath.Join(dir, "mix.exs")):
-		// Each project that was deployed once has the Dockerfile of its production
-		// beside it (mix phx.gen.release --docker): that is not what is developed.
+		// Every project that was ever deployed has a Dockerfile for production (mix
+		// phx.gen.release --docker): that is not what is developed.
 		src := Source{Kind: Mix, Dir: dir}
 		if docker {
 			src.Beside = "Dockerfile"

@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// This file finds the ExUnit tests of a project where `mix test` looks for them: in
-// test_paths of mix.exs, for an umbrella in those of its applications.
+// This file finds the ExUnit tests of a project where `mix test` looks for them: in test_paths
+// of mix.exs, for an umbrella in those of its applications.
 
-// testsOf tells whether `mix test` runs the tests of project i.
+// testsOf reports whether `mix test` runs the tests of project i.
 func (a answer) testsOf(i int) bool {
 	if a.Projects[0].Umbrella {
 		return a.Projects[i].Main
@@ -23,8 +23,8 @@ func (a answer) testsOf(i int) bool {
 	return i == 0
 }
 
-// suite refuses a project without tests, where they are asked for. list is what the
-// image gets.
+// suite rejects a project without tests, if tests are required. list holds the files of the
+// image.
 func (b *mixBuild) suite(p project, list []entry) error {
 	if !b.o.Suite {
 		return nil
@@ -60,7 +60,7 @@ func noTests(dir, why string, names []string) error {
 		fmt.Sprintf("begin with %[1]s/test_helper.exs (ExUnit.start()) and %[1]s/some_test.exs", names[0])}
 }
 
-// folders names some, the first three at most.
+// folders names at most three folders.
 func folders(names []string) string {
 	const most = 3
 	more := ""
@@ -70,8 +70,8 @@ func folders(names []string) string {
 	return "folder " + strings.Join(names, " or ") + more
 }
 
-// suiteIn refuses the image of a Dockerfile that holds a Mix project without its tests.
-// An image in which Mix does not answer is left to who runs it.
+// suiteIn rejects the image of a Dockerfile that contains a Mix project without its tests. An
+// image in which Mix does not answer is accepted: running it shows the problem.
 func suiteIn(ctx context.Context, eng Engine, src Source, image Image) error {
 	info, err := eng.Image(ctx, image.Ref)
 	if err != nil {
@@ -116,5 +116,5 @@ func suiteIn(ctx context.Context, eng Engine, src Source, image Image) error {
 		"copy them in the Dockerfile, and see that .dockerignore does not leave them out"}
 }
 
-// inImage is where the evaluator lies in an image that has another layout than ours.
+// inImage is the path of the evaluator in an image with another layout than ours.
 const inImage = "/tmp/beamyard-evaluate.exs"

@@ -28,19 +28,19 @@ func (p Packages) check() error {
 	return nil
 }
 
-// buildTools are what dependencies with C code, and git dependencies, ask for.
+// buildTools are needed by dependencies with C code, and by git dependencies.
 var buildTools = []string{"make", "gcc", "g++", "libc6-dev", "git"}
 
-// toolsBase is the base with tools, and what Packages.Build names beside them.
+// toolsBase is the base with tools, and with the packages of Packages.Build.
 func (b *mixBuild) toolsBase(ctx context.Context) (Info, error) {
 	if len(b.o.Packages.Build) == 0 && !slices.ContainsFunc(buildTools, func(t string) bool { return t != "libc6-dev" && !slices.Contains(b.has, t) }) {
-		return b.base, nil // as Debian's larger images have them
+		return b.base, nil // as in Debian's larger images
 	}
 	return b.withPackages(ctx, slices.Concat(buildTools, b.o.Packages.Build))
 }
 
-// withPackages is the base with more packages: a root file system of its own where the
-// base is one that is made here, else what its own package manager makes of it.
+// withPackages returns the base with more packages: a root file system if the base is one that
+// is made here, otherwise an image made by the base's own package manager.
 func (b *mixBuild) withPackages(ctx context.Context, packages []string) (Info, error) {
 	for suite := range suites {
 		if b.baseRef == debianRef(Source{Kind: Debian, Suite: suite}) {
@@ -65,7 +65,7 @@ func (b *mixBuild) withPackages(ctx context.Context, packages []string) (Info, e
 		return Info{}, err
 	}
 	defer func() { _ = w.Close() }()
-	names := strings.Join(packages, " ") // of letters that no shell heeds, see [Packages.check]
+	names := strings.Join(packages, " ") // without characters special to a shell, see [Packages.check]
 	fmt.Fprintf(b.progress, "installing %s in %s, once\n", names, b.baseRef)
 	fmt.Fprintf(b.progress, "Step 1/1 : RUN install %s\n", names)
 	out := &step{w: b.progress, begun: true}
@@ -93,7 +93,7 @@ func (b *mixBuild) withPackages(ctx context.Context, packages []string) (Info, e
 	return b.eng.Image(ctx, ref)
 }
 
-// install runs apt or apk, by root. Alpine's names of the tools differ.
+// install runs apt or apk, as root. Alpine's names of the tools differ.
 const install = `export DEBIAN_FRONTEND=noninteractive
 if command -v apt-get >/dev/null; then
   apt-get update -q && apt-get install -qy --no-install-recommends $1 && rm -rf /var/lib/apt/lists/*

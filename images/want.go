@@ -64,7 +64,7 @@ func (w Want) detect() (Source, error) {
 	}
 	if err != nil || !info.IsDir() {
 		src, err := Detect(w.Source)
-		if err != nil || src.Kind != Mix { // an image: its name is told apart from a folder that is missing
+		if err != nil || src.Kind != Mix { // an image name, or a missing folder: Detect says which
 			return src, err
 		}
 		w.Source = src.Dir
@@ -83,7 +83,7 @@ func (w Want) detect() (Source, error) {
 	return Source{Kind: Dockerfile, Dir: w.Source, Dockerfile: w.Dockerfile, Target: w.Target, Args: w.Args}, nil
 }
 
-// idle refuses what a source of that kind does not heed.
+// idle rejects options that have no effect on a source of that kind.
 func (w Want) idle(src Source) error {
 	what := map[Kind]string{
 		Reference: "is an image that exists already", Debian: "is made of Debian packages",
