@@ -2,14 +2,14 @@ package doctor
 
 import "context"
 
-// The checks without which nothing can run.
+// The checks that must not fail for a cluster to run.
 const (
 	codeEngine    = "engine"
 	codeContainer = "container"
 )
 
-// checks in the order in which they are shown. Without an engine that answers
-// there are few, and one that says what was not looked at.
+// checks returns the checks in the order in which they are shown. Without an engine that
+// answers there are few, and one that lists what was not checked.
 func checks(answers bool) []check {
 	local := []check{
 		{"control", "control socket", lookControl},

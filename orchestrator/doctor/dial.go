@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// dialHelper dials the helper at its own address and at its published port. A
-// mere connection would prove nothing: docker-proxy accepts with nobody behind.
+// dialHelper dials the helper at its own address and at its published port. A mere connection
+// would prove nothing: docker-proxy accepts even if no process listens.
 func (e *examination) dialHelper(ctx context.Context, facts *helperFacts, id, nonce string) error {
 	c, err := e.Engine.InspectContainer(ctx, id)
 	if err != nil {
@@ -23,7 +23,7 @@ func (e *examination) dialHelper(ctx context.Context, facts *helperFacts, id, no
 		return fmt.Errorf("look at the helper: %w", err)
 	}
 	facts.addressErr = errors.New("it has none on the default bridge")
-	if len(c.Networks) > 0 && c.Networks[0].IP.IsValid() { // it is nowhere else
+	if len(c.Networks) > 0 && c.Networks[0].IP.IsValid() { // its only network
 		facts.address = netip.AddrPortFrom(c.Networks[0].IP, probePort)
 		facts.addressErr = answers(ctx, facts.address.String(), nonce)
 	}
@@ -39,9 +39,9 @@ func (e *examination) dialHelper(ctx context.Context, facts *helperFacts, id, no
 	return nil
 }
 
-// answers reports why nobody who knows the nonce answers at an address.
+// answers returns why no helper with the nonce answers at an address, or nil.
 func answers(ctx context.Context, address, nonce string) error {
-	const patience = 2 * time.Second // a dropped packet shows as silence
+	const patience = 2 * time.Second // dropped packets cause no error, only silence
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)

@@ -10,7 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Engine is what an examination needs of a container engine.
+// Engine is the part of a container engine that an examination needs.
 type Engine interface {
 	orchestrator.Engine
 
@@ -121,7 +121,7 @@ func (r Report) Err() error {
 	return &UnusableError{Check{Text: "no engine was examined"}}
 }
 
-// errNoEngine stands for an engine that nobody gave.
+// errNoEngine stands for an engine that was not given.
 var errNoEngine = errors.New("no engine was given")
 
 // Examine checks everything that could keep a cluster from running on this machine and

@@ -18,27 +18,26 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// endpointFacts are what this machine can tell of the engine's address without
-// the engine.
+// endpointFacts describe the engine's address, as far as this machine knows without the engine.
 type endpointFacts struct {
 	scheme string // "unix", "tcp", "ssh", …
 	path   string // of a unix socket
 	host   string // host:port of tcp, host of ssh
 
-	dial      error       // why nobody answers there; nil where somebody does, or it was not tried
-	mode      fs.FileMode // of a unix socket that is there
-	group     string      // it belongs to
-	user      string      // we are
-	member    bool        // of that group by the user database, whatever this session says
+	dial      error       // why the endpoint does not answer; nil if it does, or was not tried
+	mode      fs.FileMode // of an existing unix socket
+	group     string      // that owns the socket
+	user      string      // who runs this process
+	member    bool        // of that group in the user database, even if not in this session
 	others    []string    // sockets of engines elsewhere on this machine
 	system    string      // this machine's: "linux"
-	installed bool        // a Docker daemon is
-	command   error       // why the command that dials (ssh) cannot be run
+	installed bool        // a Docker daemon is installed
+	command   error       // why the command that dials (ssh) cannot run
 
-	dockerHost, dockerContext string // the variables
+	dockerHost, dockerContext string // the environment variables
 }
 
-// lookAtEndpoint gathers them.
+// lookAtEndpoint gathers endpointFacts.
 func lookAtEndpoint(ctx context.Context, endpoint string) endpointFacts {
 	f := endpointFacts{system: runtime.GOOS, installed: daemonInstalled(), dockerHost: os.Getenv("DOCKER_HOST"), dockerContext: os.Getenv("DOCKER_CONTEXT")}
 	f.scheme, f.path, _ = strings.Cut(endpoint, "://")
@@ -72,7 +71,7 @@ func lookAtEndpoint(ctx context.Context, endpoint string) endpointFacts {
 	return f
 }
 
-// daemonInstalled looks where daemons are, which is not in everybody's PATH.
+// daemonInstalled looks in the usual folders of daemons, which may not be in PATH.
 func daemonInstalled() bool {
 	for _, name := range []string{"dockerd", "/usr/sbin/dockerd", "/usr/bin/dockerd", "/usr/local/bin/dockerd"} {
 		if _, err := exec.LookPath(name); err == nil {
@@ -90,8 +89,8 @@ func dialable(ctx context.Context, network, address string) error {
 	return err
 }
 
-// usualSockets are where engines listen by default: Docker, rootless Docker,
-// Docker Desktop, Colima, Podman.
+// usualSockets are the default sockets of engines: Docker, rootless Docker, Docker Desktop,
+// Colima, Podman.
 func usualSockets() []string {
 	all := []string{"/var/run/docker.sock"}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
@@ -103,7 +102,7 @@ func usualSockets() []string {
 	return all
 }
 
-// memberOf asks the user database.
+// memberOf looks the user up in the user database.
 func memberOf(group string) bool {
 	u, err := user.Current()
 	if err != nil {
@@ -117,7 +116,7 @@ func memberOf(group string) bool {
 	return err == nil && slices.Contains(ids, g.Gid)
 }
 
-// lookEndpoint judges the way to an engine that answers.
+// lookEndpoint judges the connection to an engine that answers.
 func lookEndpoint(ctx context.Context, e *examination) verdict {
 	return judgeEndpoint(e.engine.info, lookAtEndpoint(ctx, e.engine.info.Endpoint))
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// The engine, and what keeps us from it.
+// The engine, and what prevents access to it.
 
-// lookEngine judges the engine, which everything else needs.
+// lookEngine judges the engine, which all other checks need.
 func lookEngine(ctx context.Context, e *examination) verdict {
 	if e.engineErr == nil {
 		return judgeEngine(e.engine.info)
@@ -23,7 +23,7 @@ func lookEngine(ctx context.Context, e *examination) verdict {
 	return judgeNoEngine(e.engine.info, lookAtEndpoint(ctx, e.engine.info.Endpoint), e.engineErr)
 }
 
-// judgeEngine describes one that answers.
+// judgeEngine describes an engine that answers.
 func judgeEngine(info orchestrator.EngineInfo) verdict {
 	text := fmt.Sprintf("Docker %s, API %s, %s/%s, kernel %s", info.Version, info.APIVersion, info.OS, info.Arch, info.Kernel)
 	if slices.Contains(info.Security, "rootless") {
@@ -38,7 +38,7 @@ func judgeEngine(info orchestrator.EngineInfo) verdict {
 	return ok("%s", text)
 }
 
-// judgeNoEngine says why none can be used, and what to type.
+// judgeNoEngine says why no engine can be used, and what to type.
 func judgeNoEngine(info orchestrator.EngineInfo, at endpointFacts, err error) verdict {
 	where := info.Endpoint
 	switch info.From {
@@ -135,7 +135,7 @@ func unreachable(info orchestrator.EngineInfo, at endpointFacts, where string, e
 		if at.command != nil {
 			return failed("sudo apt-get install -y openssh-client", "%s needs the ssh command, which is not here", where)
 		}
-		why := err.Error() // of a command that failed, what it said is all that counts
+		why := err.Error() // of a failed command, only the output matters
 		if _, said, found := strings.Cut(why, "stderr="); found {
 			why = said
 		}
@@ -144,7 +144,7 @@ func unreachable(info orchestrator.EngineInfo, at endpointFacts, where string, e
 	return failed(start, "no engine answers at %s: %v", where, err)
 }
 
-// hintOf is the advice that an error carries, "" where it has none.
+// hintOf returns the hint of an error, or "" if it has none.
 func hintOf(err error) string {
 	var h orchestrator.Hinter
 	if errors.As(err, &h) {

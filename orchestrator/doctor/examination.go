@@ -11,7 +11,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// verdict is what a check found.
+// verdict is the result of a check.
 type verdict struct {
 	state  State
 	text   string
@@ -34,18 +34,18 @@ func unknown(format string, args ...any) verdict {
 	return verdict{state: Unknown, text: fmt.Sprintf(format, args...)}
 }
 
-// check is one thing to look at.
+// check is one check of the examination.
 type check struct {
 	code, title string
 	look        func(context.Context, *examination) verdict
 }
 
-// examination is what the checks of one examination share. All of it is set
-// before the first check runs.
+// examination is the state that the checks of one examination share. All of it is set before
+// the first check runs.
 type examination struct {
 	Options
 	engine    engineFacts
-	engineErr error // nothing can be asked of the engine
+	engineErr error // why the engine cannot be queried
 
 	containers *future[[]orchestrator.Container]
 	networks   *future[[]orchestrator.Network]
@@ -53,13 +53,13 @@ type examination struct {
 	helper     *future[helperFacts]
 }
 
-// engineFacts are what the engine tells of itself.
+// engineFacts are the engine's own data.
 type engineFacts struct {
 	info          orchestrator.EngineInfo
-	asked, answer time.Time // on our clock, around its own
+	asked, answer time.Time // by our clock, before and after the engine's
 }
 
-// begin asks the engine who it is, and then for what several checks want.
+// begin asks the engine for its info, and then gathers the facts that several checks need.
 func begin(ctx context.Context, o Options) *examination {
 	e := &examination{Options: o, engineErr: o.NoEngine}
 	switch {
@@ -81,12 +81,12 @@ func begin(ctx context.Context, o Options) *examination {
 	e.containers = start(ctx, o.Patience, func(ctx context.Context) ([]orchestrator.Container, error) { return o.Engine.Containers(ctx, nil) })
 	e.networks = start(ctx, o.Patience, func(ctx context.Context) ([]orchestrator.Network, error) { return o.Engine.Networks(ctx, nil) })
 	e.registry = start(ctx, o.Patience, e.askRegistry)
-	// Its image may have to be made first, of a program of some 20 MB.
+	// The helper's image may have to be made first, from a program of about 20 MB.
 	e.helper = start(ctx, 3*o.Patience, e.runHelper)
 	return e
 }
 
-// end waits for what was begun: it cleans up behind itself.
+// end waits for the goroutines of begin, which clean up after themselves.
 func (e *examination) end() {
 	if e.engineErr == nil {
 		<-e.containers.done
@@ -96,14 +96,14 @@ func (e *examination) end() {
 	}
 }
 
-// run looks at everything at once; the answers keep the checks' order.
+// run runs all checks at once; the results keep the order of the checks.
 func (e *examination) run(ctx context.Context, all []check) []Check {
 	results := make([]Check, len(all))
 	var wg sync.WaitGroup
 	for i, c := range all {
 		wg.Go(func() {
 			v := e.guarded(ctx, c)
-			// An error may have lines; a check's text is one.
+			// An error may have several lines; the text of a check has one.
 			results[i] = Check{c.code, c.title, v.state, strings.Join(strings.Fields(v.text), " "), v.remedy}
 		})
 	}
@@ -111,33 +111,32 @@ func (e *examination) run(ctx context.Context, all []check) []Check {
 	return results
 }
 
-// guarded makes a failure of a check that crashes.
+// guarded turns the panic of a check into a failure.
 func (e *examination) guarded(ctx context.Context, c check) (v verdict) {
 	defer func() {
 		if r := recover(); r != nil {
 			v = notTold(fmt.Errorf("%w: %v", errCrashed, r))
 		}
 	}()
-	// Longer than what it waits for: who is late says so itself.
+	// Longer than the limits of the facts, which report their own delays.
 	ctx, cancel := context.WithTimeout(ctx, 4*e.Patience)
 	defer cancel()
 	return c.look(ctx, e)
 }
 
-// Errors of a fact: it was not there in time; it was being gathered by code of
-// ours that crashed.
+// Errors of a fact: it was not available in time; the code that gathers it crashed.
 var (
 	errLate    = errors.New("no answer")
 	errCrashed = errors.New("the check itself failed")
 )
 
-// hangsError says that the engine did not tell who it is in time.
+// hangsError reports that the engine did not answer in time.
 type hangsError struct{ late error }
 
 func (e *hangsError) Error() string   { return e.late.Error() }
 func (e *hangsError) Unwrap() []error { return []error{orchestrator.ErrEngineUnreachable, e.late} }
 
-// notTold is the verdict where a fact is missing.
+// notTold is the verdict if a fact is missing.
 func notTold(err error) verdict {
 	switch {
 	case errors.Is(err, errCrashed):
@@ -155,7 +154,7 @@ type future[T any] struct {
 	err   error
 }
 
-// start gathers a fact in a goroutine that ends by the limit.
+// start gathers a fact in a goroutine that ends within the limit.
 func start[T any](ctx context.Context, limit time.Duration, gather func(context.Context) (T, error)) *future[T] {
 	f := &future[T]{done: make(chan struct{})}
 	go func() {

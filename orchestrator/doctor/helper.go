@@ -17,27 +17,26 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// labelProbe is on helper containers: they are no cluster's.
+// labelProbe marks helper containers, which belong to no cluster.
 const labelProbe = "beamyard.probe"
 
-// helperFacts are what the helper container showed.
+// helperFacts are the results of the helper container.
 type helperFacts struct {
 	insideFacts
-	initRefused  error // the engine has no init program: it started without
-	capsRefused  error // it did not start with NET_ADMIN, but without it
-	mountFailed  error // there was no file to mount
-	mountRefused error // it did not start with the mount, but without it
-	mountSeen    bool  // the mounted file is ours
+	initRefused  error // the engine has no init program: the helper started without
+	capsRefused  error // with NET_ADMIN the helper did not start; without it, it did
+	mountFailed  error // why there was no file to mount
+	mountRefused error // with the mount the helper did not start; without it, it did
+	mountSeen    bool  // the mounted file is the right one
 	address      netip.AddrPort
-	addressErr   error // why its own address does not answer; nil: it does
+	addressErr   error // why its own address does not answer; nil if it does
 	bridgeHere   bool  // its bridge is an interface of this machine
 	published    string
-	publishedErr error // as addressErr, of its published port
+	publishedErr error // the same for its published port
 	took         time.Duration
 }
 
-// runHelper runs the program in a container, listens to it, dials it, and
-// removes it.
+// runHelper runs the program in a container, reads its output, dials it, and removes it.
 func (e *examination) runHelper(ctx context.Context) (helperFacts, error) {
 	e.sweepHelpers(ctx)
 	image, err := e.helperImage(ctx)
@@ -58,17 +57,16 @@ func (e *examination) runHelper(ctx context.Context) (helperFacts, error) {
 	}
 	facts.mountSeen = facts.Nonce == nonce
 	err = e.dialHelper(ctx, &facts, id, nonce)
-	// As orchestrator finds out whether it can dial nodes directly.
+	// Package orchestrator decides in the same way whether it can dial nodes directly.
 	facts.bridgeHere = e.engine.info.Local && network.Reachable(facts.Gateway)
 	facts.took = time.Since(began)
 	return facts, err
 }
 
-// nonceFolder is how the folders for temporary files are called that hold a file
-// to be mounted.
+// nonceFolder is the prefix of temporary folders that hold a file to be mounted.
 const nonceFolder = "beamyard-doctor-"
 
-// noncePlace is a file with the nonce, to be mounted, and how to remove it.
+// noncePlace creates a file with the nonce, to be mounted, and returns how to remove it.
 func noncePlace(nonce string) (mount orchestrator.Mount, forget func(), err error) {
 	sweepNonces(time.Now())
 	folder, err := os.MkdirTemp("", nonceFolder+"*")
@@ -76,20 +74,20 @@ func noncePlace(nonce string) (mount orchestrator.Mount, forget func(), err erro
 		return mount, func() {}, fmt.Errorf("make a folder: %w", err)
 	}
 	file := filepath.Join(folder, "nonce")
-	// For everybody: with user namespaces the container's root is a stranger here.
+	// Readable for all: with user namespaces the container's root is another user here.
 	err = errors.Join(os.WriteFile(file, []byte(nonce+"\n"), 0o644), os.Chmod(folder, 0o755))
 	return orchestrator.Mount{Source: file, Target: nonceTarget}, func() { _ = os.RemoveAll(folder) }, err
 }
 
-// sweepNonces removes the folders of examinations that were killed. Their age
-// tells: an examination takes seconds, and a process ID says nothing where
-// containers share the folder for temporary files.
+// sweepNonces removes the folders of examinations that were killed. It goes by their age: an
+// examination takes seconds, and a process ID is no evidence if containers share the folder for
+// temporary files.
 func sweepNonces(now time.Time) {
 	const old = 10 * time.Minute
-	all, _ := filepath.Glob(filepath.Join(os.TempDir(), nonceFolder+"*")) // the pattern is well formed
+	all, _ := filepath.Glob(filepath.Join(os.TempDir(), nonceFolder+"*")) // the pattern is valid
 	for _, folder := range all {
 		if info, err := os.Lstat(folder); err == nil && info.IsDir() && now.Sub(info.ModTime()) > old {
-			_ = os.RemoveAll(folder) // another user's stays
+			_ = os.RemoveAll(folder) // a folder of another user stays
 		}
 	}
 }
@@ -111,8 +109,8 @@ func (e *examination) helperSpec(image, nonce string) orchestrator.ContainerSpec
 	}
 }
 
-// startHelper starts the helper with all that is to be tried, and where that is
-// refused with less, to find out what was refused.
+// startHelper starts the helper with all features to be tested. If the engine refuses that, it
+// tries fewer, to find out what was refused.
 func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec orchestrator.ContainerSpec, mount orchestrator.Mount) (id string, err error) {
 	caps := spec.Capabilities
 	var errs [4]error
@@ -140,7 +138,7 @@ func (e *examination) startHelper(ctx context.Context, facts *helperFacts, spec 
 	return "", fmt.Errorf("%w: %w", errRefused, errs[3])
 }
 
-// tryHelper starts a helper, without an init where the engine has none.
+// tryHelper starts a helper, without an init if the engine has none.
 func (e *examination) tryHelper(ctx context.Context, facts *helperFacts, spec orchestrator.ContainerSpec) (string, error) {
 	spec.NoInit = facts.initRefused != nil
 	id, err := e.startOnce(ctx, spec)
@@ -169,11 +167,11 @@ func (e *examination) startOnce(ctx context.Context, spec orchestrator.Container
 func (e *examination) removeHelper(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	_ = e.Engine.RemoveContainer(ctx, id) // it ends by itself, and the next examination removes it
+	_ = e.Engine.RemoveContainer(ctx, id) // else it ends by itself, and the next examination removes it
 }
 
-// removeLate removes a helper whose creation was given up: the engine may carry
-// it out all the same, a moment later.
+// removeLate removes a helper whose creation was cancelled: the engine may still create it a
+// moment later.
 func (e *examination) removeLate(ctx context.Context, labels map[string]string) {
 	const looks = 5
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
@@ -195,7 +193,7 @@ func (e *examination) removeLate(ctx context.Context, labels map[string]string) 
 func (e *examination) sweepHelpers(ctx context.Context) {
 	all, err := e.containers.get(ctx)
 	if err != nil {
-		return // told by a check
+		return // reported by a check
 	}
 	for _, c := range all {
 		var owner orchestrator.Owner
@@ -208,14 +206,14 @@ func (e *examination) sweepHelpers(ctx context.Context) {
 	}
 }
 
-// readFacts waits for the helper's line.
+// readFacts waits for the line with the helper's facts.
 func (e *examination) readFacts(ctx context.Context, id string) (insideFacts, error) {
 	logs, err := e.Engine.Logs(ctx, id, time.Time{}, true)
 	if err != nil {
 		return insideFacts{}, fmt.Errorf("read what the helper says: %w", err)
 	}
 	defer logs.Close()
-	const most = 1 << 20 // bytes of it
+	const most = 1 << 20 // bytes of output
 	var said []byte
 	for len(said) < most {
 		part, err := logs.Next()

@@ -14,20 +14,20 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// The helper's image is this program and nothing else, or on a base that it can
-// run on. Its tag is a hash of the program, so that it is made once for each.
+// The helper's image contains only this program, or adds it to a base on which it can run. Its
+// tag is a hash of the program, so that it is made once for each.
 const (
 	helperRepo    = "beamyard/probe:"
 	helperProgram = "/beamyard"
 )
 
-// program is an executable file as a container's kernel sees it.
+// program describes an executable file as a container's kernel sees it.
 type program struct {
 	machine elf.Machine
-	static  bool // it asks for no loader: it runs on an empty root file system
+	static  bool // it needs no loader: it runs on an empty root file system
 }
 
-// inspectProgram reads an executable. One that is no ELF file is an error.
+// inspectProgram reads an executable. If it is not an ELF file, it returns an error.
 func inspectProgram(r io.ReaderAt) (program, error) {
 	f, err := elf.NewFile(r)
 	if err != nil {
@@ -42,14 +42,13 @@ func inspectProgram(r io.ReaderAt) (program, error) {
 	return p, nil
 }
 
-// machines by the name that engines give them (uname -m).
+// machines by the names that engines use (uname -m).
 var machines = map[string]elf.Machine{
 	"x86_64": elf.EM_X86_64, "amd64": elf.EM_X86_64, "aarch64": elf.EM_AARCH64, "arm64": elf.EM_AARCH64,
 	"armv7l": elf.EM_ARM, "i686": elf.EM_386, "ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "riscv64": elf.EM_RISCV,
 }
 
-// runsOn says why the program cannot run in a container of the engine; nil: it
-// can.
+// runsOn returns why the program cannot run in a container of the engine, or nil.
 func (p program) runsOn(os, arch string) error {
 	if os != "linux" {
 		return fmt.Errorf("%w: the engine's containers are of %s", errNotTried, os)
@@ -60,7 +59,7 @@ func (p program) runsOn(os, arch string) error {
 	return nil
 }
 
-// helperImage returns the image to run, and makes it where it is missing.
+// helperImage returns the image to run, and makes it if it is missing.
 func (e *examination) helperImage(ctx context.Context) (string, error) {
 	path := e.Executable
 	if path == "" {
@@ -96,8 +95,8 @@ func (e *examination) helperImage(ctx context.Context) (string, error) {
 	return ref, e.buildHelper(ctx, ref, data)
 }
 
-// buildHelper puts a program that needs a loader and a C library on a base of
-// ours that the engine has; nothing is fetched for it.
+// buildHelper adds a program that needs a loader and a C library to one of our bases that the
+// engine has; it fetches nothing.
 func (e *examination) buildHelper(ctx context.Context, ref string, data []byte) error {
 	for _, base := range images.Bases() {
 		if _, err := e.Engine.Image(ctx, base); errors.Is(err, images.ErrNotFound) {

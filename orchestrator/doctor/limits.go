@@ -12,8 +12,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// What limits the nodes: cgroups, open files, watches, the neighbour table, and
-// the clock that stamps what they print.
+// Limits of the nodes: cgroups, open files, watches, the neighbour table, and the clock that
+// stamps their output.
 
 func lookCgroup(_ context.Context, e *examination) verdict { return judgeCgroup(e.engine.info) }
 
@@ -60,7 +60,7 @@ func lookNoFile(ctx context.Context, e *examination) verdict {
 	return judgeNoFile(h.NoFile)
 }
 
-// wantNoFile is what nodes are given: see orchestrator's noFile.
+// wantNoFile is the limit that nodes get: see orchestrator's noFile.
 const wantNoFile = 65536
 
 func judgeNoFile(hard uint64) verdict {
@@ -86,8 +86,9 @@ func lookInotify(ctx context.Context, e *examination) verdict {
 	return judgeInotify(h.InotifyWatches, h.InotifyUsers, e.Nodes)
 }
 
-// Code reloaders watch files with inotify(7), an instance and a watch for each
-// folder in every node; all nodes are one user to the kernel and share its limits.
+// judgeInotify compares the limits with the needs of code reloaders, which watch files with
+// inotify(7). Each node needs an instance, and a watch for each folder; to the kernel all nodes
+// are one user and share its limits.
 func judgeInotify(watches, instances, nodes int) verdict {
 	const folders = 1000 // of a project with its dependencies
 	const raise = "sudo sysctl -w fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512"
@@ -108,13 +109,13 @@ func lookNeighbours(ctx context.Context, e *examination) verdict {
 		return noHelper()
 	}
 	limit, known := network.NeighbourLimit()
-	// Through a unix socket one can speak to an engine in a virtual machine.
+	// A unix socket can lead to an engine in a virtual machine.
 	raises := os.Geteuid() == 0 && e.engine.info.Local // as orchestrator does
 	return judgeNeighbours(limit, known && sameKernel(h), raises, e.Nodes)
 }
 
-// judgeNeighbours compares with what a mesh needs: n² entries, and a quarter
-// more, as orchestrator counts them.
+// judgeNeighbours compares the limit with the needs of a mesh: n² entries, and a third more, as
+// orchestrator counts them.
 func judgeNeighbours(limit int, known, raises bool, nodes int) verdict {
 	if !known {
 		return unknown("only the engine's own machine shows the limit; %d nodes need %d entries", nodes, nodes*nodes*4/3)
@@ -134,8 +135,8 @@ func lookClock(_ context.Context, e *examination) verdict {
 	return judgeClock(e.engine.info.Time.Sub(e.engine.asked.Add(half)), half)
 }
 
-// judgeClock takes the engine's clock less ours in the middle of the question,
-// and how far from the middle its answer can have been.
+// judgeClock takes the difference between the engine's clock and ours at the middle of the
+// request, and how far from the middle the engine may have read its clock.
 func judgeClock(skew, uncertain time.Duration) verdict {
 	const tolerated = time.Second
 	text := fmt.Sprintf("the engine's is %s ahead of ours (± %s)", rough(skew), rough(uncertain))

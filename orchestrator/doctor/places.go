@@ -14,8 +14,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// Where a cluster lives: its subnet, its host ports, its control socket; and who
-// should live there no more.
+// Where a cluster lives: its subnet, its host ports, its control socket; and what should not be
+// there any more.
 
 func lookSubnets(ctx context.Context, e *examination) verdict {
 	networks, err := e.networks.get(ctx)
@@ -37,7 +37,7 @@ func lookSubnets(ctx context.Context, e *examination) verdict {
 			return notTold(err)
 		}
 		for _, p := range local {
-			// A bridge of the engine's is an interface and a route here as well.
+			// A bridge of the engine is also an interface and a route of this machine.
 			if route := fmt.Sprintf("this machine's route %s", p.Masked()); pool.Overlaps(p) && !slices.ContainsFunc(taken, p.Overlaps) && !slices.Contains(holders, route) {
 				holders = append(holders, route)
 			}
@@ -49,7 +49,7 @@ func lookSubnets(ctx context.Context, e *examination) verdict {
 	return judgeSubnets(pool, free, all, holders, hintOf(full))
 }
 
-// judgeSubnets: a cluster takes one of them, a large one a few.
+// judgeSubnets judges the free subnets: a cluster takes one of them, a large one a few.
 func judgeSubnets(pool netip.Prefix, free, all int, holders []string, advice string) verdict {
 	text := fmt.Sprintf("%d of %d (/26) free in %s", free, all, pool)
 	if len(holders) > 0 {
@@ -64,7 +64,7 @@ func judgeSubnets(pool netip.Prefix, free, all int, holders []string, advice str
 	return ok("%s", text)
 }
 
-// some names the first few: "a, b, c and 4 more".
+// some lists the first few names: "a, b, c and 4 more".
 func some(names []string, n int) string {
 	if len(names) <= n {
 		return strings.Join(names, ", ")
@@ -72,16 +72,16 @@ func some(names []string, n int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
 }
 
-// portFacts are of the host ports from the base on.
+// portFacts describe the host ports from the base on.
 type portFacts struct {
 	base   int
-	free   []uint16 // that were found, in order, as many as wanted
-	holder string   // who has the base itself
-	remote bool     // they are of another machine
+	free   []uint16 // free ports, in order, as many as needed
+	holder string   // who uses the base port
+	remote bool     // the ports are on another machine
 }
 
 func lookPorts(ctx context.Context, e *examination) verdict {
-	// Where published ports do not answer at this machine, its ports say nothing.
+	// If published ports do not answer on this machine, its ports are irrelevant.
 	if h, err := e.helper.get(ctx); !e.engine.info.Local || (err == nil && h.publishedErr != nil) {
 		return judgePorts(portFacts{remote: true}, e.Nodes)
 	}
@@ -91,7 +91,7 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 	}
 	taken := map[uint16]string{}
 	for _, c := range containers {
-		var pinned []uint16 // of one that is down
+		var pinned []uint16 // of a cluster that is down
 		_ = json.Unmarshal([]byte(c.Labels[orchestrator.LabelPorts]), &pinned)
 		for _, p := range c.Ports {
 			pinned = append(pinned, p.Host)
@@ -101,7 +101,7 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 		}
 	}
 	f := portFacts{base: e.HostPort}
-	// One at a time: a port that is held, if only for a moment, is taken to others.
+	// One at a time: a port that is held, even for a moment, looks taken to others.
 	for next := e.HostPort; len(f.free) < e.Nodes && ctx.Err() == nil; {
 		span := e.HostPort + network.DefaultPortSpan - next
 		if span <= 0 {
@@ -109,7 +109,7 @@ func lookPorts(ctx context.Context, e *examination) verdict {
 		}
 		held, err := network.Reserve(network.PortRange{Base: next, Span: span}, 1, taken)
 		if err != nil {
-			break // no more of them
+			break // no more free ports
 		}
 		port := held[0].Port()
 		_ = held[0].Release()

@@ -16,15 +16,15 @@ import (
 	"github.com/beamyard/beamyard/network/fault"
 )
 
-// Where things are in the helper container.
+// Positions in the helper container.
 const (
 	probePort   = 7000
 	nonceTarget = "/beamyard-nonce"
 	nonceEnv    = "BEAMYARD_PROBE_NONCE"
 )
 
-// probeLife is how long the helper waits to be dialled. It ends by itself, for
-// an examination that was killed removes nothing.
+// probeLife is how long the helper waits to be dialled. It ends by itself, because an
+// examination that is killed removes nothing.
 const probeLife = 20 * time.Second
 
 // insideFacts are what the program sees from inside a container.
@@ -37,11 +37,11 @@ type insideFacts struct {
 	SpaceFree      uint64        `json:"space_free"`      // bytes of the file system below /
 	SpaceTotal     uint64        `json:"space_total"`     //
 	InodesFree     uint64        `json:"inodes_free"`     //
-	InodesTotal    uint64        `json:"inodes_total"`    // 0: it counts none
+	InodesTotal    uint64        `json:"inodes_total"`    // 0: not counted
 	MemoryFree     int64         `json:"memory_free"`     // bytes, MemAvailable
-	InotifyWatches int           `json:"inotify_watches"` // 0: not told
+	InotifyWatches int           `json:"inotify_watches"` // 0: unknown
 	InotifyUsers   int           `json:"inotify_instances"`
-	Nonce          string        `json:"nonce"` // what the mounted file holds
+	Nonce          string        `json:"nonce"` // content of the mounted file
 }
 
 // Probe is the program of the helper container. It prints its findings as one line of
@@ -71,17 +71,17 @@ func tell(ctx context.Context, out io.Writer, l net.Listener) error {
 		conn, err := l.Accept()
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil // as planned
+				return nil // the normal end
 			}
 			return fmt.Errorf("accept: %w", err)
 		}
 		_ = conn.SetDeadline(time.Now().Add(time.Second))
-		_, _ = io.WriteString(conn, os.Getenv(nonceEnv)) // who hung up has not reached us
+		_, _ = io.WriteString(conn, os.Getenv(nonceEnv)) // fails if the client has hung up
 		conn.Close()
 	}
 }
 
-// look gathers the facts. What cannot be told stays zero.
+// look gathers the facts. Unknown ones stay zero.
 func look() insideFacts {
 	f := insideFacts{
 		BootID:         firstLine("/proc/sys/kernel/random/boot_id"),
@@ -124,8 +124,7 @@ func defaultGateway(routes string) netip.Addr {
 	return netip.Addr{}
 }
 
-// memAvailable reads /proc/meminfo (proc_meminfo(5)), in bytes; 0 where it does
-// not tell.
+// memAvailable reads /proc/meminfo (proc_meminfo(5)), in bytes; 0 if it has no such entry.
 func memAvailable(meminfo string) int64 {
 	for line := range strings.Lines(meminfo) {
 		if f := strings.Fields(line); len(f) >= 2 && f[0] == "MemAvailable:" {

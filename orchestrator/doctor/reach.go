@@ -9,11 +9,11 @@ import (
 	"github.com/beamyard/beamyard/network/fault"
 )
 
-// What the helper container showed: that containers start, who reaches them,
-// what they see, and what their kernel can do.
+// Results of the helper container: whether containers start, who can reach them, what they see,
+// and what their kernel supports.
 
-// noHelper is the verdict of what only the helper could tell: why it is not
-// there is said once, by lookContainer.
+// noHelper is the verdict on what only the helper could have shown: lookContainer reports once
+// why there is none.
 func noHelper() verdict { return unknown("no helper container ran: see container") }
 
 func lookContainer(ctx context.Context, e *examination) verdict {
@@ -21,18 +21,18 @@ func lookContainer(ctx context.Context, e *examination) verdict {
 	return judgeContainer(h, err)
 }
 
-// errRefused says that the engine started no container whatever, not even one
-// without a capability or a mount: its runtime is broken, or its disk is full. One
-// that started and said nothing is no such proof.
+// errRefused reports that the engine started no container at all, not even one without a
+// capability or a mount: its runtime is broken, or its disk is full. A container that started
+// and printed nothing does not prove that.
 var errRefused = errors.New("no helper container can be started")
 
-// refusesContainers tells whether nothing can run on an engine that answers.
+// refusesContainers reports whether an engine that answers cannot run anything.
 func (e *examination) refusesContainers(ctx context.Context) bool {
 	_, err := e.helper.get(ctx)
 	return errors.Is(err, errRefused)
 }
 
-// errNotTried says that no container was tried, through no fault of the engine.
+// errNotTried reports that no container was tried, for a reason other than the engine.
 var errNotTried = errors.New("no helper container can be made of this program")
 
 func judgeContainer(h helperFacts, err error) verdict {
@@ -53,7 +53,7 @@ func judgeContainer(h helperFacts, err error) verdict {
 	return ok("one was started, and answered, within %s", rough(h.took))
 }
 
-// words are an engine's own in an error of its client.
+// words returns the engine's own message in an error of its client.
 func words(err error) string {
 	text := err.Error()
 	if _, said, found := strings.Cut(text, "Error response from daemon: "); found {
@@ -70,10 +70,10 @@ func lookAddresses(ctx context.Context, e *examination) verdict {
 	return judgeAddresses(h, e.engine.info.Local, e.engine.info.Host)
 }
 
-// judgeAddresses: nodes are dialled at their own addresses where their bridge is
-// an interface of this machine, and else at published ports. That our own address
-// lies beside the helper's (in a container, on the default bridge) helps nothing:
-// each cluster has a network of its own.
+// judgeAddresses judges how nodes can be dialled: at their own addresses if their bridge is an
+// interface of this machine, otherwise at published ports. If our own address is next to the
+// helper's (in a container, on the default bridge), that does not help: each cluster has its
+// own network.
 func judgeAddresses(h helperFacts, local bool, host string) verdict {
 	address := h.address.String()
 	switch {

@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// What there must be room in: the disk and the memory.
+// Resources that must have room: the disk and the memory.
 
 const gib = 1 << 30
 
-// spaceFacts are of the file system that holds images and containers.
+// spaceFacts describe the file system that holds images and containers.
 type spaceFacts struct {
 	free, total             uint64 // bytes
-	inodesFree, inodesTotal uint64 // 0 of 0: it counts none
+	inodesFree, inodesTotal uint64 // 0 of 0: inodes are not counted
 	where, driver           string
 }
 
@@ -26,14 +26,14 @@ func lookStorage(ctx context.Context, e *examination) verdict {
 	if !told && err != nil {
 		return noHelper()
 	}
-	if !told { // a container's own root lies there too
+	if !told { // a container's own root is on it too
 		f.free, f.total, f.inodesFree, f.inodesTotal = h.SpaceFree, h.SpaceTotal, h.InodesFree, h.InodesTotal
 		f.where = "the engine's " + f.where
 	}
 	return judgeStorage(f)
 }
 
-// sameKernel tells whether the helper ran on this machine's kernel.
+// sameKernel reports whether the helper ran on this machine's kernel.
 func sameKernel(h helperFacts) bool {
 	return h.BootID != "" && h.BootID == firstLine("/proc/sys/kernel/random/boot_id")
 }
@@ -65,14 +65,14 @@ func size(bytes uint64) string {
 }
 
 func lookMemory(ctx context.Context, e *examination) verdict {
-	h, _ := e.helper.get(ctx) // without it the engine's total is all there is
+	h, _ := e.helper.get(ctx) // without it only the engine's total is known
 	return judgeMemory(e.engine.info.Memory, h.MemoryFree, e.engine.info.CPUs)
 }
 
-// idleNode is what a node takes that does nothing: measured, 45 to 50 MB.
+// idleNode is the memory of an idle node: measured, 45 to 50 MB.
 const idleNode = 50_000_000
 
-// judgeMemory takes bytes; free is 0 where it is not known.
+// judgeMemory takes bytes; free is 0 if unknown.
 func judgeMemory(total, free int64, cpus int) verdict {
 	text, fits := size(uint64(total)), total/idleNode
 	if free > 0 {

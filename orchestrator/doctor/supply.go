@@ -9,16 +9,16 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// Where images come from.
+// Sources of images.
 
-// registryFacts are what a registry said to the engine, which may reach one
-// that we do not.
+// registryFacts are a registry's answers to the engine, which may reach a registry that this
+// process cannot.
 type registryFacts struct {
 	answers, offers bool
-	why             string // where it does not
+	why             string // why the registry does not have it
 }
 
-// askRegistry asks for the image that Mix projects are built on.
+// askRegistry asks for the base image of Mix projects.
 func (e *examination) askRegistry(ctx context.Context) (registryFacts, error) {
 	err := e.Engine.Offered(ctx, images.Bases()[0])
 	switch {
@@ -32,8 +32,8 @@ func (e *examination) askRegistry(ctx context.Context) (registryFacts, error) {
 	return registryFacts{}, err
 }
 
-// cause is the last part of an error's text, where the words of dialers say
-// what happened: "no such host".
+// cause returns the last part of an error's text, where errors of dialers say what happened:
+// "no such host".
 func cause(err error) string {
 	parts := strings.Split(err.Error(), ": ")
 	return parts[len(parts)-1]
@@ -57,13 +57,13 @@ func judgeRegistry(r registryFacts, err error, ref string) verdict {
 	return warning(mend, "none answers the engine (%s): only images that it has can be run, and what is built on them", r.why)
 }
 
-// baseFacts are the ways to an image that Mix projects are built on.
+// baseFacts are the ways to get a base image for Mix projects.
 type baseFacts struct {
 	there    string // a reference that the engine has
 	official string
 	registry registryFacts
-	mirror   string // of Debian packages, where it was asked
-	packages error  // why none can be made of them
+	mirror   string // of Debian packages, if checked
+	packages error  // why no base can be made from packages
 }
 
 func lookBase(ctx context.Context, e *examination) verdict {
@@ -78,7 +78,7 @@ func lookBase(ctx context.Context, e *examination) verdict {
 		}
 	}
 	if f.there == "" {
-		f.registry, _ = e.registry.get(ctx) // told by its own check
+		f.registry, _ = e.registry.get(ctx) // reported by its own check
 	}
 	if f.there == "" && !f.registry.offers {
 		ctx, cancel := context.WithTimeout(ctx, e.Patience)

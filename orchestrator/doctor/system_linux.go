@@ -7,9 +7,8 @@ import (
 	"syscall"
 )
 
-// space tells bytes and inodes of the file system that path lies on; ok is false
-// where the path is not there or not ours to see. Free is what an ordinary user
-// may take (statfs(2)).
+// space returns bytes and inodes of the file system of path; ok is false if the path does not
+// exist or is not accessible. Free is what an ordinary user may use (statfs(2)).
 func space(path string) (free, total, inodesFree, inodesTotal uint64, ok bool) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(path, &fs); err != nil {
@@ -19,7 +18,7 @@ func space(path string) (free, total, inodesFree, inodesTotal uint64, ok bool) {
 	return fs.Bavail * size, fs.Blocks * size, fs.Ffree, fs.Files, true
 }
 
-// hardNoFile is this process's hard limit of open files; 0 where unknown.
+// hardNoFile is this process's hard limit of open files; 0 if unknown.
 func hardNoFile() uint64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -28,8 +27,8 @@ func hardNoFile() uint64 {
 	return limit.Max
 }
 
-// groupOf is the name of the group that a file belongs to, its number where it
-// has no name, and "" where that cannot be told.
+// groupOf is the name of the group that owns a file, its number if it has no name, or "" if
+// unknown.
 func groupOf(info os.FileInfo) string {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

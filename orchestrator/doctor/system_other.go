@@ -4,8 +4,8 @@ package doctor
 
 import "os"
 
-// The engine of other systems runs in a virtual machine: what these tell of this
-// machine would say nothing of it.
+// On other systems the engine runs in a virtual machine, so values of this machine would not
+// describe it.
 
 func space(string) (free, total, inodesFree, inodesTotal uint64, ok bool) { return 0, 0, 0, 0, false }
 

@@ -13,19 +13,19 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// Settings of testcontainers-go that bite in Go tests, long after they were
-// made. Read in the source of 0.45.0: internal/config/config.go, docker.go.
+// Settings of testcontainers-go that cause problems in Go tests long after they were made.
+// Source: internal/config/config.go and docker.go of 0.45.0.
 
-// reaperImage is what its sessions start first.
+// reaperImage is the image that its sessions start first.
 const reaperImage = "testcontainers/ryuk:0.14.0"
 
-// testcontainersFacts are the settings as it reads them: variables first, then
+// testcontainersFacts are the settings as testcontainers reads them: variables first, then
 // ~/.testcontainers.properties.
 type testcontainersFacts struct {
 	ryukDisabled string // TESTCONTAINERS_RYUK_DISABLED
 	prefix       string // TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX
 	override     string // TESTCONTAINERS_HOST_OVERRIDE
-	dockerEnv    bool   // /.dockerenv is there
+	dockerEnv    bool   // /.dockerenv exists
 	file         string // the properties file's path
 	properties   map[string]string
 }
@@ -45,8 +45,8 @@ func lookAtTestcontainers() testcontainersFacts {
 	return f
 }
 
-// properties reads Java's format as far as such files use it: key=value or
-// key: value, # and ! begin a comment.
+// properties parses the part of Java's format that such files use: key=value or key: value; #
+// and ! begin a comment.
 func properties(text string) map[string]string {
 	all := map[string]string{}
 	lines := bufio.NewScanner(strings.NewReader(text))
@@ -61,8 +61,8 @@ func properties(text string) map[string]string {
 	return all
 }
 
-// reaperOff tells whether the reaper is off: the variable counts where it is a
-// boolean, and then only "true" means so.
+// reaperOff reports whether the reaper is off: the variable takes precedence if it is a
+// boolean, and then only "true" turns the reaper off.
 func (f testcontainersFacts) reaperOff() bool {
 	if _, err := strconv.ParseBool(f.ryukDisabled); err == nil {
 		return f.ryukDisabled == "true"
@@ -73,11 +73,11 @@ func (f testcontainersFacts) reaperOff() bool {
 
 func lookReaper(ctx context.Context, e *examination) verdict {
 	f := lookAtTestcontainers()
-	there, pulls := true, true // nothing is said of an engine that is not there
+	there, pulls := true, true // without an engine there is nothing to report
 	if e.engineErr == nil && !f.reaperOff() {
 		if _, err := e.Engine.Image(ctx, reaperImage); errors.Is(err, images.ErrNotFound) {
 			there = false
-			r, _ := e.registry.get(ctx) // told by its own check
+			r, _ := e.registry.get(ctx) // reported by its own check
 			pulls = r.answers
 		} else if err != nil {
 			return notTold(err)
@@ -118,8 +118,8 @@ func lookTestcontainersHost(ctx context.Context, e *examination) verdict {
 	return judgeTestcontainersHost(f, endpoint, published)
 }
 
-// judgeTestcontainersHost takes the engine's endpoint and the host at which its
-// published ports were reached; both are "" where that is not known.
+// judgeTestcontainersHost takes the engine's endpoint and the host at which its published ports
+// were reached; both are "" if unknown.
 func judgeTestcontainersHost(f testcontainersFacts, endpoint, published string) verdict {
 	var bites, remedies []string
 	bite := func(remedy, format string, args ...any) {
