@@ -13,10 +13,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// This file asks who supervises the cluster, or, where nobody does, the engine.
+// This file queries the cluster's supervisor or, without one, the engine.
 
-// askSupervisor asks whoever answers for the cluster. One that does not even
-// tell its status is left alone, and the engine asked in its place.
+// askSupervisor queries the cluster's supervisor. If that does not even report its status, it
+// is skipped, and the engine is queried instead.
 func (c *collector) askSupervisor(ctx context.Context) bool {
 	if c.Cluster == nil {
 		return false
@@ -57,7 +57,7 @@ func (c *collector) takeLine(l orchestrator.Line) error {
 	return nil
 }
 
-// askLabels finds what there is without a supervisor.
+// askLabels collects what is known without a supervisor.
 func (c *collector) askLabels(ctx context.Context) {
 	if c.Engine == nil {
 		return
@@ -87,10 +87,10 @@ func (c *collector) askLabels(ctx context.Context) {
 	c.journal = append(c.journal, forgotten(c.journal, found.Nodes)...)
 }
 
-// forgotten are the last start and end of each node that the engine's events do not
-// tell any more: its containers still do.
+// forgotten returns the last start and end of each node that the engine's events no longer
+// include. The containers still have them.
 func forgotten(told []orchestrator.JournalEntry, nodes []orchestrator.NodeStatus) []orchestrator.JournalEntry {
-	const near = time.Second // an event's time and the container's differ by the work between
+	const near = time.Second // an event's time and the container's differ by the work between them
 	var more []orchestrator.JournalEntry
 	add := func(node, action, text string, at time.Time) {
 		known := slices.ContainsFunc(told, func(e orchestrator.JournalEntry) bool {
@@ -109,21 +109,21 @@ func forgotten(told []orchestrator.JournalEntry, nodes []orchestrator.NodeStatus
 	return more
 }
 
-// errNoSpec says why something is left out that may hold secrets.
+// errNoSpec is the reason to leave out data that may contain secrets.
 var errNoSpec = errors.New("its cluster's spec is gone with the network, and with it what must be masked")
 
-// maskable reports whether there is a spec: it alone tells the secrets.
+// maskable reports whether there is a spec: only a spec lists the secrets.
 func (c *collector) maskable() bool { return len(c.Spec.Nodes) > 0 }
 
-// readOutput reads the output of all nodes, or, where one's cannot be read, that
-// of each by itself.
+// readOutput reads the output of all nodes or, if that of one cannot be read, the output of
+// each node separately.
 func (c *collector) readOutput(ctx context.Context, nodes []orchestrator.NodeStatus) {
 	read := func(ctx context.Context, names ...string) error {
 		ctx, cancel := context.WithTimeout(ctx, readTime)
 		defer cancel()
 		return discovery.Logs(ctx, c.Engine, c.Spec.Name, orchestrator.LogQuery{Nodes: names}, c.takeLine)
 	}
-	if read(ctx) == nil { // it takes no line before it has read them all
+	if read(ctx) == nil { // it passes no line on before it has read them all
 		return
 	}
 	for _, n := range nodes {
@@ -133,8 +133,8 @@ func (c *collector) readOutput(ctx context.Context, nodes []orchestrator.NodeSta
 	}
 }
 
-// keptEvents reads the events that the engine itself still has: the last 256 of
-// everything that runs on it. It tells them at once, and then waits for more.
+// keptEvents reads the events that the engine still has: the last 256 of everything that runs
+// on it. The engine sends them at once, and then waits for more.
 func (c *collector) keptEvents(ctx context.Context, since time.Time) {
 	const quiet, longest = 700 * time.Millisecond, 3 * time.Second
 	reading, cancel := context.WithTimeout(ctx, longest)

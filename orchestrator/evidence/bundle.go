@@ -22,13 +22,13 @@ type Bundle struct {
 
 	mu    sync.Mutex
 	parts map[string]part // by path in the bundle, with slashes
-	named []string        // of what is spooled, where a file that is open keeps its name
+	named []string        // of spooled parts, on systems where an open file keeps its name
 }
 
 // Missing is a part that could not be collected.
 type Missing struct{ Part, Reason string }
 
-// part is a file: its text, or where it was spooled to.
+// part is a file: its text, or the temporary file with its content.
 type part struct {
 	data     []byte
 	spooled  *os.File
@@ -51,13 +51,13 @@ func (b *Bundle) add(name string, data []byte) {
 	b.parts[name] = part{data: data, modified: b.At}
 }
 
-// spool keeps a part that may be large. What was written before an error stays.
+// spool adds a part that may be large. Data written before an error is kept.
 func (b *Bundle) spool(name string, modified time.Time, fill func(io.Writer) error) error {
 	f, err := os.CreateTemp("", "beamyard-evidence-") // mode 0600
 	if err != nil {
 		return err
 	}
-	nameless := os.Remove(f.Name()) == nil // Unix keeps what is open
+	nameless := os.Remove(f.Name()) == nil // Unix keeps an open file without a name
 	err = fill(f)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,7 +68,7 @@ func (b *Bundle) spool(name string, modified time.Time, fill func(io.Writer) err
 	return err
 }
 
-// count is how many files there are of a name, in which NAME stands for each node.
+// count returns the number of files that match a name, in which NAME stands for each node.
 func (b *Bundle) count(pattern string) int {
 	n := 0
 	for name := range b.parts {

@@ -43,17 +43,17 @@ type Source struct {
 }
 
 const (
-	// askTime bounds each question to the supervisor or the engine: where one
-	// hangs, the others are still asked.
+	// askTime limits each request to the supervisor or the engine: if one hangs, the others are
+	// still queried.
 	askTime = 5 * time.Second
-	// statusTime bounds the first of them. A supervisor has the answer at hand: one
-	// that needs longer hangs.
+	// statusTime limits the first request. A supervisor has stored the answer: one that needs
+	// longer hangs.
 	statusTime = 2 * time.Second
-	// readTime bounds what may be much: an engine decodes about 300,000 lines in a
+	// readTime limits requests with large answers: an engine decodes about 300,000 lines in a
 	// second, and ten dumps of 2.7 MB took 0.8 s.
 	readTime = 30 * time.Second
-	// maxDump is how much of a crash dump is kept. One of an idle Elixir node has
-	// 2.7 MB (OTP 27).
+	// maxDump is how much of a crash dump is kept. The dump of an idle Elixir node has 2.7 MB
+	// (OTP 27).
 	maxDump = 64 << 20
 )
 
@@ -77,21 +77,21 @@ func Collect(ctx context.Context, src Source) *Bundle {
 	return c.b
 }
 
-// collector is a collection on its way.
+// collector is a collection in progress.
 type collector struct {
 	Source
 	mask *mask
 	b    *Bundle
 
-	answers bool // Cluster does
+	answers bool // Cluster answers
 	status  *orchestrator.Status
-	ahead   time.Duration // of the engine's clock
+	ahead   time.Duration // how far the engine's clock is ahead
 	events  []orchestrator.Event
 	journal []orchestrator.JournalEntry
 	lines   []orchestrator.Line
 }
 
-// part runs one question under its own deadline.
+// part runs one request with its own deadline.
 func (c *collector) part(ctx context.Context, name string, ask func(ctx context.Context) error) bool {
 	return c.partWithin(ctx, askTime, name, ask)
 }
@@ -101,7 +101,7 @@ func (c *collector) partWithin(ctx context.Context, d time.Duration, name string
 	defer cancel()
 	err := ask(asking)
 	if err == nil && asking.Err() != nil {
-		err = asking.Err() // streams end without an error then
+		err = asking.Err() // streams then end without an error
 	}
 	if err != nil {
 		c.miss(name, err)
@@ -124,8 +124,8 @@ func (c *collector) json(name string, v any) { c.b.add(name, c.mask.json(encode(
 func (c *collector) tellHealth(ctx context.Context) {
 	matrix := ""
 	if ask := c.healthOf(); ask != nil {
-		// A check of the cluster's own hangs when the report is wanted most. A
-		// supervisor in another process does not know when we go away.
+		// A check of the user's own may hang, most likely when the report is needed most. A
+		// supervisor in another process does not notice that the collection ends.
 		d := min(max(askTime, discovery.HealthTime(c.Spec)), readTime)
 		c.partWithin(ctx, d, "health.json", func(ctx context.Context) error {
 			report, text, err := ask(ctx)
@@ -136,7 +136,7 @@ func (c *collector) tellHealth(ctx context.Context) {
 			return err
 		})
 	}
-	if matrix == "" && c.answers { // without a supervisor nobody asked them
+	if matrix == "" && c.answers { // without a supervisor nothing has asked the nodes
 		matrix = matrixText(c.status.Nodes)
 	}
 	if matrix != "" {
@@ -144,7 +144,7 @@ func (c *collector) tellHealth(ctx context.Context) {
 	}
 }
 
-// healthOf is whom to ask how the nodes are; nil where there is nobody.
+// healthOf returns how to check the nodes, or nil if that is impossible.
 func (c *collector) healthOf() func(ctx context.Context) (report any, matrix string, err error) {
 	var ask func(context.Context) (health.Report, error)
 	reporter, can := c.Cluster.(interface {
@@ -168,7 +168,7 @@ func (c *collector) healthOf() func(ctx context.Context) (report any, matrix str
 	}
 }
 
-// tellCause is the error as the command line prints it, and its findings.
+// tellCause adds the error as the command line prints it, and its findings.
 func (c *collector) tellCause() {
 	if c.Cause == nil {
 		return

@@ -14,19 +14,19 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
-// masked stands for a secret.
+// masked replaces a secret.
 const masked = "[secret]"
 
-// mask takes secrets out of what is kept.
+// mask removes secrets from what is collected.
 type mask struct {
 	values []string
 	text   *strings.Replacer
 }
 
-// setCookie finds cookies that a spec gives in a command or in VM flags.
+// setCookie finds cookies in a command or in VM flags of a spec.
 var setCookie = regexp.MustCompile(`-setcookie[ =]+([^\s"'\\]{4,})`)
 
-// newMask knows the secrets of several specs: that of who asked, and that of the
+// newMask collects the secrets of several specs: the one that the caller gave, and that of the
 // cluster which was found.
 func newMask(specs ...orchestrator.Spec) *mask {
 	var values []string
@@ -61,7 +61,7 @@ func newMask(specs ...orchestrator.Spec) *mask {
 	return m
 }
 
-// secretKey reports whether an environment variable is not to be shown.
+// secretKey reports whether the value of an environment variable must be masked.
 func secretKey(s orchestrator.Spec, key string) bool {
 	return slices.Contains(s.Secrets, key) || strings.Contains(strings.ToUpper(key), "COOKIE")
 }
@@ -69,8 +69,8 @@ func secretKey(s orchestrator.Spec, key string) bool {
 // string masks a text.
 func (m *mask) string(text string) string { return m.text.Replace(text) }
 
-// json masks the strings of a JSON text, but for the keys of its objects. What
-// else there is, numbers above all, stays as it is, and the text stays JSON.
+// json masks the strings of a JSON text, except the keys of its objects. Everything else, above
+// all numbers, stays unchanged, and the text remains valid JSON.
 func (m *mask) json(data []byte) []byte {
 	var out bytes.Buffer
 	for len(data) > 0 {
@@ -102,7 +102,7 @@ func (m *mask) json(data []byte) []byte {
 	return out.Bytes()
 }
 
-// encode makes JSON that people read, too: <, > and & stay as they are.
+// encode encodes JSON that people also read: <, > and & are not escaped.
 func encode(v any, indent string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -114,11 +114,11 @@ func encode(v any, indent string) []byte {
 	return b.Bytes()
 }
 
-// veil is a pattern and what is written over it, of the same length.
+// veil is a pattern and its replacement, of the same length.
 type veil struct{ find, put []byte }
 
-// veils are the forms in which secrets stand in a crash dump: as text (atoms),
-// and in binaries in hexadecimal (before OTP 24) or base64.
+// veils are the forms of secrets in a crash dump: as text (atoms), and in binaries in
+// hexadecimal (before OTP 24) or base64.
 func (m *mask) veils() []veil {
 	var all []veil
 	add := func(find, fill string) {
@@ -138,9 +138,9 @@ func (m *mask) veils() []veil {
 	return all
 }
 
-// inBase64 is what a text alone determines of the base64 of a longer one in
-// which so many bytes (modulo 3) stand before it; "" where that is too little to
-// be told from other data.
+// inBase64 returns the part of a longer text's base64 that text alone determines if the given
+// number of bytes (modulo 3) precedes it; "" if that is too short to be distinguished from
+// other data.
 func inBase64(text string, before int) string {
 	const telling = 6
 	all := base64.StdEncoding.EncodeToString(append(make([]byte, before), text...))
@@ -152,8 +152,8 @@ func inBase64(text string, before int) string {
 	return all[first:last]
 }
 
-// copy copies at most limit bytes, with the secrets written over, and reports
-// whether there was more.
+// copy copies at most limit bytes, with the secrets overwritten, and reports whether there was
+// more.
 func (m *mask) copy(w io.Writer, r io.Reader, limit int64) (more bool, err error) {
 	veils := m.veils()
 	longest := 1
@@ -162,7 +162,7 @@ func (m *mask) copy(w io.Writer, r io.Reader, limit int64) (more bool, err error
 	}
 	limited := &io.LimitedReader{R: r, N: limit}
 	chunk := make([]byte, 64<<10)
-	var held []byte // the end of what was read: a secret may begin in it
+	var held []byte // the end of the data so far: a secret may begin in it
 	for {
 		n, err := limited.Read(chunk)
 		held = append(held, chunk[:n]...)
@@ -184,7 +184,7 @@ func (m *mask) copy(w io.Writer, r io.Reader, limit int64) (more bool, err error
 			if limited.N > 0 {
 				return false, nil
 			}
-			n, _ := r.Read(chunk[:1]) // an error here says nothing of what was copied
+			n, _ := r.Read(chunk[:1]) // an error here does not affect what was copied
 			return n > 0, nil
 		case err != nil:
 			return false, err

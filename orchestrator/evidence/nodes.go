@@ -14,10 +14,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
-// This file looks at each node's container.
+// This file examines each node's container.
 
-// tellNodes looks at every container, at those that ended first: when time is
-// short, theirs are the dumps that are wanted.
+// tellNodes examines every container, beginning with those that have ended: if time is short,
+// their dumps matter most.
 func (c *collector) tellNodes(ctx context.Context) {
 	if c.status == nil {
 		return
@@ -29,10 +29,10 @@ func (c *collector) tellNodes(ctx context.Context) {
 	for _, n := range nodes {
 		looks.Go(func() error { c.tellNode(ctx, n); return nil })
 	}
-	_ = looks.Wait() // what they could not find is noted
+	_ = looks.Wait() // failures are recorded as missing
 }
 
-// ended is 1 for a node that does not run.
+// ended is 1 for a node that is not running.
 func ended(n orchestrator.NodeStatus) int {
 	if n.State.Running() {
 		return 0
@@ -56,7 +56,7 @@ func (c *collector) tellNode(ctx context.Context, n orchestrator.NodeStatus) {
 	c.json(dir+"inspect.json", seen)
 }
 
-// tellDump copies the crash dump that a node's container has, if it has one.
+// tellDump copies the crash dump of a node's container, if there is one.
 func (c *collector) tellDump(ctx context.Context, n orchestrator.NodeStatus, name string) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
@@ -86,7 +86,7 @@ func (c *collector) tellDump(ctx context.Context, n orchestrator.NodeStatus, nam
 // inspection is nodes/NAME/inspect.json.
 type inspection struct {
 	Status orchestrator.NodeStatus `json:"status"`
-	Engine *containerView          `json:"engine"` // null: the engine has or told none
+	Engine *containerView          `json:"engine"` // null: the engine has none or did not answer
 }
 
 // containerView is a container as the engine shows it.

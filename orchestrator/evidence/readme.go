@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// files say what is in a bundle, in the order in which they are best read.
+// files describe the files of a bundle, in the recommended order of reading.
 var files = []struct{ name, what string }{
 	{"error.txt", "why it failed, and what to type next"},
 	{"timeline.txt", "everything that happened, in the order of time, with the output around it"},
@@ -24,7 +24,7 @@ var files = []struct{ name, what string }{
 	{"engine.json", "the container engine"},
 }
 
-// tellReader writes README.txt: what this is, what is in it, what is not.
+// tellReader writes README.txt: what the bundle is, what it contains, what is missing.
 func (c *collector) tellReader() {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Evidence of the cluster %s, collected %s UTC", c.Spec.Name, clock(c.b.At))

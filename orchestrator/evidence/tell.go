@@ -16,9 +16,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// This file puts what was collected into words, tables and JSON.
+// This file formats what was collected as text, tables and JSON.
 
-// tellSpec keeps the spec without its secrets.
+// tellSpec adds the spec without its secrets.
 func (c *collector) tellSpec() {
 	s := c.Spec.Defaulted()
 	s.Cookie = masked
@@ -40,7 +40,7 @@ func shownEnv(s orchestrator.Spec, env map[string]string) map[string]string {
 	return env
 }
 
-// tellStatus keeps the state of the cluster, and what happened to it.
+// tellStatus adds the state of the cluster, and its history.
 func (c *collector) tellStatus() {
 	if c.events != nil {
 		var b bytes.Buffer
@@ -57,7 +57,7 @@ func (c *collector) tellStatus() {
 	c.json("findings.json", c.findings())
 }
 
-// findings of all nodes, and those of the cause, each once.
+// findings returns the findings of all nodes, and those of the cause, each once.
 func (c *collector) findings() []diagnosis.Finding {
 	all := []diagnosis.Finding{}
 	seen := map[string]bool{}
@@ -81,7 +81,7 @@ func (c *collector) findings() []diagnosis.Finding {
 	return all
 }
 
-// psText is the table of the nodes, with the whole reason of each.
+// psText is the table of the nodes, with the full reason of each.
 func psText(st orchestrator.Status) string {
 	var b strings.Builder
 	if !st.Supervised {
@@ -99,7 +99,7 @@ func psText(st orchestrator.Status) string {
 			url = "-"
 		}
 		state, runs, restarts := string(n.State), strconv.Itoa(n.Incarnation), strconv.Itoa(n.RestartCount)
-		if !st.Supervised { // nobody counts, and nobody proves more
+		if !st.Supervised { // only a supervisor counts and proves more
 			runs, restarts = "-", "-"
 			if n.State == orchestrator.Starting {
 				state = "running"
@@ -130,7 +130,7 @@ func clock(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
-// matrixText says whom each node saw, as its supervisor asked it last.
+// matrixText shows which nodes each node saw when its supervisor last asked it.
 func matrixText(nodes []orchestrator.NodeStatus) string {
 	var b strings.Builder
 	b.WriteString("x: the node of the row was connected to the node of the column; .: it was not\n\n")
@@ -157,8 +157,8 @@ func matrixText(nodes []orchestrator.NodeStatus) string {
 	return b.String()
 }
 
-// tellOutput writes the lines of each stream of each node. A run's boundary
-// stands where it was, in both.
+// tellOutput adds the lines of each stream of each node. Boundaries between runs appear at
+// their position in both.
 func (c *collector) tellOutput() {
 	if c.status == nil || !c.answers && !c.maskable() {
 		return
@@ -191,8 +191,8 @@ func streamText(lines []orchestrator.Line, node string, stream orchestrator.Stre
 	return b.String()
 }
 
-// tellEngine keeps what the engine says of itself. How far its clock is off
-// matters to who reads the timeline.
+// tellEngine adds the engine's own data. The offset of its clock matters to readers of the
+// timeline.
 func (c *collector) tellEngine(ctx context.Context) {
 	if c.Engine == nil {
 		c.miss("engine.json", errors.New("no engine answered"))

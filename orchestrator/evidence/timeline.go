@@ -13,23 +13,24 @@ import (
 )
 
 const (
-	// before and after bound the lines that are shown with an entry: what led to
-	// it, and what it led to.
+	// before and after limit the lines that are shown with an entry: what led to it, and what
+	// it caused.
 	before = 2 * time.Second
 	after  = time.Second
-	// together is how close one node's nodeups must be to stand in one line.
+	// together is how close one node's nodeups must be to share one line.
 	together = 100 * time.Millisecond
-	// maxText is where a text is cut, in bytes: whole lines are in the logs.
+	// maxText is the length at which a text is truncated, in bytes: whole lines are in the
+	// logs.
 	maxText = 500
 )
 
 // row is a line of the timeline.
 type row struct {
 	at           time.Time
-	rank         int // of rows of one time: what was asked, what came of it, what was said, what we made of it
+	rank         int // order of rows of one time: requests, results, output, conclusions
 	source, node string
 	text         string
-	peer         string // in text, of a nodeup or nodedown
+	peer         string // the peer that text names, of a nodeup or nodedown
 }
 
 const (
@@ -67,7 +68,7 @@ func earlier(a, b row) int {
 	return a.rank - b.rank
 }
 
-// entries are what happened, sorted by time.
+// entries returns all events, sorted by time.
 func entries(events []orchestrator.Event, journal []orchestrator.JournalEntry) []row {
 	var rows []row
 	for _, e := range events {
@@ -88,24 +89,24 @@ func entries(events []orchestrator.Event, journal []orchestrator.JournalEntry) [
 	return rows
 }
 
-// near reports whether something happened close to a line. A line without a time
-// stands for others that are lost.
+// near reports whether something happened close to a line. A line without a time stands for
+// lost lines.
 func near(times []time.Time, at time.Time) bool {
 	i, _ := slices.BinarySearchFunc(times, at.Add(-after), time.Time.Compare)
 	return !at.IsZero() && i < len(times) && !times[i].After(at.Add(before))
 }
 
-// grouped puts a node's nodeups of one moment into the row of the first: a mesh
-// of fifty nodes that comes up tells 2450. What it tells of one peer stays in its
-// order: a peer that went and came again meanwhile has its own rows.
+// grouped adds a node's nodeups of one moment to the row of the first: a starting mesh of fifty
+// nodes reports 2450. Reports about one peer keep their order: a peer that went down and came
+// up again has its own rows.
 func grouped(rows []row) []row {
 	type group struct {
-		row   int // in out
+		row   int // index in out
 		peers []string
 	}
 	var out []row
 	open := map[string]*group{}
-	told := map[string]int{} // the row that an observer's peer was in last
+	told := map[string]int{} // the last row with an observer's peer
 	finish := func(g *group) {
 		first := &out[g.row]
 		head, tail := aroundPeer(*first)
@@ -136,7 +137,7 @@ func grouped(rows []row) []row {
 	return out
 }
 
-// aroundPeer is what stands before and behind a row's peer.
+// aroundPeer returns the text before and after a row's peer.
 func aroundPeer(r row) (head, tail string) {
 	head, tail, found := strings.Cut(r.text, " "+r.peer)
 	if !found {
@@ -166,7 +167,7 @@ func write(rows []row) string {
 // colours are the escape sequences of ECMA-48 that nodes print.
 var colours = regexp.MustCompile(`\x1b\[[0-9;?]*[ -/]*[@-~]`)
 
-// oneLine makes a text fit a row.
+// oneLine shortens a text to fit a row.
 func oneLine(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), " / ")
 	text = strings.Map(func(r rune) rune {

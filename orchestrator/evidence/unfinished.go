@@ -12,13 +12,13 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// This file names what is being written, so that what a process left that was
-// killed can be told from what another one is at.
+// This file names data that is being written, so that the remains of a killed process can be
+// distinguished from the work of a running one.
 
 const unfinished = ".beamyard-evidence-"
 
-// unfinishedName is a pattern of [os.MkdirTemp] for this process: prefix, machine,
-// pid, start of the process, and what makes it unique.
+// unfinishedName is a pattern for [os.MkdirTemp] with this process's data: prefix, machine, pid
+// and start of the process, and a unique part.
 func unfinishedName() string {
 	self := keeper.Self(false)
 	return fmt.Sprintf("%s%s-%d-%s-", unfinished, machine(self), self.PID, self.Start)
@@ -30,8 +30,8 @@ func machine(o orchestrator.Owner) string {
 	return fmt.Sprintf("%x", sum[:6])
 }
 
-// sweep removes from a folder what processes of this machine left unfinished that
-// are gone, and reports whether there was such. What it cannot remove stays.
+// sweep removes from a folder the unfinished data of processes of this machine that have ended,
+// and reports whether there was any. What it cannot remove stays.
 func sweep(dir string) (found bool) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -46,8 +46,7 @@ func sweep(dir string) (found bool) {
 	return found
 }
 
-// sweepBundles does so in the bundles of a folder. One in which nothing else was
-// is removed too.
+// sweepBundles sweeps the bundles in a folder. It also removes a bundle that is then empty.
 func sweepBundles(in string) {
 	entries, err := os.ReadDir(in)
 	if err != nil {
@@ -60,8 +59,7 @@ func sweepBundles(in string) {
 	}
 }
 
-// abandoned reports whether a name is that of something unfinished whose process
-// is known to be gone.
+// abandoned reports whether a name marks unfinished data whose process has certainly ended.
 func abandoned(name string) bool {
 	rest, ours := strings.CutPrefix(name, unfinished)
 	fields := strings.Split(rest, "-")

@@ -14,10 +14,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file writes bundles: beside their place at first, so that a bundle which
-// is there is whole.
+// This file writes bundles. It writes them beside their destination first, so that an existing
+// bundle is always complete.
 
-// cannot says what to do about a place that cannot be written to.
+// cannot adds advice for a destination that cannot be written to.
 func (b *Bundle) cannot(err error) error {
 	return orchestrator.WithHint(fmt.Errorf("write evidence: %w", err), "write it elsewhere: beamyard export %s", filepath.Join(os.TempDir(), b.Name()))
 }
@@ -36,7 +36,7 @@ func (b *Bundle) WriteDir(dir string) (err error) {
 	there := err == nil
 	beside := filepath.Dir(filepath.Clean(dir))
 	if there {
-		beside = dir // it may be a mount point, or the folder that we are in
+		beside = dir // it may be a mount point, or the current folder
 	}
 	if err := os.MkdirAll(beside, 0o700); err != nil {
 		return b.cannot(err)
