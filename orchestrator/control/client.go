@@ -150,7 +150,7 @@ func (c *Client) Journal(ctx context.Context) (entries []orchestrator.JournalEnt
 	return entries, c.call(ctx, http.MethodGet, "/journal", nil, &entries)
 }
 
-// request sends one and returns an answer of status 200, or the error in it.
+// request sends a request and returns an answer of status 200, or the error in it.
 func (c *Client) request(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var data io.Reader
 	if body != nil {
@@ -179,7 +179,7 @@ func (c *Client) request(ctx context.Context, method, path string, body any) (*h
 	return nil, w.err()
 }
 
-// call is a request with one answer.
+// call makes a request with one answer.
 func (c *Client) call(ctx context.Context, method, path string, body, result any) error {
 	resp, err := c.request(ctx, method, path, body)
 	if err != nil {
@@ -197,8 +197,8 @@ func (c *Client) call(ctx context.Context, method, path string, body, result any
 	return nil
 }
 
-// read is a request with a stream as its answer. ctx's end is no error here:
-// see the streams of [orchestrator.Controller].
+// read makes a request with a stream as its answer. The end of ctx is not an error here: see
+// the streams of [orchestrator.Controller].
 func read[T any](ctx context.Context, c *Client, method, path string, body any, fn func(T) error) error {
 	resp, err := c.request(ctx, method, path, body)
 	if err != nil {
@@ -230,7 +230,7 @@ func read[T any](ctx context.Context, c *Client, method, path string, body any, 
 	}
 }
 
-// lost is the error of a connection that broke: ctx's, or the supervisor is gone.
+// lost is the error of a broken connection: ctx's, or that the supervisor is gone.
 func (c *Client) lost(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -27,7 +27,7 @@ func Folder() (folder string, room int, err error) {
 	if err != nil {
 		var why *os.PathError
 		if errors.As(err, &why) {
-			err = why.Err // its path is one that nobody knows
+			err = why.Err // the path of its temporary file means nothing to the user
 		}
 		return folder, 0, orchestrator.WithHint(fmt.Errorf("no control socket can be made in %s: %w", folder, err), "export XDG_RUNTIME_DIR=/a/folder/of/your/own")
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// grace is how long answers under way may take once a server is told to stop:
-// the reply to /down is on its way just then.
+// grace is how long answers in progress may take once a server is stopped: the reply to /down
+// is being sent at that moment.
 const grace = 2 * time.Second
 
 // Serve serves c on l until ctx ends, and closes l. It returns nil if ctx ended it.
@@ -57,7 +57,7 @@ func Serve(ctx context.Context, l net.Listener, c orchestrator.Controller) error
 	err := srv.Shutdown(closing)
 	cancel()
 	if err != nil {
-		_ = srv.Close() // its connections end by their contexts, too
+		_ = srv.Close() // its connections also end with their contexts
 	}
 	<-over
 	handlers.Wait()
@@ -126,7 +126,7 @@ func (s *server) eval(w http.ResponseWriter, r *http.Request) {
 	out.end(err)
 }
 
-// writerFunc is a writer that takes all or fails.
+// writerFunc is a writer that writes everything or fails.
 type writerFunc func(p []byte) error
 
 func (f writerFunc) Write(p []byte) (int, error) {
@@ -146,7 +146,7 @@ func (s *server) sync(w http.ResponseWriter, r *http.Request) {
 	answer(w, report, err)
 }
 
-// do answers a request that only fails or does not.
+// do answers a request without a result.
 func (s *server) do(f func(context.Context, nodesRequest) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var req nodesRequest
@@ -193,7 +193,7 @@ func (s *server) logs(w http.ResponseWriter, r *http.Request) {
 	out.end(s.c.Logs(r.Context(), query, func(l orchestrator.Line) error { return out.item(toWireLine(l)) }))
 }
 
-// parse reads a parameter; a missing one is the zero value.
+// parse parses a parameter; a missing one is the zero value.
 func parse[T any](text string, f func(string) (T, error)) (value T, err error) {
 	if text == "" {
 		return value, nil
@@ -205,22 +205,21 @@ func parse[T any](text string, f func(string) (T, error)) (value T, err error) {
 func answer(w http.ResponseWriter, value any, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
-		// One status for every failure: the body says which it is.
+		// All failures have one status: the body identifies the error.
 		w.WriteHeader(http.StatusConflict)
 		value = toWire(err)
 	}
-	_ = json.NewEncoder(w).Encode(value) // to a client that went away
+	_ = json.NewEncoder(w).Encode(value) // fails if the client is gone
 }
 
-// refuse answers a request that cannot be understood.
+// refuse answers an invalid request.
 func refuse(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadRequest)
-	_ = json.NewEncoder(w).Encode(toWire(err)) // to a client that went away
+	_ = json.NewEncoder(w).Encode(toWire(err)) // fails if the client is gone
 }
 
-// stream writes frames. A stream that follows sends each at once; another one
-// is left to the buffers.
+// stream writes frames. A stream that follows sends each one at once; others are buffered.
 type stream[T any] struct {
 	enc   *json.Encoder
 	flush func() error
@@ -231,7 +230,7 @@ func newStream[T any](w http.ResponseWriter, live bool) *stream[T] {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	s := &stream[T]{enc: json.NewEncoder(w), flush: http.NewResponseController(w).Flush, live: live}
 	if live {
-		_ = s.flush() // the headers: the client is waiting for them before the first item
+		_ = s.flush() // the headers: the client waits for them before the first item
 	}
 	return s
 }
@@ -247,5 +246,5 @@ func (s *stream[T]) item(v T) error {
 }
 
 func (s *stream[T]) end(err error) {
-	_ = s.enc.Encode(frame[T]{Error: toWire(err), End: err == nil}) // to a client that went away
+	_ = s.enc.Encode(frame[T]{Error: toWire(err), End: err == nil}) // fails if the client is gone
 }

@@ -16,16 +16,16 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// ErrSupervised says that the socket of a cluster cannot be acquired.
+// ErrSupervised reports that the socket of a cluster cannot be acquired.
 var ErrSupervised = errors.New("another process supervises the cluster")
 
-// maxPath is what sun_path of unix(7) leaves for a path with its NUL: 108 bytes
-// on Linux, 104 on BSD and macOS. The smaller one holds everywhere.
+// maxPath is the limit of sun_path in unix(7) for a path without its NUL: sun_path has 108
+// bytes on Linux, 104 on BSD and macOS. The smaller one works everywhere.
 const maxPath = 103
 
-// folders are where sockets may lie, the one to listen in first. A detached
-// supervisor may have been started where XDG_RUNTIME_DIR was set (a login) and
-// be asked where it is not (cron, sudo, su), so readers look in all of them.
+// folders are the possible folders of sockets, beginning with the one to listen in. A detached
+// supervisor may have been started with XDG_RUNTIME_DIR set (a login) and be queried without it
+// (cron, sudo, su), so readers look in all of them.
 func folders() ([]string, error) {
 	var all []string
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
@@ -34,7 +34,7 @@ func folders() ([]string, error) {
 		}
 	}
 	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) { // the XDG specification says to ignore relative ones
+	if !filepath.IsAbs(state) { // the XDG specification requires ignoring relative ones
 		state = ""
 		if home, err := os.UserHomeDir(); err == nil {
 			state = filepath.Join(home, ".local", "state")
@@ -50,7 +50,7 @@ func folders() ([]string, error) {
 	return all, nil
 }
 
-// lookedIn are the folders where a reader looks: those and the one that
+// lookedIn returns the folders that a reader searches: those of folders and the one that
 // systemd's pam_systemd(8) makes for a login.
 func lookedIn() ([]string, error) {
 	all, err := folders()
@@ -87,7 +87,7 @@ func CookieFile(cluster, cookie string) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp(folder, cluster+".*.cookie") // a cluster's name has no dot
+	f, err := os.CreateTemp(folder, cluster+".*.cookie") // the name of a cluster contains no dot
 	if err != nil {
 		return "", fmt.Errorf("make a file for the cookie: %w", err)
 	}
@@ -105,7 +105,7 @@ func RemoveFiles(cluster string) error {
 	if err != nil {
 		return err
 	}
-	files, _ := filepath.Glob(file(globbed(all[0]), cluster, ".*.cookie")) // no bad pattern: the folder's is quoted
+	files, _ := filepath.Glob(file(globbed(all[0]), cluster, ".*.cookie")) // the folder is quoted
 	for _, path := range append(files, file(all[0], cluster, ".log")) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("remove what is left of cluster %s: %w", cluster, err)
@@ -114,12 +114,12 @@ func RemoveFiles(cluster string) error {
 	return nil
 }
 
-// globbed is the pattern that matches a path alone.
+// globbed returns a pattern that matches only the path.
 func globbed(path string) string {
 	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
 }
 
-// makeFolder makes the preferred folder, for its owner only.
+// makeFolder creates the preferred folder, accessible only to its owner.
 func makeFolder() (string, error) {
 	all, err := folders()
 	if err != nil {
@@ -129,7 +129,7 @@ func makeFolder() (string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("make the folder for control sockets: %w", err)
 	}
-	// One that was there already may be open to others.
+	// An existing folder may be open to others.
 	if err := os.Chmod(folder, 0o700); err != nil {
 		return "", fmt.Errorf("close the folder for control sockets to others: %w", err)
 	}
@@ -164,17 +164,17 @@ func Listen(ctx context.Context, cluster string) (net.Listener, error) {
 		l.unlock()
 		return nil, fmt.Errorf("listen on control socket: %w", err)
 	}
-	// Until here the umask decided; the folder's mode kept others out.
+	// Before this, the umask decided the mode; the folder's mode kept others out.
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("close the control socket to others: %w", err), l.Close())
 	}
 	return l, nil
 }
 
-// answers tells whether a supervisor of the cluster listens in a folder other
-// than ours: one that was started with another environment has its lock there.
+// answers reports whether a supervisor of the cluster listens in a folder other than ours: a
+// supervisor that was started with another environment holds its lock there.
 func answers(ctx context.Context, cluster, ours string) bool {
-	all, _ := lookedIn() // an error says that there are fewer folders
+	all, _ := lookedIn() // an error means fewer folders
 	for _, folder := range all {
 		if folder == ours {
 			continue
@@ -188,8 +188,8 @@ func answers(ctx context.Context, cluster, ours string) bool {
 	return false
 }
 
-// acquire locks a file that its holder removes. One that was removed between
-// opening and locking it locks nothing: try the next one.
+// acquire locks a file that its holder removes. If the file was removed between opening and
+// locking it, the lock is useless: acquire tries the next file.
 func acquire(path string) (*flock.Flock, error) {
 	for {
 		lock := flock.New(path, flock.SetPermissions(0o600))
@@ -230,11 +230,11 @@ func (l *listener) Close() error {
 }
 
 func (l *listener) unlock() {
-	_ = os.Remove(l.lock.Path()) // left behind, it is an empty file that the next one locks
-	_ = l.lock.Close()           // the process's end does the same
+	_ = os.Remove(l.lock.Path()) // if it stays, it is an empty file that the next holder locks
+	_ = l.lock.Close()           // the end of the process does the same
 }
 
-// dial connects to the cluster's socket, wherever it lies.
+// dial connects to the cluster's socket, in whichever folder it is.
 func dial(ctx context.Context, cluster string) (path string, err error) {
 	all, err := lookedIn()
 	if err != nil {

@@ -10,12 +10,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// specified is a controller that has its cluster's spec at hand, as
-// [cluster.Cluster] does.
+// specified is a controller that knows its cluster's spec, as [cluster.Cluster] does.
 type specified interface{ Spec() orchestrator.Spec }
 
-// spec tells everything that the cluster's labels tell on the engine, cookie and
-// secrets too: who may dial the socket is its owner.
+// spec returns everything that the cluster's labels store on the engine, including cookie and
+// secrets: whoever can dial the socket is its owner.
 func (s *server) spec(w http.ResponseWriter, r *http.Request) {
 	c, ok := s.c.(specified)
 	if !ok {
@@ -36,9 +35,9 @@ func (c *Client) Spec(ctx context.Context) (s orchestrator.Spec, err error) {
 // supervisors.
 func Answering(ctx context.Context) []string {
 	var names []string
-	all, _ := lookedIn() // an error says that there are fewer folders
+	all, _ := lookedIn() // an error means fewer folders
 	for _, folder := range all {
-		sockets, _ := filepath.Glob(filepath.Join(folder, "*.sock")) // the pattern is well formed
+		sockets, _ := filepath.Glob(filepath.Join(folder, "*.sock")) // the pattern is valid
 		for _, path := range sockets {
 			name := strings.TrimSuffix(filepath.Base(path), ".sock")
 			if _, err := dial(ctx, name); err == nil {

@@ -68,8 +68,8 @@ func toWire(err error) *wireError {
 	if errors.As(err, &diagnosed) {
 		w.Findings = diagnosed.Findings
 	}
-	// Only an error that is nothing else than the typed one crosses as it:
-	// what was wrapped around it would be lost.
+	// Only a bare typed error crosses the wire as that type: the text of an error that wraps it
+	// would be lost.
 	var spec *orchestrator.SpecError
 	if errors.As(err, &spec) && spec.Error() == w.Text {
 		w.Spec = spec.Problems
@@ -104,7 +104,7 @@ func (w *wireError) err() error {
 	}
 	plain := &remoteError{text: w.Text}
 	for _, name := range w.Kinds {
-		for _, k := range kinds { // a kind of a newer version is left out: text and hint are there
+		for _, k := range kinds { // a kind of a newer version is skipped: text and hint remain
 			if k.Name == name {
 				plain.kinds = append(plain.kinds, k.Err)
 			}
@@ -119,7 +119,7 @@ func (w *wireError) err() error {
 	return orchestrator.WithHint(plain, "%s", w.Hint)
 }
 
-// remoteError is an error of the other side, with the sentinels it matched there.
+// remoteError is an error of the other side, with the sentinels that it matched there.
 type remoteError struct {
 	text  string
 	kinds []error
@@ -135,8 +135,8 @@ type frame[T any] struct {
 	End   bool       `json:"end,omitempty"`
 }
 
-// line is a Line on the wire. Text may hold any bytes, which JSON's strings may
-// not: such a text travels as base64.
+// line is a Line on the wire. Text may contain any bytes, which JSON strings cannot: such a
+// text is sent as base64.
 type line struct {
 	orchestrator.Line
 	Raw []byte `json:"raw,omitempty"`
@@ -166,12 +166,11 @@ type evalRequest struct {
 	Erlang     bool   `json:"erlang,omitempty"`
 }
 
-// evalPart is something that was printed, or the value, as bytes: a binary of the
-// node's need not be UTF-8.
+// evalPart is printed output, or the value, as bytes: a binary of the node need not be UTF-8.
 type evalPart struct {
 	Output []byte `json:"output,omitempty"`
 	Value  []byte `json:"value,omitempty"`
-	Done   bool   `json:"done,omitempty"` // Value is there
+	Done   bool   `json:"done,omitempty"` // Value is set
 }
 
 // nodesRequest is the body of the /nodes endpoints.
