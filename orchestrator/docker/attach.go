@@ -20,7 +20,7 @@ func (e *Engine) AttachStdin(ctx context.Context, id string, in io.Reader) error
 		return e.failed(doing, err)
 	case !told.State.Running:
 		return fmt.Errorf("%s: %w", doing, orchestrator.ErrNotRunning)
-	case !told.Config.OpenStdin: // the engine would take all and drop it
+	case !told.Config.OpenStdin: // otherwise the engine would accept and drop the input
 		return fmt.Errorf("%s: %w", doing, orchestrator.ErrNoStdin)
 	}
 	stream, err := e.cli.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: true})
@@ -29,12 +29,12 @@ func (e *Engine) AttachStdin(ctx context.Context, id string, in io.Reader) error
 	}
 	defer stream.Close()
 	taken := make(chan error, 1)
-	go func() { // a Read can last for ever: it is not waited for
+	go func() { // not waited for: a Read may block forever
 		_, err := io.Copy(stream.Conn, in)
 		if err == nil {
 			err = stream.CloseWrite()
 		}
-		if err == nil { // the engine hangs up when it has passed all on
+		if err == nil { // the engine closes the connection when it has passed everything on
 			_, err = io.Copy(io.Discard, stream.Reader)
 		}
 		taken <- err

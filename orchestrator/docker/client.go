@@ -38,14 +38,14 @@ type Options struct {
 // Engine is a Docker engine. It is safe for concurrent use.
 type Engine struct {
 	cli      *client.Client
-	raw      *http.Client // dials as cli does; for the event stream
+	raw      *http.Client // dials like cli; for the event stream
 	endpoint string
 	user     string // the endpoint's credentials, which no error may show
 	source   source
-	proxies  map[string]string // of the client's configuration
+	proxies  map[string]string // of the docker command's configuration
 }
 
-// source is how an endpoint was found.
+// source describes how an endpoint was found.
 type source struct {
 	from    orchestrator.EndpointSource
 	context string // the docker context's name
@@ -62,8 +62,8 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	endpoint, user := splitUser(host)
-	// The version is always negotiated: engines of API 1.24 to 1.51 and later
-	// are spoken to in the newest version that both sides know.
+	// The version is always negotiated: with engines of API 1.24 to 1.51 and later, the newest
+	// version that both sides support is used.
 	opts = append(opts, client.WithAPIVersionNegotiation(), keepConnections)
 	cli, err := client.NewClientWithOpts(opts...)
 	if err != nil {
@@ -72,16 +72,15 @@ func New(o Options) (*Engine, error) {
 	dial := cli.Dialer()
 	raw := &http.Client{Transport: &http.Transport{
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-		DisableKeepAlives: true, // each stream has its connection
+		DisableKeepAlives: true, // each stream has its own connection
 	}}
 	return &Engine{cli: cli, raw: raw, endpoint: endpoint, user: user, source: src, proxies: proxies(host)}, nil
 }
 
-// keepConnections keeps as many idle connections as calls run at once, a few
-// dozen; the client's default keeps two of them and dials the rest anew. It reads
-// in larger pieces than the default of 4 KiB, for the sake of the output. An
-// option is the only place for it: later the client hides its transport behind
-// one for tracing.
+// keepConnections keeps as many idle connections as calls run at once, a few dozen; the
+// client's default keeps two of them and dials the others again. It reads in larger pieces than
+// the default of 4 KiB, because output is large. This requires an option: later the client
+// hides its transport behind one for tracing.
 func keepConnections(c *client.Client) error {
 	if t, ok := c.HTTPClient().Transport.(*http.Transport); ok {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = 16, 16
@@ -91,11 +90,10 @@ func keepConnections(c *client.Client) error {
 }
 
 // Close closes idle connections.
-func (e *Engine) Close() { _ = e.cli.Close() } // which cannot fail
+func (e *Engine) Close() { _ = e.cli.Close() } // cannot fail
 
-// clientOptions resolve the engine in the docker command's own order, with its
-// address as it was given. The context "default" is $DOCKER_HOST, or the usual
-// socket.
+// clientOptions finds the engine in the docker command's own order, and returns its address as
+// it was given. The context "default" is $DOCKER_HOST, or the usual socket.
 func clientOptions(o Options) ([]client.Opt, string, source, error) {
 	src := source{from: orchestrator.EndpointFlag}
 	host := o.Host
@@ -130,7 +128,7 @@ func clientOptions(o Options) ([]client.Opt, string, source, error) {
 	return opts, host, src, err
 }
 
-// contextOptions read a context of the docker command's store.
+// contextOptions reads a context of the docker command's store.
 func contextOptions(name string) (opts []client.Opt, host string, tls bool, err error) {
 	contexts := store.New(config.ContextStoreDir(), store.NewConfig(
 		func() any { return &map[string]any{} },
@@ -155,8 +153,8 @@ func contextOptions(name string) (opts []client.Opt, host string, tls bool, err 
 	return opts, endpoint.Host, full.TLSData != nil, nil
 }
 
-// hostOptions dial an address; ssh:// goes through the ssh command, TLS is
-// set up from $DOCKER_CERT_PATH and $DOCKER_TLS_VERIFY.
+// hostOptions dials an address; ssh:// uses the ssh command, TLS is configured by
+// $DOCKER_CERT_PATH and $DOCKER_TLS_VERIFY.
 func hostOptions(host string) ([]client.Opt, error) {
 	helper, err := connhelper.GetConnectionHelper(host)
 	if err != nil {
@@ -171,7 +169,7 @@ func hostOptions(host string) ([]client.Opt, error) {
 	return []client.Opt{client.WithTLSClientConfigFromEnv(), client.WithHost(host)}, nil
 }
 
-// oldest is the API of Docker 20.10, the first that speaks all that is used here.
+// oldest is the API of Docker 20.10, the first that supports everything used here.
 const oldest = "1.41"
 
 // Info implements orchestrator.Engine. Sources: GET /_ping, /info, /networks/bridge.
@@ -191,7 +189,7 @@ func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	return result, nil
 }
 
-// located adds what is known without asking: where the engine is.
+// located adds what is known without a request: where the engine is.
 func (e *Engine) located(info orchestrator.EngineInfo) orchestrator.EngineInfo {
 	info.Local = strings.HasPrefix(e.endpoint, "unix://") || strings.HasPrefix(e.endpoint, "npipe://")
 	info.Host, info.Endpoint = publishedHost(e.endpoint), e.endpoint
@@ -200,7 +198,7 @@ func (e *Engine) located(info orchestrator.EngineInfo) orchestrator.EngineInfo {
 	return info
 }
 
-// systemTime is the engine's clock, or ours where the engine does not tell.
+// systemTime is the engine's clock, or ours if the engine does not report its own.
 func systemTime(info system.Info) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, info.SystemTime)
 	if err != nil {
@@ -209,8 +207,8 @@ func systemTime(info system.Info) time.Time {
 	return t
 }
 
-// publishedHost is where published ports can be dialled. Testcontainers' own
-// variable is honoured, so that one setting serves both.
+// publishedHost is the host at which published ports can be dialled. It uses testcontainers'
+// own variable, so that one setting serves both.
 func publishedHost(endpoint string) string {
 	for _, key := range []string{"BEAMYARD_HOST", "TESTCONTAINERS_HOST_OVERRIDE"} {
 		if host := os.Getenv(key); host != "" {

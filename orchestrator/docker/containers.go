@@ -50,9 +50,8 @@ func (e *Engine) UnpauseContainer(ctx context.Context, id string) error {
 	return e.pausing(ctx, "unpause container "+short(id), id, false, e.cli.ContainerUnpause)
 }
 
-// pausing asks for a state, and asks again what it is where the engine refuses:
-// it tells one that is in it already, and to unpause one that does not run, by
-// its words alone.
+// pausing requests a state. If the engine refuses, pausing inspects the container: only the
+// engine's text would say that the container already has that state, or does not run.
 func (e *Engine) pausing(ctx context.Context, doing, id string, paused bool, ask func(context.Context, string) error) error {
 	err := ask(ctx, id)
 	if err == nil {
@@ -123,7 +122,7 @@ func labelled(labels map[string]string) filters.Args {
 	return f
 }
 
-// short is an ID as the docker command prints it; a name stays as it is.
+// short returns an ID as the docker command prints it; a name is not changed.
 func short(id string) string {
 	if len(id) == 64 {
 		return id[:12]

@@ -8,13 +8,12 @@ import (
 	"strings"
 )
 
-// An engine's address may hold a user and a password. The client prints the whole
-// of it in its errors; none of ours may.
+// An engine's address may contain a user and a password. The client prints it in full in its
+// errors; our errors must not.
 
-// splitUser cuts an address into itself without credentials, and those: "u:pw",
-// or "" where it has none. It reads no URL: addresses that are malformed, or lack
-// a scheme, are printed too. Only sockets are files, which may have a @ in their
-// names.
+// splitUser splits an address into the address without credentials, and the credentials:
+// "u:pw", or "" if it has none. It does not parse a URL: addresses that are malformed, or lack
+// a scheme, are printed, too. Only sockets are files, whose names may contain a @.
 func splitUser(host string) (clean, user string) {
 	scheme, rest, found := strings.Cut(host, "://")
 	if !found {
@@ -31,11 +30,11 @@ func splitUser(host string) (clean, user string) {
 	return clean, rest[:at]
 }
 
-// errMalformed stands for what a parser says of an address with credentials: it
-// quotes the part that it did not understand, which may be one of the password.
+// errMalformed replaces a parser's error about an address with credentials: it quotes the
+// invalid part, which may be part of the password.
 var errMalformed = errors.New("it is not an address of an engine")
 
-// badAddress is the error of an address that cannot be used.
+// badAddress returns the error for an address that cannot be used.
 func badAddress(host string, err error) error {
 	clean, user := splitUser(host)
 	if _, malformed := url.Parse(host); malformed != nil && user != "" {
@@ -44,7 +43,7 @@ func badAddress(host string, err error) error {
 	return fmt.Errorf("use engine %s: %w", clean, discreet(err, user))
 }
 
-// discreet is an error whose text has no credentials.
+// discreet returns an error whose text contains no credentials.
 func discreet(err error, user string) error {
 	if err == nil || user == "" {
 		return err
@@ -56,8 +55,8 @@ func discreet(err error, user string) error {
 	return &discreetError{text: text, err: err}
 }
 
-// redacted is a text in which credentials do not stand, in none of the forms that
-// net/url, net/http and %q give them: http://u:pw%40host, lookup u:pw@host.
+// redacted removes credentials from a text, in all forms that net/url, net/http and %q give
+// them: http://u:pw%40host, lookup u:pw@host.
 func redacted(text, user string) string {
 	name, password, _ := strings.Cut(user, ":")
 	var pairs []string
@@ -69,7 +68,7 @@ func redacted(text, user string) string {
 		add(whole+"@", "")
 		add(whole+"%40", "")
 	}
-	if len(password) >= 4 { // a shorter one would garble the rest
+	if len(password) >= 4 { // replacing a shorter one would garble the rest
 		for _, alone := range []string{password, asHost(password), url.PathEscape(password), url.QueryEscape(password)} {
 			add(alone, "[secret]")
 		}
@@ -77,7 +76,7 @@ func redacted(text, user string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// asHost escapes a text as a URL's host, which is where the client puts it.
+// asHost escapes a text as the host of a URL, which is where the client puts it.
 func asHost(text string) string {
 	return strings.TrimPrefix((&url.URL{Host: text}).String(), "//")
 }

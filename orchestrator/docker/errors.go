@@ -17,16 +17,16 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// signature tells an engine's error by a part of its text. This table is the
-// only place that reads engine texts; each line was seen on a real engine or
-// read in its source. Lower case.
+// signature identifies an engine's error by a part of its text. This table is the only place
+// that reads engine texts; each line was seen on a real engine or read in its source. Lower
+// case.
 type signature struct {
 	text string
 	kind error
 	hint string
 }
 
-// noImage is a missing image to both who ask for one.
+// noImage is the error for a missing image, for both interfaces that look for one.
 var noImage = errors.Join(images.ErrNotFound, orchestrator.ErrNotFound)
 
 var signatures = []signature{
@@ -35,20 +35,21 @@ var signatures = []signature{
 	{"port is already allocated", orchestrator.ErrPortTaken, "see who has it: docker ps, or ss -ltnp"},
 	{"bind: address already in use", orchestrator.ErrPortTaken, "see who has it: ss -ltnp"},
 	{"tcp: address already in use", orchestrator.ErrPortTaken, "see who has it: ss -ltnp"},
-	// With these words alone the engine means an IP address.
+	// This text without more means an IP address.
 	{"address already in use", orchestrator.ErrConflict, "another container has the address: docker network inspect NETWORK"},
 	{"pool overlaps with other one", orchestrator.ErrSubnetOverlap, "choose another range: pool: in beamyard.yml"},
 	{"could not find an available, non-overlapping ipv4 address pool", orchestrator.ErrAddressPool, "docker network prune"},
 	{"all predefined address pools have been fully subnetted", orchestrator.ErrAddressPool, "docker network prune"},
 	{"error setting rlimit", orchestrator.ErrUlimit, "start the engine with a higher limit of open files"},
-	// Before "executable file not found": docker-init is the engine's, catatonit Podman's.
+	// Before "executable file not found": docker-init is Docker's, catatonit Podman's.
 	{"docker-init", orchestrator.ErrNoInit, "install the engine's init program: docker-init (Debian: apt-get install tini)"},
 	{"catatonit", orchestrator.ErrNoInit, "install the engine's init program: catatonit"},
 	{"container-init binary not found", orchestrator.ErrNoInit, "install the engine's init program: catatonit"},
 	{"invalid ip address in add-host", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml"},
 	{"unable to derive the ip value for host-gateway", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml, or start dockerd with --host-gateway-ip"},
-	// What a kernel without IPv6 refuses the bridge driver, a path of /proc/sys/net/ipv6
-	// for one. Where it is only switched off, the driver switches it on for its bridge.
+	// The kernel's refusal of IPv6 to the bridge driver, for example of a path in
+	// /proc/sys/net/ipv6. If IPv6 is only switched off, the driver switches it on for its
+	// bridge.
 	{"ipv6", orchestrator.ErrNoIPv6, "see whether the engine's machine has IPv6: ls /proc/sys/net/ipv6\nor leave out distribution: {inet6: true}"},
 	{"is already in use by container", orchestrator.ErrNameTaken, "see it with `docker ps -a`, remove it with `docker rm -f NAME`"},
 	{"executable file not found", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},
@@ -66,8 +67,8 @@ var signatures = []signature{
 	{"no such image", noImage, ""},
 }
 
-// fetching are the signatures of what an engine says when it asks a registry,
-// for us or for a build.
+// fetching are the signatures of errors when an engine queries a registry, for us or for a
+// build.
 var fetching = []signature{
 	{"manifest unknown", noImage, "check the image's tag"},
 	{"pull access denied", noImage, "check the image's name, or `docker login`"},
@@ -81,7 +82,7 @@ var fetching = []signature{
 	{"context deadline exceeded", images.ErrNoRegistry, ""},
 }
 
-// engineError is an engine's error with what it means and what to do.
+// engineError is an engine's error with its meaning and advice.
 type engineError struct {
 	doing string
 	err   error
@@ -93,8 +94,8 @@ func (e *engineError) Error() string   { return fmt.Sprintf("%s: %v", e.doing, e
 func (e *engineError) Unwrap() []error { return []error{e.err, e.kind} }
 func (e *engineError) Hint() string    { return e.hint }
 
-// failed gives an engine's error its meaning, by the signatures and those that
-// hold for this call alone.
+// failed adds the meaning to an engine's error, by the signatures and those that apply only to
+// this call.
 func (e *Engine) failed(doing string, err error, more ...signature) error {
 	err = discreet(err, e.user)
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -105,7 +106,7 @@ func (e *Engine) failed(doing string, err error, more ...signature) error {
 	switch {
 	case errors.Is(err, syscall.EACCES):
 		wrapped.kind, wrapped.hint = orchestrator.ErrEnginePermission, signatures[0].hint
-		if op := (*net.OpError)(nil); errors.As(err, &op) { // the client's own words name the socket three times
+		if op := (*net.OpError)(nil); errors.As(err, &op) { // the client names the socket three times
 			wrapped.err = &discreetError{text: discreet(op, e.user).Error(), err: err}
 		}
 		return wrapped

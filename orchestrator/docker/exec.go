@@ -20,27 +20,26 @@ import (
 )
 
 const (
-	// execMark is in the environment of a command and of all that it starts.
+	// execMark is in the environment of a command and of every process that it starts.
 	execMark = "BEAMYARD_EXEC"
-	// execPoll is how often the engine is asked for an exit code: the stream
-	// ends some milliseconds before it is noted.
+	// execPoll is the interval at which the engine is asked for an exit code: the stream ends
+	// some milliseconds before the engine records it.
 	execPoll = 5 * time.Millisecond
-	// execPollSlow is how often, of a command that runs on without an output.
+	// execPollSlow is the interval for a command that has closed its output and continues.
 	execPollSlow = 500 * time.Millisecond
-	// execEnd bounds what is done about a command whose time is over.
+	// execEnd limits the attempt to end a command that was cancelled.
 	execEnd = 5 * time.Second
-	// execEnded bounds the wait for the end of a container in which a command was
-	// killed: an engine that has much to do tells that end a second later.
+	// execEnded limits the wait for the end of a container in which a command was killed: a
+	// busy engine reports that end a second later.
 	execEnded = 3 * time.Second
-	// execLate is how long a command whose start was given up may still start.
+	// execLate is how long after its cancellation a command may still start.
 	execLate = 500 * time.Millisecond
 )
 
-// detachKeys leave a command on a terminal to itself. An engine has no way to turn
-// them off, and takes Ctrl-P, Ctrl-Q where it is told none: "previous line" in IEx,
-// which it keeps until the next key. Nobody types these, and an engine that keeps
-// Ctrl-@ holds up what shows nothing: it sets a mark. Source: POST
-// /containers/{id}/exec, DetachKeys.
+// detachKeys is a key sequence that users do not type, so that a command on a terminal gets all
+// keys. An engine cannot turn detaching off. Its default is Ctrl-P, Ctrl-Q: Ctrl-P means
+// "previous line" in IEx, and the engine holds it back until the next key. Holding Ctrl-@ back
+// has no visible effect: it sets a mark. Source: POST /containers/{id}/exec, DetachKeys.
 const detachKeys = "ctrl-@,ctrl-],ctrl-@,ctrl-]"
 
 // Exec implements orchestrator.Streams.
@@ -70,12 +69,12 @@ func (e *Engine) Exec(ctx context.Context, id string, spec orchestrator.ExecSpec
 	return code, err
 }
 
-// killed is the exit code of what SIGKILL ended, a container's end among others.
+// killed is the exit code after SIGKILL, which also ends the processes of a container that
+// ends.
 const killed = 137
 
-// ranOut reports whether the run of a container is over in which a command was
-// started. The engine hears of the first process's end a moment after that of
-// the others.
+// ranOut reports whether the container's run in which a command was started has ended. The
+// engine notices the end of the first process a moment after that of the others.
 func (e *Engine) ranOut(ctx context.Context, before orchestrator.Container) bool {
 	for late := time.Now().Add(execEnded); ; {
 		now, err := e.InspectContainer(ctx, before.ID)
@@ -99,7 +98,7 @@ type execution struct {
 	doing     string
 	container string
 	user      string
-	mark      string // in its environment; "" where nobody has to end it
+	mark      string // in its environment; "" if it never has to be ended
 	id        string
 }
 
@@ -114,14 +113,14 @@ func (x *execution) create(ctx context.Context, spec orchestrator.ExecSpec) erro
 		Tty: spec.TTY != nil, ConsoleSize: consoleSize(spec.TTY),
 	}
 	if options.Tty {
-		options.DetachKeys = detachKeys // the start takes none: it goes by these
+		options.DetachKeys = detachKeys // the start has no such option and uses these
 	}
 	created, err := x.e.cli.ContainerExecCreate(ctx, x.container, options)
 	x.id = created.ID
 	return x.e.failed(x.doing, err)
 }
 
-// run starts the command and serves it to its end.
+// run starts the command and serves it until it ends.
 func (x *execution) run(ctx context.Context, spec orchestrator.ExecSpec) (int, error) {
 	stream, err := x.e.cli.ContainerExecAttach(ctx, x.id, container.ExecAttachOptions{Tty: spec.TTY != nil, ConsoleSize: consoleSize(spec.TTY)})
 	if err != nil {
@@ -141,7 +140,7 @@ func (x *execution) run(ctx context.Context, spec orchestrator.ExecSpec) (int, e
 		helpers.Go(func() { x.pass(serving, spec.Signals) })
 	}
 	if spec.Stdin != nil {
-		go send(stream, spec) // a Read can last for ever: it is not waited for
+		go send(stream, spec) // not waited for: a Read may block forever
 	}
 	stdout := &output{w: spec.Stdout}
 	stderr := &output{w: spec.Stderr}
@@ -157,8 +156,8 @@ func (x *execution) run(ctx context.Context, spec orchestrator.ExecSpec) (int, e
 	return code, errors.Join(err, stdout.flush(), stderr.flush())
 }
 
-// Exit codes of commands that cannot be run, as shells have them. Source: POSIX,
-// "Exit Status for Commands".
+// Exit codes of commands that cannot run, as in shells. Source: POSIX, "Exit Status for
+// Commands".
 const (
 	notExecutable = 126
 	missing       = 127
@@ -175,16 +174,16 @@ func cannotRun(err error) (int, error) {
 	return notExecutable, err
 }
 
-// send gives a command its input, and then the end of it: on a terminal that is
-// Ctrl-D, as a command whose terminal was closed hears of no other size any more.
-// On a line that was begun it hands over that line, and a second one is the end.
-// An input that cannot be read is at its end.
+// send passes the input to a command, and then its end. On a terminal that is Ctrl-D, because a
+// command whose terminal was closed no longer gets its size. On an incomplete line the first
+// Ctrl-D passes that line on, and a second one is the end. An input that cannot be read counts
+// as ended.
 func send(stream types.HijackedResponse, spec orchestrator.ExecSpec) {
 	in := &lastByte{spec.Stdin, '\n'}
-	_, _ = io.Copy(stream.Conn, in) // a command that has ended takes no more
+	_, _ = io.Copy(stream.Conn, in) // fails if the command has ended
 	if spec.TTY != nil {
 		end := []byte{endOfTransmission}
-		if in.last != '\n' && in.last != '\r' { // a terminal makes one of the other: ICRNL
+		if in.last != '\n' && in.last != '\r' { // a terminal converts one to the other: ICRNL
 			end = append(end, endOfTransmission)
 		}
 		_, _ = stream.Conn.Write(end)
@@ -193,7 +192,7 @@ func send(stream types.HijackedResponse, spec orchestrator.ExecSpec) {
 	_ = stream.CloseWrite()
 }
 
-// lastByte knows what was read last, a newline at first.
+// lastByte remembers the last byte that was read, initially a newline.
 type lastByte struct {
 	io.Reader
 	last byte
@@ -207,12 +206,12 @@ func (r *lastByte) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// endOfTransmission is what VEOF is to a terminal. Source: termios(3).
+// endOfTransmission is the character VEOF of a terminal. Source: termios(3).
 const endOfTransmission = 0x04
 
 // receive copies a command's output until it ends.
 func receive(stream types.HijackedResponse, tty bool, stdout, stderr io.Writer) (err error) {
-	if tty { // it comes as it is
+	if tty { // raw
 		_, err = io.Copy(stdout, stream.Reader)
 	} else {
 		_, err = stdcopy.StdCopy(stdout, stderr, stream.Reader)
@@ -220,8 +219,8 @@ func receive(stream types.HijackedResponse, tty bool, stdout, stderr io.Writer) 
 	return err
 }
 
-// exitCode waits for it, as it is noted a moment after the stream's end. A command
-// may also close its output and go on.
+// exitCode waits for the exit code, which the engine records a moment after the end of the
+// stream. A command may also close its output and continue.
 func (x *execution) exitCode(ctx context.Context) (int, error) {
 	for wait := execPoll; ; wait = min(2*wait, execPollSlow) {
 		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
@@ -237,10 +236,9 @@ func (x *execution) exitCode(ctx context.Context) (int, error) {
 	}
 }
 
-// resize gives the terminal its size, and each new one. Engines before API 1.42
-// take none with the start, and lose one that comes before the command has a
-// process (containerd answers that all is well). A size that they do not take is
-// no error: the command has another one.
+// resize sets the terminal's size, and each new one. Engines before API 1.42 do not accept a
+// size at the start, and lose one that arrives before the command has a process (containerd
+// reports success). A refused size is not an error: the command keeps its previous one.
 func (x *execution) resize(ctx context.Context, tty orchestrator.TTY) {
 	if !x.started(ctx) {
 		return
@@ -255,7 +253,7 @@ func (x *execution) resize(ctx context.Context, tty orchestrator.TTY) {
 	}
 }
 
-// started waits for the command's process, or says that there will be none.
+// started waits for the command's process. It returns false if there will be none.
 func (x *execution) started(ctx context.Context) bool {
 	for {
 		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
@@ -275,10 +273,10 @@ func consoleSize(tty *orchestrator.TTY) *[2]uint {
 	return &[2]uint{tty.Size.Rows, tty.Size.Columns}
 }
 
-// closeNow ends a read that is under way.
+// closeNow ends a read in progress.
 func closeNow(stream types.HijackedResponse) { _ = stream.Conn.Close() }
 
-// pause waits, or says that ctx has ended.
+// pause waits. It returns false if ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

@@ -6,17 +6,17 @@ import (
 	"io"
 )
 
-// This file is the output of a command in a container, in which engines also write
-// words of their own.
+// This file handles the output of a command in a container, into which engines also write
+// messages of their own.
 
-// refusals begin what an engine of API 1.41 writes into the output of a command
-// that it cannot run; newer ones answer so.
+// refusals begin the text that an engine of API 1.41 writes into the output of a command that
+// it cannot run; newer engines return an error.
 var refusals = []string{"OCI runtime exec failed: ", "unable to find user "}
 
-// output is one stream of a command: it holds back what may be the engine's words,
-// and marks the errors of w, which are not the stream's.
+// output is one stream of a command. It holds back text that may be the engine's message, and
+// marks the errors of w to distinguish them from the stream's.
 type output struct {
-	w     io.Writer // nil: dropped
+	w     io.Writer // nil: the output is dropped
 	begun bool
 	held  string
 }
@@ -37,7 +37,7 @@ func (o *output) Write(b []byte) (int, error) {
 	return o.pass(b)
 }
 
-// flush gives out what was the command's own after all.
+// flush writes the text that was held back and is the command's own.
 func (o *output) flush() error {
 	held := o.held
 	o.held = ""

@@ -9,12 +9,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file reaches the processes of a command in a container, by a second one: an
-// engine has no call for it.
+// This file signals the processes of a command in a container by means of a second command,
+// because an engine has no call for it.
 
-// signalMarked sends the signal $1 to every process that has the mark $0 in its
-// environment. After KILL it looks again, as one may have started another
-// meanwhile. It has no mark itself.
+// signalMarked sends the signal $1 to every process that has the mark $0 in its environment.
+// After KILL it searches again, because a process may have started another one before it died.
+// It does not have the mark itself.
 const signalMarked = `for turn in 1 2 3 4 5; do
   found=
   for file in $(grep -ls -- "$0" /proc/[0-9]*/environ); do
@@ -23,9 +23,8 @@ const signalMarked = `for turn in 1 2 3 4 5; do
   { [ -z "$found" ] || [ "$1" != KILL ]; } && exit 0
 done`
 
-// pass sends signals on. One that comes before the command has a process waits for
-// it. One that cannot be sent is lost: the command has ended, or its container
-// cannot be helped.
+// pass forwards signals. A signal that arrives before the command has a process waits for it. A
+// signal that cannot be sent is lost: the command has ended, or its container does not respond.
 func (x *execution) pass(ctx context.Context, signals <-chan string) {
 	for {
 		select {
@@ -42,8 +41,8 @@ func (x *execution) pass(ctx context.Context, signals <-chan string) {
 	}
 }
 
-// end kills what a command has started, and the command. The engine may start
-// one a moment after its caller has given up.
+// end kills a command and every process that it has started. The engine may start the command a
+// moment after its caller has cancelled it.
 func (x *execution) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, execEnd)
 	defer cancel()
@@ -72,15 +71,16 @@ func (x *execution) end(ctx context.Context) error {
 	}
 }
 
-// signal reaches the processes of the command, as its user: another one's
-// environment is not to be read, not even by root (CAP_SYS_PTRACE).
+// signal sends a signal to the processes of the command. It runs as the command's user, because
+// the environment of another user's process is not readable, not even for root
+// (CAP_SYS_PTRACE).
 func (x *execution) signal(ctx context.Context, name string) error {
 	var out orchestrator.ExecOutput
 	spec := orchestrator.ExecSpec{Command: []string{"sh", "-c", signalMarked, x.mark, name}, User: x.user, Stdout: &out, Stderr: &out}
 	y := &execution{e: x.e, doing: "end a command in " + short(x.container), container: x.container, user: x.user}
 	if err := y.create(ctx, spec); err != nil {
 		if errors.Is(err, orchestrator.ErrNotFound) || errors.Is(err, orchestrator.ErrNotRunning) {
-			return nil // with its container
+			return nil // it ended with its container
 		}
 		return err
 	}
@@ -90,7 +90,7 @@ func (x *execution) signal(ctx context.Context, name string) error {
 	}
 	if err == nil && code != 0 {
 		if c, _ := x.e.InspectContainer(ctx, x.container); !c.State.Running {
-			return nil // it is gone meanwhile
+			return nil // the container has just ended
 		}
 		err = fmt.Errorf("%s: exit code %d: %s", y.doing, code, out.String())
 	}

@@ -57,8 +57,8 @@ func (e *Engine) Build(ctx context.Context, b images.Build, progress io.Writer) 
 	for k, v := range b.Args {
 		options.BuildArgs[k] = &v
 	}
-	// The builder knows these arguments without an ARG, and keeps them out of the
-	// image's history and of its cache's keys. What the build itself says wins.
+	// The builder accepts these arguments without an ARG, and keeps them out of the image's
+	// history and of its cache keys. Arguments of the build itself take precedence.
 	for k, v := range e.proxies {
 		_, upper := b.Args[strings.ToUpper(k)]
 		if _, lower := b.Args[strings.ToLower(k)]; !upper && !lower {
@@ -108,8 +108,8 @@ func (e *Engine) Import(ctx context.Context, rootfs io.Reader, imp images.Import
 	return last, nil
 }
 
-// copyMessages writes the text of a stream of JSON messages to w and returns
-// the last status. A message that holds an error ends it.
+// copyMessages writes the text of a stream of JSON messages to w and returns the last status. A
+// message that contains an error ends it.
 func copyMessages(r io.Reader, w io.Writer, aux func(json.RawMessage)) (last string, err error) {
 	for dec := json.NewDecoder(r); ; {
 		var m jsonmessage.JSONMessage

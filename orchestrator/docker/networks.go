@@ -54,7 +54,7 @@ func (e *Engine) DisconnectNetwork(ctx context.Context, id, container string) er
 		return nil
 	}
 	if in, inspectErr := e.cli.ContainerInspect(ctx, container); errdefs.IsNotFound(inspectErr) || inspectErr == nil && !inspected(in).Attached(id) {
-		return nil // 20.10 says in words of its own that it is not attached
+		return nil // 20.10 has its own text for a container that is not attached
 	}
 	return e.failed("disconnect container "+short(container)+" from network "+short(id), err)
 }

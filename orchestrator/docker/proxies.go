@@ -11,13 +11,13 @@ import (
 	"github.com/docker/cli/cli/config"
 )
 
-// proxies are the variables that the docker command's configuration has for the
-// containers and builds of an engine, or of all: HTTP_PROXY, http_proxy, and so on.
+// proxies returns the variables that the docker command's configuration sets for the containers
+// and builds of an engine, or of all: HTTP_PROXY, http_proxy, and so on.
 // Source: https://docs.docker.com/engine/cli/proxy/.
 func proxies(host string) map[string]string {
 	file, err := config.Load(config.Dir())
 	if err != nil {
-		return nil // as where the context is looked for: the docker command complains of it
+		return nil // as for the context: the docker command reports the error
 	}
 	found := map[string]string{}
 	for key, value := range file.ParseProxyConfig(host, nil) {
@@ -28,8 +28,7 @@ func proxies(host string) map[string]string {
 	return found
 }
 
-// withProxies is an environment with the proxies that it does not name itself, in either
-// case.
+// withProxies adds to an environment the proxies that it does not set itself, in either case.
 func withProxies(env []string, proxies map[string]string) []string {
 	with := slices.Clone(env)
 	for _, key := range slices.Sorted(maps.Keys(proxies)) {
@@ -43,8 +42,8 @@ func withProxies(env []string, proxies map[string]string) []string {
 	return with
 }
 
-// masked writes text on, line by line, without the credentials of proxies: a step of
-// a build may show its environment.
+// masked passes text on, line by line, without the credentials of proxies: a step of a build
+// may print its environment.
 type masked struct {
 	w       io.Writer
 	secrets *strings.Replacer
@@ -55,7 +54,7 @@ func newMasked(w io.Writer, proxies map[string]string) *masked {
 	return &masked{w: w, secrets: proxySecrets(proxies)}
 }
 
-// proxySecrets takes the credentials in proxies' addresses out of a text.
+// proxySecrets removes the credentials in proxies' addresses from a text.
 func proxySecrets(proxies map[string]string) *strings.Replacer {
 	var pairs []string
 	var users []string
@@ -78,7 +77,7 @@ func proxySecrets(proxies map[string]string) *strings.Replacer {
 			forms = append(forms, plain)
 		}
 		for _, form := range forms {
-			if len(form) >= 4 { // a shorter one would garble the rest
+			if len(form) >= 4 { // replacing a shorter one would garble the rest
 				pairs = append(pairs, form, "[secret]")
 			}
 		}
@@ -98,10 +97,10 @@ func (m *masked) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush writes a last line that has no end.
+// flush writes an incomplete last line.
 func (m *masked) flush() {
 	if len(m.rest) > 0 {
-		_, _ = io.WriteString(m.w, m.secrets.Replace(string(m.rest))) // what a build says, to a writer that is gone
+		_, _ = io.WriteString(m.w, m.secrets.Replace(string(m.rest))) // its reader may be gone
 		m.rest = nil
 	}
 }

@@ -20,16 +20,15 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/docker/frames"
 )
 
-// actions are the events that are asked for: whatever else happens to a
-// container stays off the wire.
+// actions are the requested events: other events of a container are not sent.
 var actions = []events.Action{
 	events.ActionCreate, events.ActionStart, events.ActionDie, events.ActionKill, events.ActionStop,
 	events.ActionOOM, events.ActionPause, events.ActionUnPause, events.ActionDestroy,
 	actionDied,
 }
 
-// actionDied is what Podman calls a die: before 4.4 its filter knows no other word
-// for it, whatever it then sends (podman#16857, podman#12628).
+// actionDied is Podman's word for a die: before 4.4 its filter accepts no other one, whichever
+// it then sends (podman#16857, podman#12628).
 const actionDied events.Action = "died"
 
 // Events implements orchestrator.Streams: GET /events.
@@ -62,9 +61,9 @@ func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]
 	}
 }
 
-// now is the engine's clock, at some time since it was called. It asks twice: newer
-// engines give one answer to all who ask at the same time (getInfo in moby's
-// daemon/server/router/system), so the first may be to a question of before.
+// now returns a time of the engine's clock after now was called. It asks twice: newer engines
+// give one answer to all simultaneous requests (getInfo in moby's daemon/server/router/system),
+// so the first may be to an earlier request.
 func (e *Engine) now(ctx context.Context) (time.Time, error) {
 	if _, err := e.cli.Info(ctx); err != nil {
 		return time.Time{}, err
@@ -80,9 +79,8 @@ func (e *Engine) broke(ctx context.Context, err error) error {
 	return e.failed("read events", err)
 }
 
-// subscribe opens the event stream. The client's own Events returns before it
-// tells of a refusal, too early for a ready that can be believed, and reads
-// ahead with a goroutine of its own.
+// subscribe opens the event stream. The client's own Events returns before it reports a
+// refusal, too early for a reliable ready, and reads ahead with its own goroutine.
 func (e *Engine) subscribe(ctx context.Context, since time.Time, labels map[string]string) (io.ReadCloser, error) {
 	wanted := labelled(labels)
 	wanted.Add("type", string(events.ContainerEventType))
@@ -102,14 +100,14 @@ func (e *Engine) subscribe(ctx context.Context, since time.Time, labels map[stri
 	}
 	resp, err := e.raw.Do(req)
 	if u := (*url.Error)(nil); errors.As(err, &u) {
-		err = u.Err // without the address, which is long and says nothing
+		err = u.Err // without the address, which is long and adds nothing
 	}
 	if err != nil {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // as much as there is: the status alone is an error
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // the status alone is an error
 		return nil, fmt.Errorf("the engine answers %s: %s", resp.Status, strings.TrimSpace(string(text)))
 	}
 	return resp.Body, nil
@@ -128,5 +126,5 @@ func (e *Engine) Logs(ctx context.Context, id string, since time.Time, follow bo
 	return frames.NewReader(body), nil
 }
 
-// stamp is a time as the engine reads it: "seconds.nanoseconds".
+// stamp formats a time for the engine: "seconds.nanoseconds".
 func stamp(t time.Time) string { return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond()) }

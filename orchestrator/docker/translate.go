@@ -19,7 +19,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file is pure: our words to the engine's and back.
+// This file is pure: it translates orchestrator's types to the engine's and back.
 
 // createRequest is the body of POST /containers/create.
 func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
@@ -28,12 +28,12 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		Image: c.Image, Hostname: c.Hostname, Entrypoint: c.Entrypoint, Cmd: c.Command, Env: c.Env,
 		User: c.User, WorkingDir: c.WorkingDir, Labels: c.Labels, OpenStdin: c.Stdin,
 		ExposedPorts: nat.PortSet{},
-		// An image's own health check makes three events a probe, which push
-		// others out of the engine's ring of 256.
+		// An image's own health check causes three events per probe, which push others out of
+		// the engine's ring of 256.
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
 	}
 	if grace > 0 {
-		config.StopTimeout = &grace // so that a foreign `docker stop` waits as long as ours
+		config.StopTimeout = &grace // so that a `docker stop` by a user waits as long
 	}
 	host := &container.HostConfig{
 		Init:          &init, // reaps zombies and forwards TERM (erlang/otp#6534)
@@ -61,8 +61,8 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		host.PortBindings[port] = append(host.PortBindings[port], nat.PortBinding{HostIP: p.HostIP, HostPort: strconv.Itoa(int(p.Host))})
 	}
 	for _, m := range c.Mounts {
-		// As a mount and not as a "bind": of a bind's missing source the engine
-		// would make a folder.
+		// As a mount and not as a "bind": the engine would create the missing source of a bind
+		// as a folder.
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: true})
 	}
 	for _, v := range c.Volumes {
@@ -80,7 +80,7 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 	return config, host, networking
 }
 
-// inspected is what GET /containers/{id}/json tells.
+// inspected translates the answer of GET /containers/{id}/json.
 func inspected(in container.InspectResponse) orchestrator.Container {
 	c := orchestrator.Container{
 		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Image,
@@ -100,12 +100,12 @@ func inspected(in container.InspectResponse) orchestrator.Container {
 	return c
 }
 
-// attached is a container's place in a network.
+// attached translates a container's attachment to a network.
 func attached(name string, n *network.EndpointSettings) orchestrator.Attachment {
 	a := orchestrator.Attachment{Network: n.NetworkID, Name: name, Visitor: slices.Contains(n.Aliases, orchestrator.VisitorAlias)}
 	a.IP, _ = netip.ParseAddr(n.IPAddress)
 	if !a.IP.IsValid() && n.IPAMConfig != nil {
-		a.IP, _ = netip.ParseAddr(n.IPAMConfig.IPv4Address) // not running: the one that is fixed
+		a.IP, _ = netip.ParseAddr(n.IPAMConfig.IPv4Address) // not running: the configured address
 	}
 	return a
 }
@@ -121,7 +121,7 @@ func state(s *container.State) orchestrator.ContainerState {
 	}
 }
 
-// bindings are the configured ports, in order.
+// bindings returns the configured ports, in order.
 func bindings(ports nat.PortMap) []orchestrator.PortBinding {
 	var list []orchestrator.PortBinding
 	for port, on := range ports {
@@ -137,7 +137,7 @@ func bindings(ports nat.PortMap) []orchestrator.PortBinding {
 	return list
 }
 
-// listed is an entry of GET /containers/json.
+// listed translates an entry of GET /containers/json.
 func listed(s container.Summary) orchestrator.Container {
 	c := orchestrator.Container{
 		ID: s.ID, Image: s.ImageID, Labels: s.Labels, Created: time.Unix(s.Created, 0),
@@ -161,10 +161,10 @@ func listed(s container.Summary) orchestrator.Container {
 	return c
 }
 
-// attributes of an event that are the engine's own; all others are labels.
+// attributes are the engine's own attributes of an event; all others are labels.
 var attributes = map[string]bool{"name": true, "image": true, "exitCode": true, "containerExitCode": true, "signal": true, "execDuration": true}
 
-// heard is an event message.
+// heard translates an event message.
 func heard(m events.Message) orchestrator.ContainerEvent {
 	e := orchestrator.ContainerEvent{
 		ID: m.Actor.ID, Name: m.Actor.Attributes["name"], Action: string(m.Action),
@@ -180,13 +180,13 @@ func heard(m events.Message) orchestrator.ContainerEvent {
 	}
 	code, told := m.Actor.Attributes["exitCode"] // only on die
 	if !told {
-		code = m.Actor.Attributes["containerExitCode"] // Podman's word
+		code = m.Actor.Attributes["containerExitCode"] // Podman's name for it
 	}
 	e.ExitCode, _ = strconv.Atoi(code)
 	return e
 }
 
-// told is what GET /info tells.
+// told translates the answer of GET /info.
 func told(info system.Info) orchestrator.EngineInfo {
 	result := orchestrator.EngineInfo{
 		ID: info.ID, Version: info.ServerVersion, Time: systemTime(info), CPUs: info.NCPU,
@@ -195,7 +195,7 @@ func told(info system.Info) orchestrator.EngineInfo {
 		CgroupVersion: info.CgroupVersion, CgroupDriver: info.CgroupDriver,
 		MemoryLimit: info.MemoryLimit, SwapLimit: info.SwapLimit, PidsLimit: info.PidsLimit, Warnings: info.Warnings,
 	}
-	for _, option := range info.SecurityOptions { // "name=seccomp,profile=default"; "seccomp" in engines of old
+	for _, option := range info.SecurityOptions { // "name=seccomp,profile=default"; once "seccomp"
 		name, _, _ := strings.Cut(option, ",")
 		result.Security = append(result.Security, strings.TrimPrefix(name, "name="))
 	}

@@ -31,8 +31,8 @@ func (e *Engine) Start(ctx context.Context, spec images.WorkshopSpec) (images.Wo
 		Image: spec.Image.ID, Cmd: []string{"cat"}, User: "0:0", WorkingDir: "/",
 		OpenStdin: true, StdinOnce: true, AttachStdin: true,
 	}
-	// An entrypoint is replaced only where the image has one: a commit takes the
-	// container's, and an empty one in its changes does not count.
+	// Replace an entrypoint only if the image has one: a commit inherits the container's, and
+	// ignores an empty one in its changes.
 	if len(spec.Image.Entrypoint) > 0 {
 		config.Entrypoint, config.Cmd = []string{"cat"}, nil
 	}
@@ -57,7 +57,7 @@ func (e *Engine) Start(ctx context.Context, spec images.WorkshopSpec) (images.Wo
 	return w, nil
 }
 
-// workshop is one container to build in.
+// workshop is one container in which an image is made.
 type workshop struct {
 	e        *Engine
 	id       string
@@ -116,7 +116,7 @@ func (w *workshop) Commit(ctx context.Context, c images.Commit) (string, error) 
 	if len(w.from.Entrypoint) > 0 {
 		changes = append(changes, "ENTRYPOINT "+jsonWords(w.from.Entrypoint))
 	} else if len(command) == 0 {
-		command = []string{"iex"} // else the commit takes the container's
+		command = []string{"iex"} // otherwise the commit inherits the container's
 	}
 	if len(command) > 0 {
 		changes = append(changes, "CMD "+jsonWords(command))
@@ -128,14 +128,14 @@ func (w *workshop) Commit(ctx context.Context, c images.Commit) (string, error) 
 	return made.ID, nil
 }
 
-// jsonWords is a list of words in a Dockerfile's JSON form.
+// jsonWords formats a list of words in a Dockerfile's JSON form.
 func jsonWords(words []string) string {
-	text, _ := json.Marshal(words) // strings
+	text, _ := json.Marshal(words) // strings always encode
 	return string(text)
 }
 
-// quotedWord is a word of a Dockerfile's ENV or LABEL in double quotes, in which a
-// backslash escapes, and a dollar sign begins a variable.
+// quotedWord quotes a word for a Dockerfile's ENV or LABEL: in double quotes, a backslash
+// escapes, and a dollar sign begins a variable.
 func quotedWord(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(text) + `"`
 }

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// maxSize bounds a frame. The engine sends at most 16 KiB and a timestamp: more is not
-	// its framing.
+	// maxSize limits a frame. The engine sends at most 16 KiB and a timestamp: a larger frame
+	// is not in its framing.
 	maxSize = 16 << 20
 
 	// bufferSize holds the largest frame that the engine sends, so that a frame is read in
