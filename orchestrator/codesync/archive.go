@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// archive is what differs from the image as a tar stream, to be unpacked at the
-// root of a container's disk. Folders come with their owner: the engine makes
-// missing ones as root, and the node could not write there. An archive cannot
-// remove a file: code that is no more becomes empty, which loads as little.
+// archive returns what differs from the image as a tar stream, to be extracted at the root of a
+// container's disk. It includes folders with their owner: the engine creates missing ones as
+// root, and the node could not write there. An archive cannot remove a file: a deleted code
+// file becomes empty, which does not load either.
 func archive(root string, files []File, gone []string, bodies map[Sum][]byte) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -55,7 +55,7 @@ func archive(root string, files []File, gone []string, bodies map[Sum][]byte) ([
 	return b.Bytes(), nil
 }
 
-// foldersBelow are the folders of a file below root, the outermost first.
+// foldersBelow returns the folders of a file below root, the outermost first.
 func foldersBelow(root, file string) []string {
 	var dirs []string
 	for dir := path.Dir(file); strings.HasPrefix(dir, root+"/"); dir = path.Dir(dir) {

@@ -36,13 +36,13 @@ const Idle = `f = fn f, t -> receive do {:awake, t} -> f.(f, t) after t -> ` +
 // sync.
 const Archive = "/tmp/beamyard/overlay.tar"
 
-// compiler is the compiler's VM.
+// compiler is the connection to the compiler's VM.
 type compiler struct {
 	Conn
 	project string // see [projectOf]
 }
 
-// open makes sure that the VM has our module, of this version.
+// open ensures that the VM has our module, in this version.
 func (c compiler) open(ctx context.Context) error {
 	program := strings.Replace(compilerText, `"PROJECT"`, `"`+inString.Replace(c.project)+`"`, 1)
 	sum := md5.Sum([]byte(program))
@@ -61,34 +61,34 @@ func (c compiler) open(ctx context.Context) error {
 	return err
 }
 
-// inString escapes what means something in a string of Elixir.
+// inString escapes characters that are special in an Elixir string.
 var inString = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`)
 
 func (c compiler) call(ctx context.Context, function string, args ...any) (any, error) {
 	return c.Call(ctx, compilerModule, function, args...)
 }
 
-// lock holds the compiler for owner, a node that is connected to it, until unlock
-// or until it is gone.
+// lock locks the compiler for owner, a node that is connected to it, until unlock or until the
+// owner disconnects.
 func (c compiler) lock(ctx context.Context, owner string) error {
 	_, err := c.call(ctx, "lock", erldist.Atom(owner))
 	if ctx.Err() != nil {
-		_ = c.Close() // or the lock comes later, to nobody
+		_ = c.Close() // otherwise a lock could be granted later, without an owner
 	}
 	return err
 }
 
-// unlock lets go. A call that was given up as ctx ended may go on in the VM: the
-// connection ends, so that the VM lets go once that has ended.
+// unlock releases the lock. A call that was cancelled with ctx may continue in the VM: unlock
+// then closes the connection, so that the VM releases the lock once the call has ended.
 func (c compiler) unlock(ctx context.Context) {
 	if ctx.Err() != nil {
 		_ = c.Close()
 		return
 	}
-	_, _ = c.call(context.WithoutCancel(ctx), "unlock") // else its connection's end does
+	_, _ = c.call(context.WithoutCancel(ctx), "unlock") // if it fails, closing c releases it
 }
 
-// sources are the project's folder there and the sums of what it holds.
+// sources returns the compiler's project folder and the sums of its files.
 func (c compiler) sources(ctx context.Context) (root string, sums map[string]Sum, err error) {
 	reply, err := c.call(ctx, "sources")
 	if err != nil {
@@ -129,7 +129,7 @@ func (c compiler) put(ctx context.Context, files []content, removed []string) er
 	return err
 }
 
-// compile runs Mix. ok is false where it failed; printed is what it said.
+// compile runs Mix. ok is false if the compilation failed; printed is Mix's output.
 func (c compiler) compile(ctx context.Context, deep bool) (ok bool, printed string, took time.Duration, err error) {
 	reply, err := c.call(ctx, "compile", deep)
 	if err != nil {
@@ -143,15 +143,15 @@ func (c compiler) compile(ctx context.Context, deep bool) (ok bool, printed stri
 	return t[0] != any(erldist.Atom("error")), text(t[1]), time.Duration(micros) * time.Microsecond, nil
 }
 
-// tree is what the compiler's disk holds beside the image's.
+// tree is the part of the compiler's disk that differs from the image.
 type tree struct {
 	files   []File
 	gone    []string
 	modules map[string]Module
 }
 
-// overlay is what differs from the image. With all, what nodes were given is not
-// known, and it is all of the project's own.
+// overlay returns what differs from the image. all means that it is unknown what nodes
+// received: the result then includes all files of the project.
 func (c compiler) overlay(ctx context.Context, deep, all bool) (tree, error) {
 	reply, err := c.call(ctx, "overlay", deep, all)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 func IsEditors(p string) bool {
 	base := path.Base(p)
 	switch {
-	case base == "4913", // vim asks whether it may write
+	case base == "4913", // vim checks whether it may write
 		strings.HasPrefix(base, ".#"),                                                    // emacs: a lock
 		strings.HasPrefix(base, "#") && strings.HasSuffix(base, "#"),                     // emacs: saved by itself
 		strings.HasSuffix(base, "~"),                                                     // backups

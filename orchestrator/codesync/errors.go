@@ -82,7 +82,7 @@ func (e *NodesError) Error() string {
 	return "not every node runs the new code:\n  " + strings.Join(e.Problems, "\n  ")
 }
 
-// Hint returns the command that brings the nodes together.
+// Hint returns the command that brings the nodes to the same code.
 func (e *NodesError) Hint() string { return e.Command }
 
 // NoProjectError reports an image that has no Mix project in its working directory.
@@ -92,7 +92,7 @@ func (NoProjectError) Error() string {
 	return "the cluster's image has no Mix project in its working folder: nothing can be compiled there, and no node was changed"
 }
 
-// Hint returns how to get one.
+// Hint returns how to get a Mix project into the image.
 func (NoProjectError) Hint() string {
 	return "run the project itself: leave dockerfile and image out of beamyard.yml; or build the image again after each change: beamyard down, then beamyard up"
 }
@@ -107,7 +107,7 @@ func (e *WriteError) Hint() string {
 	return "give the image's user its project: COPY --chown=USER . . in the Dockerfile"
 }
 
-// lines lists processes, one a line.
+// lines lists processes, one per line.
 func lines(processes []Process) string {
 	var b strings.Builder
 	for i, p := range processes {
@@ -120,14 +120,14 @@ func lines(processes []Process) string {
 	return b.String()
 }
 
-// refusal is why nothing may be changed on any of the nodes that answered so.
+// refusal returns why none of the nodes with these answers may be changed.
 func refusal(o Options, root string, d delta, answers []answer) error {
 	var inTheWay []Process
 	onLoad, files := map[string]bool{}, map[string]bool{}
 	for _, a := range answers {
 		for _, p := range slices.Concat(a.lacks, a.there) {
 			if rel, below := strings.CutPrefix(p, root+"/"); below && cold(rel) {
-				files[rel] = true // a restart that was begun, and did not end
+				files[rel] = true // left by a restart that was begun, and not completed
 			}
 		}
 		inTheWay = append(inTheWay, a.inTheWay...)
@@ -148,7 +148,7 @@ func refusal(o Options, root string, d delta, answers []answer) error {
 	return nil
 }
 
-// problems says which nodes are not as they should be.
+// problems reports the nodes that are not in the expected state.
 func problems(o Options, nodes []Node, outcomes []outcome) error {
 	var all []string
 	for i, n := range nodes {
@@ -160,7 +160,7 @@ func problems(o Options, nodes []Node, outcomes []outcome) error {
 			all = append(all, fmt.Sprintf("%s: %s was not loaded: %s", n.Name, short(m), done.refused[m]))
 		}
 		if len(done.refused) > 0 {
-			continue // which is why they differ
+			continue // so they differ for that reason
 		}
 		for _, m := range done.differ {
 			all = append(all, fmt.Sprintf("%s: %s is not as it was compiled", n.Name, short(m)))

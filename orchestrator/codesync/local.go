@@ -17,12 +17,12 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// local is the project's folder on this machine. What it read of a file stays
-// true while the file's time and size do.
+// local is the project's folder on this machine. What it read of a file remains valid while the
+// file's time and size are unchanged.
 type local struct {
 	dir        string
-	dockerfile bool   // the image was made as a Dockerfile says
-	root       string // the folder that holds it and what it needs beside it; known after a scan
+	dockerfile bool   // the image was built from a Dockerfile
+	root       string // the folder of the project and of what it needs beside it; set by a scan
 	known      map[string]stamp
 }
 
@@ -32,8 +32,8 @@ type stamp struct {
 	sum      Sum
 }
 
-// scan returns the sum of each file that belongs to the image, and which paths do
-// not.
+// scan returns the sum of each file that belongs to the image, and a function that reports
+// whether a path does not.
 func (l *local) scan() (map[string]Sum, func(string) bool, error) {
 	files, err := images.OpenFiles(l.dir)
 	if err != nil {
@@ -49,7 +49,7 @@ func (l *local) scan() (map[string]Sum, func(string) bool, error) {
 		if !ok || !s.modified.Equal(info.ModTime()) || s.size != info.Size() {
 			data, err := os.ReadFile(filepath.Join(files.Dir(), filepath.FromSlash(p)))
 			if errors.Is(err, fs.ErrNotExist) {
-				return nil // an editor's, or gone meanwhile
+				return nil // an editor's temporary file, or just deleted
 			}
 			if err != nil {
 				return err
@@ -63,7 +63,7 @@ func (l *local) scan() (map[string]Sum, func(string) bool, error) {
 	return sums, files.Ignored, err
 }
 
-// projectOf is a project's folder below the one that holds all that it needs: "." where
+// projectOf returns a project's folder below the one that contains everything it needs: "." if
 // it needs nothing beside it.
 func projectOf(dir string) (string, error) {
 	files, err := images.OpenFiles(dir)
@@ -73,9 +73,9 @@ func projectOf(dir string) (string, error) {
 	return files.Project(), nil
 }
 
-// contents reads files that are to be put into the compiler; one that is gone
-// meanwhile is left out. sums gets what was read, which is what the compiler has
-// then, whatever was saved since the scan.
+// contents reads files to be put into the compiler, except those that were just deleted. It
+// stores in sums what was read, which is what the compiler then has, even if a file was saved
+// after the scan.
 func (l *local) contents(paths []string, sums map[string]Sum) ([]content, error) {
 	var all []content
 	for _, p := range paths {

@@ -44,18 +44,18 @@ func (p Process) String() string {
 	return fmt.Sprintf("%s on %s (%s, started by %s)", who, p.Node, short(p.Module), short(p.Call))
 }
 
-// answer is what a node says before anything is changed.
+// answer is a node's answer before anything is changed.
 type answer struct {
 	lacks, there []string // files
 	load         []load
 	dead         []string
 	inTheWay     []Process
-	stale        bool // it has code that the compiler has forgotten of
+	stale        bool // it has code that the compiler no longer knows about
 }
 
 type load struct {
 	module, path string
-	added        bool // it had no such module
+	added        bool // the node had no such module
 }
 
 func modulesTerm(modules []Module) erldist.List {
@@ -86,7 +86,7 @@ func textsTerm(texts []string) erldist.List {
 	return terms
 }
 
-// ask asks a node what it lacks of a delta.
+// ask asks a node which parts of a delta it lacks.
 func (n Node) ask(ctx context.Context, d delta, trust []string, hard bool) (answer, error) {
 	files := make(erldist.List, len(d.files))
 	for i, f := range d.files {
@@ -111,16 +111,16 @@ func (n Node) ask(ctx context.Context, d delta, trust []string, hard bool) (answ
 	return a, nil
 }
 
-// outcome is what became of a node.
+// outcome is the result of changing a node.
 type outcome struct {
-	unwritten map[string]string // path: why
-	refused   map[string]string // module: why
-	killed    []Process         // they ran the code before the last one
-	lingering []Process         // they run the last one, or did when it was purged
-	differ    []string          // modules that are not as the compiler has them
+	unwritten map[string]string // path: reason
+	refused   map[string]string // module: reason
+	killed    []Process         // they ran the code before the previous one
+	lingering []Process         // they run the previous one, or did when it was purged
+	differ    []string          // modules that differ from the compiler's
 }
 
-// apply changes a node: all that is asked for, or nothing is loaded.
+// apply changes a node: it loads everything requested, or nothing.
 func (n Node) apply(ctx context.Context, d delta, a answer, bodies map[Sum][]byte, trust []string, hard bool) (outcome, error) {
 	lacks := map[string]bool{}
 	for _, p := range a.lacks {
@@ -136,7 +136,7 @@ func (n Node) apply(ctx context.Context, d delta, a answer, bodies map[Sum][]byt
 		loads = append(loads, erldist.Tuple{erldist.Atom(l.module), l.path})
 	}
 	dead := a.dead
-	if hard { // also those that went earlier, and whose code is run yet
+	if hard { // includes modules that were removed earlier and whose code still runs
 		dead = d.dead
 	}
 	reply, err := n.Conn.Eval(ctx, sharedText+applyText, map[string]any{
@@ -155,7 +155,7 @@ func (n Node) apply(ctx context.Context, d delta, a answer, bodies map[Sum][]byt
 	}, nil
 }
 
-// processes reads [{Module, [{Pid, Name, Call}]}].
+// processes decodes [{Module, [{Pid, Name, Call}]}].
 func (n Node) processes(term any) []Process {
 	var found []Process
 	for _, e := range list(term) {
@@ -195,5 +195,5 @@ func pairs(term any) map[string]string {
 	return all
 }
 
-// isTrue reads a boolean: the atom true.
+// isTrue decodes a boolean: the atom true.
 func isTrue(term any) bool { return term == any(true) || term == any(erldist.Atom("true")) }

@@ -21,10 +21,10 @@ type Changes struct {
 // Empty reports whether there are no changes.
 func (c Changes) Empty() bool { return len(c.Put) == 0 && len(c.Remove) == 0 }
 
-// compare finds what changed. ignored tells which paths are no business of ours:
-// one that the image has, and the folder's rules leave out, is not removed. chosen: a
-// Dockerfile chose what the image has, which is not given cold files of a kind that
-// it has none of. project is the project's folder below that of the paths.
+// compare finds the changes. ignored reports whether the folder's rules exclude a path: a path
+// that only the image has is then not removed. chosen means that a Dockerfile selected the
+// files of the image, which does not get cold files in folders that it lacks. project is the
+// project's folder, relative to the folder of the paths.
 func compare(local, remote map[string]Sum, ignored func(string) bool, chosen bool, project string) Changes {
 	var c Changes
 	cold := func(p string) bool { return cold(strings.TrimPrefix(p, project+"/")) }
@@ -54,15 +54,15 @@ func compare(local, remote map[string]Sum, ignored func(string) bool, chosen boo
 	return c
 }
 
-// sources are the kinds of files that people write, never a tool: only these are
-// removed where the local folder has them not. (yecc and leex make .erl of .yrl
-// and .xrl, so an .erl beside one is theirs; see generatedBy.)
+// sources are the extensions of files that are written by people, never by a tool: only these
+// are removed if the local folder does not have them. (yecc and leex generate .erl from .yrl
+// and .xrl, so an .erl beside one of these is generated; see withoutGenerated.)
 var sources = []string{".ex", ".exs", ".erl", ".hrl", ".xrl", ".yrl", ".eex", ".leex", ".heex", ".sface"}
 
 func isSource(p string) bool { return slices.Contains(sources, path.Ext(p)) }
 
-// unneeded are files that an image may do without: they are told of only once it
-// has them.
+// unneeded reports whether an image may lack a file: such a file is synced only if the image
+// has it.
 func unneeded(p string) bool {
 	switch path.Base(p) {
 	case "Dockerfile", ".dockerignore", "compose.yml", "docker-compose.yml", "beamyard.yml":
@@ -71,8 +71,8 @@ func unneeded(p string) bool {
 	return strings.HasPrefix(p, "deps/") || strings.HasPrefix(p, "rel/")
 }
 
-// hasBeside tells whether there are files in the same folder of the project; its own
-// files have nothing beside them.
+// hasBeside reports whether there are files in the same top-level folder of the project. For
+// files outside of a folder it returns false.
 func hasBeside(files map[string]Sum, p string) bool {
 	folder, _, below := strings.Cut(p, "/")
 	if !below {
@@ -86,7 +86,7 @@ func hasBeside(files map[string]Sum, p string) bool {
 	return false
 }
 
-// cold tells whether a file is read only when a node, or Mix itself, starts.
+// cold reports whether a file is read only when a node, or Mix itself, starts.
 func cold(p string) bool {
 	base, ext := path.Base(p), path.Ext(p)
 	switch base {
@@ -101,8 +101,8 @@ func cold(p string) bool {
 	return (ext == ".so" || ext == ".dll") && under(p, "priv")
 }
 
-// under tells whether a path is below a folder of that name of the project, or of
-// an application of an umbrella, of which it is the third part: apps/NAME/folder.
+// under reports whether a path is below a folder of that name in the project, or in an
+// application of an umbrella, where it is the third part: apps/NAME/folder.
 func under(p, folder string) bool {
 	parts := strings.Split(p, "/")
 	for _, at := range []int{0, 2} {
@@ -113,8 +113,8 @@ func under(p, folder string) bool {
 	return false
 }
 
-// withoutGenerated takes out removals of what yecc and leex made of a source that
-// is still there.
+// withoutGenerated drops removals of files that yecc and leex generated from a source that
+// still exists.
 func withoutGenerated(remove []string, local map[string]Sum) []string {
 	return slices.DeleteFunc(remove, func(p string) bool {
 		stem, isErl := strings.CutSuffix(p, ".erl")
@@ -144,7 +144,7 @@ type File struct {
 	Sum      Sum
 }
 
-// deadModules are those whose files went and that are nowhere else.
+// deadModules returns the modules whose files were removed and that exist nowhere else.
 func deadModules(gone []string, alive map[string]Module) []string {
 	dead := map[string]bool{}
 	for _, p := range gone {

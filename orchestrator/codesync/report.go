@@ -98,10 +98,10 @@ func (r Report) Line() string {
 	return b.String()
 }
 
-// short is a module's or a call's name as Elixir writes it.
+// short returns the name of a module or a call as Elixir writes it.
 func short(name string) string { return strings.TrimPrefix(name, "Elixir.") }
 
-// named is a few modules by their names, or how many there are.
+// named lists a few modules by name, or counts many.
 func named(modules []string) string {
 	if len(modules) > 4 {
 		return plural(len(modules), "module")
@@ -120,7 +120,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// add notes what became of nodes.
+// add adds the results of nodes.
 func (r *Report) add(o Options, d delta, up, down []Node, answers []answer, outcomes []outcome) {
 	files := map[string]bool{}
 	for _, a := range answers {

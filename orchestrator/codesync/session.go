@@ -19,13 +19,13 @@ import (
 // connection is closed and the session cannot be used again.
 type Session struct {
 	c        compiler
-	self     string // our name there
+	self     string // our node name there
 	local    local
 	root     string
 	remote   map[string]Sum
 	bodies   map[Sum][]byte
 	proven   map[Conn]map[string]Module
-	archived string // which archive the compiler keeps
+	archived string // identifies the archive that the compiler keeps
 }
 
 // Open opens a session with the compiler that conn is connected to, for the project in
@@ -75,7 +75,7 @@ type Options struct {
 	Renew func(ctx context.Context) (conn Conn, self string, err error)
 }
 
-// delta is what nodes are to be given.
+// delta is what nodes should receive.
 type delta struct {
 	tree
 	dead  []string
@@ -130,7 +130,7 @@ func (s *Session) Sync(ctx context.Context, o Options) (Report, error) {
 	return report, nil
 }
 
-// compile brings the sources over and has them compiled.
+// compile copies the sources to the compiler and has it compile them.
 func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta, error) {
 	if s.remote == nil {
 		var err error
@@ -176,7 +176,7 @@ func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta
 	return s.made(ctx, o, false)
 }
 
-// made is what the compiler made.
+// made returns what the compiler has built.
 func (s *Session) made(ctx context.Context, o Options, all bool) (delta, error) {
 	t, err := s.c.overlay(ctx, o.Restart != nil, all)
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *Session) made(ctx context.Context, o Options, all bool) (delta, error) 
 	return delta{tree: t, dead: deadModules(t.gone, t.modules), terms: modulesTerm(modules)}, nil
 }
 
-// put brings changed sources to the compiler.
+// put copies changed sources to the compiler.
 func (s *Session) put(ctx context.Context, changes Changes) error {
 	sums := map[string]Sum{}
 	files, err := s.local.contents(changes.Put, sums)
@@ -197,7 +197,7 @@ func (s *Session) put(ctx context.Context, changes Changes) error {
 		return err
 	}
 	if err := s.c.put(ctx, files, changes.Remove); err != nil {
-		s.remote = nil // nobody knows how far it came
+		s.remote = nil // it is unknown how much was written
 		return err
 	}
 	maps.Copy(s.remote, sums)
@@ -207,9 +207,8 @@ func (s *Session) put(ctx context.Context, changes Changes) error {
 	return nil
 }
 
-// bring gives nodes the code, all at once: first all are asked, and nothing is
-// changed where one refuses. all becomes more where a node has what the compiler
-// forgot.
+// bring gives nodes the code, all at once. First it asks all of them, and changes none if one
+// refuses. all is extended if a node has code that the compiler no longer knows about.
 func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta, report *Report) error {
 	var up, down []Node
 	for _, n := range nodes {
@@ -247,7 +246,7 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case err != nil: // of a node that ended just then; others may have the code
+	case err != nil: // from a node that has just ended; others may have the code
 		return &NodesError{Problems: strings.Split(err.Error(), "\n"), Command: "once they run: beamyard sync -c " + o.Cluster}
 	}
 	if restart && len(up) > 0 {
@@ -265,13 +264,13 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta
 	return problems(o, up, outcomes)
 }
 
-// applyAll changes all nodes at once. To those whose user may not write some files
-// the engine gives them, which is then done for all of these together: contents are
-// fetched once, and bodies is written by one goroutine.
+// applyAll changes all nodes at once. If a node's user may not write some files, the engine
+// writes them. That is done for all such nodes together: contents are fetched once, and one
+// goroutine writes bodies.
 func (s *Session) applyAll(ctx context.Context, o Options, d delta, nodes []Node, answers []answer) ([]outcome, error) {
 	apply := func(n Node, a answer) (outcome, error) {
 		asked := d
-		if o.Restart != nil { // its disk alone
+		if o.Restart != nil { // only its disk
 			a.load, a.dead, asked.dead, asked.terms = nil, nil, nil, nil
 		}
 		return n.apply(ctx, asked, a, s.bodies, s.trusted(n, d, a), o.Hard)
@@ -304,7 +303,7 @@ func (s *Session) applyAll(ctx context.Context, o Options, d delta, nodes []Node
 	return outcomes, errors.Join(err, engineErr)
 }
 
-// fetch gets the bodies of what nodes lack from the compiler, or of all files.
+// fetch gets from the compiler the bodies that nodes lack, or those of all files.
 func (s *Session) fetch(ctx context.Context, d delta, answers []answer, all bool) error {
 	lacks := map[string]bool{}
 	for _, a := range answers {
@@ -332,9 +331,9 @@ func (s *Session) fetch(ctx context.Context, d delta, answers []answer, all bool
 	return nil
 }
 
-// trusted are modules whose files a node was found to have right over this very
-// connection, and that are not written now. They need not be read again: with many
-// modules that no node has loaded, that is most of a sync.
+// trusted returns the modules whose files were already proven correct over this connection, and
+// that are not written now. They need not be read again: with many modules that no node has
+// loaded, reading would take most of a sync.
 func (s *Session) trusted(n Node, d delta, a answer) []string {
 	written := map[string]bool{}
 	for _, p := range slices.Concat(a.lacks, a.there) {
@@ -349,7 +348,7 @@ func (s *Session) trusted(n Node, d delta, a answer) []string {
 	return names
 }
 
-// prove notes what a node was found to have.
+// prove records what a node was proven to have.
 func (s *Session) prove(n Node, d delta, done outcome) {
 	if len(done.differ)+len(done.unwritten)+len(done.refused) == 0 {
 		s.proven[n.Conn] = d.modules
@@ -358,8 +357,8 @@ func (s *Session) prove(n Node, d delta, done outcome) {
 	}
 }
 
-// forget drops what no sync will need again: contents of files that are no more,
-// and what is known of nodes by connections that are no more.
+// forget drops what no later sync needs: contents of files that no longer exist, and what is
+// known of nodes through closed connections.
 func (s *Session) forget(o Options, d delta) {
 	needed := map[Sum]bool{}
 	for _, f := range d.files {
@@ -388,7 +387,7 @@ func (s *Session) write(ctx context.Context, d delta, nodes []Node) error {
 	return err
 }
 
-// keep leaves with the compiler what a new container is given before it starts.
+// keep stores with the compiler what a new container gets before it starts.
 func (s *Session) keep(ctx context.Context, d delta) error {
 	id := fmt.Sprint(d.files, d.gone)
 	if id == s.archived {
@@ -408,7 +407,7 @@ func (s *Session) keep(ctx context.Context, d delta) error {
 	return nil
 }
 
-// each asks all nodes at once.
+// each calls fn for all nodes at once.
 func each[T any](nodes []Node, fn func(Node) (T, error)) ([]T, error) {
 	return eachOf(nodes, make([]struct{}, len(nodes)), func(n Node, _ struct{}) (T, error) { return fn(n) })
 }

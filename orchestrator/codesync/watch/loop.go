@@ -14,8 +14,8 @@ type Loops struct {
 }
 
 const (
-	// soon is within which after a sync a change is suspected to be of its making.
-	// Nobody reads the outcome, thinks, types and saves in that time.
+	// soon is the time after a sync within which it is suspected to have caused a change. A
+	// person cannot read the result, think, type and save in that time.
 	soon = time.Second
 	// often is how many times in a row make a loop.
 	often = 3

@@ -21,8 +21,8 @@ import (
 // steps, and formatters and branch switches write many files.
 const Quiet = 300 * time.Millisecond
 
-// patience is for how long at most what was saved waits for that: a folder into
-// which something is written all the time is never quiet.
+// patience limits how long a saved file waits for Quiet: a folder that is written to all the
+// time is never quiet.
 const patience = 2 * time.Second
 
 // Watch calls fn with the paths below dir that were saved, created or removed, relative
@@ -53,22 +53,22 @@ func Watch(ctx context.Context, dir string, ignored func(string) bool, ready fun
 	return errors.Join(err, watcher.Close())
 }
 
-// explain is the error of a system that watches no more.
+// explain returns the error of a system that cannot watch any more files.
 func explain(err error) error {
-	if errors.Is(err, syscall.ENOSPC) { // of inotify_add_watch(2)
+	if errors.Is(err, syscall.ENOSPC) { // from inotify_add_watch(2)
 		return fmt.Errorf("%w: too many folders are watched; raise the limit: sudo sysctl fs.inotify.max_user_watches=524288", err)
 	}
 	return err
 }
 
-// tree watches a folder and those below it, which fsnotify does one by one.
+// tree watches a folder and those below it. fsnotify watches single folders.
 type tree struct {
 	*fsnotify.Watcher
 	dir     string
 	ignored func(string) bool
 }
 
-// rel is a path below the folder; false for one that nobody asks for.
+// rel returns a path relative to the folder; false if the path is ignored.
 func (t *tree) rel(path string) (string, bool) {
 	rel, err := filepath.Rel(t.dir, path)
 	if err != nil || rel == "." {
@@ -78,13 +78,13 @@ func (t *tree) rel(path string) (string, bool) {
 	return rel, !codesync.IsEditors(rel) && !t.ignored(rel)
 }
 
-// add watches a folder and all below it, and returns the files that are there.
+// add watches a folder and all folders below it, and returns the files in them.
 func (t *tree) add(root string) (files []string, err error) {
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		rel, ours := t.rel(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && path != t.dir:
-			return nil // gone again
+			return nil // it has already been removed
 		case err != nil:
 			return err
 		case !ours && d.IsDir():
@@ -100,14 +100,14 @@ func (t *tree) add(root string) (files []string, err error) {
 	return files, err
 }
 
-// collect passes on what is saved.
+// collect passes on the paths of saved files.
 func (t *tree) collect(ctx context.Context, saved chan<- []string) {
 	for {
 		var paths []string
 		select {
 		case <-ctx.Done():
 			return
-		case _, ok := <-t.Errors: // of the queue that overflowed, mostly
+		case _, ok := <-t.Errors: // usually the overflow of the queue
 			if !ok {
 				return
 			}
@@ -128,8 +128,8 @@ func (t *tree) collect(ctx context.Context, saved chan<- []string) {
 	}
 }
 
-// changed are the files that an event is about. What is in a new folder was
-// perhaps there before the folder was watched.
+// changed returns the files that an event concerns. The files in a new folder may have been
+// created before the folder was watched.
 func (t *tree) changed(e fsnotify.Event) []string {
 	rel, ours := t.rel(e.Name)
 	if !ours || rel == "" || e.Op == fsnotify.Chmod {
@@ -148,12 +148,12 @@ func (t *tree) changed(e fsnotify.Event) []string {
 	return []string{rel}
 }
 
-// debounce calls fn with what came, once nothing came for so long, or something
-// waits for patience. What comes while fn runs is for its next call.
+// debounce calls fn with the collected paths once there was no change for the time Quiet, or
+// one has waited for patience. Changes while fn runs are passed to its next call.
 func debounce(ctx context.Context, saved <-chan []string, fn func(context.Context, []string)) error {
 	pending := map[string]bool{}
 	var silent <-chan time.Time // nil: nothing is pending, or fn runs
-	var latest time.Time        // that silent may be; set with it
+	var latest time.Time        // limit for silent; set with it
 	var done chan struct{}      // nil: fn does not run
 	for {
 		select {
