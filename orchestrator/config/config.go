@@ -56,7 +56,7 @@ func Read(path string) (orchestrator.Spec, error) {
 	case ofFolder:
 		s.Source = folder
 	case s.Source != "" && !filepath.IsAbs(s.Source):
-		// A name that is no folder beside the file is an image reference.
+		// A name that is not a folder beside the file is an image reference.
 		if there := beside(folder, s.Source); exists(there) {
 			s.Source = there
 		}
@@ -84,7 +84,7 @@ func Of(what, file string) (orchestrator.Spec, error) {
 	if err != nil || named == "" {
 		return spec, err
 	}
-	if named == "mix.exs" { // it goes before the file's
+	if named == "mix.exs" { // it takes precedence over the file's settings
 		spec.Dockerfile, spec.Target, spec.Args = "", "", nil
 		return spec, nil
 	}
@@ -92,8 +92,8 @@ func Of(what, file string) (orchestrator.Spec, error) {
 	return spec, nil
 }
 
-// namedFile is the folder of a mix.exs or a Dockerfile that is named as what to run,
-// and its name there; "" where none is.
+// namedFile splits the path of a mix.exs or a Dockerfile that is named as what to run into its
+// folder and its name, which is "" for any other path.
 func namedFile(what string) (folder, name string) {
 	base := filepath.Base(what)
 	lower := strings.ToLower(base)
@@ -130,7 +130,7 @@ func of(what, file string) (orchestrator.Spec, error) {
 			return spec, err
 		}
 	}
-	// A folder that its own file describes is what that file says.
+	// What a folder's own beamyard.yml runs is defined in that file.
 	if what != "" && (file == "" || given) {
 		spec.Source, spec.Image, spec.File = what, "", ""
 	}
@@ -139,20 +139,20 @@ func of(what, file string) (orchestrator.Spec, error) {
 		if err != nil {
 			return spec, fmt.Errorf("find folder %s: %w", spec.Source, err)
 		}
-		spec.Source = abs // it may be typed, or looked for, in another folder later
+		spec.Source = abs // later uses may have another current folder
 	}
 	return spec, nil
 }
 
-// composeFolder is the error of a folder that has a Compose file, and nothing that we
-// run.
+// composeFolder returns an error for a folder that has a Compose file, but nothing that
+// Beamyard runs.
 func composeFolder(folder string) error {
 	for _, ours := range []string{"mix.exs", "Dockerfile"} {
 		if exists(filepath.Join(folder, ours)) {
 			return nil
 		}
 	}
-	// Compose's names, in its order.
+	// Compose's file names, in its order.
 	for _, name := range []string{"compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"} {
 		path := filepath.Join(folder, name)
 		if !exists(path) {
@@ -182,7 +182,7 @@ func DefaultName(s orchestrator.Spec) string {
 	return network.Sanitize(ref)
 }
 
-// beside is a path that is relative to a folder.
+// beside resolves a path relative to a folder.
 func beside(folder, path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -190,9 +190,8 @@ func beside(folder, path string) string {
 	return filepath.Join(folder, path)
 }
 
-// isFile tells a file of settings from an image reference, whether it is there or
-// not: an image of such a name is nobody's, and a file that is missing should be
-// called that.
+// isFile distinguishes a file of settings from an image reference, whether or not it exists:
+// images do not have such names, and a missing file should be reported as a file.
 func isFile(what string) bool {
 	ext := filepath.Ext(what)
 	return ext == ".yml" || ext == ".yaml"

@@ -39,7 +39,7 @@ func (o outside) decode(r io.Reader) (orchestrator.Spec, error) {
 	if err != nil {
 		return orchestrator.Spec{}, err
 	}
-	// The reader has refused unknown keys already, so each of these decodes its own.
+	// The reader has rejected unknown keys already, so each of these decodes its own.
 	var s orchestrator.Spec
 	if err := yaml.NodeToValue(body, &s); err != nil {
 		return orchestrator.Spec{}, err
@@ -51,7 +51,7 @@ func (o outside) decode(r io.Reader) (orchestrator.Spec, error) {
 	return settle(s, only), nil
 }
 
-// settle turns the keys that only a file has into fields of the spec.
+// settle converts the keys that only a file has to fields of the spec.
 func settle(s orchestrator.Spec, only clusterOnly) orchestrator.Spec {
 	s.Env = over(only.EnvFile, s.Env)
 	if !slices.ContainsFunc(only.Nodes, func(n nodeOnly) bool { return n.Replicas > 0 || len(n.EnvFile) > 0 }) {

@@ -16,12 +16,12 @@ import (
 // variable is a line of an env_file, or an entry of env in its list form.
 type variable struct {
 	key, value string
-	given      bool // false: the value is our own environment's
+	given      bool // false: the value is that of our own environment
 	line       int
 }
 
-// envFiles makes env_file a mapping: a path, or a list of paths and of
-// {path, required}. Of a key that stands in several the last one counts.
+// envFiles converts env_file to a mapping. It accepts a path, or a list of paths and of {path,
+// required}. If several files set a key, the last one counts.
 func (r *reader) envFiles(at ast.Node, _ reflect.Type) (ast.Node, error) {
 	listed := []ast.Node{at}
 	if list, ok := r.behind(at).(*ast.SequenceNode); ok {
@@ -47,7 +47,7 @@ func (r *reader) envFiles(at ast.Node, _ reflect.Type) (ast.Node, error) {
 	return out, nil
 }
 
-// envFile is an entry of env_file; its path is nil where there is none.
+// envFile reads an entry of env_file; path is nil if it has none.
 func (r *reader) envFile(at ast.Node) (path *ast.StringNode, required bool, err error) {
 	of := reflect.TypeFor[string]()
 	if _, mapping := r.behind(at).(ast.MapNode); mapping {
@@ -125,7 +125,7 @@ func (r *reader) envOf(path *ast.StringNode, required bool) ([]variable, error) 
 	return vars, nil
 }
 
-// over is what files say and env over it.
+// over merges the variables of files and env, which takes precedence.
 func over(files, env map[string]string) map[string]string {
 	if len(files) == 0 {
 		return env
@@ -135,7 +135,7 @@ func over(files, env map[string]string) map[string]string {
 	return all
 }
 
-// ours is a value of our own environment.
+// ours returns a value of our own environment.
 func (r *reader) ours(key string) (string, error) {
 	if r.lookup != nil {
 		if value, ok := r.lookup(key); ok {
@@ -145,10 +145,10 @@ func (r *reader) ours(key string) (string, error) {
 	return "", advise(fmt.Errorf("%s has no value, and is not set in this environment either", key), "give it one here, \"\" for an empty one, or set it first: export %s=…", key)
 }
 
-// dotenv reads KEY=VALUE lines as Compose does: comments, quotes with escapes, values
-// of several lines, `export`, and KEY alone for our own value. A variable in a value
-// ($NAME, ${NAME}) is an error, as nothing replaces it here: in 'single quotes' it is
-// text. Errors come with their line and never quote a value.
+// dotenv parses KEY=VALUE lines as Compose does: comments, quotes with escapes, values of
+// several lines, `export`, and KEY alone for our own value. A variable in a value ($NAME,
+// ${NAME}) is an error, because it is not expanded here: in 'single quotes' it is plain text.
+// Errors come with their line and never quote a value.
 // Source: https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax.
 func dotenv(text string) (vars []variable, line int, err error) {
 	if !utf8.ValidString(text) {
@@ -171,7 +171,7 @@ func dotenv(text string) (vars []variable, line int, err error) {
 	return vars, 0, nil
 }
 
-// dotenvText is what is left to read.
+// dotenvText is the remaining text.
 type dotenvText struct {
 	rest string
 	line int
@@ -184,7 +184,7 @@ func (p *dotenvText) take(n int) string {
 	return taken
 }
 
-// endOfLine takes the rest of the line, and its newline.
+// endOfLine takes the rest of the line, including its newline.
 func (p *dotenvText) endOfLine() string {
 	line, _, more := strings.Cut(p.rest, "\n")
 	n := len(line)
@@ -196,7 +196,7 @@ func (p *dotenvText) endOfLine() string {
 
 const blanks = " \t\v\f\r"
 
-// variable reads a line, or several where the value's quotes hold them.
+// variable parses a line, or several if a quoted value spans them.
 func (p *dotenvText) variable() (v variable, ok bool, err error) {
 	p.rest = strings.TrimLeft(p.rest, blanks)
 	if p.rest == "" || p.rest[0] == '\n' || p.rest[0] == '#' {
@@ -233,7 +233,7 @@ func nameRune(c rune) bool {
 	return c == '_' || c == '.' || c == '-' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// value reads what follows the sign.
+// value parses what follows the equals sign.
 func (p *dotenvText) value(key string) (string, error) {
 	value := strings.TrimLeft(p.rest, blanks)
 	spaced := len(value) < len(p.rest)
@@ -260,7 +260,7 @@ func (p *dotenvText) value(key string) (string, error) {
 	return value, nil
 }
 
-// quoted reads up to the quote that ends the value.
+// quoted parses up to the quote that ends the value.
 func (p *dotenvText) quoted(key string, quote byte) (string, error) {
 	var b strings.Builder
 	for i := 1; i < len(p.rest); i++ {
@@ -283,8 +283,8 @@ func (p *dotenvText) quoted(key string, quote byte) (string, error) {
 	return "", fmt.Errorf("no quote ends the value of %s", key)
 }
 
-// unescape is what a backslash and c stand for: in single quotes only the quote
-// itself.
+// unescape returns the meaning of a backslash followed by c: in single quotes only the quote
+// can be escaped.
 func unescape(c, quote byte) string {
 	switch {
 	case c == quote:
@@ -302,7 +302,7 @@ func unescape(c, quote byte) string {
 	return `\` + string(c)
 }
 
-// replaced tells whether Compose would put another variable's value here.
+// replaced reports whether Compose would expand a variable at the start of the text.
 func replaced(text string) bool {
 	if len(text) < 2 || text[0] != '$' {
 		return false

@@ -9,11 +9,11 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// excerptLine is a line of the file in an error: a mark, its number, its text.
+// excerptLine matches a line of the file in an error: a mark, its number, its text.
 var excerptLine = regexp.MustCompile(`^(>? *)([0-9]+)( \| )(.*)$`)
 
-// masked is an error's text without the values of the cookie and of the keys that
-// secrets names: their lines end at the key. at is any token of the file.
+// masked removes from an error's text the values of the cookie and of the keys that secrets
+// lists: their lines end at the key. at is any token of the file.
 func masked(text string, at *token.Token) string {
 	for at != nil && at.Prev != nil {
 		at = at.Prev
@@ -31,7 +31,7 @@ func masked(text string, at *token.Token) string {
 		n, _ := strconv.Atoi(part[2]) // digits
 		if key, hide := hidden[n]; hide {
 			before, _, _ := strings.Cut(part[4], key)
-			if before == part[4] { // a line of the value alone
+			if before == part[4] { // a line that contains only a part of the value
 				before, key = "", ""
 			}
 			lines[i] = part[1] + part[2] + part[3] + before + key + "…"
@@ -40,8 +40,8 @@ func masked(text string, at *token.Token) string {
 	return strings.Join(lines, "\n")
 }
 
-// secretLines are the lines that hold secret values, each with the text at which what
-// can be shown ends.
+// secretLines returns the lines that contain secret values, each with the text at which the
+// visible part ends.
 func secretLines(first *token.Token) map[int]string {
 	keys := append([]string{"cookie"}, secretKeys(first)...)
 	lines := map[int]string{}
@@ -67,7 +67,7 @@ func secretLines(first *token.Token) map[int]string {
 	return lines
 }
 
-// secretKeys are those that the file's list names.
+// secretKeys returns the keys that the file's own list names.
 func secretKeys(first *token.Token) (keys []string) {
 	for t := first; t != nil; t = t.Next {
 		if t.Value != "secrets" || !isKey(t) {

@@ -9,12 +9,12 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// explain is a decoding error for people: what is wrong, with its line and a
-// caret, and for an unknown key which one may have been meant.
+// explain formats a decoding error for people: what is wrong, with its line and a caret, and
+// for an unknown key a suggestion.
 func explain(err error) (text, hint string) {
 	var wrongType *yaml.TypeError
 	if errors.As(err, &wrongType) && wrongType.Token != nil {
-		// Its own words name Go's struct and field.
+		// The original message names Go's struct and field.
 		err = &yaml.SyntaxError{
 			Message: fmt.Sprintf("this must be %s, not %s", inWords(wrongType.DstType), inWords(wrongType.SrcType)),
 			Token:   wrongType.Token,
@@ -32,7 +32,7 @@ func explain(err error) (text, hint string) {
 	return strings.TrimRight(text, " \n"), hint
 }
 
-// inWords names a type as YAML has it.
+// inWords names a type in YAML's terms.
 func inWords(t reflect.Type) string {
 	if t == nil {
 		return "empty"

@@ -13,13 +13,13 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// forms are the forms of values that are not written as their Go type is, by their name in
-// a key's tag. A form reads a value, and returns it as the Go type is written. Many are
-// Compose's, where these mean the same. A form that is missing here only describes the
-// value to editors.
+// forms are the forms of values that are not written like their Go type, by their name in a
+// key's tag. A form reads a value, and returns it as the Go type is written. Many are
+// Compose's, where these mean the same. A form that is missing here only describes the value to
+// editors.
 var forms map[string]func(r *reader, at ast.Node, of reflect.Type) (ast.Node, error)
 
-func init() { // the readers of mappings use forms
+func init() { // here, because the readers of mappings use forms
 	forms = map[string]func(r *reader, at ast.Node, of reflect.Type) (ast.Node, error){
 		"command":     (*reader).command,
 		"duration":    (*reader).duration,
@@ -53,7 +53,7 @@ func formOf(k key) string {
 	return ""
 }
 
-// formed reads the value of a key as the key's form has it.
+// formed reads the value of a key in the key's form.
 func (r *reader) formed(k key, at ast.Node) (value ast.Node, err error) {
 	defer func() {
 		if tag, ok := value.(*ast.TagNode); ok && k.field.Type != nil && k.field.Type.Kind() == reflect.Slice {
@@ -71,7 +71,7 @@ func (r *reader) formed(k key, at ast.Node) (value ast.Node, err error) {
 	return r.as(at, k.field.Type)
 }
 
-// advised is an error with its place, and what to do about it.
+// advised is an error with advice.
 type advised struct {
 	error
 	hint string
@@ -88,7 +88,7 @@ func advise(err error, format string, args ...any) error {
 	return err
 }
 
-// listItems are the texts of a list, and ok where at is one.
+// listItems returns the texts of a list; ok is false if at is not a list.
 func (r *reader) listItems(at ast.Node) (items []*ast.StringNode, ok bool, err error) {
 	list, ok := r.behind(at).(*ast.SequenceNode)
 	if !ok {
@@ -108,7 +108,7 @@ func (r *reader) listItems(at ast.Node) (items []*ast.StringNode, ok bool, err e
 	return items, true, nil
 }
 
-// pairs of a mapping, nil where at is none.
+// pairs returns the pairs of a mapping, or nil if at is not a mapping.
 func (r *reader) pairs(at ast.Node) []*ast.MappingValueNode {
 	switch m := r.behind(at).(type) {
 	case *ast.MappingNode:
@@ -119,7 +119,7 @@ func (r *reader) pairs(at ast.Node) []*ast.MappingValueNode {
 	return nil
 }
 
-// put adds a text to a mapping, or replaces the one that is there.
+// put adds a text to a mapping, or replaces the existing one.
 func put(m *ast.MappingNode, place *ast.StringNode, key, value string) {
 	put := textAt(place.GetToken(), value)
 	for _, pair := range m.Values {
@@ -131,8 +131,8 @@ func put(m *ast.MappingNode, place *ast.StringNode, key, value string) {
 	m.Values = append(m.Values, ast.MappingValue(place.GetToken(), textAt(place.GetToken(), key), put))
 }
 
-// env takes KEY=VALUE and KEY in a list, and KEY without a value in a mapping:
-// that is our own environment's, as in Compose, and an error where it is not set.
+// env accepts KEY=VALUE and KEY in a list, and KEY without a value in a mapping. A KEY alone
+// takes the value of our own environment, as in Compose; it is an error if that has none.
 func (r *reader) env(at ast.Node, of reflect.Type) (ast.Node, error) {
 	items, list, err := r.listItems(at)
 	if err != nil {
@@ -168,7 +168,7 @@ func (r *reader) env(at ast.Node, of reflect.Type) (ast.Node, error) {
 	return value, err
 }
 
-// labels takes KEY=VALUE in a list.
+// labels accepts KEY=VALUE in a list.
 func (r *reader) labels(at ast.Node, of reflect.Type) (ast.Node, error) {
 	items, list, err := r.listItems(at)
 	if err != nil || !list {
@@ -189,7 +189,7 @@ func (r *reader) orAs(at ast.Node, of reflect.Type, err error) (ast.Node, error)
 	return r.as(at, of)
 }
 
-// volumes takes NAME:/PATH in a list. A folder of this machine is not a volume.
+// volumes accepts NAME:/PATH in a list. A folder of this machine is not a volume.
 func (r *reader) volumes(at ast.Node, of reflect.Type) (ast.Node, error) {
 	items, list, err := r.listItems(at)
 	if err != nil {
@@ -226,7 +226,7 @@ func beforeColon(s string) string {
 	return before
 }
 
-// networks takes a list of names, and in a mapping the aliases of Compose.
+// networks accepts a list of names, and Compose's aliases in a mapping.
 func (r *reader) networks(at ast.Node, of reflect.Type) (ast.Node, error) {
 	items, list, err := r.listItems(at)
 	if err != nil {
@@ -254,8 +254,8 @@ func (r *reader) networks(at ast.Node, of reflect.Type) (ast.Node, error) {
 	return out, nil
 }
 
-// ports takes CONTAINER, HOST:CONTAINER and 127.0.0.1:HOST:CONTAINER, and TCP
-// alone: that address is where ports are published anyway.
+// ports accepts CONTAINER, HOST:CONTAINER and 127.0.0.1:HOST:CONTAINER, and only TCP: ports are
+// always published at that address.
 func (r *reader) ports(at ast.Node, of reflect.Type) (ast.Node, error) {
 	list, ok := r.behind(at).(*ast.SequenceNode)
 	if !ok {
@@ -286,7 +286,7 @@ func (r *reader) ports(at ast.Node, of reflect.Type) (ast.Node, error) {
 	return out, nil
 }
 
-// parsePort reads Compose's short form of a port.
+// parsePort parses Compose's short form of a port.
 func parsePort(text string) (p orchestrator.PortSpec, err error) {
 	number := func(s string) int {
 		n, bad := strconv.Atoi(s)
@@ -318,7 +318,7 @@ func parsePort(text string) (p orchestrator.PortSpec, err error) {
 	return p, err
 }
 
-// restart takes a mode alone.
+// restart accepts a mode alone.
 func (r *reader) restart(at ast.Node, of reflect.Type) (ast.Node, error) {
 	text, ok := written(r.behind(at))
 	if !ok {
@@ -341,8 +341,8 @@ func (r *reader) restart(at ast.Node, of reflect.Type) (ast.Node, error) {
 	return nil, advise(wrong(at, "%s is not a restart mode", text), "restart: on-failure, always or no; or with figures: restart: {mode: on-failure, max: 5, backoff: 1s}")
 }
 
-// words are those of a shell's command line, as YAML writes them; a line that a shell
-// must read is given to one.
+// words splits a shell's command line into words, as YAML writes them; a line that needs a
+// shell becomes a call of one.
 func words(line string) []string {
 	if strings.ContainsAny(line, "\"'\\$&|;<>`*?()\n") {
 		return []string{"sh", "-c", quoteWord(line)}
@@ -354,10 +354,10 @@ func words(line string) []string {
 	return all
 }
 
-// bare is a word that a list of YAML holds without quotes.
+// bare matches a word that needs no quotes in a list of YAML.
 var bare = regexp.MustCompile(`^-{0,2}[A-Za-z0-9_./=+][A-Za-z0-9_./=+-]*$`)
 
-// quoteWord is a text as a list of YAML holds it.
+// quoteWord formats a text for a list of YAML.
 func quoteWord(s string) string {
 	if bare.MatchString(s) {
 		return s
@@ -365,7 +365,7 @@ func quoteWord(s string) string {
 	return strconv.Quote(s)
 }
 
-// hintOf is the advice that an error carries, or "".
+// hintOf returns the hint of an error, or "".
 func hintOf(err error) string {
 	if h, ok := err.(interface{ Hint() string }); ok {
 		return h.Hint()

@@ -7,7 +7,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// extraHosts takes names and addresses as a mapping, or as Compose's list of "name:address"
+// extraHosts accepts names and addresses as a mapping, or as Compose's list of "name:address"
 // or "name=address".
 func (r *reader) extraHosts(at ast.Node, of reflect.Type) (ast.Node, error) {
 	value, err := r.as(at, of)

@@ -14,7 +14,7 @@ import (
 // and prevents a larger number from costing memory for the nodes' names.
 const ManyNodes = 10_000
 
-// nodeList takes a number, for n1, n2, …, or a list of nodes.
+// nodeList accepts a number, for n1, n2, …, or a list of nodes.
 func (r *reader) nodeList(at ast.Node, of reflect.Type) (ast.Node, error) {
 	value, ok, err := r.given(at, of)
 	if !ok {
@@ -57,7 +57,7 @@ func replicasOf(entry ast.Node) int {
 	return 1
 }
 
-// replicas takes a number of nodes.
+// replicas accepts a number of nodes.
 func (r *reader) replicas(at ast.Node, of reflect.Type) (ast.Node, error) {
 	value, ok, err := r.given(at, of)
 	if !ok {

@@ -14,15 +14,15 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Forms of single values that YAML has no type for, and of words. Each becomes the value of
-// the key's Go type, and an error points at its place.
+// Forms of single values that YAML has no type for, and of words. Each becomes a value of the
+// key's Go type, and an error points at its place.
 
-// wrong is an error with its place in the file.
+// wrong returns an error with its place in the file.
 func wrong(at ast.Node, format string, args ...any) error {
 	return &yaml.SyntaxError{Message: fmt.Sprintf(format, args...), Token: at.GetToken()}
 }
 
-// scalar is the text of a string or a number.
+// scalar returns the text of a string or a number.
 func scalar(at ast.Node) (string, bool) {
 	switch at := at.(type) {
 	case *ast.StringNode:
@@ -33,15 +33,14 @@ func scalar(at ast.Node) (string, bool) {
 	return "", false
 }
 
-// given reads a value that has a form of its own. ok is false if there is none, or if it is
-// wrong.
+// given reads a value that has its own form. ok is false if it has none, or if it is invalid.
 func (r *reader) given(at ast.Node, of reflect.Type) (value ast.Node, ok bool, err error) {
 	value, err = r.as(at, of)
 	_, null := value.(*ast.NullNode)
 	return value, err == nil && !null, err
 }
 
-// duration takes "5s" and "1m30s".
+// duration accepts "5s" and "1m30s".
 func (r *reader) duration(at ast.Node, of reflect.Type) (ast.Node, error) {
 	value, ok, err := r.given(at, of)
 	if !ok {
@@ -54,7 +53,7 @@ func (r *reader) duration(at ast.Node, of reflect.Type) (ast.Node, error) {
 	return textAt(value.GetToken(), text), nil
 }
 
-// prefix takes "10.213.0.0/16".
+// prefix accepts "10.213.0.0/16".
 func (r *reader) prefix(at ast.Node, of reflect.Type) (ast.Node, error) {
 	value, ok, err := r.given(at, of)
 	if !ok {
@@ -67,7 +66,7 @@ func (r *reader) prefix(at ast.Node, of reflect.Type) (ast.Node, error) {
 	return textAt(value.GetToken(), text), nil
 }
 
-// size takes bytes: 268435456, "256MiB", "1.5GB".
+// size accepts bytes: 268435456, "256MiB", "1.5GB".
 func (r *reader) size(at ast.Node, of reflect.Type) (ast.Node, error) {
 	value, ok, err := r.given(at, of)
 	if !ok {
@@ -100,8 +99,8 @@ func parseSize(text string) (int64, bool) {
 	return int64(n * unit), true
 }
 
-// command takes a list of words, or "image" for the image's own. It refuses other text,
-// which Compose splits into words, with those words.
+// command accepts a list of words, or "image" for the image's own. It rejects other text, which
+// Compose splits into words, and suggests those words.
 func (r *reader) command(at ast.Node, of reflect.Type) (ast.Node, error) {
 	const what = "a command is a list of words, or the word image for the image's own"
 	if text, ok := written(r.behind(at)); ok && text != orchestrator.CommandOfImage {
@@ -120,7 +119,7 @@ func (r *reader) command(at ast.Node, of reflect.Type) (ast.Node, error) {
 	return value, nil
 }
 
-// words takes a list of words, and refuses text as command does.
+// words accepts a list of words, and rejects text as command does.
 func (r *reader) words(at ast.Node, of reflect.Type) (ast.Node, error) {
 	if text, ok := written(r.behind(at)); ok {
 		return nil, inBrackets(at, "an entrypoint is a list of words", text)
@@ -128,12 +127,12 @@ func (r *reader) words(at ast.Node, of reflect.Type) (ast.Node, error) {
 	return r.as(at, of)
 }
 
-// inBrackets is the error of a command line that should be a list.
+// inBrackets returns the error for a command line that should be a list.
 func inBrackets(at ast.Node, what, line string) error {
 	return advise(wrong(at, "%s", what), "write its words in brackets: [%s]", strings.Join(words(line), ", "))
 }
 
-// tmpfs takes a word, or a list of words.
+// tmpfs accepts a word, or a list of words.
 func (r *reader) tmpfs(at ast.Node, of reflect.Type) (ast.Node, error) {
 	value, err := r.as(at, of)
 	if text, ok := scalar(value); ok && err == nil {
@@ -142,7 +141,7 @@ func (r *reader) tmpfs(at ast.Node, of reflect.Type) (ast.Node, error) {
 	return value, err
 }
 
-// listAt is a list in the place of another value.
+// listAt returns a list in the place of another value.
 func listAt(place ast.Node, items ...ast.Node) *ast.SequenceNode {
 	list := ast.Sequence(place.GetToken(), true)
 	list.Values = items

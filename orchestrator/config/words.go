@@ -14,11 +14,11 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// level is a mapping of beamyard.yml.
+// level is a kind of mapping in beamyard.yml.
 type level struct {
 	keys  reflect.Type
-	of    string // what a key there belongs to
-	write string // how a key is written there, for fmt
+	of    string // what its keys configure
+	write string // how to write one of its keys, for fmt
 }
 
 // levels of beamyard.yml, the outermost first.
@@ -32,16 +32,16 @@ var levels = []level{
 	{portType, "a port of a node", "ports: [{%s: …}]"},
 }
 
-// moved are keys of earlier versions, and what says the same today.
+// moved are keys of earlier versions, and their replacements.
 var moved = map[string]string{
 	"stop_grace": "it is stop_timeout now: stop_timeout: 10s",
 	"epmd":       "it is in distribution: now: distribution: {epmd: true}",
 	"dist_port":  "it is in distribution: now: distribution: {port: 9100}",
 }
 
-// compose are Compose's keys of a service and of a file, and what says the same
-// here. They count at the cluster and at a node, where we have no such key. A
-// word may be a format, which takes what was written where that is one text.
+// compose are Compose's keys of a service and of a file, and their equivalents here. They apply
+// to the cluster and to a node, unless we have a key of that name. A text may be a format,
+// whose argument is the value that was written, if that is a single text.
 var compose = map[string]string{
 	"environment":       "the key is env: env: {POOL_SIZE: 5}",
 	"healthcheck":       "a node is Ready when it passes: http_check: /health, or checks: [{rpc: \"Shop.Repo.ready?()\"}] or [{exec: [bin/shop, pid]}]",
@@ -87,7 +87,7 @@ var compose = map[string]string{
 	"health_check":      "a node is Ready when it passes: http_check: /health",
 }
 
-// composeAlone are Compose's keys that nothing here is like.
+// composeAlone are Compose's keys without an equivalent.
 var composeAlone = strings.Fields(`
 	attach blkio_config cap_add cap_drop cgroup cgroup_parent cpu_percent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime credential_spec device_cgroup_rules devices
 	dns dns_opt dns_search ipc isolation mac_address mem_swappiness models oom_score_adj pid pids_limit platform post_start pre_stop
@@ -101,7 +101,7 @@ var ofPort = map[string]string{
 	"host_ip":   "leave it out: ports are published on 127.0.0.1",
 }
 
-// inCompose is what says the same as a key of Compose's, "" where it is none of them.
+// inCompose returns the equivalent of a key of Compose, or "" for any other key.
 func (r *reader) inCompose(key string, value ast.Node) string {
 	text, _ := written(r.behind(value))
 	switch key {
@@ -126,13 +126,13 @@ func (r *reader) inCompose(key string, value ast.Node) string {
 	return fmt.Sprintf(hint, text)
 }
 
-// unknown is the error of a key that its mapping, t, does not have.
+// unknown returns the error for a key that its mapping, t, does not have.
 func (r *reader) unknown(key *ast.StringNode, value ast.Node, t reflect.Type) error {
 	err := &yaml.UnknownFieldError{Message: fmt.Sprintf("unknown field %q", key.Value), Token: key.GetToken()}
 	return advise(err, "%s", r.meant(key.Value, value, t))
 }
 
-// composeFile is the error of a Compose file, which has services.
+// composeFile returns the error for a Compose file, which has services.
 func (r *reader) composeFile(pairs []*ast.MappingValueNode) error {
 	for _, pair := range pairs {
 		if key, err := r.key(pair.Key); err == nil && key.Value == "services" {
@@ -142,7 +142,7 @@ func (r *reader) composeFile(pairs []*ast.MappingValueNode) error {
 	return nil
 }
 
-// instead is what to write in place of a Compose file.
+// instead says what to write in place of a Compose file.
 func (r *reader) instead(services ast.Node) string {
 	names := ""
 	if value, err := r.as(services, nil); err == nil {
@@ -162,8 +162,8 @@ func (r *reader) instead(services ast.Node) string {
 	return hint + "\nother services stay in Compose, and the nodes join their network: networks: {PROJECT_default: []}"
 }
 
-// meant is advice on a key that t does not have: what says it here, where it belongs,
-// which one may have been meant, or all that there are.
+// meant returns advice on a key that t does not have: its equivalent here, where it belongs, a
+// similar key, or all keys of t.
 func (r *reader) meant(key string, value ast.Node, t reflect.Type) string {
 	top := t == clusterType || t == nodeType
 	if now, ok := moved[key]; ok && top {
@@ -211,7 +211,7 @@ func (r *reader) meant(key string, value ast.Node, t reflect.Type) string {
 	return "the keys of " + strings.TrimSuffix(here.of, ":") + ": " + strings.Join(keys, ", ")
 }
 
-// example of a key at a level.
+// example shows a key at its level.
 func (l level) example(key string) string {
 	if strings.Contains(l.write, "%s") {
 		return fmt.Sprintf(l.write, key)

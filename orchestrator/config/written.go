@@ -8,32 +8,31 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// reader makes a document what its struct declares, before it is decoded: each
-// value that is to be text becomes the text that was written, anchors and merge
-// keys are replaced by what they stand for, short forms by the long ones, and a key
-// that is not known is an error.
+// reader converts a document to what its struct declares, before it is decoded: each value that
+// is declared as text becomes the text that was written, anchors, merge keys and short forms
+// are expanded, and an unknown key is an error.
 //
-// The decoder would format numbers anew (0123 is 83 to it, 1.10 is 1.1), drops a whole
-// mapping that has a number as its key, knows no anchors inside a value that decodes
-// itself, and refuses a key that overrides a merged one.
+// The decoder would format numbers anew (it reads 0123 as 83, 1.10 as 1.1), drops a whole
+// mapping that has a number as its key, does not know anchors inside a value that decodes
+// itself, and rejects a key that overrides a merged one.
 type reader struct {
 	outside
-	bound map[*ast.AliasNode]*ast.AnchorNode // what each alias stands for
-	open  map[*ast.AnchorNode]bool           // being replaced: an alias in it has no end
-	nodes int                                // that were made
+	bound map[*ast.AliasNode]*ast.AnchorNode // the anchor of each alias
+	open  map[*ast.AnchorNode]bool           // being expanded: an alias to it inside would be endless
+	nodes int                                // number of nodes created
 }
 
-// outside is what a document can refer to.
+// outside provides what a document can refer to.
 type outside struct {
 	lookup   func(key string) (string, bool)   // in our own environment
 	readFile func(path string) ([]byte, error) // relative to the document's folder
 }
 
-// mostNodes bounds what aliases make of a document: nine lists of nine aliases each
-// are a file of 300 bytes and 400 million values.
+// mostNodes limits the expansion of aliases: nine lists of nine aliases each are a file of 300
+// bytes and 400 million values.
 const mostNodes = 100_000
 
-// read returns a document's body as t declares it.
+// read converts a document's body to what t declares.
 func (r *reader) read(body ast.Node, t reflect.Type) (ast.Node, error) {
 	r.bound, r.open, r.nodes = map[*ast.AliasNode]*ast.AnchorNode{}, map[*ast.AnchorNode]bool{}, 0
 	r.bind(body, map[string]*ast.AnchorNode{})
@@ -69,7 +68,7 @@ func (r *reader) bind(at ast.Node, last map[string]*ast.AnchorNode) {
 	}
 }
 
-// as returns a node as t declares it; nil declares nothing.
+// as converts a node to what t declares; nil declares nothing.
 func (r *reader) as(at ast.Node, t reflect.Type) (ast.Node, error) {
 	if r.nodes++; r.nodes > mostNodes {
 		return nil, wrong(at, "the aliases make more than %d values of this file", mostNodes)
@@ -108,7 +107,7 @@ func (r *reader) as(at ast.Node, t reflect.Type) (ast.Node, error) {
 	return at, nil
 }
 
-// within is what an anchor stands for, at the place where it is wanted.
+// within expands an anchor at the place of an alias.
 func (r *reader) within(at ast.Node, anchor *ast.AnchorNode, t reflect.Type) (ast.Node, error) {
 	if r.open[anchor] {
 		return nil, wrong(at, "this stands for itself, without an end")
@@ -118,8 +117,8 @@ func (r *reader) within(at ast.Node, anchor *ast.AnchorNode, t reflect.Type) (as
 	return r.as(anchor.Value, t)
 }
 
-// tagged is a value with a tag of YAML's own. Another one, which asks for something
-// that we do not do, is an error.
+// tagged converts a value with one of YAML's own tags. Other tags, which request something that
+// is not supported, are errors.
 func (r *reader) tagged(at *ast.TagNode, t reflect.Type) (ast.Node, error) {
 	switch token.ReservedTagKeyword(at.Start.Value) {
 	case token.StringTag:
@@ -157,8 +156,8 @@ func (r *reader) sequence(at *ast.SequenceNode, t reflect.Type) (ast.Node, error
 	return list, nil
 }
 
-// mapping replaces each value as its key wants it, and merges in what << names:
-// what the mapping says itself wins, then the first that is named.
+// mapping converts each value to what its key declares, and merges the mappings that << names:
+// the mapping's own keys take precedence, then those of the first mapping named.
 // Source: https://yaml.org/type/merge.html.
 func (r *reader) mapping(at *ast.MappingNode, pairs []*ast.MappingValueNode, t reflect.Type) (ast.Node, error) {
 	out := ast.Mapping(at.Start, at.IsFlowStyle)
@@ -219,7 +218,7 @@ func (r *reader) mapping(at *ast.MappingNode, pairs []*ast.MappingValueNode, t r
 	return out, nil
 }
 
-// merged are the mappings that a merge key names: one, or a list of them.
+// merged returns the mappings that a merge key names: one, or a list of them.
 func (r *reader) merged(at ast.Node, t reflect.Type) ([]*ast.MappingNode, error) {
 	named := []ast.Node{at}
 	if list, ok := r.behind(at).(*ast.SequenceNode); ok {
@@ -240,7 +239,7 @@ func (r *reader) merged(at ast.Node, t reflect.Type) ([]*ast.MappingNode, error)
 	return all, nil
 }
 
-// behind is a node without anchors, and what an alias of it stands for.
+// behind returns a node without anchors, and the target of an alias.
 func (r *reader) behind(at ast.Node) ast.Node {
 	for range mostNodes {
 		switch n := at.(type) {
@@ -259,7 +258,7 @@ func (r *reader) behind(at ast.Node) ast.Node {
 	return at
 }
 
-// key is a mapping's key as it was written.
+// key returns a mapping's key as it was written.
 func (r *reader) key(at ast.Node) (*ast.StringNode, error) {
 	if k, ok := at.(*ast.MappingKeyNode); ok {
 		at = k.Value
@@ -283,7 +282,7 @@ func (r *reader) value(name *ast.StringNode, at ast.Node, t reflect.Type) (ast.N
 		return r.formed(key{name: name.Value, field: reflect.StructField{Type: t.Elem()}}, at)
 	}
 	if mappings[t] == nil {
-		return r.as(at, nil) // nothing declares the keys here
+		return r.as(at, nil) // the keys are not declared here
 	}
 	k, known := find(t, name.Value)
 	if !known {
@@ -292,8 +291,8 @@ func (r *reader) value(name *ast.StringNode, at ast.Node, t reflect.Type) (ast.N
 	return r.formed(k, at)
 }
 
-// written is the text of a scalar as it stands in the file, and of a string what
-// its quotes or its block hold.
+// written returns the text of a scalar as it stands in the file, and for a string the content
+// of its quotes or its block.
 func written(at ast.Node) (string, bool) {
 	switch at := at.(type) {
 	case *ast.StringNode:
@@ -306,7 +305,7 @@ func written(at ast.Node) (string, bool) {
 	return "", false
 }
 
-// textAt is a text in the place of a token, which errors show.
+// textAt returns a text in the place of a token, which errors show.
 func textAt(place *token.Token, text string) *ast.StringNode {
 	return &ast.StringNode{BaseNode: &ast.BaseNode{}, Token: place, Value: text}
 }
