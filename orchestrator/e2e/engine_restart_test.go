@@ -33,14 +33,14 @@ type daemon struct {
 	log  *os.File
 }
 
-// daemonData is the data of all of them, one after the other.
-func daemonData() string { return filepath.Join(buildDir, "engine") }
+// daemonHome has the data of all of them, one after the other.
+func daemonHome() string { return filepath.Join(buildDir, "engine") }
 
 // What an engine does to a cluster, one engine after the other: they have one bridge.
 func TestAnEngineOfItsOwn(t *testing.T) {
 	t.Parallel()
 	t.Cleanup(func() {
-		if err := os.RemoveAll(daemonData()); err != nil {
+		if err := os.RemoveAll(daemonHome()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -84,7 +84,7 @@ func newDaemon(t *testing.T, config string) *daemon {
 		}
 		d.log.Close()
 		// What a daemon that was killed left mounted or running.
-		sh("for m in $(awk '{print $2}' /proc/mounts | grep -e ^" + dir + "/ -e ^" + daemonData() + "/ | sort -r); do umount -l $m; done")
+		sh("for m in $(awk '{print $2}' /proc/mounts | grep -e ^" + dir + "/ -e ^" + daemonHome() + "/ | sort -r); do umount -l $m; done")
 		sh("iptables -D " + ownRule)
 		sh("for b in " + ownBridge + " $(ip -br addr show type bridge | awk '/ 10[.]217[.]/ {print $1}'); do ip link delete $b; done")
 		if err := os.RemoveAll(dir); err != nil {
@@ -107,7 +107,7 @@ func (d *daemon) start() {
 		d.t.Fatal(err)
 	}
 	in := func(name string) string { return filepath.Join(d.dir, name) }
-	d.cmd = exec.Command("dockerd", "--config-file", in("daemon.json"), "--data-root", daemonData(), "--exec-root", in("exec"),
+	d.cmd = exec.Command("dockerd", "--config-file", in("daemon.json"), "--data-root", filepath.Join(daemonHome(), "data"), "--exec-root", in("exec"),
 		"-H", d.host, "--pidfile", in("pid"), "--bridge", ownBridge, "--storage-driver", info.Driver,
 		"--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false")
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
