@@ -251,7 +251,7 @@ func nodeCommand(words ...string) func(*orchestrator.NodeSpec) {
 func TestBrokenUntilTheDeadline(t *testing.T) {
 	t.Parallel()
 	r := run(t, engine(t), "trixie", len(late), func(s *orchestrator.Spec) {
-		s.Restart.Mode, s.ReadyTimeout, s.HTTPCheck, s.Mesh = orchestrator.RestartNo, 20e9, "", orchestrator.MeshNone
+		s.Restart.Mode, s.ReadyTimeout, s.HTTPCheck, s.Mesh = orchestrator.RestartNo, 40e9, "", orchestrator.MeshNone // seven boot in it, on a busy machine too
 		for i, b := range late {
 			b.edit(&s.Nodes[i])
 		}
