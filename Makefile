@@ -35,8 +35,8 @@ build: ## build bin/beamyard
 
 test: ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
 	@.ci/prepare go race engine
-	@# Two packages at a time: three of them start clusters, which have deadlines.
-	@.ci/leaves-nothing $(GO) test -race -p 2 -timeout 40m $(TESTFLAGS) $(PKG)
+	@# One package at a time: three of them start clusters, which have deadlines.
+	@.ci/leaves-nothing $(GO) test -race -p 1 -timeout 40m $(TESTFLAGS) $(PKG)
 
 # What needs no engine: everything but the adapter, the scenarios and the command line's clusters.
 QUICK := ./images ./network/... ./orchestrator ./orchestrator/build ./orchestrator/cluster ./orchestrator/codesync/... \
