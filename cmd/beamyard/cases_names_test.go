@@ -51,8 +51,7 @@ func (c *namesCase) up(want int, project string, args ...string) string {
 	if strings.HasSuffix(project, ".yml") {
 		what = []string{"up", "-f", at}
 	}
-	// What will never be up is given up long before: a busy machine has its time.
-	out, code := c.run(append(append(what, "-d", "--name", c.cluster, "--wait-timeout", "90s"), args...)...)
+	out, code := c.run(append(append(what, "-d", "--name", c.cluster), args...)...)
 	if code != want {
 		c.t.Fatalf("exit code %d, want %d:\n%s", code, want, out)
 	}

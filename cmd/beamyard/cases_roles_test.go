@@ -52,7 +52,7 @@ func (c *sourceCase) down() {
 func TestCaseRolesOfOneCodeBase(t *testing.T) {
 	t.Parallel()
 	c := newSourceCase(t)
-	out := c.run(exitNotReady, "up", "-f", oneCodeBase+"/beamyard.yml", "-d", "--name", c.cluster, "--wait-timeout", "15s")
+	out := c.run(exitNotReady, "up", "-f", oneCodeBase+"/beamyard.yml", "-d", "--name", c.cluster, "--wait-timeout", "6s")
 	c.says(out, `^  worker \(starting\): HTTP check /health: nothing listens on port 4000 inside worker$`, `^hint: .*a node that serves no HTTP has http_port: -1`)
 
 	c.run(exitOK, "up", "-f", oneCodeBase+"/works.yml", "-d", "--name", c.cluster)
@@ -76,7 +76,7 @@ func TestCaseTwoReleasesOfOneImage(t *testing.T) {
 	c.says(c.run(exitError, "sync", "-c", c.cluster), `^error: the image of cluster .* holds a release, and not the Mix project that it was made of: sync cannot compile in it`, `^hint: `)
 	c.down()
 
-	out := c.run(exitNotReady, "up", "-f", dir+"/app.yml", "-d", "--name", c.cluster, "--wait-timeout", "15s")
+	out := c.run(exitNotReady, "up", "-f", dir+"/app.yml", "-d", "--name", c.cluster, "--wait-timeout", "6s")
 	c.says(out, `^  worker \(starting\): application loom_web is not started$`, `^hint: .*app: in beamyard.yml, of the cluster or of the node,`)
 }
 

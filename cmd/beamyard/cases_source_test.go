@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -30,9 +29,6 @@ func newSourceCase(t *testing.T, vars ...string) *sourceCase {
 // prints.
 func (c *sourceCase) run(want int, args ...string) string {
 	c.t.Helper()
-	if args[0] == "up" && want == 0 && !slices.Contains(args, "--wait-timeout") {
-		args = append(slices.Clone(args), "--wait-timeout", "90s") // other tests have the machine too
-	}
 	cmd := exec.Command("beamyard", args...)
 	var out bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = c.vars, &out, &out

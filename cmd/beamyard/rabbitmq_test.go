@@ -16,7 +16,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
-	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // broker is an example cluster of images/, in one of its lives.
@@ -42,7 +41,6 @@ func startExample(t *testing.T, eng *docker.Engine, example, name string, hostPo
 		t.Fatal(err)
 	}
 	spec.HostPort = hostPort
-	spec.Health = health.Thresholds{RoundTrip: 5 * time.Second, Load: 1, RunQueue: 1000} // other tests have the machine too
 	var build bytes.Buffer
 	c, err := cluster.New(spec, eng, cluster.Options{BuildOutput: &build})
 	if err != nil {

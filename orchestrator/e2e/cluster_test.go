@@ -116,7 +116,7 @@ func TestOneNode(t *testing.T) {
 				s.Env = map[string]string{"LANG": "C", "LC_ALL": "C", "ERL_AFLAGS": "-heart"}
 				s.Memory, s.Health.Memory = 256<<20, 0.6
 				s.Checks = []orchestrator.Check{{
-					Name: "hangs", Timeout: time.Second,
+					Name: "hangs", Timeout: 300 * time.Millisecond,
 					RPC: "if Application.get_env(:demo, :hangs), do: Process.sleep(:infinity), else: true",
 				}}
 			})

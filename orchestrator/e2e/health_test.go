@@ -212,7 +212,7 @@ func nothingStaysOfACheckThatHangs(t *testing.T, r *running) {
 	r.rpc("n1", `Application.put_env(:demo, :hangs, true)`)
 	eventually(t, "the supervisor's own check hangs too", func() bool { return r.node("n1").State == orchestrator.Degraded })
 	for range 5 {
-		if got := said(r.health()); got != "operations n1: hangs: no result within 1s" {
+		if got := said(r.health()); got != "operations n1: hangs: no result within 300ms" {
 			t.Errorf("said: %s", got)
 		}
 	}

@@ -23,7 +23,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
-	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // The scenarios run real BEAM nodes of each OTP release on the real engine.
@@ -99,7 +98,6 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 		Name: fmt.Sprintf("t%08x", rand.Uint32()), Source: demo, BaseImage: base,
 		Nodes: orchestrator.NodeNames(nodes), HTTPCheck: "/health", ReadyTimeout: 90 * time.Second,
 		StopTimeout: 2 * time.Second, HostPort: 5200,
-		Health: health.Thresholds{RoundTrip: 5 * time.Second, Load: 1, RunQueue: 1000}, // other tests have the machine too
 	}
 	if edit != nil {
 		edit(&spec)

@@ -10,7 +10,7 @@ defmodule Grove do
 
     case System.fetch_env!("ROLE") do
       "seed" ->
-        Process.sleep(6_000)
+        Process.sleep(4_000)
         {:ok, _} = :gen_tcp.listen(5999, reuseaddr: true)
 
       "member" ->
