@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -20,6 +21,7 @@ func (c *Cluster) postmortem(ctx context.Context, r supervisor.RunID, id string,
 	out := c.outputs[r.Node]
 	found, err := c.eng.InspectContainer(ctx, id)
 	f.OOM = err == nil && found.State.OOMKilled
+	f.Removing = err == nil && found.State.Status == "removing" || errors.Is(err, orchestrator.ErrNotFound)
 	if err == nil && code != 0 && code != orchestrator.CodeKilled { // a VM that ends normally or by KILL writes none
 		f.Crash, f.Dump, err = discovery.CrashDump(ctx, c.eng, c.site.spec, found)
 		if f.Crash != nil {

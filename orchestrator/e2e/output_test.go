@@ -242,7 +242,7 @@ func TestOutputIsFollowed(t *testing.T) {
 
 // The engine keeps three files of 10 MB, and changes them under the reader.
 func rotationWhileFollowing(t *testing.T, r *running, f *followed) {
-	const count = 220_000 // 22 MB of text, 36 MB in the engine's files
+	const count = 400_000 // 40 MB of text, 65 MB in the engine's files
 	before := len(f.of("n1", orchestrator.StreamSystem))
 	r.blast("n1", count, func(text string) bool {
 		return strings.HasPrefix(f.end("n1", orchestrator.Stdout), text)

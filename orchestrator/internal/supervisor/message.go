@@ -157,6 +157,8 @@ type Findings struct {
 	Dump   string // the path that the dump was copied to
 	OOM    bool
 	Crash  *diagnosis.Dump // the contents of the dump; nil if there is none
+	// Removing says that the engine is removing the container, or has removed it.
+	Removing bool
 }
 
 // Sight is the peers that one run of one node sees.

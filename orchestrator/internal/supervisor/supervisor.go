@@ -14,6 +14,9 @@ const (
 	// explains it: `docker stop` emits its event before or after the death, and `docker
 	// rm -f` is a kill, a death and then a destroy.
 	holdExit = 300 * time.Millisecond
+	// holdRemoval is how long an end waits for the event of a removal that the engine has
+	// begun: on a slow disk it deletes the container's files for seconds.
+	holdRemoval = 10 * time.Second
 	// readyGrace is how long a Ready node that lost its connection stays Ready: its death is
 	// usually reported within that time.
 	readyGrace = 300 * time.Millisecond
@@ -189,6 +192,9 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 		if m, stale := s.stale(msg.RunID); !stale && m.ending != nil {
 			m.ending.examined, m.ending.Findings = true, msg.Findings
 			m.oom = m.oom || msg.OOM
+			if msg.Removing && m.ending.exit.Class == "" {
+				m.ending.until = s.now.Add(holdRemoval)
+			}
 		}
 	case Command:
 		s.command(msg)

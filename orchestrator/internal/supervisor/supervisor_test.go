@@ -930,6 +930,30 @@ func TestARemovalThatIsToldLate(t *testing.T) {
 	}
 }
 
+// An end is not judged while the engine removes the container, however long that takes: it
+// is one end, and no reason for a restart. A removal that fails leaves a killed node.
+func TestARemovalInProgressIsWaitedFor(t *testing.T) {
+	for removed, want := range map[bool]orchestrator.ExitClass{true: orchestrator.ExitRemoved, false: orchestrator.ExitKilled} {
+		s := up(t, 1, nil)
+		s.signal("n1", "9")
+		s.die("n1", 137)
+		s.send(Examined{s.report("n1"), Findings{Removing: true}})
+		s.after(holdRemoval - time.Second)
+		s.state("n1", orchestrator.BackingOff)
+		s.expect("n1 backing-off: exit 137")
+		if removed {
+			s.event("n1", "destroy")
+			s.state("n1", orchestrator.Stopped)
+		} else {
+			s.after(time.Second)
+			s.state("n1", orchestrator.Starting)
+		}
+		if e := s.sup.byName["n1"].lastExit; e == nil || e.Class != want {
+			t.Errorf("removed %t: %+v", removed, e)
+		}
+	}
+}
+
 // An engine that comes back stops what it believes to run, also what has died since,
 // and tells 255 of it, or its own code: that was no stop, in whichever order it is
 // told. One that it had to kill itself was.
