@@ -63,8 +63,8 @@ type Controller interface {
 	Unpause(ctx context.Context, nodes ...string) error
 
 	// Eval evaluates an expression on a node, over the supervisor's existing connection;
-	// see [discovery.Eval]. An unknown node matches [ErrNoNode]. A node that is not running, or is
-	// paused, matches [ErrNotRunning].
+	// see [discovery.Eval]. An unknown node matches [ErrNoNode]. A node that is not
+	// running, or is paused, matches [ErrNotRunning].
 	Eval(ctx context.Context, node, expression string, o EvalOptions) (string, error)
 
 	// Sync compiles the local sources that changed since the image was built, once, loads

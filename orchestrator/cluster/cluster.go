@@ -36,9 +36,9 @@ type Options struct {
 	// failed build holds the compiler's lines in any case.
 	BuildOutput io.Writer
 	// Adopt takes over an existing cluster of this name whose supervisor is gone. Without
-	// it, an existing cluster is [orchestrator.ErrClusterExists]. An adoption that is interrupted or
-	// fails leaves the cluster unchanged. A cluster created as detached stays detached:
-	// the end of ctx leaves its nodes running, no matter who adopted it.
+	// it, an existing cluster is [orchestrator.ErrClusterExists]. An adoption that is
+	// interrupted or fails leaves the cluster unchanged. A cluster created as detached
+	// stays detached: the end of ctx leaves its nodes running, no matter who adopted it.
 	Adopt bool
 
 	// OnFailure is called once if the cluster fails: it could not be prepared, it did not
@@ -143,12 +143,13 @@ func New(spec orchestrator.Spec, eng orchestrator.Engine, opts Options) (*Cluste
 
 // Run starts the cluster, supervises it, and returns when it has ended. It returns nil
 // after [Cluster.Down] or after ctx was cancelled, with everything removed; a
-// [orchestrator.ClusterError] if the cluster never became Ready, also with everything removed; or the
-// error that prevented its preparation. It may be called once.
+// [orchestrator.ClusterError] if the cluster never became Ready, also with everything
+// removed; or the error that prevented its preparation. It may be called once.
 //
-// For a detached cluster ([orchestrator.Owner].Detached), cancelling ctx ends only the supervision:
-// the nodes keep running, and the next supervisor adopts them. A cluster that existed
-// before ([Options].Adopt) is not removed by an adoption that is interrupted or fails.
+// For a detached cluster ([orchestrator.Owner].Detached), cancelling ctx ends only the
+// supervision: the nodes keep running, and the next supervisor adopts them. A cluster that
+// existed before ([Options].Adopt) is not removed by an adoption that is interrupted or
+// fails.
 func (c *Cluster) Run(ctx context.Context) (err error) {
 	if c.started.Swap(true) {
 		return errors.New("a cluster runs once")

@@ -14,8 +14,9 @@ import (
 // which the node is reachable from this process. The caller closes it. It ends with the
 // VM, and is not reopened. ctx bounds the dial only.
 //
-// Errors: [orchestrator.ErrNoNode], [orchestrator.ErrNotRunning] (also for a paused container), and those of
-// [erldist.Dialer.Dial]: a booting node refuses connections for a moment.
+// Errors: [orchestrator.ErrNoNode], [orchestrator.ErrNotRunning] (also for a paused
+// container), and those of [erldist.Dialer.Dial]: a booting node refuses connections for a
+// moment.
 func (c *Cluster) Dial(ctx context.Context, node string) (*erldist.Conn, error) {
 	beam, addr, err := c.reach(node)
 	if err != nil {

@@ -19,31 +19,32 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
-// Disconnect disconnects a node from peers, or from all others if none are named, and
-// keeps them apart until [Cluster.Reconnect]. It works through the nodes' own VMs, each
-// of which gets a cookie for the other that no node has, and requires no privilege.
-// Nothing else changes: whatever connects nodes (the kernel, the application, the cluster
-// itself) finds a peer that refuses it. Disconnected nodes are Degraded, [orchestrator.NodeStatus].Cut
-// lists their disconnected peers, and the cluster is not Ready in the meantime. A node
-// that restarts stays disconnected.
+// Disconnect disconnects a node from peers, or from all others if none are named, and keeps
+// them apart until [Cluster.Reconnect]. It works through the nodes' own VMs, each of which
+// gets a cookie for the other that no node has, and requires no privilege. Nothing else
+// changes: whatever connects nodes (the kernel, the application, the cluster itself) finds
+// a peer that refuses it. Disconnected nodes are Degraded, [orchestrator.NodeStatus].Cut
+// lists their disconnected peers, and the cluster is not Ready in the meantime. A node that
+// restarts stays disconnected.
 //
 // Disconnect returns when every running node has seen the others disconnect. If ctx ends
 // before that, or a node cannot be reached, the disconnection remains the wanted state;
 // Reconnect ends it.
 //
-// The kernel of OTP 25 and later does not allow two nodes to be disconnected while a
-// third is connected to both: global would disconnect uninvolved nodes. A disconnection
-// that leaves such a third node returns an [orchestrator.OverlapError], unless the nodes allow
-// overlapping partitions: see [orchestrator.Distribution]. Disconnecting a node from all others never
-// overlaps.
+// The kernel of OTP 25 and later does not allow two nodes to be disconnected while a third
+// is connected to both: global would disconnect uninvolved nodes. A disconnection that
+// leaves such a third node returns an [orchestrator.OverlapError], unless the nodes allow
+// overlapping partitions: see [orchestrator.Distribution]. Disconnecting a node from all
+// others never overlaps.
 //
 // Another supervisor that adopts the nodes does not know about a disconnection: it then
 // exists only in the VMs. Reconnect with the peers named, or a restart of both nodes,
 // ends it.
 //
-// Errors: [orchestrator.ErrNoNode], [orchestrator.ErrNotRunning] (also for a paused container), [orchestrator.ErrOverlapping],
-// [orchestrator.ErrConflict] if a user reconnects them in the meantime, [orchestrator.ErrClosed]. Source:
-// erlang:set_cookie/2 and erlang:disconnect_node/1; kernel(6).
+// Errors: [orchestrator.ErrNoNode], [orchestrator.ErrNotRunning] (also for a paused
+// container), [orchestrator.ErrOverlapping], [orchestrator.ErrConflict] if a user
+// reconnects them in the meantime, [orchestrator.ErrClosed]. Source: erlang:set_cookie/2
+// and erlang:disconnect_node/1; kernel(6).
 func (c *Cluster) Disconnect(ctx context.Context, node string, peers ...string) error {
 	if err := c.setPartition(ctx, node, peers, true); err != nil {
 		return fmt.Errorf("disconnect %s: %w", node, err)

@@ -34,8 +34,8 @@ func kindOf(err error) diagnosis.Kind {
 }
 
 // Diagnose adds findings to an error that ended an `up` of this spec, or a query of the
-// engine, before there was a node: the result is a [orchestrator.DiagnosedError]. An error that has
-// its own hint, and about which no more is known, is returned unchanged.
+// engine, before there was a node: the result is a [orchestrator.DiagnosedError]. An error
+// that has its own hint, and about which no more is known, is returned unchanged.
 func Diagnose(err error, s orchestrator.Spec) error {
 	var already *orchestrator.DiagnosedError
 	var cluster *orchestrator.ClusterError

@@ -197,9 +197,9 @@ func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
 	return err
 }
 
-// adjustAfterRefusal changes the setting that the engine refused. If many clusters start at once, all
-// of them look for the next free port in the same place: after a few attempts each looks
-// in a different one.
+// adjustAfterRefusal changes the setting that the engine refused. If many clusters start at
+// once, all of them look for the next free port in the same place: after a few attempts
+// each looks in a different one.
 func (c *Cluster) adjustAfterRefusal(ctx context.Context, at *slot, port bool, attempt int) error {
 	const near, far = 3, 1000
 	if !port {

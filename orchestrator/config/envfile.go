@@ -147,9 +147,9 @@ func (r *reader) ours(key string) (string, error) {
 
 // dotenv parses KEY=VALUE lines as Compose does: comments, quotes with escapes, values of
 // several lines, `export`, and KEY alone for our own value. A variable in a value ($NAME,
-// ${NAME}) is an error, because it is not expanded here: in 'single quotes' it is plain text.
-// Errors come with their line and never quote a value.
-// Source: https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax.
+// ${NAME}) is an error, because it is not expanded here: in 'single quotes' it is plain
+// text. Errors come with their line and never quote a value. Source:
+// https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax.
 func dotenv(text string) (vars []variable, line int, err error) {
 	if !utf8.ValidString(text) {
 		return nil, 1, errors.New("it is not UTF-8")

@@ -28,8 +28,8 @@ type Client struct {
 
 var _ orchestrator.Controller = (*Client)(nil)
 
-// Dial connects to the supervisor of a cluster, or fails with [orchestrator.ErrNoSupervisor]. Close
-// the client when done.
+// Dial connects to the supervisor of a cluster, or fails with
+// [orchestrator.ErrNoSupervisor]. Close the client when done.
 func Dial(ctx context.Context, cluster string) (*Client, error) {
 	path, err := dial(ctx, cluster)
 	if err != nil {

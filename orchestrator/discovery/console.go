@@ -61,7 +61,8 @@ func (e *EndedError) Error() string {
 func (e *EndedError) Unwrap() error { return orchestrator.ErrNotRunning }
 
 // Send copies in to the standard input of a node's first process; see
-// [orchestrator.Streams].AttachStdin. Without [orchestrator.Spec].Stdin it matches [orchestrator.ErrNoStdin].
+// [orchestrator.Streams].AttachStdin. Without [orchestrator.Spec].Stdin it matches
+// [orchestrator.ErrNoStdin].
 func Send(ctx context.Context, eng orchestrator.Engine, cluster, node string, in io.Reader) error {
 	_, n, err := runningNode(ctx, eng, cluster, node)
 	if err != nil {

@@ -10,14 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
-	"github.com/beamyard/beamyard/orchestrator/keeper"
-	"github.com/beamyard/beamyard/orchestrator/logs"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -38,33 +35,6 @@ type Cluster struct {
 // and the cluster is not meant to outlive it: it is neither detached nor kept after a
 // failure.
 func (f Cluster) Orphaned() bool { return Orphaned(f.Spec, f.Owner, f.gone) }
-
-// Removed lists what was removed, or would be.
-type Removed struct {
-	Cluster    string   `json:"cluster"`
-	Containers []string `json:"containers"`
-	Networks   []string `json:"networks"`
-	// Volumes that were removed too, on request.
-	Volumes []string `json:"volumes,omitempty"`
-	// Kept are its volumes that remain; see [RemoveVolumes].
-	Kept []string `json:"kept_volumes,omitempty"`
-}
-
-// Removed returns what a removal of the cluster removes: its nodes, its helpers and its
-// network.
-func (f Cluster) Removed() Removed {
-	r := Removed{Cluster: f.Cluster, Containers: []string{}, Networks: []string{}}
-	for _, n := range f.Nodes {
-		r.Containers = append(r.Containers, n.Container)
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.Helpers)) {
-		r.Containers = append(r.Containers, f.Helpers[name].Name)
-	}
-	if f.Network != "" {
-		r.Networks = []string{f.Network}
-	}
-	return r
-}
 
 // List returns every cluster of the engine, sorted by name. States are as the engine
 // knows them: a running container is Starting, because no supervisor has proven more.
@@ -250,144 +220,4 @@ func unsupervised(s orchestrator.Spec, c orchestrator.Container, host string, ip
 	}
 	manifest.SetPorts(&st, s, c.Ports, host)
 	return st
-}
-
-// Remove stops the nodes of a cluster, waiting up to grace for each, and removes
-// everything that has its label. A cluster that does not exist matches [orchestrator.ErrNoCluster].
-func Remove(ctx context.Context, eng orchestrator.Engine, cluster string, grace time.Duration) (Removed, error) {
-	f, err := Find(ctx, eng, cluster)
-	if err != nil {
-		return Removed{}, err
-	}
-	var group errgroup.Group
-	for _, n := range f.Nodes {
-		if n.State.Running() {
-			group.Go(func() error { return eng.StopContainer(ctx, n.ContainerID, grace) })
-		}
-	}
-	_ = group.Wait() // the removal kills nodes that did not stop
-	dumps := keepDumps(ctx, eng, f)
-	removed, err := RemoveAll(ctx, eng, cluster)
-	return removed, errors.Join(err, dumps)
-}
-
-// keepDumps copies the crash dumps of nodes that ended while they had no supervisor.
-func keepDumps(ctx context.Context, eng orchestrator.Engine, f Cluster) error {
-	if f.Spec.KeepDumps == "" {
-		return nil
-	}
-	var errs []error
-	for _, n := range f.Nodes {
-		if c, err := eng.InspectContainer(ctx, n.ContainerID); err == nil && !c.State.Running {
-			if _, _, err := CrashDump(ctx, eng, f.Spec, c); err != nil {
-				errs = append(errs, fmt.Errorf("keep the crash dump of %s: %w", n.Name, err))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// PruneOptions select what [Prune] removes. The zero value works.
-type PruneOptions struct {
-	// DryRun only reports what would be removed.
-	DryRun bool
-	// OlderThan also selects clusters that were left deliberately (detached, or kept
-	// after a failure), if they were created longer ago than this and no supervisor
-	// answers for them. 0 keeps them.
-	OlderThan time.Duration
-	// Supervised reports whether a supervisor answers for a cluster, whoever created it.
-	// Such a cluster is kept. Nil: no cluster has a supervisor.
-	Supervised func(cluster string) bool
-}
-
-// Prune removes the clusters whose owner on this machine is dead. Clusters that were left
-// deliberately are kept, unless they are old; see [PruneOptions].
-func Prune(ctx context.Context, eng orchestrator.Engine, opts PruneOptions) ([]Removed, error) {
-	info, err := eng.Info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found, err := find(ctx, eng, "")
-	if err != nil {
-		return nil, err
-	}
-	var all []Removed
-	var errs []error
-	for _, f := range found {
-		if !opts.takes(f, info.Time) {
-			continue
-		}
-		if opts.DryRun {
-			all = append(all, f.Removed())
-			continue
-		}
-		r, err := RemoveAll(ctx, eng, f.Cluster)
-		all, errs = append(all, r), append(errs, err)
-	}
-	return all, errors.Join(errs...)
-}
-
-// takes reports whether Prune removes a cluster; now is the engine's time, which also
-// stamped the cluster.
-func (o PruneOptions) takes(f Cluster, now time.Time) bool {
-	if alive, known := keeper.Alive(f.Owner); alive || !known && !f.gone {
-		return false
-	}
-	old := o.OlderThan > 0 && now.Sub(f.Created) > o.OlderThan
-	if !f.Orphaned() && !old {
-		return false
-	}
-	return o.Supervised == nil || !o.Supervised(f.Cluster)
-}
-
-// Logs reads the output of a cluster without a supervisor directly from the engine:
-// see [orchestrator.Controller].Logs. Only the last run can be told apart from the earlier ones, so a
-// query for one run by its number is an error.
-func Logs(ctx context.Context, eng orchestrator.Engine, cluster string, q orchestrator.LogQuery, fn func(orchestrator.Line) error) error {
-	if q.Run != 0 {
-		return orchestrator.WithHint(fmt.Errorf("%s has no supervisor, so its runs are not counted", cluster),
-			"ask for the last one: beamyard logs -c %[1]s --since-restart", cluster)
-	}
-	f, err := Find(ctx, eng, cluster)
-	if err != nil {
-		return err
-	}
-	var outputs []*logs.Output
-	var followers errgroup.Group
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	names, err := f.Spec.NodesOf(q.Nodes...)
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		for _, n := range f.Nodes {
-			names = append(names, n.Name)
-		}
-	}
-	for _, name := range names {
-		n, ok := f.Node(name)
-		if !ok {
-			return f.Spec.NoNode(name)
-		}
-		out := logs.NewNode(name, max(f.Spec.OutputLines, q.Tail))
-		run, began := 2, n.StartedAt.Add(-orchestrator.StartSlack) // of the current run, or else the last one; all earlier ones are run 1
-		if !q.Follow || !n.State.Running() {
-			if err := out.ReadKept(ctx, eng, n.ContainerID, run, began, n.State.Running()); err != nil {
-				return fmt.Errorf("read the output of %s: %w", name, err)
-			}
-			out.Out.Close()
-		} else {
-			followers.Go(func() error {
-				defer out.Out.Close()
-				out.Follow(ctx, eng, n.ContainerID, run, began)
-				return nil
-			})
-		}
-		outputs = append(outputs, out.Out)
-	}
-	err = logs.Read(ctx, outputs, q, fn)
-	cancel()
-	_ = followers.Wait() // ended by the cancellation
-	return err
 }

@@ -71,3 +71,19 @@ func keepDump(dump io.Reader, path string) (err error) {
 	}
 	return nil
 }
+
+// keepDumps copies the crash dumps of nodes that ended while they had no supervisor.
+func keepDumps(ctx context.Context, eng orchestrator.Engine, f Cluster) error {
+	if f.Spec.KeepDumps == "" {
+		return nil
+	}
+	var errs []error
+	for _, n := range f.Nodes {
+		if c, err := eng.InspectContainer(ctx, n.ContainerID); err == nil && !c.State.Running {
+			if _, _, err := CrashDump(ctx, eng, f.Spec, c); err != nil {
+				errs = append(errs, fmt.Errorf("keep the crash dump of %s: %w", n.Name, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -184,4 +185,50 @@ func RemoveOwned(ctx context.Context, eng orchestrator.Engine, cluster string, o
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// Removed lists what was removed, or would be.
+type Removed struct {
+	Cluster    string   `json:"cluster"`
+	Containers []string `json:"containers"`
+	Networks   []string `json:"networks"`
+	// Volumes that were removed too, on request.
+	Volumes []string `json:"volumes,omitempty"`
+	// Kept are its volumes that remain; see [RemoveVolumes].
+	Kept []string `json:"kept_volumes,omitempty"`
+}
+
+// Removed returns what a removal of the cluster removes: its nodes, its helpers and its
+// network.
+func (f Cluster) Removed() Removed {
+	r := Removed{Cluster: f.Cluster, Containers: []string{}, Networks: []string{}}
+	for _, n := range f.Nodes {
+		r.Containers = append(r.Containers, n.Container)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Helpers)) {
+		r.Containers = append(r.Containers, f.Helpers[name].Name)
+	}
+	if f.Network != "" {
+		r.Networks = []string{f.Network}
+	}
+	return r
+}
+
+// Remove stops the nodes of a cluster, waiting up to grace for each, and removes everything
+// that has its label. A cluster that does not exist matches [orchestrator.ErrNoCluster].
+func Remove(ctx context.Context, eng orchestrator.Engine, cluster string, grace time.Duration) (Removed, error) {
+	f, err := Find(ctx, eng, cluster)
+	if err != nil {
+		return Removed{}, err
+	}
+	var group errgroup.Group
+	for _, n := range f.Nodes {
+		if n.State.Running() {
+			group.Go(func() error { return eng.StopContainer(ctx, n.ContainerID, grace) })
+		}
+	}
+	_ = group.Wait() // the removal kills nodes that did not stop
+	dumps := keepDumps(ctx, eng, f)
+	removed, err := RemoveAll(ctx, eng, cluster)
+	return removed, errors.Join(err, dumps)
 }

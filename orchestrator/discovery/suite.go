@@ -48,9 +48,10 @@ type Suite struct {
 // VM has the name app@test.CLUSTER.DOMAIN, is connected to all nodes, and is on the
 // networks of the whole cluster. RunSuite returns the exit code of `mix test`: 0; 2 if
 // tests fail; 1 if they do not compile, or the nodes cannot be reached. With an image
-// without tests it is 0: set [orchestrator.Spec.Suite] to make Prepare refuse such an image. The suite
-// finds the nodes in BEAMYARD_NODES (n1,n2), BEAMYARD_NODE_NAMES and BEAMYARD_URLS, whose
-// addresses are valid inside the container. When ctx ends, the suite is killed.
+// without tests it is 0: set [orchestrator.Spec.Suite] to make Prepare refuse such an
+// image. The suite finds the nodes in BEAMYARD_NODES (n1,n2), BEAMYARD_NODE_NAMES and
+// BEAMYARD_URLS, whose addresses are valid inside the container. When ctx ends, the suite
+// is killed.
 func RunSuite(ctx context.Context, eng orchestrator.Engine, f Cluster, s Suite) (exitCode int, err error) {
 	if _, taken := f.Node(manifest.SuiteName); taken {
 		return 0, orchestrator.WithHint(fmt.Errorf("a node of %s is called %s, as the suite's own is", f.Cluster, manifest.SuiteName), "name it otherwise in beamyard.yml")

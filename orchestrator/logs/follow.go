@@ -83,10 +83,10 @@ type runLog struct {
 func newFollower(out *Output) *follower { return &follower{out: out, now: time.Now} }
 
 // follow copies a run's output, and the unread output of the container's earlier runs. It
-// returns nil when the container has exited and everything is read, or when the next run
-// is followed; or ctx's error when ctx ends. It resumes broken streams. A container that
-// is gone matches [orchestrator.ErrNotFound]. An engine that fails for 2 s after the exit, or stalls
-// for 10 s, returns its error.
+// returns nil when the container has exited and everything is read, or when the next run is
+// followed; or ctx's error when ctx ends. It resumes broken streams. A container that is
+// gone matches [orchestrator.ErrNotFound]. An engine that fails for 2 s after the exit, or
+// stalls for 10 s, returns its error.
 func (f *follower) follow(ctx context.Context, r runLog) error {
 	parent := ctx
 	ctx, release := f.take(ctx, r)

@@ -12,9 +12,9 @@ import (
 )
 
 // Output is the recent output of one node, over all its runs: a bounded ring of lines for
-// each stream. Writers never wait for readers. Readers pull, each at its own pace, and
-// one that falls behind by more than a ring holds sees a gap in [orchestrator.Line].Seq. All methods
-// are safe for concurrent use.
+// each stream. Writers never wait for readers. Readers pull, each at its own pace, and one
+// that falls behind by more than a ring holds sees a gap in [orchestrator.Line].Seq. All
+// methods are safe for concurrent use.
 //
 // Lines of both streams are sorted by their runs, within a run by the engine's time, and
 // at the same time by arrival. Lines of one stream always stay in the order in which they

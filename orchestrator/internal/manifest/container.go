@@ -64,8 +64,8 @@ func Container(s orchestrator.Spec, i int, networkID string, at orchestrator.Pla
 // on a fixed port.
 //
 // The cookie is not among the arguments, where `docker ps` would show it. It is passed in
-// ERL_AFLAGS, so that a shell inside the container has it too, or in [orchestrator.Spec].CookieFile. A
-// release's script takes it from RELEASE_COOKIE.
+// ERL_AFLAGS, so that a shell inside the container has it too, or in
+// [orchestrator.Spec].CookieFile. A release's script takes it from RELEASE_COOKIE.
 func Command(s orchestrator.Spec, i int) []string {
 	node := s.NodeAt(i)
 	switch {

@@ -4,8 +4,8 @@
 //	                     └──► Archive   ──► the files that are written into it
 //	                     └──► Attachments, Volumes, Tmpfs, Evidence
 //
-// It is pure: two calls with the same input return the same result. Only Archive reads files: those
-// that the spec names.
+// It is pure: two calls with the same input return the same result. Only Archive reads
+// files: those that the spec names.
 //
 // # Threads
 //

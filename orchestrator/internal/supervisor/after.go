@@ -7,9 +7,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file handles nodes that start after others: [orchestrator.NodeSpec].After. The order applies
-// when a cluster first starts, like Compose's depends_on with service_healthy. A node
-// that was started once is restarted independently of the others. So is a node that a
+// This file handles nodes that start after others: [orchestrator.NodeSpec].After. The order
+// applies when a cluster first starts, like Compose's depends_on with service_healthy. A
+// node that was started once is restarted independently of the others. So is a node that a
 // user starts manually, who may want it to run while the others are down.
 
 // hold marks all Pending nodes as held, and launches those that wait for no others.

@@ -33,8 +33,8 @@
 //
 // The wanted state is one set of pairs (partition.go). Changes that a run of a node has not
 // received yet are sent once it lives (blocked_peers.go). A disconnected pair is exempt
-// wherever the mesh is judged. Disconnections whose groups would overlap are refused if the kernel
-// prevents overlapping partitions: global would disconnect uninvolved nodes.
+// wherever the mesh is judged. Disconnections whose groups would overlap are refused if the
+// kernel prevents overlapping partitions: global would disconnect uninvolved nodes.
 //
 // # Threads
 //

@@ -8,9 +8,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// A Message is an input of the supervisor. The set is sealed: the switch in [Supervisor.Step] names
-// each. Reports of asynchronous work carry the incarnation that they are about; stale
-// ones are dropped in one place, [Supervisor.stale].
+// A Message is an input of the supervisor. The set is sealed: the switch in
+// [Supervisor.Step] names each. Reports of asynchronous work carry the incarnation that
+// they are about; stale ones are dropped in one place, [Supervisor.stale].
 type Message interface{ isMessage() }
 
 // RunID is the head of a message about one run of one node.

@@ -1,5 +1,5 @@
-// Package wait has what waiting in several packages needs: a sleep that a context ends, and a look
-// at a channel.
+// Package wait has what waiting in several packages needs: a sleep that a context ends, and
+// a look at a channel.
 //
 // # Threads
 //

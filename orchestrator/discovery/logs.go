@@ -1,0 +1,62 @@
+package discovery
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/logs"
+	"golang.org/x/sync/errgroup"
+)
+
+// Logs reads the output of a cluster without a supervisor directly from the engine:
+// see [orchestrator.Controller].Logs. Only the last run can be told apart from the earlier ones, so a
+// query for one run by its number is an error.
+func Logs(ctx context.Context, eng orchestrator.Engine, cluster string, q orchestrator.LogQuery, fn func(orchestrator.Line) error) error {
+	if q.Run != 0 {
+		return orchestrator.WithHint(fmt.Errorf("%s has no supervisor, so its runs are not counted", cluster),
+			"ask for the last one: beamyard logs -c %[1]s --since-restart", cluster)
+	}
+	f, err := Find(ctx, eng, cluster)
+	if err != nil {
+		return err
+	}
+	var outputs []*logs.Output
+	var followers errgroup.Group
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	names, err := f.Spec.NodesOf(q.Nodes...)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		for _, n := range f.Nodes {
+			names = append(names, n.Name)
+		}
+	}
+	for _, name := range names {
+		n, ok := f.Node(name)
+		if !ok {
+			return f.Spec.NoNode(name)
+		}
+		out := logs.NewNode(name, max(f.Spec.OutputLines, q.Tail))
+		run, began := 2, n.StartedAt.Add(-orchestrator.StartSlack) // of the current run, or else the last one; all earlier ones are run 1
+		if !q.Follow || !n.State.Running() {
+			if err := out.ReadKept(ctx, eng, n.ContainerID, run, began, n.State.Running()); err != nil {
+				return fmt.Errorf("read the output of %s: %w", name, err)
+			}
+			out.Out.Close()
+		} else {
+			followers.Go(func() error {
+				defer out.Out.Close()
+				out.Follow(ctx, eng, n.ContainerID, run, began)
+				return nil
+			})
+		}
+		outputs = append(outputs, out.Out)
+	}
+	err = logs.Read(ctx, outputs, q, fn)
+	cancel()
+	_ = followers.Wait() // ended by the cancellation
+	return err
+}
