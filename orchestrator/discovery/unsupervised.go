@@ -21,7 +21,7 @@ type Unsupervised struct {
 
 var _ orchestrator.Controller = (*Unsupervised)(nil)
 
-// Control returns the cluster of that name. It asks nobody: each call finds the cluster
+// Control returns the cluster of that name. It sends no request: each call finds the cluster
 // anew, and matches [orchestrator.ErrNoCluster] if there is none.
 func Control(eng orchestrator.Engine, cluster string) *Unsupervised {
 	return &Unsupervised{eng: eng, cluster: cluster}

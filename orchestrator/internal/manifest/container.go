@@ -34,8 +34,8 @@ func Container(s orchestrator.Spec, i int, networkID string, at orchestrator.Pla
 		Name:       names.Container(node.Name),
 		Image:      node.Image,
 		Hostname:   host,
-		Entrypoint: Entrypoint(s, i),
-		Command:    Command(s, i),
+		Entrypoint: nodeEntrypoint(s, i),
+		Command:    nodeCommand(s, i),
 		User:       node.User,
 		Env:        Env(s, i),
 		Labels:     nodeLabels(s, i, at.Ports, created),
@@ -59,14 +59,14 @@ func Container(s orchestrator.Spec, i int, networkID string, at orchestrator.Pla
 	}
 }
 
-// Command returns the spec's command with its placeholders replaced; none to use the
+// nodeCommand returns the spec's command with its placeholders replaced; none to use the
 // image's own; or the default: a Mix project under its node name, with the distribution
 // on a fixed port.
 //
 // The cookie is not among the arguments, where `docker ps` would show it. It is passed in
 // ERL_AFLAGS, so that a shell inside the container has it too, or in
 // [orchestrator.Spec].CookieFile. A release's script takes it from RELEASE_COOKIE.
-func Command(s orchestrator.Spec, i int) []string {
+func nodeCommand(s orchestrator.Spec, i int) []string {
 	node := s.NodeAt(i)
 	switch {
 	case orchestrator.IsCommandOfImage(node.Command):

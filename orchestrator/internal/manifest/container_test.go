@@ -99,7 +99,7 @@ func TestContainerSpec(t *testing.T) {
 		t.Errorf("over IPv6: %s", got)
 	}
 	s.Command = []string{"run", "{node}", "{host}:{dist_port}", "{name}"}
-	if got := Command(s, 0); !slices.Equal(got, []string{"run", "app@n1.shop.test", "n1.shop.test:9100", "n1"}) {
+	if got := nodeCommand(s, 0); !slices.Equal(got, []string{"run", "app@n1.shop.test", "n1.shop.test:9100", "n1"}) {
 		t.Errorf("own command %q", got)
 	}
 	s.HTTPPort = -1
@@ -137,11 +137,11 @@ func TestContainerOfANodeThatDiffers(t *testing.T) {
 	}
 	s.Entrypoint, s.Command, s.Nodes[0].Image = nil, nil, "own:1"
 	s.Precompiled = true
-	if got := Command(s, 0); got[1] != "--sname" || got[2] != "app@n1" || slices.Contains(got, "--no-compile") {
+	if got := nodeCommand(s, 0); got[1] != "--sname" || got[2] != "app@n1" || slices.Contains(got, "--no-compile") {
 		t.Errorf("the default command of an image of its own: %q", got)
 	}
 	s.Nodes[0].Command = []string{orchestrator.CommandOfImage}
-	if got := Command(s, 0); got != nil {
+	if got := nodeCommand(s, 0); got != nil {
 		t.Errorf("the image's own command: %q", got)
 	}
 }

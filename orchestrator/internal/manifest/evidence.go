@@ -25,7 +25,7 @@ func NodeEvidence(s orchestrator.Spec, i int) diagnosis.Node {
 	names, node, words := s.Names(), s.NodeAt(i), Words(s, i)
 	n := diagnosis.Node{
 		Name: node.Name, BEAM: names.Node(node.Name), Host: names.Host(node.Name), Container: names.Container(node.Name),
-		Command: append(replaced(words, node.Entrypoint), Command(s, i)...), Stdin: s.Stdin, Env: map[string]string{}, Memory: node.Memory, StopTimeout: s.StopTimeout,
+		Command: append(replaced(words, node.Entrypoint), nodeCommand(s, i)...), Stdin: s.Stdin, Env: map[string]string{}, Memory: node.Memory, StopTimeout: s.StopTimeout,
 	}
 	for key, value := range node.Env {
 		n.Env[key] = words.Replace(value)

@@ -124,7 +124,7 @@ func TestFlagsOfTheImage(t *testing.T) {
 			if strings.Contains(notes, "hush") || strings.Contains(notes, "-setcookie pantry") {
 				t.Errorf("it shows a cookie: %s", notes)
 			}
-			if command := strings.Join(Command(s, 0), " "); !strings.Contains(command, tt.args) {
+			if command := strings.Join(nodeCommand(s, 0), " "); !strings.Contains(command, tt.args) {
 				t.Errorf("command %s, want %s", command, tt.args)
 			}
 		})

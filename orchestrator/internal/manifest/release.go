@@ -30,8 +30,8 @@ const startFlags = "BEAMYARD_ERL_AFLAGS"
 // because arguments are visible to everyone.
 var releaseEntrypoint = []string{"sh", "-c", `export ERL_AFLAGS="$` + startFlags + `"; exec "$@"`, "sh"}
 
-// Entrypoint returns the entrypoint of a node's command; nil for the image's own.
-func Entrypoint(s orchestrator.Spec, i int) []string {
+// nodeEntrypoint returns the entrypoint of a node's command; nil for the image's own.
+func nodeEntrypoint(s orchestrator.Spec, i int) []string {
 	entrypoint := replaced(Words(s, i), s.NodeAt(i).Entrypoint)
 	if !s.RunsRelease(s.Nodes[i]) {
 		return entrypoint

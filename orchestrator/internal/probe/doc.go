@@ -1,4 +1,4 @@
-// Package probe talks to running nodes: it proves that a run is Ready, and asks who sees whom.
+// Package probe talks to running nodes: it proves that a run is Ready, and asks each node which peers it sees.
 //
 //	Prober.Probe ──► dial ──► Link ──► prover: application, checks, cookie, sockets
 //	                                     │

@@ -30,7 +30,6 @@ type Prober struct {
 	Adopted func(r supervisor.RunID) bool
 	// AwaitReady returns once the cluster is Ready, or when ctx ends.
 	AwaitReady func(ctx context.Context)
-	// Ignores publishes that a VM was given these flags twice. Nil if that was published
-	// already.
+	// Ignores publishes that a VM was given these flags twice. Nil: VMs are not asked.
 	Ignores func(ctx context.Context, r supervisor.RunID, flags []string)
 }
