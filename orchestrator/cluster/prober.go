@@ -34,8 +34,8 @@ func (c *Cluster) sighted(r supervisor.RunID, e erldist.NodeEvent) (news bool) {
 	return !c.sightTold.Swap(true)
 }
 
-// awaitReady returns once the cluster is Ready, or when ctx ends.
-func (c *Cluster) awaitReady(ctx context.Context) {
+// awaitReady returns once the cluster is Ready, when over is closed, or when ctx ends.
+func (c *Cluster) awaitReady(ctx context.Context, over <-chan struct{}) {
 	for {
 		c.mu.Lock()
 		changed := c.changed
@@ -45,6 +45,8 @@ func (c *Cluster) awaitReady(ctx context.Context) {
 		}
 		select {
 		case <-changed:
+		case <-over:
+			return
 		case <-ctx.Done():
 			return
 		}

@@ -166,17 +166,8 @@ const monitorLate = 5 * time.Second
 // that cannot be monitored.
 func (p *Prober) monitor(ctx context.Context, r supervisor.RunID, conn Link) {
 	limited, cancel := context.WithTimeout(ctx, monitorLate*time.Duration(1+len(p.Spec.Nodes)/10))
-	waited := make(chan struct{})
-	go func() {
-		defer close(waited)
-		p.AwaitReady(limited)
-	}()
-	select {
-	case <-waited:
-	case <-conn.Done():
-	}
+	p.AwaitReady(limited, conn.Done())
 	cancel()
-	<-waited
 	if ctx.Err() != nil || wait.Closed(conn.Done()) {
 		return
 	}

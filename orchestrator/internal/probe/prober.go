@@ -28,8 +28,8 @@ type Prober struct {
 	Said func(r supervisor.RunID, expr string) bool
 	// Adopted reports whether another supervisor started the run.
 	Adopted func(r supervisor.RunID) bool
-	// AwaitReady returns once the cluster is Ready, or when ctx ends.
-	AwaitReady func(ctx context.Context)
+	// AwaitReady returns once the cluster is Ready, when over is closed, or when ctx ends.
+	AwaitReady func(ctx context.Context, over <-chan struct{})
 	// Ignores publishes that a VM was given these flags twice. Nil: VMs are not asked.
 	Ignores func(ctx context.Context, r supervisor.RunID, flags []string)
 }
