@@ -52,12 +52,12 @@ func (c *sourceCase) down() {
 func TestCaseRolesOfOneCodeBase(t *testing.T) {
 	t.Parallel()
 	c := newSourceCase(t)
-	out := c.run(exitNotReady, "up", "-f", oneCodeBase+"/beamyard.yml", "-d", "--name", c.cluster, "--wait-timeout", "6s")
+	out := c.run(exitNotReady, "up", "-f", oneCodeBase+"/beamyard.yml", "-d", "--name", c.cluster, "--wait-timeout", "12s")
 	c.says(out, `^  worker \(starting\): HTTP check /health: nothing listens on port 4000 inside worker$`, `^hint: .*a node that serves no HTTP has http_port: -1`)
 
 	c.run(exitOK, "up", "-f", oneCodeBase+"/works.yml", "-d", "--name", c.cluster)
 	c.says(c.run(exitOK, "ps", c.cluster), `^web +Ready +http://`, `^worker +Ready +- `)
-	c.says(c.run(exitOK, "health", c.cluster), `^✓ code +modules 2, nodes 2$`, `all is well`)
+	c.eventually(`^✓ code +modules 2, nodes 2$(.|\n)*all is well`, "health", c.cluster)
 	c.says(c.run(exitOK, "sync", "-c", c.cluster), `^in sync, 2 modules equal on web worker`)
 	c.down()
 }
@@ -72,11 +72,11 @@ func TestCaseTwoReleasesOfOneImage(t *testing.T) {
 	c := newSourceCase(t)
 	c.run(exitOK, "up", "-f", dir+"/beamyard.yml", "-d", "--name", c.cluster)
 	c.says(c.run(exitOK, "rpc", "-c", c.cluster, "--all", startedApps), `^web:\n\[:loom_web\]\nworker:\n\[:loom_worker\]$`)
-	c.says(c.run(exitOK, "health", c.cluster), `all is well`)
+	c.eventually(`all is well`, "health", c.cluster)
 	c.says(c.run(exitError, "sync", "-c", c.cluster), `^error: the image of cluster .* holds a release, and not the Mix project that it was made of: sync cannot compile in it`, `^hint: `)
 	c.down()
 
-	out := c.run(exitNotReady, "up", "-f", dir+"/app.yml", "-d", "--name", c.cluster, "--wait-timeout", "6s")
+	out := c.run(exitNotReady, "up", "-f", dir+"/app.yml", "-d", "--name", c.cluster, "--wait-timeout", "12s")
 	c.says(out, `^  worker \(starting\): application loom_web is not started$`, `^hint: .*app: in beamyard.yml, of the cluster or of the node,`)
 }
 
@@ -87,7 +87,7 @@ func TestCaseTwoReleasesOfMix(t *testing.T) {
 	dir := caseDir(t, twoReleases)
 	c := newSourceCase(t)
 	c.run(exitOK, "up", "-f", dir+"/releases.yml", "-d", "--name", c.cluster)
-	c.says(c.run(exitOK, "health", c.cluster), `all is well`)
+	c.eventually(`all is well`, "health", c.cluster)
 
 	source := filepath.Join(dir, "apps", "loom_web", "lib", "loom_web.ex")
 	text, err := os.ReadFile(source)

@@ -16,6 +16,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // broker is an example cluster of images/, in one of its lives.
@@ -186,8 +187,12 @@ func TestRabbitMQ(t *testing.T) {
 		}
 	}
 	all()
-	report, err := b.Health(t.Context())
-	if err != nil || !report.Passed {
+	// Thresholds of performance fail at a moment when the machine is busy with other tests.
+	var report health.Report
+	if !within(30*time.Second, func() bool {
+		report, err = b.Health(t.Context())
+		return err == nil && report.Passed
+	}) {
 		t.Errorf("health: %+v, %v", report.Checks, err)
 	}
 

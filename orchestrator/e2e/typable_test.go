@@ -110,8 +110,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	buildDir = dir
-	// Three at once keep two processors busy; more would let clusters miss their deadlines.
-	if err := flag.Set("test.parallel", "3"); err != nil {
+	// Five at once keep two processors busy: most of a scenario is waiting.
+	if err := flag.Set("test.parallel", "5"); err != nil {
 		panic(err)
 	}
 	code := m.Run()

@@ -1,7 +1,7 @@
 defmodule Grove do
   @moduledoc """
-  One node takes its time. The others crash until it answers: one asks a process of it,
-  the other its TCP port.
+  One node takes its time: until each of the others came to it in vain. These crash until
+  it answers: one asks a process of it, the other its TCP port.
   """
   use Application
 
@@ -10,7 +10,8 @@ defmodule Grove do
 
     case System.fetch_env!("ROLE") do
       "seed" ->
-        Process.sleep(4_000)
+        :ok = :net_kernel.monitor_nodes(true)
+        wait_until_left(2, MapSet.new())
         {:ok, _} = :gen_tcp.listen(5999, reuseaddr: true)
 
       "member" ->
@@ -18,6 +19,8 @@ defmodule Grove do
         :ok = GenServer.call({Grove.Seed, :"app@#{seed}"}, {:join, node()}, 2_000)
 
       "client" ->
+        Node.connect(:"app@#{seed}")
+
         case :gen_tcp.connect(String.to_charlist(seed), 5999, [:binary], 1_000) do
           {:ok, socket} -> :gen_tcp.close(socket)
           {:error, why} -> raise "tcp connect (#{seed}:5999): #{:inet.format_error(why)} - #{inspect(why)}"
@@ -25,6 +28,15 @@ defmodule Grove do
     end
 
     Supervisor.start_link([Grove.Seed], strategy: :one_for_one)
+  end
+
+  defp wait_until_left(count, left) do
+    if MapSet.size(left) < count do
+      receive do
+        {:nodedown, n} -> wait_until_left(count, MapSet.put(left, n))
+        {:nodeup, _} -> wait_until_left(count, left)
+      end
+    end
   end
 end
 
