@@ -42,7 +42,7 @@ test: ## run every test, those on the real engine included; PKG=./… and TESTFL
 QUICK := ./images ./network/... ./orchestrator ./orchestrator/build ./orchestrator/cluster ./orchestrator/codesync/... \
 	./orchestrator/compiler ./orchestrator/config ./orchestrator/control ./orchestrator/diagnosis ./orchestrator/discovery \
 	./orchestrator/doctor ./orchestrator/enginetest/... ./orchestrator/evidence ./orchestrator/health ./orchestrator/internal/... \
-	./orchestrator/keeper ./orchestrator/logs ./orchestrator/secrets ./orchestrator/watchdog
+	./orchestrator/keeper ./orchestrator/logs ./orchestrator/secrets ./orchestrator/validation ./orchestrator/watchdog
 
 test-quick: ## run the tests that need no engine, for the inner loop
 	@.ci/prepare go race

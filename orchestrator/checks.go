@@ -62,8 +62,8 @@ func (k Check) String() string {
 	return "exec " + shortened(strings.Join(k.Exec, " "))
 }
 
-// on reports whether the check applies to a node.
-func (k Check) on(n NodeSpec) bool {
+// AppliesTo reports whether the check applies to a node.
+func (k Check) AppliesTo(n NodeSpec) bool {
 	return len(k.Nodes) == 0 || slices.Contains(k.Nodes, n.Name) || n.Role != "" && slices.Contains(k.Nodes, n.Role)
 }
 

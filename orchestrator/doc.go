@@ -9,6 +9,7 @@
 // The package holds data and interfaces. It starts no goroutine and does no I/O. The packages
 // that do the work are:
 //
+//   - validation checks specs.
 //   - build turns the sources of a spec into images.
 //   - cluster starts the nodes of a spec and keeps them running.
 //   - discovery finds clusters by their labels, without a supervisor.
@@ -21,9 +22,9 @@
 // # Declared
 //
 // A [Spec] declares a cluster: its nodes, what they run, and their settings. It is plain data,
-// and is stored as JSON in a label of the cluster's network. [Spec.Validate] checks it and
-// [Spec.Defaulted] fills its defaults. A setting of a [NodeSpec] takes precedence over that of
-// the cluster; [Spec.NodeAt] returns a node with both combined.
+// and is stored as JSON in a label of the cluster's network. [Spec.Defaulted] fills its
+// defaults, and package validation checks it. A setting of a [NodeSpec] takes precedence over
+// that of the cluster; [Spec.NodeAt] returns a node with both combined.
 //
 // # Reported
 //

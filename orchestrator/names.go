@@ -46,7 +46,7 @@ func (s Spec) NoNode(name string) error {
 	if nodes := s.named(name); len(nodes) > 0 {
 		return WithHint(fmt.Errorf("%w: %s is a role", ErrNoNode, name), "name one of its nodes: %s", strings.Join(nodes, ", "))
 	}
-	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%s", s.choice(name, "cluster "+s.Name+" has "))
+	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%s", s.Choice(name, "cluster "+s.Name+" has "))
 }
 
 // Names returns the names of the cluster's objects.

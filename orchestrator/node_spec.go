@@ -1,5 +1,7 @@
 package orchestrator
 
+import "fmt"
+
 // NodeSpec declares one node. Fields that are unset take the cluster's value.
 type NodeSpec struct {
 	// Name of the node: a lower-case DNS label, unique in the cluster.
@@ -98,4 +100,13 @@ func (s Spec) NodeOf(name string) (NodeSpec, bool) {
 		return NodeSpec{}, false
 	}
 	return s.Defaulted().NodeAt(i), true
+}
+
+// NodeNames returns n nodes with the default names n1 … nN.
+func NodeNames(n int) []NodeSpec {
+	nodes := make([]NodeSpec, max(n, 0))
+	for i := range nodes {
+		nodes[i].Name = fmt.Sprintf("n%d", i+1)
+	}
+	return nodes
 }

@@ -18,22 +18,22 @@ func (s Spec) filledRole(n NodeSpec) NodeSpec {
 	setDefault(&n.ReleaseName, s.ReleaseName)
 	setDefault(&n.HTTPPort, s.HTTPPort)
 	setDefault(&n.HTTPCheck, s.HTTPCheck)
-	if n.HTTPCheck == noCheck || n.HTTPPort < 0 {
+	if n.HTTPCheck == NoHTTPCheck || n.HTTPPort < 0 {
 		n.HTTPCheck = ""
 	}
 	n.Checks, n.Ready = checksOf(n, s.Checks, n.Checks), checksOf(n, s.Ready, n.Ready)
 	return n
 }
 
-// noCheck as a node's HTTPCheck disables the check.
-const noCheck = "-"
+// NoHTTPCheck as a node's HTTPCheck disables the check.
+const NoHTTPCheck = "-"
 
 // checksOf returns the checks of a node: those of its cluster that apply to it, and its
 // own, which replace the cluster's of the same name.
 func checksOf(n NodeSpec, clusters, own []Check) []Check {
 	var checks []Check
 	for _, k := range clusters {
-		asked := k.on(n) && (k.HTTP == "" || k.Port != 0 || n.HTTPPort >= 0)
+		asked := k.AppliesTo(n) && (k.HTTP == "" || k.Port != 0 || n.HTTPPort >= 0)
 		if asked && !slices.ContainsFunc(own, func(o Check) bool { return o.String() == k.String() }) {
 			checks = append(checks, k)
 		}
@@ -117,6 +117,15 @@ func (s Spec) named(name string) []string {
 	return nodes
 }
 
+// StartsAfter returns the nodes that node i starts after, with each role in its After expanded.
+func (s Spec) StartsAfter(i int) []string {
+	var nodes []string
+	for _, name := range s.Nodes[i].After {
+		nodes = append(nodes, s.named(name)...)
+	}
+	return nodes
+}
+
 // Declared returns the names of the nodes and roles, in the order of declaration.
 func (s Spec) Declared() (nodes, roles []string) {
 	for _, n := range s.Nodes {
@@ -128,35 +137,13 @@ func (s Spec) Declared() (nodes, roles []string) {
 	return nodes, roles
 }
 
-// choice lists the names that are valid for a node, beginning with the most similar one.
-func (s Spec) choice(name, what string) string {
+// Choice lists the nodes and roles that can be named in place of an unknown name, with the
+// most similar one first: "did you mean worker? WHAT web, worker1; roles: worker".
+func (s Spec) Choice(name, what string) string {
 	nodes, roles := s.Declared()
 	text := didYouMean(name, slices.Concat(nodes, roles)) + what + strings.Join(nodes, ", ")
 	if len(roles) > 0 {
 		text += "; roles: " + strings.Join(roles, ", ")
 	}
 	return text
-}
-
-// hasHTTP reports whether any node that the check applies to has an HTTP port.
-func (s Spec) hasHTTP(k Check) bool {
-	for i, n := range s.Nodes {
-		if k.on(n) && s.NodeAt(i).HTTPPort > 0 {
-			return true
-		}
-	}
-	return len(s.Nodes) == 0 && s.HTTPPort > 0
-}
-
-// withImagesTogether moves the images that were built from the source from the nodes to
-// one field, so that other sources count as one difference.
-func (s Spec) withImagesTogether() Spec {
-	s.Nodes = slices.Clone(s.Nodes)
-	for i := range s.Nodes {
-		if n := &s.Nodes[i]; n.Built {
-			s.Image += " " + n.Image
-			n.Image, n.Built, n.Precompiled = "", false, false
-		}
-	}
-	return s
 }

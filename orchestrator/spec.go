@@ -8,8 +8,8 @@ import (
 )
 
 // Spec declares a cluster. Name and Nodes are required; every other field works with its
-// zero value. [Spec.Defaulted] fills the defaults in one place, and [Spec.Validate] lists
-// every problem at once. A Spec is plain data: it is stored as JSON in a label on the
+// zero value. [Spec.Defaulted] fills the defaults in one place, and package validation
+// lists every problem at once. A Spec is plain data: it is stored as JSON in a label on the
 // cluster's network, so that any process can adopt the cluster.
 //
 // Each field is a key of beamyard.yml, unless its tag is file:"-". Package config makes the

@@ -16,6 +16,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
 // upFlags are the flags of every command that starts a cluster.
@@ -98,7 +99,7 @@ func (c *upFlags) begin(ctx context.Context, a *app, spec orchestrator.Spec, do 
 
 func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec orchestrator.Spec, do func(*up, *discovery.Cluster) error) error {
 	w.knows(spec)
-	if err := spec.Validate(); err != nil {
+	if err := validation.Check(spec); err != nil {
 		return err
 	}
 	if spec.Source != "" || spec.Image != "" { // a wrong argument can be reported without an engine

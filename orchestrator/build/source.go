@@ -30,7 +30,7 @@ func Detect(s orchestrator.Spec) (images.Source, error) {
 		return src, err
 	}
 	for _, n := range s.Nodes {
-		if !n.HasDockerfile() || n.Image != "" { // Validate rejects the second case
+		if !n.HasDockerfile() || n.Image != "" { // package validation rejects the second case
 			continue
 		}
 		w := wantAt(s, n)

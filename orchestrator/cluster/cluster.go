@@ -21,6 +21,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 	"github.com/beamyard/beamyard/orchestrator/logs"
 	"github.com/beamyard/beamyard/orchestrator/secrets"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -112,7 +113,7 @@ type view struct {
 // New checks the spec and returns a cluster to Run. It does no I/O. The error is a
 // [orchestrator.SpecError].
 func New(spec orchestrator.Spec, eng orchestrator.Engine, opts Options) (*Cluster, error) {
-	if err := spec.Validate(); err != nil {
+	if err := validation.Check(spec); err != nil {
 		return nil, err
 	}
 	spec = spec.Defaulted()

@@ -14,7 +14,7 @@
 // means the same everywhere.
 //
 // Reading is strict: an unknown key, a wrong type or a second document is an [Error] with
-// its line, a caret and, for a misspelt key, a suggestion. [orchestrator.Spec.Validate]
+// its line, a caret and, for a misspelt key, a suggestion. Package validation
 // checks whether the spec is valid as a whole.
 //
 // # Threads

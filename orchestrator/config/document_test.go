@@ -10,6 +10,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -342,7 +343,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		_ = c.Validate() // says what is wrong, or nothing: it only must not panic
+		_ = validation.Check(c) // says what is wrong, or nothing: it only must not panic
 	})
 }
 

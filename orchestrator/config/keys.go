@@ -21,7 +21,7 @@ import (
 //	file:"env,after=a"   in the reference, the key follows a (of fileOnly)
 //
 // Without a form, a value is written as its Go type is. The constraints are for editors:
-// they stand in beamyard.schema.json, and [orchestrator.Spec.Validate] enforces them.
+// they stand in beamyard.schema.json, and package validation enforces them.
 type key struct {
 	name  string
 	form  string

@@ -40,12 +40,3 @@ func TestAClusterThatIsNotThere(t *testing.T) {
 		}
 	}
 }
-
-// Compose's "4177:4000" at a node is its host_port where 4000 is the HTTP port.
-func TestThePortThatIsPublishedAnyway(t *testing.T) {
-	s := orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: []orchestrator.NodeSpec{{Name: "n1", Ports: []orchestrator.PortSpec{{Container: 4000, Host: 4177}}}}}
-	var h orchestrator.Hinter
-	if err := s.Defaulted().Validate(); !errors.As(err, &h) || h.Hint() != "list each port once; http_port is published anyway, and the node's host_port says where: host_port: 4177" {
-		t.Errorf("%v", err)
-	}
-}

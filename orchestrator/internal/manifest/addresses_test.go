@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
 func byAddress() orchestrator.Spec {
@@ -33,7 +34,7 @@ func TestNodesThatAreNamedByAddress(t *testing.T) {
 	if c.Hostname != "n2.demo.test" || !slices.Equal(c.Aliases, []string{"n2.demo.test", "n2", "n2.demo.test", "demo.test"}) {
 		t.Errorf("host %s, aliases %v", c.Hostname, c.Aliases)
 	}
-	if err := s.Validate(); err != nil {
+	if err := validation.Check(s); err != nil {
 		t.Error(err)
 	}
 }

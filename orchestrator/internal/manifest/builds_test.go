@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
 func TestANodeHasItsOwnInPlaceOfTheClusters(t *testing.T) {
 	s := roles()
-	if err := s.Validate(); err != nil {
+	if err := validation.Check(s); err != nil {
 		t.Fatal(err)
 	}
 	s = s.Defaulted()

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
 // variablesOf are the variables of node 0 that carry flags, or say where it runs.
@@ -153,7 +154,7 @@ func TestMixEnvOfTheImage(t *testing.T) {
 		})
 	}
 	both := orchestrator.Spec{Name: "demo", Image: "demo:1", Nodes: orchestrator.NodeNames(1), MixEnv: "dev", Env: map[string]string{"MIX_ENV": "prod"}}
-	if err := both.Validate(); err == nil || !strings.Contains(err.Error(), `MIX_ENV is "prod" here, and mix_env is "dev"`) {
+	if err := validation.Check(both); err == nil || !strings.Contains(err.Error(), `MIX_ENV is "prod" here, and mix_env is "dev"`) {
 		t.Errorf("two of them: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
 // validSpec is the least that a cluster needs.
@@ -27,7 +28,7 @@ func roles() orchestrator.Spec {
 
 func TestANodeHasItsOwnChecksInPlaceOfTheClusters(t *testing.T) {
 	s := roles()
-	if err := s.Validate(); err != nil {
+	if err := validation.Check(s); err != nil {
 		t.Fatal(err)
 	}
 	s = s.Defaulted()

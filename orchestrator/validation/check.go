@@ -1,123 +1,73 @@
-package orchestrator
+package validation
 
 import (
-	"crypto/rand"
 	"fmt"
-	"net/netip"
-	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Defaults of a [Spec].
-const (
-	DefaultMaxNodes     = 50
-	DefaultHTTPPort     = 4000
-	DefaultHostPort     = 4200
-	DefaultDistPort     = 9100
-	DefaultReadyTimeout = 30 * time.Second
-	DefaultStopTimeout  = 5 * time.Second
-	DefaultOutputLines  = 1000
-)
-
-// Defaulted returns the spec with the default in every unset field. It is the only place
-// that defines a cluster's defaults.
-func (s Spec) Defaulted() Spec {
-	setDefault(&s.MaxNodes, DefaultMaxNodes)
-	setDefault(&s.Basename, "app")
-	setDefault(&s.Domain, "test")
-	setDefault(&s.BaseImage, "auto")
-	setDefault(&s.MixEnv, s.Env["MIX_ENV"]) // if unset, the image's own applies: see mixEnv
-	setDefault(&s.HTTPPort, DefaultHTTPPort)
-	setDefault(&s.HostPort, DefaultHostPort)
-	setDefault(&s.Distribution.Names, LongNames)
-	if !s.portByEPMD() {
-		setDefault(&s.Distribution.Port, DefaultDistPort)
-	}
-	setDefault(&s.Mesh, MeshBeamyard)
-	setDefault(&s.Loopback, LoopbackForward)
-	setDefault(&s.ReadyTimeout, DefaultReadyTimeout+time.Duration(max(0, len(s.Nodes)-10))*2*time.Second)
-	setDefault(&s.OnFailed, FailedKeep)
-	setDefault(&s.StopTimeout, DefaultStopTimeout)
-	setDefault(&s.OutputLines, DefaultOutputLines)
-	if !s.Pool.IsValid() {
-		s.Pool = network.DefaultPool
-	}
-	if s.Cookie == "" {
-		s.Cookie = rand.Text()
-	}
-	s.Restart = s.Restart.withDefaults()
-	return s
-}
-
-// NodeNames returns n nodes with the default names n1 … nN.
-func NodeNames(n int) []NodeSpec {
-	nodes := make([]NodeSpec, max(n, 0))
-	for i := range nodes {
-		nodes[i].Name = fmt.Sprintf("n%d", i+1)
-	}
-	return nodes
-}
-
-// envKey matches a name as POSIX defines it.
-var envKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// Validate returns a [SpecError] with every problem of the spec, or nil. It does no I/O:
-// Run discovers a missing image or a port in use.
-func (s Spec) Validate() error {
+// Check returns an [orchestrator.SpecError] with every problem of the spec, or nil. A missing
+// image, or a port in use, is not among them: a cluster discovers it when it runs.
+func Check(s orchestrator.Spec) error {
 	s = s.Defaulted()
 	v := &validation{}
 	v.err("name", network.CheckCluster(s.Name))
 	v.err("basename", network.CheckBase(s.Basename))
 	v.err("domain", network.CheckDomain(s.Domain))
-	if s.Source == "" && s.Image == "" && slices.ContainsFunc(s.Nodes, func(n NodeSpec) bool { return n.Image == "" }) {
+	if s.Source == "" && s.Image == "" && slices.ContainsFunc(s.Nodes, func(n orchestrator.NodeSpec) bool { return n.Image == "" }) {
 		v.add("source", "nothing to run is given", "give a Mix project's folder or an image: beamyard up PATH|IMAGE")
 	}
 	if strings.ContainsAny(s.Cookie, " \t\n\"'\\") || len(s.Cookie) > 255 {
 		v.add("cookie", "a cookie has at most 255 characters, without spaces, quotes and backslashes", "leave it out: a random one is made")
 	}
-	s.validateNodes(v)
-	s.validateNumbers(v)
-	s.validateChecks(v)
-	s.validateForeign(v)
-	s.validateRelease(v)
-	s.validateRoles(v)
-	s.validateBuild(v)
-	s.validateMixEnv(v)
+	v.nodes(s)
+	v.numbers(s)
+	v.checks(s)
+	v.distribution(s)
+	v.files(s)
+	v.volumes("volumes", s.Volumes)
+	v.tmpfs("tmpfs", s.Tmpfs, s.Volumes)
+	v.networks(s, "networks", s.Networks)
+	v.hosts("extra_hosts", s.ExtraHosts)
+	v.after(s)
+	v.releases(s)
+	v.roles(s)
+	v.builds(s)
+	v.mixEnv(s)
 	v.env("env", s.Env)
 	v.labels(s.Labels)
 	switch s.Mesh {
-	case MeshBeamyard, MeshApp, MeshNone:
+	case orchestrator.MeshBeamyard, orchestrator.MeshApp, orchestrator.MeshNone:
 	default:
 		v.add("mesh", fmt.Sprintf("%q is not one of beamyard, app, none", s.Mesh), "mesh: beamyard")
 	}
 	switch s.Loopback {
-	case LoopbackForward, LoopbackLeave:
+	case orchestrator.LoopbackForward, orchestrator.LoopbackLeave:
 	default:
 		v.add("loopback", fmt.Sprintf("%q is neither forward nor leave", s.Loopback), "loopback: forward")
 	}
 	switch s.OnFailed {
-	case FailedKeep, FailedStopCluster:
+	case orchestrator.FailedKeep, orchestrator.FailedStopCluster:
 	default:
 		v.add("on_failed", fmt.Sprintf("%q is not one of keep, stop-cluster", s.OnFailed), "on_failed: keep")
 	}
 	switch s.Restart.Mode {
-	case RestartNo, RestartOnFailure, RestartAlways:
+	case orchestrator.RestartNo, orchestrator.RestartOnFailure, orchestrator.RestartAlways:
 	default:
 		v.add("restart.mode", fmt.Sprintf("%q is not one of no, on-failure, always", s.Restart.Mode), "restart: {mode: on-failure}")
 	}
 	if len(v.problems) > 0 {
-		slices.SortFunc(v.problems, func(a, b Problem) int { return strings.Compare(a.Field, b.Field) })
-		return &SpecError{Problems: v.problems}
+		slices.SortFunc(v.problems, func(a, b orchestrator.Problem) int { return strings.Compare(a.Field, b.Field) })
+		return &orchestrator.SpecError{Problems: v.problems}
 	}
 	return nil
 }
 
-func (s Spec) validateNodes(v *validation) {
+func (v *validation) nodes(s orchestrator.Spec) {
 	switch n := len(s.Nodes); {
 	case n == 0:
 		v.add("nodes", "a cluster has at least one node", "beamyard up -n 3")
@@ -137,7 +87,7 @@ func (s Spec) validateNodes(v *validation) {
 		v.env(field+".env", n.Env)
 		v.limits(field+".", n.Memory, n.CPUs)
 		v.volumes(field+".volumes", n.Volumes)
-		v.tmpfs(field+".tmpfs", n.Tmpfs, over(s.Volumes, n.Volumes))
+		v.tmpfs(field+".tmpfs", n.Tmpfs, s.NodeAt(i).Volumes)
 		v.networks(s, field+".networks", n.Networks)
 		v.hosts(field+".extra_hosts", n.ExtraHosts)
 		v.hostPort(field+".host_port", n.HostPort, n.Name, hostPorts)
@@ -145,7 +95,7 @@ func (s Spec) validateNodes(v *validation) {
 			f := fmt.Sprintf("%s.ports[%d]", field, j)
 			v.port(f+".container", p.Container, false)
 			v.hostPort(f+".host", p.Host, n.Name, hostPorts)
-			if p.Container == s.NodeAt(i).HTTPPort || slices.ContainsFunc(n.Ports[:j], func(o PortSpec) bool { return o.Container == p.Container }) {
+			if p.Container == s.NodeAt(i).HTTPPort || slices.ContainsFunc(n.Ports[:j], func(o orchestrator.PortSpec) bool { return o.Container == p.Container }) {
 				v.add(f+".container", fmt.Sprintf("port %d is published twice", p.Container), publishOnce(p))
 			}
 		}
@@ -153,19 +103,19 @@ func (s Spec) validateNodes(v *validation) {
 }
 
 // publishOnce returns the hint for a port that is published twice.
-func publishOnce(p PortSpec) string {
+func publishOnce(p orchestrator.PortSpec) string {
 	if p.Host == 0 {
 		return "list each port once; http_port is published anyway"
 	}
 	return fmt.Sprintf("list each port once; http_port is published anyway, and the node's host_port says where: host_port: %d", p.Host)
 }
 
-func (s Spec) validateNumbers(v *validation) {
+func (v *validation) numbers(s orchestrator.Spec) {
 	if s.HTTPPort != -1 {
 		v.port("http_port", s.HTTPPort, false)
 	}
 	v.port("host_port", s.HostPort, false)
-	v.port("distribution.port", s.Distribution.Port, s.portByEPMD())
+	v.port("distribution.port", s.Distribution.Port, true) // 0: each node's EPMD tells its port
 	if s.HTTPPort == s.Distribution.Port {
 		v.add("distribution.port", fmt.Sprintf("%d is http_port too", s.Distribution.Port), "choose another distribution.port")
 	}
@@ -194,11 +144,11 @@ func (s Spec) validateNumbers(v *validation) {
 	v.limits("", s.Memory, s.CPUs)
 }
 
-// validation collects problems.
-type validation struct{ problems []Problem }
+// validation collects the problems of a spec.
+type validation struct{ problems []orchestrator.Problem }
 
 func (v *validation) add(field, text, hint string) {
-	v.problems = append(v.problems, Problem{Field: field, Text: text, Hint: hint})
+	v.problems = append(v.problems, orchestrator.Problem{Field: field, Text: text, Hint: hint})
 }
 
 func (v *validation) err(field string, err error) {
@@ -206,7 +156,7 @@ func (v *validation) err(field string, err error) {
 		return
 	}
 	hint := ""
-	if h, ok := err.(Hinter); ok { //nolint:errorlint // the checks of package network return their own type, unwrapped
+	if h, ok := err.(orchestrator.Hinter); ok { //nolint:errorlint // the checks of package network return their own type, unwrapped
 		hint = h.Hint()
 	}
 	v.add(field, err.Error(), hint)
@@ -234,46 +184,4 @@ func (v *validation) hostPort(field string, port int, node string, seen map[int]
 		v.add(field, fmt.Sprintf("host port %d is also asked for by %s", port, other), "give each a port of its own, or leave it out")
 	}
 	seen[port] = node
-}
-
-// Diff returns the JSON names of the fields in which two specs differ, with defaults
-// filled. Fields that always differ are ignored: the cookie, the owner, the subnet, and
-// where the image came from.
-func (s Spec) Diff(other Spec) []string {
-	plain := func(s Spec) Spec {
-		s = s.Defaulted()
-		s.Cookie, s.Owner, s.Source, s.File, s.BaseImage, s.Subnet = "", Owner{}, "", "", "", netip.Prefix{}
-		s = s.withImagesTogether()
-		s.Proxies, s.ImageEnv, s.Suite = nil, nil, false
-		return s
-	}
-	a, b := reflect.ValueOf(plain(s)), reflect.ValueOf(plain(other))
-	var fields []string
-	for i := range a.NumField() {
-		if !reflect.DeepEqual(nilled(a.Field(i)), nilled(b.Field(i))) {
-			name, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")
-			fields = append(fields, name)
-		}
-	}
-	return fields
-}
-
-// nilled treats empty maps and slices as nil: JSON's omitempty does not preserve the
-// difference in a label.
-func nilled(v reflect.Value) any {
-	switch v.Kind() { //nolint:exhaustive // every other kind is compared as it is
-	case reflect.Map, reflect.Slice:
-		if v.Len() == 0 {
-			return nil
-		}
-	}
-	return v.Interface()
-}
-
-// setDefault sets a field that has its zero value.
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

@@ -1,4 +1,4 @@
-package orchestrator
+package validation
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // inside checks that a path is an absolute path in a container.
@@ -44,19 +45,19 @@ func (v *validation) labels(labels map[string]string) {
 	}
 }
 
-func (s Spec) validateRelease(v *validation) {
+func (v *validation) releases(s orchestrator.Spec) {
 	for i, n := range s.Nodes {
-		if s.Release && IsCommandOfImage(n.Command) && n.Image == "" && !n.HasDockerfile() {
+		if s.Release && orchestrator.IsCommandOfImage(n.Command) && n.Image == "" && !n.HasDockerfile() {
 			v.add(fmt.Sprintf("nodes[%d].command", i), "what an image runs by itself is looked up for all nodes of an image, not for one of them", "command: [/app/bin/NAME, start]")
 		}
 	}
-	s.validateReleaseName(v, "release_name", s.ReleaseName)
+	v.releaseName(s, "release_name", s.ReleaseName)
 	for i, n := range s.Nodes {
-		s.validateReleaseName(v, fmt.Sprintf("nodes[%d].release_name", i), n.ReleaseName)
+		v.releaseName(s, fmt.Sprintf("nodes[%d].release_name", i), n.ReleaseName)
 	}
 }
 
-func (s Spec) validateReleaseName(v *validation, field, name string) {
+func (v *validation) releaseName(s orchestrator.Spec, field, name string) {
 	switch {
 	case name == "":
 	case !s.Release:
@@ -72,6 +73,9 @@ func (v *validation) httpCheck(field, path string) {
 	}
 }
 
+// envKey matches a name as POSIX defines it.
+var envKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 func (v *validation) env(field string, env map[string]string) {
 	for key := range env {
 		if !envKey.MatchString(key) {
@@ -82,7 +86,7 @@ func (v *validation) env(field string, env map[string]string) {
 
 // after checks that every node in an After exists, and that no node waits for itself,
 // directly or through others.
-func (v *validation) after(s Spec) {
+func (v *validation) after(s orchestrator.Spec) {
 	at := map[string]int{}
 	for i, n := range s.Nodes {
 		at[n.Name] = i
@@ -90,8 +94,8 @@ func (v *validation) after(s Spec) {
 	for i, n := range s.Nodes {
 		field := fmt.Sprintf("nodes[%d].after", i)
 		for _, name := range n.After {
-			if len(s.named(name)) == 0 {
-				v.add(field, fmt.Sprintf("%q is not one of the nodes", name), s.choice(name, "name nodes or roles: "))
+			if !exists(s, name) {
+				v.add(field, fmt.Sprintf("%q is not one of the nodes", name), s.Choice(name, "name nodes or roles: "))
 			}
 		}
 		for j, name := range s.StartsAfter(i) {
@@ -105,9 +109,15 @@ func (v *validation) after(s Spec) {
 	}
 }
 
+// exists reports whether a name stands for nodes of the spec.
+func exists(s orchestrator.Spec, name string) bool {
+	_, err := s.NodesOf(name)
+	return err == nil
+}
+
 // circle follows the After lists from the last node of a path and returns the first
 // circle back to the path's first node.
-func circle(s Spec, at map[string]int, path []string) []string {
+func circle(s orchestrator.Spec, at map[string]int, path []string) []string {
 	i, there := at[path[len(path)-1]]
 	if !there {
 		return nil
@@ -134,7 +144,7 @@ var (
 	engineNetworks = []string{"bridge", "host", "none"}
 )
 
-func (v *validation) networks(s Spec, field string, networks map[string][]string) {
+func (v *validation) networks(s orchestrator.Spec, field string, networks map[string][]string) {
 	for _, name := range slices.Sorted(maps.Keys(networks)) {
 		switch {
 		case !networkName.MatchString(name):
@@ -186,15 +196,18 @@ func (v *validation) tmpfs(field string, mounts []string, volumes map[string]str
 	}
 }
 
-func (s Spec) validateForeign(v *validation) {
+func (v *validation) distribution(s orchestrator.Spec) {
 	switch s.Distribution.Names {
-	case LongNames, ShortNames, IPNames:
+	case orchestrator.LongNames, orchestrator.ShortNames, orchestrator.IPNames:
 	default:
 		v.add("distribution.names", fmt.Sprintf("%q is not one of long, short, ip", s.Distribution.Names), "distribution: {names: long}")
 	}
-	if s.Distribution.Inet6 && s.Distribution.Names == IPNames {
+	if s.Distribution.Inet6 && s.Distribution.Names == orchestrator.IPNames {
 		v.add("distribution.inet6", "names: ip makes the names of IPv4 addresses", "distribution: {names: long, inet6: true}")
 	}
+}
+
+func (v *validation) files(s orchestrator.Spec) {
 	if s.CookieFile != "" {
 		v.inside("cookie_file", s.CookieFile, "cookie_file: /root/.erlang.cookie")
 	}
@@ -207,11 +220,6 @@ func (s Spec) validateForeign(v *validation) {
 			v.add("files", inside+" is cookie_file too", "leave it out of files")
 		}
 	}
-	v.volumes("volumes", s.Volumes)
-	v.tmpfs("tmpfs", s.Tmpfs, s.Volumes)
-	v.networks(s, "networks", s.Networks)
-	v.hosts("extra_hosts", s.ExtraHosts)
-	v.after(s)
 }
 
 func (v *validation) hosts(field string, hosts map[string]string) {
@@ -220,31 +228,22 @@ func (v *validation) hosts(field string, hosts map[string]string) {
 		if !aliasName.MatchString(name) {
 			v.add(field, fmt.Sprintf("%q is not a host name", name), like)
 		}
-		if _, err := netip.ParseAddr(hosts[name]); err != nil && hosts[name] != HostGateway {
-			v.add(field, fmt.Sprintf("%s: %q is neither an address nor %s", name, hosts[name], HostGateway), like)
+		if _, err := netip.ParseAddr(hosts[name]); err != nil && hosts[name] != orchestrator.HostGateway {
+			v.add(field, fmt.Sprintf("%s: %q is neither an address nor %s", name, hosts[name], orchestrator.HostGateway), like)
 		}
 	}
 }
 
-func (s Spec) validateMixEnv(v *validation) {
+func (v *validation) mixEnv(s orchestrator.Spec) {
 	if env := s.Env["MIX_ENV"]; env != "" && env != s.MixEnv {
 		v.add("env", fmt.Sprintf("MIX_ENV is %q here, and mix_env is %q: they mean the same", env, s.MixEnv), "leave one of them out")
 	}
 }
 
-// StartsAfter returns the nodes that node i starts after, with each role in its After expanded.
-func (s Spec) StartsAfter(i int) []string {
-	var nodes []string
-	for _, name := range s.Nodes[i].After {
-		nodes = append(nodes, s.named(name)...)
-	}
-	return nodes
-}
-
 // releaseName matches an atom that needs no quotes, neither in Elixir nor in a shell.
 var releaseName = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`)
 
-// ownLabels is the prefix of this package's labels.
+// ownLabels is the prefix of the labels of package orchestrator.
 const ownLabels = "beamyard."
 
 // eventWords are the attributes that an engine adds to a container's event, in the same
