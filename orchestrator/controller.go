@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator/codesync"
-	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // Controller controls a running cluster. [cluster.Cluster] implements it, and so does the client
@@ -18,7 +17,7 @@ type Controller interface {
 
 	// Health queries every node and judges the answers. Problems are part of the report,
 	// not an error.
-	Health(ctx context.Context) (health.Report, error)
+	Health(ctx context.Context) (HealthReport, error)
 
 	// WaitReady returns nil once every node is Ready and the mesh is full. It returns a
 	// [ClusterError] if the cluster's ReadyTimeout passes or a node fails for good before

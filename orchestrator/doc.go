@@ -14,6 +14,7 @@
 //   - cluster starts the nodes of a spec and keeps them running.
 //   - discovery finds clusters by their labels, without a supervisor.
 //   - docker implements [Engine] with the Docker Engine API.
+//   - diagnosis explains what is wrong: it makes each [Finding].
 //   - logs keeps what nodes print.
 //   - compiler compiles changed sources for a sync.
 //   - secrets removes secret values from text.

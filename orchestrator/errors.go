@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // Sentinels to branch on with errors.Is. Those of the first group come from an [Engine],
@@ -136,7 +134,7 @@ type NodeProblem struct {
 	Hint   string   `json:"hint,omitempty"`
 	Output []string `json:"output,omitempty"` // the last lines, stderr first, each with its stream
 	// Findings say what is wrong with the node, root causes first.
-	Findings []diagnosis.Finding `json:"findings,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
 }
 
 // ClusterError says which nodes kept a cluster from becoming Ready, and why. It matches
@@ -154,7 +152,7 @@ func (e *ClusterError) Error() string {
 	told := map[string]bool{}
 	for _, p := range e.Problems {
 		fmt.Fprintf(&b, "\n  %s (%s): %s", p.Node, p.State, p.Reason)
-		for _, f := range diagnosis.Roots(p.Findings) {
+		for _, f := range RootCauses(p.Findings) {
 			if text := f.String(); !told[text] {
 				told[text] = true
 				fmt.Fprintf(&b, "\n    why: %s", text)
@@ -182,7 +180,7 @@ func (e *ClusterError) Hint() string {
 		}
 	}
 	for _, p := range e.Problems {
-		for _, f := range diagnosis.Roots(p.Findings) {
+		for _, f := range RootCauses(p.Findings) {
 			add("code "+string(f.Code), f.Hint())
 		}
 	}
@@ -206,7 +204,7 @@ func KeptHint(cluster, node string) string {
 // DiagnosedError is an error with its findings. Its text is that of Err.
 type DiagnosedError struct {
 	Err      error
-	Findings []diagnosis.Finding
+	Findings []Finding
 }
 
 func (e *DiagnosedError) Error() string { return e.Err.Error() }
@@ -216,9 +214,9 @@ func (e *DiagnosedError) Unwrap() error { return e.Err }
 // Hint says how to fix the root causes.
 func (e *DiagnosedError) Hint() string { return hintOfRoots(e.Findings) }
 
-func hintOfRoots(found []diagnosis.Finding) string {
+func hintOfRoots(found []Finding) string {
 	var hints []string
-	for _, f := range diagnosis.Roots(found) {
+	for _, f := range RootCauses(found) {
 		hints = append(hints, f.Hint())
 	}
 	return strings.Join(hints, "\n")

@@ -42,7 +42,13 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator", "github.com/goccy/go-yaml", "orchestrator/config alone reads YAML"},
 	{"cmd/...", "github.com/goccy/go-yaml", "orchestrator/config alone reads YAML"},
 	{"orchestrator/evidence", "github.com/docker/", "evidence asks whatever Engine it is given"},
-	{"orchestrator/diagnosis", module, "diagnosis is pure: it is given its evidence"},
+	{"orchestrator/diagnosis", "os", "diagnosis is pure: it is given its evidence"},
+	{"orchestrator/diagnosis", "sync", "diagnosis starts no goroutine"},
+	{"orchestrator/diagnosis", "context", "diagnosis asks no engine and no node: it is given its evidence"},
+	{"orchestrator/diagnosis", module + "/images", "diagnosis speaks the vocabulary alone"},
+	{"orchestrator/diagnosis", module + "/network", "diagnosis speaks the vocabulary alone"},
+	{"orchestrator/diagnosis", module + "/orchestrator/codesync", "diagnosis speaks the vocabulary alone"},
+	{"orchestrator/diagnosis", module + "/orchestrator/health", "health judges samples, diagnosis judges evidence: who collects both is above"},
 	{"orchestrator/doctor", "github.com/docker/", "an engine is examined through the interface that the doctor defines"},
 	{"cmd/...", "github.com/docker/", "orchestrator/docker is the only importer of the Docker client"},
 	{"network/...", module + "/orchestrator", "arrows point down: network knows nothing of clusters that run"},
@@ -66,9 +72,10 @@ var floors = []struct {
 	why  string
 	pkgs []string
 }{
-	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/diagnosis", "orchestrator/internal/wait"}},
+	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait"}},
 	{"nodes are asked and synced by whoever holds a connection to them", []string{"orchestrator/health", "orchestrator/codesync", "orchestrator/codesync/watch"}},
 	{"everything speaks the vocabulary, and it knows none of those who do", []string{"orchestrator"}},
+	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},
 	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/manifest", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config"}},
 	{"who decides knows what a spec says, and not who carries it out", []string{"orchestrator/internal/supervisor", "orchestrator/secrets", "orchestrator/internal/reach", "orchestrator/internal/history"}},
 	{"a probe reports to the supervisor; an image is made before there is a node", []string{"orchestrator/internal/probe", "orchestrator/build"}},

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // State says where a node is in its life. A node has exactly one at a time.
@@ -124,7 +124,7 @@ type NodeStatus struct {
 	NextRestartAt time.Time    `json:"next_restart_at,omitzero"`
 	LastExit      *Exit        `json:"exit_reason,omitempty"`
 	// Findings say what is wrong with the node, root causes first.
-	Findings []diagnosis.Finding `json:"findings,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
 }
 
 // Status is the status of a cluster.
@@ -140,6 +140,13 @@ type Status struct {
 	App        string       `json:"app,omitempty"` // the OTP application that must be started on a node; "" or "-": none
 	Created    time.Time    `json:"created,omitzero"`
 	Nodes      []NodeStatus `json:"nodes"`
+}
+
+// HealthReport is the health of a cluster, with what is known about the causes.
+type HealthReport struct {
+	health.Report
+	// Findings explain the causes that are known, roots first.
+	Findings []Finding `json:"findings,omitempty"`
 }
 
 // Node returns the status of one node, by its short name.
@@ -162,7 +169,7 @@ type Event struct {
 	State State     `json:"state,omitempty"` // the node's new state
 	Exit  *Exit     `json:"exit,omitempty"`
 	// Finding is the diagnosed problem.
-	Finding *diagnosis.Finding `json:"finding,omitempty"`
+	Finding *Finding `json:"finding,omitempty"`
 }
 
 // EventKind says what kind of event it is.

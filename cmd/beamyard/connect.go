@@ -10,7 +10,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
-	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // engineTime limits how long the engine may take to describe itself or a cluster. It answers
@@ -163,7 +162,7 @@ func (r *connection) find(ctx context.Context, a *app) (found discovery.Cluster,
 
 // health asks the supervisor, or the nodes themselves without one. It connects anew each time:
 // --watch continues when the supervisor comes or goes.
-func (r *connection) health(ctx context.Context, a *app) (health.Report, error) {
+func (r *connection) health(ctx context.Context, a *app) (orchestrator.HealthReport, error) {
 	r.hangUp()
 	silent := r.dial(ctx)
 	if silent == nil {
@@ -172,10 +171,10 @@ func (r *connection) health(ctx context.Context, a *app) (health.Report, error) 
 			return report, err
 		}
 	} else if r.eng == nil {
-		return health.Report{}, fmt.Errorf("ask the supervisor of %s: %w", r.cluster, silent)
+		return orchestrator.HealthReport{}, fmt.Errorf("ask the supervisor of %s: %w", r.cluster, silent)
 	}
 	if err := a.answers(ctx, r.eng); err != nil {
-		return health.Report{}, err
+		return orchestrator.HealthReport{}, err
 	}
 	return discovery.Control(r.eng, r.cluster).Health(ctx)
 }

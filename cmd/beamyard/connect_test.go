@@ -37,8 +37,8 @@ func (s answering) Status(context.Context) (orchestrator.Status, error) {
 	}, nil
 }
 
-func (s answering) Health(context.Context) (health.Report, error) {
-	return health.Report{Cluster: s.name, Passed: true}, nil
+func (s answering) Health(context.Context) (orchestrator.HealthReport, error) {
+	return orchestrator.HealthReport{Report: health.Report{Cluster: s.name, Passed: true}}, nil
 }
 
 func (answering) Events(context.Context, uint64, bool, func(orchestrator.Event) error) error {

@@ -11,7 +11,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/config"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/doctor"
 )
 
@@ -118,7 +117,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 	fmt.Fprintf(a.err, "%serror:%s %s\n", red, off, printable(err.Error()))
 	var diagnosed *orchestrator.DiagnosedError
 	if errors.As(err, &diagnosed) {
-		for _, f := range diagnosis.Roots(diagnosed.Findings) {
+		for _, f := range orchestrator.RootCauses(diagnosed.Findings) {
 			fmt.Fprintf(a.err, "why: %s\n", printable(fmt.Sprint(f)))
 		}
 	}
@@ -194,7 +193,7 @@ type failure struct {
 	ExitCode int                        `json:"exit_code"`
 	Hints    []string                   `json:"hints,omitempty"`
 	Problems []orchestrator.NodeProblem `json:"problems,omitempty"` // problems of nodes, with their findings
-	Findings []diagnosis.Finding        `json:"findings,omitempty"`
+	Findings []orchestrator.Finding     `json:"findings,omitempty"`
 }
 
 // failJSON writes an error to stderr as a line of JSON: stdout holds the answer, or the part of

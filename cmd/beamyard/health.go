@@ -76,8 +76,8 @@ func (c *healthCmd) watch(ctx context.Context, a *app, r *connection) error {
 			err = a.printJSONLine(report)
 		case a.out.terminal:
 			drawn, err = redrawn(a.out, text, drawn)
-		case outcomes(report) != shown:
-			shown = outcomes(report)
+		case outcomes(report.Report) != shown:
+			shown = outcomes(report.Report)
 			_, err = fmt.Fprintf(a.out, "%s\n%s\n", report.Time.Local().Format("2006-01-02 15:04:05"), text)
 		}
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/google/go-cmp/cmp"
 )
@@ -15,7 +15,7 @@ import (
 func noColor(string) string { return "" }
 
 // report is one of two nodes, of which the second does not see the first.
-func report() health.Report {
+func report() orchestrator.HealthReport {
 	well := func(peer string) *health.Sample {
 		return &health.Sample{
 			RoundTrip: 1500 * time.Microsecond, Visible: []string{peer}, Apps: []string{"shop"}, Schedulers: 2, Load: health.Load{Part: 0.031, Known: true},
@@ -23,10 +23,10 @@ func report() health.Report {
 			Modules: map[string]string{"Elixir.Shop": "aa"},
 		}
 	}
-	r := health.Judge(health.Observation{Took: 12 * time.Millisecond, Nodes: []health.Seen{
+	r := orchestrator.HealthReport{Report: health.Judge(health.Observation{Took: 12 * time.Millisecond, Nodes: []health.Seen{
 		{Name: "web", Node: "app@web", Sample: well("app@db")}, {Name: "db", Node: "app@db", Sample: well("")},
-	}}, health.Expectations{Cluster: "shop", App: "shop"}, health.Thresholds{})
-	r.Findings = []diagnosis.Finding{{Code: "pair-missing", Problem: "db cannot resolve web", Solutions: []diagnosis.Solution{{Text: "look", Command: "beamyard inspect db"}}}}
+	}}, health.Expectations{Cluster: "shop", App: "shop"}, health.Thresholds{})}
+	r.Findings = []orchestrator.Finding{{Code: "pair-missing", Problem: "db cannot resolve web", Solutions: []orchestrator.Solution{{Text: "look", Command: "beamyard inspect db"}}}}
 	return r
 }
 
@@ -65,7 +65,7 @@ pair-missing: db cannot resolve web
 
 // One node forms no pair.
 func TestHealthTextOfOneNode(t *testing.T) {
-	r := health.Judge(health.Observation{Nodes: []health.Seen{{Name: "n1", Node: "app@n1", Sample: &health.Sample{}}}}, health.Expectations{Cluster: "shop"}, health.Thresholds{})
+	r := orchestrator.HealthReport{Report: health.Judge(health.Observation{Nodes: []health.Seen{{Name: "n1", Node: "app@n1", Sample: &health.Sample{}}}}, health.Expectations{Cluster: "shop"}, health.Thresholds{})}
 	if text := healthText(r, false, noColor); !strings.Contains(text, "formation     a single node has no peers\n") {
 		t.Error(text)
 	}

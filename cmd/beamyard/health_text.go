@@ -5,12 +5,12 @@ import (
 	"math"
 	"strings"
 
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // healthText formats a report for people: a line for each group, then what failed. Pure.
-func healthText(r health.Report, verbose bool, color func(string) string) string {
+func healthText(r orchestrator.HealthReport, verbose bool, color func(string) string) string {
 	var b strings.Builder
 	for _, g := range health.Groups {
 		fmt.Fprintf(&b, "%s %-12s  %s\n", groupMark(r.Of(g), color), g, groupFigures(r, g))
@@ -84,7 +84,7 @@ func checkName(c health.Check) string {
 }
 
 // groupFigures summarizes a group in one line.
-func groupFigures(r health.Report, g health.Group) string {
+func groupFigures(r orchestrator.HealthReport, g health.Group) string {
 	checks := r.Of(g)
 	passed := 0
 	for _, c := range checks {
@@ -197,7 +197,7 @@ func value(v float64, unit string) string {
 	return fmt.Sprintf("%.1f", v)
 }
 
-func writeFindings(b *strings.Builder, findings []diagnosis.Finding) {
+func writeFindings(b *strings.Builder, findings []orchestrator.Finding) {
 	for _, f := range findings {
 		fmt.Fprintf(b, "\n%s", printable(fmt.Sprint(f)))
 		for line := range strings.Lines(f.Hint()) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 type inspectCmd struct {
@@ -92,7 +91,7 @@ func shownEnv(s orchestrator.Spec, node string) map[string]string {
 }
 
 // followed names the finding that a finding follows from.
-func followed(f diagnosis.Finding) string {
+func followed(f orchestrator.Finding) string {
 	if f.SymptomOf == nil {
 		return ""
 	}

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // cell is a field of a table. Its colour does not count as width, which rules out
@@ -106,7 +105,7 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 
 // whyShort returns what is wrong with a node, in one line, and the command that shows more.
 func whyShort(label, cluster string, n orchestrator.NodeStatus) []string {
-	roots := diagnosis.Roots(n.Findings)
+	roots := orchestrator.RootCauses(n.Findings)
 	if len(roots) == 0 {
 		return nil
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -25,9 +24,9 @@ func threeNodes() orchestrator.Status {
 		{
 			Name: "n2", State: orchestrator.BackingOff, Restarts: "3/5", RestartCount: 3, NextRestartAt: noon.Add(6 * time.Second),
 			Reason: "exit 1; restart 3/5 in 8s", Container: "beamyard-demo-n2", StartedAt: noon.Add(-time.Second),
-			Findings: []diagnosis.Finding{
-				{Code: "port-in-use", Node: "n2", Problem: "its port is taken", Solutions: []diagnosis.Solution{{Text: "see", Command: "ss -ltnp"}}},
-				{Code: "boot-loop", Node: "n2", Problem: "twice", SymptomOf: &diagnosis.Cause{Code: "port-in-use", Node: "n2"}},
+			Findings: []orchestrator.Finding{
+				{Code: "port-in-use", Node: "n2", Problem: "its port is taken", Solutions: []orchestrator.Solution{{Text: "see", Command: "ss -ltnp"}}},
+				{Code: "boot-loop", Node: "n2", Problem: "twice", SymptomOf: &orchestrator.Cause{Code: "port-in-use", Node: "n2"}},
 			},
 		},
 		{Name: "n3", State: orchestrator.Pending, Container: "beamyard-demo-n3"},

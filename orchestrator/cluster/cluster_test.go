@@ -20,7 +20,6 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
@@ -554,7 +553,7 @@ func TestACrashLoopEnds(t *testing.T) {
 		w.eng.ExternalKill(w.container("n1"), "KILL")
 		w.untilState("n1", orchestrator.Failed)
 		n := w.node("n1")
-		told := map[diagnosis.Code]int{}
+		told := map[orchestrator.FindingCode]int{}
 		if err := w.Events(t.Context(), 0, false, func(e orchestrator.Event) error {
 			if e.Finding != nil && e.Node == "n1" {
 				told[e.Finding.Code]++

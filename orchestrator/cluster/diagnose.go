@@ -44,7 +44,7 @@ func (c *Cluster) answerWhy(ctx context.Context, snapshots []supervisor.NodeSnap
 }
 
 // diagnose returns what is wrong. final says that the cluster failed because of it.
-func (c *Cluster) diagnose(ctx context.Context, snapshots []supervisor.NodeSnapshot, final bool) []diagnosis.Finding {
+func (c *Cluster) diagnose(ctx context.Context, snapshots []supervisor.NodeSnapshot, final bool) []orchestrator.Finding {
 	absent := final && !c.spec.KeepOnFailure
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()

@@ -6,20 +6,19 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
 // Health implements [orchestrator.Controller], over the links of the probes.
-func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
+func (c *Cluster) Health(ctx context.Context) (orchestrator.HealthReport, error) {
 	st := c.view.Load()
 	c.mu.Lock()
 	over := c.ended
 	c.mu.Unlock()
 	if over || st.NetworkID == "" { // it cannot be examined before it has a network
-		return health.Report{}, orchestrator.WithHint(orchestrator.ErrClosed, "see what it does: beamyard ps %s", c.spec.Name)
+		return orchestrator.HealthReport{}, orchestrator.WithHint(orchestrator.ErrClosed, "see what it does: beamyard ps %s", c.spec.Name)
 	}
 	began, own, nodes := time.Now(), c.checks(), st.Nodes
 	seen := make([]health.Seen, len(nodes))
@@ -42,9 +41,9 @@ func (c *Cluster) Health(ctx context.Context) (health.Report, error) {
 	for i, n := range nodes {
 		seen[i].Apart = n.Cut
 	}
-	var known []diagnosis.Finding
+	var known []orchestrator.Finding
 	for _, n := range nodes {
-		known = append(known, diagnosis.For(n.Findings, n.Name)...)
+		known = append(known, orchestrator.FindingsFor(n.Findings, n.Name)...)
 	}
 	return probe.Report(ctx, began, c.site.spec, seen, known, c.clean)
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // health asks for a report.
-func (w *world) health() health.Report {
+func (w *world) health() orchestrator.HealthReport {
 	w.t.Helper()
 	r, err := w.Health(w.t.Context())
 	if err != nil {
@@ -27,7 +27,7 @@ func (w *world) health() health.Report {
 }
 
 // failures are the failed checks of a report, "group/name node: means".
-func failures(r health.Report) string {
+func failures(r orchestrator.HealthReport) string {
 	var lines []string
 	for _, c := range r.Checks {
 		if c.State == health.Failed {

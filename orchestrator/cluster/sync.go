@@ -229,5 +229,5 @@ func (c *Cluster) settle(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	return compiler.Unwell(report, node)
+	return compiler.Unwell(report.Report, node)
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
-	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // Client controls a cluster whose supervisor runs in another process. It is safe for
@@ -57,7 +56,7 @@ func (c *Client) Status(ctx context.Context) (s orchestrator.Status, err error) 
 }
 
 // Health implements [orchestrator.Controller].
-func (c *Client) Health(ctx context.Context) (r health.Report, err error) {
+func (c *Client) Health(ctx context.Context) (r orchestrator.HealthReport, err error) {
 	return r, c.call(ctx, http.MethodGet, "/health", nil, &r)
 }
 

@@ -57,12 +57,12 @@ func (f *fake) Status(context.Context) (orchestrator.Status, error) {
 	return orchestrator.Status{Cluster: "demo", Supervised: true, Nodes: []orchestrator.NodeStatus{{Name: "n1", State: orchestrator.Ready}}}, f.fail
 }
 
-func (f *fake) Health(context.Context) (health.Report, error) {
-	return health.Report{
+func (f *fake) Health(context.Context) (orchestrator.HealthReport, error) {
+	return orchestrator.HealthReport{Report: health.Report{
 		Cluster: "demo", Passed: true, Took: time.Millisecond, Matrix: health.Matrix{Nodes: []string{"n1"}, Rows: [][]health.Sight{{""}}},
 		Checks: []health.Check{{Group: health.Code, Name: "modules", State: health.Unknown, Figures: []health.Figure{{Name: "modules", Value: 3}}}},
 		Nodes:  []health.NodeReport{{Name: "n1", Sample: &health.Sample{Load: health.Load{Part: 0.5, Known: true}}}},
-	}, f.fail
+	}}, f.fail
 }
 
 func (f *fake) WaitReady(ctx context.Context) error {

@@ -15,7 +15,7 @@
 //	GET  /supervisor                                  the serving process: [Supervisor]
 //	GET  /status                                      orchestrator.Status
 //	GET  /spec                                        orchestrator.Spec, with the cookie and the secrets
-//	GET  /health                                      health.Report
+//	GET  /health                                      orchestrator.HealthReport
 //	POST /ready                                       waits until the cluster is Ready
 //	GET  /events?after=N&follow=true                  a stream of orchestrator.Event
 //	GET  /journal                                     reports of others: a list of orchestrator.JournalEntry

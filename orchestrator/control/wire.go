@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // kinds names the sentinels on the wire. An error may match several.
@@ -27,7 +26,7 @@ type wireError struct {
 	Cluster  string                     `json:"cluster,omitempty"` // of a ClusterError
 	Problems []orchestrator.NodeProblem `json:"problems,omitempty"`
 	Kept     bool                       `json:"kept,omitempty"`
-	Findings []diagnosis.Finding        `json:"findings,omitempty"` // of a DiagnosedError
+	Findings []orchestrator.Finding     `json:"findings,omitempty"` // of a DiagnosedError
 	Eval     *orchestrator.EvalError    `json:"eval,omitempty"`
 }
 

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -34,8 +33,8 @@ func TestErrorsCrossTheWire(t *testing.T) {
 		{cluster, []error{orchestrator.ErrNodeFailed}, "beamyard logs n2"},
 		{spec, []error{orchestrator.ErrInvalidSpec}, "give one"},
 		{
-			&orchestrator.DiagnosedError{Err: fmt.Errorf("start: %w", orchestrator.ErrPortTaken), Findings: []diagnosis.Finding{
-				{Code: "port-taken", Problem: "taken", Solutions: []diagnosis.Solution{{Text: "see who", Command: "ss -ltnp"}}},
+			&orchestrator.DiagnosedError{Err: fmt.Errorf("start: %w", orchestrator.ErrPortTaken), Findings: []orchestrator.Finding{
+				{Code: "port-taken", Problem: "taken", Solutions: []orchestrator.Solution{{Text: "see who", Command: "ss -ltnp"}}},
 			}},
 			[]error{orchestrator.ErrPortTaken}, "see who: ss -ltnp",
 		},
@@ -70,8 +69,8 @@ func TestErrorsCrossTheWire(t *testing.T) {
 
 func TestTypedErrorsCrossWhole(t *testing.T) {
 	want := &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNotReady, Problems: []orchestrator.NodeProblem{
-		{Node: "n1", State: orchestrator.Starting, Reason: "n1 cannot resolve n2", Output: []string{"a", "b"}, Findings: []diagnosis.Finding{
-			{Code: "not-connected", Node: "n1", Problem: "p", Solutions: []diagnosis.Solution{}, SymptomOf: &diagnosis.Cause{Code: "cookie-mismatch", Node: "n2"}},
+		{Node: "n1", State: orchestrator.Starting, Reason: "n1 cannot resolve n2", Output: []string{"a", "b"}, Findings: []orchestrator.Finding{
+			{Code: "not-connected", Node: "n1", Problem: "p", Solutions: []orchestrator.Solution{}, SymptomOf: &orchestrator.Cause{Code: "cookie-mismatch", Node: "n2"}},
 		}},
 	}}
 	decoded, err := DecodeError(EncodeError(want))

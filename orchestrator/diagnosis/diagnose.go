@@ -3,13 +3,15 @@ package diagnosis
 import (
 	"cmp"
 	"slices"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // Diagnose applies the rules to the evidence. It returns the findings roots first, then
 // in the order of the rules and of the nodes, each once per node. A finding that follows
 // from another one names it. A problem that matches no rule is quoted in the finding
 // "unknown". Empty evidence gives no findings.
-func Diagnose(e Evidence) []Finding {
+func Diagnose(e Evidence) []orchestrator.Finding {
 	var found []match
 	for i := range rules {
 		r := &rules[i]
@@ -31,7 +33,7 @@ func Diagnose(e Evidence) []Finding {
 	slices.SortStableFunc(found, func(a, b match) int {
 		return cmp.Compare(boolInt(a.finding.SymptomOf != nil), boolInt(b.finding.SymptomOf != nil))
 	})
-	findings := make([]Finding, len(found))
+	findings := make([]orchestrator.Finding, len(found))
 	for i, m := range found {
 		findings[i] = m.finding
 	}
@@ -60,23 +62,12 @@ func relate(found []match) {
 	}
 }
 
-func causeOf(found []match, m *match, code Code) *Cause {
+func causeOf(found []match, m *match, code orchestrator.FindingCode) *orchestrator.Cause {
 	for _, other := range found {
 		near := other.finding.Node == m.finding.Node || other.finding.Node == "" || slices.Contains(m.peers, other.finding.Node)
 		if other.finding.Code == code && near {
-			return &Cause{Code: code, Node: other.finding.Node}
+			return &orchestrator.Cause{Code: code, Node: other.finding.Node}
 		}
 	}
 	return nil
-}
-
-// For returns the findings about one node and about the whole cluster, in their order.
-func For(findings []Finding, node string) []Finding {
-	var own []Finding
-	for _, f := range findings {
-		if f.Node == node || f.Node == "" {
-			own = append(own, f)
-		}
-	}
-	return own
 }

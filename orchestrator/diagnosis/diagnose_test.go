@@ -6,15 +6,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // states are what no line tells.
 var states = []struct {
 	name  string
 	edit  func(e *Evidence, n *Node)
-	root  Code
+	root  orchestrator.FindingCode
 	names string
-	also  []Code // symptoms
+	also  []orchestrator.FindingCode // symptoms
 }{
 	{"an engine that does not answer", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindEngineUnreachable, "dial" }, "engine-unreachable", "does not answer", nil},
 	{"no permission", func(e *Evidence, _ *Node) { e.Nodes, e.Kind, e.Error = nil, KindEnginePermission, "EACCES" }, "engine-permission", "socket", nil},
@@ -30,7 +32,7 @@ var states = []struct {
 	{"a runtime that refuses", func(_ *Evidence, n *Node) { n.Kind, n.StartError = KindCannotStart, "OCI runtime create failed: x" }, "start-refused", "n1", nil},
 	{"another processor, by the runtime", func(_ *Evidence, n *Node) {
 		n.Kind, n.StartError = KindCannotStart, "OCI runtime create failed: exec format error"
-	}, "platform-mismatch", "processor", []Code{"start-refused"}},
+	}, "platform-mismatch", "processor", codes{"start-refused"}},
 	{"another processor, taken for a script", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command = &Exit{"boot", 2}, []string{"/app/run"}
 		n.Lines = []Line{{"stderr", `/app/run: 1: Syntax error: word unexpected (expecting ")")`}}
@@ -38,46 +40,46 @@ var states = []struct {
 	{"another processor, and no shell", func(e *Evidence, n *Node) {
 		e.ImageArch, e.EngineArch, n.Exit, n.Command = "arm64", "amd64", &Exit{"boot", 127}, []string{"/run"}
 		n.Lines = []Line{{"stderr", "[FATAL tini (7)] exec /run failed: No such file or directory"}}
-	}, "platform-mismatch", "processor", []Code{"command-missing"}},
+	}, "platform-mismatch", "processor", codes{"command-missing"}},
 	{"no memory left", func(_ *Evidence, n *Node) { n.Memory, n.Exit = 0, &Exit{"oom", 137} }, "out-of-memory", "engine's machine", nil},
 	{"a variable", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{
 			{"stderr", "ERROR! Config provider Config.Reader failed with:"}, {"stderr", "** (RuntimeError) environment variable SECRET_KEY_BASE is missing."},
 			{"stderr", "Runtime terminating during boot ({...})"},
 		}
-	}, "env-missing", "SECRET_KEY_BASE", []Code{"boot-failure"}},
+	}, "env-missing", "SECRET_KEY_BASE", codes{"boot-failure"}},
 	{"Ranch's port", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Failed to start Ranch listener X in ranch_tcp:listen([{port, 4000}]) port: 4000 for reason :eaddrinuse"}}
 	}, "port-in-use", "port 4000", nil},
 	{"a release that may not write", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Kernel pid terminated (application_controller) ({application_start_failure,shop,{error,erofs}})"}}
-	}, "read-only-file-system", "n1", []Code{"boot-failure"}},
+	}, "read-only-file-system", "n1", codes{"boot-failure"}},
 	{"a release whose application does not start", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{
 			{"stdout", "12:00:00.000 [notice] Application demo exited: exited in: Demo.Application.start(:normal, [])"},
 			{"stdout", "    ** (EXIT) an exception was raised:"}, {"stdout", "        ** (RuntimeError) no stock"}, {"stdout", "            (demo 1.0.0) lib/demo.ex:9: Demo.start/2"},
 			{"stderr", "Kernel pid terminated (application_controller) ({application_start_failure,demo,…})"},
 		}
-	}, "app-does-not-start", "demo of n1 does not start: (RuntimeError) no stock", []Code{"boot-failure"}},
+	}, "app-does-not-start", "demo of n1 does not start: (RuntimeError) no stock", codes{"boot-failure"}},
 	{"a fetch", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "** (Mix) httpc request failed with: {:failed_connect, []}"}}
 	}, "dependency-fetch", "network", nil},
 	{"two applications that ended", func(_ *Evidence, n *Node) {
 		n.Running, n.AppDown, n.Late = true, true, true
 		n.Lines = []Line{{"stdout", "[notice] Application demo exited: shutdown"}, {"stdout", "[notice] Application demo_web exited: shutdown"}}
-	}, "app-exited", "demo on", []Code{"app-not-started"}},
+	}, "app-exited", "demo on", codes{"app-not-started"}},
 	{"its memory limit", func(_ *Evidence, n *Node) { n.Exit = &Exit{"oom", 137} }, "out-of-memory", "64 MiB", nil},
 	{"SIGKILL", func(_ *Evidence, n *Node) { n.Exit = &Exit{"killed", 137} }, "killed", "SIGKILL", nil},
 	{"a NIF's fault", func(_ *Evidence, n *Node) { n.Exit = &Exit{"crashed", 139} }, "vm-aborted", "native code", nil},
 	{"a shell that ignores TERM", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command = &Exit{"stopped", 137}, []string{"/bin/sh", "-c", "mix run; true"}
-	}, "shell-first", "the stop timeout of", []Code{"stop-needed-kill"}},
+	}, "shell-first", "the stop timeout of", codes{"stop-needed-kill"}},
 	{"a shell that ends by TERM", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command = &Exit{"stopped", 143}, []string{"/bin/sh", "-c", "mix run; true"}
 	}, "shell-first", "without its shutdown", nil},
 	{"a VM that keeps TERM", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"stopped", 137}, []string{"elixir"} }, "stop-needed-kill", "SIGKILL", nil},
 	{"an end with success", func(_ *Evidence, n *Node) { n.Exit = &Exit{"completed", 0} }, "ended-by-itself", "finished successfully", nil},
-	{"iex", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"completed", 0}, []string{"iex", "-S", "mix"} }, "iex-without-stdin", "iex", []Code{"ended-by-itself"}},
+	{"iex", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"completed", 0}, []string{"iex", "-S", "mix"} }, "iex-without-stdin", "iex", codes{"ended-by-itself"}},
 	{"iex that was told to end", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command, n.Stdin = &Exit{"completed", 0}, []string{"iex", "-S", "mix"}, true
 	}, "ended-by-itself", "finished successfully", nil},
@@ -93,15 +95,15 @@ var states = []struct {
 	}, "wrong-name", "release of n1", nil},
 	{"a short name", func(_ *Evidence, n *Node) {
 		n.Running, n.Contact, n.Answered, n.Command = true, ContactWrongName, "app@n1", []string{"elixir", "--sname", "app"}
-	}, "name-mode-mixed", "short", []Code{"undotted-host", "wrong-name"}},
-	{"an undotted host", func(_ *Evidence, n *Node) { n.Running, n.Contact, n.Answered = true, ContactWrongName, "app@n1" }, "undotted-host", "host n1", []Code{"wrong-name"}},
+	}, "name-mode-mixed", "short", codes{"undotted-host", "wrong-name"}},
+	{"an undotted host", func(_ *Evidence, n *Node) { n.Running, n.Contact, n.Answered = true, ContactWrongName, "app@n1" }, "undotted-host", "host n1", codes{"wrong-name"}},
 	{"a cookie file that nobody reads", func(e *Evidence, n *Node) {
 		e.CookieFile, n.Running, n.Contact = "/root/.erlang.cookie", true, ContactWrongCookie
 	}, "cookie-mismatch", "/root/.erlang.cookie", nil},
 	{"a long name among short ones", func(e *Evidence, n *Node) {
 		e.ShortNames, n.BEAM, n.Host = true, "app@n1", "n1"
 		n.Running, n.Contact, n.Answered = true, ContactWrongName, "app@n1.demo.test"
-	}, "name-mode-mixed", "with a long name, and the cluster with short ones", []Code{"wrong-name"}},
+	}, "name-mode-mixed", "with a long name, and the cluster with short ones", codes{"wrong-name"}},
 	{"another short name", func(e *Evidence, n *Node) {
 		e.ShortNames, n.BEAM, n.Host = true, "app@n1", "n1"
 		n.Running, n.Contact, n.Answered = true, ContactWrongName, "rabbit@n1"
@@ -136,20 +138,20 @@ var states = []struct {
 	}, "wrong-name", "release of n1", nil},
 	{"a peer that does not resolve", func(_ *Evidence, n *Node) {
 		n.Running, n.Missing = true, map[string]string{"n2": "n1 cannot connect to n2: it does not resolve n2.demo.test ({error,nxdomain})"}
-	}, "peer-not-resolved", "n2.demo.test", []Code{"not-connected"}},
+	}, "peer-not-resolved", "n2.demo.test", codes{"not-connected"}},
 	{"a peer that EPMD does not know", func(_ *Evidence, n *Node) {
 		n.Running, n.Missing = true, map[string]string{"n2": "n1 cannot connect to n2: EPMD on n2.demo.test answers noport"}
-	}, "peer-not-in-epmd", "noport", []Code{"not-connected"}},
+	}, "peer-not-in-epmd", "noport", codes{"not-connected"}},
 	{"a pair that did not meet", func(_ *Evidence, n *Node) { n.Running, n.Missing = true, map[string]string{"n2": ""} }, "not-connected", "n2", nil},
 	{"a dump", func(_ *Evidence, n *Node) {
 		n.Exit, n.Dump = &Exit{"crashed", 1}, &Dump{"my slogan", 13102920, []DumpEntry{{"<0.44.0>", "hog", 9 << 20, 7}}}
 	}, "crash-dump", "hog with 9 MiB and 7 messages", nil},
 	{"a budget that is spent", func(_ *Evidence, n *Node) {
 		n.Exit, n.Reason = &Exit{"oom", 137}, "oom (exit 137); not restarted: 5 restarts within 10m0s are used up"
-	}, "out-of-memory", "n1", []Code{"restarts-spent"}},
+	}, "out-of-memory", "n1", codes{"restarts-spent"}},
 	{"the same failure twice", func(_ *Evidence, n *Node) {
 		n.Exit, n.Reason = &Exit{"boot", 3}, "boot (exit 3); not restarted: it failed to boot twice with the same message"
-	}, "unknown", "exit 3", []Code{"boot-loop"}},
+	}, "unknown", "exit 3", codes{"boot-loop"}},
 	{"a clock", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Skew: -time.Hour} }, "clock-skew", "1h0m0s", nil},
 	{"no UTF-8", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Encoding: "latin1"} }, "utf8-missing", "Latin-1", nil},
 	{"Mnesia apart", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{MnesiaApart: []string{"n2"}} }, "mnesia-apart", "with that of n2", nil},
@@ -176,7 +178,7 @@ var states = []struct {
 var misreadings = []struct {
 	name string
 	edit func(e *Evidence, n *Node)
-	not  Code
+	not  orchestrator.FindingCode
 }{
 	{"a script's own syntax", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command, n.Lines = &Exit{"boot", 2}, []string{"sh", "-c", "if"}, []Line{{"stderr", "sh: 1: Syntax error: end of file unexpected"}}
@@ -267,11 +269,11 @@ func TestStatesAreDiagnosed(t *testing.T) {
 				e.Absent = absent
 				s.edit(&e, &e.Nodes[0])
 				found := Diagnose(e)
-				roots := Roots(found)
+				roots := orchestrator.RootCauses(found)
 				if len(roots) != 1 || roots[0].Code != s.root || !strings.Contains(roots[0].Problem, s.names) {
 					t.Fatalf("want %s alone, naming %q:\n%s", s.root, s.names, list(found))
 				}
-				var also []Code
+				var also []orchestrator.FindingCode
 				for _, f := range found[1:] {
 					also = append(also, f.Code)
 				}
@@ -287,10 +289,10 @@ func TestStatesAreDiagnosed(t *testing.T) {
 var leftover = regexp.MustCompile(`\{[a-z0-9_]+\}`)
 
 // checkSolutions demands a command of every finding, and no word that is not filled.
-func checkSolutions(t *testing.T, found []Finding) {
+func checkSolutions(t *testing.T, found []orchestrator.Finding) {
 	t.Helper()
 	for _, f := range found {
-		if !slices.ContainsFunc(f.Solutions, func(s Solution) bool { return s.Command != "" }) {
+		if !slices.ContainsFunc(f.Solutions, func(s orchestrator.Solution) bool { return s.Command != "" }) {
 			t.Errorf("%s has no command: %+v", f.Code, f.Solutions)
 		}
 		for _, text := range append([]string{f.Problem}, strings.Split(f.Hint(), "\n")...) {
@@ -323,7 +325,7 @@ func TestImagesOfOthersAreToldApart(t *testing.T) {
 			e := demo()
 			e.Absent, e.Nodes[0].Running, e.Nodes[0].Late = absent, true, true
 			edit(&e, &e.Nodes[0])
-			roots := Roots(Diagnose(e))
+			roots := orchestrator.RootCauses(Diagnose(e))
 			if len(roots) != 1 || !strings.Contains(roots[0].Hint(), key) {
 				t.Errorf("does not propose %q: %+v", key, roots)
 			}
@@ -351,10 +353,10 @@ func TestOnlyTheRootLeads(t *testing.T) {
 	if len(found) != 2 || found[0].Code != "cookie-mismatch" || found[0].Node != "n2" {
 		t.Fatalf("%s", list(found))
 	}
-	if f := found[1]; f.Code != "not-connected" || f.SymptomOf == nil || *f.SymptomOf != (Cause{"cookie-mismatch", "n2"}) {
+	if f := found[1]; f.Code != "not-connected" || f.SymptomOf == nil || *f.SymptomOf != (orchestrator.Cause{Code: "cookie-mismatch", Node: "n2"}) {
 		t.Errorf("%+v", f)
 	}
-	if own := For(found, "n1"); len(own) != 1 || own[0].Node != "n1" {
+	if own := orchestrator.FindingsFor(found, "n1"); len(own) != 1 || own[0].Node != "n1" {
 		t.Errorf("of n1: %+v", own)
 	}
 }
@@ -392,12 +394,12 @@ func TestTheUnknownIsQuoted(t *testing.T) {
 // Every code that a rule follows from exists, and none follows from itself over
 // others: a ring would have no root.
 func TestTheRulesHaveRoots(t *testing.T) {
-	follows := map[Code][]Code{}
+	follows := map[orchestrator.FindingCode]codes{}
 	for _, r := range Rules() {
 		follows[r.Code] = append(follows[r.Code], r.Follows...)
 	}
-	var visit func(code Code, path []Code)
-	visit = func(code Code, path []Code) {
+	var visit func(code orchestrator.FindingCode, path []orchestrator.FindingCode)
+	visit = func(code orchestrator.FindingCode, path []orchestrator.FindingCode) {
 		if slices.Contains(path, code) {
 			t.Fatalf("a ring: %v → %s", path, code)
 		}

@@ -1,7 +1,7 @@
 // Package diagnosis explains what is wrong with a cluster, what to type next, and which
 // of several findings causes the others.
 //
-//	lines, errors, exits, states ──► Evidence ──► Diagnose ──► []Finding, roots first
+//	lines, errors, exits, states ──► Evidence ──► Diagnose ──► findings, root causes first
 //	    (collected elsewhere)                        │
 //	                                          a table of rules
 //

@@ -3,6 +3,8 @@ package diagnosis
 import (
 	"strings"
 	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 func TestMixFindings(t *testing.T) {
@@ -15,7 +17,7 @@ func TestMixFindings(t *testing.T) {
 	tests := []struct {
 		name  string
 		given *Evidence
-		code  Code
+		code  orchestrator.FindingCode
 		says  string
 	}{
 		{

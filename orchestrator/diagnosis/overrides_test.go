@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // flyEnv is what `fly launch` writes as rel/env.sh.eex, in meaning.
@@ -160,7 +162,7 @@ func TestOverridesAreDiagnosed(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		edit  func(e *Evidence, n *Node)
-		root  Code
+		root  orchestrator.FindingCode
 		says  []string
 		lasts bool
 	}{
@@ -241,7 +243,7 @@ func TestOverridesAreDiagnosed(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			e := demo()
 			tc.edit(&e, &e.Nodes[0])
-			roots := Roots(Diagnose(e))
+			roots := orchestrator.RootCauses(Diagnose(e))
 			if len(roots) != 1 || roots[0].Code != tc.root || roots[0].Lasting != tc.lasts {
 				t.Fatalf("roots %s, lasting %t; want %s", list(roots), len(roots) > 0 && roots[0].Lasting, tc.root)
 			}

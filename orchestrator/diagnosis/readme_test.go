@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // README.md lists every finding with its problem and its solutions. UPDATE=1 writes it.
@@ -36,16 +38,16 @@ func TestReadmeListsTheFindings(t *testing.T) {
 // describe has a section for each code: what is wrong, of which other finding it can be a
 // symptom, and what to do.
 func describe(rules []rule) string {
-	var codes []Code
-	problems, solutions, follows := map[Code][]string{}, map[Code][]string{}, map[Code][]string{}
-	add := func(to map[Code][]string, code Code, text string) {
+	var listed codes
+	problems, solutions, follows := map[orchestrator.FindingCode][]string{}, map[orchestrator.FindingCode][]string{}, map[orchestrator.FindingCode][]string{}
+	add := func(to map[orchestrator.FindingCode][]string, code orchestrator.FindingCode, text string) {
 		if !slices.Contains(to[code], text) {
 			to[code] = append(to[code], text)
 		}
 	}
 	for _, r := range rules {
-		if !slices.Contains(codes, r.code) {
-			codes = append(codes, r.code)
+		if !slices.Contains(listed, r.code) {
+			listed = append(listed, r.code)
 		}
 		add(problems, r.code, example(r.problem))
 		for _, other := range r.follows {
@@ -60,7 +62,7 @@ func describe(rules []rule) string {
 		}
 	}
 	var b strings.Builder
-	for _, code := range codes {
+	for _, code := range listed {
 		fmt.Fprintf(&b, "\n### %s\n\n", code)
 		for _, problem := range problems[code] {
 			fmt.Fprintf(&b, "> %s\n\n", problem)

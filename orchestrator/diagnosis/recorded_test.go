@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // recorded are true outputs of nodes and of Mix, of OTP 25 (Elixir 1.14) and 27
@@ -13,7 +15,7 @@ var recorded = []struct {
 	file    string
 	exit    int
 	appDown bool
-	root    Code
+	root    orchestrator.FindingCode
 	names   string
 }{
 	{"name-in-use", 1, false, "name-in-use", "app@n1.rec.test"},
@@ -82,7 +84,7 @@ func TestRecordedOutputIsDiagnosed(t *testing.T) {
 				if f := found[0]; !strings.Contains(f.Problem, r.names) || f.Evidence == "" {
 					t.Errorf("it does not name %q, or has no evidence: %+v", r.names, f)
 				}
-				if roots := Roots(found); len(roots) > 1 {
+				if roots := orchestrator.RootCauses(found); len(roots) > 1 {
 					t.Errorf("more than one root:\n%s", list(found))
 				}
 			})
@@ -120,7 +122,7 @@ func readLines(t *testing.T, path string) []Line {
 	return lines
 }
 
-func list(found []Finding) string {
+func list(found []orchestrator.Finding) string {
 	var b strings.Builder
 	for _, f := range found {
 		b.WriteString("  " + f.Node + " " + f.String())

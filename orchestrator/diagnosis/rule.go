@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // rule finds one thing. It looks at a node's output and start error by says, at
 // what is known of the node by when, or at the whole by whole; where it has says
 // and when, both must hold. Texts have {words}: see words.
 type rule struct {
-	code Code
+	code orchestrator.FindingCode
 	// says is sought line by line, the latest line that matches wins; its groups
 	// are {1}, {2}, …
 	says *regexp.Regexp
@@ -21,7 +23,7 @@ type rule struct {
 	// whole is asked once.
 	whole func(e *Evidence) (match, bool)
 
-	// lasts tells whether time will not cure it, nil never. See [Finding].Lasting.
+	// lasts tells whether time will not cure it, nil never. See [orchestrator.Finding].Lasting.
 	lasts func(e *Evidence, n *Node) bool
 
 	// ready also looks at nodes with which nothing else is wrong.
@@ -30,8 +32,11 @@ type rule struct {
 	problem string
 	try     []try
 	// follows are the codes that this one is a symptom of, where they are found too.
-	follows []Code
+	follows codes
 }
+
+// codes are the codes of several findings.
+type codes []orchestrator.FindingCode
 
 // try is a solution that is proposed always, or only where the cluster can, or
 // cannot, be looked at.
@@ -82,7 +87,7 @@ type match struct {
 	hint     string            // advice that came with an error: the first solution
 
 	rule    *rule
-	finding Finding
+	finding orchestrator.Finding
 }
 
 // matches asks a rule about a node.
@@ -171,7 +176,7 @@ func startKind(kind Kind) func(*Evidence, *Node) (match, bool) {
 func (m match) of(r *rule, e *Evidence, n *Node) match {
 	words := m.replacer(e, n)
 	m.rule = r
-	m.finding = Finding{Code: r.code, Problem: clip(words.Replace(r.problem)), Evidence: clip(m.evidence)}
+	m.finding = orchestrator.Finding{Code: r.code, Problem: clip(words.Replace(r.problem)), Evidence: clip(m.evidence)}
 	if n != nil {
 		m.finding.Node = n.Name
 		m.finding.Lasting = r.lasts != nil && r.lasts(e, n)
@@ -182,7 +187,7 @@ func (m match) of(r *rule, e *Evidence, n *Node) match {
 		if !t.applies(e, n, &m) {
 			continue
 		}
-		s := Solution{Text: words.Replace(t.text), Command: words.Replace(t.command)}
+		s := orchestrator.Solution{Text: words.Replace(t.text), Command: words.Replace(t.command)}
 		hasCommand = hasCommand || s.Command != ""
 		if i := slices.IndexFunc(hints, func(hint string) bool { return s.Command != "" && strings.Contains(hint, s.Command) }); i >= 0 {
 			s.Text, hints[i] = hints[i], "" // it says the same, with more of the case
@@ -190,7 +195,7 @@ func (m match) of(r *rule, e *Evidence, n *Node) match {
 		m.finding.Solutions = append(m.finding.Solutions, s)
 	}
 	for i, hint := range slices.DeleteFunc(hints, func(hint string) bool { return hint == "" }) {
-		m.finding.Solutions = slices.Insert(m.finding.Solutions, i, Solution{Text: hint})
+		m.finding.Solutions = slices.Insert(m.finding.Solutions, i, orchestrator.Solution{Text: hint})
 	}
 	if !hasCommand {
 		m.finding.Solutions = append(m.finding.Solutions, lookCloser(e, n))
@@ -199,16 +204,16 @@ func (m match) of(r *rule, e *Evidence, n *Node) match {
 }
 
 // lookCloser is what can be typed where a rule proposes no command that works.
-func lookCloser(e *Evidence, n *Node) Solution {
+func lookCloser(e *Evidence, n *Node) orchestrator.Solution {
 	switch {
 	case len(e.Nodes) == 0:
-		return Solution{Text: "see what this machine lacks", Command: "beamyard doctor"}
+		return orchestrator.Solution{Text: "see what this machine lacks", Command: "beamyard doctor"}
 	case e.Absent:
-		return Solution{Text: "keep it for a look when it fails again", Command: again(e)}
+		return orchestrator.Solution{Text: "keep it for a look when it fails again", Command: again(e)}
 	case n == nil:
-		return Solution{Text: "see what happened", Command: "beamyard events -c " + e.Cluster}
+		return orchestrator.Solution{Text: "see what happened", Command: "beamyard events -c " + e.Cluster}
 	}
-	return Solution{Text: "read on", Command: "beamyard logs " + e.Cluster + "/" + n.Name + " --tail 50"}
+	return orchestrator.Solution{Text: "read on", Command: "beamyard logs " + e.Cluster + "/" + n.Name + " --tail 50"}
 }
 
 // again starts a cluster that failed once more, and keeps it.

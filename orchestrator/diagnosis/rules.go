@@ -3,6 +3,8 @@ package diagnosis
 import (
 	"regexp"
 	"slices"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // rules in the order of their findings: the machine and its engine first, then
@@ -14,10 +16,10 @@ func pattern(expr string) *regexp.Regexp { return regexp.MustCompile(expr) }
 
 // Known describes a rule for documentation and tests.
 type Known struct {
-	Code      Code
+	Code      orchestrator.FindingCode
 	Problem   string
-	Solutions []Solution // as templates, with their {words}
-	Follows   []Code
+	Solutions []orchestrator.Solution // as templates, with their {words}
+	Follows   []orchestrator.FindingCode
 }
 
 // Rules returns all rules, in the order of the findings.
@@ -26,7 +28,7 @@ func Rules() []Known {
 	for _, r := range append(slices.Clone(rules), unknownRule) {
 		k := Known{Code: r.code, Problem: r.problem, Follows: r.follows}
 		for _, t := range r.try {
-			k.Solutions = append(k.Solutions, Solution{Text: t.text, Command: t.command})
+			k.Solutions = append(k.Solutions, orchestrator.Solution{Text: t.text, Command: t.command})
 		}
 		known = append(known, k)
 	}

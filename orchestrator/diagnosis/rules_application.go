@@ -35,7 +35,7 @@ var applicationRules = []rule{
 			{"check the host names in env: of beamyard.yml (databases, brokers); see which one it looked up", "beamyard logs {target} --tail 50", ended},
 			{"check the host names in env: of beamyard.yml (databases, brokers), then", "{again}", absent},
 		},
-		follows: []Code{"hex-missing", "dependency-fetch", "network-detached"},
+		follows: codes{"hex-missing", "dependency-fetch", "network-detached"},
 	},
 	waitLocal, waitService, waitPeer,
 	{
@@ -97,7 +97,7 @@ var applicationRules = []rule{
 			{"see what holds it up", "beamyard rpc {target} 'Application.ensure_all_started(:{app})'", there},
 			{"the command must start it (no --no-start); app: in beamyard.yml, of the cluster or of the node, names another one, or - for none; then", "{again}", absent},
 		},
-		follows: []Code{"app-exited"},
+		follows: codes{"app-exited"},
 	},
 	{
 		code: "app-does-not-start", says: notStarted,
@@ -109,7 +109,7 @@ var applicationRules = []rule{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
 			{"see all of its output", "beamyard logs {target}", there},
 		},
-		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
+		follows: codes{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
 	{
 		// In a release, and with start_permanent, nobody is left to say the words above.
@@ -123,7 +123,7 @@ var applicationRules = []rule{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
 			{"see all of its output", "beamyard logs {target}", there},
 		},
-		follows: []Code{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
+		follows: codes{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
 	{
 		// init:do_boot and application_controller, OTP 25 and 27; the last is what
@@ -134,7 +134,7 @@ var applicationRules = []rule{
 			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
 			{"see all of its output", "beamyard logs {target}", there},
 		},
-		follows: []Code{
+		follows: codes{
 			"invalid-node-name", "name-in-use", "epmd-not-running", "distribution-port-in-use", "open-files", "env-missing", "port-in-use", "name-not-resolved",
 			"localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "vm-limit", "vm-allocation", "otp-application-missing", "app-does-not-start",
 		},
@@ -148,7 +148,7 @@ var applicationRules = []rule{
 			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; see what listens", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
 			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; a node that serves no HTTP has http_port: -1 in nodes: of beamyard.yml; then", "{again}", absent},
 		},
-		follows: []Code{"app-not-started", "app-exited", "port-in-use", "network-detached"},
+		follows: codes{"app-not-started", "app-exited", "port-in-use", "network-detached"},
 	},
 	{
 		// skycluster#2: heart starts the VM again behind the supervisor's back.
@@ -217,7 +217,7 @@ var followRules = []rule{
 			{"copy it out", "docker cp {container}:{dump_path} .", there},
 			{"keep it next time", "{again} --keep-dumps dumps", absent},
 		},
-		follows: []Code{
+		follows: codes{
 			"out-of-memory", "vm-allocation", "boot-failure", "open-files", "vm-limit", "app-does-not-start", "name-in-use", "epmd-not-running",
 			"invalid-node-name", "distribution-port-in-use", "port-in-use", "localhost-refused", "service-not-there", "peer-not-there",
 		},
@@ -243,7 +243,7 @@ var followRules = []rule{
 }
 
 // anyEnd are the codes that tell why a run ended.
-var anyEnd = []Code{
+var anyEnd = codes{
 	"platform-mismatch", "command-missing", "command-not-executable", "elixir-version", "hex-missing", "rebar-missing", "dependency-not-compiled",
 	"compile-error", "no-mix-project", "out-of-memory", "vm-allocation", "disk-full", "name-in-use", "epmd-not-running", "distribution-port-in-use",
 	"invalid-node-name", "env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there",

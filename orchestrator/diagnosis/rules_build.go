@@ -48,7 +48,7 @@ var buildRules = twins(
 			{"see what this machine reaches", "beamyard doctor", always},
 			{"fetch them here, so that they are in the folder", "mix deps.get", always},
 		},
-		follows: []Code{"hex-missing", "rebar-missing"},
+		follows: codes{"hex-missing", "rebar-missing"},
 	},
 	rule{
 		// Debian and others split OTP into packages.
@@ -68,14 +68,14 @@ var buildRules = twins(
 			{"compile it here, and see why", "mix deps.compile", always},
 			{"or fetch and compile it again", "mix deps.clean --all", always},
 		},
-		follows: []Code{"otp-application-missing"},
+		follows: codes{"otp-application-missing"},
 	},
 	rule{
 		code:    "compile-error",
 		says:    pattern(`== Compilation error in file (\S+) ==`),
 		problem: "{1} does not compile",
 		try:     []try{{"fix what the compiler reports, then start again; to see it here", "mix compile", always}},
-		follows: []Code{"dependency-not-compiled"},
+		follows: codes{"dependency-not-compiled"},
 	},
 	rule{
 		code:    "no-mix-project",

@@ -112,7 +112,7 @@ var distributionRules = []rule{
 			{"name it by its host here, {beam}: {name_it} in command: does, then", "beamyard down {cluster}", there},
 			{"or let the cluster have short names, if the image needs them: distribution: {names: short} in beamyard.yml", "", always},
 		},
-		follows: append([]Code{"name-mode-mixed"}, overrides...),
+		follows: append(codes{"name-mode-mixed"}, overrides...),
 	},
 	{
 		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
@@ -124,7 +124,7 @@ var distributionRules = []rule{
 			{"only Beamyard may set RELEASE_NODE and RELEASE_DISTRIBUTION: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "{again}", absent},
 			{"only Beamyard may set RELEASE_NODE and RELEASE_DISTRIBUTION: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "beamyard down {cluster}", there},
 		},
-		follows: append([]Code{"undotted-host", "name-mode-mixed"}, overrides...),
+		follows: append(codes{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
 	{
 		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
@@ -137,7 +137,7 @@ var distributionRules = []rule{
 			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:", "{again}", absent},
 			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:, then", "beamyard down {cluster}", there},
 		},
-		follows: append([]Code{"undotted-host", "name-mode-mixed"}, overrides...),
+		follows: append(codes{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
 	{
 		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
@@ -149,7 +149,7 @@ var distributionRules = []rule{
 			{"start the VM with {name_it} in command:", "{again}", absent},
 			{"start the VM with {name_it} in command:, then", "beamyard down {cluster}", there},
 		},
-		follows: append([]Code{"undotted-host", "name-mode-mixed"}, overrides...),
+		follows: append(codes{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
 	{
 		code: "invalid-node-name", says: pattern(`Can't set long node name|\bnodistribution\b|Invalid node name`),
@@ -162,7 +162,7 @@ var distributionRules = []rule{
 			{"name it {beam}: letters, digits, - and _ before the @, a dotted host after it", "{again}", absent},
 			{"name it {beam}: letters, digits, - and _ before the @, a dotted host after it; see its command", "docker inspect --format '{{.Args}}' {container}", there},
 		},
-		follows: append([]Code{"name-in-use", "epmd-not-running", "distribution-port-in-use"}, overrides...),
+		follows: append(codes{"name-in-use", "epmd-not-running", "distribution-port-in-use"}, overrides...),
 	},
 	{
 		// pinchflat#439, docker-ejabberd#64, riak#122.
@@ -195,7 +195,7 @@ var distributionRules = []rule{
 			{"say so in beamyard.yml: distribution: {port: {registered}}, and then", "{again}", absent},
 			{"say so in beamyard.yml: distribution: {port: {registered}}, and then", "beamyard down {cluster}", there},
 		},
-		follows: append([]Code{"node-paused", "network-detached"}, overrides...),
+		follows: append(codes{"node-paused", "network-detached"}, overrides...),
 	},
 	{
 		code: "distribution-port", when: func(e *Evidence, n *Node) (match, bool) {
@@ -209,7 +209,7 @@ var distributionRules = []rule{
 			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}"; see what it is`, "docker inspect --format '{{.Args}}' {container}", there},
 			{"if one of those is the distribution port of the image, set it: distribution: {port: …} in beamyard.yml", "", always},
 		},
-		follows: append([]Code{"node-paused", "network-detached"}, overrides...),
+		follows: append(codes{"node-paused", "network-detached"}, overrides...),
 	},
 	{
 		code: "not-distributed", when: func(e *Evidence, n *Node) (match, bool) {
@@ -220,7 +220,7 @@ var distributionRules = []rule{
 			{`a command of your own needs: elixir {name_it} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; then`, "{again}", absent},
 			{"see what runs in it", "docker top {container}", there},
 		},
-		follows: append([]Code{"node-paused", "network-detached"}, overrides...),
+		follows: append(codes{"node-paused", "network-detached"}, overrides...),
 	},
 	{
 		// erlang/otp#6470, #6214, #5687; couchdb#4290. Not the node that says it is
@@ -247,7 +247,7 @@ var distributionRules = []rule{
 			{"see what it resolves", "beamyard rpc {target} ':inet.getaddr(~c\"{1}\", :inet)'", there},
 			{"leave the resolver of the image alone: no inetrc, no ERL_INETRC, no --dns; then", "{again}", absent},
 		},
-		follows: []Code{"network-detached"},
+		follows: codes{"network-detached"},
 	},
 	{
 		code: "peer-not-in-epmd", when: func(e *Evidence, n *Node) (match, bool) {
@@ -299,7 +299,7 @@ var distributionRules = []rule{
 			{"see what each of them sees", "beamyard health {cluster}", there},
 			{"keep it for a look", "{again}", absent},
 		},
-		follows: []Code{
+		follows: codes{
 			"cookie-mismatch", "name-mode-mixed", "undotted-host", "wrong-name", "node-paused", "network-detached", "peer-not-resolved",
 			"peer-not-in-epmd", "cookie-changed", "overlapping-partitions", "mesh-app-idle", "distribution-port", "not-distributed", "not-allowed", "out-of-memory", "killed", "app-not-started", "vm-allocation",
 		},

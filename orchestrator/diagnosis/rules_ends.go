@@ -47,7 +47,7 @@ var endRules = []rule{
 	},
 	{
 		// The init says it ([FATAL tini …] exec X failed), or the engine's runtime.
-		code: "command-missing", follows: []Code{"platform-mismatch", "shared-library-missing"}, when: exitOrSays(127,
+		code: "command-missing", follows: codes{"platform-mismatch", "shared-library-missing"}, when: exitOrSays(127,
 			`exec (\S+) failed: No such file or directory`, `"?([^\s":]+)"?: executable file not found`, `exec: "?([^\s":]+)"?: stat .*no such file`,
 			`env: .?([^\s'’]+?)['’]?: No such file`, `: (?:\d+: |line \d+: )?([^\s:]+): (?:command )?not found`),
 		problem: "{node} cannot run: its image does not contain {name}",
@@ -69,7 +69,7 @@ var endRules = []rule{
 		try: []try{
 			{"see the image's entrypoint and command", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
 		},
-		follows: []Code{"platform-mismatch", "command-missing", "command-not-executable", "nofile-refused"},
+		follows: codes{"platform-mismatch", "command-missing", "command-not-executable", "nofile-refused"},
 	},
 	{
 		// moby#21083, supabase/realtime#586: no dump is written.
@@ -163,7 +163,7 @@ var endRules = []rule{
 			{"give it more time, if its shutdown needs that: stop_timeout: in beamyard.yml; see what it did last", "beamyard logs {target} --tail 50", there},
 			{"give it more time, if its shutdown needs that: stop_timeout: in beamyard.yml", "{again}", absent},
 		},
-		follows: []Code{"shell-first"},
+		follows: codes{"shell-first"},
 	},
 	{
 		code: "iex-without-stdin", when: func(_ *Evidence, n *Node) (match, bool) {
@@ -186,7 +186,7 @@ var endRules = []rule{
 			{"to keep it running, use --no-halt: mix run --no-halt; see its output", "beamyard logs {target} --tail 50", there},
 			{"to keep it running, use --no-halt in command:, then", "{again}", absent},
 		},
-		follows: []Code{"iex-without-stdin"},
+		follows: codes{"iex-without-stdin"},
 	},
 }
 

@@ -10,7 +10,7 @@ var mixRules = []rule{
 			{"set it in env: of beamyard.yml (and list it in secrets:, if it is one); the build gets it too; or once", "beamyard up {what} --env {variable}=VALUE", always},
 			{"or read it when a node starts: in config/runtime.exs, not in config.exs or mix.exs; try it here", "{variable}=VALUE mix compile", always},
 		},
-		follows: []Code{"compile-error", "dependency-not-compiled"},
+		follows: codes{"compile-error", "dependency-not-compiled"},
 	},
 	{
 		// Elixir's Config.Provider and Mix.Tasks.App.Config, of 1.14 to 1.18.
@@ -22,7 +22,7 @@ var mixRules = []rule{
 			{"what config reads from the environment belongs into env: of the whole cluster, which the build gets too, not of a single node; then", "beamyard down {cluster}", there},
 			{"or read it when it is needed: Application.get_env(:{1}, :{2}) in place of compile_env; see where it is read", "grep -rn compile_env lib", always},
 		},
-		follows: []Code{"app-does-not-start"},
+		follows: codes{"app-does-not-start"},
 	},
 	{
 		code:    "git-missing",

@@ -93,7 +93,7 @@ var overrideRules = []rule{
 
 // overrides are the codes of what is set over Beamyard's: how it then shows follows
 // from them.
-var overrides = []Code{
+var overrides = codes{
 	"entrypoint-ignores-command", "entrypoint-waits", "release-env", "vm-args", "cookie-changed", "distribution-tls", "distribution-loopback", "distribution-ipv6",
 }
 

@@ -24,7 +24,7 @@ var unknownWhole = rule{
 }
 
 // consequences are the codes that do not tell why a node fails.
-var consequences = []Code{"boot-loop", "restarts-spent", "not-connected", "heart", "utf8-missing", "clock-skew", "ended-by-itself"}
+var consequences = codes{"boot-loop", "restarts-spent", "not-connected", "heart", "utf8-missing", "clock-skew", "ended-by-itself"}
 
 // unknowns quotes what fails and has no finding: the raw error, and the last 20
 // lines, those of stderr first, where the VM says why it ends.

@@ -16,15 +16,15 @@ import (
 
 // Health examines a cluster by its labels alone, as [Eval] does: it needs no supervisor,
 // and dials the running nodes.
-func Health(ctx context.Context, eng orchestrator.Engine, cluster string) (health.Report, error) {
+func Health(ctx context.Context, eng orchestrator.Engine, cluster string) (orchestrator.HealthReport, error) {
 	began := time.Now()
 	f, err := Find(ctx, eng, cluster)
 	if err != nil {
-		return health.Report{}, err
+		return orchestrator.HealthReport{}, err
 	}
 	info, err := eng.Info(ctx)
 	if err != nil {
-		return health.Report{}, err
+		return orchestrator.HealthReport{}, err
 	}
 	clean := secrets.Redactor(f.Spec).Replace
 	at := f.addressesFrom(ctx, eng, info)

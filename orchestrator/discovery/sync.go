@@ -74,7 +74,7 @@ func syncFound(ctx context.Context, eng orchestrator.Engine, f Cluster, info orc
 			if err != nil {
 				return err
 			}
-			return compiler.Unwell(report, node)
+			return compiler.Unwell(report.Report, node)
 		},
 	})
 	report.Nodes = append(report.Nodes, others...)

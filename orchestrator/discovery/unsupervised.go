@@ -7,7 +7,6 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
-	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // Unsupervised is a cluster that no supervisor keeps. It is an [orchestrator.Controller]
@@ -34,7 +33,7 @@ func (u *Unsupervised) Status(ctx context.Context) (orchestrator.Status, error) 
 }
 
 // Health implements [orchestrator.Controller]; see [Health].
-func (u *Unsupervised) Health(ctx context.Context) (health.Report, error) {
+func (u *Unsupervised) Health(ctx context.Context) (orchestrator.HealthReport, error) {
 	return Health(ctx, u.eng, u.cluster)
 }
 

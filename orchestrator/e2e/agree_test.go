@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // Two nodes that were apart for a moment are connected again, and their Mnesia is not; a
@@ -14,9 +14,9 @@ func connectedNodesThatDoNotAgree(t *testing.T, r *running) {
 		r.rpc(n, `:code.add_path(hd(:filelib.wildcard(~c"/usr/lib/erlang/lib/mnesia-*/ebin"))); :ok = :mnesia.start()`)
 	}
 	r.rpc("n1", `{:ok, [_]} = :mnesia.change_config(:extra_db_nodes, Node.list())`)
-	found := func(code diagnosis.Code) func() bool {
+	found := func(code orchestrator.FindingCode) func() bool {
 		return func() bool {
-			return slices.ContainsFunc(r.health().Findings, func(f diagnosis.Finding) bool { return f.Code == code })
+			return slices.ContainsFunc(r.health().Findings, func(f orchestrator.Finding) bool { return f.Code == code })
 		}
 	}
 	if found("mnesia-apart")() || found("global-stuck")() {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
@@ -129,9 +128,9 @@ type breakage struct {
 	meet    bool              // connect the nodes by hand
 	after   func(*running) error
 
-	root diagnosis.Code // leads
-	says string         // in its problem
-	also diagnosis.Code // follows from it
+	root orchestrator.FindingCode // leads
+	says string                   // in its problem
+	also orchestrator.FindingCode // follows from it
 }
 
 // command has every node run that.
@@ -219,7 +218,7 @@ func TestBrokenNodes(t *testing.T) {
 var late = []struct {
 	name   string
 	edit   func(*orchestrator.NodeSpec)
-	root   diagnosis.Code
+	root   orchestrator.FindingCode
 	says   string   // in its problem
 	hint   string   // of the node
 	reason []string // in the error
@@ -280,7 +279,7 @@ func TestBrokenUntilTheDeadline(t *testing.T) {
 		if b.root == "" {
 			continue
 		}
-		if roots := diagnosis.Roots(p.Findings); len(roots) == 0 || roots[0].Code != b.root {
+		if roots := orchestrator.RootCauses(p.Findings); len(roots) == 0 || roots[0].Code != b.root {
 			t.Errorf("%s is not found:\n%s", b.root, tell(p.Findings))
 			continue
 		}
@@ -324,11 +323,11 @@ func (b breakage) run(t *testing.T, base string) {
 }
 
 // found waits until the status tells the finding, or the run's error does.
-func (b breakage) found(r *running) []diagnosis.Finding {
+func (b breakage) found(r *running) []orchestrator.Finding {
 	r.t.Helper()
-	var found []diagnosis.Finding
+	var found []orchestrator.Finding
 	leads := func() bool {
-		roots := diagnosis.Roots(found)
+		roots := orchestrator.RootCauses(found)
 		return len(roots) > 0 && roots[0].Code == b.root
 	}
 	var ended error
@@ -370,14 +369,14 @@ func (b breakage) foundOf(t *testing.T, r *running, node string) orchestrator.No
 	}()
 	eventually(t, string(b.root)+" of "+node+" is found", func() bool {
 		n = r.node(node)
-		roots := diagnosis.Roots(n.Findings)
+		roots := orchestrator.RootCauses(n.Findings)
 		return len(roots) > 0 && roots[0].Code == b.root && (b.also == "" || follows(n.Findings, b.also))
 	})
 	b.check(t, r, n.Findings)
 	return n
 }
 
-func findingsOf(err error) []diagnosis.Finding {
+func findingsOf(err error) []orchestrator.Finding {
 	var diagnosed *orchestrator.DiagnosedError
 	if errors.As(err, &diagnosed) {
 		return diagnosed.Findings
@@ -389,14 +388,14 @@ func findingsOf(err error) []diagnosis.Finding {
 	return nil
 }
 
-func follows(found []diagnosis.Finding, code diagnosis.Code) bool {
-	return slices.ContainsFunc(found, func(f diagnosis.Finding) bool { return f.Code == code && f.SymptomOf != nil })
+func follows(found []orchestrator.Finding, code orchestrator.FindingCode) bool {
+	return slices.ContainsFunc(found, func(f orchestrator.Finding) bool { return f.Code == code && f.SymptomOf != nil })
 }
 
 // check holds the findings to what was done, and their commands to what there is.
-func (b breakage) check(t *testing.T, r *running, found []diagnosis.Finding) {
+func (b breakage) check(t *testing.T, r *running, found []orchestrator.Finding) {
 	t.Helper()
-	root := diagnosis.Roots(found)[0]
+	root := orchestrator.RootCauses(found)[0]
 	if !strings.Contains(root.Problem, b.says) {
 		t.Errorf("%s does not say %q: %s", root.Code, b.says, root.Problem)
 	}
@@ -411,7 +410,7 @@ func (b breakage) check(t *testing.T, r *running, found []diagnosis.Finding) {
 	}
 }
 
-func tell(found []diagnosis.Finding) string {
+func tell(found []orchestrator.Finding) string {
 	var b strings.Builder
 	for _, f := range found {
 		fmt.Fprintf(&b, "%s %s ← %v (%s)\n", f.Node, f, f.SymptomOf, f.Evidence)

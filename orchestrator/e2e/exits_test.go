@@ -14,7 +14,6 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // ends are the ways in which a real node ends, a node each: what is done to it,
@@ -42,10 +41,10 @@ type ending struct {
 	how   string // POST /crash?how=…, or what doEnd knows
 	state orchestrator.State
 	exit  string
-	why   string         // in Exit.Reason
-	dump  string         // the crash dump's slogan
-	root  diagnosis.Code // the finding that leads, where there is one
-	says  string         // in its problem
+	why   string                   // in Exit.Reason
+	dump  string                   // the crash dump's slogan
+	root  orchestrator.FindingCode // the finding that leads, where there is one
+	says  string                   // in its problem
 }
 
 // unwell are nodes of the same cluster that do not end, or end as they should not: what is

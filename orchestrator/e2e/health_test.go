@@ -14,7 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-func (r *running) health() health.Report {
+func (r *running) health() orchestrator.HealthReport {
 	r.t.Helper()
 	report, err := r.Health(r.t.Context())
 	if err != nil {
@@ -25,7 +25,7 @@ func (r *running) health() health.Report {
 
 // failed are the failed checks of a report, but for those of performance: this
 // machine is busy with other tests.
-func failed(report health.Report) []health.Check {
+func failed(report orchestrator.HealthReport) []health.Check {
 	var checks []health.Check
 	for _, c := range report.Checks {
 		if c.State == health.Failed && c.Group != health.Performance {
@@ -35,7 +35,7 @@ func failed(report health.Report) []health.Check {
 	return checks
 }
 
-func said(report health.Report) string {
+func said(report orchestrator.HealthReport) string {
 	var lines []string
 	for _, c := range failed(report) {
 		lines = append(lines, string(c.Group)+" "+c.Node+": "+c.Means)
@@ -55,7 +55,7 @@ func (r *running) tells(want string) {
 	eventually(r.t, want, func() bool { got = said(r.health()); return got == want })
 }
 
-func wellKnown(t *testing.T, report health.Report) {
+func wellKnown(t *testing.T, report orchestrator.HealthReport) {
 	t.Helper()
 	for _, c := range report.Checks {
 		if c.State != health.Passed && c.Group != health.Performance { // a moment's load may be too much, and unknown then

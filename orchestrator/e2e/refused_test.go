@@ -24,7 +24,6 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
@@ -33,7 +32,7 @@ import (
 // What engines refuse, as they word it themselves: each error has its finding.
 
 // meaning is the finding that leads of an error.
-func meaning(t *testing.T, err error) diagnosis.Finding {
+func meaning(t *testing.T, err error) orchestrator.Finding {
 	t.Helper()
 	found := findingsOf(cluster.Diagnose(err, orchestrator.Spec{Name: "demo", Image: "x"}))
 	if len(found) == 0 {
@@ -45,7 +44,7 @@ func meaning(t *testing.T, err error) diagnosis.Finding {
 	return found[0]
 }
 
-func refusedAs(t *testing.T, err error, code diagnosis.Code, words ...string) {
+func refusedAs(t *testing.T, err error, code orchestrator.FindingCode, words ...string) {
 	t.Helper()
 	f := meaning(t, err)
 	if f.Code != code {
@@ -65,7 +64,7 @@ func TestEnginesThatCannotBeUsed(t *testing.T) {
 		_, _ = w.Write([]byte(`{"ServerVersion":"19.03.15"}`))
 	}))
 	defer old.Close()
-	for host, code := range map[string]diagnosis.Code{
+	for host, code := range map[string]orchestrator.FindingCode{
 		"unix:///nonexistent/docker.sock":                          "engine-unreachable",
 		"tcp://127.0.0.1:1":                                        "engine-unreachable",
 		strings.Replace(old.URL, "http://", "tcp://", 1):           "engine-too-old",
@@ -233,7 +232,7 @@ func remarksOfNodesThatAreWell(t *testing.T, r *running) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	codes := map[diagnosis.Code]bool{}
+	codes := map[orchestrator.FindingCode]bool{}
 	for _, f := range report.Findings {
 		codes[f.Code] = true
 		mustBeTypable(t, f)

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // systems are commands of the user's system and of Elixir, which need not be on
@@ -29,7 +29,7 @@ var helps sync.Map
 
 // mustBeTypable fails when a finding has no command, or one that does not exist:
 // the commands of beamyard and docker are asked for their help, and for each flag.
-func mustBeTypable(t *testing.T, f diagnosis.Finding) {
+func mustBeTypable(t *testing.T, f orchestrator.Finding) {
 	t.Helper()
 	commands := 0
 	for _, s := range f.Solutions {
@@ -48,7 +48,7 @@ func mustBeTypable(t *testing.T, f diagnosis.Finding) {
 
 var flags = regexp.MustCompile(` (--[a-z][a-z-]*|-[a-z])\b`)
 
-func checkCommand(t *testing.T, code diagnosis.Code, command string) {
+func checkCommand(t *testing.T, code orchestrator.FindingCode, command string) {
 	t.Helper()
 	words := strings.Fields(strings.TrimPrefix(command, "sudo "))
 	name := words[0]
@@ -69,7 +69,7 @@ func checkCommand(t *testing.T, code diagnosis.Code, command string) {
 }
 
 // help asks a command for its help, and looks for each flag in it.
-func help(t *testing.T, code diagnosis.Code, command, path string, sub ...string) {
+func help(t *testing.T, code orchestrator.FindingCode, command, path string, sub ...string) {
 	t.Helper()
 	asked, _ := helps.LoadOrStore(strings.Join(append([]string{path}, sub...), " "), sync.OnceValues(func() (string, error) {
 		out, err := exec.Command(path, append(slices.Clone(sub), "--help")...).CombinedOutput()

@@ -9,7 +9,6 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
-	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // Supervised is a cluster with a supervisor, in this process or another: the part of
@@ -146,9 +145,9 @@ func (c *collector) tellHealth(ctx context.Context) {
 
 // healthOf returns how to check the nodes, or nil if that is impossible.
 func (c *collector) healthOf() func(ctx context.Context) (report any, matrix string, err error) {
-	var ask func(context.Context) (health.Report, error)
+	var ask func(context.Context) (orchestrator.HealthReport, error)
 	reporter, can := c.Cluster.(interface {
-		Health(ctx context.Context) (health.Report, error)
+		Health(ctx context.Context) (orchestrator.HealthReport, error)
 	})
 	switch {
 	case c.Health != nil:
@@ -156,7 +155,7 @@ func (c *collector) healthOf() func(ctx context.Context) (report any, matrix str
 	case c.answers && can:
 		ask = reporter.Health
 	case !c.answers && c.status != nil && len(c.status.Nodes) > 0 && c.Engine != nil:
-		ask = func(ctx context.Context) (health.Report, error) {
+		ask = func(ctx context.Context) (orchestrator.HealthReport, error) {
 			return discovery.Health(ctx, c.Engine, c.Spec.Name)
 		}
 	default:

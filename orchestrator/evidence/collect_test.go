@@ -18,7 +18,6 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 	"github.com/beamyard/beamyard/orchestrator/health"
@@ -291,12 +290,12 @@ func (s supervised) Logs(context.Context, orchestrator.LogQuery, func(orchestrat
 
 // Findings are told once, whoever found them; health is as the reporter says.
 func TestFindingsAndHealth(t *testing.T) {
-	f := diagnosis.Finding{Code: "cookie-mismatch", Node: "n1", Problem: "another cookie than " + cookie}
-	other := diagnosis.Finding{Code: "oom", Node: "n2", Problem: "its limit"}
+	f := orchestrator.Finding{Code: "cookie-mismatch", Node: "n1", Problem: "another cookie than " + cookie}
+	other := orchestrator.Finding{Code: "oom", Node: "n2", Problem: "its limit"}
 	src := evidence.Source{
 		Spec:    spec(1),
-		Cause:   &orchestrator.ClusterError{Cluster: "shop", Kind: orchestrator.ErrNotReady, Problems: []orchestrator.NodeProblem{{Node: "n1", Findings: []diagnosis.Finding{f}}}},
-		Cluster: supervised{status: orchestrator.Status{Supervised: true, Nodes: []orchestrator.NodeStatus{{Name: "n1", Findings: []diagnosis.Finding{f, other}}}}},
+		Cause:   &orchestrator.ClusterError{Cluster: "shop", Kind: orchestrator.ErrNotReady, Problems: []orchestrator.NodeProblem{{Node: "n1", Findings: []orchestrator.Finding{f}}}},
+		Cluster: supervised{status: orchestrator.Status{Supervised: true, Nodes: []orchestrator.NodeStatus{{Name: "n1", Findings: []orchestrator.Finding{f, other}}}}},
 		Health: func(context.Context) (any, string, error) {
 			return map[string]string{"connectivity": token}, "the matrix\n", nil
 		},
@@ -331,12 +330,12 @@ type slow struct {
 	took time.Duration
 }
 
-func (s slow) Health(ctx context.Context) (health.Report, error) {
+func (s slow) Health(ctx context.Context) (orchestrator.HealthReport, error) {
 	select {
 	case <-time.After(s.took):
-		return health.Report{Cluster: "shop", Checks: []health.Check{{Name: "db"}}}, nil
+		return orchestrator.HealthReport{Report: health.Report{Cluster: "shop", Checks: []health.Check{{Name: "db"}}}}, nil
 	case <-ctx.Done():
-		return health.Report{}, ctx.Err()
+		return orchestrator.HealthReport{}, ctx.Err()
 	}
 }
 

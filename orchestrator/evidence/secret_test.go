@@ -11,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // talker tells the same text wherever it may tell one.
@@ -20,7 +19,7 @@ type talker struct{ text string }
 func (s talker) Status(context.Context) (orchestrator.Status, error) {
 	n := orchestrator.NodeStatus{
 		Name: "n1", Reason: s.text, LastExit: &orchestrator.Exit{Class: orchestrator.ExitBoot, Reason: s.text, Slogan: s.text},
-		Findings: []diagnosis.Finding{{Code: "x", Problem: s.text, Evidence: s.text, Solutions: []diagnosis.Solution{{Text: s.text, Command: s.text}}}},
+		Findings: []orchestrator.Finding{{Code: "x", Problem: s.text, Evidence: s.text, Solutions: []orchestrator.Solution{{Text: s.text, Command: s.text}}}},
 	}
 	return orchestrator.Status{Cluster: "demo", Image: s.text, Nodes: []orchestrator.NodeStatus{n}}, nil
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // This file formats what was collected as text, tables and JSON.
@@ -58,10 +57,10 @@ func (c *collector) tellStatus() {
 }
 
 // findings returns the findings of all nodes, and those of the cause, each once.
-func (c *collector) findings() []diagnosis.Finding {
-	all := []diagnosis.Finding{}
+func (c *collector) findings() []orchestrator.Finding {
+	all := []orchestrator.Finding{}
 	seen := map[string]bool{}
-	add := func(findings []diagnosis.Finding) {
+	add := func(findings []orchestrator.Finding) {
 		for _, f := range findings {
 			if key := f.Node + "\x00" + string(f.Code) + "\x00" + f.Problem; !seen[key] {
 				seen[key] = true

@@ -16,7 +16,8 @@
 // busy node is not a broken one.
 //
 // This package does not depend on containers or on how the cluster's own checks are run;
-// it receives their outcomes.
+// it receives their outcomes. It explains nothing either: the findings of a report are those
+// of package diagnosis, in an orchestrator.HealthReport.
 //
 // # Threads
 //

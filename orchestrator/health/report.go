@@ -3,8 +3,6 @@ package health
 import (
 	"slices"
 	"time"
-
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // Group is the subject of a check.
@@ -123,10 +121,8 @@ type Report struct {
 	Code  []Difference `json:"code,omitempty"`
 	Nodes []NodeReport `json:"nodes"`
 	// Suggestions of the failed checks, without duplicates. If no check failed, it has
-	// one line, which says that all is well or that there are findings.
+	// one line, which says that all is well.
 	Suggestions []string `json:"suggestions"`
-	// Findings explain the causes that are known, roots first.
-	Findings []diagnosis.Finding `json:"findings,omitempty"`
 }
 
 // Of returns the checks of a group.
@@ -149,25 +145,8 @@ func (r Report) FirstFailed(groups ...Group) (Check, bool) {
 	return r.Checks[i], true
 }
 
-// What is suggested when nothing failed.
-const (
-	nothingToDo  = "all is well: nothing to do"
-	seeTheCauses = "no check failed, but see the findings"
-)
-
-// Tell adds findings, except those with the same code and node as one in the report. The
-// supervisor and a report may find the same problem; a finding about the whole cluster
-// can be reported for each node.
-func (r *Report) Tell(found ...diagnosis.Finding) {
-	for _, f := range found {
-		if !slices.ContainsFunc(r.Findings, func(known diagnosis.Finding) bool { return known.Code == f.Code && known.Node == f.Node }) {
-			r.Findings = append(r.Findings, f)
-		}
-	}
-	if r.Passed && len(r.Findings) > 0 {
-		r.Suggestions = []string{seeTheCauses}
-	}
-}
+// nothingToDo is what is suggested if nothing failed.
+const nothingToDo = "all is well: nothing to do"
 
 // add takes a check into the report.
 func (r *Report) add(c Check) {

@@ -50,7 +50,7 @@ func Live(s *health.Sample) *diagnosis.Live {
 
 // Remarks returns findings about nodes that answer: conditions that do not degrade them
 // now, but will cause problems later.
-func Remarks(s orchestrator.Spec, seen []health.Seen, clean func(string) string) []diagnosis.Finding {
+func Remarks(s orchestrator.Spec, seen []health.Seen, clean func(string) string) []orchestrator.Finding {
 	e := Evidence(s)
 	apart := health.MnesiaApart(seen)
 	for _, one := range seen {
@@ -67,7 +67,7 @@ func Remarks(s orchestrator.Spec, seen []health.Seen, clean func(string) string)
 }
 
 // CleanFindings removes secrets from findings, which quote nodes and engines.
-func CleanFindings(found []diagnosis.Finding, clean func(string) string) []diagnosis.Finding {
+func CleanFindings(found []orchestrator.Finding, clean func(string) string) []orchestrator.Finding {
 	for i := range found {
 		f := &found[i]
 		f.Problem, f.Evidence = clean(f.Problem), clean(f.Evidence)

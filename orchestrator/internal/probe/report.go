@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
@@ -20,9 +20,9 @@ const HealthTimeout = 2 * time.Second
 
 // Report makes the report, unless ctx has ended. The supervisor's findings come before the
 // report's own.
-func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []health.Seen, known []diagnosis.Finding, clean func(string) string) (health.Report, error) {
+func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []health.Seen, known []orchestrator.Finding, clean func(string) string) (orchestrator.HealthReport, error) {
 	if ctx.Err() != nil {
-		return health.Report{}, ctx.Err()
+		return orchestrator.HealthReport{}, ctx.Err()
 	}
 	for i := range seen {
 		seen[i].Reason, seen[i].Hint = clean(seen[i].Reason), clean(seen[i].Hint)
@@ -32,9 +32,22 @@ func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []he
 		health.Observation{Time: began, Took: time.Since(began), Nodes: seen},
 		health.Expectations{Cluster: s.Name, App: s.App, NoMesh: s.Mesh == orchestrator.MeshNone}, s.Health,
 	)
-	report.Tell(known...)
-	report.Tell(manifest.Remarks(s, seen, clean)...)
-	return report, nil
+	return withFindings(report, slices.Concat(known, manifest.Remarks(s, seen, clean))), nil
+}
+
+// withFindings adds findings to a report, each once for a node. The supervisor and a report
+// may find the same problem; a finding about the whole cluster can be reported for each node.
+func withFindings(report health.Report, found []orchestrator.Finding) orchestrator.HealthReport {
+	r := orchestrator.HealthReport{Report: report}
+	for _, f := range found {
+		if !slices.ContainsFunc(r.Findings, func(known orchestrator.Finding) bool { return known.Code == f.Code && known.Node == f.Node }) {
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	if r.Passed && len(r.Findings) > 0 {
+		r.Suggestions = []string{"no check failed, but see the findings"}
+	}
+	return r
 }
 
 // Examine asks a node for its sample, and then runs all of its custom checks at once, so

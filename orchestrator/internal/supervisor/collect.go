@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 type (
@@ -12,7 +11,7 @@ type (
 		Snapshots []NodeSnapshot
 	}
 	// Collected ends [Collect].
-	Collected struct{ Found []diagnosis.Finding }
+	Collected struct{ Found []orchestrator.Finding }
 )
 
 func (Collect) isAction() {}

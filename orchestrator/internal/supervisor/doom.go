@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // This file is the part of the supervisor that fails a cluster before its deadline, if
@@ -28,14 +27,14 @@ func (s *Supervisor) doom(m *member) {
 	}
 }
 
-func lasts(found []diagnosis.Finding, node string) bool {
-	return slices.ContainsFunc(diagnosis.Roots(found), func(f diagnosis.Finding) bool { return f.Lasting && f.Node == node })
+func lasts(found []orchestrator.Finding, node string) bool {
+	return slices.ContainsFunc(orchestrator.RootCauses(found), func(f orchestrator.Finding) bool { return f.Lasting && f.Node == node })
 }
 
 // doomedBefore notes that a node will never be Ready because of the end of its previous
 // run.
 func (s *Supervisor) doomedBefore(m *member, msg Diagnosed) bool {
-	m.doomed = m.doomed || m.startedSince(msg.Asked[m.name]) && !s.formed && lasts(diagnosis.For(msg.Found, m.name), m.name)
+	m.doomed = m.doomed || m.startedSince(msg.Asked[m.name]) && !s.formed && lasts(orchestrator.FindingsFor(msg.Found, m.name), m.name)
 	return m.doomed
 }
 

@@ -6,10 +6,9 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-func lasting(node string) diagnosis.Finding {
+func lasting(node string) orchestrator.Finding {
 	f := finding(node, "release-env", "rel/env.sh of the release overrides RELEASE_NODE")
 	f.Lasting = true
 	return f
@@ -47,7 +46,7 @@ func TestWaitingEndsWhereItIsOfNoUse(t *testing.T) {
 func TestWhatPassesIsWaitedFor(t *testing.T) {
 	s := newScript(t, 1, nil)
 	s.run("n1")
-	for _, found := range [][]diagnosis.Finding{{lasting("n1")}, nil, {lasting("n1")}} {
+	for _, found := range [][]orchestrator.Finding{{lasting("n1")}, nil, {lasting("n1")}} {
 		s.after(askSure)
 		s.send(s.answer(found...))
 	}

@@ -33,7 +33,7 @@ type member struct {
 
 	hist     history
 	lastExit *orchestrator.Exit
-	told     []diagnosis.Code // reported since it was last healthy, or started by a user
+	told     []orchestrator.FindingCode // reported since it was last healthy, or started by a user
 
 	startWaiters, stopWaiters []Waiter
 
@@ -54,13 +54,13 @@ type run struct {
 	proof
 	blocking
 
-	found        []diagnosis.Finding // what is wrong with it
-	wasReady     bool                // it was Ready once
-	unwell       time.Time           // it was Ready until then
-	dump         *diagnosis.Dump     // the dump that it left
-	startErr     error               // why the container could not be created or started
-	lastingSince time.Time           // when a finding was made that time does not fix; zero if none
-	doomed       bool                // it will never be Ready
+	found        []orchestrator.Finding // what is wrong with it
+	wasReady     bool                   // it was Ready once
+	unwell       time.Time              // it was Ready until then
+	dump         *diagnosis.Dump        // the dump that it left
+	startErr     error                  // why the container could not be created or started
+	lastingSince time.Time              // when a finding was made that time does not fix; zero if none
+	doomed       bool                   // it will never be Ready
 
 	withEngine bool     // it was stopped because the engine was
 	stopAsked  bool     // a user of ours wants it down, no matter what stopped it

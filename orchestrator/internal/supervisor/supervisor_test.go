@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -724,7 +723,7 @@ func TestSupervisorInvariants(t *testing.T) {
 			case 13:
 				msg = PeerEvent{r, erldist.NodeEvent{Node: "app@n1.demo.test", Up: rapid.Bool().Draw(t, "up"), Initial: rapid.Bool().Draw(t, "initial")}}
 			case 14:
-				msg = Diagnosed{map[string]Asked{m.name: {r, m.state}}, []diagnosis.Finding{{Code: "killed", Node: m.name, Problem: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "problem")}}}
+				msg = Diagnosed{map[string]Asked{m.name: {r, m.state}}, []orchestrator.Finding{{Code: "killed", Node: m.name, Problem: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "problem")}}}
 				asking = false
 			case 16:
 				peers := []string{}

@@ -34,7 +34,7 @@ type (
 	// Diagnosed ends [Diagnose].
 	Diagnosed struct {
 		Asked map[string]Asked
-		Found []diagnosis.Finding
+		Found []orchestrator.Finding
 	}
 )
 
@@ -123,7 +123,7 @@ func (s *Supervisor) diagnosed(msg Diagnosed) {
 		if m.state == orchestrator.Ready || m.onlyDisconnected {
 			continue
 		}
-		found := diagnosis.For(msg.Found, m.name)
+		found := orchestrator.FindingsFor(msg.Found, m.name)
 		now := Asked{m.report(), m.state}
 		switch was := msg.Asked[m.name]; {
 		case was == now, s.doomedBefore(m, msg):
@@ -150,8 +150,8 @@ func (m *member) startedSince(was Asked) bool {
 }
 
 // emitFindings reports the root causes that were not reported yet.
-func (s *Supervisor) emitFindings(m *member, found []diagnosis.Finding) {
-	for _, f := range diagnosis.Roots(found) {
+func (s *Supervisor) emitFindings(m *member, found []orchestrator.Finding) {
+	for _, f := range orchestrator.RootCauses(found) {
 		if f.Node == m.name && !slices.Contains(m.told, f.Code) { // its text may differ each time
 			m.told = append(m.told, f.Code)
 			s.do(Emit{orchestrator.Event{Node: m.name, Kind: orchestrator.EventFinding, Text: FindingText(f), Finding: &f}})
@@ -160,7 +160,7 @@ func (s *Supervisor) emitFindings(m *member, found []diagnosis.Finding) {
 }
 
 // FindingText returns a finding in one line: what is wrong, and what to type first.
-func FindingText(f diagnosis.Finding) string {
+func FindingText(f orchestrator.Finding) string {
 	text := f.String()
 	for _, solution := range f.Solutions {
 		if solution.Command != "" {
@@ -199,11 +199,11 @@ func (s *Supervisor) suspected(m *member, state orchestrator.State) {
 }
 
 // Blame adds the last findings to the cause of a cluster's failure.
-func Blame(cause error, found []diagnosis.Finding) {
+func Blame(cause error, found []orchestrator.Finding) {
 	if e, ok := cause.(*orchestrator.ClusterError); ok { //nolint:errorlint // the supervisor's own, unwrapped
 		e.Problems = slices.Clone(e.Problems)
 		for i, p := range e.Problems {
-			e.Problems[i].Findings = diagnosis.For(found, p.Node)
+			e.Problems[i].Findings = orchestrator.FindingsFor(found, p.Node)
 		}
 	}
 }

@@ -5,11 +5,10 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
 // answer is what is found of these nodes, asked as they are now.
-func (s *script) answer(found ...diagnosis.Finding) Diagnosed {
+func (s *script) answer(found ...orchestrator.Finding) Diagnosed {
 	msg := Diagnosed{Asked: map[string]Asked{}, Found: found}
 	for _, m := range s.sup.nodes {
 		msg.Asked[m.name] = Asked{m.report(), m.state}
@@ -17,8 +16,8 @@ func (s *script) answer(found ...diagnosis.Finding) Diagnosed {
 	return msg
 }
 
-func finding(node string, code diagnosis.Code, problem string) diagnosis.Finding {
-	return diagnosis.Finding{Code: code, Node: node, Problem: problem}
+func finding(node string, code orchestrator.FindingCode, problem string) orchestrator.Finding {
+	return orchestrator.Finding{Code: code, Node: node, Problem: problem}
 }
 
 // told counts the events of findings in what a step wants.

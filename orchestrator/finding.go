@@ -1,17 +1,18 @@
-package diagnosis
+package orchestrator
 
 import (
 	"fmt"
 	"strings"
 )
 
-// Code identifies a problem, for scripts and searches: "cookie-mismatch". The codes are
-// listed with the rules that find them.
-type Code string
+// FindingCode identifies a problem, for scripts and searches: "cookie-mismatch". The codes
+// are listed with the rules that find them, in package diagnosis.
+type FindingCode string
 
-// Finding is one present or coming problem, and what to do about it.
+// Finding is one present or coming problem, and what to do about it. Package diagnosis makes
+// findings.
 type Finding struct {
-	Code Code `json:"code"`
+	Code FindingCode `json:"code"`
 	// Node is the short name of the node that has the problem; "" for the cluster or the
 	// machine.
 	Node string `json:"node,omitempty"`
@@ -37,8 +38,8 @@ type Solution struct {
 
 // Cause identifies another finding.
 type Cause struct {
-	Code Code   `json:"code"`
-	Node string `json:"node,omitempty"`
+	Code FindingCode `json:"code"`
+	Node string      `json:"node,omitempty"`
 }
 
 // String formats the solution in one line: "raise its limit: beamyard …".
@@ -64,8 +65,8 @@ func (f Finding) Hint() string {
 	return strings.Join(lines, "\n")
 }
 
-// Roots returns the findings that do not follow from another finding.
-func Roots(findings []Finding) []Finding {
+// RootCauses returns the findings that do not follow from another finding.
+func RootCauses(findings []Finding) []Finding {
 	var roots []Finding
 	for _, f := range findings {
 		if f.SymptomOf == nil {
@@ -73,4 +74,15 @@ func Roots(findings []Finding) []Finding {
 		}
 	}
 	return roots
+}
+
+// FindingsFor returns the findings about one node and about the whole cluster, in their order.
+func FindingsFor(findings []Finding, node string) []Finding {
+	var own []Finding
+	for _, f := range findings {
+		if f.Node == node || f.Node == "" {
+			own = append(own, f)
+		}
+	}
+	return own
 }
