@@ -114,31 +114,24 @@ func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot
 	young := c.young(s, final)
 	at := c.site.slots[s.Node]
 	n := manifest.NodeEvidence(c.site.spec, at.index)
-	n.IP, n.Ready, n.Running, n.Paused = at.IP.String(), s.State == orchestrator.Ready && len(s.Missing) == 0, s.State.Running(), s.Paused
+	n.IP, n.State, n.Paused = at.IP.String(), s.State, s.Paused
 	n.Reason, n.Dump, n.DumpPath, n.Peers, n.Missing = c.clean(s.Reason), c.cleanDump(s.Dump), manifest.DumpPath(c.spec, s.Node), s.Peers, s.Missing
 	n.WasReady = s.WasReady
 	n.Young = young
 	n.Late = final || n.WasReady || time.Since(s.Since) > c.spec.ReadyTimeout
-	if s.Exit != nil {
-		n.Exit = &diagnosis.Exit{Class: string(s.Exit.Class), Code: s.Exit.Code}
-		if s.Exit.Class == orchestrator.ExitStartError || s.Exit.Class == orchestrator.ExitRemoved {
-			n.Exit = nil
-		}
+	if s.Exit != nil && s.Exit.Class != orchestrator.ExitStartError && s.Exit.Class != orchestrator.ExitRemoved {
+		n.Exit = s.Exit
 	}
-	if s.StartErr != nil && !n.Running {
+	if s.StartErr != nil && !n.State.Running() {
 		n.StartError, n.Kind, n.Hint = c.clean(s.StartErr.Error()), kindOf(s.StartErr), c.clean(orchestrator.HintOf(s.StartErr))
 	}
 	if from, any := linesFrom(s, young); any {
-		for _, l := range c.outputs[s.Node].Out.Tail(diagnoseLines) {
-			if l.Run == s.Inc && l.Stream != orchestrator.StreamSystem && !l.Time.Before(from) && !c.tellsOf(l.Text, s.Apart) {
-				n.Lines = append(n.Lines, diagnosis.Line{Stream: string(l.Stream), Text: c.clean(l.Text)})
-			}
-		}
+		n.Lines = c.linesOf(s.RunID, from, s.Apart)
 	}
 	if s.ID != "" && !n.WasReady && (look || n.Exit != nil && n.Exit.Code != 0) {
 		n.Settings = c.settingsIn(ctx, s.ID, at.index)
 	}
-	if !n.Running || s.Paused {
+	if !n.State.Running() || s.Paused {
 		return n
 	}
 	n.Contact, n.Answered = c.links.LastContact(s.RunID)
@@ -179,6 +172,19 @@ func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot
 		}
 	}
 	return n
+}
+
+// linesOf returns the last lines that a run printed from a time on, without secrets and without
+// those that name one of the nodes apart.
+func (c *Cluster) linesOf(r supervisor.RunID, from time.Time, apart []string) []orchestrator.Line {
+	var lines []orchestrator.Line
+	for _, l := range c.outputs[r.Node].Out.Tail(diagnoseLines) {
+		if l.Run == r.Inc && l.Stream != orchestrator.StreamSystem && !l.Time.Before(from) && !c.tellsOf(l.Text, apart) {
+			l.Text = c.clean(l.Text)
+			lines = append(lines, l)
+		}
+	}
+	return lines
 }
 
 // tellsOf reports whether a line names one of these nodes. Log lines about a deliberately

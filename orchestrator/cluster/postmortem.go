@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
@@ -69,13 +70,7 @@ func lastWords(lines []orchestrator.Line, run int, slogan string) string {
 
 // waited returns what a run lacked when it ended, or "" if time does not fix it.
 func (c *Cluster) waited(r supervisor.RunID) string {
-	var lines []diagnosis.Line
-	for _, l := range c.outputs[r.Node].Out.Tail(diagnoseLines) {
-		if l.Run == r.Inc && l.Stream != orchestrator.StreamSystem {
-			lines = append(lines, diagnosis.Line{Stream: string(l.Stream), Text: c.clean(l.Text)})
-		}
-	}
-	wait, ok := diagnosis.WaitsFor(lines, c.spec.Names().Node(r.Node))
+	wait, ok := diagnosis.WaitsFor(c.linesOf(r, time.Time{}, nil), c.spec.Names().Node(r.Node))
 	if !ok {
 		return ""
 	}

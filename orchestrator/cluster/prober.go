@@ -67,7 +67,7 @@ func (c *Cluster) ignores(ctx context.Context, r supervisor.RunID, flags []strin
 	}
 	e := manifest.Evidence(c.site.spec)
 	n := manifest.NodeEvidence(c.site.spec, at.index)
-	n.Ready, n.Running, n.Twice = true, true, flags
+	n.State, n.Twice = orchestrator.Ready, flags
 	n.Settings = settings
 	e.Nodes = []diagnosis.Node{n}
 	for _, f := range manifest.CleanFindings(diagnosis.Diagnose(e), c.clean) {

@@ -10,6 +10,23 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
+const running = orchestrator.Starting
+
+func exit(class orchestrator.ExitClass, code int) *orchestrator.Exit {
+	return &orchestrator.Exit{Class: class, Code: code}
+}
+
+func stdout(texts ...string) []orchestrator.Line { return printed(orchestrator.Stdout, texts) }
+func stderr(texts ...string) []orchestrator.Line { return printed(orchestrator.Stderr, texts) }
+
+func printed(stream orchestrator.Stream, texts []string) []orchestrator.Line {
+	lines := make([]orchestrator.Line, len(texts))
+	for i, text := range texts {
+		lines[i] = orchestrator.Line{Stream: stream, Text: text}
+	}
+	return lines
+}
+
 // states are what no line tells.
 var states = []struct {
 	name  string
@@ -34,137 +51,147 @@ var states = []struct {
 		n.Kind, n.StartError = KindCannotStart, "OCI runtime create failed: exec format error"
 	}, "platform-mismatch", "processor", codes{"start-refused"}},
 	{"another processor, taken for a script", func(_ *Evidence, n *Node) {
-		n.Exit, n.Command = &Exit{"boot", 2}, []string{"/app/run"}
-		n.Lines = []Line{{"stderr", `/app/run: 1: Syntax error: word unexpected (expecting ")")`}}
+		n.Exit, n.Command = exit("boot", 2), []string{"/app/run"}
+		n.Lines = stderr(`/app/run: 1: Syntax error: word unexpected (expecting ")")`)
 	}, "platform-mismatch", "processor", nil},
 	{"another processor, and no shell", func(e *Evidence, n *Node) {
-		e.ImageArch, e.EngineArch, n.Exit, n.Command = "arm64", "amd64", &Exit{"boot", 127}, []string{"/run"}
-		n.Lines = []Line{{"stderr", "[FATAL tini (7)] exec /run failed: No such file or directory"}}
+		e.ImageArch, e.EngineArch, n.Exit, n.Command = "arm64", "amd64", exit("boot", 127), []string{"/run"}
+		n.Lines = stderr("[FATAL tini (7)] exec /run failed: No such file or directory")
 	}, "platform-mismatch", "processor", codes{"command-missing"}},
-	{"no memory left", func(_ *Evidence, n *Node) { n.Memory, n.Exit = 0, &Exit{"oom", 137} }, "out-of-memory", "engine's machine", nil},
+	{"no memory left", func(_ *Evidence, n *Node) { n.Memory, n.Exit = 0, exit("oom", 137) }, "out-of-memory", "engine's machine", nil},
 	{"a variable", func(_ *Evidence, n *Node) {
-		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{
-			{"stderr", "ERROR! Config provider Config.Reader failed with:"}, {"stderr", "** (RuntimeError) environment variable SECRET_KEY_BASE is missing."},
-			{"stderr", "Runtime terminating during boot ({...})"},
-		}
+		n.Exit, n.Lines = exit("boot", 1), stderr(
+			"ERROR! Config provider Config.Reader failed with:",
+			"** (RuntimeError) environment variable SECRET_KEY_BASE is missing.",
+			"Runtime terminating during boot ({...})",
+		)
 	}, "env-missing", "SECRET_KEY_BASE", codes{"boot-failure"}},
 	{"Ranch's port", func(_ *Evidence, n *Node) {
-		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Failed to start Ranch listener X in ranch_tcp:listen([{port, 4000}]) port: 4000 for reason :eaddrinuse"}}
+		n.Exit, n.Lines = exit("boot", 1), stderr("Failed to start Ranch listener X in ranch_tcp:listen([{port, 4000}]) port: 4000 for reason :eaddrinuse")
 	}, "port-in-use", "port 4000", nil},
 	{"a release that may not write", func(_ *Evidence, n *Node) {
-		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Kernel pid terminated (application_controller) ({application_start_failure,shop,{error,erofs}})"}}
+		n.Exit, n.Lines = exit("boot", 1), stderr("Kernel pid terminated (application_controller) ({application_start_failure,shop,{error,erofs}})")
 	}, "read-only-file-system", "n1", codes{"boot-failure"}},
 	{"a release whose application does not start", func(_ *Evidence, n *Node) {
-		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{
-			{"stdout", "12:00:00.000 [notice] Application demo exited: exited in: Demo.Application.start(:normal, [])"},
-			{"stdout", "    ** (EXIT) an exception was raised:"}, {"stdout", "        ** (RuntimeError) no stock"}, {"stdout", "            (demo 1.0.0) lib/demo.ex:9: Demo.start/2"},
-			{"stderr", "Kernel pid terminated (application_controller) ({application_start_failure,demo,…})"},
-		}
+		n.Exit, n.Lines = exit("boot", 1), slices.Concat(stdout(
+			"12:00:00.000 [notice] Application demo exited: exited in: Demo.Application.start(:normal, [])",
+			"    ** (EXIT) an exception was raised:",
+			"        ** (RuntimeError) no stock",
+			"            (demo 1.0.0) lib/demo.ex:9: Demo.start/2",
+		), stderr("Kernel pid terminated (application_controller) ({application_start_failure,demo,…})"))
 	}, "app-does-not-start", "demo of n1 does not start: (RuntimeError) no stock", codes{"boot-failure"}},
 	{"a fetch", func(_ *Evidence, n *Node) {
-		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "** (Mix) httpc request failed with: {:failed_connect, []}"}}
+		n.Exit, n.Lines = exit("boot", 1), stderr("** (Mix) httpc request failed with: {:failed_connect, []}")
 	}, "dependency-fetch", "network", nil},
 	{"two applications that ended", func(_ *Evidence, n *Node) {
-		n.Running, n.AppDown, n.Late = true, true, true
-		n.Lines = []Line{{"stdout", "[notice] Application demo exited: shutdown"}, {"stdout", "[notice] Application demo_web exited: shutdown"}}
+		n.State, n.AppDown, n.Late = running, true, true
+		n.Lines = stdout("[notice] Application demo exited: shutdown", "[notice] Application demo_web exited: shutdown")
 	}, "app-exited", "demo on", codes{"app-not-started"}},
-	{"its memory limit", func(_ *Evidence, n *Node) { n.Exit = &Exit{"oom", 137} }, "out-of-memory", "64 MiB", nil},
-	{"SIGKILL", func(_ *Evidence, n *Node) { n.Exit = &Exit{"killed", 137} }, "killed", "SIGKILL", nil},
-	{"a NIF's fault", func(_ *Evidence, n *Node) { n.Exit = &Exit{"crashed", 139} }, "vm-aborted", "native code", nil},
+	{"its memory limit", func(_ *Evidence, n *Node) { n.Exit = exit("oom", 137) }, "out-of-memory", "64 MiB", nil},
+	{"SIGKILL", func(_ *Evidence, n *Node) { n.Exit = exit("killed", 137) }, "killed", "SIGKILL", nil},
+	{"a NIF's fault", func(_ *Evidence, n *Node) { n.Exit = exit("crashed", 139) }, "vm-aborted", "native code", nil},
 	{"a shell that ignores TERM", func(_ *Evidence, n *Node) {
-		n.Exit, n.Command = &Exit{"stopped", 137}, []string{"/bin/sh", "-c", "mix run; true"}
+		n.Exit, n.Command = exit("stopped", 137), []string{"/bin/sh", "-c", "mix run; true"}
 	}, "shell-first", "the stop timeout of", codes{"stop-needed-kill"}},
 	{"a shell that ends by TERM", func(_ *Evidence, n *Node) {
-		n.Exit, n.Command = &Exit{"stopped", 143}, []string{"/bin/sh", "-c", "mix run; true"}
+		n.Exit, n.Command = exit("stopped", 143), []string{"/bin/sh", "-c", "mix run; true"}
 	}, "shell-first", "without its shutdown", nil},
-	{"a VM that keeps TERM", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"stopped", 137}, []string{"elixir"} }, "stop-needed-kill", "SIGKILL", nil},
-	{"an end with success", func(_ *Evidence, n *Node) { n.Exit = &Exit{"completed", 0} }, "ended-by-itself", "finished successfully", nil},
-	{"iex", func(_ *Evidence, n *Node) { n.Exit, n.Command = &Exit{"completed", 0}, []string{"iex", "-S", "mix"} }, "iex-without-stdin", "iex", codes{"ended-by-itself"}},
+	{"a VM that keeps TERM", func(_ *Evidence, n *Node) {
+		n.Exit, n.Command = exit("stopped", 137), []string{"elixir"}
+	}, "stop-needed-kill", "SIGKILL", nil},
+	{"an end with success", func(_ *Evidence, n *Node) { n.Exit = exit("completed", 0) }, "ended-by-itself", "finished successfully", nil},
+	{"iex", func(_ *Evidence, n *Node) {
+		n.Exit, n.Command = exit("completed", 0), []string{"iex", "-S", "mix"}
+	}, "iex-without-stdin", "iex", codes{"ended-by-itself"}},
 	{"iex that was told to end", func(_ *Evidence, n *Node) {
-		n.Exit, n.Command, n.Stdin = &Exit{"completed", 0}, []string{"iex", "-S", "mix"}, true
+		n.Exit, n.Command, n.Stdin = exit("completed", 0), []string{"iex", "-S", "mix"}, true
 	}, "ended-by-itself", "finished successfully", nil},
-	{"another cookie", func(_ *Evidence, n *Node) { n.Running, n.Contact = true, ContactWrongCookie }, "cookie-mismatch", "n1", nil},
+	{"another cookie", func(_ *Evidence, n *Node) { n.State, n.Contact = running, ContactWrongCookie }, "cookie-mismatch", "n1", nil},
 	{"a release that is not called one", func(_ *Evidence, n *Node) {
-		n.Running, n.Contact, n.Command = true, ContactWrongCookie, []string{"/app/bin/shop", "start"}
+		n.State, n.Contact, n.Command = running, ContactWrongCookie, []string{"/app/bin/shop", "start"}
 	}, "cookie-mismatch", "mix release", nil},
 	{"the cookie of a release", func(e *Evidence, n *Node) {
-		e.Release, n.Running, n.Contact, n.Command = true, true, ContactWrongCookie, []string{"/app/bin/shop", "start"}
+		e.Release, n.State, n.Contact, n.Command = true, running, ContactWrongCookie, []string{"/app/bin/shop", "start"}
 	}, "cookie-mismatch", "another cookie than the cluster", nil},
 	{"the name of a release", func(e *Evidence, n *Node) {
-		e.Release, n.Running, n.Contact, n.Answered = true, true, ContactWrongName, "shop@n1.shop.test"
+		e.Release, n.State, n.Contact, n.Answered = true, running, ContactWrongName, "shop@n1.shop.test"
 	}, "wrong-name", "release of n1", nil},
 	{"a short name", func(_ *Evidence, n *Node) {
-		n.Running, n.Contact, n.Answered, n.Command = true, ContactWrongName, "app@n1", []string{"elixir", "--sname", "app"}
+		n.State, n.Contact, n.Answered, n.Command = running, ContactWrongName, "app@n1", []string{"elixir", "--sname", "app"}
 	}, "name-mode-mixed", "short", codes{"undotted-host", "wrong-name"}},
-	{"an undotted host", func(_ *Evidence, n *Node) { n.Running, n.Contact, n.Answered = true, ContactWrongName, "app@n1" }, "undotted-host", "host n1", codes{"wrong-name"}},
+	{"an undotted host", func(_ *Evidence, n *Node) {
+		n.State, n.Contact, n.Answered = running, ContactWrongName, "app@n1"
+	}, "undotted-host", "host n1", codes{"wrong-name"}},
 	{"a cookie file that nobody reads", func(e *Evidence, n *Node) {
-		e.CookieFile, n.Running, n.Contact = "/root/.erlang.cookie", true, ContactWrongCookie
+		e.CookieFile, n.State, n.Contact = "/root/.erlang.cookie", running, ContactWrongCookie
 	}, "cookie-mismatch", "/root/.erlang.cookie", nil},
 	{"a long name among short ones", func(e *Evidence, n *Node) {
 		e.ShortNames, n.BEAM, n.Host = true, "app@n1", "n1"
-		n.Running, n.Contact, n.Answered = true, ContactWrongName, "app@n1.demo.test"
+		n.State, n.Contact, n.Answered = running, ContactWrongName, "app@n1.demo.test"
 	}, "name-mode-mixed", "with a long name, and the cluster with short ones", codes{"wrong-name"}},
 	{"another short name", func(e *Evidence, n *Node) {
 		e.ShortNames, n.BEAM, n.Host = true, "app@n1", "n1"
-		n.Running, n.Contact, n.Answered = true, ContactWrongName, "rabbit@n1"
+		n.State, n.Contact, n.Answered = running, ContactWrongName, "rabbit@n1"
 	}, "wrong-name", "before the @ is rabbit", nil},
 	{"a port that EPMD tells", func(_ *Evidence, n *Node) {
-		n.Late, n.Running, n.Contact, n.Live = true, true, ContactRefused, &Live{Looked: true, Listening: []int{4369, 25672}, Registered: map[string]int{"app": 25672, "other": 1}}
+		n.Late, n.State, n.Contact, n.Live = true, running, ContactRefused, &Live{Looked: true, Listening: []int{4369, 25672}, Registered: map[string]int{"app": 25672, "other": 1}}
 	}, "distribution-port", "on port 25672, as its EPMD says", nil},
 	{"another name", func(_ *Evidence, n *Node) {
-		n.Running, n.Contact, n.Answered = true, ContactWrongName, "shop@n1.demo.test"
+		n.State, n.Contact, n.Answered = running, ContactWrongName, "shop@n1.demo.test"
 	}, "wrong-name", "app@n1.demo.test", nil},
 	{"another distribution port", func(_ *Evidence, n *Node) {
-		n.Late, n.Running, n.Contact, n.Live = true, true, ContactRefused, &Live{Looked: true, Listening: []int{4000, 41234}}
+		n.Late, n.State, n.Contact, n.Live = true, running, ContactRefused, &Live{Looked: true, Listening: []int{4000, 41234}}
 	}, "distribution-port", "4000, 41234", nil},
 	{"no distribution", func(e *Evidence, n *Node) {
-		n.Late, n.Running, n.Contact, n.Live = true, true, ContactRefused, &Live{Looked: true}
+		n.Late, n.State, n.Contact, n.Live = true, running, ContactRefused, &Live{Looked: true}
 	}, "not-distributed", "nothing in it listens", nil},
-	{"paused", func(_ *Evidence, n *Node) { n.Running, n.Paused, n.Contact = true, true, ContactSilent }, "node-paused", "paused", nil},
+	{"paused", func(_ *Evidence, n *Node) { n.State, n.Paused, n.Contact = running, true, ContactSilent }, "node-paused", "paused", nil},
 	{"off its network", func(_ *Evidence, n *Node) {
 		off := false
-		n.Running, n.Contact, n.Live = true, ContactSilent, &Live{Attached: &off}
+		n.State, n.Contact, n.Live = running, ContactSilent, &Live{Attached: &off}
 	}, "network-detached", "network", nil},
-	{"an application that is not started", func(_ *Evidence, n *Node) { n.Running, n.AppDown, n.Late = true, true, true }, "app-not-started", "demo", nil},
-	{"an HTTP check", func(_ *Evidence, n *Node) { n.Running, n.Reason = true, "HTTP check /health: answered 404" }, "http-check", "/health", nil},
+	{"an application that is not started", func(_ *Evidence, n *Node) { n.State, n.AppDown, n.Late = running, true, true }, "app-not-started", "demo", nil},
+	{"an HTTP check", func(_ *Evidence, n *Node) {
+		n.State, n.Reason = running, "HTTP check /health: answered 404"
+	}, "http-check", "/health", nil},
 	{"an application of the node's own that is not started", func(_ *Evidence, n *Node) {
-		n.Running, n.AppDown, n.Late, n.Runs = true, true, true, &Runs{App: "back"}
+		n.State, n.AppDown, n.Late, n.Runs = running, true, true, &Runs{App: "back"}
 	}, "app-not-started", "application back is not started", nil},
 	{"an HTTP check of the node's own", func(_ *Evidence, n *Node) {
-		n.Running, n.Reason, n.Runs = true, "HTTP check /up: answered 404", &Runs{HTTPPort: 4100, HTTPCheck: "/up"}
+		n.State, n.Reason, n.Runs = running, "HTTP check /up: answered 404", &Runs{HTTPPort: 4100, HTTPCheck: "/up"}
 	}, "http-check", "/up on port 4100", nil},
 	{"the name of a node that alone is a release", func(_ *Evidence, n *Node) {
-		n.Running, n.Contact, n.Answered, n.Runs = true, ContactWrongName, "shop@n1.shop.test", &Runs{Release: true}
+		n.State, n.Contact, n.Answered, n.Runs = running, ContactWrongName, "shop@n1.shop.test", &Runs{Release: true}
 	}, "wrong-name", "release of n1", nil},
 	{"a peer that does not resolve", func(_ *Evidence, n *Node) {
-		n.Running, n.Missing = true, map[string]string{"n2": "n1 cannot connect to n2: it does not resolve n2.demo.test ({error,nxdomain})"}
+		n.State, n.Missing = running, map[string]string{"n2": "n1 cannot connect to n2: it does not resolve n2.demo.test ({error,nxdomain})"}
 	}, "peer-not-resolved", "n2.demo.test", codes{"not-connected"}},
 	{"a peer that EPMD does not know", func(_ *Evidence, n *Node) {
-		n.Running, n.Missing = true, map[string]string{"n2": "n1 cannot connect to n2: EPMD on n2.demo.test answers noport"}
+		n.State, n.Missing = running, map[string]string{"n2": "n1 cannot connect to n2: EPMD on n2.demo.test answers noport"}
 	}, "peer-not-in-epmd", "noport", codes{"not-connected"}},
-	{"a pair that did not meet", func(_ *Evidence, n *Node) { n.Running, n.Missing = true, map[string]string{"n2": ""} }, "not-connected", "n2", nil},
+	{"a pair that did not meet", func(_ *Evidence, n *Node) { n.State, n.Missing = running, map[string]string{"n2": ""} }, "not-connected", "n2", nil},
 	{"a dump", func(_ *Evidence, n *Node) {
-		n.Exit, n.Dump = &Exit{"crashed", 1}, &Dump{"my slogan", 13102920, []DumpEntry{{"<0.44.0>", "hog", 9 << 20, 7}}}
+		n.Exit, n.Dump = exit("crashed", 1), &Dump{"my slogan", 13102920, []DumpEntry{{"<0.44.0>", "hog", 9 << 20, 7}}}
 	}, "crash-dump", "hog with 9 MiB and 7 messages", nil},
 	{"a budget that is spent", func(_ *Evidence, n *Node) {
-		n.Exit, n.Reason = &Exit{"oom", 137}, "oom (exit 137); not restarted: 5 restarts within 10m0s are used up"
+		n.Exit, n.Reason = exit("oom", 137), "oom (exit 137); not restarted: 5 restarts within 10m0s are used up"
 	}, "out-of-memory", "n1", codes{"restarts-spent"}},
 	{"the same failure twice", func(_ *Evidence, n *Node) {
-		n.Exit, n.Reason = &Exit{"boot", 3}, "boot (exit 3); not restarted: it failed to boot twice with the same message"
+		n.Exit, n.Reason = exit("boot", 3), "boot (exit 3); not restarted: it failed to boot twice with the same message"
 	}, "unknown", "exit 3", codes{"boot-loop"}},
-	{"a clock", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Skew: -time.Hour} }, "clock-skew", "1h0m0s", nil},
-	{"no UTF-8", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Encoding: "latin1"} }, "utf8-missing", "Latin-1", nil},
-	{"Mnesia apart", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{MnesiaApart: []string{"n2"}} }, "mnesia-apart", "with that of n2", nil},
+	{"a clock", func(_ *Evidence, n *Node) { n.State, n.Live = orchestrator.Ready, &Live{Skew: -time.Hour} }, "clock-skew", "1h0m0s", nil},
+	{"no UTF-8", func(_ *Evidence, n *Node) { n.State, n.Live = orchestrator.Ready, &Live{Encoding: "latin1"} }, "utf8-missing", "Latin-1", nil},
+	{"Mnesia apart", func(_ *Evidence, n *Node) { n.State, n.Live = orchestrator.Ready, &Live{MnesiaApart: []string{"n2"}} }, "mnesia-apart", "with that of n2", nil},
 	{"Mnesia apart, as it says", func(_ *Evidence, n *Node) {
-		n.Running, n.Lines = true, []Line{{"stdout", "[error] Mnesia(:\"app@n1.demo.test\"): ** ERROR ** mnesia_event got {inconsistent_database, running_partitioned_network, 'app@n2.demo.test'}"}}
+		n.State, n.Lines = running, stdout("[error] Mnesia(:\"app@n1.demo.test\"): ** ERROR ** mnesia_event got {inconsistent_database, running_partitioned_network, 'app@n2.demo.test'}")
 	}, "mnesia-apart", "app@n2.demo.test", nil},
 	{"global that waits", func(_ *Evidence, n *Node) {
-		n.Ready, n.Live = true, &Live{GlobalStuck: "process <0.1.0> of n2 has held its lock for 11s"}
+		n.State, n.Live = orchestrator.Ready, &Live{GlobalStuck: "process <0.1.0> of n2 has held its lock for 11s"}
 	}, "global-stuck", "<0.1.0>", nil},
 	{"a place that is root's", func(_ *Evidence, n *Node) {
-		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stdout", "12:00 [critical] Cannot write PID file /run/ejabberd/ejabberd.pid: permission denied"}}
+		n.Exit, n.Lines = exit("boot", 1), stdout("12:00 [critical] Cannot write PID file /run/ejabberd/ejabberd.pid: permission denied")
 	}, "file-permission", "no permission for /run/ejabberd/ejabberd.pid", nil},
-	{"heart", func(_ *Evidence, n *Node) { n.Ready, n.Live = true, &Live{Heart: true} }, "heart", "heart", nil},
+	{"heart", func(_ *Evidence, n *Node) { n.State, n.Live = orchestrator.Ready, &Live{Heart: true} }, "heart", "heart", nil},
 	{"an error of a kind that nobody knows", func(e *Evidence, _ *Node) { e.Nodes, e.Error = nil, "the moon is in the way\nreally" }, "unknown", "moon", nil},
 	{"a build without room", func(e *Evidence, _ *Node) {
 		e.Nodes, e.Kind, e.Error = nil, KindBuild, "build x: write /y: no space left on device"
@@ -181,35 +208,35 @@ var misreadings = []struct {
 	not  orchestrator.FindingCode
 }{
 	{"a script's own syntax", func(_ *Evidence, n *Node) {
-		n.Exit, n.Command, n.Lines = &Exit{"boot", 2}, []string{"sh", "-c", "if"}, []Line{{"stderr", "sh: 1: Syntax error: end of file unexpected"}}
+		n.Exit, n.Command, n.Lines = exit("boot", 2), []string{"sh", "-c", "if"}, stderr("sh: 1: Syntax error: end of file unexpected")
 	}, "platform-mismatch"},
 	{"an emulated image that fails otherwise", func(e *Evidence, n *Node) {
-		e.ImageArch, e.EngineArch, n.Exit, n.Command = "amd64", "arm64", &Exit{"boot", 1}, []string{"elixir"}
+		e.ImageArch, e.EngineArch, n.Exit, n.Command = "amd64", "arm64", exit("boot", 1), []string{"elixir"}
 	}, "platform-mismatch"},
 	{"a 32-bit image", func(e *Evidence, n *Node) {
-		e.ImageArch, e.EngineArch, n.Exit, n.Command = "386", "amd64", &Exit{"boot", 127}, []string{"/run"}
+		e.ImageArch, e.EngineArch, n.Exit, n.Command = "386", "amd64", exit("boot", 127), []string{"/run"}
 	}, "platform-mismatch"},
 	{"a file that may not be written", func(_ *Evidence, n *Node) {
-		n.Running, n.Lines = true, []Line{{"stderr", `** (File.Error) could not write to file "/data/x": permission denied`}}
+		n.State, n.Lines = running, stderr(`** (File.Error) could not write to file "/data/x": permission denied`)
 	}, "command-not-executable"},
 	{"a peer that ended", func(e *Evidence, n *Node) {
-		n.Running, n.Missing = true, map[string]string{"n2": ""}
-		n.Lines = []Line{{"stdout", "'global' at node '" + n.BEAM + "' requested disconnect from node 'app@n2.demo.test' in order to prevent overlapping partitions"}}
-		e.Nodes = append(e.Nodes, Node{Name: "n2", BEAM: "app@n2.demo.test", Exit: &Exit{"killed", 137}})
+		n.State, n.Missing = running, map[string]string{"n2": ""}
+		n.Lines = stdout("'global' at node '" + n.BEAM + "' requested disconnect from node 'app@n2.demo.test' in order to prevent overlapping partitions")
+		e.Nodes = append(e.Nodes, Node{Name: "n2", BEAM: "app@n2.demo.test", Exit: exit("killed", 137)})
 	}, "overlapping-partitions"},
 	{"what an application fetches", func(_ *Evidence, n *Node) {
-		n.Running, n.Lines = true, []Line{{"stdout", "[warning] Failed to fetch exchange rates, using cache"}}
+		n.State, n.Lines = running, stdout("[warning] Failed to fetch exchange rates, using cache")
 	}, "dependency-fetch"},
 	{"what somebody else's error says", func(e *Evidence, _ *Node) { e.Nodes, e.Error = nil, "rpc: ** (Shop.Error) no space left in the depot" }, "disk-full"},
-	{"an application that takes its time", func(_ *Evidence, n *Node) { n.Running, n.AppDown = true, true }, "app-not-started"},
+	{"an application that takes its time", func(_ *Evidence, n *Node) { n.State, n.AppDown = running, true }, "app-not-started"},
 	{"a script that does other things first", func(_ *Evidence, n *Node) {
-		n.Running, n.Contact, n.Live = true, ContactRefused, &Live{Looked: true, Listening: []int{4369}}
+		n.State, n.Contact, n.Live = running, ContactRefused, &Live{Looked: true, Listening: []int{4369}}
 	}, "distribution-port"},
 	{"a stranger's cookie", func(_ *Evidence, n *Node) {
-		n.Running, n.Lines = true, []Line{{"stdout", `** Connection attempt from node :"remsh@x.y" rejected. Invalid challenge reply. **`}}
+		n.State, n.Lines = running, stdout(`** Connection attempt from node :"remsh@x.y" rejected. Invalid challenge reply. **`)
 	}, "cookie-mismatch"},
 	{"a port that another reason keeps", func(_ *Evidence, n *Node) {
-		n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stderr", "Protocol 'inet_tcp': register/listen error: etimedout"}, {"stderr", "{'EXIT',nodistribution}"}}
+		n.Exit, n.Lines = exit("boot", 1), stderr("Protocol 'inet_tcp': register/listen error: etimedout", "{'EXIT',nodistribution}")
 	}, "invalid-node-name"},
 }
 
@@ -230,16 +257,18 @@ func TestNothingIsReadIntoIt(t *testing.T) {
 // What is proposed can be typed in the state that the node is in.
 func TestWhatIsProposedFits(t *testing.T) {
 	for _, s := range states {
-		for _, running := range []bool{false, true} {
+		for _, runs := range []bool{false, true} {
 			e := demo()
 			s.edit(&e, &e.Nodes[0])
 			for i := range e.Nodes {
-				e.Nodes[i].Running = e.Nodes[i].Running || running && e.Nodes[i].Exit == nil && e.Nodes[i].StartError == ""
+				if n := &e.Nodes[i]; n.State == "" && runs && n.Exit == nil && n.StartError == "" {
+					n.State = running
+				}
 			}
 			for _, f := range Diagnose(e) {
 				for _, solution := range f.Solutions {
 					execs := strings.HasPrefix(solution.Command, "docker exec") || strings.HasPrefix(solution.Command, "beamyard rpc")
-					if execs && f.Node != "" && !e.node(f.Node).Running {
+					if execs && f.Node != "" && !e.node(f.Node).State.Running() {
 						t.Errorf("%s: %s of a node that does not run", f.Code, solution.Command)
 					}
 				}
@@ -323,7 +352,7 @@ func TestImagesOfOthersAreToldApart(t *testing.T) {
 	} {
 		for _, absent := range []bool{false, true} {
 			e := demo()
-			e.Absent, e.Nodes[0].Running, e.Nodes[0].Late = absent, true, true
+			e.Absent, e.Nodes[0].State, e.Nodes[0].Late = absent, running, true
 			edit(&e, &e.Nodes[0])
 			roots := orchestrator.RootCauses(Diagnose(e))
 			if len(roots) != 1 || !strings.Contains(roots[0].Hint(), key) {
@@ -336,7 +365,7 @@ func TestImagesOfOthersAreToldApart(t *testing.T) {
 // A cluster whose file is elsewhere is not started again without it.
 func TestTheFileIsNamed(t *testing.T) {
 	e := demo()
-	e.Absent, e.File, e.Nodes[0].Running, e.Nodes[0].Contact = true, "/a b/beamyard.yml", true, ContactWrongCookie
+	e.Absent, e.File, e.Nodes[0].State, e.Nodes[0].Contact = true, "/a b/beamyard.yml", running, ContactWrongCookie
 	want := "beamyard up -f '/a b/beamyard.yml' --name demo --keep-on-failure"
 	if hint := Diagnose(e)[0].Hint(); !strings.Contains(hint, want) {
 		t.Errorf("%s", hint)
@@ -347,8 +376,8 @@ func TestTheFileIsNamed(t *testing.T) {
 // the root, and that n1 and n2 do not meet follows from it.
 func TestOnlyTheRootLeads(t *testing.T) {
 	e := demo()
-	e.Nodes = append(e.Nodes, Node{Name: "n2", BEAM: "app@n2.demo.test", Running: true, Contact: ContactWrongCookie})
-	e.Nodes[0].Running, e.Nodes[0].Missing = true, map[string]string{"n2": "the handshake fails"}
+	e.Nodes = append(e.Nodes, Node{Name: "n2", BEAM: "app@n2.demo.test", State: running, Contact: ContactWrongCookie})
+	e.Nodes[0].State, e.Nodes[0].Missing = running, map[string]string{"n2": "the handshake fails"}
 	found := Diagnose(e)
 	if len(found) != 2 || found[0].Code != "cookie-mismatch" || found[0].Node != "n2" {
 		t.Fatalf("%s", list(found))
@@ -366,8 +395,8 @@ func TestNothingIsNoFinding(t *testing.T) {
 		t.Errorf("%s", list(found))
 	}
 	e := demo()
-	e.Nodes[0].Ready = true
-	e.Nodes[0].Lines = []Line{{"stdout", "{:error, :nxdomain}"}, {"stderr", "** (File.Error) no space left on device"}}
+	e.Nodes[0].State = orchestrator.Ready
+	e.Nodes[0].Lines = slices.Concat(stdout("{:error, :nxdomain}"), stderr("** (File.Error) no space left on device"))
 	if found := Diagnose(e); len(found) > 0 {
 		t.Errorf("a node that is well:\n%s", list(found))
 	}
@@ -377,9 +406,9 @@ func TestNothingIsNoFinding(t *testing.T) {
 func TestTheUnknownIsQuoted(t *testing.T) {
 	e := demo()
 	n := &e.Nodes[0]
-	n.Exit = &Exit{"crashed", 3}
+	n.Exit = exit("crashed", 3)
 	for range 30 {
-		n.Lines = append(n.Lines, Line{"stdout", "out"}, Line{"stderr", "err"})
+		n.Lines = slices.Concat(n.Lines, stdout("out"), stderr("err"))
 	}
 	found := Diagnose(e)
 	if len(found) != 1 || found[0].Code != "unknown" {
@@ -418,7 +447,7 @@ func TestTheRulesHaveRoots(t *testing.T) {
 // The largest processes of a dump are told, each with what waited for it.
 func TestADumpNamesItsProcesses(t *testing.T) {
 	e := demo()
-	e.Nodes[0].Exit = &Exit{"crashed", 1}
+	e.Nodes[0].Exit = exit("crashed", 1)
 	e.Nodes[0].Dump = &Dump{"out of luck", 1 << 20, []DumpEntry{{"<0.9.0>", "hog", 9 << 20, 7}, {"<0.1.0>", "init", 2640, 0}}}
 	found := Diagnose(e)
 	if want := "out of luck\n<0.9.0> hog: 9 MiB, 7 messages\n<0.1.0> init: 2 KiB, 0 messages"; len(found) != 1 || found[0].Evidence != want {
@@ -432,7 +461,7 @@ func FuzzDiagnose(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line, failure string, code int) {
 		e := demo()
 		e.Error = failure
-		e.Nodes[0].Lines, e.Nodes[0].Exit = []Line{{"stderr", line}}, &Exit{"crashed", code}
+		e.Nodes[0].Lines, e.Nodes[0].Exit = stderr(line), exit("crashed", code)
 		for _, found := range Diagnose(e) {
 			if found.Code == "" || found.Problem == "" || len(found.Solutions) == 0 {
 				t.Errorf("%+v", found)

@@ -1,6 +1,10 @@
 package diagnosis
 
-import "time"
+import (
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
 
 // Evidence is what is known about a cluster with a problem. The zero value of every field
 // means that nothing is known.
@@ -94,11 +98,10 @@ type Node struct {
 	Host      string // "n1.demo.test"
 	IP        string // in the cluster's network
 	Container string // its name
-	Ready     bool   // it has no problem now
-	WasReady  bool   // it was Ready in this run
-	Young     bool   // it started to boot so recently that what it lacks may still come
-	Late      bool   // it was Ready once, or its time to boot is over: what is missing will not come
-	Running   bool   // its container is running
+	State     orchestrator.State
+	WasReady  bool // it was Ready in this run
+	Young     bool // it started to boot so recently that what it lacks may still come
+	Late      bool // it was Ready once, or its time to boot is over: what is missing will not come
 	Paused    bool
 	Command   []string // command of the container
 	// Entrypoint is the image's own, which receives the command; nil if there is none, or
@@ -119,10 +122,11 @@ type Node struct {
 	Kind       Kind
 	Hint       string
 
-	Exit *Exit
+	// Exit is how its run ended; nil if it has not ended, or could not begin.
+	Exit *orchestrator.Exit
 	// Lines of its present or last run, oldest first, that can show a cause: not those
 	// from the time when the node was healthy.
-	Lines    []Line
+	Lines    []orchestrator.Line
 	Dump     *Dump
 	DumpPath string // path of the dump in its container
 
@@ -153,17 +157,8 @@ type Node struct {
 	Live *Live
 }
 
-// Exit is how a run ended.
-type Exit struct {
-	Class string // as in orchestrator.ExitClass: "oom", "killed", …
-	Code  int
-}
-
-// Line is a line of output.
-type Line struct {
-	Stream string // "stdout" or "stderr"
-	Text   string
-}
+// well reports whether it has no problem now.
+func (n *Node) well() bool { return n.State == orchestrator.Ready && len(n.Missing) == 0 }
 
 // Contact is the result of an attempt to reach a node.
 type Contact string

@@ -12,7 +12,7 @@ func TestMixFindings(t *testing.T) {
 		return &Evidence{Cluster: "demo", Source: ".", Absent: true, Kind: KindBuild, Error: "build /p: the command \"mix compile\" returned the exit code 1\n  " + text}
 	}
 	mismatch := func(line string) *Evidence {
-		return &Evidence{Cluster: "demo", Source: ".", Nodes: []Node{{Name: "n1", Exit: &Exit{"boot", 1}, Lines: []Line{{"stderr", line}}}}}
+		return &Evidence{Cluster: "demo", Source: ".", Nodes: []Node{{Name: "n1", Exit: exit("boot", 1), Lines: stderr(line)}}}
 	}
 	tests := []struct {
 		name  string

@@ -167,77 +167,77 @@ func TestOverridesAreDiagnosed(t *testing.T) {
 		lasts bool
 	}{
 		{"fly's env.sh, and a VM without a name", func(e *Evidence, n *Node) {
-			e.Release, n.Running, n.Young, n.Contact, n.Settings = true, true, true, ContactRefused, fly
+			e.Release, n.State, n.Young, n.Contact, n.Settings = true, running, true, ContactRefused, fly
 			n.Live = &Live{Looked: true, VMs: aVM("-name", "-@", "-proto_dist", "inet6_tcp")}
 		}, "release-env", []string{"ERL_AFLAGS (line 4)", "RELEASE_NODE (line 8)", "rel/env.sh.eex", `if [ -n "$FLY_APP_NAME" ]; then export`}, true},
 		{"fly's flags, and a VM that found no IPv6", func(e *Evidence, n *Node) {
-			e.Release, n.Exit, n.Settings = true, &Exit{"boot", 1}, fly[:1]
-			n.Lines = []Line{{"stdout", "Protocol 'inet6_tcp': register/listen error: eaddrnotavail"}}
+			e.Release, n.Exit, n.Settings = true, exit("boot", 1), fly[:1]
+			n.Lines = stdout("Protocol 'inet6_tcp': register/listen error: eaddrnotavail")
 		}, "release-env", []string{"ERL_AFLAGS (line 4)", `ERL_AFLAGS="${ERL_AFLAGS:-…}"`}, true},
 		{"fly's name, and a VM that did not take it", func(e *Evidence, n *Node) {
-			e.Release, n.Exit, n.Settings = true, &Exit{"boot", 1}, fly[1:]
-			n.Lines = []Line{{"stderr", `Kernel pid terminated (application_controller) ("{application_start_failure,kernel,{{shutdown,{failed_to_start_child,net_sup,{shutdown,{failed_to_start_child,net_kernel,{'EXIT',nodistribution}}}}},{kernel,start,[normal,[]]}}}")`}}
+			e.Release, n.Exit, n.Settings = true, exit("boot", 1), fly[1:]
+			n.Lines = stderr(`Kernel pid terminated (application_controller) ("{application_start_failure,kernel,{{shutdown,{failed_to_start_child,net_sup,{shutdown,{failed_to_start_child,net_kernel,{'EXIT',nodistribution}}}}},{kernel,start,[normal,[]]}}}")`)
 		}, "release-env", []string{"RELEASE_NODE (line 8)"}, true},
 		{"a name of its own that answers", func(e *Evidence, n *Node) {
-			e.Release, n.Running, n.Contact, n.Answered, n.Settings = true, true, ContactWrongName, "shop@n1.demo.test", fly
+			e.Release, n.State, n.Contact, n.Answered, n.Settings = true, running, ContactWrongName, "shop@n1.demo.test", fly
 		}, "release-env", []string{"RELEASE_NODE (line 8)", "it is not app@n1.demo.test"}, true},
 		{"a cookie in vm.args", func(e *Evidence, n *Node) {
-			e.Release, n.Running, n.Contact, n.Settings = true, true, ContactWrongCookie, args
+			e.Release, n.State, n.Contact, n.Settings = true, running, ContactWrongCookie, args
 			n.Live = &Live{Looked: true, VMs: aVM("-setcookie", "a", "-setcookie", "b")}
 		}, "vm-args", []string{"rel/vm.args of the release sets -setcookie (line 3)", "cookie: in beamyard.yml", "rel/vm.args.eex"}, true},
 		{"a name in vm.args of another tool", func(_ *Evidence, n *Node) {
-			n.Running, n.Contact, n.Answered = true, ContactWrongName, "coffer@127.0.0.1"
+			n.State, n.Contact, n.Answered = running, ContactWrongName, "coffer@127.0.0.1"
 			n.Settings = ReadVMArgs("/vault/rel/vm.args", "-name coffer@127.0.0.1")
 		}, "vm-args", []string{"/vault/rel/vm.args sets -name (line 1)", "basename:"}, true},
 		{"a cookie in vm.args that the VM does not take", func(e *Evidence, n *Node) {
-			e.Release, n.Running, n.Ready, n.Twice, n.Settings = true, true, true, []string{"-setcookie", "-name"}, args
+			e.Release, n.State, n.Twice, n.Settings = true, orchestrator.Ready, []string{"-setcookie", "-name"}, args
 		}, "vm-args", []string{"rel/vm.args of the release sets -name (line 2) and -setcookie (line 3) in vain", "takes neither"}, false},
 		{"two cookies, from wherever", func(_ *Evidence, n *Node) {
-			n.Running, n.Contact, n.Live = true, ContactWrongCookie, &Live{Looked: true, VMs: aVM("-setcookie", "a", "-setcookie", "b")}
+			n.State, n.Contact, n.Live = running, ContactWrongCookie, &Live{Looked: true, VMs: aVM("-setcookie", "a", "-setcookie", "b")}
 		}, "vm-args", []string{"neither"}, true},
 		{"one cookie of its own", func(_ *Evidence, n *Node) {
-			n.Running, n.Contact, n.Live = true, ContactWrongCookie, &Live{Looked: true, VMs: aVM("-setcookie", "a")}
+			n.State, n.Contact, n.Live = running, ContactWrongCookie, &Live{Looked: true, VMs: aVM("-setcookie", "a")}
 		}, "cookie-mismatch", nil, true},
 		{"another cookie, of a VM below a shell", func(_ *Evidence, n *Node) {
-			n.Running, n.Contact = true, ContactWrongCookie
+			n.State, n.Contact = running, ContactWrongCookie
 		}, "cookie-mismatch", nil, false},
 		{"an entry point that drops its command", func(_ *Evidence, n *Node) {
-			n.Running, n.Young, n.Contact, n.Entrypoint, n.Command = true, true, ContactRefused, []string{"/entrypoint.sh"}, elixir
+			n.State, n.Young, n.Contact, n.Entrypoint, n.Command = running, true, ContactRefused, []string{"/entrypoint.sh"}, elixir
 			n.Live = &Live{Looked: true, Listening: []int{4000}, VMs: aVM("-noshell", "-extra", "/usr/bin/mix", "run", "--no-halt")}
 		}, "entrypoint-ignores-command", []string{"/entrypoint.sh", "mix run --no-halt", "entrypoint: [sh, -c, 'exec elixir --name {node} --erl ''-erl_epmd_port 9100'' -S mix run --no-halt']"}, true},
 		{"an entry point that waits", func(_ *Evidence, n *Node) {
-			n.Running, n.Contact, n.Entrypoint, n.Command = true, ContactRefused, []string{"/entrypoint.sh"}, elixir
+			n.State, n.Contact, n.Entrypoint, n.Command = running, ContactRefused, []string{"/entrypoint.sh"}, elixir
 			n.Live = &Live{Looked: true, Listening: []int{4000}}
 			n.Live.See([]Process{{1, 0, []string{"/sbin/docker-init"}}, {7, 1, []string{"/bin/sh", "/entrypoint.sh", "elixir"}}, {9, 7, []string{"sleep", "5"}}})
 		}, "entrypoint-waits", []string{"/entrypoint.sh", "sleep 5"}, false},
 		{"the loopback", func(_ *Evidence, n *Node) {
-			n.Running, n.Young, n.Contact = true, true, ContactRefused
+			n.State, n.Young, n.Contact = running, true, ContactRefused
 			n.Env = map[string]string{"ERL_AFLAGS": "-kernel inet_dist_use_interface {127,0,0,1}"}
 			n.Live = &Live{Looked: true, Listening: []int{9100}, Loopback: []int{9100}, VMs: aVM("-erl_epmd_port", "9100")}
 		}, "distribution-loopback", []string{"127.0.0.1:9100", "ERL_AFLAGS of env:"}, true},
 		{"the loopback by vm.args", func(e *Evidence, n *Node) {
-			e.Release, n.Running, n.Contact, n.Settings = true, true, ContactRefused, args
+			e.Release, n.State, n.Contact, n.Settings = true, running, ContactRefused, args
 			n.Live = &Live{Looked: true, Listening: []int{9100}, Loopback: []int{9100}, VMs: aVM("-erl_epmd_port", "9100", "-name", "app@n1.demo.test")}
 		}, "distribution-loopback", []string{"vm.args, line 4"}, true},
 		{"the loopback by sys.config, on a port of EPMD's", func(_ *Evidence, n *Node) {
-			n.Running, n.Contact = true, ContactRefused
+			n.State, n.Contact = running, ContactRefused
 			n.Live = &Live{Looked: true, Listening: []int{4369, 40001}, Loopback: []int{40001}, Registered: map[string]int{"app": 40001}, VMs: aVM()}
 		}, "distribution-loopback", []string{"127.0.0.1:40001", "sys.config"}, true},
 		{"TLS, by what it answers", func(_ *Evidence, n *Node) {
-			n.Running, n.Young, n.Contact, n.Settings = true, true, ContactTLS, args
+			n.State, n.Young, n.Contact, n.Settings = running, true, ContactTLS, args
 		}, "distribution-tls", []string{"vm.args, line 5"}, true},
 		{"TLS, by its flags", func(_ *Evidence, n *Node) {
-			n.Running, n.Contact, n.Live = true, ContactRefused, &Live{Looked: true, VMs: aVM("-proto_dist", "inet6_tls")}
+			n.State, n.Contact, n.Live = running, ContactRefused, &Live{Looked: true, VMs: aVM("-proto_dist", "inet6_tls")}
 		}, "distribution-tls", []string{"flags of its VM"}, true},
 		{"IPv6 where there is none", func(_ *Evidence, n *Node) {
-			n.Exit, n.Lines = &Exit{"boot", 1}, []Line{{"stdout", "Protocol 'inet6_tcp': register/listen error: eaddrnotavail"}}
+			n.Exit, n.Lines = exit("boot", 1), stdout("Protocol 'inet6_tcp': register/listen error: eaddrnotavail")
 			n.Env = map[string]string{"ELIXIR_ERL_OPTIONS": "-proto_dist inet6_tcp"}
 		}, "distribution-ipv6", []string{"ELIXIR_ERL_OPTIONS of env:"}, true},
 		{"a cookie that was changed, by what the VM says", func(_ *Evidence, n *Node) {
-			n.Running, n.WasReady, n.Knew, n.CookieChanged = true, true, true, true
+			n.State, n.WasReady, n.Knew, n.CookieChanged = running, true, true, true
 		}, "cookie-changed", []string{"Node.set_cookie"}, false},
 		{"a cookie that was changed, by a refusal", func(_ *Evidence, n *Node) {
-			n.Running, n.WasReady, n.Knew, n.Contact = true, true, true, ContactWrongCookie
+			n.State, n.WasReady, n.Knew, n.Contact = running, true, true, ContactWrongCookie
 		}, "cookie-changed", nil, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -266,20 +266,20 @@ func TestHarmlessSettings(t *testing.T) {
 	elixir := []string{"elixir", "--name", "app@n1.demo.test"}
 	for name, edit := range map[string]func(e *Evidence, n *Node){
 		"a guarded env.sh, and an application that does not start": func(e *Evidence, n *Node) {
-			e.Release, n.Exit, n.Settings = true, &Exit{"boot", 1}, ReadEnvScript("env.sh", flyEnv)
-			n.Lines = []Line{{"stderr", "** (RuntimeError) no database"}}
+			e.Release, n.Exit, n.Settings = true, exit("boot", 1), ReadEnvScript("env.sh", flyEnv)
+			n.Lines = stderr("** (RuntimeError) no database")
 		},
 		"a young VM under its name": func(_ *Evidence, n *Node) {
-			n.Running, n.Young, n.Contact, n.Entrypoint, n.Command = true, true, ContactRefused, []string{"/e"}, elixir
+			n.State, n.Young, n.Contact, n.Entrypoint, n.Command = running, true, ContactRefused, []string{"/e"}, elixir
 			n.Live = &Live{Looked: true, VMs: aVM("-name", "app@n1.demo.test", "-erl_epmd_port", "9100")}
 		},
 		"a migration before the command": func(_ *Evidence, n *Node) {
-			n.Running, n.Young, n.Contact, n.Entrypoint, n.Command = true, true, ContactRefused, []string{"/e"}, elixir
+			n.State, n.Young, n.Contact, n.Entrypoint, n.Command = running, true, ContactRefused, []string{"/e"}, elixir
 			n.Live = &Live{Looked: true}
 			n.Live.See([]Process{{1, 0, []string{"/sbin/docker-init"}}, {7, 1, []string{"/bin/sh", "/e"}}, {9, 7, []string{"beam.smp", "-extra", "mix", "ecto.migrate"}}})
 		},
 		"a port on the loopback that is not one of the distribution's": func(_ *Evidence, n *Node) {
-			n.Running, n.Young, n.Contact = true, true, ContactRefused
+			n.State, n.Young, n.Contact = running, true, ContactRefused
 			n.Live = &Live{Looked: true, Listening: []int{4000}, Loopback: []int{4000}}
 		},
 	} {

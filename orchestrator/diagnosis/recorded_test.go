@@ -66,16 +66,16 @@ func TestRecordedOutputIsDiagnosed(t *testing.T) {
 				n := &e.Nodes[0]
 				n.Lines = readLines(t, filepath.Join("testdata", otp, r.file+".txt"))
 				n.Command = []string{"sh", "-c", "…"}
-				n.Exit, n.AppDown = &Exit{Class: "crashed", Code: r.exit}, r.appDown
+				n.Exit, n.AppDown = exit("crashed", r.exit), r.appDown
 				if r.file == "cookie-mismatch" { // who was refused is one of the cluster's
-					e.Nodes = append(e.Nodes, Node{Name: "n2", BEAM: "b@n1.rec.test", Ready: true})
+					e.Nodes = append(e.Nodes, Node{Name: "n2", BEAM: "b@n1.rec.test", State: orchestrator.Ready})
 					n = &e.Nodes[0]
 				}
 				if r.exit == 0 {
 					n.Exit.Class = "completed"
 				}
 				if r.appDown || r.file == "heart" || r.file == "overlapping-partitions" || r.file == "cookie-mismatch" || r.file == "not-allowed" {
-					n.Exit, n.Running, n.Late = nil, true, true
+					n.Exit, n.State, n.Late = nil, running, true
 				}
 				found := Diagnose(e)
 				if len(found) == 0 || found[0].Code != r.root {
@@ -105,19 +105,19 @@ func demo() Evidence {
 }
 
 // readLines reads a record: a stream, " | ", and a line of it, each.
-func readLines(t *testing.T, path string) []Line {
+func readLines(t *testing.T, path string) []orchestrator.Line {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lines []Line
+	var lines []orchestrator.Line
 	for line := range strings.Lines(string(data)) {
 		stream, text, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " |")
 		if !ok {
 			t.Fatalf("%s: %q is not a record", path, line)
 		}
-		lines = append(lines, Line{Stream: stream, Text: strings.TrimPrefix(text, " ")})
+		lines = append(lines, orchestrator.Line{Stream: orchestrator.Stream(stream), Text: strings.TrimPrefix(text, " ")})
 	}
 	return lines
 }

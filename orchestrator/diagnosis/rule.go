@@ -69,9 +69,9 @@ func (t try) applies(e *Evidence, n *Node, m *match) bool {
 	case there:
 		return !e.Absent
 	case runs:
-		return !e.Absent && n != nil && n.Running
+		return !e.Absent && n != nil && n.State.Running()
 	case ended:
-		return !e.Absent && n != nil && !n.Running
+		return !e.Absent && n != nil && !n.State.Running()
 	case absent:
 		return e.Absent
 	}
@@ -92,7 +92,7 @@ type match struct {
 
 // matches asks a rule about a node.
 func (r *rule) matches(e *Evidence, n *Node) (match, bool) {
-	if n.Ready && !r.ready {
+	if n.well() && !r.ready {
 		return match{}, false // an old line is no failure of now
 	}
 	var m match

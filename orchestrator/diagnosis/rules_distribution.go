@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // How nodes find and know each other. Texts: net_kernel, erl_epmd and global of
@@ -230,7 +232,7 @@ var distributionRules = []rule{
 		when: func(e *Evidence, n *Node) (match, bool) {
 			said, _ := saysIn(overlapping, n)
 			peers := append(peersOf(e, said.groups[0]), peersOf(e, said.groups[2])...)
-			ended := func(name string) bool { return !e.node(name).Running || e.node(name).Young }
+			ended := func(name string) bool { return !e.node(name).State.Running() || e.node(name).Young }
 			return match{peers: peers}, !slices.ContainsFunc(peers, ended)
 		},
 		problem: "one pair of nodes lost each other, and global (OTP 25 and later) then took innocent connections away too: {1} and {3}",
@@ -267,7 +269,7 @@ var distributionRules = []rule{
 			}
 			missing := 0
 			for _, n := range e.Nodes {
-				if n.Contact != "" || !n.Running || len(n.Peers) > 0 {
+				if n.Contact != "" || !n.State.Running() || len(n.Peers) > 0 {
 					return match{}, false
 				}
 				missing += len(n.Missing)
@@ -351,7 +353,7 @@ func registerError(reason string) func(*Evidence, *Node) (match, bool) {
 			return match{}, false
 		}
 		if m.groups[0] == "" {
-			ok = slices.ContainsFunc(n.Lines, func(l Line) bool { return strings.TrimSpace(l.Text) == reason })
+			ok = slices.ContainsFunc(n.Lines, func(l orchestrator.Line) bool { return strings.TrimSpace(l.Text) == reason })
 			m.evidence += " " + reason
 			return m, ok
 		}
@@ -401,7 +403,7 @@ func otherPort(e *Evidence, n *Node) (match, bool) {
 // refuses holds where a container runs, and nothing in it listens where the
 // distribution should.
 func refuses(e *Evidence, n *Node) bool {
-	return e.DistPort != 0 && n.Contact == ContactRefused && n.Running && n.Live != nil && n.Live.Looked && !slices.Contains(n.Live.Listening, e.DistPort)
+	return e.DistPort != 0 && n.Contact == ContactRefused && n.State.Running() && n.Live != nil && n.Live.Looked && !slices.Contains(n.Live.Listening, e.DistPort)
 }
 
 // pairSays looks into why a node misses its peers.

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // How a node ends, or does not begin. Codes and texts: measured on OTP 25 and 27
@@ -28,7 +30,7 @@ var endRules = []rule{
 				}
 			}
 			refused := n.Exit.Code == 126 || n.Exit.Code == 127 || n.Exit.Code == 255
-			other := refused && n.Exit.Class != "stopped" && foreign(e.ImageArch, e.EngineArch)
+			other := refused && n.Exit.Class != orchestrator.ExitStopped && foreign(e.ImageArch, e.EngineArch)
 			return match{evidence: "the image is for " + e.ImageArch + ", the engine's machine is " + e.EngineArch}, other
 		},
 		problem: "{node} cannot run: its image is made for another processor, or what it starts is not a program",
@@ -74,7 +76,7 @@ var endRules = []rule{
 	{
 		// moby#21083, supabase/realtime#586: no dump is written.
 		code: "out-of-memory", when: func(e *Evidence, n *Node) (match, bool) {
-			m, ok := ofClass("oom")(e, n)
+			m, ok := ofClass(orchestrator.ExitOOM)(e, n)
 			m.words = map[string]string{"limit": "its limit of " + bytesText(n.Memory)}
 			if n.Memory == 0 {
 				m.words["limit"] = "there was on the engine's machine"
@@ -113,7 +115,7 @@ var endRules = []rule{
 		},
 	},
 	{
-		code: "killed", when: ofClass("killed"),
+		code: "killed", when: ofClass(orchestrator.ExitKilled),
 		problem: "{node} was killed by SIGKILL, but not because of its memory",
 		try: []try{
 			{"see the events around it", "beamyard events -c {cluster}", there},
@@ -134,7 +136,7 @@ var endRules = []rule{
 		// distillery#379, #165; xqerl#65.
 		code: "shell-first", when: func(_ *Evidence, n *Node) (match, bool) {
 			shell := shellOf(n.Command)
-			if shell == "" || n.Exit == nil || n.Exit.Class != "stopped" {
+			if shell == "" || n.Exit == nil || n.Exit.Class != orchestrator.ExitStopped {
 				return match{}, false
 			}
 			m := match{evidence: "exit " + codeText(n), words: map[string]string{"shell": shell}}
@@ -156,7 +158,7 @@ var endRules = []rule{
 	},
 	{
 		code: "stop-needed-kill", when: func(_ *Evidence, n *Node) (match, bool) {
-			return match{evidence: "exit 137 after " + n.StopTimeout.String()}, n.Exit != nil && n.Exit.Class == "stopped" && n.Exit.Code == 137
+			return match{evidence: "exit 137 after " + n.StopTimeout.String()}, n.Exit != nil && n.Exit.Class == orchestrator.ExitStopped && n.Exit.Code == 137
 		},
 		problem: "{node} did not stop within its stop timeout of {stop_timeout}: it got SIGKILL",
 		try: []try{
@@ -179,7 +181,7 @@ var endRules = []rule{
 	},
 	{
 		code: "ended-by-itself", when: func(_ *Evidence, n *Node) (match, bool) {
-			return match{evidence: "exit 0"}, n.Exit != nil && n.Exit.Class == "completed"
+			return match{evidence: "exit 0"}, n.Exit != nil && n.Exit.Class == orchestrator.ExitCompleted
 		},
 		problem: "the command of {node} finished successfully",
 		try: []try{
@@ -232,7 +234,7 @@ func isShell(command string) bool {
 	return slices.Contains([]string{"sh", "bash", "dash", "ash", "zsh", "busybox"}, path.Base(command))
 }
 
-func ofClass(class string) func(*Evidence, *Node) (match, bool) {
+func ofClass(class orchestrator.ExitClass) func(*Evidence, *Node) (match, bool) {
 	return func(_ *Evidence, n *Node) (match, bool) {
 		return match{evidence: "exit " + codeText(n)}, n.Exit != nil && n.Exit.Class == class
 	}

@@ -325,7 +325,7 @@ func (n *Node) signs(e *Evidence) signs {
 		return s
 	}
 	ended := n.Exit != nil && n.Exit.Code != 0
-	if m, ok := saysIn(badName, n); ok && (ended || n.Running) {
+	if m, ok := saysIn(badName, n); ok && (ended || n.State.Running()) {
 		s.name = m.evidence
 	}
 	if m, ok := saysIn(noListen, n); ok && ended {
@@ -339,7 +339,7 @@ func (n *Node) signs(e *Evidence) signs {
 	case "", ContactRefused, ContactSilent, ContactTLS, ContactOther:
 	}
 	vm := n.vm()
-	if vm == nil || !n.Running || n.Contact == "" {
+	if vm == nil || !n.State.Running() || n.Contact == "" {
 		return s
 	}
 	if name, named := vm.name(); s.name == "" && e.Release && named && name != n.BEAM && name+"@"+n.Host != n.BEAM {

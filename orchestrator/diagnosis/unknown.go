@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // unknownRule is what is said where no rule knows.
@@ -57,7 +59,7 @@ func (n *Node) failed() bool {
 	if n.StartError != "" || n.Contact == ContactOther || n.Contact == ContactSilent {
 		return true
 	}
-	return n.Exit != nil && n.Exit.Code != 0 && n.Exit.Class != "stopped" && n.Exit.Class != "stopped-outside" && n.Exit.Class != "removed"
+	return n.Exit != nil && n.Exit.Code != 0 && n.Exit.Class != orchestrator.ExitStopped && n.Exit.Class != orchestrator.ExitStoppedOutside && n.Exit.Class != orchestrator.ExitRemoved
 }
 
 func (n *Node) why() string {
@@ -71,10 +73,10 @@ func (n *Node) why() string {
 }
 
 // lastLines are the last n lines, those of stderr first, each with its stream.
-func lastLines(lines []Line, n int) []string {
+func lastLines(lines []orchestrator.Line, n int) []string {
 	var stderr, stdout []string
 	for _, l := range lines {
-		if l.Stream == "stderr" {
+		if l.Stream == orchestrator.Stderr {
 			stderr = append(stderr, "stderr: "+l.Text)
 		} else {
 			stdout = append(stdout, "stdout: "+l.Text)

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // Wait is what a node lacked when its run ended, if time can provide it: a service that
@@ -91,8 +93,8 @@ var (
 // WaitsFor determines from the last output of a run whether it ended because something
 // was missing that time can provide, and what. self is the run's BEAM name: a wait for
 // its own processes does not count.
-func WaitsFor(lines []Line, self string) (Wait, bool) {
-	if slices.ContainsFunc(lines, func(l Line) bool { return registers.MatchString(l.Text) }) {
+func WaitsFor(lines []orchestrator.Line, self string) (Wait, bool) {
+	if slices.ContainsFunc(lines, func(l orchestrator.Line) bool { return registers.MatchString(l.Text) }) {
 		return Wait{}, false // EPMD's port or the distribution's own: see epmd-not-running
 	}
 	for _, block := range lastWords(lines) {
@@ -195,18 +197,18 @@ var (
 // lastWords are the blocks in which a run says why it ended: first that of the Logger
 // (stdout), which prints an exception as such, then the VM's own; else the last
 // exception, or its last lines.
-func lastWords(lines []Line) [][]string {
-	texts := map[string][]string{}
+func lastWords(lines []orchestrator.Line) [][]string {
+	texts := map[orchestrator.Stream][]string{}
 	for _, l := range lines {
 		texts[l.Stream] = append(texts[l.Stream], l.Text)
 	}
 	var blocks [][]string
-	for _, stream := range []string{"stdout", "stderr"} {
+	for _, stream := range []orchestrator.Stream{orchestrator.Stdout, orchestrator.Stderr} {
 		if block := lastBlock(texts[stream], endings); block != nil {
 			blocks = append(blocks, block)
 		}
 	}
-	for _, stream := range []string{"stderr", "stdout"} {
+	for _, stream := range []orchestrator.Stream{orchestrator.Stderr, orchestrator.Stdout} {
 		if block := lastBlock(texts[stream], exceptions); block != nil && len(blocks) == 0 {
 			blocks = append(blocks, block)
 		}
@@ -214,7 +216,7 @@ func lastWords(lines []Line) [][]string {
 	if len(blocks) > 0 {
 		return blocks
 	}
-	for _, stream := range []string{"stderr", "stdout"} {
+	for _, stream := range []orchestrator.Stream{orchestrator.Stderr, orchestrator.Stdout} {
 		text := texts[stream]
 		blocks = append(blocks, text[max(0, len(text)-noAnchor):])
 	}

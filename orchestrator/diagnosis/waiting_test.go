@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // What libraries say when a boot fails, each with what is waited for; "" where time
@@ -66,10 +68,10 @@ func TestABootSaysWhatItWaitsFor(t *testing.T) {
 		{"nothing", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var lines []Line
+			var lines []orchestrator.Line
 			for line := range strings.Lines(tt.said) {
 				stream, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " | ")
-				lines = append(lines, Line{stream, text})
+				lines = append(lines, orchestrator.Line{Stream: orchestrator.Stream(stream), Text: text})
 			}
 			got := ""
 			if w, ok := WaitsFor(lines, "app@n2.shop.test"); ok {
@@ -116,10 +118,10 @@ func TestRecordedBootsSayWhatTheyWaitFor(t *testing.T) {
 		for _, record := range records {
 			title, said, _ := strings.Cut(record, "\n")
 			t.Run(otp+"/"+title, func(t *testing.T) {
-				var lines []Line
+				var lines []orchestrator.Line
 				for line := range strings.Lines(said) {
 					stream, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " |")
-					lines = append(lines, Line{stream, strings.TrimPrefix(text, " ")})
+					lines = append(lines, orchestrator.Line{Stream: orchestrator.Stream(stream), Text: strings.TrimPrefix(text, " ")})
 				}
 				got := ""
 				if w, ok := WaitsFor(lines, "app@n1.rec.test"); ok {

@@ -59,7 +59,7 @@ func Remarks(s orchestrator.Spec, seen []health.Seen, clean func(string) string)
 			continue
 		}
 		n := NodeEvidence(s, i)
-		n.Ready, n.Running, n.Live = true, true, Live(one.Sample)
+		n.State, n.Live = orchestrator.Ready, Live(one.Sample)
 		n.Live.MnesiaApart, n.Live.GlobalStuck = apart[one.Name], health.GlobalStuck(one, seen)
 		e.Nodes = append(e.Nodes, n)
 	}
