@@ -48,8 +48,7 @@ func (c *Cluster) diagnose(ctx context.Context, snapshots []supervisor.NodeSnaps
 	absent := final && !c.spec.KeepOnFailure
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()
-	e := manifest.Evidence(c.site.spec)
-	e.Absent = absent
+	e := diagnosis.Evidence{Spec: c.site.spec, Absent: absent}
 	e.Nodes = make([]diagnosis.Node, len(snapshots))
 	var wg sync.WaitGroup
 	if slices.ContainsFunc(snapshots, func(s supervisor.NodeSnapshot) bool { return s.Exit != nil || s.StartErr != nil }) {

@@ -42,9 +42,8 @@ func Diagnose(err error, s orchestrator.Spec) error {
 	if err == nil || errors.As(err, &already) || errors.As(err, &cluster) || errors.Is(err, orchestrator.ErrInvalidSpec) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	e := manifest.Evidence(s)
 	clean := secrets.Redactor(s).Replace // before any text is shortened
-	e.Error, e.Kind, e.Hint, e.Absent = clean(err.Error()), kindOf(err), clean(orchestrator.HintOf(err)), true
+	e := diagnosis.Evidence{Spec: s, Error: clean(err.Error()), Kind: kindOf(err), Hint: clean(orchestrator.HintOf(err)), Absent: true}
 	found := diagnosis.Diagnose(e)
 	if len(found) == 0 || found[0].Code == "unknown" && e.Hint != "" {
 		return err

@@ -65,12 +65,10 @@ func (c *Cluster) ignores(ctx context.Context, r supervisor.RunID, flags []strin
 	if ctx.Err() != nil || c.ignoredTold.Swap(true) { // the node is ending, or another one has reported it
 		return
 	}
-	e := manifest.Evidence(c.site.spec)
 	n := manifest.NodeEvidence(c.site.spec, at.index)
 	n.State, n.Twice = orchestrator.Ready, flags
 	n.Settings = settings
-	e.Nodes = []diagnosis.Node{n}
-	for _, f := range manifest.CleanFindings(diagnosis.Diagnose(e), c.clean) {
+	for _, f := range manifest.CleanFindings(diagnosis.Diagnose(diagnosis.Evidence{Spec: c.site.spec, Nodes: []diagnosis.Node{n}}), c.clean) {
 		c.events.Add(orchestrator.Event{Node: r.Node, Kind: orchestrator.EventFinding, Text: supervisor.FindingText(f), Finding: &f}, time.Now())
 	}
 }

@@ -13,6 +13,10 @@ import (
 // "unknown". Empty evidence gives no findings.
 func Diagnose(e Evidence) []orchestrator.Finding {
 	var found []match
+	at := make([]*Evidence, len(e.Nodes))
+	for i := range e.Nodes {
+		at[i] = e.at(&e.Nodes[i])
+	}
 	for i := range rules {
 		r := &rules[i]
 		if r.whole != nil {
@@ -22,9 +26,8 @@ func Diagnose(e Evidence) []orchestrator.Finding {
 		}
 		for j := range e.Nodes {
 			n := &e.Nodes[j]
-			at := e.at(n)
-			if m, ok := r.matches(at, n); ok {
-				found = append(found, m.of(r, at, n))
+			if m, ok := r.matches(at[j], n); ok {
+				found = append(found, m.of(r, at[j], n))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ var states = []struct {
 		e.ImageArch, e.EngineArch, n.Exit, n.Command = "arm64", "amd64", exit("boot", 127), []string{"/run"}
 		n.Lines = stderr("[FATAL tini (7)] exec /run failed: No such file or directory")
 	}, "platform-mismatch", "processor", codes{"command-missing"}},
-	{"no memory left", func(_ *Evidence, n *Node) { n.Memory, n.Exit = 0, exit("oom", 137) }, "out-of-memory", "engine's machine", nil},
+	{"no memory left", func(e *Evidence, n *Node) { e.Spec.Memory, n.Exit = 0, exit("oom", 137) }, "out-of-memory", "engine's machine", nil},
 	{"a variable", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = exit("boot", 1), stderr(
 			"ERROR! Config provider Config.Reader failed with:",
@@ -103,18 +104,18 @@ var states = []struct {
 	{"iex", func(_ *Evidence, n *Node) {
 		n.Exit, n.Command = exit("completed", 0), []string{"iex", "-S", "mix"}
 	}, "iex-without-stdin", "iex", codes{"ended-by-itself"}},
-	{"iex that was told to end", func(_ *Evidence, n *Node) {
-		n.Exit, n.Command, n.Stdin = exit("completed", 0), []string{"iex", "-S", "mix"}, true
+	{"iex that was told to end", func(e *Evidence, n *Node) {
+		n.Exit, n.Command, e.Spec.Stdin = exit("completed", 0), []string{"iex", "-S", "mix"}, true
 	}, "ended-by-itself", "finished successfully", nil},
 	{"another cookie", func(_ *Evidence, n *Node) { n.State, n.Contact = running, ContactWrongCookie }, "cookie-mismatch", "n1", nil},
 	{"a release that is not called one", func(_ *Evidence, n *Node) {
 		n.State, n.Contact, n.Command = running, ContactWrongCookie, []string{"/app/bin/shop", "start"}
 	}, "cookie-mismatch", "mix release", nil},
 	{"the cookie of a release", func(e *Evidence, n *Node) {
-		e.Release, n.State, n.Contact, n.Command = true, running, ContactWrongCookie, []string{"/app/bin/shop", "start"}
+		e.Spec.Release, n.State, n.Contact, n.Command = true, running, ContactWrongCookie, []string{"/app/bin/shop", "start"}
 	}, "cookie-mismatch", "another cookie than the cluster", nil},
 	{"the name of a release", func(e *Evidence, n *Node) {
-		e.Release, n.State, n.Contact, n.Answered = true, running, ContactWrongName, "shop@n1.shop.test"
+		e.Spec.Release, n.State, n.Contact, n.Answered = true, running, ContactWrongName, "shop@n1.shop.test"
 	}, "wrong-name", "release of n1", nil},
 	{"a short name", func(_ *Evidence, n *Node) {
 		n.State, n.Contact, n.Answered, n.Command = running, ContactWrongName, "app@n1", []string{"elixir", "--sname", "app"}
@@ -123,14 +124,14 @@ var states = []struct {
 		n.State, n.Contact, n.Answered = running, ContactWrongName, "app@n1"
 	}, "undotted-host", "host n1", codes{"wrong-name"}},
 	{"a cookie file that nobody reads", func(e *Evidence, n *Node) {
-		e.CookieFile, n.State, n.Contact = "/root/.erlang.cookie", running, ContactWrongCookie
+		e.Spec.CookieFile, n.State, n.Contact = "/root/.erlang.cookie", running, ContactWrongCookie
 	}, "cookie-mismatch", "/root/.erlang.cookie", nil},
 	{"a long name among short ones", func(e *Evidence, n *Node) {
-		e.ShortNames, n.BEAM, n.Host = true, "app@n1", "n1"
+		e.Spec.Distribution.Names, n.BEAM, n.Host = orchestrator.ShortNames, "app@n1", "n1"
 		n.State, n.Contact, n.Answered = running, ContactWrongName, "app@n1.demo.test"
 	}, "name-mode-mixed", "with a long name, and the cluster with short ones", codes{"wrong-name"}},
 	{"another short name", func(e *Evidence, n *Node) {
-		e.ShortNames, n.BEAM, n.Host = true, "app@n1", "n1"
+		e.Spec.Distribution.Names, n.BEAM, n.Host = orchestrator.ShortNames, "app@n1", "n1"
 		n.State, n.Contact, n.Answered = running, ContactWrongName, "rabbit@n1"
 	}, "wrong-name", "before the @ is rabbit", nil},
 	{"a port that EPMD tells", func(_ *Evidence, n *Node) {
@@ -154,14 +155,15 @@ var states = []struct {
 	{"an HTTP check", func(_ *Evidence, n *Node) {
 		n.State, n.Reason = running, "HTTP check /health: answered 404"
 	}, "http-check", "/health", nil},
-	{"an application of the node's own that is not started", func(_ *Evidence, n *Node) {
-		n.State, n.AppDown, n.Late, n.Runs = running, true, true, &Runs{App: "back"}
+	{"an application of the node's own that is not started", func(e *Evidence, n *Node) {
+		n.State, n.AppDown, n.Late, e.Spec.Nodes[0].App = running, true, true, "back"
 	}, "app-not-started", "application back is not started", nil},
-	{"an HTTP check of the node's own", func(_ *Evidence, n *Node) {
-		n.State, n.Reason, n.Runs = running, "HTTP check /up: answered 404", &Runs{HTTPPort: 4100, HTTPCheck: "/up"}
+	{"an HTTP check of the node's own", func(e *Evidence, n *Node) {
+		n.State, n.Reason = running, "HTTP check /up: answered 404"
+		e.Spec.Nodes[0].HTTPPort, e.Spec.Nodes[0].HTTPCheck = 4100, "/up"
 	}, "http-check", "/up on port 4100", nil},
-	{"the name of a node that alone is a release", func(_ *Evidence, n *Node) {
-		n.State, n.Contact, n.Answered, n.Runs = running, ContactWrongName, "shop@n1.shop.test", &Runs{Release: true}
+	{"the name of a node that alone is a release", func(e *Evidence, n *Node) {
+		n.State, n.Contact, n.Answered, e.Spec.Nodes[0].Release = running, ContactWrongName, "shop@n1.shop.test", new(true)
 	}, "wrong-name", "release of n1", nil},
 	{"a peer that does not resolve", func(_ *Evidence, n *Node) {
 		n.State, n.Missing = running, map[string]string{"n2": "n1 cannot connect to n2: it does not resolve n2.demo.test ({error,nxdomain})"}
@@ -340,8 +342,10 @@ func TestImagesOfOthersAreToldApart(t *testing.T) {
 	for key, edit := range map[string]func(e *Evidence, n *Node){
 		"cookie_file: in beamyard.yml":                 func(_ *Evidence, n *Node) { n.Contact = ContactWrongCookie },
 		"distribution: {names: short} in beamyard.yml": func(_ *Evidence, n *Node) { n.Contact, n.Answered = ContactWrongName, "app@n1" },
-		"distribution: {names: long} in beamyard.yml":  func(e *Evidence, n *Node) { e.ShortNames, n.Contact, n.Answered = true, ContactWrongName, "app@n1.x" },
-		"set basename: rabbit in beamyard.yml":         func(_ *Evidence, n *Node) { n.Contact, n.Answered = ContactWrongName, "rabbit@"+n.Host },
+		"distribution: {names: long} in beamyard.yml": func(e *Evidence, n *Node) {
+			e.Spec.Distribution.Names, n.Contact, n.Answered = orchestrator.ShortNames, ContactWrongName, "app@n1.x"
+		},
+		"set basename: rabbit in beamyard.yml": func(_ *Evidence, n *Node) { n.Contact, n.Answered = ContactWrongName, "rabbit@"+n.Host },
 		"in beamyard.yml: distribution: {port: 25672}": func(_ *Evidence, n *Node) {
 			n.Contact, n.Live = ContactRefused, &Live{Looked: true, Listening: []int{4369}, Registered: map[string]int{"app": 25672}}
 		},
@@ -362,10 +366,28 @@ func TestImagesOfOthersAreToldApart(t *testing.T) {
 	}
 }
 
+// A node that runs another thing than the cluster's is judged by what it runs.
+func TestANodeIsJudgedByWhatItRuns(t *testing.T) {
+	e := Evidence{Spec: orchestrator.Spec{
+		Name: "loom", Source: "/src", Image: "sha256:front", App: "loom_web", Release: true, HTTPPort: 4000,
+		Nodes: []orchestrator.NodeSpec{{Name: "web"}, {Name: "worker", App: "loom_worker", Image: "sha256:back", Built: true}, {Name: "db", Image: "db:1", App: "-"}},
+	}}
+	for node, want := range map[string]string{
+		"web":    "sha256:front loom_web true 4000 ",
+		"worker": "sha256:back loom_worker true 4000 ",
+		"db":     "db:1  true 4000 ",
+	} {
+		at := e.at(&Node{Name: node})
+		if got := fmt.Sprintf("%s %s %t %d %s", at.Spec.Image, at.app(), at.Spec.Release, at.Spec.HTTPPort, at.Spec.HTTPCheck); got != want {
+			t.Errorf("%s: %s, want %s", node, got, want)
+		}
+	}
+}
+
 // A cluster whose file is elsewhere is not started again without it.
 func TestTheFileIsNamed(t *testing.T) {
 	e := demo()
-	e.Absent, e.File, e.Nodes[0].State, e.Nodes[0].Contact = true, "/a b/beamyard.yml", running, ContactWrongCookie
+	e.Absent, e.Spec.File, e.Nodes[0].State, e.Nodes[0].Contact = true, "/a b/beamyard.yml", running, ContactWrongCookie
 	want := "beamyard up -f '/a b/beamyard.yml' --name demo --keep-on-failure"
 	if hint := Diagnose(e)[0].Hint(); !strings.Contains(hint, want) {
 		t.Errorf("%s", hint)

@@ -9,28 +9,16 @@ import (
 // Evidence is what is known about a cluster with a problem. The zero value of every field
 // means that nothing is known.
 type Evidence struct {
-	Cluster string // its name
-	Source  string // what its nodes run, as an argument of `beamyard up`
-	File    string // its beamyard.yml, if `beamyard up` needs it as an option
-	Image   string
-	App     string // application that must be started
+	// Spec declares the cluster. A rule about a node gets it with the settings of that node.
+	Spec orchestrator.Spec
 	// ImageArch and EngineArch are the architectures of the image and of the engine's
 	// machine, as in GOARCH: "amd64".
 	ImageArch, EngineArch string
-	MeshApp               bool // the application connects the nodes, not Beamyard
-	Release               bool // the nodes run a `mix release`
 
 	// Absent means that nothing can be inspected on the engine: the cluster failed to
 	// form and was removed, or was never created. Commands that inspect it are not
 	// suggested then.
 	Absent bool
-
-	ShortNames bool   // BEAM names are short names
-	CookieFile string // path in the container of the file with the cookie, if there is one
-	EPMD       bool   // EPMD is used to find its nodes
-	DistPort   int
-	HTTPPort   int
-	HTTPCheck  string
 
 	// Error is the error that ended the whole cluster before there was any node. Kind is
 	// its kind, if it has a named one.
@@ -70,25 +58,27 @@ func (k Kind) Known() bool {
 	return false
 }
 
-// Runs is what a node runs and serves; in Evidence, what the cluster's nodes do.
-type Runs struct {
-	Image, App string
-	Release    bool
-	HTTPPort   int
-	HTTPCheck  string
-}
-
-// at is the evidence as it is for a node.
+// at is the evidence with the spec as it is for a node.
 func (e *Evidence) at(n *Node) *Evidence {
-	if n.Runs == nil {
-		return e
-	}
-	own := *e
-	own.App, own.Release, own.HTTPPort, own.HTTPCheck = n.Runs.App, n.Runs.Release, n.Runs.HTTPPort, n.Runs.HTTPCheck
-	if own.Source != "" || own.File != "" { // else the image is what is started again
-		own.Image = n.Runs.Image
+	own, node := *e, e.Spec.Node(n.Name)
+	s := &own.Spec
+	s.App, s.Release, s.HTTPPort, s.HTTPCheck, s.Memory = node.App, s.RunsRelease(node), node.HTTPPort, node.HTTPCheck, node.Memory
+	if s.Source != "" || s.File != "" { // else the image is what is started again
+		s.Image = node.Image
 	}
 	return &own
+}
+
+// app is the application that must be started; "" if there is none.
+func (e *Evidence) app() string {
+	if e.Spec.App == "-" {
+		return ""
+	}
+	return e.Spec.App
+}
+
+func (e *Evidence) shortNames() bool {
+	return e.Spec.Distribution.Names == orchestrator.ShortNames
 }
 
 // Node is what is known about one node.
@@ -107,12 +97,7 @@ type Node struct {
 	// Entrypoint is the image's own, which receives the command; nil if there is none, or
 	// if the spec replaces it.
 	Entrypoint []string
-	// Runs is what this node runs instead of what the other nodes run; nil: the same.
-	Runs        *Runs
-	Stdin       bool // its standard input is kept open
-	Env         map[string]string
-	Memory      int64         // the container's limit in bytes, 0 for none
-	StopTimeout time.Duration // time that a stop may take
+	Env        map[string]string
 
 	// Reason is the supervisor's reason for the node's state.
 	Reason string

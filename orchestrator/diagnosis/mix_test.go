@@ -9,10 +9,10 @@ import (
 
 func TestMixFindings(t *testing.T) {
 	built := func(text string) *Evidence {
-		return &Evidence{Cluster: "demo", Source: ".", Absent: true, Kind: KindBuild, Error: "build /p: the command \"mix compile\" returned the exit code 1\n  " + text}
+		return &Evidence{Spec: orchestrator.Spec{Name: "demo", Source: "."}, Absent: true, Kind: KindBuild, Error: "build /p: the command \"mix compile\" returned the exit code 1\n  " + text}
 	}
 	mismatch := func(line string) *Evidence {
-		return &Evidence{Cluster: "demo", Source: ".", Nodes: []Node{{Name: "n1", Exit: exit("boot", 1), Lines: stderr(line)}}}
+		return &Evidence{Spec: orchestrator.Spec{Name: "demo", Source: "."}, Nodes: []Node{{Name: "n1", Exit: exit("boot", 1), Lines: stderr(line)}}}
 	}
 	tests := []struct {
 		name  string

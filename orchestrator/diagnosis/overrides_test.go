@@ -167,22 +167,22 @@ func TestOverridesAreDiagnosed(t *testing.T) {
 		lasts bool
 	}{
 		{"fly's env.sh, and a VM without a name", func(e *Evidence, n *Node) {
-			e.Release, n.State, n.Young, n.Contact, n.Settings = true, running, true, ContactRefused, fly
+			e.Spec.Release, n.State, n.Young, n.Contact, n.Settings = true, running, true, ContactRefused, fly
 			n.Live = &Live{Looked: true, VMs: aVM("-name", "-@", "-proto_dist", "inet6_tcp")}
 		}, "release-env", []string{"ERL_AFLAGS (line 4)", "RELEASE_NODE (line 8)", "rel/env.sh.eex", `if [ -n "$FLY_APP_NAME" ]; then export`}, true},
 		{"fly's flags, and a VM that found no IPv6", func(e *Evidence, n *Node) {
-			e.Release, n.Exit, n.Settings = true, exit("boot", 1), fly[:1]
+			e.Spec.Release, n.Exit, n.Settings = true, exit("boot", 1), fly[:1]
 			n.Lines = stdout("Protocol 'inet6_tcp': register/listen error: eaddrnotavail")
 		}, "release-env", []string{"ERL_AFLAGS (line 4)", `ERL_AFLAGS="${ERL_AFLAGS:-…}"`}, true},
 		{"fly's name, and a VM that did not take it", func(e *Evidence, n *Node) {
-			e.Release, n.Exit, n.Settings = true, exit("boot", 1), fly[1:]
+			e.Spec.Release, n.Exit, n.Settings = true, exit("boot", 1), fly[1:]
 			n.Lines = stderr(`Kernel pid terminated (application_controller) ("{application_start_failure,kernel,{{shutdown,{failed_to_start_child,net_sup,{shutdown,{failed_to_start_child,net_kernel,{'EXIT',nodistribution}}}}},{kernel,start,[normal,[]]}}}")`)
 		}, "release-env", []string{"RELEASE_NODE (line 8)"}, true},
 		{"a name of its own that answers", func(e *Evidence, n *Node) {
-			e.Release, n.State, n.Contact, n.Answered, n.Settings = true, running, ContactWrongName, "shop@n1.demo.test", fly
+			e.Spec.Release, n.State, n.Contact, n.Answered, n.Settings = true, running, ContactWrongName, "shop@n1.demo.test", fly
 		}, "release-env", []string{"RELEASE_NODE (line 8)", "it is not app@n1.demo.test"}, true},
 		{"a cookie in vm.args", func(e *Evidence, n *Node) {
-			e.Release, n.State, n.Contact, n.Settings = true, running, ContactWrongCookie, args
+			e.Spec.Release, n.State, n.Contact, n.Settings = true, running, ContactWrongCookie, args
 			n.Live = &Live{Looked: true, VMs: aVM("-setcookie", "a", "-setcookie", "b")}
 		}, "vm-args", []string{"rel/vm.args of the release sets -setcookie (line 3)", "cookie: in beamyard.yml", "rel/vm.args.eex"}, true},
 		{"a name in vm.args of another tool", func(_ *Evidence, n *Node) {
@@ -190,7 +190,7 @@ func TestOverridesAreDiagnosed(t *testing.T) {
 			n.Settings = ReadVMArgs("/vault/rel/vm.args", "-name coffer@127.0.0.1")
 		}, "vm-args", []string{"/vault/rel/vm.args sets -name (line 1)", "basename:"}, true},
 		{"a cookie in vm.args that the VM does not take", func(e *Evidence, n *Node) {
-			e.Release, n.State, n.Twice, n.Settings = true, orchestrator.Ready, []string{"-setcookie", "-name"}, args
+			e.Spec.Release, n.State, n.Twice, n.Settings = true, orchestrator.Ready, []string{"-setcookie", "-name"}, args
 		}, "vm-args", []string{"rel/vm.args of the release sets -name (line 2) and -setcookie (line 3) in vain", "takes neither"}, false},
 		{"two cookies, from wherever", func(_ *Evidence, n *Node) {
 			n.State, n.Contact, n.Live = running, ContactWrongCookie, &Live{Looked: true, VMs: aVM("-setcookie", "a", "-setcookie", "b")}
@@ -216,7 +216,7 @@ func TestOverridesAreDiagnosed(t *testing.T) {
 			n.Live = &Live{Looked: true, Listening: []int{9100}, Loopback: []int{9100}, VMs: aVM("-erl_epmd_port", "9100")}
 		}, "distribution-loopback", []string{"127.0.0.1:9100", "ERL_AFLAGS of env:"}, true},
 		{"the loopback by vm.args", func(e *Evidence, n *Node) {
-			e.Release, n.State, n.Contact, n.Settings = true, running, ContactRefused, args
+			e.Spec.Release, n.State, n.Contact, n.Settings = true, running, ContactRefused, args
 			n.Live = &Live{Looked: true, Listening: []int{9100}, Loopback: []int{9100}, VMs: aVM("-erl_epmd_port", "9100", "-name", "app@n1.demo.test")}
 		}, "distribution-loopback", []string{"vm.args, line 4"}, true},
 		{"the loopback by sys.config, on a port of EPMD's", func(_ *Evidence, n *Node) {
@@ -266,7 +266,7 @@ func TestHarmlessSettings(t *testing.T) {
 	elixir := []string{"elixir", "--name", "app@n1.demo.test"}
 	for name, edit := range map[string]func(e *Evidence, n *Node){
 		"a guarded env.sh, and an application that does not start": func(e *Evidence, n *Node) {
-			e.Release, n.Exit, n.Settings = true, exit("boot", 1), ReadEnvScript("env.sh", flyEnv)
+			e.Spec.Release, n.Exit, n.Settings = true, exit("boot", 1), ReadEnvScript("env.sh", flyEnv)
 			n.Lines = stderr("** (RuntimeError) no database")
 		},
 		"a young VM under its name": func(_ *Evidence, n *Node) {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 )
@@ -99,8 +100,11 @@ func TestRecordedOutputIsDiagnosed(t *testing.T) {
 // demo is a cluster with one node, n1, of which nothing is known yet.
 func demo() Evidence {
 	return Evidence{
-		Cluster: "demo", Source: "/src/shop", Image: "beamyard/shop:1", App: "demo", DistPort: 9100, HTTPPort: 4000, HTTPCheck: "/health",
-		Nodes: []Node{{Name: "n1", BEAM: "app@n1.demo.test", Host: "n1.demo.test", Container: "beamyard-demo-n1", StopTimeout: 5e9, Memory: 64 << 20}},
+		Spec: orchestrator.Spec{
+			Name: "demo", Source: "/src/shop", Image: "beamyard/shop:1", App: "demo", Distribution: orchestrator.Distribution{Port: 9100},
+			HTTPPort: 4000, HTTPCheck: "/health", StopTimeout: 5 * time.Second, Memory: 64 << 20, Nodes: orchestrator.NodeNames(1),
+		},
+		Nodes: []Node{{Name: "n1", BEAM: "app@n1.demo.test", Host: "n1.demo.test", Container: "beamyard-demo-n1"}},
 	}
 }
 

@@ -58,7 +58,7 @@ const (
 // applies reports whether a solution can be typed. One that would name what is not
 // known cannot.
 func (t try) applies(e *Evidence, n *Node, m *match) bool {
-	for word, known := range map[string]bool{"{image}": e.Image != "", "{cluster}": e.Cluster != "", "{again}": e.Cluster != "", "{base}": m.words["base"] != ""} {
+	for word, known := range map[string]bool{"{image}": e.Spec.Image != "", "{cluster}": e.Spec.Name != "", "{again}": e.Spec.Name != "", "{base}": m.words["base"] != ""} {
 		if strings.Contains(t.command, word) && !known {
 			return false
 		}
@@ -211,22 +211,22 @@ func lookCloser(e *Evidence, n *Node) orchestrator.Solution {
 	case e.Absent:
 		return orchestrator.Solution{Text: "keep it for a look when it fails again", Command: again(e)}
 	case n == nil:
-		return orchestrator.Solution{Text: "see what happened", Command: "beamyard events -c " + e.Cluster}
+		return orchestrator.Solution{Text: "see what happened", Command: "beamyard events -c " + e.Spec.Name}
 	}
-	return orchestrator.Solution{Text: "read on", Command: "beamyard logs " + e.Cluster + "/" + n.Name + " --tail 50"}
+	return orchestrator.Solution{Text: "read on", Command: "beamyard logs " + e.Spec.Name + "/" + n.Name + " --tail 50"}
 }
 
 // again starts a cluster that failed once more, and keeps it.
 func again(e *Evidence) string {
-	return "beamyard up " + what(e) + " --name " + e.Cluster + " --keep-on-failure"
+	return "beamyard up " + what(e) + " --name " + e.Spec.Name + " --keep-on-failure"
 }
 
 // what is what `beamyard up` is given.
 func what(e *Evidence) string {
-	if e.File != "" {
-		return "-f " + quote(e.File)
+	if e.Spec.File != "" {
+		return "-f " + quote(e.Spec.File)
 	}
-	return quote(cmp.Or(e.Source, e.Image, "."))
+	return quote(cmp.Or(e.Spec.Source, e.Spec.Image, "."))
 }
 
 // quote makes one word of a shell's of a path.
@@ -245,13 +245,13 @@ func quote(s string) string {
 // what a pattern's first group found, and those of the match.
 func (m match) replacer(e *Evidence, n *Node) *strings.Replacer {
 	pairs := []string{
-		"{cluster}", e.Cluster, "{image}", quote(e.Image), "{app}", e.App, "{again}", again(e),
-		"{dist_port}", strconv.Itoa(e.DistPort), "{http_port}", strconv.Itoa(e.HTTPPort), "{http_check}", e.HTTPCheck,
-		"{what}", what(e), "{cookie_file}", e.CookieFile, "{name_it}", nameIt(e), "{names}", nameMode(e.ShortNames), "{other_names}", nameMode(!e.ShortNames),
+		"{cluster}", e.Spec.Name, "{image}", quote(e.Spec.Image), "{app}", e.app(), "{again}", again(e),
+		"{dist_port}", strconv.Itoa(e.Spec.Distribution.Port), "{http_port}", strconv.Itoa(e.Spec.HTTPPort), "{http_check}", e.Spec.HTTPCheck,
+		"{what}", what(e), "{cookie_file}", e.Spec.CookieFile, "{name_it}", nameIt(e), "{names}", nameMode(e.shortNames()), "{other_names}", nameMode(!e.shortNames()),
 	}
 	if n != nil {
-		pairs = append(pairs, "{node}", n.Name, "{target}", e.Cluster+"/"+n.Name, "{beam}", n.BEAM, "{host}", n.Host,
-			"{container}", n.Container, "{ip}", n.IP, "{dump_path}", cmp.Or(n.DumpPath, "/tmp/erl_crash.dump"), "{stop_timeout}", n.StopTimeout.String(), "{memory}", bytesText(n.Memory))
+		pairs = append(pairs, "{node}", n.Name, "{target}", e.Spec.Name+"/"+n.Name, "{beam}", n.BEAM, "{host}", n.Host,
+			"{container}", n.Container, "{ip}", n.IP, "{dump_path}", cmp.Or(n.DumpPath, "/tmp/erl_crash.dump"), "{stop_timeout}", e.Spec.StopTimeout.String(), "{memory}", bytesText(e.Spec.Memory))
 	}
 	for i, g := range m.groups {
 		pairs = append(pairs, "{"+strconv.Itoa(i+1)+"}", strings.TrimSpace(g))
@@ -264,7 +264,7 @@ func (m match) replacer(e *Evidence, n *Node) *strings.Replacer {
 
 // nameIt are the words of a command that name its node.
 func nameIt(e *Evidence) string {
-	if e.ShortNames {
+	if e.shortNames() {
 		return "--sname {node}"
 	}
 	return "--name {node}"

@@ -75,7 +75,7 @@ var applicationRules = []rule{
 		// elixir#2862: under mix run, outside of prod, the VM stays up.
 		code: "app-exited", says: pattern(`Application (\S+) exited: (.*)`),
 		when: func(e *Evidence, n *Node) (match, bool) {
-			said, ok := saysIn(pattern(`Application (`+cmp.Or(regexp.QuoteMeta(e.App), `\S+`)+`) exited: (.*)`), n)
+			said, ok := saysIn(pattern(`Application (`+cmp.Or(regexp.QuoteMeta(e.app()), `\S+`)+`) exited: (.*)`), n)
 			if !ok {
 				return match{}, false
 			}
@@ -90,7 +90,7 @@ var applicationRules = []rule{
 	},
 	{
 		code: "app-not-started", when: func(e *Evidence, n *Node) (match, bool) {
-			return match{evidence: "application:which_applications() does not list " + e.App}, n.AppDown && n.Late
+			return match{evidence: "application:which_applications() does not list " + e.app()}, n.AppDown && n.Late
 		},
 		problem: "the VM of {node} answers, and application {app} is not started on it",
 		try: []try{

@@ -29,7 +29,7 @@ var distributionRules = []rule{
 	},
 	{
 		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
-			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.CookieFile != ""
+			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.Spec.CookieFile != ""
 		},
 		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than that in {cookie_file}",
@@ -41,7 +41,7 @@ var distributionRules = []rule{
 	{
 		// emqx#6440, erlang/otp#5063, ejabberd#1635: only the accepting node logs it.
 		code: "cookie-mismatch", when: func(e *Evidence, n *Node) (match, bool) {
-			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.CookieFile == "" && !unsaidRelease(e, n)
+			return match{evidence: "it hangs up on the proof of the cookie"}, n.Contact == ContactWrongCookie && e.Spec.CookieFile == "" && !unsaidRelease(e, n)
 		},
 		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than the cluster",
@@ -105,7 +105,7 @@ var distributionRules = []rule{
 				}
 			}
 			_, host, _ := strings.Cut(n.Answered, "@")
-			return match{evidence: "it calls itself " + n.Answered, groups: []string{host}}, !e.ShortNames && n.Contact == ContactWrongName && host != "" && !strings.Contains(host, ".")
+			return match{evidence: "it calls itself " + n.Answered, groups: []string{host}}, !e.shortNames() && n.Contact == ContactWrongName && host != "" && !strings.Contains(host, ".")
 		},
 		lasts:   certain,
 		problem: "{node} has the host {1} in its name, without a dot: nodes with long names refuse it",
@@ -118,7 +118,7 @@ var distributionRules = []rule{
 	},
 	{
 		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
-			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && e.Release
+			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && e.Spec.Release
 		},
 		lasts:   certain,
 		problem: "the release of {node} does not use the name that it is given, {beam}",
@@ -131,7 +131,7 @@ var distributionRules = []rule{
 	{
 		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
 			base, host, _ := strings.Cut(n.Answered, "@")
-			return match{evidence: "it calls itself " + n.Answered, words: map[string]string{"called": base}}, n.Contact == ContactWrongName && host == n.Host && !e.Release
+			return match{evidence: "it calls itself " + n.Answered, words: map[string]string{"called": base}}, n.Contact == ContactWrongName && host == n.Host && !e.Spec.Release
 		},
 		lasts:   certain,
 		problem: "the node on the distribution port of {node} is not {beam}: the host is right, but the part before the @ is {called}",
@@ -144,7 +144,7 @@ var distributionRules = []rule{
 	{
 		code: "wrong-name", when: func(e *Evidence, n *Node) (match, bool) {
 			_, host, _ := strings.Cut(n.Answered, "@")
-			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && host != n.Host && !e.Release
+			return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && host != n.Host && !e.Spec.Release
 		},
 		problem: "what answers on the distribution port of {node} is not {beam}",
 		try: []try{
@@ -264,7 +264,7 @@ var distributionRules = []rule{
 	},
 	{
 		code: "mesh-app-idle", whole: func(e *Evidence) (match, bool) {
-			if !e.MeshApp || len(e.Nodes) < 2 {
+			if e.Spec.Mesh != orchestrator.MeshApp || len(e.Nodes) < 2 {
 				return match{}, false
 			}
 			missing := 0
@@ -321,7 +321,7 @@ var releaseCommand = pattern(`\bbin/\w+ start(?:_iex)?\b`)
 
 // unsaidRelease tells a release that the spec does not call one.
 func unsaidRelease(e *Evidence, n *Node) bool {
-	return !e.Release && releaseCommand.MatchString(strings.Join(n.Command, " "))
+	return !e.Spec.Release && releaseCommand.MatchString(strings.Join(n.Command, " "))
 }
 
 // node is one of the nodes, or nobody.
@@ -363,11 +363,11 @@ func registerError(reason string) func(*Evidence, *Node) (match, bool) {
 
 // mixedNames holds where a node has a name of the other kind.
 func mixedNames(e *Evidence, n *Node) (match, bool) {
-	if m, ok := saysIn(notLong, n); ok && !e.ShortNames {
+	if m, ok := saysIn(notLong, n); ok && !e.shortNames() {
 		return m, true
 	}
 	_, host, _ := strings.Cut(n.Answered, "@")
-	if e.ShortNames {
+	if e.shortNames() {
 		return match{evidence: "it calls itself " + n.Answered}, n.Contact == ContactWrongName && strings.Contains(host, ".")
 	}
 	short := slices.ContainsFunc(n.Command, func(w string) bool {
@@ -397,13 +397,13 @@ func otherPort(e *Evidence, n *Node) (match, bool) {
 	for i, p := range n.Live.Listening {
 		ports[i] = strconv.Itoa(p)
 	}
-	return match{evidence: fmt.Sprintf("port %d refuses connections", e.DistPort), words: map[string]string{"ports": strings.Join(ports, ", ")}}, true
+	return match{evidence: fmt.Sprintf("port %d refuses connections", e.Spec.Distribution.Port), words: map[string]string{"ports": strings.Join(ports, ", ")}}, true
 }
 
 // refuses holds where a container runs, and nothing in it listens where the
 // distribution should.
 func refuses(e *Evidence, n *Node) bool {
-	return e.DistPort != 0 && n.Contact == ContactRefused && n.State.Running() && n.Live != nil && n.Live.Looked && !slices.Contains(n.Live.Listening, e.DistPort)
+	return e.Spec.Distribution.Port != 0 && n.Contact == ContactRefused && n.State.Running() && n.Live != nil && n.Live.Looked && !slices.Contains(n.Live.Listening, e.Spec.Distribution.Port)
 }
 
 // pairSays looks into why a node misses its peers.

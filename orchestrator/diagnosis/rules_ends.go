@@ -77,8 +77,8 @@ var endRules = []rule{
 		// moby#21083, supabase/realtime#586: no dump is written.
 		code: "out-of-memory", when: func(e *Evidence, n *Node) (match, bool) {
 			m, ok := ofClass(orchestrator.ExitOOM)(e, n)
-			m.words = map[string]string{"limit": "its limit of " + bytesText(n.Memory)}
-			if n.Memory == 0 {
+			m.words = map[string]string{"limit": "its limit of " + bytesText(e.Spec.Memory)}
+			if e.Spec.Memory == 0 {
 				m.words["limit"] = "there was on the engine's machine"
 			}
 			return m, ok
@@ -134,7 +134,7 @@ var endRules = []rule{
 	},
 	{
 		// distillery#379, #165; xqerl#65.
-		code: "shell-first", when: func(_ *Evidence, n *Node) (match, bool) {
+		code: "shell-first", when: func(e *Evidence, n *Node) (match, bool) {
 			shell := shellOf(n.Command)
 			if shell == "" || n.Exit == nil || n.Exit.Class != orchestrator.ExitStopped {
 				return match{}, false
@@ -142,7 +142,7 @@ var endRules = []rule{
 			m := match{evidence: "exit " + codeText(n), words: map[string]string{"shell": shell}}
 			switch n.Exit.Code {
 			case 137: // it ignored TERM, as one that is process 1 does
-				m.words["stop"] = "the stop timeout of " + n.StopTimeout.String() + " passed, and everything was killed"
+				m.words["stop"] = "the stop timeout of " + e.Spec.StopTimeout.String() + " passed, and everything was killed"
 			case 143: // it ended by TERM, and with the init's child the container
 				m.words["stop"] = "the stop ended the shell, and the VM was killed with it, without its shutdown"
 			default:
@@ -157,8 +157,8 @@ var endRules = []rule{
 		},
 	},
 	{
-		code: "stop-needed-kill", when: func(_ *Evidence, n *Node) (match, bool) {
-			return match{evidence: "exit 137 after " + n.StopTimeout.String()}, n.Exit != nil && n.Exit.Class == orchestrator.ExitStopped && n.Exit.Code == 137
+		code: "stop-needed-kill", when: func(e *Evidence, n *Node) (match, bool) {
+			return match{evidence: "exit 137 after " + e.Spec.StopTimeout.String()}, n.Exit != nil && n.Exit.Class == orchestrator.ExitStopped && n.Exit.Code == 137
 		},
 		problem: "{node} did not stop within its stop timeout of {stop_timeout}: it got SIGKILL",
 		try: []try{
@@ -168,10 +168,10 @@ var endRules = []rule{
 		follows: codes{"shell-first"},
 	},
 	{
-		code: "iex-without-stdin", when: func(_ *Evidence, n *Node) (match, bool) {
+		code: "iex-without-stdin", when: func(e *Evidence, n *Node) (match, bool) {
 			iex := len(n.Command) > 0 && (path.Base(n.Command[0]) == "iex" || strings.Contains(strings.Join(n.Command, " "), "exec iex"))
 			said, _ := saysIn(interactive, n)
-			return match{evidence: said.evidence}, !n.Stdin && n.Exit != nil && n.Exit.Code == 0 && (iex || said.evidence != "")
+			return match{evidence: said.evidence}, !e.Spec.Stdin && n.Exit != nil && n.Exit.Code == 0 && (iex || said.evidence != "")
 		},
 		problem: "{node} ended at once: iex reads its commands from standard input, and a node has none",
 		try: []try{

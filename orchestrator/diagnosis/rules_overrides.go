@@ -233,7 +233,7 @@ func argsFile(e *Evidence, n *Node) (match, bool) {
 	}
 	so, evidence := signs.of(blamed, e, n)
 	file := blamed[0].File
-	if e.Release {
+	if e.Spec.Release {
 		file = "rel/vm.args of the release"
 	}
 	way := "take it out of " + blamed[0].place(e)
@@ -256,7 +256,7 @@ func takenFirst(e *Evidence, n *Node) (match, bool) {
 	file, settings, place := "a vm.args or the command", strings.Join(n.Twice, " and "), "where it is"
 	if len(blamed) > 0 {
 		file, settings, place = blamed[0].File, settingsText(blamed), blamed[0].place(e)
-		if e.Release {
+		if e.Spec.Release {
 			file = "rel/vm.args of the release"
 		}
 	}
@@ -271,7 +271,7 @@ func takenFirst(e *Evidence, n *Node) (match, bool) {
 
 // place is what somebody edits for a setting.
 func (s Setting) place(e *Evidence) string {
-	if e.Release {
+	if e.Spec.Release {
 		return s.template()
 	}
 	return s.File
@@ -342,13 +342,13 @@ func (n *Node) signs(e *Evidence) signs {
 	if vm == nil || !n.State.Running() || n.Contact == "" {
 		return s
 	}
-	if name, named := vm.name(); s.name == "" && e.Release && named && name != n.BEAM && name+"@"+n.Host != n.BEAM {
+	if name, named := vm.name(); s.name == "" && e.Spec.Release && named && name != n.BEAM && name+"@"+n.Host != n.BEAM {
 		s.name = "its VM is to be named " + or(name, "nothing")
 	}
 	if n.Contact != ContactRefused {
 		return s
 	}
-	if ports := vm.all("-erl_epmd_port"); e.Release && !e.EPMD && (len(ports) == 0 || ports[len(ports)-1] != fmt.Sprint(e.DistPort)) {
+	if ports := vm.all("-erl_epmd_port"); e.Spec.Release && !e.Spec.Distribution.EPMD && (len(ports) == 0 || ports[len(ports)-1] != fmt.Sprint(e.Spec.Distribution.Port)) {
 		s.flags = "its VM has not the flags that it was given"
 	}
 	return s
@@ -366,7 +366,7 @@ func (s signs) of(settings []Setting, e *Evidence, n *Node) (so, evidence string
 			return "it is not " + n.BEAM, s.name
 		}
 	}
-	return fmt.Sprintf("it does not listen on port %d", e.DistPort), s.flags
+	return fmt.Sprintf("it does not listen on port %d", e.Spec.Distribution.Port), s.flags
 }
 
 // overTLS holds where a VM's distribution runs over TLS.
@@ -391,7 +391,7 @@ func onLoopback(e *Evidence, n *Node) (match, bool) {
 		return match{}, false
 	}
 	base, _, _ := strings.Cut(n.BEAM, "@")
-	for _, port := range []int{e.DistPort, n.Live.Registered[base]} {
+	for _, port := range []int{e.Spec.Distribution.Port, n.Live.Registered[base]} {
 		if port != 0 && slices.Contains(n.Live.Loopback, port) {
 			where := whereSet(n, "inet_dist_use_interface", "")
 			if where == "" {

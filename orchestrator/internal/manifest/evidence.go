@@ -8,34 +8,16 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// Evidence returns the evidence in a spec.
-func Evidence(s orchestrator.Spec) diagnosis.Evidence {
-	e := diagnosis.Evidence{
-		Cluster: s.Name, Source: s.Source, File: s.File, Image: s.Image, MeshApp: s.Mesh == orchestrator.MeshApp, Release: s.Release,
-		ShortNames: s.Distribution.Names == orchestrator.ShortNames, CookieFile: s.CookieFile, EPMD: s.Distribution.EPMD, DistPort: s.Distribution.Port, HTTPPort: s.HTTPPort, HTTPCheck: s.HTTPCheck,
-	}
-	if s.App != "-" {
-		e.App = s.App
-	}
-	return e
-}
-
-// NodeEvidence returns the evidence in a spec about one node.
+// NodeEvidence returns what a spec tells about one node: its names, and what its container is
+// given.
 func NodeEvidence(s orchestrator.Spec, i int) diagnosis.Node {
 	names, node, words := s.Names(), s.NodeAt(i), Words(s, i)
 	n := diagnosis.Node{
 		Name: node.Name, BEAM: names.Node(node.Name), Host: names.Host(node.Name), Container: names.Container(node.Name),
-		Command: append(replaced(words, node.Entrypoint), nodeCommand(s, i)...), Stdin: s.Stdin, Env: map[string]string{}, Memory: node.Memory, StopTimeout: s.StopTimeout,
+		Command: append(replaced(words, node.Entrypoint), nodeCommand(s, i)...), Env: map[string]string{},
 	}
 	for key, value := range node.Env {
 		n.Env[key] = words.Replace(value)
-	}
-	own := diagnosis.Runs{Image: node.Image, App: node.App, Release: s.RunsRelease(node), HTTPPort: node.HTTPPort, HTTPCheck: node.HTTPCheck}
-	if own.App == "-" {
-		own.App = ""
-	}
-	if e := Evidence(s); own != (diagnosis.Runs{Image: e.Image, App: e.App, Release: e.Release, HTTPPort: e.HTTPPort, HTTPCheck: e.HTTPCheck}) {
-		n.Runs = &own
 	}
 	return n
 }
@@ -51,7 +33,7 @@ func Live(s *health.Sample) *diagnosis.Live {
 // Remarks returns findings about nodes that answer: conditions that do not degrade them
 // now, but will cause problems later.
 func Remarks(s orchestrator.Spec, seen []health.Seen, clean func(string) string) []orchestrator.Finding {
-	e := Evidence(s)
+	e := diagnosis.Evidence{Spec: s}
 	apart := health.MnesiaApart(seen)
 	for _, one := range seen {
 		i := slices.IndexFunc(s.Nodes, func(n orchestrator.NodeSpec) bool { return n.Name == one.Name })
