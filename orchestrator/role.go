@@ -1,13 +1,12 @@
 package orchestrator
 
 import (
-	"path"
 	"slices"
 	"strings"
 )
 
 // This file handles nodes with different roles: which settings a node takes from its
-// cluster, and which nodes run the same code.
+// cluster, and which nodes a name stands for.
 
 // filledRole fills the role-dependent fields of a node from the cluster.
 func (s Spec) filledRole(n NodeSpec) NodeSpec {
@@ -57,31 +56,12 @@ func (s Spec) Node(node string) NodeSpec {
 	return s.NodeAt(i)
 }
 
-// CodeKey returns a key for the code that a node runs: nodes with the same key have the same
-// modules. Two commands of one image may start two releases, each with different
-// applications.
-func (s Spec) CodeKey(node string) string {
-	n := s.Node(node)
-	return strings.Join([]string{n.Image, n.App, started(s, n)}, " ")
-}
-
 // RunsRelease reports whether a node runs a `mix release`.
 func (s Spec) RunsRelease(n NodeSpec) bool {
 	if n.Release != nil {
 		return *n.Release
 	}
 	return s.Release
-}
-
-// started returns the release script that a node's command starts, or "" if the command
-// names none.
-func started(s Spec, n NodeSpec) string {
-	for _, word := range slices.Concat(n.Entrypoint, n.Command) {
-		if s.RunsRelease(n) && path.Base(path.Dir(word)) == "bin" {
-			return word
-		}
-	}
-	return ""
 }
 
 // NodesOf returns the names of the nodes that the given names stand for: a node's own

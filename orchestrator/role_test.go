@@ -81,17 +81,3 @@ func TestOtherImagesAreOneDifference(t *testing.T) {
 		t.Error(diff)
 	}
 }
-
-// One image may hold two releases, which two commands start.
-func TestTwoReleasesOfOneImageAreNotCompared(t *testing.T) {
-	s := Spec{Image: "loom:1", Release: true, Nodes: []NodeSpec{
-		{Name: "web", Command: []string{"/app/front/bin/front", "start"}}, {Name: "worker", Command: []string{"/app/back/bin/back", "start"}},
-	}}
-	if s.CodeKey("web") == s.CodeKey("worker") {
-		t.Error("they have other modules")
-	}
-	s.Nodes[1].Command = s.Nodes[0].Command
-	if s.CodeKey("web") != s.CodeKey("worker") {
-		t.Error("they have the same")
-	}
-}

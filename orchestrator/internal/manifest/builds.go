@@ -1,7 +1,9 @@
 package manifest
 
 import (
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
 )
@@ -30,4 +32,23 @@ func UsesCustomImage(s orchestrator.Spec, node string) bool {
 	return slices.ContainsFunc(s.Nodes, func(n orchestrator.NodeSpec) bool {
 		return n.Name == node && n.Image != "" && n.Image != s.Image && !n.Built
 	})
+}
+
+// CodeKey returns a key for the code that a node runs: nodes with the same key have the same
+// modules. Two commands of one image may start two releases, each with different
+// applications.
+func CodeKey(s orchestrator.Spec, node string) string {
+	n := s.Node(node)
+	return strings.Join([]string{n.Image, n.App, started(s, n)}, " ")
+}
+
+// started returns the release script that a node's command starts, or "" if the command
+// names none.
+func started(s orchestrator.Spec, n orchestrator.NodeSpec) string {
+	for _, word := range slices.Concat(n.Entrypoint, n.Command) {
+		if s.RunsRelease(n) && path.Base(path.Dir(word)) == "bin" {
+			return word
+		}
+	}
+	return ""
 }

@@ -48,10 +48,24 @@ func TestNodesOfTwoImagesOfOneSource(t *testing.T) {
 			t.Errorf("%s: an image of its own: %t", node, !want)
 		}
 	}
-	if s.CodeKey("web") == s.CodeKey("worker") {
+	if CodeKey(s, "web") == CodeKey(s, "worker") {
 		t.Error("web and worker run the same")
 	}
 	if OtherBuild(s, "web") || !OtherBuild(s, "worker") || OtherBuild(s, "db") {
 		t.Error("worker is of another build than the compiler, and web and db are not")
+	}
+}
+
+// One image may hold two releases, which two commands start.
+func TestTwoReleasesOfOneImageAreNotCompared(t *testing.T) {
+	s := orchestrator.Spec{Image: "loom:1", Release: true, Nodes: []orchestrator.NodeSpec{
+		{Name: "web", Command: []string{"/app/front/bin/front", "start"}}, {Name: "worker", Command: []string{"/app/back/bin/back", "start"}},
+	}}
+	if CodeKey(s, "web") == CodeKey(s, "worker") {
+		t.Error("they have other modules")
+	}
+	s.Nodes[1].Command = s.Nodes[0].Command
+	if CodeKey(s, "web") != CodeKey(s, "worker") {
+		t.Error("they have the same")
 	}
 }

@@ -26,7 +26,7 @@ func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []he
 	}
 	for i := range seen {
 		seen[i].Reason, seen[i].Hint = clean(seen[i].Reason), clean(seen[i].Hint)
-		seen[i].App, seen[i].Runs = s.Node(seen[i].Name).App, s.CodeKey(seen[i].Name)
+		seen[i].App, seen[i].Runs = s.Node(seen[i].Name).App, manifest.CodeKey(s, seen[i].Name)
 	}
 	report := health.Judge(
 		health.Observation{Time: began, Took: time.Since(began), Nodes: seen},
