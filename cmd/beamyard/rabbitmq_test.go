@@ -16,7 +16,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
-	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
 // broker is an example cluster of images/, in one of its lives.
@@ -188,7 +187,7 @@ func TestRabbitMQ(t *testing.T) {
 	}
 	all()
 	// Thresholds of performance fail at a moment when the machine is busy with other tests.
-	var report health.Report
+	var report orchestrator.HealthReport
 	if !within(30*time.Second, func() bool {
 		report, err = b.Health(t.Context())
 		return err == nil && report.Passed
