@@ -28,8 +28,13 @@ func (s *Supervisor) startAgain(m *member) {
 	if m.lastExit != nil {
 		why = fmt.Sprintf(" (exit %d, %s)", m.lastExit.Code, m.lastExit.Class)
 	}
+	var undiagnosed *NodeSnapshot
+	if m.state == orchestrator.BackingOff && !m.diagnosed {
+		last := s.snapshot(m)
+		undiagnosed = &last
+	}
 	m.newRun()
-	m.want, m.busy, m.startedAt = true, starting, s.now
+	m.want, m.busy, m.startedAt, m.undiagnosed = true, starting, s.now, undiagnosed
 	s.setState(m, orchestrator.Starting, "", "")
 	s.do(Mark{m.report(), fmt.Sprintf("── %s restarted%s ──", m.name, why)})
 	s.do(Start{m.onContainer()})

@@ -35,6 +35,8 @@ type member struct {
 	lastExit *orchestrator.Exit
 	told     []orchestrator.FindingCode // reported since it was last healthy, or started by a user
 
+	undiagnosed *NodeSnapshot // how its last run ended, if it was started again before a diagnosis of that
+
 	startWaiters, stopWaiters []Waiter
 
 	run // newRun replaces it
@@ -55,6 +57,7 @@ type run struct {
 	blocking
 
 	found        []orchestrator.Finding // what is wrong with it
+	diagnosed    bool                   // a diagnosis was requested since its state changed last
 	wasReady     bool                   // it was Ready once
 	unwell       time.Time              // it was Ready until then
 	dump         *diagnosis.Dump        // the dump that it left

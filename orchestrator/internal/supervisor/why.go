@@ -89,30 +89,45 @@ func (s *Supervisor) ask() {
 	}
 	s.why = sweepState{running: true}
 	s.do(Diagnose{s.snapshots()})
+	for _, m := range s.nodes {
+		m.diagnosed, m.undiagnosed = true, nil
+	}
 }
 
+// snapshots returns the nodes for a diagnosis, as they are. A node that crashed and was
+// started again before its end was diagnosed is shown as it ended: a restart may follow
+// at once, as the backoff counts from the end.
 func (s *Supervisor) snapshots() []NodeSnapshot {
 	snapshots := make([]NodeSnapshot, len(s.nodes))
 	for i, m := range s.nodes {
-		snapshots[i] = NodeSnapshot{
-			RunID: m.report(), ID: m.id, State: m.state, Reason: m.reason, Paused: m.paused, Since: m.beganAt, WasReady: m.wasReady, Unwell: m.unwell,
-			Exit: m.lastExit, Dump: m.dump, StartErr: m.startErr, Peers: slices.Sorted(maps.Keys(m.peers)), Missing: map[string]string{},
-			Apart: slices.Sorted(maps.Keys(m.everDisconnected)),
+		if last := m.undiagnosed; last != nil && m.startedSince(Asked{last.RunID, last.State}) {
+			snapshots[i] = *last
+			continue
 		}
-		if m.onlyDisconnected { // it is as healthy as it can be
-			snapshots[i].State, snapshots[i].Reason = orchestrator.Ready, ""
-		}
-		if m.state.Running() {
-			snapshots[i].Exit = nil // from the previous run
-		}
-		if !m.begun { // its container is about to start
-			snapshots[i].Since = s.now
-		}
-		for _, p := range s.missing(m) {
-			snapshots[i].Missing[p.name] = m.trouble[p.name]
-		}
+		snapshots[i] = s.snapshot(m)
 	}
 	return snapshots
+}
+
+func (s *Supervisor) snapshot(m *member) NodeSnapshot {
+	n := NodeSnapshot{
+		RunID: m.report(), ID: m.id, State: m.state, Reason: m.reason, Paused: m.paused, Since: m.beganAt, WasReady: m.wasReady, Unwell: m.unwell,
+		Exit: m.lastExit, Dump: m.dump, StartErr: m.startErr, Peers: slices.Sorted(maps.Keys(m.peers)), Missing: map[string]string{},
+		Apart: slices.Sorted(maps.Keys(m.everDisconnected)),
+	}
+	if m.onlyDisconnected { // it is as healthy as it can be
+		n.State, n.Reason = orchestrator.Ready, ""
+	}
+	if m.state.Running() {
+		n.Exit = nil // from the previous run
+	}
+	if !m.begun { // its container is about to start
+		n.Since = s.now
+	}
+	for _, p := range s.missing(m) {
+		n.Missing[p.name] = m.trouble[p.name]
+	}
+	return n
 }
 
 // diagnosed handles the findings. It reports the new ones, and schedules another
@@ -172,7 +187,7 @@ func FindingText(f orchestrator.Finding) string {
 
 // suspected schedules a diagnosis because of a node's new state.
 func (s *Supervisor) suspected(m *member, state orchestrator.State) {
-	s.askDelay = 0
+	s.askDelay, m.diagnosed = 0, false
 	switch state {
 	case orchestrator.Degraded:
 		if m.onlyDisconnected {

@@ -152,3 +152,28 @@ func TestTheReasonOfACrashIsReportedAfterTheRestart(t *testing.T) {
 		t.Errorf("a finding about the run before the last is told %d times", n)
 	}
 }
+
+// While one end is still examined, no diagnosis is requested. A node whose own end is
+// judged is started again meanwhile, and the next diagnosis still asks how it ended.
+func TestAnEndIsDiagnosedAfterTheRestart(t *testing.T) {
+	s := up(t, 2, nil)
+	s.die("n1", 1)
+	s.die("n2", 1)
+	s.autopsy("n2", "boom")
+	s.state("n2", orchestrator.BackingOff)
+	ended := s.report("n2")
+	s.after(time.Second)
+	s.send(Started{RunID: s.report("n2")})
+	s.state("n2", orchestrator.Starting)
+	for _, want := range []struct {
+		run   RunID
+		state orchestrator.State
+	}{{ended, orchestrator.BackingOff}, {s.report("n2"), orchestrator.Starting}} {
+		if got := s.sup.snapshots()[1]; got.RunID != want.run || got.State != want.state || (got.Exit != nil) != (want.state == orchestrator.BackingOff) {
+			t.Errorf("the diagnosis is about %+v, want %+v", got, want)
+		}
+		s.autopsy("n1", "boom")
+		s.sup.ask()
+		s.send(Diagnosed{})
+	}
+}
