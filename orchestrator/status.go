@@ -16,6 +16,7 @@ const (
 	Pending    State = "pending"     // declared, nothing done yet
 	Creating   State = "creating"    // the container is being created
 	Starting   State = "starting"    // the container is starting or running; the node is not proven yet
+	Running    State = "running"     // its container runs, and no supervisor proves that it is Ready: see package discovery
 	Ready      State = "ready"       // proven: handshake, application, checks, mesh
 	Degraded   State = "degraded"    // was Ready, is running, and now fails a proof or is deliberately disconnected from peers
 	BackingOff State = "backing-off" // crashed, waiting for its restart
@@ -28,7 +29,7 @@ const (
 // Running reports whether a node in this state has a running container.
 func (s State) Running() bool {
 	switch s {
-	case Starting, Ready, Degraded, Stopping:
+	case Starting, Running, Ready, Degraded, Stopping:
 		return true
 	case Pending, Creating, BackingOff, Stopped, Completed, Failed:
 		return false
@@ -41,7 +42,7 @@ func (s State) Final() bool {
 	switch s {
 	case Stopped, Completed, Failed:
 		return true
-	case Pending, Creating, Starting, Ready, Degraded, BackingOff, Stopping:
+	case Pending, Creating, Starting, Running, Ready, Degraded, BackingOff, Stopping:
 		return false
 	}
 	return false

@@ -88,8 +88,8 @@ func (b *display) lines(now time.Time, last bool, width, height int, color func(
 			mark, code = "  ✗", "31"
 		case orchestrator.BackingOff, orchestrator.Degraded:
 			mark, code = "  !", "33"
-		case orchestrator.Pending, orchestrator.Creating, orchestrator.Starting, orchestrator.Stopping,
-			orchestrator.Stopped, orchestrator.Completed:
+		case orchestrator.Pending, orchestrator.Creating, orchestrator.Starting, orchestrator.Running,
+			orchestrator.Stopping, orchestrator.Stopped, orchestrator.Completed:
 		}
 		took := now.Sub(n.begun)
 		if !n.ended.IsZero() {

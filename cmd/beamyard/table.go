@@ -138,12 +138,9 @@ func stateCell(s orchestrator.Status, n orchestrator.NodeStatus, now time.Time) 
 		return cell{text + endText(n.LastExit), "31"}
 	case orchestrator.Degraded:
 		return cell{text, "33"}
-	case orchestrator.Starting:
-		if !s.Supervised { // it runs; without a supervisor nothing more is known
-			return cell{"Running (unsupervised)", "33"}
-		}
-		return cell{text, "36"}
-	case orchestrator.Pending, orchestrator.Creating, orchestrator.Stopping:
+	case orchestrator.Running:
+		return cell{text + " (unsupervised)", "33"}
+	case orchestrator.Pending, orchestrator.Creating, orchestrator.Starting, orchestrator.Stopping:
 		return cell{text, "36"}
 	case orchestrator.Stopped, orchestrator.Completed:
 		text += endText(n.LastExit)

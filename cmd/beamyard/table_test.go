@@ -54,9 +54,9 @@ n3    Pending                  -                      -                     -   
 
 // A paused node is shown as that, with a supervisor and without.
 func TestAPausedNodeIsShownAsPaused(t *testing.T) {
-	for _, supervised := range []bool{true, false} {
+	for supervised, state := range map[bool]orchestrator.State{true: orchestrator.Degraded, false: orchestrator.Running} {
 		s := orchestrator.Status{Cluster: "demo", Supervised: supervised}
-		n := orchestrator.NodeStatus{Name: "n1", State: orchestrator.Degraded, Reason: "paused", Paused: true}
+		n := orchestrator.NodeStatus{Name: "n1", State: state, Reason: "paused", Paused: true}
 		if got := stateCell(s, n, noon); got.text != "Paused" {
 			t.Errorf("supervised %t: %q", supervised, got.text)
 		}
@@ -67,7 +67,7 @@ func TestAPausedNodeIsShownAsPaused(t *testing.T) {
 func TestColouredTableHasTheSameColumns(t *testing.T) {
 	var plain, coloured bytes.Buffer
 	statuses := []orchestrator.Status{threeNodes(), {Cluster: "other", Nodes: []orchestrator.NodeStatus{
-		{Name: "n1", State: orchestrator.Starting, Container: "c"},
+		{Name: "n1", State: orchestrator.Running, Container: "c"},
 		{Name: "n2", State: orchestrator.Stopped, Container: "d"},
 	}}, {Cluster: "empty"}}
 	a := testApp(newOutput(&plain), newOutput(&bytes.Buffer{}), noon)

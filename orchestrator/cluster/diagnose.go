@@ -242,7 +242,7 @@ func linesFrom(s supervisor.NodeSnapshot, young bool) (from time.Time, any bool)
 		return time.Time{}, !young
 	case orchestrator.Degraded:
 		return s.Unwell.Add(-unwellSlack), true
-	case orchestrator.Pending, orchestrator.Creating, orchestrator.Ready, orchestrator.Stopping, orchestrator.Stopped:
+	case orchestrator.Pending, orchestrator.Creating, orchestrator.Running, orchestrator.Ready, orchestrator.Stopping, orchestrator.Stopped:
 	}
 	return time.Time{}, false
 }

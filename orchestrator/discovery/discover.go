@@ -37,7 +37,7 @@ type Cluster struct {
 func (f Cluster) Orphaned() bool { return Orphaned(f.Spec, f.Owner, f.gone) }
 
 // List returns every cluster of the engine, sorted by name. States are as the engine
-// knows them: a running container is Starting, because no supervisor has proven more.
+// knows them: a node whose container runs is Running, and one whose container ended is Stopped.
 func List(ctx context.Context, eng orchestrator.Engine) ([]orchestrator.Status, error) {
 	found, err := find(ctx, eng, "")
 	statuses := make([]orchestrator.Status, 0, len(found))
@@ -201,9 +201,9 @@ func unsupervised(s orchestrator.Spec, c orchestrator.Container, host string, ip
 	}
 	switch {
 	case c.State.Paused:
-		st.State, st.Reason = orchestrator.Degraded, "paused"
+		st.State, st.Reason = orchestrator.Running, "paused"
 	case c.State.Running:
-		st.State, st.Reason = orchestrator.Starting, "running, without a supervisor"
+		st.State, st.Reason = orchestrator.Running, "no supervisor proves that it is ready"
 	case c.State.Status == "created":
 		st.State, st.Reason = orchestrator.Pending, c.State.Error
 	default:

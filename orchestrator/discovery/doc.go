@@ -6,7 +6,7 @@
 //
 // Any process that reaches the engine can use it: the spec, the owner and the creation time are
 // labels of the cluster's network, and each container has its cluster's and its node's name. A
-// running container is reported as Starting, because no supervisor has proven more.
+// running container is reported as Running: without a supervisor, nothing proves that it is Ready.
 //
 // # By hand
 //

@@ -33,7 +33,7 @@ func Health(ctx context.Context, eng orchestrator.Engine, cluster string) (orche
 	var group sync.WaitGroup
 	for i, n := range f.Nodes {
 		group.Go(func() {
-			if n.State != orchestrator.Starting { // the only state known of a running node
+			if n.State != orchestrator.Running || n.Paused {
 				seen[i] = probe.Unanswered(cluster, n)
 				return
 			}

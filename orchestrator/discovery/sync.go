@@ -55,7 +55,7 @@ func syncFound(ctx context.Context, eng orchestrator.Engine, f Cluster, info orc
 	var nodes []codesync.Node
 	for _, n := range ours {
 		t := codesync.Node{Name: n.Name, Write: compiler.WriteTo(eng, n.ContainerID)}
-		if n.State == orchestrator.Starting { // the only state known of a running node
+		if n.State == orchestrator.Running {
 			limited, cancel := context.WithTimeout(ctx, probe.DialTimeout)
 			link, err := dial(limited, n.Node, at.Dist(f.placement(n.Name)))
 			cancel()

@@ -26,7 +26,7 @@ func Control(eng orchestrator.Engine, cluster string) *Unsupervised {
 	return &Unsupervised{eng: eng, cluster: cluster}
 }
 
-// Status implements [orchestrator.Controller]. A running container is Starting.
+// Status implements [orchestrator.Controller]. A node whose container runs is Running.
 func (u *Unsupervised) Status(ctx context.Context) (orchestrator.Status, error) {
 	f, err := Find(ctx, u.eng, u.cluster)
 	return f.Status, err

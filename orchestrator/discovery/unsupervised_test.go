@@ -2,29 +2,43 @@ package discovery_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/google/go-cmp/cmp"
 )
+
+// shop returns an engine with the network of a cluster of that many nodes.
+func shop(t *testing.T, nodes int) *enginetest.Engine {
+	t.Helper()
+	spec, err := json.Marshal(orchestrator.Spec{Name: "shop", Nodes: orchestrator.NodeNames(nodes)}.Defaulted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eng, subnet := enginetest.New("shop:1"), network.Layout(netip.MustParsePrefix("10.213.7.0/27"))
+	if _, err := eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{
+		Name: "beamyard-shop", Subnet: subnet.Prefix, Gateway: subnet.Gateway,
+		Labels: map[string]string{orchestrator.LabelCluster: "shop", orchestrator.LabelSpec: string(spec)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return eng
+}
 
 // A cluster without a supervisor reports what its labels show, can be removed, and says for
 // everything else what is missing and what to type.
 func TestUnsupervised(t *testing.T) {
-	ctx, eng := t.Context(), enginetest.New()
-	subnet := network.Layout(netip.MustParsePrefix("10.213.7.0/27"))
-	if _, err := eng.CreateNetwork(ctx, orchestrator.NetworkSpec{
-		Name: "beamyard-shop", Subnet: subnet.Prefix, Gateway: subnet.Gateway,
-		Labels: map[string]string{orchestrator.LabelCluster: "shop", orchestrator.LabelSpec: `{"name":"shop","nodes":[{"name":"n1"}]}`},
-	}); err != nil {
-		t.Fatal(err)
-	}
+	ctx, eng := t.Context(), shop(t, 1)
 	var c orchestrator.Controller = discovery.Control(eng, "shop")
 	if st, err := c.Status(ctx); err != nil || st.Cluster != "shop" || st.Supervised {
 		t.Errorf("%+v, %v", st, err)
@@ -62,4 +76,54 @@ func TestUnsupervised(t *testing.T) {
 	if err := c.Start(ctx, "n1"); !errors.Is(err, orchestrator.ErrNoCluster) || !strings.Contains(fmt.Sprint(err), "shop") {
 		t.Errorf("once it is gone: %v", err)
 	}
+}
+
+// A node without a supervisor is in the state that the engine reports.
+func TestNodesWithoutASupervisor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, eng := t.Context(), shop(t, 4)
+		eng.Program = func(orchestrator.ContainerSpec) enginetest.Program {
+			return func(ctx context.Context, p *enginetest.Process) int {
+				fmt.Fprintln(p.Stdout, "run", p.Run)
+				return enginetest.UntilStopped(ctx, p)
+			}
+		}
+		for _, n := range orchestrator.NodeNames(4) {
+			if _, err := eng.CreateContainer(ctx, orchestrator.ContainerSpec{
+				Name: "beamyard-shop-" + n.Name, Image: "shop:1",
+				Labels: map[string]string{orchestrator.LabelCluster: "shop", orchestrator.LabelNode: n.Name, orchestrator.LabelIndex: n.Name[1:]},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, node := range []string{"n1", "n2", "n3"} {
+			eng.ExternalStart("beamyard-shop-" + node)
+		}
+		time.Sleep(time.Second)
+		eng.Pause("beamyard-shop-n2")
+		eng.ExternalStop("beamyard-shop-n3")
+		eng.ExternalStop("beamyard-shop-n1")
+		time.Sleep(time.Second)
+		eng.ExternalStart("beamyard-shop-n1")
+		synctest.Wait()
+
+		c := discovery.Control(eng, "shop")
+		st, err := c.Status(ctx)
+		var got []string
+		for _, n := range st.Nodes {
+			got = append(got, fmt.Sprintf("%s %s: %s (running %t, paused %t)", n.Name, n.State, n.Reason, n.State.Running(), n.Paused))
+		}
+		want := []string{
+			"n1 running: no supervisor proves that it is ready (running true, paused false)",
+			"n2 running: paused (running true, paused true)",
+			"n3 stopped: completed (exit 0) (running false, paused false)",
+			"n4 pending:  (running false, paused false)",
+		}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v, states (-want +got):\n%s", err, diff)
+		}
+		if err := c.Down(ctx); err != nil {
+			t.Error(err)
+		}
+	})
 }

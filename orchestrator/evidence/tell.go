@@ -97,14 +97,11 @@ func psText(st orchestrator.Status) string {
 		if url == "" {
 			url = "-"
 		}
-		state, runs, restarts := string(n.State), strconv.Itoa(n.Incarnation), strconv.Itoa(n.RestartCount)
-		if !st.Supervised { // only a supervisor counts and proves more
+		runs, restarts := strconv.Itoa(n.Incarnation), strconv.Itoa(n.RestartCount)
+		if !st.Supervised { // only a supervisor counts them
 			runs, restarts = "-", "-"
-			if n.State == orchestrator.Starting {
-				state = "running"
-			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, state, runs, restarts,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, n.State, runs, restarts,
 			clock(n.StartedAt), clock(n.StoppedAt), url, ip, n.Container)
 	}
 	_ = w.Flush() // into memory

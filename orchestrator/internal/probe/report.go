@@ -117,7 +117,7 @@ func Unanswered(cluster string, n orchestrator.NodeStatus) health.Seen {
 		}
 	case orchestrator.Stopping:
 		seen.Reason = "it is being stopped"
-	case orchestrator.Ready, orchestrator.Degraded:
+	case orchestrator.Running, orchestrator.Ready, orchestrator.Degraded:
 		switch {
 		case n.Paused:
 			seen.Reason, seen.Hint = "its container is paused", "beamyard unpause "+at

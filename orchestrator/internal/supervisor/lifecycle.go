@@ -98,7 +98,7 @@ func (s *Supervisor) stop(m *member) {
 			m.ending = nil
 		}
 		s.rest(m, "")
-	case orchestrator.Creating, orchestrator.Starting, orchestrator.Ready, orchestrator.Degraded:
+	case orchestrator.Creating, orchestrator.Starting, orchestrator.Running, orchestrator.Ready, orchestrator.Degraded:
 		s.setState(m, orchestrator.Stopping, "", "")
 		if m.busy == idle { // otherwise its launch is not answered yet, and launched continues
 			s.stopRunning(m)

@@ -246,7 +246,7 @@ func (s *Supervisor) evaluate() {
 			}
 		case orchestrator.Ready:
 			s.doubtReady(m)
-		case orchestrator.Pending, orchestrator.Creating, orchestrator.BackingOff, orchestrator.Stopping, orchestrator.Stopped, orchestrator.Completed, orchestrator.Failed:
+		case orchestrator.Pending, orchestrator.Creating, orchestrator.Running, orchestrator.BackingOff, orchestrator.Stopping, orchestrator.Stopped, orchestrator.Completed, orchestrator.Failed:
 		}
 	}
 }

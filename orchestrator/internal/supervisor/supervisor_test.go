@@ -630,6 +630,8 @@ func TestSupervisorInvariants(t *testing.T) {
 				case Emit:
 					if e := a.Event; e.Kind == orchestrator.EventExit && (e.Exit == nil || e.Exit.Class == "") {
 						t.Fatalf("an end that is not understood is told: %+v", e)
+					} else if e.State == orchestrator.Running {
+						t.Fatalf("%s is Running, the state of a node without a supervisor", e.Node)
 					}
 				case Remove:
 					if s.sup.cause != nil && spec.KeepOnFailure && !down {

@@ -209,7 +209,7 @@ func (s *Supervisor) suspected(m *member, state orchestrator.State) {
 		if m.lastExit != nil && m.lastExit.Class == orchestrator.ExitStopped && m.lastExit.Code != 0 && !s.force {
 			s.askWhy(s.now) // it did not stop by itself
 		}
-	case orchestrator.Pending, orchestrator.Creating:
+	case orchestrator.Pending, orchestrator.Creating, orchestrator.Running:
 	}
 }
 
