@@ -92,7 +92,7 @@ type Line struct {
 	Node   string    `json:"node"`
 	Stream Stream    `json:"stream"`
 	Seq    uint64    `json:"seq"` // counts the lines of this stream of this node from 1; a gap means dropped lines
-	Run    int       `json:"run"` // the incarnation that printed it
+	Run    int       `json:"run"` // the incarnation that printed it; 0: not known, because no supervisor counts runs
 	Time   time.Time `json:"time"`
 	Text   string    `json:"text"`          // as the engine kept it: json-file replaces invalid UTF-8 with U+FFFD
 	Cut    bool      `json:"cut,omitempty"` // it was longer than 256 KiB, and the rest was dropped

@@ -116,7 +116,7 @@ type NodeStatus struct {
 	PID           int          `json:"os_pid,omitempty"` // of the container's first process on the engine's host
 	Peers         []string     `json:"peers,omitempty"`  // short names of the nodes that this one is connected to
 	Cut           []string     `json:"cut,omitempty"`    // short names of the nodes that it is deliberately disconnected from
-	Incarnation   int          `json:"incarnation"`      // counts the starts of this container
+	Incarnation   int          `json:"incarnation"`      // counts the starts of this container; 0: not known
 	RestartCount  int          `json:"restart_count"`    // restarts after crashes, in total
 	Restarts      string       `json:"restarts,omitempty"`
 	DroppedLines  uint64       `json:"dropped_lines,omitempty"` // lines of its output that the ring no longer keeps

@@ -253,7 +253,7 @@ func (e *compilerStopped) Hint() string {
 func lastOutput(ctx context.Context, eng orchestrator.Engine, c orchestrator.Container, n int) []string {
 	out := logs.NewNode(helperCompiler, n)
 	began := c.State.StartedAt.Add(-orchestrator.StartSlack)
-	_ = out.ReadKept(ctx, eng, c.ID, 2, began, false) // best effort
+	_ = out.ReadKept(ctx, eng, c.ID, logs.Uncounted, began, false) // best effort
 	return out.Out.Excerpt(n, nil)
 }
 

@@ -10,8 +10,9 @@ import (
 )
 
 // Logs reads the output of a cluster without a supervisor directly from the engine:
-// see [orchestrator.Controller].Logs. Only the last run can be told apart from the earlier ones, so a
-// query for one run by its number is an error.
+// see [orchestrator.Controller].Logs. Only a supervisor counts a node's runs: the lines have
+// the run 0, a mark shows where the last run begins, and a query for one run by its number
+// is an error.
 func Logs(ctx context.Context, eng orchestrator.Engine, cluster string, q orchestrator.LogQuery, fn func(orchestrator.Line) error) error {
 	if q.Run != 0 {
 		return orchestrator.WithHint(fmt.Errorf("%s has no supervisor, so its runs are not counted", cluster),
@@ -40,16 +41,16 @@ func Logs(ctx context.Context, eng orchestrator.Engine, cluster string, q orches
 			return f.Spec.NoNode(name)
 		}
 		out := logs.NewNode(name, max(f.Spec.OutputLines, q.Tail))
-		run, began := 2, n.StartedAt.Add(-orchestrator.StartSlack) // of the current run, or else the last one; all earlier ones are run 1
+		began := n.StartedAt.Add(-orchestrator.StartSlack) // of the current run, or else the last one
 		if !q.Follow || !n.State.Running() {
-			if err := out.ReadKept(ctx, eng, n.ContainerID, run, began, n.State.Running()); err != nil {
+			if err := out.ReadKept(ctx, eng, n.ContainerID, logs.Uncounted, began, n.State.Running()); err != nil {
 				return fmt.Errorf("read the output of %s: %w", name, err)
 			}
 			out.Out.Close()
 		} else {
 			followers.Go(func() error {
 				defer out.Out.Close()
-				out.Follow(ctx, eng, n.ContainerID, run, began)
+				out.Follow(ctx, eng, n.ContainerID, logs.Uncounted, began)
 				return nil
 			})
 		}

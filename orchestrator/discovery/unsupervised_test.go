@@ -78,7 +78,8 @@ func TestUnsupervised(t *testing.T) {
 	}
 }
 
-// A node without a supervisor is in the state that the engine reports.
+// A node without a supervisor is in the state that the engine reports. Its output shows where
+// its last run begins.
 func TestNodesWithoutASupervisor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, eng := t.Context(), shop(t, 4)
@@ -121,6 +122,16 @@ func TestNodesWithoutASupervisor(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%v, states (-want +got):\n%s", err, diff)
+		}
+		var lines []string
+		if err := c.Logs(ctx, orchestrator.LogQuery{Nodes: []string{"n1"}}, func(l orchestrator.Line) error {
+			lines = append(lines, fmt.Sprintf("%d: %s", l.Run, l.Text))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"0: run 1", "0: ── n1 restarted ──", "0: run 2"}, lines); diff != "" {
+			t.Errorf("lines (-want +got):\n%s", diff)
 		}
 		if err := c.Down(ctx); err != nil {
 			t.Error(err)

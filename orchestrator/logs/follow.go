@@ -60,6 +60,7 @@ type follower struct {
 	// Owned by the current follow.
 	position   [len(streams)]position
 	prev, cur  int      // the run followed before this one (0: none), and this one
+	earlier    bool     // the last line was of run uncountedEarlier
 	complaints []string // the engine's errors shown since the last new line
 }
 
@@ -67,7 +68,7 @@ type follower struct {
 type runLog struct {
 	engine    orchestrator.Streams
 	container string
-	run       int // the incarnation
+	run       int // the incarnation, or Uncounted
 
 	// began is the earliest possible start of the run, by the engine's clock: the time of
 	// the previous run's die event, or the container's StartedAt. An earlier line belongs
@@ -206,7 +207,12 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 		if resumed[i].passes(rec.time) {
 			f.position[i].advance(rec.time)
 			f.complaints = nil
-			f.out.Append(rec.stream, f.runOf(rec.time, r), rec.time, rec.text, rec.cut)
+			run := f.runOf(rec.time, r)
+			if run == Uncounted && f.earlier {
+				f.out.Mark(run, r.began, fmt.Sprintf("── %s restarted ──", f.out.node))
+			}
+			f.earlier = run == uncountedEarlier
+			f.out.Append(rec.stream, run, rec.time, rec.text, rec.cut)
 			lines++
 		}
 	}
@@ -247,6 +253,8 @@ func (f *follower) runOf(at time.Time, r runLog) int {
 	switch {
 	case !at.Before(r.began):
 		return r.run
+	case r.run == Uncounted:
+		return uncountedEarlier
 	case f.prev != 0:
 		return f.prev
 	}

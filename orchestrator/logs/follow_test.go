@@ -308,6 +308,42 @@ func TestFollowTellsRunsApart(t *testing.T) {
 	})
 }
 
+// Without a supervisor, nothing counts the runs. A mark shows where the last one begins, and
+// it can be selected, also while it has printed nothing.
+func TestRunsThatAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFollowTest()
+		f.print(1, at(1), "a\n")
+		f.print(2, at(2), "the end of an earlier run\n")
+		f.running = true
+		last := func() (lines []string) {
+			if err := f.out.Read(t.Context(), orchestrator.LogQuery{SinceRestart: true}, func(l orchestrator.Line) error {
+				lines = append(lines, brief([]orchestrator.Line{l})...)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return lines
+		}
+		if err := f.follower.readKept(t.Context(), f.log(Uncounted, at(3))); err != nil || len(last()) != 0 {
+			t.Errorf("%v; the last run, which is silent: %q", err, last())
+		}
+		f.print(2, at(4), "c\n")
+		f.print(1, at(5), "d\n")
+		f.exit()
+		if err := f.follower.follow(t.Context(), f.log(Uncounted, at(3))); err != nil {
+			t.Error(err)
+		}
+		run := []string{"n1/0 system 1 ── n1 restarted ──", "n1/0 stderr 2 c", "n1/0 stdout 2 d"}
+		if diff := cmp.Diff(append([]string{"n1/0 stdout 1 a", "n1/0 stderr 1 the end of an earlier run"}, run...), f.got()); diff != "" {
+			t.Errorf("all (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(run, last()); diff != "" {
+			t.Errorf("the last run (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestReadKeptThenFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFollowTest()

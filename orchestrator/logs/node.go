@@ -53,12 +53,14 @@ func (o *Node) Drained(ctx context.Context, run int) {
 }
 
 // ReadKept reads the output that the engine keeps of a container, once: that of the run
-// that began then, and as run 1 all earlier output. running says that the run goes on.
+// that began then, and all earlier output. running says that the run goes on. The run is
+// an incarnation or [Uncounted].
 func (o *Node) ReadKept(ctx context.Context, eng orchestrator.Engine, id string, run int, began time.Time, running bool) error {
 	return o.f.readKept(ctx, runLog{engine: eng, container: id, run: run, began: began, running: func(context.Context) bool { return running }})
 }
 
-// Follow reads a run's output until the run ends.
+// Follow reads a run's output, and all earlier output, until the run ends. The run is an
+// incarnation or [Uncounted].
 func (o *Node) Follow(ctx context.Context, eng orchestrator.Engine, id string, run int, began time.Time) {
 	err := o.f.follow(ctx, runLog{
 		engine: eng, container: id, run: run, began: began,

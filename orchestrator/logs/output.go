@@ -19,6 +19,9 @@ import (
 // Lines of both streams are sorted by their runs, within a run by the engine's time, and
 // at the same time by arrival. Lines of one stream always stay in the order in which they
 // were printed.
+//
+// If nothing counts the runs, all lines have the run [Uncounted], and a mark shows where the
+// last run begins.
 type Output struct {
 	node string
 
@@ -30,6 +33,13 @@ type Output struct {
 	awaited  []*awaited
 	closed   bool
 }
+
+// Uncounted is the last run of a container whose runs nothing counts, because it has no
+// supervisor. The engine's start time separates it from the earlier runs.
+const Uncounted = 0
+
+// uncountedEarlier is the run of the lines before those of run Uncounted.
+const uncountedEarlier = Uncounted - 1
 
 // streams lists the streams in the order of their rings, which is also the order of the
 // engine's frame headers.
@@ -228,7 +238,7 @@ func (o *Output) unread(c *cursor, q filter) (lines []orchestrator.Line, lost cu
 		if e := o.rings[last].at(to[last]); q.takes(streams[last], e) {
 			lines = append(lines, orchestrator.Line{
 				Node: o.node, Stream: streams[last], Seq: to[last],
-				Run: e.run, Time: e.time, Text: e.text, Cut: e.cut,
+				Run: max(e.run, Uncounted), Time: e.time, Text: e.text, Cut: e.cut,
 			})
 		}
 	}
