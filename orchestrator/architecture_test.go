@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator/enginetest/generated"
 )
 
 const architecture = "../.github/ARCHITECTURE.md"
@@ -32,8 +33,8 @@ func TestArchitectureShowsThePackages(t *testing.T) {
 	}
 	picture.WriteString("```\n\n")
 	table.WriteString("\n")
-	current(t, architecture, "picture", picture.String())
-	current(t, architecture, "packages", table.String())
+	generated.Check(t, architecture, "picture", picture.String())
+	generated.Check(t, architecture, "packages", table.String())
 }
 
 // room is a package, with the packages of this module that it imports.
@@ -93,23 +94,4 @@ func reaches(rooms map[string]room, from, to string) bool {
 // box is a package in the picture: an identifier, and its name.
 func box(name string) string {
 	return strings.NewReplacer("/", "_").Replace(name) + "[" + strings.TrimPrefix(name, "orchestrator/") + "]"
-}
-
-// current compares a generated part of a file with what it should be; UPDATE=1 writes it.
-func current(t *testing.T, file, part, want string) {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	begin, end := "<!-- generated: "+part+" -->\n", "<!-- end -->"
-	before, rest, begun := strings.Cut(string(data), begin)
-	got, after, ended := strings.Cut(rest, end)
-	switch {
-	case err != nil, !begun, !ended:
-		t.Fatalf("%s: no generated part %q (%v)", file, part, err)
-	case got != want && os.Getenv("UPDATE") == "":
-		t.Errorf("%s: the part %q is not current; update it: UPDATE=1 go test -run %s", file, part, t.Name())
-	case got != want:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

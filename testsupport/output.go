@@ -105,7 +105,7 @@ func (o *Output) excerpt(n int) []string {
 	if o.kept == nil {
 		return nil
 	}
-	return o.kept.Excerpt(n, redactor(o.node.cluster.Spec()).Replace)
+	return o.kept.Excerpt(n, secrets.Redactor(o.node.cluster.Spec()).Replace)
 }
 
 func excerpt(lines []string) string {
@@ -113,13 +113,4 @@ func excerpt(lines []string) string {
 		return ""
 	}
 	return "\n  " + strings.Join(lines, "\n  ")
-}
-
-// redactor removes a cluster's secrets from text, as the cluster itself does.
-func redactor(s orchestrator.Spec) *strings.Replacer {
-	var pairs []string
-	for _, value := range secrets.Values(s) {
-		pairs = append(pairs, value, "[secret]")
-	}
-	return strings.NewReplacer(pairs...)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
 // exportVariable names the folder for evidence, as for `beamyard up`.
@@ -43,7 +44,7 @@ func (c *Cluster) report(tb testing.TB) {
 // account describes the cluster of a failed test.
 func (c *Cluster) account() string {
 	st := c.Status()
-	clean := redactor(c.Spec()).Replace
+	clean := secrets.Redactor(c.Spec()).Replace
 	c.mu.Lock()
 	broken := maps.Clone(c.broken)
 	c.mu.Unlock()

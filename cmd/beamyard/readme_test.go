@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/generated"
 )
 
 // The commands in README.md are those of the command line. UPDATE=1 writes them.
@@ -22,8 +22,8 @@ func TestReadmeListsTheCommands(t *testing.T) {
 		describe(&details, command)
 	}
 	overview.WriteString("\n")
-	current(t, "README.md", "commands", overview.String())
-	current(t, "README.md", "flags", details.String()+"\n")
+	generated.Check(t, "README.md", "commands", overview.String())
+	generated.Check(t, "README.md", "flags", details.String()+"\n")
 }
 
 // describe writes what --help says of a command.
@@ -61,22 +61,3 @@ func describe(b *strings.Builder, command *kong.Node) {
 
 // escaped is a text in a table.
 func escaped(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
-
-// current compares a generated part of a file with what it should be; UPDATE=1 writes it.
-func current(t *testing.T, file, part, want string) {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	begin, end := "<!-- generated: "+part+" -->\n", "<!-- end -->"
-	before, rest, begun := strings.Cut(string(data), begin)
-	got, after, ended := strings.Cut(rest, end)
-	switch {
-	case err != nil, !begun, !ended:
-		t.Fatalf("%s: no generated part %q (%v)", file, part, err)
-	case got != want && os.Getenv("UPDATE") == "":
-		t.Errorf("%s: the part %q is not current; update it: UPDATE=1 go test -run %s", file, part, t.Name())
-	case got != want:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}

@@ -15,6 +15,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/internal/english"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 )
@@ -116,11 +117,7 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []orchestrator.Container
 	for _, text := range manifest.FlagNotes(s.spec) {
 		c.note("", "%s", text)
 	}
-	noun := "nodes"
-	if len(c.spec.Nodes) == 1 {
-		noun = "node"
-	}
-	c.phase("starting %d %s", len(c.spec.Nodes), noun)
+	c.phase("starting %s", english.Plural(len(c.spec.Nodes), "node", "nodes"))
 	return nil, nil
 }
 

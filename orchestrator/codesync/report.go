@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/internal/english"
 )
 
 // Report is the result of a sync.
@@ -75,9 +77,9 @@ func (r Report) Line() string {
 	case len(what) > 0:
 		b.WriteString(strings.Join(what, "; "))
 	case r.Files > 0:
-		fmt.Fprintf(&b, "synced %s, no module", plural(r.Files, "file"))
+		fmt.Fprintf(&b, "synced %s, no module", english.Plural(r.Files, "file", "files"))
 	default:
-		fmt.Fprintf(&b, "in sync, %s equal", plural(r.Compared, "module"))
+		fmt.Fprintf(&b, "in sync, %s equal", english.Plural(r.Compared, "module", "modules"))
 	}
 	if on := r.in(Synced, Restarted); len(on) > 0 {
 		b.WriteString(" on " + strings.Join(on, " "))
@@ -104,20 +106,13 @@ func short(name string) string { return strings.TrimPrefix(name, "Elixir.") }
 // named lists a few modules by name, or counts many.
 func named(modules []string) string {
 	if len(modules) > 4 {
-		return plural(len(modules), "module")
+		return english.Plural(len(modules), "module", "modules")
 	}
 	names := make([]string, len(modules))
 	for i, m := range modules {
 		names[i] = short(m)
 	}
 	return strings.Join(names, ", ")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // add adds the results of nodes.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -120,7 +121,7 @@ func (r *reader) envOf(path *ast.StringNode, required bool) ([]variable, error) 
 		}
 	}
 	if err != nil {
-		return nil, advise(wrong(path, "env_file %s, line %d: %v", path.Value, line, err), "%s", hintOf(err))
+		return nil, advise(wrong(path, "env_file %s, line %d: %v", path.Value, line, err), "%s", orchestrator.HintOf(err))
 	}
 	return vars, nil
 }

@@ -144,7 +144,7 @@ func (r *reader) env(at ast.Node, of reflect.Type) (ast.Node, error) {
 			key, value, given := strings.Cut(item.Value, "=")
 			if !given {
 				if value, err = r.ours(key); err != nil {
-					return nil, advise(wrong(item, "%v", err), "%s", hintOf(err))
+					return nil, advise(wrong(item, "%v", err), "%s", orchestrator.HintOf(err))
 				}
 			}
 			put(out, item, key, value)
@@ -160,7 +160,7 @@ func (r *reader) env(at ast.Node, of reflect.Type) (ast.Node, error) {
 			key := pair.Key.(*ast.StringNode)
 			ours, err := r.ours(key.Value)
 			if err != nil {
-				return nil, advise(wrong(key, "%v", err), "%s", hintOf(err))
+				return nil, advise(wrong(key, "%v", err), "%s", orchestrator.HintOf(err))
 			}
 			pair.Value = textAt(pair.Value.GetToken(), ours)
 		}
@@ -363,12 +363,4 @@ func quoteWord(s string) string {
 		return s
 	}
 	return strconv.Quote(s)
-}
-
-// hintOf returns the hint of an error, or "".
-func hintOf(err error) string {
-	if h, ok := err.(interface{ Hint() string }); ok {
-		return h.Hint()
-	}
-	return ""
 }

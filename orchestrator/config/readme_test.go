@@ -3,12 +3,12 @@ package config
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/generated"
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
@@ -25,7 +25,7 @@ func TestReadmeListsTheKeys(t *testing.T) {
 		var b strings.Builder
 		b.WriteString("\n| key | value | default | meaning |\n|---|---|---|---|\n")
 		r.rows(&b, "", of)
-		current(t, "README.md", name, b.String()+"\n")
+		generated.Check(t, "README.md", name, b.String()+"\n")
 	}
 }
 
@@ -78,24 +78,5 @@ func (r *reference) written(s object) string {
 		return "map"
 	default:
 		return kind
-	}
-}
-
-// current compares a generated part of a file with what it should be; UPDATE=1 writes it.
-func current(t *testing.T, file, part, want string) {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	begin, end := "<!-- generated: "+part+" -->\n", "<!-- end -->"
-	before, rest, begun := strings.Cut(string(data), begin)
-	got, after, ended := strings.Cut(rest, end)
-	switch {
-	case err != nil, !begun, !ended:
-		t.Fatalf("%s: no generated part %q (%v)", file, part, err)
-	case got != want && os.Getenv("UPDATE") == "":
-		t.Errorf("%s: the part %q is not current; update it: UPDATE=1 go test -run %s", file, part, t.Name())
-	case got != want:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

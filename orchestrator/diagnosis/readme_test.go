@@ -2,13 +2,13 @@ package diagnosis
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/generated"
 )
 
 // README.md lists every finding with its problem and its solutions. UPDATE=1 writes it.
@@ -28,7 +28,7 @@ func TestReadmeListsTheFindings(t *testing.T) {
 	} {
 		all := slices.Concat(group.rules...)
 		listed += len(all)
-		current(t, "README.md", group.name, describe(all))
+		generated.Check(t, "README.md", group.name, describe(all))
 	}
 	if known := len(Rules()); listed != known {
 		t.Errorf("%d rules are listed, and there are %d", listed, known)
@@ -88,23 +88,4 @@ func example(text string) string {
 		"{dump_path}", "/tmp/erl_crash.dump", "{dist_port}", "9100", "{http_port}", "4000", "{http_check}", "/health", "{grace}", "5s", "{name_it}", "--name app@n1.demo.test",
 		"{names}", "long", "{other_names}", "short", "{way}", "take that setting out").Replace(text)
 	return unknownWord.ReplaceAllString(text, "…")
-}
-
-// current compares a generated part of a file with what it should be; UPDATE=1 writes it.
-func current(t *testing.T, file, part, want string) {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	begin, end := "<!-- generated: "+part+" -->\n", "<!-- end -->"
-	before, rest, begun := strings.Cut(string(data), begin)
-	got, after, ended := strings.Cut(rest, end)
-	switch {
-	case err != nil, !begun, !ended:
-		t.Fatalf("%s: no generated part %q (%v)", file, part, err)
-	case got != want && os.Getenv("UPDATE") == "":
-		t.Errorf("%s: the part %q is not current; update it: UPDATE=1 go test -run %s", file, part, t.Name())
-	case got != want:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

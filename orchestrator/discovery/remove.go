@@ -14,6 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
@@ -100,10 +101,8 @@ func RemoveNetwork(ctx context.Context, eng orchestrator.Engine, n orchestrator.
 		if !errors.Is(err, orchestrator.ErrConflict) {
 			return fmt.Errorf("remove network %s: %w", n.Name, err)
 		}
-		select {
-		case <-ctx.Done():
+		if !wait.Sleep(ctx, 100*time.Millisecond) {
 			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
@@ -179,10 +178,8 @@ func RemoveOwned(ctx context.Context, eng orchestrator.Engine, cluster string, o
 		} else {
 			quiet = 0
 		}
-		select {
-		case <-ctx.Done():
+		if !wait.Sleep(ctx, 200*time.Millisecond) {
 			return errors.Join(ctx.Err(), err)
-		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }

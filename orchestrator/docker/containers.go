@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
 // CreateContainer implements orchestrator.Containers: POST /containers/create.
@@ -81,10 +82,8 @@ func (e *Engine) RemoveContainer(ctx context.Context, id string) error {
 		case !errdefs.IsConflict(err) && !errdefs.IsInternal(err) || attempt == 50:
 			return e.failed("remove container "+short(id), err)
 		}
-		select {
-		case <-ctx.Done():
+		if !wait.Sleep(ctx, 100*time.Millisecond) {
 			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
 const (
@@ -86,7 +87,7 @@ func (e *Engine) ranOut(ctx context.Context, before orchestrator.Container) bool
 		case !now.State.Running || !now.State.StartedAt.Equal(before.State.StartedAt):
 			return true
 		}
-		if time.Now().After(late) || !pause(ctx, 4*execPoll) {
+		if time.Now().After(late) || !wait.Sleep(ctx, 4*execPoll) {
 			return false
 		}
 	}
@@ -222,7 +223,7 @@ func receive(stream types.HijackedResponse, tty bool, stdout, stderr io.Writer) 
 // exitCode waits for the exit code, which the engine records a moment after the end of the
 // stream. A command may also close its output and continue.
 func (x *execution) exitCode(ctx context.Context) (int, error) {
-	for wait := execPoll; ; wait = min(2*wait, execPollSlow) {
+	for delay := execPoll; ; delay = min(2*delay, execPollSlow) {
 		state, err := x.e.cli.ContainerExecInspect(ctx, x.id)
 		if err != nil {
 			return 0, x.e.failed(x.doing, err)
@@ -230,7 +231,7 @@ func (x *execution) exitCode(ctx context.Context) (int, error) {
 		if !state.Running {
 			return state.ExitCode, nil
 		}
-		if !pause(ctx, wait) {
+		if !wait.Sleep(ctx, delay) {
 			return 0, ctx.Err()
 		}
 	}
@@ -260,7 +261,7 @@ func (x *execution) started(ctx context.Context) bool {
 		if err != nil || state.Pid != 0 {
 			return err == nil
 		}
-		if !pause(ctx, execPoll) {
+		if !wait.Sleep(ctx, execPoll) {
 			return false
 		}
 	}
@@ -275,13 +276,3 @@ func consoleSize(tty *orchestrator.TTY) *[2]uint {
 
 // closeNow ends a read in progress.
 func closeNow(stream types.HijackedResponse) { _ = stream.Conn.Close() }
-
-// pause waits. It returns false if ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
-}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
 // This file signals the processes of a command in a container by means of a second command,
@@ -65,7 +66,7 @@ func (x *execution) end(ctx context.Context) error {
 		case time.Now().After(late):
 			return nil
 		}
-		if !pause(ctx, 4*execPoll) {
+		if !wait.Sleep(ctx, 4*execPoll) {
 			return fmt.Errorf("end a command in %s: %w", short(x.container), ctx.Err())
 		}
 	}

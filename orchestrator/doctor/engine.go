@@ -64,7 +64,7 @@ func judgeNoEngine(info orchestrator.EngineInfo, at endpointFacts, err error) ve
 		return unreachable(info, at, where, err)
 	}
 	v := failed("check DOCKER_HOST and `docker context ls`", "%v", err)
-	if hint := hintOf(err); hint != "" {
+	if hint := orchestrator.HintOf(err); hint != "" {
 		v.remedy = hint
 	}
 	return v
@@ -142,13 +142,4 @@ func unreachable(info orchestrator.EngineInfo, at endpointFacts, where string, e
 		return failed("try it by hand: ssh USER@"+at.host+" docker version", "%s cannot be reached: %s", where, why)
 	}
 	return failed(start, "no engine answers at %s: %v", where, err)
-}
-
-// hintOf returns the hint of an error, or "" if it has none.
-func hintOf(err error) string {
-	var h orchestrator.Hinter
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
@@ -181,10 +182,8 @@ func (e *examination) removeLate(ctx context.Context, labels map[string]string) 
 			e.removeHelper(ctx, list[0].ID)
 			return
 		}
-		select {
-		case <-ctx.Done():
+		if !wait.Sleep(ctx, 200*time.Millisecond) {
 			return
-		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/internal/english"
 )
 
 // Where a cluster lives: its subnet, its host ports, its control socket; and what should not be
@@ -46,7 +47,7 @@ func lookSubnets(ctx context.Context, e *examination) verdict {
 	}
 	_, full := network.PickSubnet(pool, 1, taken, 0)
 	free, all := network.FreeSubnets(pool, taken)
-	return judgeSubnets(pool, free, all, holders, hintOf(full))
+	return judgeSubnets(pool, free, all, holders, orchestrator.HintOf(full))
 }
 
 // judgeSubnets judges the free subnets: a cluster takes one of them, a large one a few.
@@ -157,7 +158,7 @@ func judgeControl(folder string, room int, err error) verdict {
 	switch {
 	case err != nil:
 		v := failed(shorter, "%v", err)
-		if hint := hintOf(err); hint != "" {
+		if hint := orchestrator.HintOf(err); hint != "" {
 			v.remedy = hint
 		}
 		return v
@@ -193,13 +194,5 @@ func judgeLeftovers(left []discovery.Removed, err error) verdict {
 		names = append(names, r.Cluster)
 		containers, networks = containers+len(r.Containers), networks+len(r.Networks)
 	}
-	return warning("beamyard prune", "dead processes left %s and %s, of %s", several(containers, "container"), several(networks, "network"), some(names, 3))
-}
-
-// several is "1 network", "3 networks".
-func several(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return warning("beamyard prune", "dead processes left %s and %s, of %s", english.Plural(containers, "container", "containers"), english.Plural(networks, "network", "networks"), some(names, 3))
 }

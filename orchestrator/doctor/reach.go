@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/network/fault"
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // Results of the helper container: whether containers start, who can reach them, what they see,
@@ -45,7 +46,7 @@ func judgeContainer(h helperFacts, err error) verdict {
 		return warning("see what keeps the engine busy: docker ps; try again: beamyard doctor", "starting one gave %v: the engine is slow, or hangs", err)
 	case err != nil:
 		v := failed("see what the engine says: docker run --rm IMAGE true; journalctl -u docker -n 20", "%v", err)
-		if hint := hintOf(err); hint != "" {
+		if hint := orchestrator.HintOf(err); hint != "" {
 			v.remedy = hint
 		}
 		return v

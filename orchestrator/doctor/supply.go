@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // Sources of images.
@@ -97,6 +98,6 @@ func judgeBase(f baseFacts) verdict {
 	case f.packages == nil:
 		return ok("can be made of Debian packages from %s, once, in about 20 s", f.mirror)
 	}
-	return failed(fmt.Sprintf("%s\nor bring one: docker load -i FILE, and then up --base IMAGE", hintOf(f.packages)),
+	return failed(fmt.Sprintf("%s\nor bring one: docker load -i FILE, and then up --base IMAGE", orchestrator.HintOf(f.packages)),
 		"no Mix project can be built: %s is not there, cannot be pulled, and %v", f.official, f.packages)
 }

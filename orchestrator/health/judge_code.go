@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/internal/english"
 )
 
 // code compares the application's modules over all nodes that told of them, and are
@@ -73,14 +75,7 @@ func (j *judge) apps() string {
 			apps = append(apps, app)
 		}
 	}
-	return plural(len(apps), "application ", "applications ") + strings.Join(apps, ", ")
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
+	return english.PluralWord(len(apps), "application ", "applications ") + strings.Join(apps, ", ")
 }
 
 // alike are the groups of nodes that run the same application of the same image.

@@ -222,17 +222,14 @@ func portOf(addr string) string {
 
 // growing yields a function that waits before the next turn, with delays growing from
 // first to last, until ctx ends.
-func growing(ctx context.Context, first, last time.Duration) func(yield func(wait func()) bool) {
+func growing(ctx context.Context, first, last time.Duration) func(yield func(pause func()) bool) {
 	return func(yield func(func()) bool) {
 		delay := first
-		wait := func() {
-			select {
-			case <-ctx.Done():
-			case <-time.After(delay):
-			}
+		pause := func() {
+			wait.Sleep(ctx, delay)
 			delay = min(delay*5/4, last)
 		}
-		for ctx.Err() == nil && yield(wait) {
+		for ctx.Err() == nil && yield(pause) {
 		}
 	}
 }

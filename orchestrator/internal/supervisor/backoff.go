@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/english"
 )
 
 // isSuccess reports whether the policy counts the exit code as success.
@@ -96,7 +97,7 @@ func decide(p orchestrator.RestartPolicy, h history, e orchestrator.Exit, now ti
 // waiting describes what a node waits for: "waits for db:5432: connection refused, 4
 // tries".
 func (h history) waiting() string {
-	return fmt.Sprintf("waits for %s, %d %s", h.waitsOn, h.waits, plural(uint64(h.waits), "try", "tries"))
+	return fmt.Sprintf("waits for %s, %s", h.waitsOn, english.Plural(h.waits, "try", "tries"))
 }
 
 // backoffDelay returns Backoff × 2^step, at most MaxBackoff.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/english"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
@@ -46,7 +47,7 @@ func (s *Supervisor) checkForming() {
 		if len(s.disconnected) > 0 {
 			how += " but what is kept apart on purpose: " + s.disconnectedPairs()
 		}
-		s.emit(orchestrator.EventPhase, "", "ready: %s, %s", count(len(s.nodes), "node"), how)
+		s.emit(orchestrator.EventPhase, "", "ready: %s, %s", english.Plural(len(s.nodes), "node", "nodes"), how)
 		return
 	}
 	failed := slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state.Final() && m.busy == idle })
@@ -154,7 +155,7 @@ func (s *Supervisor) Understood() *orchestrator.ClusterError {
 func (s *Supervisor) bringDown() {
 	if s.phase < phaseStopping { // a requested end does not wait for the hook
 		s.phase = phaseStopping
-		s.emit(orchestrator.EventPhase, "", "stopping %s", count(len(s.nodes), "node"))
+		s.emit(orchestrator.EventPhase, "", "stopping %s", english.Plural(len(s.nodes), "node", "nodes"))
 	}
 	for _, m := range s.nodes {
 		s.stop(m)

@@ -330,22 +330,6 @@ func (s *Supervisor) Snapshot(now time.Time) (nodes []orchestrator.NodeStatus, r
 	return nodes, s.ready()
 }
 
-// count returns "1 node", "3 nodes".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// plural returns the form of a word for a number.
-func plural(n uint64, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
 func joinNames(nodes []*member) string {
 	var names []string
 	for _, m := range nodes {
