@@ -9,7 +9,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// chain has n2 start after n1, and n3 after n2.
+// chain makes n2 start after n1, and n3 after n2.
 func chain(s *orchestrator.Spec) { s.Nodes[1].After, s.Nodes[2].After = []string{"n1"}, []string{"n2"} }
 
 func TestANodeStartsWhenThoseBeforeItAreReady(t *testing.T) {
@@ -23,8 +23,8 @@ func TestANodeStartsWhenThoseBeforeItAreReady(t *testing.T) {
 	s.prove("n1")
 	s.expect("n1 ready", "n2 creating", "launch n2#1")
 	s.run("n2")
-	s.die("n1", 1) // that n1 comes back is no business of n2's any more
-	s.autopsy("n1", "")
+	s.die("n1", 1) // n2 has started already: it does not matter to it that n1 comes back
+	s.postmortem("n1", "")
 	s.skip()
 	s.prove("n2")
 	if !slices.Contains(s.wants, "launch n3#1") {
@@ -32,7 +32,7 @@ func TestANodeStartsWhenThoseBeforeItAreReady(t *testing.T) {
 	}
 }
 
-// A role in after: is all of its nodes.
+// A role in after: stands for all nodes of that role.
 func TestANodeStartsWhenAllOfARoleAreReady(t *testing.T) {
 	s := newScript(t, 3, func(spec *orchestrator.Spec) {
 		spec.Nodes[0].Role, spec.Nodes[1].Role = "db", "db"
@@ -61,7 +61,7 @@ func TestWhatStartsAfterAFailureFailsWithIt(t *testing.T) {
 	s.run("n1")
 	s.die("n1", 1)
 	s.skip()
-	s.autopsy("n1", "no such application")
+	s.postmortem("n1", "no such application")
 	want := []string{
 		"n1 failed: boot (exit 1): no such application; not restarted: the restart policy is \"no\"",
 		"n2 failed: not started: it starts after n1, which failed", "n3 failed: not started: it starts after n2, which failed",
@@ -70,7 +70,7 @@ func TestWhatStartsAfterAFailureFailsWithIt(t *testing.T) {
 		t.Errorf("%v", s.wants)
 	}
 	if cause := s.sup.cause.Error(); strings.Index(cause, "n1 (failed)") > strings.Index(cause, "n2 (failed)") {
-		t.Errorf("the root does not stand first: %s", cause)
+		t.Errorf("the root cause is not listed first: %s", cause)
 	}
 }
 

@@ -6,23 +6,23 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// What failed is looked at before anything of it is stopped, and nothing is
+// The evidence of a failure is collected before any node is stopped, and no node is
 // started meanwhile.
-func TestAFailureIsLookedAtFirst(t *testing.T) {
+func TestEvidenceIsCollectedBeforeNodesStop(t *testing.T) {
 	looking := func(t *testing.T, edit func(*orchestrator.Spec)) *script {
 		s := newScript(t, 2, edit)
 		s.run("n1")
 		s.run("n2")
-		s.die("n2", 1) // it waits for its restart when time is up
+		s.die("n2", 1) // it is waiting for its restart when the deadline passes
 		s.after(holdExit)
-		s.autopsy("n2", "boom")
+		s.postmortem("n2", "boom")
 		s.skip()
 		s.sup.deadline = s.now
 		s.send(Tick{})
 		s.expect("collect: cluster demo: the cluster is not ready in time\n  n1 (starting): no answer yet\n  n2 (backing-off): boot (exit 1): boom; restart 1/5 in 700ms")
-		s.after(orchestrator.DefaultReadyTimeout) // the restart and the deadline are long over
+		s.after(orchestrator.DefaultReadyTimeout) // the restart and the deadline are long past
 		if s.sup.Wake().Before(s.now) {
-			t.Errorf("wakes at %s, which is past", s.sup.Wake())
+			t.Errorf("the next wake-up, %s, is in the past", s.sup.Wake())
 		}
 		s.send(Command{Kind: CmdStart, Nodes: []string{"n2"}, Waiter: 1})
 		s.expect("reply 1: the cluster is not running")
@@ -56,7 +56,7 @@ func TestAFailureIsLookedAtFirst(t *testing.T) {
 		s := looking(t, nil)
 		s.send(Command{Kind: CmdDown, Nodes: []string{""}, Waiter: 2})
 		s.expect("n1 stopping", "stop n1#1", "n2 stopped")
-		s.send(Collected{}) // the look ends
+		s.send(Collected{}) // the collection ends
 		s.expect()
 		removed(s, "reply 2: <nil>", says)
 	})
@@ -67,13 +67,13 @@ func TestAFailureIsLookedAtFirst(t *testing.T) {
 	})
 }
 
-func TestAFormedClustersFailureIsLookedAtFirst(t *testing.T) {
+func TestEvidenceOfAFormedClusterIsCollectedBeforeNodesStop(t *testing.T) {
 	s := up(t, 2, func(s *orchestrator.Spec) {
 		s.OnFailed, s.Restart.Mode = orchestrator.FailedStopCluster, orchestrator.RestartNo
 	})
 	s.die("n2", 3)
 	s.skip()
-	s.autopsy("n2", "")
+	s.postmortem("n2", "")
 	s.expect("n2 failed: crashed (exit 3); not restarted: the restart policy is \"no\"",
 		"collect: cluster demo: a node failed\n  n2 (failed): crashed (exit 3); not restarted: the restart policy is \"no\"")
 	s.after(listEvery)
@@ -81,7 +81,7 @@ func TestAFormedClustersFailureIsLookedAtFirst(t *testing.T) {
 	s.expect("n1 stopping", "stop n1#1")
 }
 
-func TestAnEndThatWasAskedForIsNoFailure(t *testing.T) {
+func TestARequestedEndIsNotAFailure(t *testing.T) {
 	s := newScript(t, 1, nil)
 	s.run("n1")
 	s.send(Command{Kind: CmdDown, Nodes: []string{""}})

@@ -14,22 +14,22 @@ func lasting(node string) orchestrator.Finding {
 	return f
 }
 
-// gaveUp reports whether a cluster was given up.
+// gaveUp reports whether the supervisor has given up on the cluster.
 func (s *script) gaveUp() bool { return strings.Contains(strings.Join(s.wants, "\n"), "collect: ") }
 
-// What time does not cure ends the waiting long before the deadline. A VM that runs is
-// seen twice before, as a script may start another one first.
-func TestWaitingEndsWhereItIsOfNoUse(t *testing.T) {
+// A problem that does not pass with time ends the wait long before the deadline. It must
+// be found twice in a VM that runs, because a script may start another VM first.
+func TestALastingProblemEndsTheWait(t *testing.T) {
 	s := newScript(t, 2, nil)
 	s.run("n1")
 	s.run("n2")
 	s.after(AskFirst)
 	s.send(s.answer(lasting("n1")))
 	if s.gaveUp() {
-		t.Fatal("given up at the first look")
+		t.Fatal("given up after the first diagnosis")
 	}
 	if at := s.sup.askAt(); at.Sub(s.now) != askSure {
-		t.Fatalf("asked again after %s", at.Sub(s.now))
+		t.Fatalf("the next diagnosis is after %s", at.Sub(s.now))
 	}
 	s.after(askSure)
 	s.send(s.answer(lasting("n1")))
@@ -42,8 +42,8 @@ func TestWaitingEndsWhereItIsOfNoUse(t *testing.T) {
 	}
 }
 
-// What was seen once and not again was something that passed.
-func TestWhatPassesIsWaitedFor(t *testing.T) {
+// A problem that is found once and not again has passed.
+func TestAPassingProblemDoesNotEndTheWait(t *testing.T) {
 	s := newScript(t, 1, nil)
 	s.run("n1")
 	for _, found := range [][]orchestrator.Finding{{lasting("n1")}, nil, {lasting("n1")}} {
@@ -57,13 +57,13 @@ func TestWhatPassesIsWaitedFor(t *testing.T) {
 	s.state("n1", orchestrator.Ready)
 }
 
-// A run that ended says so once, also where the answer comes after its restart.
-func TestARunThatEndedIsNotRepeatedInVain(t *testing.T) {
+// A diagnosis of a run that has ended is enough, even if it arrives after the restart.
+func TestALastingProblemOfAnEndedRunEndsTheWait(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		s := newScript(t, 1, nil)
 		s.run("n1")
 		s.die("n1", 1)
-		s.autopsy("n1", "")
+		s.postmortem("n1", "")
 		s.state("n1", orchestrator.BackingOff)
 		answer := s.answer(lasting("n1"))
 		if late {
@@ -77,11 +77,12 @@ func TestARunThatEndedIsNotRepeatedInVain(t *testing.T) {
 	}
 }
 
-// A cluster that stood once is not given up by a look: it may stand again.
+// A cluster that was formed once is not given up because of a diagnosis: it may form
+// again.
 func TestAFormedClusterIsNotGivenUp(t *testing.T) {
 	s := up(t, 2, nil)
 	s.die("n1", 1)
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.send(s.answer(lasting("n1")))
 	s.after(2 * time.Second)
 	s.run("n1")
@@ -94,17 +95,17 @@ func TestAFormedClusterIsNotGivenUp(t *testing.T) {
 	}
 }
 
-// A node is looked at as soon as a look can tell something, and again when what it
-// lacked may no longer be on its way.
-func TestANodeThatStartsIsLookedAtEarly(t *testing.T) {
+// A node is diagnosed as soon as a diagnosis can show something, and again when what it
+// lacks can no longer be expected to appear.
+func TestAStartingNodeIsDiagnosedEarly(t *testing.T) {
 	s := newScript(t, 1, nil)
 	s.run("n1")
 	if at := s.sup.askAt(); at.Sub(s.now) != AskFirst {
-		t.Errorf("first after %s", at.Sub(s.now))
+		t.Errorf("the first diagnosis is after %s", at.Sub(s.now))
 	}
 	s.after(AskFirst)
 	s.send(s.answer())
 	if at := s.sup.askAt(); at.Sub(s.now) != AskAfter-AskFirst {
-		t.Errorf("then after %s", at.Sub(s.now))
+		t.Errorf("the second diagnosis is after %s", at.Sub(s.now))
 	}
 }

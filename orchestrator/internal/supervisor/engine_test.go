@@ -6,8 +6,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// A restarted engine stops what it finds running, and tells that when it is
-// back.
+// A restarted engine stops the containers that it finds running, and reports that once it
+// is back.
 func TestWhatARestartedEngineStopsIsStartedAgain(t *testing.T) {
 	s := up(t, 2, nil)
 	s.skip()
@@ -18,6 +18,6 @@ func TestWhatARestartedEngineStopsIsStartedAgain(t *testing.T) {
 	told("kill")
 	told("die")
 	told("stop")
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.expect("n1 backing-off: exit 0", "n1 stopped: stopped-outside (exit 0)", "n1 starting", "start n1#2")
 }

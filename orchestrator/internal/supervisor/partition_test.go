@@ -8,8 +8,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// cutting sends a request for n1 and peers.
-func (s *script) cutting(w Waiter, apart bool, peers ...string) {
+// partition requests to disconnect n1 from peers, or to reconnect them.
+func (s *script) partition(w Waiter, apart bool, peers ...string) {
 	loose := map[string]bool{}
 	for _, m := range s.sup.nodes {
 		loose[m.name] = true
@@ -17,8 +17,8 @@ func (s *script) cutting(w Waiter, apart bool, peers ...string) {
 	s.send(Partition{Node: "n1", Peers: peers, Apart: apart, OverlapAllowed: loose, Waiter: w})
 }
 
-// told ends what a node is being told.
-func (s *script) told(node string, cut, mend []string) {
+// blocked reports that a node has blocked and unblocked peers as requested.
+func (s *script) blocked(node string, cut, mend []string) {
 	s.send(BlockedSet{s.report(node), cut, mend, nil})
 }
 
@@ -27,34 +27,34 @@ func (s *script) sees(all map[string][]string) {
 	for n, peers := range all {
 		sees[n] = Sight{Inc: s.report(n).Inc, Peers: peers}
 	}
-	for s.sup.sweep.running = true; s.sup.sweep.running; { // also what was asked meanwhile
+	for s.sup.sweep.running = true; s.sup.sweep.running; { // including what was requested meanwhile
 		s.send(Mesh{sees})
 	}
 }
 
-func TestAPairIsCutAndMeetsAgain(t *testing.T) {
+func TestAPairIsDisconnectedAndReconnected(t *testing.T) {
 	s := up(t, 3, nil)
-	s.cutting(1, true, "n2")
-	s.expect("fault n1 disconnected from n2", "half n1: cut [n2] mend []", "half n2: cut [n1] mend []",
+	s.partition(1, true, "n2")
+	s.expect("fault n1 disconnected from n2", "peers of n1: block [n2] unblock []", "peers of n2: block [n1] unblock []",
 		"n1 degraded: disconnected from n2 on purpose", "n2 degraded: disconnected from n1 on purpose")
-	s.told("n1", []string{"n2"}, nil)
-	s.expect() // n2 has not its half
-	s.told("n2", []string{"n1"}, nil)
+	s.blocked("n1", []string{"n2"}, nil)
+	s.expect() // n2 has not blocked n1 yet
+	s.blocked("n2", []string{"n1"}, nil)
 	s.expect("reply 1: <nil>")
 	s.sees(map[string][]string{"n1": {"n3"}, "n2": {"n3"}, "n3": {"n1", "n2"}})
 	s.after(time.Minute)
-	s.expect() // nobody connects them, nobody asks why
+	s.expect() // they are neither connected nor diagnosed
 	s.state("n3", orchestrator.Ready)
 	if nodes, ready := s.sup.Snapshot(s.now); ready || len(nodes[0].Cut) != 1 || len(nodes[2].Cut) != 0 {
 		t.Errorf("ready %t, %+v", ready, nodes)
 	}
 
-	s.cutting(2, false, "n2")
-	s.expect("fault n1 reconnected to n2", "half n1: cut [] mend [n2]", "half n2: cut [] mend [n1]")
-	s.told("n1", nil, []string{"n2"})
+	s.partition(2, false, "n2")
+	s.expect("fault n1 reconnected to n2", "peers of n1: block [] unblock [n2]", "peers of n2: block [] unblock [n1]")
+	s.blocked("n1", nil, []string{"n2"})
 	s.sees(map[string][]string{"n1": {"n3"}, "n2": {"n3"}, "n3": {"n1", "n2"}})
-	s.expect() // n2 refuses n1 still
-	s.told("n2", nil, []string{"n1"})
+	s.expect() // n2 still blocks n1
+	s.blocked("n2", nil, []string{"n1"})
 	s.expect("reply 2: <nil>")
 	s.sees(map[string][]string{"n1": {"n3"}, "n2": {"n3"}, "n3": {"n1", "n2"}})
 	s.expect("connect n1: n2", "connect n2: n1")
@@ -65,66 +65,67 @@ func TestAPairIsCutAndMeetsAgain(t *testing.T) {
 	}
 }
 
-// The node that loses all is told first: its global is held while they go.
-func TestANodeThatIsIsolatedIsToldBeforeItsPeers(t *testing.T) {
+// A node that loses all peers blocks them before they block it: its global is paused
+// while they leave.
+func TestAnIsolatedNodeBlocksBeforeItsPeers(t *testing.T) {
 	s := up(t, 3, nil)
-	s.cutting(1, true, "n2", "n3")
-	s.expect("fault n1 disconnected from n2, n3", "half n1: cut [n2 n3] mend []",
+	s.partition(1, true, "n2", "n3")
+	s.expect("fault n1 disconnected from n2, n3", "peers of n1: block [n2 n3] unblock []",
 		"n1 degraded: disconnected from n2, n3 on purpose", "n2 degraded: disconnected from n1 on purpose", "n3 degraded: disconnected from n1 on purpose")
-	s.told("n1", []string{"n2", "n3"}, nil)
-	s.expect("half n2: cut [n1] mend []", "half n3: cut [n1] mend []")
+	s.blocked("n1", []string{"n2", "n3"}, nil)
+	s.expect("peers of n2: block [n1] unblock []", "peers of n3: block [n1] unblock []")
 }
 
-// Nodes that meet one after another would be taken off each other by global: nobody
-// is connected before all take each other again.
-func TestANodeMeetsAllOfItsPeersAtOnce(t *testing.T) {
+// If nodes reconnected one after another, global would disconnect them from each other
+// again: they are connected once all of them accept each other.
+func TestANodeReconnectsToAllOfItsPeersAtOnce(t *testing.T) {
 	s := up(t, 3, nil)
-	s.cutting(1, true, "n2", "n3")
-	s.told("n1", []string{"n2", "n3"}, nil)
-	s.told("n2", []string{"n1"}, nil)
-	s.told("n3", []string{"n1"}, nil)
-	s.cutting(2, false, "n2", "n3")
-	s.told("n1", nil, []string{"n2", "n3"})
-	s.told("n2", nil, []string{"n1"})
+	s.partition(1, true, "n2", "n3")
+	s.blocked("n1", []string{"n2", "n3"}, nil)
+	s.blocked("n2", []string{"n1"}, nil)
+	s.blocked("n3", []string{"n1"}, nil)
+	s.partition(2, false, "n2", "n3")
+	s.blocked("n1", nil, []string{"n2", "n3"})
+	s.blocked("n2", nil, []string{"n1"})
 	s.skip()
 	apart := map[string][]string{"n1": {}, "n2": {"n3"}, "n3": {"n2"}}
 	s.sees(apart)
-	s.expect() // n3 refuses n1 still
-	s.told("n3", nil, []string{"n1"})
+	s.expect() // n3 still blocks n1
+	s.blocked("n3", nil, []string{"n1"})
 	s.sees(apart)
 	s.expect("reply 2: <nil>", "connect n1: n2 n3", "connect n2: n1", "connect n3: n1")
 }
 
-// A new VM knows of no cut. Its peer refuses it, and it is told before it is
-// connected to anybody.
-func TestACutOutlivesARestart(t *testing.T) {
+// A new VM has no list of blocked peers. Its peer still blocks it, and it gets its list
+// before it is connected to any node.
+func TestAPartitionOutlivesARestart(t *testing.T) {
 	s := up(t, 3, nil)
-	s.cutting(1, true, "n2")
-	s.told("n1", []string{"n2"}, nil)
-	s.told("n2", []string{"n1"}, nil)
+	s.partition(1, true, "n2")
+	s.blocked("n1", []string{"n2"}, nil)
+	s.blocked("n2", []string{"n1"}, nil)
 	s.die("n1", 1)
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.after(time.Second)
 	s.run("n1")
 	s.skip()
 	s.send(Live{s.report("n1")}, Proven{s.report("n1")})
-	s.expect("half n1: cut [n2] mend []")
+	s.expect("peers of n1: block [n2] unblock []")
 	s.state("n2", orchestrator.Degraded)
-	s.told("n1", []string{"n2"}, nil)
+	s.blocked("n1", []string{"n2"}, nil)
 	s.sees(map[string][]string{"n1": {}, "n2": {"n3"}, "n3": {"n2"}})
 	s.expect("connect n1: n3")
 	s.sees(map[string][]string{"n1": {"n3"}, "n2": {"n3"}, "n3": {"n1", "n2"}})
 	s.expect("n1 degraded: disconnected from n2 on purpose")
 }
 
-func TestACutDoesNotFailAClusterThatForms(t *testing.T) {
+func TestAPartitionDoesNotFailAFormingCluster(t *testing.T) {
 	s := newScript(t, 2, nil)
 	s.run("n1")
 	s.run("n2")
 	s.send(Live{s.report("n1")}, Live{s.report("n2")})
-	s.cutting(1, true, "n2")
-	s.told("n1", []string{"n2"}, nil)
-	s.told("n2", []string{"n1"}, nil)
+	s.partition(1, true, "n2")
+	s.blocked("n1", []string{"n2"}, nil)
+	s.blocked("n2", []string{"n1"}, nil)
 	s.send(Proven{s.report("n1")}, Proven{s.report("n2")})
 	s.sees(map[string][]string{"n1": {}, "n2": {}})
 	s.after(time.Hour)
@@ -134,37 +135,38 @@ func TestACutDoesNotFailAClusterThatForms(t *testing.T) {
 	}
 }
 
-// Another supervisor told the nodes, so this one does not know: who names the peers
-// ends it all the same.
-func TestACutThatNobodyKnowsOfIsEnded(t *testing.T) {
+// The partition was requested from another supervisor, so this one does not know it. A
+// request that names the peers ends it all the same.
+func TestAPartitionOfAnotherSupervisorIsEnded(t *testing.T) {
 	s := up(t, 2, nil)
-	s.cutting(1, false, "n2")
-	s.expect("fault n1 reconnected to n2", "half n1: cut [] mend [n2]", "half n2: cut [] mend [n1]",
+	s.partition(1, false, "n2")
+	s.expect("fault n1 reconnected to n2", "peers of n1: block [] unblock [n2]", "peers of n2: block [] unblock [n1]",
 		"n1 degraded: disconnected from n2 on purpose", "n2 degraded: disconnected from n1 on purpose")
 }
 
-// What a node was told before is no answer to who asks for the contrary meanwhile.
-func TestACutIsNotAnsweredWhileItsNodesAreTold(t *testing.T) {
+// A request is not answered with what its nodes did for an earlier one if another request
+// asks for the opposite meanwhile.
+func TestARequestForTheOppositeIsAConflict(t *testing.T) {
 	s := up(t, 2, nil)
-	s.cutting(1, false, "n2")
+	s.partition(1, false, "n2")
 	s.skip()
-	s.cutting(2, true, "n2")
+	s.partition(2, true, "n2")
 	s.expect("fault n1 disconnected from n2", "reply 1: n1 and n2: conflict: another request asked for the opposite")
 }
 
-// A node that could not be told is told again soon.
-func TestANodeThatCouldNotBeToldIsToldAgain(t *testing.T) {
+// If a node could not block a peer, it is asked again soon.
+func TestAFailedBlockIsRetried(t *testing.T) {
 	s := up(t, 2, nil)
-	s.cutting(1, true, "n2")
-	s.told("n2", []string{"n1"}, nil)
+	s.partition(1, true, "n2")
+	s.blocked("n2", []string{"n1"}, nil)
 	s.skip()
 	s.send(BlockedSet{s.report("n1"), []string{"n2"}, nil, errors.New("boom")})
 	s.expect("reply 1: n1: boom")
 	if at := s.sup.Wake(); at.After(s.now.Add(connectLate)) {
-		t.Errorf("it is told again %s later", at.Sub(s.now))
+		t.Errorf("it is retried %s later", at.Sub(s.now))
 	}
 	s.after(connectLate)
-	s.expect("half n1: cut [n2] mend []")
+	s.expect("peers of n1: block [n2] unblock []")
 }
 
 func TestOverlappingPartitions(t *testing.T) {
@@ -172,9 +174,9 @@ func TestOverlappingPartitions(t *testing.T) {
 	for name, c := range map[string]struct {
 		nodes int
 		cuts  []pair
-		loose string // who lets partitions overlap
+		loose string // the nodes that allow overlapping partitions
 		down  string
-		want  string // who would be apart, the third, who prevents it
+		want  string // the two that would be disconnected, the third node, and the node that prevents it
 	}{
 		"two nodes":                 {nodes: 2, cuts: []pair{p("n1", "n2")}},
 		"one pair of three":         {nodes: 3, cuts: []pair{p("n1", "n2")}, want: "n1 n2 n3 n1"},

@@ -75,8 +75,8 @@ func TestPolicyDecides(t *testing.T) {
 	}
 }
 
-// Whatever happens when, the budget holds in every window, a delay stays
-// between Backoff and MaxBackoff plus jitter, and the lifetime counter counts.
+// For any sequence of crashes, the budget holds in every window, each delay is between
+// Backoff and MaxBackoff plus jitter, and the lifetime counter counts every restart.
 func TestPolicyKeepsItsBudget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := orchestrator.Spec{Restart: orchestrator.RestartPolicy{Max: rapid.IntRange(1, 6).Draw(t, "max")}}.Defaulted().Restart

@@ -10,7 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-func TestOnlyWhatIsReachedHasAURL(t *testing.T) {
+func TestOnlyAReachablePortHasAURL(t *testing.T) {
 	want := map[orchestrator.Serving]bool{orchestrator.ServingUnknown: true, orchestrator.ServingOpen: true, orchestrator.ServingForwarded: true, orchestrator.ServingLoopback: false, orchestrator.ServingNothing: false}
 	for is, url := range want {
 		m := &member{name: "n1", at: orchestrator.Placement{Ports: []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}}}}
@@ -22,8 +22,8 @@ func TestOnlyWhatIsReachedHasAURL(t *testing.T) {
 	}
 }
 
-// Every node of a project listens where the others do.
-func TestLoopbackIsToldOnce(t *testing.T) {
+// All nodes of a project listen on the same address, so one event is enough.
+func TestLoopbackIsReportedOnce(t *testing.T) {
 	s := New(orchestrator.Spec{Name: "shop", Nodes: orchestrator.NodeNames(2)}.Defaulted(), func() float64 { return 0 })
 	news := []LoopbackNews{{At: netip.MustParseAddrPort("127.0.0.1:4000"), Forwarded: true}}
 	var told []string
@@ -43,6 +43,6 @@ func TestLoopbackIsToldOnce(t *testing.T) {
 	}
 	s.Step(Serving{RunID{"n1", 7}, orchestrator.ServingNothing, nil}, time.Unix(1e9, 0))
 	if s.byName["n1"].serving != orchestrator.ServingForwarded {
-		t.Error("a report of another run was taken")
+		t.Error("a report of another run was accepted")
 	}
 }

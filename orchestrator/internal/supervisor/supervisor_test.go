@@ -14,8 +14,8 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// script drives a supervisor by hand: it sends messages, moves the time, and
-// writes down what the supervisor wants done.
+// script drives a supervisor by hand: it sends messages, advances the time, and records
+// the actions that the supervisor returns.
 type script struct {
 	t     testing.TB
 	sup   *Supervisor
@@ -34,7 +34,7 @@ func newScript(t testing.TB, nodes int, edit func(*orchestrator.Spec)) *script {
 	return s
 }
 
-// note writes actions down, without those that every step may have.
+// note records actions, except those that every step may return.
 func (s *script) note(actions []Action) {
 	for _, a := range actions {
 		switch a := a.(type) {
@@ -63,7 +63,7 @@ func (s *script) note(actions []Action) {
 		case Connect:
 			s.want("connect %s: %s", a.Node, strings.Join(a.Peers, " "))
 		case SetBlocked:
-			s.want("half %s: cut [%s] mend [%s]", a.Node, strings.Join(a.Block, " "), strings.Join(a.Unblock, " "))
+			s.want("peers of %s: block [%s] unblock [%s]", a.Node, strings.Join(a.Block, " "), strings.Join(a.Unblock, " "))
 		case Fault:
 			s.want("fault %s %s", a.Node, a.Text)
 		case Follow, Probe, Forget, Inspect, Postmortem, Sweep, List, Mark:
@@ -86,11 +86,11 @@ func (s *script) after(d time.Duration) {
 	s.send(Tick{})
 }
 
-// expect compares everything that was wanted since the last call.
+// expect compares all actions since the last call.
 func (s *script) expect(want ...string) {
 	s.t.Helper()
 	if diff := cmp.Diff(want, s.wants); diff != "" {
-		s.t.Fatalf("wanted actions (-want +got):\n%s", diff)
+		s.t.Fatalf("actions (-want +got):\n%s", diff)
 	}
 	s.wants = nil
 }
@@ -99,7 +99,7 @@ func (s *script) skip() { s.wants = nil }
 
 func (s *script) report(node string) RunID { return s.sup.byName[node].report() }
 
-// event is one of the node's container, now.
+// event sends an event of the node's container, with the current time.
 func (s *script) event(node, action string, edit ...func(*orchestrator.ContainerEvent)) {
 	e := orchestrator.ContainerEvent{ID: "id-" + node, Action: action, Time: s.now, Labels: map[string]string{orchestrator.LabelNode: node}}
 	for _, f := range edit {
@@ -116,12 +116,12 @@ func (s *script) signal(node, number string) {
 	s.event(node, "kill", func(e *orchestrator.ContainerEvent) { e.Signal = number })
 }
 
-// autopsy ends the look at a node's exit.
-func (s *script) autopsy(node, slogan string) {
+// postmortem answers the examination of a node's exit.
+func (s *script) postmortem(node, slogan string) {
 	s.send(Examined{s.report(node), Findings{Reason: slogan}})
 }
 
-// run takes a launched or started node to its first breath.
+// run answers a launch or a start: the container runs.
 func (s *script) run(node string) {
 	s.event(node, "start")
 	switch r := s.report(node); s.sup.byName[node].busy {
@@ -133,7 +133,7 @@ func (s *script) run(node string) {
 	}
 }
 
-// prove has every live node proven and seeing every other.
+// prove makes the nodes live, proven, and connected to each other.
 func (s *script) prove(nodes ...string) {
 	for _, n := range nodes {
 		s.send(Live{s.report(n)}, Connected{RunID: s.report(n)}, Proven{s.report(n)})
@@ -150,7 +150,7 @@ func (s *script) meet(nodes ...string) {
 	s.send(Mesh{sees})
 }
 
-// up is a cluster of that many Ready nodes.
+// up returns a cluster of that many Ready nodes.
 func up(t testing.TB, nodes int, edit func(*orchestrator.Spec)) *script {
 	t.Helper()
 	s := newScript(t, nodes, edit)
@@ -174,30 +174,30 @@ func (s *script) state(node string, want orchestrator.State) {
 	}
 }
 
-func TestNodesAreReadyOnlyWhenTheyMet(t *testing.T) {
+func TestNodesAreReadyOnceTheyAreConnected(t *testing.T) {
 	s := newScript(t, 2, nil)
 	s.expect("n1 creating", "launch n1#1", "n2 creating", "launch n2#1")
 	s.run("n1")
 	s.run("n2")
 	s.expect("n1 starting", "n2 starting")
 	s.send(Live{s.report("n1")}, Proven{s.report("n1")}, Live{s.report("n2")}, Proven{s.report("n2")})
-	s.expect("n1 ready", "connect n2: n1") // n1 was alone when it was proven; n2 must meet it
+	s.expect("n1 ready", "connect n2: n1") // n1 was alone when it was proven; it must also be connected to n2
 	s.send(Mesh{map[string]Sight{"n1": {Inc: 1, Peers: []string{"n2"}}, "n2": {Inc: 1}}})
-	s.state("n2", orchestrator.Starting) // seen from one side only
+	s.state("n2", orchestrator.Starting) // only one of the two reports the connection
 	if s.sup.ready() {
 		t.Fatal("ready though n2 does not see n1")
 	}
 	s.meet("n1", "n2")
 	s.expect("n2 ready")
 	if !s.sup.ready() {
-		t.Fatal("not ready though every pair met")
+		t.Fatal("not ready though every pair is connected")
 	}
 }
 
 func TestACrashIsFollowedByARestartOfTheSameContainer(t *testing.T) {
 	s := up(t, 2, nil)
 	s.die("n2", 1)
-	s.autopsy("n2", "boom")
+	s.postmortem("n2", "boom")
 	s.expect("n2 backing-off: exit 1", "n2 backing-off: crashed (exit 1): boom; restart 1/5 in 1s")
 	s.after(999 * time.Millisecond)
 	s.expect()
@@ -218,13 +218,13 @@ func TestANodeThatDiesDuringStartIsRestarted(t *testing.T) {
 	s.event("n1", "start")
 	s.die("n1", 1) // before the engine's answer to the launch
 	s.send(Launched{RunID: s.report("n1"), ID: "id-n1"})
-	s.autopsy("n1", "first")
+	s.postmortem("n1", "first")
 	s.expect("n1 starting", "n1 backing-off: exit 1", "n1 backing-off: boot (exit 1): first; restart 1/5 in 1s")
 	s.after(time.Second)
 	s.run("n1")
 	s.skip()
 	s.die("n1", 1)
-	s.autopsy("n1", "second")
+	s.postmortem("n1", "second")
 	s.expect("n1 backing-off: exit 1", "n1 backing-off: boot (exit 1): second; restart 2/5 in 2s")
 }
 
@@ -234,7 +234,7 @@ func TestTheSameBootFailureTwiceEndsTheForming(t *testing.T) {
 		s.run("n1")
 		s.die("n1", 1)
 		s.skip()
-		s.autopsy("n1", "no such application")
+		s.postmortem("n1", "no such application")
 		s.after(time.Second)
 	}
 	const why = "n1 (failed): boot (exit 1): no such application; not restarted: it failed to boot twice with the same message"
@@ -246,7 +246,7 @@ func TestTheSameBootFailureTwiceEndsTheForming(t *testing.T) {
 	s.expect("done: cluster demo: a node failed\n  " + why)
 }
 
-func TestAForeignStopIsRespected(t *testing.T) {
+func TestAnOutsideStopIsRespected(t *testing.T) {
 	for _, order := range []string{"die stop", "stop die"} {
 		t.Run(order, func(t *testing.T) {
 			s := up(t, 1, nil)
@@ -254,7 +254,7 @@ func TestAForeignStopIsRespected(t *testing.T) {
 			for action := range strings.FieldsSeq(order) {
 				s.event("n1", action)
 			}
-			s.autopsy("n1", "")
+			s.postmortem("n1", "")
 			s.after(time.Hour)
 			s.state("n1", orchestrator.Stopped)
 			if got := s.sup.byName["n1"].lastExit.Class; got != orchestrator.ExitStoppedOutside {
@@ -269,21 +269,21 @@ func TestAForeignStopIsRespected(t *testing.T) {
 	}
 }
 
-func TestAForeignKillIsACrash(t *testing.T) {
+func TestAnOutsideKillIsACrash(t *testing.T) {
 	s := up(t, 1, nil)
 	s.signal("n1", "9")
 	s.die("n1", 137)
-	s.autopsy("n1", "")
-	s.expect("n1 backing-off: exit 137") // it may still be the first half of `rm -f`
+	s.postmortem("n1", "")
+	s.expect("n1 backing-off: exit 137") // it may still be the first half of `docker rm -f`
 	s.after(holdExit)
 	s.expect("n1 backing-off: killed (exit 137); restart 1/5 in 700ms")
 }
 
-func TestAForeignRemovalIsNoCrash(t *testing.T) {
+func TestAnOutsideRemovalIsNotACrash(t *testing.T) {
 	s := up(t, 2, nil)
 	s.signal("n1", "9")
 	s.die("n1", 137)
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.event("n1", "destroy")
 	s.after(time.Hour)
 	s.expect("n1 backing-off: exit 137", "n1 stopped: container removed from outside")
@@ -291,12 +291,12 @@ func TestAForeignRemovalIsNoCrash(t *testing.T) {
 	s.expect("n1 creating", "launch n1#2")
 }
 
-func TestAForeignRestartIsANewRun(t *testing.T) {
+func TestAnOutsideRestartIsANewRun(t *testing.T) {
 	s := up(t, 1, nil)
 	s.signal("n1", "15")
 	s.die("n1", 0)
 	s.event("n1", "stop")
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.now = s.now.Add(time.Millisecond)
 	s.event("n1", "start")
 	s.expect("n1 backing-off: exit 0", "n1 stopped: stopped-outside (exit 0)", "n1 starting")
@@ -304,7 +304,7 @@ func TestAForeignRestartIsANewRun(t *testing.T) {
 	s.expect("n1 ready")
 }
 
-func TestStopIsNoCrashAndCostsNothing(t *testing.T) {
+func TestStopIsNotACrashAndCostsNoBudget(t *testing.T) {
 	s := up(t, 2, nil)
 	s.send(Command{Kind: CmdStop, Nodes: []string{"n1"}, Waiter: 7})
 	s.expect("n1 stopping", "stop n1#1")
@@ -329,8 +329,7 @@ func TestStopIsNoCrashAndCostsNothing(t *testing.T) {
 	}
 }
 
-// The event of the death can be lost; the answer to the stop is then followed
-// by a look at the container.
+// The die event can be lost. After the answer to the stop, the container is inspected.
 func TestStopEndsWithoutTheEvent(t *testing.T) {
 	s := up(t, 1, nil)
 	s.send(Command{Kind: CmdStop, Nodes: []string{"n1"}, Waiter: 1}, Stopped{RunID: s.report("n1")})
@@ -341,7 +340,7 @@ func TestStopEndsWithoutTheEvent(t *testing.T) {
 func TestStopDuringBackoffIsImmediate(t *testing.T) {
 	s := up(t, 1, nil)
 	s.die("n1", 1)
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.skip()
 	s.send(Command{Kind: CmdStop, Nodes: []string{"n1"}, Waiter: 1})
 	s.expect("n1 stopped", "reply 1: <nil>")
@@ -365,7 +364,7 @@ func TestRestartIsAStopAndAStart(t *testing.T) {
 	s := up(t, 1, nil)
 	s.send(
 		Command{Kind: CmdRestart, Nodes: []string{"n1"}, Waiter: 1},
-		Command{Kind: CmdRestart, Nodes: []string{"n1"}, Waiter: 2}, // at once: one restart serves both
+		Command{Kind: CmdRestart, Nodes: []string{"n1"}, Waiter: 2}, // at the same time: one restart serves both
 	)
 	s.expect("n1 stopping", "stop n1#1")
 	s.die("n1", 0)
@@ -376,24 +375,24 @@ func TestRestartIsAStopAndAStart(t *testing.T) {
 	s.expect("reply 1: <nil>", "reply 2: <nil>")
 }
 
-func TestADeathThatTheEventsDidNotTell(t *testing.T) {
+func TestAnExitWithoutAnEvent(t *testing.T) {
 	s := up(t, 1, nil)
 	s.now = s.now.Add(time.Second)
 	s.send(Lost{s.report("n1"), "closed"})
 	s.send(Seen{s.report("n1"), &orchestrator.Container{ID: "id-n1", State: orchestrator.ContainerState{Status: "exited", ExitCode: 137, OOMKilled: true, FinishedAt: s.now}}})
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.expect("n1 backing-off: exit 137", "n1 backing-off: oom (exit 137); restart 1/5 in 1s")
-	s.die("n1", 137) // the event after all
+	s.die("n1", 137) // the event arrives late
 	s.expect()
 }
 
-// A death that an inspection found before the events were heard is explained by
-// them: nobody restarts what was stopped.
-func TestAForeignStopThatIsSeenBeforeItIsHeard(t *testing.T) {
+// An exit that an inspection found before its events arrived is explained by them: a node
+// that was stopped is not restarted.
+func TestAnOutsideStopFoundBeforeItsEvents(t *testing.T) {
 	s := up(t, 1, nil)
 	s.send(Lost{s.report("n1"), "closed"})
 	s.send(Seen{s.report("n1"), &orchestrator.Container{ID: "id-n1", State: orchestrator.ContainerState{Status: "exited", ExitCode: 143, FinishedAt: s.now}}})
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.expect("n1 backing-off: exit 143")
 	s.signal("n1", "15")
 	s.die("n1", 143)
@@ -403,9 +402,9 @@ func TestAForeignStopThatIsSeenBeforeItIsHeard(t *testing.T) {
 	s.expect()
 }
 
-// The list that the first subscription asks for was once taken before a
-// container was made, and told after: the node was then called removed.
-func TestAListIsOfSettledNodesOnly(t *testing.T) {
+// A regression test. The list that the first subscription requests was taken before a
+// container was created, and arrived afterwards: the node was then reported as removed.
+func TestAListIsComparedWithSettledNodesOnly(t *testing.T) {
 	s := newScript(t, 2, nil)
 	listed := func() (names []string) {
 		for _, a := range s.sup.Step(Subscribed{}, s.now) {
@@ -435,14 +434,14 @@ func TestReportsOfAnOldRunAreStale(t *testing.T) {
 	s := up(t, 1, nil)
 	old := s.report("n1")
 	s.die("n1", 1)
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.after(time.Second)
 	s.skip()
 	s.send(Live{old}, Proven{old}, Lost{old, "late"}, Seen{old, nil}, Stopped{RunID: old}, PeerEvent{old, erldist.NodeEvent{Node: "x"}})
 	s.expect()
 	s.run("n1")
 	s.now = s.now.Add(-time.Minute)
-	s.die("n1", 1) // an event from before this run
+	s.die("n1", 1) // an event of an earlier run
 	s.now = s.now.Add(time.Minute)
 	s.expect()
 	s.state("n1", orchestrator.Starting)
@@ -452,7 +451,7 @@ func TestTheBudgetIsSpent(t *testing.T) {
 	s := up(t, 2, nil)
 	for i := range 6 {
 		s.die("n1", 1)
-		s.autopsy("n1", fmt.Sprint(i))
+		s.postmortem("n1", fmt.Sprint(i))
 		s.after(31 * time.Second)
 		if i == 5 {
 			break
@@ -470,7 +469,7 @@ func TestTheBudgetIsSpent(t *testing.T) {
 	s.expect("n1 starting", "start n1#7")
 }
 
-func TestTheDeadlineSaysWhoIsMissing(t *testing.T) {
+func TestTheDeadlineNamesTheMissingNodes(t *testing.T) {
 	s := newScript(t, 2, nil)
 	s.run("n1")
 	s.run("n2")
@@ -491,7 +490,7 @@ func TestTheDeadlineSaysWhoIsMissing(t *testing.T) {
 	s.expect("done: " + missing)
 }
 
-func TestALostPairIsDegradedAndMended(t *testing.T) {
+func TestALostPairIsDegradedAndReconnected(t *testing.T) {
 	s := up(t, 2, nil)
 	s.send(Mesh{map[string]Sight{"n1": {Inc: 1}, "n2": {Inc: 1}}})
 	s.expect("connect n1: n2", "connect n2: n1")
@@ -509,12 +508,12 @@ func TestMeshIsLeftToTheApplication(t *testing.T) {
 	s.skip()
 	s.send(Live{s.report("n1")}, Live{s.report("n2")}, Proven{s.report("n1")}, Proven{s.report("n2")})
 	s.send(Mesh{map[string]Sight{"n1": {Inc: 1}, "n2": {Inc: 1}}})
-	s.expect() // neither connected by us, nor believed
+	s.expect() // the pair is neither connected by us nor taken as connected
 	s.meet("n1", "n2")
 	s.expect("n1 ready", "n2 ready")
 }
 
-func TestDownRemovesOnceAllIsQuiet(t *testing.T) {
+func TestDownRemovesOnceAllNodesStopped(t *testing.T) {
 	s := up(t, 2, nil)
 	s.send(Command{Kind: CmdDown, Nodes: []string{""}, Waiter: 1})
 	s.expect("n1 stopping", "stop n1#1", "n2 stopping", "stop n2#1")
@@ -531,7 +530,7 @@ func TestDownRemovesOnceAllIsQuiet(t *testing.T) {
 	s.send(Removed{})
 	s.expect("reply 1: <nil>", "done: <nil>")
 	if at := s.sup.Wake(); !at.IsZero() {
-		t.Errorf("wakes at %s though it is over", at)
+		t.Errorf("wakes at %s though the cluster has ended", at)
 	}
 }
 
@@ -548,7 +547,7 @@ func TestPauseOnRequest(t *testing.T) {
 	s.send(Command{Kind: CmdPause, Nodes: []string{"n1"}, Waiter: 1})
 	s.expect("pause n1 true")
 	s.send(Paused{RunID: s.report("n1"), Paused: true, Waiter: 1})
-	s.expect("n1 degraded: paused", "reply 1: <nil>") // who asked sees it
+	s.expect("n1 degraded: paused", "reply 1: <nil>") // the caller sees it at once
 	s.event("n1", "pause")
 	s.send(Command{Kind: CmdUnpause, Nodes: []string{"n1"}, Waiter: 2})
 	s.expect("pause n1 false")
@@ -557,7 +556,7 @@ func TestPauseOnRequest(t *testing.T) {
 
 	old := s.report("n1")
 	s.die("n1", 1)
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.skip()
 	s.send(Command{Kind: CmdPause, Nodes: []string{"n1"}, Waiter: 3})
 	s.expect("reply 3: n1: not running (it is backing-off)")
@@ -565,35 +564,35 @@ func TestPauseOnRequest(t *testing.T) {
 	s.run("n1")
 	s.prove("n1")
 	s.skip()
-	s.send(Paused{RunID: old, Paused: true, Waiter: 4}) // of the run before
+	s.send(Paused{RunID: old, Paused: true, Waiter: 4}) // of the previous run
 	s.expect("reply 4: <nil>")
 	s.state("n1", orchestrator.Ready)
 }
 
-// What a node tells of its peers has all nodes asked in a moment; what it lists at
-// first is no news.
-func TestAPeerThatCameOrWentIsLookedAtNow(t *testing.T) {
+// When a node reports that a peer connected or disconnected, all nodes are soon asked for
+// their peers. The peers that it lists at first are not a change.
+func TestAChangedPeerStartsASweep(t *testing.T) {
 	s := up(t, 2, nil)
 	asked := func(e erldist.NodeEvent) bool {
 		s.sup.sweep = sweepState{at: s.now.Add(time.Hour)}
 		s.send(PeerEvent{s.report("n1"), e})
 		if s.sup.sweep.running {
-			t.Error("the others are not waited for")
+			t.Error("the sweep does not wait for the reports of the others")
 		}
 		s.after(2 * sightEach)
 		return s.sup.sweep.running
 	}
 	if !asked(erldist.NodeEvent{Node: "app@n2.demo.test"}) || !asked(erldist.NodeEvent{Node: "app@n2.demo.test", Up: true}) {
-		t.Error("nobody is asked about a peer that went or came")
+		t.Error("no sweep after a peer disconnected or connected")
 	}
 	if asked(erldist.NodeEvent{Node: "app@n2.demo.test", Up: true, Initial: true}) {
-		t.Error("all are asked about one that was there")
+		t.Error("a sweep for a peer that was connected before")
 	}
 }
 
-// Random messages in random order at random times keep the invariants: an
-// engine call per node at a time, nothing started that runs or that nobody
-// wants, nothing at all after the end.
+// Random messages in random order at random times keep the invariants: one engine call
+// per node at a time, no start of a node that runs or is not wanted, no action after the
+// end.
 func TestSupervisorInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &script{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
@@ -605,13 +604,13 @@ func TestSupervisorInvariants(t *testing.T) {
 		}.Defaulted()
 		s.sup = New(spec, func() float64 { return 0.5 })
 		looks, asking := 0, false
-		busy := map[string]string{} // the engine call under way for each node
+		busy := map[string]string{} // the engine call in progress for each node
 		stopped := map[string]bool{}
-		telling := map[string]SetBlocked{} // what each node is being told
-		var askers []Waiter                // for nodes to be kept apart, or no longer
+		telling := map[string]SetBlocked{} // the list of blocked peers that each node is receiving
+		var askers []Waiter                // of requests to disconnect or reconnect nodes
 		var down, wasDown, wasCollecting, over bool
 		check := func(actions []Action) {
-			defer func() { wasDown, wasCollecting = s.sup.goingDown(), s.sup.phase == phaseFailing }() // a step may start a node and then find that time is up
+			defer func() { wasDown, wasCollecting = s.sup.goingDown(), s.sup.phase == phaseFailing }() // a step may start a node and then find that the deadline has passed
 			for _, a := range actions {
 				if over {
 					if _, reply := a.(Reply); !reply {
@@ -629,35 +628,35 @@ func TestSupervisorInvariants(t *testing.T) {
 					call, r = "stop", a.RunID
 				case Emit:
 					if e := a.Event; e.Kind == orchestrator.EventExit && (e.Exit == nil || e.Exit.Class == "") {
-						t.Fatalf("an end that is not understood is told: %+v", e)
+						t.Fatalf("an exit event without a class: %+v", e)
 					} else if e.State == orchestrator.Running {
 						t.Fatalf("%s is Running, the state of a node without a supervisor", e.Node)
 					}
 				case Remove:
 					if s.sup.cause != nil && spec.KeepOnFailure && !down {
-						t.Fatal("removal of what was to be kept")
+						t.Fatal("removal of a cluster that was to be kept")
 					}
 					for n, b := range busy {
-						t.Fatalf("removal while %s of %s is under way", b, n)
+						t.Fatalf("removal while %s of %s is in progress", b, n)
 					}
 				case Collect:
 					if looks++; looks > 1 || a.Cause == nil {
-						t.Fatalf("look %d, for %v", looks, a.Cause)
+						t.Fatalf("collection %d, for %v", looks, a.Cause)
 					}
 				case Diagnose:
 					if asking || wasDown || s.sup.phase == phaseFailing {
-						t.Fatal("a question that nobody asked")
+						t.Fatal("an unexpected diagnosis")
 					}
 					asking = true
 				case SetBlocked:
 					if old, ok := telling[a.Node]; ok && old.Inc == a.Inc {
-						t.Fatalf("%s is told two things at once", a.Node)
+						t.Fatalf("%s gets two lists of blocked peers at once", a.Node)
 					}
 					telling[a.Node] = a
 				case Connect:
 					for _, p := range a.Peers {
 						if s.sup.disconnected[s.sup.pairOf(s.sup.byName[a.Node], s.sup.byName[p])] {
-							t.Fatalf("%s and %s are connected, and cut", a.Node, p)
+							t.Fatalf("%s and %s are connected though they are partitioned", a.Node, p)
 						}
 					}
 				case Reply:
@@ -669,14 +668,14 @@ func TestSupervisorInvariants(t *testing.T) {
 					continue
 				}
 				if s.sup.phase == phaseFailing && wasCollecting && (call != "stop" || !s.sup.byName[r.Node].stopAsked) {
-					t.Fatalf("%s of %s while somebody looks", call, r.Node)
+					t.Fatalf("%s of %s while evidence is collected", call, r.Node)
 				}
 				if busy[r.Node] != "" {
-					t.Fatalf("%s of %s while %s is under way", call, r.Node, busy[r.Node])
+					t.Fatalf("%s of %s while %s is in progress", call, r.Node, busy[r.Node])
 				}
 				busy[r.Node] = call
 				if call != "stop" && (down || wasDown || stopped[r.Node]) {
-					t.Fatalf("%s of %s, which nobody wants", call, r.Node)
+					t.Fatalf("%s of %s, which is not wanted", call, r.Node)
 				}
 			}
 		}
@@ -712,7 +711,7 @@ func TestSupervisorInvariants(t *testing.T) {
 					ExitCode: rapid.SampledFrom([]int{0, 1, 3, 127, 137}).Draw(t, "code"), Signal: "15",
 				}, Restarted: rapid.IntRange(0, 9).Draw(t, "engine restarted") == 0}
 				if msg.(EngineEvent).Event.Action == "start" {
-					delete(stopped, m.name) // somebody outside wants it after all
+					delete(stopped, m.name) // started from outside, so it is wanted again
 				}
 			case 7:
 				msg = Live{r}
@@ -740,7 +739,7 @@ func TestSupervisorInvariants(t *testing.T) {
 				}
 				askers = append(askers, Waiter(i+1))
 				msg = Partition{Node: m.name, Peers: peers, Apart: rapid.Bool().Draw(t, "apart"), OverlapAllowed: loose, Waiter: Waiter(i + 1)}
-			case 17: // a node was told
+			case 17: // a node has set its blocked peers
 				half, ok := telling[m.name]
 				delete(telling, m.name)
 				if msg = (Tick{}); ok {
@@ -790,38 +789,39 @@ func TestSupervisorInvariants(t *testing.T) {
 				if len(m.hist.recent) > spec.Restart.Max {
 					t.Fatalf("%s was restarted %d times in %s", m.name, len(m.hist.recent), spec.Restart.Window)
 				}
-				// While somebody looks at a failed cluster nothing is started: all is taken down then.
+				// While evidence of a failed cluster is collected, no node is started:
+				// afterwards all are stopped.
 				if m.state == orchestrator.BackingOff && m.ending == nil && m.restart.IsZero() && m.busy == idle && !s.sup.closing() {
 					t.Fatalf("%s waits for a restart that never comes", m.name)
 				}
 			}
 			if len(s.sup.disconnected) > 0 && s.sup.ready() {
-				t.Fatal("ready though nodes are cut from each other")
+				t.Fatal("ready though nodes are partitioned")
 			}
 			for _, m := range s.sup.nodes {
 				if m.state == orchestrator.Ready && len(s.sup.disconnectedFrom(m)) > 0 && m.ending == nil {
-					t.Fatalf("%s is ready, and cut from others", m.name)
+					t.Fatalf("%s is Ready though it is partitioned", m.name)
 				}
 			}
 			if s.sup.phase == phaseOver && len(askers) > 0 {
-				t.Fatalf("the end leaves waiters %v", askers)
+				t.Fatalf("the end leaves requests unanswered: %v", askers)
 			}
 			if at := s.sup.Wake(); !at.IsZero() && at.Before(s.now) && s.sup.phase < phaseRemoving {
-				t.Fatalf("wants to be called at %s, which is %s ago", at, s.now.Sub(at))
+				t.Fatalf("wakes at %s, which is %s ago", at, s.now.Sub(at))
 			}
 		}
 	})
 }
 
-// An engine that stops stops its containers first, and tells that as `docker
-// stop` of each. They are started again when it is back; one that somebody
-// stopped while others ran stays down.
+// An engine that shuts down stops its containers first, and reports each as `docker
+// stop`. They are started again when it is back. A container that was stopped while
+// others ran stays down.
 func TestWhatTheEngineStoppedWithItselfIsStartedAgain(t *testing.T) {
 	stop := func(s *script, node string) {
 		s.signal(node, "15")
 		s.die(node, 0)
 		s.event(node, "stop")
-		s.autopsy(node, "")
+		s.postmortem(node, "")
 		s.state(node, orchestrator.Stopped)
 	}
 	s := up(t, 3, nil)
@@ -837,7 +837,7 @@ func TestWhatTheEngineStoppedWithItselfIsStartedAgain(t *testing.T) {
 	s = up(t, 2, nil)
 	stop(s, "n1")
 	s.skip()
-	s.send(Unsubscribed{}, Subscribed{}) // n2 runs: the engine was not stopped
+	s.send(Unsubscribed{}, Subscribed{}) // n2 runs, so the engine was not stopped
 	s.expect()
 	s.state("n1", orchestrator.Stopped)
 
@@ -848,14 +848,14 @@ func TestWhatTheEngineStoppedWithItselfIsStartedAgain(t *testing.T) {
 	s.expect()
 }
 
-// A stream that is resumed may tell of a run before the present one: its start
-// is not this one's, and its end not either.
+// A resumed stream may deliver events of an earlier run. Neither its start nor its end
+// are those of the present run.
 func TestEventsOfAnEarlierRunAreOld(t *testing.T) {
 	s := up(t, 1, nil)
 	old := s.now
 	s.after(time.Minute)
 	s.die("n1", 1)
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.after(2 * time.Second)
 	s.state("n1", orchestrator.Starting)
 	at := func(e *orchestrator.ContainerEvent) { e.Time = old }
@@ -869,11 +869,11 @@ func TestEventsOfAnEarlierRunAreOld(t *testing.T) {
 	}
 }
 
-// The engine may tell of the memory limit 0.1 s after the death by it.
-func TestAnOOMThatIsToldLate(t *testing.T) {
+// The engine may report an oom event 0.1 s after the exit that it caused.
+func TestALateOOMEvent(t *testing.T) {
 	s := up(t, 1, nil)
 	s.die("n1", 137)
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.after(100 * time.Millisecond)
 	s.event("n1", "oom")
 	s.after(holdExit)
@@ -882,8 +882,8 @@ func TestAnOOMThatIsToldLate(t *testing.T) {
 	}
 }
 
-// What a run printed last is written down after its end: the next run's output
-// begins with its start.
+// The last lines of a run are recorded after its end. The output of the next run begins
+// with its start.
 func TestARunsOutputBeginsWithItsStart(t *testing.T) {
 	start, end := time.Date(2026, 1, 1, 0, 0, 5, 0, time.UTC), time.Date(2026, 1, 1, 0, 0, 3, 0, time.UTC)
 	for name, c := range map[string]struct{ since, ended, want time.Time }{
@@ -900,9 +900,9 @@ func TestARunsOutputBeginsWithItsStart(t *testing.T) {
 	}
 }
 
-// Found by TestSupervisorInvariants: a node that somebody stopped outside and a
-// user of ours, too, is not the engine's to bring back.
-func TestAStopOfOursIsNotUndoneWithTheEngine(t *testing.T) {
+// Found by TestSupervisorInvariants: a node that was stopped from outside, and by a
+// user's request as well, is not started again with the engine.
+func TestARequestedStopOutlivesAnEngineRestart(t *testing.T) {
 	s := up(t, 1, nil)
 	s.signal("n1", "15")
 	s.die("n1", 0)
@@ -914,13 +914,13 @@ func TestAStopOfOursIsNotUndoneWithTheEngine(t *testing.T) {
 	s.state("n1", orchestrator.Stopped)
 }
 
-// `docker rm -f` is a kill and then a removal, which a busy engine tells late: it is
-// no failure all the same.
-func TestARemovalThatIsToldLate(t *testing.T) {
+// `docker rm -f` is a kill followed by a removal. A busy engine reports the removal late,
+// and it is still not a failure.
+func TestALateRemovalEvent(t *testing.T) {
 	s := up(t, 1, func(s *orchestrator.Spec) { s.Restart.Mode = orchestrator.RestartNo })
 	s.signal("n1", "9")
 	s.die("n1", 137)
-	s.autopsy("n1", "")
+	s.postmortem("n1", "")
 	s.after(holdExit)
 	s.state("n1", orchestrator.Failed)
 	s.after(time.Second)
@@ -931,8 +931,8 @@ func TestARemovalThatIsToldLate(t *testing.T) {
 	}
 }
 
-// An end is not judged while the engine removes the container, however long that takes: it
-// is one end, and no reason for a restart. A removal that fails leaves a killed node.
+// An exit is not judged while the engine removes the container, however long that takes:
+// it is one end, and no reason for a restart. If the removal fails, the node was killed.
 func TestARemovalInProgressIsWaitedFor(t *testing.T) {
 	for removed, want := range map[bool]orchestrator.ExitClass{true: orchestrator.ExitRemoved, false: orchestrator.ExitKilled} {
 		s := up(t, 1, nil)
@@ -955,13 +955,13 @@ func TestARemovalInProgressIsWaitedFor(t *testing.T) {
 	}
 }
 
-// An engine that comes back stops what it believes to run, also what has died since,
-// and tells 255 of it, or its own code: that was no stop, in whichever order it is
-// told. One that it had to kill itself was.
-func TestADeathThatTheEngineDidNotSeeIsNoStop(t *testing.T) {
+// An engine that comes back stops what it believes to be running, including containers
+// that have exited since, and reports the code 255 or their own. That was not a stop, in
+// whichever order the events arrive. A container that the engine had to kill was stopped.
+func TestAnExitDuringAnEngineRestartIsNotAStop(t *testing.T) {
 	for _, c := range []struct {
 		code  int
-		order []string // a number is a signal
+		order []string // a number stands for a kill event with that signal
 		class orchestrator.ExitClass
 	}{
 		{255, []string{"15", "die", "stop"}, orchestrator.ExitKilled},
@@ -981,7 +981,7 @@ func TestADeathThatTheEngineDidNotSeeIsNoStop(t *testing.T) {
 			}
 			s.send(EngineEvent{Event: e, Restarted: true})
 		}
-		s.autopsy("n1", "")
+		s.postmortem("n1", "")
 		s.after(holdExit)
 		restarts := 0
 		if c.class == orchestrator.ExitKilled {

@@ -8,12 +8,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// waits ends the look at a node that ended for want of something.
+// waits answers the examination of a node that exited because it lacked something.
 func (s *script) waits(node, on string) {
 	s.send(Examined{s.report(node), Findings{Reason: "** (Mix) Could not start application shop", Waits: on}})
 }
 
-func TestWhatTimeCanCureIsTriedAgainUntilTheDeadline(t *testing.T) {
+func TestAPassingFailureIsRetriedUntilTheDeadline(t *testing.T) {
 	s := newScript(t, 1, func(spec *orchestrator.Spec) { spec.Restart.Max = 30 })
 	s.run("n1")
 	s.skip()
@@ -27,7 +27,7 @@ func TestWhatTimeCanCureIsTriedAgainUntilTheDeadline(t *testing.T) {
 		s.waits("n1", "db:5432: connection refused")
 		s.expect("n1 backing-off: exit 1", "n1 backing-off: boot (exit 1): waits for db:5432: connection refused, "+next)
 	}
-	s.after(8 * time.Second) // the fifth try is under way when the time is up
+	s.after(8 * time.Second) // the fifth try is in progress when the deadline passes
 	s.run("n1")
 	s.skip()
 	s.after(30 * time.Second)
@@ -36,7 +36,7 @@ func TestWhatTimeCanCureIsTriedAgainUntilTheDeadline(t *testing.T) {
 	}
 }
 
-func TestABudgetThatWaitedIsSpent(t *testing.T) {
+func TestPassingFailuresUseUpTheBudget(t *testing.T) {
 	s := newScript(t, 1, func(spec *orchestrator.Spec) { spec.Restart.Max = 1 })
 	s.run("n1")
 	s.die("n1", 1)
