@@ -9,12 +9,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// What an engine tells when its stream is resumed shows whether it was
-// restarted: it has forgotten what it told before.
+// The events that an engine replays on a resumed stream show whether it was restarted: a
+// restarted engine has forgotten its earlier events.
 func TestAForgetfulEngineWasRestarted(t *testing.T) {
 	at := func(second int) time.Time { return time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC) }
 	for name, c := range map[string]struct {
-		told  []int // the times of the events after a break at 10, resumed at 20
+		told  []int // the times of the replayed events after a break at 10, resumed at 20
 		fresh string
 	}{
 		"it remembers":                {[]int{5, 15, 16, 25}, "15 16 25"},

@@ -18,7 +18,7 @@ func byAddress() orchestrator.Spec {
 	return s.Defaulted()
 }
 
-func TestNodesThatAreNamedByAddress(t *testing.T) {
+func TestNodesNamedByAddress(t *testing.T) {
 	s := byAddress()
 	c := Container(s, 1, "net", orchestrator.Placement{IP: netip.MustParseAddr("10.213.7.3")}, time.Time{})
 	for _, want := range []string{
@@ -39,8 +39,8 @@ func TestNodesThatAreNamedByAddress(t *testing.T) {
 	}
 }
 
-// Whoever reads the spec from its label knows the same names.
-func TestNamesByAddressOutliveTheirSupervisor(t *testing.T) {
+// A spec that is read from its label yields the same names.
+func TestNamesByAddressAreReadFromTheLabel(t *testing.T) {
 	s := byAddress()
 	read, err := orchestrator.SpecOf(NetworkLabels(s, time.Time{}))
 	if err != nil || read.Names().Node("n1") != "app@10.213.7.2" {
@@ -59,8 +59,9 @@ func TestNamesByAddressOutliveTheirSupervisor(t *testing.T) {
 	}
 }
 
-// Only where libraries can make use of it, and not over what the user says.
-func TestWhatDNSClusterAsks(t *testing.T) {
+// DNS_CLUSTER_QUERY is set only if libraries can use it, and never over the user's own
+// value.
+func TestDNSClusterQuery(t *testing.T) {
 	query := func(s orchestrator.Spec) string {
 		for _, kv := range Env(s, 0) {
 			if value, ok := strings.CutPrefix(kv, "DNS_CLUSTER_QUERY="); ok {
@@ -76,7 +77,7 @@ func TestWhatDNSClusterAsks(t *testing.T) {
 	}
 }
 
-// A node asks for the name of all, whatever the BEAM names are.
+// Each node has the one DNS name of all nodes as an alias, whatever the BEAM names are.
 func TestAllNodesHaveOneName(t *testing.T) {
 	for _, mode := range []orchestrator.NameMode{orchestrator.LongNames, orchestrator.ShortNames, orchestrator.IPNames} {
 		s := byAddress()

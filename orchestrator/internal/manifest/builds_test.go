@@ -11,7 +11,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
-func TestANodeHasItsOwnInPlaceOfTheClusters(t *testing.T) {
+func TestANodesSettingsOverrideTheClusters(t *testing.T) {
 	s := roles()
 	if err := validation.Check(s); err != nil {
 		t.Fatal(err)
@@ -24,7 +24,7 @@ func TestANodeHasItsOwnInPlaceOfTheClusters(t *testing.T) {
 		}
 	}
 	if _, there := s.NodeOf("nobody"); there {
-		t.Error("there is no such node")
+		t.Error("an unknown node is accepted")
 	}
 	for i, want := range map[int]string{0: "PORT=4001", 2: "PORT=4000"} {
 		if env := Env(s, i); !slices.Contains(env, want) {
@@ -45,14 +45,14 @@ func TestNodesOfTwoImagesOfOneSource(t *testing.T) {
 	}
 	for node, want := range map[string]bool{"web": false, "worker": false, "db": true} {
 		if UsesCustomImage(s, node) != want {
-			t.Errorf("%s: an image of its own: %t", node, !want)
+			t.Errorf("%s: runs a custom image: %t", node, !want)
 		}
 	}
 	if CodeKey(s, "web") == CodeKey(s, "worker") {
 		t.Error("web and worker run the same")
 	}
 	if OtherBuild(s, "web") || !OtherBuild(s, "worker") || OtherBuild(s, "db") {
-		t.Error("worker is of another build than the compiler, and web and db are not")
+		t.Error("OtherBuild is not true for worker alone")
 	}
 }
 

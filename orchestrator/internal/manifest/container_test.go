@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// The VM flags of a release go to the node alone, its cookie where only its script
-// looks, and what a user adds to both.
+// A release's VM flags are set for the node alone, its cookie only in variables that its
+// script reads, and a user's flags in both.
 func TestReleaseContainer(t *testing.T) {
 	s := orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: orchestrator.NodeNames(2), Release: true, Command: []string{images.ReleaseScript, "start"}, Cookie: "crumb", NetTick: 8 * time.Second, Env: map[string]string{"ERL_AFLAGS": "-x y"}}.Defaulted()
 	c := Container(s, 1, "net", orchestrator.Placement{}, time.Unix(1, 0))
@@ -42,8 +42,8 @@ func TestReleaseContainer(t *testing.T) {
 	}
 }
 
-// A spec travels through a label, and is the same on the other side.
-func TestSpecTravels(t *testing.T) {
+// A spec that is written to a label and read again is the same.
+func TestASpecIsReadFromItsLabel(t *testing.T) {
 	s := validSpec()
 	s.Env, s.Labels, s.Owner = map[string]string{"A": "1"}, map[string]string{"team": "shop"}, keeper.Self(true)
 	s = s.Defaulted()
@@ -62,7 +62,7 @@ func TestSpecTravels(t *testing.T) {
 		t.Errorf("labels %v", labels)
 	}
 	if _, err := orchestrator.SpecOf(map[string]string{orchestrator.LabelSpec: "{"}); err == nil {
-		t.Error("a broken label is read")
+		t.Error("a broken label is accepted")
 	}
 }
 
@@ -104,11 +104,11 @@ func TestContainerSpec(t *testing.T) {
 	}
 	s.HTTPPort = -1
 	if env := Env(s, 0); slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "PORT=") }) {
-		t.Errorf("PORT though there is none: %q", env)
+		t.Errorf("PORT is set though the node has no HTTP port: %q", env)
 	}
 }
 
-// What a node has of its own goes before what all have.
+// A node's own settings override those of all nodes.
 func TestContainerOfANodeThatDiffers(t *testing.T) {
 	s := validSpec()
 	s.Image, s.Entrypoint, s.Command, s.User = "shop:1", []string{"/entry", "{name}"}, []string{"run", "{node}"}, "shop"
@@ -138,7 +138,7 @@ func TestContainerOfANodeThatDiffers(t *testing.T) {
 	s.Entrypoint, s.Command, s.Nodes[0].Image = nil, nil, "own:1"
 	s.Precompiled = true
 	if got := nodeCommand(s, 0); got[1] != "--sname" || got[2] != "app@n1" || slices.Contains(got, "--no-compile") {
-		t.Errorf("the default command of an image of its own: %q", got)
+		t.Errorf("the default command of a custom image: %q", got)
 	}
 	s.Nodes[0].Command = []string{orchestrator.CommandOfImage}
 	if got := nodeCommand(s, 0); got != nil {

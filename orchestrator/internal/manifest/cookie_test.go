@@ -8,8 +8,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// The cookie goes where a VM that was given two of them looks, and over no file of
-// somebody else's.
+// The cookie file is written where a VM with two cookies looks for it, and never over a
+// file of the image or the user.
 func TestTheCookieInTheHomeFolder(t *testing.T) {
 	passwd := map[string]string{"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nshop:x:12:12::/srv/shop:/bin/sh\nghost:x:13:13::/nonexistent:/bin/sh\n"}
 	for _, tc := range []struct {
@@ -40,8 +40,8 @@ func TestTheCookieInTheHomeFolder(t *testing.T) {
 	}
 }
 
-// The default command is given one cookie and needs no second way to it.
-func TestWhoseCookieIsAlsoInItsHome(t *testing.T) {
+// The default command already has the one cookie: it needs no file.
+func TestOnlyOtherCommandsNeedTheCookieInTheHomeFolder(t *testing.T) {
 	specs := []orchestrator.Spec{
 		{}, {Release: true}, {Command: []string{"image"}}, {Entrypoint: []string{"x"}}, {Release: true, CookieFile: "/x"},
 	}

@@ -27,7 +27,7 @@ func TestOwnerInAContainer(t *testing.T) {
 		{"root", "0:0"},
 		{"rabbitmq", "101:102"},
 		{"101", "101:102"},
-		{"4711", "4711:0"}, // of nobody in the files
+		{"4711", "4711:0"}, // a user that is not in /etc/passwd
 		{"rabbitmq:staff", "101:50"},
 		{"rabbitmq:12", "101:12"},
 		{"4711:4712", "4711:4712"},
@@ -58,7 +58,7 @@ func FuzzOwnerIn(f *testing.F) {
 			return map[string]string{"/etc/passwd": passwd, "/etc/group": group}[path], nil
 		})
 		if err == nil && user == "" && owner != (FileOwner{}) {
-			t.Errorf("nobody is %+v", owner)
+			t.Errorf("no user yields the owner %+v", owner)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
-// variablesOf are the variables of node 0 that carry flags, or say where it runs.
+// variablesOf returns the variables of node 0 that have these names.
 func variablesOf(s orchestrator.Spec, names ...string) map[string]string {
 	found := map[string]string{}
 	for _, kv := range Env(s, 0) {
@@ -24,8 +24,8 @@ func variablesOf(s orchestrator.Spec, names ...string) map[string]string {
 	return found
 }
 
-// The flags of an image, or of env:, count beside the cluster's own. What names the
-// nodes, or says where they listen, is the cluster's.
+// Flags of an image, or of env:, are used in addition to the cluster's own. Those that
+// name the nodes, or say where they listen, are the cluster's alone.
 func TestFlagsOfTheImage(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -33,7 +33,7 @@ func TestFlagsOfTheImage(t *testing.T) {
 		with  func(*orchestrator.Spec)
 		want  map[string]string
 		notes string
-		args  string // what the default command must hold
+		args  string // what the default command must contain
 	}{
 		{
 			name: "kept", image: map[string]string{"ERL_AFLAGS": "-config /app/etc/base -kernel shell_history enabled"},
@@ -132,7 +132,7 @@ func TestFlagsOfTheImage(t *testing.T) {
 	}
 }
 
-// MIX_ENV of an image counts unless one was written.
+// MIX_ENV of an image is used unless the spec sets one.
 func TestMixEnvOfTheImage(t *testing.T) {
 	prod := map[string]string{"MIX_ENV": "prod"}
 	for _, tt := range []struct {

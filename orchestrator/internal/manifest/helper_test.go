@@ -9,8 +9,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// A helper is of its cluster and no node of it.
-func TestHelperIsNoNode(t *testing.T) {
+// A helper belongs to its cluster, and is not one of its nodes.
+func TestAHelperIsNotANode(t *testing.T) {
 	s, created := orchestrator.Spec{Name: "demo", Image: "demo:1", Nodes: orchestrator.NodeNames(2)}.Defaulted(), time.Unix(1_700_000_000, 0)
 	s.Owner, s.Labels = orchestrator.Owner{Host: "here", PID: 7}, map[string]string{"team": "shop"}
 	c := Helper(s, "net", created, "compiler", []string{"elixir"})
@@ -19,7 +19,7 @@ func TestHelperIsNoNode(t *testing.T) {
 	}
 	s.Release, s.CookieFile, s.Volumes, s.Entrypoint = true, "/root/.erlang.cookie", map[string]string{"data": "/data"}, []string{"/init"}
 	if c := Helper(s, "net", created, "compiler", []string{"elixir", "-v"}); len(c.Volumes) != 0 || !slices.Equal(c.Entrypoint, []string{"elixir"}) || !slices.Equal(c.Command, []string{"-v"}) || !slices.Contains(c.Env, "ERL_AFLAGS=-setcookie "+s.Cookie) {
-		t.Errorf("beside a release: %+v", c)
+		t.Errorf("of a release: %+v", c)
 	}
 	if c.Labels[orchestrator.LabelNode] != "" || c.Labels[orchestrator.LabelHelper] != "compiler" || c.Labels[orchestrator.LabelCluster] != "demo" || c.Labels["team"] != "shop" || orchestrator.OwnerOf(c.Labels).PID != 7 {
 		t.Errorf("labels %v", c.Labels)

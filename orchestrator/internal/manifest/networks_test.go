@@ -32,7 +32,7 @@ func TestNetworksAreFound(t *testing.T) {
 		{"shared", "0123456789abcdef", "", ""},
 		{"0123456789abcdef", "0123456789abcdef", "", ""},
 		{"fedcba987654", "fedcba9876543210", "", ""},
-		{"0123456789ab", "fedcba9876543210", "", ""}, // a name goes before the begin of an ID
+		{"0123456789ab", "fedcba9876543210", "", ""}, // a name takes precedence over the prefix of an ID
 		{"twice", "", "networks: 2 networks are called twice", "name one by its ID, see: docker network ls --no-trunc"},
 		{"none", "", "networks: the engine has no network none: not found", "make it: docker network create none\nor see which there are: docker network ls"},
 	} {
@@ -55,10 +55,10 @@ func TestNetworksAreFound(t *testing.T) {
 
 	s.Networks, s.Nodes[2].Networks = map[string][]string{"shared": nil}, map[string][]string{"0123456789abcdef": {"db"}}
 	if _, err := ResolveNetworks(s, all); err == nil || err.Error() != "networks: 0123456789abcdef and shared are one network: conflict" {
-		t.Errorf("a network that is named twice: %v", err)
+		t.Errorf("a network that is listed twice: %v", err)
 	}
 	s.Networks, s.Nodes[0].Networks = nil, map[string][]string{"shared": nil}
 	if _, err := ResolveNetworks(s, all); err != nil {
-		t.Errorf("two nodes that name a network each in its way: %v", err)
+		t.Errorf("two nodes that list one network, by name and by ID: %v", err)
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Nothing is known yet: a URL stands where a port is declared, at its own number.
+// Before a node is examined, it has a URL if it declares an HTTP port, with the host port
+// of that port.
 func TestAURLIsOfTheNodesOwnPort(t *testing.T) {
 	s := roles().Defaulted()
 	ports := []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}, {Container: 4001, HostIP: "127.0.0.1", Host: 4201}}

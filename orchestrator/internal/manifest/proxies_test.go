@@ -8,8 +8,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// The proxies of the client's configuration reach every node, but for what its own
-// environment says, and the cluster is reached without them.
+// The proxies of the Docker client's configuration are set on every node, unless its own
+// environment sets them. The cluster itself is reached without them.
 func TestProxies(t *testing.T) {
 	proxies := map[string]string{"HTTP_PROXY": "http://me:s3cret%40@proxy:3128", "http_proxy": "http://me:s3cret%40@proxy:3128", "NO_PROXY": "localhost, .cases.test", "no_proxy": "localhost, .cases.test"}
 	s := orchestrator.Spec{Name: "demo", Image: "demo:1", Nodes: orchestrator.NodeNames(2), Proxies: proxies}.Defaulted()

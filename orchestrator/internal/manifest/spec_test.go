@@ -5,12 +5,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// validSpec is the least that a cluster needs.
+// validSpec returns a minimal valid spec.
 func validSpec() orchestrator.Spec {
 	return orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: orchestrator.NodeNames(3)}
 }
 
-// roles is a cluster of a web node and two workers.
+// roles returns a spec of a web node and two workers.
 func roles() orchestrator.Spec {
 	return orchestrator.Spec{
 		Name: "mill", Image: "mill:1", App: "mill", HTTPCheck: "/health", Cookie: "crumb",
@@ -23,7 +23,7 @@ func roles() orchestrator.Spec {
 	}
 }
 
-// twoImages is a spec as Prepare leaves it of nodes with two releases.
+// twoImages returns a spec of nodes with two releases, as Prepare returns it.
 func twoImages() orchestrator.Spec {
 	return orchestrator.Spec{
 		Name: "loom", Source: "/src", Image: "sha256:front", Precompiled: true, Release: true, Command: []string{images.ReleaseScript, "start"}, Cookie: "crumb",

@@ -14,8 +14,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
-// measured is a node whose load is measured for a moment: it notes when that was
-// over, and when it was asked for something else.
+// measured is a node whose load sample takes a moment. It records when the sample was
+// taken, and when a check ran.
 type measured struct {
 	Link
 	sampled, checked time.Time
@@ -35,8 +35,8 @@ func (m *measured) Eval(context.Context, string, map[string]any) (any, error) {
 	return erldist.Map{}, nil
 }
 
-// What a report's own checks cost is not in the load that it shows.
-func TestOwnChecksAreNoLoad(t *testing.T) {
+// The load in a report does not include the cost of the report's own checks.
+func TestCustomChecksRunAfterTheLoadSample(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := validSpec()
 		s.Checks = []orchestrator.Check{{RPC: "Shop.ready?()"}}
@@ -47,22 +47,22 @@ func TestOwnChecksAreNoLoad(t *testing.T) {
 			t.Fatalf("%+v", seen)
 		}
 		if m.checked.Before(m.sampled) {
-			t.Errorf("the check was done %s before the load was measured", m.sampled.Sub(m.checked))
+			t.Errorf("the check ran %s before the load was sampled", m.sampled.Sub(m.checked))
 		}
 	})
 }
 
-// A report is asked for at any time after the probe's sample, and its load is of
-// a second or more where that can be.
-func TestALoadIsOfASteadyTime(t *testing.T) {
+// A report can be requested at any time after the probe's sample. Its load covers a
+// second or more where possible.
+func TestTheLoadCoversASecondOrMore(t *testing.T) {
 	began := time.Unix(100, 0)
 	l, r := NewLinks(), supervisor.RunID{Node: "n1", Inc: 1}
 	l.put(r, nil)
 	for _, tt := range []struct {
-		sampled, asked, want time.Duration // since the begin; want < 0: none
+		sampled, asked, want time.Duration // since the run began; want < 0: none
 	}{
 		{-1, 0, -1},
-		{0, 10 * time.Millisecond, 0}, // there is no other
+		{0, 10 * time.Millisecond, 0}, // there is no earlier sample
 		{5 * time.Second, 5010 * time.Millisecond, 0},
 		{-1, 6 * time.Second, 5 * time.Second},
 		{5500 * time.Millisecond, 5510 * time.Millisecond, 5 * time.Second},
@@ -82,7 +82,7 @@ func TestALoadIsOfASteadyTime(t *testing.T) {
 	}
 }
 
-// erlangLink is a node that evaluates to something, or fails to.
+// erlangLink is a node on which every evaluation has one result.
 type erlangLink struct {
 	Link
 	value any

@@ -8,14 +8,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
-// numbered is a link that can be told from others.
+// numbered is a link with a number, so that links can be told apart.
 type numbered struct {
 	Link
 	n int
 }
 
-// What a probe of an earlier run does late changes nothing of the present run's.
-func TestALinkIsThatOfTheLatestRun(t *testing.T) {
+// A late action of an earlier run's probe does not change the link of the present run.
+func TestALinkBelongsToTheLatestRun(t *testing.T) {
 	l := NewLinks()
 	is := func(when string, n int) {
 		t.Helper()
@@ -43,10 +43,10 @@ func TestALinkIsThatOfTheLatestRun(t *testing.T) {
 	l.failed(supervisor.RunID{Node: "n1", Inc: 3}, errors.New("no"))
 	l.failed(supervisor.RunID{Node: "n1", Inc: 2}, errors.New("no"))
 	if contact, _ := l.LastContact(supervisor.RunID{Node: "n1", Inc: 3}); contact != diagnosis.ContactOther {
-		t.Errorf("a late failure hides the present run's: %q", contact)
+		t.Errorf("a late failure replaces that of the present run: %q", contact)
 	}
 	put(2, 5, false)
 	if _, ok := l.Get("n1"); ok {
-		t.Error("the link of a run that is over is there while the next one is dialled")
+		t.Error("the link of an ended run is returned while the next run is dialled")
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
-// validSpec is the least that a cluster needs.
+// validSpec returns a minimal valid spec.
 func validSpec() orchestrator.Spec {
 	return orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: orchestrator.NodeNames(3)}
 }
 
-// roles is a cluster of a web node and two workers.
+// roles returns a spec of a web node and two workers.
 func roles() orchestrator.Spec {
 	return orchestrator.Spec{
 		Name: "mill", Image: "mill:1", App: "mill", HTTPCheck: "/health", Cookie: "crumb",
@@ -26,7 +26,7 @@ func roles() orchestrator.Spec {
 	}
 }
 
-func TestANodeHasItsOwnChecksInPlaceOfTheClusters(t *testing.T) {
+func TestANodesChecksOverrideTheClusters(t *testing.T) {
 	s := roles()
 	if err := validation.Check(s); err != nil {
 		t.Fatal(err)

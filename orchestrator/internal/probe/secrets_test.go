@@ -12,7 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
-// says is a node on which every expression has one outcome.
+// says is a node on which every expression has one result.
 type says struct {
 	Link
 	outcome, text string
@@ -22,7 +22,7 @@ func (s says) Call(context.Context, string, string, ...any) (any, error) {
 	return erldist.Tuple{erldist.Tuple{erldist.Atom(s.outcome), []byte(s.text)}, erldist.List{}}, nil
 }
 
-// commands is an engine on which every command says one thing and fails.
+// commands is an engine on which every command prints one text and fails.
 type commands struct {
 	orchestrator.Engine
 	said string
@@ -33,9 +33,9 @@ func (c commands) Exec(_ context.Context, _ string, spec orchestrator.ExecSpec) 
 	return 1, err
 }
 
-// An own check's words are shortened: a secret longer than that is not there, nor
-// one in the check itself.
-func TestOwnChecksShowNoSecret(t *testing.T) {
+// Texts of custom checks are shortened. No secret is shown, neither a longer one nor one
+// in the check itself.
+func TestCustomChecksShowNoSecret(t *testing.T) {
 	s := keyed()
 	token := s.Env["TOKEN"]
 	for name, text := range map[string]string{"token": token, "key": key, "inspected": `"` + strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`, "#{", `\#{`).Replace(key) + `"`, "late": strings.Repeat("x ", 95) + token} {
@@ -58,11 +58,11 @@ func TestOwnChecksShowNoSecret(t *testing.T) {
 	}
 }
 
-// key is a secret of many lines, as private keys are: longer than what any text
-// is cut at.
+// key is a secret of many lines, as private keys are: longer than any text is allowed to
+// be.
 var key = "-----BEGIN KEY-----\n" + strings.Repeat("MIIEvQIBADANBgkq\"#{hkiG\\9w0B\n", 40) + "-----END KEY-----\n"
 
-// keyed is a spec with that key, and with a long token.
+// keyed returns a spec with that key and a long token.
 func keyed() orchestrator.Spec {
 	s := orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: orchestrator.NodeNames(3)}
 	s.Cookie, s.Secrets = "crumbcrumb", []string{"KEY", "TOKEN"}
@@ -70,7 +70,7 @@ func keyed() orchestrator.Spec {
 	return s.Defaulted()
 }
 
-// leaks reports a part of a secret.
+// leaks reports whether a text has a part of a secret.
 func leaks(text string) bool {
 	return strings.Contains(text, "MIIEv") || strings.Contains(text, "s3cr") || strings.Contains(text, "crumbc") || strings.Contains(text, "BEGIN")
 }

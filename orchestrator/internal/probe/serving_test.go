@@ -23,10 +23,10 @@ func listening(text string) []netip.AddrPort {
 	return list
 }
 
-func TestWhatListensSaysWhatIsForwarded(t *testing.T) {
+func TestForwardingFollowsTheListeners(t *testing.T) {
 	for _, tt := range []struct {
 		listeners string
-		on        bool // a forwarder of ours runs
+		on        bool // our forwarder runs
 		want      string
 	}{
 		{"", false, "nothing"},
@@ -37,11 +37,11 @@ func TestWhatListensSaysWhatIsForwarded(t *testing.T) {
 		{"127.0.0.1:4000", false, "loopback start to 127.0.0.1"},
 		{"[::1]:4000", false, "loopback start to ::1"},
 		{"[::1]:4000 127.0.0.1:4000", false, "loopback start to 127.0.0.1"},
-		{"127.0.0.1:4000 10.213.7.2:4000", false, "open"}, // the application's own doing
+		{"127.0.0.1:4000 10.213.7.2:4000", false, "open"}, // the application itself listens on both
 		{"127.0.0.1:4000 10.213.7.2:4000", true, "forwarded"},
 		{"[::1]:4000 10.213.7.2:4000", true, "forwarded"},
 		{"10.213.7.2:4000", true, "nothing stop"},
-		{"0.0.0.0:4000", true, "open"}, // it ended meanwhile
+		{"0.0.0.0:4000", true, "open"}, // the forwarder ended meanwhile
 	} {
 		u := useOf(listening(tt.listeners), 4000)
 		is, start, stop := u.forwarding(tt.on)
@@ -58,7 +58,7 @@ func TestWhatListensSaysWhatIsForwarded(t *testing.T) {
 	}
 }
 
-func TestWhyACheckByHTTPHasNoAnswer(t *testing.T) {
+func TestAFailedHTTPCheckIsExplained(t *testing.T) {
 	at := sockets{node: orchestrator.NodeSpec{Name: "n1", HTTPPort: 4000}, known: true, listeners: listening("127.0.0.1:4000 0.0.0.0:4001")}
 	failed := health.Outcome{Failure: "connection refused", Hint: "h"}
 	for _, tt := range []struct {
@@ -78,18 +78,18 @@ func TestWhyACheckByHTTPHasNoAnswer(t *testing.T) {
 	}
 	at.known = false
 	if got := at.explained(orchestrator.Check{HTTP: "/"}, failed); got.Failure != failed.Failure {
-		t.Errorf("not known: %+v", got)
+		t.Errorf("listeners unknown: %+v", got)
 	}
 	at.is = orchestrator.ServingLoopback
 	if got := at.unreached(); len(got) != 1 || got[0].Name != "HTTP port 4000" || got[0].Failure == "" || got[0].Hint == "" {
 		t.Errorf("unreached: %+v", got)
 	}
 	if at.is = orchestrator.ServingForwarded; at.unreached() != nil {
-		t.Error("it is reached")
+		t.Error("a forwarded port is reported as unreachable")
 	}
 }
 
-func TestATestNodeIsNotAskedWhatItDoesNotServe(t *testing.T) {
+func TestATestNodeIsNotCheckedForWhatItDoesNotServe(t *testing.T) {
 	checks := []orchestrator.Check{{HTTP: "/"}, {HTTP: "/", Port: 9000}, {RPC: "1"}}
 	for _, tt := range []struct {
 		env  string
@@ -114,7 +114,7 @@ func TestServedPorts(t *testing.T) {
 	}
 }
 
-func TestAddressesAsErlangHasThem(t *testing.T) {
+func TestAddressesAsErlangTuples(t *testing.T) {
 	for text, want := range map[string]string{"127.0.0.1": "{127, 0, 0, 1}", "::1": "{0, 0, 0, 0, 0, 0, 0, 1}", "fd00::1:2": "{64768, 0, 0, 0, 0, 0, 1, 2}"} {
 		if got := erldist.Format(addressTuple(netip.MustParseAddr(text))); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
@@ -122,7 +122,7 @@ func TestAddressesAsErlangHasThem(t *testing.T) {
 	}
 }
 
-// tablesOf plays a node that tells its tables.
+// tablesOf is a node that returns these socket tables.
 type tablesOf struct {
 	Link
 	tcp, tcp6 any
@@ -136,7 +136,7 @@ func (n tablesOf) Call(_ context.Context, _, _ string, args ...any) (any, error)
 	return n.tcp, n.err
 }
 
-func TestANodeTellsWhatListens(t *testing.T) {
+func TestListenersAreReadFromTheNode(t *testing.T) {
 	table := erldist.Tuple{erldist.Atom("ok"), []byte("0: 0100007F:0FA0 00000000:0000 0A 0 0 0 1000 0 301\n")}
 	none := erldist.Tuple{erldist.Atom("error"), erldist.Atom("enoent")}
 	if got, known := listenersOf(t.Context(), tablesOf{tcp: table, tcp6: none}); !known || fmt.Sprint(got) != "[127.0.0.1:4000]" {
@@ -144,7 +144,7 @@ func TestANodeTellsWhatListens(t *testing.T) {
 	}
 	for name, n := range map[string]tablesOf{"another system": {tcp: none, tcp6: none}, "no answer": {err: errors.New("closed")}, "nonsense": {tcp: "x", tcp6: int64(1)}} {
 		if _, known := listenersOf(t.Context(), n); known {
-			t.Errorf("%s: it is known", name)
+			t.Errorf("%s: listeners are known", name)
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Read in containers of Docker 20.10 with cgroups 1 and 2 and of Podman 4.3, and on a
-// machine that runs containers.
+// The texts were read in containers of Docker 20.10 with cgroups 1 and 2 and of Podman
+// 4.3, and on a machine that runs containers.
 func TestAContainersIDIsFound(t *testing.T) {
 	const id, other = "4b10b3db49c87cc9caf91ae112ee3b55eebf2395f907f8b97e97d6d7e411c99d", "0c10b3db49c87cc9caf91ae112ee3b55eebf2395f907f8b97e97d6d7e411c990"
 	for name, tt := range map[string]struct {
