@@ -10,9 +10,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// Nodes are known by their addresses from the first look to the last, also to a
-// supervisor that takes over.
-func TestAClusterThatIsNamedByAddress(t *testing.T) {
+// Nodes are named by their addresses in every status, also by a supervisor that adopts
+// them.
+func TestAClusterNamedByAddress(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		detached := func(s *orchestrator.Spec) {
 			s.Owner, s.Cookie, s.Distribution.Names = keeper.Self(true), "the_same", orchestrator.IPNames
@@ -47,9 +47,9 @@ func TestAClusterThatIsNamedByAddress(t *testing.T) {
 	})
 }
 
-// An application that sets another cookie locks its peers out, though we are still
-// connected to it.
-func TestACookieThatIsChangedWhileTheNodeRuns(t *testing.T) {
+// An application that sets another cookie can no longer be reached by its peers, though
+// our connection to it stays.
+func TestACookieThatChangesWhileTheNodeRuns(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(func(s *orchestrator.Spec) { s.Cookie = "crumb" })
 		w.play(func(v *vms) { v.cookie = "other" })
@@ -57,7 +57,7 @@ func TestACookieThatIsChangedWhileTheNodeRuns(t *testing.T) {
 		if n := w.node("n1"); !strings.Contains(n.Reason, "cookie was changed while it runs") {
 			t.Errorf("n1: %s", n.Reason)
 		}
-		w.until("it is found", func() bool { return strings.Contains(w.history(), "cookie-changed: the cookie of n1") })
+		w.until("the finding is reported", func() bool { return strings.Contains(w.history(), "cookie-changed: the cookie of n1") })
 		w.play(func(v *vms) { v.cookie = "crumb" })
 		w.ready()
 		w.end()

@@ -19,11 +19,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// These tests are about adoptions that are interrupted or fail: promise 9 of the
-// design. And about containers that were never finished.
+// These tests are about adoptions that are interrupted or fail (promise 9 of the design),
+// and about containers that were never completed.
 
-// gated is an engine whose calls go through a gate. What the gate returns is what
-// the call returns, without doing anything.
+// gated is an engine whose calls pass a gate. If the gate returns an error, the call
+// returns it and does nothing.
 type gated struct {
 	*enginetest.Engine
 	gate func(ctx context.Context, call string) error
@@ -129,9 +129,9 @@ func (g *gated) Logs(ctx context.Context, id string, since time.Time, follow boo
 
 var _ orchestrator.Engine = (*gated)(nil)
 
-// unsupervised brings up a detached cluster with a file for each node, ends its
-// supervision, and takes n2 away; n3 is as its supervisor left it that was killed
-// between its creation and its start. It returns what adopts it.
+// unsupervised starts a detached cluster with a file in each node, ends its supervisor,
+// and removes n2. n3 is left as by a supervisor that was killed between its creation and
+// its start. It returns the edit of the spec that adopts the cluster.
 func (w *world) unsupervised(file string) func(*orchestrator.Spec) {
 	w.t.Helper()
 	detached := func(s *orchestrator.Spec) {
@@ -168,21 +168,22 @@ func confFile(t *testing.T) string {
 	return file
 }
 
-// whole checks that a cluster is as it was: n1 runs as it ran, in its network.
+// whole checks that a cluster is unchanged: n1 is still in the same run, and the network
+// exists.
 func (w *world) whole(when string, n1 orchestrator.Container) {
 	w.t.Helper()
 	c, err := w.eng.InspectContainer(context.Background(), n1.ID)
 	if err != nil || !c.State.Running || !c.State.StartedAt.Equal(n1.State.StartedAt) {
-		w.t.Errorf("%s: n1 does not run as it did: %+v, %v", when, c.State, err)
+		w.t.Errorf("%s: n1 is not in the same run: %+v, %v", when, c.State, err)
 	}
 	if left := w.eng.Left(); !slices.Contains(left, "network beamyard-shop") {
 		w.t.Errorf("%s: the network is gone: %v", when, left)
 	}
 }
 
-// An adoption that ends at any of its calls to the engine removes nothing: whether
-// it was interrupted just then, or the call fails, and whoever adopts.
-func TestAnAdoptionThatEndsLeavesTheClusterAsItWas(t *testing.T) {
+// An adoption that ends at any of its calls to the engine removes nothing, whether it is
+// interrupted or the call fails, and whether its owner is detached or not.
+func TestAnInterruptedAdoptionLeavesTheCluster(t *testing.T) {
 	broken := errors.New("the disk is full")
 	file := confFile(t)
 	ends := map[string]func(ctx context.Context, w *world) error{
@@ -228,7 +229,7 @@ func TestAnAdoptionThatEndsLeavesTheClusterAsItWas(t *testing.T) {
 						}
 						select {
 						case err = <-w.result:
-						case <-time.After(35 * time.Second): // it goes on
+						case <-time.After(35 * time.Second): // it continues
 							w.whole(at(), n1)
 							w.cancel()
 							err = <-w.result
@@ -245,9 +246,9 @@ func TestAnAdoptionThatEndsLeavesTheClusterAsItWas(t *testing.T) {
 	}
 }
 
-// An engine that is slow to answer, as one that was just restarted, costs the
-// adoption and nothing else.
-func TestASlowEngineCostsNoCluster(t *testing.T) {
+// An engine that answers slowly, for example after a restart, ends the adoption but not
+// the cluster.
+func TestASlowEngineDoesNotEndTheCluster(t *testing.T) {
 	file := confFile(t)
 	bubble(t, func(t *testing.T, w *world) {
 		detached := w.unsupervised(file)
@@ -275,9 +276,9 @@ func TestASlowEngineCostsNoCluster(t *testing.T) {
 	})
 }
 
-// Of a cluster whose containers are all gone the network is left: that it does not
-// form in time is no reason to remove it.
-func TestAnAdoptionThatDoesNotFormLeavesWhatThereWas(t *testing.T) {
+// The network of a cluster whose containers are all gone is kept: that the cluster does
+// not form in time is no reason to remove it.
+func TestAnAdoptionThatDoesNotFormRemovesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		detached := func(s *orchestrator.Spec) { s.Owner, s.Cookie = keeper.Self(true), "the_same" }
 		w.up(detached)
@@ -310,7 +311,7 @@ func TestAnAdoptionThatDoesNotFormLeavesWhatThereWas(t *testing.T) {
 	})
 }
 
-// file is a container's file as the engine has it, "" for none.
+// file returns the content of a file in a container, or "" if it does not exist.
 func (w *world) file(container, path string) string {
 	content, _, err := w.eng.OpenFile(context.Background(), container, path)
 	if err != nil {
@@ -321,9 +322,9 @@ func (w *world) file(container, path string) string {
 	return string(text)
 }
 
-// A container in the state `created` lacks what its supervisor did not come to: it
-// is made anew, in its place.
-func TestAContainerThatWasNeverStartedIsMadeAnew(t *testing.T) {
+// A container in the state `created` lacks what its supervisor had not yet added. It is
+// created again, with its ports and address.
+func TestAContainerThatWasNeverStartedIsCreatedAgain(t *testing.T) {
 	file := confFile(t)
 	bubble(t, func(t *testing.T, w *world) {
 		detached := w.unsupervised(file)
@@ -350,8 +351,8 @@ func TestAContainerThatWasNeverStartedIsMadeAnew(t *testing.T) {
 	})
 }
 
-// Whatever keeps a container from being prepared, the next start makes a whole one.
-func TestAHalfPreparedContainerIsNeverStarted(t *testing.T) {
+// If the preparation of a container fails, the next start creates a complete one.
+func TestAnIncompleteContainerIsNeverStarted(t *testing.T) {
 	broken := errors.New("the disk is full")
 	for name, failing := range map[string]map[string]error{
 		"a file is missing":     {},
@@ -379,7 +380,7 @@ func TestAHalfPreparedContainerIsNeverStarted(t *testing.T) {
 					s.Nodes[1].Volumes = map[string]string{"data": "/data"}
 				}, cluster.Options{})
 				w.ready()
-				if name == "overlay fails" { // somebody synced
+				if name == "overlay fails" { // there was a sync
 					c, err := w.eng.InspectContainer(t.Context(), w.container("n1"))
 					if err != nil {
 						t.Fatal(err)
@@ -401,11 +402,11 @@ func TestAHalfPreparedContainerIsNeverStarted(t *testing.T) {
 					}
 				}
 				if err := w.Start(t.Context(), "n2"); err == nil {
-					t.Fatal("it was started")
+					t.Fatal("an incomplete container was started")
 				}
 				w.untilState("n2", orchestrator.Failed)
 				if n := w.node("n2"); n.ContainerID != "" {
-					t.Errorf("it has container %s", n.ContainerID)
+					t.Errorf("it still has container %s", n.ContainerID)
 				}
 				bad.Store(false)
 				if name == "a file is missing" {

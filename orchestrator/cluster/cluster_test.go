@@ -25,22 +25,22 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// These tests run whole clusters on the in-memory engine, in synctest's time.
-// The BEAM is played by vms: it answers what the orchestrator asks of it.
+// These tests run whole clusters on the in-memory engine, in synctest's time. vms stands
+// in for the BEAM: it answers the calls of the orchestrator.
 
-// vms are the VMs of a cluster that are alive, and who is connected to whom.
+// vms are the live VMs of a cluster and the connections between them.
 type vms struct {
 	mu     sync.Mutex
 	alive  map[string]*vm // by BEAM name
 	noApp  bool           // the application never starts
 	noMeet bool           // connections between nodes fail
 
-	processes int               // that each runs, of 1000
-	code      map[string]string // other code than the rest's, by BEAM name
-	listens   map[string]string // an address and port as /proc/net/tcp has them, by BEAM name
-	value     string            // what Elixir expressions give, as inspect prints it
+	processes int               // of each VM; the limit is 1000
+	code      map[string]string // a different module version, by BEAM name
+	listens   map[string]string // the address and port that a VM listens on, as in /proc/net/tcp, by BEAM name
+	value     string            // the result of Elixir expressions, as printed by inspect
 	program   enginetest.Program
-	cookie    string // that each has; "": it does not say
+	cookie    string // that each VM reports; "": none
 }
 
 type vm struct {
@@ -49,13 +49,13 @@ type vm struct {
 
 	forwards bool
 
-	links []chan struct{} // each closed when that link ends
+	links []chan struct{} // each is closed when its link ends
 
-	sights chan erldist.NodeEvent // what its monitor tells
+	sights chan erldist.NodeEvent // what its monitor reports
 }
 
-// boot is a container's program: a VM that takes a moment to listen, prints,
-// and ends on TERM.
+// boot is a container's program: a VM that listens after a moment, prints, and ends on
+// TERM.
 func (v *vms) boot(ctx context.Context, p *enginetest.Process) int {
 	name := "app@" + p.Spec.Hostname
 	for _, kv := range p.Spec.Env {
@@ -103,7 +103,7 @@ func (v *vms) dial(_ context.Context, node, addr string) (probe.Link, error) {
 	return &fakeLink{v, m, ended}, nil
 }
 
-// hangUp ends all links to a VM; its owner's lock is held.
+// hangUp ends all links to a VM. The caller holds the lock of vms.
 func (m *vm) hangUp() {
 	for _, ended := range m.links {
 		close(ended)
@@ -111,7 +111,7 @@ func (m *vm) hangUp() {
 	m.links = nil
 }
 
-// cut ends the links to a VM that lives on.
+// cut ends the links to a VM that continues to run.
 func (v *vms) cut(name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -128,7 +128,7 @@ func (l *fakeLink) Done() <-chan struct{} { return l.ended }
 func (l *fakeLink) Err() error            { return erldist.ErrClosed }
 func (l *fakeLink) Close() error          { return nil }
 
-// Eval plays the expressions that are asked: a health sample, and the forwarder.
+// Eval answers the expressions of the orchestrator: the health sample and the forwarder.
 func (l *fakeLink) Eval(_ context.Context, _ string, bindings map[string]any) (any, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,7 +155,8 @@ func (l *fakeLink) Eval(_ context.Context, _ string, bindings map[string]any) (a
 	return told, nil
 }
 
-// CallOutput plays an evaluation: it prints, and the value is how often the node was dialled.
+// CallOutput answers an evaluation: it prints a text, and the value counts the dials of
+// the node.
 func (l *fakeLink) CallOutput(_ context.Context, w io.Writer, _, _ string, _ ...any) (any, error) {
 	if _, err := io.WriteString(w, "printed"); err != nil {
 		return nil, err
@@ -243,7 +244,7 @@ func (l *fakeLink) Call(_ context.Context, module, function string, args ...any)
 	return nil, errors.New("not played: " + module + ":" + function)
 }
 
-// world is a cluster in its bubble.
+// world is a cluster in its synctest bubble.
 type world struct {
 	*cluster.Cluster
 	t      *testing.T
@@ -259,7 +260,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// run starts a cluster; spec edits the default one of three nodes.
+// run starts a cluster. edit changes the default spec of three nodes.
 func (w *world) run(edit func(*orchestrator.Spec), opts cluster.Options) {
 	w.t.Helper()
 	w.runOn(w.eng, edit, opts)
@@ -302,7 +303,7 @@ func (w *world) node(name string) orchestrator.NodeStatus {
 
 func (w *world) container(node string) string { return w.node(node).Container }
 
-// until lets time pass until the condition holds.
+// until waits until the condition holds.
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
 	for range 100_000 {
@@ -312,7 +313,7 @@ func (w *world) until(what string, ok func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	w.t.Fatalf("never: %s\n%s", what, w.history())
+	w.t.Fatalf("not in time: %s\n%s", what, w.history())
 }
 
 func (w *world) untilState(node string, state orchestrator.State) {
@@ -329,7 +330,7 @@ func (w *world) history() string {
 	return b.String()
 }
 
-// end brings the cluster down and checks that nothing is left.
+// end removes the cluster and checks that nothing is left.
 func (w *world) end() {
 	w.t.Helper()
 	w.cancel()
@@ -341,7 +342,7 @@ func (w *world) end() {
 	}
 }
 
-// fails waits for Run's error, and checks that nothing is left.
+// fails waits for the error of Run and checks that nothing is left.
 func (w *world) fails() error {
 	w.t.Helper()
 	err := <-w.result
@@ -394,8 +395,8 @@ n3 creating`
 	})
 }
 
-// A node is dialled once a run, however often it is asked.
-func TestEvalOnMemory(t *testing.T) {
+// A node is dialled once for each run, however often it evaluates expressions.
+func TestEvalInMemory(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
 		for _, o := range []orchestrator.EvalOptions{{}, {Erlang: true}} {
@@ -418,7 +419,7 @@ func TestEvalOnMemory(t *testing.T) {
 	})
 }
 
-func TestStartStopRestartOnMemory(t *testing.T) {
+func TestStartStopRestartInMemory(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
 		if err := w.Stop(t.Context(), "n1", "n2"); err != nil {
@@ -446,7 +447,7 @@ func TestStartStopRestartOnMemory(t *testing.T) {
 	})
 }
 
-// A role's name is all of its nodes.
+// The name of a role stands for all its nodes.
 func TestCommandsTakeRoles(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(func(s *orchestrator.Spec) { s.Nodes[1].Role, s.Nodes[2].Role = "worker", "worker" })
@@ -479,8 +480,8 @@ func TestCommandsTakeRoles(t *testing.T) {
 	})
 }
 
-// Promise 2: a death whose event the engine dropped is found.
-func TestADroppedDeathIsFound(t *testing.T) {
+// Promise 2: an exit whose event the engine dropped is found.
+func TestAnExitWithoutEventsIsFound(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
 		w.eng.DropEvents(2) // kill, die
@@ -491,8 +492,8 @@ func TestADroppedDeathIsFound(t *testing.T) {
 	})
 }
 
-// A death while the stream is being reconnected is found, and handled once.
-func TestADeathDuringAReconnectIsFound(t *testing.T) {
+// An exit while the event stream is reconnected is found, and handled once.
+func TestAnExitDuringAReconnectIsFound(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
 		w.eng.FailNext("Events", orchestrator.ErrEngineUnreachable, orchestrator.ErrEngineUnreachable)
@@ -508,8 +509,8 @@ func TestADeathDuringAReconnectIsFound(t *testing.T) {
 	})
 }
 
-// Promise 3: what somebody outside stopped or removed stays down.
-func TestOutsideOnMemory(t *testing.T) {
+// Promise 3: a node that was stopped or removed from outside stays down.
+func TestOutsideActionsInMemory(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
 		w.eng.ExternalStop(w.container("n1"))
@@ -565,9 +566,9 @@ func TestACrashLoopEnds(t *testing.T) {
 		if len(told) == 0 {
 			t.Error("no finding")
 		}
-		for code, times := range told { // one that repeats itself is told once
+		for code, times := range told { // a finding that stays the same is reported once
 			if times > 1 {
-				t.Errorf("%s is told %d times", code, times)
+				t.Errorf("%s is reported %d times", code, times)
 			}
 		}
 		if n.RestartCount != 5 || !strings.Contains(n.Reason, "used up") {
@@ -584,8 +585,8 @@ func TestACrashLoopEnds(t *testing.T) {
 	})
 }
 
-// A pinned port that somebody looked at while the node was down is waited for.
-func TestAPinnedPortIsWaitedFor(t *testing.T) {
+// If a node's host port is in use while the node is down, its start is retried.
+func TestAPinnedPortInUseIsRetried(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
 		before := w.node("n1").URL
@@ -603,8 +604,8 @@ func TestAPinnedPortIsWaitedFor(t *testing.T) {
 	})
 }
 
-// What the engine refuses at a launch is got round where that is possible.
-func TestLaunchGetsRound(t *testing.T) {
+// A launch adjusts to what the engine refuses where possible.
+func TestLaunchAdjustsAfterRefusals(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.eng.FailNext("CreateNetwork", orchestrator.ErrSubnetOverlap, orchestrator.ErrSubnetOverlap)
 		w.eng.FailNext("StartContainer", orchestrator.ErrPortTaken, orchestrator.ErrUlimit, orchestrator.ErrConflict)
@@ -673,16 +674,16 @@ func TestAnExistingNameIsRefused(t *testing.T) {
 		first := *w
 		w.run(nil, cluster.Options{})
 		if err := <-w.result; !errors.Is(err, orchestrator.ErrClusterExists) {
-			t.Errorf("the second says %v", err)
+			t.Errorf("the second Run returned %v", err)
 		}
 		first.ready()
 		first.end()
 	})
 }
 
-// A detached cluster outlives its supervisor; the next one finds what happened
-// meanwhile and judges it once.
-func TestAdoptionOnMemory(t *testing.T) {
+// A detached cluster outlives its supervisor. The next supervisor finds what happened
+// meanwhile, and judges it once.
+func TestAdoptionInMemory(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		detached := func(s *orchestrator.Spec) { s.Owner = keeper.Self(true); s.Cookie = "the_same" }
 		w.up(detached)
@@ -716,7 +717,7 @@ func TestAdoptionOnMemory(t *testing.T) {
 	})
 }
 
-// A stop that takes its grace is cut short by Force.
+// Force ends a stop that uses its whole timeout.
 func TestForce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.vms.program = func(ctx context.Context, _ *enginetest.Process) int { <-ctx.Done(); return 137 }
@@ -750,7 +751,7 @@ func TestCancelWhileStarting(t *testing.T) {
 	}
 }
 
-// The nodes' lines reach a logger with the guide's prefix, and no secret does.
+// Lines of the nodes reach a logger with the prefix of the guide and without secrets.
 func TestForwardedLines(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var log lockedBuffer
@@ -767,8 +768,8 @@ func TestForwardedLines(t *testing.T) {
 	})
 }
 
-// A handler that blocks for good holds neither the supervisor nor the end of Run: nodes
-// form, crash and restart, and the cluster goes.
+// A handler that blocks forever delays neither the supervisor nor the end of Run: nodes
+// form, crash and restart, and the cluster is removed.
 func TestALoggerThatBlocks(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		free := make(chan struct{})
@@ -781,7 +782,7 @@ func TestALoggerThatBlocks(t *testing.T) {
 	})
 }
 
-// blocked is a handler that takes nothing until the channel is closed.
+// blocked is a handler that blocks until the channel is closed.
 type blocked struct{ until <-chan struct{} }
 
 func (b blocked) Enabled(context.Context, slog.Level) bool  { return true }

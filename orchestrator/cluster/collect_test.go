@@ -16,19 +16,19 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// engineHistory is what happened on the in-memory engine, as "n1 start".
+// engineHistory returns the events of the in-memory engine, as "n1 start".
 func (w *world) engineHistory(ctx context.Context) []string {
 	var told []string
 	ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
 	_ = w.eng.Events(ctx, time.Unix(0, 0), nil, func() {}, func(e orchestrator.ContainerEvent) {
 		told = append(told, e.Labels[orchestrator.LabelNode]+" "+e.Action)
-	}) // until the time is up
+	}) // ends with the timeout
 	return told
 }
 
-// What failed is looked at while all of it is there.
-func TestTheHookLooksBeforeAnythingIsStopped(t *testing.T) {
+// OnFailure is called while all containers of the failed cluster still exist.
+func TestOnFailureIsCalledBeforeNodesStop(t *testing.T) {
 	for name, edit := range map[string]func(*orchestrator.Spec){
 		"it does not form": func(s *orchestrator.Spec) { s.ReadyTimeout, s.App = 3*time.Second, "another" },
 		"a node fails for good": func(s *orchestrator.Spec) {
@@ -48,7 +48,7 @@ func TestTheHookLooksBeforeAnythingIsStopped(t *testing.T) {
 					if !errors.Is(cause, orchestrator.ErrNotReady) && !errors.Is(cause, orchestrator.ErrNodeFailed) {
 						t.Errorf("the cause is %v", cause)
 					}
-					time.Sleep(5 * time.Second) // a long look
+					time.Sleep(5 * time.Second) // a hook that takes long
 					during = w.engineHistory(ctx)
 					st, err := c.Status(ctx)
 					if n, _ := st.Node("n1"); err != nil || n.State != orchestrator.Starting && n.State != orchestrator.Ready {
@@ -64,16 +64,16 @@ func TestTheHookLooksBeforeAnythingIsStopped(t *testing.T) {
 				}})
 				err := <-w.result
 				if looks != 1 {
-					t.Errorf("%d looks", looks)
+					t.Errorf("OnFailure was called %d times", looks)
 				}
 				if strings.Contains(fmt.Sprint(during), "n1 kill") || slices.Contains(during, "n3 destroy") {
-					t.Errorf("before the look ended: %v", during)
+					t.Errorf("before OnFailure returned: %v", during)
 				}
 				if after := w.engineHistory(t.Context()); !slices.Contains(after, "n1 kill") {
 					t.Errorf("n1 was never stopped: %v", after)
 				}
 				if err == nil || strings.Count(err.Error(), "run 1 boots") > 3 {
-					t.Errorf("each node's lines are to be told once: %v", err)
+					t.Errorf("a node's lines are in the error more than once: %v", err)
 				}
 				if _, err := discovery.Remove(t.Context(), w.eng, "shop", time.Second); err != nil && !errors.Is(err, orchestrator.ErrNoCluster) {
 					t.Error(err)
@@ -83,8 +83,8 @@ func TestTheHookLooksBeforeAnythingIsStopped(t *testing.T) {
 	}
 }
 
-// A look that does not end holds nothing up for longer than its time.
-func TestALookIsBounded(t *testing.T) {
+// A hook that does not return delays the end for a limited time.
+func TestOnFailureIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.run(func(s *orchestrator.Spec) { s.ReadyTimeout, s.App = time.Second, "another" }, cluster.Options{
 			OnFailure: func(ctx context.Context, _ *cluster.Cluster, _ error) { <-ctx.Done() },
@@ -97,8 +97,8 @@ func TestALookIsBounded(t *testing.T) {
 	})
 }
 
-// Ctrl-C during a look ends it, and Ctrl-C before it is no failure.
-func TestAnInterruptedLook(t *testing.T) {
+// Ctrl-C while the hook runs ends it. Ctrl-C before a failure does not call it.
+func TestAnInterruptedOnFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.run(func(s *orchestrator.Spec) { s.ReadyTimeout, s.App = time.Second, "another" }, cluster.Options{
 			OnFailure: func(ctx context.Context, _ *cluster.Cluster, _ error) { w.cancel(); <-ctx.Done() },
@@ -112,7 +112,7 @@ func TestAnInterruptedLook(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Millisecond, 100 * time.Millisecond, 310 * time.Millisecond} {
 		bubble(t, func(t *testing.T, w *world) {
 			w.run(nil, cluster.Options{OnFailure: func(_ context.Context, _ *cluster.Cluster, cause error) {
-				t.Errorf("cancelled after %s, looked at for: %v", after, cause)
+				t.Errorf("cancelled after %s, but OnFailure was called for: %v", after, cause)
 			}})
 			time.Sleep(after)
 			w.cancel()
@@ -124,8 +124,8 @@ func TestAnInterruptedLook(t *testing.T) {
 	}
 }
 
-// What could not even be prepared is told to the hook, too.
-func TestTheHookHearsOfAnEarlyFailure(t *testing.T) {
+// The hook is also called for failures of the preparation.
+func TestOnFailureIsCalledForAnEarlyFailure(t *testing.T) {
 	for name, set := range map[string]func(*world){
 		"no engine": func(w *world) { w.eng.FailNext("Info", orchestrator.ErrEngineUnreachable) },
 		"no subnet": func(w *world) { w.eng.FailNext("CreateNetwork", orchestrator.ErrAddressPool) },
@@ -142,21 +142,21 @@ func TestTheHookHearsOfAnEarlyFailure(t *testing.T) {
 				}})
 				err := w.fails()
 				if len(causes) != 1 || !errors.Is(err, causes[0]) {
-					t.Errorf("told %v, and Run says %v", causes, err)
+					t.Errorf("OnFailure got %v, and Run returned %v", causes, err)
 				}
 			})
 		})
 	}
 }
 
-// The journal has what the engine told and what was asked, in words.
-func TestTheJournalOfALife(t *testing.T) {
+// The journal has the engine's events and the users' requests, in words.
+func TestTheJournalOfACluster(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(func(s *orchestrator.Spec) { s.Nodes = orchestrator.NodeNames(1) })
 		if err := w.Kill(t.Context(), "USR1", "n1"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond) // its event is heard
+		time.Sleep(time.Millisecond) // its event has arrived
 		if err := w.Restart(t.Context(), "n1"); err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +171,7 @@ func TestTheJournalOfALife(t *testing.T) {
 		for _, e := range entries {
 			told = append(told, strings.TrimSpace(fmt.Sprintf("%s %s: %s", e.Source, e.Node, e.Text)))
 			if e.Time.IsZero() || e.Time.Location() != time.UTC {
-				t.Errorf("%+v has no time of UTC", e)
+				t.Errorf("%+v is not in UTC", e)
 			}
 		}
 		want := []string{

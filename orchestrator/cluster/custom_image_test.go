@@ -21,8 +21,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// The line came before anybody asked, and the ring has dropped it since.
-func TestALineIsWaitedForInEachRun(t *testing.T) {
+// A log check is satisfied by a line that was printed before the check began, even if the
+// ring has dropped the line since.
+func TestALogCheckAppliesToEachRun(t *testing.T) {
 	bubble(t, func(_ *testing.T, w *world) {
 		w.play(func(v *vms) {
 			v.program = func(ctx context.Context, p *enginetest.Process) int {
@@ -50,8 +51,9 @@ func TestALineIsWaitedForInEachRun(t *testing.T) {
 	})
 }
 
-// The lines of a run that another supervisor began may be gone.
-func TestNoLineIsWaitedForInAnAdoptedRun(t *testing.T) {
+// The lines of a run that another supervisor started may no longer be kept, so its log
+// check is skipped.
+func TestALogCheckIsSkippedInAnAdoptedRun(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		said := "run 1 boots"
 		detached := func(s *orchestrator.Spec) {
@@ -69,7 +71,7 @@ func TestNoLineIsWaitedForInAnAdoptedRun(t *testing.T) {
 		if err := w.Kill(t.Context(), "KILL", "n1"); err != nil {
 			t.Fatal(err)
 		}
-		w.until("its next run has to say it", func() bool {
+		w.until("its next run waits for the line", func() bool {
 			n := w.node("n1")
 			return n.Incarnation == 2 && strings.Contains(n.Reason, "no line of this run matches")
 		})
@@ -77,8 +79,8 @@ func TestNoLineIsWaitedForInAnAdoptedRun(t *testing.T) {
 	})
 }
 
-// What is only asked at boot is not asked of a node that was Ready.
-func TestReadyChecksGateOnce(t *testing.T) {
+// A check of ready: runs only until the node is Ready.
+func TestReadyChecksPassOnce(t *testing.T) {
 	asked := make(chan string, 1000)
 	bubble(t, func(_ *testing.T, w *world) {
 		w.eng.Command = func(_ context.Context, p *enginetest.Process) int {
@@ -92,7 +94,7 @@ func TestReadyChecksGateOnce(t *testing.T) {
 		if r := w.health(); !r.Passed {
 			w.t.Errorf("%s", failures(r))
 		}
-		// A link that breaks is not the run's end.
+		// A broken link is not the end of the run.
 		w.vms.cut("app@n1.shop.test")
 		w.until("n1 is proven again", func() bool { return len(asked) == 4 })
 		w.end()
@@ -107,7 +109,7 @@ func TestReadyChecksGateOnce(t *testing.T) {
 	}
 }
 
-func TestNodesThatStandAlone(t *testing.T) {
+func TestNodesWithoutAMesh(t *testing.T) {
 	bubble(t, func(_ *testing.T, w *world) {
 		w.vms.noMeet = true
 		w.up(func(s *orchestrator.Spec) { s.Mesh = orchestrator.MeshNone })
@@ -121,7 +123,7 @@ func TestNodesThatStandAlone(t *testing.T) {
 	})
 }
 
-func TestWhatAnImageFinds(t *testing.T) {
+func TestFilesAndVolumesOfACustomImage(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "app.conf")
 	if err := os.WriteFile(conf, []byte("a = b"), 0o600); err != nil {
 		t.Fatal(err)
@@ -140,7 +142,7 @@ func TestWhatAnImageFinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got, _ := io.ReadAll(content); string(got) != want {
-				t.Errorf("%s holds %q, want %q", path, got, want)
+				t.Errorf("%s contains %q, want %q", path, got, want)
 			}
 		}
 		w.play(func(v *vms) {
@@ -171,10 +173,10 @@ func TestWhatAnImageFinds(t *testing.T) {
 		w.up(foreign)
 		read("/data/note", "kept")
 		if unused, err := discovery.UnusedVolumes(t.Context(), w.eng); err != nil || len(unused) > 0 {
-			t.Errorf("unused though it is up: %v, %v", unused, err)
+			t.Errorf("reported as unused though the cluster is up: %v, %v", unused, err)
 		}
 		if removed, err := discovery.RemoveVolumes(t.Context(), w.eng, "shop"); err == nil || len(removed) > 0 {
-			t.Errorf("removed %v though it is up, %v", removed, err)
+			t.Errorf("removed %v though the cluster is up, %v", removed, err)
 		}
 		w.down()
 		if removed, err := discovery.RemoveVolumes(t.Context(), w.eng, "shop"); err != nil || len(removed) != 3 {
@@ -183,7 +185,7 @@ func TestWhatAnImageFinds(t *testing.T) {
 	})
 }
 
-// A file that is not here fails the node before it runs, and says which.
+// A missing local file fails the node before it starts, and the error names the file.
 func TestAFileThatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -194,15 +196,15 @@ func TestAFileThatIsMissing(t *testing.T) {
 		if err := w.fails(); err == nil || !strings.Contains(err.Error(), "read the file for /etc/app.conf: stat /no/such.conf") {
 			t.Errorf("%v", err)
 		}
-		// A volume that was not made its user's would stay so.
+		// A volume that did not get the owner of its user would keep the wrong one.
 		if left, err := w.eng.Volumes(t.Context(), nil); err != nil || len(left) > 0 {
 			t.Errorf("volumes %v, %v", left, err)
 		}
 	})
 }
 
-// Everything that a cluster makes has the spec's labels, and a cluster that is
-// taken over has them still.
+// Everything that a cluster creates has the spec's labels, and still has them after an
+// adoption.
 func TestLabels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// As OTP 25 to 29 print it; what is no such line is nobody's name.
+// The lines are as OTP 25 to 29 print them. Any other line names no process.
 func TestRegisteredNames(t *testing.T) {
 	for printed, want := range map[string]map[string]int{
 		"epmd: up and running on port 4369 with data:\nname app at port 25999\nname other-1 at port 9100\n": {"app": 25999, "other-1": 9100},

@@ -12,8 +12,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 )
 
-// Who dials for themselves reaches what the supervisor reaches, and only what runs.
-func TestReachGoesWhereTheSupervisorGoes(t *testing.T) {
+// Dial uses the same addresses as the supervisor, and only for running nodes.
+func TestReachUsesTheSupervisorsAddresses(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var mu sync.Mutex
 		dialled := map[string]string{}
@@ -45,7 +45,7 @@ func TestReachGoesWhereTheSupervisorGoes(t *testing.T) {
 		}
 		mu.Lock()
 		if !maps.Equal(reached, dialled) {
-			t.Errorf("reached %v, the supervisor dialled %v", reached, dialled)
+			t.Errorf("Reach returned %v, the supervisor dialled %v", reached, dialled)
 		}
 		mu.Unlock()
 

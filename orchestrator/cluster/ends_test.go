@@ -23,11 +23,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// These tests are about ends: of nodes, of clusters, and of those who keep them.
+// These tests are about how nodes, clusters, and their keepers end.
 
-// A VM that crashes leaves a dump; what it says is told with the end, and it is
-// copied out.
-func TestACrashIsToldWithItsSlogan(t *testing.T) {
+// A VM that crashes leaves a crash dump. Its slogan is reported with the exit, and the
+// dump is copied.
+func TestACrashIsReportedWithItsSlogan(t *testing.T) {
 	dumps := filepath.Join(t.TempDir(), "dumps")
 	bubble(t, func(t *testing.T, w *world) {
 		w.vms.program = func(ctx context.Context, p *enginetest.Process) int {
@@ -39,7 +39,7 @@ func TestACrashIsToldWithItsSlogan(t *testing.T) {
 				return 137
 			case <-time.After(time.Minute):
 			}
-			if p.Run == 1 { // the second run ends without one: that of the first is not its own
+			if p.Run == 1 { // the second run leaves no dump: the dump of the first run is not reported again
 				p.WriteFile("/tmp/erl_crash.dump", []byte("=erl_crash_dump:0.5\nTue Nov 24\nSlogan: cookie the_cookie leaked\nSystem version: 15\n"))
 			}
 			fmt.Fprintln(p.Stderr, "Crash dump is being written to: /tmp/erl_crash.dump...done")
@@ -73,7 +73,7 @@ func TestACrashIsToldWithItsSlogan(t *testing.T) {
 	}
 }
 
-// crashing has n2 end with 3 whenever it runs.
+// crashing makes n2 exit with 3 in each run.
 func crashing(ctx context.Context, p *enginetest.Process) int {
 	if strings.HasPrefix(p.Spec.Hostname, "n2.") {
 		select {
@@ -94,12 +94,12 @@ func TestAFailureCanStopTheCluster(t *testing.T) {
 		})
 		err := w.fails()
 		if !errors.Is(err, orchestrator.ErrNodeFailed) || !strings.Contains(err.Error(), "n2 (failed): crashed (exit 3)") {
-			t.Errorf("Run says %v", err)
+			t.Errorf("Run returned %v", err)
 		}
 	})
 }
 
-func TestAFailureIsKeptForALook(t *testing.T) {
+func TestAFailedClusterIsKept(t *testing.T) {
 	for name, edit := range map[string]func(*orchestrator.Spec){
 		"a node fails before all are ready": func(s *orchestrator.Spec) { s.Restart.Mode = orchestrator.RestartNo; s.HTTPCheck = "/never" },
 		"not ready in time":                 func(s *orchestrator.Spec) { s.ReadyTimeout, s.HTTPCheck = 3*time.Second, "/never" },
@@ -114,7 +114,7 @@ func TestAFailureIsKeptForALook(t *testing.T) {
 					edit(s)
 					s.KeepOnFailure = true
 					s.HTTPPort = -1
-					if s.HTTPCheck != "" { // nothing answers it
+					if s.HTTPCheck != "" { // nothing answers this check
 						s.HTTPCheck, s.App = "", "another"
 					}
 				}, cluster.Options{})
@@ -124,7 +124,7 @@ func TestAFailureIsKeptForALook(t *testing.T) {
 				}
 				var hint orchestrator.Hinter
 				if !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "beamyard down shop") {
-					t.Errorf("no word on how to remove it: %v", err)
+					t.Errorf("the hint does not say how to remove it: %v", err)
 				}
 				if left := w.eng.Left(); len(left) != 4 {
 					t.Errorf("kept %v, want three containers and their network", left)
@@ -140,7 +140,7 @@ func TestAFailureIsKeptForALook(t *testing.T) {
 	}
 }
 
-// Ctrl-C while a node waits for its restart: nothing starts any more.
+// Ctrl-C while a node waits for its restart: no node is started any more.
 func TestCancelDuringBackoff(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.vms.program = crashing
@@ -179,9 +179,9 @@ func TestTwoRestartsAtOnce(t *testing.T) {
 	})
 }
 
-// The engine replays its last 256 events: a death before them is found by the
-// comparison.
-func TestADeathBeforeALongGapIsFound(t *testing.T) {
+// The engine replays its last 256 events. An exit before those is found by comparing the
+// containers.
+func TestAnExitBeforeALongGapIsFound(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
 		w.eng.FailNext("Events", slices.Repeat([]error{orchestrator.ErrEngineUnreachable}, 5)...)
@@ -201,9 +201,9 @@ func TestADeathBeforeALongGapIsFound(t *testing.T) {
 	})
 }
 
-// An engine that is away for a moment fails no node: its calls are made again,
-// and one whose answer was lost has been carried out.
-func TestAnEngineThatIsAwayFailsNoNode(t *testing.T) {
+// An engine that is away for a moment fails no node. Its calls are retried, and a call
+// whose response was lost has been carried out.
+func TestAnAbsentEngineFailsNoNode(t *testing.T) {
 	away := slices.Repeat([]error{orchestrator.ErrEngineUnreachable}, 3)
 	bubble(t, func(t *testing.T, w *world) {
 		w.eng.FailNext("CreateContainer", away...)
@@ -224,7 +224,7 @@ func TestAnEngineThatIsAwayFailsNoNode(t *testing.T) {
 	})
 }
 
-// lossy carries a creation out and loses the answer.
+// lossy creates the container and loses the response.
 type lossy struct {
 	*enginetest.Engine
 	lost sync.Map
@@ -238,7 +238,7 @@ func (e *lossy) CreateContainer(ctx context.Context, c orchestrator.ContainerSpe
 	return id, err
 }
 
-func TestALostAnswerIsNoSecondContainer(t *testing.T) {
+func TestALostResponseCreatesNoSecondContainer(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		spec := orchestrator.Spec{Name: "shop", Image: "shop:1", App: "shop", Nodes: orchestrator.NodeNames(3), HostPort: 24200}
 		c, err := cluster.New(spec, &lossy{Engine: w.eng}, cluster.Options{}.WithDial(w.vms.dial))
@@ -254,9 +254,9 @@ func TestALostAnswerIsNoSecondContainer(t *testing.T) {
 	})
 }
 
-// A supervisor that was killed while it made the containers: the next one makes
-// those that are missing, and gives them ports.
-func TestAdoptionOfAHalfMadeCluster(t *testing.T) {
+// A supervisor was killed while it created the containers. The next one creates the
+// missing containers and assigns their ports.
+func TestAdoptionOfAnIncompleteCluster(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		detached := func(s *orchestrator.Spec) { s.Owner = keeper.Self(true); s.Cookie = "the_same" }
 		w.up(detached)
@@ -280,8 +280,8 @@ func TestAdoptionOfAHalfMadeCluster(t *testing.T) {
 	})
 }
 
-// Whoever was stopped while nobody supervised stays down, also with a code that
-// looks like a crash: the engine still knows of the stop.
+// A node that was stopped while it had no supervisor stays down, even with an exit code
+// that looks like a crash: the engine still has the events of the stop.
 func TestAdoptionRespectsAStop(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.vms.program = func(ctx context.Context, p *enginetest.Process) int {
@@ -313,7 +313,7 @@ func TestAdoptionRespectsAStop(t *testing.T) {
 		if n := w.node("n2"); n.LastExit.Class != orchestrator.ExitStoppedOutside || n.LastExit.Code != 143 {
 			t.Errorf("n2 %+v", n.LastExit)
 		}
-		// n1 ran before: the lines of both runs are told apart.
+		// n1 ran before: the lines of the two runs have different run numbers.
 		var lines []string
 		if err := w.Logs(t.Context(), orchestrator.LogQuery{Nodes: []string{"n1"}}, func(l orchestrator.Line) error {
 			lines = append(lines, fmt.Sprintf("%d: %s", l.Run, l.Text))
@@ -331,15 +331,16 @@ func TestAdoptionRespectsAStop(t *testing.T) {
 	})
 }
 
-// dead is an owner of this machine whose process is gone: another has its pid.
+// dead returns an owner of this machine whose process is gone: another process has its
+// pid.
 func dead(detached bool) orchestrator.Owner {
 	o := keeper.Self(detached)
 	o.Start = "1"
 	return o
 }
 
-// abandon leaves clusters of other keepers behind, as each is named: of dead
-// ones, but those of "alive" and, on another machine, of "foreign".
+// abandon leaves clusters of other keepers behind. All keepers are dead, except that of
+// "alive" and that of "foreign", which is on another machine.
 func (w *world) abandon(names ...string) {
 	w.t.Helper()
 	for _, name := range names {
@@ -349,7 +350,7 @@ func (w *world) abandon(names ...string) {
 			s.Owner, s.Nodes = keeper.Self(true), orchestrator.NodeNames(1)
 		}, cluster.Options{})
 		other.ready()
-		other.cancel() // it is detached: this ends only the supervision
+		other.cancel() // it is detached: this ends only its supervisor
 		if err := <-other.result; err != nil {
 			w.t.Fatal(err)
 		}
@@ -366,7 +367,7 @@ func (w *world) abandon(names ...string) {
 	}
 }
 
-// clear removes every cluster.
+// clear removes all clusters.
 func (w *world) clear() {
 	list, err := discovery.List(context.Background(), w.eng)
 	for _, c := range list {
@@ -390,16 +391,16 @@ func (w *world) clusters() string {
 	return strings.Join(names, " ")
 }
 
-func TestWhatDeadKeepersLeftIsSwept(t *testing.T) {
+func TestClustersOfDeadKeepersAreSwept(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.abandon("killed", "shop", "detached", "kept", "alive", "foreign") // shop is what is wanted now
+		w.abandon("killed", "shop", "detached", "kept", "alive", "foreign") // shop has the name of the new cluster
 		w.up(nil)
-		w.until("the killed one is removed", func() bool { return strings.Contains(w.history(), "left of killed") })
+		w.until("cluster killed is removed", func() bool { return strings.Contains(w.history(), "left of killed") })
 		if got, want := w.clusters(), "alive/1 detached/1 foreign/1 kept/1 shop/3"; got != want {
 			t.Errorf("there are %s, want %s", got, want)
 		}
 		if h := w.history(); !strings.Contains(h, "left of shop") {
-			t.Errorf("not told:\n%s", h)
+			t.Errorf("the removal of shop is not reported:\n%s", h)
 		}
 		w.cancel()
 		if err := <-w.result; err != nil {
@@ -436,7 +437,7 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// Twenty clusters are made at once: nothing collides.
+// Twenty clusters are created at once without a collision.
 func TestTwentyClustersAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		clusters := make([]world, 20)
@@ -473,9 +474,9 @@ func TestTwentyClustersAtOnce(t *testing.T) {
 	})
 }
 
-// An engine's refusal may quote the command, and with it a secret: it is in no
-// event, no status and no error.
-func TestASecretInAnEnginesErrorIsNotTold(t *testing.T) {
+// An engine's error may quote the command, and with it a secret. No event, status or
+// error shows it.
+func TestASecretInAnEnginesErrorIsNotShown(t *testing.T) {
 	const secret = "s3cr3t-of-the-database"
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(func(s *orchestrator.Spec) {
@@ -498,8 +499,8 @@ func TestASecretInAnEnginesErrorIsNotTold(t *testing.T) {
 	})
 }
 
-// The second Ctrl-C does not wait for an engine that is away.
-func TestForceEndsThePatienceWithAnEngine(t *testing.T) {
+// The second Ctrl-C does not wait for an absent engine.
+func TestForceDoesNotWaitForTheEngine(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
 		away := slices.Repeat([]error{orchestrator.ErrEngineUnreachable}, 1000)
@@ -510,7 +511,7 @@ func TestForceEndsThePatienceWithAnEngine(t *testing.T) {
 		begun := time.Now()
 		w.Force()
 		if err := <-w.result; !errors.Is(err, orchestrator.ErrEngineUnreachable) {
-			t.Errorf("Run says %v", err)
+			t.Errorf("Run returned %v", err)
 		}
 		if took := time.Since(begun); took > 2*time.Second {
 			t.Errorf("it took %s", took)

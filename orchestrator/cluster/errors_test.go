@@ -10,8 +10,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// The kind of an error is that of its type, however it is wrapped. Of two sentinels, the
-// one that explains it decides.
+// The kind of an error is found however it is wrapped. If an error matches two sentinels,
+// the one that explains it decides.
 func TestKindOf(t *testing.T) {
 	for want, err := range map[diagnosis.Kind]error{
 		diagnosis.KindEngineUnreachable: fmt.Errorf("start: %w", orchestrator.ErrEngineUnreachable),

@@ -8,7 +8,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
-func TestLinesThatMayTellWhy(t *testing.T) {
+func TestLinesThatMayExplainAProblem(t *testing.T) {
 	fell := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for _, tc := range []struct {
 		state orchestrator.State

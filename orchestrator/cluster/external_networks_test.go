@@ -14,7 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// shared makes a network of somebody else, which sorts before the cluster's.
+// shared creates an external network, which sorts before the cluster's.
 func (w *world) shared() (id string) {
 	w.t.Helper()
 	id, err := w.eng.CreateNetwork(w.t.Context(), orchestrator.NetworkSpec{Name: "a-shared", Subnet: netip.MustParsePrefix("172.30.0.0/24"), Gateway: netip.MustParseAddr("172.30.0.1")})
@@ -24,7 +24,7 @@ func (w *world) shared() (id string) {
 	return id
 }
 
-// guest runs somebody else's container in a network.
+// guest runs a container that is not the cluster's in a network.
 func (w *world) guest(name, network string) (id string) {
 	w.t.Helper()
 	id, err := w.eng.CreateContainer(w.t.Context(), orchestrator.ContainerSpec{Name: name, Image: "shop:1", NetworkID: network, Hostname: name})
@@ -37,7 +37,7 @@ func (w *world) guest(name, network string) (id string) {
 	return id
 }
 
-func TestNodesInANetworkOfOthers(t *testing.T) {
+func TestNodesInAnExternalNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		id := w.shared()
@@ -89,7 +89,7 @@ func TestNodesInANetworkOfOthers(t *testing.T) {
 		if err := <-w.result; err != nil {
 			t.Fatal(err)
 		}
-		// A supervisor that was killed between a creation and what comes after.
+		// A supervisor was killed between the creation of a container and the next step.
 		c, err := w.eng.InspectContainer(t.Context(), n3)
 		if err != nil {
 			t.Fatal(err)
@@ -119,12 +119,12 @@ func TestNodesInANetworkOfOthers(t *testing.T) {
 	})
 }
 
-// Nothing is made where a network is missing: not even an image.
-func TestANetworkThatIsMissing(t *testing.T) {
+// If a network is missing, nothing is created, not even an image.
+func TestAMissingNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.run(func(s *orchestrator.Spec) {
-			s.Image, s.Source = "", t.TempDir() // which is nothing that runs
+			s.Image, s.Source = "", t.TempDir() // this cannot be built
 			s.Networks = map[string][]string{"shared": nil}
 		}, cluster.Options{})
 		err := w.fails()
@@ -135,15 +135,16 @@ func TestANetworkThatIsMissing(t *testing.T) {
 	})
 }
 
-// Somebody else's container in the cluster's network keeps that, and is named.
-func TestDownNamesWhoIsInTheWay(t *testing.T) {
+// A container that is not the cluster's keeps the cluster's network in use. The error
+// names it.
+func TestDownNamesContainersInTheNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.up(nil)
 		st, _ := w.Status(t.Context())
 		w.guest("pg", st.NetworkID)
 		idle := w.guest("idle", st.NetworkID)
-		if err := w.eng.KillContainer(t.Context(), idle, "KILL"); err != nil { // and is in nobody's way
+		if err := w.eng.KillContainer(t.Context(), idle, "KILL"); err != nil { // a stopped container does not keep it in use
 			t.Fatal(err)
 		}
 		err := w.Down(t.Context())

@@ -37,7 +37,7 @@ func failures(r orchestrator.HealthReport) string {
 	return strings.Join(lines, "\n")
 }
 
-// play changes what the VMs answer.
+// play changes the answers of the VMs.
 func (w *world) play(change func(*vms)) {
 	w.vms.mu.Lock()
 	defer w.vms.mu.Unlock()
@@ -77,8 +77,8 @@ func TestHealthOfACluster(t *testing.T) {
 	})
 }
 
-// A report that found something does not say that there is nothing to do.
-func TestAReportWithFindingsIsNotAllWell(t *testing.T) {
+// The suggestions of a report with findings do not say that all is well.
+func TestAReportWithFindingsIsNotHealthy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.up(func(s *orchestrator.Spec) { s.Command = []string{"erl", "-heart"} })
@@ -97,7 +97,7 @@ func TestAReportWithFindingsIsNotAllWell(t *testing.T) {
 	})
 }
 
-// Ready and Degraded are told by the judge of the reports.
+// A node's state uses the same judgement as a report.
 func TestANodeOverALimitIsDegradedUntilItIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -117,7 +117,7 @@ func TestANodeOverALimitIsDegradedUntilItIsNot(t *testing.T) {
 	})
 }
 
-func TestOwnChecksGateAndAreToldApart(t *testing.T) {
+func TestCustomChecksDelayReadyAndAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var execs atomic.Int32
@@ -148,18 +148,18 @@ func TestOwnChecksGateAndAreToldApart(t *testing.T) {
 		broken.Store(false)
 		w.ready()
 
-		// At rest the expression is repeated, the command is not.
+		// A settled node evaluates the expression again, but does not run the command again.
 		before = execs.Load()
 		time.Sleep(time.Minute)
 		if n := execs.Load() - before; n != 0 {
-			t.Errorf("the command was run %d times at rest", n)
+			t.Errorf("a settled node ran the command %d times", n)
 		}
 		w.play(func(v *vms) { v.value = "{:error, :closed}" })
 		w.untilState("n3", orchestrator.Degraded)
 		if got := w.node("n3").Reason; got != "answer: it is {:error, :closed}, not {:ok, 1}" {
 			t.Errorf("reason %q", got)
 		}
-		// A report does them all; an engine that fails is the check's own crash.
+		// A report runs all checks. An engine that fails makes the check itself crash.
 		w.play(func(v *vms) { v.value = "{:ok, 1}" })
 		w.ready()
 		w.eng.FailNext("Exec", errors.New("the engine is away"))
@@ -194,9 +194,9 @@ func TestACheckThatHangsHasATimeout(t *testing.T) {
 	})
 }
 
-// Whoever asks for a report within less time than a check may take gets one, which
-// says that the check was not done.
-func TestAReportComesInTimeWhateverHangs(t *testing.T) {
+// A report that is requested with less time than a check may take arrives in time, and
+// says that the check was not completed.
+func TestAReportArrivesInTimeIfACheckHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var hangs atomic.Bool
@@ -228,12 +228,13 @@ func TestAReportComesInTimeWhateverHangs(t *testing.T) {
 	})
 }
 
-// The sweep each 5 s is only the net below: what a node tells is looked at now.
-func TestALostPairIsMendedWhenANodeTellsOfIt(t *testing.T) {
+// The sweep every 5 s is only a fallback: a change that a node reports is examined at
+// once.
+func TestALostPairIsReconnectedWhenANodeReportsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.up(nil)
-		time.Sleep(time.Minute + time.Second) // at rest, between two sweeps
+		time.Sleep(time.Minute + time.Second) // settled, between two sweeps
 		var one *vm
 		w.play(func(v *vms) {
 			one = v.alive["app@n1.shop.test"]
@@ -242,7 +243,7 @@ func TestALostPairIsMendedWhenANodeTellsOfIt(t *testing.T) {
 		})
 		began := time.Now()
 		one.sights <- erldist.NodeEvent{Node: "app@n2.shop.test", Reason: "disconnect"}
-		w.until("they met again", func() bool { return strings.Count(w.history(), "n1 met n2") == 2 })
+		w.until("n1 and n2 are connected again", func() bool { return strings.Count(w.history(), "n1 met n2") == 2 })
 		if took := time.Since(began); took > 200*time.Millisecond {
 			t.Errorf("it took %s", took)
 		}

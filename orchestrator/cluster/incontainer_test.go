@@ -9,7 +9,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 )
 
-// job is a container of the engine that a Beamyard runs in.
+// job creates the container in which this Beamyard runs.
 func (w *world) job(name string) string {
 	w.t.Helper()
 	id, err := w.eng.CreateContainer(w.t.Context(), orchestrator.ContainerSpec{Name: name, Image: "shop:1"})
@@ -33,8 +33,8 @@ func (w *world) endJob(id string) {
 	}
 }
 
-// A Beamyard in a container of the engine joins the cluster's network, and leaves it
-// when that is removed.
+// A Beamyard in a container of the engine joins the cluster's network, and leaves it when
+// the network is removed.
 func TestAContainerJoinsTheNetwork(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		job := w.job("job")
@@ -51,7 +51,7 @@ func TestAContainerJoinsTheNetwork(t *testing.T) {
 			t.Error("the job's container is not in the network")
 		}
 		if networks, err := w.eng.Networks(t.Context(), map[string]string{orchestrator.LabelKeeper: job}); err != nil || len(networks) != 1 {
-			t.Errorf("the network does not say who keeps it: %v, %v", networks, err)
+			t.Errorf("the network's labels do not name its keeper: %v, %v", networks, err)
 		}
 		w.cancel()
 		if err := <-w.result; err != nil {
@@ -64,9 +64,9 @@ func TestAContainerJoinsTheNetwork(t *testing.T) {
 	})
 }
 
-// What a job left whose container is gone, stopped, or started anew is swept; what one
-// left that runs is not, whatever its processes may be called.
-func TestAJobThatWasKilledIsADeadOwner(t *testing.T) {
+// A cluster whose job container is removed, stopped, or restarted is swept. One whose job
+// container still runs is not, whatever its process IDs are.
+func TestAKilledJobIsADeadOwner(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end   func(w *world, job string)
 		swept bool
@@ -75,7 +75,7 @@ func TestAJobThatWasKilledIsADeadOwner(t *testing.T) {
 		"removed": {func(w *world, job string) { _ = w.eng.RemoveContainer(w.t.Context(), job) }, true},
 		"restarted": {func(w *world, job string) {
 			w.eng.ExternalKill("job", "KILL")
-			w.until("it ended", func() bool { c, _ := w.eng.InspectContainer(w.t.Context(), job); return !c.State.Running })
+			w.until("the job has ended", func() bool { c, _ := w.eng.InspectContainer(w.t.Context(), job); return !c.State.Running })
 			_ = w.eng.StartContainer(w.t.Context(), job)
 		}, true},
 		"running": {func(*world, string) {}, false},
@@ -84,7 +84,7 @@ func TestAJobThatWasKilledIsADeadOwner(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				job := w.job("job")
 				runIn(t, job)
-				w.abandon("foreign") // of another pid namespace, which is not seen from here
+				w.abandon("foreign") // its owner is in another pid namespace, which cannot be seen from here
 				runIn(t)
 				tt.end(w, job)
 				f, err := discovery.Find(t.Context(), w.eng, "foreign")
@@ -107,7 +107,7 @@ func TestAJobThatWasKilledIsADeadOwner(t *testing.T) {
 	}
 }
 
-// runIn has this process believe that it may run in one of these containers.
+// runIn makes this process believe that it may run in one of these containers.
 func runIn(t *testing.T, ids ...string) {
 	t.Helper()
 	before := reach.OwnCandidates

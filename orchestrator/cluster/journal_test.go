@@ -9,7 +9,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-func TestWhatTheJournalSays(t *testing.T) {
+func TestJournalEntries(t *testing.T) {
 	c, err := New(orchestrator.Spec{Name: "demo", Image: "x", Nodes: orchestrator.NodeNames(2), Cookie: "the_cookie"}, nil, Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -9,9 +9,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 )
 
-// An engine without an init program, or one that does not know its machine's address,
-// runs nodes all the same, and says once what they lack.
-func TestNodesStartWithoutWhatTheEngineLacks(t *testing.T) {
+// An engine without an init program, or one that does not know its host's address, still
+// runs nodes. What they lack is reported once.
+func TestNodesStartOnAnEngineThatLacksFeatures(t *testing.T) {
 	for name, prepare := range map[string]func(*world){
 		"no init program (docker-init)": func(w *world) { w.eng.NoInit = true },
 		"machine's address":             func(w *world) { w.eng.FailNext("CreateContainer", orchestrator.ErrNoHostGateway) },
@@ -21,7 +21,7 @@ func TestNodesStartWithoutWhatTheEngineLacks(t *testing.T) {
 				prepare(w)
 				w.up(nil)
 				if said := w.history(); strings.Count(said, name) != 1 {
-					t.Errorf("it is not said once:\n%s", said)
+					t.Errorf("it is not reported once:\n%s", said)
 				}
 				w.end()
 			})
@@ -29,7 +29,7 @@ func TestNodesStartWithoutWhatTheEngineLacks(t *testing.T) {
 	}
 }
 
-// What a user asked for is not left out in silence.
+// A setting of the user is never left out silently.
 func TestAHostThatTheEngineRefusesIsAnError(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.eng.FailNext("CreateContainer", orchestrator.ErrNoHostGateway, orchestrator.ErrNoHostGateway, orchestrator.ErrNoHostGateway,

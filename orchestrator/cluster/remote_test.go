@@ -21,8 +21,8 @@ func (e elsewhere) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	return info, err
 }
 
-// The ports of a remote engine are its host's: what is busy on this machine is no
-// reason to refuse one, nor to pass over it, and it is there that they are dialled.
+// The ports of a remote engine are ports of its host. A port in use on this machine is
+// neither refused nor skipped, and the nodes are dialled at that host.
 func TestPortsOfARemoteEngine(t *testing.T) {
 	busy, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
@@ -46,7 +46,7 @@ func TestPortsOfARemoteEngine(t *testing.T) {
 				}
 				found, err := discovery.Find(t.Context(), elsewhere{w.eng}, "shop")
 				if n, _ := found.Node("n1"); err != nil || n.URL != want {
-					t.Errorf("by labels alone: %s, %v, want %s", n.URL, err, want)
+					t.Errorf("without a supervisor: %s, %v, want %s", n.URL, err, want)
 				}
 				w.end()
 			})

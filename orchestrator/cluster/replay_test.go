@@ -12,20 +12,20 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 )
 
-// told is what an engine keeps of the cluster's events, in its order.
-func (w *world) told() (all []string) {
+// engineEvents returns the events of the cluster that the engine keeps, in its order.
+func (w *world) engineEvents() (all []string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	_ = w.eng.Events(ctx, time.Unix(0, 0), map[string]string{orchestrator.LabelCluster: "shop"}, func() {}, func(e orchestrator.ContainerEvent) {
 		entry := cluster.EngineEntry(e)
 		all = append(all, fmt.Sprintf("%s %s %d", entry.Node, entry.Text, e.Time.UnixNano()))
-	}) // until the time is up
+	}) // ends with the timeout
 	return all
 }
 
-// heard is what the cluster was told of them, in its order.
-func (w *world) heard() (all []string) {
+// journalEvents returns the events that reached the cluster, in their order.
+func (w *world) journalEvents() (all []string) {
 	w.t.Helper()
 	entries, err := w.Journal(context.Background())
 	if err != nil {
@@ -39,10 +39,10 @@ func (w *world) heard() (all []string) {
 	return all
 }
 
-// An engine keeps events out of the order of their stamps, and begins a replay after
-// the last that is older than was asked for. Whatever happens while the stream is
-// broken, and right before, is heard once.
-func TestAReplayLosesAndDoublesNothing(t *testing.T) {
+// An engine keeps events in another order than that of their times, and begins a replay
+// after the last event that is older than requested. Each event during a break of the
+// stream, and just before it, arrives once.
+func TestAReplayDeliversEachEventOnce(t *testing.T) {
 	for _, disorder := range []time.Duration{0, time.Millisecond, 50 * time.Millisecond, 900 * time.Millisecond} {
 		t.Run(disorder.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
@@ -52,10 +52,10 @@ func TestAReplayLosesAndDoublesNothing(t *testing.T) {
 				for range 5 {
 					w.eng.Pause(n1)
 					w.eng.Pause(n2)
-					w.until("the stream is read to its end", func() bool { return len(w.heard()) == len(w.told()) })
+					w.until("the stream is read to its end", func() bool { return len(w.journalEvents()) == len(w.engineEvents()) })
 					w.eng.FailNext("Events", orchestrator.ErrEngineUnreachable)
 					w.eng.BreakStreams()
-					w.eng.Pause(n3) // stamped before what was heard last
+					w.eng.Pause(n3) // its time is before that of the last event that arrived
 					w.eng.Unpause(n1)
 					w.eng.Unpause(n2)
 					w.eng.Unpause(n3)
@@ -67,8 +67,8 @@ func TestAReplayLosesAndDoublesNothing(t *testing.T) {
 				if n := w.node("n3"); n.LastExit.Class != orchestrator.ExitStoppedOutside {
 					t.Errorf("n3 %+v", n.LastExit)
 				}
-				if diff := cmp.Diff(w.told(), w.heard()); diff != "" {
-					t.Errorf("(-what happened +what was heard):\n%s", diff)
+				if diff := cmp.Diff(w.engineEvents(), w.journalEvents()); diff != "" {
+					t.Errorf("(-events of the engine +events that arrived):\n%s", diff)
 				}
 				w.end()
 			})
@@ -76,16 +76,16 @@ func TestAReplayLosesAndDoublesNothing(t *testing.T) {
 	}
 }
 
-// A cluster hears nothing of one that had its name a moment before.
-func TestAReplayTellsNothingOfAFormerCluster(t *testing.T) {
+// A cluster gets no events of a former cluster of the same name.
+func TestAReplayHasNoEventsOfAFormerCluster(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
 		w.end()
 		time.Sleep(100 * time.Millisecond)
-		before := len(w.told())
+		before := len(w.engineEvents())
 		w.up(nil)
-		if diff := cmp.Diff(w.told()[before:], w.heard()); diff != "" {
-			t.Errorf("(-what happened +what was heard):\n%s", diff)
+		if diff := cmp.Diff(w.engineEvents()[before:], w.journalEvents()); diff != "" {
+			t.Errorf("(-events of the engine +events that arrived):\n%s", diff)
 		}
 		w.end()
 	})

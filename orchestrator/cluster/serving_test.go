@@ -13,8 +13,8 @@ const (
 	onAll      = "00000000:0FA0"
 )
 
-// One node listens on loopback, one on every address, and one not at all.
-func TestURLsStandWhereSomethingIsReached(t *testing.T) {
+// One node listens on loopback, one on all addresses, and one does not listen.
+func TestOnlyReachableNodesHaveAURL(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.vms.listens = map[string]string{"app@n1.shop.test": onLoopback, "app@n2.shop.test": onAll}
 		w.up(nil)
@@ -29,12 +29,12 @@ func TestURLsStandWhereSomethingIsReached(t *testing.T) {
 		if r := w.health(); !r.Passed {
 			t.Error(failures(r))
 		}
-		// It listens late, and listens no more.
+		// One node begins to listen late, and another stops listening.
 		w.play(func(v *vms) { v.listens["app@n3.shop.test"] = onAll })
 		w.until("n3 has a URL", func() bool { return w.node("n3").URL != "" })
 		w.play(func(v *vms) { v.listens["app@n2.shop.test"] = "" })
-		w.until("n2 has none", func() bool { return w.node("n2").URL == "" })
-		// Another run is another VM.
+		w.until("n2 has no URL", func() bool { return w.node("n2").URL == "" })
+		// The next run is another VM.
 		if err := w.Kill(t.Context(), "KILL", "n1"); err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestURLsStandWhereSomethingIsReached(t *testing.T) {
 	})
 }
 
-func TestLoopbackThatIsLeft(t *testing.T) {
+func TestLoopbackThatIsNotForwarded(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.vms.listens = map[string]string{"app@n1.shop.test": onLoopback, "app@n2.shop.test": onLoopback, "app@n3.shop.test": onAll}
 		w.up(func(s *orchestrator.Spec) { s.Loopback = orchestrator.LoopbackLeave })
@@ -64,13 +64,13 @@ func TestLoopbackThatIsLeft(t *testing.T) {
 	})
 }
 
-// The reason stands in the progress after a moment, not at the deadline.
-func TestAnHTTPCheckThatWaitsSaysWhy(t *testing.T) {
+// The reason is shown in the progress after a moment, not only at the deadline.
+func TestAWaitingHTTPCheckSaysWhy(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.vms.listens = map[string]string{}
 		w.run(func(s *orchestrator.Spec) { s.HTTPCheck, s.Nodes = "/health", orchestrator.NodeNames(1) }, cluster.Options{})
 		const want = "n1 waits: HTTP check /health: nothing listens on port 4000 inside n1"
-		w.until("it is told", func() bool { return strings.Contains(w.history(), want) })
+		w.until("the reason is shown", func() bool { return strings.Contains(w.history(), want) })
 		if n := w.node("n1"); n.State != orchestrator.Starting || n.Reason != strings.TrimPrefix(want, "n1 waits: ") {
 			t.Errorf("n1 is %s: %s", n.State, n.Reason)
 		}
@@ -78,7 +78,7 @@ func TestAnHTTPCheckThatWaitsSaysWhy(t *testing.T) {
 	})
 }
 
-func TestASuiteThatServesNothingIsNotAskedDevsCheck(t *testing.T) {
+func TestASuiteThatServesNothingSkipsTheHTTPCheck(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.vms.listens = map[string]string{}
 		w.up(func(s *orchestrator.Spec) { s.HTTPCheck, s.MixEnv = "/health", "test" })

@@ -14,7 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
-// suiteWorld is a cluster that is Ready, in which a suite does what program says.
+// suiteWorld returns a function that runs a suite, played by program, in a Ready cluster.
 func suiteWorld(w *world, program enginetest.Program) (run func(context.Context, discovery.Suite) (lines []string, code int, err error)) {
 	w.eng.Program = func(c orchestrator.ContainerSpec) enginetest.Program {
 		if c.Labels[orchestrator.LabelHelper] != "" {
@@ -57,11 +57,11 @@ func TestSuite(t *testing.T) {
 			seen = p.Spec
 			fmt.Fprintln(p.Stdout, "1 test, 1 failure")
 			fmt.Fprintln(p.Stderr, "warning: x")
-			fmt.Fprint(p.Stdout, "seed 7") // its last line, without an end
+			fmt.Fprint(p.Stdout, "seed 7") // its last line, without a newline
 			return 2
 		})
 		cookie := w.Spec().Cookie
-		for _, keep := range []bool{false, true, false} { // the third finds what the second left
+		for _, keep := range []bool{false, true, false} { // the third run finds the container that the second one left
 			lines, code, err := run(t.Context(), discovery.Suite{Args: []string{"--seed", "7"}, Colors: true, Keep: keep})
 			slices.Sort(lines)
 			if said := strings.Join(lines, "; "); err != nil || code != 2 || said != "stderr warning: x; stdout 1 test, 1 failure; stdout seed 7" {
@@ -71,7 +71,7 @@ func TestSuite(t *testing.T) {
 				t.Errorf("keep %t leaves %d containers", keep, left)
 			}
 		}
-		w.ready() // as it was
+		w.ready() // the cluster is unchanged
 		if want := []string{"-S", "mix", "test", "--seed", "7"}; !slices.Equal(seen.Command[len(seen.Command)-5:], want) || seen.Command[1] != "app@test.shop.test" {
 			t.Errorf("command %q", seen.Command)
 		}
@@ -92,8 +92,9 @@ func TestSuite(t *testing.T) {
 	})
 }
 
-// Who gives a suite up leaves nothing of it, and one that runs is not disturbed.
-func TestSuiteThatIsGivenUp(t *testing.T) {
+// A cancelled suite leaves nothing behind, and a running suite is not disturbed by a
+// second one.
+func TestACancelledSuite(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		run := suiteWorld(w, enginetest.UntilStopped)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -104,11 +105,11 @@ func TestSuiteThatIsGivenUp(t *testing.T) {
 		}()
 		time.Sleep(time.Second)
 		if _, _, err := run(t.Context(), discovery.Suite{}); !errors.Is(err, orchestrator.ErrNameTaken) {
-			t.Errorf("a second one beside it: %v", err)
+			t.Errorf("a second suite at the same time: %v", err)
 		}
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) || helpers(w) != 0 {
-			t.Errorf("given up: %v, %d containers", err, helpers(w))
+			t.Errorf("cancelled: %v, %d containers", err, helpers(w))
 		}
 		if err := w.Down(t.Context()); err != nil {
 			t.Error(err)
@@ -116,7 +117,7 @@ func TestSuiteThatIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestSuiteWhoseOutputNobodyTakes(t *testing.T) {
+func TestSuiteWhoseOutputFails(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		run := suiteWorld(w, func(ctx context.Context, p *enginetest.Process) int {
 			fmt.Fprintln(p.Stdout, "one")
@@ -132,8 +133,8 @@ func TestSuiteWhoseOutputNobodyTakes(t *testing.T) {
 	})
 }
 
-// A suite needs what the nodes need: the database of a network of others.
-func TestSuiteInANetworkOfOthers(t *testing.T) {
+// A suite is attached to the nodes' external networks, for example that of a database.
+func TestSuiteInAnExternalNetwork(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.shared()
 		var aliases []string
@@ -167,7 +168,7 @@ func TestSuiteInANetworkOfOthers(t *testing.T) {
 	})
 }
 
-// What an engine refuses is told, and leaves nothing.
+// An engine's refusal is reported, and leaves nothing behind.
 func TestSuiteThatCannotStart(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		run := suiteWorld(w, func(context.Context, *enginetest.Process) int { return 0 })

@@ -20,11 +20,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// slowly is an engine that takes its time to create a compiler, or some nodes, and
-// on which a compiler may appear while a cluster is removed.
+// slowly is an engine that creates a compiler, or some nodes, slowly, and on which a
+// compiler may appear while a cluster is removed.
 type slowly struct {
 	*enginetest.Engine
-	asked  chan struct{} // closed when the compiler is asked for
+	asked  chan struct{} // closed when the compiler is being created
 	late   orchestrator.ContainerSpec
 	broken string        // a container that does not start
 	gate   chan struct{} // n3 and db are created once it is closed
@@ -35,7 +35,7 @@ func (e *slowly) CreateContainer(ctx context.Context, spec orchestrator.Containe
 		close(e.asked)
 		select {
 		case <-time.After(3 * time.Second):
-		case <-ctx.Done(): // as a client does; the engine goes on
+		case <-ctx.Done(): // as a client would; the engine continues
 			go func() { time.Sleep(3 * time.Second); _, _ = e.Engine.CreateContainer(ctx, spec) }()
 			return "", ctx.Err()
 		}
@@ -67,7 +67,7 @@ func (e *slowly) Networks(ctx context.Context, label map[string]string) ([]orche
 	return e.Engine.Networks(ctx, label)
 }
 
-// project is a Mix project's folder.
+// project creates the folder of a Mix project.
 func project(t *testing.T) string {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "mix.exs"), nil, 0o644); err != nil {
@@ -76,13 +76,13 @@ func project(t *testing.T) string {
 	return dir
 }
 
-// sources has a spec run shop:1, as if it had been made of the folder.
+// sources makes a spec run shop:1, as if it had been built from the folder.
 func sources(dir string) func(*orchestrator.Spec) {
 	return func(s *orchestrator.Spec) { s.Source = dir }
 }
 
-// `down` while a sync makes the compiler: it goes too, and the sync says why it
-// ended.
+// `down` while a sync creates the compiler removes the compiler too, and the error of the
+// sync says why it ended.
 func TestDownEndsSync(t *testing.T) {
 	dir := project(t)
 	bubble(t, func(t *testing.T, w *world) {
@@ -109,12 +109,12 @@ func TestDownEndsSync(t *testing.T) {
 			t.Errorf("left behind: %v", left)
 		}
 		if _, err := w.Sync(t.Context(), orchestrator.SyncOptions{}); !errors.Is(err, orchestrator.ErrClosed) {
-			t.Errorf("afterwards: %v", err)
+			t.Errorf("a sync after the removal: %v", err)
 		}
 	})
 }
 
-// compiler is the container of one that belongs to a cluster that is up.
+// compiler returns the spec of a compiler's container that belongs to a running cluster.
 func (w *world) compiler() orchestrator.ContainerSpec {
 	w.t.Helper()
 	n, err := w.eng.InspectContainer(w.t.Context(), w.container("n1"))
@@ -129,13 +129,13 @@ func (w *world) compiler() orchestrator.ContainerSpec {
 	return orchestrator.ContainerSpec{Name: "beamyard-shop-compiler", Image: "shop:1", Hostname: "compiler.shop.test", NetworkID: st.NetworkID, Labels: labels}
 }
 
-// A compiler that a sync from elsewhere makes while a cluster is removed goes too.
+// A compiler that another process creates while a cluster is removed is removed too.
 func TestRemoveLooksAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.run(func(s *orchestrator.Spec) { s.Owner = keeper.Self(true) }, cluster.Options{})
 		w.ready()
 		eng := &slowly{Engine: w.eng, late: w.compiler()}
-		w.cancel() // it is detached: this ends only the supervision
+		w.cancel() // it is detached: this ends only its supervisor
 		if err := <-w.result; err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func TestRemoveLooksAgain(t *testing.T) {
 	})
 }
 
-// A compiler is all that is left of a cluster whose keeper is dead: prune takes it.
+// If only a compiler is left of a cluster whose keeper is dead, prune removes it.
 func TestPruneFindsCompiler(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)
@@ -175,8 +175,8 @@ func TestPruneFindsCompiler(t *testing.T) {
 	})
 }
 
-// A node whose container is paused would go on with the code before: nothing is
-// changed, whether somebody supervises the cluster or not.
+// A paused node would continue with its old code after it is unpaused. So a sync changes
+// nothing, with or without a supervisor.
 func TestSyncRefusesPausedNode(t *testing.T) {
 	dir := project(t)
 	bubble(t, func(t *testing.T, w *world) {
@@ -205,7 +205,7 @@ func TestSyncRefusesPausedNode(t *testing.T) {
 	})
 }
 
-// archived is an archive of one file.
+// archived returns an archive of one file.
 func archived(t *testing.T, name string, content []byte) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -219,9 +219,8 @@ func archived(t *testing.T, name string, content []byte) []byte {
 	return b.Bytes()
 }
 
-// A node that is made after a sync was begun, be it for the first time, starts with
-// what the cluster was synced with; one of another image, or of another build of the
-// sources, does not.
+// A node that is created after a sync began, even for the first time, starts with the
+// synced code. A node of another image, or of another build of the sources, does not.
 func TestNodeMadeAfterSyncHasCode(t *testing.T) {
 	dir := project(t)
 	bubble(t, func(t *testing.T, w *world) {
@@ -245,7 +244,7 @@ func TestNodeMadeAfterSyncHasCode(t *testing.T) {
 		}
 		close(eng.gate)
 		w.ready()
-		for node, want := range map[string]bool{"n1": false, "n3": true, "n4": false, "db": false} { // n1 was there: a sync brings it the code
+		for node, want := range map[string]bool{"n1": false, "n3": true, "n4": false, "db": false} { // n1 existed before: the sync itself brings it the code
 			_, _, err := w.eng.OpenFile(t.Context(), "beamyard-shop-"+node, "/app/new.beam")
 			if has := err == nil; has != want {
 				t.Errorf("%s has the code: %v, %v", node, has, err)
