@@ -22,7 +22,7 @@ func TestShellSpec(t *testing.T) {
 		{spec, orchestrator.NodeStatus{Name: "n1", Node: "app@n1.demo.test"}, "name", "shell-u@n1.demo.test", "-setcookie CRUMBLE"},
 		{spec, orchestrator.NodeStatus{Name: "n1", Node: "rabbit@n1"}, "sname", "shell-u@n1", "-setcookie CRUMBLE"},
 		{flagged, orchestrator.NodeStatus{Name: "n1", Node: "app@n1.demo.test"}, "name", "shell-u@n1.demo.test", "-setcookie CRUMBLE -proto_dist inet6_tcp"},
-		// A VM that is given two cookies takes neither.
+		// a VM that finds two cookies uses neither
 		{flagged, orchestrator.NodeStatus{Name: "n2", Node: "app@n2.demo.test"}, "name", "shell-u@n2.demo.test", "-setcookie OTHER"},
 	} {
 		got := shellSpec(tc.spec, tc.node, "U", orchestrator.ExecSpec{Env: []string{"TERM=vt100"}})

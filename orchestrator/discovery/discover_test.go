@@ -11,8 +11,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
-// Who misspells a cluster is told which there are, and the nearest one.
-func TestAClusterThatIsNotThere(t *testing.T) {
+// The hint for a misspelled cluster lists the existing clusters, and the nearest name
+// first.
+func TestAnUnknownCluster(t *testing.T) {
 	eng := enginetest.New()
 	hint := func(cluster string) string {
 		t.Helper()

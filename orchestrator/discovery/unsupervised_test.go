@@ -35,8 +35,8 @@ func shop(t *testing.T, nodes int) *enginetest.Engine {
 	return eng
 }
 
-// A cluster without a supervisor reports what its labels show, can be removed, and says for
-// everything else what is missing and what to type.
+// A cluster without a supervisor reports what its labels show, and can be removed. All
+// other calls say what is missing and what to type.
 func TestUnsupervised(t *testing.T) {
 	ctx, eng := t.Context(), shop(t, 1)
 	var c orchestrator.Controller = discovery.Control(eng, "shop")
@@ -74,7 +74,7 @@ func TestUnsupervised(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 	if err := c.Start(ctx, "n1"); !errors.Is(err, orchestrator.ErrNoCluster) || !strings.Contains(fmt.Sprint(err), "shop") {
-		t.Errorf("once it is gone: %v", err)
+		t.Errorf("after its removal: %v", err)
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 )
 
-// use makes a client of the engine at an address.
+// use returns a client for the engine at an address.
 func use(t *testing.T, host string) *Engine {
 	t.Helper()
 	e, err := New(Options{Host: host})
@@ -35,7 +35,7 @@ func use(t *testing.T, host string) *Engine {
 	return e
 }
 
-// serve is an engine of which answer is all there is.
+// serve starts an engine that answers each request with answer.
 func serve(t *testing.T, answer http.HandlerFunc) *Engine {
 	t.Helper()
 	srv := httptest.NewServer(answer)
@@ -55,9 +55,9 @@ func listen(t *testing.T, e *Engine, since time.Time) (err error, ready bool) {
 	return err, ready
 }
 
-// A newer engine may answer with what it has just told somebody else, so a stream from
-// now on begins at its second answer.
-func TestNowIsNoAnswerToSomebodyElse(t *testing.T) {
+// A newer engine may return cached information, so a stream of new events begins at the
+// time of its second answer.
+func TestNowIsNotACachedTime(t *testing.T) {
 	asked, since := 0, ""
 	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -66,7 +66,7 @@ func TestNowIsNoAnswerToSomebodyElse(t *testing.T) {
 			reply(w, http.StatusOK, fmt.Sprintf(`{"SystemTime":"2026-01-02T03:04:0%dZ"}`, asked))
 		case strings.HasSuffix(r.URL.Path, "/events"):
 			since = r.URL.Query().Get("since")
-			reply(w, http.StatusOK, "") // and ends
+			reply(w, http.StatusOK, "") // the stream ends
 		default:
 			w.Header().Set("Api-Version", "1.41")
 		}
@@ -76,9 +76,9 @@ func TestNowIsNoAnswerToSomebodyElse(t *testing.T) {
 	}
 }
 
-// An engine whose storage driver fails once leaves a container half removed; the text
-// is one of 20.10.
-func TestARemovalThatFailsIsTriedAgain(t *testing.T) {
+// An engine whose storage driver fails once leaves a container half removed. The text is
+// from 20.10.
+func TestAFailedRemovalIsRetried(t *testing.T) {
 	asked := 0
 	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodDelete {
@@ -92,7 +92,7 @@ func TestARemovalThatFailsIsTriedAgain(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	if err := e.RemoveContainer(t.Context(), "01"); err != nil || asked != 3 {
-		t.Errorf("asked %d times: %v", asked, err)
+		t.Errorf("%d requests: %v", asked, err)
 	}
 }
 
@@ -107,13 +107,13 @@ func TestNoEngine(t *testing.T) {
 	for host, at := range map[string]string{
 		"": "unix:///nonexistent", refused: refused,
 		"unix://" + filepath.Join(t.TempDir(), "docker.sock"): "docker.sock",
-		"tcp://engine.invalid:2375":                           "engine.invalid", // RFC 6761: no such host, ever
+		"tcp://engine.invalid:2375":                           "engine.invalid", // RFC 6761: this name never resolves
 	} {
 		e := use(t, host)
 		info, err := e.Info(t.Context())
 		hints(t, err, orchestrator.ErrEngineUnreachable, at)
 		if !strings.Contains(info.Endpoint, at) {
-			t.Errorf("%s: it is not said where it was sought: %+v", host, info)
+			t.Errorf("%s: the endpoint is not reported: %+v", host, info)
 		}
 		hints(t, err, orchestrator.ErrEngineUnreachable, "DOCKER_HOST")
 		for _, since := range []time.Time{{}, time.Now()} {
@@ -126,8 +126,7 @@ func TestNoEngine(t *testing.T) {
 	}
 }
 
-// The dialer stands in for the socket: tests may run as root, whom no socket
-// refuses.
+// The dialer stands in for the socket: tests may run as root, which no socket refuses.
 func TestNoPermission(t *testing.T) {
 	e := use(t, "unix:///var/run/docker.sock")
 	refuse := func(context.Context, string, string) (net.Conn, error) {
@@ -144,7 +143,7 @@ func TestNoPermission(t *testing.T) {
 	if err.Error() != "ask the engine: dial unix: connect: permission denied" {
 		t.Error(err)
 	}
-	// What is known of the case and what the diagnosis says is one advice.
+	// The hint of the error and that of the diagnosis are shown as one.
 	var h orchestrator.Hinter
 	if !errors.As(cluster.Diagnose(err, orchestrator.Spec{}), &h) || strings.Count(h.Hint(), "usermod") != 1 {
 		t.Errorf("%+v", h)
@@ -194,12 +193,12 @@ func TestOffered(t *testing.T) {
 			t.Errorf("%s: %v, want %v", words, err, want)
 		}
 		if words == "" && asked != "/v1.41/distribution/elixir:1/json" {
-			t.Errorf("asked at %s", asked)
+			t.Errorf("the request went to %s", asked)
 		}
 	}
 }
 
-// Proxies in front of a socket may refuse HEAD, or all of /_ping.
+// Proxies in front of a socket may refuse HEAD, or every method of /_ping.
 func TestAPoorPing(t *testing.T) {
 	for name, ping := range map[string]http.HandlerFunc{
 		"no HEAD": func(w http.ResponseWriter, r *http.Request) {
@@ -228,7 +227,7 @@ func TestAPoorPing(t *testing.T) {
 	}
 }
 
-// An engine that refuses the stream has accepted nothing: no ready.
+// An engine that refuses the event stream has not accepted it, so ready is not called.
 func TestEventsRefused(t *testing.T) {
 	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Api-Version", "1.41")
@@ -242,7 +241,7 @@ func TestEventsRefused(t *testing.T) {
 	}
 }
 
-// A stream that ends is an error even where the engine ends it properly.
+// A stream that ends is an error, even if the engine ends it correctly.
 func TestEventsEnd(t *testing.T) {
 	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Api-Version", "1.41")
@@ -272,7 +271,7 @@ func writeContext(t *testing.T, dir, name, host string) {
 func TestWhichEngine(t *testing.T) {
 	dir := t.TempDir()
 	old := config.Dir()
-	config.SetDir(dir) // $DOCKER_CONFIG is read only once in a process
+	config.SetDir(dir) // a process reads $DOCKER_CONFIG only once
 	t.Cleanup(func() { config.SetDir(old) })
 	writeContext(t, dir, "lab", "tcp://user:secret@lab.example:2375")
 	writeContext(t, dir, "attic", "tcp://attic.example:2375")

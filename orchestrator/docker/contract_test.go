@@ -12,7 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
 )
 
-// engine connects to the machine's engine; without one the test fails.
+// engine connects to the machine's engine. Without one, the test fails.
 func engine(t testing.TB) *docker.Engine {
 	t.Helper()
 	eng, err := docker.New(docker.Options{})

@@ -12,7 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// shown is all that can be printed of the engine at an address.
+// shown returns all texts that can be printed about the engine at an address.
 func shown(t *testing.T, o Options) string {
 	t.Helper()
 	var all strings.Builder
@@ -49,8 +49,8 @@ func shown(t *testing.T, o Options) string {
 	return all.String()
 }
 
-// Whatever is wrong with an address, its user and password are not printed, nor
-// is what a parser quotes of them.
+// Whatever is wrong with an address, its user and password are not printed, nor any part
+// of them that a parser quotes.
 func TestCredentialsAreNotPrinted(t *testing.T) {
 	for _, host := range []string{
 		"tcp://zoe:hunter2@127.0.0.1:1", "http://zoe:hunter2@127.0.0.1:1", "https://zoe:hunter2@127.0.0.1:1", "foo://zoe:hunter2@engine.invalid:1",
@@ -62,7 +62,7 @@ func TestCredentialsAreNotPrinted(t *testing.T) {
 			t.Errorf("%s:\n%s", host, said)
 		}
 	}
-	// Of a malformed one what is wrong is not quoted.
+	// The faulty part of a malformed address is not quoted.
 	if said := shown(t, Options{Host: "tcp://zoe:42/hunter2@127.0.0.1:1"}); strings.Contains(said, "42") {
 		t.Error(said)
 	}
@@ -82,7 +82,8 @@ func TestCredentialsOfAContextAreNotPrinted(t *testing.T) {
 	}
 }
 
-// A socket's path is no credential, and an address without any stays as it is.
+// The path of a socket is not a credential. An address without credentials is not
+// changed.
 func TestAddressesWithoutCredentials(t *testing.T) {
 	for _, host := range []string{"unix:///run/a@b.sock", "npipe:////./pipe/a@b", "tcp://127.0.0.1:2375", "ssh://lab"} {
 		if clean, user := splitUser(host); clean != host || user != "" {

@@ -14,7 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// The texts were printed by an engine of 20.10.24; those of others are marked.
+// The texts are from an engine of 20.10.24, except those with a remark.
 func TestErrors(t *testing.T) {
 	const (
 		start   = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
@@ -59,13 +59,13 @@ func TestErrors(t *testing.T) {
 	for _, tt := range tests {
 		err := e.failed("do it", errors.New("Error response from daemon: "+tt.text))
 		if !errors.Is(err, tt.want) {
-			t.Errorf("%s\n  is no %q", tt.text, tt.want)
+			t.Errorf("%s\n  does not match %q", tt.text, tt.want)
 		}
 		if !strings.Contains(err.Error(), tt.text) || !strings.HasPrefix(err.Error(), "do it: ") {
-			t.Errorf("the engine's words are lost: %v", err)
+			t.Errorf("the engine's text is missing: %v", err)
 		}
 		if errors.Is(tt.want, orchestrator.ErrConflict) && errors.Is(err, orchestrator.ErrPortTaken) {
-			t.Errorf("%s\n  is taken for a port", tt.text)
+			t.Errorf("%s\n  matches ErrPortTaken", tt.text)
 		}
 	}
 	for _, same := range []error{nil, context.Canceled, context.DeadlineExceeded} {
@@ -81,7 +81,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// What a registry says comes in the engine's reply or in its stream of messages.
+// Errors of a registry are in the engine's response or in its stream of messages.
 func TestErrorsOfARegistry(t *testing.T) {
 	const refused = "Get https://registry.example/v2/: dial tcp 10.0.0.9:443: connect: connection refused"
 	tests := []struct {
@@ -97,20 +97,20 @@ func TestErrorsOfARegistry(t *testing.T) {
 	for _, tt := range tests {
 		for _, err := range []error{errors.New("Error response from daemon: " + tt.text), &jsonmessage.JSONError{Message: tt.text}} {
 			if err := e.failed("pull nope:1", err, fetching...); !errors.Is(err, tt.want) {
-				t.Errorf("%s\n  is no %q", tt.text, tt.want)
+				t.Errorf("%s\n  does not match %q", tt.text, tt.want)
 			}
 		}
 	}
 	if err := e.failed("start", errors.New(refused)); errors.Is(err, images.ErrNoRegistry) {
-		t.Errorf("a start asks no registry: %v", err)
+		t.Errorf("a start matches ErrNoRegistry: %v", err)
 	}
 }
 
-// hints checks that an error is of its class and says what to type.
+// hints checks that an error matches want and has the hint.
 func hints(t *testing.T, err, want error, hint string) {
 	t.Helper()
 	var h orchestrator.Hinter
 	if !errors.Is(err, want) || !errors.As(err, &h) || !strings.Contains(h.Hint(), hint) {
-		t.Errorf("%v is no %q with hint %q", err, want, hint)
+		t.Errorf("%v does not match %q with hint %q", err, want, hint)
 	}
 }

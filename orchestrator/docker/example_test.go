@@ -12,8 +12,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
-// A cluster in a Go program: three nodes of a Mix project, proven to be
-// connected, asked something, and removed again.
+// A Go program runs a cluster: three nodes of a Mix project, proven to be connected,
+// evaluate an expression, and are removed again.
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	engine, err := docker.New(docker.Options{})
@@ -23,7 +23,7 @@ func Example() {
 	spec := orchestrator.Spec{Name: "shop", Source: "../../images/demo", Nodes: orchestrator.NodeNames(3)}
 	cluster, err := cluster.New(spec, engine, cluster.Options{BuildOutput: os.Stderr})
 	if err != nil {
-		log.Fatal(err) // every problem of the spec, at once
+		log.Fatal(err) // all problems of the spec at once
 	}
 	done := make(chan error, 1)
 	go func() { done <- cluster.Run(ctx) }()

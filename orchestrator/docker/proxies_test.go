@@ -10,11 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The proxies are those of the engine's own address, or else of all.
+// The proxies are those for the engine's own address, or the default ones.
 func TestProxiesOfTheConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	before := config.Dir()
-	config.SetDir(dir) // it reads the environment once
+	config.SetDir(dir) // the client reads the environment once
 	t.Cleanup(func() { config.SetDir(before) })
 	text := `{"proxies": {"default": {"httpProxy": "http://a:1", "noProxy": ".x"}, "tcp://far:2376": {"httpsProxy": "http://b:2"}}}`
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(text), 0o600); err != nil {
@@ -35,7 +35,7 @@ func TestProxiesOfTheConfiguration(t *testing.T) {
 	}
 }
 
-// A step that shows its environment shows no password, however its output is cut.
+// A step that prints its environment shows no password, however its output is split.
 func TestMaskedBuild(t *testing.T) {
 	var out bytes.Buffer
 	m := newMasked(&out, map[string]string{"HTTP_PROXY": "http://me:s3cret%40x@proxy:3128"})

@@ -27,7 +27,7 @@ func TestCreateRequest(t *testing.T) {
 		ExtraHosts: []string{"db:10.0.0.7"},
 		Memory:     256 << 20, CPUs: 1.5, NoFile: 65536, StopTimeout: 1500 * time.Millisecond, LogMaxSize: "10m", LogMaxFile: 3,
 	})
-	init, grace := true, 2 // whole seconds, never shorter
+	init, grace := true, 2 // in whole seconds, rounded up
 	wantConfig := &container.Config{
 		Image: "demo:1", Hostname: "n1.demo.test", Cmd: []string{"elixir"}, Env: []string{"A=1"},
 		Labels: map[string]string{"beamyard.node": "n1"}, ExposedPorts: nat.PortSet{"4000/tcp": {}},
@@ -59,7 +59,7 @@ func TestCreateRequest(t *testing.T) {
 
 func TestCreateRequestLeavesDefaults(t *testing.T) {
 	if _, host, _ := createRequest(orchestrator.ContainerSpec{Name: "x", Image: "y", NoInit: true}); *host.Init {
-		t.Error("an init that is not wanted")
+		t.Error("an init that was not requested")
 	}
 	config, host, networking := createRequest(orchestrator.ContainerSpec{Name: "x", Image: "y"})
 	if config.StopTimeout != nil || len(host.Ulimits) != 0 || host.NetworkMode != "" || networking.EndpointsConfig != nil || host.AutoRemove {
@@ -69,7 +69,7 @@ func TestCreateRequestLeavesDefaults(t *testing.T) {
 
 var anHour = time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
 
-func TestTold(t *testing.T) {
+func TestEngineInfo(t *testing.T) {
 	got := told(system.Info{
 		ID: "x", ServerVersion: "20.10.24", SystemTime: anHour.Format(time.RFC3339Nano), NCPU: 2, OperatingSystem: "Debian", OSType: "linux",
 		Architecture: "x86_64", KernelVersion: "6.1.0", MemTotal: 8 << 30, DockerRootDir: "/var/lib/docker", Driver: "overlay2",
@@ -107,7 +107,7 @@ func TestInspected(t *testing.T) {
 	}
 	want := orchestrator.Container{
 		ID: "c1", Name: "beamyard-demo-n1", Image: "sha256:1", Labels: map[string]string{"a": "b"}, Created: anHour,
-		Networks: []orchestrator.Attachment{ // down: the address that is fixed
+		Networks: []orchestrator.Attachment{ // the container is stopped: this is its fixed address
 			{Network: "net2", Name: "a-shared"}, {Network: "net1", Name: "beamyard-demo", IP: netip.MustParseAddr("10.213.0.2")}, {Name: "not-yet"},
 		},
 		Ports: []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}, {Container: 9100, HostIP: "0.0.0.0", Host: 5300}},
@@ -140,7 +140,7 @@ func TestListed(t *testing.T) {
 	}
 }
 
-func TestHeard(t *testing.T) {
+func TestContainerEvent(t *testing.T) {
 	got := heard(events.Message{
 		Action: events.ActionDie, TimeNano: anHour.UnixNano(),
 		Actor: events.Actor{ID: "c1", Attributes: map[string]string{
@@ -153,13 +153,13 @@ func TestHeard(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("heard (-want +got):\n%s", diff)
 	}
-	// Podman's words, before 4.4.
+	// These are Podman's names before 4.4.
 	died := heard(events.Message{Action: "died", Actor: events.Actor{Attributes: map[string]string{"containerExitCode": "3", "beamyard.node": "n1"}}})
 	if died.Action != "die" || died.ExitCode != 3 || len(died.Labels) != 1 {
 		t.Errorf("died: %+v", died)
 	}
 	if !slices.Contains(actions, "die") || !slices.Contains(actions, "died") {
-		t.Errorf("deaths are not asked for in both words: %v", actions)
+		t.Errorf("the filter does not have both names of the die event: %v", actions)
 	}
 	if e := heard(events.Message{Action: events.ActionKill, Actor: events.Actor{Attributes: map[string]string{"signal": "9"}}}); e.Signal != "9" {
 		t.Errorf("kill: %+v", e)

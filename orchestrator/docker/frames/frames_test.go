@@ -20,7 +20,7 @@ func rawFrame(stream byte, payload string) []byte {
 	return append(b, payload...)
 }
 
-// readAll reads all parts, and returns their texts.
+// readAll reads all parts and returns their texts.
 func readAll(r io.Reader) (texts []string, err error) {
 	reader := NewReader(io.NopCloser(r))
 	for {
@@ -67,7 +67,8 @@ func TestMalformedFrames(t *testing.T) {
 	}
 }
 
-// FuzzReader gives strangers' bytes to the reader, which must return no more than it got.
+// FuzzReader passes arbitrary bytes to the reader, which must not return more text than
+// it got.
 func FuzzReader(f *testing.F) {
 	f.Add(append(rawFrame(1, "2026-03-01T00:00:01.000000000Z a\n"), rawFrame(2, "2026-03-01T00:00:02.5Z b")...))
 	f.Add(rawFrame(3, "Error grabbing logs: x\n"))
