@@ -7,8 +7,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Two nodes that were apart for a moment are connected again, and their Mnesia is not; a
-// process that keeps global's lock keeps them from agreeing on names.
+// Two nodes that were disconnected for a moment are connected again, but their Mnesia is
+// not. A process that holds global's lock keeps them from agreeing on names.
 func connectedNodesThatDoNotAgree(t *testing.T, r *running) {
 	for _, n := range []string{"n1", "n2"} {
 		r.rpc(n, `:code.add_path(hd(:filelib.wildcard(~c"/usr/lib/erlang/lib/mnesia-*/ebin"))); :ok = :mnesia.start()`)
@@ -20,10 +20,10 @@ func connectedNodesThatDoNotAgree(t *testing.T, r *running) {
 		}
 	}
 	if found("mnesia-apart")() || found("global-stuck")() {
-		t.Error("found where all is well")
+		t.Error("findings though all is well")
 	}
 	r.rpc("n1", `n = hd(Node.list()); :erlang.disconnect_node(n); Process.sleep(500); Node.connect(n)`)
-	eventually(t, "Mnesia is apart", found("mnesia-apart"))
+	eventually(t, "Mnesia does not share its tables", found("mnesia-apart"))
 	r.rpc("n1", `spawn(fn -> :global.set_lock({:global, self()}); Process.sleep(:infinity) end)`)
 	eventually(t, "global is stuck", found("global-stuck"))
 }

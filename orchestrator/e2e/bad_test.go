@@ -18,21 +18,21 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
-// Each bad input on the real engine: the error names what and why, its hint
-// what to type next, and nothing is left behind (run's cleanup looks).
+// Each bad input on the real engine: the error says what failed and why, its hint says
+// what to type, and nothing is left behind (the cleanup of run checks this).
 
-// fails runs a cluster that must fail, and returns its error.
+// fails runs a cluster that must fail, and returns the error.
 func fails(t *testing.T, nodes int, edit func(*orchestrator.Spec)) error {
 	t.Helper()
 	r := run(t, engine(t), "trixie", nodes, edit)
 	err := r.end()
 	if err == nil {
-		t.Fatal("it came up")
+		t.Fatal("the cluster became ready")
 	}
 	return err
 }
 
-// says checks an error's words and its hint's.
+// says checks the text of an error and of its hint.
 func says(t *testing.T, err error, hint string, words ...string) {
 	t.Helper()
 	for _, w := range words {
@@ -72,7 +72,7 @@ func TestAProjectThatDoesNotCompile(t *testing.T) {
 			err := fails(t, 1, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "testdata/broken", otp.base })
 			var build *images.BuildError
 			if !errors.As(err, &build) {
-				t.Errorf("no BuildError: %v", err)
+				t.Errorf("not a BuildError: %v", err)
 			}
 			says(t, err, "mix compile", "undefined_variable", "lib/broken.ex:3")
 		})
@@ -99,7 +99,7 @@ func TestAnImageWithoutElixir(t *testing.T) {
 	says(t, err, "command:", "elixir", "No such file or directory")
 }
 
-func TestAnImageThatIsNowhere(t *testing.T) {
+func TestAMissingImage(t *testing.T) {
 	t.Parallel()
 	err := fails(t, 1, func(s *orchestrator.Spec) { s.Source, s.BaseImage = "no-such/image:1", "" })
 	says(t, err, "check the name", "no-such/image:1")
@@ -118,9 +118,9 @@ func TestATakenPort(t *testing.T) {
 	err = fails(t, 1, func(s *orchestrator.Spec) { s.Nodes[0].HostPort = port })
 	var taken *network.PortTakenError
 	if !errors.As(err, &taken) {
-		t.Errorf("no PortTakenError: %v", err)
+		t.Errorf("not a PortTakenError: %v", err)
 	}
-	says(t, err, strconv.Itoa(port), "n1", strconv.Itoa(port), "e2e.test") // this very process holds it
+	says(t, err, strconv.Itoa(port), "n1", strconv.Itoa(port), "e2e.test") // this test process holds it
 	refusedAs(t, err, "port-taken", "e2e.test", strconv.Itoa(port))
 }
 
@@ -151,11 +151,11 @@ func clusterThatExists(t *testing.T, r *running) {
 	}
 	says(t, err, "beamyard down "+r.name, r.name)
 	if st, _ := r.Status(t.Context()); !st.Ready {
-		t.Error("the first one suffered")
+		t.Error("the first cluster was affected")
 	}
 }
 
-// The cookie is in no error, event, status or line, even when a node prints it.
+// The cookie is not in any error, event, status or line, even if a node prints it.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	const cookie = "a_secret_cookie_that_nobody_sees"

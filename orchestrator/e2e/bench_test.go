@@ -27,20 +27,20 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// The bench measures side by side, in one run, in pairs: machines are noisy,
-// so ratios and medians count. It is no test of speed: it prints, and fails
-// only when something does not work.
+// The benchmark measures pairs side by side in one run. Machines are noisy, so ratios and
+// medians count. It is not a test of speed: it prints, and fails only if something does
+// not work.
 
-// floor does by hand what no cluster can do without: a network, containers of
-// the same image and settings, and a distribution port that answers. It uses
-// the bare client, as parallel as the engine gains from.
+// floor does by hand what every cluster needs: a network, containers of the same image
+// and settings, and a distribution port that answers. It uses the bare client, with as
+// much parallelism as the engine gains from.
 type floor struct {
 	cli     *client.Client
 	network string
 	ids     []string
 }
 
-// template is a real node's container, whose settings the floor copies.
+// template inspects a real node's container, whose settings the floor copies.
 func template(t *testing.T, cli *client.Client, id string) container.InspectResponse {
 	t.Helper()
 	in, err := cli.ContainerInspect(t.Context(), id)
@@ -119,7 +119,7 @@ func raise(t *testing.T, cli *client.Client, in container.InspectResponse, n int
 	return f, time.Since(began)
 }
 
-// raze is the floor of `down`: everything is removed by force, in parallel.
+// raze is the floor of `down`: it removes everything by force, in parallel.
 func (f *floor) raze(t *testing.T) time.Duration {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -136,7 +136,7 @@ func (f *floor) raze(t *testing.T) time.Duration {
 	return time.Since(began)
 }
 
-// measure times `up` to a proven full mesh, and `down`.
+// measure times `up`, until the full mesh is proven, and `down`.
 func measure(t *testing.T, eng orchestrator.Engine, n int, keep func(*running)) (upTime, downTime time.Duration) {
 	t.Helper()
 	spec := func(s *orchestrator.Spec) {
@@ -178,7 +178,7 @@ func TestBench(t *testing.T) {
 
 	var model container.InspectResponse
 	var grace time.Duration
-	measure(t, eng, 1, func(r *running) { // also warms every cache
+	measure(t, eng, 1, func(r *running) { // this also warms every cache
 		model = template(t, cli, r.node("n1").ContainerID)
 		began := time.Now()
 		if err := r.Stop(t.Context(), "n1"); err != nil {
@@ -211,15 +211,15 @@ func TestBench(t *testing.T) {
 	fmt.Println(strings.Join(rows, "\n"))
 }
 
-// benchCompose sets `up` beside Compose bringing up the same containers, until
-// each application answers over HTTP. Compose's nodes have not met then; nothing
-// in it would connect them.
+// benchCompose measures `up` beside Compose, which starts the same containers, until each
+// application answers over HTTP. Compose's nodes are then not connected: Compose does not
+// connect them.
 func benchCompose(t *testing.T, eng orchestrator.Engine, in container.InspectResponse, nodes int, row func(string, ...any)) {
 	t.Helper()
 	compose := []string{"docker-compose"}
 	if _, err := exec.LookPath(compose[0]); err != nil {
 		if exec.CommandContext(t.Context(), "docker", "compose", "version").Run() != nil {
-			t.Log("Compose is not installed: nothing to compare with")
+			t.Log("Compose is not installed: there is nothing to compare with")
 			return
 		}
 		compose = []string{"docker", "compose"}
@@ -270,7 +270,7 @@ func benchCompose(t *testing.T, eng orchestrator.Engine, in container.InspectRes
 				}
 				resp, err := http.DefaultClient.Do(req)
 				if err != nil {
-					return false // docker-proxy accepts before anybody listens behind it
+					return false // docker-proxy accepts connections before anything listens behind it
 				}
 				return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 			})
@@ -285,8 +285,8 @@ func benchCompose(t *testing.T, eng orchestrator.Engine, in container.InspectRes
 		nodes, median(theirs).Seconds(), median(ours).Seconds(), median(ratios))
 }
 
-// atRest starts a detached cluster of ten with the command itself and looks at
-// its supervisor for half a minute.
+// atRest starts a detached cluster of ten nodes with the command itself, and measures its
+// supervisor for half a minute.
 func atRest(t *testing.T) (rss int64, cpu float64) {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "beamyard")

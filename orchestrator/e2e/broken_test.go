@@ -14,11 +14,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// broken are clusters that are broken on purpose, one for each rule that can be
-// held to a real node: what must be found, and that it leads. Rules about nodes that were
-// well are those of TestEveryEndIsClassified.
+// broken are clusters that are broken on purpose, one for each rule that can be tested
+// with a real node: the finding, and that it is the root cause. Rules about nodes that
+// were well are tested by TestEveryEndIsClassified.
 var broken = []breakage{
-	// Ends, and what never began.
+	// Exits, and containers that never start.
 	{name: "an application that crashes at its start", root: "app-does-not-start", says: "the database is not configured", also: "boot-loop",
 		edit: func(s *orchestrator.Spec) { s.Source = "testdata/crashing" }},
 	{name: "a port that the distribution has", again: true, root: "port-in-use", says: "9100", also: "app-does-not-start",
@@ -36,7 +36,7 @@ var broken = []breakage{
 	{name: "a slogan", again: true, root: "crash-dump", says: "out of luck", edit: command("elixir", "-e", `:erlang.halt(~c"out of luck")`)},
 	{name: "memory that the VM does not get", again: true, root: "vm-allocation", says: "heap", also: "crash-dump", edit: command(
 		"sh", "-c", `ulimit -v 2500000; exec elixir -e 'Enum.reduce(1..100000000, [], fn _, a -> [String.duplicate("x", 50) | a] end)'`)},
-	// So few that the VM cannot make its first pipes: with some more it depends on how many files it opens at once.
+	// So low that the VM cannot create its first pipes. With a higher limit, the error depends on how many files it opens at once.
 	{name: "no file descriptors", again: true, both: true, root: "open-files", says: "file descriptor", edit: command("sh", "-c", "ulimit -n 15; exec elixir --no-halt")},
 	{name: "too many processes", again: true, root: "vm-limit", says: "limit of its VM", edit: command(
 		"elixir", "--erl", "+P 1024", "-e", "for _ <- 1..5000, do: spawn(fn -> Process.sleep(:infinity) end)")},
@@ -94,7 +94,7 @@ var broken = []breakage{
 	{name: "an application that connects nobody", nodes: 2, root: "mesh-app-idle", says: "mesh: app", also: "not-connected",
 		edit: func(s *orchestrator.Spec) { s.Mesh = orchestrator.MeshApp }},
 
-	// What happens to nodes that were well.
+	// Problems of nodes that were well.
 	{name: "a budget that is spent", root: "killed", says: "SIGKILL", also: "restarts-spent", edit: func(s *orchestrator.Spec) {
 		s.Restart = orchestrator.RestartPolicy{Max: 1, Backoff: 1e6}
 	}, after: func(r *running) error {
@@ -117,15 +117,15 @@ var broken = []breakage{
 		}},
 }
 
-// breakage is a cluster of the demo, unless it says otherwise, that is broken.
+// breakage is a cluster that is broken. It runs the demo unless project is set.
 type breakage struct {
 	name    string
 	nodes   int  // default 1
-	again   bool // its node ends, and would be started again
-	both    bool // the releases of OTP say it differently
+	again   bool // its node exits, and would be restarted
+	both    bool // the releases of OTP print different texts
 	edit    func(*orchestrator.Spec)
-	project map[string]string // files of a Mix project to run
-	meet    bool              // connect the nodes by hand
+	project map[string]string // the files of a Mix project to run
+	meet    bool              // the test connects the nodes
 	after   func(*running) error
 
 	root orchestrator.FindingCode // leads
@@ -133,7 +133,7 @@ type breakage struct {
 	also orchestrator.FindingCode // follows from it
 }
 
-// command has every node run that.
+// command sets the command of every node.
 func command(words ...string) func(*orchestrator.Spec) {
 	return func(s *orchestrator.Spec) { s.Command = words }
 }
@@ -145,16 +145,17 @@ func mixExs(more string) string {
 	return "defmodule P.MixProject do\n  use Mix.Project\n  def project, do: [app: :" + "p" + ", version: \"0.1.0\"" + more + "]\n  def application, do: []\nend\n"
 }
 
-// hexProject asks for Hex where there is none, and nobody to say yes.
+// hexProject needs Hex on a machine that does not have it, and without a terminal to
+// confirm its installation.
 var hexProject = "mkdir -p /tmp/p && cd /tmp/p && HOME=/tmp/h && export HOME && cat >mix.exs <<'END'\n" +
 	mixExs(`deps: [{:jason, "~> 1.0"}]`) + "END\nexec mix run --no-halt"
 
-// rebarProject has a dependency that rebar3 builds.
+// rebarProject has a dependency that is built with rebar3.
 var rebarProject = "mkdir -p /tmp/p/r/src && cd /tmp/p && HOME=/tmp/h && export HOME && cat >mix.exs <<'END'\n" +
 	mixExs(`deps: [{:r, path: "r", manager: :rebar3}]`) + "END\necho '{erl_opts, []}.' >r/rebar.config\n" +
 	"echo '{application,r,[{vsn,\"1\"}]}.' >r/src/r.app.src\nexec mix run --no-halt"
 
-// releases are those of OTP that a row is run on: the words of both are recorded in
+// releases returns the OTP releases that a row runs on. The texts of both are recorded in
 // package diagnosis.
 func (b breakage) releases(row int) []otp {
 	if b.both {
@@ -178,8 +179,8 @@ func TestBrokenClusters(t *testing.T) {
 	}
 }
 
-// Nodes that end while their cluster comes up, each in its way: the status of each tells
-// the finding while it waits for its restart.
+// Nodes that exit while their cluster forms, each in its own way. The status of each
+// shows the finding while the node waits for its restart.
 func TestBrokenNodes(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
@@ -213,8 +214,8 @@ func TestBrokenNodes(t *testing.T) {
 	}
 }
 
-// late are nodes of which it is known only when time is up that they are broken: until then
-// each may be about to do what is missing. What is waited for is one time for all.
+// late are nodes that are known to be broken only at the deadline: until then, each may
+// still do what is missing. All of them wait for one deadline together.
 var late = []struct {
 	name   string
 	edit   func(*orchestrator.NodeSpec)
@@ -250,7 +251,7 @@ func nodeCommand(words ...string) func(*orchestrator.NodeSpec) {
 func TestBrokenUntilTheDeadline(t *testing.T) {
 	t.Parallel()
 	r := run(t, engine(t), "trixie", len(late), func(s *orchestrator.Spec) {
-		s.Restart.Mode, s.ReadyTimeout, s.HTTPCheck, s.Mesh = orchestrator.RestartNo, 40e9, "", orchestrator.MeshNone // seven boot in it, on a busy machine too
+		s.Restart.Mode, s.ReadyTimeout, s.HTTPCheck, s.Mesh = orchestrator.RestartNo, 40e9, "", orchestrator.MeshNone // seven nodes boot within it, even on a busy machine
 		for i, b := range late {
 			b.edit(&s.Nodes[i])
 		}
@@ -266,7 +267,7 @@ func TestBrokenUntilTheDeadline(t *testing.T) {
 	}
 	for i, b := range late {
 		p := ended.Problems[i]
-		alone := *ended // the hints of findings come before others
+		alone := *ended // hints of findings come first
 		alone.Problems = ended.Problems[i : i+1]
 		if !strings.Contains(alone.Hint(), b.hint) {
 			t.Errorf("%s: the hint does not say %q: %s", b.name, b.hint, alone.Hint())
@@ -307,7 +308,7 @@ func (b breakage) run(t *testing.T, base string) {
 			s.HTTPCheck = ""
 		}
 	})
-	r.fails = true // one that cannot form is given up, sooner or later
+	r.fails = true // a cluster that cannot form is given up at some time
 	if b.meet {
 		b.connect(r)
 	}
@@ -351,20 +352,20 @@ func (b breakage) found(r *running) []orchestrator.Finding {
 			}
 		}
 		if over {
-			r.t.Fatalf("it ended without %s: %v\n%s", b.root, ended, tell(findingsOf(ended)))
+			r.t.Fatalf("the run ended without %s: %v\n%s", b.root, ended, tell(findingsOf(ended)))
 		}
 		return false
 	})
 	return found
 }
 
-// foundOf waits until the status tells the finding of a node, and holds it to what was done.
+// foundOf waits until a node's status has the finding, and checks it.
 func (b breakage) foundOf(t *testing.T, r *running, node string) orchestrator.NodeStatus {
 	t.Helper()
 	n := r.node(node)
 	defer func() {
 		if t.Failed() {
-			t.Logf("found of %s (%s):\n%s", node, b.name, tell(n.Findings))
+			t.Logf("findings of %s (%s):\n%s", node, b.name, tell(n.Findings))
 		}
 	}()
 	eventually(t, string(b.root)+" of "+node+" is found", func() bool {
@@ -400,12 +401,12 @@ func (b breakage) check(t *testing.T, r *running, found []orchestrator.Finding) 
 		t.Errorf("%s does not say %q: %s", root.Code, b.says, root.Problem)
 	}
 	if b.also != "" && !follows(found, b.also) {
-		t.Errorf("%s does not follow:\n%s", b.also, tell(found))
+		t.Errorf("%s is not a symptom:\n%s", b.also, tell(found))
 	}
 	for _, f := range found {
 		mustBeTypable(t, f)
 		if text := fmt.Sprint(f); strings.Contains(text, r.Spec().Cookie) {
-			t.Errorf("the cookie is told: %s", text)
+			t.Errorf("the cookie is shown: %s", text)
 		}
 	}
 }
@@ -418,17 +419,17 @@ func tell(found []orchestrator.Finding) string {
 	return b.String()
 }
 
-// connect is what an application does that connects its nodes.
+// connect connects the nodes, as an application would.
 func (b breakage) connect(r *running) {
 	r.t.Helper()
 	st, _ := r.Status(r.t.Context())
 	for _, n := range st.Nodes {
-		r.until(n.Name, "runs", func(n orchestrator.NodeStatus) bool { // the first may be Ready before there is another
+		r.until(n.Name, "runs", func(n orchestrator.NodeStatus) bool { // the first node may be Ready before another one exists
 			return (n.State == orchestrator.Starting || n.State == orchestrator.Ready) && n.ContainerID != ""
 		})
 	}
 	for _, n := range st.Nodes[1:] {
-		eventually(r.t, "n1 meets "+n.Name, func() bool {
+		eventually(r.t, "n1 is connected to "+n.Name, func() bool {
 			met, err := discovery.Eval(r.t.Context(), r.eng, r.name, n.Name, fmt.Sprintf("for n <- [:%q, :%q], do: Node.connect(n)", st.Nodes[0].Node, st.Nodes[1].Node), orchestrator.EvalOptions{Output: os.Stderr})
 			return err == nil && !strings.Contains(met, "false")
 		})

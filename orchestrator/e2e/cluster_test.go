@@ -10,25 +10,24 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// Most scenarios need no cluster of their own: they leave the one that they are given as
-// they found it. Each release of OTP has three such clusters, and a cluster's scenarios run
-// one after the other.
+// Most scenarios share a cluster and leave it as they found it. Each release of OTP has
+// three such clusters. The scenarios of a cluster run one after the other.
 
-// scenario is one test of a cluster that others use as well.
+// scenario is a test that shares its cluster.
 type scenario struct {
 	name string
-	on   string // the only base, of what does not depend on OTP
+	on   string // the only base to run on, if the scenario does not depend on OTP
 	do   func(t *testing.T, r *running)
 }
 
-// scenarios runs those of a cluster, which must be whole after each but the last.
+// scenarios runs scenarios on a cluster, which must be ready after each except the last.
 func scenarios(t *testing.T, r *running, base string, all []scenario) {
 	t.Helper()
 	all = slices.DeleteFunc(all, func(s scenario) bool { return s.on != "" && s.on != base })
 	for i, s := range all {
 		ok := t.Run(s.name, func(t *testing.T) { s.do(t, r.in(t)) })
 		if !ok {
-			t.Fatalf("the cluster may not be whole after %q", s.name)
+			t.Fatalf("the cluster may be damaged after %q", s.name)
 		}
 		if i+1 < len(all) {
 			r.ready()
@@ -36,17 +35,17 @@ func scenarios(t *testing.T, r *running, base string, all []scenario) {
 	}
 }
 
-// in is the cluster as a subtest uses it.
+// in returns the cluster for use in a subtest.
 func (r *running) in(t testing.TB) *running {
 	in := *r
 	in.t = t
 	return &in
 }
 
-// newest is the base of what does not depend on the release of OTP.
+// newest is the base for scenarios that do not depend on the OTP release.
 const newest = "trixie"
 
-// Three nodes as they are by default.
+// Three nodes with the default settings.
 func TestThreeNodes(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
@@ -58,7 +57,7 @@ func TestThreeNodes(t *testing.T) {
 				{name: "eval and monitor nodes", do: evalAndMonitorNodes},
 				{name: "disconnect from all", do: disconnectFromAll},
 				{name: "health", do: healthOfThree},
-				{name: "nothing stays of a health report", on: newest, do: nothingStaysOfAHealthReport},
+				{name: "nothing stays of a health report", on: newest, do: nothingRemainsOfAHealthReport},
 				{name: "a command that is not waited for", on: newest, do: commandThatIsNotWaitedFor},
 				{name: "a port of another cluster", on: newest, do: portOfAnotherCluster},
 				{name: "a cluster that exists", on: newest, do: clusterThatExists},
@@ -77,13 +76,13 @@ func TestThreeNodes(t *testing.T) {
 
 const cookie, token = "the-cookie-0123456789", "token-0123456789"
 
-// Two nodes with secrets, checks of their own, and a port.
+// Two nodes with secrets, custom checks, and a port.
 func TestTwoNodes(t *testing.T) {
 	t.Parallel()
 	for i, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			t.Parallel()
-			pool := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 216, 4, byte(i * 64)}), 26) // for one cluster
+			pool := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 216, 4, byte(i * 64)}), 26) // a pool for one cluster
 			r := up(t, engine(t), otp.base, 2, func(s *orchestrator.Spec) {
 				s.Pool = pool
 				s.Cookie, s.Env, s.Secrets = cookie, map[string]string{"TOKEN": token}, []string{"TOKEN"}
@@ -97,7 +96,7 @@ func TestTwoNodes(t *testing.T) {
 			scenarios(t, r, otp.base, []scenario{
 				{name: "loopback is forwarded", do: loopbackIsForwarded},
 				{name: "a full address pool", on: newest, do: fullAddressPool},
-				{name: "checks of one's own", do: ownChecks},
+				{name: "checks of one's own", do: customChecks},
 				{name: "evidence", do: evidenceOfRealNodes},
 				{name: "a pair that is cut", do: pairThatIsCut},
 				{name: "nodes that do not agree", do: connectedNodesThatDoNotAgree},
@@ -122,7 +121,7 @@ func TestOneNode(t *testing.T) {
 			})
 			scenarios(t, r, otp.base, []scenario{
 				{name: "remarks of a node that is well", do: remarksOfNodesThatAreWell},
-				{name: "nothing stays of a check that hangs", do: nothingStaysOfACheckThatHangs},
+				{name: "nothing stays of a check that hangs", do: nothingRemainsOfAHangingCheck},
 				{name: "near its memory limit", do: nearItsMemoryLimit},
 			})
 		})

@@ -18,7 +18,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// project is a copy of the demo that a test may edit.
+// project is a copy of the demo that a test can edit.
 type project struct {
 	t   testing.TB
 	dir string
@@ -63,7 +63,8 @@ func (p project) remove(path string) {
 	}
 }
 
-// version has the demo answer GET /version with a number, which is always as long.
+// version makes the demo answer GET /version with a number. All versions have the same
+// length.
 func (p project) version(old, new string) {
 	p.t.Helper()
 	const route = `  def handle("GET", "/version", _), do: json(200, value: VERSION)` + "\n"
@@ -74,7 +75,8 @@ func (p project) version(old, new string) {
 	p.edit("lib/demo/router.ex", strings.Replace(route, "VERSION", old, 1), strings.Replace(route, "VERSION", new, 1))
 }
 
-// sync must succeed, and tells what it did in short: "Demo.Router +1 -1 on n1 n2".
+// sync runs a sync that must succeed. It returns the summary: "Demo.Router +1 -1 on n1
+// n2".
 func (r *running) sync(opts orchestrator.SyncOptions) codesync.Report {
 	r.t.Helper()
 	report, err := r.Sync(r.t.Context(), opts)
@@ -85,7 +87,7 @@ func (r *running) sync(opts orchestrator.SyncOptions) codesync.Report {
 	return report
 }
 
-// synced is sync, and expects what it did.
+// synced runs a sync and compares the summary.
 func (r *running) synced(what string) codesync.Report {
 	r.t.Helper()
 	report := r.sync(orchestrator.SyncOptions{})
@@ -95,7 +97,7 @@ func (r *running) synced(what string) codesync.Report {
 	return report
 }
 
-// answers expects an expression to have that value on all nodes.
+// answers checks that an expression has a value on all nodes.
 func (r *running) answers(expression, want string, nodes ...string) {
 	r.t.Helper()
 	for _, n := range nodes {
@@ -105,7 +107,7 @@ func (r *running) answers(expression, want string, nodes ...string) {
 	}
 }
 
-// compiler is the container's ID.
+// compiler returns the ID of the compiler's container.
 func (r *running) compiler() string {
 	r.t.Helper()
 	found, err := discovery.Find(r.t.Context(), r.eng, r.name)
@@ -115,8 +117,7 @@ func (r *running) compiler() string {
 	return found.Helpers["compiler"].ID
 }
 
-// compilerEnds has the compiler end itself, as it does when nobody has asked it for
-// long.
+// compilerEnds makes the compiler end itself, as it does after it has been idle for long.
 func (r *running) compilerEnds() {
 	r.t.Helper()
 	found, err := discovery.Find(r.t.Context(), r.eng, r.name)
@@ -129,7 +130,7 @@ func (r *running) compilerEnds() {
 		r.t.Fatal(err)
 	}
 	at := net.JoinHostPort(c.Address(found.NetworkID).String(), "9100")
-	for _, p := range found.Helpers["compiler"].Ports { // where its address is not reached
+	for _, p := range found.Helpers["compiler"].Ports { // if its address cannot be reached
 		info, err := r.eng.Info(r.t.Context())
 		if err != nil {
 			r.t.Fatal(err)
@@ -157,7 +158,7 @@ func (r *running) serves(version string, nodes ...string) {
 	r.answers(strings.Replace(handled, "VERSION", version, 1), "true", nodes...)
 }
 
-// What people do to the code of a running cluster, one after the other.
+// A series of changes to the code of a running cluster.
 func TestSync(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
@@ -175,7 +176,8 @@ func TestSync(t *testing.T) {
 			counted(t, st.Nodes, 5)
 			r.synced("in sync, 10 modules equal on n1 n2 n3")
 
-			// Edits of one size within a second: each is compiled, and no state is lost.
+			// Edits of the same size within a second: each is compiled, and no state is
+			// lost.
 			p.version("", "101")
 			r.synced("synced Demo.Router on n1 n2 n3")
 			r.serves("101", all...)
@@ -189,7 +191,7 @@ func TestSync(t *testing.T) {
 			r.answers(":demo_erl.v()", "3", all...)
 			counted(t, st.Nodes, 5)
 
-			// What does not compile changes nothing, and is shown with its line.
+			// Code that does not compile changes nothing. The error shows the line.
 			p.version("103", "(1 +")
 			_, err := r.Sync(t.Context(), orchestrator.SyncOptions{})
 			if broken := (*codesync.CompileError)(nil); !errors.As(err, &broken) || !strings.Contains(err.Error(), "lib/demo/router.ex:") {
@@ -198,10 +200,10 @@ func TestSync(t *testing.T) {
 			r.serves("103", all...)
 			p.version("(1 +", "103")
 			if report := r.sync(orchestrator.SyncOptions{}); len(report.Changed) > 0 {
-				t.Errorf("what nodes run already is loaded again: %v", report.Changed)
+				t.Errorf("unchanged code is loaded again: %v", report.Changed)
 			}
 
-			// Modules come and go, and the protocol knows its implementations.
+			// Modules are added and removed, and the protocol knows its implementations.
 			r.answers("Demo.Shown.show(1)", ":any", all...)
 			p.write("lib/demo/extra.ex", "defmodule Demo.Extra do\n  def hello, do: :hello\nend\ndefimpl Demo.Shown, for: Integer do\n  def show(_), do: :integer\nend\n")
 			r.synced("synced Demo.Shown; added Demo.Extra, Demo.Shown.Integer on n1 n2 n3")
@@ -213,7 +215,8 @@ func TestSync(t *testing.T) {
 				t.Errorf("health after it: %+v, %v", report.Checks, err)
 			}
 
-			// Who starts again has it: after a crash, after a stop, in a new container.
+			// A node that starts again has the synced code: after a crash, after a stop,
+			// in a new container.
 			if err := r.Stop(t.Context(), "n2"); err != nil {
 				t.Fatal(err)
 			}
@@ -234,15 +237,16 @@ func TestSync(t *testing.T) {
 			r.ready()
 			r.serves("104", all...)
 			r.answers("{:demo_erl.v(), Code.ensure_loaded?(Demo.Extra), Demo.Shown.show(1)}", "{3, false, :any}", all...)
-			r.synced("synced 3 files, no module on n1 n2 n3") // modules that went, while n2 and n3 were down
+			r.synced("synced 3 files, no module on n1 n2 n3") // of modules that were removed while n2 and n3 were down
 			r.compilerEnds()
 			r.synced("in sync, 11 modules equal on n1 n2 n3")
 			if report, err := r.Health(t.Context()); err != nil || len(failed(report)) > 0 {
 				t.Errorf("health of nodes that were started before and after it: %+v, %v", report.Checks, err)
 			}
 
-			// A compiler that is lost takes along what nodes were given: they have it yet,
-			// and the new one, whose tree is as the image's, does not know.
+			// If the compiler's container is lost, the record of what was synced is lost
+			// too. The nodes still have that code, but a new compiler, with the source
+			// tree of the image, does not know it.
 			p.version("104", "105")
 			r.sync(orchestrator.SyncOptions{})
 			if err := eng.RemoveContainer(t.Context(), r.compiler()); err != nil {
@@ -253,15 +257,15 @@ func TestSync(t *testing.T) {
 			r.answers(`Demo.Router.handle("GET", "/version", %{}).status`, "404", all...)
 			st, _ = r.Status(t.Context())
 			if len(st.Nodes) != 3 {
-				t.Errorf("the compiler is taken for a node: %+v", st.Nodes)
+				t.Errorf("the compiler is listed as a node: %+v", st.Nodes)
 			}
 			r.answers("Node.list() |> length", "2", all...)
 		})
 	}
 }
 
-// elsewhere is the engine as if it were on another machine, whose containers are
-// reached by published ports alone.
+// elsewhere is the engine as if it were on another machine: its containers are reached
+// only by published ports.
 type elsewhere struct{ orchestrator.Engine }
 
 func (e elsewhere) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
@@ -270,8 +274,8 @@ func (e elsewhere) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	return info, err
 }
 
-// What a running node cannot take is refused as a whole, and what is in the way is
-// named; the options are the way on.
+// A change that a running node cannot load is refused as a whole. The error names what
+// prevents it, and the options solve it.
 func TestSyncRefuses(t *testing.T) {
 	t.Parallel()
 	eng, p := elsewhere{engine(t)}, newProject(t)
@@ -290,7 +294,7 @@ func TestSyncRefuses(t *testing.T) {
 	p.edit("lib/demo/loop.ex", "v, do: 1", "v, do: 2")
 	report := r.sync(orchestrator.SyncOptions{})
 	if len(report.Lingering) != 1 || report.Lingering[0].Name != "looper" || report.Lingering[0].Node != "n1" {
-		t.Errorf("still in the code before: %v", report.Lingering)
+		t.Errorf("processes in the old code: %v", report.Lingering)
 	}
 	p.edit("lib/demo/loop.ex", "v, do: 2", "v, do: 3")
 	p.version("", "101")
@@ -312,7 +316,7 @@ func TestSyncRefuses(t *testing.T) {
 		t.Errorf("killed without a change: %v, %v", report.Changed, report.Killed)
 	}
 
-	// Some nodes only; and two at once do not mix.
+	// Only some nodes are synced. Two syncs at the same time do not mix.
 	p.version("101", "102")
 	r.sync(orchestrator.SyncOptions{Nodes: []string{"n2"}})
 	r.serves("101", "n1")
@@ -322,24 +326,24 @@ func TestSyncRefuses(t *testing.T) {
 	for range 2 {
 		both.Go(func() {
 			if _, err := r.Sync(t.Context(), orchestrator.SyncOptions{}); err != nil {
-				t.Errorf("two at once: %v", err)
+				t.Errorf("two syncs at once: %v", err)
 			}
 		})
 		both.Go(func() {
 			if _, err := discovery.Sync(t.Context(), eng, r.name, orchestrator.SyncOptions{}); err != nil {
-				t.Errorf("by labels alone: %v", err)
+				t.Errorf("without a supervisor: %v", err)
 			}
 		})
 	}
 	both.Wait()
 	r.serves("103", "n1", "n2")
 
-	// One that is interrupted while it compiles leaves the compiler to the next ones
-	// only when that has ended.
+	// After a sync was interrupted while it compiled, the next sync gets the compiler
+	// once that compilation has ended.
 	p.write("lib/demo/slow.ex", "defmodule Demo.Slow do\n  File.write!(\"/tmp/compiling\", \"\")\n  Process.sleep(3000)\nend\n")
 	ctx, interrupt := context.WithCancel(t.Context())
 	both.Go(func() {
-		eventually(t, "it compiles", func() bool {
+		eventually(t, "the compilation runs", func() bool {
 			content, _, err := eng.OpenFile(t.Context(), r.compiler(), "/tmp/compiling")
 			return err == nil && content.Close() == nil
 		})
@@ -353,7 +357,7 @@ func TestSyncRefuses(t *testing.T) {
 	p.remove("lib/demo/slow.ex")
 	r.synced("removed Demo.Slow on n1 n2")
 
-	// Node by node, until one is not well.
+	// Nodes are synced one by one, until one of them is not healthy.
 	p.edit("lib/demo/router.ex", `json(200, status: "ok"`, `json(500, status: "ok"`)
 	var nodes *codesync.NodesError
 	refused(orchestrator.SyncOptions{Rolling: true}, &nodes, "n1 is not well")
@@ -363,7 +367,7 @@ func TestSyncRefuses(t *testing.T) {
 	r.sync(orchestrator.SyncOptions{Rolling: true})
 	r.ready()
 
-	// What is read when a node starts.
+	// Files that are read when a node starts.
 	p.edit("mix.exs", `version: "1`, `version: "9`)
 	p.write("config/config.exs", "import Config\nconfig :demo, answer: 42\n")
 	p.version("103", "104")
@@ -378,13 +382,13 @@ func TestSyncRefuses(t *testing.T) {
 	r.sync(orchestrator.SyncOptions{Restart: true, Rolling: true})
 	r.answers("Code.ensure_loaded?(Demo.Nif)", "true", "n1", "n2")
 	if n := r.node("n1"); n.RestartCount != 0 || n.Incarnation != 3 {
-		t.Errorf("restarts on purpose are no crashes: %+v", n)
+		t.Errorf("intended restarts are counted as crashes: %+v", n)
 	}
 	p.version("104", "105")
 	r.sync(orchestrator.SyncOptions{})
 	r.serves("105", "n1", "n2")
 
-	// A mix.exs that Mix cannot read, and back.
+	// A mix.exs that Mix cannot read, and its repair.
 	p.edit("mix.exs", "use Mix.Project", "use Mix.Projec")
 	if _, err := r.Sync(t.Context(), orchestrator.SyncOptions{Restart: true}); err == nil || !strings.Contains(err.Error(), "Mix.Projec") {
 		t.Errorf("with a broken mix.exs: %v", err)
@@ -396,7 +400,7 @@ func TestSyncRefuses(t *testing.T) {
 	r.serves("106", "n1", "n2")
 }
 
-// A release runs what was synced, and its boot script has the modules that came.
+// A release runs the synced code, and its boot script contains the new modules.
 func TestSyncRelease(t *testing.T) {
 	t.Parallel()
 	eng, p := engine(t), newProject(t)
@@ -424,7 +428,8 @@ func TestSyncRelease(t *testing.T) {
 	r.sync(orchestrator.SyncOptions{Restart: true})
 	r.answers("Application.get_env(:demo, :answer)", "42", "n1", "n2")
 
-	// What is made later has what the restart brought, after the next sync too.
+	// A container that is created later has what the restart brought, also after another
+	// sync.
 	p.version("102", "103")
 	r.synced("synced Demo.Router on n1 n2")
 	if err := eng.RemoveContainer(t.Context(), r.node("n2").ContainerID); err != nil {
@@ -439,8 +444,8 @@ func TestSyncRelease(t *testing.T) {
 	r.answers(`to_string(:code.lib_dir(:xmerl)) =~ "release"`, "true", "n1", "n2")
 }
 
-// An umbrella: what depends on what changed is compiled again, across applications,
-// path dependencies and consolidated protocols.
+// An umbrella: code that depends on a change is compiled again, across applications, path
+// dependencies and consolidated protocols.
 func TestSyncUmbrella(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
@@ -487,12 +492,12 @@ func TestSyncUmbrella(t *testing.T) {
 	}
 }
 
-// An image of a Dockerfile's, whose nodes look at their sources when they start.
+// An image of a Dockerfile, whose nodes read their sources when they start.
 func TestSyncDockerfile(t *testing.T) {
 	t.Parallel()
 	eng, p := engine(t), newProject(t)
 	p.write("Dockerfile", "FROM beamyard/debian:trixie\nWORKDIR /srv/shop\nCOPY mix.exs ./\nCOPY lib ./lib\nRUN mix compile\n")
-	p.write("Makefile", "all:\n\tmix compile\n") // which the image is not given
+	p.write("Makefile", "all:\n\tmix compile\n") // this is not copied into the image
 	p.write("config/test.exs", "import Config\n")
 	r := up(t, eng, "", 1, func(s *orchestrator.Spec) { s.Source, s.Dockerfile, s.App = p.dir, "Dockerfile", "demo" })
 	p.version("", "101")

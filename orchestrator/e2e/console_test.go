@@ -14,7 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// screen is what a command has written so far, for who looks meanwhile.
+// screen collects what a command writes, and can be read meanwhile.
 type screen struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -32,16 +32,17 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-// A shell finds what the container has: a release's own IEx, with nothing else in
-// PATH, and Erlang's shell where there is no Elixir. IEx itself is tried where the
-// terminal is: TestIEx of the command.
+// A shell uses what the container has: a release's own IEx, with nothing else in PATH,
+// and Erlang's shell without Elixir. IEx itself is tested on a terminal, by TestIEx of
+// the command.
 func TestShellOfReleaseAndErlang(t *testing.T) {
 	t.Parallel()
 	eng := engine(t)
 	r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
 		s.MixEnv, s.HTTPCheck = "prod", ""
 		s.Nodes[0].Env = map[string]string{"RELEASED": "yes"}
-		// The release has its cookie by RELEASE_COOKIE; a VM that is given two takes neither.
+		// The release gets its cookie from RELEASE_COOKIE. A VM that finds two cookies
+		// uses neither.
 		s.Command = []string{"sh", "-c", `
 			[ -n "$RELEASED" ] || exec elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" -S mix run --no-compile --no-halt
 			mix release --quiet --path /tmp/release && ERL_AFLAGS="-start_epmd false -erl_epmd_port {dist_port}" exec /tmp/release/bin/demo start`}
@@ -64,14 +65,14 @@ func TestShellOfReleaseAndErlang(t *testing.T) {
 	var said screen
 	code, err := discovery.Shell(t.Context(), eng, r.name, "n2", orchestrator.ExecSpec{Stdout: &said, Stderr: &said})
 	if code != 127 || err != nil || !strings.Contains(said.String(), "neither a release nor iex nor erl") {
-		t.Errorf("without any: exit code %d, %v: %s", code, err, &said)
+		t.Errorf("without a shell: exit code %d, %v: %s", code, err, &said)
 	}
 	noElixirOn(t, r)
 	pausedShell(t, r)
 }
 
-// shell opens a shell of that kind ("" is Erlang's) on a node, types a line, waits
-// until it shows what it is to show, and leaves.
+// shell opens a shell of that kind ("": Erlang's) on a node, types a line, waits for the
+// answer, and leaves.
 func (r *running) shell(node, kind, line, shows string) {
 	r.t.Helper()
 	var shown screen
@@ -99,7 +100,7 @@ func (r *running) shell(node, kind, line, shows string) {
 	_ = input.Close()
 }
 
-// noElixirOn asks a node without Elixir in Elixir, and in Erlang.
+// noElixirOn evaluates Elixir and Erlang on a node without Elixir.
 func noElixirOn(t *testing.T, r *running) {
 	t.Helper()
 	purge := orchestrator.EvalOptions{Erlang: true}
@@ -132,8 +133,8 @@ func pausedShell(t *testing.T, r *running) {
 	}
 }
 
-// What is written to a node goes to its first process, IEx here; the diagnosis
-// proposes it to whoever starts IEx without.
+// Text that is sent to a node reaches its first process, IEx here. The diagnosis proposes
+// this if IEx was started without stdin.
 func TestStdinOfIEx(t *testing.T) {
 	t.Parallel()
 	eng := engine(t)

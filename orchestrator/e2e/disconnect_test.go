@@ -11,8 +11,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// innocent notes each nodedown that a node sees of another, until the test looks.
-func (r *running) innocent(node, peer string) (downs func() int) {
+// nodedowns counts how often a node sees a peer disconnect.
+func (r *running) nodedowns(node, peer string) (downs func() int) {
 	r.t.Helper()
 	conn, beam := r.dialNode(node), r.node(peer).Node
 	ready := make(chan struct{})
@@ -31,7 +31,7 @@ func (r *running) innocent(node, peer string) (downs func() int) {
 	return func() int { mu.Lock(); defer mu.Unlock(); return n }
 }
 
-// connects has a node connect to a peer, and tells whether it could.
+// connects reports whether a node can connect to a peer.
 func (r *running) connects(node, peer string) bool {
 	r.t.Helper()
 	v, err := r.dialNode(node).Call(r.t.Context(), "net_kernel", "connect_node", erldist.Atom(r.node(peer).Node))
@@ -41,8 +41,8 @@ func (r *running) connects(node, peer string) bool {
 	return v == any(true) || v == any(erldist.Atom("true"))
 }
 
-// Nodes that were cut stay apart whatever is done to them, until they are told
-// otherwise; nobody else notices.
+// Disconnected nodes stay disconnected until they are reconnected, whatever happens to
+// them. No other node notices.
 func TestDisconnect(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
@@ -62,20 +62,20 @@ func TestDisconnect(t *testing.T) {
 					t.Errorf("%+v", n)
 				}
 			}
-			others := []func() int{r.innocent("n1", "n3"), r.innocent("n2", "n3"), r.innocent("n3", "n1"), r.innocent("n3", "n2")}
+			others := []func() int{r.nodedowns("n1", "n3"), r.nodedowns("n2", "n3"), r.nodedowns("n3", "n1"), r.nodedowns("n3", "n2")}
 
 			must(r.Disconnect(t.Context(), "n1", "n2"))
 			cutFrom("n1", "n2")
 			cutFrom("n2", "n1")
 			if r.connects("n1", "n2") || r.connects("n2", "n1") {
-				t.Error("nodes that were cut connect")
+				t.Error("disconnected nodes connect")
 			}
 			if !r.connects("n1", "n3") || !r.connects("n2", "n3") {
-				t.Error("the third is not reached")
+				t.Error("the third node is not reached")
 			}
 			for i, downs := range others {
 				if n := downs(); n > 0 {
-					t.Errorf("%d of others went down at %d", n, i)
+					t.Errorf("%d nodedowns of other nodes in turn %d", n, i)
 				}
 			}
 
@@ -83,7 +83,7 @@ func TestDisconnect(t *testing.T) {
 			eventually(t, "n1 runs again", func() bool { n := r.node("n1"); return n.Incarnation == 2 && n.State == orchestrator.Degraded })
 			cutFrom("n1", "n2")
 			if st, err := r.Status(t.Context()); err != nil || st.Ready {
-				t.Errorf("a cluster that is cut is ready, %v", err)
+				t.Errorf("a cluster with disconnected nodes is ready, %v", err)
 			}
 			if r.connects("n1", "n2") || r.connects("n2", "n1") {
 				t.Error("nodes connect after a restart")
@@ -114,26 +114,26 @@ func TestDisconnect(t *testing.T) {
 	}
 }
 
-// A node is cut off from all others without a harm to those, on OTP's own terms; a
-// single pair is not.
+// A node is disconnected from all others without harm to those, because OTP supports
+// this. Disconnecting a single pair is refused.
 func disconnectFromAll(t *testing.T, r *running) {
 	var overlap *orchestrator.OverlapError
 	if err := r.Disconnect(t.Context(), "n1", "n2"); !errors.Is(err, orchestrator.ErrOverlapping) || !errors.As(err, &overlap) || overlap.Third != "n3" {
-		t.Fatalf("a cut that OTP does not bear: %v", err)
+		t.Fatalf("a partition that OTP does not support: %v", err)
 	}
 	if n := r.node("n1"); n.State != orchestrator.Ready || len(n.Cut) > 0 {
 		t.Fatalf("after the refusal: %+v", n)
 	}
-	others := []func() int{r.innocent("n2", "n3"), r.innocent("n3", "n2")}
+	others := []func() int{r.nodedowns("n2", "n3"), r.nodedowns("n3", "n2")}
 	for range turns {
 		if err := r.Disconnect(t.Context(), "n1"); err != nil {
 			t.Fatal(err)
 		}
 		if r.connects("n2", "n1") || r.connects("n1", "n3") || !r.connects("n2", "n3") {
-			t.Fatal("n1 is not cut off, or another one is")
+			t.Fatal("n1 is not disconnected, or another node is")
 		}
 		if err := r.Reconnect(t.Context(), "n1", "n2"); !errors.Is(err, orchestrator.ErrOverlapping) {
-			t.Fatalf("half a node is connected again: %v", err)
+			t.Fatalf("n1 was reconnected to one of its peers: %v", err)
 		}
 		if err := r.Reconnect(t.Context(), "n1"); err != nil {
 			t.Fatal(err)
@@ -141,11 +141,11 @@ func disconnectFromAll(t *testing.T, r *running) {
 		r.ready()
 		for _, downs := range others {
 			if downs() > 0 {
-				t.Fatal("innocent nodes lost each other")
+				t.Fatal("the other nodes lost each other")
 			}
 		}
 	}
 }
 
-// turns is small: one shows that it works, and a race is looked for with many.
+// turns is small: one turn shows that it works. To search for a race, use many.
 const turns = 2

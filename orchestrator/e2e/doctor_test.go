@@ -20,8 +20,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// beamyard builds the command, static or not, and removes the image that the
-// doctor makes of it.
+// beamyard builds the command, static or not, and removes the image that the doctor
+// creates with it.
 func beamyard(t *testing.T, cgo string) (program, ref string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "beamyard")
@@ -37,17 +37,17 @@ func beamyard(t *testing.T, cgo string) (program, ref string) {
 	return program, "beamyard/probe:" + fmt.Sprintf("%x", sha256.Sum256(data))[:12]
 }
 
-// The machine that runs these tests is fit, and there is nothing of which it
-// could not be told; by a program that needs nothing, and by one that needs a
-// C library. Of an engine elsewhere, its ports and its table of neighbours cannot
-// be told, and it may see no files of this machine, and have no TLS.
+// The machine that runs these tests passes, and every check has a result, with a static
+// program and with one that needs a C library. With an engine on another machine, its
+// ports and its neighbour table cannot be checked, and it may not see files of this
+// machine or use TLS.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	eng, elsewhere := engine(t), os.Getenv(enginetest.RemoteEngine) == "1"
 	if _, err := images.Resolve(t.Context(), eng, images.Source{Kind: images.Debian, Suite: "trixie"}, images.Options{Progress: io.Discard}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { noHelpersOf(t, eng, keeper.Self(false)) }) // once both are done
+	t.Cleanup(func() { noHelpersOf(t, eng, keeper.Self(false)) }) // once both have ended
 	for name, cgo := range map[string]string{"static": "0", "dynamic": "1"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,10 +64,11 @@ func TestDoctor(t *testing.T) {
 					}
 				}
 				if !report.Usable || report.Err() != nil {
-					t.Fatalf("not usable: %+v", report)
+					t.Fatalf("the machine is not usable: %+v", report)
 				}
 				needed := []string{"engine", "container", "addresses", "cgroup", "base", "net-admin", "clock", "control"}
-				// What this kernel or network lacks keeps no cluster from running.
+				// A missing feature of this kernel or network keeps no cluster from
+				// running.
 				useful := []string{"registry", "faults", "nofile", "inotify", "testcontainers-reaper", "testcontainers-host"}
 				if elsewhere {
 					useful = append(useful, "endpoint", "mounts")
@@ -99,7 +100,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// noHelpersOf fails where a process's helpers are left once it has examined.
+// noHelpersOf fails if helpers of a process are left after its examination.
 func noHelpersOf(t *testing.T, eng orchestrator.Engine, owner orchestrator.Owner) {
 	t.Helper()
 	all, err := eng.Containers(context.Background(), nil)
@@ -117,18 +118,18 @@ func noHelpersOf(t *testing.T, eng orchestrator.Engine, owner orchestrator.Owner
 	}
 }
 
-// A helper that an examination left when it was killed is removed by the next.
+// A helper left by an examination that was killed is removed by the next examination.
 func TestDoctorSweepsHelpers(t *testing.T) {
 	t.Parallel()
 	eng := engine(t)
 	id, _ := processImage(t, eng)
 	owner := keeper.Self(false)
-	owner.PID, owner.Start = 1<<22+1, "1" // above the largest pid that Linux gives
+	owner.PID, owner.Start = 1<<22+1, "1" // greater than any pid of Linux
 	data, err := json.Marshal(owner)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It is not started: an examination of another test may come first.
+	// The helper is not started: an examination of another test may remove it first.
 	lost, err := eng.CreateContainer(t.Context(), orchestrator.ContainerSpec{
 		Name: "beamyard-probe-" + id[7:19], Image: id, Entrypoint: []string{"/process"}, Command: []string{"wait"},
 		Labels: map[string]string{"beamyard.probe": "x", orchestrator.LabelOwner: string(data)},
@@ -136,13 +137,13 @@ func TestDoctorSweepsHelpers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nothing can be made of a program that is none; what was left goes before that.
+	// No image can be created from a file that is not a program. The removal comes before that.
 	text := filepath.Join(t.TempDir(), "program")
 	if err := os.WriteFile(text, []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	doctor.Examine(t.Context(), doctor.Options{Engine: eng, Executable: text, Patience: time.Minute})
 	if _, err := eng.InspectContainer(t.Context(), lost); !errors.Is(err, orchestrator.ErrNotFound) {
-		t.Errorf("it is still there: %v", err)
+		t.Errorf("the helper still exists: %v", err)
 	}
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest/gate"
 )
 
-// Promises 1 and 2, while the way to the engine is cut: no death is missed, and
-// no line is lost or told twice.
+// Promises 1 and 2 while the connection to the engine is broken: no exit is missed, and
+// no line is lost or repeated.
 
-// gated is an engine behind a gate.
+// gated connects to the engine through a gate.
 func gated(t testing.TB) (*docker.Engine, *gate.Gate) {
 	t.Helper()
 	g, err := gate.New(bareClient(t).DaemonHost(), t.TempDir())
@@ -28,12 +28,12 @@ func gated(t testing.TB) (*docker.Engine, *gate.Gate) {
 	}
 	t.Cleanup(g.Close)
 	if host, elsewhere := g.Env()["BEAMYARD_HOST"]; elsewhere {
-		// It is the same for all tests, which run beside each other.
+		// It is the same for all tests, which run in parallel.
 		if err := os.Setenv("BEAMYARD_HOST", host); err != nil { //nolint:usetesting // t.Setenv refuses parallel tests
 			t.Fatal(err)
 		}
 	}
-	eng, err := docker.New(docker.Options{Host: g.Endpoint()}) // for it alone
+	eng, err := docker.New(docker.Options{Host: g.Endpoint()}) // a client of its own
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func gated(t testing.TB) (*docker.Engine, *gate.Gate) {
 	return eng, g
 }
 
-// reopened opens a gate that was shut.
+// reopened opens a closed gate.
 func reopened(t testing.TB, g *gate.Gate) {
 	t.Helper()
 	if err := g.Open(); err != nil {
@@ -49,7 +49,7 @@ func reopened(t testing.TB, g *gate.Gate) {
 	}
 }
 
-// restartedOnce waits until a node has come back, and checks that once was all.
+// restartedOnce waits until a node is ready again, and checks that it was restarted once.
 func restartedOnce(t *testing.T, r *running, before orchestrator.NodeStatus) {
 	t.Helper()
 	r.until(before.Name, "is restarted", func(n orchestrator.NodeStatus) bool {
@@ -61,7 +61,7 @@ func restartedOnce(t *testing.T, r *running, before orchestrator.NodeStatus) {
 	}
 }
 
-// What is missed while the engine is away is made good.
+// Whatever was missed while the engine could not be reached is found afterwards.
 func TestTheWayToTheEngineIsCut(t *testing.T) {
 	t.Parallel()
 	eng, g := gated(t)
@@ -72,13 +72,13 @@ func TestTheWayToTheEngineIsCut(t *testing.T) {
 		return func(t *testing.T, r *running) { test(t, r, g) }
 	}
 	scenarios(t, r, newest, []scenario{
-		{name: "a death", do: cut(deathWhileTheEngineIsAway)},
-		{name: "a death in a gap of many events", do: cut(deathInAGapOfManyEvents)},
-		{name: "lines", do: cut(linesOverCuts)},
+		{name: "a death", do: cut(exitWhileTheEngineIsAway)},
+		{name: "a death in a gap of many events", do: cut(exitInAGapOfManyEvents)},
+		{name: "lines", do: cut(linesOverBreaks)},
 	})
 }
 
-func deathWhileTheEngineIsAway(t *testing.T, r *running, g *gate.Gate) {
+func exitWhileTheEngineIsAway(t *testing.T, r *running, g *gate.Gate) {
 	before := r.node("n2")
 	g.Shut()
 	if err := bareClient(t).ContainerKill(t.Context(), before.ContainerID, "KILL"); err != nil {
@@ -89,9 +89,8 @@ func deathWhileTheEngineIsAway(t *testing.T, r *running, g *gate.Gate) {
 	restartedOnce(t, r, before)
 }
 
-// The engine replays 256 events: a death before more of them is found by the
-// list.
-func deathInAGapOfManyEvents(t *testing.T, r *running, g *gate.Gate) {
+// The engine replays 256 events. An exit before those is found by listing the containers.
+func exitInAGapOfManyEvents(t *testing.T, r *running, g *gate.Gate) {
 	const gap = 300
 	before := r.node("n2")
 	cli := bareClient(t)
@@ -121,9 +120,9 @@ func deathInAGapOfManyEvents(t *testing.T, r *running, g *gate.Gate) {
 	restartedOnce(t, r, before)
 }
 
-// Numbered lines go on while the way to the engine is cut again and again; a
-// node is killed in between. What is read has neither gap nor repeat.
-func linesOverCuts(t *testing.T, r *running, g *gate.Gate) {
+// Nodes print numbered lines while the connection to the engine breaks again and again,
+// and a node is killed meanwhile. No line that is read is missing or repeated.
+func linesOverBreaks(t *testing.T, r *running, g *gate.Gate) {
 	printing := func(node string) {
 		r.rpc(node, `spawn(fn -> Enum.each(Stream.iterate(1, & &1 + 1), fn k ->
 			IO.puts(:user, "out #{k}"); IO.puts(:standard_error, "err #{k}"); Process.sleep(2) end) end)`)

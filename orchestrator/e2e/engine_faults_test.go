@@ -13,8 +13,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
-// kill ends the engine and the containerd that it started with SIGKILL, as a
-// crash does. The containers go on, each under its shim.
+// kill ends the engine and the containerd that it started with SIGKILL, as a crash does.
+// The containers continue, each under its shim.
 func (d *daemon) kill() {
 	d.t.Helper()
 	text, err := os.ReadFile(filepath.Join(d.dir, "exec/containerd/containerd.pid"))
@@ -32,19 +32,19 @@ func (d *daemon) kill() {
 	if err := syscall.Kill(containerd, syscall.SIGKILL); err != nil {
 		d.t.Fatal(err)
 	}
-	eventually(d.t, "containerd is gone", func() bool { return syscall.Kill(containerd, 0) != nil })
+	eventually(d.t, "containerd has ended", func() bool { return syscall.Kill(containerd, 0) != nil })
 }
 
-// An engine that crashed stops, at its next start and before it answers, the
-// containers that it finds running, and its new events tell that as `docker
-// stop` of each (20.10: kill 15, die 0, stop; without live-restore). The event
-// stream thus breaks while the nodes run, and what stopped them is told only when
-// it is back. Where the machine went down too, nobody stopped anything: the nodes
-// are dead, no event tells of it, and only the list does.
+// At its next start, and before it answers, an engine that crashed stops the containers
+// that it finds running. Its events report each as `docker stop` (20.10: kill 15, die 0,
+// stop; without live-restore). So the event stream breaks while the nodes run, and the
+// reason of their stop is reported only when it is back. If the machine went down as
+// well, nothing was stopped: the nodes are dead, no event reports it, and only the list
+// of containers shows it.
 func aKilledDaemon(t *testing.T) {
 	for _, how := range []struct {
 		name string
-		dies bool // the nodes, while the engine is away
+		dies bool // the nodes die while the engine is away
 	}{{"its nodes go on", false}, {"its nodes die meanwhile", true}} {
 		t.Run(how.name, func(t *testing.T) {
 			d := newDaemon(t, `{}`)
@@ -57,7 +57,7 @@ func aKilledDaemon(t *testing.T) {
 			r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
 				s.Source, s.Image, s.App, s.Precompiled = "", image, "demo", true
 				s.Pool = netip.MustParsePrefix(ownPool)
-				s.HostPort = 5700 // while the nodes are down, their ports look free to a cluster on the other engine
+				s.HostPort = 5700 // while the nodes are down, their ports seem free to a cluster on the other engine
 			})
 			before := map[string]orchestrator.NodeStatus{}
 			for _, n := range []string{"n1", "n2"} {
@@ -79,13 +79,13 @@ func aKilledDaemon(t *testing.T) {
 				if n.Incarnation != 2 || n.ContainerID != b.ContainerID || n.URL != b.URL || n.IP != b.IP {
 					t.Errorf("%+v\nbefore %+v", n, b)
 				}
-				if how.dies != (n.RestartCount == 1) { // what the engine stopped costs no restart
+				if how.dies != (n.RestartCount == 1) { // a stop by the engine costs no restart
 					t.Errorf("%s counts %d restarts", name, n.RestartCount)
 				}
 			}
 			r.ready()
 			if told := r.history(); !strings.Contains(told, "event stream broke") || !strings.Contains(told, "event stream is back") {
-				t.Error("the break of the event stream is not told")
+				t.Error("the break of the event stream is not reported")
 			}
 		})
 	}

@@ -21,10 +21,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
-// daemon is an engine of a test's own, beside the machine's: own data, own
-// socket, own bridge. It makes no firewall rules: at its start it would take
-// away those of the other. The one that its nodes need is made here. Its data outlives it,
-// so that the next one has the image too.
+// daemon is a second engine for one test: with its own data, socket and bridge. It
+// creates no firewall rules, because at its start it would remove those of the machine's
+// engine. The rule that its nodes need is created here. Its data outlives it, so that the
+// next daemon has the image too.
 type daemon struct {
 	t    *testing.T
 	dir  string
@@ -33,10 +33,11 @@ type daemon struct {
 	log  *os.File
 }
 
-// daemonHome has the data of all of them, one after the other.
+// daemonHome is the folder of the data of all daemons, which run one after the other.
 func daemonHome() string { return filepath.Join(buildDir, "engine") }
 
-// What an engine does to a cluster, one engine after the other: they have one bridge.
+// What an engine does to a cluster. The engines run one after the other: they share one
+// bridge.
 func TestAnEngineOfItsOwn(t *testing.T) {
 	t.Parallel()
 	t.Cleanup(func() {
@@ -59,7 +60,7 @@ func newDaemon(t *testing.T, config string) *daemon {
 	t.Helper()
 	enginetest.NeedsLocalEngine(t, "a second one is started beside it")
 	if os.Getuid() != 0 {
-		t.Fatal("a second engine needs root")
+		t.Fatal("starting a second engine needs root")
 	}
 	dir, err := os.MkdirTemp("", "by") //nolint:usetesting // short: it holds sockets
 	if err != nil {
@@ -78,12 +79,12 @@ func newDaemon(t *testing.T, config string) *daemon {
 	t.Cleanup(func() {
 		d.end()
 		if t.Failed() {
-			said, _ := os.ReadFile(d.log.Name()) // what there is
+			said, _ := os.ReadFile(d.log.Name()) // as much as there is
 			lines := strings.Split(string(said), "\n")
-			t.Logf("the engine said:\n%s", strings.Join(lines[max(0, len(lines)-30):], "\n"))
+			t.Logf("the engine printed:\n%s", strings.Join(lines[max(0, len(lines)-30):], "\n"))
 		}
 		d.log.Close()
-		// What a daemon that was killed left mounted or running.
+		// Mounts and processes that a killed daemon left behind.
 		sh("for m in $(awk '{print $2}' /proc/mounts | grep -e ^" + dir + "/ -e ^" + daemonHome() + "/ | sort -r); do umount -l $m; done")
 		sh("iptables -D " + ownRule)
 		sh("for b in " + ownBridge + " $(ip -br addr show type bridge | awk '/ 10[.]217[.]/ {print $1}'); do ip link delete $b; done")
@@ -99,7 +100,7 @@ func newDaemon(t *testing.T, config string) *daemon {
 	return d
 }
 
-// start starts it (again) and waits until it answers.
+// start starts the daemon, or starts it again, and waits until it answers.
 func (d *daemon) start() {
 	d.t.Helper()
 	info, err := bareClient(d.t).Info(d.t.Context())
@@ -122,13 +123,13 @@ func (d *daemon) start() {
 	})
 }
 
-// end stops it in order.
+// end stops the daemon with SIGTERM.
 func (d *daemon) end() {
 	if d.cmd == nil || d.cmd.Process == nil || d.cmd.ProcessState != nil {
 		return
 	}
-	_ = d.cmd.Process.Signal(syscall.SIGTERM) // gone already: as wanted
-	_ = d.cmd.Wait()                          // how it ended is no news
+	_ = d.cmd.Process.Signal(syscall.SIGTERM) // it has ended already, as intended
+	_ = d.cmd.Wait()                          // its exit status does not matter
 }
 
 func (d *daemon) client() *client.Client {
@@ -141,7 +142,7 @@ func (d *daemon) client() *client.Client {
 	return cli
 }
 
-// copyImage brings the demo's image over from the machine's engine.
+// copyImage copies the demo's image from the machine's engine.
 func (d *daemon) copyImage(eng *docker.Engine) string {
 	d.t.Helper()
 	spec, err := build.Prepare(d.t.Context(), eng, orchestrator.Spec{Source: demo, BaseImage: "trixie", MixEnv: "dev"}, nil)
@@ -161,14 +162,14 @@ func (d *daemon) copyImage(eng *docker.Engine) string {
 		d.t.Fatal(err)
 	}
 	defer loaded.Body.Close()
-	if _, err := io.Copy(io.Discard, loaded.Body); err != nil { // it is done when it has told all
+	if _, err := io.Copy(io.Discard, loaded.Body); err != nil { // it is complete once all messages are read
 		d.t.Fatal(err)
 	}
 	return spec.Image
 }
 
-// An engine without docker-init runs a cluster all the same: its nodes meet, are
-// synced by a compiler without one, too, and doctor says what is missing.
+// An engine without docker-init still runs a cluster: its nodes connect, are synced by a
+// compiler without an init, and doctor reports what is missing.
 func aDaemonWithoutInit(t *testing.T) {
 	machine := engine(t)
 	d := newDaemon(t, `{"init-path": "/nonexistent/docker-init"}`)
@@ -180,7 +181,7 @@ func aDaemonWithoutInit(t *testing.T) {
 	t.Cleanup(func() { eng.Close() })
 	r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
 		s.Source, s.Image, s.App, s.Precompiled = demo, image, "demo", true
-		s.Pool, s.HostPort = netip.MustParsePrefix(ownPool), 5600 // the machine's engine does not know of ours
+		s.Pool, s.HostPort = netip.MustParsePrefix(ownPool), 5600 // the machine's engine does not know the addresses of this one
 	})
 	said := 0
 	if err := r.Events(t.Context(), 0, false, func(e orchestrator.Event) error {
@@ -189,7 +190,7 @@ func aDaemonWithoutInit(t *testing.T) {
 		}
 		return nil
 	}); err != nil || said != 1 {
-		t.Errorf("said %d times: %v", said, err)
+		t.Errorf("reported %d times: %v", said, err)
 	}
 	if _, err := r.Sync(t.Context(), orchestrator.SyncOptions{}); err != nil {
 		t.Error(err)
@@ -208,10 +209,10 @@ func aDaemonWithoutInit(t *testing.T) {
 	}
 }
 
-// An engine that is restarted stops its containers, and tells that as if
-// somebody had stopped each. Nobody had: they are started again. Where it leaves
-// them running (live-restore), one that ends meanwhile is told of by nobody: it is
-// found in the list, and the other is left alone.
+// An engine that is restarted stops its containers, and reports that as if a user had
+// stopped each. They are started again. If it leaves them running (live-restore), no
+// event reports a container that exits meanwhile: it is found in the list, and the other
+// one is left alone.
 func aDaemonRestart(t *testing.T) {
 	for _, how := range []struct {
 		name, config string
@@ -228,7 +229,7 @@ func aDaemonRestart(t *testing.T) {
 			t.Cleanup(func() { eng.Close() })
 			r := up(t, eng, "trixie", 2, func(s *orchestrator.Spec) {
 				s.Source, s.Image, s.App, s.Precompiled = "", image, "demo", true
-				s.Pool, s.HostPort = netip.MustParsePrefix(ownPool), 5600 // the machine's engine does not know of ours
+				s.Pool, s.HostPort = netip.MustParsePrefix(ownPool), 5600 // the machine's engine does not know the addresses of this one
 			})
 			before := map[string]orchestrator.NodeStatus{}
 			for _, n := range []string{"n1", "n2"} {
@@ -272,7 +273,7 @@ func aDaemonRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			if told := fmt.Sprint(notes); !strings.Contains(told, "event stream broke") || !strings.Contains(told, "event stream is back") {
-				t.Errorf("not told: %q", notes)
+				t.Errorf("not reported: %q", notes)
 			}
 			if err := r.Down(context.Background()); err != nil {
 				t.Error(err)

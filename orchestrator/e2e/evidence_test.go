@@ -19,17 +19,17 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 )
 
-// witness leaves the evidence of a cluster in $BEAMYARD_EXPORT_DIR when its test
-// failed.
+// witness writes the evidence of a cluster to $BEAMYARD_EXPORT_DIR if its test failed.
 type witness struct {
 	t   testing.TB
 	eng orchestrator.Engine
 
 	mu     sync.Mutex
-	bundle *evidence.Bundle // of a cluster that failed: it may be meant to
+	bundle *evidence.Bundle // of a cluster that failed, which may be intended
 }
 
-// hook looks at a cluster that fails, where somebody wants the evidence.
+// hook returns a function that collects the evidence of a failed cluster, if it is
+// wanted.
 func (w *witness) hook() func(context.Context, *cluster.Cluster, error) {
 	if os.Getenv("BEAMYARD_EXPORT_DIR") == "" {
 		return nil
@@ -44,7 +44,7 @@ func (w *witness) look(ctx context.Context, c *cluster.Cluster, cause error) {
 	w.bundle = b
 }
 
-// leave is called before the cluster is ended.
+// leave is called before the cluster is removed.
 func (w *witness) leave(c *cluster.Cluster) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,8 +65,8 @@ func (w *witness) leave(c *cluster.Cluster) {
 	}
 }
 
-// The evidence of real nodes: the dump of a VM that crashed is in it, whole but
-// for the secrets, which stand in it as atoms and inside binaries.
+// The evidence of real nodes contains the complete dump of a crashed VM, except for the
+// secrets, which are in it as atoms and inside binaries.
 func evidenceOfRealNodes(t *testing.T, r *running) {
 	eng, before := r.eng, r.node("n2")
 	r.rpc("n2", `Agent.start(fn -> {System.get_env("TOKEN"), "x" <> System.get_env("TOKEN"), System.get_env("ERL_AFLAGS"), self()} end) |> elem(0)`)
@@ -81,7 +81,7 @@ func evidenceOfRealNodes(t *testing.T, r *running) {
 	encoded := base64.StdEncoding.EncodeToString([]byte(token))[:16]
 	for _, secret := range []string{cookie, encoded} {
 		if !bytes.Contains(raw, []byte(secret)) {
-			t.Errorf("the VM's own dump has no %q: this test proves nothing", secret)
+			t.Errorf("the VM's own dump does not contain %q, so this test proves nothing", secret)
 		}
 	}
 
@@ -107,7 +107,7 @@ func evidenceOfRealNodes(t *testing.T, r *running) {
 		t.Errorf("the dump has %d bytes, the one kept %d, of which %d differ", len(raw), len(kept), changed)
 	}
 	if !bytes.Contains(kept, []byte("\nSlogan: Received SIGUSR1\n")) || !bytes.HasSuffix(kept, []byte("=end\n")) {
-		t.Errorf("it is not whole: %.300s", kept)
+		t.Errorf("it is not complete: %.300s", kept)
 	}
 	nowhere(t, dir, cookie, token, encoded)
 	stderr, err := os.ReadFile(filepath.Join(dir, "nodes/n2/stderr.log"))
@@ -130,7 +130,7 @@ func dump(t *testing.T, eng orchestrator.Engine, container string) []byte {
 	return data
 }
 
-// nowhere fails when a file below the folder has one of the texts.
+// nowhere fails if a file below the folder contains one of the texts.
 func nowhere(t *testing.T, dir string, texts ...string) {
 	t.Helper()
 	if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -10,8 +10,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// moby#29700: an engine leaves a command running that nobody waits for, and
-// what it started too.
+// moby#29700: if the caller of a command stops waiting, the engine leaves the command
+// running, and what the command started.
 func commandThatIsNotWaitedFor(t *testing.T, r *running) {
 	eng := r.eng
 	id := r.node("n1").ContainerID
@@ -23,14 +23,14 @@ func commandThatIsNotWaitedFor(t *testing.T, r *running) {
 		}
 		return result
 	}
-	const sleepers = "grep -lsxzE '730[123]' /proc/[0-9]*/cmdline | wc -l" // arguments end with NUL
+	const sleepers = "grep -lsxzE '730[123]' /proc/[0-9]*/cmdline | wc -l" // arguments end with a NUL byte
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
 		_, err := orchestrator.Command(ctx, eng, id, []string{"sh", "-c", "sleep 7301 & setsid sleep 7302 & sleep 7303"})
 		ended <- err
 	}()
-	eventually(t, "three sleep", func() bool { return strings.TrimSpace(exec(sleepers).Stdout) == "3" })
+	eventually(t, "three processes sleep", func() bool { return strings.TrimSpace(exec(sleepers).Stdout) == "3" })
 	cancel()
 	began := time.Now()
 	if err := <-ended; !errors.Is(err, context.Canceled) || err.Error() != context.Canceled.Error() {
@@ -41,12 +41,12 @@ func commandThatIsNotWaitedFor(t *testing.T, r *running) {
 		t.Errorf("left behind: %+v", left)
 	}
 	if result := exec("no-such-command"); result.ExitCode != 127 || result.Stderr == "" {
-		t.Errorf("a command that sh does not find: %+v", result)
+		t.Errorf("a command that sh cannot find: %+v", result)
 	}
 	if result := exec("exec >/dev/null 2>&1; sleep 0.3; exit 3"); result.ExitCode != 3 {
 		t.Errorf("a command that closes its output: %+v", result)
 	}
-	// A signal that comes before the command runs is not lost.
+	// A signal that arrives before the command runs is not lost.
 	early := make(chan string, 1)
 	early <- "TERM"
 	code, err := eng.Exec(t.Context(), id, orchestrator.ExecSpec{Command: []string{"sleep", "7301"}, Signals: early})

@@ -16,9 +16,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// ends are the ways in which a real node ends, a node each: what is done to it,
-// and what is then told. Source of the codes: the table of exits measured on OTP
-// 25 and 27 with an init as first process.
+// ends are the ways in which a real node exits, one node each: what is done to it, and
+// what is then reported. The codes come from a table of exits, measured on OTP 25 and 27
+// with an init as first process.
 var ends = []ending{
 	{"killed", "kill", orchestrator.Failed, "killed (exit 137)", "", "", "", ""},
 	{"kill", "docker kill KILL", orchestrator.Failed, "killed (exit 137)", "", "", "killed", "SIGKILL"},
@@ -35,10 +35,10 @@ var ends = []ending{
 	{"usr1", "docker kill USR1", orchestrator.Failed, "crashed (exit 1)", "SIGUSR1", "Received SIGUSR1", "", ""},
 }
 
-// ending is one of them.
+// ending is one of these ways.
 type ending struct {
 	node  string
-	how   string // POST /crash?how=…, or what doEnd knows
+	how   string // POST /crash?how=…, or a name that doEnd knows
 	state orchestrator.State
 	exit  string
 	why   string                   // in Exit.Reason
@@ -47,16 +47,16 @@ type ending struct {
 	says  string                   // in its problem
 }
 
-// unwell are nodes of the same cluster that do not end, or end as they should not: what is
+// unwell are nodes of the same cluster that do not exit, or not as they should: what is
 // done to them, and what is then found.
 var unwell = []struct {
 	node    string
-	command string // of sh, where it is not the demo's own
+	command string // of sh, if it is not the demo's own command
 	do      func(*testing.T, *running) error
 	state   orchestrator.State
 	b       breakage
 }{
-	// A top supervisor that ends under `mix run` leaves the VM running without its
+	// If a top supervisor ends under `mix run`, the VM continues without its application: the node does not exit, and is not Ready.
 	// application: that is no end, and no readiness either.
 	{"headless", "", func(_ *testing.T, r *running) error { return end(r, "headless", "supervisor") }, orchestrator.Degraded,
 		breakage{root: "app-exited", says: "demo", also: "app-not-started"}},
@@ -71,12 +71,12 @@ var unwell = []struct {
 	}, orchestrator.Degraded, breakage{root: "node-paused", says: "paused"}},
 }
 
-// inShell runs the demo below a shell, which passes no signal on.
+// inShell runs the demo below a shell, which does not forward signals.
 const inShell = `elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check; true`
 
-// Every end is classified from what we wanted, what the engine tells, and the
-// code; none is restarted here. What it means is found, and so is what is wrong with
-// nodes that go on.
+// Every exit is classified by what was requested, what the engine reports, and the code.
+// No node is restarted here. The findings explain each exit, and each problem of a node
+// that continues to run.
 func TestEveryEndIsClassified(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
@@ -109,7 +109,7 @@ func TestEveryEndIsClassified(t *testing.T) {
 			for _, e := range ends {
 				n := r.until(e.node, "is "+string(e.state), func(n orchestrator.NodeStatus) bool { return n.State == e.state })
 				if n.LastExit == nil {
-					t.Errorf("%s: no exit is told", e.node)
+					t.Errorf("%s: no exit is reported", e.node)
 					continue
 				}
 				x := *n.LastExit
@@ -136,7 +136,7 @@ func TestEveryEndIsClassified(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(told) > 0 {
-				t.Errorf("no event tells of the end of %v", told)
+				t.Errorf("no event reports the exit of %v", told)
 			}
 			kept, err := filepath.Glob(filepath.Join(dumps, r.name+"-*.dump"))
 			if err != nil || len(kept) != 2 {
@@ -144,7 +144,7 @@ func TestEveryEndIsClassified(t *testing.T) {
 			}
 			for _, path := range kept {
 				if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(text), "=erl_crash_dump:") || !strings.Contains(string(text), "=end") {
-					t.Errorf("%s is not a whole crash dump: %d bytes, %v", path, len(text), err)
+					t.Errorf("%s is not a complete crash dump: %d bytes, %v", path, len(text), err)
 				}
 			}
 
@@ -165,7 +165,7 @@ func TestEveryEndIsClassified(t *testing.T) {
 	}
 }
 
-// end ends a node.
+// end makes a node exit.
 func end(r *running, node, how string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -192,7 +192,7 @@ func end(r *running, node, how string) error {
 	return nil
 }
 
-// Twenty clusters come up at once: no subnet, port or name collides.
+// Twenty clusters start at once without a collision of subnets, ports or names.
 func TestTwentyClustersAtOnce(t *testing.T) {
 	eng := engine(t)
 	clusters := make([]*running, 20)

@@ -15,10 +15,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// somebodyElses is an image that knows nothing of us: an entrypoint of its own that
-// starts a VM without Elixir under a short name, with EPMD, a cookie file, and the
-// distribution on a port of its own.
-func somebodyElses(t *testing.T, base string) (dir string) {
+// customImage builds an image that was not made for Beamyard: its own entrypoint starts a
+// VM without Elixir under a short name, with EPMD, a cookie file, and the distribution on
+// a port of its own.
+func customImage(t *testing.T, base string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, text := range map[string]string{
@@ -33,14 +33,14 @@ exec erl -noshell -sname "$1" -kernel inet_dist_listen_min 25999 inet_dist_liste
 			t.Fatal(err)
 		}
 	}
-	// Its base is there, or is made.
+	// The base exists, or is created.
 	if _, err := images.Resolve(t.Context(), engine(t), images.Source{Kind: images.Debian, Suite: base}, images.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// inside runs a command in a node's container, and returns what it printed.
+// inside runs a command in a node's container, and returns its output.
 func (r *running) inside(node string, command ...string) string {
 	r.t.Helper()
 	result, err := orchestrator.Command(r.t.Context(), r.eng, r.node(node).ContainerID, command)
@@ -50,12 +50,12 @@ func (r *running) inside(node string, command ...string) string {
 	return strings.TrimSpace(result.Stdout)
 }
 
-func TestSomebodyElsesImage(t *testing.T) {
+func TestACustomImage(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
 		t.Run(otp.name, func(t *testing.T) {
 			t.Parallel()
-			dir := somebodyElses(t, otp.base)
+			dir := customImage(t, otp.base)
 			const cookie = "/home/beamyard/.erlang.cookie"
 			r := up(t, engine(t), "auto", 2, func(s *orchestrator.Spec) {
 				s.Source, s.HTTPPort, s.HTTPCheck, s.App = dir, -1, "", "stdlib"
@@ -65,7 +65,7 @@ func TestSomebodyElsesImage(t *testing.T) {
 				s.Files = map[string]string{"/etc/of/the/app/app.conf": filepath.Join(dir, "app.conf")}
 				s.Env = map[string]string{"WHO": "{name} of {cluster}, number {index}, {node} at {dist_port}"}
 				s.Ready = []orchestrator.Check{
-					{Log: `^entry of ours as \d+$`}, // printed before anybody could ask
+					{Log: `^entry of ours as \d+$`}, // this line was printed before the check began
 					{Name: "pair", Erlang: "length(nodes())", Expect: "1"},
 				}
 				s.Checks = []orchestrator.Check{
@@ -91,7 +91,7 @@ func TestSomebodyElsesImage(t *testing.T) {
 			}
 			want := fmt.Sprintf("n2 of %s, number 1, ours@n2 at 25999 n2", r.name)
 			if got := r.inside("n2", "sh", "-c", `echo "$WHO $EXTRA"`); got != want {
-				t.Errorf("n2 is told %q, want %q", got, want)
+				t.Errorf("n2 has the arguments %q, want %q", got, want)
 			}
 			for name, memory := range map[string]int64{"n1": 0, "n2": 300 << 20} {
 				in, err := bareClient(t).ContainerInspect(t.Context(), r.node(name).ContainerID)
@@ -99,7 +99,7 @@ func TestSomebodyElsesImage(t *testing.T) {
 					t.Errorf("%s may have %d bytes, want %d; %v", name, in.HostConfig.Memory, memory, err)
 				}
 				if all, err := json.Marshal(in); err != nil || strings.Contains(string(all), r.Spec().Cookie) {
-					t.Errorf("%s shows the cookie, or %v", name, err)
+					t.Errorf("%s shows the cookie (%v)", name, err)
 				}
 			}
 			report, err := r.Health(t.Context())
@@ -107,7 +107,7 @@ func TestSomebodyElsesImage(t *testing.T) {
 				t.Errorf("health: %+v, %v", report.Summary, err)
 			}
 
-			// A run of its own has to say its line anew.
+			// The next run has to print the line again.
 			if err := r.Kill(t.Context(), "KILL", "n1"); err != nil {
 				t.Fatal(err)
 			}
@@ -116,9 +116,9 @@ func TestSomebodyElsesImage(t *testing.T) {
 	}
 }
 
-// Two releases of OTP that need not see each other, one by an image of its own, and
-// each with a volume that the next cluster of the name finds again.
-func TestVolumesOfNodesThatStandAlone(t *testing.T) {
+// Two OTP releases without a mesh, one of them in its own image, each with a volume that
+// the next cluster of the same name finds again.
+func TestVolumesOfNodesWithoutAMesh(t *testing.T) {
 	t.Parallel()
 	eng := engine(t)
 	old, err := images.Resolve(t.Context(), eng, images.Source{Kind: images.Mix, Dir: demo}, images.Options{Base: "bookworm"})
@@ -153,7 +153,7 @@ func TestVolumesOfNodesThatStandAlone(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	t.Cleanup(func() { // after the clusters' own
+	t.Cleanup(func() { // after those of the clusters
 		if name == "" {
 			return
 		}
@@ -199,7 +199,7 @@ func TestVolumesOfNodesThatStandAlone(t *testing.T) {
 
 	r = start()
 	if got := r.inside("n1", "cat", "/data/note") + ", " + r.inside("n2", "cat", "/data/note", "/more/note"); got != "of n1, of n2\nmore" {
-		t.Errorf("found again: %q", got)
+		t.Errorf("in the volume: %q", got)
 	}
 	if err := r.Down(t.Context()); err != nil {
 		t.Fatal(err)

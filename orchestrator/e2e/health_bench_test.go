@@ -11,14 +11,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// How long the health of ten healthy nodes takes: supervised, where the links are
-// open, and from labels alone, where each is dialled first and its load measured
-// over 20 ms. The goal is a median under 50 ms for the first.
+// Measures the health report of ten healthy nodes: with a supervisor, whose links are
+// open, and without one, so that each node is dialled first and its load measured over 20
+// ms. The goal is a median under 50 ms with a supervisor.
 func TestBenchHealth(t *testing.T) {
 	const rounds = 51
 	eng := engine(t)
 	r := up(t, eng, "trixie", 10, func(s *orchestrator.Spec) { s.HTTPCheck = "" })
-	eventually(t, "all is well, with the load since a sample before", func() bool {
+	eventually(t, "all is well, with a load since an earlier sample", func() bool {
 		report, err := r.Health(t.Context())
 		return err == nil && report.Passed
 	})

@@ -43,7 +43,7 @@ func said(report orchestrator.HealthReport) string {
 	return strings.Join(lines, "\n")
 }
 
-// tells waits for the one thing that is wrong.
+// tells waits until the report says exactly this.
 func (r *running) tells(want string) {
 	r.t.Helper()
 	got := ""
@@ -58,14 +58,14 @@ func (r *running) tells(want string) {
 func wellKnown(t *testing.T, report orchestrator.HealthReport) {
 	t.Helper()
 	for _, c := range report.Checks {
-		if c.State != health.Passed && c.Group != health.Performance { // a moment's load may be too much, and unknown then
+		if c.State != health.Passed && c.Group != health.Performance { // a moment's load may be too high, and then unknown
 			t.Errorf("%s %s %s is %s: %s", c.Group, c.Name, c.Node, c.State, c.Means)
 		}
 	}
 	for _, n := range report.Nodes {
 		s := n.Sample
 		if s == nil || s.OTP == "" || !s.Load.Known || s.Schedulers == 0 || s.Container.Used < 10<<20 || s.Memory["total"] < 10<<20 || s.Files.Limit == 0 || s.Encoding != "utf8" || s.NetTick != 60 || !s.PreventOverlapping || s.Heart || len(s.Modules) < 2 && s.Modules != nil {
-			t.Errorf("%s told %+v", n.Name, s)
+			t.Errorf("%s reported %+v", n.Name, s)
 		}
 	}
 	if report.Took > 5*time.Second || !report.Matrix.Full() {
@@ -73,8 +73,7 @@ func wellKnown(t *testing.T, report orchestrator.HealthReport) {
 	}
 }
 
-// What can be wrong with nodes that run, each on real ones: it is said, and it is
-// said no more once it is mended.
+// Problems of running nodes are reported, and no longer reported once they are fixed.
 func healthOfThree(t *testing.T, r *running) {
 	eventually(t, "all is well", func() bool { return len(failed(r.health())) == 0 })
 	wellKnown(t, r.health())
@@ -103,7 +102,7 @@ func healthOfThree(t *testing.T, r *running) {
 	r.ready()
 	r.tells("")
 
-	// The application ends on n1, its VM does not.
+	// The application on n1 ends, but not its VM.
 	r.rpc("n1", `Application.stop(:demo)`)
 	report = r.health()
 	if got := said(report); !strings.Contains(got, "operations n1: application demo is not started") {
@@ -136,9 +135,9 @@ func healthOfThree(t *testing.T, r *running) {
 	}
 }
 
-// Mix consolidates protocols into a folder before all others in the code path, and
-// the VM loads them when they are used: a node that did runs the same code as one
-// that did not.
+// Mix consolidates protocols into a folder before all others in the code path, and the VM
+// loads them when they are first used. A node that has loaded one runs the same code as a
+// node that has not.
 func TestHealthOfAProtocol(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
@@ -168,12 +167,12 @@ func TestHealthOfAProtocol(t *testing.T) {
 	}
 }
 
-// A pair that is disconnected, where the application has the mesh.
+// A pair is disconnected, and the application is responsible for the mesh.
 func pairThatIsCut(t *testing.T, r *running) {
-	// A node that may not be dialled by the other stays apart.
+	// A node that the other may not dial stays disconnected.
 	r.rpc("n1", `:net_kernel.allow([:"nobody@nowhere.test"]); :erlang.disconnect_node(:"`+r.node("n2").Node+`")`)
 	report := r.health()
-	eventually(t, "both say so", func() bool { report = r.health(); return len(failed(report)) == 2 })
+	eventually(t, "both nodes report it", func() bool { report = r.health(); return len(failed(report)) == 2 })
 	if got := said(report); !strings.HasPrefix(got, "formation n1: n1 does not see n2: ") || !strings.Contains(got, "\nformation n2: n2 does not see n1: ") {
 		t.Errorf("said: %s", got)
 	}
@@ -181,12 +180,12 @@ func pairThatIsCut(t *testing.T, r *running) {
 		t.Errorf("matrix %+v, suggestions %q", report.Matrix, report.Suggestions)
 	}
 	r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded })
-	if err := r.Restart(t.Context(), "n1"); err != nil { // it may be dialled again
+	if err := r.Restart(t.Context(), "n1"); err != nil { // the other may dial it again
 		t.Fatal(err)
 	}
 }
 
-func ownChecks(t *testing.T, r *running) {
+func customChecks(t *testing.T, r *running) {
 	r.tells("")
 	r.rpc("n2", `File.write!("/tmp/full", ""); Application.put_env(:demo, :flag, :down)`)
 	report := r.health()
@@ -201,9 +200,9 @@ func ownChecks(t *testing.T, r *running) {
 	r.tells("")
 }
 
-// A check that does not come to its end in time is ended on the node too, and all
-// that it was made of.
-func nothingStaysOfACheckThatHangs(t *testing.T, r *running) {
+// A check that exceeds its time is ended on the node too, with all processes that it
+// started.
+func nothingRemainsOfAHangingCheck(t *testing.T, r *running) {
 	const waiting = `Enum.count(Process.list(), &Process.info(&1, :current_function) == {:current_function, {Process, :sleep, 1}})`
 	count := func() string {
 		return r.rpc("n1", `{length(Process.list()), length(:ets.all()), `+waiting+`}`)
@@ -218,14 +217,14 @@ func nothingStaysOfACheckThatHangs(t *testing.T, r *running) {
 	}
 	r.rpc("n1", `Application.put_env(:demo, :hangs, false)`)
 	r.ready()
-	eventually(t, "nobody waits any more", func() bool { return r.rpc("n1", waiting) == "0" })
+	eventually(t, "no process waits any more", func() bool { return r.rpc("n1", waiting) == "0" })
 	before := count()
 	r.health()
 	after := ""
 	eventually(t, "as many processes as before", func() bool { after = count(); return after == before })
 }
 
-// Memory over the threshold: of the container's limit, as the kernel counts it.
+// Memory over the threshold: a share of the container's limit, as the kernel counts it.
 func nearItsMemoryLimit(t *testing.T, r *running) {
 	r.tells("")
 	r.rpc("n1", `:persistent_term.put(:hoard, for(_ <- 1..10, do: :crypto.strong_rand_bytes(12_000_000))); :ok`)
@@ -242,9 +241,9 @@ func nearItsMemoryLimit(t *testing.T, r *running) {
 	r.ready()
 }
 
-// Nothing of our looking stays on a node, and the supervisor's own monitor goes
+// No process of a health report stays on a node, and the supervisor's own monitor ends
 // with its link.
-func nothingStaysOfAHealthReport(t *testing.T, r *running) {
+func nothingRemainsOfAHealthReport(t *testing.T, r *running) {
 	c := r.dialNode("n1")
 	count := func() any {
 		v, err := c.Eval(context.Background(), "{length(processes()), length(ets:all()), length(erlang:ports())}.", nil)

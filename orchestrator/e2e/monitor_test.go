@@ -11,7 +11,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// dialNode connects to a node as a tool of its own.
+// dialNode opens another connection to a node, as a tool would.
 func (r *running) dialNode(name string) *erldist.Conn {
 	r.t.Helper()
 	conn, err := r.Dial(r.t.Context(), name)
@@ -22,11 +22,11 @@ func (r *running) dialNode(name string) *erldist.Conn {
 	return conn
 }
 
-// receiving is how many processes of a node wait in an interpreted receive.
+// receiving counts a node's processes that wait in an interpreted receive.
 const receiving = `length([P || P <- processes(), {current_function, {prim_eval, 'receive', 2}} <- [process_info(P, current_function)]]).`
 
-// Both on real nodes: what Erlang makes of expressions, and nodedown and nodeup
-// in the moment that a node sees them, with nothing left on it.
+// On real nodes: the values of Erlang expressions, and nodedown and nodeup at the moment
+// when a node sees them. Nothing is left on the node.
 func evalAndMonitorNodes(t *testing.T, r *running) {
 	observer := r.dialNode("n2")
 	eval := func(expressions string, bindings map[string]any) any {
@@ -48,7 +48,7 @@ func evalAndMonitorNodes(t *testing.T, r *running) {
 			t.Errorf("%q: %v, want %q", bad, err, want)
 		}
 	}
-	// The supervisor has a monitor of its own there, soon after all are Ready.
+	// The supervisor starts its own monitor there soon after all nodes are Ready.
 	eventually(t, "the supervisor monitors", func() bool { return eval(receiving, nil) == any(int64(1)) })
 	const before = int64(1)
 
@@ -82,7 +82,7 @@ func evalAndMonitorNodes(t *testing.T, r *running) {
 	if e := next(); e.Up || e.Node != n3 || e.Reason != "connection_closed" {
 		t.Errorf("after the kill %+v", e)
 	}
-	t.Logf("nodedown %s after the kill was asked for", time.Since(killed))
+	t.Logf("nodedown %s after the kill was requested", time.Since(killed))
 	if e := next(); !e.Up || e.Initial || e.Node != n3 {
 		t.Errorf("after its restart %+v", e)
 	}
@@ -95,12 +95,12 @@ func evalAndMonitorNodes(t *testing.T, r *running) {
 	}
 	eventually(t, "the monitoring process on the node is gone", func() bool { return eval(receiving, nil) == any(before) })
 
-	// Who watches hidden nodes sees nothing of our evaluations: they go over the
-	// supervisor's connection, a reply that is too big for it included.
+	// A watcher of hidden nodes does not see our evaluations: they use the supervisor's
+	// connection, even for a reply that is too big for it.
 	if got := eval(`lists:member('`+orchestrator.SupervisorNode+`', nodes(hidden)).`, nil); got != any(erldist.Atom("true")) {
 		t.Errorf("n2 does not see %s: %s", orchestrator.SupervisorNode, erldist.Format(eval("nodes(hidden).", nil)))
 	}
-	// The supervisor takes its own news of the nodes as well: only hidden ones count.
+	// The supervisor reads its own monitor of the nodes as well: only hidden nodes count.
 	const watch = `Me = self(), spawn(fun() -> register(watcher, self()), net_kernel:monitor_nodes(true, [{node_type, hidden}]), Me ! ready,
 		(fun Loop(Seen) -> receive {ask, Who} -> Who ! {seen, Seen}, Loop(Seen); News -> Loop([News | Seen]) end end)([]) end), receive ready -> ok end.`
 	eval(watch, nil)

@@ -15,7 +15,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// sharedNetwork makes a network of somebody else, for the test's time.
+// sharedNetwork creates an external network for the duration of the test.
 func sharedNetwork(t *testing.T, eng orchestrator.Engine, name string) (id string) {
 	t.Helper()
 	for {
@@ -36,14 +36,13 @@ func sharedNetwork(t *testing.T, eng orchestrator.Engine, name string) (id strin
 	}
 }
 
-// get fetches a URL from inside a container, and returns the first line of the answer.
+// get requests a URL from inside a container, and returns the first line of the answer.
 const get = `use IO::Socket::INET;
 my $s = IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => 4000, Timeout => 5) or die "$ARGV[0]: $@\n";
 print $s "GET /health HTTP/1.0\r\n\r\n"; print scalar <$s>;`
 
-// Two nodes and a container of somebody else on a network that is neither's. Its
-// name comes before the cluster's: it has the nodes' default route, and their first
-// address.
+// Two nodes and a container that is not the cluster's share an external network. Its name
+// sorts before the cluster's, so it has the nodes' default route and their first address.
 func TestNodesShareANetwork(t *testing.T) {
 	t.Parallel()
 	eng := engine(t)
@@ -61,7 +60,7 @@ func TestNodesShareANetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := func() error { return eng.RemoveContainer(context.Background(), guest) }
-	t.Cleanup(func() { _ = gone() }) // before the network goes
+	t.Cleanup(func() { _ = gone() }) // before the network is removed
 	if err := eng.StartContainer(t.Context(), guest); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +69,7 @@ func TestNodesShareANetwork(t *testing.T) {
 		for _, host := range []string{"web", "n1." + name + ".test", "n2." + name + ".test"} {
 			result, err := orchestrator.Command(t.Context(), eng, guest, []string{"perl", "-e", get, host})
 			if err != nil || !strings.Contains(result.Stdout, " 200 ") {
-				t.Errorf("%s: the guest gets nothing from %s: %+v, %v", when, host, result, err)
+				t.Errorf("%s: the guest gets no answer from %s: %+v, %v", when, host, result, err)
 			}
 		}
 		for _, n := range []string{"n1", "n2"} {
@@ -112,6 +111,6 @@ func TestNodesShareANetwork(t *testing.T) {
 	}
 	networks, err := eng.Networks(t.Context(), nil)
 	if err != nil || !slices.ContainsFunc(networks, func(n orchestrator.Network) bool { return n.ID == shared }) {
-		t.Errorf("the shared network went with the cluster: %v", err)
+		t.Errorf("the shared network was removed with the cluster: %v", err)
 	}
 }

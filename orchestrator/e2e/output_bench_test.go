@@ -23,12 +23,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// The bench of the output path. Its nodes are no VMs but one static binary that
-// prints, so that nothing else takes part; they never become Ready, which the
-// output does not wait for.
+// The benchmark of the output path. Its nodes are not VMs but one static binary that
+// prints, so that nothing else takes part. They never become Ready, which the output does
+// not wait for.
 
-// logEngine is the engine with log files of another size, and a note of when
-// the output was last asked for.
+// logEngine is the engine with log files of another size. It records when the output was
+// last requested.
 type logEngine struct {
 	orchestrator.Engine
 	maxSize string
@@ -48,7 +48,7 @@ func (e *logEngine) Logs(ctx context.Context, id string, since time.Time, follow
 	return e.Engine.Logs(ctx, id, since, follow)
 }
 
-// printers declares nodes that print so many lines of so many bytes each.
+// printers declares nodes that each print that many lines of that many bytes.
 func printers(image string, nodes, lines, size int) orchestrator.Spec {
 	return orchestrator.Spec{
 		Name: fmt.Sprintf("benchout%08x", rand.Uint32()), Image: image, App: "-", HTTPPort: -1,
@@ -59,7 +59,7 @@ func printers(image string, nodes, lines, size int) orchestrator.Spec {
 	}
 }
 
-// supervise runs a supervisor; leave ends it.
+// supervise runs a supervisor. leave ends it.
 func supervise(t *testing.T, spec orchestrator.Spec, eng orchestrator.Engine, adopt bool) (c *cluster.Cluster, leave func()) {
 	t.Helper()
 	c, err := cluster.New(spec, eng, cluster.Options{Adopt: adopt})
@@ -79,7 +79,7 @@ func supervise(t *testing.T, spec orchestrator.Spec, eng orchestrator.Engine, ad
 	return c, leave
 }
 
-// until looks every 2 ms, so that what is measured is not the looking.
+// until polls every 2 ms, so that the polling does not affect the measurement.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
@@ -89,12 +89,12 @@ func until(t *testing.T, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("never: %s", what)
+			t.Fatalf("not in time: %s", what)
 		}
 	}
 }
 
-// has tells whether the node's n-th line is the last in its ring.
+// has reports whether the node's n-th line is the last in its ring.
 func has(t *testing.T, c *cluster.Cluster, node string, n int) bool {
 	t.Helper()
 	out, err := c.Output(node)
@@ -105,7 +105,7 @@ func has(t *testing.T, c *cluster.Cluster, node string, n int) bool {
 	return len(tail) == 1 && strings.HasPrefix(tail[0].Text, fmt.Sprintf("line %d ", n))
 }
 
-// wrote is how long the container says that its writing took.
+// wrote returns how long the container reports that it wrote.
 func wrote(t *testing.T, id string) time.Duration {
 	t.Helper()
 	var took int64
@@ -131,7 +131,7 @@ func wrote(t *testing.T, id string) time.Duration {
 
 const (
 	benchLines = 1_000_000
-	benchSize  = 100 // bytes, the newline included
+	benchSize  = 100 // including the newline
 )
 
 // TestBenchOutput prints rows for the table of BENCH.md.
@@ -151,10 +151,10 @@ func TestBenchOutput(t *testing.T) {
 	fmt.Println(strings.Join(rows, "\n"))
 }
 
-// benchReading has supervisor after supervisor adopt one container that has
-// printed everything, and reads the same log in the same mode raw in between.
-// All lines must be there for that, so the container's log file may grow to
-// 1 GB; live, both would only wait for the printer.
+// benchReading makes one supervisor after another adopt a container that has printed
+// everything, and reads the same log in the same mode directly in between. All lines must
+// still be kept for that, so the container's log file may grow to 1 GB. With a live
+// container, both would only wait for its output.
 func benchReading(t *testing.T, eng orchestrator.Engine, image string, row func(string, ...any)) {
 	big := &logEngine{Engine: eng, maxSize: "1g"}
 	spec := printers(image, 1, benchLines, benchSize)
@@ -212,8 +212,8 @@ func benchReading(t *testing.T, eng orchestrator.Engine, image string, row func(
 		median(raws).Seconds(), median(wholes).Seconds(), median(wholeRatios))
 }
 
-// benchMemory fills the default rings of ten nodes: with such lines, and with
-// lines as long as the rings hold at most.
+// benchMemory fills the default rings of ten nodes: with lines of that length, and with
+// the longest lines that the rings keep.
 func benchMemory(t *testing.T, eng orchestrator.Engine, image string, row func(string, ...any)) {
 	const nodes = 10
 	for _, of := range []struct {
@@ -222,7 +222,7 @@ func benchMemory(t *testing.T, eng orchestrator.Engine, image string, row func(s
 		target      string
 	}{
 		{"lines of 100 bytes", 20_000, benchSize, "< 64 MB"},
-		// Less than a file of 10 MB: a daemon before 23.0 may end its following
+		// Less than a file of 10 MB: a daemon before 23.0 may end its following there, without an error (moby/moby#37646).
 		// there, silently (moby/moby#37646).
 		{"lines of 8 KiB, the most that they hold of one stream", 1100, 8 << 10, ""},
 	} {
@@ -248,9 +248,9 @@ func benchMemory(t *testing.T, eng orchestrator.Engine, image string, row func(s
 	}
 }
 
-// benchWriting asks the container how long its writing took: with nobody who
-// reads, with a bare follower that throws all away, and with ours, under the
-// same log settings. What the second costs is the daemon's decoding.
+// benchWriting asks the container how long it wrote: without a reader, with a bare
+// follower that discards everything, and with ours, under the same log settings. The cost
+// of the bare follower is the daemon's decoding.
 func benchWriting(t *testing.T, eng orchestrator.Engine, image string, row func(string, ...any)) {
 	cli := bareClient(t)
 	alone := func(in container.InspectResponse, follow bool) time.Duration {

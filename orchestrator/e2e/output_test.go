@@ -17,14 +17,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// The output of real nodes on the real engine, set beside what the engine
-// itself keeps of it.
+// The output of real nodes on the real engine, compared with what the engine itself keeps
+// of it.
 
-// followed collects what one reader of a cluster's output is given.
+// followed collects the lines that one reader of a cluster's output gets.
 type followed struct {
 	mu    sync.Mutex
 	lines map[string][]orchestrator.Line // by node and stream
-	last  map[string]string              // their last text
+	last  map[string]string              // the last text of each
 }
 
 func key(node string, stream orchestrator.Stream) string { return node + "/" + string(stream) }
@@ -51,7 +51,7 @@ func (f *followed) of(node string, stream orchestrator.Stream) []orchestrator.Li
 	return slices.Clone(f.lines[key(node, stream)])
 }
 
-// sees waits until a line of this text was given.
+// sees waits until a line with this text arrives.
 func (f *followed) sees(t testing.TB, node string, stream orchestrator.Stream, text string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%s says %.40q on %s", node, text, stream), func() bool {
@@ -59,8 +59,8 @@ func (f *followed) sees(t testing.TB, node string, stream orchestrator.Stream, t
 	})
 }
 
-// printNumbers has a node print "out RUN N" and "err RUN N" up to count, in
-// lumps of 20 with a pause, on streams that live as long as the node does.
+// printNumbers makes a node print "out RUN N" and "err RUN N" up to count, in batches of
+// 20 with a pause, on streams that live as long as the node.
 func (r *running) printNumbers(node string, run, count int) {
 	r.t.Helper()
 	r.rpc(node, fmt.Sprintf(`spawn(fn ->
@@ -72,9 +72,9 @@ func (r *running) printNumbers(node string, run, count int) {
 	end); :ok`, count, run))
 }
 
-// kept is what the engine keeps of a container's streams, in lines that end in
-// "\n": a VM that stops may end its last one in "\r\n", which is an end of a line
-// to us as well.
+// kept returns what the engine keeps of a container's streams, in lines that end in "
+// ". A VM that stops may end its last line in "\r
+// ", which Beamyard also takes as the end of a line.
 func kept(t testing.TB, id string) map[orchestrator.Stream]string {
 	t.Helper()
 	body, err := bareClient(t).ContainerLogs(t.Context(), id, container.LogsOptions{ShowStdout: true, ShowStderr: true})
@@ -90,7 +90,7 @@ func kept(t testing.TB, id string) map[orchestrator.Stream]string {
 	return map[orchestrator.Stream]string{orchestrator.Stdout: plain(out.String()), orchestrator.Stderr: plain(err2.String())}
 }
 
-// contiguous checks that no line was lost or repeated on the way to the reader.
+// contiguous checks that no line was lost or repeated on its way to the reader.
 func contiguous(t testing.TB, what string, lines []orchestrator.Line) {
 	t.Helper()
 	for i, l := range lines {
@@ -100,8 +100,8 @@ func contiguous(t testing.TB, what string, lines []orchestrator.Line) {
 	}
 }
 
-// same compares lines with the engine's text. A line may lack its newline there
-// only where its run ended.
+// same compares lines with the engine's text. Only the last line of a run may lack its
+// newline.
 func same(t testing.TB, what string, lines []orchestrator.Line, text string) {
 	t.Helper()
 	for i, l := range lines {
@@ -122,11 +122,11 @@ var streams = []orchestrator.Stream{orchestrator.Stdout, orchestrator.Stderr}
 
 var prefix = map[orchestrator.Stream]string{orchestrator.Stdout: "out", orchestrator.Stderr: "err"}
 
-// Lines are neither lost nor repeated over kills and restarts in the midst of
-// printing, and each is of the run that printed it.
+// No line is lost or repeated over kills and restarts in the middle of printing, and each
+// line has the run that printed it.
 func TestNumberedLinesOverKills(t *testing.T) {
 	t.Parallel()
-	const count = 20_000 // 5 s of printing: longer than a graceful stop takes, on a busy machine too
+	const count = 20_000 // 5 s of printing: longer than a graceful stop takes, even on a busy machine
 	r := up(t, engine(t), "trixie", 3, func(s *orchestrator.Spec) {
 		s.OutputLines = 100_000
 		s.Restart = orchestrator.RestartPolicy{Backoff: 100 * time.Millisecond, Max: 20}
@@ -172,7 +172,7 @@ func TestNumberedLinesOverKills(t *testing.T) {
 		for _, stream := range streams {
 			what := key(node, stream)
 			end := strings.TrimSuffix(text[stream], "\n")
-			eventually(t, what+" is followed to its end", func() bool {
+			eventually(t, what+" is read to its end", func() bool {
 				lines := f.of(node, stream)
 				return len(lines) > 0 && strings.HasSuffix(end, lines[len(lines)-1].Text) && len(lines) >= strings.Count(text[stream], "\n")
 			})
@@ -186,7 +186,7 @@ func TestNumberedLinesOverKills(t *testing.T) {
 				}
 				var run, n int
 				if _, err := fmt.Sscanf(l.Text, prefix[stream]+" %d %d", &run, &n); err != nil {
-					continue // the node's own
+					continue // a line of the node's own
 				}
 				cutShort := i+1 == len(lines) || lines[i+1].Run != l.Run // its end was not written
 				if next[run]++; run != l.Run || (n != next[run] && !cutShort) {
@@ -195,25 +195,25 @@ func TestNumberedLinesOverKills(t *testing.T) {
 			}
 			for run := 1; run <= last; run++ {
 				if whole := next[run] == count; next[run] < 400 || (run == last) != whole {
-					t.Errorf("%s: %d numbers of run %d: it was not ended in their midst", what, next[run], run)
+					t.Errorf("%s: %d numbers of run %d: it did not end while it printed", what, next[run], run)
 				}
 			}
 		}
 	}
 }
 
-// numbered reads N of "PREFIX N …"; 0 of another line.
+// numbered returns the N of "PREFIX N …", and 0 for another line.
 func numbered(text, prefix string) (n int) {
 	if rest, ok := strings.CutPrefix(text, prefix+" "); ok {
-		_, _ = fmt.Sscanf(rest, "%d", &n) // 0 says that it has none
+		_, _ = fmt.Sscanf(rest, "%d", &n) // the text has no number
 	}
 	return n
 }
 
-// blast has a node print "blast N xxx…" up to count, in lines of about 100
-// bytes, 10,000 at a time as fast as it can, and the next ones once read says
-// that the last came through. A daemon before 23.0 that falls behind by a whole
-// file leaves it out, for every reader (moby/moby#43294): this is not about that.
+// blast makes a node print "blast N xxx…" up to count, in lines of about 100 bytes,
+// 10,000 at a time as fast as it can. It prints the next ones once read reports that the
+// last line arrived. A daemon before 23.0 that falls behind by a whole file leaves it
+// out, for every reader (moby/moby#43294): that is not what this test is about.
 func (r *running) blast(node string, count int, read func(text string) bool) {
 	r.t.Helper()
 	const lump = 10_000
@@ -227,7 +227,7 @@ func (r *running) blast(node string, count int, read func(text string) bool) {
 	}
 }
 
-// One reader is given all that a node prints, whatever that is.
+// One reader gets everything that a node prints, whatever it is.
 func TestOutputIsFollowed(t *testing.T) {
 	t.Parallel()
 	r := up(t, engine(t), newest, 1, func(s *orchestrator.Spec) {
@@ -240,7 +240,7 @@ func TestOutputIsFollowed(t *testing.T) {
 	})
 }
 
-// The engine keeps three files of 10 MB, and changes them under the reader.
+// The engine keeps three files of 10 MB, and rotates them while they are read.
 func rotationWhileFollowing(t *testing.T, r *running, f *followed) {
 	const count = 400_000 // 40 MB of text, 65 MB in the engine's files
 	before := len(f.of("n1", orchestrator.StreamSystem))
@@ -266,20 +266,20 @@ func rotationWhileFollowing(t *testing.T, r *running, f *followed) {
 		t.Errorf("the engine keeps all %d bytes: nothing was rotated away", len(text))
 	}
 	for _, l := range f.of("n1", orchestrator.StreamSystem)[before:] {
-		t.Errorf("the engine complains: %s", l.Text)
+		t.Errorf("the engine reported an error: %s", l.Text)
 	}
 }
 
-// end is the last line that was given.
+// end returns the last line that arrived.
 func (f *followed) end(node string, stream orchestrator.Stream) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.last[key(node, stream)]
 }
 
-// What a node prints comes as it is: long lines, lines without an end, and
-// bytes that are no text. The shell writes to the streams of the container's
-// first process, past the VM, which would not print all of this.
+// The output of a node arrives unchanged: long lines, lines without an end, and bytes
+// that are not text. A shell writes to the streams of the container's first process and
+// bypasses the VM, which would not print all of this.
 func strangeOutput(t *testing.T, r *running, f *followed) {
 	shell := func(script string) {
 		t.Helper()
@@ -288,7 +288,7 @@ func strangeOutput(t *testing.T, r *running, f *followed) {
 			t.Fatalf("%s: exit %s", script, got)
 		}
 	}
-	mark := func(stream orchestrator.Stream, text string) int { // the line's place
+	mark := func(stream orchestrator.Stream, text string) int { // the line's position
 		t.Helper()
 		f.sees(t, "n1", stream, text)
 		return slices.IndexFunc(f.of("n1", stream), func(l orchestrator.Line) bool { return l.Text == text })
@@ -315,8 +315,8 @@ func strangeOutput(t *testing.T, r *running, f *followed) {
 		t.Errorf("40 KB: cut %v; 1 MB: cut %v", lines[0].Cut, lines[1].Cut)
 	}
 
-	// The engine's log files are JSON: what is not UTF-8 is replaced there, a byte
-	// by a U+FFFD, and nobody can have it back.
+	// The engine's log files are JSON. Bytes that are not UTF-8 are replaced there, each
+	// by U+FFFD, and cannot be restored.
 	shell(`echo raw; printf 'a\000b\000\n\000\n\377\376 \303\n\033[31mred\n\n \ttab\rback\n'; echo text`)
 	between(orchestrator.Stdout, "raw", "text", "a\x00b\x00", "\x00", "\ufffd\ufffd \ufffd", "\x1b[31mred", "", " \ttab\rback")
 
@@ -349,16 +349,16 @@ func strangeOutput(t *testing.T, r *running, f *followed) {
 	}
 }
 
-// pace is a reader of a node's stdout that a test holds up.
+// pace is a reader of a node's stdout that a test can delay.
 type pace struct {
 	mu         sync.Mutex
-	tail       []orchestrator.Line // the last ones only: the test must not hold what the ring dropped
+	tail       []orchestrator.Line // only the last ones: the test must not keep what the ring dropped
 	seq        uint64
-	gap, marks uint64 // lines missed by their numbers, and by what the reader was told
+	gap, marks uint64 // missing lines by their numbers, and as reported to the reader
 	err        error
 }
 
-// read reads until ctx ends; wait is called before each line.
+// read reads until ctx ends. wait is called before each line.
 func (r *running) read(ctx context.Context, keep int, wait func()) *pace {
 	p := &pace{}
 	go func() {
@@ -390,8 +390,8 @@ func (p *pace) at() uint64 {
 	return p.seq
 }
 
-// A reader that stands still costs its own lines and nothing else.
-func TestASlowReaderHoldsNobodyUp(t *testing.T) {
+// A reader that stops reading loses lines itself, and affects nothing else.
+func TestASlowReaderDelaysNothing(t *testing.T) {
 	const count, ring = 200_000, 2000
 	r := up(t, engine(t), "trixie", 1, func(s *orchestrator.Spec) { s.OutputLines = ring })
 	out, err := r.Output("n1")
@@ -415,12 +415,12 @@ func TestASlowReaderHoldsNobodyUp(t *testing.T) {
 		return strings.HasPrefix(last.Text, text) && prompt.at() == last.Seq
 	})
 	t.Logf("%d lines in %s; the prompt reader missed %d", count, time.Since(began), prompt.gap)
-	// All lines would take 40 MB; what is kept, and copied for each reader, 0.5 MB.
+	// All lines would need 40 MB. What is kept, and copied for each reader, needs 0.5 MB.
 	if grown := int64(heap()) - int64(before); grown > 8<<20 {
 		t.Errorf("the heap has grown by %d bytes", grown)
 	}
 	if got := r.rpc("n1", "1 + 1"); got != "2" {
-		t.Errorf("the node answers %s", got)
+		t.Errorf("the node evaluates to %s", got)
 	}
 	if stuck.at() != 0 || sleepy.at() > 1 {
 		t.Fatalf("the slow readers are at %d and %d: they were not slow", stuck.at(), sleepy.at())
@@ -432,20 +432,20 @@ func TestASlowReaderHoldsNobodyUp(t *testing.T) {
 		t.Errorf("%d lines are kept", len(kept))
 	}
 	for name, p := range map[string]*pace{"stuck": stuck, "sleepy": sleepy} {
-		eventually(t, name+" reads on to the end", func() bool { return p.at() == end().Seq })
+		eventually(t, name+" reads to the end", func() bool { return p.at() == end().Seq })
 		if p.err != nil || p.gap == 0 || p.gap != p.marks {
-			t.Errorf("%s missed %d lines, was told of %d; %v", name, p.gap, p.marks, p.err)
+			t.Errorf("%s missed %d lines, of which %d were reported; %v", name, p.gap, p.marks, p.err)
 		}
 		if tail := p.tail[max(0, len(p.tail)-ring):]; !slices.Equal(tail, kept) {
 			t.Errorf("%s: %d lines at the end, which are not the %d kept", name, len(tail), len(kept))
 		}
 	}
 	if p := prompt; p.err != nil || p.gap != p.marks {
-		t.Errorf("prompt missed %d lines, was told of %d; %v", p.gap, p.marks, p.err)
+		t.Errorf("prompt missed %d lines, of which %d were reported; %v", p.gap, p.marks, p.err)
 	}
 }
 
-// heap is what is in use after a collection.
+// heap returns the bytes in use after a collection.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -29,14 +29,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
 )
 
-// What engines refuse, as they word it themselves: each error has its finding.
+// Refusals of engines, in their own words: each error has its finding.
 
 // meaning is the finding that leads of an error.
 func meaning(t *testing.T, err error) orchestrator.Finding {
 	t.Helper()
 	found := findingsOf(cluster.Diagnose(err, orchestrator.Spec{Name: "demo", Image: "x"}))
 	if len(found) == 0 {
-		t.Fatalf("nothing is found of: %v", err)
+		t.Fatalf("no finding for: %v", err)
 	}
 	for _, f := range found {
 		mustBeTypable(t, f)
@@ -80,8 +80,8 @@ func TestEnginesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// Root is refused by no socket: so another user asks.
-func TestASocketOfOthers(t *testing.T) {
+// No socket refuses root, so another user connects.
+func TestASocketOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	dir, err := os.MkdirTemp("", "beamyard-socket-") //nolint:usetesting // another user has to reach it
 	if err != nil {
@@ -159,8 +159,9 @@ func TestRefusedByTheEngine(t *testing.T) {
 	})
 }
 
-// A container that has the name of a node's is not removed: somebody may need it.
-func TestAContainerThatHasTheName(t *testing.T) {
+// A container that already has the name of a node's container is not removed: it may be
+// in use.
+func TestAContainerOfTheSameName(t *testing.T) {
 	t.Parallel()
 	eng, cli := engine(t), bareClient(t)
 	_, ref := processImage(t, eng)
@@ -176,12 +177,12 @@ func TestAContainerThatHasTheName(t *testing.T) {
 		t.Errorf("%v\n%s", err, tell(found))
 	}
 	if _, err := eng.InspectContainer(t.Context(), squatter.ID); err != nil {
-		t.Errorf("somebody else's container: %v", err)
+		t.Errorf("the other container: %v", err)
 	}
 }
 
-// An image for another processor, as a registry may give one: the kernel's refusal
-// reaches us by the init as a missing file, so the image's own word counts.
+// A registry may deliver an image for another processor. Because of the init, the
+// kernel's refusal looks like a missing file, so the architecture of the image decides.
 func TestAnImageForAnotherProcessor(t *testing.T) {
 	t.Parallel()
 	program, err := os.ReadFile(contract.Binary(t, "riscv64"))
@@ -208,7 +209,7 @@ func TestAnImageForAnotherProcessor(t *testing.T) {
 	}
 }
 
-// tarOf is an archive of programs.
+// tarOf returns an archive of programs.
 func tarOf(t *testing.T, files map[string][]byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -225,8 +226,8 @@ func tarOf(t *testing.T, files map[string][]byte) []byte {
 	return b.Bytes()
 }
 
-// What is no failure, and will be in the way one day, is told by the health of a
-// cluster that is well.
+// Remarks about a healthy cluster: problems that do not matter yet are in its health
+// report.
 func remarksOfNodesThatAreWell(t *testing.T, r *running) {
 	report, err := r.Health(t.Context())
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 func release(s *orchestrator.Spec) { s.Release = true }
 
-// exec runs a command in a node's container and wants it to end with 0.
+// exec runs a command in a node's container, which must exit with 0.
 func (r *running) exec(node string, command ...string) string {
 	r.t.Helper()
 	result, err := orchestrator.Command(r.t.Context(), r.eng, r.node(node).ContainerID, command)
@@ -29,8 +29,8 @@ func (r *running) exec(node string, command ...string) string {
 	return strings.TrimSpace(result.Stdout)
 }
 
-// A project as a release: its nodes meet, its own commands work beside them, it
-// stops, crashes and comes back as any other.
+// A project as a release: its nodes connect, its own commands work beside them, and it
+// stops, crashes and restarts like any other.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	const script = "/app/_build/release/bin/demo"
@@ -48,14 +48,14 @@ func TestRelease(t *testing.T) {
 			}
 			r.wellAsARelease()
 
-			// The release's own commands, as somebody types them into `docker exec`.
+			// The release's own commands, as a user types them with `docker exec`.
 			pid := r.exec("n1", script, "pid")
 			if got := r.exec("n1", images.ReleaseScript, "rpc", `IO.puts("#{node()} #{length(Node.list())} #{System.pid()}")`); got != r.node("n1").Node+" 2 "+pid {
 				t.Errorf("rpc: %q, pid %q", got, pid)
 			}
 			r.terminal("n1", "IO.puts(\"at #{node()}\")", "at "+r.node("n1").Node, script, "remote")
-			r.shell("n2", "iex", "{node(), length(Node.list(:hidden))}", "{:\""+r.node("n2").Node+"\", 2}") // us and the shell
-			// No shell stays between the container's init and the VM.
+			r.shell("n2", "iex", "{node(), length(Node.list(:hidden))}", "{:\""+r.node("n2").Node+"\", 2}") // our process and the shell
+			// There is no shell between the container's init and the VM.
 			if got := r.exec("n1", "sh", "-c", "cat /proc/"+pid+"/comm; grep PPid /proc/"+pid+"/status"); got != "beam.smp\nPPid:\t1" {
 				t.Errorf("the VM is %q", got)
 			}
@@ -77,15 +77,15 @@ func TestRelease(t *testing.T) {
 			}
 			r.ready()
 			if got := r.rpc("n3", "length(Node.list())"); got != "2" {
-				t.Errorf("n3 is back and sees %s", got)
+				t.Errorf("n3 was restarted and sees %s", got)
 			}
 		})
 	}
 }
 
-// terminal types a line into a command on a terminal of its own, until it answers.
-// The terminal is then gone, and not the end of its input, by which a remote shell
-// of OTP 26 and later ends the node.
+// terminal types a line into a command on a terminal of its own, until the command
+// answers. Then the terminal is closed, not only its input: at the end of the input, a
+// remote shell of OTP 26 and later ends the node.
 func (r *running) terminal(node, line, answer string, command ...string) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
@@ -109,7 +109,7 @@ func (r *running) terminal(node, line, answer string, command ...string) {
 		n, err := tty.Reader.Read(read)
 		said.Write(read[:n])
 		if err != nil {
-			r.t.Fatalf("%q said %q, and not %q: %v", command, said.String(), answer, err)
+			r.t.Fatalf("%q printed %q, not %q: %v", command, said.String(), answer, err)
 		}
 		if !typed && strings.Contains(said.String(), ")1>") {
 			typed = true
@@ -120,7 +120,7 @@ func (r *running) terminal(node, line, answer string, command ...string) {
 	}
 }
 
-// wellAsARelease wants a report in which all modules of the release are compared.
+// wellAsARelease checks that a report compares all modules of the release.
 func (r *running) wellAsARelease() {
 	r.t.Helper()
 	report := r.health()
@@ -132,7 +132,7 @@ func (r *running) wellAsARelease() {
 	r.tells("")
 }
 
-// stopsItself wants a node to end by SIGTERM, well before its grace is over.
+// stopsItself checks that SIGTERM ends a node well before its stop timeout.
 func (r *running) stopsItself(node string) {
 	r.t.Helper()
 	if err := r.Stop(r.t.Context(), node); err != nil {
@@ -144,7 +144,7 @@ func (r *running) stopsItself(node string) {
 	}
 }
 
-// An image that holds a release is started by its own entrypoint and command.
+// An image that contains a release is started by its own entrypoint and command.
 func TestReleaseInAnImage(t *testing.T) {
 	t.Parallel()
 	eng := engine(t)
@@ -171,7 +171,7 @@ func TestReleaseInAnImage(t *testing.T) {
 	r.stopsItself("n1")
 }
 
-// Which of several releases is made is asked for, and can be said.
+// If a project has several releases, one must be chosen, and can be.
 func TestReleaseOfSeveral(t *testing.T) {
 	t.Parallel()
 	several := map[string]string{"mix.exs": mixExs(`releases: [web: [], jobs: [path: "/app/elsewhere"]]`), "lib/p.ex": "defmodule P do\nend\n"}
@@ -180,7 +180,7 @@ func TestReleaseOfSeveral(t *testing.T) {
 	eng := engine(t)
 	_, err := build.Prepare(t.Context(), eng, spec, t.Output())
 	if err == nil {
-		t.Fatal("one of them was made")
+		t.Fatal("a release was built without a choice")
 	}
 	says(t, cluster.Diagnose(err, spec), "release_name: NAME in beamyard.yml", "there are multiple releases")
 	r := up(t, eng, "bookworm", 1, func(s *orchestrator.Spec) {

@@ -17,9 +17,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// TestBenchScale brings 50 nodes up, kills one each second for two minutes, and
-// takes all down. The supervisor runs in this process, whose memory and
-// processor time are shown. Its growth is that of the same from 10 nodes on.
+// TestBenchScale starts 50 nodes, kills one each second for two minutes, and removes all.
+// The supervisor runs in this process, whose memory and processor time are printed. For
+// its growth, compare the same run with 10 nodes.
 func TestBenchScale(t *testing.T) {
 	const few, many, kills = 10, 50, 120
 	eng, cli := engine(t), bareClient(t)
@@ -32,7 +32,7 @@ func TestBenchScale(t *testing.T) {
 	measure(t, eng, 1, func(r *running) { model = template(t, cli, r.node("n1").ContainerID) })
 	goroutines := func() int {
 		least := runtime.NumGoroutine()
-		eventually(t, "goroutines come to rest", func() bool {
+		eventually(t, "the number of goroutines is stable", func() bool {
 			now := runtime.NumGoroutine()
 			rests := now == least
 			least = min(least, now)
@@ -127,7 +127,7 @@ func countEvents(t *testing.T, eng orchestrator.Engine) (stop func() int64) {
 	}
 }
 
-// mesh counts the pairs that see each other.
+// mesh counts the connected pairs.
 func (r *running) mesh() (pairs int) {
 	r.t.Helper()
 	st, err := r.Status(r.t.Context())
@@ -140,7 +140,7 @@ func (r *running) mesh() (pairs int) {
 	return pairs / 2
 }
 
-// recovery is how long each node took from its death to Ready.
+// recovery returns how long each node took from its exit to Ready.
 func (r *running) recovery() (took []time.Duration) {
 	died := map[string]time.Time{}
 	_ = r.Events(context.Background(), 0, false, func(e orchestrator.Event) error {

@@ -35,7 +35,7 @@ type otp struct{ name, base string }
 
 const demo = "../../images/demo"
 
-// engine connects to the machine's engine; without one the test fails.
+// engine connects to the machine's engine. Without one, the test fails.
 func engine(t testing.TB) *docker.Engine {
 	t.Helper()
 	eng, err := docker.New(docker.Options{})
@@ -49,7 +49,8 @@ func engine(t testing.TB) *docker.Engine {
 	return eng
 }
 
-// bareClient is the engine without our adapter: the actor from outside.
+// bareClient returns a client of the engine without our adapter, for actions from
+// outside.
 func bareClient(t testing.TB) *client.Client {
 	t.Helper()
 	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
@@ -60,7 +61,7 @@ func bareClient(t testing.TB) *client.Client {
 	return cli
 }
 
-// removeImage also takes what its build left of earlier steps, which has no name.
+// removeImage also removes the untagged images that a build left of its earlier steps.
 func removeImage(t testing.TB, ref string) {
 	t.Helper()
 	if _, err := bareClient(t).ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
@@ -76,11 +77,11 @@ type running struct {
 	name   string
 	cancel context.CancelFunc
 	result chan error
-	made   string // an image that goes with it
-	fails  bool   // it may be given up: a ClusterError of Run is expected
+	made   string // an image that is removed with the cluster
+	fails  bool   // the cluster may be given up: a ClusterError of Run is expected
 }
 
-// takesImage has the image go with the cluster: it is made for this test alone.
+// takesImage removes the image with the cluster: it was built for this test alone.
 func (r *running) takesImage() {
 	r.t.Helper()
 	st, err := r.Status(r.t.Context())
@@ -90,8 +91,8 @@ func (r *running) takesImage() {
 	r.made = st.Image
 }
 
-// run starts a cluster of the demo and does not wait. Whatever the test does,
-// the cluster is gone when it ends.
+// run starts a cluster of the demo and does not wait. The cluster is removed when the
+// test ends, whatever the test does.
 func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit func(*orchestrator.Spec)) *running {
 	t.Helper()
 	spec := orchestrator.Spec{
@@ -133,7 +134,7 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 	return r
 }
 
-// up is run, and waits until the cluster is proven.
+// up starts a cluster and waits until it is proven.
 func up(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit func(*orchestrator.Spec)) *running {
 	t.Helper()
 	r := run(t, eng, base, nodes, edit)
@@ -141,7 +142,7 @@ func up(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit func
 	return r
 }
 
-// end waits for Run's result; the cleanup then expects nothing more of it.
+// end waits for the result of Run, which the cleanup then does not expect.
 func (r *running) end() error {
 	r.t.Helper()
 	select {
@@ -173,7 +174,7 @@ func (r *running) node(name string) orchestrator.NodeStatus {
 	return n
 }
 
-// until polls the node until the condition holds.
+// until polls a node until the condition holds.
 func (r *running) until(name, what string, ok func(orchestrator.NodeStatus) bool) orchestrator.NodeStatus {
 	r.t.Helper()
 	var n orchestrator.NodeStatus
@@ -190,7 +191,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("never: %s", what)
+			t.Fatalf("not in time: %s", what)
 		}
 	}
 }
@@ -225,7 +226,7 @@ func (r *running) rpc(node, expression string) string {
 	return result
 }
 
-// call asks the demo over HTTP and decodes its JSON answer.
+// call sends a request to the demo and decodes its JSON answer.
 func call(t testing.TB, method, url string, into any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -248,8 +249,8 @@ func call(t testing.TB, method, url string, into any) {
 	}
 }
 
-// The main job: three nodes that met, answer, and share a counter; a killed
-// one comes back as it was; nothing is left.
+// The main job: three connected nodes answer and share a counter. A killed node comes
+// back with the same address, port and container. Nothing is left.
 func mainJob(t *testing.T, r *running) {
 	st, _ := r.Status(t.Context())
 	if !st.Ready || !st.Supervised || len(st.Nodes) != 3 {
@@ -285,7 +286,7 @@ func mainJob(t *testing.T, r *running) {
 	if after.LastExit == nil || after.LastExit.Class != orchestrator.ExitKilled || after.LastExit.Code != 137 {
 		t.Errorf("exit %+v", after.LastExit)
 	}
-	counted(t, st.Nodes, 5) // the peers kept it
+	counted(t, st.Nodes, 5) // the peers kept the value
 	lines := r.lines(orchestrator.LogQuery{Nodes: []string{"n2"}})
 	boots := 0
 	for _, l := range lines {
@@ -309,7 +310,7 @@ func counted(t testing.TB, nodes []orchestrator.NodeStatus, want int) {
 	}
 }
 
-// Nodes that want EPMD are found all the same.
+// Nodes that use EPMD are found as well.
 func TestEPMD(t *testing.T) {
 	t.Parallel()
 	r := up(t, engine(t), "trixie", 2, func(s *orchestrator.Spec) { s.Distribution.EPMD = true })
@@ -318,7 +319,7 @@ func TestEPMD(t *testing.T) {
 	}
 }
 
-// What happens from outside is judged by what the engine tells of it.
+// Actions from outside are judged by what the engine reports.
 func fromOutside(t *testing.T, r *running) {
 	n2, n3 := r.node("n2"), r.node("n3")
 	cli := bareClient(t)
@@ -363,7 +364,8 @@ func fromOutside(t *testing.T, r *running) {
 	r.ready()
 }
 
-// Intended stops cost no restart and hold; a stopped node keeps its place.
+// Intended stops cost no restart, and the node stays stopped. A stopped node keeps its
+// address and port.
 func stopStartRestart(t *testing.T, r *running) {
 	before := r.node("n2")
 	for range 2 { // idempotent
@@ -395,8 +397,8 @@ func stopStartRestart(t *testing.T, r *running) {
 	}
 }
 
-// A supervisor that is gone leaves a detached cluster running; the next one
-// takes it over without touching a node.
+// A supervisor that ends leaves a detached cluster running. The next one adopts it
+// without touching a node.
 func adoption(t *testing.T, r *running) {
 	eng := r.eng
 	before, _ := r.Status(t.Context())
@@ -439,7 +441,7 @@ func adoption(t *testing.T, r *running) {
 	}
 }
 
-// Of two `up` of one name at once, one wins and the other says so.
+// If two `up` use one name at once, one wins and the other reports it.
 func TestTwoOfOneName(t *testing.T) {
 	t.Parallel()
 	eng := engine(t)
@@ -452,16 +454,16 @@ func TestTwoOfOneName(t *testing.T) {
 		close(a.result)
 		winner, loser = b, a
 		if !errors.Is(err, orchestrator.ErrClusterExists) {
-			t.Errorf("the loser says %v", err)
+			t.Errorf("the loser returned %v", err)
 		}
 	case err := <-b.result:
 		close(b.result)
 		winner, loser = a, b
 		if !errors.Is(err, orchestrator.ErrClusterExists) {
-			t.Errorf("the loser says %v", err)
+			t.Errorf("the loser returned %v", err)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("both run")
+		t.Fatal("both clusters run")
 	}
 	_ = loser
 	winner.ready()
@@ -473,7 +475,7 @@ func TestTwoOfOneName(t *testing.T) {
 	}
 }
 
-// processImage is the image of package contract, which goes with the test.
+// processImage returns the image of package contract, which is removed with the test.
 func processImage(t *testing.T, eng orchestrator.Engine) (id, ref string) {
 	t.Helper()
 	id, ref = contract.Image(t, eng)

@@ -10,8 +10,8 @@ import (
 
 const commandLine = "../../cmd/beamyard"
 
-// SCENARIOS.md names each test of this package and each script of the command line, and
-// nothing that is not there.
+// SCENARIOS.md lists each test of this package and each script of the command line, and
+// nothing else.
 func TestScenariosAreListed(t *testing.T) {
 	t.Parallel()
 	list, err := os.ReadFile("SCENARIOS.md")
@@ -43,12 +43,12 @@ func TestScenariosAreListed(t *testing.T) {
 	}
 	for name := range named {
 		if !wanted[name] && !known[name] {
-			t.Errorf("SCENARIOS.md names %s, which is not there", name)
+			t.Errorf("SCENARIOS.md lists %s, which does not exist", name)
 		}
 	}
 }
 
-// testsOf are the names of a folder's tests. Benchmarks are left out.
+// testsOf returns the names of a folder's tests without the benchmarks.
 func testsOf(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(dir + "/*_test.go")

@@ -13,8 +13,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// counts starts an application's server on 127.0.0.1 of the node: it reads
-// to the end of a request, says how long it was, and then sends as many bytes.
+// counts starts a server on 127.0.0.1 of the node. It reads a request to the end, sends
+// its length, and then as many bytes.
 const counts = `
 parent = self()
 {:ok, _} = Task.start(fn ->
@@ -44,7 +44,7 @@ parent = self()
 end)
 receive do :listening -> :ok after 5000 -> :late end`
 
-// request has the server count n bytes, and reads what it says, to the end.
+// request makes the server count n bytes, and reads its answer to the end.
 func request(addr string, n int) error {
 	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
 	if err != nil {
@@ -66,21 +66,22 @@ func request(addr string, n int) error {
 	}
 	said, rest, _ := strings.Cut(string(answer), "\n")
 	if said != strconv.Itoa(n) || len(rest) != n {
-		return fmt.Errorf("of %d bytes it counts %q and sends %d back", n, said, len(rest))
+		return fmt.Errorf("of %d bytes the server counts %q and sends %d back", n, said, len(rest))
 	}
 	return nil
 }
 
-// An application that listens on loopback alone is reached at its published port:
-// both directions end apart, much goes through, by many at once. Where it listens there
-// no more its port is free. (Containers of this engine have no ::1.)
+// An application that listens only on loopback is reached at its published port: each
+// direction ends on its own, with much data, and with many connections at once. When the
+// application no longer listens, its port is free. (Containers of this engine have no
+// ::1.)
 func loopbackIsForwarded(t *testing.T, r *running) {
 	n := r.node("n1")
 	if n.Serving != orchestrator.ServingOpen || n.URL == "" {
 		t.Errorf("the demo listens on every address: %q, URL %q", n.Serving, n.URL)
 	}
 	if got := r.rpc("n1", counts); got != ":ok" {
-		t.Fatalf("it listens: %s", got)
+		t.Fatalf("the server listens: %s", got)
 	}
 	addr := ""
 	for _, p := range n.Ports {
@@ -88,10 +89,10 @@ func loopbackIsForwarded(t *testing.T, r *running) {
 			addr = net.JoinHostPort(p.HostIP, strconv.Itoa(p.Host))
 		}
 	}
-	eventually(t, "it is reached", func() bool { return request(addr, 10) == nil })
+	eventually(t, "the server is reached", func() bool { return request(addr, 10) == nil })
 	began := time.Now()
 	if err := request(addr, 32<<20); err != nil {
-		t.Errorf("much: %v", err)
+		t.Errorf("much data: %v", err)
 	}
 	t.Logf("32 MiB there and back in %s", time.Since(began))
 	var group sync.WaitGroup
@@ -104,12 +105,12 @@ func loopbackIsForwarded(t *testing.T, r *running) {
 	}
 	group.Wait()
 	if got := r.history(); strings.Count(got, "listens on 127.0.0.1:9568 only") != 1 {
-		t.Errorf("it is told once:\n%s", got)
+		t.Errorf("it is not reported once:\n%s", got)
 	}
 	if report := r.health(); len(report.Code) != 0 {
 		t.Errorf("code differs: %+v", report.Code)
 	}
-	// What it served with is gone, and the port is the application's again.
+	// The server has ended, and the port is free for the application again.
 	r.rpc("n1", "Process.exit(Process.whereis(:server), :kill)")
 	eventually(t, "the forwarder ends", func() bool { return r.rpc("n1", "Process.whereis(:beamyard_forward_9568)") == "nil" })
 	if got := r.rpc("n1", "{:ok, s} = :gen_tcp.listen(9568, []); :gen_tcp.close(s)"); got != ":ok" {

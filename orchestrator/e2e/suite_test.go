@@ -8,8 +8,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// A suite runs beside real nodes, and is connected to them before its first test; how
-// it ends is told, and the nodes are as they were.
+// A suite runs beside real nodes and is connected to them before its first test. Its
+// result is reported, and the nodes do not change.
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
@@ -43,7 +43,7 @@ func TestSuite(t *testing.T) {
 			eventually(t, "the suite's VM is gone", func() bool { return r.rpc("n1", "length(Node.list())") == "1" })
 			r.tells("")
 			if said, code := suite("test/nosuch_test.exs"); code != 1 {
-				t.Errorf("a test that is not there: exit %d:\n%s", code, said)
+				t.Errorf("a missing test file: exit %d:\n%s", code, said)
 			}
 		})
 	}

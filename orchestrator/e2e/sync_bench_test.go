@@ -12,16 +12,16 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 )
 
-// From a saved file to code that is proven on all nodes, beside what of that Mix
-// takes. The goal is a median of at most 150 ms over Mix's on 3 nodes and 250 ms on
-// 10. Where the image was made just now, some syncs take a second more: Mix tells
-// times in whole seconds, and nobody saves as fast as this (compiler.ex, tick/0).
+// Measures the time from a saved file to proven code on all nodes, and the share of Mix.
+// The goal is a median of at most 150 ms over Mix's time on 3 nodes, and 250 ms on 10.
+// With an image that was just built, some syncs take a second more: Mix compares times in
+// whole seconds, and no person saves as fast as this benchmark (compiler.ex, tick/0).
 func TestBenchSync(t *testing.T) {
 	const rounds = 21
 	for _, size := range []struct{ nodes, more int }{{3, 0}, {10, 0}, {3, 300}} {
 		nodes := size.nodes
 		eng, p := engine(t), newProject(t)
-		for i := range size.more { // modules that no node loads, whose files are proven
+		for i := range size.more { // modules that no node loads: their files are proven
 			p.write(fmt.Sprintf("lib/demo/more%d.ex", i), fmt.Sprintf("defmodule Demo.More%d do\n  def v, do: %d\nend\n", i, i))
 		}
 		r := up(t, eng, "trixie", nodes, func(s *orchestrator.Spec) { s.Source, s.HTTPCheck = p.dir, "" })
@@ -42,7 +42,7 @@ func TestBenchSync(t *testing.T) {
 		r.serves(fmt.Sprint(100+rounds), "n1", fmt.Sprintf("n%d", nodes))
 		slices.Sort(whole)
 		slices.Sort(over)
-		t.Logf("sync of %d nodes, %d modules: median %s, of it over compiling %s, slowest %s of %d", nodes, report.Compared, whole[rounds/2], over[rounds/2], over[rounds-1], rounds)
+		t.Logf("sync of %d nodes, %d modules: median %s, of which over compiling %s, slowest %s of %d", nodes, report.Compared, whole[rounds/2], over[rounds/2], over[rounds-1], rounds)
 		if err := r.Down(t.Context()); err != nil {
 			t.Fatal(err)
 		}

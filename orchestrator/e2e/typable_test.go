@@ -14,8 +14,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// systems are commands of the user's system and of Elixir, which need not be on
-// the machine of a test.
+// systems are commands of the user's system and of Elixir, which need not exist on the
+// machine that runs a test.
 var systems = []string{"ss", "ip", "df", "mix", "systemctl", "usermod", "apt-get", "epmd"}
 
 var (
@@ -24,7 +24,7 @@ var (
 	errProgram  error
 )
 
-// helps are what commands said of themselves: a func() (string, error) for each.
+// helps caches the help texts of commands: a func() (string, error) for each.
 var helps sync.Map
 
 // mustBeTypable fails when a finding has no command, or one that does not exist:
@@ -63,7 +63,7 @@ func checkCommand(t *testing.T, code orchestrator.FindingCode, command string) {
 		help(t, code, command, "docker", sub...)
 	default:
 		if _, err := exec.LookPath(name); err != nil && !slices.Contains(systems, name) {
-			t.Errorf("%s: there is no %s: %s", code, name, command)
+			t.Errorf("%s: the command %s does not exist: %s", code, name, command)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func help(t *testing.T, code orchestrator.FindingCode, command, path string, sub
 	if err != nil {
 		t.Errorf("%s: %s: %v\n%s", code, command, err, out)
 	}
-	own, _, _ := strings.Cut(command, " sh") // what follows is the other program's
+	own, _, _ := strings.Cut(command, " sh") // what follows belongs to the other program
 	own, _, _ = strings.Cut(own, " '")
 	for _, m := range flags.FindAllStringSubmatch(own, -1) {
 		if !strings.Contains(out, m[1]) {
@@ -101,7 +101,7 @@ func program(t *testing.T) string {
 	return programPath
 }
 
-// buildDir holds what tests build once.
+// buildDir is the folder of files that tests build once.
 var buildDir string
 
 func TestMain(m *testing.M) {

@@ -10,8 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// Promise 3 on real nodes: no restart that nobody wanted, whatever comes
-// together.
+// Promise 3 on real nodes: no unwanted restart, whatever happens at the same time.
 func TestNoUnwantedRestart(t *testing.T) {
 	t.Parallel()
 	r := up(t, engine(t), "trixie", 3, func(s *orchestrator.Spec) { s.Restart.Backoff, s.Restart.MaxBackoff = time.Hour, time.Hour })
@@ -23,7 +22,7 @@ func TestNoUnwantedRestart(t *testing.T) {
 		}
 	}
 
-	// Two restarts at once are one or two runs, and no crash.
+	// Two restarts at once cause one or two runs, and no crash.
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
@@ -53,25 +52,25 @@ func TestNoUnwantedRestart(t *testing.T) {
 		t.Errorf("a paused node that was stopped: %+v", n)
 	}
 
-	// Stopped while it starts: it stays down.
+	// A node that is stopped while it starts stays down.
 	must("start", r.Start(ctx, "n1"))
 	must("stop", r.Stop(ctx, "n1"))
 	if n := r.node("n1"); n.State != orchestrator.Stopped || n.RestartCount != 0 {
 		t.Errorf("stopped while it started: %+v", n)
 	}
 
-	// Stopped in its backoff: at once, and for good.
+	// A node that is stopped in its backoff stops at once, and stays down.
 	must("kill", r.Kill(ctx, "KILL", "n2"))
 	r.until("n2", "waits", func(n orchestrator.NodeStatus) bool {
 		return n.State == orchestrator.BackingOff && !n.NextRestartAt.IsZero()
 	})
 	must("stop", r.Stop(ctx, "n2"))
 	if n := r.node("n2"); n.State != orchestrator.Stopped || n.Incarnation != 1 || n.LastExit.Class != orchestrator.ExitKilled {
-		t.Errorf("stopped in its backoff: %+v", n)
+		t.Errorf("stopped during its backoff: %+v", n)
 	}
 
-	// Started from outside while it waits: that run is followed, and no second
-	// start comes.
+	// A node that is started from outside while it waits: that run is followed, and there
+	// is no second start.
 	must("kill", r.Kill(ctx, "KILL", "n3"))
 	r.until("n3", "waits", func(n orchestrator.NodeStatus) bool {
 		return n.State == orchestrator.BackingOff && !n.NextRestartAt.IsZero()
@@ -83,7 +82,7 @@ func TestNoUnwantedRestart(t *testing.T) {
 		t.Errorf("started from outside: %+v", n)
 	}
 
-	// Ctrl-C while a node waits for its restart: the end is not waited for.
+	// Ctrl-C while a node waits for its restart: the end does not wait for it.
 	must("kill", r.Kill(ctx, "KILL", "n3"))
 	r.until("n3", "waits", func(n orchestrator.NodeStatus) bool {
 		return n.State == orchestrator.BackingOff && !n.NextRestartAt.IsZero()
