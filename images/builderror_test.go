@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// testdata/build holds what an engine (20.10, classic builder) wrote during
-// real builds that failed.
+// testdata/build has what an engine (20.10, classic builder) printed during real builds
+// that failed.
 func TestBuildErrors(t *testing.T) {
 	const compile = "The command '/bin/sh -c mix compile' returned a non-zero code: 1"
 	const deps = "The command '/bin/sh -c mix local.hex --force && mix deps.get' returned a non-zero code: 1"
@@ -39,7 +39,7 @@ func TestBuildErrors(t *testing.T) {
 			write(t, src.Dir, map[string]string{"Dockerfile": "FROM beamyard/debian:trixie\n"})
 			failed := errors.New(tt.err)
 			eng.building = func(_ context.Context, out io.Writer) error {
-				// In pieces, as they come: an end of line may be in the next one.
+				// The output arrives in pieces: an end of line may be in the next one.
 				for piece := range slices.Chunk(text, 7) {
 					if _, err := out.Write(piece); err != nil {
 						return err
@@ -66,7 +66,7 @@ func TestBuildErrors(t *testing.T) {
 				}
 			}
 			if strings.Contains(err.Error(), "\x1b") || strings.Contains(err.Error(), "intermediate container") {
-				t.Errorf("shows what is the engine's: %q", err)
+				t.Errorf("shows output of the engine itself: %q", err)
 			}
 			if !strings.Contains(got.Hint(), tt.hint) {
 				t.Errorf("hint %q, want %q", got.Hint(), tt.hint)
@@ -78,7 +78,7 @@ func TestBuildErrors(t *testing.T) {
 	}
 }
 
-// Where no step had begun there is no compiler to quote.
+// If no step has begun, there is no output of a compiler to quote.
 func TestEngineFailsBeforeTheFirstStep(t *testing.T) {
 	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
 	gone := errors.New("cannot connect to the engine")
@@ -95,7 +95,7 @@ func TestOnlyTheFailingStepIsShown(t *testing.T) {
 	fmt.Fprint(out, "Step 1/2 : RUN mix deps.compile\nwarning: old\nStep 2/2 : RUN mix compile\nbroken")
 	var got *BuildError
 	if !errors.As(newBuildError(Source{Kind: Mix, Dir: "."}, out, errors.New("x")), &got) {
-		t.Fatal("no BuildError")
+		t.Fatal("not a BuildError")
 	}
 	if !slices.Equal(got.Lines, []string{"broken"}) {
 		t.Errorf("shows %q", got.Lines)
@@ -115,7 +115,7 @@ func TestLongOutputIsBounded(t *testing.T) {
 	}
 	var got *BuildError
 	if !errors.As(newBuildError(Source{Kind: Mix, Dir: "."}, out, errors.New("x")), &got) {
-		t.Fatal("no BuildError")
+		t.Fatal("not a BuildError")
 	}
 	if len(got.Lines) != shownLines || got.Lines[shownLines-1] != "line 9999" {
 		t.Errorf("shows %d lines: %q", len(got.Lines), got.Lines)

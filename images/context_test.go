@@ -62,8 +62,8 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// A project is often reached by a link: what it holds belongs to the context,
-// where links inside stay links.
+// A project folder may be a symbolic link. Its files belong to the context, and links
+// inside it stay links.
 func TestContextOfALink(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "project")
 	write(t, dir, map[string]string{"mix.exs": "m", "lib/a.ex": "a"})
@@ -81,7 +81,7 @@ func TestContextOfALink(t *testing.T) {
 	}
 }
 
-// The same content gives the same bytes, whoever made it, whenever.
+// Equal content yields equal bytes, whoever created it and when.
 func TestContextIsDeterministic(t *testing.T) {
 	var first []byte
 	for i, umask := range []fs.FileMode{0o022, 0o077, 0o002} {
@@ -180,10 +180,10 @@ func TestContextRefuses(t *testing.T) {
 	_, err := contextFiles(dir, matching(t), 9)
 	refused("too large", err, "holds more than")
 	if _, err := contextFiles(dir, matching(t, "skipped"), 9); err != nil {
-		t.Errorf("what is left out was counted: %v", err)
+		t.Errorf("files that are left out were counted: %v", err)
 	}
 	if _, err := contextFiles(dir, matching(t), 10); err != nil {
-		t.Errorf("as large as is allowed: %v", err)
+		t.Errorf("a context of the largest allowed size: %v", err)
 	}
 	write(t, dir, map[string]string{".dockerignore": "a[\n"})
 	refused("bad pattern", writeContext(io.Discard, dir, nil, nil), "syntax error")
@@ -193,7 +193,7 @@ func TestContextRefuses(t *testing.T) {
 	}
 }
 
-// A file that grows while it is read must not become a context that is wrong.
+// A file that grows while it is read must not become a wrong context.
 func TestFileThatChanges(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a": "12345"})
@@ -203,7 +203,7 @@ func TestFileThatChanges(t *testing.T) {
 		write(t, dir, map[string]string{"a": text})
 		tw := tar.NewWriter(io.Discard)
 		if err := errors.Join(addFile(tw, dir, files[0]), tw.Close()); err == nil {
-			t.Errorf("%q passed for a file of 5 bytes", text)
+			t.Errorf("%q was accepted for a file of 5 bytes", text)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fakeMmdebstrap puts a shell script of that name, and nothing else but the
-// shell's own tools, on PATH. An empty script: it is not installed.
+// fakeMmdebstrap puts a shell script with that name on PATH, with nothing else but the
+// shell's own tools. With an empty script, mmdebstrap is not installed.
 func fakeMmdebstrap(t *testing.T, script string) {
 	t.Helper()
 	t.Setenv("PATH", t.TempDir())
@@ -24,7 +24,7 @@ func fakeMmdebstrap(t *testing.T, script string) {
 	}
 }
 
-// fakeTool puts a shell script beside that of [fakeMmdebstrap].
+// fakeTool puts another shell script beside that of [fakeMmdebstrap].
 func fakeTool(t *testing.T, name, script string) {
 	t.Helper()
 	must(t, os.WriteFile(filepath.Join(os.Getenv("PATH"), name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
@@ -69,7 +69,7 @@ func TestDebianWithPackagesOfItsOwn(t *testing.T) {
 		t.Errorf("got %+v", image)
 	}
 	if !strings.Contains(out.String(), "asked for --include=rabbitmq-server,curl,ca-certificates\n") || strings.Contains(out.String(), "hook") {
-		t.Errorf("said %s", &out)
+		t.Errorf("reported %s", &out)
 	}
 	want := []Import{{Ref: image.Ref, Changes: []string{"ENV LANG=C.UTF-8", "LABEL beamyard.image=debian"}}}
 	if diff := cmp.Diff(want, eng.imports); diff != "" {
@@ -86,8 +86,8 @@ func TestDebianWithPackagesOfItsOwn(t *testing.T) {
 	noLeftOvers(t)
 }
 
-// Where this machine's apt reaches Debian, mmdebstrap must too.
-func TestDebianComesTheWayOfThisMachinesApt(t *testing.T) {
+// If this machine's apt reaches Debian, mmdebstrap must reach it in the same way.
+func TestDebianIsFetchedAsByThisMachinesApt(t *testing.T) {
 	tests := []struct {
 		name, sites, config, mirror, http, https string
 	}{
@@ -108,14 +108,14 @@ func TestDebianComesTheWayOfThisMachinesApt(t *testing.T) {
 			t.Setenv("https_proxy", "")
 			if tt.name != "no apt" {
 				fakeTool(t, "apt-get", "printf '%s\\n' '"+tt.sites+"'")
-				// As the real one: the options below the one that was asked for.
+				// As with the real one: the options below the given option.
 				fakeTool(t, "apt-config", `while read -r line; do case "$line" in "$4"*) echo "$line";; esac; done <<'END'`+"\n"+tt.config+"\nEND")
 			}
 			var out bytes.Buffer
 			resolved(t, engineWith(), Source{Kind: Debian, Suite: "trixie"}, Options{Progress: &out})
 			from := tt.mirror
 			if from == "" {
-				from = "-" // the last argument is the output: mmdebstrap's own mirror
+				from = "-" // the last argument is the output, so the mirror is mmdebstrap's default
 			}
 			if want := fmt.Sprintf("from %s by %s and %s with ", from, tt.http, tt.https); !strings.Contains(out.String(), want) {
 				t.Errorf("does not say %q: %s", want, &out)
@@ -154,9 +154,9 @@ func TestDebianFails(t *testing.T) {
 					t.Errorf("%s: got %v (hint %q); want a PackagesError that says %q, hint %q", try.src.Kind, err, hintOf(err), tt.says, tt.hint)
 				}
 				if try.src.Kind == Mix && !strings.Contains(err.Error(), "no registry answers") {
-					t.Errorf("does not say that the pull was tried: %v", err)
+					t.Errorf("does not mention the attempted pull: %v", err)
 				}
-				// A stream that broke off must never pass for a root file system.
+				// An incomplete stream must never be imported as a root file system.
 				if len(eng.imports) != 0 || len(eng.images) != 0 {
 					t.Errorf("left %v on the engine", eng.images)
 				}
@@ -177,12 +177,12 @@ func TestDebianCancelled(t *testing.T) {
 		t.Errorf("got %v and %d imports", err, len(eng.imports))
 	}
 	if !strings.Contains(out.String(), "unmounted") {
-		t.Errorf("mmdebstrap could not tidy up: %s", out)
+		t.Errorf("mmdebstrap could not clean up: %s", out)
 	}
 	noLeftOvers(t)
 }
 
-// cancelOn cancels when a text is written to it.
+// cancelOn cancels a context when a text is written to it.
 type cancelOn struct {
 	bytes.Buffer
 	text   string
@@ -205,7 +205,7 @@ func noLeftOvers(t *testing.T) {
 	}
 }
 
-// hintOf is what cmd prints under an error.
+// hintOf returns the hint that the command prints below an error.
 func hintOf(err error) string {
 	var hinted interface {
 		error

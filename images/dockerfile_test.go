@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// In the shape of what mix phx.gen.release --docker writes.
+// It has the form of what mix phx.gen.release --docker generates.
 const phoenixDockerfile = `# syntax notes
 ARG ELIXIR_VERSION=1.18.1
 ARG OTP_VERSION=27.2
@@ -92,7 +92,8 @@ func FuzzParseDockerfile(f *testing.F) {
 	})
 }
 
-// A Dockerfile's own MIX_ENV counts unless somebody wrote one that it takes.
+// A Dockerfile's own MIX_ENV is used, unless the spec sets one that the Dockerfile
+// accepts.
 func TestMixEnvOfADockerfile(t *testing.T) {
 	for _, tt := range []struct{ name, text, written, want string }{
 		{"its own", "FROM alpine\nARG MIX_ENV=prod\n", "", ""},
@@ -107,7 +108,7 @@ func TestMixEnvOfADockerfile(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := eng.builds[0].Args["MIX_ENV"]; got != tt.want || tt.want == "" && len(eng.builds[0].Args) > 0 {
-				t.Errorf("the builder is given %v, want MIX_ENV=%q", eng.builds[0].Args, tt.want)
+				t.Errorf("the builder gets %v, want MIX_ENV=%q", eng.builds[0].Args, tt.want)
 			}
 		})
 	}

@@ -14,23 +14,23 @@ import (
 	"sync"
 )
 
-// fakeEngine is an engine in memory: images by name, and what was asked of it.
+// fakeEngine is an in-memory engine. It has images by name, and records the requests.
 type fakeEngine struct {
 	mu       sync.Mutex
 	images   map[string]Info
-	registry map[string]Info // what can be pulled
-	noPull   error           // what every pull fails with
+	registry map[string]Info // images that can be pulled
+	noPull   error           // the error of every pull
 	builds   []Build
-	contexts [][]string // the names of each build's files
+	contexts [][]string // the names of the files of each build
 	imports  []Import
 	pulls    []string
-	pulling  func()                                         // what a pull does after its first word, if anything
-	building func(ctx context.Context, out io.Writer) error // what a build does, if not nothing
-	mix      func(*fakeWorkshop) string                     // what Mix says; nil: a project that is called tiny
-	run      func(*fakeWorkshop, Command) (string, int)     // what any other command says
-	said     func(Command) (string, int)                    // in its place, on stdout
-	made     map[string]map[string]string                   // the files of each image that was committed
-	open     int                                            // workshops
+	pulling  func()                                         // what a pull does after its first message; optional
+	building func(ctx context.Context, out io.Writer) error // what a build does; optional
+	mix      func(*fakeWorkshop) string                     // the answer of Mix; nil: that of a project called tiny
+	run      func(*fakeWorkshop, Command) (string, int)     // the output of any other command
+	said     func(Command) (string, int)                    // replaces run; its text goes to stdout
+	made     map[string]map[string]string                   // the files of each committed image
+	open     int                                            // workshops that are not closed
 }
 
 var _ Engine = (*fakeEngine)(nil)
@@ -77,7 +77,7 @@ func (e *fakeEngine) Pull(ctx context.Context, ref string, progress io.Writer) e
 	return fmt.Errorf("pull %s: %w", ref, e.noPull)
 }
 
-// errSilence makes a pull wait for the end of its context.
+// errSilence makes a pull wait until its context ends.
 var errSilence = errors.New("silence")
 
 func (e *fakeEngine) Build(ctx context.Context, b Build, progress io.Writer) (string, error) {
@@ -127,13 +127,14 @@ func (e *fakeEngine) Start(ctx context.Context, spec WorkshopSpec) (Workshop, er
 	return &fakeWorkshop{e: e, spec: spec, files: map[string]string{}}, ctx.Err()
 }
 
-// fakeWorkshop holds what was written into it. What is removed by a command stays.
+// fakeWorkshop keeps the files that were written into it. Files that a command removes
+// stay.
 type fakeWorkshop struct {
 	e     *fakeEngine
 	spec  WorkshopSpec
 	files map[string]string
 	ran   []string
-	env   []string // of the last command
+	env   []string // the environment of the last command
 }
 
 func (w *fakeWorkshop) Write(_ context.Context, dir string, archive io.Reader) error {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// What git answered is answered again where there is no git, the exit code too, and
-// wherever in the path the recorder stands: the VM puts folders before it.
-func TestGitsAnswersAreKept(t *testing.T) {
+// The answers of git are replayed on a machine without git, including the exit code. The
+// position of the recorder in PATH does not matter: the VM puts folders before it.
+func TestAnswersOfGitAreReplayed(t *testing.T) {
 	dir := t.TempDir()
 	here := func(text string) string { return strings.ReplaceAll(text, "/home/beamyard", dir) }
 	git := "#!/bin/sh\n[ $1 = describe ] && echo \"v1 $2\" && exit 0\necho 'fatal: no' >&2; exit 128\n"
@@ -27,7 +27,7 @@ func TestGitsAnswersAreKept(t *testing.T) {
 	ask := func(path string, args ...string) (string, int) {
 		cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `git "$@"`, "sh"}, args...)...)
 		cmd.Env = []string{"PATH=" + path + ":/usr/bin:/bin"}
-		out, _ := cmd.CombinedOutput() // its exit code says it
+		out, _ := cmd.CombinedOutput() // its error is the exit code, which is returned
 		return string(out), cmd.ProcessState.ExitCode()
 	}
 	recording, replaying := dir+"/erts/bin:"+here(shimPath)+":"+dir+"/real", dir+"/replay"

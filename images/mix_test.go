@@ -14,21 +14,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// says is what Mix says of a project in the folder dir of a workshop, with more keys.
+// says returns Mix's answer for a project in the folder dir of a workshop, with
+// additional keys.
 func says(dir, more string) string {
 	return fmt.Sprintf(`{"projects": [{"dir": %q, "app": "tiny", "main": true, "deps_path": %q, "build_path": %q, "compilers": ["elixir"] %s}]}`,
 		dir, dir+"/deps", dir+"/_build", more)
 }
 
-// mirrored is a folder's like in the workshop.
+// mirrored returns the path of a folder in the workshop.
 func mirrored(dir string) string { return mirror + filepath.ToSlash(dir) }
 
 func TestNetworkAndLayersFollowTheDependencies(t *testing.T) {
 	tests := []struct {
 		name, deps string
-		builds     []string // the kinds of images that are made
+		builds     []string // the kinds of images that are built
 		network    bool
-		commands   []string // of the layer
+		commands   []string // the commands that build the layer of dependencies
 	}{
 		{"none", `[]`, []string{"tiny"}, false, nil},
 		{"of an umbrella", `[{"app": "a", "kind": "umbrella"}]`, []string{"tiny"}, false, nil},
@@ -66,16 +67,17 @@ func TestNetworkAndLayersFollowTheDependencies(t *testing.T) {
 			if eng.open != 0 {
 				t.Errorf("%d workshops are left", eng.open)
 			}
-			// A change of a source leaves the layer as it is.
+			// A change of a source file does not change the layer.
 			write(t, src.Dir, map[string]string{"lib/tiny.ex": "defmodule Tiny do\n\nend\n"})
 			if resolved(t, eng, src, Options{}); len(eng.builds) != len(tt.builds)+1 {
-				t.Errorf("%d images were made anew", len(eng.builds)-len(tt.builds))
+				t.Errorf("%d images were built again", len(eng.builds)-len(tt.builds))
 			}
 		})
 	}
 }
 
-// What a project needs beside its folder lies in the image as it lies here.
+// Files outside its folder that a project needs have the same relative paths in the
+// image.
 func TestALargerFolder(t *testing.T) {
 	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
 	root := filepath.Dir(src.Dir)
@@ -109,10 +111,10 @@ func TestALargerFolder(t *testing.T) {
 		t.Errorf("it runs in %s", at)
 	}
 	if again := resolved(t, eng, src, Options{}); again.Built {
-		t.Error("it was built twice")
+		t.Error("it was built again")
 	}
 
-	// And sync sees the same files.
+	// Sync uses the same files.
 	files, err := OpenFiles(src.Dir)
 	must(t, err)
 	if files.Dir() != root || files.Project() != "tiny" {
@@ -128,11 +130,11 @@ func TestALargerFolder(t *testing.T) {
 	}
 	write(t, root, map[string]string{"core/lib/core.ex": "changed"})
 	if again := resolved(t, eng, src, Options{}); !again.Built || again.Ref == image.Ref {
-		t.Error("a change of what it needs was not seen")
+		t.Error("a change of a file that it needs had no effect")
 	}
 }
 
-func TestWhatMixComplainsOf(t *testing.T) {
+func TestErrorsOfMix(t *testing.T) {
 	tests := []struct {
 		name, error       string
 		says, hint, lines string
@@ -158,8 +160,8 @@ func TestWhatMixComplainsOf(t *testing.T) {
 	}
 }
 
-// A template of a release that reads what is not set is noted, where that release is
-// made.
+// A release template that reads a variable which is not set is noted when the release is
+// built.
 func TestVariablesThatAReleaseReadsAtBuild(t *testing.T) {
 	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
 	eng.mix = func(*fakeWorkshop) string {
@@ -186,8 +188,8 @@ func TestVariablesThatAReleaseReadsAtBuild(t *testing.T) {
 	}
 }
 
-// The environment reaches each command, and neither the image's environment nor a
-// name shows it.
+// Every command gets the environment, but neither the image's environment nor its name
+// shows it.
 func TestTheBuildsEnvironment(t *testing.T) {
 	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
 	seen := 0
@@ -205,11 +207,11 @@ func TestTheBuildsEnvironment(t *testing.T) {
 		t.Errorf("%d commands, %+v", seen, made)
 	}
 	if len(notes) != 0 {
-		t.Errorf("noted %q", notes)
+		t.Errorf("the notes are %q", notes)
 	}
 }
 
-// What a build prints holds no secret, on its way or in an error.
+// The output of a build contains no secret, neither while it is printed nor in an error.
 func TestABuildPrintsNoSecret(t *testing.T) {
 	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
 	eng.run = func(*fakeWorkshop, Command) (string, int) { return "the token is hunter22\nand no end: hunter22", 1 }
@@ -223,9 +225,9 @@ func TestABuildPrintsNoSecret(t *testing.T) {
 	}
 }
 
-// Where a tool is missing, the project is built again where it is, and the next time
-// at once. The image is the slim one.
-func TestToolsAreBroughtWhereTheyAreMissing(t *testing.T) {
+// If a tool is missing, the project is built again with the tools, and the next time at
+// once. The image itself is the slim one.
+func TestMissingToolsAreAdded(t *testing.T) {
 	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
 	tools := debianRef(Source{Kind: Debian, Suite: "trixie", More: buildTools})
 	eng.images[tools] = Info{ID: idOf("tools")}
@@ -247,12 +249,12 @@ func TestToolsAreBroughtWhereTheyAreMissing(t *testing.T) {
 	}
 	write(t, src.Dir, map[string]string{"lib/tiny.ex": "defmodule Tiny do\n\nend\n"})
 	if resolved(t, eng, src, Options{}); attempts != 3 {
-		t.Errorf("%d attempts: it is not remembered that tools are needed", attempts)
+		t.Errorf("%d attempts: the need for tools was forgotten", attempts)
 	}
 }
 
-// A commit makes another image of a project that asks git, and of no other.
-func TestCommitsCountWhereGitIsAsked(t *testing.T) {
+// A commit causes a new image only for a project that asks git.
+func TestACommitMattersIfGitIsAsked(t *testing.T) {
 	for _, asks := range []bool{true, false} {
 		t.Run(fmt.Sprint(asks), func(t *testing.T) {
 			eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
@@ -341,7 +343,7 @@ func TestFilesOfAnotherSystem(t *testing.T) {
 	}
 }
 
-// What is remembered may be anything, and does no harm.
+// A damaged memory file does no harm, whatever it contains.
 func TestMemoryThatIsBroken(t *testing.T) {
 	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
 	first := resolved(t, eng, src, Options{})

@@ -53,11 +53,11 @@ func TestCheckDebian(t *testing.T) {
 				t.Fatalf("%v", err)
 			}
 			if strings.Contains(err.Error()+got, "secret") {
-				t.Errorf("a password is told: %v", err)
+				t.Errorf("a password is shown: %v", err)
 			}
 		})
 	}
 	if !strings.HasPrefix(asked, "HEAD ") {
-		t.Errorf("more than the head was asked for: %s", asked)
+		t.Errorf("another request than HEAD: %s", asked)
 	}
 }

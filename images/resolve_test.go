@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// tiny makes a Mix project without dependencies and keeps locks out of the
-// user's cache.
+// tiny creates a Mix project without dependencies, and keeps locks out of the user's
+// cache.
 func tiny(t *testing.T) Source {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -120,8 +120,8 @@ func TestAutoBase(t *testing.T) {
 	tests := []struct {
 		name   string
 		eng    func() *fakeEngine
-		script string // of mmdebstrap
-		want   string // FROM
+		script string // runs of mmdebstrap
+		want   string // the base in FROM
 		pulls  int
 		made   int
 	}{
@@ -211,7 +211,7 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// A registry whose packets are dropped must not hold `up` for minutes.
+// A registry that drops packets must not delay `up` for minutes.
 func TestSilentRegistryIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eng := engineWith()
@@ -228,7 +228,7 @@ func TestSilentRegistryIsGivenUp(t *testing.T) {
 	})
 }
 
-// What has begun to come may take as long as it takes.
+// A pull that has begun may take any time.
 func TestSlowPullIsAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eng := engineWith()
@@ -265,11 +265,11 @@ func TestConcurrentResolveBuildsOnce(t *testing.T) {
 		group.Go(func() { got[i], errs[i] = Resolve(t.Context(), eng, src, Options{}) })
 	}
 	<-inBuild
-	// A third one, which gives up while the first builds.
+	// A third caller cancels while the first one builds.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if _, err := Resolve(ctx, eng, src, Options{}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the one that gave up got %v", err)
+		t.Errorf("the cancelled caller got %v", err)
 	}
 	close(goOn)
 	group.Wait()

@@ -19,7 +19,7 @@ func TestDetect(t *testing.T) {
 		"both/mix.exs":       mixExs,
 		"both/Dockerfile":    "FROM elixir\n",
 		"empty/README.md":    "",
-		"odd/mix.exs/x":      "", // a folder of that name is no Mix project
+		"odd/mix.exs/x":      "", // a folder of that name is not a Mix project
 		"notes.txt":          "",
 		"elixir/mix.exs":     mixExs,
 	})
@@ -34,7 +34,7 @@ func TestDetect(t *testing.T) {
 		{arg: "app/mix.exs", want: Source{Kind: Mix, Dir: "app"}},
 		{arg: "service", want: Source{Kind: Dockerfile, Dir: "service"}},
 		{arg: "both", want: Source{Kind: Mix, Dir: "both", Beside: "Dockerfile"}},
-		{arg: "elixir", want: Source{Kind: Mix, Dir: "elixir"}}, // a folder that exists goes before a name
+		{arg: "elixir", want: Source{Kind: Mix, Dir: "elixir"}}, // an existing folder takes precedence over an image name
 		{arg: "rootfs:trixie", want: Source{Kind: Debian, Suite: "trixie"}},
 		{arg: "rootfs:bookworm", want: Source{Kind: Debian, Suite: "bookworm"}},
 		{arg: "rootfs:trixie,rabbitmq-server,g++", want: Source{Kind: Debian, Suite: "trixie", Packages: []string{"rabbitmq-server", "g++"}}},
@@ -99,7 +99,7 @@ const mixExs = `defmodule Tiny.MixProject do
 end
 `
 
-// write makes files of a map of slash paths to texts.
+// write creates files from a map of slash-separated paths to texts.
 func write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
@@ -113,7 +113,7 @@ func write(t testing.TB, dir string, files map[string]string) {
 	}
 }
 
-// listen leaves a unix socket at path for as long as the test runs.
+// listen keeps a unix socket at path until the test ends.
 func listen(t *testing.T, path string) {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", path)

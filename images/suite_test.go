@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Where a project has its tests Mix says, also of what was built before.
+// Mix says where the tests of a project are, also if its image was built before.
 func TestAProjectWithoutTestsIsRefused(t *testing.T) {
 	const umbrella = `{"projects": [{"dir": "/app", "main": true, "umbrella": true, "deps_path": "/app/deps", "build_path": "/app/_build"}, ` +
 		`{"dir": "/app/apps/a", "main": true, "app": "a", "tests": ["/app/apps/a/test"], "deps_path": "/app/deps", "build_path": "/app/_build"}, ` +
@@ -14,7 +14,7 @@ func TestAProjectWithoutTestsIsRefused(t *testing.T) {
 	tests := []struct {
 		name, mix string
 		files     map[string]string
-		why, hint string // "": it has tests
+		why, hint string // ""; the project has tests
 	}{
 		{"none", says("/app", `, "tests": ["/app/test"]`), nil, "has no tests: there is no folder test", "begin with test/test_helper.exs"},
 		{"in test", says("/app", `, "tests": ["/app/test"]`), map[string]string{"test/a_test.exs": ""}, "", ""},
@@ -50,7 +50,7 @@ func TestAProjectWithoutTestsIsRefused(t *testing.T) {
 			}
 			refused()
 			resolved(t, eng, src, Options{})
-			refused() // by what is remembered
+			refused() // the answer was remembered
 			if eng.open != 0 {
 				t.Errorf("%d workshops are left", eng.open)
 			}
@@ -58,8 +58,8 @@ func TestAProjectWithoutTestsIsRefused(t *testing.T) {
 	}
 }
 
-// The image of a Dockerfile is asked itself, and one in which Mix does not answer is
-// left to who runs it.
+// The image of a Dockerfile is asked itself. If Mix does not answer in it, the tests are
+// not checked.
 func TestTestsInTheImageOfADockerfile(t *testing.T) {
 	const found, none = `{"projects": [{"dir": "/srv", "main": true, "tests": ["/srv/spec"], "has_tests": true}]}`, `{"projects": [{"dir": "/srv", "main": true, "tests": ["/srv/spec"]}]}`
 	for name, tt := range map[string]struct {
@@ -78,7 +78,7 @@ func TestTestsInTheImageOfADockerfile(t *testing.T) {
 			write(t, src.Dir, map[string]string{"Dockerfile": "FROM elixir:1\nCOPY . ."})
 			eng.said = func(c Command) (string, int) {
 				if strings.Join(c.Args[:2], " ") != "elixir "+inImage {
-					t.Errorf("it ran %q", c.Args)
+					t.Errorf("the commands were %q", c.Args)
 				}
 				return "talk\n" + tt.said + "\n", tt.code
 			}

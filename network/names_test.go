@@ -32,7 +32,7 @@ func TestShortNames(t *testing.T) {
 	}
 }
 
-// As with containers: a volume's name is one node's alone.
+// Volumes are named like containers: each name belongs to one node.
 func TestVolumesOfTwoClustersDiffer(t *testing.T) {
 	if got := (Names{Cluster: "demo"}).Volume("n1", "data"); got != "beamyard-demo-n1-data" {
 		t.Error(got)
@@ -52,7 +52,7 @@ func TestChecks(t *testing.T) {
 	tests := []struct {
 		check     func(string) error
 		name      string
-		why, hint string // "" means legal
+		why, hint string // "" means valid
 	}{
 		{CheckCluster, "demo", "", ""},
 		{CheckCluster, "my-app", "", ""},
@@ -109,7 +109,7 @@ func TestChecks(t *testing.T) {
 			why = err.Error()
 			var bad *NameError
 			if !errors.As(err, &bad) {
-				t.Fatalf("%q: %T is no *NameError", tt.name, err)
+				t.Fatalf("%q: %T is not a *NameError", tt.name, err)
 			}
 			hint = bad.Hint()
 		}
@@ -137,8 +137,8 @@ func TestSanitize(t *testing.T) {
 	}
 }
 
-// Legal parts must make legal names, whatever their combination.
-func TestLegalPartsMakeLegalNames(t *testing.T) {
+// Valid parts must make valid names, in every combination.
+func TestValidPartsMakeValidNames(t *testing.T) {
 	legal := func(limit int) *rapid.Generator[string] {
 		return rapid.StringMatching(fmt.Sprintf(`([a-z0-9]-?){0,%d}[a-z0-9]`, limit/2)).
 			Filter(func(s string) bool { return badLabel(s, limit) == "" })
@@ -156,7 +156,7 @@ func TestLegalPartsMakeLegalNames(t *testing.T) {
 		if len(n.Node(node)) > maxAtom || len(n.Host(node)) > maxHost || len(n.Container(node)) > maxLabel {
 			t.Errorf("too long: %q, %q", n.Node(node), n.Container(node))
 		}
-		// The container's name gives both parts back, so no two pairs share one.
+		// The container's name yields both parts, so no two pairs share one.
 		last := -1
 		for c, i := n.Container(node), 1; i < len(n.Container(node))-1; i++ {
 			if c[i] == '-' && c[i-1] != '-' && c[i+1] != '-' {
@@ -176,7 +176,7 @@ func TestContainersOfTwoClustersDiffer(t *testing.T) {
 	}
 }
 
-// The longest parts must fill the limits exactly: no byte is given away.
+// The longest parts must use the limits exactly: no byte is wasted.
 func TestLimitsAreTight(t *testing.T) {
 	n := Names{
 		Cluster: strings.Repeat("c", MaxCluster),
@@ -190,7 +190,7 @@ func TestLimitsAreTight(t *testing.T) {
 	}
 }
 
-// FuzzChecks: no name panics, and each proposal is itself legal.
+// FuzzChecks checks that no name causes a panic, and that each proposal is itself valid.
 func FuzzChecks(f *testing.F) {
 	for _, s := range []string{
 		"demo", "My_App", "", "-", "a--b", "n1.demo.test", "app@n1", "app@n1.demo.test", "a@b@c", "@", "@.", "undefined@x.y",
@@ -206,7 +206,7 @@ func FuzzChecks(f *testing.F) {
 			}
 			var bad *NameError
 			if !errors.As(err, &bad) {
-				t.Fatalf("%T is no *NameError", err)
+				t.Fatalf("%T is not a *NameError", err)
 			}
 			if err := check(bad.Try); err != nil {
 				t.Errorf("for %q it proposes %q, but %v", s, bad.Try, err)
@@ -216,7 +216,7 @@ func FuzzChecks(f *testing.F) {
 			t.Errorf("Sanitize(%q): %v", s, err)
 		}
 		if CheckCluster(s) == nil && Sanitize(s) != s {
-			t.Errorf("Sanitize(%q) = %q changes a legal name", s, Sanitize(s))
+			t.Errorf("Sanitize(%q) = %q changes a valid name", s, Sanitize(s))
 		}
 	})
 }

@@ -15,10 +15,10 @@ func TestNeighbourLimitsAreOnlyRaised(t *testing.T) {
 		}
 	}
 	if _, known := readLimit(folder, "gc_thresh3"); known {
-		t.Error("known without a file")
+		t.Error("limits are reported without the files")
 	}
 	if err := raiseLimits(folder); err == nil {
-		t.Error("raised what is not there")
+		t.Error("raised limits whose files do not exist")
 	}
 	put("gc_thresh1", "128")
 	put("gc_thresh2", "512")
@@ -33,6 +33,6 @@ func TestNeighbourLimitsAreOnlyRaised(t *testing.T) {
 	}
 	put("gc_thresh3", "many")
 	if _, known := readLimit(folder, "gc_thresh3"); known {
-		t.Error("known though it is not a number")
+		t.Error("a limit is reported though it is not a number")
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A range of its own, outside of where real clusters look.
+// A port range of its own, which real clusters do not use.
 const testBase = 23100
 
 func reader(s string) io.Reader { return strings.NewReader(s) }
@@ -54,7 +54,7 @@ func TestHoldKeepsThePortUntilReleased(t *testing.T) {
 	release(t, h, h) // idempotent
 	again, err := Hold("", h.Port())
 	if err != nil {
-		t.Fatalf("after its release: %v", err)
+		t.Fatalf("after the release: %v", err)
 	}
 	release(t, again)
 }
@@ -90,8 +90,8 @@ func TestHoldFreePassesOver(t *testing.T) {
 	}
 }
 
-// What this machine has open says nothing of another's ports, and nobody here is
-// kept from using them.
+// The open ports of this machine do not matter for another machine's, and no process here
+// is prevented from using those.
 func TestPortsOfAnotherMachine(t *testing.T) {
 	busy, err := Hold("0.0.0.0", testBase+5)
 	if err != nil {
@@ -133,7 +133,7 @@ func TestHoldFreeStopsAtTheLastPort(t *testing.T) {
 	}
 }
 
-// Many clusters start at once: none gets a port of another.
+// Many clusters start at once, and none gets a port of another.
 func TestHoldFreeInParallel(t *testing.T) {
 	const clusters, each = 20, 5
 	var (
@@ -152,7 +152,7 @@ func TestHoldFreeInParallel(t *testing.T) {
 			}
 			for _, p := range ports(held) {
 				if seen[p] {
-					t.Errorf("port %d was given twice", p)
+					t.Errorf("port %d was allocated twice", p)
 				}
 				seen[p] = true
 			}
@@ -205,7 +205,7 @@ func TestListeners(t *testing.T) {
 	}
 }
 
-func TestHolder(t *testing.T) {
+func TestOwner(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the holder is known on Linux only")
 	}
@@ -221,7 +221,7 @@ func TestHolder(t *testing.T) {
 	}
 	want := strings.TrimSpace(string(comm)) + " (pid " + strconv.Itoa(os.Getpid()) + ")"
 	if got := Owner(port); got != want {
-		t.Errorf("Holder = %q, want %q", got, want)
+		t.Errorf("Owner = %q, want %q", got, want)
 	}
 	l.Close()
 	if got := Owner(port); got != "" {
@@ -232,12 +232,12 @@ func TestHolder(t *testing.T) {
 	}
 }
 
-func TestHolderOrGuess(t *testing.T) {
+func TestOwnerOrGuess(t *testing.T) {
 	h, err := Hold("", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	release(t, h) // a port that nobody has
+	release(t, h) // a port that no well-known program uses
 	if got := holderOrGuess(h.Port()); got != "" {
 		t.Errorf("got %q, want nothing", got)
 	}

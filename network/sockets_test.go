@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What a container of a cluster with a Phoenix project has in its tables.
+// The socket tables of a container of a cluster with a Phoenix project.
 const tables = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:0FA0 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 301 1 0 100 0 0 10 0
    1: 0B00007F:9C40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 302 1 0 100 0 0 10 0

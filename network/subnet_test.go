@@ -29,7 +29,7 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%s: %s", tt.prefix, diff)
 		}
 		if s.Node(tt.nodes).IsValid() || s.Node(-1).IsValid() {
-			t.Errorf("%s has a place for a node outside of 0 to %d", tt.prefix, tt.nodes-1)
+			t.Errorf("%s has an address for a node outside of 0 to %d", tt.prefix, tt.nodes-1)
 		}
 	}
 	for _, p := range []netip.Prefix{{}, netip.MustParsePrefix("10.0.0.0/30"), netip.MustParsePrefix("fd00::/26")} {
@@ -122,7 +122,7 @@ func TestPickedSubnetIsFreeAndItsAddressesDistinct(t *testing.T) {
 		nodes := rapid.IntRange(0, 120).Draw(t, "nodes")
 		s, err := PickSubnet(pool, nodes, taken, rapid.Uint32().Draw(t, "start"))
 		if err != nil {
-			// Then every place of the pool must really be taken.
+			// Then every subnet of the pool must really be taken.
 			for at := uint64(number(pool.Addr())); pool.Contains(address(uint32(at))); at += 1 << (32 - Bits(nodes)) {
 				if p := netip.PrefixFrom(address(uint32(at)), Bits(nodes)); len(overlapping(p, taken)) == 0 && Bits(nodes) >= pool.Bits() {
 					t.Fatalf("%v, but %s is free", err, p)
@@ -163,7 +163,7 @@ func TestParseRoutes(t *testing.T) {
 	}
 	for _, bad := range []string{"e 0 0 0 0 0 0 0", "e 00000000 0 0 0 0 0 zzzzzzzz"} {
 		if _, err := parseRoutes(reader(bad)); err == nil {
-			t.Errorf("parseRoutes(%q) found nothing wrong", bad)
+			t.Errorf("parseRoutes(%q) returned no error", bad)
 		}
 	}
 }
@@ -181,7 +181,7 @@ func TestThisMachine(t *testing.T) {
 		t.Error("our own address is not reachable")
 	}
 	if Reachable(netip.MustParseAddr("203.0.113.1")) { // TEST-NET-3 (RFC 5737)
-		t.Error("a stranger's address is reachable")
+		t.Error("an address of another network is reachable")
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// benchConn talks to the fake peer through TCP, as to a node.
+// benchConn calls the fake peer over TCP, like a node.
 func benchConn(b *testing.B) *Conn {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// echo answers with the arguments.
+// echo returns its arguments.
 func echo(_ *peer, r request) any { return Tuple{r.function, r.args} }
 
 func TestCall(t *testing.T) {
@@ -63,7 +63,7 @@ func TestConcurrentCallsGetTheirOwnAnswers(t *testing.T) {
 	}
 	wg.Wait()
 	if len(c.replies.pending) != 0 {
-		t.Errorf("%d calls are still expected", len(c.replies.pending))
+		t.Errorf("%d calls are still waiting", len(c.replies.pending))
 	}
 }
 
@@ -134,7 +134,7 @@ func TestCallCancelledAndLateReplyDropped(t *testing.T) {
 			t.Errorf("the call after it got %v, %v", got, err)
 		}
 		if _, err := c.Call(ctx, "m", "f"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("with a dead context: %v", err)
+			t.Errorf("with a cancelled context: %v", err)
 		}
 	})
 }
@@ -164,14 +164,14 @@ func TestUnsendableArgument(t *testing.T) {
 	}
 }
 
-// What is too big fails what waits for it, and nothing else.
+// A term that is too big fails only the call that waits for it.
 func TestTooBig(t *testing.T) {
 	big := strings.Repeat("x", 2<<20)
 	p := &peer{rex: func(p *peer, r request) any {
 		switch r.function {
 		case "big":
 			return big
-		case "deep": // fits, and its depth does not
+		case "deep": // its size is allowed, its depth is not
 			var deep any = List{}
 			for range 100 {
 				deep = Tuple{deep}
@@ -180,7 +180,7 @@ func TestTooBig(t *testing.T) {
 		case "print":
 			p.send(Tuple{ctlSend, Atom(""), r.leader}, Tuple{Atom("io_request"), r.from, r.ref, Tuple{Atom("put_chars"), Atom("unicode"), big}})
 			return noReply{}
-		case "noise": // a binary in place of a reply, and one without a receiver
+		case "noise": // a binary instead of a reply, and one without a receiver
 			p.send(Tuple{ctlSend, Atom(""), r.from}, big)
 			p.send(Tuple{ctlSend, Atom(""), Pid{Node: testNode, ID: 99}}, big)
 		}
@@ -205,7 +205,7 @@ func TestTooBig(t *testing.T) {
 		t.Errorf("its output: %v", err)
 	}
 	if got, err := c.Call(t.Context(), "m", "noise"); err != nil || got != any(Atom("ok")) {
-		t.Errorf("afterwards: %v, %v", got, err)
+		t.Errorf("the call after them: %v, %v", got, err)
 	}
 }
 
@@ -273,7 +273,7 @@ func TestTicks(t *testing.T) {
 		if n := p.ticks.Load(); n != 4 {
 			t.Errorf("a tick of the node was not answered at once: %d", n)
 		}
-		time.Sleep(time.Minute - time.Second) // alive only because of that tick
+		time.Sleep(time.Minute - time.Second) // the connection is alive only because of that tick
 		if c.Err() != nil {
 			t.Errorf("after 118 s, with a tick between: %v", c.Err())
 		}
@@ -284,11 +284,11 @@ func TestTicks(t *testing.T) {
 	})
 }
 
-// What a function answers before it stops its node must arrive.
+// The answer of a function that then stops its node must not be lost.
 func TestAnswerBeforeTheEndIsKept(t *testing.T) {
 	c := (&peer{}).dial(t)
 	c.Close()
-	for range 100 { // select is fair: both are ready
+	for range 100 { // select is fair: both cases are ready
 		answer := make(chan any, 1)
 		answer <- Atom("ok")
 		if got, err := c.await(t.Context(), answer); err != nil || got != any(Atom("ok")) {
@@ -310,7 +310,7 @@ func TestInboxIsReadToItsEnd(t *testing.T) {
 		}()
 		synctest.Wait()
 		box.mu.Lock()
-		box.queue = append(box.queue, 1) // delivered, and of the two wake-ups the end comes first
+		box.queue = append(box.queue, 1) // the message was delivered, and of the two wake-ups the end is seen first
 		box.mu.Unlock()
 		c.Close()
 		if err := <-got; err != nil {
@@ -326,7 +326,7 @@ func TestSecondAnswerDoesNotBlock(t *testing.T) {
 	r := replies{pending: make(map[Ref]chan<- any)}
 	ref := Ref{Node: testName, Len: 1}
 	answer := r.expect(ref)
-	for range 2 { // on the goroutine of the reader
+	for range 2 { // on the reader's goroutine
 		r.deliver(Tuple{ref, Atom("ok")})
 	}
 	if got := <-answer; got != any(Atom("ok")) {
@@ -334,7 +334,7 @@ func TestSecondAnswerDoesNotBlock(t *testing.T) {
 	}
 }
 
-func TestForeignSignals(t *testing.T) {
+func TestSignalsOfOtherProcesses(t *testing.T) {
 	ref := Ref{Node: testNode, Creation: 7, Len: 1, Words: [5]uint32{9}}
 	pid := Pid{Node: testNode, ID: 100, Creation: 7}
 	gone := Pid{Node: testName, ID: 999, Creation: 0x102}
@@ -350,14 +350,14 @@ func TestForeignSignals(t *testing.T) {
 				{35, 1, pid, r.from},                             // UNLINK_ID
 				{3, pid, r.from, Atom("x")},                      // EXIT
 				{29, ref, pid, pid, Tuple{}, List{}},             // SPAWN_REQUEST
-				{ctlMonitorExit, pid, r.from, ref, "why"},        // never asked for
+				{ctlMonitorExit, pid, r.from, ref, "why"},        // a reply that was never requested
 				{ctlMonitorExit},                                 // too short
-				{ctlDemonitor, pid, gone, ref},                   // of nothing
-				{ctlMonitor, pid, List{}, ref},                   // no address at all
-				{ctlMonitor, Pid{Node: "b@c", ID: 1}, gone, ref}, // of a third node
+				{ctlDemonitor, pid, gone, ref},                   // a monitor of nothing
+				{ctlMonitor, pid, List{}, ref},                   // not an address
+				{ctlMonitor, Pid{Node: "b@c", ID: 1}, gone, ref}, // a process of a third node
 				{ctlMonitor, pid, gone, ref},                     // dead process
 				{ctlMonitor, pid, Atom("net_kernel"), ref},       // unregistered name
-				{ctlMonitor, pid, r.from, ref},                   // lives
+				{ctlMonitor, pid, r.from, ref},                   // the process is alive
 				{ctlDemonitor, pid, r.from, ref},                 //
 				{Atom("what")},                                   //
 			} {
@@ -371,7 +371,7 @@ func TestForeignSignals(t *testing.T) {
 			return Atom("ok")
 		},
 	}).dial(t)
-	for _, f := range []string{"first", "again"} { // the second proves that the answers to the first were read
+	for _, f := range []string{"first", "again"} { // the second answer proves that the answers to the first were read
 		if _, err := c.Call(t.Context(), "m", f); err != nil {
 			t.Fatal(err)
 		}
@@ -383,7 +383,7 @@ func TestForeignSignals(t *testing.T) {
 	}
 }
 
-// A later part adds processes of its own, registered names among them.
+// A message to a registered name reaches the mailbox of that name.
 func TestMailboxByName(t *testing.T) {
 	pid := Pid{Node: testNode, ID: 1, Creation: 7}
 	c := (&peer{rex: func(p *peer, r request) any {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fakeEPMD answers each request in the format of the documentation, and closes.
+// fakeEPMD answers each request in the documented format, and closes the connection.
 func fakeEPMD(t *testing.T, answer func(request string) string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -96,8 +96,8 @@ func TestNoEPMD(t *testing.T) {
 	}
 }
 
-// A node is found at the port that its EPMD says, at each dial anew; an address of a
-// listener is left as it is.
+// A node is found at the port that its EPMD reports, with a new query for each dial. The
+// address of a listener is used unchanged.
 func TestListenAddr(t *testing.T) {
 	port := "\x9f\xc7"
 	addr := fakeEPMD(t, func(request string) string {

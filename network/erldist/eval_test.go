@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// interpreter scans and parses as a node does, as far as the caller looks;
-// exprs is what erl_eval:exprs/2 does.
+// interpreter scans and parses like a node, as far as the caller can tell. exprs stands
+// in for erl_eval:exprs/2.
 func interpreter(calls *[]Atom, exprs func(p *peer, r request) any) *peer {
 	return &peer{rex: func(p *peer, r request) any {
 		*calls = append(*calls, r.function)
@@ -84,9 +84,9 @@ func TestMonitorNodes(t *testing.T) {
 		to = r.args[1].(List)[0].(Tuple)[1].(Pid)
 		p.send(Tuple{ctlMonitor, Pid{Node: testNode, ID: 99, Creation: 7}, to, Ref{Node: testNode, Len: 3}})
 		node(p, "initial", "app@n2.demo.test", visible)
-		node(p, "initial", "OTHER@beamyard.invalid", hidden) // a tool like us
+		node(p, "initial", "OTHER@beamyard.invalid", hidden) // a tool like this one
 		p.send(Tuple{ctlSend, Atom(""), to}, Tuple{Atom("beamyard_watches")})
-		node(p, "up", "app@n2.demo.test", visible) // told and listed
+		node(p, "up", "app@n2.demo.test", visible) // reported and listed
 		node(p, "up", "spy@n9.demo.test", hidden)
 		node(p, "down", "app@n2.demo.test", visible, Tuple{Atom("nodedown_reason"), Atom("net_tick_timeout")})
 		node(p, "down", "app@n3.demo.test", Tuple{Atom("nodedown_reason"), Tuple{Atom("x"), int64(1)}})
@@ -129,12 +129,12 @@ func TestMonitorNodes(t *testing.T) {
 			t.Errorf("DOWN with %v", reason)
 		}
 	case <-time.After(10 * time.Second):
-		t.Error("the node's process is not told that nobody listens any more")
+		t.Error("the node's process is not told that the watcher has ended")
 	}
 }
 
-// A peer that says twice that it watches is heard once: it ended the process.
-func TestAPeerThatRepeatsItself(t *testing.T) {
+// A regression test: a peer that sent its first message twice ended this program.
+func TestAPeerThatRepeatsItsFirstMessage(t *testing.T) {
 	var calls []Atom
 	p := interpreter(&calls, func(p *peer, r request) any {
 		to := r.args[1].(List)[0].(Tuple)[1].(Pid)

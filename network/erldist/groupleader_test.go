@@ -61,8 +61,9 @@ func TestGroupLeaderRequests(t *testing.T) {
 	}
 }
 
-// printingNode is a node whose function prints twice before it returns, as a process
-// of the node does it: it monitors the group leader, asks, and waits.
+// printingNode is a node whose function prints twice before it returns. A process of a
+// node does it in the same way: it monitors the group leader, sends its request, and
+// waits.
 func printingNode(replies *[]any) *peer {
 	worker := Pid{Node: testNode, ID: 200, Creation: 7}
 	ask := func(p *peer, to any, n uint32, req any) {
@@ -74,14 +75,14 @@ func printingNode(replies *[]any) *peer {
 	p := &peer{}
 	p.rex = func(p *peer, r request) any {
 		switch r.function {
-		case "format": // rendering for us, with the ordinary group leader
+		case "format": // formats our value, with the ordinary group leader
 			return List{[]byte("1"), int64(0x263a), int64('\n')}
-		case "late": // prints to a group leader that is gone
+		case "late": // prints to a group leader that has ended
 			ask(p, call.leader, 3, Tuple{Atom("put_chars"), Atom("unicode"), "late"})
 			return Atom("ok")
 		}
 		call = r
-		for _, nobody := range []any{Atom("name"), Pid{Node: "b@c", ID: 1}} { // gets no answer
+		for _, nobody := range []any{Atom("name"), Pid{Node: "b@c", ID: 1}} { // these get no reply
 			p.send(Tuple{ctlSend, Atom(""), r.leader}, Tuple{Atom("io_request"), nobody, Atom("ref"), Atom("getopts")})
 		}
 		ask(p, r.leader, 1, Tuple{Atom("put_chars"), Atom("unicode"), "hello "})
@@ -116,7 +117,7 @@ func TestCallOutput(t *testing.T) {
 			return Tuple{int64(ctlSend), Tuple{Atom("io_reply"), Ref{Node: testNode, Creation: 7, Len: 1, Words: [5]uint32{n}}, Atom("ok")}}
 		}
 		down := any(Tuple{int64(ctlMonitorExit), nil})
-		// Two answers; the two monitors that were not taken back hear of the end;
+		// Two replies. The two monitors that were not removed are told of the end, and so is a process that prints later, which would otherwise wait forever.
 		// so does at once who prints later, and would wait for ever otherwise.
 		if diff := cmp.Diff([]any{ok(1), ok(2), down, down, down}, replies); diff != "" {
 			t.Error(diff)

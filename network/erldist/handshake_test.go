@@ -26,7 +26,7 @@ func TestHandshakeSettlesIdentity(t *testing.T) {
 				t.Errorf("got %s, %s, %d, %x", c.Node(), c.Self(), c.Creation(), c.Flags())
 			}
 			if c.self.Creation != 0x102 {
-				t.Errorf("our pids have creation %x, not the one that the node gave", c.self.Creation)
+				t.Errorf("our pids have the creation %x, not that of the node", c.self.Creation)
 			}
 		})
 	}
@@ -45,10 +45,10 @@ func TestHandshakeUnderAName(t *testing.T) {
 			}
 			defer c.Close()
 			if c.Self() != ours || p.called != ours || c.self.Creation < 4 {
-				t.Errorf("we are %s to ourselves and %s to the node, creation %d", c.Self(), p.called, c.self.Creation)
+				t.Errorf("our name is %s, and to the node %s, creation %d", c.Self(), p.called, c.self.Creation)
 			}
 			if alive != (p.said == "strue") {
-				t.Errorf("we answered %q", p.said)
+				t.Errorf("we replied %q", p.said)
 			}
 		})
 	}
@@ -128,7 +128,7 @@ func TestDialCancelled(t *testing.T) {
 	})
 }
 
-// The expected values were computed by OTP: erlang:md5("kx7Qs3cret4096").
+// The expected values were computed with OTP: erlang:md5("kx7Qs3cret4096").
 func TestDigest(t *testing.T) {
 	d := digest(testCookie, 4096)
 	const want = "9f9f7e0be3e25eefa7e18bbdfe313c59"

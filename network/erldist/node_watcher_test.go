@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// A sight is fed here; on real nodes package orchestrator's Disconnect and package
-// testsupport's faults look through it.
-func TestSight(t *testing.T) {
+// This test feeds a watcher directly. On real nodes, Disconnect of package orchestrator
+// and the faults of package testsupport use watchers.
+func TestNodeWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSight(func() {})
 		s.saw(NodeEvent{Node: "b", Up: true, Initial: true})
 		if now := s.Now(); !now.Up["b"] || now.Ups["b"] != 0 {
-			t.Errorf("%+v: who was there did not come", now)
+			t.Errorf("%+v: a node that was there before counts as a nodeup", now)
 		}
 		result := make(chan error, 1)
 		go func() {
@@ -26,7 +26,7 @@ func TestSight(t *testing.T) {
 		synctest.Wait()
 		select {
 		case err := <-result:
-			t.Fatalf("it was enough that b went: %v", err)
+			t.Fatalf("a nodedown alone was enough: %v", err)
 		default:
 		}
 		s.saw(NodeEvent{Node: "b", Up: true})
@@ -36,7 +36,7 @@ func TestSight(t *testing.T) {
 	})
 }
 
-func TestASightThatEndsTellsWhy(t *testing.T) {
+func TestANodeWatcherThatEndsSaysWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSight(func() {})
 		never := func(Seen) bool { return false }
@@ -49,7 +49,7 @@ func TestASightThatEndsTellsWhy(t *testing.T) {
 		if err := s.Until(t.Context(), never); !errors.Is(err, ErrClosed) || !errors.Is(s.Err(), ErrClosed) {
 			t.Error(err)
 		}
-		if err := s.Until(t.Context(), func(Seen) bool { return true }); err != nil { // what it showed, it showed
+		if err := s.Until(t.Context(), func(Seen) bool { return true }); err != nil { // what it has seen, it still reports
 			t.Error(err)
 		}
 	})

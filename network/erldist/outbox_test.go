@@ -19,7 +19,7 @@ func TestOutboxMakesSendersWait(t *testing.T) {
 		if err := o.put(ctx, done, []byte("a")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("full: %v, want DeadlineExceeded", err)
 		}
-		o.tick() // nothing: there is something to write
+		o.tick() // nothing happens: there is something to write
 		if len(o.buf) != outboxLimit {
 			t.Errorf("%d bytes are queued", len(o.buf))
 		}

@@ -22,24 +22,23 @@ const (
 	testCookie = "kx7Qs3cret"
 )
 
-// peer is a node as far as the protocol goes: the accepting side of the
-// handshake, then functions that answer calls. Zero fields mean a node that
-// behaves.
+// peer is a node as far as the protocol goes: the accepting side of the handshake, then
+// functions that answer calls. With zero fields it behaves correctly.
 type peer struct {
 	cookie  string                          // default testCookie
 	name    string                          // default testNode
-	status  string                          // instead of "named:…"
-	raw     string                          // instead of anything, without a length
-	signs   string                          // cookie of its acknowledgement
-	lenSize int                             // of handshake frames; default 2
-	mute    Phase                           // says nothing from this phase on
-	hangUp  Phase                           // closes in this phase
-	rex     func(p *peer, c request) any    // result of a call; noReply = none
-	on      func(p *peer, ctl Tuple, m any) // every other message
+	status  string                          // sent in place of "named:…"
+	raw     string                          // sent in place of everything, without a length
+	signs   string                          // the cookie of its acknowledgement
+	lenSize int                             // the size of the length of handshake frames; default 2
+	mute    Phase                           // sends nothing from this phase on
+	hangUp  Phase                           // closes the connection in this phase
+	rex     func(p *peer, c request) any    // the result of a call; noReply: none
+	on      func(p *peer, ctl Tuple, m any) // gets every other message
 	ticks   atomic.Int32
 	called  string // the name under which it was dialled
-	alive   bool   // it has a connection of that name
-	said    string // our answer to that
+	alive   bool   // it already has a connection with that name
+	said    string // our reply to that
 
 	nc net.Conn
 }
@@ -55,7 +54,7 @@ type request struct {
 	leader   any
 }
 
-// dialer connects to p through a pipe; served is closed when p has ended.
+// dialer connects to p through a pipe. served is closed when p has ended.
 func (p *peer) dialer(t testing.TB) *Dialer {
 	return &Dialer{Cookie: testCookie, DialContext: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -143,7 +142,7 @@ func (p *peer) handshake() bool {
 		p.said = string(get())
 	}
 	if p.status != "" {
-		get() // the end, or our answer to "alive"
+		get() // the end, or our reply to "alive"
 		return false
 	}
 	name := or(p.name, testNode)
@@ -212,5 +211,5 @@ func (p *peer) send(control Tuple, message ...any) {
 	if err != nil {
 		panic(err)
 	}
-	p.nc.Write(b) // fails only when the test closed it
+	p.nc.Write(b) // fails only if the test closed it
 }

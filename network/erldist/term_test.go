@@ -29,9 +29,9 @@ func repeat(n int, term any) []any {
 	return out
 }
 
-// What OTP 25 wrote: term_to_binary(Term, [{minor_version, 2}]), the form of the
-// distribution and of OTP 26. The last column is what OTP makes of the bytes
-// when it reads and writes them again, where that differs.
+// These terms were encoded by OTP 25: term_to_binary(Term, [{minor_version, 2}]), the
+// form of the distribution and of OTP 26. The last column is what OTP encodes after it
+// has decoded the bytes, if that differs.
 var recorded = []struct {
 	erl   string
 	hex   string
@@ -77,7 +77,7 @@ var recorded = []struct {
 	{"256 times a", "836900000100" + strings.Repeat("770161", 256), Tuple(repeat(256, Atom("a"))), ""},
 	{"#{}", "837400000000", Map{}, ""},
 	{"#{a => 1}", "8374000000017701616101", Map{{Atom("a"), int64(1)}}, ""},
-	// OTP keeps its own order of keys; ours is that of their bytes.
+	// OTP has its own order of keys. Ours is that of their bytes.
 	{"#{a => 1, <<k>> => []}", "83740000000277016161016d000000016b6a", Map{{Atom("a"), int64(1)}, {[]byte("k"), List(nil)}}, "8374000000026d000000016b6a7701616101"},
 	{"<<>>", "836d00000000", []byte{}, ""},
 	{"<<abc>>", "836d00000003616263", []byte("abc"), ""},
@@ -87,7 +87,7 @@ var recorded = []struct {
 	{"<<7>> as 8 bits", "834d000000010807", []byte{7}, "836d0000000107"},
 	{"PID_EXT", "83677703614062000000070000000102", Pid{"a@b", 7, 1, 2}, "83587703614062000000070000000100000002"},
 	{"NEW_PID_EXT", "83587703614062000000070000000100000102", Pid{"a@b", 7, 1, 258}, ""},
-	// OTP writes small ports as NEW_PORT_EXT, we always as V4_PORT_EXT, which
+	// OTP encodes small ports as NEW_PORT_EXT. We always use V4_PORT_EXT, which V4_NC in the handshake allows.
 	// V4_NC in the handshake allows.
 	{"PORT_EXT", "836677036140620000000702", Port{"a@b", 7, 2}, "837877036140620000000000000007" + "00000002"},
 	{"NEW_PORT_EXT", "835977036140620000000700000102", Port{"a@b", 7, 258}, "83787703614062000000000000000700000102"},
@@ -149,7 +149,7 @@ func TestTruncatedTermsAreMalformed(t *testing.T) {
 			}
 		}
 		if _, err := Decode(append(data, 106)); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%s with a byte too much: %v", tt.erl, err)
+			t.Errorf("%s with an additional byte: %v", tt.erl, err)
 		}
 	}
 }
@@ -219,7 +219,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// allocated is what f costs in bytes.
+// allocated returns how many bytes f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -235,7 +235,7 @@ func TestLiesAreCheap(t *testing.T) {
 	z.Close()
 
 	fun := []byte{tagNil}
-	for range 900 { // each the free variable of the next
+	for range 900 { // each is the free variable of the next
 		body := append([]byte(unhex("01"+strings.Repeat("00", 20)+"00000001"+"77016d"+"6100"+"6100"+"587703614062000000070000000100000102")), fun...)
 		fun = append(append32([]byte{tagNewFun}, len(body)+4), body...)
 	}
@@ -361,7 +361,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// FuzzDecode: whatever decodes can be encoded, and means the same again.
+// FuzzDecode checks that every decoded term can be encoded, and then decodes to the same.
 func FuzzDecode(f *testing.F) {
 	for _, tt := range recorded {
 		f.Add([]byte(unhex(tt.hex)))
@@ -379,7 +379,7 @@ func FuzzDecode(f *testing.F) {
 		Text(term)
 		redactor{"a"}.term(term)
 		first, err := Encode(term)
-		if errors.Is(err, errDuplicateKey) { // the decoder takes what no node sends
+		if errors.Is(err, errDuplicateKey) { // the decoder accepts more than nodes send
 			return
 		}
 		if err != nil {

@@ -14,13 +14,13 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// aloneEnv has the test binary tell what it finds, and what it leaves, in the
-// network namespace that it was started in.
+// aloneEnv makes the test binary print what it finds, and what it leaves, in the network
+// namespace in which it was started.
 const aloneEnv = "BEAMYARD_TEST_FEATURES"
 
 type alone struct {
 	First, Second  Support
-	Tables, Queues int // that are there afterwards
+	Tables, Queues int // those that exist afterwards
 	Err            string
 }
 
@@ -59,8 +59,8 @@ func tellAlone() (a alone) {
 	return a
 }
 
-// What a kernel has differs; that it is told twice alike, with the kernel's
-// words where it is missing, and that nothing stays, does not.
+// What a kernel has differs. But two examinations agree, say in the kernel's words what
+// is missing, and leave nothing behind.
 func TestFeaturesLeaveNothing(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), aloneEnv+"=1")
@@ -72,7 +72,7 @@ func TestFeaturesLeaveNothing(t *testing.T) {
 	}
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("in a namespace of its own: %v", err)
+		t.Fatalf("in its own namespace: %v", err)
 	}
 	var a alone
 	if err := json.Unmarshal(out, &a); err != nil || a.Err != "" {
@@ -88,19 +88,19 @@ func TestFeaturesLeaveNothing(t *testing.T) {
 		if f.Works == (f.Why != "") {
 			t.Errorf("%s: %+v", name, f)
 		}
-		// With every right in its own namespace, only the kernel's lack is left.
+		// With all rights in its own namespace, only what the kernel lacks is missing.
 		if strings.Contains(f.Why, syscall.EPERM.Error()) {
 			t.Errorf("%s is forbidden: %s", name, f.Why)
 		}
 	}
 	if !a.First.Nftables.Works {
-		t.Errorf("every kernel that runs containers today has nftables; this one says %s", a.First.Nftables.Why)
+		t.Errorf("every kernel that runs containers today has nftables, but this one reports %s", a.First.Nftables.Why)
 	}
 }
 
-// Without CAP_NET_ADMIN everything is forbidden, and nothing is called missing.
+// Without CAP_NET_ADMIN everything is forbidden, and nothing is reported as missing.
 func TestFeaturesWithoutTheRight(t *testing.T) {
-	runtime.LockOSThread() // and never unlocked: the thread ends with the test, its rights with it
+	runtime.LockOSThread() // and never unlocked: the thread, with its rights, ends with the test
 	dropCapabilities(t)
 	s := Features()
 	for name, f := range map[string]Feature{"nftables": s.Nftables, "netem": s.Netem, "tbf": s.TBF} {
@@ -110,7 +110,7 @@ func TestFeaturesWithoutTheRight(t *testing.T) {
 	}
 }
 
-// dropCapabilities takes this thread's effective capabilities (capset(2)).
+// dropCapabilities removes this thread's effective capabilities (capset(2)).
 func dropCapabilities(t *testing.T) {
 	header := struct {
 		version uint32
