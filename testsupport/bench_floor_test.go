@@ -23,7 +23,7 @@ import (
 	"github.com/beamyard/beamyard/testsupport"
 )
 
-// model is a real node's container, whose settings both of the others copy.
+// model is a real node's container, whose settings the floor and the plain version copy.
 type model struct {
 	config container.Config
 	host   container.HostConfig
@@ -40,7 +40,7 @@ func modelOf(t *testing.T, c *testsupport.Cluster) model {
 	return model{config: *in.Config, host: *in.HostConfig, beam: n1.BEAM()}
 }
 
-// renamed has words name the node of a host instead of the model's.
+// renamed replaces the name of the model's node with that of another host's node.
 func (m model) renamed(words []string, host string) []string {
 	words = slices.Clone(words)
 	for i := range words {
@@ -49,7 +49,7 @@ func (m model) renamed(words []string, host string) []string {
 	return words
 }
 
-// env is the model's environment as testcontainers takes it.
+// env returns the model's environment as testcontainers takes it.
 func (m model) env(host string) map[string]string {
 	env := map[string]string{}
 	for _, kv := range m.renamed(m.config.Env, host) {
@@ -59,9 +59,9 @@ func (m model) env(host string) map[string]string {
 	return env
 }
 
-// floor does by hand what no cluster can do without, with the bare client that
-// testcontainers has, as parallel as the engine gains from: a network, containers,
-// until each distribution port answers, and then each application.
+// floor does by hand what every cluster needs, with the bare client of testcontainers and
+// with as much parallelism as the engine gains from: a network, containers, until each
+// distribution port answers, and then each application.
 func floor(t *testing.T, cli *client.Client, m model) (listening, serving time.Duration) {
 	t.Helper()
 	ctx, after := t.Context(), context.WithoutCancel(t.Context())
@@ -169,7 +169,7 @@ func healthy(ctx context.Context, address netip.Addr) error {
 	return nil
 }
 
-// until asks again and again, until there is no error.
+// until retries until there is no error.
 func until(ctx context.Context, ask func() error) error {
 	for {
 		err := ask()

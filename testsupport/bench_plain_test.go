@@ -20,9 +20,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// plain does the same work with testcontainers alone, as its documentation shows
-// it: containers in parallel, each until its application answers, and then a
-// command in each that connects it to the others and tells whom it sees.
+// plain does the same work with testcontainers alone, as its documentation shows it:
+// containers in parallel, each until its application answers, and then a command in each,
+// which connects it to the others and reports which nodes it sees.
 func plain(t *testing.T, m model, how recipe) time.Duration {
 	t.Helper()
 	ctx, after := t.Context(), context.WithoutCancel(t.Context())
@@ -73,15 +73,15 @@ func plain(t *testing.T, m model, how recipe) time.Duration {
 	return time.Since(began)
 }
 
-// recipe is how a node is run in a container of testcontainers' own, and how it is
-// asked: ask is a shell's command that evaluates Elixir's $1 or Erlang's $0 in it.
+// recipe says how a node runs in a container of testcontainers, and how it is queried:
+// ask is a shell command that evaluates $1 in Elixir or $0 in Erlang.
 type recipe struct {
 	command func(host string) []string
 	env     func(host string) map[string]string
 	ask     func(host string) string
 }
 
-// written is what the help of Elixir and of Mix has one write. The question boots a
+// written is what a reader of the help of Elixir and Mix would write. Each query boots a
 // VM of its own.
 func written() recipe {
 	return recipe{
@@ -97,8 +97,8 @@ func written() recipe {
 	}
 }
 
-// tuned is with all that Beamyard knows: its command and settings, and the quickest
-// question there is, where the image has it.
+// tuned uses all that Beamyard knows: its command and settings, and the fastest query
+// that the image supports.
 func tuned(m model) recipe {
 	return recipe{
 		func(host string) []string { return m.renamed(m.config.Cmd, host) },
@@ -109,7 +109,7 @@ func tuned(m model) recipe {
 	}
 }
 
-// meet connects a node to the others, and fails where it does not see all of them.
+// meet connects a node to the others, and fails unless it sees all of them.
 func meet(ctx context.Context, c testcontainers.Container, command, host string, hosts []string) error {
 	var others []string
 	for _, other := range hosts {
@@ -130,7 +130,7 @@ func meet(ctx context.Context, c testcontainers.Container, command, host string,
 	}
 	said := strings.Trim(string(text), "{ok, }\n")
 	if code != 0 || said != strconv.Itoa(len(others)) {
-		return fmt.Errorf("%s: %s ended with %d and said %q, want %d", host, command, code, text, len(others))
+		return fmt.Errorf("%s: %s exited with %d and printed %q, want %d", host, command, code, text, len(others))
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/beamyard/beamyard/testsupport"
 )
 
-// The bench measures side by side, in one run, as that of package
-// orchestrator/docker does: machines are noisy, so ratios and medians count. It
-// prints, and fails only when something does not work.
+// The benchmark measures pairs side by side in one run, like that of package
+// orchestrator/e2e. Machines are noisy, so ratios and medians count. It prints, and fails
+// only if something does not work.
 
 const benchNodes = 3
 
@@ -32,7 +32,7 @@ func TestBenchStart(t *testing.T) {
 	}
 	defer cli.Close()
 	var m model
-	proven(t, func(c *testsupport.Cluster) { m = modelOf(t, c) }) // also warms every cache
+	proven(t, func(c *testsupport.Cluster) { m = modelOf(t, c) }) // this also warms every cache
 
 	var bare, served, starts, byHand, byUs []float64
 	work := []func(){
@@ -48,7 +48,7 @@ func TestBenchStart(t *testing.T) {
 		for _, one := range work {
 			one()
 		}
-		if round == 0 { // warms
+		if round == 0 { // warms the caches
 			bare, served, starts, byHand, byUs = nil, nil, nil, nil, nil
 		}
 		slices.Reverse(work)
@@ -59,7 +59,7 @@ func TestBenchStart(t *testing.T) {
 		t.Run("shared", func(t *testing.T) {
 			began := time.Now()
 			testsupport.Shared(t, "bench", demo, testsupport.WithNodes(benchNodes))
-			if i > 0 { // the first one starts it
+			if i > 0 { // the first test starts it
 				warm = append(warm, float64(time.Since(began).Microseconds())/1e3)
 			}
 		})
@@ -78,7 +78,7 @@ func TestBenchStart(t *testing.T) {
 	fmt.Printf("| testsupport.Shared, warm | %d | | %.1f ms | | < 100 ms |\n", benchNodes, median(warm))
 }
 
-// over divides round by round.
+// over divides the rounds of one series by those of another.
 func over(above, below []float64) []float64 {
 	ratios := make([]float64, len(above))
 	for i := range above {
@@ -87,7 +87,7 @@ func over(above, below []float64) []float64 {
 	return ratios
 }
 
-// proven times testsupport's start, up to the proven mesh.
+// proven times testsupport's start until the mesh is proven.
 func proven(t *testing.T, look func(*testsupport.Cluster)) time.Duration {
 	t.Helper()
 	began := time.Now()

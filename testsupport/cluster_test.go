@@ -47,7 +47,7 @@ func (h *heard) String() string {
 	return h.text.String()
 }
 
-// TestNodesAreContainers holds a node to what testcontainers' users know.
+// TestNodesAreContainers checks that a node behaves like a container of testcontainers.
 func TestNodesAreContainers(t *testing.T) {
 	t.Parallel()
 	testsupport.NoLeaks(t)
@@ -154,8 +154,8 @@ func TestNodesAreContainers(t *testing.T) {
 	}
 }
 
-// TestNetworksBothWays has a container of testcontainers' own on the cluster's
-// network, and the nodes on one of testcontainers' own.
+// TestNetworksBothWays attaches a container of testcontainers to the cluster's network,
+// and the nodes to a network of testcontainers.
 func TestNetworksBothWays(t *testing.T) {
 	t.Parallel()
 	testsupport.NoLeaks(t)
@@ -181,12 +181,12 @@ func TestNetworksBothWays(t *testing.T) {
 	// A node reaches a container by its alias, in either network …
 	said, err := c.Node("n1").Eval(ctx, `{ok, S} = gen_tcp:connect("mock", 80, [{active, false}]), {ok, T} = gen_tcp:recv(S, 0, 5000), T.`, nil)
 	if err != nil || fmt.Sprint(said) != fmt.Sprint([]any{int64('h'), int64('i')}) {
-		t.Errorf("mock says %v, %v", said, err)
+		t.Errorf("the mock answered %v, %v", said, err)
 	}
 	if _, err := c.Node("n1").Eval(ctx, `{ok, _} = inet:getaddr("guest", inet).`, nil); err != nil {
 		t.Error(err)
 	}
-	// … and they reach it by its host name, or the alias that it was given.
+	// … and the containers reach it by its host name, or by its alias.
 	fetch := func(ctr testcontainers.Container, host string) {
 		t.Helper()
 		code, out, err := ctr.Exec(ctx, []string{"elixir", "-e", fmt.Sprintf(`{:ok, _} = :gen_tcp.connect(~c"%s", 4000, [])`, host)}, exec.Multiplexed())
@@ -211,12 +211,13 @@ func TestWithEndsItsCluster(t *testing.T) {
 		}
 	})
 	if _, err := discovery.Find(t.Context(), engine(t), name); !errors.Is(err, orchestrator.ErrNoCluster) {
-		t.Errorf("%s is there: %v", name, err)
+		t.Errorf("%s still exists: %v", name, err)
 	}
 }
 
-// TestWhatCannotBeStarted has a cluster to clean up in each case.
-func TestWhatCannotBeStarted(t *testing.T) {
+// TestAFailedStart checks that each failed start returns a cluster that can be
+// removed.
+func TestAFailedStart(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		source string
@@ -243,7 +244,7 @@ func TestWhatCannotBeStarted(t *testing.T) {
 				t.Error("its node has a state")
 			}
 			if err := cluster.WaitMesh(t.Context()); err == nil {
-				t.Error("its nodes have met")
+				t.Error("its nodes are connected")
 			}
 		})
 	}

@@ -15,13 +15,13 @@ import (
 	"github.com/beamyard/beamyard/testsupport"
 )
 
-// A cluster outside of a test is removed with Terminate. Its nodes have met each
+// Outside of a test, a cluster is removed with Terminate. Its nodes are connected to each
 // other when Run returns.
 func ExampleRun() {
 	ctx := context.Background()
 	c, err := testsupport.Run(ctx, "../images/demo", testsupport.WithNodes(2))
 	defer func() {
-		if err := c.Terminate(ctx); err != nil { // of one that never came up, too
+		if err := c.Terminate(ctx); err != nil { // also of a cluster that did not start
 			log.Print(err)
 		}
 	}()
@@ -89,8 +89,8 @@ func ExampleWithNode() {
 	// n2 jobs <nil>
 }
 
-// Another container joins the cluster's network: nodes find it by its alias, and it
-// finds them by their host names.
+// Another container joins the cluster's network. Nodes reach it by its alias, and it
+// reaches them by their host names.
 func ExampleCluster_Network() {
 	ctx := context.Background()
 	c, err := testsupport.Run(ctx, "../images/demo", testsupport.WithNodes(1))
@@ -103,9 +103,9 @@ func ExampleCluster_Network() {
 		log.Print(err)
 		return
 	}
-	// Any image would do, a database's or a broker's; this one is there already.
+	// Any image would work, that of a database or a broker. This one exists already.
 	db, err := testcontainers.Run(ctx, c.Status().Image, network.WithNetwork([]string{"db"}, c.Network()), testcontainers.WithCmd("sleep", "60"))
-	defer func() { // before the cluster, whose network it is on
+	defer func() { // before the cluster, because it is attached to the cluster's network
 		if err := testcontainers.TerminateContainer(db, testcontainers.StopTimeout(0)); err != nil {
 			log.Print(err)
 		}
@@ -123,7 +123,7 @@ func ExampleCluster_Network() {
 	// 0 <nil>
 }
 
-// A test has a cluster of its own, until it ends.
+// A test has a cluster of its own until it ends.
 func ExampleStart() {
 	testShop := func(t *testing.T) {
 		t.Parallel()
@@ -137,8 +137,7 @@ func ExampleStart() {
 	_ = testShop
 }
 
-// Tests of a package have a cluster in turn, and the second one does not wait for
-// its start.
+// Tests of a package use a cluster in turn. The second test does not wait for its start.
 func ExampleShared() {
 	shop := func(t *testing.T) *testsupport.Cluster {
 		t.Helper()
@@ -146,7 +145,7 @@ func ExampleShared() {
 	}
 	testCrash := func(t *testing.T) {
 		c := shop(t)
-		c.Crash(t, "n2") // which is started again before the next test has it
+		c.Crash(t, "n2") // it is started again before the next test gets the cluster
 		if err := c.WaitDown(t.Context(), "n1", "n2"); err != nil {
 			t.Error(err)
 		}
@@ -159,7 +158,7 @@ func ExampleShared() {
 	_, _ = testCrash, testRestart
 }
 
-// Nodes that come back by themselves.
+// Nodes are restarted after a crash.
 func ExampleWithRestart() {
 	testShop := func(t *testing.T) {
 		c := testsupport.Start(t, "../shop", testsupport.WithRestart(orchestrator.RestartPolicy{Mode: orchestrator.RestartOnFailure}))

@@ -13,7 +13,7 @@ import (
 	"github.com/beamyard/beamyard/testsupport"
 )
 
-// sees asks a node whom it sees now.
+// sees reports whether a node sees another one now.
 func sees(t *testing.T, c *testsupport.Cluster, observer, node string) bool {
 	t.Helper()
 	list, err := testsupport.RPC[[]string](t.Context(), c.Node(observer), "erlang", "nodes")
@@ -23,8 +23,8 @@ func sees(t *testing.T, c *testsupport.Cluster, observer, node string) bool {
 	return slices.Contains(list, c.Node(node).BEAM())
 }
 
-// TestFaults breaks one cluster in every way. Each returns when the nodes have seen
-// it, so what they answer then is asked once; and each is mended when its test ends.
+// TestFaults injects every fault into one cluster. Each fault returns once the nodes have
+// seen it, so their answers are read only once. Each is undone when its test ends.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	c := testsupport.Start(t, demo, testsupport.WithNodes(3), testsupport.WithOverlappingPartitions())
@@ -48,10 +48,10 @@ func TestFaults(t *testing.T) {
 		{"crash", func(t *testing.T) {
 			c.Crash(t, "n1")
 			if sees(t, c, "n2", "n1") || sees(t, c, "n3", "n1") || c.Node("n1").IsRunning() {
-				t.Error("n1 is there")
+				t.Error("n1 still runs, or is seen")
 			}
 			if e := c.Node("n1").Status().LastExit; e == nil || e.Class != orchestrator.ExitKilled {
-				t.Errorf("it ended by %v", e)
+				t.Errorf("the exit of n1: %v", e)
 			}
 		}},
 		{"stop and start by oneself", func(t *testing.T) {
@@ -67,14 +67,14 @@ func TestFaults(t *testing.T) {
 			c.Stop(t, "n2")
 			t.Run("mended", func(t *testing.T) { c.Start(t, "n2") })
 			if c.Node("n2").IsRunning() {
-				t.Error("n2 was left up by a subtest")
+				t.Error("n2 still runs after the subtest that started it")
 			}
 		}},
 		{"restart", func(t *testing.T) {
 			run := c.Node("n3").Status().Incarnation
 			c.Restart(t, "n3")
 			if c.Node("n3").Status().Incarnation != run+1 {
-				t.Error("it was not restarted")
+				t.Error("n3 was not restarted")
 			}
 			whole(t)
 		}},
@@ -87,10 +87,10 @@ func TestFaults(t *testing.T) {
 		{"disconnect", func(t *testing.T) {
 			c.Disconnect(t, "n1", "n2")
 			if sees(t, c, "n1", "n2") || sees(t, c, "n2", "n1") || !sees(t, c, "n3", "n1") || !sees(t, c, "n3", "n2") {
-				t.Error("not n1 and n2 alone are parted")
+				t.Error("not only n1 and n2 are disconnected")
 			}
 			if met, err := testsupport.RPC[bool](t.Context(), c.Node("n1"), "net_kernel", "connect_node", erldist.Atom(c.Node("n2").BEAM())); err != nil || met {
-				t.Errorf("they met: %v, %v", met, err)
+				t.Errorf("they are connected: %v, %v", met, err)
 			}
 		}},
 		{"disconnect, mended in a subtest from the other side and made again", func(t *testing.T) {
@@ -102,11 +102,11 @@ func TestFaults(t *testing.T) {
 				}
 			})
 			if sees(t, c, "n1", "n2") {
-				t.Error("n1 and n2 were left connected by a subtest")
+				t.Error("n1 and n2 are still connected after the subtest that reconnected them")
 			}
 			t.Run("another", func(t *testing.T) { c.Disconnect(t, "n1") })
 			if sees(t, c, "n1", "n2") || !sees(t, c, "n1", "n3") {
-				t.Error("not what the subtest cut was mended, and no more")
+				t.Error("not exactly the subtest's disconnection was undone")
 			}
 		}},
 		{"disconnect and reconnect by oneself", func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestWaits(t *testing.T) {
 	if err := <-down; err != nil {
 		t.Error(err)
 	}
-	if err := c.WaitMesh(ctx); err != nil { // of the one that is left
+	if err := c.WaitMesh(ctx); err != nil { // of the check that remains
 		t.Error(err)
 	}
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
@@ -152,7 +152,7 @@ func TestWaits(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := c.Output("n1").WaitLine(short, "never printed"); err == nil {
-		t.Error("a line was found that nobody printed")
+		t.Error("a line was found that was never printed")
 	}
 	if _, err := testsupport.RPC[int](ctx, c.Node("n1"), "erlang", "node"); err == nil || !strings.Contains(err.Error(), "does not fit into a int") {
 		t.Error(err)
@@ -162,8 +162,8 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-// TestSharedIsWholeEachTime lends one cluster to tests that break it in turn.
-func TestSharedIsWholeEachTime(t *testing.T) {
+// TestSharedIsRestoredEachTime gives one cluster to tests that break it in turn.
+func TestSharedIsRestoredEachTime(t *testing.T) {
 	t.Parallel()
 	var name string
 	for _, loan := range []struct {
@@ -178,10 +178,10 @@ func TestSharedIsWholeEachTime(t *testing.T) {
 		}},
 		{"counts", func(t *testing.T, c *testsupport.Cluster) {
 			if !sees(t, c, "n1", "n2") || c.Name() != name {
-				t.Errorf("%s is not whole, or not %s", c.Name(), name)
+				t.Errorf("%s is damaged, or not %s", c.Name(), name)
 			}
 			if again := testsupport.Shared(t, "tests", demo); again != c {
-				t.Error("asked again, it is another")
+				t.Error("a second call returned another cluster")
 			}
 			if _, err := testsupport.RPC[int](t.Context(), c.Node("n1"), "Demo.Counter", "add", 5); err != nil {
 				t.Error(err)

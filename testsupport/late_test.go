@@ -11,10 +11,10 @@ import (
 	"github.com/beamyard/beamyard/testsupport"
 )
 
-// What the engine says can be late: nodes see a death before the supervisor hears of
-// it, and such a node is refused though it is Ready.
+// The engine's events can be late: nodes see an exit before the supervisor gets its
+// event. Such a node must not count as connected, though it is still Ready.
 
-// hearsLate is a victim's test: the way to the engine is its environment's.
+// hearsLate is a victim's test. Its connection to the engine goes through a gate.
 func hearsLate(t *testing.T) {
 	eng := engine(t)
 	info, err := eng.Info(t.Context())
@@ -31,7 +31,7 @@ func hearsLate(t *testing.T) {
 	c := testsupport.Start(t, demo, testsupport.WithNodes(2))
 	gate.Hold()
 	if _, err := testsupport.RPC[any](t.Context(), c.Node("n2"), "erlang", "halt"); err == nil {
-		t.Error("it answers after halt")
+		t.Error("n2 answers after halt")
 	}
 	if err := c.WaitDown(t.Context(), "n1", "n2"); err != nil {
 		t.Error(err)
@@ -40,7 +40,7 @@ func hearsLate(t *testing.T) {
 	defer cancel()
 	err = c.WaitMesh(short)
 	if state := c.Node("n2").Status().State; state.Final() || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "have not met") {
-		t.Errorf("n2 is %s, unheard: %v", state, err)
+		t.Errorf("n2 is %s, before its exit event arrived: %v", state, err)
 	}
 	gate.Release()
 	if err := c.WaitMesh(t.Context()); err != nil {
@@ -48,7 +48,7 @@ func hearsLate(t *testing.T) {
 	}
 }
 
-func TestADeathThatIsHeardLate(t *testing.T) {
+func TestALateExitEvent(t *testing.T) {
 	t.Parallel()
 	if code, said := startVictim(t, "hears late", nil).ended(); code != 0 || !strings.Contains(said, "--- PASS") {
 		t.Errorf("exit code %d:\n%s", code, said)

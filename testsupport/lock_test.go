@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// A shared cluster is lent while its image is still built for somebody, and while
-// somebody else's failure is written down: run with -race.
-func TestALoanWhileOthersLook(t *testing.T) {
+// A test may acquire a shared cluster while its image is being built for another test,
+// and while another test's failure is being recorded. Run with -race.
+func TestConcurrentUseOfASharedCluster(t *testing.T) {
 	c := &Cluster{tests: map[string]bool{}, reported: map[string]bool{}}
 	var all sync.WaitGroup
 	all.Go(func() { c.acquire(t) })
@@ -15,6 +15,6 @@ func TestALoanWhileOthersLook(t *testing.T) {
 	all.Go(func() { _ = c.Evidence() })
 	all.Wait()
 	if c.test() != t {
-		t.Error("it is not lent")
+		t.Error("the cluster was not acquired")
 	}
 }

@@ -11,12 +11,12 @@ import (
 // demo is the project that the tests run.
 const demo = "../images/demo"
 
-// TestMain is also the program of the tests that end badly: see victims_test.go.
+// TestMain also runs the tests that end badly: see victims_test.go.
 func TestMain(m *testing.M) {
 	if name := os.Getenv(victimVariable); name != "" {
 		runVictim(name)
 	}
-	// Clusters wait most of the time.
+	// Clusters mostly wait.
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-func TestWhoseAClusterIs(t *testing.T) {
+func TestWhichTestUsesACluster(t *testing.T) {
 	of := func(tests ...string) *Cluster {
 		c := &Cluster{tests: map[string]bool{}}
 		for _, test := range tests {
@@ -30,29 +30,29 @@ func TestWhoseAClusterIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := c.cluster.isOfOthers("TestA"); got != c.others {
-				t.Errorf("of others: %t", got)
+				t.Errorf("used by others: %t", got)
 			}
 		})
 	}
 }
 
-// Whether the application is to be fresh is seen without running the other options:
-// they were made for the spec that there was at first.
-func TestAFreshApplicationIsAskedFor(t *testing.T) {
+// WithFreshApplication is found without running the other options, which may need the
+// original spec.
+func TestAFreshApplicationIsRequested(t *testing.T) {
 	late := WithSpec(func(s *orchestrator.Spec) { s.Nodes[1].Memory = 1 })
 	if freshAsked([]testcontainers.ContainerCustomizer{late, testcontainers.WithCmd("x")}) {
-		t.Error("fresh, though nobody asks for it")
+		t.Error("fresh, though no option requests it")
 	}
 	if !freshAsked([]testcontainers.ContainerCustomizer{late, nil, WithFreshApplication()}) {
 		t.Error("not fresh")
 	}
 }
 
-// A test that runs again is told again.
-func TestASecondLoanIsReportedAgain(t *testing.T) {
+// The failure of a test that runs again is reported again.
+func TestASecondRunIsReportedAgain(t *testing.T) {
 	c := &Cluster{tests: map[string]bool{}, reported: map[string]bool{t.Name(): true}}
 	c.acquire(t)
 	if c.reported[t.Name()] {
-		t.Error("it counts as told")
+		t.Error("the failure counts as reported")
 	}
 }

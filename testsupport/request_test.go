@@ -17,7 +17,7 @@ import (
 
 type options = []testcontainers.ContainerCustomizer
 
-// planned settles options on a source without a file.
+// planned applies options to a source without a file.
 func planned(t *testing.T, opts options) (plan, error) {
 	t.Helper()
 	s, err := settle("shop:1", "", opts)
@@ -73,7 +73,7 @@ func TestOptionsAreCarriedOver(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotCarriedOverIsRefusedByName(t *testing.T) {
+func TestUnsupportedFieldsAreRefusedByName(t *testing.T) {
 	for want, opt := range map[string]testcontainers.ContainerCustomizer{
 		"FromDockerfile of the container request is not carried over to a node: give the folder":        testcontainers.WithDockerfile(testcontainers.FromDockerfile{Context: "."}),
 		"Name of the container request is not carried over to a node: a node's container":               testcontainers.WithName("mine"),
@@ -106,7 +106,7 @@ func TestWhatIsNotCarriedOverIsRefusedByName(t *testing.T) {
 	}
 }
 
-func TestANodeThatALaterOptionDropsIsMissed(t *testing.T) {
+func TestANodeThatALaterOptionDropsIsReported(t *testing.T) {
 	_, err := planned(t, options{WithNode("web", testcontainers.WithCmd("x")), WithNodes(2)})
 	if err == nil || !strings.Contains(err.Error(), `WithNode("web")`) {
 		t.Error(err)

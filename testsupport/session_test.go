@@ -9,7 +9,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-func TestWhatTestcontainersIsToFind(t *testing.T) {
+func TestSettingsForTestcontainers(t *testing.T) {
 	local := orchestrator.EngineInfo{Local: true, Host: "127.0.0.1", Endpoint: "unix:///var/run/docker.sock", From: orchestrator.EndpointDefault}
 	context := local
 	context.From, context.Endpoint = orchestrator.EndpointContext, "unix:///run/user/1/docker.sock"
@@ -20,7 +20,7 @@ func TestWhatTestcontainersIsToFind(t *testing.T) {
 	for name, c := range map[string]struct {
 		env, properties map[string]string
 		info            orchestrator.EngineInfo
-		image           string // that the engine has
+		image           string // an image that the engine has
 		dockerenv       bool
 		inside          bool
 		want            map[string]string

@@ -24,15 +24,15 @@ import (
 	"github.com/beamyard/beamyard/testsupport"
 )
 
-// This file has test binaries that end badly, and what they leave: this one is
-// started again, with another test in it.
+// This file tests what test binaries that end badly leave behind: it starts this binary
+// again with another test in it.
 
-// victimVariable names the test that a test binary has instead of its own.
+// victimVariable names the test that a test binary runs instead of its own tests.
 const victimVariable = "BEAMYARD_TEST_VICTIM"
 
 // victims are those tests.
 var victims = map[string]func(*testing.T){
-	// Waits to be killed, or for -timeout.
+	// Waits until it is killed, or until -timeout.
 	"hangs": func(t *testing.T) {
 		c := testsupport.Start(t, demo, testsupport.WithNodes(2))
 		other, err := testcontainers.Run(t.Context(), c.Status().Image, inNetworkOf(c), testcontainers.WithCmd("sleep", "600"),
@@ -78,7 +78,7 @@ var victims = map[string]func(*testing.T){
 
 // runVictim is the TestMain of such a test binary.
 func runVictim(name string) {
-	if name == "exits" { // with a cluster of TestMain's own
+	if name == "exits" { // with a cluster of TestMain
 		c, err := testsupport.Run(context.Background(), demo, testsupport.WithNodes(2))
 		if err != nil {
 			fmt.Println(err)
@@ -91,22 +91,22 @@ func runVictim(name string) {
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{test}, nil, nil)
 }
 
-// victim is such a test binary, running.
+// victim is such a test binary while it runs.
 type victim struct {
 	t       *testing.T
 	cmd     *exec.Cmd
-	cluster string // what it said is up
+	cluster string // the cluster that it reported as up
 	output  strings.Builder
-	rest    chan struct{} // closed when it said all
+	rest    chan struct{} // closed at the end of its output
 }
 
-// start starts one, and waits until its cluster is up where it says that.
+// startVictim starts a test binary and, if it reports a cluster, waits until that is up.
 func startVictim(t *testing.T, name string, env []string, flags ...string) *victim {
 	t.Helper()
 	v := &victim{t: t, rest: make(chan struct{})}
 	v.cmd = exec.Command(os.Args[0], append([]string{"-test.v"}, flags...)...)
-	v.cmd.Env = append(append(strangers(), victimVariable+"="+name), env...)
-	if ryuk() { // it is that of a session, which is that of all who have one parent
+	v.cmd.Env = append(append(foreignEnv(), victimVariable+"="+name), env...)
+	if ryuk() { // otherwise it would share the session of all processes with the same parent
 		v.cmd.Env = append(v.cmd.Env, "TESTCONTAINERS_SESSION_ID="+strings.ToLower(rand.Text()))
 	}
 	out, err := v.cmd.StdoutPipe()
@@ -136,20 +136,20 @@ func startVictim(t *testing.T, name string, env []string, flags ...string) *vict
 	case <-v.rest:
 	case <-time.After(2 * time.Minute):
 		_ = v.cmd.Process.Kill()
-		t.Fatalf("the test binary says nothing")
+		t.Fatalf("the test binary printed nothing")
 	}
 	return v
 }
 
-// ryuk tells whether this engine has testcontainers' reaper.
+// ryuk reports whether testcontainers' reaper runs on this engine.
 func ryuk() bool { return !testcontainers.ReadConfig().Config.RyukDisabled }
 
-// strangers is an environment without what was settled for this process.
-func strangers() []string {
+// foreignEnv returns the environment without the settings for this process.
+func foreignEnv() []string {
 	return slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "TESTCONTAINERS_") })
 }
 
-// ended waits for its end, and gives its exit code and all that it said.
+// ended waits for the end, and returns the exit code and the output.
 func (v *victim) ended() (int, string) {
 	v.t.Helper()
 	<-v.rest
@@ -171,8 +171,7 @@ func engine(t *testing.T) *docker.Engine {
 	return eng
 }
 
-// gone waits until nothing of the victim's is left, and tells how long that took
-// from its death on.
+// gone waits until nothing of the victim is left, and returns how long that took.
 func (v *victim) gone() time.Duration {
 	v.t.Helper()
 	began := time.Now()
@@ -196,13 +195,13 @@ func (v *victim) gone() time.Duration {
 	return time.Since(began)
 }
 
-// besideLabel is on what a victim makes beside its cluster, whose name it has.
+// besideLabel is the label of what a victim creates beside its cluster. Its value is the cluster's name.
 const besideLabel = "beamyard.test"
 
-// leftTime is after how long nothing is left of a test binary that died. Three
-// seconds are promised; a machine that runs other tests beside has more to do. And
-// Ryuk, where there is one, waits 10 s for another binary of the session before it
-// removes what is no cluster's, here a container in the cluster's network.
+// leftTime is the time after which nothing may be left of a dead test binary. The promise
+// is three seconds, but a machine that runs other tests needs longer. Ryuk, if it runs,
+// waits 10 s for another binary of the session before it removes what is not the
+// cluster's: here, a container in the cluster's network.
 func leftTime() time.Duration {
 	if ryuk() {
 		return 20 * time.Second
@@ -233,7 +232,7 @@ func TestNothingIsLeftOfATestBinaryThatDies(t *testing.T) {
 				t.Fatalf("exit code %d:\n%s", code, said)
 			}
 			took := v.gone()
-			t.Logf("nothing is left %s after its end", took.Round(10*time.Millisecond))
+			t.Logf("nothing was left %s after its end", took.Round(10*time.Millisecond))
 			if took > leftTime() {
 				t.Errorf("that is more than %s", leftTime())
 			}
@@ -241,7 +240,7 @@ func TestNothingIsLeftOfATestBinaryThatDies(t *testing.T) {
 	}
 }
 
-func TestATestThatFailsTellsWhy(t *testing.T) {
+func TestAFailingTestSaysWhy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	v := startVictim(t, "fails", []string{"BEAMYARD_EXPORT_DIR=" + dir})
@@ -258,11 +257,11 @@ func TestATestThatFailsTellsWhy(t *testing.T) {
 		"evidence: " + dir + "/beamyard-" + v.cluster,
 	} {
 		if !strings.Contains(said, want) {
-			t.Errorf("it does not say %q", want)
+			t.Errorf("the output does not say %q", want)
 		}
 	}
 	if strings.Contains(said, "sesame-open") {
-		t.Error("it tells the secret")
+		t.Error("the output shows the secret")
 	}
 	if t.Failed() {
 		t.Log(said)
@@ -273,7 +272,7 @@ func TestATestThatFailsTellsWhy(t *testing.T) {
 	v.gone()
 }
 
-func TestAClusterThatFailsToStartTellsWhy(t *testing.T) {
+func TestAClusterThatFailsToStartSaysWhy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	code, said := startVictim(t, "fails to start", []string{"BEAMYARD_EXPORT_DIR=" + dir}).ended()
@@ -282,8 +281,8 @@ func TestAClusterThatFailsToStartTellsWhy(t *testing.T) {
 	}
 }
 
-// A shared cluster that came up and is not what its options ask for.
-func TestASharedClusterThatFailsToStartTellsWhy(t *testing.T) {
+// A shared cluster starts, but its wait strategy fails.
+func TestASharedClusterThatFailsToStartSaysWhy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	code, said := startVictim(t, "fails to share", []string{"BEAMYARD_EXPORT_DIR=" + dir}).ended()
@@ -294,7 +293,7 @@ func TestASharedClusterThatFailsToStartTellsWhy(t *testing.T) {
 	}
 }
 
-func TestAFailureIsKeptForALook(t *testing.T) {
+func TestAFailedClusterIsKept(t *testing.T) {
 	t.Parallel()
 	v := startVictim(t, "fails", []string{"BEAMYARD_KEEP=1", "BEAMYARD_EXPORT_DIR=" + t.TempDir()})
 	eng := engine(t)
@@ -312,11 +311,11 @@ func TestAFailureIsKeptForALook(t *testing.T) {
 		t.Fatalf("%d nodes are kept: %v", len(found.Nodes), err)
 	}
 	if n, _ := found.Node("n1"); n.State.Running() {
-		t.Error("the node that crashed was started again")
+		t.Error("the crashed node was restarted")
 	}
 }
 
-func TestLeaksAreTold(t *testing.T) {
+func TestLeaksAreReported(t *testing.T) {
 	t.Parallel()
 	v := startVictim(t, "leaks", nil)
 	code, said := v.ended()

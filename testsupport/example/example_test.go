@@ -12,13 +12,13 @@ import (
 	"github.com/beamyard/beamyard/testsupport"
 )
 
-// demo is a Mix project; an image or a beamyard.yml would do as well.
+// demo is a Mix project. An image or a beamyard.yml would work as well.
 const demo = "../../images/demo"
 
-// TestMain removes what tests share, and fails the package where anything is left.
+// TestMain removes what tests share, and fails the package if anything is left.
 func TestMain(m *testing.M) { os.Exit(testsupport.Main(m)) }
 
-// count has a node count by so many more, and returns its sum.
+// count adds to a node's counter, and returns its sum.
 func count(t *testing.T, c *testsupport.Cluster, node string, by int) int {
 	t.Helper()
 	sum, err := testsupport.RPC[int](t.Context(), c.Node(node), "Demo.Counter", "add", by)
@@ -58,13 +58,13 @@ func TestACrashLosesNoCount(t *testing.T) {
 	agree(t, c, 7, "n1", "n3")
 
 	c.Start(t, "n2")
-	agree(t, c, 7, "n2") // what it had counted itself came back from the others
+	agree(t, c, 7, "n2") // the other nodes kept what it had counted
 	c.Output("n2").RequireLine(t, "listening on 4000")
 }
 
 func TestAPairThatIsDisconnectedConverges(t *testing.T) {
 	t.Parallel()
-	// Two nodes that are parted while both see a third: OTP 25 and later would not
+	// Two nodes are disconnected while both see a third: OTP 25 and later would not support that without this option.
 	// bear it without this.
 	c := testsupport.Start(t, demo, testsupport.WithNodes(3), testsupport.WithOverlappingPartitions())
 
@@ -73,9 +73,9 @@ func TestAPairThatIsDisconnectedConverges(t *testing.T) {
 		t.Errorf("n1 has %d", sum)
 	}
 	if sum := count(t, c, "n2", 10); sum != 10 {
-		t.Errorf("n2 has %d, and so heard of n1", sum)
+		t.Errorf("n2 has %d, so it heard of n1", sum)
 	}
-	agree(t, c, 11, "n3") // it hears both
+	agree(t, c, 11, "n3") // n2 gets both counts
 
 	c.Reconnect(t, "n1", "n2")
 	agree(t, c, 11, "n1", "n2", "n3")
@@ -85,8 +85,8 @@ func TestBesideAnOrdinaryContainer(t *testing.T) {
 	t.Parallel()
 	c := testsupport.Start(t, demo, testsupport.WithNodes(1))
 
-	// A clock that the application could ask, as a mock. Any image would do; that of
-	// the nodes is there already.
+	// A mock of a clock that the application could query. Any image would work. That of
+	// the nodes exists already.
 	clock, err := testcontainers.Run(t.Context(), c.Status().Image,
 		network.WithNetwork([]string{"clock"}, c.Network()),
 		testcontainers.WithCmd("elixir", "-e", `
@@ -104,16 +104,16 @@ func TestBesideAnOrdinaryContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The node finds it by its alias …
+	// The node reaches it by its alias …
 	said, err := c.Node("n1").Eval(t.Context(), `
 		{ok, Socket} = gen_tcp:connect("clock", 80, [binary, {active, false}]),
 		{ok, Said} = gen_tcp:recv(Socket, 0, 5000),
 		Said.`, nil)
 	if err != nil || fmt.Sprintf("%s", said) != "noon" {
-		t.Errorf("the clock says %s, %v", said, err)
+		t.Errorf("the clock answered %s, %v", said, err)
 	}
 
-	// … and is found by its host name.
+	// … and it reaches the node by its host name.
 	ask := fmt.Sprintf(`{:ok, _} = :gen_tcp.connect(~c"%s", 4000, [])`, c.Node("n1").Status().Host)
 	if code, _, err := clock.Exec(t.Context(), []string{"elixir", "-e", ask}); err != nil || code != 0 {
 		t.Errorf("exit code %d, %v", code, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// target answers each call with the next answer, the last one again and again.
+// target returns the next answer to each call, and repeats the last one.
 type target struct {
 	wait.NopStrategyTarget
 	asked   []string
@@ -58,7 +58,7 @@ func TestStrategies(t *testing.T) {
 		strategy *Strategy
 		answers  []any
 		asked    int
-		err      string // "" where it is met
+		err      string // "" if the condition is met
 	}{
 		"a mesh at once":        {ForMesh(3), []any{nodes("b", "c")}, 1, ""},
 		"a larger mesh":         {ForMesh(2), []any{nodes("b", "c")}, 1, ""},
@@ -83,14 +83,14 @@ func TestStrategies(t *testing.T) {
 					t.Errorf("%v", err)
 				}
 				if len(node.asked) != c.asked {
-					t.Errorf("asked %d times: %v", len(node.asked), node.asked)
+					t.Errorf("%d calls: %v", len(node.asked), node.asked)
 				}
 			})
 		})
 	}
 }
 
-func TestAContainerThatEndedIsNotWaitedFor(t *testing.T) {
+func TestAnExitedContainerEndsTheWait(t *testing.T) {
 	for want, state := range map[string]container.State{
 		"its container has ended: exited, exit code 137 (refused)":         {Status: container.StateExited, ExitCode: 137},
 		"its container was killed over its memory limit (refused)":         {Status: container.StateExited, OOMKilled: true},
@@ -104,14 +104,14 @@ func TestAContainerThatEndedIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-func TestOnlyNodesAreAsked(t *testing.T) {
+func TestOnlyNodesAreQueried(t *testing.T) {
 	err := ForApplication("demo").WaitUntilReady(t.Context(), wait.NopStrategyTarget{})
 	if err == nil || !strings.Contains(err.Error(), "is not a node of a cluster") {
 		t.Error(err)
 	}
 }
 
-func TestTheyCombineWithTestcontainersOwn(t *testing.T) {
+func TestStrategiesCombineWithTestcontainers(t *testing.T) {
 	node := &target{answers: []any{nodes("b", "c")}}
 	node.ContainerState = container.State{Running: true}
 	all := wait.ForAll(ForMesh(3), ForMesh(2)).WithDeadline(time.Second)
