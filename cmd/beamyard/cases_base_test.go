@@ -10,8 +10,8 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// ownBase makes an image of Debian with Elixir, as its user has one: a shell command is
-// run in it by root, with the files of a folder at hand in /files.
+// ownBase builds a custom base image of Debian with Elixir: root runs a shell command in
+// it, with the files of a folder in /files.
 func ownBase(t *testing.T, ref, files, command string, env ...string) {
 	t.Helper()
 	eng, _, err := realEngine()
@@ -58,8 +58,9 @@ func ownBase(t *testing.T, ref, files, command string, env ...string) {
 	}
 }
 
-// A base that holds Hex is used as it is, where Mix has it by default and where the
-// image says. The Hex of this test fetches nothing over a network.
+// A base that contains Hex is used unchanged, whether Hex is in Mix's default folder or
+// where the image's environment says. The Hex of this test fetches nothing over a
+// network.
 func TestBaseWithHex(t *testing.T) {
 	t.Parallel()
 	const install = `to=$MIX_HOME/archives/hex-9.9.9/hex-9.9.9/ebin; mkdir -p $to; elixirc -o $to /files/hex.ex; rm -r /files; `
@@ -77,7 +78,7 @@ func TestBaseWithHex(t *testing.T) {
 			base := "beamyard-test/hex:" + strings.ToLower(strings.ReplaceAll(tt.name, " ", "-"))
 			ownBase(t, base, filepath.Join(dir, "base"), tt.command, tt.env...)
 			out := c.run(0, "up", dir, "-d", "-n", "2", "--name", c.cluster, "--base", base, "--progress", "json")
-			if strings.Contains(out, "* creating") { // as Mix says it
+			if strings.Contains(out, "* creating") { // in the words of Mix
 				t.Errorf("Hex was installed:\n%s", out)
 			}
 			c.says(c.run(0, "rpc", c.cluster+"/n2", `Jason.encode!(%{})`), `^"fetched by Hex 9\.9\.9"$`)
@@ -89,9 +90,9 @@ func TestBaseWithHex(t *testing.T) {
 	}
 }
 
-// packages: of a base that is its user's own are installed by its own package manager,
-// once, and are what nodes find.
-func TestPackagesOfABaseOfOnesOwn(t *testing.T) {
+// packages: of a custom base are installed with the base's own package manager, once, and
+// are available on the nodes.
+func TestPackagesOfACustomBase(t *testing.T) {
 	t.Parallel()
 	c := newSourceCase(t, "XDG_CACHE_HOME="+t.TempDir())
 	const base = "beamyard-test/own:debian"
@@ -111,12 +112,12 @@ func TestPackagesOfABaseOfOnesOwn(t *testing.T) {
 		`\{\{"from apt\\n", 0\}, "own\\n", \{"1000\\n", 0\}, "3\.1\.4"\}`)
 	c.run(0, "down", c.cluster)
 
-	// Another source of the project's needs no other packages.
+	// A changed source of the project needs no other packages.
 	if err := os.WriteFile(filepath.Join(dir, "lib", "more.ex"), []byte("defmodule More do\nend\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out := up(0, "hello"); strings.Contains(out, "installing") {
-		t.Errorf("installed twice:\n%s", out)
+		t.Errorf("the packages were installed again:\n%s", out)
 	}
 	c.run(0, "down", c.cluster)
 

@@ -12,7 +12,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// caseDir is a copy of a project as people have it.
+// caseDir returns a copy of a typical project.
 func caseDir(t *testing.T, name string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "project")
@@ -40,10 +40,10 @@ func commit(t *testing.T, dir string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// Each of these is a project that Mix can build on this machine. Its image is made on the
-// real engine, and what it says there is what it says here. Each is in a new folder, so
-// that Mix is asked, and not what is remembered of it. (On a fresh engine two of them wait
-// for minutes until their base is made: others run meanwhile.)
+// Mix can build each of these projects on this machine. Its image is built on the real
+// engine and must give the same results. Each is in a new folder, so that Mix is asked
+// and no remembered answer is used. (On a fresh engine, two of them wait for minutes
+// until their base is built. Others run meanwhile.)
 func TestMixCases(t *testing.T) {
 	t.Parallel()
 	eng, _, err := realEngine()
@@ -55,10 +55,10 @@ func TestMixCases(t *testing.T) {
 		name, dir, folder string
 		base              string
 		options           images.Options
-		prepare           func(t *testing.T, dir string) string // what it should print, where that is not known before
+		prepare           func(t *testing.T, dir string) string // returns the wanted output, if it is not known before
 		eval, want        string
-		at                string // its folder in the image
-		output, not       string // of the build
+		at                string // the project's folder in the image
+		output, not       string // output that the build must print, or must not print
 	}{
 		{name: "mix.exs reads files", dir: "09-mix-exs-reads-files/a-version", eval: "Almanac.version()", want: "3.1.4", at: "/app", not: "deps.get"},
 		{name: "a stale lock, Elixir 1.14", dir: "09-mix-exs-reads-files/b-stale-lock", base: "bookworm", eval: "Almanac.version()", want: "3.1.4", at: "/app", not: "deps.get"},
@@ -107,7 +107,7 @@ func TestMixCases(t *testing.T) {
 			if tt.prepare != nil {
 				tt.want = tt.prepare(t, dir)
 			}
-			if tt.output != "" { // what an image that is there already does not say again
+			if tt.output != "" { // an existing image would not print it again
 				if err := os.WriteFile(filepath.Join(dir, "NOTE"), []byte(rand.Text()), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -131,11 +131,11 @@ func TestMixCases(t *testing.T) {
 			}
 			for _, e := range info.Env {
 				if strings.Contains(e, "CURRENCY") {
-					t.Errorf("its environment holds %s", e)
+					t.Errorf("its environment contains %s", e)
 				}
 			}
 			if !strings.Contains(out.String(), tt.output) || tt.not != "" && strings.Contains(out.String(), tt.not) {
-				t.Errorf("the build said:\n%s", &out)
+				t.Errorf("the build printed:\n%s", &out)
 			}
 			w, err := eng.Start(t.Context(), images.WorkshopSpec{Image: info})
 			if err != nil {

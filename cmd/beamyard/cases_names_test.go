@@ -26,7 +26,7 @@ func newNamesCase(t *testing.T) *namesCase {
 	return c
 }
 
-// run runs the command line, and returns all that it prints and its exit code.
+// run runs the command line, and returns its output and its exit code.
 func (c *namesCase) run(args ...string) (string, int) {
 	c.t.Helper()
 	cmd := exec.Command("beamyard", args...)
@@ -43,7 +43,7 @@ func (c *namesCase) run(args ...string) (string, int) {
 	return out.String(), 0
 }
 
-// up brings the project up, which must end with that code.
+// up starts the project. The command must exit with that code.
 func (c *namesCase) up(want int, project string, args ...string) string {
 	c.t.Helper()
 	at := filepath.Join("testdata", "cases", project)
@@ -58,7 +58,7 @@ func (c *namesCase) up(want int, project string, args ...string) string {
 	return out
 }
 
-// says demands texts of what was printed.
+// says checks that the output contains texts.
 func (c *namesCase) says(out string, texts ...string) {
 	c.t.Helper()
 	for _, text := range texts {
@@ -68,18 +68,18 @@ func (c *namesCase) says(out string, texts ...string) {
 	}
 }
 
-// eventually demands that a command prints something within 30 s.
+// eventually checks that a command prints something within 30 s.
 func (c *namesCase) eventually(text string, args ...string) {
 	c.t.Helper()
 	pattern := regexp.MustCompile(text)
 	out := ""
 	if !within(30*time.Second, func() bool { out, _ = c.run(args...); return pattern.MatchString(out) }) {
-		c.t.Fatalf("beamyard %s never says %q:\n%s", strings.Join(args, " "), text, out)
+		c.t.Fatalf("beamyard %s did not print %q in time:\n%s", strings.Join(args, " "), text, out)
 	}
 }
 
-// gaveUp demands a failure that is found long before the deadline, by its code and
-// what it says.
+// gaveUp checks that the failure was found long before the deadline, with this code and
+// text.
 func (c *namesCase) gaveUp(out, code string, texts ...string) {
 	c.t.Helper()
 	c.says(out, append(texts, "why: "+code+":", "giving up: a node failed")...)
@@ -88,7 +88,8 @@ func (c *namesCase) gaveUp(out, code string, texts ...string) {
 	}
 }
 
-// What `fly launch` generates takes name and flags from what only Fly's machines have.
+// The files that `fly launch` generates take the name and flags of a node from variables
+// that only Fly's machines have.
 func TestCaseFlyEnv(t *testing.T) {
 	t.Parallel()
 	c := newNamesCase(t)
@@ -96,7 +97,7 @@ func TestCaseFlyEnv(t *testing.T) {
 	c.gaveUp(out, "release-env", "rel/env.sh of the release overrides ERL_AFLAGS (line 5)", "RELEASE_NODE (line 9)", `if [ -n "$FLY_APP_NAME" ]; then export ERL_AFLAGS=…`)
 }
 
-// A cookie in vm.args that is the cluster's works, and another one is named.
+// A cookie in vm.args that equals the cluster's is accepted, and another one is reported.
 func TestCaseCookieInVMArgs(t *testing.T) {
 	t.Parallel()
 	t.Run("release", func(t *testing.T) {
@@ -104,7 +105,7 @@ func TestCaseCookieInVMArgs(t *testing.T) {
 		c := newNamesCase(t)
 		out := c.up(exitOK, "cookie-in-vm-args/b-mix/cookie.yml")
 		if strings.Contains(out, "-setcookie (line") {
-			t.Errorf("a cookie that agrees is named:\n%s", out)
+			t.Errorf("an equal cookie is reported:\n%s", out)
 		}
 	})
 	t.Run("another", func(t *testing.T) {
@@ -141,8 +142,8 @@ func TestCaseDistributionThatIsNotReached(t *testing.T) {
 	c.gaveUp(out, "distribution-tls", "ELIXIR_ERL_OPTIONS of env:")
 }
 
-// An application finds its nodes by DNS, as in production: each asks for the name of
-// all, which gives those that run, and connects to app@ADDRESS.
+// An application finds its nodes by DNS, as in production: each node looks up the name of
+// all, which resolves to the running nodes, and connects to app@ADDRESS.
 func TestCaseDNSCluster(t *testing.T) {
 	t.Parallel()
 	c := newNamesCase(t)
@@ -158,7 +159,7 @@ func TestCaseDNSCluster(t *testing.T) {
 		t.Fatal(out)
 	}
 	c.eventually(`(?m)^2$`, lookup...)
-	// It took the cluster's cookie when it started, and has another one now.
+	// The application took the cluster's cookie when it started, and has another one now.
 	if out, code := c.run("rpc", c.cluster+"/n2", "Node.set_cookie(:another)"); code != exitOK {
 		t.Fatal(out)
 	}

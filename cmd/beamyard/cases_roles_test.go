@@ -20,7 +20,7 @@ const (
 	twoReleases = "12-roles/b-two-releases"
 )
 
-// eventually demands that a command prints something within 30 s.
+// eventually checks that a command prints something within 30 s.
 func (c *sourceCase) eventually(pattern string, args ...string) {
 	c.t.Helper()
 	wanted := regexp.MustCompile("(?m)" + pattern)
@@ -28,17 +28,17 @@ func (c *sourceCase) eventually(pattern string, args ...string) {
 	if !within(30*time.Second, func() bool {
 		cmd := exec.Command("beamyard", args...)
 		cmd.Env = c.vars
-		out, _ = cmd.CombinedOutput() // tried again until it is as wanted
+		out, _ = cmd.CombinedOutput() // repeated until the output is as wanted
 		return wanted.Match(out)
 	}) {
-		c.t.Fatalf("beamyard %s never prints %q:\n%s", strings.Join(args, " "), pattern, out)
+		c.t.Fatalf("beamyard %s did not print %q in time:\n%s", strings.Join(args, " "), pattern, out)
 	}
 }
 
-// node is the name of a node, or a role, of the cluster.
+// node returns the name of a node, or of a role, with its cluster.
 func (c *sourceCase) node(name string) string { return c.cluster + "/" + name }
 
-// down removes the cluster, of which nothing may be left.
+// down removes the cluster. Nothing of it may be left.
 func (c *sourceCase) down() {
 	c.t.Helper()
 	c.run(exitOK, "down", c.cluster)
@@ -47,8 +47,9 @@ func (c *sourceCase) down() {
 	}
 }
 
-// One code base with two roles, of which one serves no HTTP: a check of all nodes fails
-// on the other one, with the key to write, and no URL is shown where nothing listens.
+// One code base with two roles, of which one does not serve HTTP. A check for all nodes
+// fails on that role, and the hint names the key to write. A node on which nothing
+// listens has no URL.
 func TestCaseRolesOfOneCodeBase(t *testing.T) {
 	t.Parallel()
 	c := newSourceCase(t)
@@ -64,8 +65,8 @@ func TestCaseRolesOfOneCodeBase(t *testing.T) {
 
 const startedApps = `Application.started_applications() |> Enum.map(&elem(&1, 0)) |> Enum.filter(& &1 in [:loom_web, :loom_worker])`
 
-// Two releases in one image, each started by a node's command; and an application of
-// the cluster that one of them lacks.
+// Two releases in one image, each started by its node's command, and an application of
+// the cluster that is missing in one of them.
 func TestCaseTwoReleasesOfOneImage(t *testing.T) {
 	t.Parallel()
 	dir := caseDir(t, twoReleases)
@@ -80,8 +81,8 @@ func TestCaseTwoReleasesOfOneImage(t *testing.T) {
 	c.says(out, `^  worker \(starting\): application loom_web is not started$`, `^hint: .*app: in beamyard.yml, of the cluster or of the node,`)
 }
 
-// Two releases that Mix makes, each in an image of its own: sync names the nodes that
-// it cannot be about, and a release gets no module of the other one.
+// Mix builds two releases, each in its own image. Sync names the nodes that it cannot
+// update, and a release gets no module of the other one.
 func TestCaseTwoReleasesOfMix(t *testing.T) {
 	t.Parallel()
 	dir := caseDir(t, twoReleases)
@@ -107,9 +108,9 @@ func TestCaseTwoReleasesOfMix(t *testing.T) {
 	c.down()
 }
 
-// A node for each build of a project: of Mix, and of two stages of a Dockerfile. Each
-// starts again from its own image, also with a supervisor that adopts it, and is named by
-// its role.
+// One node for each build of a project: one of Mix, and two of stages of a Dockerfile.
+// Each restarts from its own image, even with a supervisor that adopted it, and can be
+// named by its role.
 func TestCaseRolesOfSeveralImages(t *testing.T) {
 	t.Parallel()
 	dir := caseDir(t, twoReleases)
@@ -146,7 +147,7 @@ func TestCaseRolesOfSeveralImages(t *testing.T) {
 	}
 	c.says(c.run(exitError, "sync", "-c", c.cluster), `^error: web \(.*Dockerfile.roles, target front\), worker1 .* run another build`, `^hint: .* n1$`)
 
-	// Each is killed, and comes back by itself.
+	// Each is killed, and restarts.
 	c.says(c.run(exitOK, "kill", "-c", c.cluster, "n1", "web", "worker"), `^n1 got SIGKILL\nweb got SIGKILL\nworker1 got SIGKILL\nworker2 got SIGKILL$`)
 	for _, name := range []string{"n1", "web", "worker1", "worker2"} {
 		c.eventually(`^`+name+` +Ready .* 1$`, "ps", c.cluster)
@@ -154,7 +155,7 @@ func TestCaseRolesOfSeveralImages(t *testing.T) {
 	asTheyAre()
 	c.says(c.run(exitOK, "logs", worker, "--tail", "all"), `^worker1 \| ── worker1 restarted`, `^worker2 \| ── worker2 restarted`)
 
-	// The supervisor is killed, then a node of each image; the next one finds them.
+	// The supervisor and then a node of each image are killed. The next supervisor finds them.
 	runtimeDir := ""
 	for _, kv := range c.vars {
 		if dir, ok := strings.CutPrefix(kv, "XDG_RUNTIME_DIR="); ok {
@@ -188,8 +189,8 @@ func TestCaseRolesOfSeveralImages(t *testing.T) {
 	c.eventually(`worker2 ended: killed(.|\n)*worker2 ready$`, "events", "-c", c.cluster)
 	asTheyAre()
 
-	// A container that is made anew is made of the node's own image, which the supervisor
-	// knows from the labels alone.
+	// A container that is created again is created from the node's own image, which the
+	// supervisor knows only from the labels.
 	c.removeOutside("worker1")
 	c.eventually(`^worker1 +(Stopped|Failed)`, "ps", c.cluster)
 	c.run(exitOK, "start", c.node("worker1"))
@@ -199,11 +200,11 @@ func TestCaseRolesOfSeveralImages(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(30 * time.Second):
-		t.Error("the supervisor goes on without a cluster")
+		t.Error("the supervisor continues without a cluster")
 	}
 }
 
-// imagesOf are the images that the cluster's containers were made of, by node.
+// imagesOf returns the images of the cluster's containers, by node.
 func (c *sourceCase) imagesOf() map[string]string {
 	c.t.Helper()
 	of := map[string]string{}
@@ -215,7 +216,7 @@ func (c *sourceCase) imagesOf() map[string]string {
 	return of
 }
 
-// imageID is the ID of an image by its name.
+// imageID returns the ID of a named image.
 func (c *sourceCase) imageID(ref string) string {
 	c.t.Helper()
 	eng, _, err := realEngine()

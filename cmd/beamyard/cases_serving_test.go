@@ -10,8 +10,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// An application that listens on 127.0.0.1 in dev, as phx.new writes it, answers at its
-// URL, and its HTTP check passes. In test it does not listen at all, and is not asked.
+// An application that listens on 127.0.0.1 in dev, as phx.new generates it, is reached at
+// its URL, and its HTTP check passes. In test it does not listen at all, and is not
+// checked.
 func TestCaseLoopbackHTTP(t *testing.T) {
 	t.Parallel()
 	c := newNamesCase(t)
@@ -43,8 +44,8 @@ func TestCaseLoopbackHTTP(t *testing.T) {
 	}
 }
 
-// What an image has in ERL_AFLAGS and ERL_FLAGS counts beside Beamyard's own flags. A
-// cookie there does not, and is named.
+// Flags of an image in ERL_AFLAGS and ERL_FLAGS are used in addition to Beamyard's own. A
+// cookie in them is not used, and is reported.
 func TestCaseFlagsOfTheImage(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ variable, says string }{

@@ -25,8 +25,7 @@ func newSourceCase(t *testing.T, vars ...string) *sourceCase {
 	return c
 }
 
-// run runs the command line, which must end with that code, and returns all that it
-// prints.
+// run runs the command line, which must exit with that code, and returns its output.
 func (c *sourceCase) run(want int, args ...string) string {
 	c.t.Helper()
 	cmd := exec.Command("beamyard", args...)
@@ -44,7 +43,7 @@ func (c *sourceCase) run(want int, args ...string) string {
 	return out.String()
 }
 
-// says demands texts, as regular expressions, of what was printed.
+// says checks that the output matches regular expressions.
 func (c *sourceCase) says(out string, patterns ...string) {
 	c.t.Helper()
 	for _, p := range patterns {
@@ -59,8 +58,8 @@ const (
 	production = phoenix + "/beamyard-production.yml"
 )
 
-// A Phoenix project with the Dockerfile of its production beside it: the Mix project
-// is run, and its suite, which the Dockerfile's .dockerignore leaves out.
+// A Phoenix project with its production Dockerfile beside it: the Mix project is run, and
+// so is its suite, which the Dockerfile's .dockerignore excludes.
 func TestProjectBesideADockerfile(t *testing.T) {
 	t.Parallel()
 	c := newSourceCase(t)
@@ -68,23 +67,23 @@ func TestProjectBesideADockerfile(t *testing.T) {
 	out := c.run(0, "up", phoenix, "-d", "-n", "2", "--name", c.cluster)
 	c.says(out, chosen, `ready: 2 nodes`)
 	if n := strings.Count(out, "running the Mix project"); n != 1 {
-		t.Errorf("it is said %d times:\n%s", n, out)
+		t.Errorf("it is printed %d times:\n%s", n, out)
 	}
 	c.says(c.run(0, "rpc", c.cluster+"/n1", `{Shop.price(), System.get_env("MIX_ENV")}`), `\{10, "dev"\}`)
 	c.run(0, "down", c.cluster)
 
-	for range 2 { // once with nodes of its own, once with those that are up
+	for range 2 { // first with new nodes, then with those that are up
 		out = c.run(0, "test", phoenix, "--name", c.cluster, "-n", "1", "--reuse")
 		c.says(out, chosen, `^1 test, 0 failures`)
 		if n := strings.Count(out, "running the Mix project"); n != 1 {
-			t.Errorf("it is said %d times:\n%s", n, out)
+			t.Errorf("it is printed %d times:\n%s", n, out)
 		}
 	}
 }
 
-// The Dockerfile, where it is asked for: its release is recognised, its MIX_ENV and the
-// flags of its image count beside ours, and it gets the proxies of the Docker
-// configuration, whose password is shown nowhere.
+// The Dockerfile on request: its release is recognised, its MIX_ENV and the flags of its
+// image are used in addition to Beamyard's, and it gets the proxies of the Docker
+// configuration, whose password is never shown.
 func TestDockerfileOfARelease(t *testing.T) {
 	t.Parallel()
 	config := t.TempDir()
@@ -96,7 +95,7 @@ func TestDockerfileOfARelease(t *testing.T) {
 	out := c.run(0, "up", "-f", production, "-d", "--name", c.cluster)
 	c.says(out, `holds a mix release in /app: its nodes run that$`, `the image's ERL_FLAGS has -setcookie, which does not count`, `ready: 2 nodes`)
 	if strings.Contains(out, "running the Mix project") {
-		t.Errorf("the Mix project is said to run:\n%s", out)
+		t.Errorf("the output says that the Mix project runs:\n%s", out)
 	}
 	all := out + c.run(0, "events", "-c", c.cluster) + c.run(0, "inspect", c.cluster+"/n1") + c.run(0, "inspect", c.cluster+"/n1", "--json")
 	if strings.Contains(all, "pass-word-7") {
@@ -110,7 +109,7 @@ func TestDockerfileOfARelease(t *testing.T) {
 		`^hint: build it again: beamyard down `+c.cluster+`; beamyard up -f .*beamyard-production\.yml --name`, `^hint: or run the Mix project`)
 	c.says(get(`{System.get_env("HTTP_PROXY") == System.get_env("http_proxy"), System.get_env("no_proxy")}`), `\{true,\s+"\.cases\.test,localhost,127\.0\.0\.1,::1,\.`+c.cluster+`\.test,10\.213\.0\.0/16,n1,`)
 
-	// The same image by its name: there are no sources, and so nothing to watch.
+	// The same image by its name: it has no sources, so there is nothing to watch.
 	c.run(0, "down", c.cluster)
 	image := regexp.MustCompile(`(\S+) holds a mix release`).FindStringSubmatch(out)[1]
 	c.run(0, "up", image, "-d", "-n", "1", "--name", c.cluster, "-e", "SECRET_KEY_BASE="+strings.Repeat("k", 64))
@@ -121,7 +120,7 @@ func TestDockerfileOfARelease(t *testing.T) {
 	}
 }
 
-// What would have no effect is refused before an engine is asked.
+// Settings without an effect are refused before the engine is contacted.
 func TestRefusedOfASource(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -149,7 +148,7 @@ func TestRefusedOfASource(t *testing.T) {
 }
 
 // The proxies of the client's configuration are in the environment of the build and of
-// the nodes, which reach each other without them.
+// the nodes. The nodes reach each other without them.
 func TestCaseClientProxies(t *testing.T) {
 	t.Parallel()
 	c := newNamesCase(t)

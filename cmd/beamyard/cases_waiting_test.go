@@ -2,8 +2,8 @@ package main
 
 import "testing"
 
-// Who waits for another service by crashing is started again until it is there, within
-// the restart budget, and its state says what it waits for.
+// A node that crashes because another service is missing is restarted until the service
+// is there, within the restart budget. Its state says what it waits for.
 func TestCaseWaitByCrashing(t *testing.T) {
 	t.Parallel()
 	c := newNamesCase(t)

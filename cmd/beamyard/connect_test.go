@@ -17,7 +17,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-// answering is a supervised cluster of one node that is well.
+// answering is a supervised cluster of one healthy node.
 type answering struct {
 	orchestrator.Controller
 	name string
@@ -49,8 +49,8 @@ func (answering) Logs(_ context.Context, _ orchestrator.LogQuery, fn func(orches
 	return fn(orchestrator.Line{Node: "n1", Stream: orchestrator.Stdout, Seq: 1, Run: 1, Text: "the token is token-0123456789"})
 }
 
-// supervisors gives the test a folder for sockets, supervisors of clusters in it,
-// and no engine.
+// supervisors sets up a folder for control sockets, supervisors of clusters in it, and no
+// engine.
 func supervisors(t *testing.T, clusters ...string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -82,7 +82,7 @@ func beamyard(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), err.String()
 }
 
-func TestTheSupervisorTellsWithoutAnEngine(t *testing.T) {
+func TestCommandsWithoutAnEngine(t *testing.T) {
 	supervisors(t, "shop")
 	const remark = "no engine answers, so this is what the supervisor knows: ask the engine: Cannot connect"
 	dir := filepath.Join(t.TempDir(), "evidence")
@@ -111,11 +111,11 @@ func TestTheSupervisorTellsWithoutAnEngine(t *testing.T) {
 		return err
 	})
 	if err != nil || seen == 0 {
-		t.Errorf("the node's output is not there: %v", err)
+		t.Errorf("the node's output is missing: %v", err)
 	}
 }
 
-func TestWhoIsMeantWithoutAnEngine(t *testing.T) {
+func TestClusterNamesWithoutAnEngine(t *testing.T) {
 	supervisors(t, "shop", "yard")
 	for _, args := range [][]string{{"health"}, {"export"}, {"inspect", "n1"}} {
 		if code, _, stderr := beamyard(args...); code != exitUsage || !strings.Contains(stderr, "there are 2 clusters: shop, yard") {
@@ -131,7 +131,7 @@ func TestWhoIsMeantWithoutAnEngine(t *testing.T) {
 	}
 }
 
-// Who writes `export shop` as they write `health shop` means the cluster.
+// The hint for `export shop`, typed like `health shop`, offers to export the cluster.
 func TestExportTakesAFolder(t *testing.T) {
 	supervisors(t, "shop")
 	t.Chdir(t.TempDir())
@@ -146,9 +146,9 @@ func TestExportTakesAFolder(t *testing.T) {
 	}
 }
 
-// A supervisor that was stopped (SIGSTOP) still has its socket, on which the kernel
-// takes connections.
-func TestASilentSupervisorIsNotWaitedFor(t *testing.T) {
+// A supervisor that was stopped (SIGSTOP) still has its socket, and the kernel accepts
+// connections to it.
+func TestASilentSupervisorDelaysNoCommand(t *testing.T) {
 	supervisors(t)
 	l, err := control.Listen(t.Context(), "shop")
 	if err != nil {
@@ -164,8 +164,8 @@ func TestASilentSupervisorIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// An engine that was stopped takes connections as well.
-func TestASilentEngineIsNotWaitedFor(t *testing.T) {
+// An engine that was stopped also accepts connections.
+func TestASilentEngineDelaysNoCommand(t *testing.T) {
 	supervisors(t, "shop")
 	socket := filepath.Join(t.TempDir(), "docker.sock")
 	l, err := net.Listen("unix", socket)
@@ -188,7 +188,7 @@ func TestASilentEngineIsNotWaitedFor(t *testing.T) {
 	if err := (&healthCmd{}).Run(t.Context(), a); err != nil || !strings.HasPrefix(remarks.String(), "no engine answers, ") {
 		t.Errorf("%v: %s", err, remarks.String())
 	}
-	// Who interrupts is not told of a deadline.
+	// An interrupted command does not report a deadline.
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := a.engine(gone); !errors.Is(err, context.Canceled) {

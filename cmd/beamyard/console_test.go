@@ -17,8 +17,8 @@ import (
 	"golang.org/x/term"
 )
 
-// upOn starts a cluster of the demo in the background and returns the environment
-// in which it is found.
+// upOn starts a cluster of the demo in the background, and returns the environment in
+// which commands find it.
 func upOn(t *testing.T, name, base string, nodes int) (cluster string, env []string) {
 	t.Helper()
 	demo, err := demoDir()
@@ -37,8 +37,8 @@ func upOn(t *testing.T, name, base string, nodes int) (cluster string, env []str
 	return cluster, env
 }
 
-// A remote shell as a person uses it, on the oldest release of Elixir and the
-// newest: they edit lines by quite different means.
+// A remote shell as a user sees it, on the oldest and the newest release of Elixir, which
+// edit lines in very different ways.
 func TestIEx(t *testing.T) {
 	t.Parallel()
 	for name, base := range map[string]string{"otp25": "bookworm", "otp27": "trixie"} {
@@ -46,14 +46,14 @@ func TestIEx(t *testing.T) {
 			t.Parallel()
 			cluster, env := upOn(t, "iex-"+name, base, 2)
 			prompt := "iex(app@n1." + cluster + ".test)"
-			x := onTerminal(t, append(env, "TERM=unheard-of"), "iex", "n1") // it edits lines all the same
+			x := onTerminal(t, append(env, "TERM=unheard-of"), "iex", "n1") // lines can be edited even there
 			x.shows(prompt + "1>")
 			if sameModes(modes(t, x.tty), plainModes(t)) {
-				t.Error("keys are not passed on as they are")
+				t.Error("the terminal does not pass keys on unchanged")
 			}
 			x.types("40 + 2\r")
 			x.shows("\n42\n" + prompt + "2>")
-			x.types("Enum.cou\t") // completes to the only one
+			x.types("Enum.cou\t") // completes to the only match
 			x.shows("Enum.count")
 			x.types("([1, 2, 7]) + 100\r")
 			x.shows("\n103\n")
@@ -66,34 +66,34 @@ func TestIEx(t *testing.T) {
 			}
 			x.types("Stream.repeatedly(&:io.columns/0) |> Enum.find(&match?({_, 99}, &1))\r")
 			x.shows("{:ok, 99}")
-			// Peers do not see it, and it listens nowhere.
+			// Peers do not see the shell, and it does not listen.
 			if out := answer(t, env, "rpc", "n2", `Node.list(:connected) |> Enum.count(&(to_string(&1) =~ "shell-"))`); out != "0\n" {
-				t.Errorf("n2 sees it: %s", out)
+				t.Errorf("n2 sees the shell: %s", out)
 			}
 			const listening = "cat /proc/net/tcp /proc/net/tcp6 | grep -c ' 0A '"
 			if here, there := answer(t, env, "exec", "n1", "--", "sh", "-c", listening), answer(t, env, "exec", "n2", "--", "sh", "-c", listening); here != there {
-				t.Errorf("%s listen beside a shell, and %s without", here, there)
+				t.Errorf("%s sockets listen with a shell, and %s without", here, there)
 			}
-			x.types(ctrlC) // is the shell's: its VM asks what to do, and goes on
+			x.types(ctrlC) // goes to the shell: its VM asks what to do, and continues
 			x.shows("BREAK: (a)bort")
 			x.types("c\r")
 			x.types("self() |> node() |> to_string() |> String.upcase()\r")
 			x.shows(strings.ToUpper("app@n1." + cluster + ".test"))
-			// OTP writes its history down every two seconds.
+			// OTP writes its history every two seconds.
 			answer(t, env, "exec", "n1", "--", "sh", "-c", "until grep -aqs upcase /tmp/beamyard-shell-*/*/*; do sleep 0.1; done")
 			x.types("\x1c") // Ctrl-\
 			if code := x.exits(); code != 0 || !sameModes(modes(t, x.tty), plainModes(t)) {
-				t.Errorf("left: exit %d, the terminal as it was: %v", code, sameModes(modes(t, x.tty), plainModes(t)))
+				t.Errorf("left: exit %d, the terminal's modes are restored: %v", code, sameModes(modes(t, x.tty), plainModes(t)))
 			}
 
-			// What was typed is recalled in the next one, and the node's end is told.
+			// The typed line is recalled in the next shell, and the end of the node is reported.
 			x = onTerminal(t, env, "iex", cluster+"/n1")
 			x.shows(prompt + "1>")
-			x.types("\x1b[A") // up
+			x.types("\x1b[A") // the arrow key
 			x.shows("1> self() |> node()")
 			answer(t, env, "kill", "n1")
 			if code := x.exits(); code != exitError || !sameModes(modes(t, x.tty), plainModes(t)) {
-				t.Errorf("killed: exit %d, the terminal as it was: %v", code, sameModes(modes(t, x.tty), plainModes(t)))
+				t.Errorf("killed: exit %d, the terminal's modes are restored: %v", code, sameModes(modes(t, x.tty), plainModes(t)))
 			}
 			for _, want := range []string{" n1 ended (exit 137, killed)\n", "\nhint: it is restarted: beamyard iex " + cluster + "/n1\n"} {
 				if !strings.Contains(x.String(), want) {
@@ -101,14 +101,14 @@ func TestIEx(t *testing.T) {
 				}
 			}
 			if name == "otp27" {
-				givesBack(t, env)
+				restoresTerminal(t, env)
 			}
 		})
 	}
 }
 
-// givesBack ends a command on a terminal in the ways that are not its own.
-func givesBack(t *testing.T, env []string) {
+// restoresTerminal checks that a command restores the terminal however it is ended from outside.
+func restoresTerminal(t *testing.T, env []string) {
 	t.Helper()
 	proxy, cut := cuttable(t)
 	for _, tc := range []struct {
@@ -126,12 +126,13 @@ func givesBack(t *testing.T, env []string) {
 		x.shows("here")
 		tc.end(x)
 		if code := x.exits(); code != tc.code || !sameModes(modes(t, x.tty), plainModes(t)) || !strings.Contains(x.String(), tc.says) {
-			t.Errorf("%s: exit %d, the terminal as it was: %v\n%s", tc.name, code, sameModes(modes(t, x.tty), plainModes(t)), x)
+			t.Errorf("%s: exit %d, the terminal's modes are restored: %v\n%s", tc.name, code, sameModes(modes(t, x.tty), plainModes(t)), x)
 		}
 	}
 }
 
-// goQuit is the exit code of a Go program that SIGQUIT ends. Source: package os/signal.
+// goQuit is the exit code of a Go program that is ended by SIGQUIT. Source: package
+// os/signal.
 const goQuit = 2
 
 func kill(t *testing.T, x *terminal, s syscall.Signal) {
@@ -141,7 +142,7 @@ func kill(t *testing.T, x *terminal, s syscall.Signal) {
 	}
 }
 
-// engineSocket is where the tests' engine listens, in the words of package net.
+// engineSocket returns the address of the tests' engine, in the terms of package net.
 func engineSocket() (network, address string) {
 	if network, address, found := strings.Cut(os.Getenv("DOCKER_HOST"), "://"); found {
 		return network, address
@@ -149,7 +150,7 @@ func engineSocket() (network, address string) {
 	return "unix", "/var/run/docker.sock"
 }
 
-// cuttable is a socket that leads to the engine, until it is cut.
+// cuttable returns a socket that forwards to the engine until cut is called.
 func cuttable(t *testing.T) (path string, cut func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "docker.sock")
@@ -193,7 +194,7 @@ func cuttable(t *testing.T) (path string, cut func()) {
 	return path, cut
 }
 
-// modes are a terminal's, as termios(3) has them.
+// modes returns a terminal's modes, as in termios(3).
 func modes(t *testing.T, tty *os.File) *term.State {
 	t.Helper()
 	raw, err := tty.SyscallConn() // Fd would make its reads block
@@ -208,7 +209,7 @@ func modes(t *testing.T, tty *os.File) *term.State {
 	return state
 }
 
-// plainModes are those of a terminal that nobody has touched.
+// plainModes returns the modes of a new terminal.
 func plainModes(t *testing.T) *term.State {
 	t.Helper()
 	own, tty, err := pty.Open()

@@ -53,7 +53,7 @@ usable, 1 warning, 1 unknown: beamyard up
 
 not ready: 1 failure, 2 warnings; fix what is marked ✗ first
 `},
-		// The last word is then an error, on stderr.
+		// The error is printed last, on stderr.
 		{doctor.Report{Checks: []doctor.Check{{Title: "engine", State: doctor.Failed, Text: "none", Remedy: "start it"}}}, "✗ engine  none\n          → start it\n"},
 	} {
 		var b bytes.Buffer
@@ -85,8 +85,8 @@ not ready: 1 failure, 2 warnings; fix what is marked ✗ first
 	}
 }
 
-// anybodysBeamyard is this program where every user may run it.
-func anybodysBeamyard(t *testing.T) (folder, program string) {
+// publicBeamyard returns this program in a folder where every user can run it.
+func publicBeamyard(t *testing.T) (folder, program string) {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "beamyard-doctor-*") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
@@ -105,18 +105,18 @@ func anybodysBeamyard(t *testing.T) (folder, program string) {
 	return folder, program
 }
 
-// An engine that is broken in each way: exit code 5, what is wrong, and what to type.
+// An engine with each kind of problem: exit code 5, the problem, and what to type.
 func TestDoctorOnABrokenEngine(t *testing.T) {
 	t.Parallel()
-	folder, program := anybodysBeamyard(t)
+	folder, program := publicBeamyard(t)
 	closedSocket := filepath.Join(folder, "docker.sock")
 	socket, err := net.Listen("unix", closedSocket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { socket.Close() })
-	// Root may use every socket, so another user must try; others are kept off
-	// their own sockets by the mode.
+	// Root can use every socket, so another user must try. Users other than root are
+	// refused by the mode, even by their own sockets.
 	var stranger *syscall.Credential
 	who := "the user "
 	if os.Getuid() == 0 {
@@ -170,14 +170,14 @@ func TestDoctorOnABrokenEngine(t *testing.T) {
 			}
 			first, rest, _ := strings.Cut(stdout, "\n")
 			if !strings.HasPrefix(first, "✗ engine ") || !strings.Contains(first, tt.text) {
-				t.Errorf("says %q, want %q", first, tt.text)
+				t.Errorf("the check is %q, want %q", first, tt.text)
 			}
 			remedies, _, _ := strings.Cut(rest, "?")
 			if !strings.Contains(remedies, "→ ") || !strings.Contains(remedies, tt.remedy) {
-				t.Errorf("advises %q, want %q", remedies, tt.remedy)
+				t.Errorf("the remedy is %q, want %q", remedies, tt.remedy)
 			}
 			if !strings.HasPrefix(stderr, "error: nothing can run here: ") || !strings.Contains(stderr, tt.text) || strings.Count(stderr, "\n") != 1 {
-				t.Errorf("the last word is %q", stderr)
+				t.Errorf("the error is %q", stderr)
 			}
 			stdout, _, code = run("doctor", "--json")
 			var report doctor.Report
@@ -188,15 +188,15 @@ func TestDoctorOnABrokenEngine(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 			if report.Count(doctor.Unknown) != 1 {
-				t.Errorf("what cannot be told is told once: %s", stdout)
+				t.Errorf("what could not be checked is not reported exactly once: %s", stdout)
 			}
 		})
 	}
 }
 
-// forgetProbe removes the image that doctor made of this test's program: unlike
-// a user's, it is never used again. The unix socket is where it can be, as the
-// Docker client belongs to one package alone.
+// forgetProbe removes the image that doctor built from this test's program. Unlike a
+// user's image, it is never used again. It uses the unix socket directly, because only
+// one package may use the Docker client.
 func forgetProbe(t *testing.T) {
 	t.Helper()
 	self, err := os.Executable()

@@ -10,9 +10,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
-// ejabberd as Debian packages it comes up by its own beamyard.yml, without a
-// distribution port: each node is found by its EPMD, again after a crash, and all share
-// one database. Its PID file lies in a file system in memory.
+// ejabberd, as packaged by Debian, starts from its own beamyard.yml without a
+// distribution port. Each node is found by its EPMD, also after a crash, and all share
+// one database. Its PID file is in a tmpfs.
 func TestEjabberd(t *testing.T) {
 	t.Parallel()
 	eng, err := docker.New(docker.Options{})

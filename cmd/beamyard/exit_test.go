@@ -56,18 +56,18 @@ func TestFail(t *testing.T) {
 		var b bytes.Buffer
 		a := testApp(nil, newOutput(&b), time.Time{})
 		if code := a.fail(t.Context(), tc.err); code != tc.code || b.String() != tc.text {
-			t.Errorf("%v: exit %d, want %d; said\n%swant\n%s", tc.err, code, tc.code, b.String(), tc.text)
+			t.Errorf("%v: exit %d, want %d; printed\n%swant\n%s", tc.err, code, tc.code, b.String(), tc.text)
 		}
 	}
 }
 
-// partless is an error as package control hands one over that is of no known kind.
+// partless is an error of no known kind, as package control returns it.
 type partless struct{}
 
 func (partless) Error() string   { return "what a supervisor says" }
 func (partless) Unwrap() []error { return nil }
 
-// After Ctrl-C nobody wants to read that a context was cancelled.
+// After Ctrl-C, the message that a context was cancelled is not printed.
 func TestFailAfterAnInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -80,23 +80,23 @@ func TestFailAfterAnInterrupt(t *testing.T) {
 	} {
 		var b bytes.Buffer
 		if code := testApp(nil, newOutput(&b), time.Time{}).fail(ctx, err); code != 130 || b.String() != text {
-			t.Errorf("%v: exit %d, said %q", err, code, b.String())
+			t.Errorf("%v: exit %d, printed %q", err, code, b.String())
 		}
 	}
 }
 
-// A signal that comes before the command of `exec` has begun is not lost.
+// A signal that arrives before the command of `exec` has begun is not lost.
 func TestNoCommandAfterAnInterrupt(t *testing.T) {
 	interrupted, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	for _, want := range []error{nil, context.Canceled} {
 		ctx, _, stop := passSignals(interrupted, nil)
 		if err := ctx.Err(); err != want { //nolint:errorlint // as it is
-			t.Errorf("the command may run: %v, want %v", err, want)
+			t.Errorf("before the interrupt: %v, want %v", err, want)
 		}
 		interrupt()
 		if err := ctx.Err(); err != want { //nolint:errorlint // as it is
-			t.Errorf("the command, interrupted: %v, want %v", err, want)
+			t.Errorf("after the interrupt: %v, want %v", err, want)
 		}
 		stop()
 	}

@@ -63,7 +63,7 @@ pair-missing: db cannot resolve web
 	}
 }
 
-// One node forms no pair.
+// One node is not a pair.
 func TestHealthTextOfOneNode(t *testing.T) {
 	r := orchestrator.HealthReport{Report: health.Judge(health.Observation{Nodes: []health.Seen{{Name: "n1", Node: "app@n1", Sample: &health.Sample{}}}}, health.Expectations{Cluster: "shop"}, health.Thresholds{})}
 	if text := healthText(r, false, noColor); !strings.Contains(text, "formation     a single node has no peers\n") {
@@ -71,7 +71,7 @@ func TestHealthTextOfOneNode(t *testing.T) {
 	}
 }
 
-// The watcher on a terminal: drawn in place, until Ctrl-C.
+// health --watch on a terminal redraws its report in place until Ctrl-C.
 func TestHealthWatchOnATerminal(t *testing.T) {
 	t.Parallel()
 	demo, err := demoDir()

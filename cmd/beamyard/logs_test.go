@@ -68,13 +68,13 @@ func TestNodeColors(t *testing.T) {
 	seen := map[string]bool{}
 	for _, n := range orchestrator.NodeNames(len(palette)) {
 		if seen[nodeColor(n.Name)] {
-			t.Errorf("%s has another's colour", n.Name)
+			t.Errorf("%s has another node's colour", n.Name)
 		}
 		seen[nodeColor(n.Name)] = true
 	}
 	for _, name := range []string{"", "web", "db-1x", "n0"} {
 		if got := nodeColor(name); got != nodeColor(name) || got == "" {
-			t.Errorf("%q: no stable colour", name)
+			t.Errorf("%q: its colour changes", name)
 		}
 	}
 }

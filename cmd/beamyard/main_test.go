@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){"beamyard": main})
 }
 
-// tests are this package's, with the settings that all of them share.
+// tests runs this package's tests with the settings that all of them share.
 type tests struct{ *testing.M }
 
 func (m tests) Run() int {
@@ -52,8 +52,8 @@ func (m tests) Run() int {
 	return m.M.Run()
 }
 
-// Scripts that need no engine are given an address where none is: one that
-// asks for it all the same ends with exit code 5.
+// Scripts that need no engine get an address at which no engine listens. A command that
+// still contacts the engine exits with code 5.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -66,8 +66,9 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// Scripts on the real engine, with real nodes. $C is the script's own cluster,
-// $DEMO the example project, $CASES projects as people have them, $ENGINE where the engine publishes ports.
+// Scripts on the real engine, with real nodes. $C is the script's own cluster, $DEMO the
+// example project, $CASES typical projects, and $ENGINE the address at which the engine
+// publishes ports.
 func TestEngineScript(t *testing.T) {
 	t.Cleanup(func() { forgetProbe(t) })
 	makeDemo(t)
@@ -107,7 +108,7 @@ func TestEngineScript(t *testing.T) {
 	})
 }
 
-// makeDemo makes the demo's image, on a fresh engine its base too, so that no script
+// makeDemo builds the demo's image, and on a fresh engine its base, so that no script
 // waits for that.
 func makeDemo(t *testing.T) {
 	t.Helper()
@@ -129,7 +130,7 @@ func makeDemo(t *testing.T) {
 	}
 }
 
-// realEngine is the engine that the tests use.
+// realEngine returns the engine that the tests use.
 func realEngine() (*docker.Engine, orchestrator.EngineInfo, error) {
 	eng, err := docker.New(docker.Options{})
 	if err != nil {
@@ -139,8 +140,8 @@ func realEngine() (*docker.Engine, orchestrator.EngineInfo, error) {
 	return eng, info, err
 }
 
-// holdRemotePort has a container of nobody's cluster publish a port: on the machine of
-// an engine elsewhere that is who can have taken it.
+// holdRemotePort takes a port of a remote engine's machine: a container that belongs to no
+// cluster publishes it.
 func holdRemotePort(ts *testscript.TestScript) uint16 {
 	ctx := context.Background()
 	eng, _, err := realEngine()
@@ -166,14 +167,14 @@ func holdRemotePort(ts *testscript.TestScript) uint16 {
 	return 0
 }
 
-// demoDir is the example project's folder.
+// demoDir returns the example project's folder.
 func demoDir() (string, error) { return filepath.Abs("../../images/demo") }
 
-// clusterName is one that no other test, and no other test process, has.
+// clusterName returns a name that no other test, and no other test process, uses.
 func clusterName(test string) string {
 	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(test), "-"), "-")
 	short := strings.TrimPrefix(name, "script-")
-	if len(short) > 16 { // subtests differ in their last words
+	if len(short) > 16 { // subtests differ at the end of their names
 		sum := fnv.New32a()
 		_, _ = io.WriteString(sum, short)
 		short = fmt.Sprintf("%s-%04x", strings.TrimRight(short[:11], "-"), sum.Sum32()>>16)
@@ -181,15 +182,15 @@ func clusterName(test string) string {
 	return fmt.Sprintf("cli-%s-%d", short, os.Getpid()%100000)
 }
 
-// ownSockets gives a script a folder for control sockets.
+// ownSockets gives a script its own folder for control sockets.
 func ownSockets(env *testscript.Env) error {
 	run := filepath.Join(env.WorkDir, ".run")
 	env.Setenv("XDG_RUNTIME_DIR", run)
 	return os.Mkdir(run, 0o700)
 }
 
-// keepEngine lets a script use the engine that the test process uses: a
-// script's environment is empty, its home too.
+// keepEngine lets a script use the test process's engine: the environment of a script is
+// empty, and so is its home folder.
 func keepEngine(env *testscript.Env) {
 	for _, key := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"} {
 		if v, ok := os.LookupEnv(key); ok {
@@ -203,8 +204,8 @@ func keepEngine(env *testscript.Env) {
 	env.Setenv("DOCKER_CONFIG", dir)
 }
 
-// removeCluster takes down what a test left, by its supervisor or without, and
-// fails the test when something stays.
+// removeCluster removes what a test left, with or without its supervisor, and fails the
+// test if anything remains.
 func removeCluster(t *testing.T, cluster string, vars []string) {
 	t.Helper()
 	down := exec.Command("beamyard", "down", cluster, "--volumes")
@@ -214,7 +215,7 @@ func removeCluster(t *testing.T, cluster string, vars []string) {
 	}
 }
 
-// nothingLeft fails when the engine still has something of the cluster.
+// nothingLeft fails the test if the engine still has anything of the cluster.
 func nothingLeft(ctx context.Context, cluster string) error {
 	eng, err := docker.New(docker.Options{})
 	if err != nil {
@@ -237,7 +238,7 @@ func nothingLeft(ctx context.Context, cluster string) error {
 }
 
 var commands = map[string]func(*testscript.TestScript, bool, []string){
-	// exits CODE COMMAND…: the command exits with exactly that code.
+	// exits CODE COMMAND…: the command exits with exactly this code.
 	"exits": func(ts *testscript.TestScript, neg bool, args []string) {
 		want, err := strconv.Atoi(args[0])
 		if err != nil || neg {
@@ -269,7 +270,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"gone": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(nothingLeft(context.Background(), ts.Getenv("C")))
 	},
-	// eventually-gone: it has nothing within 10 s, and the watchdog is gone too.
+	// eventually-gone: it has nothing within 10 s, and the watchdog has ended too.
 	"eventually-gone": func(ts *testscript.TestScript, neg bool, args []string) {
 		var err error
 		if !within(10*time.Second, func() bool {
@@ -279,10 +280,10 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("%v", err)
 		}
 	},
-	// until-exists FILE: it is there within 30 s.
+	// until-exists FILE: the file exists within 30 s.
 	"until-exists": func(ts *testscript.TestScript, neg bool, args []string) {
 		if !within(30*time.Second, func() bool { return exists(ts.MkAbs(args[0])) }) {
-			ts.Fatalf("there is never a %s", args[0])
+			ts.Fatalf("%s was not created in time", args[0])
 		}
 	},
 	// eventually-empty FOLDER: within 10 s.
@@ -297,12 +298,13 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("left in %s: %v", args[0], entries)
 		}
 	},
-	// kill-supervisor: as a crash of the background process, or the OOM killer.
+	// kill-supervisor: like a crash of the background process, or the OOM killer.
 	"kill-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(syscall.Kill(supervisorOf(ts), syscall.SIGKILL))
 	},
-	// adopt-interrupted DURATION…: `beamyard supervise $C` gets SIGTERM so long after its
-	// start, once for each. It must say that the cluster goes on, or nothing.
+	// adopt-interrupted DURATION…: `beamyard supervise $C` gets SIGTERM this long after
+	// its start, once for each duration. It must say that the cluster keeps running, or
+	// print nothing.
 	"adopt-interrupted": func(ts *testscript.TestScript, neg bool, args []string) {
 		for _, text := range args {
 			wait, err := time.ParseDuration(text)
@@ -316,11 +318,11 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Check(adopt.Start())
 			<-time.After(wait)
 			ts.Check(adopt.Process.Signal(syscall.SIGTERM))
-			_ = adopt.Wait() // by the signal, or with the code of an interrupted command
+			_ = adopt.Wait() // ended by the signal, or with the code of an interrupted command
 			ts.Logf("after %s: %s, %q", wait, adopt.ProcessState, &said)
 		}
 	},
-	// pause-supervisor: it keeps its socket, and answers nothing until continue-supervisor.
+	// pause-supervisor: it keeps its socket, and does not answer until continue-supervisor.
 	"pause-supervisor": func(ts *testscript.TestScript, neg bool, args []string) {
 		pid := supervisorOf(ts)
 		ts.Setenv("PAUSED", strconv.Itoa(pid))
@@ -332,7 +334,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		ts.Check(err)
 		ts.Check(syscall.Kill(pid, syscall.SIGCONT))
 	},
-	// no-probe: the engine has no helper container of a doctor that has ended.
+	// no-probe: no helper container of an ended doctor is left on the engine.
 	"no-probe": func(ts *testscript.TestScript, neg bool, args []string) {
 		eng, err := docker.New(docker.Options{})
 		ts.Check(err)
@@ -360,7 +362,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		n, _ := found.Node(args[0])
 		ts.Check(eng.StopContainer(context.Background(), n.ContainerID, time.Second))
 	},
-	// hold-port: a TCP port of the engine's host that is taken, in $PORT.
+	// hold-port: $PORT is a TCP port of the engine's host that is in use.
 	"hold-port": func(ts *testscript.TestScript, neg bool, args []string) {
 		if os.Getenv(enginetest.RemoteEngine) == "1" {
 			ts.Setenv("PORT", strconv.Itoa(int(holdRemotePort(ts))))
@@ -371,12 +373,12 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		ts.Defer(func() { l.Close() })
 		ts.Setenv("PORT", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 	},
-	// envsubst FILE: ${VARIABLES} in it are replaced.
+	// envsubst FILE: replaces ${VARIABLES} in the file.
 	"envsubst": func(ts *testscript.TestScript, neg bool, args []string) {
 		text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 	},
-	// nowhere TEXT DIR: no file in or below the folder has the text.
+	// nowhere TEXT DIR: no file in or below the folder contains the text.
 	"nowhere": func(ts *testscript.TestScript, neg bool, args []string) {
 		files := 0
 		ts.Check(filepath.WalkDir(ts.MkAbs(args[1]), func(path string, d fs.DirEntry, err error) error {
@@ -394,7 +396,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("%s has no file", args[1])
 		}
 	},
-	// only DIR VAR: the folder has one entry, whose path is put into $VAR.
+	// only DIR VAR: the folder has one entry, whose path becomes the value of $VAR.
 	"only": func(ts *testscript.TestScript, neg bool, args []string) {
 		entries, err := os.ReadDir(ts.MkAbs(args[0]))
 		ts.Check(err)
@@ -403,7 +405,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		}
 		ts.Setenv(args[1], filepath.Join(ts.MkAbs(args[0]), entries[0].Name()))
 	},
-	// plain FILE: no control codes in it.
+	// plain FILE: the file has no control codes.
 	"plain": func(ts *testscript.TestScript, neg bool, args []string) {
 		if text := ts.ReadFile(args[0]); strings.ContainsRune(text, '\x1b') {
 			ts.Fatalf("%s has control codes: %q", args[0], text)
@@ -411,14 +413,14 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	},
 }
 
-// supervisorOf $C is the process that answers on its socket.
+// supervisorOf returns the process that answers on the socket of $C.
 func supervisorOf(ts *testscript.TestScript) int {
 	pid, err := supervisorAt(ts.Getenv("XDG_RUNTIME_DIR"), ts.Getenv("C"))
 	ts.Check(err)
 	return pid
 }
 
-// supervisorAt is the process that answers on a cluster's socket.
+// supervisorAt returns the process that answers on a cluster's socket.
 func supervisorAt(runtimeDir, cluster string) (pid int, err error) {
 	socket := filepath.Join(runtimeDir, "beamyard", cluster+".sock")
 	client := http.Client{Transport: &http.Transport{
@@ -437,8 +439,8 @@ func supervisorAt(runtimeDir, cluster string) (pid int, err error) {
 	return s.PID, err
 }
 
-// within asks until it is so, and reports whether it was before the time is up. It asks
-// seldom: a question is often a command, which takes the processor from what is waited for.
+// within polls ok until it is true, and reports whether that was within the limit. It
+// polls seldom: ok often runs a command, which takes processor time from what is awaited.
 func within(limit time.Duration, ok func() bool) bool {
 	ticks := time.NewTicker(250 * time.Millisecond)
 	defer ticks.Stop()
@@ -452,7 +454,7 @@ func within(limit time.Duration, ok func() bool) bool {
 
 func exitOf(ts *testscript.TestScript, args []string) int {
 	err := ts.Exec(args[0], args[1:]...)
-	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // Exec returns it as it is
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // Exec returns it unwrapped
 		return exit.ExitCode()
 	}
 	ts.Check(err)
@@ -460,7 +462,7 @@ func exitOf(ts *testscript.TestScript, args []string) int {
 }
 
 func outputOf(ts *testscript.TestScript, args []string) string {
-	_ = ts.Exec(args[0], args[1:]...) // tried again until its output is as wanted
+	_ = ts.Exec(args[0], args[1:]...) // repeated until its output is as wanted
 	return ts.ReadFile("stdout")
 }
 

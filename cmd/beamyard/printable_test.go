@@ -52,9 +52,9 @@ func TestUncoloured(t *testing.T) {
 	}
 }
 
-// What strangers wrote reaches no terminal as more than text, in what we say, in a
-// failure, in an event or in a table.
-func TestNothingButText(t *testing.T) {
+// Text of others reaches a terminal only as text: in our messages, in a failure, in an
+// event and in a table.
+func TestForeignTextIsOnlyText(t *testing.T) {
 	const evil = "a\x1b[2J\x1b]0;t\x07b"
 	const shown = `a\x1b[2J\x1b]0;t\x07b`
 	var out, err bytes.Buffer
@@ -75,7 +75,7 @@ func TestNothingButText(t *testing.T) {
 	}
 }
 
-// building is the output of a classic build, as the engine sends it.
+// building returns the output of a classic build, as the engine sends it.
 const building = "pulling alpine\n" +
 	"Step 1/4 : FROM alpine\n ---> 0123456789ab\n" +
 	"Step 2/4 : WORKDIR /app\n ---> Using cache\n ---> 0123456789ac\n" +

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// story is a cluster that comes up, with a build, a note and a mesh event.
+// story is a cluster that starts, with a build, a note and a mesh event.
 func story(p progress, now func() time.Time, wait func(time.Duration)) {
 	event := func(kind orchestrator.EventKind, node string, state orchestrator.State, text string) {
 		p.event(orchestrator.Event{Time: now(), Kind: kind, Node: node, State: state, Text: text})
@@ -35,13 +35,13 @@ func story(p progress, now func() time.Time, wait func(time.Duration)) {
 	event(orchestrator.EventNote, "", "", "too late")
 }
 
-// play tells the story in a bubble of its own time.
+// play plays the story in a synctest bubble.
 func play(t *testing.T, make func(out *output) progress) string {
 	t.Helper()
 	var b bytes.Buffer
 	synctest.Test(t, func(*testing.T) {
 		story(make(newOutput(&b)), time.Now, func(d time.Duration) {
-			time.Sleep(d + time.Millisecond) // past the ticks of this instant
+			time.Sleep(d + time.Millisecond) // after the ticks of this instant
 			synctest.Wait()
 		})
 	})
@@ -92,15 +92,15 @@ func TestLiveProgress(t *testing.T) {
 		t.Error(diff)
 	}
 	if !strings.HasPrefix(got, hideCursor) || !strings.HasSuffix(got, showCursor) {
-		t.Errorf("the cursor is not given back: %q", got)
+		t.Errorf("the cursor is not restored: %q", got)
 	}
 	if moving := "… n10  creating                                 0.3s"; !strings.Contains(got, moving) {
-		t.Errorf("the timer of n10 never showed %q", moving)
+		t.Errorf("the timer of n10 did not show %q", moving)
 	}
 }
 
-// screen plays what was written on a terminal that knows just the codes that
-// are used, and returns what is to be seen at the end.
+// screen plays output on a terminal that knows only the codes that are used, and returns
+// what is visible at the end.
 func screen(t *testing.T, text string) string {
 	t.Helper()
 	rows, at := []string{""}, 0
@@ -118,7 +118,7 @@ func screen(t *testing.T, text string) string {
 				}
 			case 'J':
 				rows = append(rows[:at], "")
-			case 'K', 'h', 'l', 'm': // rows are written whole; the cursor and colours are not seen here
+			case 'K', 'h', 'l', 'm': // rows are written whole; the cursor and colours are not shown here
 			}
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
-// broker is an example cluster of images/, in one of its lives.
+// broker is an example cluster of images/ during one of its starts.
 type broker struct {
 	*cluster.Cluster
 	t      *testing.T
@@ -33,7 +33,7 @@ func startBroker(t *testing.T, eng *docker.Engine, name string) *broker {
 	return startExample(t, eng, "rabbitmq", name, 25200)
 }
 
-// startExample starts one as its own beamyard.yml says.
+// startExample starts an example with its own beamyard.yml.
 func startExample(t *testing.T, eng *docker.Engine, example, name string, hostPort int) *broker {
 	t.Helper()
 	spec, err := (&upFlags{What: "../../images/" + example, Name: name}).spec()
@@ -56,7 +56,7 @@ func startExample(t *testing.T, eng *docker.Engine, example, name string, hostPo
 	return b
 }
 
-// end takes it down; only the first call does something.
+// end removes the cluster. Only the first call has an effect.
 func (b *broker) end() {
 	b.t.Helper()
 	b.cancel()
@@ -77,7 +77,7 @@ func (b *broker) node(name string) orchestrator.NodeStatus {
 	return n
 }
 
-// info tells where the engine is.
+// info returns information about the engine.
 func (b *broker) info() orchestrator.EngineInfo {
 	b.t.Helper()
 	info, err := b.eng.Info(b.t.Context())
@@ -87,7 +87,7 @@ func (b *broker) info() orchestrator.EngineInfo {
 	return info
 }
 
-// until asks for a node's state until it is as wanted.
+// until polls a node's state until it is as wanted.
 func (b *broker) until(name, what string, ok func(orchestrator.NodeStatus) bool) {
 	b.t.Helper()
 	ticks := time.NewTicker(50 * time.Millisecond)
@@ -101,7 +101,8 @@ func (b *broker) until(name, what string, ok func(orchestrator.NodeStatus) bool)
 	}
 }
 
-// eval evaluates Erlang on a node, as a hidden node; the value is printed as Elixir does.
+// eval evaluates Erlang on a node, over a hidden connection. The value is formatted as in
+// Elixir.
 func (b *broker) eval(node, expression string) string {
 	b.t.Helper()
 	n := b.node(node)
@@ -123,8 +124,8 @@ func (b *broker) eval(node, expression string) string {
 	return erldist.Format(value)
 }
 
-// greets speaks the first words of AMQP 0-9-1 to a node's published port: who
-// answers with connection.start, a frame of type 1 on channel 0, is a broker.
+// greets sends the first bytes of AMQP 0-9-1 to a node's published port. A broker answers
+// with connection.start, a frame of type 1 on channel 0.
 func (b *broker) greets(node string) {
 	b.t.Helper()
 	port := 0
@@ -149,8 +150,8 @@ func (b *broker) greets(node string) {
 	}
 }
 
-// Other people's software from other people's packages: three nodes that join by
-// their own means, with what they keep over a kill and over two lives.
+// An application of others, from packages of others: three nodes that join in their own
+// way, with data that outlives a kill and a second start of the cluster.
 func TestRabbitMQ(t *testing.T) {
 	t.Parallel()
 	eng, err := docker.New(docker.Options{})
@@ -180,7 +181,7 @@ func TestRabbitMQ(t *testing.T) {
 				t.Errorf("%s sees %s run", n.Name, got)
 			}
 			if got := b.eval(n.Name, "rabbit_amqqueue:exists("+queue+")"); got != "true" {
-				t.Errorf("%s knows of the queue: %s", n.Name, got)
+				t.Errorf("%s knows the queue: %s", n.Name, got)
 			}
 			b.greets(n.Name)
 		}
@@ -201,7 +202,7 @@ func TestRabbitMQ(t *testing.T) {
 	b.until("n2", "is back", func(n orchestrator.NodeStatus) bool { return n.Incarnation == 2 && n.State == orchestrator.Ready })
 	all()
 
-	// The cookie is in its file, and nowhere else.
+	// The cookie is only in its file.
 	cookie := b.Spec().Cookie
 	result, err := orchestrator.Command(t.Context(), eng, b.node("n3").ContainerID, []string{"sh", "-c", "cat /var/lib/rabbitmq/.erlang.cookie; echo; stat -c '%a %U' /var/lib/rabbitmq/.erlang.cookie; env"})
 	if err != nil || !strings.HasPrefix(result.Stdout, cookie+"\n400 rabbitmq\n") || strings.Count(result.Stdout, cookie) != 1 {
@@ -218,9 +219,9 @@ func TestRabbitMQ(t *testing.T) {
 	}
 	b.end()
 
-	b = startBroker(t, eng, name) // with another cookie, over the volumes' old one
+	b = startBroker(t, eng, name) // with another cookie, over the one in the volumes
 	if b.Spec().Cookie == cookie {
-		t.Error("the second life has the first one's cookie")
+		t.Error("after the second start the cookie is still the first one")
 	}
 	all()
 	if got := b.eval("n3", `rabbit_vhost:exists(<<"kept">>)`); got != "true" {

@@ -26,7 +26,7 @@ func TestReadmeListsTheCommands(t *testing.T) {
 	generated.Check(t, "README.md", "flags", details.String()+"\n")
 }
 
-// describe writes what --help says of a command.
+// describe writes the --help text of a command.
 func describe(b *strings.Builder, command *kong.Node) {
 	fmt.Fprintf(b, "\n### %s\n\n`beamyard %s`\n\n%s\n", command.Name, command.Summary(), command.Help)
 	if command.Detail != "" {
@@ -59,5 +59,5 @@ func describe(b *strings.Builder, command *kong.Node) {
 	}
 }
 
-// escaped is a text in a table.
+// escaped escapes a text for a table.
 func escaped(text string) string { return strings.ReplaceAll(text, "|", `\|`) }

@@ -9,8 +9,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// With --reuse a cluster that is up stays as it is: what asks for another one is refused,
-// and what it has already is content.
+// With --reuse, a running cluster is not changed: flags that would need another cluster
+// are refused, and flags that match it are accepted.
 func TestFlagsOfAReusedCluster(t *testing.T) {
 	there := orchestrator.Spec{
 		Name: "shop", Source: "/src/shop", Nodes: orchestrator.NodeNames(2), Env: map[string]string{"ROLE": "web", "EMPTY": ""},
@@ -20,7 +20,7 @@ func TestFlagsOfAReusedCluster(t *testing.T) {
 		name  string
 		flags upFlags
 		suite bool
-		want  string // "": content
+		want  string // "": accepted
 	}{
 		{"none", upFlags{}, false, ""},
 		{"an environment that it has", upFlags{Env: []string{"ROLE=web", "EMPTY="}}, false, ""},

@@ -13,7 +13,7 @@ import (
 
 var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
-// threeNodes is a cluster with something of everything.
+// threeNodes is a cluster with nodes in various states.
 func threeNodes() orchestrator.Status {
 	return orchestrator.Status{Cluster: "demo", Supervised: true, Nodes: []orchestrator.NodeStatus{
 		{
@@ -52,7 +52,7 @@ n3    Pending                  -                      -                     -   
 	}
 }
 
-// A paused node is shown as that, with a supervisor and without.
+// A paused node is shown as paused, with a supervisor and without.
 func TestAPausedNodeIsShownAsPaused(t *testing.T) {
 	for supervised, state := range map[bool]orchestrator.State{true: orchestrator.Degraded, false: orchestrator.Running} {
 		s := orchestrator.Status{Cluster: "demo", Supervised: supervised}
@@ -63,7 +63,7 @@ func TestAPausedNodeIsShownAsPaused(t *testing.T) {
 	}
 }
 
-// Colours are no part of a column's width.
+// Colours do not count as width of a column.
 func TestColouredTableHasTheSameColumns(t *testing.T) {
 	var plain, coloured bytes.Buffer
 	statuses := []orchestrator.Status{threeNodes(), {Cluster: "other", Nodes: []orchestrator.NodeStatus{
@@ -92,7 +92,7 @@ func TestColouredTableHasTheSameColumns(t *testing.T) {
 	}
 }
 
-// withoutColors takes the SGR sequences out.
+// withoutColors removes the SGR sequences.
 func withoutColors(s string) string {
 	for {
 		before, after, found := strings.Cut(s, "\x1b[")

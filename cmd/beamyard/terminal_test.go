@@ -13,14 +13,14 @@ import (
 	"github.com/creack/pty"
 )
 
-// terminal is a command that runs on a pseudo-terminal of its own.
+// terminal is a command that runs on its own pseudo-terminal.
 type terminal struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	tty  *os.File
 	mu   sync.Mutex
 	text strings.Builder
-	more chan struct{} // a signal after each read
+	more chan struct{} // gets a token after each read
 	done chan struct{} // closed when all is read
 }
 
@@ -37,7 +37,7 @@ func onTerminal(t *testing.T, env []string, args ...string) *terminal {
 		defer close(x.done)
 		buf := make([]byte, 4096)
 		for {
-			n, err := tty.Read(buf) // EIO when the last one has closed the other side
+			n, err := tty.Read(buf) // EIO when the other side is closed
 			x.mu.Lock()
 			x.text.Write(buf[:n])
 			x.mu.Unlock()
@@ -115,8 +115,8 @@ func TestColoursOnlyWhereTheyAreWanted(t *testing.T) {
 
 const ctrlC = "\x03"
 
-// A foreground cluster on a terminal: drawn in place, then its coloured logs;
-// the first Ctrl-C stops it, and nothing stays.
+// A foreground cluster on a terminal: the progress is drawn in place, then come its
+// coloured logs. The first Ctrl-C stops it, and nothing is left.
 func TestForegroundOnATerminal(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -136,7 +136,7 @@ func TestForegroundOnATerminal(t *testing.T) {
 			x.shows("Ctrl-C stops " + cluster)
 			up := x.String()
 			if !strings.Contains(up, hideCursor) || strings.LastIndex(up, showCursor) < strings.LastIndex(up, hideCursor) {
-				t.Errorf("the cursor is not given back: %q", up)
+				t.Errorf("the cursor is not restored: %q", up)
 			}
 			for _, want := range []string{"  ✓ n1  ready", "\x1b[32mReady\x1b[0m"} {
 				if !strings.Contains(up, want) {
@@ -153,7 +153,7 @@ func TestForegroundOnATerminal(t *testing.T) {
 				t.Errorf("exit %d:\n%s", code, x)
 			}
 			if !strings.HasSuffix(x.String(), cluster+" is down\n") {
-				t.Errorf("no last word:\n%s", x)
+				t.Errorf("no final message:\n%s", x)
 			}
 			if err := nothingLeft(t.Context(), cluster); err != nil {
 				t.Error(err)
@@ -162,8 +162,7 @@ func TestForegroundOnATerminal(t *testing.T) {
 	}
 }
 
-// Ctrl-C before the cluster is ready takes back what was begun, in the
-// background too.
+// Ctrl-C before the cluster is ready removes what was begun, also with -d.
 func TestInterruptWhileComingUp(t *testing.T) {
 	t.Parallel()
 	for _, flag := range []string{"--detach", "--progress=tty"} {
@@ -183,7 +182,7 @@ func TestInterruptWhileComingUp(t *testing.T) {
 				t.Errorf("exit %d:\n%s", code, x)
 			}
 			if !strings.HasSuffix(x.String(), showCursor+"stopping "+cluster+"; Ctrl-C again does not wait for its nodes\n"+cluster+" is down\n") {
-				t.Errorf("last words:\n%q", x)
+				t.Errorf("final messages:\n%q", x)
 			}
 			if err := nothingLeft(t.Context(), cluster); err != nil {
 				t.Error(err)
