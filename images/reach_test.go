@@ -32,7 +32,7 @@ func TestCheckDebian(t *testing.T) {
 		{name: "of a method that only apt has", script: "exit 0", tools: apt("file:/srv/debian"), mirror: "file:/srv/debian"},
 		{name: "is another thing", script: "exit 0", tools: apt(mirror.URL + "/attic/debian"), fail: "404", hint: "sudo apt-get update"},
 		{name: "is away", script: "exit 0", tools: apt(closed.URL + "/debian"), fail: "connection refused", hint: "sudo apt-get update"},
-		{name: "nobody makes root file systems", tools: func() {}, fail: "mmdebstrap is not installed", hint: "apt-get install -y mmdebstrap"},
+		{name: "mmdebstrap is missing", tools: func() {}, fail: "mmdebstrap is not installed", hint: "apt-get install -y mmdebstrap"},
 		{name: "behind a proxy that is away", script: "exit 0", fail: "proxyconnect", hint: "sudo apt-get update", tools: func() {
 			apt("http://mirror.invalid/debian")()
 			fakeTool(t, "apt-config", "echo Acquire::http::Proxy "+strings.Replace(closed.URL, "//", "//me:secret@", 1))

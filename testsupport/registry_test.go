@@ -23,10 +23,10 @@ func TestWhichTestUsesACluster(t *testing.T) {
 		"its own":                        {of("TestA"), false},
 		"a subtest's":                    {of("TestA/x"), false},
 		"another's":                      {of("TestAB"), true},
-		"one that nobody took":           {of(), false},
+		"one that no test uses":          {of(), false},
 		"one that Run has not given yet": {&Cluster{starting: true}, true},
 		"a shared one":                   {&Cluster{shared: true}, true},
-		"one that is kept for a look":    {&Cluster{tests: map[string]bool{"TestA": true}, kept: true}, true},
+		"one that is kept":               {&Cluster{tests: map[string]bool{"TestA": true}, kept: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := c.cluster.isOfOthers("TestA"); got != c.others {

@@ -195,7 +195,8 @@ func (v *victim) gone() time.Duration {
 	return time.Since(began)
 }
 
-// besideLabel is the label of what a victim creates beside its cluster. Its value is the cluster's name.
+// besideLabel is the label of what a victim creates beside its cluster. Its value is the
+// cluster's name.
 const besideLabel = "beamyard.test"
 
 // leftTime is the time after which nothing may be left of a dead test binary. The promise

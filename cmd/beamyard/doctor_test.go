@@ -146,7 +146,7 @@ func TestDoctorOnABrokenEngine(t *testing.T) {
 		{"no socket", "unix://" + folder + "/none.sock", nil, "there is no socket at unix://" + folder + "/none.sock (of DOCKER_HOST)", "unset DOCKER_HOST"},
 		{"no permission", "unix://" + closedSocket, stranger, who + " may not use unix://" + closedSocket, "sudo"},
 		{"an old API", oldHost, nil, "Docker 19.03.15, API 1.40, at " + oldHost + " (of DOCKER_HOST) is too old: API 1.41 is needed", "upgrade the engine to Docker 20.10 or newer"},
-		{"nobody there", refused, nil, "nothing listens at " + refused + " (of DOCKER_HOST)", "curl " + strings.TrimPrefix(refused, "tcp://") + "/_ping"},
+		{"nothing listens", refused, nil, "nothing listens at " + refused + " (of DOCKER_HOST)", "curl " + strings.TrimPrefix(refused, "tcp://") + "/_ping"},
 		{"nonsense", "nonsense", nil, "unable to parse docker host", "DOCKER_HOST"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -117,8 +117,8 @@ func TestCallOutput(t *testing.T) {
 			return Tuple{int64(ctlSend), Tuple{Atom("io_reply"), Ref{Node: testNode, Creation: 7, Len: 1, Words: [5]uint32{n}}, Atom("ok")}}
 		}
 		down := any(Tuple{int64(ctlMonitorExit), nil})
-		// Two replies. The two monitors that were not removed are told of the end, and so is a process that prints later, which would otherwise wait forever.
-		// so does at once who prints later, and would wait for ever otherwise.
+		// Two replies. The two monitors that were not removed are told of the end, and so
+		// is a process that prints later, which would otherwise wait forever.
 		if diff := cmp.Diff([]any{ok(1), ok(2), down, down, down}, replies); diff != "" {
 			t.Error(diff)
 		}

@@ -80,7 +80,7 @@ func TestHandshakeFailures(t *testing.T) {
 		{"unknown status", &peer{status: "swhat"}, PhaseName, ErrProtocol},
 		{"no status", &peer{status: "HTTP/1.1 400"}, PhaseName, ErrProtocol},
 		{"short status", &peer{status: "snamed:\x00\x09abc"}, PhaseName, ErrProtocol},
-		{"nobody behind a port proxy", &peer{hangUp: PhaseName}, PhaseName, ErrRefused},
+		{"a port proxy without a server", &peer{hangUp: PhaseName}, PhaseName, ErrRefused},
 		{"hangs up before its challenge", &peer{hangUp: PhaseChallenge}, PhaseChallenge, ErrRefused},
 		{"says nothing", &peer{mute: PhaseName}, PhaseName, ErrTimeout},
 		{"says nothing after our digest", &peer{mute: PhaseDigest}, PhaseDigest, ErrTimeout},

@@ -87,8 +87,8 @@ var recorded = []struct {
 	{"<<7>> as 8 bits", "834d000000010807", []byte{7}, "836d0000000107"},
 	{"PID_EXT", "83677703614062000000070000000102", Pid{"a@b", 7, 1, 2}, "83587703614062000000070000000100000002"},
 	{"NEW_PID_EXT", "83587703614062000000070000000100000102", Pid{"a@b", 7, 1, 258}, ""},
-	// OTP encodes small ports as NEW_PORT_EXT. We always use V4_PORT_EXT, which V4_NC in the handshake allows.
-	// V4_NC in the handshake allows.
+	// OTP encodes small ports as NEW_PORT_EXT. We always use V4_PORT_EXT, which V4_NC in
+	// the handshake allows.
 	{"PORT_EXT", "836677036140620000000702", Port{"a@b", 7, 2}, "837877036140620000000000000007" + "00000002"},
 	{"NEW_PORT_EXT", "835977036140620000000700000102", Port{"a@b", 7, 258}, "83787703614062000000000000000700000102"},
 	{"V4_PORT_EXT", "83787703614062010000000000000700000102", Port{"a@b", 1<<56 | 7, 258}, ""},

@@ -65,7 +65,7 @@ func TestALogCheckIsSkippedInAnAdoptedRun(t *testing.T) {
 		if err := <-w.result; err != nil {
 			t.Fatal(err)
 		}
-		said = "what nobody says"
+		said = "never printed"
 		w.run(detached, cluster.Options{Adopt: true})
 		w.ready()
 		if err := w.Kill(t.Context(), "KILL", "n1"); err != nil {

@@ -36,7 +36,8 @@ var broken = []breakage{
 	{name: "a slogan", again: true, root: "crash-dump", says: "out of luck", edit: command("elixir", "-e", `:erlang.halt(~c"out of luck")`)},
 	{name: "memory that the VM does not get", again: true, root: "vm-allocation", says: "heap", also: "crash-dump", edit: command(
 		"sh", "-c", `ulimit -v 2500000; exec elixir -e 'Enum.reduce(1..100000000, [], fn _, a -> [String.duplicate("x", 50) | a] end)'`)},
-	// So low that the VM cannot create its first pipes. With a higher limit, the error depends on how many files it opens at once.
+	// So low that the VM cannot create its first pipes. With a higher limit, the error
+	// depends on how many files it opens at once.
 	{name: "no file descriptors", again: true, both: true, root: "open-files", says: "file descriptor", edit: command("sh", "-c", "ulimit -n 15; exec elixir --no-halt")},
 	{name: "too many processes", again: true, root: "vm-limit", says: "limit of its VM", edit: command(
 		"elixir", "--erl", "+P 1024", "-e", "for _ <- 1..5000, do: spawn(fn -> Process.sleep(:infinity) end)")},
@@ -44,7 +45,7 @@ var broken = []breakage{
 	{name: "a read-only place", again: true, root: "read-only-file-system", says: "read-only", edit: command("elixir", "-e", `File.write!("/sys/x", "y")`)},
 	{name: "a place of root's", again: true, root: "file-permission", says: "root", edit: command("elixir", "-e", `File.write!("/etc/x", "y")`)},
 	{name: "a variable that is not set", again: true, root: "env-missing", says: "STOCK", edit: command("elixir", "-e", `System.fetch_env!("STOCK")`)},
-	{name: "a host that nobody knows", again: true, root: "name-not-resolved", says: "does not resolve", edit: command(
+	{name: "an unknown host", again: true, root: "name-not-resolved", says: "does not resolve", edit: command(
 		"elixir", "-e", `{:ok, _} = :gen_tcp.connect(~c"db.internal", 5432, [])`)},
 	{name: "no Mix project", again: true, root: "no-mix-project", says: "Mix project", edit: command("sh", "-c", "cd /tmp && exec mix run --no-halt")},
 
@@ -91,7 +92,7 @@ var broken = []breakage{
 	}},
 	{name: "peers that do not resolve", nodes: 2, root: "peer-not-resolved", says: ".test", also: "not-connected", edit: command("sh", "-c",
 		`echo '{lookup,[file]}.' >/tmp/inetrc; ERL_INETRC=/tmp/inetrc exec elixir --name $NODE_NAME --erl "-start_epmd false -erl_epmd_port 9100" -S mix run --no-halt --no-compile --no-deps-check`)},
-	{name: "an application that connects nobody", nodes: 2, root: "mesh-app-idle", says: "mesh: app", also: "not-connected",
+	{name: "an application that connects no nodes", nodes: 2, root: "mesh-app-idle", says: "mesh: app", also: "not-connected",
 		edit: func(s *orchestrator.Spec) { s.Mesh = orchestrator.MeshApp }},
 
 	// Problems of nodes that were well.

@@ -56,8 +56,8 @@ var unwell = []struct {
 	state   orchestrator.State
 	b       breakage
 }{
-	// If a top supervisor ends under `mix run`, the VM continues without its application: the node does not exit, and is not Ready.
-	// application: that is no end, and no readiness either.
+	// If a top supervisor ends under `mix run`, the VM continues without its application:
+	// the node does not exit, and is not Ready.
 	{"headless", "", func(_ *testing.T, r *running) error { return end(r, "headless", "supervisor") }, orchestrator.Degraded,
 		breakage{root: "app-exited", says: "demo", also: "app-not-started"}},
 	{"deaf", `trap "" TERM; ` + inShell, func(t *testing.T, r *running) error { return r.Stop(t.Context(), "deaf") }, orchestrator.Stopped,

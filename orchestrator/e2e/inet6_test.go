@@ -13,7 +13,8 @@ func TestDistributionOverIPv6(t *testing.T) {
 		t.Run(otp.name, func(t *testing.T) {
 			t.Parallel()
 			r := up(t, engine(t), otp.base, 2, func(s *orchestrator.Spec) { s.Distribution.Inet6 = true })
-			// The sockets of n1's connections to visible nodes, and the address families of their peers.
+			// The sockets of n1's connections to visible nodes, and the address families
+			// of their peers.
 			const families = `[{Node, size(Address)} || {Node, Port} <- erlang:system_info(dist_ctrl), lists:member(Node, nodes()),
 				{ok, {Address, _}} <- [inet:peername(Port)]]`
 			over := "[{'" + r.node("n2").Node + "',8}]"

@@ -222,8 +222,8 @@ func benchMemory(t *testing.T, eng orchestrator.Engine, image string, row func(s
 		target      string
 	}{
 		{"lines of 100 bytes", 20_000, benchSize, "< 64 MB"},
-		// Less than a file of 10 MB: a daemon before 23.0 may end its following there, without an error (moby/moby#37646).
-		// there, silently (moby/moby#37646).
+		// Less than a file of 10 MB: a daemon before 23.0 may end its following there,
+		// without an error (moby/moby#37646).
 		{"lines of 8 KiB, the most that they hold of one stream", 1100, 8 << 10, ""},
 	} {
 		inUse := func() (heap, rss int64) {
@@ -300,7 +300,7 @@ func benchWriting(t *testing.T, eng orchestrator.Engine, image string, row func(
 		ratios = append(ratios, ours.Seconds()/floor.Seconds())
 		bareRatios = append(bareRatios, ours.Seconds()/bare.Seconds())
 	}
-	row("| a container writes 1,000,000 lines of 100 bytes (floor: nobody reads them) | 1 | %.2f s | %.2f s | %.2f | |",
+	row("| a container writes 1,000,000 lines of 100 bytes (floor: without a reader) | 1 | %.2f s | %.2f s | %.2f | |",
 		median(alones).Seconds(), median(read).Seconds(), median(ratios))
 	row("| the same (floor: a bare client follows to nowhere) | 1 | %.2f s | %.2f s | %.2f | |",
 		median(bares).Seconds(), median(read).Seconds(), median(bareRatios))

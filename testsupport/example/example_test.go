@@ -64,8 +64,8 @@ func TestACrashLosesNoCount(t *testing.T) {
 
 func TestAPairThatIsDisconnectedConverges(t *testing.T) {
 	t.Parallel()
-	// Two nodes are disconnected while both see a third: OTP 25 and later would not support that without this option.
-	// bear it without this.
+	// Two nodes are disconnected while both see a third: OTP 25 and later would not
+	// support that without this option.
 	c := testsupport.Start(t, demo, testsupport.WithNodes(3), testsupport.WithOverlappingPartitions())
 
 	c.Disconnect(t, "n1", "n2")

@@ -52,7 +52,7 @@ func TestEvidenceIsCollectedBeforeNodesStop(t *testing.T) {
 		s.send(Collected{})
 		s.expect(says)
 	})
-	t.Run("who asks for the end does not wait", func(t *testing.T) {
+	t.Run("a requested end does not wait", func(t *testing.T) {
 		s := looking(t, nil)
 		s.send(Command{Kind: CmdDown, Nodes: []string{""}, Waiter: 2})
 		s.expect("n1 stopping", "stop n1#1", "n2 stopped")
@@ -60,7 +60,7 @@ func TestEvidenceIsCollectedBeforeNodesStop(t *testing.T) {
 		s.expect()
 		removed(s, "reply 2: <nil>", says)
 	})
-	t.Run("nor does who forces it", func(t *testing.T) {
+	t.Run("a forced end does not wait", func(t *testing.T) {
 		s := looking(t, nil)
 		s.send(Force{})
 		s.expect("n1 stopping", "stop n1#1", "n2 stopped")

@@ -40,7 +40,7 @@ func TestPolicyDecides(t *testing.T) {
 		{"a stop of ours is final", orchestrator.RestartPolicy{Mode: orchestrator.RestartAlways}, history{}, orchestrator.Exit{Class: orchestrator.ExitStopped, Code: 137}, decision{}},
 		{"an outside stop is final", orchestrator.RestartPolicy{Mode: orchestrator.RestartAlways}, history{}, orchestrator.Exit{Class: orchestrator.ExitStoppedOutside}, decision{}},
 		{"success is final", orchestrator.RestartPolicy{}, history{}, orchestrator.Exit{Class: orchestrator.ExitCompleted}, decision{}},
-		{"but for mode always", orchestrator.RestartPolicy{Mode: orchestrator.RestartAlways}, history{}, orchestrator.Exit{Class: orchestrator.ExitCompleted}, decision{restart: true, delay: time.Second}},
+		{"except with mode always", orchestrator.RestartPolicy{Mode: orchestrator.RestartAlways}, history{}, orchestrator.Exit{Class: orchestrator.ExitCompleted}, decision{restart: true, delay: time.Second}},
 		{"mode no", orchestrator.RestartPolicy{Mode: orchestrator.RestartNo}, history{}, crash, decision{reason: `the restart policy is "no"`}},
 		{"a start error is final", orchestrator.RestartPolicy{}, history{}, orchestrator.Exit{Class: orchestrator.ExitStartError},
 			decision{reason: "it cannot be started, and trying again would not change that"}},

@@ -887,11 +887,11 @@ func TestALateOOMEvent(t *testing.T) {
 func TestARunsOutputBeginsWithItsStart(t *testing.T) {
 	start, end := time.Date(2026, 1, 1, 0, 0, 5, 0, time.UTC), time.Date(2026, 1, 1, 0, 0, 3, 0, time.UTC)
 	for name, c := range map[string]struct{ since, ended, want time.Time }{
-		"the first run":          {start, time.Time{}, time.Time{}},
-		"a later one":            {start, end, start.Add(-orchestrator.StartSlack)},
-		"right after the end":    {end.Add(time.Millisecond), end, end},
-		"its start is not told":  {time.Time{}, end, end},
-		"nothing is told at all": {},
+		"the first run":             {start, time.Time{}, time.Time{}},
+		"a later one":               {start, end, start.Add(-orchestrator.StartSlack)},
+		"right after the end":       {end.Add(time.Millisecond), end, end},
+		"its start is not reported": {time.Time{}, end, end},
+		"nothing is reported":       {},
 	} {
 		m := &member{endedAt: c.ended, run: run{runSince: c.since}}
 		if got := (&Supervisor{}).followed(m).Began; !got.Equal(c.want) {
