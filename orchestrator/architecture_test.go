@@ -24,7 +24,7 @@ func TestArchitectureShowsThePackages(t *testing.T) {
 	for _, name := range sortedNames(rooms) {
 		r := rooms[name]
 		for _, imported := range r.imports {
-			// What is imported on the way to another import needs no arrow of its own.
+			// An import that another import already implies needs no arrow of its own.
 			if !slices.ContainsFunc(r.imports, func(via string) bool { return via != imported && reaches(rooms, via, imported) }) {
 				fmt.Fprintf(&picture, "  %s --> %s\n", box(name), box(imported))
 			}
@@ -37,7 +37,7 @@ func TestArchitectureShowsThePackages(t *testing.T) {
 	generated.Check(t, architecture, "packages", table.String())
 }
 
-// room is a package, with the packages of this module that it imports.
+// room is a package with its imports from this module.
 type room struct {
 	purpose string
 	imports []string
@@ -71,7 +71,7 @@ func listRooms(t *testing.T) map[string]room {
 	}
 }
 
-// purpose is a package's synopsis without its name.
+// purpose returns a package's synopsis without its name.
 func purpose(doc string) string {
 	words := strings.SplitN(doc, " ", 3) // Package name …, Command name …
 	return strings.NewReplacer("[", "", "]", "").Replace(strings.TrimSuffix(words[len(words)-1], "."))
@@ -86,12 +86,12 @@ func sortedNames(rooms map[string]room) []string {
 	return names
 }
 
-// reaches tells whether a package imports another one, itself or through others.
+// reaches reports whether a package imports another one, directly or through others.
 func reaches(rooms map[string]room, from, to string) bool {
 	return slices.ContainsFunc(rooms[from].imports, func(next string) bool { return next == to || reaches(rooms, next, to) })
 }
 
-// box is a package in the picture: an identifier, and its name.
+// box returns a package for the picture: an identifier and its name.
 func box(name string) string {
 	return strings.NewReplacer("/", "_").Replace(name) + "[" + strings.TrimPrefix(name, "orchestrator/") + "]"
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The house stands on who may import whom: package → forbidden import → why.
-// A rule ends in /... where it holds for what lies below too.
+// forbidden are imports that are not allowed: package → import → why. A package that ends
+// in /... includes its subpackages.
 var forbidden = []struct{ pkg, imports, why string }{
 	{"network/...", "github.com/docker/", "names, ports and the distribution protocol are words of the field, not of an engine"},
 	{"images/...", "github.com/docker/", "images asks for the small Engine interface that it defines"},
@@ -26,7 +26,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator/internal/supervisor", "os", "the supervisor is pure: it gets what it needs as messages"},
 	{"orchestrator/internal/supervisor", "sync", "the supervisor is owned by one goroutine"},
 	{"orchestrator/internal/supervisor", "context", "the supervisor waits for nothing"},
-	{"orchestrator/internal/manifest", "context", "a manifest asks nobody: it is given what it needs"},
+	{"orchestrator/internal/manifest", "context", "a manifest requests nothing: it gets what it needs"},
 	{"orchestrator", "os", "the vocabulary does no I/O"},
 	{"orchestrator", "sync", "the vocabulary starts no goroutine"},
 	{"orchestrator/validation", "os", "a spec is judged by itself, whatever this machine has"},
@@ -38,7 +38,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator/codesync/...", "github.com/docker/", "sync speaks to nodes, and is given how their disks are written"},
 	{"orchestrator/codesync", module + "/orchestrator", "a sync is given its nodes: who keeps the cluster uses it"},
 	{"orchestrator/config", "github.com/docker/", "a file says what is wanted, whatever runs it"},
-	{"orchestrator", module + "/orchestrator/config", "a spec is plain data, whoever wrote it and however"},
+	{"orchestrator", module + "/orchestrator/config", "a spec is plain data, in whatever format it was written"},
 	{"orchestrator", "github.com/goccy/go-yaml", "orchestrator/config alone reads YAML"},
 	{"cmd/...", "github.com/goccy/go-yaml", "orchestrator/config alone reads YAML"},
 	{"orchestrator/evidence", "github.com/docker/", "evidence asks whatever Engine it is given"},
@@ -56,7 +56,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"images/...", module + "/orchestrator", "arrows point down"},
 	{"images/...", module + "/network", "the two words of the field do not know each other"},
 	{"orchestrator", module + "/cmd", "a library does not know its commands"},
-	{"orchestrator", module + "/orchestrator/evidence", "a cluster tells who asks, and does not know what is kept of it"},
+	{"orchestrator", module + "/orchestrator/evidence", "a cluster answers queries, and does not know what is kept of it"},
 	{"orchestrator/...", "github.com/alecthomas/kong", "kong is the command line's alone"},
 	{"testsupport/...", "github.com/docker/", "testsupport has two clients, orchestrator/docker's and testcontainers': they share container IDs"},
 	{"testsupport/...", "github.com/stretchr/testify", "assertions are the user's choice"},
@@ -115,7 +115,7 @@ func TestImports(t *testing.T) {
 		}
 		name := strings.TrimPrefix(p.ImportPath, module+"/")
 		if test := strings.Contains(name, "/enginetest") || name == "orchestrator/e2e" || name == "orchestrator/soak"; strings.HasPrefix(name, "orchestrator") && !test && floorOf[name] == 0 {
-			t.Errorf("%s is on no floor", name)
+			t.Errorf("%s is not on a floor", name)
 		}
 		for _, imported := range p.Imports {
 			below, inModule := strings.CutPrefix(imported, module+"/")
@@ -127,7 +127,7 @@ func TestImports(t *testing.T) {
 			if !covers(rule.pkg, strings.TrimPrefix(p.ImportPath, module+"/")) {
 				continue
 			}
-			std := !strings.Contains(rule.imports, ".") // what a test does is not what its package does
+			std := !strings.Contains(rule.imports, ".") // the imports of a test do not count as imports of its package
 			if std && slices.Contains(p.Imports, rule.imports) {
 				t.Errorf("%s imports %s, but %s", p.ImportPath, rule.imports, rule.why)
 			}
@@ -140,7 +140,7 @@ func TestImports(t *testing.T) {
 		}
 	}
 	if packages < 5 {
-		t.Errorf("only %d packages were looked at", packages)
+		t.Errorf("only %d packages were checked", packages)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// roles is a cluster of a web node and two workers.
+// roles returns a spec of a web node and two workers.
 func roles() Spec {
 	return Spec{
 		Name: "mill", Image: "mill:1", App: "mill", HTTPCheck: "/health", Cookie: "crumb",
@@ -58,7 +58,7 @@ func TestNamesOfNodesAndRoles(t *testing.T) {
 	}
 }
 
-// twoImages is a spec as Prepare leaves it of nodes with two releases.
+// twoImages returns a spec of nodes with two releases, as Prepare returns it.
 func twoImages() Spec {
 	return Spec{
 		Name: "loom", Source: "/src", Image: "sha256:front", Precompiled: true, Release: true, Command: []string{images.ReleaseScript, "start"}, Cookie: "crumb",
@@ -66,7 +66,7 @@ func twoImages() Spec {
 	}.Defaulted()
 }
 
-// Other sources differ in the image alone, whichever nodes' it is.
+// Different sources are a difference in the image only, whichever nodes have that image.
 func TestOtherImagesAreOneDifference(t *testing.T) {
 	s, other := twoImages(), twoImages()
 	if d := s.Diff(other); len(d) != 0 {

@@ -15,7 +15,7 @@ func validSpec() Spec {
 func TestDiff(t *testing.T) {
 	a, b := validSpec(), validSpec()
 	b.Cookie, b.Owner, b.Source, b.Env, b.Labels, b.HTTPPort = "other", Owner{Host: "here", PID: 7}, "elsewhere", map[string]string{}, map[string]string{}, DefaultHTTPPort
-	if diff := a.Diff(b); len(diff) != 0 { // by nature, or by default
+	if diff := a.Diff(b); len(diff) != 0 { // by definition, or by default
 		t.Errorf("differ in %v", diff)
 	}
 	b.Image, b.Nodes, b.Restart.Max, b.Labels = "shop:2", NodeNames(4), 7, map[string]string{"a": "b"}
@@ -34,7 +34,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		t.Errorf("%v, hint %q", err, HintOf(err))
 	}
 	if WithHint(nil, "x") != nil {
-		t.Error("a hint makes an error")
+		t.Error("a hint without an error makes an error")
 	}
 	if text, err := json.Marshal(NodeStatus{Name: "n1", State: Ready}); err != nil || strings.Contains(string(text), "started_at") {
 		t.Errorf("%s, %v", text, err)

@@ -13,8 +13,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
-// Each way to make the source is one image, whichever nodes want it, and what exists is
-// left alone; what is prepared stays so.
+// Each recipe makes one image, however many nodes use it. Existing images are not built
+// again, and a prepared spec is not changed by another Prepare.
 func TestPrepareMakesAnImageForEachRecipe(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\nARG MIX_ENV\n"), 0o600); err != nil {
@@ -51,7 +51,7 @@ func TestPrepareMakesAnImageForEachRecipe(t *testing.T) {
 	}
 }
 
-// Which release a Dockerfile makes is its own business.
+// The choice of a release is up to the Dockerfile.
 func TestAReleaseNameIsRefusedBesideADockerfile(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\n"), 0o600); err != nil {
@@ -65,8 +65,8 @@ func TestAReleaseNameIsRefusedBesideADockerfile(t *testing.T) {
 	}
 }
 
-// A node's Dockerfile, target and arguments are for its image alone, and what a build
-// prints of it shows no value of an argument.
+// A node's Dockerfile, target and arguments apply only to its image. The output of a
+// build shows no value of an argument.
 func TestPrepareBuildsANodesOwnDockerfile(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -107,7 +107,7 @@ func TestPrepareBuildsANodesOwnDockerfile(t *testing.T) {
 	}
 }
 
-// What a node says of a build that its source has not is refused before anything is
+// A node's build settings that its source does not support are refused before anything is
 // built, with the node's name.
 func TestANodesDockerfileThatHasNoEffect(t *testing.T) {
 	mix, docker := t.TempDir(), t.TempDir()

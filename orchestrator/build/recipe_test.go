@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// The compiler has the image, and the sources, of the node whose build is the
-// cluster's: where every node has a Dockerfile of its own, the first one's.
+// The compiler has the image and the sources of the node whose build is the cluster's. If
+// every node has its own Dockerfile, that is the first node.
 func TestSourcesOfTheClustersBuild(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"mix.exs", "Dockerfile.web"} {
@@ -65,8 +65,8 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// Of a Dockerfile of its own a node takes nothing that the cluster says of another one;
-// without one, its target and arguments go over the cluster's.
+// A node with its own Dockerfile takes no target or arguments of the cluster. Without
+// one, its target and arguments override the cluster's.
 func TestWhatANodeIsBuiltOf(t *testing.T) {
 	s := orchestrator.Spec{Source: "/src", Dockerfile: "A", Target: "run", Args: map[string]string{"V": "1", "W": "2"}}
 	for want, n := range map[string]orchestrator.NodeSpec{
@@ -82,7 +82,7 @@ func TestWhatANodeIsBuiltOf(t *testing.T) {
 		}
 		s.Nodes = []orchestrator.NodeSpec{n}
 		if got := recipeFor(s, 0).want(s); !cmp.Equal(got.Args, w.Args, cmpopts.EquateEmpty()) || got.Target != w.Target || got.Dockerfile != w.Dockerfile {
-			t.Errorf("its recipe asks for %v, want %v", got, w)
+			t.Errorf("its recipe is %v, want %v", got, w)
 		}
 	}
 }

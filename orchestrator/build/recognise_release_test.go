@@ -38,7 +38,7 @@ func TestReleaseRoots(t *testing.T) {
 	}
 }
 
-// manyImages is an engine with images, some of which hold a release in /app.
+// manyImages is an engine with images, some of which contain a release in /app.
 type manyImages struct {
 	orchestrator.Engine
 	images   map[string]images.Info
@@ -68,8 +68,8 @@ func (e manyImages) OpenFile(_ context.Context, id, name string) (io.ReadCloser,
 	return nil, time.Time{}, orchestrator.ErrNotFound
 }
 
-// Each image of its own is looked at: a node runs what its image holds, whatever the
-// cluster's holds, and by its own command.
+// Each custom image is examined: its node runs what that image contains, whatever the
+// cluster's contains, with its own command.
 func TestReleasesOfNodesImages(t *testing.T) {
 	eng := manyImages{
 		images: map[string]images.Info{
@@ -123,7 +123,7 @@ func TestReleasesOfNodesImages(t *testing.T) {
 			} {
 				n := s.Node(node)
 				got := fmt.Sprint(s.RunsRelease(n), " ", n.Entrypoint, " ", n.Command)
-				if node != "other" { // which says nothing of MIX_ENV
+				if node != "other" { // this image does not set MIX_ENV
 					got += " " + n.MixEnv
 				}
 				if s.Image != n.Image || node == "n1" {
@@ -134,7 +134,7 @@ func TestReleasesOfNodesImages(t *testing.T) {
 			}
 			env := strings.Join(manifest.Env(s, s.Index("back")), "\n")
 			if !strings.Contains(env, "BEAMYARD_ERL_AFLAGS=") || strings.Contains(env, "-setcookie") {
-				t.Errorf("back gets its cookie and flags as no release does:\n%s", env)
+				t.Errorf("the cookie and the flags of back are not those of a release:\n%s", env)
 			}
 		})
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// oneImage is an engine that has one image.
+// oneImage is an engine with one image.
 type oneImage struct {
 	orchestrator.Engine
 	info images.Info
@@ -24,8 +24,8 @@ func (e oneImage) Info(context.Context) (orchestrator.EngineInfo, error) {
 
 func (e oneImage) Image(context.Context, string) (images.Info, error) { return e.info, e.err }
 
-// What starts the release of an image that holds one: what the spec says, or the
-// image; once it is known it stays.
+// The command that starts the release in an image comes from the spec or from the image.
+// Once it is known, it is kept.
 func TestReleaseOfAnImage(t *testing.T) {
 	bin, start := []string{"/app/bin/shop"}, []string{"start"}
 	tests := []struct {
@@ -33,7 +33,7 @@ func TestReleaseOfAnImage(t *testing.T) {
 		spec orchestrator.Spec
 		info images.Info
 		err  error
-		want string // entrypoint, command or the error
+		want string // the wanted entrypoint, command or error
 	}{
 		{"the image's own", orchestrator.Spec{}, images.Info{Entrypoint: bin, Cmd: start}, nil, "[/app/bin/shop] [start]"},
 		{"a command", orchestrator.Spec{Command: []string{"/app/bin/server"}}, images.Info{Cmd: start}, nil, "[] [/app/bin/server]"},

@@ -61,24 +61,25 @@ func TestDeadModules(t *testing.T) {
 	alive := map[string]Module{"Elixir.A": {}}
 	got := deadModules([]string{"/app/_build/dev/lib/x/ebin/Elixir.A.beam", "/app/_build/dev/lib/x/ebin/Elixir.B.beam", "/app/_build/dev/lib/x/consolidated/Elixir.B.beam", "/app/lib/c.ex"}, alive)
 	if fmt.Sprint(got) != "[Elixir.B]" {
-		t.Errorf("%v: one that moved is alive, one that went twice is one", got)
+		t.Errorf("%v: a moved module is not dead, and one that was removed twice is listed once", got)
 	}
 }
 
 func TestEditorFiles(t *testing.T) {
 	for _, p := range []string{"4913", "lib/.#a.ex", "lib/#a.ex#", "lib/a.ex~", "lib/.a.ex.swp", ".a.ex.swx", "lib/a.ex___jb_tmp___", ".goutputstream-X1Y2", "lib/.a.ex.kate-swp"} {
 		if !IsEditors(p) {
-			t.Errorf("%s is an editor's", p)
+			t.Errorf("%s is a file of an editor", p)
 		}
 	}
 	for _, p := range []string{"lib/a.ex", ".formatter.exs", "priv/#x", "lib/4913.ex", "a.swp", ".dockerignore"} {
 		if IsEditors(p) {
-			t.Errorf("%s is the project's", p)
+			t.Errorf("%s is a file of the project", p)
 		}
 	}
 }
 
-// A file that is saved between the scan and the reading is told of as it was read.
+// A file that is saved between the scan and the reading is reported with the content that
+// was read.
 func TestLocalTellsWhatItRead(t *testing.T) {
 	dir := t.TempDir()
 	write := func(p, text string) {
@@ -103,15 +104,15 @@ func TestLocalTellsWhatItRead(t *testing.T) {
 		t.Fatalf("%v, %v", sums, err)
 	}
 	if !ignored("tmp/y.ex") || !ignored("deps/x/mix.exs") || ignored("lib/b.ex") {
-		t.Error("other files are ignored than those of the image")
+		t.Error("the ignored files are not those of the image")
 	}
 	write("lib/a.ex", "2")
 	files, err := l.contents([]string{"lib/a.ex", "lib/gone.ex"}, sums)
 	if err != nil || len(files) != 1 || string(files[0].data) != "2" || sums["lib/a.ex"] != md5.Sum([]byte("2")) {
 		t.Errorf("%v, %v, %v", files, sums, err)
 	}
-	// An edit of one size at one time of the file system is no worry of the scan's,
-	// as nanoseconds count; one with another time is seen.
+	// An edit that keeps the size and the time of a file is not the scan's concern,
+	// because times have nanoseconds. An edit with another time is found.
 	later := time.Now().Add(time.Nanosecond)
 	write("lib/a.ex", "3")
 	if err := os.Chtimes(filepath.Join(dir, "lib/a.ex"), later, later); err != nil {
@@ -122,8 +123,8 @@ func TestLocalTellsWhatItRead(t *testing.T) {
 	}
 }
 
-// Folders come before what is in them and belong to the file's owner; code that
-// went is empty, other files that went are left.
+// Folders precede their content and belong to the file's owner. Removed code becomes an
+// empty file. Other removed files are kept.
 func TestArchive(t *testing.T) {
 	sum := md5.Sum([]byte("code"))
 	data, err := archive("/app", []File{{Path: "/app/lib/new/a.ex", Mode: 0o644, UID: 1000, GID: 1000, Sum: sum}},
@@ -187,11 +188,11 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// The configuration of a project that is one of a larger folder is as cold as any.
+// The configuration of a project in a larger folder is read only at a start, like any other.
 func TestColdFilesOfAPartOfAFolder(t *testing.T) {
 	local := sumsOf("firmware/config/config.exs", "firmware/lib/a.ex", "core/lib/b.ex", "core/mix.exs")
 	c := compare(local, map[string]Sum{}, func(string) bool { return false }, false, "firmware")
 	if want := []string{"core/mix.exs", "firmware/config/config.exs"}; !slices.Equal(c.Cold, want) {
-		t.Errorf("cold are %q, want %q", c.Cold, want)
+		t.Errorf("read only at a start are %q, want %q", c.Cold, want)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// played is a connection to a VM that a test plays.
+// played is a connection to a VM that is played by a test.
 type played struct {
 	mu   sync.Mutex
 	said []string
@@ -35,9 +35,10 @@ func (p *played) Eval(_ context.Context, expressions string, bindings map[string
 
 func (p *played) Close() error { return nil }
 
-// Nodes whose user may not write their files are given them by the engine. Several
-// at once, in one sync: what the compiler made is read once for all of them. (Each
-// read for itself, and wrote the same map: that ended the supervisor.)
+// If a node's user may not write its files, the engine writes them. If several nodes need
+// that at once, in one sync, the compiler's output is read once for all of them. (A
+// regression test: each node read it for itself and wrote to the same map, which ended
+// the supervisor.)
 func TestNodesThatMayNotWriteShareOneFetch(t *testing.T) {
 	const nodes, files = 8, 50
 	d := delta{}
@@ -58,10 +59,10 @@ func TestNodesThatMayNotWriteShareOneFetch(t *testing.T) {
 		}
 		return bodies
 	}}
-	// Each lacks one file, which it may not write; the others are there.
+	// Each node lacks one file, which it may not write, and has the others.
 	var all []Node
 	written := make([]string, nodes)
-	var together sync.WaitGroup // none goes on before all were told that they may not
+	var together sync.WaitGroup // each node continues once all have got the refusal
 	together.Add(nodes)
 	for i := range nodes {
 		lacking := d.files[i].Path
@@ -90,13 +91,13 @@ func TestNodesThatMayNotWriteShareOneFetch(t *testing.T) {
 	if err := s.bring(t.Context(), Options{Cluster: "shop", Nodes: all}, all, &d, &report); err != nil {
 		t.Fatal(err)
 	}
-	if reads != 2 { // what they lack, and then all
+	if reads != 2 { // the missing files, and then all files
 		t.Errorf("the compiler was read %d times, want 2", reads)
 	}
 	for i, archive := range written {
 		for _, f := range d.files {
 			if !strings.Contains(archive, f.Path) {
-				t.Fatalf("n%d was given no %s", i+1, f.Path)
+				t.Fatalf("n%d did not get %s", i+1, f.Path)
 			}
 		}
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
-// The compiler runs Mix whatever the nodes run, takes the memory that it needs, and
-// shows the cookie in no argument.
+// The compiler runs Mix whatever the nodes run, has the memory that it needs, and does
+// not show the cookie in an argument.
 func TestCompilerSpec(t *testing.T) {
 	f := Site{NetworkID: "net", Created: time.Unix(1_700_000_000, 0), Spec: orchestrator.Spec{
 		Name: "demo", Image: "demo:1", Nodes: orchestrator.NodeNames(2), Release: true, Command: []string{"bin/demo", "start"},
@@ -36,11 +36,11 @@ func TestCompilerSpec(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	if ports := compilerSpec(f, false, manifest.PublishAddress(orchestrator.EngineInfo{Local: true})).Ports; len(ports) != 1 || ports[0].HostIP != "127.0.0.1" || ports[0].Container != 9100 || ports[0].Host != 0 {
-		t.Errorf("of an engine elsewhere: %v", ports)
+		t.Errorf("on an engine on another machine: %v", ports)
 	}
 }
 
-// What cannot be synced is refused with what to type.
+// A sync that is not possible is refused, with the command to type.
 func TestCompilable(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string) string {
@@ -74,7 +74,7 @@ func TestCompilable(t *testing.T) {
 	}
 }
 
-// A release is named, with the commands that bring in another one.
+// A release is recognised, and the hint has the commands that bring in another one.
 func TestSyncOfARelease(t *testing.T) {
 	s := orchestrator.Spec{Name: "shop", Source: "acme/shop:1", Image: "acme/shop:1", Release: true}
 	tell := func(err error) string {
@@ -98,7 +98,7 @@ or run the Mix project, which sync compiles: beamyard up /src/shop --name shop, 
 	}
 }
 
-// New code on one node is no failure of it; that it does not serve is.
+// New code on one node does not make that node unwell, but a failing check does.
 func TestUnwell(t *testing.T) {
 	r := health.Report{Checks: []health.Check{
 		{Group: health.Code, State: health.Failed, Means: "differ"},
@@ -113,7 +113,7 @@ func TestUnwell(t *testing.T) {
 	}
 }
 
-// Nodes of another image are left alone, and what would leave a node behind is
+// Nodes with a custom image are skipped. A sync that would leave a node behind is
 // refused.
 func TestSyncable(t *testing.T) {
 	s := orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: []orchestrator.NodeSpec{{Name: "n1"}, {Name: "n2", Image: "shop:1"}, {Name: "db", Image: "rabbit:3"}}}
@@ -153,8 +153,8 @@ func TestSyncable(t *testing.T) {
 	}
 }
 
-// Nodes of other builds of the sources are not given the compiler's code: one error
-// says which, how they were built, and which nodes can be synced.
+// Nodes of other builds of the sources do not get the compiler's code. One error says
+// which nodes, how they were built, and which nodes can be synced.
 func TestSyncOfSeveralBuilds(t *testing.T) {
 	s := orchestrator.Spec{Name: "loom", Source: "/src", Image: "front:1", Release: true, Precompiled: true, MixEnv: "prod", Nodes: []orchestrator.NodeSpec{
 		{Name: "web1", Role: "web", ReleaseName: "front"}, {Name: "web2", Role: "web", ReleaseName: "front"},
@@ -193,8 +193,8 @@ func TestSyncOfSeveralBuilds(t *testing.T) {
 	}
 }
 
-// What Mix says of a dependency that the image lacks has its own advice, be it of
-// a compilation or of a compiler that does not start.
+// An error of Mix about a dependency that the image lacks has its own hint, both for a
+// compilation and for a compiler that does not start.
 func TestAdvise(t *testing.T) {
 	const says = "Unchecked dependencies for environment prod:\n* jason (Hex package)"
 	for _, test := range []struct {
@@ -207,7 +207,7 @@ func TestAdvise(t *testing.T) {
 	} {
 		var h orchestrator.Hinter
 		if err := Advise(test.err, "shop"); !errors.As(err, &h) || h.Hint() != test.want || err.Error() != test.err.Error() {
-			t.Errorf("%v: advice %v", err, h)
+			t.Errorf("%v: hint %v", err, h)
 		}
 	}
 	if err := Advise(nil, "shop"); err != nil {

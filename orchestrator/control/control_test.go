@@ -23,15 +23,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a cluster that does what its fields say, and notes what it was asked.
+// fake is a cluster that does what its fields say, and records the calls.
 type fake struct {
 	orchestrator.Controller
 	asked  chan string
 	fail   error
 	events []orchestrator.Event
 	lines  []orchestrator.Line
-	gate   chan struct{} // WaitReady and followers wait for it
-	ended  chan error    // gets the context's error of what was cancelled
+	gate   chan struct{} // WaitReady and followers wait until it is closed
+	ended  chan error    // receives the error of each cancelled context
 }
 
 func newFake() *fake {
@@ -81,7 +81,7 @@ func (f *fake) Events(ctx context.Context, after uint64, follow bool, fn func(or
 		}
 	}
 	if follow {
-		_ = f.wait(ctx) // a follower's end is no error
+		_ = f.wait(ctx) // the end of a follower is not an error
 	}
 	return f.fail
 }
@@ -94,7 +94,7 @@ func (f *fake) Logs(ctx context.Context, q orchestrator.LogQuery, fn func(orches
 		}
 	}
 	if q.Follow {
-		_ = f.wait(ctx) // a follower's end is no error
+		_ = f.wait(ctx) // the end of a follower is not an error
 	}
 	return f.fail
 }
@@ -135,7 +135,7 @@ func (f *fake) Eval(ctx context.Context, node, expression string, o orchestrator
 }
 func (f *fake) Down(context.Context) error { return f.ask("down") }
 
-// home gives the test a folder for sockets, and returns the sockets' own.
+// home sets up a folder for the test, and returns the folder of sockets in it.
 func home(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -193,7 +193,7 @@ func TestCommandsReachTheController(t *testing.T) {
 		{"sync {Nodes:[n1] Rolling:true Restart:false PurgeHard:true}", func() error {
 			r, err := c.Sync(ctx, orchestrator.SyncOptions{Nodes: []string{"n1"}, Rolling: true, PurgeHard: true})
 			if r.Took != time.Second || len(r.Changed) != 1 {
-				t.Errorf("the report came as %+v", r)
+				t.Errorf("the report arrived as %+v", r)
 			}
 			return err
 		}},
@@ -203,7 +203,7 @@ func TestCommandsReachTheController(t *testing.T) {
 			t.Errorf("%s: %v", tc.want, err)
 		}
 		if got := <-f.asked; got != tc.want {
-			t.Errorf("asked %q, want %q", got, tc.want)
+			t.Errorf("the calls are %q, want %q", got, tc.want)
 		}
 	}
 }
@@ -230,7 +230,7 @@ func TestStatusAndSupervisor(t *testing.T) {
 	}
 }
 
-func TestTheJournalArrivesWhole(t *testing.T) {
+func TestTheJournalArrivesComplete(t *testing.T) {
 	f := newFake()
 	c, _ := served(t, f)
 	got, err := c.Journal(t.Context())
@@ -274,7 +274,7 @@ func TestCancellingAClientCancelsItsCall(t *testing.T) {
 	}
 }
 
-// The texts of lines are bytes, not characters: what a node printed arrives.
+// The texts of lines are bytes, not characters: they arrive as the node printed them.
 func TestLogsArriveAsPrinted(t *testing.T) {
 	f := newFake()
 	at := time.Date(2026, 1, 31, 12, 0, 0, 123456789, time.UTC)
@@ -296,7 +296,7 @@ func TestLogsArriveAsPrinted(t *testing.T) {
 	}
 	want := `logs [n1 n2] "stderr" tail=-1 since=2026-01-31T12:00:00.123456789Z follow=false`
 	if asked := <-f.asked; asked != want {
-		t.Errorf("asked %s\nwant  %s", asked, want)
+		t.Errorf("the query is %s\nwant         %s", asked, want)
 	}
 }
 
@@ -308,7 +308,7 @@ func TestFollowedEventsArriveAtOnce(t *testing.T) {
 	var got []orchestrator.Event
 	err := c.Events(ctx, 1, true, func(e orchestrator.Event) error {
 		if got = append(got, e); len(got) == 2 {
-			cancel() // the server still follows: both came without its end
+			cancel() // the server still follows: both events arrived before its end
 		}
 		return nil
 	})
@@ -333,14 +333,14 @@ func TestAStreamEndsWithItsReadersError(t *testing.T) {
 	}
 }
 
-func TestACutStreamIsNoEnd(t *testing.T) {
+func TestABrokenStreamIsAnError(t *testing.T) {
 	home(t)
 	l, err := Listen(t.Context(), "demo")
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, `{"item":{"seq":1}}`) // and no end, as a supervisor that is killed
+		fmt.Fprintln(w, `{"item":{"seq":1}}`) // without an end, as from a killed supervisor
 	})}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
@@ -378,18 +378,18 @@ func TestServeEndsFollowersAndRemovesTheSocket(t *testing.T) {
 	}
 }
 
-// The reply to /down is on its way while the server is told to stop.
-func TestAnswersUnderWayAreFinished(t *testing.T) {
+// The reply to /down is still being sent when the server is told to stop.
+func TestRepliesInProgressAreFinished(t *testing.T) {
 	f := newFake()
 	c, stop := served(t, f)
 	got := make(chan error, 1)
 	go func() { got <- c.WaitReady(t.Context()) }()
-	f.gate <- struct{}{} // the handler is past its wait, its reply not written yet
+	f.gate <- struct{}{} // the handler has waited, and its reply is not written yet
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
 	if err := <-got; err != nil {
-		t.Errorf("the answer was cut off: %v", err)
+		t.Errorf("the reply was cut off: %v", err)
 	}
 }
 

@@ -46,7 +46,7 @@ func TestFolder(t *testing.T) {
 				}
 				return
 			}
-			// As long a name fits as Listen takes.
+			// A name of that length also fits in Listen.
 			if got := len(filepath.Join(folder, strings.Repeat("n", max(room, 0))+".sock")); room > 0 && got != maxPath {
 				t.Errorf("with a name of %d bytes the path has %d", room, got)
 			}
@@ -55,15 +55,15 @@ func TestFolder(t *testing.T) {
 			}
 		})
 	}
-	// Nothing was made but what the test made.
+	// Nothing was created except by the test.
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 2 {
 		t.Errorf("%v, %v", left, err)
 	}
 }
 
-// A cookie lies where nobody else can read it, and goes with its cluster alone,
-// whatever the folder is called.
+// Only its owner can read a cookie file. It is removed with its cluster only, whatever
+// characters the path has.
 func TestCookieFiles(t *testing.T) {
 	run := filepath.Join(t.TempDir(), "[a]*?")
 	if err := os.Mkdir(run, 0o700); err != nil {
@@ -83,15 +83,15 @@ func TestCookieFiles(t *testing.T) {
 		}
 		paths[cluster] = path
 	}
-	for range 2 { // what is gone is no error
+	for range 2 { // a missing file is not an error
 		if err := RemoveFiles("shop"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := os.Stat(paths["shop"]); !os.IsNotExist(err) {
-		t.Errorf("it is left: %v", err)
+		t.Errorf("the file is left: %v", err)
 	}
 	if _, err := os.Stat(paths["shop-2"]); err != nil {
-		t.Errorf("another cluster's is gone: %v", err)
+		t.Errorf("the file of another cluster is gone: %v", err)
 	}
 }

@@ -50,7 +50,7 @@ func TestOneSupervisorPerCluster(t *testing.T) {
 	}
 	third, err := Listen(t.Context(), "demo")
 	if err != nil {
-		t.Fatalf("after the first is gone: %v", err)
+		t.Fatalf("after the first one has ended: %v", err)
 	}
 	third.Close()
 }
@@ -83,7 +83,7 @@ func TestTooLongPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_RUNTIME_DIR", dir)
-	t.Setenv("XDG_STATE_HOME", dir) // a demo that is up has its socket in the usual one
+	t.Setenv("XDG_STATE_HOME", dir) // the socket of a running demo is in the usual folder
 	_, err := Listen(t.Context(), "demo")
 	var h orchestrator.Hinter
 	if !errors.As(err, &h) || !strings.Contains(err.Error(), "at most 103") || !strings.Contains(h.Hint(), "XDG_RUNTIME_DIR") {
@@ -120,7 +120,7 @@ func TestFolders(t *testing.T) {
 	}
 }
 
-// A supervisor that was started with a login is found without one.
+// A supervisor that was started during a login is found without one.
 func TestDialLooksInEveryFolder(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", dir)

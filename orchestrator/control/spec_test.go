@@ -29,7 +29,7 @@ func secretSpec() orchestrator.Spec {
 func TestSpec(t *testing.T) {
 	c, _ := served(t, newFake())
 	if _, err := c.Spec(t.Context()); err == nil || !strings.Contains(err.Error(), "404") {
-		t.Errorf("a supervisor that cannot tell its spec: %v", err)
+		t.Errorf("a supervisor that does not know its spec: %v", err)
 	}
 	home(t)
 	l, err := Listen(t.Context(), "demo")
@@ -54,11 +54,12 @@ func TestSpec(t *testing.T) {
 	}
 }
 
-// Whoever listens is named, in every folder; what the dead left is not.
+// Clusters with a listening supervisor are listed from every folder. Those of dead ones
+// are not.
 func TestAnswering(t *testing.T) {
 	folder := home(t)
 	if got := Answering(t.Context()); len(got) != 0 {
-		t.Errorf("nobody listens: %v", got)
+		t.Errorf("without a supervisor: %v", got)
 	}
 	for _, name := range []string{"yard", "shop"} {
 		l, err := Listen(t.Context(), name)

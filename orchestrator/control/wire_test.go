@@ -56,7 +56,7 @@ func TestErrorsCrossTheWire(t *testing.T) {
 					}
 				}
 				if errors.Is(err, orchestrator.ErrEngineUnreachable) {
-					t.Errorf("%s: matches what it never was", call)
+					t.Errorf("%s: matches an error that it was not", call)
 				}
 				var h orchestrator.Hinter
 				if hinted := errors.As(err, &h); hinted != (tc.hint != "") || hinted && h.Hint() != tc.hint {
@@ -67,7 +67,7 @@ func TestErrorsCrossTheWire(t *testing.T) {
 	}
 }
 
-func TestTypedErrorsCrossWhole(t *testing.T) {
+func TestTypedErrorsCrossComplete(t *testing.T) {
 	want := &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNotReady, Problems: []orchestrator.NodeProblem{
 		{Node: "n1", State: orchestrator.Starting, Reason: "n1 cannot resolve n2", Output: []string{"a", "b"}, Findings: []orchestrator.Finding{
 			{Code: "not-connected", Node: "n1", Problem: "p", Solutions: []orchestrator.Solution{}, SymptomOf: &orchestrator.Cause{Code: "cookie-mismatch", Node: "n2"}},
@@ -85,12 +85,12 @@ func TestTypedErrorsCrossWhole(t *testing.T) {
 		t.Errorf("nil became %v, %v", decoded, err)
 	}
 	if _, err := DecodeError([]byte("no JSON")); err == nil {
-		t.Error("what is no error decodes")
+		t.Error("text that is not an error is decoded")
 	}
 }
 
-// Every sentinel of the orchestrator is in the table, or a client could not
-// tell one failure from another.
+// Every sentinel of the orchestrator is in the table. Otherwise a client could not tell
+// failures apart.
 func TestEachKindHasItsOwnName(t *testing.T) {
 	seen := map[string]bool{}
 	for _, k := range kinds {
@@ -99,13 +99,13 @@ func TestEachKindHasItsOwnName(t *testing.T) {
 		}
 		seen[k.Name] = true
 		if got, _ := DecodeError(EncodeError(k.Err)); !errors.Is(got, k.Err) {
-			t.Errorf("%s is lost on the way", k.Name)
+			t.Errorf("%s does not arrive", k.Name)
 		}
 	}
 }
 
-// Whoever adds a sentinel to one of these packages adds it to the table, or says
-// here why it never crosses.
+// A new sentinel of one of these packages must be added to the table, or here with the
+// reason why it never crosses.
 func TestEverySentinelIsInTheTable(t *testing.T) {
 	never := map[string]string{}
 	words := map[string]string{}
@@ -119,7 +119,7 @@ func TestEverySentinelIsInTheTable(t *testing.T) {
 			id := name + "." + sentinel
 			switch _, in := words[text]; {
 			case in && never[id] != "":
-				t.Errorf("%s crosses, and is said never to", id)
+				t.Errorf("%s is in the table, and in the list of those that never cross", id)
 			case !in && never[id] == "":
 				t.Errorf("%s (%q) loses its identity over the socket: add it to orchestrator.Sentinels", id, text)
 			}
@@ -130,8 +130,8 @@ func TestEverySentinelIsInTheTable(t *testing.T) {
 	}
 }
 
-// sentinelsIn reads the exported package variables that errors.New makes, and their
-// texts.
+// sentinelsIn returns the exported package variables that are created with errors.New,
+// and their texts.
 func sentinelsIn(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -160,7 +160,7 @@ func sentinelsIn(t *testing.T, folder string) map[string]string {
 					}
 					call, ok := value.Values[i].(*ast.CallExpr)
 					if !ok || len(call.Args) != 1 {
-						t.Errorf("%s: %s is no errors.New: say here what it is", file, name.Name)
+						t.Errorf("%s: %s is not created with errors.New: add it here with the reason", file, name.Name)
 						continue
 					}
 					text, err := strconv.Unquote(call.Args[0].(*ast.BasicLit).Value)

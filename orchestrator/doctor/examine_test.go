@@ -25,11 +25,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// The examination on an engine in memory: what is asked of it, what is said, and
-// what is left. What a real one shows is in package orchestrator/docker's tests.
+// These tests examine an in-memory engine: which requests it gets, what is reported, and
+// what is left. Package orchestrator/e2e examines a real one.
 
-// executable writes an ELF file that has nothing but a header, and with a loader
-// one segment that asks for it.
+// executable writes an ELF file that has only a header, and with a loader one segment
+// that requests it.
 func executable(t *testing.T, machine elf.Machine, loader bool) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -51,9 +51,9 @@ func executable(t *testing.T, machine elf.Machine, loader bool) string {
 	return path
 }
 
-// inMemory is an engine whose helper sees what a good machine shows.
+// inMemory returns an engine whose helper reports a machine without problems.
 func inMemory() *enginetest.Engine {
-	eng := enginetest.New(images.Bases()[1]) // so that no mirror is asked
+	eng := enginetest.New(images.Bases()[1]) // so that no mirror is contacted
 	eng.Program = func(spec orchestrator.ContainerSpec) enginetest.Program {
 		return func(ctx context.Context, p *enginetest.Process) int {
 			works := fault.Feature{Works: true}
@@ -73,7 +73,7 @@ func inMemory() *enginetest.Engine {
 	return eng
 }
 
-// examine runs an examination and checks that it leaves nothing running.
+// examine runs an examination and checks that nothing is left running.
 func examine(t *testing.T, eng Engine, o Options) map[string]Check {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
@@ -84,7 +84,7 @@ func examine(t *testing.T, eng Engine, o Options) map[string]Check {
 	found := map[string]Check{}
 	for _, c := range report.Checks {
 		if c.State == "" || c.Text == "" || c.Title == "" || strings.Contains(c.Text, "\n") {
-			t.Errorf("not a whole check: %+v", c)
+			t.Errorf("an incomplete check: %+v", c)
 		}
 		found[c.Code] = c
 	}
@@ -117,16 +117,16 @@ func TestExamine(t *testing.T) {
 		} {
 			found[code].has(t, OK, text)
 		}
-		found["storage"].has(t, OK, "9.0 GiB of 10.0 GiB free") // by the helper: no such root dir here
+		found["storage"].has(t, OK, "9.0 GiB of 10.0 GiB free") // reported by the helper: this machine has no such root folder
 		found["registry"].has(t, Warning, "none answers")
-		found["addresses"].has(t, Failed, "the bridge is not on this machine") // there is no network in memory
+		found["addresses"].has(t, Failed, "the bridge is not on this machine") // an in-memory engine has no network
 		found["ports"].has(t, Unknown, "not this machine's")
-		// The image is made once.
+		// The image is built once.
 		eng.FailNext("Import", errors.New(again+": made again"))
 	}
 }
 
-// An engine without docker-init runs containers, and the row says what is missing.
+// An engine without docker-init runs containers, and the check says what is missing.
 func TestAnEngineWithoutInit(t *testing.T) {
 	eng := inMemory()
 	eng.NoInit = true
@@ -136,7 +136,7 @@ func TestAnEngineWithoutInit(t *testing.T) {
 	examine(t, inMemory(), Options{})["init"].has(t, OK, "has one")
 }
 
-// What crashes is a failed check, and the others are made all the same.
+// A check that panics is a failed check, and the other checks still run.
 func TestACrashIsAFailure(t *testing.T) {
 	found := examine(t, crashing{inMemory()}, Options{})
 	found["subnets"].has(t, Failed, "the check itself failed: networks")
@@ -145,12 +145,12 @@ func TestACrashIsAFailure(t *testing.T) {
 	found["nofile"].has(t, Unknown, "no helper")
 	found["engine"].has(t, OK, "Docker")
 	if found["subnets"].Remedy == "" {
-		t.Error("nothing to do about it")
+		t.Error("it has no remedy")
 	}
 	found = examine(t, insane{inMemory()}, Options{})
 	found["engine"].has(t, Failed, "the check itself failed: info")
 	if _, looked := found["subnets"]; looked {
-		t.Error("the rest was looked at without an engine")
+		t.Error("the other checks ran without an engine")
 	}
 }
 
@@ -165,7 +165,7 @@ func (crashing) Networks(context.Context, map[string]string) ([]orchestrator.Net
 }
 func (crashing) Image(context.Context, string) (images.Info, error) { panic("image") }
 
-// hanging accepts, and answers nothing.
+// hanging accepts connections and never answers.
 type hanging struct{ *enginetest.Engine }
 
 func (hanging) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
@@ -173,7 +173,7 @@ func (hanging) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	return orchestrator.EngineInfo{Endpoint: "memory://hung"}, ctx.Err()
 }
 
-// slow answers who it is, and then nothing more.
+// slow answers the first request, and then none.
 type slow struct{ *enginetest.Engine }
 
 func (slow) Networks(ctx context.Context, _ map[string]string) ([]orchestrator.Network, error) {
@@ -202,7 +202,7 @@ func TestNobodyIsWaitedForForever(t *testing.T) {
 	found["cgroup"].has(t, OK, "version 2")
 }
 
-// late carries out what was given up.
+// late creates the container after its caller has given up.
 type late struct{ *enginetest.Engine }
 
 func (l late) CreateContainer(ctx context.Context, spec orchestrator.ContainerSpec) (string, error) {
@@ -211,11 +211,12 @@ func (l late) CreateContainer(ctx context.Context, spec orchestrator.ContainerSp
 	return "", ctx.Err()
 }
 
-func TestAHelperThatComesLateIsRemoved(t *testing.T) {
+func TestALateHelperIsRemoved(t *testing.T) {
 	examine(t, late{inMemory()}, Options{Patience: 50 * time.Millisecond})["container"].has(t, Warning, "no answer")
 }
 
-// Without an engine, what can be said is said, and what not is said once.
+// Without an engine, the checks that need none have results, and the others are reported
+// once.
 func TestNoEngine(t *testing.T) {
 	refused := orchestrator.WithHint(errors.New("docker context nope: not found"), "docker context ls")
 	for name, o := range map[string]Options{"none": {}, "no context": {NoEngine: refused}} {
@@ -233,8 +234,9 @@ func TestNoEngine(t *testing.T) {
 	}
 }
 
-// What is refused is found out by asking for less, and the rest is seen still.
-func TestWhatIsRefusedIsNamed(t *testing.T) {
+// A refused feature is found by requesting less, and the remaining checks still have
+// results.
+func TestRefusedFeaturesAreReported(t *testing.T) {
 	no := func(n int) (errs []error) {
 		for i := range n {
 			errs = append(errs, fmt.Errorf("refusal %d", i+1))
@@ -259,8 +261,8 @@ func TestWhatIsRefusedIsNamed(t *testing.T) {
 	}
 }
 
-// An engine that answers but starts no container is of no use; one that is slow,
-// or on which this program cannot be tried, is.
+// An engine that answers but starts no container is not usable. A slow engine, and one on
+// which this program cannot be tried, is.
 func TestNothingRunsWhereNoContainerStarts(t *testing.T) {
 	broken := errors.New("OCI runtime create failed")
 	refuses := inMemory()
@@ -309,7 +311,7 @@ func TestWhichProgramsMakeAHelper(t *testing.T) {
 	found["base"].has(t, OK, "can be pulled")
 }
 
-// bare has no image yet, and a registry.
+// bare is an engine without an image, but with a registry.
 type bare struct{ *enginetest.Engine }
 
 func (bare) Image(_ context.Context, ref string) (images.Info, error) {
@@ -330,7 +332,7 @@ func TestAHelperThatSaysNothingOfUse(t *testing.T) {
 
 func dead() orchestrator.Owner {
 	o := keeper.Self(false)
-	o.PID, o.Start = 1<<22+1, "1" // above the largest pid that Linux gives
+	o.PID, o.Start = 1<<22+1, "1" // greater than any process ID of Linux
 	return o
 }
 
@@ -343,12 +345,12 @@ func encoded(t *testing.T, v any) string {
 	return string(data)
 }
 
-// A dead process's cluster is told and left; a dead examination's helper goes,
-// and a living one's stays.
+// A cluster of a dead process is reported and kept. A helper of a dead examination is
+// removed, and one of a running examination is kept.
 func TestLeftovers(t *testing.T) {
 	eng := inMemory()
 	image := eng.AddImage("demo:1")
-	pool := netip.MustParsePrefix("198.18.0.0/16") // RFC 2544: no route of this machine's
+	pool := netip.MustParsePrefix("198.18.0.0/16") // RFC 2544: this machine has no route there
 	owner := encoded(t, dead())
 	label := map[string]string{orchestrator.LabelCluster: "lost", orchestrator.LabelOwner: owner, orchestrator.LabelSpec: encoded(t, orchestrator.Spec{Name: "lost"})}
 	id, err := eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: "beamyard-lost", Subnet: netip.MustParsePrefix("198.18.0.0/26"), Labels: label})
@@ -374,12 +376,12 @@ func TestLeftovers(t *testing.T) {
 	create("beamyard-probe-alive", map[string]string{labelProbe: "y", orchestrator.LabelOwner: encoded(t, keeper.Self(false))})
 	Examine(t.Context(), Options{Engine: eng, Executable: executable(t, elf.EM_X86_64, false)})
 	if _, err := eng.InspectContainer(t.Context(), "beamyard-probe-alive"); err != nil {
-		t.Errorf("another examination's helper: %v", err)
+		t.Errorf("the helper of another examination: %v", err)
 	}
 }
 
-// An examination that was killed cannot remove its folder: the next one does, but
-// for those that may be in use and what is not ours.
+// An examination that was killed cannot remove its folder. The next one does, except for
+// folders that may be in use or are not Beamyard's.
 func TestAKilledExaminationsFolderGoes(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
@@ -398,7 +400,7 @@ func TestAKilledExaminationsFolderGoes(t *testing.T) {
 	}
 }
 
-// An examination that is interrupted takes its helper with it.
+// An examination that is interrupted removes its helper.
 func TestInterrupted(t *testing.T) {
 	eng := enginetest.New()
 	ctx, cancel := context.WithCancel(t.Context())

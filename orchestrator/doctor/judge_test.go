@@ -21,7 +21,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
 
-// row is one judgement: what must be in its text and its remedy.
+// row is one judgement: its state, and what its text and its remedy must contain.
 type row struct {
 	name         string
 	got          verdict
@@ -35,7 +35,7 @@ func judge(t *testing.T, rows []row) {
 		if r.got.state != r.state || !strings.Contains(r.got.text, r.text) || !strings.Contains(r.got.remedy, r.remedy) {
 			t.Errorf("%s: %s %q → %q\nwant %s %q → %q", r.name, r.got.state, r.got.text, r.got.remedy, r.state, r.text, r.remedy)
 		}
-		// What is wrong can be mended, and what is not needs no advice.
+		// A failed check has a remedy. A passed one has none.
 		if wrong := r.state == Warning || r.state == Failed; wrong != (r.got.remedy != "") {
 			t.Errorf("%s: %s with the remedy %q", r.name, r.state, r.got.remedy)
 		}
@@ -52,7 +52,7 @@ func TestJudgeEngine(t *testing.T) {
 	})
 }
 
-// hinted is an error of the engine's client with its class.
+// hinted is an error of the engine's client with its hint.
 func hinted(kind error) error {
 	return orchestrator.WithHint(fmt.Errorf("ask the engine: %w", kind), "do it")
 }
@@ -236,7 +236,7 @@ func TestJudgeReach(t *testing.T) {
 		{"virtual machine", judgeAddresses(helper(no, nil, false), true, "127.0.0.1"), OK, "distribution ports are published too", ""},
 		{"firewall", judgeAddresses(helper(no, nil, true), true, "127.0.0.1"), Failed, "a firewall or a VPN is in the way", "ip route get 172.17.0.2"},
 		{"no proxy", judgeAddresses(helper(nil, no, true), true, "127.0.0.1"), Warning, "the URLs of ps will not answer", "iptables -t nat -S DOCKER"},
-		// On the default bridge, as the helper, but on no cluster's.
+		// On the default bridge, like the helper, but not on a cluster's.
 		{"in a container", judgeAddresses(helper(nil, no, false), true, "127.0.0.1"), Failed, "the bridge is not on this machine", "--network host"},
 		{"in a deaf virtual machine", judgeAddresses(helper(no, no, false), true, "127.0.0.1"), Failed, "does not answer (no answer within 2s)", "BEAMYARD_HOST"},
 		{"remote", judgeAddresses(helper(no, nil, false), false, "lab"), OK, "published port", ""},

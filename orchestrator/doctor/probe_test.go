@@ -48,7 +48,7 @@ func TestAnswers(t *testing.T) {
 
 func TestWhatAContainerShows(t *testing.T) {
 	for status, want := range map[string]bool{
-		"Name:\tx\nCapEff:\t00000000a80425fb\nSeccomp:\t2\n": false, // Docker's default ones
+		"Name:\tx\nCapEff:\t00000000a80425fb\nSeccomp:\t2\n": false, // the default ones of Docker
 		"Name:\tx\nCapEff:\t00000000a80435fb\n":              true,
 		"Name:\tx\n":                                         false,
 	} {
@@ -70,11 +70,11 @@ func TestWhatAContainerShows(t *testing.T) {
 		t.Errorf("%d bytes are available", got)
 	}
 	if got := memAvailable("MemTotal: 10 kB\n"); got != 0 {
-		t.Errorf("untold: %d bytes", got)
+		t.Errorf("not reported: %d bytes", got)
 	}
 }
 
-// The probe tells its facts in one line, and answers with the nonce.
+// The probe prints its facts in one line, and answers with the nonce.
 func TestProbe(t *testing.T) {
 	t.Setenv(nonceEnv, "NONCE")
 	ctx, cancel := context.WithCancel(t.Context())

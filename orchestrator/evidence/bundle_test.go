@@ -20,7 +20,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// small is a bundle of a text and a dump.
+// small returns a bundle of a text and a dump.
 func small(t *testing.T) *Bundle {
 	t.Helper()
 	b := newBundle("demo", time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
@@ -37,9 +37,9 @@ func small(t *testing.T) *Bundle {
 	return b
 }
 
-// A process that is killed while it collects leaves nothing: what it spooled has no
-// name.
-func TestSpooledFilesAreNowhere(t *testing.T) {
+// A process that is killed while it collects leaves nothing: its spooled files have no
+// names.
+func TestSpooledFilesHaveNoNames(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	b := small(t)
@@ -116,7 +116,7 @@ func TestWriteDir(t *testing.T) {
 	}
 }
 
-// What is there stays as it was, and nothing is left beside it.
+// An existing folder is not changed, and nothing is left beside it.
 func TestAFolderThatIsNotEmptyIsLeftAlone(t *testing.T) {
 	b := small(t)
 	home := t.TempDir()
@@ -139,11 +139,11 @@ func TestAFolderThatIsNotEmptyIsLeftAlone(t *testing.T) {
 		t.Error("an archive below a file")
 	}
 	if diff := cmp.Diff(before, tree(t, home)); diff != "" {
-		t.Errorf("it changed (-want +got):\n%s", diff)
+		t.Errorf("the folder changed (-want +got):\n%s", diff)
 	}
 }
 
-// gone is a process that has ended.
+// gone returns the ID of a process that has ended.
 func gone(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
@@ -153,16 +153,16 @@ func gone(t *testing.T) int {
 	return cmd.Process.Pid
 }
 
-// What a process left that was killed while it wrote is removed by the next one
-// that writes there; what another one is at stays, and so does all else.
-func TestWhatIsLeftUnfinishedIsSwept(t *testing.T) {
+// Files that a process left when it was killed while it wrote are removed by the next one
+// that writes there. Files of a living process, and all others, are kept.
+func TestUnfinishedFilesAreSwept(t *testing.T) {
 	b := small(t)
 	self := keeper.Self(false)
 	name := func(machine string, pid int, start string) string {
 		return fmt.Sprintf(".beamyard-evidence-%s-%d-%s-123", machine, pid, start)
 	}
 	here := machine(self)
-	dead := []string{name(here, gone(t), "5"), name(here, self.PID, self.Start+"0")} // the pid was given away since
+	dead := []string{name(here, gone(t), "5"), name(here, self.PID, self.Start+"0")} // its process ID has been given to another process
 	others := []string{
 		name(here, self.PID, self.Start), name(machine(orchestrator.Owner{Host: "elsewhere"}), gone(t), "5"),
 		".beamyard-evidence-123", ".beamyard-evidence-a-b-c-d", "mine",
@@ -184,7 +184,7 @@ func TestWhatIsLeftUnfinishedIsSwept(t *testing.T) {
 	}
 	for _, name := range others {
 		if err := b.WriteDir(fill(name)); err == nil {
-			t.Errorf("%s is nothing", name)
+			t.Errorf("%s: no result", name)
 		}
 	}
 	for what, write := range map[string]func(dir string) error{
@@ -213,8 +213,8 @@ func TestWhatIsLeftUnfinishedIsSwept(t *testing.T) {
 	}
 }
 
-// A process that was killed while it left a bundle left half of one, too.
-func TestHalfABundleOfTheDeadIsSwept(t *testing.T) {
+// A process that was killed while it wrote a bundle also leaves an incomplete folder.
+func TestAnIncompleteBundleIsSwept(t *testing.T) {
 	b, home := small(t), t.TempDir()
 	half := filepath.Join(home, b.Name())
 	name := fmt.Sprintf(".beamyard-evidence-%s-%d-5-123", machine(keeper.Self(false)), gone(t))
@@ -232,20 +232,20 @@ func TestHalfABundleOfTheDeadIsSwept(t *testing.T) {
 	}
 }
 
-// What is being written says whose it is.
-func TestWhatIsUnfinishedIsNotAbandoned(t *testing.T) {
-	name := unfinishedName() + "123" // as os.MkdirTemp goes on
+// The name of an unfinished file names its process.
+func TestUnfinishedFilesOfALivingProcess(t *testing.T) {
+	name := unfinishedName() + "123" // with the suffix of os.MkdirTemp
 	if abandoned(name) {
-		t.Errorf("%s is given up while we live", name)
+		t.Errorf("%s counts as abandoned while its process runs", name)
 	}
 	self := keeper.Self(false)
 	if other := strings.Replace(name, fmt.Sprintf("-%d-%s-", self.PID, self.Start), fmt.Sprintf("-%d-5-", gone(t)), 1); !abandoned(other) {
-		t.Errorf("%s is not given up", other)
+		t.Errorf("%s does not count as abandoned", other)
 	}
 }
 
-// A bundle that cannot be written whole is not there at all.
-func TestHalfABundleIsNone(t *testing.T) {
+// A bundle that cannot be written completely is not written at all.
+func TestAnIncompleteBundleIsNotWritten(t *testing.T) {
 	b := small(t)
 	broken := b.parts["nodes/n1/erl_crash.dump"].spooled
 	if err := broken.Close(); err != nil {
@@ -305,11 +305,11 @@ func TestWriteTarGz(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if others, err := os.ReadDir(filepath.Dir(file)); err != nil || len(others) != 1 {
-		t.Errorf("beside it: %v, %v", others, err)
+		t.Errorf("other files: %v, %v", others, err)
 	}
 }
 
-// Bundles of one second do not share a folder.
+// Two bundles of the same second get different folders.
 func TestLeave(t *testing.T) {
 	b := small(t)
 	home := filepath.Join(t.TempDir(), "not", "there", "yet")

@@ -38,10 +38,10 @@ func spec(nodes int) orchestrator.Spec {
 	}
 }
 
-// crash is a VM that says too much and ends.
+// crash is a VM that prints too much and ends.
 func crash(_ context.Context, p *enginetest.Process) int {
 	fmt.Fprintln(p.Stdout, "booting with", token)
-	fmt.Fprintln(p.Stdout, strings.Repeat("x", 495)+cookie) // where the timeline cuts
+	fmt.Fprintln(p.Stdout, strings.Repeat("x", 495)+cookie) // where the timeline cuts lines
 	fmt.Fprintln(p.Stderr, "no pool for", cookie)
 	p.WriteFile("/tmp/erl_crash.dump", []byte("=erl_crash_dump:0.5\nSlogan: no pool\nA15:"+cookie+"\n=end\n"))
 	return 1
@@ -98,10 +98,9 @@ func names(files map[string]string) []string {
 	return all
 }
 
-// The evidence of a cluster that does not form is whole before anything of it is
-// stopped.
+// The evidence of a cluster that does not form is complete before any node is stopped.
 func TestEvidenceOfAFailure(t *testing.T) {
-	runs := make(chan struct{}) // n1 does
+	runs := make(chan struct{}) // closed when n1 runs
 	eng := engine(func(ctx context.Context, p *enginetest.Process) int {
 		if strings.HasPrefix(p.Spec.Hostname, "n2.") {
 			<-runs
@@ -123,7 +122,7 @@ func TestEvidenceOfAFailure(t *testing.T) {
 		t.Fatalf("Run: %v", err)
 	}
 	if strings.Contains(fmt.Sprint(during), "n1 kill") || strings.Contains(fmt.Sprint(during), "destroy") {
-		t.Errorf("before the evidence was there: %v", during)
+		t.Errorf("before the evidence was complete: %v", during)
 	}
 	want := []string{
 		"README.txt", "engine.json", "error.txt", "events.jsonl", "findings.json", "health.json", "matrix.txt",
@@ -150,22 +149,22 @@ func TestEvidenceOfAFailure(t *testing.T) {
 		t.Error(files["README.txt"])
 	}
 	if strings.Contains(files["timeline.txt"], "x"+cookie[:3]) {
-		t.Error("the timeline shows how a secret begins")
+		t.Error("the timeline shows the beginning of a secret")
 	}
 }
 
-// history is what happened on the engine: "n1 start".
+// history returns the events of the engine: "n1 start".
 func history(ctx context.Context, eng *enginetest.Engine) []string {
 	var told []string
 	ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	_ = eng.Events(ctx, time.Unix(0, 0), nil, func() {}, func(e orchestrator.ContainerEvent) {
 		told = append(told, e.Labels[orchestrator.LabelNode]+" "+e.Action)
-	}) // until the time is up
+	}) // ends with the timeout
 	return told
 }
 
-// kept is a cluster on an engine that nobody supervises any more.
+// kept returns an engine with a cluster that has no supervisor any more.
 func kept(t *testing.T) *enginetest.Engine {
 	t.Helper()
 	eng := engine(crash)
@@ -181,7 +180,7 @@ func kept(t *testing.T) *enginetest.Engine {
 	return eng
 }
 
-// Only a name is needed where the labels have the rest.
+// A name is enough if the labels have the rest.
 func TestEvidenceWithoutASupervisor(t *testing.T) {
 	eng := kept(t)
 	files := written(t, evidence.Collect(t.Context(), evidence.Source{Spec: orchestrator.Spec{Name: "shop"}, Engine: eng}))
@@ -198,8 +197,8 @@ func TestEvidenceWithoutASupervisor(t *testing.T) {
 	has(t, files, "spec.json", `"image": "shop:1"`)
 }
 
-// What cannot be collected is named with its reason, and stops nothing else.
-func TestWhatIsMissingIsNamed(t *testing.T) {
+// Evidence that cannot be collected is listed with the reason, and the rest is collected.
+func TestMissingEvidenceIsListed(t *testing.T) {
 	broken := errors.New("the disk is full of " + token)
 	for _, tt := range []struct {
 		method, missing string
@@ -219,15 +218,15 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 			for _, name := range []string{"README.txt", "spec.json", "timeline.txt", "engine.json", "status.json", "nodes/n1/stdout.log", "nodes/n1/inspect.json", "nodes/n1/erl_crash.dump"} {
 				_, there := files[name]
 				if there == slices.Contains(tt.gone, name) {
-					t.Errorf("%s is there: %t", name, there)
+					t.Errorf("%s exists: %t", name, there)
 				}
 			}
 		})
 	}
 }
 
-// The secrets are in the spec, and the spec is on the network: without it nothing
-// is kept that may hold them.
+// The spec lists the secrets, and its label is on the network. Without it, no data that
+// may contain secrets is kept.
 func TestWithoutItsSpecNoOutputIsKept(t *testing.T) {
 	eng := kept(t)
 	networks, err := eng.Networks(t.Context(), nil)
@@ -243,15 +242,16 @@ func TestWithoutItsSpecNoOutputIsKept(t *testing.T) {
 	has(t, files, "timeline.txt", " engine    n1    die (exit 1)\n")
 	for _, name := range []string{"nodes/n1/stdout.log", "nodes/n1/stderr.log", "nodes/n1/erl_crash.dump"} {
 		if _, there := files[name]; there {
-			t.Errorf("%s is there", name)
+			t.Errorf("%s exists", name)
 		}
 	}
-	// Who has the spec gets it all.
+	// A caller that has the spec gets everything.
 	files = written(t, evidence.Collect(t.Context(), evidence.Source{Spec: spec(1), Engine: eng}))
 	has(t, files, "nodes/n1/stdout.log", "booting with [secret]")
 }
 
-// Before there is a cluster, or an engine, there is an error and what was asked.
+// If the failure came before there was a cluster or an engine, the evidence is the error
+// and the spec.
 func TestEvidenceOfNothing(t *testing.T) {
 	cause := orchestrator.WithHint(errors.New("cannot compile with "+token), "mix compile")
 	for name, eng := range map[string]orchestrator.Engine{"No engine answered": nil, "The engine had nothing of it": enginetest.New()} {
@@ -262,7 +262,7 @@ func TestEvidenceOfNothing(t *testing.T) {
 	}
 }
 
-// supervised is a supervisor that says what a test wants.
+// supervised is a supervisor that returns what a test wants.
 type supervised struct {
 	status orchestrator.Status
 	hangs  bool
@@ -288,7 +288,7 @@ func (s supervised) Logs(context.Context, orchestrator.LogQuery, func(orchestrat
 	return nil
 }
 
-// Findings are told once, whoever found them; health is as the reporter says.
+// A finding is listed once, whatever found it. Health is as reported.
 func TestFindingsAndHealth(t *testing.T) {
 	f := orchestrator.Finding{Code: "cookie-mismatch", Node: "n1", Problem: "another cookie than " + cookie}
 	other := orchestrator.Finding{Code: "oom", Node: "n2", Problem: "its limit"}
@@ -303,7 +303,7 @@ func TestFindingsAndHealth(t *testing.T) {
 	files := written(t, evidence.Collect(t.Context(), src))
 	has(t, files, "findings.json", "another cookie than [secret]", "its limit")
 	if n := strings.Count(files["findings.json"], "cookie-mismatch"); n != 1 {
-		t.Errorf("told %d times:\n%s", n, files["findings.json"])
+		t.Errorf("listed %d times:\n%s", n, files["findings.json"])
 	}
 	has(t, files, "health.json", `"connectivity": "[secret]"`)
 	has(t, files, "matrix.txt", "the matrix\n")
@@ -315,7 +315,7 @@ func TestFindingsAndHealth(t *testing.T) {
 	has(t, files, "matrix.txt", "x: the node of the row")
 }
 
-// A supervisor that hangs is left alone: the engine is asked in its place.
+// If the supervisor hangs, the engine is queried instead.
 func TestASupervisorThatHangs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -324,7 +324,7 @@ func TestASupervisorThatHangs(t *testing.T) {
 	has(t, files, "nodes/n1/stdout.log", "booting with [secret]")
 }
 
-// slow is a supervisor whose report takes its time.
+// slow is a supervisor whose report takes a while.
 type slow struct {
 	supervised
 	took time.Duration
@@ -339,14 +339,13 @@ func (s slow) Health(ctx context.Context) (orchestrator.HealthReport, error) {
 	}
 }
 
-// A check of the cluster's own that hangs does not cost the bundle its report: it
-// is that report's worth.
-func TestAReportIsWaitedForAsLongAsItsChecks(t *testing.T) {
+// A custom check that hangs does not cost the bundle its report, which then says so.
+func TestAReportMayTakeAsLongAsItsChecks(t *testing.T) {
 	for _, tt := range []struct {
 		timeout, took time.Duration
 		there         bool
 	}{
-		{0, 7 * time.Second, true}, // of a node that hangs, and of a check's default
+		{0, 7 * time.Second, true}, // for a node that hangs, and for a check with its default timeout
 		{0, 9 * time.Second, false},
 		{20 * time.Second, 22 * time.Second, true},
 		{time.Hour, 31 * time.Second, false}, // others wait for the bundle
@@ -375,7 +374,7 @@ func (e late) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	return info, err
 }
 
-// Who reads a timeline of two clocks must know that they differ.
+// The reader of a timeline with two clocks must know how they differ.
 func TestAnEnginesClockIsCompared(t *testing.T) {
 	files := written(t, evidence.Collect(t.Context(), evidence.Source{Spec: spec(1), Engine: late{enginetest.New()}}))
 	has(t, files, "README.txt", "The engine's clock is -1m30s ahead of ours")

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// An engine keeps 256 events of everything that runs on it: what it has forgotten is
-// told by its containers, and what it tells is not told twice.
+// An engine keeps 256 events of all containers. The containers show what it has
+// forgotten, and nothing is listed twice.
 func TestWhatTheEngineForgot(t *testing.T) {
 	noon := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	entry := func(at time.Time, node, text string) orchestrator.JournalEntry {

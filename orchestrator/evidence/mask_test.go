@@ -62,8 +62,8 @@ func TestMaskedJSONIsJSON(t *testing.T) {
 	}
 }
 
-// In a dump a secret stands as an atom's text, or inside a binary; the rest, and
-// every length, stays.
+// In a crash dump, a secret is the text of an atom, or part of a binary. Everything else,
+// and every length, is kept.
 func TestSecretsAreWrittenOverInADump(t *testing.T) {
 	m := newMask(orchestrator.Spec{Cookie: "the_cookie"})
 	for before := range 4 {
@@ -81,11 +81,11 @@ func TestSecretsAreWrittenOverInADump(t *testing.T) {
 		}
 		decoded, err := base64.StdEncoding.DecodeString(lines[2][len("Yh5:"):])
 		if err != nil || bytes.Contains(decoded, []byte("the_cookie")) || !bytes.HasSuffix(decoded, []byte("more")) {
-			t.Errorf("with %d bytes before it, the binary holds %q, %v", before, decoded, err)
+			t.Errorf("with %d bytes before it, the binary contains %q, %v", before, decoded, err)
 		}
 		decoded, err = hex.DecodeString(lines[3][len("Yh5:"):])
 		if err != nil || !bytes.Contains(decoded, []byte("**********&more")) {
-			t.Errorf("with %d bytes before it, the old binary holds %q, %v", before, decoded, err)
+			t.Errorf("with %d bytes before it, the old binary contains %q, %v", before, decoded, err)
 		}
 	}
 }
@@ -113,7 +113,7 @@ func TestADumpIsCut(t *testing.T) {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 	if _, err := m.copy(brokenWriter{}, strings.NewReader("text"), 100); err == nil {
-		t.Error("a write that failed is no error")
+		t.Error("a failed write returns no error")
 	}
 }
 
@@ -121,7 +121,7 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
 
-// However the reader cuts it, no secret gets through, and nothing else changes.
+// However the reader splits its data, no secret gets through, and nothing else changes.
 func TestNoSecretGetsThrough(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		spec := orchestrator.Spec{Cookie: "abcab", Secrets: []string{"A"}, Env: map[string]string{"A": "bcabcabc"}}
@@ -142,7 +142,7 @@ func TestNoSecretGetsThrough(t *testing.T) {
 	})
 }
 
-// pieces reads as the test likes.
+// pieces is a reader that returns pieces of a given size.
 type pieces struct {
 	t    *rapid.T
 	rest []byte

@@ -13,7 +13,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// talker tells the same text wherever it may tell one.
+// talker returns the same text in every field and method.
 type talker struct{ text string }
 
 func (s talker) Status(context.Context) (orchestrator.Status, error) {
@@ -41,10 +41,10 @@ func (s talker) Logs(_ context.Context, _ orchestrator.LogQuery, fn func(orchest
 	return nil
 }
 
-// Whoever tells a secret, in whatever words: no file has it, and what is JSON
-// stays JSON.
+// Whatever reports a secret, in whatever form: no file contains it, and JSON remains
+// valid.
 func TestNoFileHasASecret(t *testing.T) {
-	// No letter of the mask: a secret that is a part of it would be found there.
+	// Without letters of the mask: a secret that is part of the mask would be found there.
 	secrets := rapid.StringOfN(rapid.RuneFrom([]rune("abdö09\"\\<&'/ \n")), 4, 12, -1)
 	noise := rapid.StringOfN(rapid.RuneFrom([]rune("xyz\" \\\n\x1b[m{}:,")), 0, 12, -1)
 	rapid.Check(t, func(t *rapid.T) {
@@ -80,17 +80,17 @@ func TestNoFileHasASecret(t *testing.T) {
 	})
 }
 
-// quote is how a text stands inside a JSON string.
+// quote returns a text as it is inside a JSON string.
 func quote(text string) string {
 	data := encode(text, "")
 	return string(data[1 : len(data)-2])
 }
 
-// stringsOf are the strings in a JSON text.
+// stringsOf returns the strings in a JSON text.
 func stringsOf(t *rapid.T, data []byte) (all []string) {
 	var value any
 	if err := json.Unmarshal(data, &value); err != nil {
-		t.Fatalf("no JSON: %v\n%s", err, data)
+		t.Fatalf("not JSON: %v\n%s", err, data)
 	}
 	var walk func(v any)
 	walk = func(v any) {

@@ -149,7 +149,7 @@ func TestTimeline(t *testing.T) {
 			got := Timeline(tt.events, tt.journal, tt.lines)
 			head, rest, _ := strings.Cut(got, "\n")
 			if !strings.HasPrefix(head, "TIME (UTC)               SOURCE    NODE") {
-				t.Errorf("the head is %q", head)
+				t.Errorf("the header is %q", head)
 			}
 			want := ""
 			for _, w := range tt.want {
@@ -162,7 +162,7 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// Fifty nodes that come up tell 2450 nodeups: a line for each node is enough.
+// Fifty nodes that start report 2450 nodeups: one line for each node is enough.
 func TestATimelineOfFiftyNodesIsReadable(t *testing.T) {
 	var journal []orchestrator.JournalEntry
 	for i := range 50 {
@@ -181,8 +181,8 @@ func TestATimelineOfFiftyNodesIsReadable(t *testing.T) {
 	}
 }
 
-// Whatever happened in whatever order: each entry is there once, the time never
-// goes back, and no line of output is doubled.
+// For any events in any order: each entry appears once, times never go back, and no line
+// of output is repeated.
 func TestTimelineKeepsEverything(t *testing.T) {
 	stamp := regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}`)
 	rapid.Check(t, func(t *rapid.T) {
@@ -221,7 +221,7 @@ func TestTimelineKeepsEverything(t *testing.T) {
 		text := Timeline(events, journal, lines)
 		for _, id := range must {
 			if n := strings.Count(text, id); n != 1 {
-				t.Fatalf("%s is there %d times:\n%s", id, n, text)
+				t.Fatalf("%s appears %d times:\n%s", id, n, text)
 			}
 		}
 		for i, id := range printed {
@@ -232,7 +232,7 @@ func TestTimelineKeepsEverything(t *testing.T) {
 				}
 			}
 			if n := strings.Count(text, id); n != want {
-				t.Fatalf("the line %s is there %d times, want %d:\n%s", id, n, want, text)
+				t.Fatalf("the line %s appears %d times, want %d:\n%s", id, n, want, text)
 			}
 		}
 		times := stamp.FindAllString(text, -1)
@@ -242,7 +242,7 @@ func TestTimelineKeepsEverything(t *testing.T) {
 	})
 }
 
-// Whatever comes and goes: what a node tells of a peer is in the order in which it
+// For any events: what a node reports about one peer is in the order in which it
 // happened.
 func TestTimelineKeepsTheOrderOfAPair(t *testing.T) {
 	row := regexp.MustCompile(`(?m) node +n1 +(nodeup|nodedown) (.*)$`)

@@ -13,7 +13,7 @@ func withMnesia(name string, visible, running, nodes []string) Seen {
 	return Seen{Name: name, Node: name + "@h", Sample: &Sample{Visible: visible, Mnesia: &Mnesia{Running: running, Nodes: nodes}}}
 }
 
-func TestMnesiaApart(t *testing.T) {
+func TestMnesiaDoesNotShareTables(t *testing.T) {
 	both, a, b := []string{"a@h", "b@h"}, []string{"a@h"}, []string{"b@h"}
 	for name, tt := range map[string]struct {
 		nodes []Seen
@@ -61,7 +61,7 @@ func TestGlobalIsStuckAfterAWhile(t *testing.T) {
 		t.Errorf("synced since: %q", stuck(later))
 	}
 	if unknown := take(11*time.Second, &alone, "synced", erldist.Atom("unknown")); stuck(unknown) != "" {
-		t.Errorf("not known: %q", stuck(unknown))
+		t.Errorf("unknown: %q", stuck(unknown))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// well is a sample of node i of n, of which nothing is to be said.
+// well returns a sample of node i of n without any problem.
 func well(i, n int) *Sample {
 	s := &Sample{
 		RoundTrip: time.Millisecond, OTP: "27", Apps: []string{"kernel", "shop"}, Schedulers: 2, Load: Load{0.02, true, time.Minute},
@@ -28,7 +28,7 @@ func well(i, n int) *Sample {
 
 func beam(i int) string { return fmt.Sprintf("app@n%d.shop.test", i+1) }
 
-// cluster is a healthy one.
+// cluster returns the samples of a healthy cluster.
 func cluster(n int) []Seen {
 	var nodes []Seen
 	for i := range n {
@@ -41,7 +41,7 @@ func judged(nodes []Seen, t Thresholds) Report {
 	return Judge(Observation{Nodes: nodes}, Expectations{Cluster: "shop", App: "shop"}, t)
 }
 
-// troubles are the checks that did not pass, a line each.
+// troubles returns the checks that did not pass, one line each.
 func troubles(r Report) string {
 	var lines []string
 	for _, c := range r.Checks {
@@ -52,7 +52,7 @@ func troubles(r Report) string {
 	return strings.Join(lines, "\n")
 }
 
-// Nodes that need not see each other, or that differ on purpose, are well.
+// Nodes that need not be connected, or that differ on purpose, are healthy.
 func TestNodesOnTheirOwn(t *testing.T) {
 	nodes := cluster(2)
 	for i := range nodes {
@@ -60,7 +60,7 @@ func TestNodesOnTheirOwn(t *testing.T) {
 		nodes[i].Sample.Modules = map[string]string{"Elixir.Shop": fmt.Sprint(i)}
 	}
 	if r := judged(nodes, Thresholds{}); r.Passed {
-		t.Error("it would be well anyway")
+		t.Error("the cluster is healthy anyway")
 	}
 	for i := range nodes {
 		nodes[i].Runs = fmt.Sprint("image", i)
@@ -90,8 +90,8 @@ func TestWhatIsWrong(t *testing.T) {
 		name       string
 		change     func([]Seen)
 		thresholds Thresholds
-		want       string // of troubles
-		suggestion string // one of them
+		want       string // lines of troubles
+		suggestion string // one of the suggestions
 	}{
 		{
 			"a node is stopped",
@@ -282,14 +282,14 @@ unknown resources/files n1:`, "",
 			}
 			for _, c := range r.Checks {
 				if c.State == Failed && (c.Means == "" || c.Suggestion == "") {
-					t.Errorf("a failure without words: %+v", c)
+					t.Errorf("a failure without an explanation: %+v", c)
 				}
 			}
 		})
 	}
 }
 
-func TestWithoutAnApplicationNothingIsAskedOfIt(t *testing.T) {
+func TestWithoutAnApplicationItIsNotChecked(t *testing.T) {
 	for _, app := range []string{"", "-"} {
 		nodes := cluster(2)
 		nodes[0].Sample.Apps, nodes[0].Sample.Modules, nodes[1].Sample.Modules = nil, nil, nil
@@ -320,7 +320,7 @@ func TestACheckThatPanicsFailed(t *testing.T) {
 	}
 }
 
-func TestTheFirstFailureOfTheGroupsThatGate(t *testing.T) {
+func TestTheFirstFailureThatPreventsReady(t *testing.T) {
 	nodes := cluster(1)
 	nodes[0].Sample.RoundTrip, nodes[0].Sample.Atoms.Used = time.Hour, 1000
 	r := judged(nodes, Thresholds{})
@@ -345,9 +345,9 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
-// Whom a node sees that tells its applications only, nobody knows; who sees it
-// does.
-func TestTheMatrixOfANodeThatTellsLittle(t *testing.T) {
+// The peers of a node that reports only its applications are unknown, except that others
+// see it.
+func TestTheMatrixOfAPartialSample(t *testing.T) {
 	nodes := cluster(3)
 	nodes[0].Sample = &Sample{Partial: true, Apps: []string{"shop"}}
 	want := Matrix{Nodes: []string{"n1", "n2", "n3"}, Rows: [][]Sight{

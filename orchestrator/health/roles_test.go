@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Nodes of different jobs run different modules of different applications; those of
-// one job run the same.
+// Nodes of different roles run different modules of different applications. Nodes of one
+// role run the same.
 func TestCodeIsComparedWithinARole(t *testing.T) {
 	nodes := cluster(4)
 	for i, app := range []string{"web", "web", "worker", "worker"} {
@@ -32,7 +32,7 @@ func TestCodeIsComparedWithinARole(t *testing.T) {
 	}
 }
 
-// A node that runs no application is not compared, and the others are.
+// A node without an application is not compared, but the others are.
 func TestANodeWithoutAnApplicationIsNotCompared(t *testing.T) {
 	nodes := cluster(2)
 	nodes[1].App, nodes[1].Sample.Modules, nodes[1].Sample.Apps = "-", nil, nil

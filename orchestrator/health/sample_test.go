@@ -12,10 +12,10 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 )
 
-// node answers as sample.erl does.
+// node answers like sample.erl.
 type node struct {
 	told     any
-	clock    time.Duration // ahead of ours
+	clock    time.Duration // of its clock before ours
 	bindings map[string]any
 }
 
@@ -82,8 +82,8 @@ func TestTake(t *testing.T) {
 		t.Error(diff)
 	}
 
-	// A sample of just now is too near: a window is waited for. With an earlier one
-	// the load is of the time since then, and nothing is.
+	// If the earlier sample is too recent, the load is measured over a window. Otherwise it
+	// is the load since that sample, without waiting.
 	if _, err := Take(t.Context(), n, Ask{Since: &got, Window: OneOff}); err != nil || n.bindings["Window"] != any(int64(20)) {
 		t.Errorf("%v, bindings %v", err, n.bindings)
 	}
@@ -94,15 +94,15 @@ func TestTake(t *testing.T) {
 		t.Errorf("%+v, %v, bindings %v", again.Load, err, n.bindings)
 	}
 	if again.Processes.Known || again.Container.Known || again.Modules != nil {
-		t.Errorf("known without being told: %+v", again)
+		t.Errorf("known without being reported: %+v", again)
 	}
 }
 
 func TestTakeRefusesNonsense(t *testing.T) {
 	if _, err := Take(t.Context(), &node{told: erldist.Atom("ok")}, Ask{}); err == nil {
-		t.Error("an atom was taken for a sample")
+		t.Error("an atom was accepted as a sample")
 	}
-	// Values of the wrong type leave their fields unknown.
+	// Values of a wrong type leave their fields unknown.
 	keys := []any{}
 	for _, k := range []string{"otp", "visible", "apps", "memory", "processes", "files", "limits", "cgroup", "run_queue", "ticks", "modules"} {
 		keys = append(keys, k, erldist.Tuple{erldist.Map{}, 1.5})

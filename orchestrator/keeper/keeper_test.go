@@ -8,13 +8,13 @@ func TestOwner(t *testing.T) {
 		t.Errorf("this process: alive %t, known %t", alive, known)
 	}
 	other := self
-	other.Start += "0" // the pid was given to another process since
+	other.Start += "0" // its process ID has been given to another process
 	if alive, known := Alive(other); alive || !known {
 		t.Errorf("an earlier process: alive %t, known %t", alive, known)
 	}
 	other = self
 	other.Host = "elsewhere"
 	if _, known := Alive(other); known {
-		t.Error("another machine is known")
+		t.Error("a process of another machine is known")
 	}
 }

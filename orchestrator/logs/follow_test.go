@@ -20,25 +20,24 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/docker/frames"
 )
 
-// logEngine keeps one container's log as Docker does, and breaks its streams
-// where it is told to.
+// logEngine keeps one container's log as Docker does, and breaks its streams as
+// specified.
 type logEngine struct {
-	orchestrator.Streams // no events
+	orchestrator.Streams // without events
 
 	mu      sync.Mutex
 	file    []logFrame
-	rotated int // frames that are gone
-	run     int // 0: none yet
+	rotated int // frames that were rotated away
+	run     int // 0: not started yet
 	running bool
 	changed chan struct{}
-	opens   []time.Time // since, of each stream
-	opened  []time.Time // when
+	opens   []time.Time // the since of each stream
+	opened  []time.Time // when each stream was opened
 
-	// breaks says how each stream in turn ends: after so many bytes, cleanly if
-	// the number is odd; at once with an error for 0. Later ones do not break.
+	// breaks says how each stream in turn ends: after that many bytes, cleanly if the
+	// number is odd; immediately with an error for 0. Later streams do not break.
 	breaks []int
-	// refuse is the answer to every Logs, unless it is nil; stall keeps every
-	// new stream from saying anything.
+	// refuse is the error of every Logs, if set. stall keeps every new stream silent.
 	refuse error
 	stall  bool
 }
@@ -85,7 +84,7 @@ func (e *logEngine) Logs(ctx context.Context, _ string, since time.Time, follow 
 	r := &logReader{ctx: ctx, engine: e, since: since, follow: follow, run: e.run, next: e.rotated, left: -1, stall: e.stall}
 	if len(e.breaks) > 0 {
 		r.left, e.breaks = e.breaks[0], e.breaks[1:]
-		r.clean = follow && r.left%2 == 1 // one that does not follow ends cleanly at its end only
+		r.clean = follow && r.left%2 == 1 // a stream that does not follow ends cleanly only at its end
 		if r.left == 0 {
 			return nil, orchestrator.ErrEngineUnreachable
 		}
@@ -96,12 +95,12 @@ func (e *logEngine) Logs(ctx context.Context, _ string, since time.Time, follow 
 type logReader struct {
 	ctx    context.Context
 	engine *logEngine
-	since  time.Time // zero once a record was not older
+	since  time.Time // zero after a record that was not older
 	follow bool
 	run    int
 	next   int
 	buf    []byte
-	left   int // bytes until it breaks; -1: it does not
+	left   int // bytes until it breaks; -1: never
 	clean  bool
 	stall  bool
 }
@@ -152,8 +151,7 @@ func (r *logReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// followTest is a follower on a log engine, each run followed as the
-// orchestrator does.
+// followTest is a follower on a log engine. Each run is followed as a cluster does it.
 type followTest struct {
 	*logEngine
 	out      *Output
@@ -187,7 +185,7 @@ func TestFollowCopiesARunToItsEnd(t *testing.T) {
 		f.print(2, at(11), "live\n")
 		synctest.Wait()
 		if diff := cmp.Diff(2, len(f.got())); diff != "" {
-			t.Errorf("nothing came live: %v", f.got())
+			t.Errorf("no line arrived while the run continued: %v", f.got())
 		}
 		f.print(1, at(12), "no newline")
 		f.exit()
@@ -204,7 +202,7 @@ func TestFollowResumesInTheMiddleOfALine(t *testing.T) {
 		f := newFollowTest()
 		first, second := strings.Repeat("a", 16<<10), strings.Repeat("b", 16<<10)
 		f.print(1, at(1), "x\n")
-		f.print(1, at(1), "y\n") // of one stamp: the count tells them apart
+		f.print(1, at(1), "y\n") // with the same timestamp: the count tells them apart
 		f.print(1, at(1), "z\n")
 		size := len(f.file[0].bytes)
 		f.breaks = []int{2 * size, 3*size + 16<<10 + 100, 0, 0, 17}
@@ -233,7 +231,7 @@ func TestALineThatIsOpenForLongIsReadFromItsStart(t *testing.T) {
 			f.print(2, at(float64(2+i)), "meanwhile\n")
 		}
 		synctest.Wait()
-		f.exit() // the read that drains begins where the open line does
+		f.exit() // the read that drains the log begins where the open line does
 		f.wg.Wait()
 		if got := f.out.TailStream(orchestrator.Stdout, 0); len(got) != 1 || len(got[0].Text) != 16<<10 {
 			t.Errorf("got %v", got)
@@ -254,7 +252,7 @@ func TestAStreamThatEndsEarlyAtTheExitIsDrained(t *testing.T) {
 		f.exit()
 		f.wg.Wait()
 		if diff := cmp.Diff([]string{"n1/1 stdout 1 " + part + part + "end"}, f.got()); diff != "" || len(f.opens) < 2 {
-			t.Errorf("%d streams (-want +got):\n%s", len(f.opens), diff) // 3 where the exit comes after the first broke
+			t.Errorf("%d streams (-want +got):\n%s", len(f.opens), diff) // 3 if the exit comes after the first stream broke
 		}
 	})
 }
@@ -289,13 +287,13 @@ func TestFollowTellsRunsApart(t *testing.T) {
 		f.refuse = orchestrator.ErrEngineUnreachable
 		f.print(2, at(12), "the end of run 1")
 		f.exit()
-		time.Sleep(990 * time.Millisecond) // it cannot drain
+		time.Sleep(990 * time.Millisecond) // the follower cannot drain the log
 		f.update(func() { f.refuse = nil })
-		f.start(at(12.5)) // the end of run 1 is read by run 2's follow
+		f.start(at(12.5)) // the end of run 1 is read by the follow of run 2
 		f.print(1, at(12.6), "b\n")
 		f.print(2, at(12.6), "c\n")
 		synctest.Wait()
-		late := f.log(1, at(10)) // a goroutine that comes late
+		late := f.log(1, at(10)) // a goroutine that is late
 		if err := f.follower.follow(t.Context(), late); err != nil {
 			t.Error(err)
 		}
@@ -369,7 +367,7 @@ func TestReadKeptThenFollow(t *testing.T) {
 	})
 }
 
-func TestFollowSaysOnceWhatTheEngineSays(t *testing.T) {
+func TestFollowReportsEngineErrorsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFollowTest()
 		f.refuse = errors.New("configured logging driver does not support reading")
@@ -433,10 +431,10 @@ func TestFollowEndsInTime(t *testing.T) {
 	}
 }
 
-// TestNoLineIsLostOrRepeated holds the follower to promise 1: over streams
-// that break at any byte, restarts with and without a line left open, rotation
-// of what was read, and stamps that repeat or are out of order between the
-// streams, the numbered lines come out once each, in order.
+// TestNoLineIsLostOrRepeated tests promise 1: over streams that break at any byte,
+// restarts with and without an open line, rotation of what was read, and timestamps that
+// repeat or are out of order between the streams, each numbered line arrives once, in
+// order.
 func TestNoLineIsLostOrRepeated(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		type step struct {
@@ -457,7 +455,7 @@ func TestNoLineIsLostOrRepeated(t *testing.T) {
 			want := map[orchestrator.Stream][]string{}
 			stamps := [2]time.Time{at(0), at(0)}
 			now, ticked := at(1), 0
-			tick := func(stream int) time.Time { // streams drift apart by microseconds
+			tick := func(stream int) time.Time { // the streams' clocks differ by microseconds
 				d := ticks[ticked%len(ticks)]
 				ticked++
 				now = now.Add(time.Duration(d) * time.Microsecond)
@@ -488,7 +486,7 @@ func TestNoLineIsLostOrRepeated(t *testing.T) {
 					say(s.what%2, "\n", s.n)
 				case 6:
 					say(0, "\r\n", 0)
-				case 7: // crash with a line left open, and restart
+				case 7: // a crash with an open line, and a restart
 					say(s.n%2, "", s.n/2)
 					f.exit()
 					now = now.Add(time.Millisecond)
@@ -499,7 +497,7 @@ func TestNoLineIsLostOrRepeated(t *testing.T) {
 					f.exit()
 					now = now.Add(time.Millisecond)
 					f.start(now)
-				case 9: // what was delivered, up to the last stamp, is rotated away
+				case 9: // everything that was delivered, up to the last timestamp, is rotated away
 					synctest.Wait()
 					f.update(func() {
 						for ; f.rotated < len(f.file)-s.n; f.rotated++ {
@@ -575,7 +573,7 @@ func TestWritersAndReadersTogether(t *testing.T) {
 	}
 }
 
-// BenchmarkFollow reads a log from Docker's framing to the ring.
+// BenchmarkFollow reads a log from Docker's framing into the ring.
 func BenchmarkFollow(b *testing.B) {
 	const lines = 10_000
 	engine := newLogEngine()
@@ -591,7 +589,7 @@ func BenchmarkFollow(b *testing.B) {
 	b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 }
 
-// oneLog is an engine whose log is just these frames.
+// oneLog is an engine whose log consists of these frames.
 type oneLog struct {
 	orchestrator.Streams
 	frames []byte
@@ -601,15 +599,15 @@ func (e oneLog) Logs(context.Context, string, time.Time, bool) (orchestrator.Log
 	return frames.NewReader(io.NopCloser(strings.NewReader(string(e.frames)))), nil
 }
 
-// 20.10 begins a file again when it is told of the rotation that made it. A
-// clock that was set back looks the same, but for the time that it is now.
-func TestAFileThatIsBegunAgainIsSkipped(t *testing.T) {
+// An engine of 20.10 starts a file again when it is notified of the rotation that created
+// it. A clock that was set back looks the same, except for the present time.
+func TestARepeatedFileIsSkipped(t *testing.T) {
 	var log []byte
 	for text := range strings.FieldsSeq("1 2 3 4 4b 5 3 4 4b 5 6 7 6 7 8 8 9") {
 		second, _ := strconv.ParseFloat(text[:1], 64)
 		log = append(log, frame(1, at(second), text+"\n")...)
 		if text == "4" {
-			log = append(log, frame(2, at(second), "err\n")...) // the other stream is told apart
+			log = append(log, frame(2, at(second), "err\n")...) // the streams are distinguished
 		}
 	}
 	for name, c := range map[string]struct {

@@ -28,8 +28,8 @@ func rawFrame(stream byte, payload string) []byte {
 	return append(b, payload...)
 }
 
-// String is short: the stream, the seconds, the text or its length, and "~"
-// where it was cut.
+// String returns a short form: the stream, the seconds, the text or its length, and "~"
+// if it was cut.
 func (r record) String() string {
 	text := fmt.Sprintf("%q", r.text)
 	if len(r.text) > 100 {
@@ -108,9 +108,9 @@ func TestFramesBecomeLines(t *testing.T) {
 	}
 }
 
-// FuzzFrames gives strangers' bytes to the reader, which must keep its bounds;
-// and the same bytes as output of a node, in frames of arbitrary parts, which
-// must come back as the lines they are.
+// FuzzFrames passes arbitrary bytes to the reader, which must keep its bounds, and the
+// same bytes as a node's output, in frames of arbitrary parts, which must be read as the
+// same lines.
 func FuzzFrames(f *testing.F) {
 	f.Add(append(frame(1, at(1), "a\n"), frame(2, at(2), "b")...), []byte{3, 200})
 	f.Add([]byte("a\r\n\nb\x00\xff\nno newline"), []byte{1})

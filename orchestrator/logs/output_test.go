@@ -22,13 +22,12 @@ func brief(lines []orchestrator.Line) []string {
 	return texts
 }
 
-// twoRuns is an output in which lines came in another order than they were
-// printed.
+// twoRuns returns an output whose lines arrived in another order than they were printed.
 func twoRuns() *Output {
 	out := newOutput("n1", 10)
 	out.Append(orchestrator.Stderr, 1, at(1.000002), "b", false)
 	out.Append(orchestrator.Stdout, 1, at(1.000001), "a", false)
-	out.Append(orchestrator.Stdout, 1, at(1.000002), "c", false) // as b, but later
+	out.Append(orchestrator.Stdout, 1, at(1.000002), "c", false) // at the same time as b, but later
 	out.Mark(2, at(2), "── n1 restarted ──")
 	out.Append(orchestrator.Stdout, 1, at(2.1), "of run 1, drained late", false)
 	out.Append(orchestrator.Stdout, 2, at(2.05), "d", false)
@@ -117,11 +116,11 @@ func TestExcerptBeginsWithStderr(t *testing.T) {
 	out := newOutput("n1", 10)
 	out.Append(orchestrator.Stdout, 1, at(1), strings.Repeat("x", maxLine), false)
 	if got := out.Excerpt(1, nil)[0]; len(got) > maxExcerpt+20 {
-		t.Errorf("a line of %d bytes in a report", len(got))
+		t.Errorf("a line of %d bytes in an excerpt", len(got))
 	}
 }
 
-// slowReader follows an output and waits at a gate with each line.
+// slowReader follows an output and waits at a gate before each line.
 type slowReader struct {
 	out  *Output
 	gate chan struct{}
@@ -160,7 +159,7 @@ func TestFollowerGetsEveryLineAfterItsSnapshot(t *testing.T) {
 		}
 		say(10)
 		r := startSlowReader(t.Context(), out, orchestrator.LogQuery{Tail: 3})
-		synctest.Wait() // it holds the first line of its snapshot
+		synctest.Wait() // it is at the first line of its snapshot
 		say(5)
 		close(r.gate)
 		for range 20 {
@@ -178,7 +177,7 @@ func TestFollowerGetsEveryLineAfterItsSnapshot(t *testing.T) {
 	})
 }
 
-func TestSlowFollowerSeesAGapAndHoldsUpNobody(t *testing.T) {
+func TestSlowFollowerSeesAGapAndDelaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := newOutput("n1", 10)
 		for i := range 3 {
@@ -186,7 +185,7 @@ func TestSlowFollowerSeesAGapAndHoldsUpNobody(t *testing.T) {
 		}
 		never := startSlowReader(t.Context(), out, orchestrator.LogQuery{})
 		slow := startSlowReader(t.Context(), out, orchestrator.LogQuery{})
-		synctest.Wait() // each holds the first line
+		synctest.Wait() // each is at the first line
 		for i := range 1000 {
 			out.Append(orchestrator.Stdout, 1, at(float64(3+i)), "x", false) // would deadlock if a reader were waited for
 		}
@@ -198,7 +197,7 @@ func TestSlowFollowerSeesAGapAndHoldsUpNobody(t *testing.T) {
 			t.Errorf("%v (-want +got):\n%s", slow.err, diff)
 		}
 		if gap := slow.gap; gap.Dropped != 990 || gap.Text != "── 990 lines of n1's stdout are no longer kept ──" {
-			t.Errorf("the gap is told as %+v", gap)
+			t.Errorf("the gap is reported as %+v", gap)
 		}
 		if n := out.Dropped(); n != 993 {
 			t.Errorf("%d lines dropped, want 993", n)
@@ -290,11 +289,11 @@ func TestLogQueries(t *testing.T) {
 	}
 	var hint orchestrator.Hinter
 	if err := out.Read(t.Context(), orchestrator.LogQuery{Grep: "("}, nil); !errors.As(err, &hint) {
-		t.Errorf("a pattern that is none: %v", err)
+		t.Errorf("an invalid pattern: %v", err)
 	}
 }
 
-// What a report of a failure shows of the nodes' output is cut: after the mask.
+// Lines in the report of a failure are cut after secrets are removed.
 func TestALongSecretIsNotCutIntoAnExcerpt(t *testing.T) {
 	token := strings.Repeat("s3cret'", 60)
 	out := newOutput("n1", 10)

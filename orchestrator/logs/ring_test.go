@@ -49,7 +49,7 @@ func TestRingKeepsTheLastLinesWithinItsBounds(t *testing.T) {
 	}
 }
 
-func TestRingIsASuffixOfWhatCame(t *testing.T) {
+func TestRingIsASuffixOfItsInput(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := ring{max: rapid.IntRange(1, 8).Draw(t, "max"), limit: rapid.IntRange(1, 40).Draw(t, "limit"), first: 1, next: 1}
 		var all []string
@@ -66,7 +66,7 @@ func TestRingIsASuffixOfWhatCame(t *testing.T) {
 				size += len(r.slots[i].text)
 			}
 			if len(kept) == 0 || len(r.slots) > r.max || size != r.size || (size > r.limit && len(kept) > 1) {
-				t.Fatalf("%d lines kept, %d slots, %d bytes held, %d counted", len(kept), len(r.slots), size, r.size)
+				t.Fatalf("%d lines kept, %d slots, %d bytes kept, %d counted", len(kept), len(r.slots), size, r.size)
 			}
 		}
 	})
@@ -84,7 +84,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkRingAppend appends to a node's output, its lock and order included.
+// BenchmarkRingAppend appends to a node's output, including its lock and order.
 func BenchmarkRingAppend(b *testing.B) {
 	line := strings.Repeat("x", 100)
 	for _, followers := range []int{0, 1} {

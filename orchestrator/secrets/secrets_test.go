@@ -8,11 +8,11 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// key is a secret of many lines, as private keys are: longer than what any text
-// is cut at.
+// key is a secret of many lines, as private keys are: longer than any text is allowed to
+// be.
 var key = "-----BEGIN KEY-----\n" + strings.Repeat("MIIEvQIBADANBgkq\"#{hkiG\\9w0B\n", 40) + "-----END KEY-----\n"
 
-// keyed is a spec with that key, and with a long token.
+// keyed returns a spec with that key and a long token.
 func keyed() orchestrator.Spec {
 	s := orchestrator.Spec{Name: "shop", Image: "shop:1", Nodes: orchestrator.NodeNames(3)}
 	s.Cookie, s.Secrets = "crumbcrumb", []string{"KEY", "TOKEN"}
@@ -20,7 +20,7 @@ func keyed() orchestrator.Spec {
 	return s.Defaulted()
 }
 
-// leaks reports a part of a secret.
+// leaks reports whether a text has a part of a secret.
 func leaks(text string) bool {
 	return strings.Contains(text, "MIIEv") || strings.Contains(text, "s3cr") || strings.Contains(text, "crumbc") || strings.Contains(text, "BEGIN")
 }
@@ -36,7 +36,7 @@ func TestSecretForms(t *testing.T) {
 	}
 }
 
-// However a secret is printed: as it is, a line at a time, or quoted by a program.
+// A secret is removed as it is, line by line, and as other programs quote it.
 func TestASecretOfManyLinesIsNotShown(t *testing.T) {
 	clean := Redactor(keyed()).Replace
 	texts := []string{key, `{"key":"` + quoted(key) + `"}`, `%{key: "` + inspected.Replace(key) + `"}`}
@@ -50,12 +50,12 @@ func TestASecretOfManyLinesIsNotShown(t *testing.T) {
 	}
 }
 
-// The password of a proxy is one, as it stands in the address and as it is sent.
+// The password of a proxy is a secret, both as written in the address and as it is sent.
 func TestPasswordsOfProxiesAreNotShown(t *testing.T) {
 	s := orchestrator.Spec{Proxies: map[string]string{"HTTP_PROXY": "http://me:s3cret%40@proxy:3128"}}
 	for _, text := range []string{"GET " + s.Proxies["HTTP_PROXY"], "user me:s3cret%40", "the password s3cret@"} {
 		if clean := Redactor(s).Replace(text); strings.Contains(clean, "s3cret") {
-			t.Errorf("it shows the password: %s", clean)
+			t.Errorf("the text shows the password: %s", clean)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestRedactor(t *testing.T) {
 	s.Cookie, s.Secrets = "crumbcrumb", []string{"TOKEN"}
 	s.Env = map[string]string{"TOKEN": "hunter22", "OPEN": "visible"}
 	s.Nodes[0].Env = map[string]string{"TOKEN": "another1"}
-	s.Secrets, s.Env["DSN"] = append(s.Secrets, "DSN"), "key-of-{name}" // n2 is told another word than the spec's
+	s.Secrets, s.Env["DSN"] = append(s.Secrets, "DSN"), "key-of-{name}" // n2 gets another value than the spec's text
 	got := Redactor(s).Replace("crumbcrumb hunter22 another1 key-of-n2 visible")
 	if got != "[secret] [secret] [secret] [secret] visible" {
 		t.Error(got)

@@ -11,15 +11,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// TestMain is also the program that is started as a watchdog, and as a keeper
-// that dies.
+// TestMain is also the program of the watchdog, and of a keeper that is killed.
 func TestMain(m *testing.M) {
 	switch os.Getenv("WATCHDOG_TEST") {
 	case "dog":
 		orphans, err := Watch(os.Stdin)
 		fmt.Println(names(orphans), err)
 		os.Exit(0)
-	case "keeper": // dies with its dog: its stdout stays open in that one
+	case "keeper": // its watchdog inherits stdout, which stays open after the keeper's death
 		dog := exec.Command(os.Args[0])
 		dog.Env, dog.Stdout = append(os.Environ(), "WATCHDOG_TEST=dog"), os.Stdout
 		d, err := Start(dog)
@@ -66,7 +65,7 @@ func TestAKilledKeeperLeavesOrphans(t *testing.T) {
 	if err := keeper.Start(); err != nil {
 		t.Fatal(err)
 	}
-	said, err := io.ReadAll(out) // ends when the dog does, too
+	said, err := io.ReadAll(out) // ends when the watchdog does, too
 	if err != nil || strings.TrimSpace(string(said)) != "shop of 42 <nil>" {
 		t.Errorf("%q, %v", said, err)
 	}
@@ -93,7 +92,7 @@ func TestAClosedDogRemovesNothing(t *testing.T) {
 		t.Errorf("%q", said.String())
 	}
 	if err := dog.Guard(shop); err == nil {
-		t.Error("a dog that has ended took a cluster in its charge")
+		t.Error("a watchdog that has ended accepted a cluster")
 	}
 }
 

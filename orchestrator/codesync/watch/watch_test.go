@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// What is saved within the quiet time is one call; what is saved while that runs
-// is the next.
+// Changes within the quiet time cause one call. Changes during the call cause the next
+// one.
 func TestDebounce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -33,7 +33,7 @@ func TestDebounce(t *testing.T) {
 		saved <- []string{"b"}
 		time.Sleep(200 * time.Millisecond)
 		saved <- []string{"a", "b"}
-		time.Sleep(700 * time.Millisecond) // it runs since 500 ms
+		time.Sleep(700 * time.Millisecond) // the call began at 500 ms
 		saved <- []string{"c"}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
@@ -47,8 +47,8 @@ func TestDebounce(t *testing.T) {
 	})
 }
 
-// Something is written all the time, more often than it is quiet: fn is called for
-// what else was saved.
+// If some file is written continuously, more often than the quiet time, fn is called for
+// the other changes.
 func TestDebounceIsNotStarved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -74,14 +74,14 @@ func TestDebounceIsNotStarved(t *testing.T) {
 		for c := range calls {
 			got = append(got, c)
 		}
-		// The second waits for 2 s from the end of the first, and what came meanwhile.
+		// The second call comes 2 s after the end of the first, for the changes meanwhile.
 		if got, want := strings.Join(got, ", "), "2s a.ex log, 4.5s log, 5.3s log"; got != want {
 			t.Errorf("called at %s, want %s", got, want)
 		}
 	})
 }
 
-// Ctrl-C while fn runs: fn is waited for.
+// Ctrl-C while fn runs: Watch waits for fn.
 func TestDebounceEndsWithItsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -98,7 +98,7 @@ func TestDebounceEndsWithItsCall(t *testing.T) {
 		time.Sleep(time.Second)
 		cancel()
 		if <-over; !ended {
-			t.Error("it did not wait")
+			t.Error("Watch did not wait for fn")
 		}
 	})
 }
@@ -107,7 +107,7 @@ func TestLoops(t *testing.T) {
 	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }
 	for _, test := range []struct {
 		name  string
-		every int // milliseconds between a sync's end and the next
+		every int // milliseconds between the end of a sync and the next one
 		paths string
 		want  string
 	}{
@@ -127,13 +127,13 @@ func TestLoops(t *testing.T) {
 				now += 200 + test.every
 			}
 			if strings.Join(got, " ") != test.want {
-				t.Errorf("told %v, want %s", got, test.want)
+				t.Errorf("reported %v, want %s", got, test.want)
 			}
 		})
 	}
 }
 
-// A file in a folder that is made later is seen, one that nobody asks for is not.
+// A file in a folder that is created later is reported, but an ignored file is not.
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -152,13 +152,13 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	if got := strings.Join(<-calls, " "); got != "lib/deep/a.ex" {
-		t.Errorf("told %q", got)
+		t.Errorf("reported %q", got)
 	}
 	if err := os.Remove(filepath.Join(dir, "lib/deep/a.ex")); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(<-calls, " "); got != "lib/deep/a.ex" {
-		t.Errorf("of a removal told %q", got)
+		t.Errorf("after a removal, reported %q", got)
 	}
 	cancel()
 	if err := <-over; !errors.Is(err, context.Canceled) {
