@@ -17,8 +17,8 @@ type container struct {
 	id        string
 	spec      orchestrator.ContainerSpec
 	created   time.Time
-	attached  []orchestrator.Attachment  // by the networks' names; without an address while it does not run
-	aliases   map[string][]string        // what it is called in them, by their IDs
+	attached  []orchestrator.Attachment  // by the networks' names; without an address while the container does not run
+	aliases   map[string][]string        // its aliases in them, by their IDs
 	published []orchestrator.PortBinding // of the present run
 	state     orchestrator.ContainerState
 	log       []record
@@ -44,7 +44,7 @@ func (e *Engine) CreateContainer(_ context.Context, spec orchestrator.ContainerS
 		}
 	}
 	for _, v := range spec.Volumes {
-		if e.volumes[v.Volume] == nil { // a real engine makes one, without labels: nobody would find it
+		if e.volumes[v.Volume] == nil { // a real engine creates one, without labels: it would never be found
 			return "", fmt.Errorf("create container %s: volume %s: %w", spec.Name, v.Volume, orchestrator.ErrNotFound)
 		}
 	}
@@ -79,7 +79,7 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 		return nil
 	}
 	if err := e.obstacle(c); err != nil {
-		c.state.Error = err.Error() // and no event tells
+		c.state.Error = err.Error() // without an event
 		return fmt.Errorf("start container %s: %w", c.spec.Name, err)
 	}
 	program := UntilStopped
@@ -93,7 +93,7 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 		c.attached[i].IP = e.address(c, c.attached[i].Network)
 	}
 	c.published = e.publish(c.spec.Ports)
-	c.state = orchestrator.ContainerState{ // a running one still tells when its last run ended
+	c.state = orchestrator.ContainerState{ // a running container still has the end of its last run
 		Status: "running", Running: true, PID: 1000 + e.serial, StartedAt: e.now(), FinishedAt: c.state.FinishedAt,
 	}
 	e.emit(c, "start")
@@ -101,7 +101,7 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 	return nil
 }
 
-// obstacle is why a container cannot start. Its caller holds the lock.
+// obstacle returns the reason why a container cannot start. The caller holds the lock.
 func (e *Engine) obstacle(c *container) error {
 	if e.NoInit && !c.spec.NoInit {
 		return fmt.Errorf(`exec: "docker-init": executable file not found in $PATH: %w`, orchestrator.ErrNoInit)
@@ -129,7 +129,7 @@ func (e *Engine) obstacle(c *container) error {
 	return nil
 }
 
-// publish gives ports to those that asked for any. Its caller holds the lock.
+// publish assigns the requested ports. The caller holds the lock.
 func (e *Engine) publish(asked []orchestrator.PortBinding) []orchestrator.PortBinding {
 	given := slices.Clone(asked)
 	for i := range given {
@@ -197,7 +197,7 @@ func (c *container) describe() orchestrator.Container {
 	return found
 }
 
-// find returns a container by ID or name. Its caller holds the lock.
+// find returns a container by its ID or name. The caller holds the lock.
 func (e *Engine) find(id string) (*container, error) {
 	if c, ok := e.containers[id]; ok {
 		return c, nil

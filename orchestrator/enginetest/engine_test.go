@@ -36,8 +36,8 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// What the contract says of a replay is what this engine can show: an event that
-// was stamped before the one that is kept before it hides that.
+// The engine replays events as the contract allows: an event whose time is earlier than
+// that of the event before it hides that one.
 func TestDisorder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := enginetest.New("image")
@@ -56,7 +56,7 @@ func TestDisorder(t *testing.T) {
 			defer cancel()
 			_ = e.Events(ctx, since, nil, func() {}, func(ev orchestrator.ContainerEvent) {
 				text, last = text+ids[ev.ID]+" "+ev.Action+" ", ev.Time
-			}) // until the time is up
+			}) // ends with the timeout
 			return text, last
 		}
 		if err := e.StartContainer(t.Context(), "a"); err != nil {
@@ -77,7 +77,7 @@ func TestDisorder(t *testing.T) {
 	})
 }
 
-// world is an engine with one running container, and what was heard of it.
+// world is an engine with one running container, and the events that arrived.
 type world struct {
 	*enginetest.Engine
 	t     *testing.T
@@ -87,8 +87,7 @@ type world struct {
 	ended error // of the event stream
 }
 
-// inBubble runs a test in a bubble of its own time, with a world that is gone
-// at its end.
+// inBubble runs a test in a synctest bubble with a world, which is removed at its end.
 func inBubble(t *testing.T, program enginetest.Program, test func(*testing.T, *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -127,7 +126,7 @@ func word(e orchestrator.ContainerEvent) string {
 	return e.Action
 }
 
-// hears checks the whole history so far.
+// hears compares the whole history so far.
 func (w *world) hears(want string) {
 	w.t.Helper()
 	synctest.Wait()
@@ -239,7 +238,7 @@ func TestBreakStreams(t *testing.T) {
 			_, err = logs.Next()
 		}
 		if errors.Is(err, io.EOF) {
-			t.Error("the log ended properly")
+			t.Error("the log ended without an error")
 		}
 		synctest.Wait()
 		if w.ended == nil || errors.Is(w.ended, context.Canceled) {
@@ -248,7 +247,7 @@ func TestBreakStreams(t *testing.T) {
 	})
 }
 
-// An engine keeps 256 events: who comes later has to ask for what is.
+// An engine keeps 256 events: a later caller must list the containers.
 func TestRing(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, w *world) {
 		for range 300 {
@@ -283,7 +282,7 @@ func TestProgramsKnowTheirRun(t *testing.T) {
 	}
 }
 
-// What a killed program still prints is lost, and no later run has it.
+// Output that a killed program still prints is lost, and does not appear in a later run.
 func TestTheDeadPrintNothing(t *testing.T) {
 	late := make(chan error, 1)
 	program := func(ctx context.Context, p *enginetest.Process) int {

@@ -52,15 +52,14 @@ func (e *Engine) Exec(ctx context.Context, id string, spec orchestrator.ExecSpec
 			return 0, err
 		}
 		return code, ctx.Err()
-	case <-p.done: // the container has ended, and everything in it
+	case <-p.done: // the container has ended, with everything in it
 		return 0, fmt.Errorf("exec: the container ended: %w", orchestrator.ErrNotRunning)
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
 }
 
-// connected is a command's output; where it cannot be written, the command is
-// killed.
+// connected is the output of a command. If it cannot be written, the command is killed.
 type connected struct {
 	mu   sync.Mutex
 	w    io.Writer
@@ -110,7 +109,7 @@ func (e *Engine) AttachStdin(ctx context.Context, id string, in io.Reader) error
 	}
 }
 
-// attached is the process whose standard input is open.
+// attached returns the process whose standard input is open.
 func (e *Engine) attached(id string) (*Process, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -126,7 +125,7 @@ func (e *Engine) attached(id string) (*Process, error) {
 	return c.process, nil
 }
 
-// execIn makes the process of a command in a container's present run.
+// execIn creates the process of a command in a container's present run.
 func (e *Engine) execIn(id string, spec orchestrator.ExecSpec) (*Process, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// These are the acts of somebody else on the same engine. Containers are given
-// by name; acts on one that is not there do nothing.
+// These methods act like another client of the engine. Containers are given by name. An
+// action on an unknown container does nothing.
 
 // ExternalStart is `docker start`.
 func (e *Engine) ExternalStart(name string) { _ = e.StartContainer(context.Background(), name) }

@@ -14,7 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// kept is a file in a container or a volume. It stays over the container's runs.
+// kept is a file in a container or a volume. It is kept over the container's runs.
 type kept struct {
 	content  []byte
 	modified time.Time

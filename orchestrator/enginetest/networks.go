@@ -84,7 +84,7 @@ func (e *Engine) DisconnectNetwork(_ context.Context, network, id string) error 
 	return nil
 }
 
-// join makes the network one of the container's.
+// join attaches the container to the network.
 func (c *container) join(n *orchestrator.Network, aliases []string) {
 	c.aliases[n.ID] = slices.Clone(aliases)
 	if c.in(n.ID) {
@@ -98,12 +98,12 @@ func (c *container) in(network string) bool {
 	return slices.ContainsFunc(c.attached, func(a orchestrator.Attachment) bool { return a.Network == network })
 }
 
-// address is the one of the present run, or the last.
+// address returns the address of the present run, or of the last one.
 func (c *container) address(network string) netip.Addr {
 	return orchestrator.Container{Networks: c.attached}.Address(network)
 }
 
-// fixed is the one that was asked for, if any.
+// fixed returns the requested address, if any.
 func (c *container) fixed(network string) netip.Addr {
 	if network == c.spec.NetworkID {
 		return c.spec.IP
@@ -151,8 +151,8 @@ func (e *Engine) Networks(_ context.Context, labels map[string]string) ([]orches
 	return list, nil
 }
 
-// address is the container's fixed one in a network, or the first behind the
-// gateway that is free. Its caller holds the lock.
+// address returns the container's fixed address in a network, or the first free one after
+// the gateway. The caller holds the lock.
 func (e *Engine) address(c *container, network string) netip.Addr {
 	if ip := c.fixed(network); ip.IsValid() {
 		return ip
@@ -168,7 +168,7 @@ func (e *Engine) address(c *container, network string) netip.Addr {
 		}
 	}
 	first, within := n.Subnets[0].Addr().Next().Next(), n.Subnets[0]
-	if free, limited := e.ranges[network]; limited { // where addresses come from that nobody fixed
+	if free, limited := e.ranges[network]; limited { // from where on addresses are assigned
 		first, within = free.Addr(), free
 	}
 	for ip := first; within.Contains(ip); ip = ip.Next() {

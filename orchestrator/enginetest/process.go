@@ -48,11 +48,11 @@ type Process struct {
 func (p *Process) send(signal string) {
 	select {
 	case p.signals <- signal:
-	default: // as a signal that is pending already
+	default: // as for a signal that is already pending
 	}
 }
 
-// run starts a container's program. Its caller holds the lock.
+// run starts a container's program. The caller holds the lock.
 func (e *Engine) run(c *container, program Program) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Process{
@@ -72,8 +72,8 @@ func (e *Engine) run(c *container, program Program) {
 	}()
 }
 
-// exited ends a run, once: a program that returns after it was killed changes
-// nothing. Its caller holds the lock.
+// exited ends a run, once: a program that returns after it was killed changes nothing.
+// The caller holds the lock.
 func (e *Engine) exited(c *container, p *Process, code int) {
 	if c.process != p || !c.state.Running {
 		return
@@ -102,8 +102,8 @@ type record struct {
 	text   []byte
 }
 
-// printer is one of a process's streams: it cuts what is written into records,
-// as the engine's copier does.
+// printer is one of a process's streams. It splits what is written into records, as the
+// engine's copier does.
 type printer struct {
 	e       *Engine
 	c       *container
@@ -131,7 +131,7 @@ func (w *printer) Write(b []byte) (int, error) {
 	}
 }
 
-// flush keeps what has no newline. Its caller holds the lock.
+// flush keeps text without a newline. The caller holds the lock.
 func (w *printer) flush() {
 	if len(w.pending) > 0 {
 		w.keep(w.pending)
@@ -144,8 +144,8 @@ func (w *printer) keep(text []byte) {
 	w.c.wake()
 }
 
-// wake tells who follows the log that there is more, or no more. Its caller
-// holds the lock.
+// wake notifies followers of the log that there is more, or no more. The caller holds the
+// lock.
 func (c *container) wake() {
 	close(c.more)
 	c.more = make(chan struct{})

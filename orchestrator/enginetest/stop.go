@@ -27,7 +27,7 @@ func (e *Engine) StopContainer(ctx context.Context, id string, grace time.Durati
 	}
 }
 
-// stop begins to stop a container; the channel is closed when it has exited.
+// stop begins to stop a container. The channel is closed when it has exited.
 func (e *Engine) stop(id string, grace time.Duration) (<-chan struct{}, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -54,7 +54,7 @@ func (e *Engine) stop(id string, grace time.Duration) (<-chan struct{}, error) {
 	return stopped, nil
 }
 
-// finishStop waits for the end of a run, and kills it after the grace.
+// finishStop waits for the end of a run, and kills it after the timeout.
 func (e *Engine) finishStop(c *container, p *Process, grace time.Duration) {
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
@@ -68,7 +68,7 @@ func (e *Engine) finishStop(c *container, p *Process, grace time.Duration) {
 	e.emit(c, "stop")
 }
 
-// kill is SIGKILL to a run that may have ended by itself.
+// kill sends SIGKILL to a run that may have ended by itself.
 func (e *Engine) kill(c *container, p *Process) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -102,7 +102,7 @@ func (e *Engine) KillContainer(_ context.Context, id, name string) error {
 	return nil
 }
 
-// numbers of the signals, as kill events carry them.
+// numbers are the numbers of the signals, as in kill events.
 var numbers = map[string]string{"HUP": "1", "INT": "2", "QUIT": "3", "ABRT": "6", "KILL": "9", "USR1": "10", "TERM": "15"}
 
 // RemoveContainer implements orchestrator.Containers.

@@ -10,7 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// errBroken is how a stream ends that [Engine.BreakStreams] broke.
+// errBroken is the error of a stream that [Engine.BreakStreams] broke.
 var errBroken = errors.New("connection reset by peer")
 
 // stream is one subscription to events. The engine's lock guards it.
@@ -35,7 +35,7 @@ func signal(number string) func(*orchestrator.ContainerEvent) {
 	return func(ev *orchestrator.ContainerEvent) { ev.Signal = number }
 }
 
-// emit tells an event to everybody who listens. Its caller holds the lock.
+// emit sends an event to all subscriptions. The caller holds the lock.
 func (e *Engine) emit(c *container, action string, edit ...func(*orchestrator.ContainerEvent)) {
 	ev := orchestrator.ContainerEvent{ID: c.id, Name: c.spec.Name, Action: action, Time: e.now(), Labels: maps.Clone(c.spec.Labels)}
 	for _, f := range edit {
@@ -55,8 +55,8 @@ func (e *Engine) emit(c *container, action string, edit ...func(*orchestrator.Co
 	}
 }
 
-// disorder stamps an event too early, as [Engine].Disorder says. A container's own
-// events keep their order. Its caller holds the lock.
+// disorder gives an event too early a time, as [Engine].Disorder describes. The events of
+// one container keep their order. The caller holds the lock.
 func (e *Engine) disorder(ev *orchestrator.ContainerEvent) {
 	e.early = e.Disorder > 0 && !e.early && len(e.ring) > 0 && e.ring[len(e.ring)-1].ID != ev.ID
 	if !e.early {
@@ -82,8 +82,8 @@ func (e *Engine) Events(ctx context.Context, since time.Time, labels map[string]
 	s := &stream{labels: labels, more: make(chan struct{}, 1)}
 	e.mu.Lock()
 	if !since.IsZero() {
-		// From the last that is older on, as engines do: of those before it none is
-		// looked at, see Disorder.
+		// From the last older event on, as engines do: earlier ones are not examined, see
+		// Disorder.
 		first := len(e.ring)
 		for first > 0 && !e.ring[first-1].Time.Before(since) {
 			first--
@@ -140,7 +140,7 @@ type logReader struct {
 	cancel context.CancelFunc
 	e      *Engine
 	c      *container
-	since  time.Time // zero once a record passed it: the filter switches itself off
+	since  time.Time // zero after a record passed it: the filter then no longer applies
 	follow bool
 	run    int
 	broken <-chan struct{}
@@ -169,7 +169,7 @@ func (r *logReader) Next() (orchestrator.LogPart, error) {
 	}
 }
 
-// take returns the next record; more is what to wait for where there is none yet.
+// take returns the next record. If there is none yet, more is the channel to wait for.
 func (r *logReader) take() (part orchestrator.LogPart, more <-chan struct{}, err error) {
 	select {
 	case <-r.broken:

@@ -10,7 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// volume is a named volume: its files go by their paths below its root.
+// volume is a named volume: its files by their paths below its root.
 type volume struct {
 	labels map[string]string
 	files  map[string]kept
@@ -61,8 +61,8 @@ func (e *Engine) Volumes(_ context.Context, labels map[string]string) ([]orchest
 	return list, nil
 }
 
-// place is where a container keeps a file: in one of its volumes, or its own. Its
-// caller holds the lock.
+// place returns where a container keeps a file: in one of its volumes, or in the
+// container itself. The caller holds the lock.
 func (e *Engine) place(c *container, path string) (files map[string]kept, name string) {
 	for _, v := range c.spec.Volumes {
 		if below, ok := strings.CutPrefix(path, v.Target+"/"); ok {

@@ -21,11 +21,12 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/control"
 )
 
-// readyTime is what a cluster with nothing wrong any more may take. A node that
-// died just now boots in 2 s here; a dial into a node that is away takes 7 s.
+// readyTime is the longest time that a cluster without faults may need to be ready. A
+// node that has just exited boots in 2 s here, and a dial to a node that is away takes 7
+// s.
 const readyTime = 60 * time.Second
 
-// settle waits until everything is well, and looks at what is in use then.
+// settle waits until all nodes are well, and then measures the supervisor.
 func (r *rig) settle(ctx context.Context) error {
 	begin := time.Now()
 	r.revive(ctx)
@@ -43,7 +44,7 @@ func (r *rig) settle(ctx context.Context) error {
 				err = fmt.Errorf("%w\n  %s %s (%s), sees %v", err, n.Name, n.State, n.Reason, n.Peers)
 				if n.State != orchestrator.Ready {
 					err = fmt.Errorf("%w; its container is %s", err, r.engineSays(ctx, n.Name, begin.Add(-30*time.Second)))
-					// It is told now: the next steps are to find a cluster that is well.
+					// It is reported by now, and the next steps need a healthy cluster.
 					r.note("restart %s: %v", n.Name, c.Restart(ctx, n.Name))
 				}
 			}
@@ -55,8 +56,8 @@ func (r *rig) settle(ctx context.Context) error {
 	return r.measure(ctx)
 }
 
-// revive starts what failed for good: that is told already, and must not hide
-// what comes next.
+// revive starts nodes that failed permanently: they are reported already, and must not
+// hide later failures.
 func (r *rig) revive(ctx context.Context) {
 	for _, node := range nodes {
 		if n, _ := r.status(ctx, node); n.State == orchestrator.Failed {
@@ -66,8 +67,8 @@ func (r *rig) revive(ctx context.Context) {
 	}
 }
 
-// engineSays is what a container is, and what the engine told of it since: the
-// evidence of a violation.
+// engineSays returns the state of a container, and the engine's events of it since then:
+// the evidence of a violation.
 func (r *rig) engineSays(ctx context.Context, node string, since time.Time) string {
 	in, err := r.docker.ContainerInspect(ctx, r.container(node))
 	if err != nil {
@@ -82,7 +83,7 @@ func (r *rig) engineSays(ctx context.Context, node string, since time.Time) stri
 		select {
 		case m := <-told:
 			text += fmt.Sprintf("\n    engine: %s %s %s%s", time.Unix(0, m.TimeNano).Format("15:04:05.000"), m.Action, m.Actor.Attributes["signal"], m.Actor.Attributes["exitCode"])
-		case <-errs: // the end of what is kept
+		case <-errs: // at the end of the events that are kept
 			return text
 		}
 	}
@@ -91,30 +92,30 @@ func (r *rig) engineSays(ctx context.Context, node string, since time.Time) stri
 // usage is what a supervisor has open at a quiet moment.
 type usage struct{ files, clients, goroutines int }
 
-// own are the files that are not connections to the engine. Of those, up to 16
-// idle ones are kept, so their number says nothing.
+// own counts the files that are not connections to the engine. Up to 16 idle connections
+// are kept, so their number means nothing.
 func (u usage) own() int { return u.files - u.clients }
 
-// working are the goroutines that serve no connection to the engine: each of
-// those has two in net/http.
+// working counts the goroutines that serve no connection to the engine. Each connection
+// has two in net/http.
 func (u usage) working() int { return u.goroutines - 2*u.clients }
 
 const (
-	// A call of ours can be on its way, with a connection to the socket, and a
-	// probe can be redialling one node.
+	// One of our calls may be in progress, with a connection to the socket, and a probe
+	// may be dialling a node again.
 	fileSlack = 4
-	// The same in goroutines, with those of the server that answers us.
+	// The same in goroutines, including those of the server that answers us.
 	goroutineSlack = 12
-	// One stream of events, one of lines for each node, 16 idle ones, and calls
-	// on their way.
+	// One stream of events, one of lines for each node, 16 idle connections, and calls in
+	// progress.
 	maxClients = 1 + 5 + 16 + 4
 )
 
-// measure compares a supervisor with what it was at its first quiet moment.
+// measure compares a supervisor with its first quiet moment.
 func (r *rig) measure(ctx context.Context) error {
 	pid := r.supervisor(ctx)
 	now, ok := usage{}, false
-	// What a fault just before made busy becomes idle within moments.
+	// Connections that were busy because of the last fault become idle within moments.
 	within(ctx, 15*time.Second, func() bool {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 		now = usage{files: len(entries), clients: r.proxy.Clients()}
@@ -141,10 +142,10 @@ func (r *rig) measure(ctx context.Context) error {
 	return nil
 }
 
-// peak is the most memory that the process ever had resident (VmHWM of
-// proc_pid_status(5)). The largest of all is kept for the end.
+// peak returns the most memory that the process ever had resident (VmHWM of
+// proc_pid_status(5)). The largest peak is reported at the end.
 func (r *rig) peak(pid int) int64 {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // gone: 0
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // 0: it has ended
 	_, rest, _ := strings.Cut(string(status), "VmHWM:")
 	number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	kb, _ := strconv.ParseInt(number, 10, 64)
@@ -154,14 +155,14 @@ func (r *rig) peak(pid int) int64 {
 	return kb << 10
 }
 
-// stopAll stops the nodes, so that what they printed is all there is.
+// stopAll stops the nodes, so that their output is complete.
 func (r *rig) stopAll(ctx context.Context) {
 	if err := r.ask(ctx, func(ctx context.Context, c *control.Client) error { return c.Stop(ctx, nodes...) }); err != nil {
 		r.violation("stop %v: %v", nodes, err)
 	}
 }
 
-// compareOutput holds what was collected against the engine's own log.
+// compareOutput compares the collected lines with the engine's own log.
 func (r *rig) compareOutput(ctx context.Context, c *collector) (total, runs int) {
 	for _, node := range nodes {
 		body, err := r.docker.ContainerLogs(ctx, r.container(node), container.LogsOptions{ShowStdout: true, ShowStderr: true})
@@ -220,14 +221,14 @@ func (r *rig) compareStream(key stream, got, want []string) {
 	}
 }
 
-// gapless holds a stream against the printer, which counts from 1 in each run,
-// and returns how many runs printed.
+// gapless checks that the printer's numbers of a stream count from 1 in each run, and
+// returns the number of runs that printed.
 func (r *rig) gapless(key stream, lines []string) (runs int) {
 	run, last := "", 0
 	for i, line := range lines {
 		this, k, ok := printed(line)
 		if !ok {
-			continue // the VM's own words
+			continue // a line of the VM
 		}
 		if this != run {
 			run, last = this, 0
@@ -242,7 +243,7 @@ func (r *rig) gapless(key stream, lines []string) (runs int) {
 	return runs
 }
 
-// down removes the cluster and sees that nothing is left.
+// down removes the cluster and checks that nothing is left.
 func (r *rig) down(ctx context.Context) {
 	if _, err := r.beamyard(ctx, "down", r.cluster); err != nil {
 		r.violation("%v", err)

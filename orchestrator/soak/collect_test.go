@@ -20,25 +20,25 @@ type stream struct {
 	name orchestrator.Stream
 }
 
-// collector follows the lines of one supervisor after the other. Each of them
-// reads what the engine kept from the first line on, so a line has the same
-// Seq in all: what comes again is compared, what is new must come next.
+// collector follows the lines of one supervisor after another. Each supervisor reads the
+// engine's log from the first line on, so a line has the same Seq in all of them:
+// repeated lines are compared, and a new line must be the next one.
 type collector struct {
 	r *rig
 
 	mu       sync.Mutex
 	lines    map[stream][]string // of Seq 1, 2, …
-	again    int                 // lines that a later supervisor told once more
+	again    int                 // lines that a later supervisor delivered again
 	sessions int
-	system   map[string]int // lines of StreamSystem that complain
-	wrong    map[stream]int // violations, of which only the first few are told
+	system   map[string]int // lines of StreamSystem with an error
+	wrong    map[stream]int // the number of violations, of which only the first few are reported
 }
 
 func newCollector(r *rig) *collector {
 	return &collector{r: r, lines: map[stream][]string{}, system: map[string]int{}, wrong: map[stream]int{}}
 }
 
-// count is how many lines of a stream have come.
+// count returns the number of lines of a stream.
 func (c *collector) count(s stream) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,7 +59,7 @@ func (c *collector) followAll(ctx context.Context) {
 	})
 }
 
-// session is what one supervisor tells.
+// session is what one supervisor delivers.
 type session struct {
 	c     *collector
 	runs  map[string]int // the printer's number of a run of a node → Line.Run
@@ -110,20 +110,20 @@ func (c *collector) violation(key stream, text string) {
 	}
 }
 
-// printed takes a line of the printer apart: "out 1764000000000000 17".
+// printed parses a line of the printer: "out 1764000000000000 17".
 func printed(line string) (run string, k int, ok bool) {
 	var name string
 	n, err := fmt.Sscanf(line, "%s %s %d", &name, &run, &k)
 	return run, k, err == nil && n == 3 && (name == "out" || name == "err") && len(run) == 16
 }
 
-// watcher follows the events of one supervisor after the other.
+// watcher follows the events of one supervisor after another.
 type watcher struct {
 	r *rig
 
 	mu    sync.Mutex
 	kinds map[orchestrator.EventKind]int
-	ends  map[string]int // by how they are called
+	ends  map[string]int // by their kinds
 }
 
 func newWatcher(r *rig) *watcher {
@@ -155,8 +155,8 @@ func (w *watcher) take(e orchestrator.Event) {
 	}
 }
 
-// eachSupervisor calls fn with a client of each supervisor, one after the
-// other, until ctx ends.
+// eachSupervisor calls fn with a client of each supervisor, one after another, until ctx
+// ends.
 func (r *rig) eachSupervisor(ctx context.Context, fn func(*control.Client) error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -16,13 +16,13 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/control"
 )
 
-// errMissed is a fault that found nothing to hit: a node that was down just
-// then, a command to a supervisor that cannot reach its engine.
+// errMissed is the error of a fault that had no effect: its node was down, or its
+// supervisor cannot reach the engine.
 var errMissed = errors.New("missed")
 
 func missed(err error) error { return fmt.Errorf("%w: %w", errMissed, err) }
 
-// do does a step. An error that is not errMissed is a violation.
+// do performs a step. Any error other than errMissed is a violation.
 func (r *rig) do(ctx context.Context, s step) error {
 	begin := time.Now()
 	switch s.kind {
@@ -54,8 +54,8 @@ func (r *rig) do(ctx context.Context, s step) error {
 	return fmt.Errorf("no such step: %s", s)
 }
 
-// outside is the engine's answer to us: a container that does not run is no
-// error, as nobody knows in advance which faults meet.
+// outside judges the engine's answer to us: that a container does not run is not an
+// error, because faults may coincide.
 func outside(err error) error {
 	if errdefs.IsConflict(err) || errdefs.IsInvalidArgument(err) || (err != nil && strings.Contains(err.Error(), "is not running")) {
 		return missed(err)
@@ -68,8 +68,8 @@ func (r *rig) command(ctx context.Context, name, node string) error {
 	return err
 }
 
-// restart asks the supervisor itself while the engine is away, which the
-// command would ask first.
+// restart sends the request directly to the supervisor while the engine is away, because
+// the command contacts the engine first.
 func (r *rig) restart(ctx context.Context, node string) error {
 	if !r.proxy.IsShut() {
 		return r.command(ctx, "restart", node)
@@ -77,8 +77,8 @@ func (r *rig) restart(ctx context.Context, node string) error {
 	return r.ask(ctx, func(ctx context.Context, c *control.Client) error { return c.Restart(ctx, node) })
 }
 
-// allowed tells what a command may answer: that the node is down, or that the
-// engine or the supervisor is away, if it is. It may never hang.
+// allowed reports whether a command may return this error: that the node is down, or that
+// the engine or the supervisor is away, if it is. It may never hang.
 func (r *rig) allowed(begin time.Time, err error) error {
 	switch {
 	case err == nil || errors.Is(err, context.DeadlineExceeded):
@@ -89,14 +89,14 @@ func (r *rig) allowed(begin time.Time, err error) error {
 	return err
 }
 
-// eat has a node use more memory than it may.
+// eat makes a node use more memory than it may.
 func (r *rig) eat(ctx context.Context, node string, begin time.Time) error {
 	before, known := r.status(ctx, node)
 	if !known || before.State != orchestrator.Ready {
 		return missed(fmt.Errorf("%s is %s", node, before.State))
 	}
 	if _, err := r.beamyard(ctx, "rpc", r.cluster+"/"+node, "Printer.eat()"); err != nil {
-		return missed(err) // another fault was faster
+		return missed(err) // another fault came first
 	}
 	var after orchestrator.NodeStatus
 	dead := within(ctx, 30*time.Second, func() bool {
@@ -108,16 +108,16 @@ func (r *rig) eat(ctx context.Context, node string, begin time.Time) error {
 	case r.deadSince(begin):
 		return nil // the next supervisor counts from 1
 	case !dead:
-		return fmt.Errorf("%s took all its memory: want an end within 30 s, got %+v", node, after)
+		return fmt.Errorf("%s used all its memory: want an exit within 30 s, got %+v", node, after)
 	case after.LastExit == nil || after.LastExit.Class != orchestrator.ExitOOM:
 		if r.hitSince(node, begin) {
 			return missed(errors.New("another fault was faster"))
 		}
 		said := r.engineSays(ctx, node, begin)
 		if !strings.Contains(said, " oom") {
-			return missed(fmt.Errorf("the engine itself did not tell: %s", said))
+			return missed(fmt.Errorf("the engine itself did not report it: %s", said))
 		}
-		return fmt.Errorf("%s took all its memory: want an end of class oom, got %s: %s", node, after.LastExit, said)
+		return fmt.Errorf("%s used all its memory: want an exit of class oom, got %s: %s", node, after.LastExit, said)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (r *rig) stopOutside(ctx context.Context, node string) error {
 	if !within(ctx, 15*time.Second, func() bool { n, _ = r.status(ctx, node); return n.State == orchestrator.Ready }) || r.busyUp() {
 		return missed(fmt.Errorf("%s is %s", node, n.State))
 	}
-	// While the engine was cut off, the supervisor may not know of an end.
+	// While the engine was away, the supervisor may not know of an exit.
 	if in, err := r.docker.ContainerInspect(ctx, r.container(node)); err != nil || !in.State.Running {
 		return missed(fmt.Errorf("the container of %s does not run", node))
 	}
@@ -136,7 +136,7 @@ func (r *rig) stopOutside(ctx context.Context, node string) error {
 	if err := r.docker.ContainerStop(ctx, r.container(node), container.StopOptions{}); err != nil {
 		return err
 	}
-	// A cut takes up to 3 s, and up to 5 s more until it is dialled again.
+	// A break lasts up to 3 s, and up to 5 s more pass until the engine is dialled again.
 	if !within(ctx, 20*time.Second, func() bool {
 		n, _ = r.status(ctx, node)
 		return n.State == orchestrator.Stopped && n.LastExit != nil && n.LastExit.Class == orchestrator.ExitStoppedOutside
@@ -148,7 +148,7 @@ func (r *rig) stopOutside(ctx context.Context, node string) error {
 	return nil
 }
 
-// startStopped sees that a node is still down, and starts it.
+// startStopped checks that a node is still down, and starts it.
 func (r *rig) startStopped(ctx context.Context, node string) error {
 	if !r.setStopped(node, false) {
 		return missed(errors.New("it was not stopped"))
@@ -165,7 +165,7 @@ func (r *rig) startStopped(ctx context.Context, node string) error {
 	return r.retry(ctx, begin, func() error { return r.command(ctx, "start", node) })
 }
 
-// retry does again what an engine that is away may refuse.
+// retry repeats a call that fails because the engine is away.
 func (r *rig) retry(ctx context.Context, begin time.Time, fn func() error) error {
 	var err error
 	if within(ctx, commandTime, func() bool {
@@ -174,10 +174,10 @@ func (r *rig) retry(ctx context.Context, begin time.Time, fn func() error) error
 	}) {
 		return err
 	}
-	return fmt.Errorf("it never succeeds: %w", err)
+	return fmt.Errorf("it did not succeed in time: %w", err)
 }
 
-// cutEngine is an engine that restarts, for the supervisor.
+// cutEngine looks to the supervisor like a restart of the engine.
 func (r *rig) cutEngine(ctx context.Context, length time.Duration) error {
 	r.proxy.cut()
 	timer := time.NewTimer(length)
@@ -189,7 +189,7 @@ func (r *rig) cutEngine(ctx context.Context, length time.Duration) error {
 	return r.proxy.heal()
 }
 
-// killKeeper kills the supervisor without a word.
+// killKeeper kills the supervisor with SIGKILL.
 func (r *rig) killKeeper(ctx context.Context) error {
 	pid := r.supervisor(ctx)
 	if pid == 0 {
@@ -200,7 +200,7 @@ func (r *rig) killKeeper(ctx context.Context) error {
 	return r.killHard(ctx, pid)
 }
 
-// up brings a supervisor back, which adopts the cluster.
+// up starts a supervisor, which adopts the cluster.
 func (r *rig) up(ctx context.Context) error {
 	begin := time.Now()
 	err := r.retry(ctx, begin, func() error {

@@ -18,22 +18,22 @@ const (
 	killOurs    kind = "beamyard kill"
 	restart     kind = "beamyard restart"
 	outOfMemory kind = "out of memory"
-	pause       kind = "docker pause" // then unpause
+	pause       kind = "docker pause" // an unpause follows
 	unpause     kind = "docker unpause"
-	stopOutside kind = "docker stop" // then start
+	stopOutside kind = "docker stop" // a start follows
 	start       kind = "beamyard start"
 	cut         kind = "engine cut"         // for step.length
-	killKeeper  kind = "kill -9 supervisor" // then up
+	killKeeper  kind = "kill -9 supervisor" // an up follows
 	up          kind = "beamyard up"
-	settle      kind = "settle" // everything must be Ready
+	settle      kind = "settle" // all nodes must be Ready
 )
 
-// step is one thing to do at an offset from the begin.
+// step is an action at an offset from the beginning.
 type step struct {
 	at     time.Duration
 	kind   kind
-	node   string        // "" where it is no node's
-	length time.Duration // of a cut
+	node   string        // "" if it concerns no node
+	length time.Duration // how long a break lasts
 }
 
 func (s step) String() string {
@@ -47,7 +47,7 @@ func (s step) String() string {
 	return text
 }
 
-// target is whose worker does the step.
+// target returns the target whose worker performs the step.
 func (s step) target() string {
 	switch s.kind {
 	case killKeeper, up:
@@ -61,7 +61,7 @@ func (s step) target() string {
 
 var nodes = []string{"n1", "n2", "n3", "n4", "n5"}
 
-// weighted faults: what a supervisor meets often comes often.
+// weighted are the faults with their weights: what a supervisor meets often is frequent.
 var weighted = slices.Concat(
 	slices.Repeat([]kind{killOutside}, 4), slices.Repeat([]kind{cut}, 3),
 	slices.Repeat([]kind{killOurs, restart, outOfMemory, pause, stopOutside, killKeeper}, 2),
@@ -69,16 +69,16 @@ var weighted = slices.Concat(
 
 const (
 	settleEvery = time.Minute
-	settleTime  = 12 * time.Second // a pause of the plan; a settle may take longer
-	upTime      = 12 * time.Second // what `up` may take until it stops starting what is down
+	settleTime  = 12 * time.Second // as planned; a settle may take longer
+	upTime      = 12 * time.Second // for how long `up` may start stopped nodes
 )
 
-// plan is pure: one seed and duration, one list of steps, in order of time.
+// plan is pure: a seed and a duration yield one list of steps in the order of time.
 //
-// A fault comes every 2 to 6 s. A node that is paused or stopped gets no other
-// until that is over. While there is no supervisor only the engine is asked for
-// things; and no node is stopped from outside then, or while an `up` may be
-// under way, which would start it again.
+// A fault comes every 2 to 6 s. A node that is paused or stopped gets no other fault
+// until that is over. Without a supervisor, only the engine is used. A node is not
+// stopped from outside then, or while an `up` may be in progress, which would start it
+// again.
 func plan(seed uint64, duration time.Duration) []step {
 	r := rand.New(rand.NewPCG(seed, 0))
 	between := func(low, high time.Duration) time.Duration {
@@ -120,7 +120,7 @@ func plan(seed uint64, duration time.Duration) []step {
 		case cut:
 			length := between(100*time.Millisecond, 3*time.Second)
 			steps = append(steps, step{at: at, kind: cut, length: length})
-			if r.IntN(2) == 0 && len(free) > 0 { // a restart meets the cut
+			if r.IntN(2) == 0 && len(free) > 0 { // a restart coincides with the break
 				steps = append(steps, step{at: at + between(-600*time.Millisecond, length), kind: meets(r.IntN(2) == 0 && !dead), node: free[target]})
 			}
 		case killKeeper:
@@ -136,21 +136,21 @@ func plan(seed uint64, duration time.Duration) []step {
 			node, until := free[target], at+between(time.Second, 8*time.Second)
 			then := unpause
 			if k == stopOutside {
-				until += 2 * time.Second // it takes a node a second to stop
+				until += 2 * time.Second // a node needs a second to stop
 				then, stopsOver = start, max(stopsOver, until)
 			}
 			steps = append(steps, step{at: at, kind: k, node: node}, step{at: until, kind: then, node: node})
 			busy[node] = until + time.Second
 		case killOutside, killOurs, restart, outOfMemory:
 			steps = append(steps, step{at: at, kind: k, node: free[target]})
-		case unpause, start, up, settle: // not drawn
+		case unpause, start, up, settle: // it is not drawn
 		}
 	}
 	slices.SortStableFunc(steps, func(a, b step) int { return int(a.at - b.at) })
 	return steps
 }
 
-// meets is the fault just before a cut, or in it.
+// meets returns the fault just before a break, or during it.
 func meets(ours bool) kind {
 	if ours {
 		return restart
@@ -158,12 +158,13 @@ func meets(ours bool) kind {
 	return killOutside
 }
 
-// A plan is its seed's, keeps its own rules, and has every fault in an hour.
+// A plan depends only on its seed, keeps its own rules, and has every fault within an
+// hour.
 func TestPlan(t *testing.T) {
 	for _, tc := range []struct {
 		seed     uint64
 		duration time.Duration
-		every    bool // fault there is
+		every    bool // every fault there is
 	}{
 		{1, time.Minute, false}, {2, 10 * time.Minute, false}, {3, time.Hour, true}, {1 << 63, time.Hour, true}, {4, time.Second, false},
 	} {

@@ -10,14 +10,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest/gate"
 )
 
-// proxy stands between the supervisor and the engine, and can go away: what a
-// restarted engine looks like to its clients, without restarting it.
+// proxy is between the supervisor and the engine, and can break the connections: to its
+// clients, this looks like a restart of the engine.
 type proxy struct {
 	*gate.Gate
 
 	mu     sync.Mutex
-	cutAt  time.Time // the begin of the last cut
-	healed time.Time // its end; before cutAt while it lasts
+	cutAt  time.Time // when the last break began
+	healed time.Time // when it ended; before cutAt while it lasts
 }
 
 // newProxy forwards to the engine at host, a DOCKER_HOST.
@@ -30,7 +30,7 @@ func newProxy(t testing.TB, dir, host string) *proxy {
 	return &proxy{Gate: g}
 }
 
-// heal lets clients in again.
+// heal accepts clients again.
 func (p *proxy) heal() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -46,8 +46,8 @@ func (p *proxy) cut() {
 	p.Shut()
 }
 
-// cutSince says whether something that began then may have met a cut: one that
-// is over is felt for a while, until a client dials again.
+// cutSince reports whether something that began then may have met a break. After its end,
+// a break still has effects until a client dials again.
 func (p *proxy) cutSince(begin time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -24,30 +24,30 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/control"
 )
 
-// rig is the cluster under test and what plays with it.
+// rig is the cluster under test, with all that the test needs.
 type rig struct {
 	t       testing.TB
 	cluster string
-	binary  string // beamyard, of this tree
+	binary  string // the path of the command, built from this tree
 	config  string
 	proxy   *proxy
 	docker  *client.Client // the engine itself, not through the proxy
 	replay  string
 
 	mu         sync.Mutex   // guards the following four
-	history    bytes.Buffer // what was done, and what the supervisors said
+	history    bytes.Buffer // the actions, and the output of the supervisors
 	begin      time.Time
 	violations int
 	peakRSS    int64
 
-	first map[int]usage // of each supervisor, by pid, at its first quiet moment
+	first map[int]usage // of each supervisor, by its pid, at its first quiet moment
 	deeds
 }
 
 // newRig builds the program and opens the proxy. Nothing runs yet.
 func newRig(t testing.TB, seed uint64, duration time.Duration) *rig {
 	t.Helper()
-	// A unix socket's path has 104 bytes at most: t.TempDir() is too long.
+	// The path of a unix socket has at most 104 bytes: t.TempDir() is too long.
 	dir, err := os.MkdirTemp("", "soak") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
@@ -81,8 +81,8 @@ func newRig(t testing.TB, seed uint64, duration time.Duration) *rig {
 	return r
 }
 
-// config lets everything happen again and again: what ends is started soon,
-// however often it ended.
+// config allows faults to repeat without end: a node is restarted soon after an exit,
+// however often it exited.
 const config = `
 name: %s
 source: %s
@@ -113,7 +113,7 @@ func printEvery(duration time.Duration) time.Duration {
 	return max(15*time.Millisecond, ((duration + 5*time.Minute) / 120_000).Round(time.Millisecond))
 }
 
-// note writes a line of the history.
+// note adds a line to the history.
 func (r *rig) note(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,7 +121,7 @@ func (r *rig) note(format string, args ...any) {
 	fmt.Fprintf(&r.history, "%s %8.3f %s\n", now.Format("15:04:05.000"), now.Sub(r.begin).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// violation fails the test and goes on: one bug must not hide the next.
+// violation fails the test and continues: one bug must not hide the next one.
 func (r *rig) violation(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	r.note("VIOLATION: %s", text)
@@ -132,7 +132,7 @@ func (r *rig) violation(format string, args ...any) {
 	r.t.Errorf("%s\n  replay: %s\n  what came before:\n    %s", text, r.replay, strings.Join(lines[max(0, len(lines)-25):], "\n    "))
 }
 
-// save keeps the whole history of a soak that failed.
+// save writes the whole history of a failed soak.
 func (r *rig) save() {
 	if !r.t.Failed() {
 		return
@@ -151,7 +151,8 @@ func (r *rig) save() {
 	r.t.Logf("the whole history: %s", f.Name())
 }
 
-// commandTime is what any command may take: `up` waits for the slowest node.
+// commandTime is the longest time that a command may take: `up` waits for the slowest
+// node.
 const commandTime = 100 * time.Second
 
 // beamyard runs a command through the proxy.
@@ -174,7 +175,7 @@ func (r *rig) beamyard(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
-// ask calls fn with a client of the supervisor that answers now.
+// ask calls fn with a client of the present supervisor.
 func (r *rig) ask(ctx context.Context, fn func(context.Context, *control.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
@@ -186,7 +187,7 @@ func (r *rig) ask(ctx context.Context, fn func(context.Context, *control.Client)
 	return fn(ctx, c)
 }
 
-// status is what the supervisor knows of a node; ok is false without one.
+// status returns what the supervisor knows of a node. Without a supervisor, ok is false.
 func (r *rig) status(ctx context.Context, node string) (n orchestrator.NodeStatus, ok bool) {
 	err := r.ask(ctx, func(ctx context.Context, c *control.Client) error {
 		st, err := c.Status(ctx)
@@ -196,7 +197,7 @@ func (r *rig) status(ctx context.Context, node string) (n orchestrator.NodeStatu
 	return n, ok && err == nil
 }
 
-// supervisor is its pid, or 0 where there is none.
+// supervisor returns its pid, or 0 if there is none.
 func (r *rig) supervisor(ctx context.Context) (pid int) {
 	_ = r.ask(ctx, func(ctx context.Context, c *control.Client) error { // none: 0
 		s, err := c.Supervisor(ctx)
@@ -206,12 +207,12 @@ func (r *rig) supervisor(ctx context.Context) (pid int) {
 	return pid
 }
 
-// container is the name of a node's, which network.Names gives it.
+// container returns the name of a node's container, as network.Names does.
 func (r *rig) container(node string) string {
 	return network.Names{Cluster: r.cluster}.Container(node)
 }
 
-// within waits until ok holds, or says that it did not.
+// within waits until ok is true, and reports whether that was in time.
 func within(ctx context.Context, d time.Duration, ok func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
@@ -227,8 +228,8 @@ func within(ctx context.Context, d time.Duration, ok func() bool) bool {
 	return true
 }
 
-// ours are the processes that run our program, but for those that ended and
-// were not waited for.
+// ours returns the processes that run our program, except those that have ended and are
+// not yet waited for.
 func (r *rig) ours() (pids []int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -246,14 +247,14 @@ func (r *rig) ours() (pids []int) {
 	return pids
 }
 
-// killHard ends a process and waits until it is gone.
+// killHard kills a process and waits until it has ended.
 func (r *rig) killHard(ctx context.Context, pid int) error {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
 	}
 	if !within(ctx, 10*time.Second, func() bool {
 		_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-		return err != nil // gone, or a zombie
+		return err != nil // it has ended, or is a zombie
 	}) {
 		return fmt.Errorf("process %d does not end", pid)
 	}

@@ -19,7 +19,7 @@ var (
 	soakSeed = flag.Uint64("seed", rand.Uint64(), "of the plan; the same seed replays the same faults")
 )
 
-// A detached cluster outlives an hour of faults, and loses no line.
+// A detached cluster survives an hour of faults, and loses no line.
 func TestSoak(t *testing.T) {
 	t.Logf("seed %d, for %s", *soakSeed, *soakFor)
 	before := runtime.NumGoroutine()
@@ -56,8 +56,8 @@ func TestSoak(t *testing.T) {
 	r.report(c, w, lines, runs)
 }
 
-// play gives each step, when it is due, to its target's worker, and returns
-// when all are done.
+// play passes each step, when it is due, to the worker of its target, and returns when
+// all are done.
 func (r *rig) play(ctx context.Context, steps []step) {
 	var workers, pending sync.WaitGroup
 	queues := map[string]chan step{}
@@ -69,7 +69,7 @@ func (r *rig) play(ctx context.Context, steps []step) {
 			pending.Wait()
 			r.try(ctx, s)
 			if late := time.Since(begin.Add(s.at)) - settleTime; late > 0 {
-				begin = begin.Add(late) // or all that was due meanwhile would come at once
+				begin = begin.Add(late) // otherwise all steps that were due meanwhile would come at once
 			}
 			continue
 		}
@@ -93,7 +93,7 @@ func (r *rig) play(ctx context.Context, steps []step) {
 	workers.Wait()
 }
 
-// try does a step and notes how it went.
+// try performs a step and records its result.
 func (r *rig) try(ctx context.Context, s step) {
 	r.note("%s", s)
 	switch err := r.do(ctx, s); {
@@ -107,24 +107,24 @@ func (r *rig) try(ctx context.Context, s step) {
 	}
 }
 
-// cleanUp takes away what a soak that broke off left.
+// cleanUp removes what an interrupted soak left.
 func (r *rig) cleanUp() {
 	if len(r.ours()) > 0 {
-		_, _ = r.beamyard(context.Background(), "down", r.cluster) // what is left is told by the kill
+		_, _ = r.beamyard(context.Background(), "down", r.cluster) // what is left is shown by the kill
 	}
 	for _, pid := range r.ours() {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // gone already: as wanted
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it has ended already, as intended
 	}
 }
 
-// report prints what the soak came to.
+// report prints the result of the soak.
 func (r *rig) report(c *collector, w *watcher, lines, runs int) {
 	r.t.Logf("seed %d, %s; %d violations", *soakSeed, *soakFor, r.violations)
 	for _, k := range append(distinct(weighted), unpause, start, up, settle) {
 		r.t.Logf("  %-20s %4d done, %d missed", k, r.done[k], r.missed[k])
 	}
-	r.t.Logf("restarts of nodes: %d; ends that the supervisor answered with one: %v", runs-len(nodes), w.ends)
-	r.t.Logf("lines: %d in the engine's logs, each compared; %d of them compared once more, as %d supervisors told them", lines, c.again, c.sessions)
+	r.t.Logf("restarts of nodes: %d; exits after which the supervisor restarted one: %v", runs-len(nodes), w.ends)
+	r.t.Logf("lines: %d in the engine's logs, each compared; %d of them compared once more, as delivered by %d supervisors", lines, c.again, c.sessions)
 	r.t.Logf("events by kind: %v; complaints about reading: %v", w.kinds, c.system)
 	r.t.Logf("the supervisors' peak: %d MB resident", r.peakRSS>>20)
 }

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// deeds is what was done, as far as later steps must know.
+// deeds records the actions that later steps depend on.
 type deeds struct {
 	lock    sync.Mutex
-	dead    bool // no supervisor, or an `up` is under way
+	dead    bool // no supervisor, or an `up` in progress
 	alive   time.Time
 	stopped map[string]bool      // nodes that were stopped from outside
 	hits    map[string]time.Time // the last fault of a node
-	done    map[kind]int         // steps that hit
-	missed  map[kind]int         // and that did not
+	done    map[kind]int         // steps that had an effect
+	missed  map[kind]int         // steps that had none
 }
 
 func newDeeds() deeds {
@@ -30,7 +30,7 @@ func (d *deeds) setDead(dead bool) {
 	}
 }
 
-// deadSince says whether what began then may have met no supervisor, or one
+// deadSince reports whether something that began then may have met no supervisor, or one
 // that was adopting.
 func (d *deeds) deadSince(begin time.Time) bool {
 	d.lock.Lock()
@@ -44,7 +44,7 @@ func (d *deeds) busyUp() bool {
 	return d.dead
 }
 
-// setStopped notes it, and returns what was noted.
+// setStopped records a stop, and returns the previous record.
 func (d *deeds) setStopped(node string, stopped bool) (before bool) {
 	d.lock.Lock()
 	defer d.lock.Unlock()
@@ -52,7 +52,7 @@ func (d *deeds) setStopped(node string, stopped bool) (before bool) {
 	return before
 }
 
-// hit counts a step that was done.
+// hit counts a step that had an effect.
 func (d *deeds) hit(s step, missed bool) {
 	d.lock.Lock()
 	defer d.lock.Unlock()
@@ -64,7 +64,7 @@ func (d *deeds) hit(s step, missed bool) {
 	d.hits[s.node] = time.Now()
 }
 
-// hitSince says whether another fault of the node was done since.
+// hitSince reports whether the node had another fault since.
 func (d *deeds) hitSince(node string, begin time.Time) bool {
 	d.lock.Lock()
 	defer d.lock.Unlock()

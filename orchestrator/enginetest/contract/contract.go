@@ -86,10 +86,10 @@ var clauses = []struct {
 	{"the engine tells of itself", (*suite).testInfo},
 }
 
-// patience is how long anything may take that is bound to happen.
+// patience is the longest time that anything may take that is certain to happen.
 const patience = 20 * time.Second
 
-// suite is one test's part of the engine: all that it makes carries its label.
+// suite is one test's part of the engine: all that it creates has its label.
 type suite struct {
 	t          *testing.T
 	eng        orchestrator.Engine
@@ -128,7 +128,7 @@ func (s *suite) must(err error) {
 	}
 }
 
-// is checks an error's class.
+// is checks that an error matches another.
 func (s *suite) is(what string, err, want error) {
 	s.t.Helper()
 	if !errors.Is(err, want) {
@@ -136,7 +136,7 @@ func (s *suite) is(what string, err, want error) {
 	}
 }
 
-// network makes one in a range that nothing else uses.
+// network creates a network in a range that nothing else uses.
 func (s *suite) network() (id string, subnet netip.Prefix) {
 	s.t.Helper()
 	return s.networkNamed(s.name())
@@ -187,7 +187,7 @@ func (s *suite) run(command ...string) string {
 	return id
 }
 
-// exited waits until the container has ended.
+// exited waits until the container has exited.
 func (s *suite) exited(id string) orchestrator.Container {
 	s.t.Helper()
 	var c orchestrator.Container
@@ -209,12 +209,12 @@ func (s *suite) eventually(what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			s.t.Fatalf("never: %s", what)
+			s.t.Fatalf("not in time: %s", what)
 		}
 	}
 }
 
-// waiting waits until the program has said that it waits for a signal.
+// waiting waits until the program has printed that it waits for a signal.
 func (s *suite) waiting(id string) {
 	s.t.Helper()
 	s.eventually("the program waits", func() bool { return slices.Contains(s.output(id), "stdout waiting\n") })

@@ -63,7 +63,7 @@ func (s *suite) testExecTime() {
 	defer cancel()
 	_, err := orchestrator.Command(ctx, s.eng, id, slices.Concat(s.entrypoint, []string{"stubborn"}))
 	s.is("exec", err, context.DeadlineExceeded)
-	if r := s.exec(id, "exit", "3"); r.ExitCode != 3 { // the container lives on
+	if r := s.exec(id, "exit", "3"); r.ExitCode != 3 { // the container continues to run
 		s.t.Errorf("after it: %+v", r)
 	}
 }

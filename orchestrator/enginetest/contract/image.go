@@ -14,7 +14,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 )
 
-// process is the program whose image [Image] makes.
+// process is the program in the image that [Image] creates.
 const process = "github.com/beamyard/beamyard/orchestrator/enginetest/process"
 
 // Image imports an image that contains only a static binary, at /process, which behaves

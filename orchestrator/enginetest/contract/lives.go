@@ -13,7 +13,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// listener hears events.
+// listener collects events.
 type listener struct {
 	mu     sync.Mutex
 	events []orchestrator.ContainerEvent
@@ -36,7 +36,7 @@ func (l *listener) text() string {
 	return strings.Join(words, " ")
 }
 
-// listen subscribes and returns once the engine has accepted.
+// listen subscribes, and returns once the engine has accepted.
 func (s *suite) listen(since time.Time) *listener {
 	s.t.Helper()
 	l := &listener{}
@@ -66,7 +66,7 @@ func (s *suite) listen(since time.Time) *listener {
 	return l
 }
 
-// hears waits for a history; each is one of the sequences that are allowed.
+// hears waits for a history, which is one of the allowed sequences.
 func (s *suite) hears(l *listener, allowed ...string) {
 	s.t.Helper()
 	for i, words := range allowed {
@@ -87,7 +87,7 @@ func (s *suite) hearsLike(l *listener, pattern string) {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-deadline:
-			s.t.Fatalf("heard %q, want %s", got, pattern)
+			s.t.Fatalf("events %q, want %s", got, pattern)
 		}
 	}
 }
@@ -96,8 +96,8 @@ func (s *suite) testLife() {
 	l := s.listen(time.Time{})
 	id := s.run("exit", "7")
 	c := s.exited(id)
-	// Which of the times is the later is not promised: 20.10 takes StartedAt
-	// when the start is done, 13 ms after the end of a process that was quicker.
+	// Which of the two times is later is not promised: 20.10 takes StartedAt when the
+	// start is complete, 13 ms after the end of a process that was faster.
 	if c.State.ExitCode != 7 || c.State.OOMKilled || c.State.StartedAt.IsZero() || c.State.FinishedAt.IsZero() {
 		s.t.Errorf("state %+v", c.State)
 	}
@@ -107,13 +107,13 @@ func (s *suite) testLife() {
 			s.t.Errorf("event %+v", e)
 		}
 	}
-	s.must(s.eng.StopContainer(s.ctx(), id, time.Second)) // has ended: no error
+	s.must(s.eng.StopContainer(s.ctx(), id, time.Second)) // it has exited: not an error
 }
 
 func (s *suite) testStop() {
 	l := s.listen(time.Time{})
 	id := s.run("wait")
-	s.must(s.eng.StartContainer(s.ctx(), id)) // runs: no error
+	s.must(s.eng.StartContainer(s.ctx(), id)) // it runs: not an error
 	s.waiting(id)
 	s.must(s.eng.StopContainer(s.ctx(), id, 10*time.Second))
 	if c := s.exited(id); c.State.ExitCode != 0 {
@@ -144,9 +144,9 @@ func (s *suite) testKill() {
 	s.is("kill a dead one", s.eng.KillContainer(s.ctx(), id, "KILL"), orchestrator.ErrNotRunning)
 }
 
-// An engine may report a pause or its end once more: 20.10 changes the state when the
-// call is done, and again when containerd's own event of it arrives, which on a busy
-// machine is after the next call. So only the order is promised, and the last state.
+// An engine may report a pause, or its end, twice: 20.10 changes the state when the call
+// is complete, and again when containerd's own event of it arrives, which may be after
+// the next call on a busy machine. So only the order and the last state are promised.
 func (s *suite) testPause() {
 	l := s.listen(time.Time{})
 	id := s.run("wait")
@@ -166,10 +166,10 @@ func (s *suite) testPause() {
 	}
 	s.must(s.eng.PauseContainer(s.ctx(), id))
 	becomes(true)
-	s.must(s.eng.PauseContainer(s.ctx(), id)) // it is: no error
+	s.must(s.eng.PauseContainer(s.ctx(), id)) // it is paused: not an error
 	s.must(s.eng.UnpauseContainer(s.ctx(), id))
 	becomes(false)
-	s.must(s.eng.UnpauseContainer(s.ctx(), id)) // it is not: no error
+	s.must(s.eng.UnpauseContainer(s.ctx(), id)) // it is not paused: not an error
 	s.must(s.eng.StopContainer(s.ctx(), id, 10*time.Second))
 	s.exited(id)
 	s.hearsLike(l, `^create start( pause unpause)+ kill\(15\) (die\(0\) stop|stop die\(0\))$`)
@@ -196,12 +196,12 @@ func (s *suite) testRemove() {
 	id := s.run("wait")
 	s.must(s.eng.RemoveContainer(s.ctx(), id))
 	s.hears(l, "create start kill(9) die(137) destroy")
-	s.must(s.eng.RemoveContainer(s.ctx(), id)) // gone: no error
+	s.must(s.eng.RemoveContainer(s.ctx(), id)) // it is gone: not an error
 	_, err := s.eng.InspectContainer(s.ctx(), id)
 	s.is("inspect", err, orchestrator.ErrNotFound)
 }
 
-// The subscription must hold when ready is called, not a moment later.
+// The subscription must be active when ready is called, not a moment later.
 func (s *suite) testReady() {
 	id := s.run("wait")
 	s.waiting(id)
@@ -212,9 +212,9 @@ func (s *suite) testReady() {
 	}
 }
 
-// A replay sends nothing that is older than was asked for, and all that is newer by a
-// second or more. In between it may leave out what was stamped out of order, as by the
-// other tests' containers.
+// A replay has no event that is older than requested, and all that are newer by a second
+// or more. In between it may leave out events with times out of order, such as those of
+// the other tests' containers.
 func (s *suite) testReplay() {
 	l := s.listen(time.Time{})
 	id := s.run("exit", "3")
@@ -235,8 +235,8 @@ func (s *suite) testCannotStart() {
 	s.hears(l, "create destroy")
 }
 
-// Under an init the engine has started something: that the command is missing
-// is the init's exit code. Without one it is [orchestrator.ErrCannotStart].
+// With an init, the engine has started something: a missing command is the init's exit
+// code. Without one it is [orchestrator.ErrCannotStart].
 func (s *suite) testNoCommand() {
 	l := s.listen(time.Time{})
 	id := s.create(func(c *orchestrator.ContainerSpec) { c.Entrypoint = []string{"/no-such-command"} })

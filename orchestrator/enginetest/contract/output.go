@@ -51,7 +51,7 @@ func (s *suite) testLogs() {
 
 func (s *suite) testFollow() {
 	id := s.create(nil, "wait")
-	if lines, _ := s.parts(id, time.Time{}, true); len(lines) != 0 { // does not run: ends at once
+	if lines, _ := s.parts(id, time.Time{}, true); len(lines) != 0 { // it does not run: the stream ends at once
 		s.t.Errorf("before the start: %q", lines)
 	}
 	s.must(s.eng.StartContainer(s.ctx(), id))
@@ -81,7 +81,7 @@ func (s *suite) testSince() {
 	s.eventually("the second run has printed", func() bool { return len(s.output(id)) == 4 })
 	_, times := s.parts(id, time.Time{}, false)
 	lines, _ := s.parts(id, times[2], false)
-	if len(lines) != 2 { // inclusive: the second run's two
+	if len(lines) != 2 { // inclusive: both lines of the second run
 		s.t.Errorf("since the second run: %q", lines)
 	}
 }

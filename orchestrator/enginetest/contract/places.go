@@ -39,14 +39,14 @@ func (s *suite) testAgain() {
 	}
 }
 
-// The other network comes first by its name, and is told of beside the container's.
+// The other network sorts before the container's, and is listed beside it.
 func (s *suite) testNetworks() {
 	own, subnet := s.network()
 	other, elsewhere := s.networkNamed("a-" + s.name())
 	fixed := subnet.Addr().Next().Next()
 	id := s.create(func(c *orchestrator.ContainerSpec) { c.NetworkID, c.IP = own, fixed }, "wait")
 	s.must(s.eng.ConnectNetwork(s.ctx(), other, id, []string{"first"}))
-	s.must(s.eng.ConnectNetwork(s.ctx(), "a-"+s.name(), id, []string{"web"})) // it does not run: anew, and by name
+	s.must(s.eng.ConnectNetwork(s.ctx(), "a-"+s.name(), id, []string{"web"})) // it does not run: attached again, and by name
 	for range 2 {
 		s.must(s.eng.StartContainer(s.ctx(), id))
 		c, err := s.eng.InspectContainer(s.ctx(), id)
@@ -78,7 +78,7 @@ func (s *suite) testNetworks() {
 		s.must(s.eng.DisconnectNetwork(s.ctx(), other, late))
 	}
 	if c, err = s.eng.InspectContainer(s.ctx(), late); err != nil || c.Attached(other) || !c.Attached(own) {
-		s.t.Errorf("taken off while it ran: %+v, %v", c.Networks, err)
+		s.t.Errorf("detached while it ran: %+v, %v", c.Networks, err)
 	}
 	s.must(s.eng.DisconnectNetwork(s.ctx(), other, "no-such-container"))
 	s.is("a network that is missing", s.eng.ConnectNetwork(s.ctx(), "no-such-network", id, nil), orchestrator.ErrNotFound)
@@ -93,7 +93,7 @@ func (s *suite) testNames() {
 	s.is("name of a container", err, orchestrator.ErrNameTaken)
 
 	s.network()
-	for { // a free subnet, so that only the name is in the way
+	for { // a free subnet, so that only the name is in use
 		_, err = s.eng.CreateNetwork(s.ctx(), s.networkSpec(randomSubnet()))
 		if !errors.Is(err, orchestrator.ErrSubnetOverlap) {
 			break
@@ -114,7 +114,7 @@ func (s *suite) testSubnet() {
 		s.t.Errorf("networks %+v", list)
 	}
 	s.must(s.eng.RemoveNetwork(s.ctx(), id))
-	s.must(s.eng.RemoveNetwork(s.ctx(), id)) // gone: no error
+	s.must(s.eng.RemoveNetwork(s.ctx(), id)) // it is gone: not an error
 	if list, err = s.eng.Networks(s.ctx(), s.labels); err != nil || len(list) != 0 {
 		s.t.Errorf("after the removal: %+v, %v", list, err)
 	}
@@ -143,7 +143,7 @@ func (s *suite) testPort() {
 			c.Ports = []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: port}}
 		}, "wait")
 	}
-	// Before the first: an engine's "now" may lie a little back.
+	// Before the first container: an engine's "now" may be a little in the past.
 	l := s.listen(time.Time{})
 	first := publish("-a", port)
 	s.must(s.eng.StartContainer(s.ctx(), first))
@@ -155,13 +155,13 @@ func (s *suite) testPort() {
 		s.t.Errorf("after the conflict: %+v", c.State)
 	}
 	s.must(s.eng.RemoveContainer(s.ctx(), second))
-	s.hears(l, "create start create destroy") // no start and no die of the second: it never ran
+	s.hears(l, "create start create destroy") // the second one has no start and no die: it never ran
 
 	s.must(s.eng.StartContainer(s.ctx(), publish("-c", freePort(s.t)))) // another port is free
 	third := publish("-d", port)
 	s.is("start", s.eng.StartContainer(s.ctx(), third), orchestrator.ErrPortTaken)
 	s.must(s.eng.RemoveContainer(s.ctx(), first))
-	s.must(s.eng.StartContainer(s.ctx(), third)) // the same one, once the port is free
+	s.must(s.eng.StartContainer(s.ctx(), third)) // the same port works once it is free
 }
 
 func (s *suite) testAnyPort() {

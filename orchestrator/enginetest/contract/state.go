@@ -67,7 +67,7 @@ func (s *suite) testMount() {
 		Mounts: []orchestrator.Mount{{Source: note + "-missing", Target: "/note"}},
 	})
 	if err == nil {
-		s.t.Error("what is not there was mounted")
+		s.t.Error("a missing folder was mounted")
 	}
 }
 
@@ -111,7 +111,7 @@ func (s *suite) testFile() {
 		s.t.Errorf("read %q of %v", data, modified)
 	}
 	s.must(s.eng.StopContainer(s.ctx(), id, 10*time.Second))
-	// Some file systems, fuse-overlayfs for one, note the time when they write back.
+	// Some file systems, for example fuse-overlayfs, record the time when they write back.
 	if data, again := read(); data != text || again.Sub(modified).Abs() > time.Second {
 		s.t.Errorf("read %q of %v once it had stopped; before it was of %v", data, again, modified)
 	}
@@ -142,7 +142,7 @@ func (s *suite) testWriteFiles() {
 			s.t.Errorf("read %q of %v, %v, want %q", data, modified, err, want)
 		}
 	}
-	// Of the archive's owners nothing depends on who the container runs as.
+	// The user of the container does not affect the owners in the archive.
 	id := s.create(func(c *orchestrator.ContainerSpec) { c.User = "12:13" }, "wait")
 	s.must(s.eng.WriteFiles(s.ctx(), id, archive("before it runs")))
 	read(id, "before it runs")
@@ -171,7 +171,7 @@ func (s *suite) testVolume() {
 	s.waiting(id)
 	s.must(s.eng.RemoveContainer(s.ctx(), id))
 
-	s.must(s.eng.CreateVolume(s.ctx(), orchestrator.Volume{Name: volume.Name})) // it is there, and stays as it is
+	s.must(s.eng.CreateVolume(s.ctx(), orchestrator.Volume{Name: volume.Name})) // it exists, and does not change
 	list, err := s.eng.Volumes(s.ctx(), s.labels)
 	s.must(err)
 	if len(list) != 1 || list[0].Name != volume.Name || !maps.Equal(list[0].Labels, s.labels) {
@@ -187,7 +187,7 @@ func (s *suite) testVolume() {
 			s.t.Errorf("read %q of %s, %v", data, path, err)
 		}
 	}
-	read("/data/note", "kept") // before it ran
+	read("/data/note", "kept") // before the container ran
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	s.must(w.WriteHeader(&tar.Header{Name: "data/given", Typeflag: tar.TypeReg, Mode: 0o600, Size: 2}))
@@ -199,11 +199,11 @@ func (s *suite) testVolume() {
 	s.waiting(id)
 	s.must(s.eng.RemoveContainer(s.ctx(), id))
 	id = s.create(with, "wait")
-	read("/data/given", "it") // what is written into a container goes to its volume
+	read("/data/given", "it") // a file that is written to a container is stored in its volume
 
 	s.must(s.eng.RemoveContainer(s.ctx(), id))
 	s.must(s.eng.RemoveVolume(s.ctx(), volume.Name))
-	s.must(s.eng.RemoveVolume(s.ctx(), volume.Name)) // gone: no error
+	s.must(s.eng.RemoveVolume(s.ctx(), volume.Name)) // it is gone: not an error
 	if list, err = s.eng.Volumes(s.ctx(), s.labels); err != nil || len(list) != 0 {
 		s.t.Errorf("after the removal: %+v, %v", list, err)
 	}

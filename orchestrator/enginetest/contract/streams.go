@@ -33,7 +33,7 @@ func (s *suite) testStreams() {
 		{command: []string{"print", "1"}, stdout: "stdout 1\n", stderr: "stderr 1\n"},
 		{command: []string{"exit", "9"}, code: 9},
 		{orchestrator.ExecSpec{Stdin: strings.NewReader("one\ntwo")}, []string{"echo"}, "one\ntwo", "", 0},
-		{command: []string{"echo"}}, // no input is the end of it
+		{command: []string{"echo"}}, // no input: it is at its end
 		{command: []string{"env", "GREETING"}, stdout: "hello\n"},
 		{orchestrator.ExecSpec{Env: []string{"GREETING=grüß dich"}}, []string{"env", "GREETING"}, "grüß dich\n", "", 0},
 		{command: []string{"where"}, stdout: "0 /\n"},
@@ -47,7 +47,7 @@ func (s *suite) testStreams() {
 		}
 	}
 	if code, err := s.stream(s.ctx(), id, orchestrator.ExecSpec{}, "print", "3"); code != 0 || err != nil {
-		s.t.Errorf("nobody reads: exit code %d, %v", code, err)
+		s.t.Errorf("without a reader: exit code %d, %v", code, err)
 	}
 	code, err := s.eng.Exec(s.ctx(), id, orchestrator.ExecSpec{Command: []string{"/no-such-command"}})
 	if code != 126 && code != 127 || err != nil && !errors.Is(err, orchestrator.ErrCannotStart) {
@@ -65,7 +65,7 @@ func (s *suite) testTerminal() {
 	id := s.run("wait")
 	resizes := make(chan orchestrator.TTYSize)
 	said := &pieces{heard: make(chan string, 1)}
-	open, input := io.Pipe() // a terminal's input does not end
+	open, input := io.Pipe() // the input of a terminal does not end
 	defer func() { _ = input.Close() }()
 	ended := make(chan error, 1)
 	go func() {
@@ -80,7 +80,7 @@ func (s *suite) testTerminal() {
 	s.hear(said, "77 columns\r\n")
 	s.must(<-ended)
 	for _, text := range []string{"", "one\n", "one"} { // with or without its last newline, an input has an end
-		var out bytes.Buffer // may have an echo before it
+		var out bytes.Buffer // an echo may precede it
 		code, err := s.stream(s.ctx(), id, orchestrator.ExecSpec{Stdin: strings.NewReader(text), Stdout: &out, TTY: &orchestrator.TTY{}}, "echo")
 		if code != 0 || err != nil || !strings.HasSuffix(strings.ReplaceAll(out.String(), "\r\n", "\n"), text) {
 			s.t.Errorf("%q on a terminal: exit code %d, %v, %q", text, code, err, out.String())
@@ -106,7 +106,7 @@ func (s *suite) testKeys() {
 		ended <- err
 	}()
 	s.hear(said, "waiting\r\n")
-	for _, key := range []byte{0x10, 0x11, 0x03, 0x10} { // Ctrl-P, Ctrl-Q: an engine's own, where it is not told otherwise
+	for _, key := range []byte{0x10, 0x11, 0x03, 0x10} { // Ctrl-P, Ctrl-Q: an engine handles them itself, unless it is told otherwise
 		_, err := input.Write([]byte{key})
 		s.must(err)
 		s.hear(said, fmt.Sprintf("%x\r\n", key))
@@ -114,7 +114,7 @@ func (s *suite) testKeys() {
 	s.must(<-ended)
 }
 
-// pieces hands over what is written, piece by piece.
+// pieces passes on what is written, piece by piece.
 type pieces struct{ heard chan string }
 
 func (p *pieces) Write(b []byte) (int, error) {
@@ -122,7 +122,7 @@ func (p *pieces) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// hear waits for a text, in however many pieces.
+// hear waits for a text, in any number of pieces.
 func (s *suite) hear(p *pieces, text string) {
 	s.t.Helper()
 	deadline := time.After(patience)
@@ -131,7 +131,7 @@ func (s *suite) hear(p *pieces, text string) {
 		case more := <-p.heard:
 			got += more
 		case <-deadline:
-			s.t.Fatalf("heard %q, want %q", got, text)
+			s.t.Fatalf("received %q, want %q", got, text)
 		}
 	}
 }
@@ -147,7 +147,7 @@ func (s *suite) testStreamsEnd() {
 
 	ctx, cancel := context.WithCancel(s.ctx())
 	defer cancel()
-	open, input := io.Pipe() // nobody writes: its Read lasts until the test's end
+	open, input := io.Pipe() // without a writer, its Read lasts until the end of the test
 	defer func() { _ = input.Close() }()
 	said := &pieces{heard: make(chan string, 1)}
 	ended := make(chan error, 1)
@@ -173,7 +173,7 @@ func (s *suite) testStdin() {
 	var want []string
 	for _, text := range []string{"one", "two"} {
 		s.must(s.eng.StartContainer(s.ctx(), id))
-		for _, line := range []string{text + "\n", text + " again\n"} { // the input stays open
+		for _, line := range []string{text + "\n", text + " again\n"} { // the input remains open
 			s.must(s.eng.AttachStdin(s.ctx(), id, strings.NewReader(line)))
 			want = append(want, "stdout "+line)
 			s.eventually("it prints "+line, func() bool { return slices.Equal(s.output(id), want) })

@@ -25,10 +25,10 @@ import (
 
 // Gate is a proxy for an engine that can be shut.
 type Gate struct {
-	network, address string // where it listens
+	network, address string // the address of its listener
 	engine, host     string // what it forwards to, and the host of a TCP address
 
-	held sync.RWMutex // by who holds; those who write to clients read it
+	held sync.RWMutex // locked by Hold; writers to clients lock it for reading
 
 	mu       sync.Mutex
 	listener net.Listener // nil while it is shut
@@ -145,7 +145,7 @@ func (g *Gate) accept(l net.Listener) {
 
 func (g *Gate) forward(l net.Listener, client net.Conn) {
 	defer client.Close()
-	engine, err := net.Dial(g.network, g.engine) //nolint:noctx // it is near, or nobody waits
+	engine, err := net.Dial(g.network, g.engine) //nolint:noctx // it is near, or has no caller that waits
 	if err != nil {
 		return
 	}
@@ -159,11 +159,11 @@ func (g *Gate) forward(l net.Listener, client net.Conn) {
 	g.clients++
 	g.mu.Unlock()
 	g.wg.Go(func() {
-		_, _ = io.Copy(engine, client) // an error is an end, too: who reads sees it
+		_, _ = io.Copy(engine, client) // an error is an end, too: the reader sees it
 		_ = engine.(interface{ CloseWrite() error }).CloseWrite()
 	})
 	_, _ = io.Copy(heldBack{client, &g.held}, engine)
-	// The engine has said all: HTTP's end of an answer without a length.
+	// The engine has sent everything: this is HTTP's end of a response without a length.
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.conns, client)
@@ -171,7 +171,7 @@ func (g *Gate) forward(l net.Listener, client net.Conn) {
 	g.clients--
 }
 
-// heldBack writes only while nobody holds.
+// heldBack writes only while Hold is not in effect.
 type heldBack struct {
 	to   io.Writer
 	held *sync.RWMutex

@@ -17,7 +17,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest/gate"
 )
 
-// engine answers each request with its number, on an address of a kind.
+// engine answers each request with its number, on an address of that kind.
 func engine(t *testing.T, network, address string) (endpoint string) {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -93,7 +93,7 @@ func TestGate(t *testing.T) {
 				t.Errorf("held, it says %q, %v", said, err)
 			}
 			g.Release()
-			wants("4") // it was asked
+			wants("4") // the request was sent
 		})
 	}
 	for _, endpoint := range []string{"ssh://host", "npipe:////./pipe/docker_engine", ":"} {
