@@ -36,7 +36,7 @@ func TestAnswers(t *testing.T) {
 	closed.Close()
 	for _, tt := range []struct{ name, at, want string }{
 		{"the helper", serve("NONCE"), "<nil>"},
-		{"a proxy with nobody behind", serve(""), "another program"},
+		{"a proxy without a server", serve(""), "another program"},
 		{"a stranger", serve("SSH-2.0-OpenSSH"), "another program"},
 		{"nobody", closed.Addr().String(), "connection refused"},
 	} {

@@ -211,7 +211,7 @@ func (r *rig) compareStream(key stream, got, want []string) {
 	}
 	for i := range max(len(got), len(want)) {
 		if at(got, i) != at(want, i) {
-			r.violation("%s %s: want the engine's %d lines, got %d; line %d is %s there, and was told as %s",
+			r.violation("%s %s: want the engine's %d lines, got %d; line %d is %s there, and was delivered as %s",
 				key.node, key.name, len(want), len(got), i+1, at(want, i), at(got, i))
 			return
 		}

@@ -103,17 +103,17 @@ func TestWatch(t *testing.T) {
 		stdin, orphans string
 		fails          bool
 	}{
-		"never instructed":                  {"", "", false},
-		"half instructed":                   {`{"guard":`, "", false},
-		"no instruction":                    {"release\n", "", true},
-		"orphaned":                          {guardDemo, "demo of 0", false},
-		"two":                               {guardDemo + guardShop, "demo of 0, shop of 0", false},
-		"dies in a word":                    {guardDemo + releaseDemo[:9], "demo of 0", false},
-		"released":                          {guardDemo + releaseDemo, "", false},
-		"one of two":                        {guardDemo + guardShop + releaseDemo, "shop of 0", false},
-		"released, guarded anew":            {guardDemo + releaseDemo + guardDemo, "demo of 0", false},
-		"another owner's":                   {guardDemo + `{"release":{"cluster":"demo","owner":{"host":"","pid":1,"start":""}}}` + "\n", "demo of 0", false},
-		"a broken line keeps what was told": {guardDemo + "x\n", "demo of 0", true},
+		"never instructed":                       {"", "", false},
+		"half instructed":                        {`{"guard":`, "", false},
+		"no instruction":                         {"release\n", "", true},
+		"orphaned":                               {guardDemo, "demo of 0", false},
+		"two":                                    {guardDemo + guardShop, "demo of 0, shop of 0", false},
+		"dies in a word":                         {guardDemo + releaseDemo[:9], "demo of 0", false},
+		"released":                               {guardDemo + releaseDemo, "", false},
+		"one of two":                             {guardDemo + guardShop + releaseDemo, "shop of 0", false},
+		"released, guarded anew":                 {guardDemo + releaseDemo + guardDemo, "demo of 0", false},
+		"another owner's":                        {guardDemo + `{"release":{"cluster":"demo","owner":{"host":"","pid":1,"start":""}}}` + "\n", "demo of 0", false},
+		"the targets before a broken line count": {guardDemo + "x\n", "demo of 0", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			orphans, err := Watch(strings.NewReader(c.stdin))

@@ -112,7 +112,7 @@ func TestLoops(t *testing.T) {
 		want  string
 	}{
 		{"right after each", 400, "a a a a a", "4:a"},
-		{"somebody types", 3000, "a a a a a a", ""},
+		{"continuous changes", 3000, "a a a a a a", ""},
 		{"different files", 400, "a b a b a b", ""},
 		{"with others", 400, "a,b a,c a,d a,e", "4:a"},
 	} {

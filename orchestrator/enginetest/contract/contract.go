@@ -45,7 +45,7 @@ var clauses = []struct {
 	name string
 	test func(*suite)
 }{
-	{"a life is told in order", (*suite).testLife},
+	{"events are in order", (*suite).testLife},
 	{"a stop is graceful", (*suite).testStop},
 	{"a stop ends with KILL", (*suite).testStubborn},
 	{"a kill is not a stop", (*suite).testKill},
@@ -81,7 +81,7 @@ var clauses = []struct {
 	{"a command's streams are connected", (*suite).testStreams},
 	{"a command has a terminal", (*suite).testTerminal},
 	{"a terminal passes every key on", (*suite).testKeys},
-	{"a command ends with its container, or with who reads it", (*suite).testStreamsEnd},
+	{"a command ends with its container, or with its reader", (*suite).testStreamsEnd},
 	{"a process reads what is written to it", (*suite).testStdin},
 	{"the engine tells of itself", (*suite).testInfo},
 }

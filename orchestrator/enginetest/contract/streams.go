@@ -143,7 +143,7 @@ func (s *suite) testStreamsEnd() {
 	broken, w := io.Pipe()
 	s.must(broken.CloseWithError(full))
 	_, err := s.stream(s.ctx(), id, orchestrator.ExecSpec{Stdout: w}, "stubborn")
-	s.is("who reads it fails", err, full)
+	s.is("a failing reader", err, full)
 
 	ctx, cancel := context.WithCancel(s.ctx())
 	defer cancel()

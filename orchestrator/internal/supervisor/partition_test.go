@@ -136,7 +136,7 @@ func TestAPartitionDoesNotFailAFormingCluster(t *testing.T) {
 }
 
 // The partition was requested from another supervisor, so this one does not know it. A
-// request that names the peers ends it all the same.
+// request that names the peers still ends it.
 func TestAPartitionOfAnotherSupervisorIsEnded(t *testing.T) {
 	s := up(t, 2, nil)
 	s.partition(1, false, "n2")
