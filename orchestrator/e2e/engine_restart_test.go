@@ -92,6 +92,7 @@ func newDaemon(t *testing.T, config string) *daemon {
 			t.Error(err)
 		}
 	})
+	sh("! ip link show " + ownBridge + " >/dev/null 2>&1 || ip link delete " + ownBridge) // of a run that was killed
 	sh("ip link add " + ownBridge + " type bridge && ip addr add 10.216.0.1/24 dev " + ownBridge + " && ip link set " + ownBridge + " up && iptables -I " + ownRule)
 	if err := os.WriteFile(filepath.Join(dir, "daemon.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
