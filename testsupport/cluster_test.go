@@ -155,9 +155,9 @@ func TestNodesAreContainers(t *testing.T) {
 }
 
 // TestNetworksBothWays attaches a container of testcontainers to the cluster's network,
-// and the nodes to a network of testcontainers.
+// and the nodes to a network of testcontainers. It is not parallel: NoLeaks of another test
+// cannot know whose network it is.
 func TestNetworksBothWays(t *testing.T) {
-	t.Parallel()
 	testsupport.NoLeaks(t)
 	ctx := t.Context()
 	nw, err := network.New(ctx)
