@@ -20,6 +20,11 @@ type ContainerSpec struct {
 	Stdin      bool // keep the first process's standard input open, for AttachStdin
 
 	NetworkID string
+	// NetworkOf is the ID of a container whose network namespace the new one shares: it has
+	// that one's interfaces and addresses. StartContainer fails with [ErrConflict] if that
+	// one does not run. It excludes Hostname, NetworkID, ExtraHosts and Ports. The namespace
+	// is that of the run at the time of the start.
+	NetworkOf string
 	IP        netip.Addr // fixed; zero: the engine chooses
 	Aliases   []string   // DNS names in addition to the container's
 	// ExtraHosts are lines of /etc/hosts, "name:address". The engine replaces the address

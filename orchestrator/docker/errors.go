@@ -60,6 +60,7 @@ var signatures = []signature{
 	{"is not running", orchestrator.ErrNotRunning, ""},
 	{"is paused, unpause the container", orchestrator.ErrNotRunning, "docker unpause NAME"},
 	{"is ambiguous", orchestrator.ErrConflict, "two networks have one name: docker network ls"},
+	{"cannot join network of a non running container", orchestrator.ErrConflict, ""},
 	{"already exists in network", orchestrator.ErrConflict, ""},
 	{"has active endpoints", orchestrator.ErrConflict, "remove the containers of the network first"},
 	{"unable to find user", orchestrator.ErrCannotStart, "the image has no such user"},

@@ -69,6 +69,9 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: v.Volume, Target: v.Target})
 	}
 	networking := &network.NetworkingConfig{}
+	if c.NetworkOf != "" {
+		host.NetworkMode = container.NetworkMode("container:" + c.NetworkOf)
+	}
 	if c.NetworkID != "" {
 		host.NetworkMode = container.NetworkMode(c.NetworkID)
 		endpoint := &network.EndpointSettings{Aliases: c.Aliases}

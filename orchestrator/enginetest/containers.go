@@ -109,6 +109,11 @@ func (e *Engine) obstacle(c *container) error {
 	if c.spec.NetworkID != "" && e.networks[c.spec.NetworkID] == nil {
 		return fmt.Errorf("network %s: %w", c.spec.NetworkID, orchestrator.ErrNotFound)
 	}
+	if c.spec.NetworkOf != "" {
+		if of := e.containers[c.spec.NetworkOf]; of == nil || !of.state.Running {
+			return fmt.Errorf("cannot join the network of a container that is not running: %w", orchestrator.ErrConflict)
+		}
+	}
 	if strings.Trim(c.spec.User, "0123456789:") != "" && c.spec.User != "root" {
 		return fmt.Errorf("unable to find user %s: %w", c.spec.User, orchestrator.ErrCannotStart) // images here have no passwd file
 	}

@@ -59,6 +59,9 @@ func (e *Engine) run(c *container, program Program) {
 		Spec: c.spec, Run: c.runs, signals: make(chan string, 16), cancel: cancel, done: make(chan struct{}),
 		out: [2]*printer{{e: e, c: c, stream: 1}, {e: e, c: c, stream: 2}},
 	}
+	if of := e.containers[c.spec.NetworkOf]; of != nil {
+		p.Spec.Hostname = of.spec.Hostname
+	}
 	p.Signals, p.Stdout, p.Stderr, p.Stdin = p.signals, p.out[0], p.out[1], strings.NewReader("")
 	if c.spec.Stdin {
 		p.Stdin, p.stdin = io.Pipe()

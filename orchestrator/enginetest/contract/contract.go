@@ -70,6 +70,7 @@ var clauses = []struct {
 	{"a container that the engine cannot start says so", (*suite).testCannotStart},
 	{"a missing command is found by the init", (*suite).testNoCommand},
 	{"a container has its hostname and environment", (*suite).testInside},
+	{"a container shares another one's network", (*suite).testSharedNetwork},
 	{"a mounted file is seen", (*suite).testMount},
 	{"a capability is given", (*suite).testCapability},
 	{"a file is read, running or not", (*suite).testFile},

@@ -50,6 +50,19 @@ func (s *suite) testInside() {
 	}
 }
 
+// A container that shares another one's network namespace has its host name, too.
+func (s *suite) testSharedNetwork() {
+	of := s.create(func(c *orchestrator.ContainerSpec) { c.Name, c.Hostname = s.name()+"-of", "n1.contract.test" }, "wait")
+	id := s.create(func(c *orchestrator.ContainerSpec) { c.NetworkOf = of }, "hostname")
+	s.is("its network before that container runs", s.eng.StartContainer(s.ctx(), id), orchestrator.ErrConflict)
+	s.must(s.eng.StartContainer(s.ctx(), of))
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.exited(id)
+	if lines := s.output(id); !slices.Equal(lines, []string{"stdout n1.contract.test <nil>\n"}) {
+		s.t.Errorf("hostname %q", lines)
+	}
+}
+
 func (s *suite) testMount() {
 	enginetest.NeedsLocalEngine(s.t, "a file of this machine is mounted")
 	note := filepath.Join(s.t.TempDir(), "note")
