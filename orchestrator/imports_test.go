@@ -76,7 +76,7 @@ var floors = []struct {
 	{"nodes are asked and synced by whoever holds a connection to them", []string{"orchestrator/health", "orchestrator/codesync", "orchestrator/codesync/watch"}},
 	{"everything speaks the vocabulary, and it knows none of those who do", []string{"orchestrator"}},
 	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},
-	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/manifest", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config"}},
+	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/helper", "orchestrator/internal/manifest", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config"}},
 	{"who decides knows what a spec says, and not who carries it out", []string{"orchestrator/internal/supervisor", "orchestrator/secrets", "orchestrator/internal/reach", "orchestrator/internal/history"}},
 	{"a probe reports to the supervisor; an image is made before there is a node", []string{"orchestrator/internal/probe", "orchestrator/build"}},
 	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},

@@ -211,7 +211,7 @@ func forgetProbe(t *testing.T) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}}
-	url := fmt.Sprintf("http://engine/images/beamyard/probe:%x", sha256.Sum256(data))
+	url := fmt.Sprintf("http://engine/images/beamyard/helper:%x", sha256.Sum256(data))
 	request, err := http.NewRequest(http.MethodDelete, url[:strings.LastIndex(url, ":")+13]+"?force=1", nil)
 	if err != nil {
 		t.Fatal(err)

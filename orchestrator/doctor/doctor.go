@@ -126,7 +126,7 @@ var errNoEngine = errors.New("no engine was given")
 
 // Examine checks everything that could keep a cluster from running on this machine and
 // its engine. It takes a few seconds at most. It leaves only its own image,
-// beamyard/probe, which the next examination uses again.
+// beamyard/helper, which the next examination uses again.
 func Examine(ctx context.Context, o Options) Report {
 	e := begin(ctx, o.withDefaults())
 	defer e.end()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/helper"
 	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
@@ -40,7 +41,7 @@ type helperFacts struct {
 // runHelper runs the program in a container, reads its output, dials it, and removes it.
 func (e *examination) runHelper(ctx context.Context) (helperFacts, error) {
 	e.sweepHelpers(ctx)
-	image, err := e.helperImage(ctx)
+	image, err := helper.Image(ctx, e.Engine, e.engine.info, e.Executable)
 	if err != nil {
 		return helperFacts{}, err
 	}
@@ -101,7 +102,7 @@ func (e *examination) helperSpec(image, nonce string) orchestrator.ContainerSpec
 	owner, _ := json.Marshal(keeper.Self(false)) // plain data
 	return orchestrator.ContainerSpec{
 		Name: "beamyard-probe-" + nonce[:12], Image: image,
-		Entrypoint: []string{helperProgram}, Command: []string{"probe"}, User: "0",
+		Entrypoint: []string{helper.Program}, Command: []string{"probe"}, User: "0",
 		Env:          []string{nonceEnv + "=" + nonce},
 		Labels:       map[string]string{labelProbe: nonce, orchestrator.LabelOwner: string(owner)},
 		Ports:        []orchestrator.PortBinding{{Container: probePort, HostIP: hostIP}},

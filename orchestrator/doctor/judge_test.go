@@ -19,6 +19,7 @@ import (
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	helpers "github.com/beamyard/beamyard/orchestrator/internal/helper"
 )
 
 // row is one judgement: its state, and what its text and its remedy must contain.
@@ -227,7 +228,7 @@ func TestJudgeReach(t *testing.T) {
 	works, lacks := fault.Feature{Works: true}, fault.Feature{Why: "the kernel has no netem: no such file or directory"}
 	judge(t, []row{
 		{"container", judgeContainer(helperFacts{took: 350 * time.Millisecond}, nil), OK, "within 350ms", ""},
-		{"container not tried", judgeContainer(helperFacts{}, fmt.Errorf("%w: it is not a Linux executable", errNotTried)), Unknown, "not a Linux executable", ""},
+		{"container not tried", judgeContainer(helperFacts{}, fmt.Errorf("%w: it is not a Linux executable", helpers.ErrUnsuitable)), Unknown, "not a Linux executable", ""},
 		{"container late", judgeContainer(helperFacts{}, fmt.Errorf("%w within 15s", errLate)), Warning, "no answer within 15s", "docker ps"},
 		{"container refused", judgeContainer(helperFacts{}, orchestrator.WithHint(errors.New("cgroup mountpoint does not exist"), "mount it")), Failed, "cgroup mountpoint", "mount it"},
 		{"container broken", judgeContainer(helperFacts{}, errors.New("boom")), Failed, "boom", "journalctl -u docker"},

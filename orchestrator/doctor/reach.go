@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/helper"
 )
 
 // Results of the helper container: whether containers start, who can reach them, what they see,
@@ -33,14 +34,11 @@ func (e *examination) refusesContainers(ctx context.Context) bool {
 	return errors.Is(err, errRefused)
 }
 
-// errNotTried reports that no container was tried, for a reason other than the engine.
-var errNotTried = errors.New("no helper container can be made of this program")
-
 func judgeContainer(h helperFacts, err error) verdict {
 	switch {
 	case errors.Is(err, errCrashed):
 		return notTold(err)
-	case errors.Is(err, errNotTried):
+	case errors.Is(err, helper.ErrUnsuitable):
 		return unknown("%v", err)
 	case errors.Is(err, errLate):
 		return warning("see what keeps the engine busy: docker ps; try again: beamyard doctor", "starting one gave %v: the engine is slow, or hangs", err)

@@ -34,7 +34,7 @@ func beamyard(t *testing.T, cgo string) (program, ref string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return program, "beamyard/probe:" + fmt.Sprintf("%x", sha256.Sum256(data))[:12]
+	return program, "beamyard/helper:" + fmt.Sprintf("%x", sha256.Sum256(data))[:12]
 }
 
 // The machine that runs these tests passes, and every check has a result, with a static
