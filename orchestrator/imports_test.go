@@ -49,6 +49,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator/diagnosis", module + "/network", "diagnosis speaks the vocabulary alone"},
 	{"orchestrator/diagnosis", module + "/orchestrator/codesync", "diagnosis speaks the vocabulary alone"},
 	{"orchestrator/diagnosis", module + "/orchestrator/health", "health judges samples, diagnosis judges evidence: who collects both is above"},
+	{"orchestrator/hint", module, "a hint is words: every package of the library may give one"},
 	{"orchestrator/doctor", "github.com/docker/", "an engine is examined through the interface that the doctor defines"},
 	{"cmd/...", "github.com/docker/", "orchestrator/docker is the only importer of the Docker client"},
 	{"network/...", module + "/orchestrator", "arrows point down: network knows nothing of clusters that run"},
@@ -72,7 +73,7 @@ var floors = []struct {
 	why  string
 	pkgs []string
 }{
-	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait", "orchestrator/internal/english"}},
+	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/hint", "orchestrator/internal/wait", "orchestrator/internal/english"}},
 	{"nodes are asked and synced by whoever holds a connection to them", []string{"orchestrator/health", "orchestrator/codesync", "orchestrator/codesync/watch"}},
 	{"everything speaks the vocabulary, and it knows none of those who do", []string{"orchestrator"}},
 	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},
@@ -87,7 +88,7 @@ var floors = []struct {
 }
 
 // leaves are packages that know nothing of clusters or engines. No rule forbids them.
-var leaves = []string{"orchestrator/internal/english", "orchestrator/internal/wait", "orchestrator/enginetest/generated"}
+var leaves = []string{"orchestrator/hint", "orchestrator/internal/english", "orchestrator/internal/wait", "orchestrator/enginetest/generated"}
 
 const module = "github.com/beamyard/beamyard"
 

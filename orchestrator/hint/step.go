@@ -1,0 +1,190 @@
+package hint
+
+import (
+	"slices"
+	"strings"
+)
+
+// Step is something that the reader of a hint can do.
+type Step struct {
+	Do      Verb     `json:"do"`
+	Cluster string   `json:"cluster,omitempty"`
+	Nodes   []string `json:"nodes,omitempty"` // short names
+	Args    []string `json:"args,omitempty"`  // see the verb
+}
+
+// Verb is the code of a step.
+type Verb string
+
+// The verbs. Where no argument is named, a step has none.
+const (
+	Up          Verb = "up"           // start a cluster; the argument is its source, if any
+	UpFile      Verb = "up-file"      // start a cluster; the argument is its file of settings
+	Supervise   Verb = "supervise"    // give a cluster that is up a supervisor again
+	Down        Verb = "down"         // remove a cluster
+	DownVolumes Verb = "down-volumes" // remove a cluster and its volumes
+	Start       Verb = "start"        // start nodes
+	Restart     Verb = "restart"      // restart nodes
+	Unpause     Verb = "unpause"      // resume nodes
+	Reconnect   Verb = "reconnect"    // end a deliberate disconnection
+	Status      Verb = "status"       // see the nodes of a cluster, or all clusters
+	Inspect     Verb = "inspect"      // see everything about a node
+	Logs        Verb = "logs"         // see what nodes printed
+	Tail        Verb = "tail"         // see the last lines that nodes printed
+	LastRun     Verb = "last-run"     // see what nodes printed since their last start
+	Health      Verb = "health"       // examine a cluster
+	HealthJSON  Verb = "health-json"  // examine a cluster, for a report to the developers
+	Eval        Verb = "eval"         // evaluate the argument, in Elixir, on a node
+	EvalErlang  Verb = "eval-erlang"  // evaluate the argument, in Erlang, on a node
+	Sync        Verb = "sync"         // bring changed code into nodes, or all
+	SyncRestart Verb = "sync-restart" // bring changed code into nodes, and restart them
+	SyncPurge   Verb = "sync-purge"   // bring changed code into nodes, and kill what runs the old code
+	SyncWatch   Verb = "sync-watch"   // bring code into all nodes at each change
+	Shell       Verb = "shell"        // open a shell of a node
+	Export      Verb = "export"       // write the evidence to the file that is the argument
+	Doctor      Verb = "doctor"       // examine the machine and its engine
+	Prune       Verb = "prune"        // remove what dead processes left
+	Set         Verb = "set"          // change settings: see [Setting]
+)
+
+// Verbs are all verbs.
+var Verbs = []Verb{
+	Up, UpFile, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Status, Inspect, Logs, Tail, LastRun, Health, HealthJSON,
+	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Export, Doctor, Prune, Set,
+}
+
+// On returns the step for a cluster, or for nodes of it.
+func (v Verb) On(cluster string, nodes ...string) Step {
+	return Step{Do: v, Cluster: cluster, Nodes: nodes}
+}
+
+// With returns the step with arguments.
+func (v Verb) With(args ...string) Step { return Step{Do: v, Args: args} }
+
+// With returns the step with arguments.
+func (s Step) With(args ...string) Step {
+	s.Args = args
+	return s
+}
+
+// Setting returns the step that changes settings of a cluster, by their keys in
+// beamyard.yml: "pool", or "distribution.port: 9100" with the value.
+func Setting(keys ...string) Step { return Set.With(keys...) }
+
+// SettingOf is [Setting] for the keys of one node.
+func SettingOf(node string, keys ...string) Step { return Set.On("", node).With(keys...) }
+
+// String returns the command of the command line. It is for a shell.
+func (s Step) String() string {
+	switch s.Do {
+	case Up:
+		return command("up", strings.Join(s.Args, " "), option("--name", s.Cluster))
+	case UpFile:
+		return command("up", option("-f", strings.Join(s.Args, " ")), option("--name", s.Cluster))
+	case Supervise:
+		return command("up", s.at(), "-d")
+	case DownVolumes:
+		return command("down", s.at(), "--volumes")
+	case Status:
+		return command("ps", s.at())
+	case Tail:
+		return command("logs", s.at(), "--tail 50")
+	case LastRun:
+		return command("logs", option("-c", s.Cluster), "--since-restart")
+	case HealthJSON:
+		return command("health", s.at(), "--json")
+	case Eval:
+		return command("rpc", s.at(), s.quoted())
+	case EvalErlang:
+		return command("rpc", "--erlang", s.at(), s.quoted())
+	case Sync:
+		return s.sync()
+	case SyncRestart:
+		return s.sync("--restart")
+	case SyncPurge:
+		return s.sync("--purge hard")
+	case SyncWatch:
+		return s.sync("--watch")
+	case Shell:
+		return command("iex", s.at())
+	case Reconnect:
+		return "the program that disconnected them" // no command does
+	case Set:
+		return s.settings()
+	case Down, Start, Restart, Unpause, Inspect, Logs, Health, Export, Doctor, Prune:
+	}
+	return command(string(s.Do), append([]string{s.at()}, s.Args...)...)
+}
+
+// command joins the words that are not empty.
+func command(verb string, words ...string) string {
+	words = slices.DeleteFunc(words, func(w string) bool { return w == "" })
+	return strings.Join(append([]string{"beamyard", verb}, words...), " ")
+}
+
+// option returns a flag with its value, or "" without a value.
+func option(flag, value string) string {
+	if value == "" {
+		return ""
+	}
+	return flag + " " + value
+}
+
+// at returns the nodes as commands take them, whatever other clusters there are, or the
+// cluster.
+func (s Step) at() string {
+	if len(s.Nodes) == 0 {
+		return s.Cluster
+	}
+	names := slices.Clone(s.Nodes)
+	for i, n := range names {
+		if s.Cluster != "" {
+			names[i] = s.Cluster + "/" + n
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// quoted returns the arguments as one word of a shell.
+func (s Step) quoted() string {
+	return "'" + strings.ReplaceAll(strings.Join(s.Args, " "), "'", `'\''`) + "'"
+}
+
+func (s Step) sync(flag ...string) string {
+	return command("sync", slices.Concat([]string{option("-c", s.Cluster)}, s.Nodes, flag)...)
+}
+
+// flags are the settings that the command line has a flag for, and that are given there.
+var flags = map[string]string{"nodes": "beamyard up -n", "name": "--name", "keep_on_failure": "--keep-on-failure"}
+
+// settings returns the settings as they are written in beamyard.yml, or the flag.
+func (s Step) settings() string {
+	var parents []string
+	under := map[string][]string{} // by the key of the mapping that they are in
+	for _, arg := range s.Args {
+		path, value, _ := strings.Cut(arg, ": ")
+		if flag := flags[path]; flag != "" {
+			return strings.TrimSpace(flag + " " + value)
+		}
+		parent, key, nested := strings.Cut(path, ".")
+		if !nested {
+			parent, key = "", path
+		}
+		if under[parent] == nil {
+			parents = append(parents, parent)
+		}
+		under[parent] = append(under[parent], strings.TrimSpace(key+": "+value))
+	}
+	var all []string
+	for _, parent := range parents {
+		if parent == "" {
+			all = append(all, under[parent]...)
+		} else {
+			all = append(all, parent+": {"+strings.Join(under[parent], ", ")+"}")
+		}
+	}
+	if len(s.Nodes) > 0 {
+		return "nodes: [{name: " + strings.Join(append(slices.Clone(s.Nodes), all...), ", ") + "}] in beamyard.yml"
+	}
+	return strings.Join(all, " and ") + " in beamyard.yml"
+}
