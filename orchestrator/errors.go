@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Sentinels to branch on with errors.Is. Those of the first group come from an [Engine],
@@ -39,38 +41,73 @@ var (
 	ErrOverlapping   = errors.New("partitions would overlap")
 )
 
-// Hinter is an error with a hint: a command to type, or one sentence of advice. The
-// command line prints it after the error.
+// Hinter is an error with a hint: a step to take, or one sentence of advice. The command
+// line prints it after the error.
 type Hinter interface {
 	error
-	Hint() string
+	Hint() hint.Hint
 }
 
 // HintError is a plain error with a hint.
 type HintError struct {
 	Err  error
-	Next string
+	Next hint.Hint
 }
 
-// WithHint adds a hint to err. It returns nil if err is nil.
+// WithHint adds a hint to err, formatted by [hint.Newf]. It returns nil if err is nil.
 func WithHint(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	return &HintError{Err: err, Next: fmt.Sprintf(format, args...)}
+	return &HintError{Err: err, Next: hint.Newf(format, args...)}
 }
 
 func (e *HintError) Error() string { return e.Err.Error() }
 func (e *HintError) Unwrap() error { return e.Err }
 
 // Hint returns the hint.
-func (e *HintError) Hint() string { return e.Next }
+func (e *HintError) Hint() hint.Hint { return e.Next }
+
+// Hints returns the hints of an error: the outermost one of each part of a joined error.
+// Errors of packages that know no cluster, such as network and images, have their hints as
+// text.
+func Hints(err error) []hint.Hint {
+	var own hint.Hint
+	switch h := err.(type) { //nolint:errorlint // this walks the tree itself
+	case Hinter:
+		own = h.Hint()
+	case interface{ Hint() string }:
+		own = hint.Text(h.Hint())
+	}
+	if len(own) > 0 {
+		return []hint.Hint{own}
+	}
+	switch e := err.(type) { //nolint:errorlint // as above
+	case interface{ Unwrap() error }:
+		return Hints(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all []hint.Hint
+		for _, part := range e.Unwrap() {
+			all = append(all, Hints(part)...)
+		}
+		return all
+	}
+	return nil
+}
+
+// HintOf returns the first hint of an error, or none.
+func HintOf(err error) hint.Hint {
+	if all := Hints(err); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
 
 // Problem is one problem of a [Spec].
 type Problem struct {
-	Field string `json:"field"` // "nodes[1].name"
-	Text  string `json:"text"`
-	Hint  string `json:"hint,omitempty"`
+	Field string    `json:"field"` // "nodes[1].name"
+	Text  string    `json:"text"`
+	Hint  hint.Hint `json:"hint,omitempty"`
 }
 
 // SpecError lists every problem of a [Spec]. It matches [ErrInvalidSpec].
@@ -89,14 +126,12 @@ func (e *SpecError) Error() string {
 func (e *SpecError) Is(target error) bool { return target == ErrInvalidSpec }
 
 // Hint returns the hints of all problems, one per line.
-func (e *SpecError) Hint() string {
-	var hints []string
+func (e *SpecError) Hint() hint.Hint {
+	var hints []hint.Hint
 	for _, p := range e.Problems {
-		if p.Hint != "" {
-			hints = append(hints, p.Hint)
-		}
+		hints = append(hints, p.Hint)
 	}
-	return strings.Join(hints, "\n")
+	return hint.Lines(hints...)
 }
 
 // OverlapError refuses to disconnect A from B, or to reconnect others while these two
@@ -118,23 +153,30 @@ func (e *OverlapError) Error() string {
 func (e *OverlapError) Is(target error) bool { return target == ErrOverlapping }
 
 // Hint says what to do instead. Source: kernel(6), prevent_overlapping_partitions.
-func (e *OverlapError) Hint() string {
-	const allow = "let partitions overlap: distribution: {overlapping_partitions: true} in beamyard.yml, Distribution.OverlappingPartitions in Go, or -kernel prevent_overlapping_partitions false in the VM's flags"
+func (e *OverlapError) Hint() hint.Hint {
+	instead := "cut whole groups: with no peers named a node is cut off from all others"
 	if e.Reconnect {
-		return "reconnect whole groups: all that are cut from each other at once, with no peers named; or " + allow
+		instead = "reconnect whole groups: all that are cut from each other at once, with no peers named"
 	}
-	return "cut whole groups: with no peers named a node is cut off from all others; or " + allow
+	return hint.Newf("%s; or let partitions overlap: %s, or -kernel prevent_overlapping_partitions false in the VM's flags",
+		instead, hint.Setting("distribution.overlapping_partitions: true"))
 }
 
 // NodeProblem says why a node is not Ready.
 type NodeProblem struct {
-	Node   string   `json:"node"`
-	State  State    `json:"state"`
-	Reason string   `json:"reason"`
-	Hint   string   `json:"hint,omitempty"`
-	Output []string `json:"output,omitempty"` // the last lines, stderr first, each with its stream
+	Node   string    `json:"node"`
+	State  State     `json:"state"`
+	Reason string    `json:"reason"`
+	Hint   hint.Hint `json:"hint,omitempty"`
+	Output []string  `json:"output,omitempty"` // the last lines, stderr first, each with its stream
 	// Findings say what is wrong with the node, root causes first.
 	Findings []Finding `json:"findings,omitempty"`
+}
+
+// Printed returns the problem as the command line prints it: its hint is text, with commands.
+func (p NodeProblem) Printed() NodeProblem {
+	p.Hint = p.Hint.Printed()
+	return p
 }
 
 // ClusterError says which nodes kept a cluster from becoming Ready, and why. It matches
@@ -170,35 +212,35 @@ func (e *ClusterError) Unwrap() error { return e.Kind }
 // Hint says how to fix the root causes that were found, each kind once: a fix for one
 // node applies to the others too. If nothing was found, it returns the hints of the
 // nodes.
-func (e *ClusterError) Hint() string {
-	var hints []string
+func (e *ClusterError) Hint() hint.Hint {
+	var hints []hint.Hint
 	seen := map[string]bool{}
-	add := func(key, hint string) {
-		if hint != "" && !seen[key] {
+	add := func(key string, h hint.Hint) {
+		if len(h) > 0 && !seen[key] {
 			seen[key] = true
-			hints = append(hints, hint)
+			hints = append(hints, h)
 		}
 	}
 	for _, p := range e.Problems {
 		for _, f := range RootCauses(p.Findings) {
-			add("code "+string(f.Code), f.Hint())
+			add("code "+string(f.Code), hint.Text(f.Hint()))
 		}
 	}
 	if len(hints) > 0 {
 		if e.Kept && len(e.Problems) > 0 {
 			add("kept", KeptHint(e.Cluster, e.Problems[0].Node))
 		}
-		return strings.Join(hints, "\n")
+		return hint.Lines(hints...)
 	}
 	for _, p := range e.Problems {
-		add(p.Hint, p.Hint)
+		add(p.Hint.String(), p.Hint)
 	}
-	return strings.Join(hints, "\n")
+	return hint.Lines(hints...)
 }
 
 // KeptHint returns a hint on how to inspect and remove a kept cluster.
-func KeptHint(cluster, node string) string {
-	return fmt.Sprintf("look: beamyard logs %[1]s/%[2]s, beamyard inspect %[1]s/%[2]s; remove it: beamyard down %[1]s", cluster, node)
+func KeptHint(cluster, node string) hint.Hint {
+	return hint.Newf("look: %s, %s; remove it: %s", hint.Logs.On(cluster, node), hint.Inspect.On(cluster, node), hint.Down.On(cluster))
 }
 
 // DiagnosedError is an error with its findings. Its text is that of Err.
@@ -212,14 +254,12 @@ func (e *DiagnosedError) Error() string { return e.Err.Error() }
 func (e *DiagnosedError) Unwrap() error { return e.Err }
 
 // Hint says how to fix the root causes.
-func (e *DiagnosedError) Hint() string { return hintOfRoots(e.Findings) }
-
-func hintOfRoots(found []Finding) string {
-	var hints []string
-	for _, f := range RootCauses(found) {
-		hints = append(hints, f.Hint())
+func (e *DiagnosedError) Hint() hint.Hint {
+	var hints []hint.Hint
+	for _, f := range RootCauses(e.Findings) {
+		hints = append(hints, hint.Text(f.Hint()))
 	}
-	return strings.Join(hints, "\n")
+	return hint.Lines(hints...)
 }
 
 // EvalError is an exception that an expression raised on a node.
@@ -231,13 +271,4 @@ type EvalError struct {
 
 func (e *EvalError) Error() string {
 	return strings.TrimRight(fmt.Sprintf("%s: %s\n%s", e.Node, e.Text, e.Trace), "\n")
-}
-
-// HintOf returns the hint of an error, or "".
-func HintOf(err error) string {
-	var h Hinter
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
 }

@@ -49,11 +49,11 @@ func TestNamesOfNodesAndRoles(t *testing.T) {
 		"":       "no such node: ; cluster mill has web, worker1, worker2, db1; roles: worker, db",
 	} {
 		_, err := s.NodesOf("web", name)
-		if got := fmt.Sprint(err) + "; " + HintOf(err); got != want || !errors.Is(err, ErrNoNode) {
+		if got := fmt.Sprint(err) + "; " + HintOf(err).String(); got != want || !errors.Is(err, ErrNoNode) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if err := s.NoNode("worker"); err.Error() != "no such node: worker is a role" || HintOf(err) != "name one of its nodes: worker1, worker2" {
+	if err := s.NoNode("worker"); err.Error() != "no such node: worker is a role" || HintOf(err).String() != "name one of its nodes: worker1, worker2" {
 		t.Errorf("%v: %s", err, HintOf(err))
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 func validSpec() Spec {
@@ -26,11 +28,11 @@ func TestDiff(t *testing.T) {
 
 func TestErrorsSayWhatToDo(t *testing.T) {
 	err := error(&ClusterError{Cluster: "shop", Kind: ErrNodeFailed, Problems: []NodeProblem{
-		{Node: "n1", State: Failed, Reason: "boom", Hint: "look", Output: []string{"stderr: boom"}},
-		{Node: "n2", State: Failed, Reason: "boom", Hint: "look"},
+		{Node: "n1", State: Failed, Reason: "boom", Hint: hint.Text("look"), Output: []string{"stderr: boom"}},
+		{Node: "n2", State: Failed, Reason: "boom", Hint: hint.Text("look")},
 	}})
 	want := "cluster shop: a node failed\n  n1 (failed): boom\n    | stderr: boom\n  n2 (failed): boom"
-	if err.Error() != want || HintOf(err) != "look" || !errors.Is(err, ErrNodeFailed) {
+	if err.Error() != want || HintOf(err).String() != "look" || !errors.Is(err, ErrNodeFailed) {
 		t.Errorf("%v, hint %q", err, HintOf(err))
 	}
 	if WithHint(nil, "x") != nil {

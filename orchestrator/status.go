@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // State says where a node is in its life. A node has exactly one at a time.
@@ -150,6 +151,13 @@ type HealthReport struct {
 	Findings []Finding `json:"findings,omitempty"`
 }
 
+// Printed returns the report as the command line prints it: its hints are text, with
+// commands.
+func (r HealthReport) Printed() HealthReport {
+	r.Report = r.Report.Printed()
+	return r
+}
+
 // Node returns the status of one node, by its short name.
 func (s Status) Node(name string) (NodeStatus, bool) {
 	for _, n := range s.Nodes {
@@ -167,10 +175,22 @@ type Event struct {
 	Node  string    `json:"node,omitempty"`
 	Kind  EventKind `json:"kind"`
 	Text  string    `json:"text"`            // one line for people
+	Hint  hint.Hint `json:"hint,omitempty"`  // what to do about it
 	State State     `json:"state,omitempty"` // the node's new state
 	Exit  *Exit     `json:"exit,omitempty"`
 	// Finding is the diagnosed problem.
 	Finding *Finding `json:"finding,omitempty"`
+}
+
+// String returns the text and the hint on one line.
+func (e Event) String() string { return e.Printed().Text }
+
+// Printed returns the event as the command line prints it: with the hint in its text.
+func (e Event) Printed() Event {
+	if len(e.Hint) > 0 {
+		e.Text, e.Hint = e.Text+"; "+e.Hint.String(), nil
+	}
+	return e
 }
 
 // EventKind says what kind of event it is.

@@ -96,9 +96,8 @@ func require(tb testing.TB, what string, err error) {
 
 // hinted formats an error with its hint.
 func hinted(err error) string {
-	var h orchestrator.Hinter
-	if errors.As(err, &h) && h.Hint() != "" {
-		return fmt.Sprintf("%v\nhint: %s", err, strings.ReplaceAll(h.Hint(), "\n", "\n      "))
+	if text := orchestrator.HintOf(err).String(); text != "" {
+		return fmt.Sprintf("%v\nhint: %s", err, strings.ReplaceAll(text, "\n", "\n      "))
 	}
 	return err.Error()
 }

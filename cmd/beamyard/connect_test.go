@@ -181,8 +181,7 @@ func TestASilentEngineDelaysNoCommand(t *testing.T) {
 	if !errors.Is(err, orchestrator.ErrEngineUnreachable) || !strings.Contains(err.Error(), "no answer from unix://"+socket+" within 50ms") {
 		t.Error(err)
 	}
-	var h orchestrator.Hinter
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "docker version") {
+	if !strings.Contains(orchestrator.HintOf(err).String(), "docker version") {
 		t.Error("no hint")
 	}
 	if err := (&healthCmd{}).Run(t.Context(), a); err != nil || !strings.HasPrefix(remarks.String(), "no engine answers, ") {

@@ -148,7 +148,7 @@ func (u *up) watchFailures(ctx context.Context, cluster orchestrator.Controller)
 	wg.Go(func() {
 		lost = cluster.Events(ctx, last, true, func(e orchestrator.Event) error {
 			if e.Kind == orchestrator.EventState && e.State == orchestrator.Failed {
-				u.say("%s", e.Text)
+				u.say("%s", e)
 				told = append(told, orchestrator.NodeProblem{Node: e.Node, State: e.State, Reason: e.Text})
 			}
 			return nil

@@ -34,9 +34,9 @@ func (c *eventsCmd) Run(ctx context.Context, a *app) error {
 	defer done()
 	return controller.Events(ctx, 0, c.Follow, func(e orchestrator.Event) error {
 		if a.json {
-			return a.printJSONLine(e)
+			return a.printJSONLine(e.Printed())
 		}
-		_, err := fmt.Fprintf(a.out, "%s  %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), printable(e.Text))
+		_, err := fmt.Fprintf(a.out, "%s  %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), printable(e.String()))
 		return err
 	})
 }

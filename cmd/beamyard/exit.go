@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/doctor"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Exit codes, as listed in --help.
@@ -31,12 +32,12 @@ var errInterrupted = errors.New("interrupted")
 // usageError reports an invalid command line.
 type usageError struct{ text, hint string }
 
-func (e *usageError) Error() string { return e.text }
-func (e *usageError) Hint() string  { return e.hint }
+func (e *usageError) Error() string   { return e.text }
+func (e *usageError) Hint() hint.Hint { return hint.Text(e.hint) }
 
 // usagef makes a usageError.
-func usagef(hint, format string, args ...any) error {
-	return &usageError{text: fmt.Sprintf(format, args...), hint: hint}
+func usagef(next, format string, args ...any) error {
+	return &usageError{text: fmt.Sprintf(format, args...), hint: next}
 }
 
 // exited is the exit code of a program that ran on the user's behalf.
@@ -121,38 +122,20 @@ func (a *app) fail(ctx context.Context, err error) int {
 			fmt.Fprintf(a.err, "why: %s\n", printable(fmt.Sprint(f)))
 		}
 	}
-	for _, hint := range hints(err) {
-		fmt.Fprintf(a.err, "hint: %s\n", printable(hint))
+	for _, line := range hints(err) {
+		fmt.Fprintf(a.err, "hint: %s\n", printable(line))
 	}
 	return exitCode(err)
 }
 
-// hints returns the lines of advice in an error: the outermost one of each joined part, and
-// each line once.
+// hints returns the lines of the hints in an error, each once.
 func hints(err error) []string {
 	var all []string
-	var look func(error)
-	look = func(err error) {
-		if h, ok := err.(orchestrator.Hinter); ok && h.Hint() != "" { //nolint:errorlint // all parts of a joined error are looked at
-			for line := range strings.Lines(h.Hint()) {
-				if line = strings.TrimRight(line, "\n"); line != "" && !slices.Contains(all, line) {
-					all = append(all, line)
-				}
-			}
-			return
-		}
-		switch e := err.(type) { //nolint:errorlint // as above
-		case interface{ Unwrap() error }:
-			if inner := e.Unwrap(); inner != nil {
-				look(inner)
-			}
-		case interface{ Unwrap() []error }:
-			for _, part := range e.Unwrap() {
-				look(part)
-			}
+	for line := range strings.Lines(hint.Lines(orchestrator.Hints(err)...).String()) {
+		if line = strings.TrimRight(line, "\n"); line != "" && !slices.Contains(all, line) {
+			all = append(all, line)
 		}
 	}
-	look(err)
 	return all
 }
 
@@ -203,7 +186,9 @@ func (a *app) failJSON(err error) {
 	f.Hints = hints(err)
 	var cluster *orchestrator.ClusterError
 	if errors.As(err, &cluster) {
-		f.Problems = cluster.Problems
+		for _, p := range cluster.Problems {
+			f.Problems = append(f.Problems, p.Printed())
+		}
 	}
 	var diagnosed *orchestrator.DiagnosedError
 	if errors.As(err, &diagnosed) {

@@ -11,12 +11,13 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/config"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 func TestFail(t *testing.T) {
 	cluster := func(kind error) error {
 		return &orchestrator.ClusterError{Cluster: "demo", Kind: kind, Problems: []orchestrator.NodeProblem{
-			{Node: "n2", State: orchestrator.Failed, Reason: "exit 1", Hint: "beamyard logs n2", Output: []string{"boom"}},
+			{Node: "n2", State: orchestrator.Failed, Reason: "exit 1", Hint: hint.Of(hint.Logs.On("", "n2")), Output: []string{"boom"}},
 		}}
 	}
 	for _, tc := range []struct {
@@ -28,9 +29,9 @@ func TestFail(t *testing.T) {
 		{errors.New("disk full"), 1, "error: disk full\n"},
 		{orchestrator.WithHint(errors.New("taken"), "try\nor this"), 1, "error: taken\nhint: try\nhint: or this\n"},
 		{usagef("beamyard up --help", "unknown flag"), 2, "error: unknown flag\nhint: beamyard up --help\n"},
-		{&orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "nodes", Text: "none", Hint: "beamyard up -n 3"}}}, 2,
+		{&orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "nodes", Text: "none", Hint: hint.Of(hint.Setting("nodes: 3"))}}}, 2,
 			"error: invalid cluster specification\n  nodes: none\nhint: beamyard up -n 3\n"},
-		{&config.Error{Path: "a.yml", Text: "a.yml: [1:1] no", Next: "its keys: name"}, 2, "error: a.yml: [1:1] no\nhint: its keys: name\n"},
+		{&config.Error{Path: "a.yml", Text: "a.yml: [1:1] no", Next: hint.Text("its keys: name")}, 2, "error: a.yml: [1:1] no\nhint: its keys: name\n"},
 		{&images.SourceError{Arg: "./x", Why: "no such folder", Next: "mix new x"}, 2, "error: ./x: no such folder\nhint: mix new x\n"},
 		{cluster(orchestrator.ErrNotReady), 3,
 			"error: cluster demo: the cluster is not ready in time\n  n2 (failed): exit 1\n    | boom\nhint: beamyard logs n2\n"},
@@ -44,7 +45,7 @@ func TestFail(t *testing.T) {
 			"hint: see both versions; DOCKER_API_VERSION must not be set: docker version\nhint: see what this machine lacks: beamyard doctor\n"},
 		{errors.Join(orchestrator.WithHint(errors.New("n1: taken"), "stop it"), fmt.Errorf("and %w", orchestrator.WithHint(errors.New("n2: taken"), "stop it\nor wait"))), 1,
 			"error: n1: taken\nand n2: taken\nhint: stop it\nhint: or wait\n"},
-		{&orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "a", Text: "x", Hint: "h"}, {Field: "b", Text: "y", Hint: "h"}, {Field: "c", Text: "z"}}}, 2,
+		{&orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "a", Text: "x", Hint: hint.Text("h")}, {Field: "b", Text: "y", Hint: hint.Text("h")}, {Field: "c", Text: "z"}}}, 2,
 			"error: invalid cluster specification\n  a: x\n  b: y\n  c: z\nhint: h\n"},
 		{errInterrupted, 130, ""},
 		{partless{}, 1, "error: what a supervisor says\n"},
@@ -58,6 +59,20 @@ func TestFail(t *testing.T) {
 		if code := a.fail(t.Context(), tc.err); code != tc.code || b.String() != tc.text {
 			t.Errorf("%v: exit %d, want %d; printed\n%swant\n%s", tc.err, code, tc.code, b.String(), tc.text)
 		}
+	}
+}
+
+func TestFailJSON(t *testing.T) {
+	var b bytes.Buffer
+	a := testApp(nil, newOutput(&b), time.Time{})
+	a.json = true
+	a.fail(t.Context(), &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNodeFailed, Problems: []orchestrator.NodeProblem{
+		{Node: "n2", State: orchestrator.Failed, Reason: "exit 1", Hint: hint.Newf("see %s", hint.Logs.On("demo", "n2"))},
+	}})
+	want := `{"error":"cluster demo: a node failed\n  n2 (failed): exit 1","exit_code":4,"hints":["see beamyard logs demo/n2"],` +
+		`"problems":[{"node":"n2","state":"failed","reason":"exit 1","hint":"see beamyard logs demo/n2"}]}` + "\n"
+	if b.String() != want {
+		t.Errorf("%swant\n%s", b.String(), want)
 	}
 }
 

@@ -50,7 +50,7 @@ func (c *healthCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if a.json {
-		err = a.printJSON(report)
+		err = a.printJSON(report.Printed())
 	} else {
 		_, err = fmt.Fprint(a.out, healthText(report, c.Verbose, a.out.color))
 	}
@@ -73,7 +73,7 @@ func (c *healthCmd) watch(ctx context.Context, a *app, r *connection) error {
 		text := healthText(report, c.Verbose, a.out.color)
 		switch {
 		case a.json:
-			err = a.printJSONLine(report)
+			err = a.printJSONLine(report.Printed())
 		case a.out.terminal:
 			drawn, err = redrawn(a.out, text, drawn)
 		case outcomes(report.Report) != shown:

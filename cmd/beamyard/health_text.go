@@ -7,6 +7,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // healthText formats a report for people: a line for each group, then what failed. Pure.
@@ -31,7 +32,7 @@ func healthText(r orchestrator.HealthReport, verbose bool, color func(string) st
 	}
 	writeFindings(&b, r.Findings)
 	if r.Passed {
-		fmt.Fprintf(&b, "\n%s: %s (%s in %d ms)\n", r.Cluster, strings.Join(r.Suggestions, "; "), plural(r.Summary.Total, "check"), r.Took.Milliseconds())
+		fmt.Fprintf(&b, "\n%s: %s (%s in %d ms)\n", r.Cluster, hint.Lines(r.Suggestions...), plural(r.Summary.Total, "check"), r.Took.Milliseconds())
 	}
 	return b.String()
 }
@@ -48,8 +49,8 @@ func writeCheck(b *strings.Builder, c health.Check, verbose bool, color func(str
 		fmt.Fprintf(b, "%s%s", between, figures(c.Figures))
 	}
 	b.WriteByte('\n')
-	if c.State != health.Passed && c.Suggestion != "" {
-		fmt.Fprintf(b, "  → %s\n", printable(c.Suggestion))
+	if c.State != health.Passed && len(c.Suggestion) > 0 {
+		fmt.Fprintf(b, "  → %s\n", printable(c.Suggestion.String()))
 	}
 }
 

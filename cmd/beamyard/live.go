@@ -67,6 +67,7 @@ func (l *live) event(e orchestrator.Event) {
 		return
 	}
 	over := l.shown(l.steps.end(e.Time))
+	e = e.Printed()
 	e.Text = printable(e.Text)
 	if text := l.display.apply(e); text != "" {
 		over += text + "\n"

@@ -61,7 +61,7 @@ func (p *plainProgress) event(e orchestrator.Event) {
 		return
 	}
 	p.endStep(e.Time)
-	fmt.Fprintf(p.out, "%6.1fs  %s\n", e.Time.Sub(p.start).Seconds(), printable(e.Text))
+	fmt.Fprintf(p.out, "%6.1fs  %s\n", e.Time.Sub(p.start).Seconds(), printable(e.String()))
 }
 
 func (p *plainProgress) Write(text []byte) (int, error) {
@@ -138,7 +138,7 @@ func (p *jsonProgress) event(e orchestrator.Event) {
 }
 
 func (p *jsonProgress) print(e orchestrator.Event) {
-	data, err := encodeJSON(e, "")
+	data, err := encodeJSON(e.Printed(), "")
 	if err != nil || p.closed {
 		return
 	}

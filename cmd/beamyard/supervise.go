@@ -130,7 +130,7 @@ func (c *superviseCmd) keep(ctx context.Context, a *app, w *failureEvidence, eng
 		// The log is short: the output of nodes stays with the engine.
 		_ = cluster.Events(work, 0, true, func(e orchestrator.Event) error {
 			if e.Kind != orchestrator.EventMesh {
-				fmt.Fprintf(a.err, "%s  %s\n", e.Time.Format("2006-01-02T15:04:05.000Z07:00"), printable(e.Text))
+				fmt.Fprintf(a.err, "%s  %s\n", e.Time.Format("2006-01-02T15:04:05.000Z07:00"), printable(e.String()))
 			}
 			return nil
 		}) // ends with work

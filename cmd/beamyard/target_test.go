@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -50,8 +49,7 @@ func TestNodesByTheirNames(t *testing.T) {
 		"mill/worker": "exec takes one node, and the role mill/worker has worker1, worker2; beamyard exec mill/worker1",
 	} {
 		_, err := theOne("exec", name, []string{"worker1", "worker2"})
-		var hinted orchestrator.Hinter
-		if !errors.As(err, &hinted) || err.Error()+"; "+hinted.Hint() != want {
+		if err.Error()+"; "+orchestrator.HintOf(err).String() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

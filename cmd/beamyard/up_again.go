@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
@@ -99,7 +100,7 @@ func (u *up) notReady(ctx context.Context, client *control.Client) error {
 	for _, n := range st.Nodes {
 		if n.State != orchestrator.Ready {
 			failed.Problems = append(failed.Problems, orchestrator.NodeProblem{
-				Node: n.Name, State: n.State, Reason: n.Reason, Hint: fmt.Sprintf("beamyard logs %s/%s", st.Cluster, n.Name), Findings: n.Findings,
+				Node: n.Name, State: n.State, Reason: n.Reason, Hint: hint.Of(hint.Logs.On(st.Cluster, n.Name)), Findings: n.Findings,
 			})
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // releaseOfProject returns the spec with the command of a release that was assembled in
@@ -39,7 +40,7 @@ func releaseOfImage(ctx context.Context, s orchestrator.Spec, eng orchestrator.E
 	}
 	if len(s.Entrypoint)+len(s.Command) == 0 {
 		return s, orchestrator.WithHint(fmt.Errorf("image %s does not say how its release is started: it has neither an ENTRYPOINT nor a CMD", s.Image),
-			"say it in beamyard.yml: command: [/app/bin/NAME, start]")
+			"say it: %s", hint.Setting("command: [/app/bin/NAME, start]"))
 	}
 	return s, nil
 }

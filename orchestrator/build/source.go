@@ -13,6 +13,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
@@ -152,14 +153,15 @@ func SyncSource(s orchestrator.Spec) (dir string, err error) {
 		return src.Dir, nil
 	case err == nil && src.Dir != "":
 		return "", orchestrator.WithHint(fmt.Errorf("%s has no mix.exs: sync has Mix compile, and knows no other way", src.Dir),
-			"build it again: beamyard down %s; beamyard up", s.Name)
+			"build it again: %s; %s", hint.Down.On(s.Name), hint.Up.With())
 	case s.Source != "" && err != nil:
 		return "", orchestrator.WithHint(fmt.Errorf("cluster %s was made from %s, which is not on this machine: sync has no sources to compile", s.Name, s.Source),
-			"bring the folder back, or run the project from another one: beamyard down %s; beamyard up PATH", s.Name)
+			"bring the folder back, or run the project from another one: %s; %s", hint.Down.On(s.Name), hint.Up.With("PATH"))
 	case s.Release:
 		runs = "a release in "
 	}
 	image := cmp.Or(s.Image, s.Source, "an image")
 	return "", orchestrator.WithHint(fmt.Errorf("cluster %s runs %s%s, which was not made from a folder on this machine: sync has no sources to compile", s.Name, runs, image),
-		"bring in a newer image: beamyard down %[1]s; beamyard up IMAGE --name %[1]s\nor run the project from its folder, which sync compiles: beamyard up PATH", s.Name)
+		"bring in a newer image: %s; %s\nor run the project from its folder, which sync compiles: %s",
+		hint.Down.On(s.Name), hint.Up.On(s.Name).With("IMAGE"), hint.Up.With("PATH"))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/history"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
@@ -268,7 +269,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []orchestrator.Contain
 			c.box.post(supervisor.Command{Kind: supervisor.CmdDown})
 		case <-giveUp:
 			return orchestrator.WithHint(fmt.Errorf("stop cluster %s: the engine did not finish within %s", c.spec.Name, c.spec.StopTimeout+orchestrator.RemovalTime),
-				"beamyard down %s", c.spec.Name)
+				"%s", hint.Down.On(c.spec.Name))
 		}
 	}
 }

@@ -324,7 +324,7 @@ func (w *world) untilState(node string, state orchestrator.State) {
 func (w *world) history() string {
 	var b strings.Builder
 	_ = w.Events(context.Background(), 0, false, func(e orchestrator.Event) error {
-		fmt.Fprintf(&b, "%s\n", e.Text)
+		fmt.Fprintf(&b, "%s\n", e)
 		return nil
 	})
 	return b.String()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Dial opens a distribution connection to a running node, given by its short name, for
@@ -33,9 +34,9 @@ func (c *Cluster) reach(node string) (beam, addr string, err error) {
 	case !known:
 		return "", "", c.spec.NoNode(node)
 	case !n.State.Running():
-		return "", "", orchestrator.WithHint(fmt.Errorf("%s: %w (it is %s)", node, orchestrator.ErrNotRunning, n.State), "beamyard start %s/%s", c.spec.Name, node)
+		return "", "", orchestrator.WithHint(fmt.Errorf("%s: %w (it is %s)", node, orchestrator.ErrNotRunning, n.State), "%s", hint.Start.On(c.spec.Name, node))
 	case n.Paused:
-		return "", "", orchestrator.WithHint(fmt.Errorf("%s: %w: its container is paused", node, orchestrator.ErrNotRunning), "beamyard unpause %s/%s", c.spec.Name, node)
+		return "", "", orchestrator.WithHint(fmt.Errorf("%s: %w: its container is paused", node, orchestrator.ErrNotRunning), "%s", hint.Unpause.On(c.spec.Name, node))
 	}
 	return n.Node, c.site.distAddr(node), nil // a running node has a site: the view was published after it
 }

@@ -122,8 +122,7 @@ func TestAFailedClusterIsKept(t *testing.T) {
 				if err == nil {
 					t.Fatalf("Run did not fail\n%s", w.history())
 				}
-				var hint orchestrator.Hinter
-				if !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "beamyard down shop") {
+				if !strings.Contains(orchestrator.HintOf(err).String(), "beamyard down shop") {
 					t.Errorf("the hint does not say how to remove it: %v", err)
 				}
 				if left := w.eng.Left(); len(left) != 4 {

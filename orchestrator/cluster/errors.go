@@ -43,7 +43,7 @@ func Diagnose(err error, s orchestrator.Spec) error {
 		return err
 	}
 	clean := secrets.Redactor(s).Replace // before any text is shortened
-	e := diagnosis.Evidence{Spec: s, Error: clean(err.Error()), Kind: kindOf(err), Hint: clean(orchestrator.HintOf(err)), Absent: true}
+	e := diagnosis.Evidence{Spec: s, Error: clean(err.Error()), Kind: kindOf(err), Hint: clean(orchestrator.HintOf(err).String()), Absent: true}
 	found := diagnosis.Diagnose(e)
 	if len(found) == 0 || found[0].Code == "unknown" && e.Hint != "" {
 		return err

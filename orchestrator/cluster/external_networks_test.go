@@ -128,9 +128,8 @@ func TestAMissingNetwork(t *testing.T) {
 			s.Networks = map[string][]string{"shared": nil}
 		}, cluster.Options{})
 		err := w.fails()
-		var h orchestrator.Hinter
-		if !errors.Is(err, orchestrator.ErrNotFound) || !errors.As(err, &h) || h.Hint() != "make it: docker network create shared\nor see which there are: docker network ls" {
-			t.Errorf("%v, hint %v", err, h)
+		if !errors.Is(err, orchestrator.ErrNotFound) || orchestrator.HintOf(err).String() != "make it: docker network create shared\nor see which there are: docker network ls" {
+			t.Errorf("%v, hint %v", err, orchestrator.HintOf(err))
 		}
 	})
 }
@@ -148,9 +147,8 @@ func TestDownNamesContainersInTheNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := w.Down(t.Context())
-		var h orchestrator.Hinter
 		if !errors.Is(err, orchestrator.ErrConflict) || err.Error() != "remove network beamyard-shop: other containers are attached to it: pg" ||
-			!errors.As(err, &h) || h.Hint() != "take it off: docker network disconnect beamyard-shop pg\nthen: beamyard down shop" {
+			orchestrator.HintOf(err).String() != "take it off: docker network disconnect beamyard-shop pg\nthen: beamyard down shop" {
 			t.Errorf("%v", err)
 		}
 		if ran := <-w.result; !errors.Is(ran, orchestrator.ErrConflict) {

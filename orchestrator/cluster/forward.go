@@ -14,7 +14,7 @@ import (
 // loop: a handler that blocks would hold up the supervisor.
 func (c *Cluster) forwardEvents(ctx context.Context) {
 	_ = c.events.Read(ctx, 0, true, func(e orchestrator.Event) error {
-		c.opts.Logger.Debug(e.Text, slog.String("cluster", c.spec.Name), slog.String("kind", string(e.Kind)))
+		c.opts.Logger.Debug(e.String(), slog.String("cluster", c.spec.Name), slog.String("kind", string(e.Kind)))
 		return nil
 	})
 }

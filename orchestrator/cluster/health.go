@@ -7,6 +7,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
@@ -18,7 +19,7 @@ func (c *Cluster) Health(ctx context.Context) (orchestrator.HealthReport, error)
 	over := c.ended
 	c.mu.Unlock()
 	if over || st.NetworkID == "" { // it cannot be examined before it has a network
-		return orchestrator.HealthReport{}, orchestrator.WithHint(orchestrator.ErrClosed, "see what it does: beamyard ps %s", c.spec.Name)
+		return orchestrator.HealthReport{}, orchestrator.WithHint(orchestrator.ErrClosed, "see what it does: %s", hint.Status.On(c.spec.Name))
 	}
 	began, own, nodes := time.Now(), c.checks(), st.Nodes
 	seen := make([]health.Seen, len(nodes))

@@ -14,6 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // health asks for a report.
@@ -90,7 +91,7 @@ func TestAReportWithFindingsIsNotHealthy(t *testing.T) {
 		if len(found) == 0 || len(found) != len(r.Findings) {
 			t.Errorf("findings %v", found)
 		}
-		if !r.Passed || strings.Contains(strings.Join(r.Suggestions, ""), "nothing to do") {
+		if !r.Passed || strings.Contains(hint.Lines(r.Suggestions...).String(), "nothing to do") {
 			t.Errorf("passed %t, suggestions %q", r.Passed, r.Suggestions)
 		}
 		w.down()
@@ -168,7 +169,7 @@ func TestCustomChecksDelayReadyAndAreReported(t *testing.T) {
 			t.Errorf("report: %s", got)
 		}
 		for _, c := range r.Checks {
-			if c.State == health.Failed && (!c.Crashed || c.Suggestion != "try it: docker exec beamyard-shop-n1 check-disk") {
+			if c.State == health.Failed && (!c.Crashed || c.Suggestion.String() != "try it: docker exec beamyard-shop-n1 check-disk") {
 				t.Errorf("%+v", c)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
@@ -31,11 +32,13 @@ func (c *Cluster) without(refused error, spec orchestrator.ContainerSpec) bool {
 	switch {
 	case errors.Is(refused, orchestrator.ErrNoInit):
 		if !c.site.lacks.init.Swap(true) {
-			c.note("", "the engine has no init program (docker-init): nodes run without one, and processes that they leave behind stay as zombies; install it (Debian: apt-get install tini; Podman: catatonit), see beamyard doctor")
+			c.advise("", hint.Newf("install it (Debian: apt-get install tini; Podman: catatonit), see %s", hint.Doctor.With()),
+				"the engine has no init program (docker-init): nodes run without one, and processes that they leave behind stay as zombies")
 		}
 	case errors.Is(refused, orchestrator.ErrNoHostGateway):
 		if !c.site.lacks.hostGateway.Swap(true) {
-			c.note("", "the engine does not know its machine's address: nodes do not find %s; give it in extra_hosts: where they need it", manifest.DockerHost)
+			c.advise("", hint.Newf("where they need it, give it in %s", hint.Setting("extra_hosts")),
+				"the engine does not know its machine's address: nodes do not find "+manifest.DockerHost)
 		}
 	}
 	return true

@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/compiler"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 	"github.com/beamyard/beamyard/orchestrator/internal/wait"
@@ -176,7 +177,7 @@ func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 	for _, p := range c.site.slots[node].Ports {
 		if holder := network.Owner(p.Host); holder != "" && c.site.info.Local {
 			return orchestrator.WithHint(fmt.Errorf("host port %d of %s was taken by %s while it was down: %w", p.Host, node, holder, err),
-				"end %s, then: beamyard start %s", holder, node)
+				"end %s, then: %s", holder, hint.Start.On("", node))
 		}
 	}
 	return err

@@ -80,7 +80,7 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 			c.publish(time.Now()) // so that the caller sees the state that the answer is about
 			c.reply(a.Waiter, a.Err)
 		case supervisor.Emit:
-			a.Event.Text, a.Event.Exit = c.clean(a.Event.Text), c.cleanExit(a.Event.Exit)
+			a.Event.Text, a.Event.Hint, a.Event.Exit = c.clean(a.Event.Text), a.Event.Hint.Map(c.clean), c.cleanExit(a.Event.Exit)
 			c.events.Add(a.Event, time.Now())
 		case supervisor.Mark:
 			c.outputs[a.Node].Out.Mark(a.Inc, time.Now(), a.Text)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
@@ -57,7 +58,8 @@ func (s *site) holdPorts(at *slot, base int) error {
 	}
 	if !s.direct && s.spec.Distribution.Port == 0 {
 		return orchestrator.WithHint(errors.New("the nodes' distribution ports are known to their EPMD alone, and container addresses cannot be reached from here to ask it"),
-			"fix the port in the VM (-kernel inet_dist_listen_min 9100 inet_dist_listen_max 9100), and say so: distribution: {epmd: true, port: 9100}")
+			"fix the port in the VM (-kernel inet_dist_listen_min 9100 inet_dist_listen_max 9100), and say so: %s",
+			hint.Setting("distribution.epmd: true", "distribution.port: 9100"))
 	}
 	if !s.direct {
 		want = append(want, orchestrator.PortSpec{Container: s.spec.Distribution.Port})

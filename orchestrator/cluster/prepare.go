@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/english"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
@@ -143,12 +143,17 @@ func (c *Cluster) phase(format string, args ...any) {
 }
 
 func (c *Cluster) note(node, format string, args ...any) {
-	c.events.Add(orchestrator.Event{Node: node, Kind: orchestrator.EventNote, Text: c.clean(fmt.Sprintf(format, args...))}, time.Now())
+	c.advise(node, nil, fmt.Sprintf(format, args...))
+}
+
+// advise reports something worth knowing, and what to do about it.
+func (c *Cluster) advise(node string, next hint.Hint, text string) {
+	c.events.Add(orchestrator.Event{Node: node, Kind: orchestrator.EventNote, Text: c.clean(text), Hint: next.Map(c.clean)}, time.Now())
 }
 
 func errExists(name string) error {
 	return orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrClusterExists, name),
-		"look at it with `beamyard ps %s`, remove it with `beamyard down %s`, or choose another --name", name, name)
+		"look at it with `%s`, remove it with `%s`, or choose another %s", hint.Status.On(name), hint.Down.On(name), hint.Setting("name"))
 }
 
 // createNetwork takes a subnet from the pool and creates the network. It tries another
@@ -210,22 +215,22 @@ func whoHolds(err error, pool netip.Prefix, networks []orchestrator.Network) err
 	if !errors.As(err, &full) {
 		return err
 	}
-	hints := []string{full.Hint()}
+	hints := []hint.Hint{hint.Text(full.Hint())}
 	for _, n := range networks {
 		if !slices.ContainsFunc(n.Subnets, pool.Overlaps) {
 			continue
 		}
-		remove := "docker network rm " + n.Name
+		remove := hint.Text("docker network rm " + n.Name)
 		if cluster := n.Labels[orchestrator.LabelCluster]; cluster != "" {
-			remove = "beamyard down " + cluster
+			remove = hint.Of(hint.Down.On(cluster))
 		}
-		hints = append(hints, fmt.Sprintf("network %s is in it, made %s: %s", n.Name, n.Created.UTC().Format("2006-01-02 15:04"), remove))
+		hints = append(hints, hint.Newf("network %s is in it, made %s: %s", n.Name, n.Created.UTC().Format("2006-01-02 15:04"), remove))
 	}
 	const most = 6
 	if more := len(hints) - most; more > 1 {
-		hints = append(hints[:most], fmt.Sprintf("and %d more networks: docker network ls", more))
+		hints = append(hints[:most], hint.Newf("and %d more networks: docker network ls", more))
 	}
-	return orchestrator.WithHint(err, "%s", strings.Join(hints, "\n"))
+	return &orchestrator.HintError{Err: err, Next: hint.Lines(hints...)}
 }
 
 // firstOfName checks that the network just created is the cluster's. refused is the

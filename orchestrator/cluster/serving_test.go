@@ -53,7 +53,7 @@ func TestLoopbackThatIsNotForwarded(t *testing.T) {
 		if n := w.node("n1"); n.Serving != orchestrator.ServingLoopback || n.URL != "" {
 			t.Errorf("n1: %q, URL %q", n.Serving, n.URL)
 		}
-		if got := w.history(); strings.Count(got, "listens on 127.0.0.1:4000 only, inside its container: it cannot be reached (") != 1 {
+		if got := w.history(); strings.Count(got, "listens on 127.0.0.1:4000 only, inside its container: it cannot be reached; have it listen on 0.0.0.0, or set loopback: forward in beamyard.yml") != 1 {
 			t.Error(got)
 		}
 		const want = "operations/HTTP port 4000 n1: HTTP port 4000: n1 listens on 127.0.0.1:4000 only, inside its container"

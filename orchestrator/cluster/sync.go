@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/compiler"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
@@ -57,7 +58,7 @@ func (c *Cluster) Sync(ctx context.Context, opts orchestrator.SyncOptions) (code
 	}
 	st := c.view.Load()
 	if st.NetworkID == "" {
-		return codesync.Report{}, orchestrator.WithHint(orchestrator.ErrClosed, "see what it does: beamyard ps %s", c.spec.Name)
+		return codesync.Report{}, orchestrator.WithHint(orchestrator.ErrClosed, "see what it does: %s", hint.Status.On(c.spec.Name))
 	}
 	select {
 	case <-c.syncer.turn:
@@ -206,7 +207,7 @@ func (c *Cluster) waitReady(ctx context.Context, node string) error {
 		case n.State == orchestrator.Ready:
 			return nil
 		case n.State == orchestrator.Failed:
-			return orchestrator.WithHint(fmt.Errorf("%s: %w: %s", node, orchestrator.ErrNodeFailed, n.Reason), "beamyard logs %s/%s --tail 50", c.spec.Name, node)
+			return orchestrator.WithHint(fmt.Errorf("%s: %w: %s", node, orchestrator.ErrNodeFailed, n.Reason), "%s", hint.Tail.On(c.spec.Name, node))
 		}
 		select {
 		case <-changed:
@@ -214,7 +215,7 @@ func (c *Cluster) waitReady(ctx context.Context, node string) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return orchestrator.WithHint(fmt.Errorf("%s: %w: %s", node, orchestrator.ErrNotReady, n.Reason), "beamyard logs %s/%s --tail 50", c.spec.Name, node)
+			return orchestrator.WithHint(fmt.Errorf("%s: %w: %s", node, orchestrator.ErrNotReady, n.Reason), "%s", hint.Tail.On(c.spec.Name, node))
 		}
 	}
 }

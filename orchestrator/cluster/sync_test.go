@@ -185,8 +185,7 @@ func TestSyncRefusesPausedNode(t *testing.T) {
 		w.eng.Pause("beamyard-shop-n2")
 		w.untilState("n2", orchestrator.Degraded)
 		refused := func(by string, err error) {
-			var h orchestrator.Hinter
-			if err == nil || !strings.Contains(err.Error(), "n2 is paused") || !errors.As(err, &h) || h.Hint() != "beamyard unpause shop/n2" {
+			if err == nil || !strings.Contains(err.Error(), "n2 is paused") || orchestrator.HintOf(err).String() != "beamyard unpause shop/n2" {
 				t.Errorf("%s: %v", by, err)
 			}
 		}

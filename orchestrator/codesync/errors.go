@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // ErrNoProject means that the image has no Mix project in its working directory.
@@ -20,9 +22,9 @@ func (e *CompileError) Error() string {
 
 // ColdError reports a change that a running node cannot load. No node was changed.
 type ColdError struct {
-	Files   []string // read only when Mix or a node starts
-	Modules []string // modules that run a function when they are loaded
-	Command string   // command that applies the change
+	Files   []string  // read only when Mix or a node starts
+	Modules []string  // modules that run a function when they are loaded
+	Next    hint.Hint // how to apply the change
 }
 
 func (e *ColdError) Error() string {
@@ -36,30 +38,28 @@ func (e *ColdError) Error() string {
 	return "running nodes cannot take this change, and none was changed: " + strings.Join(why, "; ")
 }
 
-// Hint returns the command that applies the change.
-func (e *ColdError) Hint() string { return e.Command }
+// Hint returns how to apply the change.
+func (e *ColdError) Hint() hint.Hint { return e.Next }
 
 // InUseError reports processes that still run code that has already been replaced:
 // loading once more would kill them. No node was changed.
 type InUseError struct {
 	Processes []Process
-	Command   string // command that kills them
+	Next      hint.Hint // how to kill them
 }
 
 func (e *InUseError) Error() string {
 	return "no node was changed: the VM keeps two versions of a module, and these processes still run the one before the last:" + lines(e.Processes)
 }
 
-// Hint returns the command that kills them.
-func (e *InUseError) Hint() string {
-	return "kill them and sync: " + e.Command
-}
+// Hint returns how to kill them.
+func (e *InUseError) Hint() hint.Hint { return e.Next }
 
 // LostError reports that the compiler ended while this sync waited for its turn. It ends
 // if the previous sync was interrupted and its compilation does not finish.
 type LostError struct {
-	Err     error
-	Command string
+	Err  error
+	Next hint.Hint
 }
 
 func (e *LostError) Error() string {
@@ -68,22 +68,22 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Hint returns the command that starts the compiler again.
-func (e *LostError) Hint() string { return e.Command }
+// Hint returns how to start the compiler again.
+func (e *LostError) Hint() hint.Hint { return e.Next }
 
 // NodesError reports nodes that refused a step, or differ from the compiler after the
 // sync.
 type NodesError struct {
 	Problems []string // "n1: …"
-	Command  string
+	Next     hint.Hint
 }
 
 func (e *NodesError) Error() string {
 	return "not every node runs the new code:\n  " + strings.Join(e.Problems, "\n  ")
 }
 
-// Hint returns the command that brings the nodes to the same code.
-func (e *NodesError) Hint() string { return e.Command }
+// Hint returns how to bring the nodes to the same code.
+func (e *NodesError) Hint() hint.Hint { return e.Next }
 
 // NoProjectError reports an image that has no Mix project in its working directory.
 type NoProjectError struct{}
@@ -93,8 +93,8 @@ func (NoProjectError) Error() string {
 }
 
 // Hint returns how to get a Mix project into the image.
-func (NoProjectError) Hint() string {
-	return "run the project itself: leave dockerfile and image out of beamyard.yml; or build the image again after each change: beamyard down, then beamyard up"
+func (NoProjectError) Hint() hint.Hint {
+	return hint.Newf("run the project itself, without dockerfile and image; or build the image again after each change: %s, then %s", hint.Down.With(), hint.Up.With())
 }
 
 // WriteError reports an image whose user may not write to its project.
@@ -103,8 +103,8 @@ type WriteError struct{ Text string }
 func (e *WriteError) Error() string { return "the compiler " + e.Text }
 
 // Hint returns what to change in the image.
-func (e *WriteError) Hint() string {
-	return "give the image's user its project: COPY --chown=USER . . in the Dockerfile"
+func (e *WriteError) Hint() hint.Hint {
+	return hint.Text("give the image's user its project: COPY --chown=USER . . in the Dockerfile")
 }
 
 // lines lists processes, one per line.
@@ -141,9 +141,9 @@ func refusal(o Options, root string, d delta, answers []answer) error {
 	case o.Restart != nil:
 		return nil
 	case len(onLoad) > 0 || len(files) > 0:
-		return &ColdError{Files: slices.Sorted(maps.Keys(files)), Modules: slices.Sorted(maps.Keys(onLoad)), Command: restartCommand(o)}
+		return &ColdError{Files: slices.Sorted(maps.Keys(files)), Modules: slices.Sorted(maps.Keys(onLoad)), Next: syncRestart(o)}
 	case len(inTheWay) > 0:
-		return &InUseError{Processes: inTheWay, Command: fmt.Sprintf("beamyard sync -c %s --purge hard", o.Cluster)}
+		return &InUseError{Processes: inTheWay, Next: hint.Newf("kill them and sync: %s", hint.SyncPurge.On(o.Cluster))}
 	}
 	return nil
 }
@@ -169,10 +169,8 @@ func problems(o Options, nodes []Node, outcomes []outcome) error {
 	if len(all) == 0 {
 		return nil
 	}
-	return &NodesError{Problems: all, Command: restartCommand(o)}
+	return &NodesError{Problems: all, Next: syncRestart(o)}
 }
 
-func restartCommand(o Options) string {
-	words := append([]string{"beamyard sync -c", o.Cluster}, o.Named...)
-	return strings.Join(append(words, "--restart"), " ")
-}
+// syncRestart returns the sync that restarts the nodes.
+func syncRestart(o Options) hint.Hint { return hint.Of(hint.SyncRestart.On(o.Cluster, o.Named...)) }

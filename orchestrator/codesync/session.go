@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Session is a connection to a cluster's compiler. It caches the state of the compiler's
@@ -89,7 +90,7 @@ func (s *Session) Sync(ctx context.Context, o Options) (Report, error) {
 	began := time.Now()
 	report := Report{Cluster: o.Cluster, Changed: []string{}, Added: []string{}, Removed: []string{}}
 	if err := s.c.lock(ctx, s.self); errors.Is(err, erldist.ErrClosed) && ctx.Err() == nil {
-		return report, &LostError{err, "beamyard sync -c " + o.Cluster}
+		return report, &LostError{err, hint.Of(hint.Sync.On(o.Cluster))}
 	} else if err != nil {
 		return report, err
 	}
@@ -108,7 +109,7 @@ func (s *Session) Sync(ctx context.Context, o Options) (Report, error) {
 			if err = o.Settle(ctx, group[0].Name); err != nil {
 				err = &NodesError{
 					Problems: []string{fmt.Sprintf("%s is not well with it, and the rest was left as it is: %v", group[0].Name, err)},
-					Command:  fmt.Sprintf("beamyard health %s", o.Cluster),
+					Next:     hint.Of(hint.Health.On(o.Cluster)),
 				}
 			}
 		}
@@ -145,7 +146,7 @@ func (s *Session) compile(ctx context.Context, o Options, report *Report) (delta
 	changes := compare(sums, s.remote, ignored, s.local.dockerfile && o.Restart == nil, s.c.project)
 	changes.Remove = withoutGenerated(changes.Remove, sums)
 	if len(changes.Cold) > 0 && o.Restart == nil {
-		return delta{}, &ColdError{Files: changes.Cold, Command: restartCommand(o)}
+		return delta{}, &ColdError{Files: changes.Cold, Next: syncRestart(o)}
 	}
 	if !changes.Empty() {
 		if err := s.put(ctx, changes); err != nil {
@@ -247,7 +248,7 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil: // from a node that has just ended; others may have the code
-		return &NodesError{Problems: strings.Split(err.Error(), "\n"), Command: "once they run: beamyard sync -c " + o.Cluster}
+		return &NodesError{Problems: strings.Split(err.Error(), "\n"), Next: hint.Newf("once they run: %s", hint.Sync.On(o.Cluster))}
 	}
 	if restart && len(up) > 0 {
 		if up, err = o.Restart(ctx, up); err != nil {

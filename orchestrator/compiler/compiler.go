@@ -16,6 +16,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 	"github.com/beamyard/beamyard/orchestrator/internal/wait"
@@ -141,7 +142,7 @@ func createCompiler(ctx context.Context, eng orchestrator.Engine, spec orchestra
 func compilable(s orchestrator.Spec) error {
 	for _, n := range s.Nodes {
 		if n.Name == helperCompiler {
-			return orchestrator.WithHint(fmt.Errorf("sync needs the name %q for its compiler, which is a node's", helperCompiler), "give that node another name in beamyard.yml, then: beamyard down %[1]s; beamyard up", s.Name)
+			return orchestrator.WithHint(fmt.Errorf("sync needs the name %q for its compiler, which is a node's", helperCompiler), "give that node another name, then: %s; %s", hint.Down.On(s.Name), hint.Up.With())
 		}
 	}
 	_, err := build.SyncSource(s)
@@ -155,15 +156,19 @@ func noProject(s orchestrator.Spec) error {
 	if s.Release {
 		holds = "holds a release, and not the Mix project that it was made of"
 	}
-	again := "beamyard up " + s.Source
+	up := hint.Up.On(s.Name).With(s.Source)
+	again := up
 	if s.File != "" {
-		again = "beamyard up -f " + s.File
+		again = hint.UpFile.On(s.Name).With(s.File)
 	}
-	hint := fmt.Sprintf("build it again: beamyard down %s; %s --name %[1]s", s.Name, again)
+	next := hint.Newf("build it again: %s; %s", hint.Down.On(s.Name), again)
 	if s.Dockerfile != "" {
-		hint += fmt.Sprintf("\nor run the Mix project, which sync compiles: beamyard up %s --name %s, without the Dockerfile", s.Source, s.Name)
+		next = hint.Lines(next, hint.Newf("or run the Mix project, which sync compiles: %s, without the Dockerfile", up))
 	}
-	return orchestrator.WithHint(fmt.Errorf("the image of cluster %s %s: sync cannot compile in it, and no node was changed", s.Name, holds), "%s", hint)
+	return &orchestrator.HintError{
+		Err:  fmt.Errorf("the image of cluster %s %s: sync cannot compile in it, and no node was changed", s.Name, holds),
+		Next: next,
+	}
 }
 
 // startCompiler starts a compiler's container and waits until its VM answers.
@@ -245,8 +250,8 @@ func (e *compilerStopped) Error() string {
 }
 
 // Hint says how to fix a compiler that does not start.
-func (e *compilerStopped) Hint() string {
-	return fmt.Sprintf("fix what it says, then: beamyard sync -c %s --restart", e.cluster)
+func (e *compilerStopped) Hint() hint.Hint {
+	return hint.Newf("fix what it says, then: %s", hint.SyncRestart.On(e.cluster))
 }
 
 // lastOutput returns the last lines of a container's output.

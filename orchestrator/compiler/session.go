@@ -14,6 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
@@ -46,7 +47,7 @@ func Syncable(s orchestrator.Spec, nodes []orchestrator.NodeStatus, named []stri
 			continue
 		case len(named) > 0 && manifest.UsesCustomImage(s, n.Name):
 			return nil, nil, orchestrator.WithHint(fmt.Errorf("%s runs an image of its own, which is not made of the cluster's sources: no node was changed", n.Name),
-				"name the others alone, or give none: beamyard sync -c %s", s.Name)
+				"name the others alone, or give none: %s", hint.Sync.On(s.Name))
 		case manifest.OtherBuild(s, n.Name):
 			apart = append(apart, n.Name)
 			continue
@@ -54,7 +55,7 @@ func Syncable(s orchestrator.Spec, nodes []orchestrator.NodeStatus, named []stri
 			others = append(others, codesync.NodeReport{Name: n.Name, State: codesync.OwnImage})
 			continue
 		case n.Paused:
-			paused, names = append(paused, n.Name+" is paused"), append(names, s.Name+"/"+n.Name)
+			paused, names = append(paused, n.Name+" is paused"), append(names, n.Name)
 		}
 		ours = append(ours, n)
 	}
@@ -62,7 +63,7 @@ func Syncable(s orchestrator.Spec, nodes []orchestrator.NodeStatus, named []stri
 		return nil, nil, errApart(s, apart)
 	}
 	if len(paused) > 0 {
-		return nil, nil, orchestrator.WithHint(fmt.Errorf("%s: no node was changed", strings.Join(paused, ", ")), "beamyard unpause %s", strings.Join(names, " "))
+		return nil, nil, orchestrator.WithHint(fmt.Errorf("%s: no node was changed", strings.Join(paused, ", ")), "%s", hint.Unpause.On(s.Name, names...))
 	}
 	return ours, others, nil
 }
@@ -87,7 +88,7 @@ func errApart(s orchestrator.Spec, nodes []string) error {
 	}
 	return orchestrator.WithHint(fmt.Errorf("%s %s another build of the project than sync compiles, which is that of %s (%s): no node was changed",
 		strings.Join(builds, ", "), verb, strings.Join(ours, ", "), build.Describe(s, ours[0])),
-		"sync the nodes of one build: beamyard sync -c %[1]s %[2]s\nor build all of them again: beamyard down %[1]s; beamyard up", s.Name, strings.Join(ours, " "))
+		"sync the nodes of one build: %s\nor build all of them again: %s; %s", hint.Sync.On(s.Name, ours...), hint.Down.On(s.Name), hint.Up.With())
 }
 
 // CoversAll reports whether these are all the nodes that a sync can apply to.
@@ -121,7 +122,7 @@ func Unwell(r health.Report, node string) error {
 // not fetch them.
 func Advise(err error, cluster string) error {
 	if err != nil && strings.Contains(err.Error(), "Unchecked dependencies") { // Mix's text
-		return orchestrator.WithHint(err, "dependencies come with the image: beamyard down %s; beamyard up", cluster)
+		return orchestrator.WithHint(err, "dependencies come with the image: %s; %s", hint.Down.On(cluster), hint.Up.With())
 	}
 	return err
 }

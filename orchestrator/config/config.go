@@ -10,6 +10,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Name is the name of the file that defines a folder's cluster.
@@ -19,13 +20,13 @@ const Name = "beamyard.yml"
 type Error struct {
 	Path string // path as given by the caller
 	Text string // with the path and, if known, the line and a caret
-	Next string // "" if there is no advice
+	Next hint.Hint
 }
 
 func (e *Error) Error() string { return e.Text }
 
-// Hint returns what to do about it, or "".
-func (e *Error) Hint() string { return e.Next }
+// Hint returns what to do about it, if that is known.
+func (e *Error) Hint() hint.Hint { return e.Next }
 
 // Read reads a file into a spec, without validating the spec. The spec's Source is the
 // file's folder, unless the file names something else to run. Its File is the file,
@@ -34,14 +35,14 @@ func (e *Error) Hint() string { return e.Next }
 func Read(path string) (orchestrator.Spec, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return orchestrator.Spec{}, &Error{Path: path, Text: err.Error(), Next: "beamyard up -f " + Name}
+		return orchestrator.Spec{}, &Error{Path: path, Text: err.Error(), Next: hint.Of(hint.UpFile.With(Name))}
 	}
 	defer f.Close()
 	folder := filepath.Dir(path)
 	s, err := outside{lookup: os.LookupEnv, readFile: func(path string) ([]byte, error) { return os.ReadFile(beside(folder, path)) }}.decode(f)
 	if err != nil {
-		text, hint := explain(err)
-		return orchestrator.Spec{}, &Error{Path: path, Text: path + ": " + text, Next: hint}
+		text, next := explain(err)
+		return orchestrator.Spec{}, &Error{Path: path, Text: path + ": " + text, Next: next}
 	}
 	if s.KeepDumps != "" {
 		s.KeepDumps = beside(folder, s.KeepDumps)
@@ -160,7 +161,7 @@ func composeFolder(folder string) error {
 		}
 		_, err := Read(path)
 		var wrong *Error
-		if errors.As(err, &wrong) && wrong.Next != "" {
+		if errors.As(err, &wrong) && len(wrong.Next) > 0 {
 			return wrong
 		}
 	}

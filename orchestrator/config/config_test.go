@@ -64,7 +64,7 @@ func TestOf(t *testing.T) {
 			got, err := Of(tc.what, tc.file)
 			if tc.err != "" {
 				var typed *Error
-				if !errors.As(err, &typed) || !strings.HasPrefix(err.Error(), tc.err) || typed.Hint() != tc.hint {
+				if !errors.As(err, &typed) || !strings.HasPrefix(err.Error(), tc.err) || typed.Hint().String() != tc.hint {
 					t.Errorf("error %v (%T)", err, err)
 				}
 				return

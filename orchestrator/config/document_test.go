@@ -301,7 +301,7 @@ func TestUnknownKeysHaveAHint(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%s: no error", text)
 		}
-		if _, hint := explain(err); hint != want {
+		if _, hint := explain(err); hint.String() != want {
 			t.Errorf("%s: hint %q, want %q", text, hint, want)
 		}
 	}

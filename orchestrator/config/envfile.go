@@ -85,7 +85,7 @@ func (r *reader) envFile(at ast.Node) (path *ast.StringNode, required bool, err 
 			}
 			required = b.Value
 		default:
-			return nil, false, advise(wrong(p.Key, "unknown field %q", key), "env_file has path and required: env_file: [{path: .env, required: false}]")
+			return nil, false, orchestrator.WithHint(wrong(p.Key, "unknown field %q", key), "env_file has path and required: env_file: [{path: .env, required: false}]")
 		}
 	}
 	if path == nil {
@@ -104,7 +104,7 @@ func (r *reader) envOf(path *ast.StringNode, required bool) ([]variable, error) 
 	case errors.Is(err, fs.ErrNotExist) && !required:
 		return nil, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, advise(wrong(path, "there is no file %s", path.Value),
+		return nil, orchestrator.WithHint(wrong(path, "there is no file %s", path.Value),
 			"its path is relative to this file's folder; one that may be missing: env_file: [{path: %s, required: false}]", path.Value)
 	case err != nil:
 		var why *os.PathError
@@ -121,7 +121,7 @@ func (r *reader) envOf(path *ast.StringNode, required bool) ([]variable, error) 
 		}
 	}
 	if err != nil {
-		return nil, advise(wrong(path, "env_file %s, line %d: %v", path.Value, line, err), "%s", orchestrator.HintOf(err))
+		return nil, orchestrator.WithHint(wrong(path, "env_file %s, line %d: %v", path.Value, line, err), "%s", orchestrator.HintOf(err))
 	}
 	return vars, nil
 }
@@ -143,7 +143,7 @@ func (r *reader) ours(key string) (string, error) {
 			return value, nil
 		}
 	}
-	return "", advise(fmt.Errorf("%s has no value, and is not set in this environment either", key), "give it one here, \"\" for an empty one, or set it first: export %s=…", key)
+	return "", orchestrator.WithHint(fmt.Errorf("%s has no value, and is not set in this environment either", key), "give it one here, \"\" for an empty one, or set it first: export %s=…", key)
 }
 
 // dotenv parses KEY=VALUE lines as Compose does: comments, quotes with escapes, values of
@@ -313,6 +313,6 @@ func replaced(text string) bool {
 }
 
 func notReplaced(key string) error {
-	return advise(fmt.Errorf("a $ in the value of %s would stand for another variable, which is not replaced here", key),
+	return orchestrator.WithHint(fmt.Errorf("a $ in the value of %s would stand for another variable, which is not replaced here", key),
 		"where it is meant as it is, put the value in single quotes: %s='…'", key)
 }

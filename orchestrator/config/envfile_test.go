@@ -76,7 +76,7 @@ func TestDotenvRefuses(t *testing.T) {
 		}
 		if err == nil || !strings.HasPrefix(err.Error(), tc.want) || line != tc.line {
 			t.Errorf("%q: line %d: %v; want line %d: %s", tc.text, line, err, tc.line, tc.want)
-		} else if strings.Contains(err.Error()+orchestrator.HintOf(err), "sekret") {
+		} else if strings.Contains(err.Error()+orchestrator.HintOf(err).String(), "sekret") {
 			t.Errorf("%q: the error shows a value: %v", tc.text, err)
 		}
 	}

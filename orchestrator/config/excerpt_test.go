@@ -30,7 +30,7 @@ func TestErrorsMaskSecrets(t *testing.T) {
 			continue
 		}
 		got, hint := explain(err)
-		if strings.Contains(got+hint, "sekret") || !strings.Contains(got, " | ") {
+		if strings.Contains(got+hint.String(), "sekret") || !strings.Contains(got, " | ") {
 			t.Errorf("%q:\n%s\n%s", text, got, hint)
 		}
 	}

@@ -6,12 +6,14 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/goccy/go-yaml"
 )
 
 // explain formats a decoding error for people: what is wrong, with its line and a caret, and
 // for an unknown key a suggestion.
-func explain(err error) (text, hint string) {
+func explain(err error) (text string, next hint.Hint) {
 	var wrongType *yaml.TypeError
 	if errors.As(err, &wrongType) && wrongType.Token != nil {
 		// The original message names Go's struct and field.
@@ -20,16 +22,12 @@ func explain(err error) (text, hint string) {
 			Token:   wrongType.Token,
 		}
 	}
-	var advice *advised
-	if errors.As(err, &advice) {
-		hint = advice.hint
-	}
-	text = err.Error()
+	next, text = orchestrator.HintOf(err), err.Error()
 	var located yaml.Error
 	if errors.As(err, &located) {
 		text = masked(located.FormatError(false, true), located.GetToken())
 	}
-	return strings.TrimRight(text, " \n"), hint
+	return strings.TrimRight(text, " \n"), next
 }
 
 // inWords names a type in YAML's terms.

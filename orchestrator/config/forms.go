@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -65,27 +66,10 @@ func (r *reader) formed(k key, at ast.Node) (value ast.Node, err error) {
 	}
 	if k.field.Type == reflect.TypeFor[[]string]() {
 		if text, ok := written(r.behind(at)); ok {
-			return nil, advise(wrong(at, "this must be a list, not text"), "write it in brackets: %s: [%s]", k.name, quoteWord(text))
+			return nil, orchestrator.WithHint(wrong(at, "this must be a list, not text"), "write it in brackets: %s: [%s]", k.name, quoteWord(text))
 		}
 	}
 	return r.as(at, k.field.Type)
-}
-
-// advised is an error with advice.
-type advised struct {
-	error
-	hint string
-}
-
-func (e *advised) Hint() string  { return e.hint }
-func (e *advised) Unwrap() error { return e.error }
-
-// advise adds a hint; "" adds none.
-func advise(err error, format string, args ...any) error {
-	if hint := fmt.Sprintf(format, args...); hint != "" {
-		return &advised{err, hint}
-	}
-	return err
 }
 
 // listItems returns the texts of a list; ok is false if at is not a list.
@@ -144,7 +128,7 @@ func (r *reader) env(at ast.Node, of reflect.Type) (ast.Node, error) {
 			key, value, given := strings.Cut(item.Value, "=")
 			if !given {
 				if value, err = r.ours(key); err != nil {
-					return nil, advise(wrong(item, "%v", err), "%s", orchestrator.HintOf(err))
+					return nil, orchestrator.WithHint(wrong(item, "%v", err), "%s", orchestrator.HintOf(err))
 				}
 			}
 			put(out, item, key, value)
@@ -160,7 +144,7 @@ func (r *reader) env(at ast.Node, of reflect.Type) (ast.Node, error) {
 			key := pair.Key.(*ast.StringNode)
 			ours, err := r.ours(key.Value)
 			if err != nil {
-				return nil, advise(wrong(key, "%v", err), "%s", orchestrator.HintOf(err))
+				return nil, orchestrator.WithHint(wrong(key, "%v", err), "%s", orchestrator.HintOf(err))
 			}
 			pair.Value = textAt(pair.Value.GetToken(), ours)
 		}
@@ -198,7 +182,7 @@ func (r *reader) volumes(at ast.Node, of reflect.Type) (ast.Node, error) {
 	if !list {
 		for _, pair := range r.pairs(at) {
 			if _, text := written(r.behind(pair.Value)); !text && !pair.Key.IsMergeKey() {
-				return nil, advise(wrong(pair.Key, "a volume has a path in the container"), "volumes: {%s: /var/lib/%[1]s}", pair.Key.String())
+				return nil, orchestrator.WithHint(wrong(pair.Key, "a volume has a path in the container"), "volumes: {%s: /var/lib/%[1]s}", pair.Key.String())
 			}
 		}
 		return r.as(at, of)
@@ -208,13 +192,13 @@ func (r *reader) volumes(at ast.Node, of reflect.Type) (ast.Node, error) {
 		name, path, two := strings.Cut(item.Value, ":")
 		switch {
 		case two && strings.ContainsAny(name, "./~$"):
-			return nil, advise(wrong(item, "%s is not mounted: the nodes run what is in the image", item.Value),
-				"the project that runs is source: and `beamyard sync --watch` brings each edit into the nodes; a file: files: {%s/x.conf: x.conf}; data: volumes: {data: %[1]s}",
-				strings.TrimSuffix(beforeColon(path), "/"))
+			return nil, orchestrator.WithHint(wrong(item, "%s is not mounted: the nodes run what is in the image", item.Value),
+				"the project that runs is source: and `%[2]s` brings each edit into the nodes; a file: files: {%[1]s/x.conf: x.conf}; data: volumes: {data: %[1]s}",
+				strings.TrimSuffix(beforeColon(path), "/"), hint.SyncWatch.With())
 		case !two:
-			return nil, advise(wrong(item, "a volume has a name and a path"), "volumes: {data: %s}", item.Value)
+			return nil, orchestrator.WithHint(wrong(item, "a volume has a name and a path"), "volumes: {data: %s}", item.Value)
 		case strings.Contains(path, ":"):
-			return nil, advise(wrong(item, "volumes have no options here"), "volumes: {%s: %s}", name, beforeColon(path))
+			return nil, orchestrator.WithHint(wrong(item, "volumes have no options here"), "volumes: {%s: %s}", name, beforeColon(path))
 		}
 		put(out, item, name, path)
 	}
@@ -240,7 +224,7 @@ func (r *reader) networks(at ast.Node, of reflect.Type) (ast.Node, error) {
 			case len(inner) == 1 && inner[0].Key.String() == "aliases":
 				pair.Value = inner[0].Value
 			default:
-				return nil, advise(wrong(pair.Key, "a network has a list of the names that the nodes have there"),
+				return nil, orchestrator.WithHint(wrong(pair.Key, "a network has a list of the names that the nodes have there"),
 					"networks: {%s: []}, or with names: networks: {%[1]s: [shop]}; it must be there already: docker network create %[1]s", pair.Key.String())
 			}
 		}
@@ -274,7 +258,7 @@ func (r *reader) ports(at ast.Node, of reflect.Type) (ast.Node, error) {
 		}
 		p, err := parsePort(text)
 		if err != nil {
-			return nil, advise(wrong(v, "%v", err), "ports: [{container: 4000}], or with a port of this machine: ports: [{container: 4000, host: 4000}]")
+			return nil, orchestrator.WithHint(wrong(v, "%v", err), "ports: [{container: 4000}], or with a port of this machine: ports: [{container: 4000, host: 4000}]")
 		}
 		pair := ast.Mapping(v.GetToken(), false)
 		put(pair, textAt(v.GetToken(), ""), "container", strconv.Itoa(p.Container))
@@ -332,13 +316,13 @@ func (r *reader) restart(at ast.Node, of reflect.Type) (ast.Node, error) {
 		put(out, place, "mode", text)
 		return out, nil
 	case text == "unless-stopped":
-		return nil, advise(wrong(at, "there is no restart mode unless-stopped"), "restart: always means that here: a node that was stopped stays down")
+		return nil, orchestrator.WithHint(wrong(at, "there is no restart mode unless-stopped"), "restart: always means that here: a node that was stopped stays down")
 	case counted && mode == string(orchestrator.RestartOnFailure):
-		return nil, advise(wrong(at, "this needs two keys here"), "restart: {mode: on-failure, max: %s}", most)
+		return nil, orchestrator.WithHint(wrong(at, "this needs two keys here"), "restart: {mode: on-failure, max: %s}", most)
 	case text == "false", text == "never":
-		return nil, advise(wrong(at, "%s is not a restart mode", text), "restart: no")
+		return nil, orchestrator.WithHint(wrong(at, "%s is not a restart mode", text), "restart: no")
 	}
-	return nil, advise(wrong(at, "%s is not a restart mode", text), "restart: on-failure, always or no; or with figures: restart: {mode: on-failure, max: 5, backoff: 1s}")
+	return nil, orchestrator.WithHint(wrong(at, "%s is not a restart mode", text), "restart: on-failure, always or no; or with figures: restart: {mode: on-failure, max: 5, backoff: 1s}")
 }
 
 // words splits a shell's command line into words, as YAML writes them; a line that needs a

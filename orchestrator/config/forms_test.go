@@ -128,7 +128,7 @@ func TestWordsOfCompose(t *testing.T) {
 				t.Fatal("no error")
 			}
 			text, hint := explain(err)
-			if !strings.Contains(text, tc.err) || !strings.Contains(hint, tc.hint) {
+			if !strings.Contains(text, tc.err) || !strings.Contains(hint.String(), tc.hint) {
 				t.Errorf("%s\nhint: %s\nwant: %s\nhint: %s", text, hint, tc.err, tc.hint)
 			}
 		})
@@ -150,7 +150,7 @@ func TestEveryKeyOfComposeIsKnown(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		if _, hint := explain(err); strings.HasPrefix(hint, "its keys") || strings.HasPrefix(hint, "did you mean") {
+		if _, hint := explain(err); strings.HasPrefix(hint.String(), "its keys") || strings.HasPrefix(hint.String(), "did you mean") {
 			t.Errorf("%s: %s", key, hint)
 		}
 	}
@@ -176,7 +176,7 @@ func TestKeysOfAnotherPlace(t *testing.T) {
 			t.Errorf("%s: no error", text)
 			continue
 		}
-		if _, hint := explain(err); !strings.HasPrefix(hint, want) {
+		if _, hint := explain(err); !strings.HasPrefix(hint.String(), want) {
 			t.Errorf("%s: hint %q, want %q", text, hint, want)
 		}
 	}

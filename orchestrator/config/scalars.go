@@ -129,7 +129,7 @@ func (r *reader) words(at ast.Node, of reflect.Type) (ast.Node, error) {
 
 // inBrackets returns the error for a command line that should be a list.
 func inBrackets(at ast.Node, what, line string) error {
-	return advise(wrong(at, "%s", what), "write its words in brackets: [%s]", strings.Join(words(line), ", "))
+	return orchestrator.WithHint(wrong(at, "%s", what), "write its words in brackets: [%s]", strings.Join(words(line), ", "))
 }
 
 // tmpfs accepts a word, or a list of words.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
@@ -41,7 +43,7 @@ var moved = map[string]string{
 
 // compose are Compose's keys of a service and of a file, and their equivalents here. They apply
 // to the cluster and to a node, unless we have a key of that name. A text may be a format,
-// whose argument is the value that was written, if that is a single text.
+// whose argument is in composeSteps, or is the value that was written, if that is a single text.
 var compose = map[string]string{
 	"environment":       "the key is env: env: {POOL_SIZE: 5}",
 	"healthcheck":       "a node is Ready when it passes: http_check: /health, or checks: [{rpc: \"Shop.Repo.ready?()\"}] or [{exec: [bin/shop, pid]}]",
@@ -63,18 +65,18 @@ var compose = map[string]string{
 	"stop_grace_period": "the key is stop_timeout: stop_timeout: %s",
 	"stop_signal":       "nodes are stopped by SIGTERM, which the Erlang VM ends in order for; how long it may take: stop_timeout: 10s",
 	"working_dir":       "the folder is the image's own; another one: command: [sh, -c, \"cd %s && exec bin/shop start\"]",
-	"profiles":          "write a file for each way to run it: beamyard up -f other.yml",
+	"profiles":          "write a file for each way to run it: %s",
 	"extends":           "YAML's own way is an anchor and a merge: env: &common {A: 1}, then env: {<<: *common, B: 2}",
 	"include":           "write it here: a cluster is one file",
 	"version":           "leave it out: beamyard.yml has no version",
 	"configs":           "a file that each node gets: files: {/etc/shop.conf: shop.conf}",
 	"extra_hosts":       "other containers are reached by their names in a network of theirs: networks: {NETWORK: []}",
-	"logging":           "output is kept by the engine, and by the supervisor: output_lines: 1000; to read it: beamyard logs",
+	"logging":           "output is kept by the engine, and by the supervisor: output_lines: 1000; to read it: %s",
 	"init":              "leave it out: each node runs below an init",
-	"tty":               "leave it out: for a shell of a node there is beamyard iex",
+	"tty":               "leave it out: for a shell of a node there is %s",
 	"stdin_open":        "the key is stdin: stdin: true",
 	"pull_policy":       "leave it out: an image that is not there is pulled",
-	"develop":           "edits go into running nodes with: beamyard sync --watch",
+	"develop":           "edits go into running nodes with: %s",
 	"domainname":        "the key is domain: domain: test",
 	"label_file":        "the key is labels: labels: {org.example.team: shop}",
 	"annotations":       "the key is labels: labels: {org.example.team: shop}",
@@ -85,6 +87,11 @@ var compose = map[string]string{
 	"ports":             "ports of this machine belong to a node: nodes: [{name: n1, ports: [\"4000:4000\"]}]; the application's own: http_port: 4000, host_port: 4000",
 	"http_proxy":        "write it in env: env: {HTTP_PROXY: \"http://proxy:3128\"}",
 	"health_check":      "a node is Ready when it passes: http_check: /health",
+}
+
+// composeSteps are what to do in place of a key of Compose.
+var composeSteps = map[string]hint.Step{
+	"profiles": hint.UpFile.With("other.yml"), "logging": hint.Logs.With(), "tty": hint.Shell.With(), "develop": hint.SyncWatch.With(),
 }
 
 // composeAlone are Compose's keys without an equivalent.
@@ -101,42 +108,42 @@ var ofPort = map[string]string{
 	"host_ip":   "leave it out: ports are published on 127.0.0.1",
 }
 
-// inCompose returns the equivalent of a key of Compose, or "" for any other key.
-func (r *reader) inCompose(key string, value ast.Node) string {
+// inCompose returns the equivalent of a key of Compose, or none for any other key.
+func (r *reader) inCompose(key string, value ast.Node) hint.Hint {
 	text, _ := written(r.behind(value))
 	switch key {
 	case "build":
 		if text == "" {
 			text = "."
 		}
-		return "the key is source, a folder with a mix.exs or a Dockerfile: source: " + text + "; which Dockerfile: dockerfile: Dockerfile"
+		return hint.Newf("the key is source, a folder with a mix.exs or a Dockerfile: source: %s; which Dockerfile: dockerfile: Dockerfile", text)
 	case "depends_on":
-		return "the key is after, at a node, and it takes nodes: nodes: [{name: db}, {name: web, after: [db]}]; other services must run before: docker compose up -d --wait"
+		return hint.Text("the key is after, at a node, and it takes nodes: nodes: [{name: db}, {name: web, after: [db]}]; other services must run before: docker compose up -d --wait")
 	}
 	if slices.Contains(composeAlone, key) {
-		return "it is Compose's, and nothing here is like it: nodes run with the engine's own settings"
+		return hint.Text("it is Compose's, and nothing here is like it: nodes run with the engine's own settings")
 	}
-	hint := compose[key]
-	if !strings.Contains(hint, "%s") {
-		return hint
+	same := compose[key]
+	if step, ok := composeSteps[key]; ok {
+		return hint.Newf(same, step)
 	}
-	if text == "" {
-		text = "…"
+	if !strings.Contains(same, "%s") {
+		return hint.Text(same)
 	}
-	return fmt.Sprintf(hint, text)
+	return hint.Newf(same, cmp.Or(text, "…"))
 }
 
 // unknown returns the error for a key that its mapping, t, does not have.
 func (r *reader) unknown(key *ast.StringNode, value ast.Node, t reflect.Type) error {
 	err := &yaml.UnknownFieldError{Message: fmt.Sprintf("unknown field %q", key.Value), Token: key.GetToken()}
-	return advise(err, "%s", r.meant(key.Value, value, t))
+	return orchestrator.WithHint(err, "%s", r.meant(key.Value, value, t))
 }
 
 // composeFile returns the error for a Compose file, which has services.
 func (r *reader) composeFile(pairs []*ast.MappingValueNode) error {
 	for _, pair := range pairs {
 		if key, err := r.key(pair.Key); err == nil && key.Value == "services" {
-			return advise(wrong(key, "this is a Compose file, and %s is a file of its own", Name), "%s", r.instead(pair.Value))
+			return orchestrator.WithHint(wrong(key, "this is a Compose file, and %s is a file of its own", Name), "%s", r.instead(pair.Value))
 		}
 	}
 	return nil
@@ -155,28 +162,28 @@ func (r *reader) instead(services ast.Node) string {
 			}
 		}
 	}
-	hint := "write a " + Name + " with what the Erlang nodes run, and how many there are: source: . and nodes: 3"
+	next := "write a " + Name + " with what the Erlang nodes run, and how many there are: source: . and nodes: 3"
 	if names != "" {
-		hint += fmt.Sprintf(" (or by name, of %s: nodes: [{name: web}])", names)
+		next += fmt.Sprintf(" (or by name, of %s: nodes: [{name: web}])", names)
 	}
-	return hint + "\nother services stay in Compose, and the nodes join their network: networks: {PROJECT_default: []}"
+	return next + "\nother services stay in Compose, and the nodes join their network: networks: {PROJECT_default: []}"
 }
 
 // meant returns advice on a key that t does not have: its equivalent here, where it belongs, a
 // similar key, or all keys of t.
-func (r *reader) meant(key string, value ast.Node, t reflect.Type) string {
+func (r *reader) meant(key string, value ast.Node, t reflect.Type) hint.Hint {
 	top := t == clusterType || t == nodeType
 	if now, ok := moved[key]; ok && top {
-		return now
+		return hint.Text(now)
 	}
 	if top {
-		if same := r.inCompose(key, value); same != "" {
+		if same := r.inCompose(key, value); len(same) > 0 {
 			return same
 		}
 	}
 	if t == portType {
 		if same := ofPort[key]; same != "" {
-			return same
+			return hint.Text(same)
 		}
 	}
 	here := level{of: "it"}
@@ -187,11 +194,11 @@ func (r *reader) meant(key string, value ast.Node, t reflect.Type) string {
 	}
 	for _, l := range levels {
 		if _, has := find(l.keys, key); has {
-			return fmt.Sprintf("%s belongs to %s, not to %s: %s", key, l.of, strings.TrimSuffix(here.of, ":"), l.example(key))
+			return hint.Newf("%s belongs to %s, not to %s: %s", key, l.of, strings.TrimSuffix(here.of, ":"), l.example(key))
 		}
 	}
 	if best := network.Nearest(key, keysOf(t)); best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
+		return hint.Newf("did you mean %q?", best)
 	}
 	if top {
 		if best := network.Nearest(key, slices.Sorted(maps.Keys(compose))); best != "" {
@@ -200,15 +207,15 @@ func (r *reader) meant(key string, value ast.Node, t reflect.Type) string {
 	}
 	for _, l := range levels {
 		if best := network.Nearest(key, keysOf(l.keys)); best != "" {
-			return fmt.Sprintf("did you mean %q? It belongs to %s: %s", best, l.of, l.example(best))
+			return hint.Newf("did you mean %q? It belongs to %s: %s", best, l.of, l.example(best))
 		}
 	}
 	keys := keysOf(t)
 	slices.Sort(keys)
 	if here.of == "the cluster" {
-		return "its keys: " + strings.Join(keys, ", ")
+		return hint.Newf("its keys: %s", strings.Join(keys, ", "))
 	}
-	return "the keys of " + strings.TrimSuffix(here.of, ":") + ": " + strings.Join(keys, ", ")
+	return hint.Newf("the keys of %s: %s", strings.TrimSuffix(here.of, ":"), strings.Join(keys, ", "))
 }
 
 // example shows a key at its level.

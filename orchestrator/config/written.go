@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 )
@@ -97,7 +98,7 @@ func (r *reader) as(at ast.Node, t reflect.Type) (ast.Node, error) {
 		return r.sequence(n, t)
 	}
 	if text, ok := written(at); ok && t == nodeType {
-		return nil, advise(wrong(at, "a node is a mapping, not text"), "nodes: [{name: %s}]", quoteWord(text))
+		return nil, orchestrator.WithHint(wrong(at, "a node is a mapping, not text"), "nodes: [{name: %s}]", quoteWord(text))
 	}
 	if t != nil && t.Kind() == reflect.String {
 		if text, ok := written(at); ok {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Client controls a cluster whose supervisor runs in another process. It is safe for
@@ -235,5 +236,5 @@ func (c *Client) lost(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	return orchestrator.WithHint(fmt.Errorf("cluster %s: %w any more: %w", c.cluster, orchestrator.ErrNoSupervisor, err),
-		"see what runs: beamyard ps %s", c.cluster)
+		"see what runs: %s", hint.Status.On(c.cluster))
 }

@@ -32,7 +32,15 @@
 //
 // An error crosses the wire with its text, its hint, and the names of all the sentinels
 // that it matches. SpecError and ClusterError are transmitted in full. So errors.Is,
-// errors.As and hints give the same results on both sides.
+// errors.As and hints give the same results on both sides:
+//
+//	{"text": "n1: not running", "kinds": ["not-running"],
+//	 "hint": ["start it: ", {"do": "start", "cluster": "demo", "nodes": ["n1"]}]}
+//
+// Hints cross as the list that package hint describes, in reports and events too, so that
+// each client writes their steps in its own words. A client also accepts a hint that is a
+// string, as earlier supervisors send it, and writes a step that it does not know as a
+// command of that name.
 //
 // # One supervisor per cluster
 //

@@ -85,8 +85,7 @@ func TestTooLongPath(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	t.Setenv("XDG_STATE_HOME", dir) // the socket of a running demo is in the usual folder
 	_, err := Listen(t.Context(), "demo")
-	var h orchestrator.Hinter
-	if !errors.As(err, &h) || !strings.Contains(err.Error(), "at most 103") || !strings.Contains(h.Hint(), "XDG_RUNTIME_DIR") {
+	if !strings.Contains(err.Error(), "at most 103") || !strings.Contains(orchestrator.HintOf(err).String(), "XDG_RUNTIME_DIR") {
 		t.Errorf("Listen = %v", err)
 	}
 }

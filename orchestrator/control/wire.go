@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // kinds names the sentinels on the wire. An error may match several.
@@ -20,7 +21,7 @@ var kinds = append(slices.Clone(orchestrator.Sentinels),
 // wireError is an error on the wire.
 type wireError struct {
 	Text     string                     `json:"text"`
-	Hint     string                     `json:"hint,omitempty"`
+	Hint     hint.Hint                  `json:"hint,omitempty"`
 	Kinds    []string                   `json:"kinds,omitempty"`
 	Spec     []orchestrator.Problem     `json:"spec,omitempty"`    // of a SpecError
 	Cluster  string                     `json:"cluster,omitempty"` // of a ClusterError
@@ -53,15 +54,11 @@ func toWire(err error) *wireError {
 	if err == nil {
 		return nil
 	}
-	w := &wireError{Text: err.Error()}
+	w := &wireError{Text: err.Error(), Hint: orchestrator.HintOf(err)}
 	for _, k := range kinds {
 		if errors.Is(err, k.Err) {
 			w.Kinds = append(w.Kinds, k.Name)
 		}
-	}
-	var h orchestrator.Hinter
-	if errors.As(err, &h) {
-		w.Hint = h.Hint()
 	}
 	var diagnosed *orchestrator.DiagnosedError
 	if errors.As(err, &diagnosed) {
@@ -112,10 +109,10 @@ func (w *wireError) err() error {
 	if len(w.Findings) > 0 {
 		return &orchestrator.DiagnosedError{Err: plain, Findings: w.Findings}
 	}
-	if w.Hint == "" {
+	if len(w.Hint) == 0 {
 		return plain
 	}
-	return orchestrator.WithHint(plain, "%s", w.Hint)
+	return &orchestrator.HintError{Err: plain, Next: w.Hint}
 }
 
 // remoteError is an error of the other side, with the sentinels that it matched there.

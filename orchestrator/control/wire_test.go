@@ -12,31 +12,36 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestErrorsCrossTheWire(t *testing.T) {
 	cluster := &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNodeFailed, Problems: []orchestrator.NodeProblem{
-		{Node: "n2", State: orchestrator.Failed, Reason: "exit 1", Hint: "beamyard logs n2", Output: []string{"boom"}},
+		{Node: "n2", State: orchestrator.Failed, Reason: "exit 1", Hint: hint.Newf("see %s", hint.Tail.On("demo", "n2")), Output: []string{"boom"}},
 	}}
-	spec := &orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "name", Text: "no name", Hint: "give one"}}}
+	spec := &orchestrator.SpecError{Problems: []orchestrator.Problem{{Field: "name", Text: "no name", Hint: hint.Text("give one")}}}
 	for _, tc := range []struct {
 		err   error
 		match []error
-		hint  string
+		hint  hint.Hint
 	}{
-		{errors.New("plain"), nil, ""},
-		{fmt.Errorf("start n1: %w", orchestrator.ErrPortTaken), []error{orchestrator.ErrPortTaken}, ""},
-		{orchestrator.WithHint(fmt.Errorf("%w: n9", orchestrator.ErrNoNode), "it has n1"), []error{orchestrator.ErrNoNode}, "it has n1"},
-		{orchestrator.WithHint(errors.New("100% wrong"), "100%% sure"), nil, "100% sure"},
-		{errors.Join(orchestrator.ErrConflict, orchestrator.ErrNotRunning), []error{orchestrator.ErrConflict, orchestrator.ErrNotRunning}, ""},
-		{cluster, []error{orchestrator.ErrNodeFailed}, "beamyard logs n2"},
-		{spec, []error{orchestrator.ErrInvalidSpec}, "give one"},
+		{errors.New("plain"), nil, nil},
+		{fmt.Errorf("start n1: %w", orchestrator.ErrPortTaken), []error{orchestrator.ErrPortTaken}, nil},
+		{orchestrator.WithHint(fmt.Errorf("%w: n9", orchestrator.ErrNoNode), "it has n1"), []error{orchestrator.ErrNoNode}, hint.Text("it has n1")},
+		{
+			orchestrator.WithHint(fmt.Errorf("n2: %w", orchestrator.ErrNotRunning), "start it: %s, or not", hint.Start.On("demo", "n2")), []error{orchestrator.ErrNotRunning},
+			hint.Newf("start it: %s, or not", hint.Start.On("demo", "n2")),
+		},
+		{orchestrator.WithHint(errors.New("100% wrong"), "100%% sure"), nil, hint.Text("100% sure")},
+		{errors.Join(orchestrator.ErrConflict, orchestrator.ErrNotRunning), []error{orchestrator.ErrConflict, orchestrator.ErrNotRunning}, nil},
+		{cluster, []error{orchestrator.ErrNodeFailed}, hint.Newf("see %s", hint.Tail.On("demo", "n2"))},
+		{spec, []error{orchestrator.ErrInvalidSpec}, hint.Text("give one")},
 		{
 			&orchestrator.DiagnosedError{Err: fmt.Errorf("start: %w", orchestrator.ErrPortTaken), Findings: []orchestrator.Finding{
 				{Code: "port-taken", Problem: "taken", Solutions: []orchestrator.Solution{{Text: "see who", Command: "ss -ltnp"}}},
 			}},
-			[]error{orchestrator.ErrPortTaken}, "see who: ss -ltnp",
+			[]error{orchestrator.ErrPortTaken}, hint.Text("see who: ss -ltnp"),
 		},
 	} {
 		t.Run(tc.err.Error(), func(t *testing.T) {
@@ -58,9 +63,8 @@ func TestErrorsCrossTheWire(t *testing.T) {
 				if errors.Is(err, orchestrator.ErrEngineUnreachable) {
 					t.Errorf("%s: matches an error that it was not", call)
 				}
-				var h orchestrator.Hinter
-				if hinted := errors.As(err, &h); hinted != (tc.hint != "") || hinted && h.Hint() != tc.hint {
-					t.Errorf("%s: hint %v, want %q", call, h, tc.hint)
+				if diff := cmp.Diff(tc.hint, orchestrator.HintOf(err)); diff != "" {
+					t.Errorf("%s: hint %s", call, diff)
 				}
 			}
 		})
@@ -83,6 +87,11 @@ func TestTypedErrorsCrossComplete(t *testing.T) {
 	}
 	if decoded, err := DecodeError(EncodeError(nil)); decoded != nil || err != nil {
 		t.Errorf("nil became %v, %v", decoded, err)
+	}
+	// Earlier supervisors wrote hints as texts.
+	decoded, err = DecodeError([]byte(`{"text":"n2: not running","hint":"beamyard start n2"}`))
+	if h := orchestrator.HintOf(decoded); err != nil || h.String() != "beamyard start n2" {
+		t.Errorf("%v, %v, hint %q", decoded, err, h)
 	}
 	if _, err := DecodeError([]byte("no JSON")); err == nil {
 		t.Error("text that is not an error is decoded")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
@@ -70,7 +71,7 @@ func Send(ctx context.Context, eng orchestrator.Engine, cluster, node string, in
 	}
 	err = eng.AttachStdin(ctx, n.ContainerID, in)
 	if errors.Is(err, orchestrator.ErrNoStdin) {
-		return orchestrator.WithHint(fmt.Errorf("%s: %w", node, orchestrator.ErrNoStdin), "open it in beamyard.yml: stdin: true; then: beamyard down %s && beamyard up", cluster)
+		return orchestrator.WithHint(fmt.Errorf("%s: %w", node, orchestrator.ErrNoStdin), "open it: %s; then: %s && %s", hint.Setting("stdin: true"), hint.Down.On(cluster), hint.Up.With())
 	}
 	return err
 }
@@ -154,9 +155,9 @@ func runningNode(ctx context.Context, eng orchestrator.Engine, cluster, node str
 	case !ok:
 		return f, n, f.Spec.NoNode(node)
 	case !n.State.Running():
-		return f, n, orchestrator.WithHint(fmt.Errorf("%s: %w (%s)", node, orchestrator.ErrNotRunning, n.Reason), "beamyard start %s/%s", cluster, node)
+		return f, n, orchestrator.WithHint(fmt.Errorf("%s: %w (%s)", node, orchestrator.ErrNotRunning, n.Reason), "%s", hint.Start.On(cluster, node))
 	case n.Paused:
-		return f, n, orchestrator.WithHint(fmt.Errorf("%s: %w: its container is paused", node, orchestrator.ErrNotRunning), "beamyard unpause %s/%s", cluster, node)
+		return f, n, orchestrator.WithHint(fmt.Errorf("%s: %w: its container is paused", node, orchestrator.ErrNotRunning), "%s", hint.Unpause.On(cluster, node))
 	}
 	return f, n, nil
 }

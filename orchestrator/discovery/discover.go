@@ -13,6 +13,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 	"golang.org/x/sync/errgroup"
@@ -64,7 +65,7 @@ func noCluster(ctx context.Context, eng orchestrator.Engine, cluster string) err
 	missing := fmt.Errorf("%w: %s", orchestrator.ErrNoCluster, cluster)
 	networks, err := eng.Networks(ctx, nil)
 	if err != nil {
-		return orchestrator.WithHint(missing, "see what there is: beamyard ps")
+		return orchestrator.WithHint(missing, "see what there is: %s", hint.Status.With())
 	}
 	names := map[string]bool{}
 	for _, n := range networks {
@@ -73,14 +74,14 @@ func noCluster(ctx context.Context, eng orchestrator.Engine, cluster string) err
 		}
 	}
 	if len(names) == 0 {
-		return orchestrator.WithHint(missing, "no cluster is up; start one: beamyard up")
+		return orchestrator.WithHint(missing, "no cluster is up; start one: %s", hint.Up.With())
 	}
 	known := slices.Sorted(maps.Keys(names))
-	hint := "up: " + strings.Join(known, ", ")
+	up := "up: " + strings.Join(known, ", ")
 	if best := network.Nearest(cluster, known); best != "" {
-		hint = "did you mean " + best + "? " + hint
+		up = "did you mean " + best + "? " + up
 	}
-	return orchestrator.WithHint(missing, "%s", hint)
+	return orchestrator.WithHint(missing, "%s", up)
 }
 
 func find(ctx context.Context, eng orchestrator.Engine, cluster string) ([]Cluster, error) {

@@ -18,11 +18,10 @@ func TestAnUnknownCluster(t *testing.T) {
 	hint := func(cluster string) string {
 		t.Helper()
 		_, err := discovery.Find(t.Context(), eng, cluster)
-		var h orchestrator.Hinter
-		if !errors.Is(err, orchestrator.ErrNoCluster) || !errors.As(err, &h) {
+		if !errors.Is(err, orchestrator.ErrNoCluster) || len(orchestrator.HintOf(err)) == 0 {
 			t.Fatalf("%s: %v", cluster, err)
 		}
-		return h.Hint()
+		return orchestrator.HintOf(err).String()
 	}
 	if got := hint("shop"); got != "no cluster is up; start one: beamyard up" {
 		t.Error(got)

@@ -2,13 +2,13 @@ package discovery
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 	"github.com/beamyard/beamyard/orchestrator/secrets"
@@ -54,7 +54,7 @@ func Health(ctx context.Context, eng orchestrator.Engine, cluster string) (orche
 		if _, ok := f.Node(n.Name); !ok {
 			seen = append(seen, health.Seen{
 				Name: n.Name, Node: f.Spec.Names().Node(n.Name),
-				Reason: "it has no container", Hint: fmt.Sprintf("beamyard up %s -d", cluster),
+				Reason: "it has no container", Hint: hint.Of(hint.Supervise.On(cluster)),
 			})
 		}
 	}

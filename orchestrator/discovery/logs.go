@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/logs"
 	"golang.org/x/sync/errgroup"
 )
@@ -16,7 +17,7 @@ import (
 func Logs(ctx context.Context, eng orchestrator.Engine, cluster string, q orchestrator.LogQuery, fn func(orchestrator.Line) error) error {
 	if q.Run != 0 {
 		return orchestrator.WithHint(fmt.Errorf("%s has no supervisor, so its runs are not counted", cluster),
-			"ask for the last one: beamyard logs -c %[1]s --since-restart", cluster)
+			"ask for the last one: %s", hint.LastRun.On(cluster))
 	}
 	f, err := Find(ctx, eng, cluster)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 	"github.com/beamyard/beamyard/orchestrator/internal/wait"
@@ -48,9 +49,9 @@ func removeLabelled(ctx context.Context, eng orchestrator.Engine, cluster string
 	var guests *guestsError
 	switch {
 	case errors.As(err, &guests):
-		err = orchestrator.WithHint(err, "%s\nthen: beamyard down %s", guests.detach(), cluster)
+		err = orchestrator.WithHint(err, "%s\nthen: %s", guests.detach(), hint.Down.On(cluster))
 	case err != nil:
-		err = orchestrator.WithHint(err, "try again: beamyard down %s", cluster)
+		err = orchestrator.WithHint(err, "try again: %s", hint.Down.On(cluster))
 	}
 	return removed, err
 }

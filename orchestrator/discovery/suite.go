@@ -12,6 +12,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 	"github.com/beamyard/beamyard/orchestrator/logs"
@@ -54,7 +55,7 @@ type Suite struct {
 // is killed.
 func RunSuite(ctx context.Context, eng orchestrator.Engine, f Cluster, s Suite) (exitCode int, err error) {
 	if _, taken := f.Node(manifest.SuiteName); taken {
-		return 0, orchestrator.WithHint(fmt.Errorf("a node of %s is called %s, as the suite's own is", f.Cluster, manifest.SuiteName), "name it otherwise in beamyard.yml")
+		return 0, orchestrator.WithHint(fmt.Errorf("a node of %s is called %s, as the suite's own is", f.Cluster, manifest.SuiteName), "name it otherwise")
 	}
 	info, err := eng.Info(ctx)
 	if err != nil {
@@ -82,7 +83,7 @@ func RunSuite(ctx context.Context, eng orchestrator.Engine, f Cluster, s Suite) 
 		return 0, fmt.Errorf("look at the suite's end: %w", err)
 	}
 	if ended.State.OOMKilled {
-		return ended.State.ExitCode, orchestrator.WithHint(errors.New("the kernel killed the suite: out of memory"), "see what the engine's machine has: beamyard doctor")
+		return ended.State.ExitCode, orchestrator.WithHint(errors.New("the kernel killed the suite: out of memory"), "see what the engine's machine has: %s", hint.Doctor.With())
 	}
 	return ended.State.ExitCode, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/compiler"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
@@ -24,7 +25,7 @@ func Sync(ctx context.Context, eng orchestrator.Engine, cluster string, opts orc
 		return codesync.Report{}, err
 	}
 	if opts.Restart {
-		return codesync.Report{}, orchestrator.WithHint(fmt.Errorf("%s has no supervisor that could restart its nodes", cluster), "beamyard up %s -d, then: beamyard sync -c %[1]s --restart", cluster)
+		return codesync.Report{}, orchestrator.WithHint(fmt.Errorf("%s has no supervisor that could restart its nodes", cluster), "%s, then: %s", hint.Supervise.On(cluster), hint.SyncRestart.On(cluster))
 	}
 	info, err := eng.Info(ctx)
 	if err != nil {
@@ -60,7 +61,7 @@ func syncFound(ctx context.Context, eng orchestrator.Engine, f Cluster, info orc
 			link, err := dial(limited, n.Node, at.Dist(f.placement(n.Name)))
 			cancel()
 			if err != nil {
-				return codesync.Report{}, orchestrator.WithHint(fmt.Errorf("%s runs and cannot be asked: %w", n.Name, err), "beamyard health %s", f.Spec.Name)
+				return codesync.Report{}, orchestrator.WithHint(fmt.Errorf("%s runs and cannot be asked: %w", n.Name, err), "%s", hint.Health.On(f.Spec.Name))
 			}
 			defer func() { _ = link.Close() }()
 			t.Conn = link

@@ -7,6 +7,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Unsupervised is a cluster that no supervisor keeps. It is an [orchestrator.Controller]
@@ -105,5 +106,5 @@ func (u *Unsupervised) noSupervisor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return orchestrator.WithHint(fmt.Errorf("cluster %s: %w", f.Cluster, orchestrator.ErrNoSupervisor), "supervise it again: beamyard up %s -d", f.Cluster)
+	return orchestrator.WithHint(fmt.Errorf("cluster %s: %w", f.Cluster, orchestrator.ErrNoSupervisor), "supervise it again: %s", hint.Supervise.On(f.Cluster))
 }

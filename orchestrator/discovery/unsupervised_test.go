@@ -58,7 +58,7 @@ func TestUnsupervised(t *testing.T) {
 		"unpause": func(ctx context.Context) error { return c.Unpause(ctx, "n1") },
 	} {
 		err := call(ctx)
-		if !errors.Is(err, orchestrator.ErrNoSupervisor) || orchestrator.HintOf(err) != "supervise it again: beamyard up shop -d" {
+		if !errors.Is(err, orchestrator.ErrNoSupervisor) || orchestrator.HintOf(err).String() != "supervise it again: beamyard up shop -d" {
 			t.Errorf("%s: %v, hint %q", name, err, orchestrator.HintOf(err))
 		}
 	}

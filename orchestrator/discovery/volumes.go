@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // ListVolumes returns the names of a cluster's volumes, whether it is up or not. With ""
@@ -44,7 +45,7 @@ func RemoveVolumes(ctx context.Context, eng orchestrator.Engine, cluster string)
 		removed = append(removed, name)
 	}
 	if err != nil {
-		err = orchestrator.WithHint(err, "take the cluster down first: beamyard down %s --volumes", cluster)
+		err = orchestrator.WithHint(err, "take the cluster down first: %s", hint.DownVolumes.On(cluster))
 	}
 	return removed, err
 }

@@ -144,8 +144,7 @@ func TestNoPermission(t *testing.T) {
 		t.Error(err)
 	}
 	// The hint of the error and that of the diagnosis are shown as one.
-	var h orchestrator.Hinter
-	if !errors.As(cluster.Diagnose(err, orchestrator.Spec{}), &h) || strings.Count(h.Hint(), "usermod") != 1 {
+	if h := orchestrator.HintOf(cluster.Diagnose(err, orchestrator.Spec{})); strings.Count(h.String(), "usermod") != 1 {
 		t.Errorf("%+v", h)
 	}
 	err, _ = listen(t, e, time.Now())
@@ -308,8 +307,7 @@ func TestWhichEngine(t *testing.T) {
 			}
 			e, err := New(tt.options)
 			if tt.fail != "" {
-				var h orchestrator.Hinter
-				if err == nil || !strings.Contains(err.Error(), tt.fail) || !errors.As(err, &h) || h.Hint() == "" {
+				if err == nil || !strings.Contains(err.Error(), tt.fail) || len(orchestrator.HintOf(err)) == 0 {
 					t.Fatalf("%v", err)
 				}
 				return

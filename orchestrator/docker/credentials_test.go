@@ -22,10 +22,7 @@ func shown(t *testing.T, o Options) string {
 			return
 		}
 		all.WriteString(err.Error() + "\n")
-		var h orchestrator.Hinter
-		if errors.As(err, &h) {
-			all.WriteString(h.Hint() + "\n")
-		}
+		all.WriteString(orchestrator.HintOf(err).String() + "\n")
 	}
 	e, err := New(o)
 	if err != nil {

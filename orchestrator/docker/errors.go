@@ -15,6 +15,7 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // signature identifies an engine's error by a part of its text. This table is the only place
@@ -23,64 +24,64 @@ import (
 type signature struct {
 	text string
 	kind error
-	hint string
+	hint hint.Hint
 }
 
 // noImage is the error for a missing image, for both interfaces that look for one.
 var noImage = errors.Join(images.ErrNotFound, orchestrator.ErrNotFound)
 
 var signatures = []signature{
-	{"permission denied while trying to connect", orchestrator.ErrEnginePermission, `sudo usermod -aG docker "$USER", then log in again`},
-	{"client version", orchestrator.ErrEngineTooOld, "upgrade the engine: Docker 20.10 or newer is needed (and unset DOCKER_API_VERSION)"},
-	{"port is already allocated", orchestrator.ErrPortTaken, "see who has it: docker ps, or ss -ltnp"},
-	{"bind: address already in use", orchestrator.ErrPortTaken, "see who has it: ss -ltnp"},
-	{"tcp: address already in use", orchestrator.ErrPortTaken, "see who has it: ss -ltnp"},
+	{"permission denied while trying to connect", orchestrator.ErrEnginePermission, hint.Text(`sudo usermod -aG docker "$USER", then log in again`)},
+	{"client version", orchestrator.ErrEngineTooOld, hint.Text("upgrade the engine: Docker 20.10 or newer is needed (and unset DOCKER_API_VERSION)")},
+	{"port is already allocated", orchestrator.ErrPortTaken, hint.Text("see who has it: docker ps, or ss -ltnp")},
+	{"bind: address already in use", orchestrator.ErrPortTaken, hint.Text("see who has it: ss -ltnp")},
+	{"tcp: address already in use", orchestrator.ErrPortTaken, hint.Text("see who has it: ss -ltnp")},
 	// This text without more means an IP address.
-	{"address already in use", orchestrator.ErrConflict, "another container has the address: docker network inspect NETWORK"},
-	{"pool overlaps with other one", orchestrator.ErrSubnetOverlap, "choose another range: pool: in beamyard.yml"},
-	{"could not find an available, non-overlapping ipv4 address pool", orchestrator.ErrAddressPool, "docker network prune"},
-	{"all predefined address pools have been fully subnetted", orchestrator.ErrAddressPool, "docker network prune"},
-	{"error setting rlimit", orchestrator.ErrUlimit, "start the engine with a higher limit of open files"},
+	{"address already in use", orchestrator.ErrConflict, hint.Text("another container has the address: docker network inspect NETWORK")},
+	{"pool overlaps with other one", orchestrator.ErrSubnetOverlap, hint.Newf("choose another range: %s", hint.Setting("pool"))},
+	{"could not find an available, non-overlapping ipv4 address pool", orchestrator.ErrAddressPool, hint.Text("docker network prune")},
+	{"all predefined address pools have been fully subnetted", orchestrator.ErrAddressPool, hint.Text("docker network prune")},
+	{"error setting rlimit", orchestrator.ErrUlimit, hint.Text("start the engine with a higher limit of open files")},
 	// Before "executable file not found": docker-init is Docker's, catatonit Podman's.
-	{"docker-init", orchestrator.ErrNoInit, "install the engine's init program: docker-init (Debian: apt-get install tini)"},
-	{"catatonit", orchestrator.ErrNoInit, "install the engine's init program: catatonit"},
-	{"container-init binary not found", orchestrator.ErrNoInit, "install the engine's init program: catatonit"},
-	{"invalid ip address in add-host", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml"},
-	{"unable to derive the ip value for host-gateway", orchestrator.ErrNoHostGateway, "give the address in place of host-gateway: extra_hosts: in beamyard.yml, or start dockerd with --host-gateway-ip"},
+	{"docker-init", orchestrator.ErrNoInit, hint.Text("install the engine's init program: docker-init (Debian: apt-get install tini)")},
+	{"catatonit", orchestrator.ErrNoInit, hint.Text("install the engine's init program: catatonit")},
+	{"container-init binary not found", orchestrator.ErrNoInit, hint.Text("install the engine's init program: catatonit")},
+	{"invalid ip address in add-host", orchestrator.ErrNoHostGateway, hint.Newf("give the address in place of host-gateway: %s", hint.Setting("extra_hosts"))},
+	{"unable to derive the ip value for host-gateway", orchestrator.ErrNoHostGateway, hint.Newf("give the address in place of host-gateway: %s, or start dockerd with --host-gateway-ip", hint.Setting("extra_hosts"))},
 	// The kernel's refusal of IPv6 to the bridge driver, for example of a path in
 	// /proc/sys/net/ipv6. If IPv6 is only switched off, the driver switches it on for its
 	// bridge.
-	{"ipv6", orchestrator.ErrNoIPv6, "see whether the engine's machine has IPv6: ls /proc/sys/net/ipv6\nor leave out distribution: {inet6: true}"},
-	{"is already in use by container", orchestrator.ErrNameTaken, "see it with `docker ps -a`, remove it with `docker rm -f NAME`"},
-	{"executable file not found", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},
-	{"no such file or directory: unknown", orchestrator.ErrCannotStart, "the image lacks the command: build on an image with Elixir, or set command: in beamyard.yml"},
-	{"exec format error", orchestrator.ErrCannotStart, "the image is for another processor: pull or build it for this platform"},
-	{"oci runtime create failed", orchestrator.ErrCannotStart, "check the image's entrypoint and the command"},
-	{"failed to create shim", orchestrator.ErrCannotStart, "check the image's entrypoint and the command"},
-	{"is not running", orchestrator.ErrNotRunning, ""},
-	{"is paused, unpause the container", orchestrator.ErrNotRunning, "docker unpause NAME"},
-	{"is ambiguous", orchestrator.ErrConflict, "two networks have one name: docker network ls"},
-	{"cannot join network of a non running container", orchestrator.ErrConflict, ""},
-	{"already exists in network", orchestrator.ErrConflict, ""},
-	{"has active endpoints", orchestrator.ErrConflict, "remove the containers of the network first"},
-	{"unable to find user", orchestrator.ErrCannotStart, "the image has no such user"},
-	{"network with name", orchestrator.ErrNameTaken, "see it with `docker network ls`, remove it with `docker network rm NAME`"},
-	{"no such image", noImage, ""},
+	{"ipv6", orchestrator.ErrNoIPv6, hint.Newf("see whether the engine's machine has IPv6: ls /proc/sys/net/ipv6\nor set %s", hint.Setting("distribution.inet6: false"))},
+	{"is already in use by container", orchestrator.ErrNameTaken, hint.Text("see it with `docker ps -a`, remove it with `docker rm -f NAME`")},
+	{"executable file not found", orchestrator.ErrCannotStart, hint.Newf("the image lacks the command: build on an image with Elixir, or set %s", hint.Setting("command"))},
+	{"no such file or directory: unknown", orchestrator.ErrCannotStart, hint.Newf("the image lacks the command: build on an image with Elixir, or set %s", hint.Setting("command"))},
+	{"exec format error", orchestrator.ErrCannotStart, hint.Text("the image is for another processor: pull or build it for this platform")},
+	{"oci runtime create failed", orchestrator.ErrCannotStart, hint.Text("check the image's entrypoint and the command")},
+	{"failed to create shim", orchestrator.ErrCannotStart, hint.Text("check the image's entrypoint and the command")},
+	{"is not running", orchestrator.ErrNotRunning, nil},
+	{"is paused, unpause the container", orchestrator.ErrNotRunning, hint.Text("docker unpause NAME")},
+	{"is ambiguous", orchestrator.ErrConflict, hint.Text("two networks have one name: docker network ls")},
+	{"cannot join network of a non running container", orchestrator.ErrConflict, nil},
+	{"already exists in network", orchestrator.ErrConflict, nil},
+	{"has active endpoints", orchestrator.ErrConflict, hint.Text("remove the containers of the network first")},
+	{"unable to find user", orchestrator.ErrCannotStart, hint.Text("the image has no such user")},
+	{"network with name", orchestrator.ErrNameTaken, hint.Text("see it with `docker network ls`, remove it with `docker network rm NAME`")},
+	{"no such image", noImage, nil},
 }
 
 // fetching are the signatures of errors when an engine queries a registry, for us or for a
 // build.
 var fetching = []signature{
-	{"manifest unknown", noImage, "check the image's tag"},
-	{"pull access denied", noImage, "check the image's name, or `docker login`"},
-	{"repository does not exist", noImage, "check the image's name"},
-	{"no such host", images.ErrNoRegistry, ""},
-	{"server misbehaving", images.ErrNoRegistry, ""},
-	{"connection refused", images.ErrNoRegistry, ""},
-	{"i/o timeout", images.ErrNoRegistry, ""},
-	{"network is unreachable", images.ErrNoRegistry, ""},
-	{"client.timeout exceeded", images.ErrNoRegistry, ""},
-	{"context deadline exceeded", images.ErrNoRegistry, ""},
+	{"manifest unknown", noImage, hint.Text("check the image's tag")},
+	{"pull access denied", noImage, hint.Text("check the image's name, or `docker login`")},
+	{"repository does not exist", noImage, hint.Text("check the image's name")},
+	{"no such host", images.ErrNoRegistry, nil},
+	{"server misbehaving", images.ErrNoRegistry, nil},
+	{"connection refused", images.ErrNoRegistry, nil},
+	{"i/o timeout", images.ErrNoRegistry, nil},
+	{"network is unreachable", images.ErrNoRegistry, nil},
+	{"client.timeout exceeded", images.ErrNoRegistry, nil},
+	{"context deadline exceeded", images.ErrNoRegistry, nil},
 }
 
 // engineError is an engine's error with its meaning and advice.
@@ -88,12 +89,12 @@ type engineError struct {
 	doing string
 	err   error
 	kind  error
-	hint  string
+	hint  hint.Hint
 }
 
 func (e *engineError) Error() string   { return fmt.Sprintf("%s: %v", e.doing, e.err) }
 func (e *engineError) Unwrap() []error { return []error{e.err, e.kind} }
-func (e *engineError) Hint() string    { return e.hint }
+func (e *engineError) Hint() hint.Hint { return e.hint }
 
 // failed adds the meaning to an engine's error, by the signatures and those that apply only to
 // this call.
@@ -112,7 +113,7 @@ func (e *Engine) failed(doing string, err error, more ...signature) error {
 		}
 		return wrapped
 	case client.IsErrConnectionFailed(err), errors.As(err, new(*url.Error)), errors.As(err, new(*net.OpError)):
-		wrapped.kind, wrapped.hint = orchestrator.ErrEngineUnreachable, "start it (`sudo systemctl start docker`, or `dockerd`), or point DOCKER_HOST at one that runs; it was sought at "+e.endpoint
+		wrapped.kind, wrapped.hint = orchestrator.ErrEngineUnreachable, hint.Newf("start it (`sudo systemctl start docker`, or `dockerd`), or point DOCKER_HOST at one that runs; it was sought at %s", e.endpoint)
 		return wrapped
 	}
 	for _, s := range slices.Concat(signatures, more) {

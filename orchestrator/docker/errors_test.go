@@ -109,8 +109,7 @@ func TestErrorsOfARegistry(t *testing.T) {
 // hints checks that an error matches want and has the hint.
 func hints(t *testing.T, err, want error, hint string) {
 	t.Helper()
-	var h orchestrator.Hinter
-	if !errors.Is(err, want) || !errors.As(err, &h) || !strings.Contains(h.Hint(), hint) {
+	if !errors.Is(err, want) || !strings.Contains(orchestrator.HintOf(err).String(), hint) {
 		t.Errorf("%v does not match %q with hint %q", err, want, hint)
 	}
 }

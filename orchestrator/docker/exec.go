@@ -152,7 +152,7 @@ func (x *execution) run(ctx context.Context, spec orchestrator.ExecSpec) (int, e
 	if text := stdout.held + stderr.held; text != "" && err == nil && (code == notExecutable || code == missing) {
 		_, short, _ := strings.Cut(text, "container process: ")
 		text = strings.TrimSuffix(strings.TrimSpace(cmp.Or(short, text)), ": unknown")
-		return cannotRun(x.e.failed(x.doing, errors.New(text), signature{"", orchestrator.ErrCannotStart, ""}))
+		return cannotRun(x.e.failed(x.doing, errors.New(text), signature{"", orchestrator.ErrCannotStart, nil}))
 	}
 	return code, errors.Join(err, stdout.flush(), stderr.flush())
 }

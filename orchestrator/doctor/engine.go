@@ -64,8 +64,8 @@ func judgeNoEngine(info orchestrator.EngineInfo, at endpointFacts, err error) ve
 		return unreachable(info, at, where, err)
 	}
 	v := failed("check DOCKER_HOST and `docker context ls`", "%v", err)
-	if hint := orchestrator.HintOf(err); hint != "" {
-		v.remedy = hint
+	if h := orchestrator.HintOf(err); len(h) > 0 {
+		v.remedy = h.String()
 	}
 	return v
 }

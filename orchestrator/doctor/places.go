@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/english"
 )
 
@@ -47,7 +48,7 @@ func lookSubnets(ctx context.Context, e *examination) verdict {
 	}
 	_, full := network.PickSubnet(pool, 1, taken, 0)
 	free, all := network.FreeSubnets(pool, taken)
-	return judgeSubnets(pool, free, all, holders, orchestrator.HintOf(full))
+	return judgeSubnets(pool, free, all, holders, orchestrator.HintOf(full).String())
 }
 
 // judgeSubnets judges the free subnets: a cluster takes one of them, a large one a few.
@@ -60,7 +61,7 @@ func judgeSubnets(pool netip.Prefix, free, all int, holders []string, advice str
 	case free == 0:
 		return failed(advice, "%s: no cluster finds a place", text)
 	case free < 8 && free < all:
-		return warning("remove clusters that are no longer needed: beamyard prune; or set another range: pool: in beamyard.yml", "%s", text)
+		return warning(fmt.Sprintf("remove clusters that are no longer needed: %s; or set another range: %s", hint.Prune.With(), hint.Setting("pool")), "%s", text)
 	}
 	return ok("%s", text)
 }
@@ -138,7 +139,7 @@ func judgePorts(f portFacts, nodes int) verdict {
 	if next+nodes > 65535 {
 		next = orchestrator.DefaultHostPort
 	}
-	elsewhere := fmt.Sprintf("see who has them: ss -ltnp; or search elsewhere: host_port: %d in beamyard.yml", next)
+	elsewhere := fmt.Sprintf("see who has them: ss -ltnp; or search elsewhere: %s", hint.Setting(fmt.Sprint("host_port: ", next)))
 	switch n := len(f.free); {
 	case n == 0:
 		return failed(elsewhere, "%snone is free from %d to %d", text, base, min(base+network.DefaultPortSpan-1, 65535))
@@ -158,8 +159,8 @@ func judgeControl(folder string, room int, err error) verdict {
 	switch {
 	case err != nil:
 		v := failed(shorter, "%v", err)
-		if hint := orchestrator.HintOf(err); hint != "" {
-			v.remedy = hint
+		if h := orchestrator.HintOf(err); len(h) > 0 {
+			v.remedy = h.String()
 		}
 		return v
 	case room < 1:
@@ -194,5 +195,5 @@ func judgeLeftovers(left []discovery.Removed, err error) verdict {
 		names = append(names, r.Cluster)
 		containers, networks = containers+len(r.Containers), networks+len(r.Networks)
 	}
-	return warning("beamyard prune", "dead processes left %s and %s, of %s", english.Plural(containers, "container", "containers"), english.Plural(networks, "network", "networks"), some(names, 3))
+	return warning(hint.Prune.With().String(), "dead processes left %s and %s, of %s", english.Plural(containers, "container", "containers"), english.Plural(networks, "network", "networks"), some(names, 3))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/helper"
 )
 
@@ -41,11 +42,11 @@ func judgeContainer(h helperFacts, err error) verdict {
 	case errors.Is(err, helper.ErrUnsuitable):
 		return unknown("%v", err)
 	case errors.Is(err, errLate):
-		return warning("see what keeps the engine busy: docker ps; try again: beamyard doctor", "starting one gave %v: the engine is slow, or hangs", err)
+		return warning(fmt.Sprintf("see what keeps the engine busy: docker ps; try again: %s", hint.Doctor.With()), "starting one gave %v: the engine is slow, or hangs", err)
 	case err != nil:
 		v := failed("see what the engine says: docker run --rm IMAGE true; journalctl -u docker -n 20", "%v", err)
-		if hint := orchestrator.HintOf(err); hint != "" {
-			v.remedy = hint
+		if h := orchestrator.HintOf(err); len(h) > 0 {
+			v.remedy = h.String()
 		}
 		return v
 	}

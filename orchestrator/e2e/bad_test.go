@@ -40,12 +40,7 @@ func says(t *testing.T, err error, hint string, words ...string) {
 			t.Errorf("the error does not say %q:\n%v", w, err)
 		}
 	}
-	var h orchestrator.Hinter
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), hint) {
-		got := "none"
-		if h != nil {
-			got = h.Hint()
-		}
+	if got := orchestrator.HintOf(err).String(); got == "" || !strings.Contains(got, hint) {
 		t.Errorf("the hint does not say %q: %s", hint, got)
 	}
 }

@@ -270,7 +270,7 @@ func TestBrokenUntilTheDeadline(t *testing.T) {
 		p := ended.Problems[i]
 		alone := *ended // hints of findings come first
 		alone.Problems = ended.Problems[i : i+1]
-		if !strings.Contains(alone.Hint(), b.hint) {
+		if !strings.Contains(alone.Hint().String(), b.hint) {
 			t.Errorf("%s: the hint does not say %q: %s", b.name, b.hint, alone.Hint())
 		}
 		for _, words := range b.reason {

@@ -108,8 +108,7 @@ func noElixirOn(t *testing.T, r *running) {
 		t.Fatal(err)
 	}
 	_, err := discovery.Eval(t.Context(), r.eng, r.name, "n2", "1 + 1", orchestrator.EvalOptions{})
-	var hint orchestrator.Hinter
-	if err == nil || !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "beamyard rpc --erlang "+r.name+"/n2") {
+	if err == nil || !strings.Contains(orchestrator.HintOf(err).String(), "beamyard rpc --erlang "+r.name+"/n2") {
 		t.Errorf("without Elixir: %v", err)
 	}
 	if text, err := discovery.Eval(t.Context(), r.eng, r.name, "n2", "1 + 1", orchestrator.EvalOptions{Erlang: true}); text != "2" || err != nil {
@@ -127,8 +126,7 @@ func pausedShell(t *testing.T, r *running) {
 	if unpause := bareClient(t).ContainerUnpause(context.Background(), id); unpause != nil {
 		t.Fatal(unpause)
 	}
-	var hint orchestrator.Hinter
-	if !errors.Is(err, orchestrator.ErrNotRunning) || !errors.As(err, &hint) || !strings.HasPrefix(hint.Hint(), "beamyard unpause ") {
+	if !errors.Is(err, orchestrator.ErrNotRunning) || !strings.HasPrefix(orchestrator.HintOf(err).String(), "beamyard unpause ") {
 		t.Errorf("paused: %v", err)
 	}
 }

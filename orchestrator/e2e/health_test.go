@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 func (r *running) health() orchestrator.HealthReport {
@@ -176,7 +177,7 @@ func pairThatIsCut(t *testing.T, r *running) {
 	if got := said(report); !strings.HasPrefix(got, "formation n1: n1 does not see n2: ") || !strings.Contains(got, "\nformation n2: n2 does not see n1: ") {
 		t.Errorf("said: %s", got)
 	}
-	if report.Matrix.Full() || !strings.Contains(strings.Join(report.Suggestions, "\n"), `beamyard rpc `+r.name+`/n1 'Node.connect(:"`+r.node("n2").Node+`")'`) {
+	if report.Matrix.Full() || !strings.Contains(hint.Lines(report.Suggestions...).String(), `beamyard rpc `+r.name+`/n1 'Node.connect(:"`+r.node("n2").Node+`")'`) {
 		t.Errorf("matrix %+v, suggestions %q", report.Matrix, report.Suggestions)
 	}
 	r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded })
@@ -230,7 +231,7 @@ func nearItsMemoryLimit(t *testing.T, r *running) {
 	r.rpc("n1", `:persistent_term.put(:hoard, for(_ <- 1..10, do: :crypto.strong_rand_bytes(12_000_000))); :ok`)
 	report := r.health()
 	got := failed(report)
-	if len(got) != 1 || got[0].Name != "memory" || !strings.Contains(got[0].Means, "of 256.0 MiB") || !strings.Contains(got[0].Suggestion, "memory: in beamyard.yml") {
+	if len(got) != 1 || got[0].Name != "memory" || !strings.Contains(got[0].Means, "of 256.0 MiB") || !strings.Contains(got[0].Suggestion.String(), "memory: in beamyard.yml") {
 		t.Errorf("said: %s", said(report))
 	}
 	n := r.until("n1", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded })

@@ -95,9 +95,8 @@ func TestNodesShareANetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = r.Down(t.Context())
-	var hint orchestrator.Hinter
-	if !errors.Is(err, orchestrator.ErrConflict) || !strings.Contains(err.Error(), name+"-guest") || !errors.As(err, &hint) ||
-		!strings.Contains(hint.Hint(), fmt.Sprintf("docker network disconnect beamyard-%[1]s %[1]s-guest\nthen: beamyard down %[1]s", name)) {
+	if !errors.Is(err, orchestrator.ErrConflict) || !strings.Contains(err.Error(), name+"-guest") ||
+		!strings.Contains(orchestrator.HintOf(err).String(), fmt.Sprintf("docker network disconnect beamyard-%[1]s %[1]s-guest\nthen: beamyard down %[1]s", name)) {
 		t.Errorf("down with a guest in the cluster's network: %v", err)
 	}
 	if err := r.end(); !errors.Is(err, orchestrator.ErrConflict) {

@@ -33,6 +33,7 @@ func (c *collector) askSupervisor(ctx context.Context) bool {
 	c.answers, c.status = true, &st
 	c.part(ctx, "events.jsonl", func(ctx context.Context) error {
 		return c.Cluster.Events(ctx, 0, false, func(e orchestrator.Event) error {
+			e = e.Printed()
 			e.Text = c.mask.string(e.Text)
 			c.events = append(c.events, e)
 			return nil

@@ -127,8 +127,7 @@ func TestAFolderThatIsNotEmptyIsLeftAlone(t *testing.T) {
 	before := tree(t, home)
 	for _, dir := range []string{home, file, filepath.Join(file, "below")} {
 		err := b.WriteDir(dir)
-		var hint orchestrator.Hinter
-		if !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "beamyard export ") {
+		if !strings.Contains(orchestrator.HintOf(err).String(), "beamyard export ") {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}

@@ -163,7 +163,7 @@ func (c *collector) healthOf() func(ctx context.Context) (report any, matrix str
 	}
 	return func(ctx context.Context) (any, string, error) {
 		report, err := ask(ctx)
-		return report, report.Matrix.String(), err
+		return report.Printed(), report.Matrix.String(), err
 	}
 }
 
@@ -174,11 +174,8 @@ func (c *collector) tellCause() {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "error: %v\n", c.Cause)
-	var h orchestrator.Hinter
-	if errors.As(c.Cause, &h) {
-		for line := range strings.Lines(h.Hint()) {
-			fmt.Fprintf(&b, "hint: %s\n", strings.TrimRight(line, "\n"))
-		}
+	for line := range strings.Lines(orchestrator.HintOf(c.Cause).String()) {
+		fmt.Fprintf(&b, "hint: %s\n", strings.TrimRight(line, "\n"))
 	}
 	c.text("error.txt", b.String())
 }

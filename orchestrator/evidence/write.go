@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // This file writes bundles. It writes them beside their destination first, so that an existing
@@ -19,7 +20,7 @@ import (
 
 // cannot adds advice for a destination that cannot be written to.
 func (b *Bundle) cannot(err error) error {
-	return orchestrator.WithHint(fmt.Errorf("write evidence: %w", err), "write it elsewhere: beamyard export %s", filepath.Join(os.TempDir(), b.Name()))
+	return orchestrator.WithHint(fmt.Errorf("write evidence: %w", err), "write it elsewhere: %s", hint.Export.With(filepath.Join(os.TempDir(), b.Name())))
 }
 
 // WriteDir writes the bundle as a folder of mode 0700: all of it, or nothing. If the
@@ -29,7 +30,7 @@ func (b *Bundle) WriteDir(dir string) (err error) {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case err == nil && len(entries) > 0:
-		return orchestrator.WithHint(fmt.Errorf("write evidence: %s is not empty", dir), "name another folder: beamyard export %s", filepath.Join(dir, b.Name()))
+		return orchestrator.WithHint(fmt.Errorf("write evidence: %s is not empty", dir), "name another folder: %s", hint.Export.With(filepath.Join(dir, b.Name())))
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return b.cannot(err)
 	}
@@ -108,7 +109,7 @@ func (b *Bundle) Leave(in string) (path string, err error) {
 // returns an error.
 func (b *Bundle) WriteTarGz(file string) (err error) {
 	if _, err := os.Lstat(file); err == nil {
-		return orchestrator.WithHint(fmt.Errorf("write evidence: %s exists", file), "name another file: beamyard export %s.tar.gz", b.Name())
+		return orchestrator.WithHint(fmt.Errorf("write evidence: %s exists", file), "name another file: %s", hint.Export.With(b.Name()+".tar.gz"))
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return b.cannot(err)

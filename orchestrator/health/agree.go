@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // This file is about what connected nodes agree on: Mnesia's tables and global's names.
@@ -121,14 +122,14 @@ func (j *judge) agree(n Seen) []Check {
 		if apart := j.mnesia[n.Name]; len(apart) > 0 {
 			c.State = Failed
 			c.Means = fmt.Sprintf("Mnesia of %s does not work with that of %s, though they are connected: each has tables of its own", n.Name, strings.Join(apart, ", "))
-			c.Suggestion = "choose whose tables to keep, and restart the other node: beamyard restart " + j.Cluster + "/" + apart[0]
+			c.Suggestion = hint.Newf("choose whose tables to keep, and restart the other node: %s", hint.Restart.On(j.Cluster, apart[0]))
 		}
 		checks = append(checks, c)
 	}
 	if stuck := GlobalStuck(n, j.Nodes); stuck != "" {
 		checks = append(checks, Check{
 			Name: "global", State: Failed, Means: fmt.Sprintf("global of %s is stuck: %s; no name can be registered", n.Name, stuck),
-			Suggestion: fmt.Sprintf("see who holds it: beamyard rpc %s ':ets.tab2list(:global_locks)'", j.at(n)),
+			Suggestion: hint.Newf("see who holds it: %s", j.eval(n, ":ets.tab2list(:global_locks)")),
 		})
 	}
 	return checks

@@ -72,7 +72,7 @@ func TestWhatNodesDoNotAgreeOnFails(t *testing.T) {
 	report := Judge(Observation{Nodes: []Seen{a, b}}, Expectations{Cluster: "shop"}, Thresholds{})
 	failed := map[string]int{}
 	for _, c := range report.Checks {
-		if c.State == Failed && c.Group == Formation && c.Suggestion != "" {
+		if c.State == Failed && c.Group == Formation && len(c.Suggestion) > 0 {
 			failed[c.Name]++
 		}
 	}

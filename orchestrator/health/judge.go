@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Seen is what is known about a node when it is judged.
@@ -18,8 +20,9 @@ type Seen struct {
 	Runs string
 	// Sample of a node that answered. Nil: Reason is why there is none, and Hint what to
 	// do about it.
-	Sample       *Sample
-	Reason, Hint string
+	Sample *Sample
+	Reason string
+	Hint   hint.Hint
 	// Apart are the short names of the nodes that it is deliberately disconnected from.
 	Apart []string
 	// Own are the outcomes of the cluster's own checks on the node.
@@ -31,7 +34,7 @@ type Outcome struct {
 	Name    string
 	Took    time.Duration
 	Failure string // why it failed; "" if it passed
-	Hint    string
+	Hint    hint.Hint
 	// Crashed is true if the check itself could not be run.
 	Crashed bool
 }
@@ -110,7 +113,7 @@ func (j *judge) guard(of Check, look func() []Check) {
 			if why := recover(); why != nil {
 				found = []Check{{
 					Name: of.Name, State: Failed, Crashed: true, Means: fmt.Sprintf("the check itself crashed: %v", why),
-					Suggestion: "report this with the output of: beamyard health -c " + j.Cluster + " --json",
+					Suggestion: hint.Newf("report this with the output of: %s", hint.HealthJSON.On(j.Cluster)),
 				}}
 			}
 		}()
@@ -129,8 +132,8 @@ func (j *judge) connectivity(n Seen) []Check {
 		if n.Reason != "" {
 			c.Means = n.Name + ": " + n.Reason
 		}
-		if c.Suggestion == "" {
-			c.Suggestion = "beamyard inspect " + j.at(n)
+		if len(c.Suggestion) == 0 {
+			c.Suggestion = hint.Of(hint.Inspect.On(j.Cluster, n.Name))
 		}
 		return []Check{c}
 	}
@@ -138,8 +141,10 @@ func (j *judge) connectivity(n Seen) []Check {
 	return []Check{c}
 }
 
-// at is a node as commands take it, whatever other clusters there are.
-func (j *judge) at(n Seen) string { return j.Cluster + "/" + n.Name }
+// eval is the step that evaluates an Elixir expression on a node.
+func (j *judge) eval(n Seen, expression string) hint.Step {
+	return hint.Eval.On(j.Cluster, n.Name).With(expression)
+}
 
 // app is the application that a node is to run, "" for none.
 func (j *judge) app(n Seen) string {
@@ -220,10 +225,10 @@ func (j *judge) formation(n Seen) []Check {
 	}
 	if len(means) > 0 && !j.NoMesh {
 		c.State, c.Means = Failed, n.Name+" "+strings.Join(means, ", ")+": what it spreads over the cluster does not get there"
-		c.Suggestion = fmt.Sprintf(`ask it to connect: beamyard rpc %s 'Node.connect(:"%s")'`, j.at(n), first.Node)
+		c.Suggestion = hint.Newf("ask it to connect: %s", j.eval(n, fmt.Sprintf("Node.connect(:%q)", first.Node)))
 	} else if len(apart) > 0 {
 		c.State, c.Means = Failed, n.Name+" is disconnected from "+strings.Join(apart, ", ")+" on purpose"
-		c.Suggestion = "who disconnected them reconnects them: Cluster.Reconnect"
+		c.Suggestion = hint.Newf("only %s reconnects them", hint.Reconnect.On(j.Cluster, n.Name))
 	}
 	return []Check{c}
 }
@@ -239,7 +244,7 @@ func (j *judge) operations(n Seen) []Check {
 		c := Check{Name: "application", State: Passed}
 		if !slices.Contains(n.Sample.Apps, app) {
 			c.State, c.Means = Failed, fmt.Sprintf("application %s is not started", app)
-			c.Suggestion = "see why it ended: beamyard logs " + j.at(n) + " --tail 50"
+			c.Suggestion = hint.Newf("see why it ended: %s", hint.Tail.On(j.Cluster, n.Name))
 		}
 		checks = append(checks, c)
 	}
@@ -247,8 +252,8 @@ func (j *judge) operations(n Seen) []Check {
 		c := Check{Name: own.Name, State: Passed, Crashed: own.Crashed, Figures: []Figure{milliseconds("took", own.Took, 0)}}
 		if own.Failure != "" {
 			c.State, c.Means, c.Suggestion = Failed, fmt.Sprintf("%s: %s", own.Name, own.Failure), own.Hint
-			if c.Suggestion == "" {
-				c.Suggestion = "beamyard logs " + j.at(n) + " --tail 50"
+			if len(c.Suggestion) == 0 {
+				c.Suggestion = hint.Of(hint.Tail.On(j.Cluster, n.Name))
 			}
 		}
 		checks = append(checks, c)
@@ -258,13 +263,15 @@ func (j *judge) operations(n Seen) []Check {
 
 // suggest collects what to do.
 func (j *judge) suggest() {
+	made := map[string]bool{}
 	for _, c := range j.report.Checks {
-		if c.State == Failed && c.Suggestion != "" && !slices.Contains(j.report.Suggestions, c.Suggestion) {
+		if text := c.Suggestion.String(); c.State == Failed && text != "" && !made[text] {
+			made[text] = true
 			j.report.Suggestions = append(j.report.Suggestions, c.Suggestion)
 		}
 	}
 	if j.report.Passed {
-		j.report.Suggestions = []string{nothingToDo}
+		j.report.Suggestions = []hint.Hint{hint.Text(nothingToDo)}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/english"
 )
 
@@ -29,7 +30,7 @@ func (j *judge) code() []Check {
 	}
 	switch {
 	case !known:
-		c.Means = "no application is known to compare: app: in beamyard.yml names it"
+		c.Means, c.Suggestion = "no application is known to compare", hint.Newf("name it: %s", hint.Setting("app"))
 		return []Check{c}
 	case len(told) == 0:
 		c.Means = "no node told the modules of " + j.apps()
@@ -55,7 +56,7 @@ func (j *judge) code() []Check {
 			differ = append(differ[:5], fmt.Sprintf("and %d more", more))
 		}
 		c.Means = "the nodes do not run the same code: " + strings.Join(differ, "; ")
-		c.Suggestion = "start what differs from the same image again: " + j.restart(told)
+		c.Suggestion = hint.Newf("start what differs from the same image again: %s", j.restart(told))
 	} else if len(silent) > 0 { // that few agree says nothing of the rest
 		compared := make([]string, len(told))
 		for i, n := range told {
@@ -150,8 +151,8 @@ func describe(d Difference) string {
 	return text
 }
 
-// restart is the command for all nodes that differ from the most in anything.
-func (j *judge) restart(told []Seen) string {
+// restart is the step for all nodes that differ from the most in anything.
+func (j *judge) restart(told []Seen) hint.Step {
 	odd := map[string]bool{}
 	for _, d := range j.report.Code {
 		most := ""
@@ -166,11 +167,11 @@ func (j *judge) restart(told []Seen) string {
 			}
 		}
 	}
-	command := "beamyard restart"
+	var nodes []string
 	for _, n := range told {
 		if odd[n.Name] {
-			command += " " + j.at(n)
+			nodes = append(nodes, n.Name)
 		}
 	}
-	return command
+	return hint.Restart.On(j.Cluster, nodes...)
 }

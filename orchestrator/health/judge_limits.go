@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // performance never says that a node is broken: it says that it has much to do.
@@ -14,7 +16,7 @@ func (j *judge) performance(n Seen) []Check {
 	if s.RoundTrip > j.RoundTrip {
 		trip.State = Failed
 		trip.Means = fmt.Sprintf("a call that does nothing takes %s at %s: its schedulers are busy, or this machine is", s.RoundTrip.Round(1000), n.Name)
-		trip.Suggestion = "see what runs there: beamyard rpc " + j.at(n) + ` ':erlang.statistics(:total_run_queue_lengths)', and top on the engine's machine`
+		trip.Suggestion = hint.Newf("see what runs there: %s, and top on the engine's machine", j.eval(n, ":erlang.statistics(:total_run_queue_lengths)"))
 	}
 	clock := Check{Name: "clock", State: Passed, Figures: []Figure{milliseconds("skew", s.ClockSkew, j.ClockSkew)}}
 	switch {
@@ -23,7 +25,7 @@ func (j *judge) performance(n Seen) []Check {
 	case s.ClockSkew.Abs() > j.ClockSkew+s.RoundTrip:
 		clock.State = Failed
 		clock.Means = fmt.Sprintf("the clock of %s is %s off ours: times of lines and events do not compare", n.Name, s.ClockSkew.Round(1000000))
-		clock.Suggestion = "set the clock of the engine's machine by NTP: timedatectl set-ntp true"
+		clock.Suggestion = hint.Text("set the clock of the engine's machine by NTP: timedatectl set-ntp true")
 	}
 	queue := Check{Name: "run queue", State: Unknown}
 	if s.Schedulers > 0 {
@@ -33,7 +35,7 @@ func (j *judge) performance(n Seen) []Check {
 		if each > j.RunQueue {
 			queue.State = Failed
 			queue.Means = fmt.Sprintf("%d processes wait for the %d schedulers of %s: it has more to do than it can", s.RunQueue, s.Schedulers, n.Name)
-			queue.Suggestion = "see the busiest: beamyard rpc " + j.at(n) + ` 'Process.list() |> Enum.map(&{&1, Process.info(&1, :reductions)}) |> Enum.sort_by(&elem(&1, 1), :desc) |> Enum.take(5)'`
+			queue.Suggestion = hint.Newf("see the busiest: %s", j.eval(n, "Process.list() |> Enum.map(&{&1, Process.info(&1, :reductions)}) |> Enum.sort_by(&elem(&1, 1), :desc) |> Enum.take(5)"))
 		}
 	}
 	load := Check{Name: "scheduler load", State: Unknown}
@@ -48,7 +50,8 @@ func (j *judge) performance(n Seen) []Check {
 		default:
 			load.State = Failed
 			load.Means = fmt.Sprintf("%s uses %.0f %% of its schedulers' time", n.Name, percent(s.Load.Part))
-			load.Suggestion = "give it more: cpus: in beamyard.yml; or see the busiest: beamyard rpc " + j.at(n) + ` 'Process.list() |> Enum.sort_by(&Process.info(&1, :reductions), :desc) |> Enum.take(5)'`
+			load.Suggestion = hint.Newf("give it more: %s; or see the busiest: %s", hint.Setting("cpus"),
+				j.eval(n, "Process.list() |> Enum.sort_by(&Process.info(&1, :reductions), :desc) |> Enum.take(5)"))
 		}
 	}
 	return []Check{trip, clock, queue, load}
@@ -56,29 +59,29 @@ func (j *judge) performance(n Seen) []Check {
 
 // resources are far from limits at which something is refused, or killed.
 func (j *judge) resources(n Seen) []Check {
-	s, at := n.Sample, j.at(n)
+	s := n.Sample
 	memory := j.part("memory", "bytes", s.Container, j.Memory, n, "the kernel kills the VM at the limit",
-		"raise memory: in beamyard.yml, or see what uses it: beamyard rpc "+at+" ':erlang.memory()'")
+		hint.Newf("raise %s, or see what uses it: %s", hint.Setting("memory"), j.eval(n, ":erlang.memory()")))
 	for _, kind := range slices.Sorted(maps.Keys(s.Memory)) {
 		memory.Figures = append(memory.Figures, Figure{Name: "memory of " + kind, Value: float64(s.Memory[kind]), Unit: "bytes"})
 	}
 	return []Check{
 		memory,
 		j.part("processes", "", s.Processes, j.Processes, n, "at the limit no process can be started (system_limit)",
-			"find what starts them, or raise +P in command:; beamyard rpc "+at+" ':erlang.system_info(:process_count)'"),
+			hint.Newf("find what starts them, or raise +P in command:; %s", j.eval(n, ":erlang.system_info(:process_count)"))),
 		j.part("ports", "", s.Ports, j.Ports, n, "at the limit no socket or file can be opened (system_limit)",
-			"find what leaks them, or raise +Q in command:; beamyard rpc "+at+" ':erlang.system_info(:port_count)'"),
+			hint.Newf("find what leaks them, or raise +Q in command:; %s", j.eval(n, ":erlang.system_info(:port_count)"))),
 		j.part("atoms", "", s.Atoms, j.Atoms, n, "at the limit the VM ends: atoms are never freed",
-			"find what makes atoms of input (String.to_atom), then: beamyard restart "+at),
+			hint.Newf("find what makes atoms of input (String.to_atom), then: %s", hint.Restart.On(j.Cluster, n.Name))),
 		j.part("tables", "", s.Tables, j.Tables, n, "at the limit no ETS table can be made (system_limit)",
-			"find what leaks them: beamyard rpc "+at+" 'length(:ets.all())'"),
+			hint.Newf("find what leaks them: %s", j.eval(n, "length(:ets.all())"))),
 		j.part("files", "", s.Files, j.Files, n, "at the limit no file or socket can be opened (emfile)",
-			"find what leaks them: beamyard rpc "+at+" 'length(Port.list())'"),
+			hint.Newf("find what leaks them: %s", j.eval(n, "length(Port.list())"))),
 	}
 }
 
 // part compares what is used with a part of the limit.
-func (j *judge) part(name, unit string, c Count, limit float64, n Seen, means, suggestion string) Check {
+func (j *judge) part(name, unit string, c Count, limit float64, n Seen, means string, suggestion hint.Hint) Check {
 	check := Check{Name: name, State: Unknown}
 	if !c.Known {
 		return check

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // well returns a sample of node i of n without any problem.
@@ -76,7 +78,7 @@ func TestAHealthyCluster(t *testing.T) {
 		if !r.Passed || troubles(r) != "" || r.Summary.Passed != r.Summary.Total || r.Summary.Total != 1+14*n {
 			t.Errorf("%d nodes: %+v\n%s", n, r.Summary, troubles(r))
 		}
-		if !slices.Equal(r.Suggestions, []string{"all is well: nothing to do"}) || !r.Matrix.Full() {
+		if !slices.Equal(texts(r.Suggestions), []string{"all is well: nothing to do"}) || !r.Matrix.Full() {
 			t.Errorf("%d nodes: %q, %+v", n, r.Suggestions, r.Matrix)
 		}
 		if !slices.IsSortedFunc(r.Checks, func(a, b Check) int { return slices.Index(Groups, a.Group) - slices.Index(Groups, b.Group) }) {
@@ -96,7 +98,7 @@ func TestWhatIsWrong(t *testing.T) {
 		{
 			"a node is stopped",
 			func(n []Seen) {
-				n[2] = Seen{Name: "n3", Node: beam(2), Reason: "its container is stopped", Hint: "beamyard start shop/n3"}
+				n[2] = Seen{Name: "n3", Node: beam(2), Reason: "its container is stopped", Hint: hint.Of(hint.Start.On("shop", "n3"))}
 			},
 			Thresholds{},
 			`failed connectivity/answers n3: n3: its container is stopped
@@ -167,7 +169,7 @@ failed formation/mesh n3: n3 does not see n1: what it spreads over the cluster d
 		{
 			"checks of its own fail, one by itself",
 			func(n []Seen) {
-				n[0].Own = []Outcome{{Name: "db", Failure: "it is false", Hint: "look"}, {Name: "disk", Failure: "the engine is away", Crashed: true}}
+				n[0].Own = []Outcome{{Name: "db", Failure: "it is false", Hint: hint.Text("look")}, {Name: "disk", Failure: "the engine is away", Crashed: true}}
 			},
 			Thresholds{},
 			"failed operations/db n1: db: it is false\nfailed operations/disk n1: disk: the engine is away", "look",
@@ -277,11 +279,11 @@ unknown resources/files n1:`, "",
 			if r.Passed != (failed == 0) || r.Summary.Failed != failed || r.Summary.Total != r.Summary.Passed+r.Summary.Failed+r.Summary.Unknown {
 				t.Errorf("passed %t, summary %+v", r.Passed, r.Summary)
 			}
-			if tt.suggestion != "" && !slices.Contains(r.Suggestions, tt.suggestion) {
+			if tt.suggestion != "" && !slices.Contains(texts(r.Suggestions), tt.suggestion) {
 				t.Errorf("suggestions %q", r.Suggestions)
 			}
 			for _, c := range r.Checks {
-				if c.State == Failed && (c.Means == "" || c.Suggestion == "") {
+				if c.State == Failed && (c.Means == "" || len(c.Suggestion) == 0) {
 					t.Errorf("a failure without an explanation: %+v", c)
 				}
 			}
@@ -294,19 +296,28 @@ func TestWithoutAnApplicationItIsNotChecked(t *testing.T) {
 		nodes := cluster(2)
 		nodes[0].Sample.Apps, nodes[0].Sample.Modules, nodes[1].Sample.Modules = nil, nil, nil
 		r := Judge(Observation{Nodes: nodes}, Expectations{Cluster: "shop", App: app}, Thresholds{})
-		want := "unknown code/modules : no application is known to compare: app: in beamyard.yml names it"
-		if got := troubles(r); got != want || !r.Passed {
+		want := "unknown code/modules : no application is known to compare"
+		if got := troubles(r); got != want || !r.Passed || r.Of(Code)[0].Suggestion.String() != "name it: app: in beamyard.yml" {
 			t.Errorf("%q: %s", app, got)
 		}
 	}
 }
 
+// texts are the hints as text.
+func texts(hints []hint.Hint) []string {
+	all := make([]string, len(hints))
+	for i, h := range hints {
+		all[i] = h.String()
+	}
+	return all
+}
+
 func TestSuggestionsAreGivenOnce(t *testing.T) {
 	nodes := cluster(2)
 	for i := range nodes {
-		nodes[i].Own = []Outcome{{Name: "a", Failure: "x", Hint: "do it"}, {Name: "b", Failure: "y", Hint: "do it"}}
+		nodes[i].Own = []Outcome{{Name: "a", Failure: "x", Hint: hint.Text("do it")}, {Name: "b", Failure: "y", Hint: hint.Text("do it")}}
 	}
-	if r := judged(nodes, Thresholds{}); !slices.Equal(r.Suggestions, []string{"do it"}) {
+	if r := judged(nodes, Thresholds{}); !slices.Equal(texts(r.Suggestions), []string{"do it"}) {
 		t.Errorf("suggestions %q", r.Suggestions)
 	}
 }

@@ -3,6 +3,8 @@ package health
 import (
 	"slices"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Group is the subject of a check.
@@ -42,7 +44,7 @@ type Check struct {
 	// Means says in one line what is wrong and why it matters, if the check did not pass.
 	Means string `json:"means,omitempty"`
 	// Suggestion is what to do next, if the check did not pass.
-	Suggestion string `json:"suggestion,omitempty"`
+	Suggestion hint.Hint `json:"suggestion,omitempty"`
 	// Crashed means that the check itself failed, and says nothing about its subject.
 	Crashed bool `json:"crashed,omitempty"`
 }
@@ -122,7 +124,20 @@ type Report struct {
 	Nodes []NodeReport `json:"nodes"`
 	// Suggestions of the failed checks, without duplicates. If no check failed, it has
 	// one line, which says that all is well.
-	Suggestions []string `json:"suggestions"`
+	Suggestions []hint.Hint `json:"suggestions"`
+}
+
+// Printed returns the report as the command line prints it: its hints are text, with
+// commands.
+func (r Report) Printed() Report {
+	r.Checks, r.Suggestions = slices.Clone(r.Checks), slices.Clone(r.Suggestions)
+	for i, c := range r.Checks {
+		r.Checks[i].Suggestion = c.Suggestion.Printed()
+	}
+	for i, h := range r.Suggestions {
+		r.Suggestions[i] = h.Printed()
+	}
+	return r
 }
 
 // Of returns the checks of a group.

@@ -10,12 +10,10 @@
 //
 // # JSON
 //
-// A hint is a list. A text in it is a string, a step is an object, and what is empty is
-// left out:
+// A hint that is one text is a string. Any other is a list, in which a text is a string, a
+// step is an object, and what is empty is left out:
 //
 //	["start it: ", {"do": "start", "cluster": "demo", "nodes": ["n1"]}]
-//
-// A string in place of the list is a hint without a step.
 //
 // # Threads
 //

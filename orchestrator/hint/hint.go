@@ -91,6 +91,9 @@ func (h Hint) Render(write func(Step) string) string {
 	return b.String()
 }
 
+// Printed returns the hint as the command line prints it: a text, without a step.
+func (h Hint) Printed() Hint { return Text(h.String()) }
+
 // Map returns the hint with its texts, and the arguments of its steps, as f returns them:
 // it removes secrets.
 func (h Hint) Map(f func(string) string) Hint {
@@ -105,7 +108,15 @@ func (h Hint) Map(f func(string) string) Hint {
 	return h
 }
 
-// UnmarshalJSON accepts a string, too.
+// MarshalJSON writes a hint that is one text as a string.
+func (h Hint) MarshalJSON() ([]byte, error) {
+	if len(h) == 1 && h[0].Step.Do == "" {
+		return json.Marshal(h[0])
+	}
+	return json.Marshal([]Part(h))
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
 func (h *Hint) UnmarshalJSON(data []byte) error {
 	if text, ok := stringOf(data); ok {
 		*h = Text(text)

@@ -26,7 +26,7 @@ func newFilter(q orchestrator.LogQuery) (filter, error) {
 	}
 	var err error
 	if f.grep, err = regexp.Compile(q.Grep); err != nil {
-		return f, orchestrator.WithHint(err, `the syntax is RE2's; write \Q before a text to take it literally: --grep '\Qa.b'`)
+		return f, orchestrator.WithHint(err, `the syntax is RE2's; write \Q before a text to take it literally: '\Qa.b'`)
 	}
 	return f, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Check returns an [orchestrator.SpecError] with every problem of the spec, or nil. A missing
@@ -19,7 +20,7 @@ func Check(s orchestrator.Spec) error {
 	v.err("basename", network.CheckBase(s.Basename))
 	v.err("domain", network.CheckDomain(s.Domain))
 	if s.Source == "" && s.Image == "" && slices.ContainsFunc(s.Nodes, func(n orchestrator.NodeSpec) bool { return n.Image == "" }) {
-		v.add("source", "nothing to run is given", "give a Mix project's folder or an image: beamyard up PATH|IMAGE")
+		v.advise("source", "nothing to run is given", hint.Newf("give a Mix project's folder or an image: %s", hint.Up.With("PATH|IMAGE")))
 	}
 	if strings.ContainsAny(s.Cookie, " \t\n\"'\\") || len(s.Cookie) > 255 {
 		v.add("cookie", "a cookie has at most 255 characters, without spaces, quotes and backslashes", "leave it out: a random one is made")
@@ -70,7 +71,7 @@ func Check(s orchestrator.Spec) error {
 func (v *validation) nodes(s orchestrator.Spec) {
 	switch n := len(s.Nodes); {
 	case n == 0:
-		v.add("nodes", "a cluster has at least one node", "beamyard up -n 3")
+		v.advise("nodes", "a cluster has at least one node", hint.Of(hint.Setting("nodes: 3")))
 	case n > s.MaxNodes:
 		v.add("nodes", fmt.Sprintf("%d nodes are more than max_nodes, %d", n, s.MaxNodes),
 			fmt.Sprintf("ask for at most %d, or set max_nodes in beamyard.yml", s.MaxNodes))
@@ -147,19 +148,16 @@ func (v *validation) numbers(s orchestrator.Spec) {
 // validation collects the problems of a spec.
 type validation struct{ problems []orchestrator.Problem }
 
-func (v *validation) add(field, text, hint string) {
-	v.problems = append(v.problems, orchestrator.Problem{Field: field, Text: text, Hint: hint})
+func (v *validation) add(field, text, next string) { v.advise(field, text, hint.Text(next)) }
+
+func (v *validation) advise(field, text string, next hint.Hint) {
+	v.problems = append(v.problems, orchestrator.Problem{Field: field, Text: text, Hint: next})
 }
 
 func (v *validation) err(field string, err error) {
-	if err == nil {
-		return
+	if err != nil {
+		v.advise(field, err.Error(), orchestrator.HintOf(err))
 	}
-	hint := ""
-	if h, ok := err.(orchestrator.Hinter); ok { //nolint:errorlint // the checks of package network return their own type, unwrapped
-		hint = h.Hint()
-	}
-	v.add(field, err.Error(), hint)
 }
 
 func (v *validation) port(field string, port int, zero bool) {

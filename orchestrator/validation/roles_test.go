@@ -71,7 +71,7 @@ func TestRolesThatCannotBe(t *testing.T) {
 			}
 			var got []string
 			for _, p := range invalid.Problems {
-				if got = append(got, p.Field+": "+p.Text); p.Hint == "" {
+				if got = append(got, p.Field+": "+p.Text); len(p.Hint) == 0 {
 					t.Errorf("%s has no hint", p.Field)
 				}
 			}
@@ -91,7 +91,7 @@ func TestUnknownNamesOfNodes(t *testing.T) {
 		s := roles()
 		change(&s)
 		var invalid *orchestrator.SpecError
-		if err := validation.Check(s); !errors.As(err, &invalid) || len(invalid.Problems) != 1 || invalid.Problems[0].Field != field || !strings.HasPrefix(invalid.Problems[0].Hint, "did you mean worker? ") {
+		if err := validation.Check(s); !errors.As(err, &invalid) || len(invalid.Problems) != 1 || invalid.Problems[0].Field != field || !strings.HasPrefix(invalid.Problems[0].Hint.String(), "did you mean worker? ") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

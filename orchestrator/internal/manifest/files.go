@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // MaxFile bounds a file of [orchestrator.Spec].Files, which are for configuration.
@@ -96,7 +97,7 @@ func FileOwnerOf(user string, read func(path string) (string, error)) (owner Fil
 		entry := entryOf(passwd, name)
 		if owner.uid, err = strconv.Atoi(name); err != nil {
 			if len(entry) < 4 {
-				return owner, orchestrator.WithHint(fmt.Errorf("user %s is not in /etc/passwd of the image", name), "give a user of the image: user: in beamyard.yml")
+				return owner, orchestrator.WithHint(fmt.Errorf("user %s is not in /etc/passwd of the image", name), "give a user of the image: %s", hint.Setting("user"))
 			}
 			owner.uid, _ = strconv.Atoi(entry[2])
 		}
@@ -116,7 +117,7 @@ func FileOwnerOf(user string, read func(path string) (string, error)) (owner Fil
 	}
 	entry := entryOf(groups, group)
 	if len(entry) < 3 {
-		return owner, orchestrator.WithHint(fmt.Errorf("group %s is not in /etc/group of the image", group), "give a group of the image: user: in beamyard.yml")
+		return owner, orchestrator.WithHint(fmt.Errorf("group %s is not in /etc/group of the image", group), "give a group of the image: %s", hint.Setting("user"))
 	}
 	owner.gid, _ = strconv.Atoi(entry[2])
 	return owner, nil

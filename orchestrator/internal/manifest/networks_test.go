@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
@@ -39,11 +38,10 @@ func TestNetworksAreFound(t *testing.T) {
 		s := validSpec()
 		s.Networks = map[string][]string{tc.name: nil}
 		ids, err := ResolveNetworks(s, all)
-		var h orchestrator.Hinter
 		switch {
 		case tc.err == "" && (err != nil || ids[tc.name] != tc.id || len(ids) != 1):
 			t.Errorf("%s: %v, %v", tc.name, ids, err)
-		case tc.err != "" && (err == nil || err.Error() != tc.err || !errors.As(err, &h) || h.Hint() != tc.hint):
+		case tc.err != "" && (err == nil || err.Error() != tc.err || orchestrator.HintOf(err).String() != tc.hint):
 			t.Errorf("%s: %v", tc.name, err)
 		}
 	}

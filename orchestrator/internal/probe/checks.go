@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // HTTPCheckTimeout is the timeout of [orchestrator.Spec].HTTPCheck.
@@ -76,7 +77,7 @@ func (o Checks) run(ctx context.Context, k orchestrator.Check, node string, conn
 			}
 		}
 		result.Name, result.Took = o.shown(k).String(), time.Since(began)
-		result.Failure, result.Hint = o.Clean(result.Failure), o.Clean(result.Hint)
+		result.Failure, result.Hint = o.Clean(result.Failure), result.Hint.Map(o.Clean)
 	}()
 	switch {
 	case k.HTTP != "":
@@ -119,7 +120,7 @@ func (o Checks) http(ctx context.Context, k orchestrator.Check, node string) hea
 	if err := httpCheck(ctx, o.Addr(node, inside), k.HTTP); err != nil {
 		return health.Outcome{
 			Failure: err.Error(),
-			Hint:    fmt.Sprintf("the application must listen on port %s of every address, and answer %s with 2xx or 3xx", port, k.HTTP),
+			Hint:    hint.Newf("the application must listen on port %s of every address, and answer %s with 2xx or 3xx", port, k.HTTP),
 		}
 	}
 	return health.Outcome{}
@@ -131,19 +132,19 @@ const erlangGuard, erlangPrint = `(fun(Guarded) -> spawn(fun() -> Ended = monito
 	` end])).`
 
 func (o Checks) erlang(ctx context.Context, k orchestrator.Check, node string, conn Link) health.Outcome {
-	hint := fmt.Sprintf("look at it: beamyard logs %s/%s --tail 50", o.Spec.Name, node)
+	next := hint.Newf("look at it: %s", hint.Tail.On(o.Spec.Name, node))
 	expressions := strings.TrimSuffix(strings.TrimSpace(k.Erlang), ".")
 	reply, err := conn.Eval(ctx, erlangGuard+expressions+erlangPrint, map[string]any{"BeamyardTimeout": (k.Limit() + guardSlack).Milliseconds()})
 	if err != nil { // an exception, or a syntax error
-		return health.Outcome{Failure: o.brief(err.Error()), Hint: hint, Crashed: !errors.As(err, new(*erldist.RPCError))}
+		return health.Outcome{Failure: o.brief(err.Error()), Hint: next, Crashed: !errors.As(err, new(*erldist.RPCError))}
 	}
 	value, _ := erldist.Text(reply)
 	no := value == "false" || value == "undefined" || value == "error" || strings.HasPrefix(value, "{error,")
 	switch {
 	case k.Expect == "" && no:
-		return health.Outcome{Failure: "it is " + o.brief(value), Hint: hint}
+		return health.Outcome{Failure: "it is " + o.brief(value), Hint: next}
 	case k.Expect != "" && value != strings.TrimSpace(k.Expect):
-		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", o.brief(value), o.shown(k).Expect), Hint: hint}
+		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", o.brief(value), o.shown(k).Expect), Hint: next}
 	}
 	return health.Outcome{}
 }
@@ -154,40 +155,40 @@ func (o Checks) log(k orchestrator.Check, node string) health.Outcome {
 	}
 	return health.Outcome{
 		Failure: "no line of this run matches " + oneLine(o.shown(k).Log, 60),
-		Hint:    fmt.Sprintf("see what it prints: beamyard logs %s/%s --tail 50", o.Spec.Name, node),
+		Hint:    hint.Newf("see what it prints: %s", hint.Tail.On(o.Spec.Name, node)),
 	}
 }
 
 func (o Checks) rpc(ctx context.Context, k orchestrator.Check, node string, conn Link) health.Outcome {
-	hint := fmt.Sprintf("try it: beamyard rpc %s/%s '%s'", o.Spec.Name, node, strings.ReplaceAll(o.shown(k).RPC, "'", `'\''`))
+	next := hint.Newf("try it: %s", hint.Eval.On(o.Spec.Name, node).With(o.shown(k).RPC))
 	reply, err := conn.Call(ctx, "Elixir.Code", "eval_string", guard+evaluator, erldist.List{
 		erldist.Tuple{erldist.Atom("code"), k.RPC}, erldist.Tuple{erldist.Atom("timeout"), (k.Limit() + guardSlack).Milliseconds()},
 	})
 	if err != nil {
-		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}
+		return health.Outcome{Failure: err.Error(), Hint: next, Crashed: true}
 	}
 	value, err := evalResult(node, reply)
 	var raised *orchestrator.EvalError
 	switch {
 	case errors.As(err, &raised):
-		return health.Outcome{Failure: o.brief(raised.Text), Hint: hint}
+		return health.Outcome{Failure: o.brief(raised.Text), Hint: next}
 	case err != nil:
-		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}
+		return health.Outcome{Failure: err.Error(), Hint: next, Crashed: true}
 	case k.Expect == "" && (value == "nil" || value == "false"):
-		return health.Outcome{Failure: "it is " + value, Hint: hint}
+		return health.Outcome{Failure: "it is " + value, Hint: next}
 	case k.Expect != "" && value != strings.TrimSpace(k.Expect):
-		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", o.brief(value), o.shown(k).Expect), Hint: hint}
+		return health.Outcome{Failure: fmt.Sprintf("it is %s, not %s", o.brief(value), o.shown(k).Expect), Hint: next}
 	}
 	return health.Outcome{}
 }
 
 func (o Checks) exec(ctx context.Context, k orchestrator.Check, node string) health.Outcome {
 	container := o.Spec.Names().Container(node)
-	hint := fmt.Sprintf("try it: docker exec %s %s", container, shellWords(o.shown(k).Exec))
+	next := hint.Newf("try it: docker exec %s %s", container, shellWords(o.shown(k).Exec))
 	result, err := orchestrator.Command(ctx, o.Eng, container, k.Exec)
 	switch {
 	case err != nil:
-		return health.Outcome{Failure: err.Error(), Hint: hint, Crashed: true}
+		return health.Outcome{Failure: err.Error(), Hint: next, Crashed: true}
 	case result.ExitCode != 0:
 		said := strings.TrimSpace(result.Stderr)
 		if said == "" {
@@ -197,7 +198,7 @@ func (o Checks) exec(ctx context.Context, k orchestrator.Check, node string) hea
 		if said != "" {
 			failure += ": " + o.brief(said)
 		}
-		return health.Outcome{Failure: failure, Hint: hint}
+		return health.Outcome{Failure: failure, Hint: next}
 	}
 	return health.Outcome{}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // The evaluators run on the node. They keep the value there, so that terms that cannot be
@@ -33,7 +34,7 @@ func Eval(ctx context.Context, conn Link, cluster, node, expression string, o or
 	reply, err := evaluate(ctx, conn, expression, o)
 	var rpc *erldist.RPCError
 	if errors.As(err, &rpc) && !o.Erlang && rpc.Undefined() {
-		return "", orchestrator.WithHint(fmt.Errorf("%s runs no Elixir", node), "ask it in Erlang: beamyard rpc --erlang %s/%s 'nodes().'", cluster, node)
+		return "", orchestrator.WithHint(fmt.Errorf("%s runs no Elixir", node), "ask it in Erlang: %s", hint.EvalErlang.On(cluster, node).With("nodes()."))
 	}
 	if rpc != nil { // the evaluator catches exceptions of its own process
 		return "", &orchestrator.EvalError{Node: node, Text: "what evaluated it was ended by a process that it is linked to: " + rpc.Error()}

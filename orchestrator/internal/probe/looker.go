@@ -54,8 +54,8 @@ func (at sockets) explained(k orchestrator.Check, o health.Outcome) health.Outco
 	if k.HTTP == "" || o.Failure == "" || !at.known {
 		return o
 	}
-	if failure, hint := whyNoAnswer(at.listeners, at.node.Name, httpPortOf(k, at.node)); failure != "" {
-		o.Failure, o.Hint = failure, hint
+	if failure, next := whyNoAnswer(at.listeners, at.node.Name, httpPortOf(k, at.node)); failure != "" {
+		o.Failure, o.Hint = failure, next
 	}
 	return o
 }
@@ -65,8 +65,8 @@ func (at sockets) unreached() []health.Outcome {
 	if at.is != orchestrator.ServingLoopback {
 		return nil
 	}
-	failure, hint := whyNoAnswer(at.listeners, at.node.Name, at.node.HTTPPort)
-	return []health.Outcome{{Name: fmt.Sprintf("HTTP port %d", at.node.HTTPPort), Failure: failure, Hint: hint}}
+	failure, next := whyNoAnswer(at.listeners, at.node.Name, at.node.HTTPPort)
+	return []health.Outcome{{Name: fmt.Sprintf("HTTP port %d", at.node.HTTPPort), Failure: failure, Hint: next}}
 }
 
 // looker watches what one run of a node listens on, and forwards unreachable ports. Its

@@ -11,6 +11,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 	"github.com/beamyard/beamyard/orchestrator/internal/wait"
@@ -58,18 +59,18 @@ func (p *Prober) Probe(ctx context.Context, r supervisor.RunID) {
 }
 
 // reasonReporter returns a function that reports why a node is not proven yet, each reason once.
-func (p *Prober) reasonReporter(r supervisor.RunID) func(reason, hint string) {
+func (p *Prober) reasonReporter(r supervisor.RunID) func(reason string, next hint.Hint) {
 	last := ""
-	return func(reason, hint string) {
+	return func(reason string, next hint.Hint) {
 		if reason != last {
 			last = reason
-			p.Post(supervisor.Unproven{RunID: r, Reason: reason, Hint: hint})
+			p.Post(supervisor.Unproven{RunID: r, Reason: reason, Hint: next})
 		}
 	}
 }
 
 // dialUntil dials until the handshake succeeds or ctx ends (nil).
-func (p *Prober) dialUntil(ctx context.Context, r supervisor.RunID, say func(reason, hint string)) Link {
+func (p *Prober) dialUntil(ctx context.Context, r supervisor.RunID, say func(reason string, next hint.Hint)) Link {
 	node, addr := p.Spec.Names().Node(r.Node), p.Addr(r.Node)
 	for pause := range growing(ctx, probeFirst, probeSlow) {
 		attempt, cancel := context.WithTimeout(ctx, DialTimeout)
@@ -88,31 +89,33 @@ func (p *Prober) dialUntil(ctx context.Context, r supervisor.RunID, say func(rea
 }
 
 // DialReason returns in plain words why a node cannot be reached.
-func DialReason(s orchestrator.Spec, err error) (reason, hint string) {
+func DialReason(s orchestrator.Spec, err error) (reason string, next hint.Hint) {
 	switch {
 	case errors.Is(err, erldist.ErrWrongCookie):
 		if s.CookieFile != "" {
-			return "it has another cookie than that in " + s.CookieFile, "its VM must read that file: by itself it reads .erlang.cookie in the home of the user that runs it"
+			return "it has another cookie than that in " + s.CookieFile, hint.Text("its VM must read that file: by itself it reads .erlang.cookie in the home of the user that runs it")
 		}
 		return "it has another cookie than the cluster",
-			"let the node take its cookie from $ERLANG_COOKIE, or set cookie_file: in beamyard.yml where the image has it in a file"
+			hint.Newf("let the node take its cookie from $ERLANG_COOKIE, or set %s where the image has it in a file", hint.Setting("cookie_file"))
 	case errors.Is(err, erldist.ErrWrongName):
 		return fmt.Sprintf("another node answers on its distribution port: %v", err),
-			"start the VM with {node} as its name in command:, or say how the image names it: basename: and distribution: {names: …} in beamyard.yml"
+			hint.Newf("start the VM with {node} as its name in command:, or say how the image names it: %s", hint.Setting("basename", "distribution.names: …"))
 	case s.Distribution.Port == 0 && errors.Is(err, erldist.ErrRefused):
-		return fmt.Sprintf("no EPMD answers on its port %d", reach.EPMDPort), "the VM starts one unless it has -start_epmd false; where the image runs without: distribution: {epmd: false, port: …} in beamyard.yml"
+		return fmt.Sprintf("no EPMD answers on its port %d", reach.EPMDPort),
+			hint.Newf("the VM starts one unless it has -start_epmd false; where the image runs without: %s", hint.Setting("distribution.epmd: false", "distribution.port: …"))
 	case errors.Is(err, erldist.ErrNotRegistered):
-		return fmt.Sprintf("its EPMD knows no node %s@", s.Basename), "say how the image names its node: basename: in beamyard.yml"
+		return fmt.Sprintf("its EPMD knows no node %s@", s.Basename), hint.Newf("say how the image names its node: %s", hint.Setting("basename"))
 	case errors.Is(err, erldist.ErrRefused):
 		return fmt.Sprintf("the VM does not listen on its distribution port %d", s.Distribution.Port),
-			`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; where the image has a port of its own, say which: distribution: {port: …} in beamyard.yml`
+			hint.Newf(`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; where the image has a port of its own, say which: %s`,
+				hint.Setting("distribution.port: …"))
 	}
 	return err.Error(), orchestrator.HintOf(err)
 }
 
 // watch proves the node and then checks it at rest. It returns when the link breaks or
 // ctx ends.
-func (p *Prober) watch(ctx context.Context, r supervisor.RunID, conn Link, say func(reason, hint string)) {
+func (p *Prober) watch(ctx context.Context, r supervisor.RunID, conn Link, say func(reason string, next hint.Hint)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var monitoring sync.WaitGroup
 	monitoring.Go(func() { p.monitor(ctx, r, conn) })
@@ -120,13 +123,13 @@ func (p *Prober) watch(ctx context.Context, r supervisor.RunID, conn Link, say f
 	defer cancel()
 	proof, proven := p.newProver(r, conn), false
 	for pause := range growing(ctx, probeFirst, probeSlow) {
-		reason, hint := proof.check(ctx)
+		reason, next := proof.check(ctx)
 		switch {
 		case ctx.Err() != nil || wait.Closed(conn.Done()):
 			return
 		case reason != "":
 			proven = false
-			say(reason, hint)
+			say(reason, next)
 			if proof.settled && !rest(ctx, conn, mendEvery) {
 				return
 			} else if !proof.settled {
@@ -135,7 +138,7 @@ func (p *Prober) watch(ctx context.Context, r supervisor.RunID, conn Link, say f
 			continue
 		case !proven:
 			proven = true
-			say("", "")
+			say("", nil)
 			p.Post(supervisor.Proven{RunID: r})
 		}
 		if !rest(ctx, conn, proof.look.rest()) {

@@ -10,6 +10,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
@@ -53,20 +54,20 @@ func (p *Prober) newProver(r supervisor.RunID, conn Link) *prover {
 }
 
 // check checks the node; "" is a pass.
-func (p *prover) check(ctx context.Context) (reason, hint string) {
+func (p *prover) check(ctx context.Context) (reason string, next hint.Hint) {
 	sample, err := p.sample(ctx)
 	if err != nil {
-		return fmt.Sprintf("asking for its applications failed: %v", err), ""
+		return fmt.Sprintf("asking for its applications failed: %v", err), nil
 	}
 	if failed, ok := p.judge(sample, nil); ok {
 		if !p.settled { // the cluster may be gone before a command is typed
-			return failed.Means, ""
+			return failed.Means, nil
 		}
 		p.thorough = p.thorough || failed.Group == health.Operations // its application starts again
 		return failed.Means, failed.Suggestion
 	}
 	if reason := p.look.again(ctx, p.settled); reason != "" {
-		return reason, ""
+		return reason, nil
 	}
 	checks := p.look.asked(p.own.of(p.r.Node))
 	if !p.thorough {
@@ -84,23 +85,23 @@ func (p *prover) check(ctx context.Context) (reason, hint string) {
 		}
 	}
 	if failed, ok := p.judge(sample, outcomes); ok {
-		hint = outcomes[len(outcomes)-1].Hint
+		next = outcomes[len(outcomes)-1].Hint
 		if k := checks[len(outcomes)-1]; k.HTTP == "" && k.Log == "" && !p.settled && !p.p.Spec.KeepOnFailure {
-			hint = "up again with --keep-on-failure, then " + hint
+			next = hint.Newf("up again with %s, then %s", hint.Setting("keep_on_failure"), next)
 		} else if k.HTTP != "" && !p.settled {
 			p.look.waits(failed.Means)
 		}
-		return failed.Means, hint
+		return failed.Means, next
 	}
-	if reason, hint = p.sameCookie(ctx); reason != "" {
-		return reason, hint
+	if reason, next = p.sameCookie(ctx); reason != "" {
+		return reason, next
 	}
 	if !p.settled {
 		p.ignored(ctx)
 	}
 	p.settled, p.thorough, p.began = true, false, true
 	p.p.Links.begin(p.r)
-	return "", ""
+	return "", nil
 }
 
 // sample takes a light sample while the node boots, because thirty nodes may share a

@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
@@ -25,7 +26,7 @@ func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []he
 		return orchestrator.HealthReport{}, ctx.Err()
 	}
 	for i := range seen {
-		seen[i].Reason, seen[i].Hint = clean(seen[i].Reason), clean(seen[i].Hint)
+		seen[i].Reason, seen[i].Hint = clean(seen[i].Reason), seen[i].Hint.Map(clean)
 		seen[i].App, seen[i].Runs = s.Node(seen[i].Name).App, manifest.CodeKey(s, seen[i].Name)
 	}
 	report := health.Judge(
@@ -45,7 +46,7 @@ func withFindings(report health.Report, found []orchestrator.Finding) orchestrat
 		}
 	}
 	if r.Passed && len(r.Findings) > 0 {
-		r.Suggestions = []string{"no check failed, but see the findings"}
+		r.Suggestions = []hint.Hint{hint.Text("no check failed, but see the findings")}
 	}
 	return r
 }
@@ -100,17 +101,16 @@ func within(ctx context.Context, d time.Duration) (context.Context, context.Canc
 // Unanswered returns the result for a node that cannot be examined, with the reason.
 func Unanswered(cluster string, n orchestrator.NodeStatus) health.Seen {
 	seen := health.Seen{Name: n.Name, Node: n.Node, Reason: n.Reason}
-	at := cluster + "/" + n.Name
 	switch n.State {
 	case orchestrator.Stopped, orchestrator.Completed:
 		seen.Reason = "its container is stopped" + ended(n.LastExit)
-		seen.Hint = "beamyard start " + at
+		seen.Hint = hint.Of(hint.Start.On(cluster, n.Name))
 	case orchestrator.Failed:
 		seen.Reason = "it failed, and nothing restarts it" + ended(n.LastExit)
-		seen.Hint = "beamyard logs " + at + " --tail 50"
+		seen.Hint = hint.Of(hint.Tail.On(cluster, n.Name))
 	case orchestrator.BackingOff:
 		seen.Reason = "it crashed and waits for its restart" + ended(n.LastExit)
-		seen.Hint = "beamyard logs " + at + " --tail 50"
+		seen.Hint = hint.Of(hint.Tail.On(cluster, n.Name))
 	case orchestrator.Pending, orchestrator.Creating, orchestrator.Starting:
 		if seen.Reason == "" {
 			seen.Reason = "it still starts"
@@ -120,7 +120,7 @@ func Unanswered(cluster string, n orchestrator.NodeStatus) health.Seen {
 	case orchestrator.Running, orchestrator.Ready, orchestrator.Degraded:
 		switch {
 		case n.Paused:
-			seen.Reason, seen.Hint = "its container is paused", "beamyard unpause "+at
+			seen.Reason, seen.Hint = "its container is paused", hint.Of(hint.Unpause.On(cluster, n.Name))
 		case seen.Reason == "":
 			seen.Reason = "the distribution connection to it is gone"
 		}

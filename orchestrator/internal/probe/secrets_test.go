@@ -47,7 +47,7 @@ func TestCustomChecksShowNoSecret(t *testing.T) {
 			"rpc":     own.run(t.Context(), orchestrator.Check{RPC: "g('" + text + "')"}, "n1", says{outcome: "ok", text: "nil"}),
 			"exec":    own.run(t.Context(), orchestrator.Check{Exec: []string{"x", text}}, "n1", nil),
 		} {
-			shown := strings.Join([]string{o.Name, o.Failure, o.Hint}, "\n")
+			shown := strings.Join([]string{o.Name, o.Failure, o.Hint.String()}, "\n")
 			if o.Failure == "" || leaks(shown) {
 				t.Errorf("%s, %s: %s", name, kind, shown)
 			}

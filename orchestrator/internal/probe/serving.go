@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // This file handles what listens in a node's container, and applications that listen only
@@ -185,15 +186,15 @@ func unserved(n orchestrator.NodeSpec, checks []orchestrator.Check, is orchestra
 
 // whyNoAnswer returns why an HTTP check got no answer, from what listens in the
 // container; "" if that does not explain it.
-func whyNoAnswer(listeners []netip.AddrPort, node string, port int) (failure, hint string) {
+func whyNoAnswer(listeners []netip.AddrPort, node string, port int) (failure string, next hint.Hint) {
 	u := useOf(listeners, port)
 	switch {
 	case u.open:
-		return "", ""
+		return "", nil
 	case u.loopback.IsValid():
 		return fmt.Sprintf("%s listens on %s only, inside its container", node, netip.AddrPortFrom(u.loopback, uint16(port))),
-			fmt.Sprintf("have it listen on 0.0.0.0:%d, or leave `loopback: leave` out of beamyard.yml", port)
+			hint.Newf("have it listen on 0.0.0.0:%d, or set %s", port, hint.Setting("loopback: forward"))
 	}
 	return fmt.Sprintf("nothing listens on port %d inside %s", port, node),
-		"the application must listen on $PORT; a node that serves no HTTP says so in beamyard.yml: nodes: [{name: " + node + ", http_port: -1}]"
+		hint.Newf("the application must listen on $PORT; a node that serves no HTTP says so: %s", hint.SettingOf(node, "http_port: -1"))
 }

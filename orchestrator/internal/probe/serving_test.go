@@ -13,6 +13,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 func listening(text string) []netip.AddrPort {
@@ -60,7 +61,7 @@ func TestForwardingFollowsTheListeners(t *testing.T) {
 
 func TestAFailedHTTPCheckIsExplained(t *testing.T) {
 	at := sockets{node: orchestrator.NodeSpec{Name: "n1", HTTPPort: 4000}, known: true, listeners: listening("127.0.0.1:4000 0.0.0.0:4001")}
-	failed := health.Outcome{Failure: "connection refused", Hint: "h"}
+	failed := health.Outcome{Failure: "connection refused", Hint: hint.Text("h")}
 	for _, tt := range []struct {
 		check orchestrator.Check
 		was   health.Outcome
@@ -72,7 +73,7 @@ func TestAFailedHTTPCheckIsExplained(t *testing.T) {
 		{orchestrator.Check{RPC: "1"}, failed, "connection refused"},
 		{orchestrator.Check{HTTP: "/"}, health.Outcome{}, ""},
 	} {
-		if got := at.explained(tt.check, tt.was); got.Failure != tt.want || (got.Failure != "" && got.Hint == "") {
+		if got := at.explained(tt.check, tt.was); got.Failure != tt.want || (got.Failure != "" && len(got.Hint) == 0) {
 			t.Errorf("%s: %+v, want %q", tt.check, got, tt.want)
 		}
 	}
@@ -81,7 +82,7 @@ func TestAFailedHTTPCheckIsExplained(t *testing.T) {
 		t.Errorf("listeners unknown: %+v", got)
 	}
 	at.is = orchestrator.ServingLoopback
-	if got := at.unreached(); len(got) != 1 || got[0].Name != "HTTP port 4000" || got[0].Failure == "" || got[0].Hint == "" {
+	if got := at.unreached(); len(got) != 1 || got[0].Name != "HTTP port 4000" || got[0].Failure == "" || len(got[0].Hint) == 0 {
 		t.Errorf("unreached: %+v", got)
 	}
 	if at.is = orchestrator.ServingForwarded; at.unreached() != nil {

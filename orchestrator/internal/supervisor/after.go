@@ -35,7 +35,7 @@ func (s *Supervisor) release() {
 			switch {
 			case lost != nil:
 				m.held, again = false, true
-				s.setState(m, orchestrator.Failed, fmt.Sprintf("not started: it starts after %s, which %s", lost.name, past(lost.state)), "")
+				s.setState(m, orchestrator.Failed, fmt.Sprintf("not started: it starts after %s, which %s", lost.name, past(lost.state)), nil)
 			case len(waits) == 0:
 				m.held = false
 				s.launch(m)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // This file is the part of the supervisor that makes each run of a node refuse its
@@ -227,7 +228,7 @@ func (s *Supervisor) peersToHeal(m *member) []*member {
 func (s *Supervisor) degradeByPartition(m *member, peers []*member) {
 	m.onlyDisconnected, m.wasReady = true, true
 	m.found, m.told, m.unwell = nil, nil, time.Time{}
-	s.setState(m, orchestrator.Degraded, disconnectedReason(peers), hintReconnect)
+	s.setState(m, orchestrator.Degraded, disconnectedReason(peers), s.reconnect(m))
 }
 
 // noLongerOnlyDisconnected notes that the node also has another problem.
@@ -243,8 +244,10 @@ func disconnectedReason(peers []*member) string {
 	return "disconnected from " + joinNames(peers) + " on purpose"
 }
 
-// hintReconnect says how to end a disconnection.
-const hintReconnect = "Cluster.Reconnect ends it: a restart does not"
+// reconnect says how to end a disconnection.
+func (s *Supervisor) reconnect(m *member) hint.Hint {
+	return hint.Newf("only %s reconnects them: a restart does not", hint.Reconnect.On(s.spec.Name, m.name))
+}
 
 // disconnectedPairs lists the disconnected pairs for an event of the cluster.
 func (s *Supervisor) disconnectedPairs() string {

@@ -2,10 +2,10 @@ package supervisor
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/english"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
@@ -80,7 +80,7 @@ func (s *Supervisor) checkFailed() {
 
 // leave ends the supervision and keeps everything.
 func (s *Supervisor) leave() {
-	s.emit(orchestrator.EventPhase, "", "kept for a look: remove it with `beamyard down %s`", s.spec.Name)
+	s.advise(orchestrator.EventPhase, "", hint.Newf("remove it with `%s`", hint.Down.On(s.spec.Name)), "kept for a look")
 	s.end(s.cause)
 }
 
@@ -112,25 +112,25 @@ func (s *Supervisor) explain(kind error) *orchestrator.ClusterError {
 		if m.hist.waits > 0 && !m.state.Final() && !m.wasReady {
 			reason = m.hist.waiting()
 		}
-		hint := m.hint
-		if hint == "" {
-			hint = s.lookCloser(m)
+		next := m.hint
+		if len(next) == 0 {
+			next = s.lookCloser(m)
 		}
-		e.Problems = append(e.Problems, orchestrator.NodeProblem{Node: m.name, State: m.state, Reason: reason, Hint: hint, Findings: m.found})
+		e.Problems = append(e.Problems, orchestrator.NodeProblem{Node: m.name, State: m.state, Reason: reason, Hint: next, Findings: m.found})
 	}
 	return e
 }
 
 // lookCloser returns the hint if there is no better one. A cluster that never formed is
 // removed, and its logs with it.
-func (s *Supervisor) lookCloser(m *member) string {
+func (s *Supervisor) lookCloser(m *member) hint.Hint {
 	if s.spec.KeepOnFailure {
 		return orchestrator.KeptHint(s.spec.Name, m.name)
 	}
 	if s.formed {
-		return fmt.Sprintf("beamyard logs %s --tail 50", m.name)
+		return hint.Of(hint.Tail.On("", m.name))
 	}
-	return fmt.Sprintf("its last lines are above; look around in its image: docker run --rm -it %s sh", s.spec.NodeAt(m.index).Image)
+	return hint.Newf("its last lines are above; look around in its image: docker run --rm -it %s sh", s.spec.NodeAt(m.index).Image)
 }
 
 // failed returns the nodes that failed for good since the cluster formed. Before that, a
@@ -177,7 +177,7 @@ func (s *Supervisor) checkDown() {
 func (s *Supervisor) removed(err error) {
 	if err == nil {
 		if manifest.HasVolumes(s.spec) {
-			s.emit(orchestrator.EventPhase, "", "removed: nothing is left but its volumes; remove them with `beamyard down %s --volumes`", s.spec.Name)
+			s.advise(orchestrator.EventPhase, "", hint.Newf("remove them with `%s`", hint.DownVolumes.On(s.spec.Name)), "removed: nothing is left but its volumes")
 		} else {
 			s.emit(orchestrator.EventPhase, "", "removed: nothing is left")
 		}

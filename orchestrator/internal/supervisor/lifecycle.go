@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // This file is the part of the supervisor that starts and stops nodes, and judges their
@@ -14,7 +15,7 @@ import (
 func (s *Supervisor) launch(m *member) {
 	m.newRun()
 	m.want, m.busy, m.startedAt = true, launching, s.now
-	s.setState(m, orchestrator.Creating, "", "")
+	s.setState(m, orchestrator.Creating, "", nil)
 	s.do(Launch{m.report()})
 }
 
@@ -35,7 +36,7 @@ func (s *Supervisor) startAgain(m *member) {
 	}
 	m.newRun()
 	m.want, m.busy, m.startedAt, m.undiagnosed = true, starting, s.now, undiagnosed
-	s.setState(m, orchestrator.Starting, "", "")
+	s.setState(m, orchestrator.Starting, "", nil)
 	s.do(Mark{m.report(), fmt.Sprintf("── %s restarted%s ──", m.name, why)})
 	s.do(Start{m.onContainer()})
 }
@@ -47,7 +48,7 @@ func (s *Supervisor) running(m *member) {
 	}
 	m.begun, m.beganAt = true, s.now
 	if m.state == orchestrator.Creating {
-		s.setState(m, orchestrator.Starting, "", "")
+		s.setState(m, orchestrator.Starting, "", nil)
 	}
 	s.do(s.followed(m))
 	if m.want {
@@ -99,7 +100,7 @@ func (s *Supervisor) stop(m *member) {
 		}
 		s.rest(m, "")
 	case orchestrator.Creating, orchestrator.Starting, orchestrator.Running, orchestrator.Ready, orchestrator.Degraded:
-		s.setState(m, orchestrator.Stopping, "", "")
+		s.setState(m, orchestrator.Stopping, "", nil)
 		if m.busy == idle { // otherwise its launch is not answered yet, and launched continues
 			s.stopRunning(m)
 		}
@@ -171,7 +172,7 @@ func (s *Supervisor) downNow(m *member, e orchestrator.Exit) {
 // rest leaves a node down that has no running container.
 func (s *Supervisor) rest(m *member, reason string) {
 	m.restart = time.Time{}
-	s.setState(m, orchestrator.Stopped, reason, "")
+	s.setState(m, orchestrator.Stopped, reason, nil)
 	s.answer(&m.stopWaiters, nil)
 	s.again(m)
 }
@@ -211,7 +212,7 @@ func (s *Supervisor) died(m *member, e orchestrator.Exit, explained bool) {
 	if (killed || len(m.signals) > 0 || !explained) && !m.ourKill && e.Class == "" {
 		m.ending.until = s.now.Add(holdExit)
 	}
-	s.setState(m, orchestrator.BackingOff, fmt.Sprintf("exit %d", e.Code), "")
+	s.setState(m, orchestrator.BackingOff, fmt.Sprintf("exit %d", e.Code), nil)
 	s.do(Postmortem{m.onContainer(), e.Code})
 }
 
@@ -231,10 +232,10 @@ func (s *Supervisor) judge(m *member) {
 	e.Class = m.classify(e, s.spec.Restart, !m.hist.readyAt.IsZero())
 	e.Reason, e.Slogan, e.Dump, e.WaitsFor = m.ending.Reason, m.ending.Slogan, m.ending.Dump, m.ending.Waits
 	m.dump = m.ending.Crash
-	s.judgeAs(m, e, "")
+	s.judgeAs(m, e, nil)
 }
 
-func (s *Supervisor) judgeAs(m *member, e orchestrator.Exit, hint string) {
+func (s *Supervisor) judgeAs(m *member, e orchestrator.Exit, next hint.Hint) {
 	s.endRun(m)
 	if m.ending == nil { // it never ran
 		m.stoppedAt = s.now
@@ -254,13 +255,13 @@ func (s *Supervisor) judgeAs(m *member, e orchestrator.Exit, hint string) {
 	case d.restart && !s.goingDown():
 		m.restart = m.stoppedAt.Add(d.delay) // counted from the end, even while it was examined
 		left := max(0, m.restart.Sub(s.now)).Round(100 * time.Millisecond)
-		s.newState(m, orchestrator.BackingOff, fmt.Sprintf("%s; restart %d/%d in %s", reason, len(h.recent), s.spec.Restart.Max, left), "")
+		s.newState(m, orchestrator.BackingOff, fmt.Sprintf("%s; restart %d/%d in %s", reason, len(h.recent), s.spec.Restart.Max, left), nil)
 		return
 	case e.Class == orchestrator.ExitCompleted:
-		s.setState(m, orchestrator.Completed, reason, hint)
+		s.setState(m, orchestrator.Completed, reason, next)
 	case e.Class == orchestrator.ExitStoppedOutside, e.Class == orchestrator.ExitRemoved:
 		m.want = false
-		s.setState(m, orchestrator.Stopped, reason, hint)
+		s.setState(m, orchestrator.Stopped, reason, next)
 		s.answer(&m.stopWaiters, nil)
 		if m.withEngine && s.subscribed {
 			s.engineBackFor(m)
@@ -270,10 +271,10 @@ func (s *Supervisor) judgeAs(m *member, e orchestrator.Exit, hint string) {
 		if d.reason != "" {
 			reason += "; not restarted: " + d.reason
 		}
-		if hint == "" && (e.Code == 126 || e.Code == 127) {
-			hint = "the image cannot run the command: give a Mix project's folder or an image with Elixir, or in beamyard.yml release: true where it holds a mix release, or command:"
+		if len(next) == 0 && (e.Code == 126 || e.Code == 127) {
+			next = hint.Newf("the image cannot run the command: give a Mix project's folder or an image with Elixir, or where it holds a mix release %s, or %s", hint.Setting("release: true"), hint.Setting("command"))
 		}
-		s.setState(m, orchestrator.Failed, reason, hint)
+		s.setState(m, orchestrator.Failed, reason, next)
 	}
 	s.answer(&m.stopWaiters, nil)
 }

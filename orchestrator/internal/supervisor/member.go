@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
@@ -44,7 +45,8 @@ type member struct {
 
 // run is what belongs to one run of a node. Its zero value is a run that has just begun.
 type run struct {
-	reason, hint string // why it is not Ready
+	reason string // why it is not Ready
+	hint   hint.Hint
 
 	pid      int       // of its first process on the engine's host; 0 while it is down
 	runSince time.Time // the engine's time of its start; zero until reported

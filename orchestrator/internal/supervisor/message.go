@@ -6,6 +6,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // A Message is an input of the supervisor. The set is sealed: the switch in
@@ -96,7 +97,8 @@ type (
 	// Unproven says what is missing, still or again.
 	Unproven struct {
 		RunID
-		Reason, Hint string
+		Reason string
+		Hint   hint.Hint
 	}
 
 	// Serving says what listens on the node's HTTP port, inside its container, from

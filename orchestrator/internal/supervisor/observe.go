@@ -93,7 +93,7 @@ func (s *Supervisor) startedOutside(m *member, id string, at time.Time) {
 	m.newRun()
 	m.id, m.runSince, m.want, m.startedAt = id, at, true, s.now
 	s.emit(orchestrator.EventNote, m.name, "%s was started from outside", m.name)
-	s.setState(m, orchestrator.Starting, "", "")
+	s.setState(m, orchestrator.Starting, "", nil)
 	s.running(m)
 }
 
@@ -187,7 +187,7 @@ func (s *Supervisor) adopt(msg Adopted) {
 		if !m.stoppedAt.IsZero() { // it ran before, and the log has lines from then
 			m.inc, m.endedAt = 2, m.stoppedAt
 		}
-		s.setState(m, orchestrator.Starting, "adopted", "")
+		s.setState(m, orchestrator.Starting, "adopted", nil)
 		s.running(m)
 		return
 	}

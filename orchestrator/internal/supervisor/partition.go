@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // This file is the part of the supervisor that keeps nodes disconnected on purpose.
@@ -127,7 +128,7 @@ func (s *Supervisor) refusePartition(m *member, peers []*member, msg Partition) 
 	}
 	for _, end := range append([]*member{m}, peers...) {
 		if end.live && end.paused {
-			return orchestrator.WithHint(fmt.Errorf("%s: %w: its container is paused", end.name, orchestrator.ErrNotRunning), "beamyard unpause %s/%s", s.spec.Name, end.name)
+			return orchestrator.WithHint(fmt.Errorf("%s: %w: its container is paused", end.name, orchestrator.ErrNotRunning), "%s", hint.Unpause.On(s.spec.Name, end.name))
 		}
 	}
 	apart := map[pair]bool{}

@@ -201,7 +201,7 @@ func TestOverlappingPartitions(t *testing.T) {
 		got := ""
 		if e := s.sup.overlap(cuts, loose); e != nil {
 			got = e.A + " " + e.B + " " + e.Third + " " + e.Strict
-			if !errors.Is(e, orchestrator.ErrOverlapping) || e.Hint() == "" {
+			if !errors.Is(e, orchestrator.ErrOverlapping) || len(e.Hint()) == 0 {
 				t.Errorf("%s: %v has no hint", name, e)
 			}
 		}

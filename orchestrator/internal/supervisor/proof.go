@@ -1,12 +1,12 @@
 package supervisor
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // This file is the part of the supervisor that decides when a node is proven:
@@ -20,7 +20,7 @@ func (s *Supervisor) alive(msg Live) {
 	}
 	m.live = true
 	if m.state == orchestrator.Starting {
-		m.reason, m.hint = "", ""
+		m.reason, m.hint = "", nil
 	}
 	s.connect(m, s.livePeers(m))
 	s.sweepNow()
@@ -268,14 +268,14 @@ func (s *Supervisor) doubtReady(m *member) {
 		if exempt := s.exemptPeers(m); len(exempt) > 0 {
 			s.degradeByPartition(m, exempt)
 		} else {
-			s.setState(m, orchestrator.Ready, "", "")
+			s.setState(m, orchestrator.Ready, "", nil)
 		}
 		return
 	}
 	missing := s.missing(m)
 	switch {
 	case m.paused:
-		s.setState(m, orchestrator.Degraded, reasonPaused, fmt.Sprintf("beamyard unpause %s/%s", s.spec.Name, m.name))
+		s.setState(m, orchestrator.Degraded, reasonPaused, hint.Of(hint.Unpause.On(s.spec.Name, m.name)))
 		s.noLongerOnlyDisconnected(m)
 	case m.readyGraceUntil.IsZero():
 		m.readyGraceUntil = s.now.Add(readyGrace)
@@ -285,7 +285,7 @@ func (s *Supervisor) doubtReady(m *member) {
 		if len(missing) > 0 {
 			reason = s.whyMissing(m)
 		}
-		s.setState(m, orchestrator.Degraded, reason, fmt.Sprintf("beamyard inspect %s", m.name))
+		s.setState(m, orchestrator.Degraded, reason, hint.Of(hint.Inspect.On("", m.name)))
 		s.noLongerOnlyDisconnected(m)
 	}
 }

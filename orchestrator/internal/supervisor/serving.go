@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // LoopbackNews says that an application listens only on loopback, and what was done about
@@ -28,6 +29,7 @@ func (s *Supervisor) serves(msg Serving) {
 			continue
 		}
 		s.saidOf[n.At.String()] = true
+		var next hint.Hint
 		what := fmt.Sprintf("%s listens on %s only, inside its container: ", m.name, n.At)
 		switch {
 		case n.Forwarded:
@@ -35,8 +37,9 @@ func (s *Supervisor) serves(msg Serving) {
 		case n.Err != nil:
 			what += fmt.Sprintf("it cannot be reached, and not be forwarded: %v", n.Err)
 		default:
-			what += "it cannot be reached (have it listen on 0.0.0.0, or leave `loopback: leave` out of beamyard.yml)"
+			what += "it cannot be reached"
+			next = hint.Newf("have it listen on 0.0.0.0, or set %s", hint.Setting("loopback: forward"))
 		}
-		s.emit(orchestrator.EventNote, m.name, "%s", what)
+		s.advise(orchestrator.EventNote, m.name, next, what)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 const (
@@ -291,17 +292,17 @@ func (s *Supervisor) Wake() time.Time {
 }
 
 // setState changes a node's state and reports the change.
-func (s *Supervisor) setState(m *member, state orchestrator.State, reason, hint string) {
+func (s *Supervisor) setState(m *member, state orchestrator.State, reason string, next hint.Hint) {
 	if m.state == state {
-		m.reason, m.hint = reason, hint
+		m.reason, m.hint = reason, next
 		return
 	}
-	s.newState(m, state, reason, hint)
+	s.newState(m, state, reason, next)
 }
 
 // newState enters a state and reports it, even if it is the present one.
-func (s *Supervisor) newState(m *member, state orchestrator.State, reason, hint string) {
-	m.state, m.reason, m.hint = state, reason, hint
+func (s *Supervisor) newState(m *member, state orchestrator.State, reason string, next hint.Hint) {
+	m.state, m.reason, m.hint = state, reason, next
 	m.onlyDisconnected = m.onlyDisconnected && state == orchestrator.Degraded
 	s.suspected(m, state)
 	text := fmt.Sprintf("%s %s", m.name, state)
@@ -313,6 +314,11 @@ func (s *Supervisor) newState(m *member, state orchestrator.State, reason, hint 
 
 func (s *Supervisor) emit(kind orchestrator.EventKind, node, format string, args ...any) {
 	s.do(Emit{orchestrator.Event{Node: node, Kind: kind, Text: fmt.Sprintf(format, args...)}})
+}
+
+// advise emits an event with a hint.
+func (s *Supervisor) advise(kind orchestrator.EventKind, node string, next hint.Hint, text string) {
+	s.do(Emit{orchestrator.Event{Node: node, Kind: kind, Text: text, Hint: next}})
 }
 
 // Snapshot returns the cluster's state for users.

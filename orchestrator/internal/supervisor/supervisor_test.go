@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // script drives a supervisor by hand: it sends messages, advances the time, and records
@@ -474,7 +475,7 @@ func TestTheDeadlineNamesTheMissingNodes(t *testing.T) {
 	s.run("n1")
 	s.run("n2")
 	s.prove("n1")
-	s.send(Unproven{s.report("n2"), "application demo is not started", "look"})
+	s.send(Unproven{s.report("n2"), "application demo is not started", hint.Text("look")})
 	s.skip()
 	s.after(orchestrator.DefaultReadyTimeout)
 	const missing = "cluster demo: the cluster is not ready in time\n  n2 (starting): application demo is not started"
