@@ -59,7 +59,8 @@ var ErrNotStarted = errors.New("the cluster was not started")
 // The returned cluster is never nil: pass it to [CleanupCluster] or [Cluster.Terminate]
 // before checking the error. Errors are those of cluster.New and
 // cluster.Cluster.Run. They name the node and the reason and include its last lines
-// of output. Errors with a remedy have a Hint (orchestrator.Hinter).
+// of output. Errors with a remedy have a Hint (orchestrator.Hinter), whose String names
+// commands of the command line; failures of tests name calls of this package.
 func Run(ctx context.Context, source string, opts ...testcontainers.ContainerCustomizer) (*Cluster, error) {
 	return start(ctx, nil, source, "", opts)
 }

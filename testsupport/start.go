@@ -3,7 +3,6 @@ package testsupport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -92,14 +91,6 @@ func require(tb testing.TB, what string, err error) {
 		tb.Skipf("%s: %v (%s=1)", what, err, skipVariable)
 	}
 	tb.Fatalf("%s: %s", what, hinted(err))
-}
-
-// hinted formats an error with its hint.
-func hinted(err error) string {
-	if text := orchestrator.HintOf(err).String(); text != "" {
-		return fmt.Sprintf("%v\nhint: %s", err, strings.ReplaceAll(text, "\n", "\n      "))
-	}
-	return err.Error()
 }
 
 // nameFor derives a cluster's name from its test: TestShop/Checkout gets shop-checkout-x7y2ab.

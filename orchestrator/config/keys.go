@@ -103,6 +103,25 @@ func fieldKeys(t reflect.Type) []key {
 	return keys
 }
 
+// Field returns the field of [orchestrator.Spec] that a key of a file sets, with the keys
+// and the fields of nested mappings after a dot: "distribution.port" is Distribution.Port,
+// and a node's "nodes.http_port" is Nodes.HTTPPort.
+func Field(path string) (name string, ok bool) {
+	var fields []string
+	in := clusterType
+	for part := range strings.SplitSeq(path, ".") {
+		k, ok := find(in, part)
+		if !ok || k.in != in {
+			return "", false
+		}
+		fields, in = append(fields, k.field.Name), k.field.Type
+		for in.Kind() == reflect.Slice {
+			in = in.Elem()
+		}
+	}
+	return strings.Join(fields, "."), true
+}
+
 // options returns what follows the form in a key's tag.
 func (k key) options() []string {
 	_, options, _ := strings.Cut(k.field.Tag.Get("file"), ",")

@@ -1,0 +1,7 @@
+package testsupport
+
+// For tests of package testsupport_test.
+var (
+	Hinted = hinted
+	GoCall = goCall
+)

@@ -1,0 +1,153 @@
+package testsupport
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/config"
+	"github.com/beamyard/beamyard/orchestrator/hint"
+)
+
+// hinted formats an error with its hints, whose steps are calls for the test to make.
+func hinted(err error) string {
+	var failed *orchestrator.ClusterError
+	kept := errors.As(err, &failed) && failed.Kept
+	text := hint.Lines(orchestrator.Hints(err)...).Render(func(s hint.Step) string {
+		if kept { // it outlives the test: commands reach it
+			return s.String()
+		}
+		kept = keeps(s)
+		return goCall(s)
+	})
+	if text == "" {
+		return err.Error()
+	}
+	return fmt.Sprintf("%v\nhint: %s", err, strings.ReplaceAll(text, "\n", "\n      "))
+}
+
+// keeps reports whether a cluster is kept after this step.
+func keeps(s hint.Step) bool {
+	return s.Do == hint.Set && len(s.Args) == 1 && s.Args[0] == "keep_on_failure"
+}
+
+// goCall writes a step as the code of a test: c is the cluster, t the test. Where there is
+// no call, it writes the command, for a shell beside the test.
+func goCall(s hint.Step) string {
+	switch s.Do {
+	case hint.Up, hint.UpFile:
+		if len(s.Args) == 0 {
+			return "testsupport.Start(t, source)"
+		}
+		return fmt.Sprintf("testsupport.Start(t, %s)", literal(s.Args[0]))
+	case hint.Down:
+		return "c.Terminate(ctx)"
+	case hint.Start:
+		return each(s, "c.Start(t, %q)")
+	case hint.Restart:
+		return each(s, "c.Restart(t, %q)")
+	case hint.Unpause:
+		return each(s, "c.Unpause(t, %q)")
+	case hint.Reconnect:
+		return each(s, "c.Reconnect(t, %q)")
+	case hint.Status:
+		if s.Cluster == "" { // of all clusters
+			return s.String()
+		}
+		return "c.Status()"
+	case hint.Inspect:
+		return each(s, "c.Node(%q).Status()")
+	case hint.Logs:
+		return each(s, "c.Output(%q).String()")
+	case hint.Tail:
+		return each(s, "c.Output(%q).Lines(50)")
+	case hint.LastRun:
+		return "c.Controller().Logs(ctx, orchestrator.LogQuery{SinceRestart: true}, fn)"
+	case hint.Health, hint.HealthJSON:
+		return "c.Controller().Health(ctx)"
+	case hint.Eval:
+		return each(s, "c.Controller().Eval(ctx, %q, %s, orchestrator.EvalOptions{})", literal(strings.Join(s.Args, " ")))
+	case hint.EvalErlang:
+		return each(s, "c.Controller().Eval(ctx, %q, %s, orchestrator.EvalOptions{Erlang: true})", literal(strings.Join(s.Args, " ")))
+	case hint.Sync:
+		return synced(s, "")
+	case hint.SyncRestart:
+		return synced(s, "Restart: true")
+	case hint.SyncPurge:
+		return synced(s, "PurgeHard: true")
+	case hint.Set:
+		return set(s)
+	case hint.Supervise, hint.DownVolumes, hint.SyncWatch, hint.Shell, hint.Export, hint.Doctor, hint.Prune:
+	}
+	return s.String()
+}
+
+// each writes a call for each node, or the command if there is none. The node is the first
+// argument of the format.
+func each(s hint.Step, format string, more ...any) string {
+	if len(s.Nodes) == 0 {
+		return s.String()
+	}
+	calls := make([]string, len(s.Nodes))
+	for i, node := range s.Nodes {
+		calls[i] = fmt.Sprintf(format, append([]any{node}, more...)...)
+	}
+	return strings.Join(calls, "; ")
+}
+
+// literal writes a text as it is read most easily.
+func literal(text string) string {
+	if strings.ContainsAny(text, `"\`) && strconv.CanBackquote(text) {
+		return "`" + text + "`"
+	}
+	return strconv.Quote(text)
+}
+
+// synced writes a sync with an option, which may be "".
+func synced(s hint.Step, option string) string {
+	var fields []string
+	if len(s.Nodes) > 0 {
+		nodes := make([]string, len(s.Nodes))
+		for i, node := range s.Nodes {
+			nodes[i] = strconv.Quote(node)
+		}
+		fields = append(fields, "Nodes: []string{"+strings.Join(nodes, ", ")+"}")
+	}
+	if option != "" {
+		fields = append(fields, option)
+	}
+	return "c.Controller().Sync(ctx, orchestrator.SyncOptions{" + strings.Join(fields, ", ") + "})"
+}
+
+// set writes settings as options of this package, or as fields of the spec.
+func set(s hint.Step) string {
+	fields := make([]string, len(s.Args))
+	for i, arg := range s.Args {
+		key, value, _ := strings.Cut(arg, ": ")
+		switch key {
+		case "nodes":
+			return fmt.Sprintf("testsupport.WithNodes(%s)", value)
+		case "name":
+			return "testsupport.WithName"
+		case "keep_on_failure":
+			return keepVariable + "=1"
+		case "distribution.overlapping_partitions":
+			return "testsupport.WithOverlappingPartitions()"
+		}
+		if len(s.Nodes) > 0 {
+			key = "nodes." + key
+		}
+		field, ok := config.Field(key)
+		if !ok {
+			return s.String()
+		}
+		fields[i] = strings.TrimSuffix(strings.TrimPrefix(field, "Nodes.")+": "+value, ": ")
+	}
+	of := ""
+	if len(s.Nodes) > 0 {
+		of = " of " + strings.Join(s.Nodes, ", ")
+	}
+	return strings.Join(fields, " and ") + of + " in testsupport.WithSpec"
+}

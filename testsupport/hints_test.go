@@ -1,0 +1,160 @@
+package testsupport_test
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/testsupport"
+)
+
+// calls has what hints write as Go, for the compiler to check. It is never called.
+func calls(t *testing.T, c *testsupport.Cluster, source string, fn func(orchestrator.Line) error) {
+	ctx := t.Context()
+	_ = testsupport.Start(t, source)
+	_ = testsupport.Start(t, "../shop")
+	_ = c.Terminate(ctx)
+	c.Start(t, "n1")
+	c.Restart(t, "n1")
+	c.Unpause(t, "n1")
+	c.Reconnect(t, "n1")
+	_ = c.Status()
+	_ = c.Node("n1").Status()
+	_ = c.Output("n1").String()
+	_ = c.Output("n1").Lines(50)
+	_ = c.Controller().Logs(ctx, orchestrator.LogQuery{SinceRestart: true}, fn)
+	_, _ = c.Controller().Health(ctx)
+	_, _ = c.Controller().Eval(ctx, "n1", `IO.puts("100%")`, orchestrator.EvalOptions{})
+	_, _ = c.Controller().Eval(ctx, "n1", "nodes().", orchestrator.EvalOptions{Erlang: true})
+	_, _ = c.Controller().Sync(ctx, orchestrator.SyncOptions{})
+	_, _ = c.Controller().Sync(ctx, orchestrator.SyncOptions{Nodes: []string{"n1", "n2"}, Restart: true})
+	_, _ = c.Controller().Sync(ctx, orchestrator.SyncOptions{PurgeHard: true})
+	_ = testsupport.WithNodes(3)
+	_ = testsupport.WithName
+	_ = testsupport.WithOverlappingPartitions()
+	_ = testsupport.WithSpec
+}
+
+// compiled are the expressions in calls.
+func compiled(t *testing.T) []string {
+	t.Helper()
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, "hints_test.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, d := range file.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Name.Name != "calls" {
+			continue
+		}
+		for _, s := range f.Body.List {
+			var b strings.Builder
+			var what ast.Node = s
+			if assigned, ok := s.(*ast.AssignStmt); ok {
+				what = assigned.Rhs[0]
+			}
+			if err := printer.Fprint(&b, files, what); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b.String())
+		}
+	}
+	return all
+}
+
+func TestStepsAsGoCalls(t *testing.T) {
+	_ = calls
+	compiles := compiled(t)
+	tested := map[hint.Verb]bool{}
+	for _, tc := range []struct {
+		step    hint.Step
+		command bool // there is no call
+	}{
+		{hint.Up.With(), false},
+		{hint.Up.With("../shop"), false},
+		{hint.UpFile.With("../shop"), false},
+		{hint.Supervise.On("demo"), true},
+		{hint.Down.On("demo"), false},
+		{hint.DownVolumes.On("demo"), true},
+		{hint.Start.On("demo", "n1"), false},
+		{hint.Restart.On("demo", "n1"), false},
+		{hint.Unpause.On("demo", "n1"), false},
+		{hint.Reconnect.On("demo", "n1"), false},
+		{hint.Status.On("demo"), false},
+		{hint.Status.With(), true},
+		{hint.Inspect.On("demo", "n1"), false},
+		{hint.Logs.On("demo", "n1"), false},
+		{hint.Logs.With(), true},
+		{hint.Tail.On("demo", "n1"), false},
+		{hint.LastRun.On("demo"), false},
+		{hint.Health.On("demo"), false},
+		{hint.HealthJSON.On("demo"), false},
+		{hint.Eval.On("demo", "n1").With(`IO.puts("100%")`), false},
+		{hint.EvalErlang.On("demo", "n1").With("nodes()."), false},
+		{hint.Sync.On("demo"), false},
+		{hint.SyncRestart.On("demo", "n1", "n2"), false},
+		{hint.SyncPurge.On("demo"), false},
+		{hint.SyncWatch.With(), true},
+		{hint.Shell.With(), true},
+		{hint.Export.With("demo.tar.gz"), true},
+		{hint.Doctor.With(), true},
+		{hint.Prune.With(), true},
+		{hint.Setting("nodes: 3"), false},
+		{hint.Setting("name"), false},
+		{hint.Setting("distribution.overlapping_partitions: true"), false},
+	} {
+		tested[tc.step.Do] = true
+		got := testsupport.GoCall(tc.step)
+		if tc.command && got != tc.step.String() || !tc.command && !slices.Contains(compiles, got) {
+			t.Errorf("%+v is written as %s", tc.step, got)
+		}
+	}
+	for _, v := range hint.Verbs {
+		if !tested[v] {
+			t.Errorf("%s is not tested", v)
+		}
+	}
+}
+
+func TestHintsOfTests(t *testing.T) {
+	failed := errors.New("it failed")
+	overlap := &orchestrator.OverlapError{A: "n1", B: "n2", Third: "n3", Strict: "n3"}
+	unready := func(kept bool, next hint.Hint) error {
+		return &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNotReady, Kept: kept, Problems: []orchestrator.NodeProblem{{Node: "n1", Hint: next}}}
+	}
+	rpc := hint.Newf("try it: %s", hint.Eval.On("demo", "n1").With("Demo.ready?()"))
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{failed, ""},
+		{orchestrator.WithHint(failed, "%s", hint.Unpause.On("demo", "n1", "n2")), `c.Unpause(t, "n1"); c.Unpause(t, "n2")`},
+		{errors.Join(orchestrator.WithHint(failed, "one"), orchestrator.WithHint(failed, "two")), "one\n      two"},
+		{overlap, "cut whole groups: with no peers named a node is cut off from all others; or let partitions overlap: testsupport.WithOverlappingPartitions(), or -kernel prevent_overlapping_partitions false in the VM's flags"},
+		{orchestrator.WithHint(failed, "%s", hint.Setting("pool")), "Pool in testsupport.WithSpec"},
+		{orchestrator.WithHint(failed, "%s", hint.Setting("basename", "distribution.port: 9100")), "Basename and Distribution.Port: 9100 in testsupport.WithSpec"},
+		{orchestrator.WithHint(failed, "%s", hint.SettingOf("n1", "http_port: -1")), "HTTPPort: -1 of n1 in testsupport.WithSpec"},
+		{orchestrator.WithHint(failed, "%s", hint.Setting("invented: 1")), "invented: 1 in beamyard.yml"},
+		{unready(false, rpc), "try it: c.Controller().Eval(ctx, \"n1\", \"Demo.ready?()\", orchestrator.EvalOptions{})"},
+		// A cluster that is kept outlives the test.
+		{unready(true, rpc), "try it: beamyard rpc demo/n1 'Demo.ready?()'"},
+		{unready(false, hint.Newf("up again with %s, then %s", hint.Setting("keep_on_failure"), rpc)), "up again with BEAMYARD_KEEP=1, then try it: beamyard rpc demo/n1 'Demo.ready?()'"},
+	} {
+		want := tc.err.Error()
+		if tc.want != "" {
+			want += "\nhint: " + tc.want
+		}
+		if got := testsupport.Hinted(tc.err); got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
