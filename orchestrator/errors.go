@@ -173,9 +173,10 @@ type NodeProblem struct {
 	Findings []Finding `json:"findings,omitempty"`
 }
 
-// Printed returns the problem as the command line prints it: its hint is text, with commands.
+// Printed returns the problem as the command line prints it: its hints are text, with
+// commands.
 func (p NodeProblem) Printed() NodeProblem {
-	p.Hint = p.Hint.Printed()
+	p.Hint, p.Findings = p.Hint.Printed(), PrintedFindings(p.Findings)
 	return p
 }
 
@@ -223,7 +224,7 @@ func (e *ClusterError) Hint() hint.Hint {
 	}
 	for _, p := range e.Problems {
 		for _, f := range RootCauses(p.Findings) {
-			add("code "+string(f.Code), hint.Text(f.Hint()))
+			add("code "+string(f.Code), f.Hint())
 		}
 	}
 	if len(hints) > 0 {
@@ -257,7 +258,7 @@ func (e *DiagnosedError) Unwrap() error { return e.Err }
 func (e *DiagnosedError) Hint() hint.Hint {
 	var hints []hint.Hint
 	for _, f := range RootCauses(e.Findings) {
-		hints = append(hints, hint.Text(f.Hint()))
+		hints = append(hints, f.Hint())
 	}
 	return hint.Lines(hints...)
 }

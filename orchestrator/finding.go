@@ -2,7 +2,10 @@ package orchestrator
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // FindingCode identifies a problem, for scripts and searches: "cookie-mismatch". The codes
@@ -21,7 +24,7 @@ type Finding struct {
 	// Evidence is what revealed the problem: a line of output, an engine's error, a
 	// state.
 	Evidence string `json:"evidence,omitempty"`
-	// Solutions, the most likely first. At least one has a command to type.
+	// Solutions, the most likely first. At least one has something to do.
 	Solutions []Solution `json:"solutions"`
 	// SymptomOf is the finding that this one follows from, if known: fix that one first.
 	SymptomOf *Cause `json:"symptom_of,omitempty"`
@@ -32,8 +35,8 @@ type Finding struct {
 
 // Solution is one way to fix a problem.
 type Solution struct {
-	Text    string `json:"text"`              // what to do, in a few words
-	Command string `json:"command,omitempty"` // the exact command to type
+	Text hint.Hint `json:"text"`              // what to do, in a few words
+	Do   hint.Hint `json:"command,omitempty"` // the exact step, or a command of another program
 }
 
 // Cause identifies another finding.
@@ -42,27 +45,41 @@ type Cause struct {
 	Node string      `json:"node,omitempty"`
 }
 
-// String formats the solution in one line: "raise its limit: beamyard …".
-func (s Solution) String() string {
+// Hint returns the solution on one line: "raise its limit: beamyard …".
+func (s Solution) Hint() hint.Hint {
 	switch {
-	case s.Command == "", strings.Contains(s.Text, s.Command):
+	case len(s.Do) == 0, strings.Contains(s.Text.String(), s.Do.String()):
 		return s.Text
-	case s.Text == "":
-		return s.Command
+	case len(s.Text) == 0:
+		return s.Do
 	}
-	return s.Text + ": " + s.Command
+	return hint.Newf("%s: %s", s.Text, s.Do)
 }
 
 // String formats the finding in one line: "cookie-mismatch: n2 has another cookie …".
 func (f Finding) String() string { return fmt.Sprintf("%s: %s", f.Code, f.Problem) }
 
 // Hint returns the solutions, one per line.
-func (f Finding) Hint() string {
-	lines := make([]string, len(f.Solutions))
+func (f Finding) Hint() hint.Hint {
+	lines := make([]hint.Hint, len(f.Solutions))
 	for i, s := range f.Solutions {
-		lines[i] = s.String()
+		lines[i] = s.Hint()
 	}
-	return strings.Join(lines, "\n")
+	return hint.Lines(lines...)
+}
+
+// PrintedFindings returns findings as the command line prints them: their solutions are
+// text, with commands.
+func PrintedFindings(findings []Finding) []Finding {
+	findings = slices.Clone(findings)
+	for i := range findings {
+		f := &findings[i]
+		f.Solutions = slices.Clone(f.Solutions)
+		for j, s := range f.Solutions {
+			f.Solutions[j] = Solution{s.Text.Printed(), s.Do.Printed()}
+		}
+	}
+	return findings
 }
 
 // RootCauses returns the findings that do not follow from another finding.

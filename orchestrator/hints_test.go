@@ -20,8 +20,7 @@ var goName = regexp.MustCompile(`\b(Cluster|Controller|Distribution|Spec)\.[A-Z]
 
 // writesCommands are the packages whose texts have commands: package → why.
 var writesCommands = map[string]string{
-	"hint":      "it has the table of commands",
-	"diagnosis": "its solutions are commands", // and are to become steps
+	"hint": "it has the table of commands",
 }
 
 // A user of the library has no command line, and a user of the command line no Go. So the

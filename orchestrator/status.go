@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator/health"
@@ -154,8 +155,18 @@ type HealthReport struct {
 // Printed returns the report as the command line prints it: its hints are text, with
 // commands.
 func (r HealthReport) Printed() HealthReport {
-	r.Report = r.Report.Printed()
+	r.Report, r.Findings = r.Report.Printed(), PrintedFindings(r.Findings)
 	return r
+}
+
+// Printed returns the status as the command line prints it: its hints are text, with
+// commands.
+func (s Status) Printed() Status {
+	s.Nodes = slices.Clone(s.Nodes)
+	for i, n := range s.Nodes {
+		s.Nodes[i].Findings = PrintedFindings(n.Findings)
+	}
+	return s
 }
 
 // Node returns the status of one node, by its short name.
@@ -185,10 +196,14 @@ type Event struct {
 // String returns the text and the hint on one line.
 func (e Event) String() string { return e.Printed().Text }
 
-// Printed returns the event as the command line prints it: with the hint in its text.
+// Printed returns the event as the command line prints it: its hints are text, with
+// commands, and its own is in its Text.
 func (e Event) Printed() Event {
 	if len(e.Hint) > 0 {
 		e.Text, e.Hint = e.Text+"; "+e.Hint.String(), nil
+	}
+	if e.Finding != nil {
+		e.Finding = &PrintedFindings([]Finding{*e.Finding})[0]
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -23,9 +24,54 @@ func TestEventsArePrintedWithTheirHints(t *testing.T) {
 	}
 }
 
+// Scripts get solutions as text.
+func TestFindingsArePrintedAsText(t *testing.T) {
+	found := []Finding{{Code: "node-paused", Node: "n1", Problem: "n1 is paused", Solutions: []Solution{
+		{Text: hint.Text("unpause it"), Do: hint.Of(hint.Unpause.On("demo", "n1"))},
+		{Text: hint.Newf("or let it wait: %s", hint.Setting("ready_timeout"))},
+		{Do: hint.Text("docker top beamyard-demo-n1")},
+	}}}
+	const want = `[{"code":"node-paused","node":"n1","problem":"n1 is paused","solutions":[` +
+		`{"text":"unpause it","command":"beamyard unpause demo/n1"},` +
+		`{"text":"or let it wait: ready_timeout: in beamyard.yml"},` +
+		`{"text":"","command":"docker top beamyard-demo-n1"}]}]`
+	printed := map[string][]Finding{
+		"event":   {*Event{Finding: &found[0]}.Printed().Finding},
+		"status":  Status{Nodes: []NodeStatus{{Findings: found}}}.Printed().Nodes[0].Findings,
+		"health":  HealthReport{Findings: found}.Printed().Findings,
+		"problem": NodeProblem{Findings: found}.Printed().Findings,
+	}
+	for of, findings := range printed {
+		if got, err := json.Marshal(findings); err != nil || string(got) != want {
+			t.Errorf("%s: %s, %v\nwant %s", of, got, err, want)
+		}
+	}
+	// They cross the control socket with their steps.
+	var decoded []Finding
+	data, err := json.Marshal(found)
+	if err := errors.Join(err, json.Unmarshal(data, &decoded)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(found, decoded); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHintsOfFindings(t *testing.T) {
+	f := Finding{Solutions: []Solution{
+		{Text: hint.Text("unpause it"), Do: hint.Of(hint.Unpause.On("demo", "n1"))},
+		{Text: hint.Newf("it is paused (%s ends it)", hint.Unpause.On("demo", "n1")), Do: hint.Of(hint.Unpause.On("demo", "n1"))},
+		{Do: hint.Of(hint.Doctor.With())},
+	}}
+	const want = "unpause it: beamyard unpause demo/n1\nit is paused (beamyard unpause demo/n1 ends it)\nbeamyard doctor"
+	if got := f.Hint().String(); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
 func TestHintsOfErrors(t *testing.T) {
 	failed := errors.New("it failed")
-	text := (&network.NameError{Name: "A", Try: "a"}) // of a package that knows no steps
+	named := &network.NameError{Name: "A", Try: "a"}
 	start := WithHint(failed, "%s", hint.Start.On("demo", "n1"))
 	for _, tc := range []struct {
 		err  error
@@ -38,8 +84,8 @@ func TestHintsOfErrors(t *testing.T) {
 		{fmt.Errorf("up: %w", start), []string{"beamyard start demo/n1"}},
 		{WithHint(fmt.Errorf("up: %w", start), "the outermost"), []string{"the outermost"}},
 		{&DiagnosedError{Err: start}, []string{"beamyard start demo/n1"}},
-		{text, []string{`try "a"`}},
-		{errors.Join(failed, start, fmt.Errorf("name: %w", text)), []string{"beamyard start demo/n1", `try "a"`}},
+		{named, []string{`try "a"`}},
+		{errors.Join(failed, start, fmt.Errorf("name: %w", named)), []string{"beamyard start demo/n1", `try "a"`}},
 	} {
 		var got []string
 		for _, h := range Hints(tc.err) {

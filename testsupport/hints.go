@@ -1,8 +1,10 @@
 package testsupport
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -37,11 +39,10 @@ func keeps(s hint.Step) bool {
 // no call, it writes the command, for a shell beside the test.
 func goCall(s hint.Step) string {
 	switch s.Do {
-	case hint.Up, hint.UpFile:
-		if len(s.Args) == 0 {
-			return "testsupport.Start(t, source)"
-		}
-		return fmt.Sprintf("testsupport.Start(t, %s)", literal(s.Args[0]))
+	case hint.Up:
+		return started(s)
+	case hint.UpHelp:
+		return "go doc testsupport.Start"
 	case hint.Down:
 		return "c.Terminate(ctx)"
 	case hint.Start:
@@ -63,6 +64,10 @@ func goCall(s hint.Step) string {
 		return each(s, "c.Output(%q).String()")
 	case hint.Tail:
 		return each(s, "c.Output(%q).Lines(50)")
+	case hint.Grep:
+		return each(s, "c.Output(%q).RequireLine(t, %s)", literal(strings.Join(s.Args, " ")))
+	case hint.Events:
+		return "c.Events()"
 	case hint.LastRun:
 		return "c.Controller().Logs(ctx, orchestrator.LogQuery{SinceRestart: true}, fn)"
 	case hint.Health, hint.HealthJSON:
@@ -79,7 +84,7 @@ func goCall(s hint.Step) string {
 		return synced(s, "PurgeHard: true")
 	case hint.Set:
 		return set(s)
-	case hint.Supervise, hint.DownVolumes, hint.SyncWatch, hint.Shell, hint.Export, hint.Doctor, hint.Prune:
+	case hint.Supervise, hint.DownVolumes, hint.SyncWatch, hint.Shell, hint.Send, hint.Export, hint.Doctor, hint.Prune:
 	}
 	return s.String()
 }
@@ -121,20 +126,38 @@ func synced(s hint.Step, option string) string {
 	return "c.Controller().Sync(ctx, orchestrator.SyncOptions{" + strings.Join(fields, ", ") + "})"
 }
 
-// set writes settings as options of this package, or as fields of the spec.
-func set(s hint.Step) string {
-	fields := make([]string, len(s.Args))
-	for i, arg := range s.Args {
-		key, value, _ := strings.Cut(arg, ": ")
-		switch key {
-		case "nodes":
-			return fmt.Sprintf("testsupport.WithNodes(%s)", value)
-		case "name":
-			return "testsupport.WithName"
+// started writes a start with its settings: the test starts the cluster, so that one that
+// is kept is started by running the test again.
+func started(s hint.Step) string {
+	source, again := "source", ""
+	var settings []string
+	for _, setting := range s.Args {
+		switch key, value, _ := strings.Cut(setting, ": "); key {
+		case "source":
+			source = literal(value)
+		case "file":
+			source = literal(filepath.Dir(value))
 		case "keep_on_failure":
-			return keepVariable + "=1"
-		case "distribution.overlapping_partitions":
-			return "testsupport.WithOverlappingPartitions()"
+			again = keepVariable + "=1 go test"
+		default:
+			settings = append(settings, setting)
+		}
+	}
+	call := cmp.Or(again, "testsupport.Start(t, "+source+")")
+	if len(settings) == 0 {
+		return call
+	}
+	return call + " with " + set(hint.Setting(settings...))
+}
+
+// set writes settings as options of this package, and the others as fields of the spec.
+func set(s hint.Step) string {
+	var options, fields []string
+	for _, setting := range s.Args {
+		key, value, _ := strings.Cut(setting, ": ")
+		if option := option(key, value); option != "" && len(s.Nodes) == 0 {
+			options = append(options, option)
+			continue
 		}
 		if len(s.Nodes) > 0 {
 			key = "nodes." + key
@@ -143,11 +166,33 @@ func set(s hint.Step) string {
 		if !ok {
 			return s.String()
 		}
-		fields[i] = strings.TrimSuffix(strings.TrimPrefix(field, "Nodes.")+": "+value, ": ")
+		fields = append(fields, strings.TrimSuffix(strings.TrimPrefix(field, "Nodes.")+": "+value, ": "))
 	}
-	of := ""
-	if len(s.Nodes) > 0 {
-		of = " of " + strings.Join(s.Nodes, ", ")
+	if len(fields) > 0 {
+		of := ""
+		if len(s.Nodes) > 0 {
+			of = " of " + strings.Join(s.Nodes, ", ")
+		}
+		options = append(options, strings.Join(fields, " and ")+of+" in testsupport.WithSpec")
 	}
-	return strings.Join(fields, " and ") + of + " in testsupport.WithSpec"
+	return strings.Join(options, " and ")
+}
+
+// option returns the option of this package for a setting, or "".
+func option(key, value string) string {
+	switch variable, isEnv := strings.CutPrefix(key, "env."); {
+	case isEnv:
+		return fmt.Sprintf("testsupport.WithEnv(%q, %s)", variable, literal(value))
+	case key == "nodes":
+		return fmt.Sprintf("testsupport.WithNodes(%s)", value)
+	case key == "name" && value == "":
+		return "testsupport.WithName"
+	case key == "name":
+		return fmt.Sprintf("testsupport.WithName(%q)", value)
+	case key == "keep_on_failure":
+		return keepVariable + "=1"
+	case key == "distribution.overlapping_partitions":
+		return "testsupport.WithOverlappingPartitions()"
+	}
+	return ""
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/testsupport"
 )
@@ -20,6 +21,7 @@ func calls(t *testing.T, c *testsupport.Cluster, source string, fn func(orchestr
 	ctx := t.Context()
 	_ = testsupport.Start(t, source)
 	_ = testsupport.Start(t, "../shop")
+	_ = testsupport.Start(t, "/shop")
 	_ = c.Terminate(ctx)
 	c.Start(t, "n1")
 	c.Restart(t, "n1")
@@ -29,6 +31,8 @@ func calls(t *testing.T, c *testsupport.Cluster, source string, fn func(orchestr
 	_ = c.Node("n1").Status()
 	_ = c.Output("n1").String()
 	_ = c.Output("n1").Lines(50)
+	_ = c.Output("n1").RequireLine(t, "challenge")
+	_ = c.Events()
 	_ = c.Controller().Logs(ctx, orchestrator.LogQuery{SinceRestart: true}, fn)
 	_, _ = c.Controller().Health(ctx)
 	_, _ = c.Controller().Eval(ctx, "n1", `IO.puts("100%")`, orchestrator.EvalOptions{})
@@ -38,6 +42,8 @@ func calls(t *testing.T, c *testsupport.Cluster, source string, fn func(orchestr
 	_, _ = c.Controller().Sync(ctx, orchestrator.SyncOptions{PurgeHard: true})
 	_ = testsupport.WithNodes(3)
 	_ = testsupport.WithName
+	_ = testsupport.WithName("demo-2")
+	_ = testsupport.WithEnv("KEY", "-a b")
 	_ = testsupport.WithOverlappingPartitions()
 	_ = testsupport.WithSpec
 }
@@ -74,14 +80,14 @@ func compiled(t *testing.T) []string {
 func TestStepsAsGoCalls(t *testing.T) {
 	_ = calls
 	compiles := compiled(t)
-	tested := map[hint.Verb]bool{}
+	tested := map[hint.Verb]bool{hint.UpHelp: true} // by TestHintsOfTests
 	for _, tc := range []struct {
 		step    hint.Step
 		command bool // there is no call
 	}{
 		{hint.Up.With(), false},
-		{hint.Up.With("../shop"), false},
-		{hint.UpFile.With("../shop"), false},
+		{hint.Up.On("demo").With("source: ../shop"), false},
+		{hint.Up.With("file: /shop/beamyard.yml"), false},
 		{hint.Supervise.On("demo"), true},
 		{hint.Down.On("demo"), false},
 		{hint.DownVolumes.On("demo"), true},
@@ -95,7 +101,9 @@ func TestStepsAsGoCalls(t *testing.T) {
 		{hint.Logs.On("demo", "n1"), false},
 		{hint.Logs.With(), true},
 		{hint.Tail.On("demo", "n1"), false},
+		{hint.Grep.On("demo", "n1").With("challenge"), false},
 		{hint.LastRun.On("demo"), false},
+		{hint.Events.On("demo"), false},
 		{hint.Health.On("demo"), false},
 		{hint.HealthJSON.On("demo"), false},
 		{hint.Eval.On("demo", "n1").With(`IO.puts("100%")`), false},
@@ -105,11 +113,14 @@ func TestStepsAsGoCalls(t *testing.T) {
 		{hint.SyncPurge.On("demo"), false},
 		{hint.SyncWatch.With(), true},
 		{hint.Shell.With(), true},
+		{hint.Send.With(), true},
 		{hint.Export.With("demo.tar.gz"), true},
 		{hint.Doctor.With(), true},
 		{hint.Prune.With(), true},
 		{hint.Setting("nodes: 3"), false},
 		{hint.Setting("name"), false},
+		{hint.Setting("name: demo-2"), false},
+		{hint.Setting("env.KEY: -a b"), false},
 		{hint.Setting("distribution.overlapping_partitions: true"), false},
 	} {
 		tested[tc.step.Do] = true
@@ -131,6 +142,10 @@ func TestHintsOfTests(t *testing.T) {
 	unready := func(kept bool, next hint.Hint) error {
 		return &orchestrator.ClusterError{Cluster: "demo", Kind: orchestrator.ErrNotReady, Kept: kept, Problems: []orchestrator.NodeProblem{{Node: "n1", Hint: next}}}
 	}
+	paused := orchestrator.Finding{Code: "node-paused", Solutions: []orchestrator.Solution{
+		{Text: hint.Text("unpause it"), Do: hint.Of(hint.Unpause.On("demo", "n1"))},
+		{Text: hint.Text("see what runs in it"), Do: hint.Text("docker top beamyard-demo-n1")},
+	}}
 	rpc := hint.Newf("try it: %s", hint.Eval.On("demo", "n1").With("Demo.ready?()"))
 	for _, tc := range []struct {
 		err  error
@@ -143,8 +158,17 @@ func TestHintsOfTests(t *testing.T) {
 		{orchestrator.WithHint(failed, "%s", hint.Setting("pool")), "Pool in testsupport.WithSpec"},
 		{orchestrator.WithHint(failed, "%s", hint.Setting("basename", "distribution.port: 9100")), "Basename and Distribution.Port: 9100 in testsupport.WithSpec"},
 		{orchestrator.WithHint(failed, "%s", hint.SettingOf("n1", "http_port: -1")), "HTTPPort: -1 of n1 in testsupport.WithSpec"},
+		{orchestrator.WithHint(failed, "%s", hint.Setting("env.A: 1", "pool")), `testsupport.WithEnv("A", "1") and Pool in testsupport.WithSpec`},
 		{orchestrator.WithHint(failed, "%s", hint.Setting("invented: 1")), "invented: 1 in beamyard.yml"},
+		{orchestrator.WithHint(failed, "%s", hint.UpHelp.With()), "go doc testsupport.Start"},
+		{orchestrator.WithHint(failed, "%s", hint.Up.On("demo").With("source: .", "keep_on_failure")), "BEAMYARD_KEEP=1 go test"},
+		{
+			orchestrator.WithHint(failed, "%s", hint.Up.On("demo").With("source: .", "keep_on_failure", "env.A: 1", "keep_dumps: dumps")),
+			`BEAMYARD_KEEP=1 go test with testsupport.WithEnv("A", "1") and KeepDumps: dumps in testsupport.WithSpec`,
+		},
+		{orchestrator.WithHint(failed, "%s", hint.Up.With("source: ../shop", "base_image: trixie")), `testsupport.Start(t, "../shop") with BaseImage: trixie in testsupport.WithSpec`},
 		{unready(false, rpc), "try it: c.Controller().Eval(ctx, \"n1\", \"Demo.ready?()\", orchestrator.EvalOptions{})"},
+		{&orchestrator.DiagnosedError{Err: failed, Findings: []orchestrator.Finding{paused}}, "unpause it: c.Unpause(t, \"n1\")\n      see what runs in it: docker top beamyard-demo-n1"},
 		// A cluster that is kept outlives the test.
 		{unready(true, rpc), "try it: beamyard rpc demo/n1 'Demo.ready?()'"},
 		{unready(false, hint.Newf("up again with %s, then %s", hint.Setting("keep_on_failure"), rpc)), "up again with BEAMYARD_KEEP=1, then try it: beamyard rpc demo/n1 'Demo.ready?()'"},
@@ -155,6 +179,18 @@ func TestHintsOfTests(t *testing.T) {
 		}
 		if got := testsupport.Hinted(tc.err); got != want {
 			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
+
+// A test has no beamyard.yml.
+func TestSolutionsOfFindingsNameOptions(t *testing.T) {
+	fill := strings.NewReplacer("{what}", "source: .").Replace
+	for _, rule := range diagnosis.Rules() {
+		for _, s := range rule.Solutions {
+			if text := s.Hint().Map(fill).Render(testsupport.GoCall); strings.Contains(text, "beamyard.yml") {
+				t.Errorf("%s: %s", rule.Code, text)
+			}
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (c *Cluster) account() string {
 		for _, f := range n.Findings {
 			fmt.Fprintf(&b, "  %s\n", clean(f.String()))
 			for _, s := range f.Solutions {
-				fmt.Fprintf(&b, "    %s\n", clean(s.String()))
+				fmt.Fprintf(&b, "    %s\n", clean(s.Hint().Render(goCall)))
 			}
 		}
 	}

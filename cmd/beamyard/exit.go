@@ -192,7 +192,7 @@ func (a *app) failJSON(err error) {
 	}
 	var diagnosed *orchestrator.DiagnosedError
 	if errors.As(err, &diagnosed) {
-		f.Findings = diagnosed.Findings
+		f.Findings = orchestrator.PrintedFindings(diagnosed.Findings)
 	}
 	data, jsonErr := encodeJSON(f, "")
 	if jsonErr != nil { // strings and numbers always encode

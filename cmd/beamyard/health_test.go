@@ -9,6 +9,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -26,7 +27,7 @@ func report() orchestrator.HealthReport {
 	r := orchestrator.HealthReport{Report: health.Judge(health.Observation{Took: 12 * time.Millisecond, Nodes: []health.Seen{
 		{Name: "web", Node: "app@web", Sample: well("app@db")}, {Name: "db", Node: "app@db", Sample: well("")},
 	}}, health.Expectations{Cluster: "shop", App: "shop"}, health.Thresholds{})}
-	r.Findings = []orchestrator.Finding{{Code: "pair-missing", Problem: "db cannot resolve web", Solutions: []orchestrator.Solution{{Text: "look", Command: "beamyard inspect db"}}}}
+	r.Findings = []orchestrator.Finding{{Code: "pair-missing", Problem: "db cannot resolve web", Solutions: []orchestrator.Solution{{Text: hint.Text("look"), Do: hint.Of(hint.Inspect.On("", "db"))}}}}
 	return r
 }
 

@@ -201,7 +201,7 @@ func value(v float64, unit string) string {
 func writeFindings(b *strings.Builder, findings []orchestrator.Finding) {
 	for _, f := range findings {
 		fmt.Fprintf(b, "\n%s", printable(fmt.Sprint(f)))
-		for line := range strings.Lines(f.Hint()) {
+		for line := range strings.Lines(f.Hint().String()) {
 			fmt.Fprintf(b, "\n  → %s", printable(strings.TrimSuffix(line, "\n")))
 		}
 		b.WriteByte('\n')

@@ -67,6 +67,7 @@ func (c *inspectCmd) Run(ctx context.Context, a *app) error {
 		d.Subnet = st.Subnet.String()
 	}
 	if a.json {
+		d.Findings = orchestrator.PrintedFindings(d.Findings)
 		return a.printJSON(d)
 	}
 	return writeTable(a.out, a.out.color, d.rows(a))
@@ -117,7 +118,7 @@ func (d nodeDetails) rows(a *app) [][]cell {
 		add("why", f.String()+followed(f))
 		add("", f.Evidence)
 		for _, solution := range f.Solutions {
-			add("try", solution.String())
+			add("try", solution.Hint().String())
 		}
 	}
 	add("url", d.URL)

@@ -45,10 +45,11 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if a.json {
-		if all == nil {
-			all = []orchestrator.Status{}
+		printed := make([]orchestrator.Status, len(all))
+		for i, st := range all {
+			printed[i] = st.Printed()
 		}
-		return a.printJSON(all)
+		return a.printJSON(printed)
 	}
 	if len(all) == 0 {
 		a.say("no cluster is up; start one: beamyard up")

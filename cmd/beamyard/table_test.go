@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -25,7 +26,7 @@ func threeNodes() orchestrator.Status {
 			Name: "n2", State: orchestrator.BackingOff, Restarts: "3/5", RestartCount: 3, NextRestartAt: noon.Add(6 * time.Second),
 			Reason: "exit 1; restart 3/5 in 8s", Container: "beamyard-demo-n2", StartedAt: noon.Add(-time.Second),
 			Findings: []orchestrator.Finding{
-				{Code: "port-in-use", Node: "n2", Problem: "its port is taken", Solutions: []orchestrator.Solution{{Text: "see", Command: "ss -ltnp"}}},
+				{Code: "port-in-use", Node: "n2", Problem: "its port is taken", Solutions: []orchestrator.Solution{{Text: hint.Text("see"), Do: hint.Text("ss -ltnp")}}},
 				{Code: "boot-loop", Node: "n2", Problem: "twice", SymptomOf: &orchestrator.Cause{Code: "port-in-use", Node: "n2"}},
 			},
 		},

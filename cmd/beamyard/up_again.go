@@ -110,7 +110,7 @@ func (u *up) notReady(ctx context.Context, client *control.Client) error {
 // answer prints the table on stdout and the next commands on stderr.
 func (u *up) answer(st orchestrator.Status) error {
 	if u.json {
-		return u.printJSON(st)
+		return u.printJSON(st.Printed())
 	}
 	if err := u.printNodes(u.out, []orchestrator.Status{st}, false); err != nil {
 		return err

@@ -156,12 +156,12 @@ func SyncSource(s orchestrator.Spec) (dir string, err error) {
 			"build it again: %s; %s", hint.Down.On(s.Name), hint.Up.With())
 	case s.Source != "" && err != nil:
 		return "", orchestrator.WithHint(fmt.Errorf("cluster %s was made from %s, which is not on this machine: sync has no sources to compile", s.Name, s.Source),
-			"bring the folder back, or run the project from another one: %s; %s", hint.Down.On(s.Name), hint.Up.With("PATH"))
+			"bring the folder back, or run the project from another one: %s; %s", hint.Down.On(s.Name), hint.Up.With("source: PATH"))
 	case s.Release:
 		runs = "a release in "
 	}
 	image := cmp.Or(s.Image, s.Source, "an image")
 	return "", orchestrator.WithHint(fmt.Errorf("cluster %s runs %s%s, which was not made from a folder on this machine: sync has no sources to compile", s.Name, runs, image),
 		"bring in a newer image: %s; %s\nor run the project from its folder, which sync compiles: %s",
-		hint.Down.On(s.Name), hint.Up.On(s.Name).With("IMAGE"), hint.Up.With("PATH"))
+		hint.Down.On(s.Name), hint.Up.On(s.Name).With("source: IMAGE"), hint.Up.With("source: PATH"))
 }

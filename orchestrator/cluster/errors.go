@@ -43,9 +43,9 @@ func Diagnose(err error, s orchestrator.Spec) error {
 		return err
 	}
 	clean := secrets.Redactor(s).Replace // before any text is shortened
-	e := diagnosis.Evidence{Spec: s, Error: clean(err.Error()), Kind: kindOf(err), Hint: clean(orchestrator.HintOf(err).String()), Absent: true}
+	e := diagnosis.Evidence{Spec: s, Error: clean(err.Error()), Kind: kindOf(err), Hint: orchestrator.HintOf(err).Map(clean), Absent: true}
 	found := diagnosis.Diagnose(e)
-	if len(found) == 0 || found[0].Code == "unknown" && e.Hint != "" {
+	if len(found) == 0 || found[0].Code == "unknown" && len(e.Hint) > 0 {
 		return err
 	}
 	return &orchestrator.DiagnosedError{Err: err, Findings: manifest.CleanFindings(found, clean)}

@@ -156,10 +156,10 @@ func noProject(s orchestrator.Spec) error {
 	if s.Release {
 		holds = "holds a release, and not the Mix project that it was made of"
 	}
-	up := hint.Up.On(s.Name).With(s.Source)
+	up := hint.Up.On(s.Name).With("source: " + s.Source)
 	again := up
 	if s.File != "" {
-		again = hint.UpFile.On(s.Name).With(s.File)
+		again = hint.Up.On(s.Name).With("file: " + s.File)
 	}
 	next := hint.Newf("build it again: %s; %s", hint.Down.On(s.Name), again)
 	if s.Dockerfile != "" {

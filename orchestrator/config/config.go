@@ -35,7 +35,7 @@ func (e *Error) Hint() hint.Hint { return e.Next }
 func Read(path string) (orchestrator.Spec, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return orchestrator.Spec{}, &Error{Path: path, Text: err.Error(), Next: hint.Of(hint.UpFile.With(Name))}
+		return orchestrator.Spec{}, &Error{Path: path, Text: err.Error(), Next: hint.Of(hint.Up.With("file: " + Name))}
 	}
 	defer f.Close()
 	folder := filepath.Dir(path)

@@ -91,7 +91,7 @@ var compose = map[string]string{
 
 // composeSteps are what to do in place of a key of Compose.
 var composeSteps = map[string]hint.Step{
-	"profiles": hint.UpFile.With("other.yml"), "logging": hint.Logs.With(), "tty": hint.Shell.With(), "develop": hint.SyncWatch.With(),
+	"profiles": hint.Up.With("file: other.yml"), "logging": hint.Logs.With(), "tty": hint.Shell.With(), "develop": hint.SyncWatch.With(),
 }
 
 // composeAlone are Compose's keys without an equivalent.

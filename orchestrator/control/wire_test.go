@@ -39,9 +39,9 @@ func TestErrorsCrossTheWire(t *testing.T) {
 		{spec, []error{orchestrator.ErrInvalidSpec}, hint.Text("give one")},
 		{
 			&orchestrator.DiagnosedError{Err: fmt.Errorf("start: %w", orchestrator.ErrPortTaken), Findings: []orchestrator.Finding{
-				{Code: "port-taken", Problem: "taken", Solutions: []orchestrator.Solution{{Text: "see who", Command: "ss -ltnp"}}},
+				{Code: "port-taken", Problem: "taken", Solutions: []orchestrator.Solution{{Text: hint.Text("see who"), Do: hint.Text("ss -ltnp")}, {Text: hint.Text("then"), Do: hint.Of(hint.Start.On("demo", "n2"))}}},
 			}},
-			[]error{orchestrator.ErrPortTaken}, hint.Text("see who: ss -ltnp"),
+			[]error{orchestrator.ErrPortTaken}, hint.Newf("see who: ss -ltnp\nthen: %s", hint.Start.On("demo", "n2")),
 		},
 	} {
 		t.Run(tc.err.Error(), func(t *testing.T) {

@@ -269,9 +269,10 @@ func TestWhatIsProposedFits(t *testing.T) {
 			}
 			for _, f := range Diagnose(e) {
 				for _, solution := range f.Solutions {
-					execs := strings.HasPrefix(solution.Command, "docker exec") || strings.HasPrefix(solution.Command, "beamyard rpc")
+					do := solution.Do.String()
+					execs := strings.HasPrefix(do, "docker exec") || strings.HasPrefix(do, "beamyard rpc")
 					if execs && f.Node != "" && !e.node(f.Node).State.Running() {
-						t.Errorf("%s: %s of a node that does not run", f.Code, solution.Command)
+						t.Errorf("%s: %s of a node that does not run", f.Code, do)
 					}
 				}
 			}
@@ -323,10 +324,10 @@ var leftover = regexp.MustCompile(`\{[a-z0-9_]+\}`)
 func checkSolutions(t *testing.T, found []orchestrator.Finding) {
 	t.Helper()
 	for _, f := range found {
-		if !slices.ContainsFunc(f.Solutions, func(s orchestrator.Solution) bool { return s.Command != "" }) {
+		if !slices.ContainsFunc(f.Solutions, func(s orchestrator.Solution) bool { return len(s.Do) > 0 }) {
 			t.Errorf("%s has no command: %+v", f.Code, f.Solutions)
 		}
-		for _, text := range append([]string{f.Problem}, strings.Split(f.Hint(), "\n")...) {
+		for _, text := range append([]string{f.Problem}, strings.Split(f.Hint().String(), "\n")...) {
 			for _, word := range leftover.FindAllString(text, -1) {
 				if word != "{node}" || !strings.Contains(text, "name {node}") {
 					t.Errorf("%s: %s is not filled in %q", f.Code, word, text)
@@ -346,7 +347,7 @@ func TestImagesOfOthersAreToldApart(t *testing.T) {
 			e.Spec.Distribution.Names, n.Contact, n.Answered = orchestrator.ShortNames, ContactWrongName, "app@n1.x"
 		},
 		"set basename: rabbit in beamyard.yml": func(_ *Evidence, n *Node) { n.Contact, n.Answered = ContactWrongName, "rabbit@"+n.Host },
-		"in beamyard.yml: distribution: {port: 25672}": func(_ *Evidence, n *Node) {
+		"say so: distribution: {port: 25672} in beamyard.yml": func(_ *Evidence, n *Node) {
 			n.Contact, n.Live = ContactRefused, &Live{Looked: true, Listening: []int{4369}, Registered: map[string]int{"app": 25672}}
 		},
 		"set it: distribution: {port: …} in beamyard.yml": func(_ *Evidence, n *Node) {
@@ -359,7 +360,7 @@ func TestImagesOfOthersAreToldApart(t *testing.T) {
 			e.Absent, e.Nodes[0].State, e.Nodes[0].Late = absent, running, true
 			edit(&e, &e.Nodes[0])
 			roots := orchestrator.RootCauses(Diagnose(e))
-			if len(roots) != 1 || !strings.Contains(roots[0].Hint(), key) {
+			if len(roots) != 1 || !strings.Contains(roots[0].Hint().String(), key) {
 				t.Errorf("does not propose %q: %+v", key, roots)
 			}
 		}
@@ -389,7 +390,7 @@ func TestTheFileIsNamed(t *testing.T) {
 	e := demo()
 	e.Absent, e.Spec.File, e.Nodes[0].State, e.Nodes[0].Contact = true, "/a b/beamyard.yml", running, ContactWrongCookie
 	want := "beamyard up -f '/a b/beamyard.yml' --name demo --keep-on-failure"
-	if hint := Diagnose(e)[0].Hint(); !strings.Contains(hint, want) {
+	if hint := Diagnose(e)[0].Hint().String(); !strings.Contains(hint, want) {
 		t.Errorf("%s", hint)
 	}
 }

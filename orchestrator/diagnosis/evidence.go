@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Evidence is what is known about a cluster with a problem. The zero value of every field
@@ -24,7 +25,7 @@ type Evidence struct {
 	// its kind, if it has a named one.
 	Error string
 	Kind  Kind
-	Hint  string // the hint of that error
+	Hint  hint.Hint // the hint of that error
 
 	Nodes []Node
 }
@@ -105,7 +106,7 @@ type Node struct {
 	// kind and hint.
 	StartError string
 	Kind       Kind
-	Hint       string
+	Hint       hint.Hint
 
 	// Exit is how its run ended; nil if it has not ended, or could not begin.
 	Exit *orchestrator.Exit

@@ -247,7 +247,7 @@ func TestOverridesAreDiagnosed(t *testing.T) {
 			if len(roots) != 1 || roots[0].Code != tc.root || roots[0].Lasting != tc.lasts {
 				t.Fatalf("roots %s, lasting %t; want %s", list(roots), len(roots) > 0 && roots[0].Lasting, tc.root)
 			}
-			text := roots[0].Problem + "\n" + roots[0].Hint()
+			text := roots[0].Problem + "\n" + roots[0].Hint().String()
 			for _, part := range tc.says {
 				if !strings.Contains(text, part) {
 					t.Errorf("%q is not in\n%s", part, text)

@@ -54,9 +54,9 @@ func describe(rules []rule) string {
 			add(follows, r.code, "`"+string(other)+"`")
 		}
 		for _, s := range r.try {
-			text := "- " + example(s.text)
-			if s.command != "" {
-				text += ": `" + example(s.command) + "`"
+			text := "- " + s.text.Map(example).String()
+			if len(s.do) > 0 {
+				text += ": `" + s.do.Map(example).String() + "`"
 			}
 			add(solutions, r.code, text)
 		}
@@ -82,9 +82,9 @@ var unknownWord = regexp.MustCompile(`(\{[a-z_0-9]+\})+`)
 // example fills the words of a text as for node n1 of cluster demo. What only the case
 // tells is "…"; Docker's {{templates}} and Elixir's {tuples} stay.
 func example(text string) string {
-	text = strings.NewReplacer("{node}", "n1", "{target}", "demo/n1", "{cluster}", "demo", "{beam}", "app@n1.demo.test", "{host}", "n1.demo.test",
+	text = strings.NewReplacer("{node}", "n1", "{cluster}", "demo", "{beam}", "app@n1.demo.test", "{host}", "n1.demo.test",
 		"{container}", "beamyard-demo-n1", "{peer_container}", "beamyard-demo-n2", "{peers}", "n2", "{first}", "n1", "{second}", "app@n2.demo.test",
-		"{image}", "IMAGE", "{app}", "shop", "{what}", ".", "{again}", "beamyard up . --name demo --keep-on-failure",
+		"{image}", "IMAGE", "{app}", "shop", "{what}", "source: .",
 		"{dump_path}", "/tmp/erl_crash.dump", "{dist_port}", "9100", "{http_port}", "4000", "{http_check}", "/health", "{grace}", "5s", "{name_it}", "--name app@n1.demo.test",
 		"{names}", "long", "{other_names}", "short", "{way}", "take that setting out").Replace(text)
 	return unknownWord.ReplaceAllString(text, "…")

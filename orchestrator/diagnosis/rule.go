@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // rule finds one thing. It looks at a node's output and start error by says, at
@@ -41,8 +42,41 @@ type codes []orchestrator.FindingCode
 // try is a solution that is proposed always, or only where the cluster can, or
 // cannot, be looked at.
 type try struct {
-	text, command string
-	where         where
+	text, do hint.Hint
+	where    where
+}
+
+// text formats what a solution says: see [hint.Newf].
+func text(format string, args ...any) hint.Hint { return hint.Newf(format, args...) }
+
+// shell is a command of another program.
+func shell(command string) hint.Hint { return hint.Text(command) }
+
+// What is often done.
+var (
+	again   = againWith()
+	down    = hint.Of(hint.Down.On("{cluster}"))
+	start   = hint.Of(hint.Start.On("{cluster}", "{node}"))
+	restart = hint.Of(hint.Restart.On("{cluster}", "{node}"))
+	inspect = hint.Of(hint.Inspect.On("{cluster}", "{node}"))
+	logs    = hint.Of(hint.Logs.On("{cluster}", "{node}"))
+	tail    = hint.Of(hint.Tail.On("{cluster}", "{node}"))
+	events  = hint.Of(hint.Events.On("{cluster}"))
+	health  = hint.Of(hint.Health.On("{cluster}"))
+	doctor  = hint.Of(hint.Doctor.With())
+)
+
+// againWith starts a cluster that failed once more, with these settings, and keeps it.
+func againWith(settings ...string) hint.Hint {
+	return hint.Of(hint.Up.On("{cluster}").With(append([]string{"{what}", "keep_on_failure"}, settings...)...))
+}
+
+// grep shows the lines of the node that match an expression.
+func grep(expr string) hint.Hint { return hint.Of(hint.Grep.On("{cluster}", "{node}").With(expr)) }
+
+// eval evaluates an expression on the node.
+func eval(expression string) hint.Hint {
+	return hint.Of(hint.Eval.On("{cluster}", "{node}").With(expression))
 }
 
 type where int
@@ -58,8 +92,8 @@ const (
 // applies reports whether a solution can be typed. One that would name what is not
 // known cannot.
 func (t try) applies(e *Evidence, n *Node, m *match) bool {
-	for word, known := range map[string]bool{"{image}": e.Spec.Image != "", "{cluster}": e.Spec.Name != "", "{again}": e.Spec.Name != "", "{base}": m.words["base"] != ""} {
-		if strings.Contains(t.command, word) && !known {
+	for word, known := range map[string]bool{"{image}": e.Spec.Image != "", "{cluster}": e.Spec.Name != "", "{base}": m.words["base"] != ""} {
+		if !known && strings.Contains(t.do.String(), word) {
 			return false
 		}
 	}
@@ -84,7 +118,8 @@ type match struct {
 	groups   []string          // {1}, {2}, …
 	words    map[string]string // more words for the texts
 	peers    []string          // other nodes that it has to do with
-	hint     string            // advice that came with an error: the first solution
+	way      hint.Hint         // {way}, another word for the texts
+	hint     hint.Hint         // advice that came with an error: the first solution
 
 	rule    *rule
 	finding orchestrator.Finding
@@ -181,76 +216,64 @@ func (m match) of(r *rule, e *Evidence, n *Node) match {
 		m.finding.Node = n.Name
 		m.finding.Lasting = r.lasts != nil && r.lasts(e, n)
 	}
-	hints := strings.Split(strings.TrimSpace(m.hint), "\n")
-	hasCommand := false
+	fill := func(h hint.Hint) hint.Hint { return h.Map(words.Replace).Replace("{way}", m.way) }
+	hints := m.hint.Split()
+	hasStep := false
 	for _, t := range r.try {
 		if !t.applies(e, n, &m) {
 			continue
 		}
-		s := orchestrator.Solution{Text: words.Replace(t.text), Command: words.Replace(t.command)}
-		hasCommand = hasCommand || s.Command != ""
-		if i := slices.IndexFunc(hints, func(hint string) bool { return s.Command != "" && strings.Contains(hint, s.Command) }); i >= 0 {
-			s.Text, hints[i] = hints[i], "" // it says the same, with more of the case
+		s := orchestrator.Solution{Text: fill(t.text), Do: fill(t.do)}
+		hasStep = hasStep || len(s.Do) > 0
+		if i := slices.IndexFunc(hints, func(h hint.Hint) bool { return len(s.Do) > 0 && strings.Contains(h.String(), s.Do.String()) }); i >= 0 {
+			s.Text, hints[i] = hints[i], nil // it says the same, with more of the case
 		}
 		m.finding.Solutions = append(m.finding.Solutions, s)
 	}
-	for i, hint := range slices.DeleteFunc(hints, func(hint string) bool { return hint == "" }) {
-		m.finding.Solutions = slices.Insert(m.finding.Solutions, i, orchestrator.Solution{Text: hint})
+	for i, h := range slices.DeleteFunc(hints, func(h hint.Hint) bool { return len(h) == 0 }) {
+		m.finding.Solutions = slices.Insert(m.finding.Solutions, i, orchestrator.Solution{Text: h})
 	}
-	if !hasCommand {
-		m.finding.Solutions = append(m.finding.Solutions, lookCloser(e, n))
+	if !hasStep {
+		t := lookCloser(e, n)
+		m.finding.Solutions = append(m.finding.Solutions, orchestrator.Solution{Text: fill(t.text), Do: fill(t.do)})
 	}
 	return m
 }
 
-// lookCloser is what can be typed where a rule proposes no command that works.
-func lookCloser(e *Evidence, n *Node) orchestrator.Solution {
+// lookCloser is what can be done where a rule proposes no step that works.
+func lookCloser(e *Evidence, n *Node) try {
 	switch {
 	case len(e.Nodes) == 0:
-		return orchestrator.Solution{Text: "see what this machine lacks", Command: "beamyard doctor"}
+		return try{text("see what this machine lacks"), doctor, always}
 	case e.Absent:
-		return orchestrator.Solution{Text: "keep it for a look when it fails again", Command: again(e)}
+		return try{text("keep it for a look when it fails again"), again, absent}
 	case n == nil:
-		return orchestrator.Solution{Text: "see what happened", Command: "beamyard events -c " + e.Spec.Name}
+		return try{text("see what happened"), events, there}
 	}
-	return orchestrator.Solution{Text: "read on", Command: "beamyard logs " + e.Spec.Name + "/" + n.Name + " --tail 50"}
+	return try{text("read on"), tail, there}
 }
 
-// again starts a cluster that failed once more, and keeps it.
-func again(e *Evidence) string {
-	return "beamyard up " + what(e) + " --name " + e.Spec.Name + " --keep-on-failure"
-}
-
-// what is what `beamyard up` is given.
+// what is the setting that says what a cluster is started from.
 func what(e *Evidence) string {
 	if e.Spec.File != "" {
-		return "-f " + quote(e.Spec.File)
+		return "file: " + e.Spec.File
 	}
-	return quote(cmp.Or(e.Spec.Source, e.Spec.Image, "."))
+	return "source: " + cmp.Or(e.Spec.Source, e.Spec.Image, ".")
 }
 
-// quote makes one word of a shell's of a path.
-func quote(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:@+") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// replacer knows the words of the texts: {node} n1, {target} demo/n1, {cluster},
-// {beam} app@n1.demo.test, {host}, {container}, {image}, {app}, {again} the
-// command that starts the cluster once more, {what} what `beamyard up` is given,
-// {name_it} --name or --sname with the word that a spec's command has for the name,
-// {names} and {other_names} the kind of the cluster's names and the other one, {1}
-// what a pattern's first group found, and those of the match.
+// replacer knows the words of the texts: {node} n1, {cluster} demo, {beam}
+// app@n1.demo.test, {host}, {container}, {image}, {app}, {what} what the cluster is
+// started from, {name_it} --name or --sname with the word that a spec's command has
+// for the name, {names} and {other_names} the kind of the cluster's names and the
+// other one, {1} what a pattern's first group found, and those of the match.
 func (m match) replacer(e *Evidence, n *Node) *strings.Replacer {
 	pairs := []string{
-		"{cluster}", e.Spec.Name, "{image}", quote(e.Spec.Image), "{app}", e.app(), "{again}", again(e),
+		"{cluster}", e.Spec.Name, "{image}", hint.Quote(e.Spec.Image), "{app}", e.app(),
 		"{dist_port}", strconv.Itoa(e.Spec.Distribution.Port), "{http_port}", strconv.Itoa(e.Spec.HTTPPort), "{http_check}", e.Spec.HTTPCheck,
 		"{what}", what(e), "{cookie_file}", e.Spec.CookieFile, "{name_it}", nameIt(e), "{names}", nameMode(e.shortNames()), "{other_names}", nameMode(!e.shortNames()),
 	}
 	if n != nil {
-		pairs = append(pairs, "{node}", n.Name, "{target}", e.Spec.Name+"/"+n.Name, "{beam}", n.BEAM, "{host}", n.Host,
+		pairs = append(pairs, "{node}", n.Name, "{beam}", n.BEAM, "{host}", n.Host,
 			"{container}", n.Container, "{ip}", n.IP, "{dump_path}", cmp.Or(n.DumpPath, "/tmp/erl_crash.dump"), "{stop_timeout}", e.Spec.StopTimeout.String(), "{memory}", bytesText(e.Spec.Memory))
 	}
 	for i, g := range m.groups {

@@ -18,7 +18,7 @@ func pattern(expr string) *regexp.Regexp { return regexp.MustCompile(expr) }
 type Known struct {
 	Code      orchestrator.FindingCode
 	Problem   string
-	Solutions []orchestrator.Solution // as templates, with their {words}
+	Solutions []orchestrator.Solution // templates with {words}
 	Follows   []orchestrator.FindingCode
 }
 
@@ -28,7 +28,7 @@ func Rules() []Known {
 	for _, r := range append(slices.Clone(rules), unknownRule) {
 		k := Known{Code: r.code, Problem: r.problem, Follows: r.follows}
 		for _, t := range r.try {
-			k.Solutions = append(k.Solutions, orchestrator.Solution{Text: t.text, Command: t.command})
+			k.Solutions = append(k.Solutions, orchestrator.Solution{Text: t.text, Do: t.do})
 		}
 		known = append(known, k)
 	}

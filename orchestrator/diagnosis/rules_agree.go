@@ -19,9 +19,9 @@ var agreeRules = []rule{
 		},
 		problem: "Mnesia of {node} does not work with that of {peers}, though the nodes are connected: each continues with its own copy of the tables",
 		try: []try{
-			{"choose whose tables to keep; make that node the master of the others (mnesia:set_master_nodes/1), and restart them", "beamyard restart {target}", there},
-			{"see its output", "beamyard logs {target} --tail 50", ended},
-			{"see both sides", "beamyard rpc {target} ':mnesia.info()'", runs},
+			{text("choose whose tables to keep; make that node the master of the others (mnesia:set_master_nodes/1), and restart them"), restart, there},
+			{text("see its output"), tail, ended},
+			{text("see both sides"), eval(":mnesia.info()"), runs},
 		},
 	},
 	{
@@ -33,8 +33,8 @@ var agreeRules = []rule{
 		},
 		problem: "global of {node} is stuck: {stuck}; no name can be registered, and :global.sync() does not return",
 		try: []try{
-			{"see which process holds it", "beamyard rpc {target} ':ets.tab2list(:global_locks)'", runs},
-			{"unless the lock is held on purpose, restart that node", "beamyard restart {target}", there},
+			{text("see which process holds it"), eval(":ets.tab2list(:global_locks)"), runs},
+			{text("unless the lock is held on purpose, restart that node"), restart, there},
 		},
 	},
 }

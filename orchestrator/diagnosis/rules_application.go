@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // What runs on the VM, and what it needs of its container.
@@ -22,18 +24,18 @@ var applicationRules = []rule{
 		},
 		problem: "the application of {node} cannot listen on {which}: another process in its container uses it already",
 		try: []try{
-			{"the distribution has {dist_port}, and an application's own port is in $PORT: see http_port:, distribution: {port: …} and env: in beamyard.yml, then", "{again}", absent},
-			{"see its output", "beamyard logs {target} --tail 50", ended},
-			{"see what listens there", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
+			{text("the distribution has {dist_port}, and an application's own port is in $PORT: see %s, then", hint.Setting("http_port", "env", "distribution.port: …")), again, absent},
+			{text("see its output"), tail, ended},
+			{text("see what listens there"), shell("docker exec {container} cat /proc/net/tcp /proc/net/tcp6"), runs},
 		},
 	},
 	{
 		code: "name-not-resolved", says: pattern(`:nxdomain|\bnxdomain\b|[Cc]ould not resolve host|Name or service not known|Temporary failure in name resolution`),
 		problem: "{node} looks up a host name that does not resolve",
 		try: []try{
-			{"hosts of the cluster are called n1.{cluster}.test; another service must be on a network of its own name; see what it resolves", "docker exec {container} cat /etc/resolv.conf", runs},
-			{"check the host names in env: of beamyard.yml (databases, brokers); see which one it looked up", "beamyard logs {target} --tail 50", ended},
-			{"check the host names in env: of beamyard.yml (databases, brokers), then", "{again}", absent},
+			{text("hosts of the cluster are called n1.{cluster}.test; another service must be on a network of its own name; see what it resolves"), shell("docker exec {container} cat /etc/resolv.conf"), runs},
+			{text("check the host names of databases and brokers: %s; see which one it looked up", hint.Setting("env")), tail, ended},
+			{text("check the host names of databases and brokers: %s, then", hint.Setting("env")), again, absent},
 		},
 		follows: codes{"hex-missing", "dependency-fetch", "network-detached"},
 	},
@@ -43,32 +45,32 @@ var applicationRules = []rule{
 		code: "env-missing", says: pattern(`could not fetch environment variable "(\w+)"|environment variable (\w+) is missing`),
 		problem: "{node} needs the environment variable {1}{2}, which is not set",
 		try: []try{
-			{"set it in env: of beamyard.yml (and list it in secrets:, if it is one), or once", "{again} --env {1}{2}=VALUE", absent},
-			{"set it in env: of beamyard.yml (and list it in secrets:, if it is one), then start again", "beamyard down {cluster}", there},
+			{text("set it: %s (and list it in secrets:, if it is one), or once", hint.Setting("env.{1}{2}: VALUE")), againWith("env.{1}{2}: VALUE"), absent},
+			{text("set it: %s (and list it in secrets:, if it is one), then start again", hint.Setting("env.{1}{2}: VALUE")), down, there},
 		},
 	},
 	{
 		code: "read-only-file-system", says: pattern(`(?i)read-only file system|:erofs\b|\berofs\b`),
 		problem: "{node} writes to a place that is read-only in its container",
 		try: []try{
-			{"/tmp and the home folder can be written to; see the mounts", "docker exec {container} cat /proc/mounts", runs},
-			{"/tmp and the home folder can be written to; see which file it was", "beamyard logs {target} --tail 50", ended},
-			{"let it write to /tmp or its home folder, then", "{again}", absent},
+			{text("/tmp and the home folder can be written to; see the mounts"), shell("docker exec {container} cat /proc/mounts"), runs},
+			{text("/tmp and the home folder can be written to; see which file it was"), tail, ended},
+			{text("let it write to /tmp or its home folder, then"), again, absent},
 		},
 	},
 	{
 		code: "file-permission", says: pattern(`\*\* \(File\.Error\) .*: permission denied|:eacces\b`),
 		problem: "{node} may not open a file or a port of its container: it does not run as root",
 		try: []try{
-			{"see its user", "docker image inspect --format '{{.Config.User}}' {image}", always},
+			{text("see its user"), shell("docker image inspect --format '{{.Config.User}}' {image}"), always},
 		},
 	},
 	{
 		code: "file-permission", says: pathDenied,
 		problem: "{node} has no permission for {1} in its container",
 		try: []try{
-			{"see its owner", "docker exec {container} ls -ld {1}", runs},
-			{"see the node's user; user: in beamyard.yml changes it", "docker inspect --format '{{.Config.User}}' {container}", there},
+			{text("see its owner"), shell("docker exec {container} ls -ld {1}"), runs},
+			{text("see the node's user; %s changes it", hint.Setting("user")), shell("docker inspect --format '{{.Config.User}}' {container}"), there},
 		},
 	},
 	{
@@ -83,9 +85,9 @@ var applicationRules = []rule{
 		},
 		problem: "the top supervisor of {app} on {node} ended ({reason}), and the VM keeps running without it",
 		try: []try{
-			{"see what it printed before", "beamyard logs {target} --tail 50", there},
-			{"restart it", "beamyard restart {target}", there},
-			{"let the VM end with it: start_permanent: true in mix.exs; then", "{again}", absent},
+			{text("see what it printed before"), tail, there},
+			{text("restart it"), restart, there},
+			{text("let the VM end with it: start_permanent: true in mix.exs; then"), again, absent},
 		},
 	},
 	{
@@ -94,8 +96,8 @@ var applicationRules = []rule{
 		},
 		problem: "the VM of {node} answers, and application {app} is not started on it",
 		try: []try{
-			{"see what holds it up", "beamyard rpc {target} 'Application.ensure_all_started(:{app})'", there},
-			{"the command must start it (no --no-start); app: in beamyard.yml, of the cluster or of the node, names another one, or - for none; then", "{again}", absent},
+			{text("see what holds it up"), eval("Application.ensure_all_started(:{app})"), there},
+			{text("the command must start it (no --no-start); %s, of the cluster or of the node, names another one, or - for none; then", hint.Setting("app")), again, absent},
 		},
 		follows: codes{"app-exited"},
 	},
@@ -106,8 +108,8 @@ var applicationRules = []rule{
 		},
 		problem: "application {1} of {node} does not start: {because}",
 		try: []try{
-			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
-			{"see all of its output", "beamyard logs {target}", there},
+			{text("try it in its image"), shell("docker run --rm -it --entrypoint sh {image}"), always},
+			{text("see all of its output"), logs, there},
 		},
 		follows: codes{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
@@ -120,8 +122,8 @@ var applicationRules = []rule{
 		},
 		problem: "application {1} of {node} does not start: {because}",
 		try: []try{
-			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
-			{"see all of its output", "beamyard logs {target}", there},
+			{text("try it in its image"), shell("docker run --rm -it --entrypoint sh {image}"), always},
+			{text("see all of its output"), logs, there},
 		},
 		follows: codes{"env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "otp-application-missing", "dependency-not-compiled", "open-files", "vm-limit", "vm-allocation"},
 	},
@@ -131,8 +133,8 @@ var applicationRules = []rule{
 		code: "boot-failure", says: pattern(`Runtime terminating during boot \((.*)|init terminating in do_boot \((.*)|Kernel pid terminated \(\w+\) \((.*)`),
 		problem: "the VM of {node} did not boot, or its kernel application ended: {1}{2}{3}",
 		try: []try{
-			{"try it in its image", "docker run --rm -it --entrypoint sh {image}", always},
-			{"see all of its output", "beamyard logs {target}", there},
+			{text("try it in its image"), shell("docker run --rm -it --entrypoint sh {image}"), always},
+			{text("see all of its output"), logs, there},
 		},
 		follows: codes{
 			"invalid-node-name", "name-in-use", "epmd-not-running", "distribution-port-in-use", "open-files", "env-missing", "port-in-use", "name-not-resolved",
@@ -145,8 +147,8 @@ var applicationRules = []rule{
 		},
 		problem: "{node} does not answer {http_check} on port {http_port} with 2xx or 3xx",
 		try: []try{
-			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; see what listens", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
-			{"it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; a node that serves no HTTP has http_port: -1 in nodes: of beamyard.yml; then", "{again}", absent},
+			{text("it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; see what listens"), shell("docker exec {container} cat /proc/net/tcp /proc/net/tcp6"), runs},
+			{text("it must listen on $PORT ({http_port}) of every address (0.0.0.0, not 127.0.0.1) and answer {http_check} with 2xx or 3xx; a node that serves no HTTP says so: %s; then", hint.SettingOf("{node}", "http_port: -1")), again, absent},
 		},
 		follows: codes{"app-not-started", "app-exited", "port-in-use", "network-detached"},
 	},
@@ -161,8 +163,8 @@ var applicationRules = []rule{
 		},
 		problem: "heart watches the VM of {node}: it would restart it inside its container, without the restart policy",
 		try: []try{
-			{"leave -heart out: Beamyard restarts what crashes; see the command", "docker inspect --format '{{.Args}}' {container}", there},
-			{"leave -heart out: Beamyard restarts what crashes; then", "{again}", absent},
+			{text("leave -heart out: Beamyard restarts what crashes; see the command"), shell("docker inspect --format '{{.Args}}' {container}"), there},
+			{text("leave -heart out: Beamyard restarts what crashes; then"), again, absent},
 		},
 	},
 	{
@@ -175,8 +177,8 @@ var applicationRules = []rule{
 		},
 		problem: "the VM of {node} reads text as Latin-1: non-ASCII characters in its output and in file names are garbled",
 		try: []try{
-			{"leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; see it", "docker exec {container} env", runs},
-			{"leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; then", "{again}", absent},
+			{text("leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; see it"), shell("docker exec {container} env"), runs},
+			{text("leave LANG as it is given (C.UTF-8): env:, the image's entrypoint, or +fnu; then"), again, absent},
 		},
 	},
 	{
@@ -188,7 +190,7 @@ var applicationRules = []rule{
 		},
 		problem: "the clock of {node} differs from this machine's by {skew}: timestamps in logs and timelines do not match",
 		try: []try{
-			{"set the clock of the engine's machine; see its time", "docker info --format '{{.SystemTime}}'", always},
+			{text("set the clock of the engine's machine; see its time"), shell("docker info --format '{{.SystemTime}}'"), always},
 		},
 	},
 }
@@ -214,8 +216,8 @@ var followRules = []rule{
 		},
 		problem: "{node} left a crash dump: {dump}",
 		try: []try{
-			{"copy it out", "docker cp {container}:{dump_path} .", there},
-			{"keep it next time", "{again} --keep-dumps dumps", absent},
+			{text("copy it out"), shell("docker cp {container}:{dump_path} ."), there},
+			{text("keep it next time"), againWith("keep_dumps: dumps"), absent},
 		},
 		follows: codes{
 			"out-of-memory", "vm-allocation", "boot-failure", "open-files", "vm-limit", "app-does-not-start", "name-in-use", "epmd-not-running",
@@ -226,8 +228,8 @@ var followRules = []rule{
 		code: "boot-loop", when: reasonSays(`failed to boot twice with the same message`),
 		problem: "{node} failed to boot twice with the same message, so it is not restarted",
 		try: []try{
-			{"start it once the cause is fixed", "beamyard start {target}", there},
-			{"start it once the cause is fixed", "{again}", absent},
+			{text("start it once the cause is fixed"), start, there},
+			{text("start it once the cause is fixed"), again, absent},
 		},
 		follows: anyEnd,
 	},
@@ -235,8 +237,8 @@ var followRules = []rule{
 		code: "restarts-spent", when: reasonSays(`(\d+) restarts within (\S+) are used up`),
 		problem: "{node} crashed more often than {1} times within {2}, so it is not restarted any more",
 		try: []try{
-			{"start it once the cause is fixed; that resets the budget", "beamyard start {target}", there},
-			{"start it once the cause is fixed", "{again}", absent},
+			{text("start it once the cause is fixed; that resets the budget"), start, there},
+			{text("start it once the cause is fixed"), again, absent},
 		},
 		follows: anyEnd,
 	},

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // What Mix says, while an image is built or in a node that compiles at its start.
@@ -15,9 +17,9 @@ var buildRules = twins(
 		problem: "{1} requires Elixir {3}, but the image has {2}",
 		when:    func(_ *Evidence, n *Node) (match, bool) { return match{words: baseFor(n)}, true },
 		try: []try{
-			{"build it on another base: bookworm has Elixir 1.14, trixie 1.18, forky 1.20", "beamyard up {what} --base {base}", always},
-			{"or allow that version in elixir: of mix.exs; see which one the image has", "docker run --rm --entrypoint elixir {image} --version", always},
-			{"or allow it in elixir: of mix.exs", "mix compile", always},
+			{text("build it on another base: bookworm has Elixir 1.14, trixie 1.18, forky 1.20"), hint.Of(hint.Up.With("{what}", "base_image: {base}")), always},
+			{text("or allow that version in elixir: of mix.exs; see which one the image has"), shell("docker run --rm --entrypoint elixir {image} --version"), always},
+			{text("or allow it in elixir: of mix.exs"), shell("mix compile"), always},
 		},
 	},
 	rule{
@@ -25,8 +27,8 @@ var buildRules = twins(
 		says:    pattern(`Could not (?:find|install) "?[Rr]ebar3?"?`),
 		problem: "a dependency is built with rebar3, which the base image does not have",
 		try: []try{
-			{"connect the engine to a network, or give a base that has it", "mix local.rebar --force", always},
-			{"see what this machine reaches", "beamyard doctor", always},
+			{text("connect the engine to a network, or give a base that has it"), shell("mix local.rebar --force"), always},
+			{text("see what this machine reaches"), doctor, always},
 		},
 	},
 	rule{
@@ -36,8 +38,8 @@ var buildRules = twins(
 		says:    pattern(`Could not (?:find|install) Hex|requires the Hex package manager|Could not find an SCM for dependency :(\w+)`),
 		problem: "the dependencies come from Hex, and the image has no Hex",
 		try: []try{
-			{"connect the engine to a network, or give a base image that has it: --base IMAGE; by hand", "mix local.hex --force", always},
-			{"see what this machine reaches", "beamyard doctor", always},
+			{text("connect the engine to a network, or give a base image that has it: %s; by hand", hint.Setting("base_image: IMAGE")), shell("mix local.hex --force"), always},
+			{text("see what this machine reaches"), doctor, always},
 		},
 	},
 	rule{
@@ -45,8 +47,8 @@ var buildRules = twins(
 		says:    pattern(`\*\* \(Mix\) httpc request failed|Failed to fetch record for|\*\* \(Mix\) (?:Request|Package fetch) failed`),
 		problem: "dependencies cannot be fetched: the build reaches no network",
 		try: []try{
-			{"see what this machine reaches", "beamyard doctor", always},
-			{"fetch them here, so that they are in the folder", "mix deps.get", always},
+			{text("see what this machine reaches"), doctor, always},
+			{text("fetch them here, so that they are in the folder"), shell("mix deps.get"), always},
 		},
 		follows: codes{"hex-missing", "rebar-missing"},
 	},
@@ -56,8 +58,8 @@ var buildRules = twins(
 		says:    pattern(`could not find application file: (asn1|common_test|compiler|crypto|debugger|dialyzer|diameter|edoc|eldap|erl_docgen|et|eunit|ftp|inets|jinterface|megaco|mnesia|observer|odbc|os_mon|parsetools|public_key|reltool|runtime_tools|sasl|snmp|ssh|ssl|syntax_tools|tftp|tools|wx|xmerl)\.app`),
 		problem: "the image lacks {1}, a part of OTP",
 		try: []try{
-			{"give a base with all of OTP (--base IMAGE), or install erlang-{1} in a Dockerfile of your own; see what it has", "docker run --rm --entrypoint ls {image} /usr/lib/erlang/lib", always},
-			{"or leave it out of extra_applications in mix.exs", "mix app.tree", always},
+			{text("give a base with all of OTP (%s), or install erlang-{1} in a Dockerfile of your own; see what it has", hint.Setting("base_image: IMAGE")), shell("docker run --rm --entrypoint ls {image} /usr/lib/erlang/lib"), always},
+			{text("or leave it out of extra_applications in mix.exs"), shell("mix app.tree"), always},
 		},
 	},
 	rule{
@@ -65,8 +67,8 @@ var buildRules = twins(
 		says:    pattern(`could not compile dependency :(\w+)|the dependency (\w+) .*(?:is not available|build is outdated)|could not find application file: (\w+)\.app`),
 		problem: "dependency {1}{2}{3} is not compiled, or does not compile",
 		try: []try{
-			{"compile it here, and see why", "mix deps.compile", always},
-			{"or fetch and compile it again", "mix deps.clean --all", always},
+			{text("compile it here, and see why"), shell("mix deps.compile"), always},
+			{text("or fetch and compile it again"), shell("mix deps.clean --all"), always},
 		},
 		follows: codes{"otp-application-missing"},
 	},
@@ -74,7 +76,7 @@ var buildRules = twins(
 		code:    "compile-error",
 		says:    pattern(`== Compilation error in file (\S+) ==`),
 		problem: "{1} does not compile",
-		try:     []try{{"fix what the compiler reports, then start again; to see it here", "mix compile", always}},
+		try:     []try{{text("fix what the compiler reports, then start again; to see it here"), shell("mix compile"), always}},
 		follows: codes{"dependency-not-compiled"},
 	},
 	rule{
@@ -82,8 +84,8 @@ var buildRules = twins(
 		says:    pattern(`Cannot execute "mix [\w.]+" without a Mix\.Project|No mix\.exs|Could not find a Mix\.Project`),
 		problem: "the working directory of the node has no Mix project",
 		try: []try{
-			{"see the image's working directory", "docker image inspect --format '{{.Config.WorkingDir}}' {image}", always},
-			{"give the project's folder, or set command: in beamyard.yml", "beamyard up --help", always},
+			{text("see the image's working directory"), shell("docker image inspect --format '{{.Config.WorkingDir}}' {image}"), always},
+			{text("give the project's folder, or set %s", hint.Setting("command")), hint.Of(hint.UpHelp.With()), always},
 		},
 	},
 )

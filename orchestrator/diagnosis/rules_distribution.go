@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // How nodes find and know each other. Texts: net_kernel, erl_epmd and global of
@@ -16,7 +17,7 @@ var distributionRules = []rule{
 	{
 		code: "node-paused", when: func(_ *Evidence, n *Node) (match, bool) { return match{evidence: "paused"}, n.Paused },
 		problem: "{node} is paused: it does not answer until it is unpaused",
-		try:     []try{{"unpause it", "beamyard unpause {target}", always}},
+		try:     []try{{text("unpause it"), hint.Of(hint.Unpause.On("{cluster}", "{node}")), always}},
 	},
 	{
 		code: "network-detached", when: func(_ *Evidence, n *Node) (match, bool) {
@@ -24,7 +25,7 @@ var distributionRules = []rule{
 		},
 		problem: "{node} is not on the cluster's network: it was disconnected",
 		try: []try{
-			{"connect it again, with its address and names", "docker network connect --ip {ip} --alias {host} --alias {node} beamyard-{cluster} {container}", always},
+			{text("connect it again, with its address and names"), shell("docker network connect --ip {ip} --alias {host} --alias {node} beamyard-{cluster} {container}"), always},
 		},
 	},
 	{
@@ -34,8 +35,8 @@ var distributionRules = []rule{
 		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than that in {cookie_file}",
 		try: []try{
-			{"a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set cookie_file: and user: in beamyard.yml to match; see its processes", "docker top {container}", there},
-			{"a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set cookie_file: and user: in beamyard.yml to match, then", "{again}", absent},
+			{text("a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set %s to match; see its processes", hint.Setting("cookie_file", "user")), shell("docker top {container}"), there},
+			{text("a VM reads .erlang.cookie in the home of the user that runs it, unless its command says otherwise: set %s to match, then", hint.Setting("cookie_file", "user")), again, absent},
 		},
 	},
 	{
@@ -46,9 +47,9 @@ var distributionRules = []rule{
 		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than the cluster",
 		try: []try{
-			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:; see what it says of refused connections", "beamyard logs {target} --grep challenge", there},
-			{"let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:, then", "{again}", absent},
-			{"an image that has its cookie in a file gets the cluster's there: cookie_file: in beamyard.yml, for instance /root/.erlang.cookie", "", always},
+			{text("let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:; see what it says of refused connections"), grep("challenge"), there},
+			{text("let it take the cookie that it is given: no --cookie, -setcookie or RELEASE_COOKIE of its own in command: and env:, then"), again, absent},
+			{text("an image that has its cookie in a file gets the cluster's there: %s, for instance /root/.erlang.cookie", hint.Setting("cookie_file")), nil, always},
 		},
 	},
 	{
@@ -58,8 +59,8 @@ var distributionRules = []rule{
 		lasts: certain, follows: overrides,
 		problem: "{node} runs with another cookie than the cluster: its command starts a mix release, whose script gives the VM a second cookie, and of two it takes neither",
 		try: []try{
-			{"declare it: release: true in beamyard.yml, then", "{again}", absent},
-			{"declare it: release: true in beamyard.yml, then", "beamyard down {cluster}", there},
+			{text("declare it: %s, then", hint.Setting("release: true")), again, absent},
+			{text("declare it: %s, then", hint.Setting("release: true")), down, there},
 		},
 	},
 	{
@@ -74,16 +75,16 @@ var distributionRules = []rule{
 		},
 		problem: "{node} refused {1}, which has another cookie",
 		try: []try{
-			{"give both the same cookie: that of the cluster is in $ERLANG_COOKIE of each", "beamyard logs {target} --grep challenge", there},
-			{"give both the same cookie: that of the cluster is in $ERLANG_COOKIE of each, then", "{again}", absent},
+			{text("give both the same cookie: that of the cluster is in $ERLANG_COOKIE of each"), grep("challenge"), there},
+			{text("give both the same cookie: that of the cluster is in $ERLANG_COOKIE of each, then"), again, absent},
 		},
 	},
 	{
 		code: "not-allowed", says: pattern(`Connection attempt from disallowed node`),
 		problem: "{node} allows only some nodes to connect (net_kernel:allow/1)",
 		try: []try{
-			{"let the application not call net_kernel:allow/1, or with every node of the cluster and beamyard@beamyard.invalid, and see which node was refused", "beamyard logs {target} --grep disallowed", there},
-			{"let the application not call net_kernel:allow/1, or with every node of the cluster and beamyard@beamyard.invalid, then", "{again}", absent},
+			{text("let the application not call net_kernel:allow/1, or with every node of the cluster and beamyard@beamyard.invalid, and see which node was refused"), grep("disallowed"), there},
+			{text("let the application not call net_kernel:allow/1, or with every node of the cluster and beamyard@beamyard.invalid, then"), again, absent},
 		},
 	},
 	{
@@ -91,9 +92,9 @@ var distributionRules = []rule{
 		code: "name-mode-mixed", when: mixedNames, lasts: certain, follows: overrides,
 		problem: "{node} runs with a {other_names} name, and the cluster with {names} ones: the two never connect",
 		try: []try{
-			{"give it its {names} name in command:, {name_it}: it is {beam}", "{again}", absent},
-			{"give it its {names} name in command:, {name_it}, then", "beamyard down {cluster}", there},
-			{"or let the cluster have {other_names} names, if the image needs them: distribution: {names: {other_names}} in beamyard.yml", "", always},
+			{text("give it its {names} name in command:, {name_it}: it is {beam}"), again, absent},
+			{text("give it its {names} name in command:, {name_it}, then"), down, there},
+			{text("or let the cluster have {other_names} names, if the image needs them: %s", hint.Setting("distribution.names: {other_names}")), nil, always},
 		},
 	},
 	{
@@ -110,9 +111,9 @@ var distributionRules = []rule{
 		lasts:   certain,
 		problem: "{node} has the host {1} in its name, without a dot: nodes with long names refuse it",
 		try: []try{
-			{"name it by its host here, {beam}: {name_it} in command: does", "{again}", absent},
-			{"name it by its host here, {beam}: {name_it} in command: does, then", "beamyard down {cluster}", there},
-			{"or let the cluster have short names, if the image needs them: distribution: {names: short} in beamyard.yml", "", always},
+			{text("name it by its host here, {beam}: {name_it} in command: does"), again, absent},
+			{text("name it by its host here, {beam}: {name_it} in command: does, then"), down, there},
+			{text("or let the cluster have short names, if the image needs them: %s", hint.Setting("distribution.names: short")), nil, always},
 		},
 		follows: append(codes{"name-mode-mixed"}, overrides...),
 	},
@@ -123,8 +124,8 @@ var distributionRules = []rule{
 		lasts:   certain,
 		problem: "the release of {node} does not use the name that it is given, {beam}",
 		try: []try{
-			{"only Beamyard may set RELEASE_NODE and RELEASE_DISTRIBUTION: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "{again}", absent},
-			{"only Beamyard may set RELEASE_NODE and RELEASE_DISTRIBUTION: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor env: in beamyard.yml; then", "beamyard down {cluster}", there},
+			{text("only Beamyard may set RELEASE_NODE and RELEASE_DISTRIBUTION: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor %s; then", hint.Setting("env")), again, absent},
+			{text("only Beamyard may set RELEASE_NODE and RELEASE_DISTRIBUTION: neither rel/env.sh.eex, nor -name in rel/vm.args.eex, nor %s; then", hint.Setting("env")), down, there},
 		},
 		follows: append(codes{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
@@ -136,8 +137,8 @@ var distributionRules = []rule{
 		lasts:   certain,
 		problem: "the node on the distribution port of {node} is not {beam}: the host is right, but the part before the @ is {called}",
 		try: []try{
-			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:", "{again}", absent},
-			{"set basename: {called} in beamyard.yml, or start the VM with {name_it} in command:, then", "beamyard down {cluster}", there},
+			{text("set %s, or start the VM with {name_it} in command:", hint.Setting("basename: {called}")), again, absent},
+			{text("set %s, or start the VM with {name_it} in command:, then", hint.Setting("basename: {called}")), down, there},
 		},
 		follows: append(codes{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
@@ -148,8 +149,8 @@ var distributionRules = []rule{
 		},
 		problem: "what answers on the distribution port of {node} is not {beam}",
 		try: []try{
-			{"start the VM with {name_it} in command:", "{again}", absent},
-			{"start the VM with {name_it} in command:, then", "beamyard down {cluster}", there},
+			{text("start the VM with {name_it} in command:"), again, absent},
+			{text("start the VM with {name_it} in command:, then"), down, there},
 		},
 		follows: append(codes{"undotted-host", "name-mode-mixed"}, overrides...),
 	},
@@ -161,8 +162,8 @@ var distributionRules = []rule{
 		},
 		problem: "the VM of {node} does not accept its own name",
 		try: []try{
-			{"name it {beam}: letters, digits, - and _ before the @, a dotted host after it", "{again}", absent},
-			{"name it {beam}: letters, digits, - and _ before the @, a dotted host after it; see its command", "docker inspect --format '{{.Args}}' {container}", there},
+			{text("name it {beam}: letters, digits, - and _ before the @, a dotted host after it"), again, absent},
+			{text("name it {beam}: letters, digits, - and _ before the @, a dotted host after it; see its command"), shell("docker inspect --format '{{.Args}}' {container}"), there},
 		},
 		follows: append(codes{"name-in-use", "epmd-not-running", "distribution-port-in-use"}, overrides...),
 	},
@@ -171,31 +172,31 @@ var distributionRules = []rule{
 		code: "name-in-use", says: pattern(`the name (\S+) seems to be in use by another Erlang node`),
 		problem: "{node} cannot have its name: another VM in its container has {1}",
 		try: []try{
-			{"start one VM in a container: look for a second one (an eval, a migration) in the image's entrypoint", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
+			{text("start one VM in a container: look for a second one (an eval, a migration) in the image's entrypoint"), shell("docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}"), always},
 		},
 	},
 	{
 		code: "epmd-not-running", when: registerError("econnrefused"), follows: overrides,
 		problem: "{node} finds no EPMD to register with, and ended",
 		try: []try{
-			{`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set distribution: {epmd: true} in beamyard.yml, then`, "{again}", absent},
-			{`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set distribution: {epmd: true} in beamyard.yml, then`, "beamyard down {cluster}", there},
+			{text(`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set %s, then`, hint.Setting("distribution.epmd: true")), again, absent},
+			{text(`let it go without: --erl "-start_epmd false -erl_epmd_port {dist_port}" in command:; or set %s, then`, hint.Setting("distribution.epmd: true")), down, there},
 		},
 	},
 	{
 		code: "distribution-port-in-use", when: registerError("eaddrinuse"), follows: overrides,
 		problem: "the distribution of {node} cannot listen: something in its container has the port",
 		try: []try{
-			{"set distribution: {port: …} in beamyard.yml to another one", "{again}", absent},
-			{"set distribution: {port: …} in beamyard.yml to another one, then", "beamyard down {cluster}", there},
+			{text("set %s to another one", hint.Setting("distribution.port: …")), again, absent},
+			{text("set %s to another one, then", hint.Setting("distribution.port: …")), down, there},
 		},
 	},
 	{
 		code: "distribution-port", when: registeredPort,
 		problem: "the VM of {node} listens for the distribution on port {registered}, as its EPMD says, and not on {dist_port}",
 		try: []try{
-			{"say so in beamyard.yml: distribution: {port: {registered}}, and then", "{again}", absent},
-			{"say so in beamyard.yml: distribution: {port: {registered}}, and then", "beamyard down {cluster}", there},
+			{text("say so: %s, and then", hint.Setting("distribution.port: {registered}")), again, absent},
+			{text("say so: %s, and then", hint.Setting("distribution.port: {registered}")), down, there},
 		},
 		follows: append(codes{"node-paused", "network-detached"}, overrides...),
 	},
@@ -207,9 +208,9 @@ var distributionRules = []rule{
 		},
 		problem: "the VM of {node} does not listen on its distribution port {dist_port}; what listens in its container: {ports}",
 		try: []try{
-			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}", or -kernel inet_dist_listen_min {dist_port} inet_dist_listen_max {dist_port}; then`, "{again}", absent},
-			{`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}"; see what it is`, "docker inspect --format '{{.Args}}' {container}", there},
-			{"if one of those is the distribution port of the image, set it: distribution: {port: …} in beamyard.yml", "", always},
+			{text(`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}", or -kernel inet_dist_listen_min {dist_port} inet_dist_listen_max {dist_port}; then`), again, absent},
+			{text(`a command of your own needs: --erl "-start_epmd false -erl_epmd_port {dist_port}"; see what it is`), shell("docker inspect --format '{{.Args}}' {container}"), there},
+			{text("if one of those is the distribution port of the image, set it: %s", hint.Setting("distribution.port: …")), nil, always},
 		},
 		follows: append(codes{"node-paused", "network-detached"}, overrides...),
 	},
@@ -219,8 +220,8 @@ var distributionRules = []rule{
 		},
 		problem: "{node} runs, and nothing in it listens: there is no VM, it is not distributed, or it did not get that far",
 		try: []try{
-			{`a command of your own needs: elixir {name_it} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; then`, "{again}", absent},
-			{"see what runs in it", "docker top {container}", there},
+			{text(`a command of your own needs: elixir {name_it} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; then`), again, absent},
+			{text("see what runs in it"), shell("docker top {container}"), there},
 		},
 		follows: append(codes{"node-paused", "network-detached"}, overrides...),
 	},
@@ -237,17 +238,17 @@ var distributionRules = []rule{
 		},
 		problem: "one pair of nodes lost each other, and global (OTP 25 and later) then took innocent connections away too: {1} and {3}",
 		try: []try{
-			{"look for the pair that was cut first", "beamyard events -c {cluster}", there},
-			{"or switch the prevention off, on purpose: ERL_AFLAGS: -kernel prevent_overlapping_partitions false in env: of beamyard.yml, then", "beamyard down {cluster}", there},
-			{"or switch the prevention off, on purpose", "{again} --env ERL_AFLAGS='-kernel prevent_overlapping_partitions false'", absent},
+			{text("look for the pair that was cut first"), events, there},
+			{text("or switch the prevention off, on purpose: %s, then", hint.Setting("env.ERL_AFLAGS: -kernel prevent_overlapping_partitions false")), down, there},
+			{text("or switch the prevention off, on purpose"), againWith("env.ERL_AFLAGS: -kernel prevent_overlapping_partitions false"), absent},
 		},
 	},
 	{
 		code: "peer-not-resolved", when: pairSays(`does not resolve (\S+)`),
 		problem: "{node} does not resolve the host {1} of a peer",
 		try: []try{
-			{"see what it resolves", "beamyard rpc {target} ':inet.getaddr(~c\"{1}\", :inet)'", there},
-			{"leave the resolver of the image alone: no inetrc, no ERL_INETRC, no --dns; then", "{again}", absent},
+			{text("see what it resolves"), eval(`:inet.getaddr(~c"{1}", :inet)`), there},
+			{text("leave the resolver of the image alone: no inetrc, no ERL_INETRC, no --dns; then"), again, absent},
 		},
 		follows: codes{"network-detached"},
 	},
@@ -260,7 +261,7 @@ var distributionRules = []rule{
 			return m, ok
 		},
 		problem: "{node} asks EPMD on {1} for its peer, and that knows none: {2}",
-		try:     []try{{"start every node alike, with EPMD or without: distribution: {epmd: …} in beamyard.yml", "{again}", absent}, {"see who registered there", "docker exec {peer_container} epmd -names", runs}},
+		try:     []try{{text("start every node alike, with EPMD or without: %s", hint.Setting("distribution.epmd: …")), again, absent}, {text("see who registered there"), shell("docker exec {peer_container} epmd -names"), runs}},
 	},
 	{
 		code: "mesh-app-idle", whole: func(e *Evidence) (match, bool) {
@@ -278,8 +279,8 @@ var distributionRules = []rule{
 		},
 		problem: "mesh: app leaves it to the application to connect the nodes, and it connects none",
 		try: []try{
-			{"let Beamyard connect them: mesh: beamyard, or configure the application's clustering", "{again}", absent},
-			{"connect two by hand, to see that they can", "beamyard rpc {cluster}/{first} 'Node.connect(:\"{second}\")'", there},
+			{text("let Beamyard connect them: %s, or configure the application's clustering", hint.Setting("mesh: beamyard")), again, absent},
+			{text("connect two by hand, to see that they can"), hint.Of(hint.Eval.On("{cluster}", "{first}").With(`Node.connect(:"{second}")`)), there},
 		},
 	},
 	{
@@ -298,8 +299,8 @@ var distributionRules = []rule{
 		},
 		problem: "{node} is not connected to {peers}",
 		try: []try{
-			{"see what each of them sees", "beamyard health {cluster}", there},
-			{"keep it for a look", "{again}", absent},
+			{text("see what each of them sees"), health, there},
+			{text("keep it for a look"), again, absent},
 		},
 		follows: codes{
 			"cookie-mismatch", "name-mode-mixed", "undotted-host", "wrong-name", "node-paused", "network-detached", "peer-not-resolved",

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // How a node ends, or does not begin. Codes and texts: measured on OTP 25 and 27
@@ -35,8 +36,8 @@ var endRules = []rule{
 		},
 		problem: "{node} cannot run: its image is made for another processor, or what it starts is not a program",
 		try: []try{
-			{"see what the image is for", "docker image inspect --format '{{.Os}}/{{.Architecture}}' {image}", always},
-			{"see what the engine is", "docker version --format '{{.Server.Os}}/{{.Server.Arch}}'", always},
+			{text("see what the image is for"), shell("docker image inspect --format '{{.Os}}/{{.Architecture}}' {image}"), always},
+			{text("see what the engine is"), shell("docker version --format '{{.Server.Os}}/{{.Server.Arch}}'"), always},
 		},
 	},
 	{
@@ -44,7 +45,7 @@ var endRules = []rule{
 		when:    func(_ *Evidence, n *Node) (match, bool) { return match{}, n.Exit != nil },
 		problem: "{node} cannot run: {1}{3} needs {2}{4}, which its image does not have",
 		try: []try{
-			{"build it on the base that it runs on: a release brings its VM, and not the system's libraries; see what the image is", "docker run --rm --entrypoint cat {image} /etc/os-release", always},
+			{text("build it on the base that it runs on: a release brings its VM, and not the system's libraries; see what the image is"), shell("docker run --rm --entrypoint cat {image} /etc/os-release"), always},
 		},
 	},
 	{
@@ -54,22 +55,22 @@ var endRules = []rule{
 			`env: .?([^\s'’]+?)['’]?: No such file`, `: (?:\d+: |line \d+: )?([^\s:]+): (?:command )?not found`),
 		problem: "{node} cannot run: its image does not contain {name}",
 		try: []try{
-			{"a Mix project gets an image with Elixir: give its folder", "beamyard up --help", always},
-			{"where the image holds a mix release: release: true in beamyard.yml; else set command: to what it has; see its own", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
+			{text("a Mix project gets an image with Elixir: give its folder"), hint.Of(hint.UpHelp.With()), always},
+			{text("where the image holds a mix release: %s; else set command: to what it has; see its own", hint.Setting("release: true")), shell("docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}"), always},
 		},
 	},
 	{
 		code: "command-not-executable", when: exitOrSays(126, `exec (\S+) failed: Permission denied`, `exec: "([^"]+)": permission denied`, `: (?:\d+: |line \d+: )?(?:exec: )?([^\s:]+): Permission denied`),
 		problem: "{node} cannot run: {name} is not an executable program",
 		try: []try{
-			{"make it executable in the image (chmod +x), and let a script begin with #!; see its command", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
+			{text("make it executable in the image (chmod +x), and let a script begin with #!; see its command"), shell("docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}"), always},
 		},
 	},
 	{
 		code: "start-refused", when: startKind(KindCannotStart),
 		problem: "the engine's runtime refuses to start {node}",
 		try: []try{
-			{"see the image's entrypoint and command", "docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}", always},
+			{text("see the image's entrypoint and command"), shell("docker image inspect --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' {image}"), always},
 		},
 		follows: codes{"platform-mismatch", "command-missing", "command-not-executable", "nofile-refused"},
 	},
@@ -85,41 +86,41 @@ var endRules = []rule{
 		},
 		problem: "{node} was killed by the kernel: it needed more than {limit}",
 		try: []try{
-			{"raise memory: in beamyard.yml, and start it again", "beamyard down {cluster}", there},
-			{"see what takes the memory, while it runs", "beamyard health {cluster}", there},
-			{"raise memory: in beamyard.yml, and start it again", "{again}", absent},
+			{text("raise %s, and start it again", hint.Setting("memory")), down, there},
+			{text("see what takes the memory, while it runs"), health, there},
+			{text("raise %s, and start it again", hint.Setting("memory")), again, absent},
 		},
 	},
 	{
 		code: "vm-allocation", says: pattern(`(\w+): Cannot (?:re)?allocate (\d+) bytes of memory \(of type "([^"]+)"`),
 		problem: "the VM of {node} asked for {2} bytes for its {3} and did not get them: the container's limit was not the cause",
 		try: []try{
-			{"look for what grows without bound: the crash dump names the largest processes", "beamyard inspect {target}", there},
-			{"keep its crash dump", "{again} --keep-dumps dumps", absent},
+			{text("look for what grows without bound: the crash dump names the largest processes"), inspect, there},
+			{text("keep its crash dump"), againWith("keep_dumps: dumps"), absent},
 		},
 	},
 	{
 		code: "open-files", says: pattern(`\bemfile\b|:emfile|[Tt]oo many open files`),
 		problem: "{node} has run out of file descriptors",
 		try: []try{
-			{"see how many are open, and the limit", "beamyard health {cluster}", there},
-			{"see what the engine allows", "beamyard doctor", always},
+			{text("see how many are open, and the limit"), health, there},
+			{text("see what the engine allows"), doctor, always},
 		},
 	},
 	{
 		code: "vm-limit", says: pattern(`\*\* \(SystemLimitError\)|Too many processes|\bsystem_limit\b`),
 		problem: "{node} reached a limit of its VM: of processes, ports, atoms or tables",
 		try: []try{
-			{"see how close it is to each limit", "beamyard health {cluster}", there},
-			{"raise it (+P processes, +Q ports, +t atoms), if you need that many: ERL_AFLAGS", "{again} --env ERL_AFLAGS='+P 2000000'", absent},
+			{text("see how close it is to each limit"), health, there},
+			{text("raise it (+P processes, +Q ports, +t atoms), if you need that many: ERL_AFLAGS"), againWith("env.ERL_AFLAGS: +P 2000000"), absent},
 		},
 	},
 	{
 		code: "killed", when: ofClass(orchestrator.ExitKilled),
 		problem: "{node} was killed by SIGKILL, but not because of its memory",
 		try: []try{
-			{"see the events around it", "beamyard events -c {cluster}", there},
-			{"see where the signal came from", "docker events --since 10m --until 0s --filter container={container}", always},
+			{text("see the events around it"), events, there},
+			{text("see where the signal came from"), shell("docker events --since 10m --until 0s --filter container={container}"), always},
 		},
 	},
 	{
@@ -128,8 +129,8 @@ var endRules = []rule{
 		},
 		problem: "the VM of {node} was ended by a fault in native code: a NIF, a driver, or the VM itself",
 		try: []try{
-			{"see its last lines", "beamyard logs {target} --tail 50", there},
-			{"keep it for a look", "{again}", absent},
+			{text("see its last lines"), tail, there},
+			{text("keep it for a look"), again, absent},
 		},
 	},
 	{
@@ -152,8 +153,8 @@ var endRules = []rule{
 		},
 		problem: "the first process of {node} is {shell}, which does not pass TERM on to the VM: {stop}",
 		try: []try{
-			{`let the command end in exec: command: [sh, -c, "… && exec elixir …"]; see what it is`, "docker inspect --format '{{.Path}} {{.Args}}' {container}", there},
-			{`let the command end in exec: command: [sh, -c, "… && exec elixir …"]`, "{again}", absent},
+			{text(`let the command end in exec: %s; see what it is`, hint.Setting(`command: [sh, -c, "… && exec elixir …"]`)), shell("docker inspect --format '{{.Path}} {{.Args}}' {container}"), there},
+			{text(`let the command end in exec: %s`, hint.Setting(`command: [sh, -c, "… && exec elixir …"]`)), again, absent},
 		},
 	},
 	{
@@ -162,8 +163,8 @@ var endRules = []rule{
 		},
 		problem: "{node} did not stop within its stop timeout of {stop_timeout}: it got SIGKILL",
 		try: []try{
-			{"give it more time, if its shutdown needs that: stop_timeout: in beamyard.yml; see what it did last", "beamyard logs {target} --tail 50", there},
-			{"give it more time, if its shutdown needs that: stop_timeout: in beamyard.yml", "{again}", absent},
+			{text("give it more time, if its shutdown needs that: %s; see what it did last", hint.Setting("stop_timeout")), tail, there},
+			{text("give it more time, if its shutdown needs that: %s", hint.Setting("stop_timeout")), again, absent},
 		},
 		follows: codes{"shell-first"},
 	},
@@ -175,8 +176,8 @@ var endRules = []rule{
 		},
 		problem: "{node} ended at once: iex reads its commands from standard input, and a node has none",
 		try: []try{
-			{"give it one, stdin: true in beamyard.yml, to write to it with beamyard send; or start it with `elixir --no-halt`; then", "beamyard down {cluster}", there},
-			{"give it one, stdin: true in beamyard.yml, to write to it with beamyard send; or start it with `elixir --no-halt`; then", "{again}", absent},
+			{text("give it one, %s, to write to it with %s; or start it with `elixir --no-halt`; then", hint.Setting("stdin: true"), hint.Send.With()), down, there},
+			{text("give it one, %s, to write to it with %s; or start it with `elixir --no-halt`; then", hint.Setting("stdin: true"), hint.Send.With()), again, absent},
 		},
 	},
 	{
@@ -185,8 +186,8 @@ var endRules = []rule{
 		},
 		problem: "the command of {node} finished successfully",
 		try: []try{
-			{"to keep it running, use --no-halt: mix run --no-halt; see its output", "beamyard logs {target} --tail 50", there},
-			{"to keep it running, use --no-halt in command:, then", "{again}", absent},
+			{text("to keep it running, use --no-halt: mix run --no-halt; see its output"), tail, there},
+			{text("to keep it running, use --no-halt in command:, then"), again, absent},
 		},
 		follows: codes{"iex-without-stdin"},
 	},

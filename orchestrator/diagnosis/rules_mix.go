@@ -1,5 +1,7 @@
 package diagnosis
 
+import "github.com/beamyard/beamyard/orchestrator/hint"
+
 // What a Mix project asks of the place where its image is built: the environment, git.
 var mixRules = []rule{
 	{
@@ -7,8 +9,8 @@ var mixRules = []rule{
 		whole:   missingAtBuild,
 		problem: "the build needs the environment variable {variable}, which is not set: {file} reads it",
 		try: []try{
-			{"set it in env: of beamyard.yml (and list it in secrets:, if it is one); the build gets it too; or once", "beamyard up {what} --env {variable}=VALUE", always},
-			{"or read it when a node starts: in config/runtime.exs, not in config.exs or mix.exs; try it here", "{variable}=VALUE mix compile", always},
+			{text("set it: %s (and list it in secrets:, if it is one); the build gets it too; or once", hint.Setting("env.{variable}: VALUE")), hint.Of(hint.Up.With("{what}", "env.{variable}: VALUE")), always},
+			{text("or read it when a node starts: in config/runtime.exs, not in config.exs or mix.exs; try it here"), shell("{variable}=VALUE mix compile"), always},
 		},
 		follows: codes{"compile-error", "dependency-not-compiled"},
 	},
@@ -18,9 +20,9 @@ var mixRules = []rule{
 		says:    pattern(`the application :(\w+) has a different value set for (?:path .+ inside )?key :(\S+) during runtime compared to compile time`),
 		problem: "{node} starts with another value of {2} of :{1} than its image was compiled with (Application.compile_env)",
 		try: []try{
-			{"what config reads from the environment belongs into env: of the whole cluster, which the build gets too, not of a single node; then", "{again}", absent},
-			{"what config reads from the environment belongs into env: of the whole cluster, which the build gets too, not of a single node; then", "beamyard down {cluster}", there},
-			{"or read it when it is needed: Application.get_env(:{1}, :{2}) in place of compile_env; see where it is read", "grep -rn compile_env lib", always},
+			{text("what config reads from the environment belongs into env: of the whole cluster, which the build gets too, not of a single node; then"), again, absent},
+			{text("what config reads from the environment belongs into env: of the whole cluster, which the build gets too, not of a single node; then"), down, there},
+			{text("or read it when it is needed: Application.get_env(:{1}, :{2}) in place of compile_env; see where it is read"), shell("grep -rn compile_env lib"), always},
 		},
 		follows: codes{"app-does-not-start"},
 	},
@@ -29,8 +31,8 @@ var mixRules = []rule{
 		whole:   errorSays(pattern(`(?m)(?:\(in|build [^:]*:)?\s*(\S+) runs git, and the folder is in no git repository`)),
 		problem: "{1} asks git for a version, and the folder is in no git repository",
 		try: []try{
-			{"make it one", "git init && git add -A && git commit -m first", always},
-			{`or let it do without: if File.dir?(".git") and System.find_executable("git"), do: …, else: "unknown"; try it here`, "mix compile", always},
+			{text("make it one"), shell("git init && git add -A && git commit -m first"), always},
+			{text(`or let it do without: if File.dir?(".git") and System.find_executable("git"), do: …, else: "unknown"; try it here`), shell("mix compile"), always},
 		},
 	},
 }

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // What an image, a release or an application sets over what Beamyard gives to a VM:
@@ -16,16 +18,16 @@ var overrideRules = []rule{
 		code: "entrypoint-ignores-command", lasts: everMore, when: ignoredCommand,
 		problem: "the entry point of {node}, {entrypoint}, does not run the command that it is given: it runs {runs}, and so the VM has not the name and the flags that it needs",
 		try: []try{
-			{`let it end in exec "$@", or start without it: entrypoint: {instead} in beamyard.yml; then`, "{again}", absent},
-			{`let it end in exec "$@", or start without it: entrypoint: {instead} in beamyard.yml; then`, "beamyard down {cluster}", there},
+			{text(`let it end in exec "$@", or start without it: %s; then`, hint.Setting("entrypoint: {instead}")), again, absent},
+			{text(`let it end in exec "$@", or start without it: %s; then`, hint.Setting("entrypoint: {instead}")), down, there},
 		},
 	},
 	{
 		code: "entrypoint-waits", when: waitingEntrypoint,
 		problem: "the entry point of {node}, {entrypoint}, has not started the command yet: it runs {runs}",
 		try: []try{
-			{"see what it waits for", "beamyard logs {target} --tail 50", there},
-			{"give it what it waits for, longer time (ready_timeout: in beamyard.yml), or start without it: entrypoint: in beamyard.yml; then", "{again}", absent},
+			{text("see what it waits for"), tail, there},
+			{text("give it what it waits for, longer time (%s), or start without it: %s; then", hint.Setting("ready_timeout"), hint.Setting("entrypoint")), again, absent},
 		},
 	},
 	{
@@ -33,22 +35,22 @@ var overrideRules = []rule{
 		code: "release-env", lasts: everMore, when: releaseEnv,
 		problem: "rel/env.sh of the release overrides {settings}, which {node} is given: {so}",
 		try: []try{
-			{"set it only in production, in {template}: {guarded}; then", "{again}", absent},
-			{"set it only in production, in {template}: {guarded}; then", "beamyard down {cluster}", there},
+			{text("set it only in production, in {template}: {guarded}; then"), again, absent},
+			{text("set it only in production, in {template}: {guarded}; then"), down, there},
 		},
 	},
 	{
 		code: "vm-args", lasts: everMore, when: argsFile,
 		problem: "{file} sets {settings} over what {node} is given: {so}",
 		try: []try{
-			{"{way}; then", "{again}", absent},
-			{"{way}; then", "beamyard down {cluster}", there},
+			{text("{way}; then"), again, absent},
+			{text("{way}; then"), down, there},
 		},
 	},
 	{
 		code: "vm-args", ready: true, when: takenFirst,
 		problem: "{file} sets {settings} in vain, as {node} is given that too: {so}",
-		try:     []try{{"{way}; then", "beamyard up {what}", always}},
+		try:     []try{{text("{way}; then"), hint.Of(hint.Up.With("{what}")), always}},
 	},
 	{
 		code: "cookie-changed", when: func(_ *Evidence, n *Node) (match, bool) {
@@ -56,24 +58,24 @@ var overrideRules = []rule{
 		},
 		problem: "the cookie of {node} was changed while it runs: existing connections stay, and new ones are refused",
 		try: []try{
-			{"let the application not call Node.set_cookie (erlang:set_cookie), or with $ERLANG_COOKIE, which is the cluster's; until then a restart restores the cookie", "beamyard restart {target}", there},
-			{"let the application not call Node.set_cookie (erlang:set_cookie), or with $ERLANG_COOKIE, which is the cluster's; then", "{again}", absent},
+			{text("let the application not call Node.set_cookie (erlang:set_cookie), or with $ERLANG_COOKIE, which is the cluster's; until then a restart restores the cookie"), restart, there},
+			{text("let the application not call Node.set_cookie (erlang:set_cookie), or with $ERLANG_COOKIE, which is the cluster's; then"), again, absent},
 		},
 	},
 	{
 		code: "distribution-tls", lasts: everMore, when: overTLS,
 		problem: "the VM of {node} speaks its distribution over TLS{where}, and Beamyard speaks it without",
 		try: []try{
-			{"let only production have -proto_dist inet_tls: in rel/vm.args.eex and rel/env.sh.eex a condition does, in ERL_AFLAGS or ELIXIR_ERL_OPTIONS the environment; then", "{again}", absent},
-			{"let only production have -proto_dist inet_tls: in rel/vm.args.eex and rel/env.sh.eex a condition does, in ERL_AFLAGS or ELIXIR_ERL_OPTIONS the environment; then", "beamyard down {cluster}", there},
+			{text("let only production have -proto_dist inet_tls: in rel/vm.args.eex and rel/env.sh.eex a condition does, in ERL_AFLAGS or ELIXIR_ERL_OPTIONS the environment; then"), again, absent},
+			{text("let only production have -proto_dist inet_tls: in rel/vm.args.eex and rel/env.sh.eex a condition does, in ERL_AFLAGS or ELIXIR_ERL_OPTIONS the environment; then"), down, there},
 		},
 	},
 	{
 		code: "distribution-loopback", lasts: everMore, when: onLoopback,
 		problem: "the distribution of {node} listens on 127.0.0.1:{port} only, where no other node reaches it: inet_dist_use_interface is set{where}",
 		try: []try{
-			{"leave inet_dist_use_interface out, or set it to {0,0,0,0}; then", "{again}", absent},
-			{"leave inet_dist_use_interface out, or set it to {0,0,0,0}; then", "beamyard down {cluster}", there},
+			{text("leave inet_dist_use_interface out, or set it to {0,0,0,0}; then"), again, absent},
+			{text("leave inet_dist_use_interface out, or set it to {0,0,0,0}; then"), down, there},
 		},
 	},
 	{
@@ -85,8 +87,8 @@ var overrideRules = []rule{
 		},
 		problem: "the VM of {node} speaks its distribution over IPv6 (-proto_dist inet6_tcp){where}, and its container has no IPv6",
 		try: []try{
-			{"give the cluster IPv6: distribution: {inet6: true} in beamyard.yml; or set the flag only in production; then", "{again}", absent},
-			{"give the cluster IPv6: distribution: {inet6: true} in beamyard.yml; or set the flag only in production; then", "beamyard down {cluster}", there},
+			{text("give the cluster IPv6: %s; or set the flag only in production; then", hint.Setting("distribution.inet6: true")), again, absent},
+			{text("give the cluster IPv6: %s; or set the flag only in production; then", hint.Setting("distribution.inet6: true")), down, there},
 		},
 	},
 }
@@ -150,7 +152,7 @@ func (n *Node) behindEntrypoint() bool {
 func (n *Node) entrypoint(runs string) match {
 	quoted := make([]string, len(n.Command))
 	for i, word := range n.Command {
-		if quoted[i] = quote(word); word == n.BEAM {
+		if quoted[i] = hint.Quote(word); word == n.BEAM {
 			quoted[i] = "{node}"
 		}
 	}
@@ -226,24 +228,28 @@ func argsFile(e *Evidence, n *Node) (match, bool) {
 		if vm == nil || signs.cookie == "" || len(vm.all("-setcookie")) < 2 {
 			return match{}, false
 		}
-		return match{evidence: signs.cookie, words: map[string]string{
-			"file": "a vm.args or the command", "settings": "-setcookie", "so": twoCookies,
-			"way": "take -setcookie out of where it is, or say the same to Beamyard: cookie: in beamyard.yml",
-		}}, true
+		return match{
+			evidence: signs.cookie, words: map[string]string{"file": "a vm.args or the command", "settings": "-setcookie", "so": twoCookies},
+			way: text("take -setcookie out of where it is, or say the same to Beamyard: %s", hint.Setting("cookie")),
+		}, true
 	}
 	so, evidence := signs.of(blamed, e, n)
 	file := blamed[0].File
 	if e.Spec.Release {
 		file = "rel/vm.args of the release"
 	}
-	way := "take it out of " + blamed[0].place(e)
+	way := text("take it out of %s", blamed[0].place(e))
 	if slices.ContainsFunc(blamed, func(s Setting) bool { return s.Name == "-setcookie" }) {
-		way += ", or say the same to Beamyard: cookie: in beamyard.yml with its value"
+		way = orSameCookie(way)
 	}
 	if slices.ContainsFunc(blamed, func(s Setting) bool { return s.Name == "-name" || s.Name == "-sname" }) {
-		way += ", or name the nodes so: basename: and distribution: {names: …} in beamyard.yml"
+		way = text("%s, or name the nodes so: %s", way, hint.Setting("basename", "distribution.names: …"))
 	}
-	return match{evidence: evidence, words: map[string]string{"file": file, "settings": settingsText(blamed), "so": so, "way": way}}, true
+	return match{evidence: evidence, words: map[string]string{"file": file, "settings": settingsText(blamed), "so": so}, way: way}, true
+}
+
+func orSameCookie(way hint.Hint) hint.Hint {
+	return text("%s, or say the same to Beamyard: %s with its value", way, hint.Setting("cookie"))
 }
 
 // takenFirst holds where a VM runs that was given a flag twice.
@@ -260,12 +266,12 @@ func takenFirst(e *Evidence, n *Node) (match, bool) {
 			file = "rel/vm.args of the release"
 		}
 	}
-	so, way := "of two names a VM takes the first, and it is "+n.BEAM, "take it out of "+place
+	so, way := "of two names a VM takes the first, and it is "+n.BEAM, text("take it out of %s", place)
 	if slices.Contains(n.Twice, "-setcookie") {
 		so = twoCookies + ", and it has the cluster's by .erlang.cookie in its home folder"
-		way += ", or say the same to Beamyard: cookie: in beamyard.yml with its value"
+		way = orSameCookie(way)
 	}
-	m.words = map[string]string{"file": file, "settings": settings, "so": so, "way": way}
+	m.words, m.way = map[string]string{"file": file, "settings": settings, "so": so}, way
 	return m, true
 }
 

@@ -4,13 +4,15 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // What a run ended for want of, and time may bring. A host without an address is the
 // rule name-not-resolved.
 
-const localhostIsItself = "localhost in a container is the container itself: name the host as the node sees it. " +
-	"host.docker.internal is the engine's machine; a container of another network has its name there (networks: in beamyard.yml)"
+var localhostIsItself = text("localhost in a container is the container itself: name the host as the node sees it. "+
+	"host.docker.internal is the engine's machine; a container of another network has its name there (%s)", hint.Setting("networks"))
 
 var waitLocal = rule{
 	code: "localhost-refused",
@@ -25,9 +27,9 @@ var waitLocal = rule{
 	},
 	problem: "{node} looks for a service at {at}{where}, which is its own container, where nothing answers: {why}",
 	try: []try{
-		{localhostIsItself + "; give the address in env:, then", "{again}", absent},
-		{localhostIsItself + "; see what listens in its own", "docker exec {container} cat /proc/net/tcp /proc/net/tcp6", runs},
-		{localhostIsItself + "; see which address it took", "beamyard logs {target} --tail 50", ended},
+		{text("%s; give the address in env:, then", localhostIsItself), again, absent},
+		{text("%s; see what listens in its own", localhostIsItself), shell("docker exec {container} cat /proc/net/tcp /proc/net/tcp6"), runs},
+		{text("%s; see which address it took", localhostIsItself), tail, ended},
 	},
 }
 
@@ -40,8 +42,8 @@ var waitService = rule{
 	},
 	problem: "{node} ended because it did not reach {at}: {why}",
 	try: []try{
-		{"see whether that runs, and on which network", "docker ps --format '{{.Names}} {{.Networks}} {{.Status}}'", always},
-		{"give it more time: ready_timeout: and restart: {max: …} in beamyard.yml; then", "{again}", absent},
+		{text("see whether that runs, and on which network"), shell("docker ps --format '{{.Names}} {{.Networks}} {{.Status}}'"), always},
+		{text("give it more time: %s; then", hint.Setting("ready_timeout", "restart.max: …")), again, absent},
 	},
 }
 
@@ -57,8 +59,8 @@ var waitPeer = rule{
 	},
 	problem: "{node} ended because it did not reach {at}: {why}",
 	try: []try{
-		{"start it when that node is Ready: after: [{first}] at {node} in beamyard.yml; then", "{again}", absent},
-		{"start it when that node is Ready, from the next start on: after: [{first}] at {node} in beamyard.yml; see the state of that node", "beamyard ps {cluster}", there},
+		{text("start it when that node is Ready: %s; then", hint.SettingOf("{node}", "after: [{first}]")), again, absent},
+		{text("start it when that node is Ready, from the next start on: %s; see the state of that node", hint.SettingOf("{node}", "after: [{first}]")), hint.Of(hint.Status.On("{cluster}")), there},
 	},
 }
 

@@ -14,15 +14,15 @@ var unknownRule = rule{
 	code:    "unknown",
 	problem: "{node} fails in a way that is not known here: {why}",
 	try: []try{
-		{"see all of its output", "beamyard logs {target} --tail 50", there},
-		{"keep it for a look when it fails again", "{again}", absent},
+		{text("see all of its output"), tail, there},
+		{text("keep it for a look when it fails again"), again, absent},
 	},
 }
 
 var unknownWhole = rule{
 	code:    "unknown",
 	problem: "it failed in a way that is not known here: {why}",
-	try:     []try{{"see what this machine lacks", "beamyard doctor", always}},
+	try:     []try{{text("see what this machine lacks"), doctor, always}},
 }
 
 // consequences are the codes that do not tell why a node fails.

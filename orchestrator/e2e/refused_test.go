@@ -51,7 +51,7 @@ func refusedAs(t *testing.T, err error, code orchestrator.FindingCode, words ...
 		t.Errorf("%s, want %s, of: %v", f.Code, code, err)
 	}
 	for _, w := range words {
-		if text := f.Evidence + "\n" + f.Hint(); !strings.Contains(text, w) {
+		if text := f.Evidence + "\n" + f.Hint().String(); !strings.Contains(text, w) {
 			t.Errorf("%s does not say %q:\n%s", code, w, text)
 		}
 	}
@@ -173,7 +173,7 @@ func TestAContainerOfTheSameName(t *testing.T) {
 	defer func() { _ = eng.RemoveContainer(t.Context(), squatter.ID) }()
 	err = fails(t, 1, func(s *orchestrator.Spec) { s.Name = cluster })
 	found := findingsOf(err)
-	if len(found) == 0 || found[0].Code != "name-taken" || !strings.Contains(found[0].Hint(), "docker rm -f beamyard-"+cluster+"-n1") {
+	if len(found) == 0 || found[0].Code != "name-taken" || !strings.Contains(found[0].Hint().String(), "docker rm -f beamyard-"+cluster+"-n1") {
 		t.Errorf("%v\n%s", err, tell(found))
 	}
 	if _, err := eng.InspectContainer(t.Context(), squatter.ID); err != nil {

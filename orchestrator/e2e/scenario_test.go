@@ -199,7 +199,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 func (r *running) history() string {
 	var b strings.Builder
 	_ = r.Events(context.Background(), 0, false, func(e orchestrator.Event) error {
-		fmt.Fprintf(&b, "%s %-6s %s\n", e.Time.Format("05.000"), e.Kind, e.Text)
+		fmt.Fprintf(&b, "%s %-6s %s\n", e.Time.Format("05.000"), e.Kind, e)
 		return nil
 	})
 	return b.String()

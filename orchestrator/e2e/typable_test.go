@@ -33,11 +33,11 @@ func mustBeTypable(t *testing.T, f orchestrator.Finding) {
 	t.Helper()
 	commands := 0
 	for _, s := range f.Solutions {
-		if s.Command == "" {
+		if len(s.Do) == 0 {
 			continue
 		}
 		commands++
-		for _, part := range strings.Split(s.Command, " && ") {
+		for _, part := range strings.Split(s.Do.String(), " && ") {
 			checkCommand(t, f.Code, part)
 		}
 	}

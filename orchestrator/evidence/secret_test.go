@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // talker returns the same text in every field and method.
@@ -19,7 +20,7 @@ type talker struct{ text string }
 func (s talker) Status(context.Context) (orchestrator.Status, error) {
 	n := orchestrator.NodeStatus{
 		Name: "n1", Reason: s.text, LastExit: &orchestrator.Exit{Class: orchestrator.ExitBoot, Reason: s.text, Slogan: s.text},
-		Findings: []orchestrator.Finding{{Code: "x", Problem: s.text, Evidence: s.text, Solutions: []orchestrator.Solution{{Text: s.text, Command: s.text}}}},
+		Findings: []orchestrator.Finding{{Code: "x", Problem: s.text, Evidence: s.text, Solutions: []orchestrator.Solution{{Text: hint.Text(s.text), Do: hint.Of(hint.Eval.On("demo", "n1").With(s.text))}}}},
 	}
 	return orchestrator.Status{Cluster: "demo", Image: s.text, Nodes: []orchestrator.NodeStatus{n}}, nil
 }

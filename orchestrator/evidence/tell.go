@@ -51,9 +51,9 @@ func (c *collector) tellStatus() {
 	if c.status == nil {
 		return
 	}
-	c.json("status.json", c.status)
+	c.json("status.json", c.status.Printed())
 	c.text("ps.txt", psText(*c.status))
-	c.json("findings.json", c.findings())
+	c.json("findings.json", orchestrator.PrintedFindings(c.findings()))
 }
 
 // findings returns the findings of all nodes, and those of the cause, each once.

@@ -68,9 +68,9 @@ func (j *judge) resources(n Seen) []Check {
 	return []Check{
 		memory,
 		j.part("processes", "", s.Processes, j.Processes, n, "at the limit no process can be started (system_limit)",
-			hint.Newf("find what starts them, or raise +P in command:; %s", j.eval(n, ":erlang.system_info(:process_count)"))),
+			hint.Newf("find what starts them, or raise +P: %s; %s", hint.Setting("command"), j.eval(n, ":erlang.system_info(:process_count)"))),
 		j.part("ports", "", s.Ports, j.Ports, n, "at the limit no socket or file can be opened (system_limit)",
-			hint.Newf("find what leaks them, or raise +Q in command:; %s", j.eval(n, ":erlang.system_info(:port_count)"))),
+			hint.Newf("find what leaks them, or raise +Q: %s; %s", hint.Setting("command"), j.eval(n, ":erlang.system_info(:port_count)"))),
 		j.part("atoms", "", s.Atoms, j.Atoms, n, "at the limit the VM ends: atoms are never freed",
 			hint.Newf("find what makes atoms of input (String.to_atom), then: %s", hint.Restart.On(j.Cluster, n.Name))),
 		j.part("tables", "", s.Tables, j.Tables, n, "at the limit no ETS table can be made (system_limit)",

@@ -10,8 +10,8 @@
 //
 // # JSON
 //
-// A hint that is one text is a string. Any other is a list, in which a text is a string, a
-// step is an object, and what is empty is left out:
+// A hint that is one text is a string, and no hint is "". Any other is a list, in which a
+// text is a string, a step is an object, and what is empty is left out:
 //
 //	["start it: ", {"do": "start", "cluster": "demo", "nodes": ["n1"]}]
 //

@@ -53,11 +53,11 @@ func Newf(format string, args ...any) Hint {
 	text, done := fmt.Sprintf(format, args...), 0
 	for _, at := range places.FindAllStringIndex(text, -1) {
 		if inner, ok := placed[text[at[0]:at[1]]]; ok { // otherwise it is text of an argument
-			h = slices.Concat(h, Text(text[done:at[0]]), inner)
+			h = join(h, Text(text[done:at[0]]), inner)
 			done = at[1]
 		}
 	}
-	return slices.Concat(h, Text(text[done:]))
+	return join(h, Text(text[done:]))
 }
 
 // places matches what may stand for a part.
@@ -68,9 +68,22 @@ func Lines(hints ...Hint) Hint {
 	var all Hint
 	for _, h := range hints {
 		if len(all) > 0 && len(h) > 0 {
-			all = append(all, Part{Text: "\n"})
+			all = join(all, Text("\n"))
 		}
-		all = append(all, h...)
+		all = join(all, h)
+	}
+	return all
+}
+
+// join returns the hints as one, in which no text follows a text.
+func join(hints ...Hint) Hint {
+	var all Hint
+	for _, p := range slices.Concat(hints...) {
+		if last := len(all) - 1; last >= 0 && p.Step.Do == "" && all[last].Step.Do == "" {
+			all[last].Text += p.Text
+		} else {
+			all = append(all, p)
+		}
 	}
 	return all
 }
@@ -94,23 +107,56 @@ func (h Hint) Render(write func(Step) string) string {
 // Printed returns the hint as the command line prints it: a text, without a step.
 func (h Hint) Printed() Hint { return Text(h.String()) }
 
-// Map returns the hint with its texts, and the arguments of its steps, as f returns them:
-// it removes secrets.
+// Map returns the hint with its texts, and the names and arguments of its steps, as f
+// returns them.
 func (h Hint) Map(f func(string) string) Hint {
-	h = slices.Clone(h)
-	for i := range h {
-		h[i].Text = f(h[i].Text)
-		h[i].Step.Args = slices.Clone(h[i].Step.Args)
-		for j, arg := range h[i].Step.Args {
-			h[i].Step.Args[j] = f(arg)
+	all := func(texts []string) []string {
+		texts = slices.Clone(texts)
+		for i, text := range texts {
+			texts[i] = f(text)
 		}
+		return texts
+	}
+	h = slices.Clone(h)
+	for i, p := range h {
+		h[i] = Part{f(p.Text), Step{p.Step.Do, f(p.Step.Cluster), all(p.Step.Nodes), all(p.Step.Args)}}
 	}
 	return h
 }
 
-// MarshalJSON writes a hint that is one text as a string.
+// Replace returns the hint with another one in place of a part of its texts.
+func (h Hint) Replace(part string, with Hint) Hint {
+	return join(h.cut(part, with)...)
+}
+
+// Split returns the lines of the hint that are not empty: [Lines] joins them.
+func (h Hint) Split() []Hint {
+	return slices.DeleteFunc(h.cut("\n"), func(line Hint) bool { return len(line) == 0 })
+}
+
+// cut returns what is before, between and after the places of a part of the texts, with
+// the hints that are given for each place.
+func (h Hint) cut(part string, place ...Hint) []Hint {
+	pieces := []Hint{nil}
+	for _, p := range h {
+		for i, text := range strings.Split(p.Text, part) {
+			if i > 0 {
+				pieces = append(append(pieces, place...), nil)
+			}
+			if last := len(pieces) - 1; text != "" || p.Step.Do != "" {
+				pieces[last] = append(pieces[last], Part{text, p.Step})
+			}
+		}
+	}
+	return pieces
+}
+
+// MarshalJSON writes a hint that is one text as a string, and no hint as "".
 func (h Hint) MarshalJSON() ([]byte, error) {
-	if len(h) == 1 && h[0].Step.Do == "" {
+	switch {
+	case len(h) == 0:
+		return []byte(`""`), nil
+	case len(h) == 1 && h[0].Step.Do == "":
 		return json.Marshal(h[0])
 	}
 	return json.Marshal([]Part(h))

@@ -18,8 +18,8 @@ type Verb string
 
 // The verbs. Where no argument is named, a step has none.
 const (
-	Up          Verb = "up"           // start a cluster; the argument is its source, if any
-	UpFile      Verb = "up-file"      // start a cluster; the argument is its file of settings
+	Up          Verb = "up"           // start a cluster; the arguments are settings: see [Setting], and source or file come first
+	UpHelp      Verb = "up-help"      // see what a cluster can be started from, and how
 	Supervise   Verb = "supervise"    // give a cluster that is up a supervisor again
 	Down        Verb = "down"         // remove a cluster
 	DownVolumes Verb = "down-volumes" // remove a cluster and its volumes
@@ -31,7 +31,9 @@ const (
 	Inspect     Verb = "inspect"      // see everything about a node
 	Logs        Verb = "logs"         // see what nodes printed
 	Tail        Verb = "tail"         // see the last lines that nodes printed
+	Grep        Verb = "grep"         // see the lines that match the argument, a regular expression
 	LastRun     Verb = "last-run"     // see what nodes printed since their last start
+	Events      Verb = "events"       // see what happened to a cluster
 	Health      Verb = "health"       // examine a cluster
 	HealthJSON  Verb = "health-json"  // examine a cluster, for a report to the developers
 	Eval        Verb = "eval"         // evaluate the argument, in Elixir, on a node
@@ -41,6 +43,7 @@ const (
 	SyncPurge   Verb = "sync-purge"   // bring changed code into nodes, and kill what runs the old code
 	SyncWatch   Verb = "sync-watch"   // bring code into all nodes at each change
 	Shell       Verb = "shell"        // open a shell of a node
+	Send        Verb = "send"         // write to the standard input of a node
 	Export      Verb = "export"       // write the evidence to the file that is the argument
 	Doctor      Verb = "doctor"       // examine the machine and its engine
 	Prune       Verb = "prune"        // remove what dead processes left
@@ -49,8 +52,8 @@ const (
 
 // Verbs are all verbs.
 var Verbs = []Verb{
-	Up, UpFile, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Status, Inspect, Logs, Tail, LastRun, Health, HealthJSON,
-	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Export, Doctor, Prune, Set,
+	Up, UpHelp, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
+	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Send, Export, Doctor, Prune, Set,
 }
 
 // On returns the step for a cluster, or for nodes of it.
@@ -68,7 +71,7 @@ func (s Step) With(args ...string) Step {
 }
 
 // Setting returns the step that changes settings of a cluster, by their keys in
-// beamyard.yml: "pool", or "distribution.port: 9100" with the value.
+// beamyard.yml: "pool", or "distribution.port: 9100" and "env.NAME: value" with the value.
 func Setting(keys ...string) Step { return Set.With(keys...) }
 
 // SettingOf is [Setting] for the keys of one node.
@@ -78,9 +81,9 @@ func SettingOf(node string, keys ...string) Step { return Set.On("", node).With(
 func (s Step) String() string {
 	switch s.Do {
 	case Up:
-		return command("up", strings.Join(s.Args, " "), option("--name", s.Cluster))
-	case UpFile:
-		return command("up", option("-f", strings.Join(s.Args, " ")), option("--name", s.Cluster))
+		return s.up()
+	case UpHelp:
+		return "beamyard up --help"
 	case Supervise:
 		return command("up", s.at(), "-d")
 	case DownVolumes:
@@ -89,8 +92,12 @@ func (s Step) String() string {
 		return command("ps", s.at())
 	case Tail:
 		return command("logs", s.at(), "--tail 50")
+	case Grep:
+		return command("logs", s.at(), "--grep "+Quote(strings.Join(s.Args, " ")))
 	case LastRun:
 		return command("logs", option("-c", s.Cluster), "--since-restart")
+	case Events:
+		return command("events", option("-c", s.Cluster))
 	case HealthJSON:
 		return command("health", s.at(), "--json")
 	case Eval:
@@ -111,7 +118,7 @@ func (s Step) String() string {
 		return "the program that disconnected them" // no command does
 	case Set:
 		return s.settings()
-	case Down, Start, Restart, Unpause, Inspect, Logs, Health, Export, Doctor, Prune:
+	case Down, Start, Restart, Unpause, Inspect, Logs, Health, Send, Export, Doctor, Prune:
 	}
 	return command(string(s.Do), append([]string{s.at()}, s.Args...)...)
 }
@@ -145,26 +152,66 @@ func (s Step) at() string {
 	return strings.Join(names, " ")
 }
 
-// quoted returns the arguments as one word of a shell.
-func (s Step) quoted() string {
-	return "'" + strings.ReplaceAll(strings.Join(s.Args, " "), "'", `'\''`) + "'"
+// quoted returns the arguments as one word of a shell, in quotes.
+func (s Step) quoted() string { return inQuotes(strings.Join(s.Args, " ")) }
+
+func inQuotes(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// Quote returns a text as one word of a shell.
+func Quote(text string) string {
+	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:@+…") == "" {
+		return text
+	}
+	return inQuotes(text)
+}
+
+// up has the name after the source or the file.
+func (s Step) up() string {
+	words := []string{"", option("--name", s.Cluster)}
+	for _, setting := range s.Args {
+		key, value, _ := strings.Cut(setting, ": ")
+		variable, isEnv := strings.CutPrefix(key, "env.")
+		switch {
+		case key == "source":
+			words[0] = Quote(value)
+		case key == "file":
+			words[0] = "-f " + Quote(value)
+		case key == "nodes":
+			words = append(words, "-n "+value)
+		case isEnv:
+			words = append(words, "--env "+variable+"="+Quote(value))
+		default:
+			words = append(words, flag(setting))
+		}
+	}
+	return command("up", words...)
+}
+
+// flag returns a setting as a flag.
+func flag(setting string) string {
+	key, value, _ := strings.Cut(setting, ": ")
+	if key == "base_image" {
+		key = "base"
+	}
+	return strings.TrimSpace("--" + strings.ReplaceAll(key, "_", "-") + " " + Quote(value))
 }
 
 func (s Step) sync(flag ...string) string {
 	return command("sync", slices.Concat([]string{option("-c", s.Cluster)}, s.Nodes, flag)...)
 }
 
-// flags are the settings that the command line has a flag for, and that are given there.
-var flags = map[string]string{"nodes": "beamyard up -n", "name": "--name", "keep_on_failure": "--keep-on-failure"}
-
-// settings returns the settings as they are written in beamyard.yml, or the flag.
+// settings returns the settings as they are written in beamyard.yml, or as a flag where
+// that is usual.
 func (s Step) settings() string {
 	var parents []string
 	under := map[string][]string{} // by the key of the mapping that they are in
 	for _, arg := range s.Args {
 		path, value, _ := strings.Cut(arg, ": ")
-		if flag := flags[path]; flag != "" {
-			return strings.TrimSpace(flag + " " + value)
+		switch path {
+		case "nodes":
+			return Up.With(arg).String()
+		case "name", "keep_on_failure", "base_image":
+			return flag(arg)
 		}
 		parent, key, nested := strings.Cut(path, ".")
 		if !nested {
@@ -185,6 +232,9 @@ func (s Step) settings() string {
 	}
 	if len(s.Nodes) > 0 {
 		return "nodes: [{name: " + strings.Join(append(slices.Clone(s.Nodes), all...), ", ") + "}] in beamyard.yml"
+	}
+	if len(all) > 2 {
+		all = []string{strings.Join(all[:len(all)-1], ", "), all[len(all)-1]}
 	}
 	return strings.Join(all, " and ") + " in beamyard.yml"
 }

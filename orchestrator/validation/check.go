@@ -20,7 +20,7 @@ func Check(s orchestrator.Spec) error {
 	v.err("basename", network.CheckBase(s.Basename))
 	v.err("domain", network.CheckDomain(s.Domain))
 	if s.Source == "" && s.Image == "" && slices.ContainsFunc(s.Nodes, func(n orchestrator.NodeSpec) bool { return n.Image == "" }) {
-		v.advise("source", "nothing to run is given", hint.Newf("give a Mix project's folder or an image: %s", hint.Up.With("PATH|IMAGE")))
+		v.advise("source", "nothing to run is given", hint.Newf("give a Mix project's folder or an image: %s, %s", hint.Up.With("source: PATH"), hint.Up.With("source: IMAGE")))
 	}
 	if strings.ContainsAny(s.Cookie, " \t\n\"'\\") || len(s.Cookie) > 255 {
 		v.add("cookie", "a cookie has at most 255 characters, without spaces, quotes and backslashes", "leave it out: a random one is made")
@@ -73,8 +73,8 @@ func (v *validation) nodes(s orchestrator.Spec) {
 	case n == 0:
 		v.advise("nodes", "a cluster has at least one node", hint.Of(hint.Setting("nodes: 3")))
 	case n > s.MaxNodes:
-		v.add("nodes", fmt.Sprintf("%d nodes are more than max_nodes, %d", n, s.MaxNodes),
-			fmt.Sprintf("ask for at most %d, or set max_nodes in beamyard.yml", s.MaxNodes))
+		v.advise("nodes", fmt.Sprintf("%d nodes are more than max_nodes, %d", n, s.MaxNodes),
+			hint.Newf("ask for at most %d, or set %s", s.MaxNodes, hint.Setting("max_nodes")))
 	}
 	seen := map[string]int{}
 	hostPorts := map[int]string{}

@@ -55,7 +55,7 @@ func CleanFindings(found []orchestrator.Finding, clean func(string) string) []or
 		f.Problem, f.Evidence = clean(f.Problem), clean(f.Evidence)
 		f.Solutions = slices.Clone(f.Solutions)
 		for j := range f.Solutions {
-			f.Solutions[j].Text, f.Solutions[j].Command = clean(f.Solutions[j].Text), clean(f.Solutions[j].Command)
+			f.Solutions[j].Text, f.Solutions[j].Do = f.Solutions[j].Text.Map(clean), f.Solutions[j].Do.Map(clean)
 		}
 	}
 	return found

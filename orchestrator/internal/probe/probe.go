@@ -99,7 +99,7 @@ func DialReason(s orchestrator.Spec, err error) (reason string, next hint.Hint) 
 			hint.Newf("let the node take its cookie from $ERLANG_COOKIE, or set %s where the image has it in a file", hint.Setting("cookie_file"))
 	case errors.Is(err, erldist.ErrWrongName):
 		return fmt.Sprintf("another node answers on its distribution port: %v", err),
-			hint.Newf("start the VM with {node} as its name in command:, or say how the image names it: %s", hint.Setting("basename", "distribution.names: …"))
+			hint.Newf("start the VM with {node} as its name: %s; or say how the image names it: %s", hint.Setting("command"), hint.Setting("basename", "distribution.names: …"))
 	case s.Distribution.Port == 0 && errors.Is(err, erldist.ErrRefused):
 		return fmt.Sprintf("no EPMD answers on its port %d", reach.EPMDPort),
 			hint.Newf("the VM starts one unless it has -start_epmd false; where the image runs without: %s", hint.Setting("distribution.epmd: false", "distribution.port: …"))

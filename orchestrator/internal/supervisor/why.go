@@ -1,13 +1,13 @@
 package supervisor
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // This file is the part of the supervisor that diagnoses problems.
@@ -169,20 +169,18 @@ func (s *Supervisor) emitFindings(m *member, found []orchestrator.Finding) {
 	for _, f := range orchestrator.RootCauses(found) {
 		if f.Node == m.name && !slices.Contains(m.told, f.Code) { // its text may differ each time
 			m.told = append(m.told, f.Code)
-			s.do(Emit{orchestrator.Event{Node: m.name, Kind: orchestrator.EventFinding, Text: FindingText(f), Finding: &f}})
+			s.do(Emit{FindingEvent(f)})
 		}
 	}
 }
 
-// FindingText returns a finding in one line: what is wrong, and what to type first.
-func FindingText(f orchestrator.Finding) string {
-	text := f.String()
-	for _, solution := range f.Solutions {
-		if solution.Command != "" {
-			return fmt.Sprintf("%s; try: %s", text, solution.Command)
-		}
+// FindingEvent reports a finding: what is wrong, and what to do first.
+func FindingEvent(f orchestrator.Finding) orchestrator.Event {
+	e := orchestrator.Event{Node: f.Node, Kind: orchestrator.EventFinding, Text: f.String(), Finding: &f}
+	if i := slices.IndexFunc(f.Solutions, func(s orchestrator.Solution) bool { return len(s.Do) > 0 }); i >= 0 {
+		e.Hint = hint.Newf("try: %s", f.Solutions[i].Do)
 	}
-	return text
+	return e
 }
 
 // suspected schedules a diagnosis because of a node's new state.
