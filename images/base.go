@@ -8,6 +8,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // officialBase is the first reference that "auto" tries.
@@ -75,8 +77,8 @@ func (e *NoImageError) Error() string {
 func (e *NoImageError) Unwrap() error { return e.Err }
 
 // Hint returns the command to type.
-func (e *NoImageError) Hint() string {
-	return "check the name, or bring it with `docker load`; a folder is given as a path: ./" + path.Base(e.Ref)
+func (e *NoImageError) Hint() hint.Hint {
+	return hint.Text("check the name, or bring it with `docker load`; a folder is given as a path: ./" + path.Base(e.Ref))
 }
 
 // answerWithin limits how long a registry may take to begin its answer. Engines give up after

@@ -7,13 +7,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // BuildError is a failed build, with the output of the step that failed.
 type BuildError struct {
 	Dir   string
 	Lines []string // output of the failed step, such as the compiler's messages
-	Next  string
+	Next  hint.Hint
 	Err   error
 
 	wantsTools bool // make, gcc and git would probably have prevented the failure
@@ -30,30 +32,30 @@ func (e *BuildError) Error() string {
 func (e *BuildError) Unwrap() error { return e.Err }
 
 // Hint returns what to do next.
-func (e *BuildError) Hint() string { return e.Next }
+func (e *BuildError) Hint() hint.Hint { return e.Next }
 
 // advice for messages of Mix and the tools that it runs, the most specific first.
 var advice = []struct {
 	says *regexp.Regexp
-	next string
+	next hint.Hint
 }{
 	{regexp.MustCompile(`"mix release" was invoked without a name but there are multiple releases|Unknown release :`),
-		"name one of releases: in mix.exs: release_name: NAME in beamyard.yml"},
+		hint.Newf("name one of releases: in mix.exs: %s", hint.Setting("release_name: NAME"))},
 	{regexp.MustCompile(`Umbrella projects require releases to be explicitly defined`),
-		"define a release in project/0 of mix.exs, as above; try it here: MIX_ENV=prod mix release"},
+		hint.Text("define a release in project/0 of mix.exs, as above; try it here: MIX_ENV=prod mix release")},
 	{regexp.MustCompile(`supports only Elixir|requires Elixir|You're trying to run .* on Elixir`),
-		"build on a base with that Elixir: --base trixie (1.18), --base bookworm (1.14), or an image of your own"},
+		hint.Newf("build on a base with that Elixir: %s (1.18), %s (1.14), or an image of your own", hint.Setting("base_image: trixie"), hint.Setting("base_image: bookworm"))},
 	{regexp.MustCompile(`Could not (find|install) (Hex|Rebar|"rebar3")`),
-		"its dependencies need Hex: connect the engine to a network, or give a base image that has Hex: --base IMAGE"},
+		hint.Newf("its dependencies need Hex: connect the engine to a network, or give a base image that has Hex: %s", hint.Setting("base_image: IMAGE"))},
 	{regexp.MustCompile(`\b(git|make|gcc|cc|g\+\+): (command )?not found|"(git|make|gcc)" not found`),
-		"it needs a tool that the base lacks: packages: {build: [NAME]} in beamyard.yml, or a base image that has it: --base IMAGE"},
-	{regexp.MustCompile(`could not fetch environment variable "`), "set it for the build and the nodes: env: {NAME: value} in beamyard.yml, or --env NAME=value; or read it in config/runtime.exs"},
-	{regexp.MustCompile(`requires BuildKit`), "build it by hand, then give the image's name: docker build -t my-app ."},
-	{regexp.MustCompile(`(?i)could not compile dependency`), "try it by hand: mix deps.compile"},
-	{regexp.MustCompile(`(?i)failed to fetch|could not resolve host|nxdomain|:econnrefused`), "the build reaches no network: check the engine's DNS and proxy settings"},
-	{regexp.MustCompile(`(?i)no space left`), "make room: docker system df, docker image prune"},
-	{regexp.MustCompile(`(elixir|mix): (command )?not found`), "the base image has no Elixir: --base trixie"},
-	{regexp.MustCompile(`== Compilation error|\*\* \(\w*Error\)|error:`), "fix what the compiler reports, then type the same command again; try it here: mix compile"},
+		hint.Newf("it needs a tool that the base lacks: %s, or a base image that has it: %s", hint.Setting("packages.build: [NAME]"), hint.Setting("base_image: IMAGE"))},
+	{regexp.MustCompile(`could not fetch environment variable "`), hint.Newf("set it for the build and the nodes: %s, or once: %s; or read it in config/runtime.exs", hint.Setting("env.NAME: value"), hint.Up.With("env.NAME: value"))},
+	{regexp.MustCompile(`requires BuildKit`), hint.Text("build it by hand, then give the image's name: docker build -t my-app .")},
+	{regexp.MustCompile(`(?i)could not compile dependency`), hint.Text("try it by hand: mix deps.compile")},
+	{regexp.MustCompile(`(?i)failed to fetch|could not resolve host|nxdomain|:econnrefused`), hint.Text("the build reaches no network: check the engine's DNS and proxy settings")},
+	{regexp.MustCompile(`(?i)no space left`), hint.Text("make room: docker system df, docker image prune")},
+	{regexp.MustCompile(`(elixir|mix): (command )?not found`), hint.Newf("the base image has no Elixir: %s", hint.Setting("base_image: trixie"))},
+	{regexp.MustCompile(`== Compilation error|\*\* \(\w*Error\)|error:`), hint.Text("fix what the compiler reports, then type the same command again; try it here: mix compile")},
 }
 
 var (
@@ -78,9 +80,9 @@ func newBuildError(src Source, out *step, err error) error {
 	if !out.begun {
 		return fmt.Errorf("build %s: %w", src.Dir, err)
 	}
-	e := &BuildError{Dir: src.Dir, Err: err, Next: "see the lines above; try it by hand: mix compile"}
+	e := &BuildError{Dir: src.Dir, Err: err, Next: hint.Text("see the lines above; try it by hand: mix compile")}
 	if src.Kind == Dockerfile {
-		e.Next = "see the lines above; try it by hand: docker build " + dockerBuild(src)
+		e.Next = hint.Text("see the lines above; try it by hand: docker build " + dockerBuild(src))
 	}
 	for _, l := range append(out.lines, string(out.open)) {
 		if l = strings.TrimRight(colours.ReplaceAllString(l, ""), " \r"); l != "" && !engineLine.MatchString(l) {

@@ -68,7 +68,7 @@ func TestBuildErrors(t *testing.T) {
 			if strings.Contains(err.Error(), "\x1b") || strings.Contains(err.Error(), "intermediate container") {
 				t.Errorf("shows output of the engine itself: %q", err)
 			}
-			if !strings.Contains(got.Hint(), tt.hint) {
+			if !strings.Contains(got.Hint().String(), tt.hint) {
 				t.Errorf("hint %q, want %q", got.Hint(), tt.hint)
 			}
 			if len(eng.images) != 1 {

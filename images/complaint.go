@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // failed returns the error of a build step with the step's output.
@@ -20,7 +22,7 @@ func (b *mixBuild) failed(err error, said string) *BuildError {
 	if errors.As(newBuildError(b.src, out, err), &failed) {
 		return failed
 	}
-	return &BuildError{Dir: b.src.Dir, Err: err, Next: "see the lines above"}
+	return &BuildError{Dir: b.src.Dir, Err: err, Next: hint.Text("see the lines above")}
 }
 
 // mixFailed explains why mix.exs could not be evaluated, and what to do.
@@ -38,15 +40,15 @@ func (b *mixBuild) mixFailed(e mixError) error {
 	switch {
 	case e.Env != "":
 		failed.Err = fmt.Errorf("%s reads the environment variable %s, which is not set while the image is built", at, e.Env)
-		failed.Next = fmt.Sprintf("set it for the build and the nodes: env: {%s: …} in beamyard.yml, or --env %[1]s=…", e.Env)
+		failed.Next = hint.Newf("set it for the build and the nodes: %s, or once: %s", hint.Setting("env."+e.Env+": …"), hint.Up.With("env."+e.Env+": …"))
 	case e.Command == "git":
 		failed.Err = fmt.Errorf("%s runs git, and the folder is in no git repository", at)
-		failed.Next = guardedGit
+		failed.Next = hint.Text(guardedGit)
 	case e.Command != "":
 		failed.Err = fmt.Errorf("%s runs %s, which the base image does not have", at, e.Command)
-		failed.Next = fmt.Sprintf("packages: {build: [%s]} in beamyard.yml, or a base image that has it: --base IMAGE", e.Command)
+		failed.Next = hint.Newf("%s, or a base image that has it: %s", hint.Setting("packages.build: ["+e.Command+"]"), hint.Setting("base_image: IMAGE"))
 	default:
-		failed.Next = "fix what Mix reports, then type the same command again; try it here: mix help"
+		failed.Next = hint.Text("fix what Mix reports, then type the same command again; try it here: mix help")
 	}
 	return failed
 }
@@ -58,7 +60,7 @@ const guardedGit = `let mix.exs do without it: sha = if System.find_executable("
 func (b *mixBuild) noElixir(err error) error {
 	if isMissing(err) {
 		failed := b.failed(fmt.Errorf("the base image %s has no Elixir: %w", b.baseRef, err), "")
-		failed.Next = "build it on one that has: --base " + defaultSuite
+		failed.Next = hint.Newf("build it on one that has: %s", hint.Setting("base_image: "+defaultSuite))
 		return failed
 	}
 	return err

@@ -173,7 +173,7 @@ func TestContextRefuses(t *testing.T) {
 	refused := func(name string, err error, says string) {
 		t.Helper()
 		var source *SourceError
-		if !errors.As(err, &source) || !strings.Contains(err.Error(), says) || source.Hint() == "" {
+		if !errors.As(err, &source) || !strings.Contains(err.Error(), says) || len(source.Hint()) == 0 {
 			t.Errorf("%s: got %v, want a SourceError that says %q", name, err, says)
 		}
 	}

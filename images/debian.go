@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // suite is a Debian release that can be a base.
@@ -55,7 +57,7 @@ func (e *PackagesError) Error() string {
 func (e *PackagesError) Unwrap() error { return e.Err }
 
 // Hint returns a command that helps.
-func (e *PackagesError) Hint() string { return e.Next }
+func (e *PackagesError) Hint() hint.Hint { return hint.Text(e.Next) }
 
 // debianRef names the image of a root file system after its suite and, if it has packages of
 // its own, a hash of their list.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // fakeMmdebstrap puts a shell script with that name on PATH, with nothing else but the
@@ -150,7 +152,7 @@ func TestDebianFails(t *testing.T) {
 				eng := engineWith()
 				_, err := Resolve(t.Context(), eng, try.src, try.o)
 				var failed *PackagesError
-				if !errors.As(err, &failed) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(failed.Hint(), tt.hint) {
+				if !errors.As(err, &failed) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(failed.Hint().String(), tt.hint) {
 					t.Errorf("%s: got %v (hint %q); want a PackagesError that says %q, hint %q", try.src.Kind, err, hintOf(err), tt.says, tt.hint)
 				}
 				if try.src.Kind == Mix && !strings.Contains(err.Error(), "no registry answers") {
@@ -209,10 +211,10 @@ func noLeftOvers(t *testing.T) {
 func hintOf(err error) string {
 	var hinted interface {
 		error
-		Hint() string
+		Hint() hint.Hint
 	}
 	if errors.As(err, &hinted) {
-		return hinted.Hint()
+		return hinted.Hint().String()
 	}
 	return ""
 }

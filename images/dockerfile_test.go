@@ -73,7 +73,7 @@ func TestDockerfileCheck(t *testing.T) {
 			err := parseDockerfile(tt.text).check("shop/Dockerfile", tt.target, tt.args)
 			got := ""
 			if e, ok := err.(*SourceError); ok { //nolint:errorlint // it is returned as it is
-				got = e.Error() + "; " + e.Hint()
+				got = e.Error() + "; " + e.Hint().String()
 			}
 			if tt.want == "" && err != nil || !strings.Contains(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)

@@ -150,7 +150,7 @@ func TestErrorsOfMix(t *testing.T) {
 			eng.mix = func(*fakeWorkshop) string { return `{"projects": [], "error": ` + tt.error + `}` }
 			_, err := Resolve(t.Context(), eng, src, Options{})
 			var failed *BuildError
-			if !errors.As(err, &failed) || !strings.Contains(failed.Err.Error(), tt.says) || !strings.Contains(failed.Hint(), tt.hint) || !strings.Contains(strings.Join(failed.Lines, "\n"), tt.lines) {
+			if !errors.As(err, &failed) || !strings.Contains(failed.Err.Error(), tt.says) || !strings.Contains(failed.Hint().String(), tt.hint) || !strings.Contains(strings.Join(failed.Lines, "\n"), tt.lines) {
 				t.Errorf("got %v (%q)", err, failed.Hint())
 			}
 			if eng.open != 0 {

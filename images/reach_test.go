@@ -49,7 +49,7 @@ func TestCheckDebian(t *testing.T) {
 				return
 			}
 			var e *PackagesError
-			if !errors.As(err, &e) || !strings.Contains(err.Error(), tt.fail) || !strings.Contains(e.Hint(), tt.hint) {
+			if !errors.As(err, &e) || !strings.Contains(err.Error(), tt.fail) || !strings.Contains(e.Hint().String(), tt.hint) {
 				t.Fatalf("%v", err)
 			}
 			if strings.Contains(err.Error()+got, "secret") {

@@ -172,7 +172,7 @@ func TestBase(t *testing.T) {
 	for _, o := range []Options{{Base: "No Base"}, {MixEnv: "dev && true"}} {
 		_, err := Resolve(t.Context(), engineWith(), src, o)
 		var source *SourceError
-		if !errors.As(err, &source) || source.Hint() == "" {
+		if !errors.As(err, &source) || len(source.Hint()) == 0 {
 			t.Errorf("%+v: got %v, want a SourceError with a hint", o, err)
 		}
 	}
@@ -204,7 +204,7 @@ func TestReference(t *testing.T) {
 			eng.noPull = class
 			_, err := Resolve(t.Context(), eng, ref, Options{})
 			var none *NoImageError
-			if !errors.As(err, &none) || !errors.Is(err, class) || !strings.Contains(err.Error(), says) || none.Hint() == "" {
+			if !errors.As(err, &none) || !errors.Is(err, class) || !strings.Contains(err.Error(), says) || len(none.Hint()) == 0 {
 				t.Errorf("got %v, want a NoImageError that says %q", err, says)
 			}
 		})

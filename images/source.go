@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Kind is the kind of a source.
@@ -47,7 +49,7 @@ type SourceError struct {
 func (e *SourceError) Error() string { return fmt.Sprintf("%s: %s", e.Arg, e.Why) }
 
 // Hint returns what to type instead.
-func (e *SourceError) Hint() string { return e.Next }
+func (e *SourceError) Hint() hint.Hint { return hint.Text(e.Next) }
 
 // rootfsPrefix begins a Debian root file system: "rootfs:bookworm", or with packages of its own
 // "rootfs:trixie,rabbitmq-server".

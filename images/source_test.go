@@ -83,7 +83,7 @@ func TestDetect(t *testing.T) {
 				return
 			}
 			var source *SourceError
-			if !errors.As(err, &source) || !strings.Contains(err.Error(), tt.err) || source.Hint() == "" {
+			if !errors.As(err, &source) || !strings.Contains(err.Error(), tt.err) || len(source.Hint()) == 0 {
 				t.Errorf("got %+v, %v (%T); want a SourceError with a hint, saying %q", got, err, err, tt.err)
 			}
 		})

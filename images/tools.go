@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Packages are Debian packages added to a Mix project's base. Build packages are
@@ -75,7 +77,7 @@ func (b *mixBuild) withPackages(ctx context.Context, packages []string) (Info, e
 	}
 	if code != 0 {
 		failed := b.failed(fmt.Errorf("packages %s cannot be installed in %s", names, b.baseRef), strings.Join(append(out.lines, string(out.open)), "\n"))
-		failed.Next = "give a base that has them: --base IMAGE; or one that is made of Debian packages on this machine: --base " + defaultSuite
+		failed.Next = hint.Newf("give a base that has them: %s; or one that is made of Debian packages on this machine: %s", hint.Setting("base_image: IMAGE"), hint.Setting("base_image: "+defaultSuite))
 		return Info{}, failed
 	}
 	user := b.base.User

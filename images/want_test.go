@@ -53,7 +53,7 @@ func TestWant(t *testing.T) {
 			got, err := tt.want.Detect()
 			if tt.err != "" {
 				source, ok := err.(*SourceError) //nolint:errorlint // it is returned as it is
-				if !ok || !strings.Contains(err.Error(), tt.err) || source.Hint() == "" {
+				if !ok || !strings.Contains(err.Error(), tt.err) || len(source.Hint()) == 0 {
 					t.Errorf("got %v, want %q with a hint", err, tt.err)
 				}
 				return

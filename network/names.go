@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Maximum lengths of the parts of a name, in bytes. Any valid node, cluster and domain
@@ -121,7 +123,7 @@ func (e *NameError) Error() string {
 }
 
 // Hint suggests a valid name.
-func (e *NameError) Hint() string { return fmt.Sprintf("try %q", e.Try) }
+func (e *NameError) Hint() hint.Hint { return hint.Newf("try %q", e.Try) }
 
 // CheckCluster checks the name of a cluster: a DNS label (RFC 1123, so a leading digit is
 // fine) of lower-case letters, digits and single hyphens, at most [MaxCluster] bytes. The

@@ -111,7 +111,7 @@ func TestChecks(t *testing.T) {
 			if !errors.As(err, &bad) {
 				t.Fatalf("%q: %T is not a *NameError", tt.name, err)
 			}
-			hint = bad.Hint()
+			hint = bad.Hint().String()
 		}
 		if why != tt.why || hint != tt.hint {
 			t.Errorf("%q:\n got %s\n     %s\nwant %s\n     %s", tt.name, why, hint, tt.why, tt.hint)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // Defaults of [PortRange].
@@ -144,14 +146,14 @@ func (e *PortTakenError) Error() string {
 }
 
 // Hint returns the command that shows what listens on the port.
-func (e *PortTakenError) Hint() string {
+func (e *PortTakenError) Hint() hint.Hint {
 	switch {
 	case strings.HasPrefix(e.Holder, "docker-proxy"):
-		return fmt.Sprintf("docker ps --filter publish=%d", e.Port)
+		return hint.Newf("docker ps --filter publish=%d", e.Port)
 	case runtime.GOOS == "linux":
-		return fmt.Sprintf("ss -ltnp 'sport = :%d'", e.Port)
+		return hint.Newf("ss -ltnp 'sport = :%d'", e.Port)
 	}
-	return fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", e.Port)
+	return hint.Newf("lsof -nP -iTCP:%d -sTCP:LISTEN", e.Port)
 }
 
 // NoPortsError reports a range without enough free ports.
@@ -166,12 +168,12 @@ func (e *NoPortsError) Error() string {
 }
 
 // Hint suggests the next range.
-func (e *NoPortsError) Hint() string {
+func (e *NoPortsError) Hint() hint.Hint {
 	next := e.Base + e.Span
 	if next+e.Want > 65535 {
 		next = DefaultPortBase
 	}
-	return fmt.Sprintf("remove clusters that are no longer needed (beamyard prune), or search elsewhere: host_port: %d", next)
+	return hint.Newf("remove clusters that are no longer needed (%s), or search elsewhere: %s", hint.Prune.With(), hint.Setting(fmt.Sprint("host_port: ", next)))
 }
 
 // HostPort joins a host and a port to an address to dial. An IPv6 host gets its brackets.

@@ -174,18 +174,18 @@ func TestPortErrors(t *testing.T) {
 		{PortTakenError{4200, ""}, "host port 4200 is taken"},
 		{PortTakenError{4200, "beam.smp (pid 7)"}, "host port 4200 is taken by beam.smp (pid 7)"},
 	} {
-		if tt.err.Error() != tt.want || !strings.Contains(tt.err.Hint(), "4200") {
+		if tt.err.Error() != tt.want || !strings.Contains(tt.err.Hint().String(), "4200") {
 			t.Errorf("got %q, hint %q; want %q", tt.err.Error(), tt.err.Hint(), tt.want)
 		}
 	}
-	if got, want := (&PortTakenError{4200, "docker-proxy (pid 9)"}).Hint(), "docker ps --filter publish=4200"; got != want {
+	if got, want := (&PortTakenError{4200, "docker-proxy (pid 9)"}).Hint().String(), "docker ps --filter publish=4200"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	e := &NoPortsError{Base: 4200, Span: 1000, Want: 3, Have: 1}
 	if diff := cmp.Diff([]string{
 		"only 1 of 3 host ports are free from 4200 to 5199",
-		"remove clusters that are no longer needed (beamyard prune), or search elsewhere: host_port: 5200",
-	}, []string{e.Error(), e.Hint()}); diff != "" {
+		"remove clusters that are no longer needed (beamyard prune), or search elsewhere: host_port: 5200 in beamyard.yml",
+	}, []string{e.Error(), e.Hint().String()}); diff != "" {
 		t.Error(diff)
 	}
 }

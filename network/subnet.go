@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // DefaultPool is the range from which clusters get their subnets: 1024 of /26. It
@@ -145,12 +147,12 @@ func (e *PoolExhaustedError) Error() string {
 }
 
 // Hint suggests a pool that has room, if one is known.
-func (e *PoolExhaustedError) Hint() string {
-	const free = "remove clusters that are no longer needed (beamyard prune)"
+func (e *PoolExhaustedError) Hint() hint.Hint {
+	free := hint.Newf("remove clusters that are no longer needed (%s)", hint.Prune.With())
 	if !e.Try.IsValid() {
 		return free
 	}
-	return fmt.Sprintf("%s, or set another range: pool: %s", free, e.Try)
+	return hint.Newf("%s, or set another range: %s", free, hint.Setting("pool: "+e.Try.String()))
 }
 
 func number(a netip.Addr) uint32 {

@@ -68,17 +68,17 @@ func TestPickSubnetExhausted(t *testing.T) {
 		{
 			"full", "10.213.0.0/25", 3, prefixes("10.213.0.0/26", "172.17.0.0/16", "10.213.0.64/26"),
 			"the address pool 10.213.0.0/25 has no free /26: taken are 10.213.0.0/26, 10.213.0.64/26",
-			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16 in beamyard.yml",
 		},
 		{
 			"covered by a VPN", "10.213.0.0/16", 3, prefixes("10.0.0.0/8"),
 			"the address pool 10.213.0.0/16 has no free /26: taken are 10.0.0.0/8",
-			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 172.30.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 172.30.0.0/16 in beamyard.yml",
 		},
 		{
 			"many", "10.213.0.0/24", 3, prefixes("10.213.0.0/26", "10.213.0.64/26", "10.213.0.128/26", "10.213.0.192/28", "10.213.0.208/28"),
 			"the address pool 10.213.0.0/24 has no free /26: taken are 10.213.0.0/26, 10.213.0.64/26, 10.213.0.128/26, and 2 more",
-			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16 in beamyard.yml",
 		},
 		{
 			"nothing left anywhere", "10.213.0.0/24", 3, prefixes("0.0.0.0/0"),
@@ -88,12 +88,12 @@ func TestPickSubnetExhausted(t *testing.T) {
 		{
 			"too small", "10.213.0.0/26", 47, nil,
 			"the address pool 10.213.0.0/26 is smaller than the /25 that is needed",
-			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16 in beamyard.yml",
 		},
 		{
 			"IPv6", "fd00::/8", 3, nil,
 			"the address pool fd00::/8 is not an IPv4 range",
-			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16",
+			"remove clusters that are no longer needed (beamyard prune), or set another range: pool: 10.213.0.0/16 in beamyard.yml",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestPickSubnetExhausted(t *testing.T) {
 			if !errors.As(err, &full) {
 				t.Fatalf("got %v, want a *PoolExhaustedError", err)
 			}
-			if diff := cmp.Diff([]string{tt.err, tt.hint}, []string{full.Error(), full.Hint()}); diff != "" {
+			if diff := cmp.Diff([]string{tt.err, tt.hint}, []string{full.Error(), full.Hint().String()}); diff != "" {
 				t.Error(diff)
 			}
 		})

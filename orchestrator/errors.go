@@ -69,18 +69,9 @@ func (e *HintError) Unwrap() error { return e.Err }
 func (e *HintError) Hint() hint.Hint { return e.Next }
 
 // Hints returns the hints of an error: the outermost one of each part of a joined error.
-// Errors of packages that know no cluster, such as network and images, have their hints as
-// text.
 func Hints(err error) []hint.Hint {
-	var own hint.Hint
-	switch h := err.(type) { //nolint:errorlint // this walks the tree itself
-	case Hinter:
-		own = h.Hint()
-	case interface{ Hint() string }:
-		own = hint.Text(h.Hint())
-	}
-	if len(own) > 0 {
-		return []hint.Hint{own}
+	if h, ok := err.(Hinter); ok && len(h.Hint()) > 0 { //nolint:errorlint // this walks the tree itself
+		return []hint.Hint{h.Hint()}
 	}
 	switch e := err.(type) { //nolint:errorlint // as above
 	case interface{ Unwrap() error }:

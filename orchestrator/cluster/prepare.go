@@ -215,7 +215,7 @@ func whoHolds(err error, pool netip.Prefix, networks []orchestrator.Network) err
 	if !errors.As(err, &full) {
 		return err
 	}
-	hints := []hint.Hint{hint.Text(full.Hint())}
+	hints := []hint.Hint{full.Hint()}
 	for _, n := range networks {
 		if !slices.ContainsFunc(n.Subnets, pool.Overlaps) {
 			continue
