@@ -1,10 +1,14 @@
 package orchestrator_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -161,3 +165,37 @@ func covers(rule, pkg string) bool {
 // together reports whether packages of one floor may import each other: one is a subpackage of
 // the other.
 func together(a, b string) bool { return strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/") }
+
+const (
+	// The root package is the vocabulary: a reader of any other package must be able to know
+	// all of it.
+	maxRootLines = 2600
+	// A package with more lines has more than one job, and its files begin to refer to each
+	// other in circles.
+	maxLines = 3300
+)
+
+// Packages stay small. Tests do not count.
+func TestPackagesAreSmall(t *testing.T) {
+	lines := map[string]int{}
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		lines[filepath.Dir(path)] += bytes.Count(text, []byte("\n"))
+		return err
+	})
+	if err != nil || len(lines) < 25 {
+		t.Fatalf("%d packages were counted: %v", len(lines), err)
+	}
+	for pkg, n := range lines {
+		limit := maxLines
+		if pkg == "." {
+			limit = maxRootLines
+		}
+		if n > limit {
+			t.Errorf("%s has %d lines, and may have %d: move a job of its own to another package", filepath.Join("orchestrator", pkg), n, limit)
+		}
+	}
+}
