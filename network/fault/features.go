@@ -2,8 +2,11 @@ package fault
 
 // Support reports which features for network faults a kernel has.
 type Support struct {
-	Nftables Feature `json:"nftables"` // rules: partitions, and random packet loss
-	Netem    Feature `json:"netem"`    // a queue with delay, jitter and packet loss
+	Nftables Feature `json:"nftables"` // rules that end by themselves: cuts, and random packet loss
+	Reset    Feature `json:"reset"`    // rules that refuse packets
+	Destroy  Feature `json:"destroy"`  // connections can be reset from outside
+	HTB      Feature `json:"htb"`      // queues by peer, with rate limits
+	Netem    Feature `json:"netem"`    // a queue with delay, jitter and more
 	TBF      Feature `json:"tbf"`      // a queue with a rate limit
 }
 

@@ -1,20 +1,31 @@
 package fault
 
 import (
-	"errors"
+	"context"
+	"encoding/binary"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
+	"syscall"
+	"time"
 
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 )
 
 // Features tries each feature in the network namespace of the calling thread, and removes
 // it again. It requires CAP_NET_ADMIN in that namespace.
 func Features() Support {
 	return Support{
-		Nftables: feature(tryNftables()),
+		Nftables: feature(tryTable(Rules{
+			Cuts:   []Cut{{documentation, In, Drop, time.Now().Add(time.Minute)}},
+			Losses: []Loss{{documentation, 1, time.Time{}}},
+			Shapes: []Shape{{documentation, Shaping{}, time.Time{}}},
+		})),
+		Reset:   feature(tryTable(Rules{Cuts: []Cut{{documentation, In, Reset, time.Time{}}}})),
+		Destroy: feature(tryDestroy()),
+		HTB:     feature(tryQdisc(func(a netlink.QdiscAttrs) netlink.Qdisc { return netlink.NewHtb(a) })),
 		Netem: feature(tryQdisc(func(a netlink.QdiscAttrs) netlink.Qdisc {
 			return netlink.NewNetem(a, netlink.NetemQdiscAttrs{Latency: 1000})
 		})),
@@ -24,27 +35,35 @@ func Features() Support {
 	}
 }
 
-// tryNftables makes a table with a rule that drops by chance, as a lossy link
-// has it (numgen is a kernel module of its own), and removes it.
-func tryNftables() error {
-	conn, err := nftables.New()
+// documentation is an address that no host has (RFC 5737).
+var documentation = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+
+// tryTable makes a table with rules that no packet needs, and removes it.
+func tryTable(r Rules) error {
+	// No other table has the name, if this is not a namespace of our own.
+	name := fmt.Sprintf("beamyard-probe-%d", os.Getpid())
+	if err := replaceTable(name, r, nil); err != nil {
+		return err
+	}
+	return replaceTable(name, Rules{}, nil)
+}
+
+// tryDestroy opens a TCP socket, and destroys it.
+func tryDestroy() error {
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false) // the kernel refuses to destroy one of the subflows
+	l, err := plain.Listen(context.Background(), "tcp4", ":0")
 	if err != nil {
-		return fmt.Errorf("open netlink: %w", err)
+		return fmt.Errorf("open a socket: %w", err)
 	}
-	// Nobody else's table has the name, should this not be a namespace of our own.
-	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: fmt.Sprintf("beamyard-probe-%d", os.Getpid())})
-	chain := conn.AddChain(&nftables.Chain{Name: "probe", Table: table}) // hooked nowhere: it sees no packet
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Numgen{Register: 1, Modulus: 100, Type: 1}, // NFT_NG_RANDOM
-		&expr.Cmp{Op: expr.CmpOpLt, Register: 1, Data: []byte{0, 0, 0, 1}},
-		&expr.Verdict{Kind: expr.VerdictDrop},
-	}})
-	if err := conn.Flush(); err != nil { // one transaction: all or nothing
-		return fmt.Errorf("make a table: %w", err)
+	defer l.Close()
+	id := make([]byte, diagIDSize)
+	binary.BigEndian.PutUint16(id, l.Addr().(*net.TCPAddr).AddrPort().Port())
+	for i := diagIDSize - 8; i < diagIDSize; i++ {
+		id[i] = 0xff // INET_DIAG_NOCOOKIE
 	}
-	conn.DelTable(table)
-	if err := conn.Flush(); err != nil {
-		return fmt.Errorf("remove the table: %w", err)
+	if _, err := diagnose(nl.SOCK_DESTROY, syscall.NLM_F_ACK, diagRequest(syscall.AF_INET, 0, id)); err != nil {
+		return fmt.Errorf("destroy a socket: %w", err)
 	}
 	return nil
 }
@@ -58,10 +77,7 @@ func tryQdisc(queue func(netlink.QdiscAttrs) netlink.Qdisc) (err error) {
 	q := queue(netlink.QdiscAttrs{LinkIndex: lo.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT})
 	// Creates only: what is there already is somebody else's, and stays.
 	if err := netlink.QdiscAdd(q); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("the kernel has no %s: %w", q.Type(), err)
-		}
-		return fmt.Errorf("add %s: %w", q.Type(), err)
+		return lacks(q.Type(), err)
 	}
 	if err := netlink.QdiscDel(q); err != nil {
 		return fmt.Errorf("remove %s: %w", q.Type(), err)

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -29,7 +30,26 @@ func TestMain(m *testing.M) {
 		_ = json.NewEncoder(os.Stdout).Encode(tellAlone())
 		os.Exit(0)
 	}
+	if os.Getuid() != 0 {
+		os.Exit(runAsRoot())
+	}
 	os.Exit(m.Run())
+}
+
+// runAsRoot runs the tests again in a user namespace in which they have all rights.
+func runAsRoot() int {
+	cmd := exec.Command(os.Args[0], os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintf(os.Stderr, "in a user namespace, without which these tests need root: %v\n", err)
+		return 1
+	}
+	return 0
 }
 
 func tellAlone() (a alone) {
@@ -66,10 +86,6 @@ func TestFeaturesLeaveNothing(t *testing.T) {
 	cmd.Env = append(os.Environ(), aloneEnv+"=1")
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if uid := os.Getuid(); uid != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
-	}
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("in its own namespace: %v", err)
@@ -84,7 +100,7 @@ func TestFeaturesLeaveNothing(t *testing.T) {
 	if a.Tables != 0 || a.Queues != 0 {
 		t.Errorf("%d tables and %d queues are left", a.Tables, a.Queues)
 	}
-	for name, f := range map[string]Feature{"nftables": a.First.Nftables, "netem": a.First.Netem, "tbf": a.First.TBF} {
+	for name, f := range map[string]Feature{"nftables": a.First.Nftables, "reset": a.First.Reset, "destroy": a.First.Destroy, "htb": a.First.HTB, "netem": a.First.Netem, "tbf": a.First.TBF} {
 		if f.Works == (f.Why != "") {
 			t.Errorf("%s: %+v", name, f)
 		}
@@ -103,7 +119,7 @@ func TestFeaturesWithoutTheRight(t *testing.T) {
 	runtime.LockOSThread() // and never unlocked: the thread, with its rights, ends with the test
 	dropCapabilities(t)
 	s := Features()
-	for name, f := range map[string]Feature{"nftables": s.Nftables, "netem": s.Netem, "tbf": s.TBF} {
+	for name, f := range map[string]Feature{"nftables": s.Nftables, "reset": s.Reset, "destroy": s.Destroy, "htb": s.HTB, "netem": s.Netem, "tbf": s.TBF} {
 		if f.Works || !strings.Contains(f.Why, syscall.EPERM.Error()) {
 			t.Errorf("%s: %+v", name, f)
 		}

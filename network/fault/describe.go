@@ -1,0 +1,58 @@
+package fault
+
+import "strings"
+
+// String describes what a fault does, in one line: "partition n1 | n2 n3, drop".
+func (f Fault) String() string {
+	var words []string
+	switch f.Kind {
+	case KindPartition:
+		var groups []string
+		for _, g := range f.Groups {
+			groups = append(groups, strings.Join(g, " "))
+		}
+		if len(groups) == 1 {
+			groups = append(groups, "the rest")
+		}
+		words = append(words, "partition "+strings.Join(groups, " | "))
+	case KindCut, KindLink:
+		words = append(words, map[Kind]string{KindCut: "cut ", KindLink: "link "}[f.Kind]+pairsText(f.Pairs))
+	}
+	if f.Kind != KindLink {
+		how := f.How
+		if how == "" {
+			how = Drop
+		}
+		words = append(words, string(how))
+	}
+	if f.Quality.Loss > 0 {
+		words = append(words, "loss "+percent(f.Quality.Loss))
+	}
+	if text := f.Quality.Shaping.String(); text != "" {
+		words = append(words, text)
+	}
+	if f.Hard {
+		words = append(words, "from the host too")
+	}
+	return strings.Join(words, ", ")
+}
+
+// pairsText writes both directions of a pair once: "n1-n2 n1→n3".
+func pairsText(pairs []Pair) string {
+	has := map[Pair]bool{}
+	for _, p := range pairs {
+		has[p] = true
+	}
+	var words []string
+	for _, p := range pairs {
+		switch back := (Pair{p.To, p.From}); {
+		case !has[p]: // written already, with the other direction
+		case has[back]:
+			words = append(words, p.From+"-"+p.To)
+			delete(has, back)
+		default:
+			words = append(words, p.From+"→"+p.To)
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,200 @@
+package fault
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Direction is that of packets, as the node sees it that has the rule.
+type Direction string
+
+// The directions.
+const (
+	In  Direction = "in"
+	Out Direction = "out"
+)
+
+// Rules are everything that the kernel of one node has to do. They are in canonical form,
+// sorted and without duplicates, as [Plan] and [Read] return them. Zero rules do nothing.
+//
+// Each rule ends by itself at its time Until. The zero time never comes.
+type Rules struct {
+	Cuts   []Cut   `json:"cuts,omitempty"`
+	Losses []Loss  `json:"losses,omitempty"`
+	Shapes []Shape `json:"shapes,omitempty"`
+
+	// Cluster has the addresses of all nodes if there is a cut without a peer.
+	Cluster []netip.Addr `json:"cluster,omitempty"`
+}
+
+// Cut keeps away all packets of one direction.
+type Cut struct {
+	Peer      netip.Addr `json:"peer,omitzero"` // none: every address that is not in Cluster
+	Direction Direction  `json:"direction"`
+	How       How        `json:"how"`
+	Until     time.Time  `json:"until,omitzero"`
+}
+
+// Loss drops incoming packets by chance. Each loss of a peer does so on its own.
+type Loss struct {
+	Peer    netip.Addr `json:"peer,omitzero"` // none: every address
+	Percent float64    `json:"percent"`       // four decimals
+	Until   time.Time  `json:"until,omitzero"`
+}
+
+// Shape shapes outgoing packets. Of the shapes that apply to a packet, one with the peer
+// wins over one without, and then the one that ends first.
+type Shape struct {
+	Peer netip.Addr `json:"peer,omitzero"` // none: every address
+	Shaping
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Empty reports whether there is nothing to do.
+func (r Rules) Empty() bool { return len(r.Cuts)+len(r.Losses)+len(r.Shapes) == 0 }
+
+// live leaves out rules that have ended.
+func (r Rules) live(now time.Time) Rules {
+	ended := func(until time.Time) bool { return !until.IsZero() && !until.After(now) }
+	live := Rules{
+		Cuts:   slices.DeleteFunc(slices.Clone(r.Cuts), func(c Cut) bool { return ended(c.Until) }),
+		Losses: slices.DeleteFunc(slices.Clone(r.Losses), func(l Loss) bool { return ended(l.Until) }),
+		Shapes: slices.DeleteFunc(slices.Clone(r.Shapes), func(s Shape) bool { return ended(s.Until) }),
+	}
+	live.sort(r.Cluster)
+	return live
+}
+
+// sort makes the canonical form, and adds the cluster if there is a cut that needs it.
+func (r *Rules) sort(cluster []netip.Addr) {
+	slices.SortFunc(r.Cuts, func(a, b Cut) int {
+		return cmp.Or(a.Peer.Compare(b.Peer), cmp.Compare(a.Direction, b.Direction), cmp.Compare(a.How, b.How))
+	})
+	slices.SortFunc(r.Losses, func(a, b Loss) int {
+		return cmp.Or(a.Peer.Compare(b.Peer), compareEnds(a.Until, b.Until), cmp.Compare(a.Percent, b.Percent))
+	})
+	slices.SortFunc(r.Shapes, func(a, b Shape) int {
+		return cmp.Or(a.Peer.Compare(b.Peer), compareEnds(a.Until, b.Until))
+	})
+	if slices.ContainsFunc(r.Cuts, func(c Cut) bool { return !c.Peer.IsValid() }) {
+		r.Cluster = slices.Compact(slices.SortedFunc(slices.Values(cluster), netip.Addr.Compare))
+	}
+}
+
+// compareEnds compares times of which the zero one never comes.
+func compareEnds(a, b time.Time) int {
+	if a.IsZero() || b.IsZero() {
+		return b.Compare(a)
+	}
+	return a.Compare(b)
+}
+
+// String returns the canonical form as text, one rule a line. Rules that do the same have
+// the same text.
+func (r Rules) String() string {
+	var lines []string
+	add := func(until time.Time, words ...string) {
+		if !until.IsZero() {
+			words = append(words, "until", until.UTC().Format(time.RFC3339Nano))
+		}
+		lines = append(lines, strings.Join(words, " ")+"\n")
+	}
+	for _, c := range r.Cuts {
+		add(c.Until, "cut", string(c.Direction), named(c.Peer, "outside"), string(c.How))
+	}
+	for _, l := range r.Losses {
+		add(l.Until, "loss", string(In), named(l.Peer, "everyone"), percent(l.Percent))
+	}
+	for _, s := range r.Shapes {
+		add(s.Until, "shape", string(Out), named(s.Peer, "everyone"), s.Shaping.String())
+	}
+	if len(r.Cluster) > 0 {
+		words := []string{"cluster"}
+		for _, a := range r.Cluster {
+			words = append(words, a.String())
+		}
+		add(time.Time{}, words...)
+	}
+	return strings.Join(lines, "")
+}
+
+func named(peer netip.Addr, none string) string {
+	if !peer.IsValid() {
+		return none
+	}
+	return peer.String()
+}
+
+func percent(p float64) string { return strconv.FormatFloat(p, 'f', -1, 64) + "%" }
+
+// String names what is not zero.
+func (s Shaping) String() string {
+	var words []string
+	if s.Rate > 0 {
+		words = append(words, "rate", strconv.FormatUint(s.Rate, 10)+"bit/s")
+	}
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+	}{{"latency", s.Latency}, {"jitter", s.Jitter}} {
+		if f.value > 0 {
+			words = append(words, f.name, f.value.String())
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"duplicate", s.Duplicate}, {"corrupt", s.Corrupt}, {"reorder", s.Reorder}} {
+		if f.value > 0 {
+			words = append(words, f.name, percent(f.value))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// needsNetem reports whether more than a rate is limited.
+func (s Shaping) needsNetem() bool {
+	s.Rate = 0
+	return s != Shaping{}
+}
+
+// Needs returns the features that a kernel must have for the rules, by their names in
+// [Support]'s JSON form.
+func Needs(r Rules) []string {
+	var needs []string
+	if !r.Empty() {
+		needs = append(needs, "nftables")
+	}
+	if slices.ContainsFunc(r.Cuts, func(c Cut) bool { return c.How == Reset }) {
+		needs = append(needs, "reset", "destroy")
+	}
+	if len(r.Shapes) > 0 {
+		needs = append(needs, "htb")
+	}
+	if slices.ContainsFunc(r.Shapes, func(s Shape) bool { return s.needsNetem() }) {
+		needs = append(needs, "netem")
+	}
+	return needs
+}
+
+// Check returns an error that wraps [errors.ErrUnsupported] if a kernel lacks what the
+// rules need. It says what is missing, in the kernel's words.
+func (s Support) Check(r Rules) error {
+	features := map[string]Feature{"nftables": s.Nftables, "reset": s.Reset, "destroy": s.Destroy, "htb": s.HTB, "netem": s.Netem}
+	var missing []string
+	for _, name := range Needs(r) {
+		if f := features[name]; !f.Works {
+			missing = append(missing, fmt.Sprintf("%s (%s)", name, f.Why))
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the kernel lacks %s: %w", strings.Join(missing, " and "), errors.ErrUnsupported)
+	}
+	return nil
+}
