@@ -119,8 +119,9 @@ type Attachment struct {
 	// the first start of a container: "".
 	Network string     `json:"id,omitempty"`
 	Name    string     `json:"name"`
-	Visitor bool       `json:"-"`           // it has the name [VisitorAlias] there; a list of containers does not report it
-	IP      netip.Addr `json:"ip,omitzero"` // while the container is not running: its fixed address, if any
+	Visitor bool       `json:"-"`             // it has the name [VisitorAlias] there; a list of containers does not report it
+	IP      netip.Addr `json:"ip,omitzero"`   // while the container is not running: its fixed address, if any
+	IPv6    netip.Addr `json:"ipv6,omitzero"` // while it runs in a network that has IPv6
 }
 
 // Attached reports whether the container is attached to the network with this ID.

@@ -28,6 +28,7 @@ var (
 	ErrUlimit            = errors.New("the engine may not raise this limit")
 	ErrNoInit            = errors.New("the engine has no init program")
 	ErrNoIPv6            = errors.New("the engine has no IPv6")
+	ErrFaultUnsupported  = errors.New("the engine's kernel cannot do this fault")
 	ErrNoHostGateway     = errors.New("the engine does not know its machine's address")
 
 	ErrClusterExists = errors.New("the cluster exists already")

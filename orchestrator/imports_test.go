@@ -84,7 +84,7 @@ var floors = []struct {
 	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},
 	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/helper", "orchestrator/internal/manifest", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config"}},
 	{"who decides knows what a spec says, and not who carries it out", []string{"orchestrator/internal/supervisor", "orchestrator/secrets", "orchestrator/internal/reach", "orchestrator/internal/history"}},
-	{"a probe reports to the supervisor; an image is made before there is a node", []string{"orchestrator/internal/probe", "orchestrator/build"}},
+	{"a probe reports to the supervisor; an image is made before there is a node", []string{"orchestrator/internal/probe", "orchestrator/build", "orchestrator/faults"}},
 	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},
 	{"what labels tell needs no supervisor", []string{"orchestrator/discovery"}},
 	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames"}},

@@ -14,6 +14,7 @@ const (
 	LabelCluster = "beamyard.cluster" // on everything: the cluster's name
 	LabelNode    = "beamyard.node"    // on containers: the node's short name
 	LabelHelper  = "beamyard.helper"  // on containers of a cluster that are not nodes: the container's purpose
+	LabelFault   = "beamyard.fault"   // on containers that record a fault: the fault as JSON
 	LabelIndex   = "beamyard.index"   // on containers: the node's index, from 0
 	LabelSpec    = "beamyard.spec"    // on networks: the Spec as JSON
 	LabelOwner   = "beamyard.owner"   // on everything: the Owner as JSON

@@ -31,6 +31,7 @@ var Sentinels = []Sentinel{
 	{"no-init", ErrNoInit},
 	{"no-ipv6", ErrNoIPv6},
 	{"no-host-gateway", ErrNoHostGateway},
+	{"fault-unsupported", ErrFaultUnsupported},
 	{"cluster-exists", ErrClusterExists},
 	{"no-cluster", ErrNoCluster},
 	{"no-node", ErrNoNode},

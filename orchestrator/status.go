@@ -217,6 +217,7 @@ const (
 	EventState EventKind = "state" // a node's state changed
 	EventExit  EventKind = "exit"  // a node's run ended
 	EventMesh  EventKind = "mesh"  // a connection between nodes was made or lost
+	EventFault EventKind = "fault" // a network fault came into force, or was healed
 	// EventFinding explains why something is wrong with a node.
 	EventFinding EventKind = "finding"
 	EventNote    EventKind = "note" // worth knowing: an engine reconnect, a port that moved

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
+	netfault "github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/testsupport"
 )
@@ -53,6 +54,32 @@ func TestFaults(t *testing.T) {
 			if e := c.Node("n1").Status().LastExit; e == nil || e.Class != orchestrator.ExitKilled {
 				t.Errorf("the exit of n1: %v", e)
 			}
+		}},
+		{"partition", func(t *testing.T) {
+			c.Partition(t, []string{"n1"})
+			if sees(t, c, "n1", "n2") || sees(t, c, "n3", "n1") || !sees(t, c, "n2", "n3") {
+				t.Error("n1 is not cut off, or n2 and n3 are")
+			}
+		}},
+		{"a partition with resets, healed by oneself", func(t *testing.T) {
+			id := c.Inject(t, netfault.Fault{Kind: netfault.KindPartition, Groups: [][]string{{"n1", "n2"}}, How: netfault.Reset})
+			other := c.Inject(t, netfault.Fault{Kind: netfault.KindPartition, Groups: [][]string{{"n1"}}, How: netfault.Reset})
+			c.Heal(t, id)
+			if sees(t, c, "n1", "n2") || !sees(t, c, "n2", "n3") {
+				t.Errorf("%s is healed too, or %s is not", other, id)
+			}
+			t.Run("healed in a subtest, and made again", func(t *testing.T) {
+				c.Heal(t)
+				whole(t)
+			})
+			if sees(t, c, "n1", "n2") {
+				t.Error("the subtest's heal lasts")
+			}
+		}},
+		{"blip", func(t *testing.T) { c.Blip(t) }},
+		{"loss", func(t *testing.T) {
+			c.Slow(t, netfault.Quality{Loss: 10}, netfault.Pair{From: "n1", To: netfault.Everyone})
+			whole(t)
 		}},
 		{"stop and start by oneself", func(t *testing.T) {
 			c.Stop(t, "n2")

@@ -53,6 +53,8 @@ func goCall(s hint.Step) string {
 		return each(s, "c.Unpause(t, %q)")
 	case hint.Reconnect:
 		return each(s, "c.Reconnect(t, %q)")
+	case hint.Heal:
+		return "c.Heal(t)"
 	case hint.Status:
 		if s.Cluster == "" { // of all clusters
 			return s.String()

@@ -27,6 +27,7 @@ func calls(t *testing.T, c *testsupport.Cluster, source string, fn func(orchestr
 	c.Restart(t, "n1")
 	c.Unpause(t, "n1")
 	c.Reconnect(t, "n1")
+	c.Heal(t)
 	_ = c.Status()
 	_ = c.Node("n1").Status()
 	_ = c.Output("n1").String()
@@ -95,6 +96,7 @@ func TestStepsAsGoCalls(t *testing.T) {
 		{hint.Restart.On("demo", "n1"), false},
 		{hint.Unpause.On("demo", "n1"), false},
 		{hint.Reconnect.On("demo", "n1"), false},
+		{hint.Heal.On("demo"), false},
 		{hint.Status.On("demo"), false},
 		{hint.Status.With(), true},
 		{hint.Inspect.On("demo", "n1"), false},

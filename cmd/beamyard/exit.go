@@ -88,6 +88,7 @@ func exitCode(err error) int {
 		return exitNodeFailed
 	case errors.As(err, &unusable),
 		errors.Is(err, orchestrator.ErrEngineUnreachable),
+		errors.Is(err, orchestrator.ErrFaultUnsupported),
 		errors.Is(err, orchestrator.ErrEnginePermission),
 		errors.Is(err, orchestrator.ErrEngineTooOld),
 		errors.Is(err, orchestrator.ErrNoIPv6):

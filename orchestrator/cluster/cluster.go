@@ -67,6 +67,10 @@ type Cluster struct {
 	journal *history.Journal
 	outputs map[string]*logs.Node // by node; the map never changes
 	links   *probe.Links
+
+	faultsMu sync.Mutex  // held from a list of the faults until the supervisor has it
+	faulty   atomic.Bool // a fault is in force
+
 	prober  *probe.Prober
 	syncer  *syncer
 	synced  atomic.Bool // a sync has begun

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -53,7 +52,7 @@ func (c *Cluster) diagnose(ctx context.Context, snapshots []supervisor.NodeSnaps
 	var wg sync.WaitGroup
 	if slices.ContainsFunc(snapshots, func(s supervisor.NodeSnapshot) bool { return s.Exit != nil || s.StartErr != nil }) {
 		if image, err := c.eng.Image(ctx, c.site.spec.Image); err == nil {
-			e.ImageArch, e.EngineArch = image.Arch, machineArch(c.site.info.Arch)
+			e.ImageArch, e.EngineArch = image.Arch, manifest.GoArch(c.site.info.Arch)
 		}
 	}
 	inside := c.nodesToInspect(snapshots, final)
@@ -62,21 +61,6 @@ func (c *Cluster) diagnose(ctx context.Context, snapshots []supervisor.NodeSnaps
 	}
 	wg.Wait()
 	return manifest.CleanFindings(diagnosis.Diagnose(e), c.clean)
-}
-
-// machineArch returns Go's name for a processor as uname(2) names it.
-func machineArch(machine string) string {
-	switch machine {
-	case "x86_64":
-		return "amd64"
-	case "aarch64":
-		return "arm64"
-	case "armv7l", "armv6l":
-		return "arm"
-	case "i386", "i686":
-		return "386"
-	}
-	return machine
 }
 
 // nodesToInspect picks the nodes whose containers are worth inspecting: those that are
@@ -213,21 +197,7 @@ func (c *Cluster) registeredIn(ctx context.Context, id string) map[string]int {
 	if err != nil || result.ExitCode != 0 {
 		return nil
 	}
-	return registeredNames(result.Stdout)
-}
-
-// registeredNames parses the output of epmd -names: one line "name app at port 9100" for
-// each node. Source: epmd(1).
-func registeredNames(printed string) map[string]int {
-	ports := map[string]int{}
-	for line := range strings.Lines(printed) {
-		var name string
-		var port int
-		if n, _ := fmt.Sscanf(line, "name %s at port %d", &name, &port); n == 2 {
-			ports[name] = port
-		}
-	}
-	return ports
+	return erldist.ParseNames(result.Stdout)
 }
 
 // linesFrom returns the time from which a node's lines may explain its problem. For a run

@@ -42,6 +42,7 @@ func (c *Cluster) listen(ctx context.Context, ready func()) {
 			}
 			delay, broken = firstDelay, false
 			c.box.post(supervisor.Subscribed{})
+			c.wg.Go(func() { c.lookAtFaults(ctx) }) // what happened while nobody listened
 			ready()
 		})
 		if ctx.Err() != nil {
@@ -71,6 +72,9 @@ func (c *Cluster) resume(ctx context.Context, sub *history.Subscription, ready f
 	return c.eng.Events(ctx, sub.ReplayFrom(), map[string]string{orchestrator.LabelCluster: c.spec.Name}, ready, func(e orchestrator.ContainerEvent) {
 		if fresh, restarted := sub.Take(e); fresh {
 			c.journal.Add(EngineEntry(e))
+			if e.Labels[orchestrator.LabelFault] != "" { // a fault was recorded or healed, by any process
+				c.wg.Go(func() { c.lookAtFaults(ctx) })
+			}
 			c.box.post(supervisor.EngineEvent{Event: e, Restarted: restarted})
 		}
 	})

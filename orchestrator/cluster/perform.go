@@ -42,6 +42,9 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 				defer end()
 				out.Follow(ctx, c.eng, a.ContainerID, a.Inc, a.Began)
 			})
+			if c.faulty.Load() {
+				c.wg.Go(func() { c.applyFaults(ctx, a.Node) })
+			}
 		case supervisor.Probe:
 			probing, cancel := context.WithCancel(ctx)
 			c.probes[a.Node] = cancel

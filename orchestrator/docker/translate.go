@@ -110,6 +110,7 @@ func attached(name string, n *network.EndpointSettings) orchestrator.Attachment 
 	if !a.IP.IsValid() && n.IPAMConfig != nil {
 		a.IP, _ = netip.ParseAddr(n.IPAMConfig.IPv4Address) // not running: the configured address
 	}
+	a.IPv6, _ = netip.ParseAddr(n.GlobalIPv6Address) // "" where there is none
 	return a
 }
 

@@ -59,6 +59,7 @@ func TestCommands(t *testing.T) {
 		"beamyard restart demo/n1 demo/n2":                          Restart.On("demo", "n1", "n2"),
 		"beamyard unpause n1":                                       Unpause.On("", "n1"),
 		"the program that disconnected them":                        Reconnect.On("demo", "n1"),
+		"beamyard heal -c demo":                                     Heal.On("demo"),
 		"beamyard ps":                                               Status.With(),
 		"beamyard ps demo":                                          Status.On("demo"),
 		"beamyard inspect demo/n1":                                  Inspect.On("demo", "n1"),

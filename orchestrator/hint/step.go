@@ -27,6 +27,7 @@ const (
 	Restart     Verb = "restart"      // restart nodes
 	Unpause     Verb = "unpause"      // resume nodes
 	Reconnect   Verb = "reconnect"    // end a deliberate disconnection
+	Heal        Verb = "heal"         // end the network faults of a cluster
 	Status      Verb = "status"       // see the nodes of a cluster, or all clusters
 	Inspect     Verb = "inspect"      // see everything about a node
 	Logs        Verb = "logs"         // see what nodes printed
@@ -52,7 +53,7 @@ const (
 
 // Verbs are all verbs.
 var Verbs = []Verb{
-	Up, UpHelp, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
+	Up, UpHelp, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Heal, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
 	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Send, Export, Doctor, Prune, Set,
 }
 
@@ -98,6 +99,8 @@ func (s Step) String() string {
 		return command("logs", option("-c", s.Cluster), "--since-restart")
 	case Events:
 		return command("events", option("-c", s.Cluster))
+	case Heal:
+		return command("heal", option("-c", s.Cluster))
 	case HealthJSON:
 		return command("health", s.at(), "--json")
 	case Eval:

@@ -36,16 +36,17 @@ func (m *member) setBlocked(p *member, blocked bool) {
 }
 
 // mustNotConnect reports whether two nodes must not be connected now: they are disconnected on
-// purpose, or one of them still refuses the other.
+// purpose, a fault cuts them off, or one of them still refuses the other.
 func (s *Supervisor) mustNotConnect(m, p *member) bool {
-	return s.disconnected[s.pairOf(m, p)] || m.blocked[p.name] || p.blocked[m.name]
+	key := s.pairOf(m, p)
+	return s.disconnected[key] || s.cut[key] != "" || m.blocked[p.name] || p.blocked[m.name]
 }
 
 // exempt reports whether two nodes need not be connected: they are disconnected on
-// purpose, or are being reconnected.
+// purpose, are cut off by a fault, or are being reconnected.
 func (s *Supervisor) exempt(a, b *member) bool {
 	key := s.pairOf(a, b)
-	return s.disconnected[key] || s.now.Before(s.healing[key])
+	return s.disconnected[key] || s.cut[key] != "" || s.now.Before(s.healing[key])
 }
 
 // exemptPeers returns the missing peers for which a node is Degraded.
@@ -228,7 +229,11 @@ func (s *Supervisor) peersToHeal(m *member) []*member {
 func (s *Supervisor) degradeByPartition(m *member, peers []*member) {
 	m.onlyDisconnected, m.wasReady = true, true
 	m.found, m.told, m.unwell = nil, nil, time.Time{}
-	s.setState(m, orchestrator.Degraded, disconnectedReason(peers), s.reconnect(m))
+	next := s.reconnect(m)
+	if ids, _ := s.cutBy(m); len(ids) > 0 {
+		next = hint.Of(hint.Heal.On(s.spec.Name))
+	}
+	s.setState(m, orchestrator.Degraded, s.exemptReason(m, peers), next)
 }
 
 // noLongerOnlyDisconnected notes that the node also has another problem.

@@ -15,7 +15,7 @@ import (
 
 // ready reports whether every node is Ready and every pair sees each other.
 func (s *Supervisor) ready() bool {
-	return len(s.disconnected) == 0 && s.together() && !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.onlyDisconnected })
+	return len(s.disconnected)+len(s.cut) == 0 && s.together() && !slices.ContainsFunc(s.nodes, func(m *member) bool { return m.onlyDisconnected })
 }
 
 // together reports the same as ready, but ignores pairs that are disconnected on purpose.

@@ -182,7 +182,7 @@ func (s *Supervisor) tellMesh(was []map[string]bool) {
 			switch now := m.sees(p) && p.sees(m); {
 			case now && !before:
 				met = append(met, p.name)
-			case before && !now && m.state == orchestrator.Ready && p.state == orchestrator.Ready:
+			case before && !now && (m.state == orchestrator.Ready && p.state == orchestrator.Ready || s.cut[s.pairOf(m, p)] != ""):
 				lost = append(lost, p.name)
 			}
 		}
@@ -299,7 +299,7 @@ func (s *Supervisor) whyMissing(m *member) string {
 		return m.reason
 	}
 	if exempt := s.exemptPeers(m); len(exempt) > 0 {
-		return "not connected to " + joinNames(missing) + "; " + disconnectedReason(exempt)
+		return "not connected to " + joinNames(missing) + "; " + s.exemptReason(m, exempt)
 	}
 	return "not connected to " + joinNames(missing)
 }

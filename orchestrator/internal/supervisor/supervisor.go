@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 )
@@ -55,6 +56,8 @@ type Supervisor struct {
 	sweep            sweepState
 	sightedAt        time.Time          // when to sweep, after a node saw another connect or disconnect
 	disconnected     map[pair]bool      // disconnected on purpose; see partition.go
+	faults           []fault.Fault      // network faults in force; see faults.go
+	cut              map[pair]string    // pairs that a fault cuts, with its ID
 	healing          map[pair]time.Time // to be reconnected, in any mesh mode; exempt until then
 	partitionWaiters []partitionWaiter
 	saidOf           map[string]bool // the loopback addresses that were reported
@@ -164,6 +167,8 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 		s.paused(msg)
 	case Partition:
 		s.partition(msg)
+	case FaultsInForce:
+		s.faultsChanged(msg.Faults)
 	case BlockedSet:
 		s.blockedSet(msg)
 	case EngineEvent:
@@ -227,6 +232,7 @@ func (s *Supervisor) settle() {
 			s.judge(m)
 		}
 	}
+	s.endFaults()
 	s.sendBlocks()
 	s.answerPartitions()
 	s.evaluate()
@@ -276,6 +282,7 @@ func (s *Supervisor) Wake() time.Time {
 		add(s.deadline)
 	}
 	add(s.askAt())
+	add(s.faultsEnd())
 	for _, m := range s.nodes {
 		if m.state == orchestrator.BackingOff && m.busy == idle && s.phase != phaseFailing {
 			add(m.restart)

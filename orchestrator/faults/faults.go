@@ -1,0 +1,299 @@
+package faults
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/beamyard/beamyard/network/fault"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/helper"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+)
+
+// Injector injects faults into one cluster. Its zero value is not usable.
+type Injector struct {
+	Engine orchestrator.Engine
+	Spec   orchestrator.Spec // of the cluster
+	// Program is the path of the program that runs in helper containers: one that links this
+	// package. "" is the running program.
+	Program string
+}
+
+// List returns the faults in force, the oldest first, with their times by the clock of this
+// process.
+func (i Injector) List(ctx context.Context) ([]fault.Fault, error) {
+	info, containers, err := i.look(ctx)
+	ahead := time.Since(info.Time)
+	var all []fault.Fault
+	for _, r := range recordsOf(containers) {
+		if f := r.fault; !ended(f, info.Time) {
+			if f.Begin = f.Begin.Add(ahead); !f.End.IsZero() {
+				f.End = f.End.Add(ahead)
+			}
+			all = append(all, f)
+		}
+	}
+	return all, err
+}
+
+// Inject brings a fault into force on all running nodes, and returns it with its ID, which is a
+// new one unless it has one, and its times. Begin is set, and End becomes that time after it; lasts 0 means until it is healed. If
+// one node cannot have it, no node has it: a fault that the engine's kernel cannot do matches
+// [orchestrator.ErrFaultUnsupported].
+func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration) (fault.Fault, error) {
+	var names []string
+	for _, n := range i.Spec.Nodes {
+		names = append(names, n.Name)
+	}
+	info, err := i.Engine.Info(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.Begin, f.End = info.Time.UTC().Truncate(time.Millisecond), time.Time{}
+	if lasts > 0 {
+		f.End = f.Begin.Add(lasts)
+	}
+	if err := f.Validate(names); err != nil {
+		return f, err
+	}
+	image, err := helper.Image(ctx, i.Engine, info, i.Program)
+	if err != nil {
+		return f, fmt.Errorf("make the image of the helper: %w", err)
+	}
+	id := ""
+	for given := f.ID; ; {
+		if given == "" {
+			f.ID = newID()
+		}
+		if id, err = i.Engine.CreateContainer(ctx, i.record(image, f)); !errors.Is(err, orchestrator.ErrNameTaken) || given != "" {
+			break
+		}
+	}
+	if err != nil {
+		return f, fmt.Errorf("record the fault: %w", err)
+	}
+	if err := i.settle(ctx, image, info); err != nil {
+		undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
+		defer cancel()
+		return f, errors.Join(err, i.Engine.RemoveContainer(undoing, id), i.settle(undoing, image, info))
+	}
+	return f, nil
+}
+
+// Heal ends these faults, or all if none is named, on all running nodes, and returns those that
+// were still in force. A node that does not run is healed: its rules ended with it.
+func (i Injector) Heal(ctx context.Context, ids ...string) ([]fault.Fault, error) {
+	info, containers, err := i.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := selected(recordsOf(containers), ids)
+	if err != nil || len(chosen) == 0 {
+		return nil, err
+	}
+	image, err := helper.Image(ctx, i.Engine, info, i.Program)
+	if err != nil {
+		return nil, fmt.Errorf("make the image of the helper: %w", err)
+	}
+	var healed []fault.Fault
+	for _, r := range chosen {
+		if err := i.Engine.RemoveContainer(ctx, r.container); err != nil {
+			return healed, fmt.Errorf("remove the record of fault %s: %w", r.fault.ID, err)
+		}
+		if !ended(r.fault, info.Time) {
+			healed = append(healed, r.fault)
+		}
+	}
+	return healed, i.settle(ctx, image, info)
+}
+
+// Apply makes the rules of these nodes what the faults in force demand, after their start for
+// example. It does nothing for a node that does not run.
+func (i Injector) Apply(ctx context.Context, nodes ...string) error {
+	info, containers, err := i.look(ctx)
+	if err != nil || len(recordsOf(containers)) == 0 {
+		return err
+	}
+	image, err := helper.Image(ctx, i.Engine, info, i.Program)
+	if err != nil {
+		return fmt.Errorf("make the image of the helper: %w", err)
+	}
+	return i.settle(ctx, image, info, nodes...)
+}
+
+// ResetConnections resets the established connections of these pairs, at both of their ends and
+// within milliseconds of each other. They may be made again at once. It returns how many were
+// reset. The containers that do it are made before the first connection is reset.
+func (i Injector) ResetConnections(ctx context.Context, pairs []fault.Pair) (int, error) {
+	info, containers, err := i.look(ctx)
+	if err != nil {
+		return 0, err
+	}
+	image, err := helper.Image(ctx, i.Engine, info, i.Program)
+	if err != nil {
+		return 0, fmt.Errorf("make the image of the helper: %w", err)
+	}
+	nodes, running := nodesOf(containers)
+	addrs := map[string][]netip.Addr{}
+	for _, n := range nodes {
+		addrs[n.Name] = n.Addrs
+	}
+	requests := map[string]request{}
+	for _, p := range pairs {
+		for _, end := range []fault.Pair{p, {From: p.To, To: p.From}} {
+			if _, runs := running[end.From]; runs {
+				r := requests[end.From]
+				r.Reset = append(r.Reset, addrs[end.To]...)
+				requests[end.From] = r
+			}
+		}
+	}
+	at := time.Now().Add(time.Duration(len(requests))*startTime + startTime)
+	for name, r := range requests {
+		r.At = at
+		requests[name] = r
+	}
+	answers, err := i.help(ctx, image, running, requests)
+	total := 0
+	for _, a := range answers {
+		total += a.Reset
+	}
+	return total, err
+}
+
+// startTime is how long a helper takes from its creation until it runs, beside others.
+const startTime = 150 * time.Millisecond
+
+// look asks the engine for its clock and the cluster's containers.
+func (i Injector) look(ctx context.Context) (orchestrator.EngineInfo, []orchestrator.Container, error) {
+	info, err := i.Engine.Info(ctx)
+	if err != nil {
+		return info, nil, err
+	}
+	containers, err := i.Engine.Containers(ctx, map[string]string{orchestrator.LabelCluster: i.Spec.Name})
+	if err != nil {
+		return info, nil, fmt.Errorf("list containers: %w", err)
+	}
+	return info, containers, nil
+}
+
+// settle applies what the records say, until they say the same afterwards.
+func (i Injector) settle(ctx context.Context, image string, info orchestrator.EngineInfo, only ...string) error {
+	began := time.Now()
+	for {
+		containers, err := i.Engine.Containers(ctx, map[string]string{orchestrator.LabelCluster: i.Spec.Name})
+		if err != nil {
+			return fmt.Errorf("list containers: %w", err)
+		}
+		records := recordsOf(containers)
+		var all []fault.Fault
+		now := info.Time.Add(time.Since(began))
+		for _, r := range records {
+			all = append(all, r.fault)
+			if r.fault.Begin.After(now) { // of a request that read the engine's clock later
+				now = r.fault.Begin
+			}
+		}
+		nodes, running := nodesOf(containers)
+		requests := map[string]request{}
+		for name, rules := range fault.Plan(nodes, all, now) {
+			if _, runs := running[name]; runs && (len(only) == 0 || slices.Contains(only, name)) {
+				requests[name] = request{Rules: &rules}
+			}
+		}
+		answers, err := i.help(ctx, image, running, requests)
+		if err != nil {
+			return err
+		}
+		for name, a := range answers {
+			if want := requests[name].Rules.String(); a.Rules != want {
+				return fmt.Errorf("the rules of %s are not what was asked for:\n%s\ninstead of:\n%s", name, a.Rules, want)
+			}
+		}
+		containers, err = i.Engine.Containers(ctx, map[string]string{orchestrator.LabelCluster: i.Spec.Name})
+		if err != nil {
+			return fmt.Errorf("list containers: %w", err)
+		}
+		if same(records, recordsOf(containers)) {
+			return nil
+		}
+	}
+}
+
+// help runs a helper in the network namespace of each of these nodes. A node that ended
+// meanwhile needs none.
+func (i Injector) help(ctx context.Context, image string, running map[string]orchestrator.Container, requests map[string]request) (map[string]answer, error) {
+	names := slices.Sorted(maps.Keys(requests))
+	answers := make([]answer, len(names))
+	ended := make([]bool, len(names))
+	var group errgroup.Group
+	for at, name := range names {
+		group.Go(func() error {
+			var err error
+			answers[at], err = i.helpOne(ctx, image, name, running[name].ID, requests[name])
+			if err == nil {
+				return nil
+			}
+			now, inspectErr := i.Engine.InspectContainer(ctx, running[name].ID)
+			if inspectErr == nil && !now.State.Running || errors.Is(inspectErr, orchestrator.ErrNotFound) {
+				ended[at] = true
+				return nil
+			}
+			return fmt.Errorf("%s: %w", name, err)
+		})
+	}
+	err := group.Wait()
+	byName := map[string]answer{}
+	for at, name := range names {
+		if !ended[at] {
+			byName[name] = answers[at]
+		}
+	}
+	return byName, err
+}
+
+// helpOne runs one helper to its end, and removes it.
+func (i Injector) helpOne(ctx context.Context, image, node, of string, r request) (answer, error) {
+	c := i.container(image, "faults", "faults-"+node+"-"+strings.ToLower(rand.Text()[:8]))
+	c.Env = []string{helperVariable + "=" + manifest.MustJSON(r)}
+	c.NetworkOf, c.Capabilities = of, []string{"NET_ADMIN"}
+	id, err := i.Engine.CreateContainer(ctx, c)
+	if err != nil {
+		return answer{}, fmt.Errorf("create the helper: %w", err)
+	}
+	defer func() {
+		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
+		defer cancel()
+		_ = i.Engine.RemoveContainer(removing, id) // it has ended, and goes with the cluster at the latest
+	}()
+	if err := i.Engine.StartContainer(ctx, id); err != nil {
+		return answer{}, fmt.Errorf("start the helper: %w", err)
+	}
+	return readAnswer(ctx, i.Engine, id)
+}
+
+// record is the container that records a fault. It is never started.
+func (i Injector) record(image string, f fault.Fault) orchestrator.ContainerSpec {
+	c := i.container(image, helperPrefix+f.ID, helperPrefix+f.ID)
+	c.Labels[orchestrator.LabelFault] = manifest.MustJSON(f)
+	return c
+}
+
+// container is one of our containers beside the nodes.
+func (i Injector) container(image, purpose, name string) orchestrator.ContainerSpec {
+	labels := manifest.ClusterLabels(i.Spec, time.Now())
+	labels[orchestrator.LabelHelper] = purpose
+	return orchestrator.ContainerSpec{
+		Name: i.Spec.Names().Container(name), Image: image, Entrypoint: []string{helper.Program}, User: "0",
+		Labels: labels, NoInit: true, StopTimeout: time.Second, LogMaxSize: "1m", LogMaxFile: 1,
+	}
+}

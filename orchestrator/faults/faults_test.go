@@ -1,0 +1,272 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/network/fault"
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
+)
+
+// kernels are the rules of nodes of an in-memory cluster, as its helpers set them.
+type kernels struct {
+	t     *testing.T
+	eng   *enginetest.Engine
+	nodes map[string]string // container ID by name
+
+	mu     sync.Mutex
+	rules  map[string]string // by container ID
+	reset  map[string][]netip.Addr
+	fails  map[string]string // the kernel's error, by container ID
+	during func()            // runs once, while the first helper works
+}
+
+func inMemory(t *testing.T, names ...string) (*kernels, Injector) {
+	t.Helper()
+	k := &kernels{t: t, eng: enginetest.New(images.Bases()[0]), nodes: map[string]string{}, rules: map[string]string{}, reset: map[string][]netip.Addr{}, fails: map[string]string{}}
+	k.eng.AddImage("app:1")
+	k.eng.Program = k.program
+	spec := orchestrator.Spec{Name: "demo"}
+	net, err := k.eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: "beamyard-demo", Subnet: netip.MustParsePrefix("10.213.0.0/26"), Gateway: netip.MustParseAddr("10.213.0.1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		spec.Nodes = append(spec.Nodes, orchestrator.NodeSpec{Name: name})
+		id, err := k.eng.CreateContainer(t.Context(), orchestrator.ContainerSpec{
+			Name: "beamyard-demo-" + name, Image: "app:1", NetworkID: net, IP: netip.AddrFrom4([4]byte{10, 213, 0, byte(2 + i)}),
+			Labels: map[string]string{orchestrator.LabelCluster: "demo", orchestrator.LabelNode: name},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.nodes[name] = id
+		k.start(name)
+	}
+	return k, Injector{Engine: k.eng, Spec: spec}
+}
+
+func (k *kernels) start(name string) {
+	k.t.Helper()
+	if err := k.eng.StartContainer(k.t.Context(), k.nodes[name]); err != nil {
+		k.t.Fatal(err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.rules, k.nodes[name]) // a new network namespace
+}
+
+// program runs a helper as Help does, without a kernel.
+func (k *kernels) program(spec orchestrator.ContainerSpec) enginetest.Program {
+	if spec.NetworkOf == "" {
+		return nil
+	}
+	return func(_ context.Context, p *enginetest.Process) int {
+		k.mu.Lock()
+		during := k.during
+		k.during = nil
+		k.mu.Unlock()
+		if during != nil {
+			during()
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		var r request
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(p.Spec.Env[0], helperVariable+"=")), &r); err != nil || !slices.Contains(p.Spec.Capabilities, "NET_ADMIN") {
+			return 1
+		}
+		a := answer{Reset: len(r.Reset), Error: k.fails[spec.NetworkOf], Unsupported: k.fails[spec.NetworkOf] != ""}
+		k.reset[spec.NetworkOf] = append(k.reset[spec.NetworkOf], r.Reset...)
+		if r.Rules != nil && a.Error == "" {
+			k.rules[spec.NetworkOf], a.Rules = r.Rules.String(), r.Rules.String()
+		}
+		data, _ := json.Marshal(a) // plain data
+		fmt.Fprintln(p.Stdout, string(data))
+		return 0
+	}
+}
+
+// has compares the rules of nodes.
+func (k *kernels) has(want map[string]string) {
+	k.t.Helper()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	got := map[string]string{}
+	for name, id := range k.nodes {
+		if rules := k.rules[id]; rules != "" {
+			got[name] = rules
+		}
+	}
+	if !maps.Equal(got, want) {
+		k.t.Errorf("rules %q\nwant %q", got, want)
+	}
+}
+
+// nothingElse reports containers that are left besides nodes and these many records.
+func (k *kernels) nothingElse(records int) {
+	k.t.Helper()
+	all, err := k.eng.Containers(k.t.Context(), nil)
+	if err != nil || len(all) != len(k.nodes)+records {
+		k.t.Errorf("%d containers, want %d nodes and %d records; %v", len(all), len(k.nodes), records, err)
+	}
+}
+
+const (
+	n1 = "cut in 10.213.0.2 drop\ncut out 10.213.0.2 drop\n"
+	n2 = "cut in 10.213.0.3 drop\ncut out 10.213.0.3 drop\n"
+	n3 = "cut in 10.213.0.4 drop\ncut out 10.213.0.4 drop\n"
+)
+
+func TestInjectAndHeal(t *testing.T) {
+	t.Parallel()
+	k, i := inMemory(t, "n1", "n2", "n3")
+	f, err := i.Inject(t.Context(), fault.Partition([]string{"n1"}), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.has(map[string]string{"n1": n2 + n3, "n2": n1, "n3": n1})
+	k.nothingElse(1)
+	if all, err := i.List(t.Context()); err != nil || len(all) != 1 || all[0].ID != f.ID || all[0].Begin.IsZero() {
+		t.Errorf("in force: %+v, %v", all, err)
+	}
+
+	// A second one is added to it, and the first one is healed.
+	second, err := i.Inject(t.Context(), fault.Partition([]string{"n2"}), 0)
+	if err != nil || second.ID == f.ID {
+		t.Fatal(second.ID, err)
+	}
+	k.has(map[string]string{"n1": n2 + n3, "n2": n1 + n3, "n3": n1 + n2})
+	if healed, err := i.Heal(t.Context(), f.ID); err != nil || len(healed) != 1 || healed[0].ID != f.ID {
+		t.Errorf("healed: %+v, %v", healed, err)
+	}
+	k.has(map[string]string{"n1": n2, "n2": n1 + n3, "n3": n2})
+	if _, err := i.Heal(t.Context(), f.ID); !errors.Is(err, orchestrator.ErrNotFound) || orchestrator.HintOf(err).String() != "in force: "+second.ID {
+		t.Errorf("heal twice: %v, %s", err, orchestrator.HintOf(err))
+	}
+	if _, err := i.Heal(t.Context()); err != nil {
+		t.Error(err)
+	}
+	k.has(nil)
+	k.nothingElse(0)
+	if healed, err := i.Heal(t.Context()); err != nil || healed != nil {
+		t.Errorf("nothing to heal: %v, %v", healed, err)
+	}
+}
+
+// The peers of a node that is down keep their rules, and it gets its own when it runs again.
+func TestANodeThatIsDown(t *testing.T) {
+	t.Parallel()
+	k, i := inMemory(t, "n1", "n2")
+	if err := k.eng.KillContainer(t.Context(), k.nodes["n2"], "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Inject(t.Context(), fault.Isolate("n1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	k.has(map[string]string{"n1": n2})
+	k.start("n2")
+	if err := i.Apply(t.Context(), "n2"); err != nil {
+		t.Fatal(err)
+	}
+	k.has(map[string]string{"n1": n2, "n2": n1})
+	for _, node := range []string{"n1", "n2"} {
+		if err := k.eng.KillContainer(t.Context(), k.nodes[node], "KILL"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if healed, err := i.Heal(t.Context()); err != nil || len(healed) != 1 {
+		t.Errorf("heal without a node that runs: %v, %v", healed, err)
+	}
+	k.nothingElse(0)
+}
+
+// A fault that one node's kernel cannot have is on no node.
+func TestAFaultIsOnAllNodesOrNone(t *testing.T) {
+	t.Parallel()
+	k, i := inMemory(t, "n1", "n2", "n3")
+	k.fails[k.nodes["n3"]] = "the kernel has no netem"
+	_, err := i.Inject(t.Context(), fault.Isolate("n1"), 0)
+	if !errors.Is(err, orchestrator.ErrFaultUnsupported) {
+		t.Error(err)
+	}
+	k.nothingElse(0)
+	k.mu.Lock()
+	clear(k.fails)
+	k.mu.Unlock()
+	k.has(nil)
+	for _, wrong := range []fault.Fault{fault.Partition([]string{"n9"}), fault.Partition([]string{"n1", "n2", "n3"}), {Kind: "flood"}} {
+		if _, err := i.Inject(t.Context(), wrong, 0); err == nil {
+			t.Errorf("%+v is injected", wrong)
+		}
+	}
+	k.nothingElse(0)
+}
+
+// Of two requests at once, each leaves what both want.
+func TestTwoRequestsAtOnce(t *testing.T) {
+	t.Parallel()
+	k, i := inMemory(t, "n1", "n2", "n3")
+	k.during = func() {
+		if _, err := i.Inject(context.Background(), fault.Isolate("n2"), 0); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := i.Inject(t.Context(), fault.Isolate("n1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	k.has(map[string]string{"n1": n2 + n3, "n2": n1 + n3, "n3": n1 + n2})
+}
+
+func TestAFaultEnds(t *testing.T) {
+	t.Parallel()
+	_, i := inMemory(t, "n1", "n2")
+	f, err := i.Inject(t.Context(), fault.Isolate("n1"), 20*time.Millisecond)
+	if err != nil || !f.End.Equal(f.Begin.Add(20*time.Millisecond)) {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	for began := time.Now(); ; {
+		all, err := i.List(t.Context())
+		if err != nil || time.Since(began) > 5*time.Second {
+			t.Fatalf("in force: %v, %v", all, err)
+		}
+		if len(all) == 0 {
+			break
+		}
+	}
+	if healed, err := i.Heal(t.Context()); err != nil || len(healed) != 0 {
+		t.Errorf("healed %v, %v", healed, err)
+	}
+}
+
+func TestResetConnections(t *testing.T) {
+	t.Parallel()
+	k, i := inMemory(t, "n1", "n2", "n3")
+	n, err := i.ResetConnections(t.Context(), []fault.Pair{{From: "n1", To: "n2"}})
+	if err != nil || n != 2 {
+		t.Errorf("%d, %v", n, err)
+	}
+	want := map[string][]netip.Addr{k.nodes["n1"]: {netip.MustParseAddr("10.213.0.3")}, k.nodes["n2"]: {netip.MustParseAddr("10.213.0.2")}}
+	if !maps.EqualFunc(k.reset, want, slices.Equal) {
+		t.Errorf("reset %v", k.reset)
+	}
+	k.nothingElse(0)
+}
+
+func TestHelpRefusesNonsense(t *testing.T) {
+	var out bytes.Buffer
+	if err := help("{", &out); err == nil || out.Len() > 0 {
+		t.Errorf("%v, printed %q", err, out.String())
+	}
+}

@@ -1,0 +1,126 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/network/fault"
+	"github.com/beamyard/beamyard/orchestrator"
+)
+
+// This file is the part of the supervisor that knows which network faults are in force. It
+// injects none: package faults does, for any process. A pair that a fault cuts is not missing,
+// is not diagnosed, and is connected again once it is healed.
+
+// FaultsInForce reports the faults that are recorded now.
+type FaultsInForce struct{ Faults []fault.Fault }
+
+func (FaultsInForce) isMessage() {}
+
+// faultsChanged handles a report: it compares the faults with those known before.
+func (s *Supervisor) faultsChanged(all []fault.Fault) {
+	was := s.faults
+	s.faults = slices.DeleteFunc(slices.Clone(all), func(f fault.Fault) bool { return !f.End.IsZero() && !f.End.After(s.now) })
+	for _, f := range s.faults {
+		if !slices.ContainsFunc(was, func(w fault.Fault) bool { return w.ID == f.ID }) {
+			s.tellFault(f.ID + ": " + f.String())
+		}
+	}
+	for _, f := range was {
+		if !slices.ContainsFunc(s.faults, func(n fault.Fault) bool { return n.ID == f.ID }) {
+			s.tellFault(f.ID + " is healed")
+		}
+	}
+	s.cutPairs()
+}
+
+func (s *Supervisor) tellFault(text string) {
+	s.do(Fault{Text: text})
+	s.do(Emit{orchestrator.Event{Kind: orchestrator.EventFault, Text: text}})
+}
+
+// cutPairs finds the pairs that the faults cut, in one direction at least: a connection needs
+// both.
+func (s *Supervisor) cutPairs() {
+	was := s.cut
+	s.cut = map[pair]string{}
+	var names []string
+	for _, m := range s.nodes {
+		names = append(names, m.name)
+	}
+	for _, f := range s.faults {
+		for _, p := range f.Cuts(names) {
+			a, b := s.byName[p.From], s.byName[p.To]
+			if key := s.pairOf(a, b); s.cut[key] == "" {
+				s.cut[key] = f.ID
+			}
+			a.recordDisconnected(b)
+			b.recordDisconnected(a)
+		}
+	}
+	for key := range s.cut {
+		delete(s.healing, key)
+	}
+	for key := range was {
+		if _, still := s.cut[key]; still {
+			continue
+		}
+		a, b := s.byName[key.a], s.byName[key.b]
+		if a.live && b.live {
+			s.healing[key] = s.now.Add(healTime)
+		}
+		for _, end := range []*member{a, b} {
+			end.connectAt, end.connectDelay = time.Time{}, 0
+		}
+	}
+	if len(was) > 0 {
+		s.sweepNow()
+	}
+}
+
+// endFaults heals the faults whose end has come, as the kernel does.
+func (s *Supervisor) endFaults() {
+	if at := s.faultsEnd(); !at.IsZero() && !s.now.Before(at) {
+		s.faultsChanged(s.faults)
+	}
+}
+
+// faultsEnd returns when the next fault ends; zero if none does.
+func (s *Supervisor) faultsEnd() time.Time {
+	var next time.Time
+	for _, f := range s.faults {
+		if !f.End.IsZero() && (next.IsZero() || f.End.Before(next)) {
+			next = f.End
+		}
+	}
+	return next
+}
+
+// cutBy returns the faults that cut a node off from some peers, and those peers.
+func (s *Supervisor) cutBy(m *member) (ids []string, peers []*member) {
+	for _, p := range s.nodes {
+		if id := s.cut[s.pairOf(m, p)]; p != m && id != "" {
+			peers = append(peers, p)
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, peers
+}
+
+// exemptReason says why a node is not connected to the exempt peers.
+func (s *Supervisor) exemptReason(m *member, exempt []*member) string {
+	ids, peers := s.cutBy(m)
+	if len(ids) == 0 {
+		return disconnectedReason(exempt)
+	}
+	others := slices.DeleteFunc(slices.Clone(exempt), func(p *member) bool { return slices.Contains(peers, p) })
+	reason := fmt.Sprintf("cut off from %s by %s", joinNames(peers), strings.Join(ids, ", "))
+	if len(others) > 0 {
+		reason += "; " + disconnectedReason(others)
+	}
+	return reason
+}
