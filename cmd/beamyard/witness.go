@@ -73,6 +73,10 @@ func (w *meshWitness) wait(ctx context.Context, f fault.Fault) error {
 		w.app.say("waiting for the nodes to notice silence: about net_tick, %s", tick)
 	}
 	deadline := time.Now().Add(limit)
+	since := w.began // by this process's clock, as the entries of the journal
+	if local := f.Begin; local.After(since) && local.Before(time.Now()) {
+		since = local
+	}
 	for {
 		entries, err := w.cluster.Journal(ctx)
 		if err != nil {
@@ -82,7 +86,7 @@ func (w *meshWitness) wait(ctx context.Context, f fault.Fault) error {
 		for _, e := range entries {
 			if p := (fault.Pair{From: e.Node, To: e.Peer}); e.Source == orchestrator.FromNode && e.Time.After(w.began) && strings.HasPrefix(e.Text, "nodedown") {
 				if _, again := lost[p]; !again {
-					lost[p] = e.Time.Sub(w.began)
+					lost[p] = e.Time.Sub(since)
 				}
 			}
 		}

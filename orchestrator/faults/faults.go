@@ -54,20 +54,22 @@ func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration
 	for _, n := range i.Spec.Nodes {
 		names = append(names, n.Name)
 	}
+	if err := f.Validate(names); err != nil {
+		return f, err
+	}
 	info, err := i.Engine.Info(ctx)
 	if err != nil {
 		return f, err
 	}
-	f.Begin, f.End = info.Time.UTC().Truncate(time.Millisecond), time.Time{}
-	if lasts > 0 {
-		f.End = f.Begin.Add(lasts)
-	}
-	if err := f.Validate(names); err != nil {
-		return f, err
-	}
+	asked := time.Now()
 	image, err := helper.Image(ctx, i.Engine, info, i.Program)
 	if err != nil {
 		return f, fmt.Errorf("make the image of the helper: %w", err)
+	}
+	info.Time = info.Time.Add(time.Since(asked)) // the first image takes seconds
+	f.Begin, f.End = info.Time.UTC().Truncate(time.Millisecond), time.Time{}
+	if lasts > 0 {
+		f.End = f.Begin.Add(lasts)
 	}
 	id := ""
 	for given := f.ID; ; {
