@@ -65,7 +65,8 @@ func (c *Cluster) Inject(tb testing.TB, f fault.Fault) (id string) {
 			return err
 		}
 		id = injected.ID
-		c.undone(tb, "fault "+id, func(ctx context.Context) error { return c.heal(ctx, id) })
+		heal := func(ctx context.Context) error { return c.heal(ctx, id) }
+		c.undone(tb, "fault "+id, heal) //nolint:contextcheck // when the test ends, ctx has ended
 		for _, v := range views {
 			beam := v.peer.BEAM()
 			if err := v.seeing.until(ctx, "does not see "+v.peer.name+" go", func(now erldist.Seen) bool { return now.Downs[beam] > 0 }); err != nil {
@@ -93,10 +94,11 @@ func (c *Cluster) Heal(tb testing.TB, ids ...string) {
 			if err := c.heal(ctx, f.ID); err != nil {
 				return err
 			}
-			c.mended(tb, "fault "+f.ID, func(ctx context.Context) error {
+			again := func(ctx context.Context) error {
 				_, err := c.injector().Inject(ctx, f, 0)
 				return err
-			})
+			}
+			c.mended(tb, "fault "+f.ID, again) //nolint:contextcheck // when the test ends, ctx has ended
 		}
 		return nil
 	})

@@ -28,7 +28,7 @@ func (f Fault) String() string {
 	if f.Quality.Loss > 0 {
 		words = append(words, "loss "+percent(f.Quality.Loss))
 	}
-	if text := f.Quality.Shaping.String(); text != "" {
+	if text := f.Quality.String(); text != "" {
 		words = append(words, text)
 	}
 	if f.Hard {

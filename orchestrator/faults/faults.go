@@ -71,7 +71,7 @@ func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration
 	if lasts > 0 {
 		f.End = f.Begin.Add(lasts)
 	}
-	id := ""
+	var id string
 	for given := f.ID; ; {
 		if given == "" {
 			f.ID = newID()
