@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/beamyard/beamyard/network/fault"
 )
 
 // Labels are the only state outside of a process: any process that reaches the engine can
@@ -38,6 +40,12 @@ func SpecOf(labels map[string]string) (Spec, error) {
 		return Spec{}, fmt.Errorf("read label %s of cluster %s: %w", LabelSpec, labels[LabelCluster], err)
 	}
 	return s, nil
+}
+
+// FaultOf returns the fault that a container records in its labels, if it records one.
+func FaultOf(labels map[string]string) (f fault.Fault, ok bool) {
+	text := labels[LabelFault]
+	return f, text != "" && json.Unmarshal([]byte(text), &f) == nil
 }
 
 // OwnerOf returns the owner of an object from its labels, or the zero value if there is

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 )
@@ -143,6 +144,8 @@ type Status struct {
 	App        string       `json:"app,omitempty"` // the OTP application that must be started on a node; "" or "-": none
 	Created    time.Time    `json:"created,omitzero"`
 	Nodes      []NodeStatus `json:"nodes"`
+	// Faults are the network faults in force, the oldest first: see package faults.
+	Faults []fault.Fault `json:"faults,omitempty"`
 }
 
 // HealthReport is the health of a cluster, with what is known about the causes.

@@ -58,6 +58,11 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 	if err := a.printNodes(a.out, all, c.Name == ""); err != nil {
 		return err
 	}
+	for _, st := range all {
+		for _, f := range st.Faults {
+			a.say("fault %s in force in %s: %s", f.ID, st.Cluster, f)
+		}
+	}
 	if len(lonely) > 0 {
 		a.say("unsupervised: %s (no process restarts what crashes)", strings.Join(lonely, ", "))
 	}

@@ -1,6 +1,13 @@
 package fault
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
+
+// Ended reports whether the kernel has healed a fault. Its begin does not count: a fault has begun
+// when it is recorded, by a clock that may be read later than another.
+func (f Fault) Ended(now time.Time) bool { return !f.End.IsZero() && !f.End.After(now) }
 
 // String describes what a fault does, in one line: "partition n1 | n2 n3, drop".
 func (f Fault) String() string {

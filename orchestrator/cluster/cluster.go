@@ -300,6 +300,7 @@ func (c *Cluster) publish(now time.Time) {
 		st.Image, st.App = c.site.spec.Image, c.site.spec.App
 	}
 	st.Nodes, st.Ready = c.sup.Snapshot(now)
+	st.Faults = c.sup.Faults()
 	st.failed = c.sup.Understood()
 	for i := range st.Nodes {
 		st.Nodes[i].Reason, st.Nodes[i].LastExit = c.clean(st.Nodes[i].Reason), c.cleanExit(st.Nodes[i].LastExit)

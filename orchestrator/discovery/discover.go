@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -146,6 +147,11 @@ func describe(ctx context.Context, eng orchestrator.Engine, name string, network
 	} else if len(all) > 0 { // even if it is only a helper
 		f.Owner, f.Created = orchestrator.OwnerOf(all[0].Labels), orchestrator.CreatedOf(all[0].Labels)
 		f.Spec = orchestrator.Spec{Name: name}.Defaulted()
+	}
+	for _, c := range all {
+		if fault, ok := orchestrator.FaultOf(c.Labels); ok && !fault.Ended(time.Now()) {
+			f.Faults = append(f.Faults, fault)
+		}
 	}
 	index := func(c orchestrator.Container) int { i, _ := strconv.Atoi(c.Labels[orchestrator.LabelIndex]); return i }
 	slices.SortFunc(containers, func(a, b orchestrator.Container) int { return cmp.Compare(index(a), index(b)) })

@@ -291,8 +291,16 @@ func (r *running) faultDeadNode() {
 		r.t.Fatalf("healed %v: %v", healed, err)
 	}
 	r.seesEventually("n1", 1)
+	// A fault that comes into force meanwhile holds for the node once it is back.
+	r.inject(fault.Fault{Kind: fault.KindPartition, Groups: [][]string{{"n2"}}, How: fault.Reset}, 0)
 	if err := r.Start(r.t.Context(), "n2"); err != nil {
 		r.t.Fatal(err)
 	}
-	r.whole()
+	r.until("n2", "is cut off", func(n orchestrator.NodeStatus) bool {
+		return n.State == orchestrator.Degraded && strings.Contains(n.Reason, "cut off from n1, n3")
+	})
+	if got, _ := r.dials("n1", "n2"); got != "econnrefused" {
+		r.t.Errorf("n1 dials n2: %s", got)
+	}
+	r.heal()
 }

@@ -35,7 +35,7 @@ func (i Injector) List(ctx context.Context) ([]fault.Fault, error) {
 	ahead := time.Since(info.Time)
 	var all []fault.Fault
 	for _, r := range recordsOf(containers) {
-		if f := r.fault; !ended(f, info.Time) {
+		if f := r.fault; !f.Ended(info.Time) {
 			if f.Begin = f.Begin.Add(ahead); !f.End.IsZero() {
 				f.End = f.End.Add(ahead)
 			}
@@ -111,7 +111,7 @@ func (i Injector) Heal(ctx context.Context, ids ...string) ([]fault.Fault, error
 		if err := i.Engine.RemoveContainer(ctx, r.container); err != nil {
 			return healed, fmt.Errorf("remove the record of fault %s: %w", r.fault.ID, err)
 		}
-		if !ended(r.fault, info.Time) {
+		if !r.fault.Ended(info.Time) {
 			healed = append(healed, r.fault)
 		}
 	}

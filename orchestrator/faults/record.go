@@ -3,11 +3,9 @@ package faults
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -16,10 +14,6 @@ import (
 // helperPrefix begins the purpose ([orchestrator.LabelHelper]) of a record. The fault's ID
 // follows.
 const helperPrefix = "fault-"
-
-// ended reports whether the kernel has healed a fault. Its begin does not count: it has begun
-// when it is recorded, by a clock that may have been read later than now.
-func ended(f fault.Fault, now time.Time) bool { return !f.End.IsZero() && !f.End.After(now) }
 
 // record is a container that records a fault.
 type record struct {
@@ -30,8 +24,7 @@ type record struct {
 func recordsOf(containers []orchestrator.Container) []record {
 	var all []record
 	for _, c := range containers {
-		var f fault.Fault
-		if text := c.Labels[orchestrator.LabelFault]; text != "" && json.Unmarshal([]byte(text), &f) == nil {
+		if f, ok := orchestrator.FaultOf(c.Labels); ok {
 			all = append(all, record{c.ID, f})
 		}
 	}

@@ -22,7 +22,7 @@ func (FaultsInForce) isMessage() {}
 // faultsChanged handles a report: it compares the faults with those known before.
 func (s *Supervisor) faultsChanged(all []fault.Fault) {
 	was := s.faults
-	s.faults = slices.DeleteFunc(slices.Clone(all), func(f fault.Fault) bool { return !f.End.IsZero() && !f.End.After(s.now) })
+	s.faults = slices.DeleteFunc(slices.Clone(all), func(f fault.Fault) bool { return f.Ended(s.now) })
 	for _, f := range s.faults {
 		if !slices.ContainsFunc(was, func(w fault.Fault) bool { return w.ID == f.ID }) {
 			s.tellFault(f.ID + ": " + f.String())
@@ -35,6 +35,9 @@ func (s *Supervisor) faultsChanged(all []fault.Fault) {
 	}
 	s.cutPairs()
 }
+
+// Faults returns the faults in force.
+func (s *Supervisor) Faults() []fault.Fault { return s.faults }
 
 func (s *Supervisor) tellFault(text string) {
 	s.do(Fault{Text: text})
