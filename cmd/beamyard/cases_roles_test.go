@@ -54,7 +54,7 @@ func TestCaseRolesOfOneCodeBase(t *testing.T) {
 	t.Parallel()
 	c := newSourceCase(t)
 	out := c.run(exitNotReady, "up", "-f", oneCodeBase+"/beamyard.yml", "-d", "--name", c.cluster, "--wait-timeout", "12s")
-	c.says(out, `^  worker \(starting\): HTTP check /health: nothing listens on port 4000 inside worker$`, `^hint: .*a node that serves no HTTP has http_port: -1`)
+	c.says(out, `^  worker \(starting\): HTTP check /health: nothing listens on port 4000 inside worker$`, `^hint: .*a node that serves no HTTP says so: nodes: \[{name: worker, http_port: -1}\] in beamyard.yml`)
 
 	c.run(exitOK, "up", "-f", oneCodeBase+"/works.yml", "-d", "--name", c.cluster)
 	c.says(c.run(exitOK, "ps", c.cluster), `^web +Ready +http://`, `^worker +Ready +- `)
