@@ -521,35 +521,42 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// rate measures how many bits a second go through. A busy machine can only make them less:
+// it measures again if there are too few.
+func rate(t *testing.T, from *host, addr netip.Addr, at *host, want float64) (best float64) {
+	t.Helper()
+	for try := 0; try < 5 && best < want*0.8; try++ {
+		to := at.sink(t)
+		go send(from.sender(t, addr, to), 0, 600, 1000)
+		r := to.receive(t)
+		const headers = 42 // of UDP, IPv4 and Ethernet: the kernel counts them
+		best = max(best, float64(r.bytes+len(r.numbers)*headers)*8/r.last.Sub(r.first).Seconds())
+	}
+	return best
+}
+
 func TestRate(t *testing.T) {
 	t.Parallel()
 	hosts := newHosts(t, 3)
 	n1, n2, n3 := hosts[0], hosts[1], hosts[2]
 	slow := Link(Quality{Shaping: Shaping{Rate: 8_000_000}}, Pair{"n1", "n2"})
 	slower := Link(Quality{Shaping: Shaping{Rate: 4_000_000}}, Pair{"n1", Everyone})
-	rate := func(t *testing.T, to *host, addr netip.Addr) float64 {
-		s := to.sink(t)
-		go send(n1.sender(t, addr, s), 0, 600, 1000)
-		r := s.receive(t)
-		const headers = 42 // of UDP, IPv4 and Ethernet: the kernel counts them
-		return float64(r.bytes+len(r.numbers)*headers) * 8 / r.last.Sub(r.first).Seconds()
-	}
-	near := func(t *testing.T, got, want float64) {
+	near := func(t *testing.T, addr netip.Addr, to *host, want float64) {
 		t.Helper()
-		if got < want*0.8 || got > want*1.2 {
+		if got := rate(t, n1, addr, to, want); got < want*0.8 || got > want*1.2 {
 			t.Errorf("%.2f Mbit/s; want %.2f", got/1e6, want/1e6)
 		}
 	}
 	inject(t, hosts, slow)
-	both(t, n2, func(t *testing.T, addr netip.Addr) { near(t, rate(t, n2, addr), 8e6) })
-	if got := rate(t, n3, n3.v4); got < 16e6 {
+	both(t, n2, func(t *testing.T, addr netip.Addr) { near(t, addr, n2, 8e6) })
+	if got := rate(t, n1, n3.v4, n3, 16e6); got < 16e6 {
 		t.Errorf("to n3, which is not slow: %.2f Mbit/s", got/1e6)
 	}
 	inject(t, hosts, slow, slower)
-	near(t, rate(t, n2, n2.v4), 4e6)
-	near(t, rate(t, n3, n3.v4), 4e6)
+	near(t, n2.v4, n2, 4e6)
+	near(t, n3.v4, n3, 4e6)
 	inject(t, hosts)
-	if got := rate(t, n2, n2.v4); got < 16e6 {
+	if got := rate(t, n1, n2.v4, n2, 16e6); got < 16e6 {
 		t.Errorf("healed: %.2f Mbit/s", got/1e6)
 	}
 }
@@ -675,7 +682,7 @@ func TestAForeignQueueStays(t *testing.T) {
 		return
 	}
 	err := hosts[0].refused(t, Plan(nodesOf(hosts), []Fault{slow}, time.Now())["n1"])
-	if err != nil && !strings.Contains(err.Error(), "eth0 has a queue of another program (htb)") {
+	if err != nil && !strings.Contains(err.Error(), "interface eth0: there is a queue of another program (htb)") {
 		t.Error(err)
 	}
 	inject(t, hosts) // no queue is needed
@@ -765,14 +772,16 @@ func TestNetem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 5 {
+		best := time.Minute // a busy machine can only take longer
+		for range 10 {
 			start := time.Now()
 			if err := echo(conn); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(start); took < 39*time.Millisecond || took > 100*time.Millisecond {
-				t.Errorf("there and back in %v; want 40 to 60 ms", took)
-			}
+			best = min(best, time.Since(start))
+		}
+		if best < 39*time.Millisecond || best > 70*time.Millisecond {
+			t.Errorf("there and back in %v; want 40 to 60 ms", best)
 		}
 	})
 	t.Run("duplicate", func(t *testing.T) {
@@ -800,11 +809,8 @@ func TestNetem(t *testing.T) {
 	})
 	t.Run("with a rate", func(t *testing.T) {
 		inject(t, hosts, link(Shaping{Latency: 20 * time.Millisecond, Rate: 8_000_000}))
-		to := n2.sink(t)
-		go send(n1.sender(t, n2.v4, to), 0, 600, 1000)
-		r := to.receive(t)
-		if rate := float64(r.bytes+42*len(r.numbers)) * 8 / r.last.Sub(r.first).Seconds(); rate < 6.4e6 || rate > 9.6e6 {
-			t.Errorf("%.2f Mbit/s; want 8", rate/1e6)
+		if got := rate(t, n1, n2.v4, n2, 8e6); got < 6.4e6 || got > 9.6e6 {
+			t.Errorf("%.2f Mbit/s; want 8", got/1e6)
 		}
 	})
 }

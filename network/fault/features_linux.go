@@ -1,10 +1,8 @@
 package fault
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -50,15 +48,21 @@ func tryTable(r Rules) error {
 
 // tryDestroy opens a TCP socket, and destroys it.
 func tryDestroy() error {
-	var plain net.ListenConfig
-	plain.SetMultipathTCP(false) // the kernel refuses to destroy one of the subflows
-	l, err := plain.Listen(context.Background(), "tcp4", ":0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open a socket: %w", err)
 	}
-	defer l.Close()
+	socket := os.NewFile(uintptr(fd), "socket")
+	defer socket.Close()
+	if err := syscall.Listen(fd, 1); err != nil { // at a free port
+		return fmt.Errorf("listen: %w", err)
+	}
+	addr, err := syscall.Getsockname(fd)
+	if err != nil {
+		return fmt.Errorf("get a port: %w", err)
+	}
 	id := make([]byte, diagIDSize)
-	binary.BigEndian.PutUint16(id, l.Addr().(*net.TCPAddr).AddrPort().Port())
+	binary.BigEndian.PutUint16(id, uint16(addr.(*syscall.SockaddrInet4).Port))
 	for i := diagIDSize - 8; i < diagIDSize; i++ {
 		id[i] = 0xff // INET_DIAG_NOCOOKIE
 	}
@@ -77,7 +81,7 @@ func tryQdisc(queue func(netlink.QdiscAttrs) netlink.Qdisc) (err error) {
 	q := queue(netlink.QdiscAttrs{LinkIndex: lo.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT})
 	// Creates only: what is there already is somebody else's, and stays.
 	if err := netlink.QdiscAdd(q); err != nil {
-		return lacks(q.Type(), err)
+		return addError(q.Type(), err)
 	}
 	if err := netlink.QdiscDel(q); err != nil {
 		return fmt.Errorf("remove %s: %w", q.Type(), err)

@@ -12,6 +12,9 @@ import (
 // are in no fault have empty rules. Names that are not nodes are left out: a node can have
 // been removed since.
 //
+// A fault that begins later needs another Plan then, and so does a node that has restarted:
+// the kernel forgets rules with the network namespace. One that ends needs none.
+//
 // Both ends of a cut carry it, so that it holds while one of them restarts. A loss is at
 // the end that receives, where it looks to both as on a real line, and a shape at the end
 // that sends. How faults combine that overlap:

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -142,7 +141,7 @@ func TestValidate(t *testing.T) {
 
 var begin = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 
-// addrs numbers nodes: n1 has 10.0.0.1, and n2 also fd00::2.
+// nodes gives addresses: n1 has 10.0.0.1, and n2 also fd00::2.
 func nodes(names ...string) (nodes []Node) {
 	for _, name := range names {
 		n := Node{name, []netip.Addr{netip.MustParseAddr("10.0.0." + name[1:])}}
@@ -275,34 +274,16 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
-	works := Feature{Works: true}
-	no := Feature{Why: "no such file or directory"}
-	for _, test := range []struct {
-		rules Rules
-		needs string
-	}{
-		{Rules{}, ""},
-		{Rules{Losses: []Loss{{Percent: 1}}}, "nftables"},
-		{Rules{Cuts: []Cut{{How: Drop}}}, "nftables"},
-		{Rules{Cuts: []Cut{{How: Drop}, {How: Reset}}}, "nftables reset destroy"},
-		{Rules{Shapes: []Shape{{Shaping: Shaping{Rate: 1000}}}}, "nftables htb"},
-		{Rules{Shapes: []Shape{{Shaping: Shaping{Rate: 1000}}, {Shaping: Shaping{Corrupt: 1}}}}, "nftables htb netem"},
+func TestQualityAsText(t *testing.T) {
+	for want, q := range map[string]Quality{
+		"":                     {},
+		"loss 0.5%":            {Loss: 0.5},
+		"rate 1000bit/s":       {Shaping: Shaping{Rate: 1000}},
+		"loss 5% latency 50ms": {Loss: 5, Shaping: Shaping{Latency: 50 * time.Millisecond}},
 	} {
-		if got := strings.Join(Needs(test.rules), " "); got != test.needs {
-			t.Errorf("%s needs %s; want %s", test.rules, got, test.needs)
+		if q.String() != want {
+			t.Errorf("%q; want %q", q, want)
 		}
-		if err := (Support{works, works, works, works, works, works}).Check(test.rules); err != nil {
-			t.Errorf("%s: %v", test.rules, err)
-		}
-		err := Support{Nftables: works, Reset: works, Destroy: no, HTB: works, Netem: no}.Check(test.rules)
-		if lacks := strings.Contains(test.needs, "destroy") || strings.Contains(test.needs, "netem"); lacks != errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("%s without destroy and netem: %v", test.rules, err)
-		}
-	}
-	err := Support{Nftables: works}.Check(Rules{Shapes: []Shape{{Shaping: Shaping{Corrupt: 1}}}})
-	if want := "the kernel lacks htb () and netem (): unsupported operation"; err == nil || err.Error() != want {
-		t.Errorf("%v; want %s", err, want)
 	}
 }
 

@@ -159,10 +159,10 @@ func addQueues(all []queues, classes map[classKey]uint16) error {
 		name := q.link.Attrs().Name
 		if len(classes) > 0 && !q.tree {
 			if q.foreign != "" {
-				return fmt.Errorf("interface %s has a queue of another program (%s)", name, q.foreign)
+				return fmt.Errorf("interface %s: there is a queue of another program (%s)", name, q.foreign)
 			}
 			if err := netlink.QdiscAdd(newTree(q.link)); err != nil {
-				return fmt.Errorf("add htb to %s: %w", name, lacks("htb", err))
+				return fmt.Errorf("interface %s: %w", name, addError("htb", err))
 			}
 		}
 		for key, number := range classes {
@@ -170,13 +170,13 @@ func addQueues(all []queues, classes map[classKey]uint16) error {
 				continue
 			}
 			if err := netlink.ClassAdd(newClass(q.link, number, key.Shaping)); err != nil {
-				return fmt.Errorf("add a class to %s: %w", name, err)
+				return fmt.Errorf("interface %s: add a class: %w", name, err)
 			}
 			if !key.needsNetem() {
 				continue
 			}
 			if err := netlink.QdiscAdd(newNetem(q.link, classHandle(number), key.Shaping)); err != nil {
-				return fmt.Errorf("add netem to %s: %w", name, lacks("netem", err))
+				return fmt.Errorf("interface %s: %w", name, addError("netem", err))
 			}
 		}
 	}
@@ -208,12 +208,12 @@ func removeQueues(classes map[classKey]uint16) error {
 	return nil
 }
 
-// lacks says what the error of a kernel means that does not know the kind of queue.
-func lacks(kind string, err error) error {
+// addError says what went wrong when a queue was added.
+func addError(kind string, err error) error {
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("the kernel has no %s: %w", kind, errors.Join(err, errors.ErrUnsupported))
+		return fmt.Errorf("the kernel has no %s: %w", kind, errors.ErrUnsupported)
 	}
-	return err
+	return fmt.Errorf("add %s: %w", kind, err)
 }
 
 func newTree(link netlink.Link) *netlink.Htb {

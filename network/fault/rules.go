@@ -2,8 +2,6 @@ package fault
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -112,7 +110,7 @@ func (r Rules) String() string {
 		add(l.Until, "loss", string(In), named(l.Peer, "everyone"), percent(l.Percent))
 	}
 	for _, s := range r.Shapes {
-		add(s.Until, "shape", string(Out), named(s.Peer, "everyone"), s.Shaping.String())
+		add(s.Until, "shape", string(Out), named(s.Peer, "everyone"), s.String())
 	}
 	if len(r.Cluster) > 0 {
 		words := []string{"cluster"}
@@ -158,43 +156,10 @@ func (s Shaping) String() string {
 	return strings.Join(words, " ")
 }
 
-// needsNetem reports whether more than a rate is limited.
-func (s Shaping) needsNetem() bool {
-	s.Rate = 0
-	return s != Shaping{}
-}
-
-// Needs returns the features that a kernel must have for the rules, by their names in
-// [Support]'s JSON form.
-func Needs(r Rules) []string {
-	var needs []string
-	if !r.Empty() {
-		needs = append(needs, "nftables")
+// String names what is not zero.
+func (q Quality) String() string {
+	if q.Loss == 0 {
+		return q.Shaping.String()
 	}
-	if slices.ContainsFunc(r.Cuts, func(c Cut) bool { return c.How == Reset }) {
-		needs = append(needs, "reset", "destroy")
-	}
-	if len(r.Shapes) > 0 {
-		needs = append(needs, "htb")
-	}
-	if slices.ContainsFunc(r.Shapes, func(s Shape) bool { return s.needsNetem() }) {
-		needs = append(needs, "netem")
-	}
-	return needs
-}
-
-// Check returns an error that wraps [errors.ErrUnsupported] if a kernel lacks what the
-// rules need. It says what is missing, in the kernel's words.
-func (s Support) Check(r Rules) error {
-	features := map[string]Feature{"nftables": s.Nftables, "reset": s.Reset, "destroy": s.Destroy, "htb": s.HTB, "netem": s.Netem}
-	var missing []string
-	for _, name := range Needs(r) {
-		if f := features[name]; !f.Works {
-			missing = append(missing, fmt.Sprintf("%s (%s)", name, f.Why))
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("the kernel lacks %s: %w", strings.Join(missing, " and "), errors.ErrUnsupported)
-	}
-	return nil
+	return strings.TrimSpace("loss " + percent(q.Loss) + " " + q.Shaping.String())
 }

@@ -137,6 +137,7 @@ func (f family) keys(peer netip.Addr) [][]byte {
 type table struct {
 	*nftables.Table
 	conn *nftables.Conn
+	sets uint32
 	err  error // the first one
 }
 
@@ -147,7 +148,7 @@ func replaceTable(name string, r Rules, classes map[classKey]uint16) error {
 	if err != nil {
 		return fmt.Errorf("open netlink: %w", err)
 	}
-	t := table{&nftables.Table{Family: nftables.TableFamilyINet, Name: name}, conn, nil}
+	t := table{&nftables.Table{Family: nftables.TableFamilyINet, Name: name}, conn, 0, nil}
 	conn.AddTable(t.Table) // there may be none to remove
 	conn.DelTable(t.Table)
 	if !r.Empty() {
@@ -256,7 +257,8 @@ func (t *table) list(c *nftables.Chain, name string, entries list, cluster map[s
 }
 
 func (t *table) set(s nftables.Set, elements []nftables.SetElement) *nftables.Set {
-	s.Table = t.Table
+	t.sets++
+	s.Table, s.ID = t.Table, t.sets // the library's own numbers are not safe for concurrent use
 	if err := t.conn.AddSet(&s, elements); err != nil && t.err == nil {
 		t.err = err
 	}
