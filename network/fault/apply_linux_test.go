@@ -77,6 +77,7 @@ func newHosts(t *testing.T, count int) []*host {
 		bridge, err = netlink.LinkByName("br0")
 		must(err)
 		must(netlink.LinkSetUp(bridge))
+		addAddrs(t, bridge, gateway4, gateway6)
 	})
 	var hosts []*host
 	for i := 1; i <= count; i++ {
@@ -97,17 +98,45 @@ func newHosts(t *testing.T, count int) []*host {
 			must(netlink.LinkSetUp(lo))
 			eth, err := netlink.LinkByName("eth0")
 			must(err)
-			must(netlink.AddrAdd(eth, &netlink.Addr{IPNet: &net.IPNet{IP: h.v4.AsSlice(), Mask: net.CIDRMask(24, 32)}}))
-			// NODAD: the address can be used at once.
-			must(netlink.AddrAdd(eth, &netlink.Addr{IPNet: &net.IPNet{IP: h.v6.AsSlice(), Mask: net.CIDRMask(64, 128)}, Flags: syscall.IFA_F_NODAD}))
 			must(netlink.LinkSetUp(eth))
+			addAddrs(t, eth, h.v4, h.v6)
 		})
 		hosts = append(hosts, h)
 	}
 	if t.Failed() {
 		t.FailNow()
 	}
+	// The kernel brings the links up in its own time.
+	for _, h := range hosts {
+		for _, gateway := range []netip.Addr{gateway4, gateway6} {
+			deadline := time.Now().Add(10 * time.Second)
+			for {
+				_, err := h.dialFor(gateway, 9, silence)
+				if errors.Is(err, syscall.ECONNREFUSED) {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("%s does not reach %s: %v", h.name, gateway, err)
+				}
+			}
+		}
+	}
 	return hosts
+}
+
+// The addresses of the bridge.
+var gateway4, gateway6 = netip.MustParseAddr("10.9.0.254"), netip.MustParseAddr("fd09::fe")
+
+func addAddrs(t *testing.T, link netlink.Link, v4, v6 netip.Addr) {
+	for _, a := range []*netlink.Addr{
+		{IPNet: &net.IPNet{IP: v4.AsSlice(), Mask: net.CIDRMask(24, 32)}},
+		// NODAD: the address can be used at once.
+		{IPNet: &net.IPNet{IP: v6.AsSlice(), Mask: net.CIDRMask(64, 128)}, Flags: syscall.IFA_F_NODAD},
+	} {
+		if err := netlink.AddrAdd(link, a); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func nodesOf(hosts []*host) (nodes []Node) {
@@ -182,19 +211,28 @@ func (h *host) listen(t *testing.T) (port uint16) {
 	return l.Addr().(*net.TCPAddr).AddrPort().Port()
 }
 
-const silence = 400 * time.Millisecond
+const (
+	silence  = 400 * time.Millisecond // how long is waited for what must not come
+	patience = 10 * time.Second       // and for what must come, on a busy machine
+)
 
 // dial connects, and exchanges one byte.
-func (h *host) dial(addr netip.Addr, port uint16) (conn net.Conn, err error) {
-	h.do(func() { conn, err = net.DialTimeout("tcp", netip.AddrPortFrom(addr, port).String(), silence) })
+func (h *host) dial(addr netip.Addr, port uint16) (net.Conn, error) {
+	return h.dialFor(addr, port, patience)
+}
+
+func (h *host) dialFor(addr netip.Addr, port uint16, limit time.Duration) (conn net.Conn, err error) {
+	h.do(func() { conn, err = net.DialTimeout("tcp", netip.AddrPortFrom(addr, port).String(), limit) })
 	if err == nil {
-		err = echo(conn)
+		err = echoFor(conn, limit)
 	}
 	return conn, err
 }
 
-func echo(conn net.Conn) error {
-	conn.SetDeadline(time.Now().Add(silence))
+func echo(conn net.Conn) error { return echoFor(conn, silence) }
+
+func echoFor(conn net.Conn, limit time.Duration) error {
+	conn.SetDeadline(time.Now().Add(limit))
 	if _, err := conn.Write([]byte{7}); err != nil {
 		return err
 	}
@@ -228,6 +266,9 @@ func TestDropIsSilence(t *testing.T) {
 		}
 		established[addr] = conn
 	})
+	if t.Failed() {
+		return
+	}
 	neighbours := n1.neighbours(t)
 
 	inject(t, hosts, Isolate("n1"))
@@ -235,14 +276,14 @@ func TestDropIsSilence(t *testing.T) {
 		if err := echo(established[addr]); !timedOut(err) {
 			t.Errorf("an established connection: %v", err)
 		}
-		if _, err := n1.dial(addr, port); !timedOut(err) {
+		if _, err := n1.dialFor(addr, port, silence); !timedOut(err) {
 			t.Errorf("a new connection: %v", err)
 		}
 		if _, err := n3.dial(addr, port); err != nil {
 			t.Errorf("from n3, which is not cut off: %v", err)
 		}
 	})
-	if got := n1.neighbours(t); got != neighbours || got != 2 {
+	if got := n1.neighbours(t); got != neighbours || got != 4 { // n2 and the bridge, by two addresses each
 		t.Errorf("n1 knows the hardware addresses of %d neighbours, and of %d before", got, neighbours)
 	}
 
@@ -268,12 +309,12 @@ func TestOneEndAloneCuts(t *testing.T) {
 	n2.apply(t, plan["n2"])
 	port1, port2 := n1.listen(t), n2.listen(t)
 	both(t, n2, func(t *testing.T, addr netip.Addr) {
-		if _, err := n1.dial(addr, port2); !timedOut(err) {
+		if _, err := n1.dialFor(addr, port2, silence); !timedOut(err) {
 			t.Errorf("to the end with the rules: %v", err)
 		}
 	})
 	both(t, n1, func(t *testing.T, addr netip.Addr) {
-		if _, err := n2.dial(addr, port1); !timedOut(err) {
+		if _, err := n2.dialFor(addr, port1, silence); !timedOut(err) {
 			t.Errorf("from the end with the rules: %v", err)
 		}
 	})
@@ -292,6 +333,9 @@ func TestResetRefusesAtOnce(t *testing.T) {
 		}
 		established[addr] = conn
 	})
+	if t.Failed() {
+		return
+	}
 	reset := Isolate("n1")
 	reset.How = Reset
 	inject(t, hosts, reset)
@@ -301,7 +345,7 @@ func TestResetRefusesAtOnce(t *testing.T) {
 			t.Errorf("an established connection, idle: %v", err)
 		}
 		start := time.Now()
-		if _, err := n1.dial(addr, port); !errors.Is(err, syscall.ECONNREFUSED) || time.Since(start) > silence/2 {
+		if _, err := n1.dial(addr, port); !errors.Is(err, syscall.ECONNREFUSED) || time.Since(start) > time.Second {
 			t.Errorf("a new connection: %v after %v", err, time.Since(start))
 		}
 		if _, err := n3.dial(addr, port); err != nil {
@@ -334,7 +378,7 @@ func (h *host) udp(addr netip.Addr, port uint16) (err error) {
 		return err
 	}
 	defer conn.Close()
-	return echo(conn)
+	return echoFor(conn, patience)
 }
 
 // neighbours counts those whose hardware address is known.
@@ -464,7 +508,7 @@ func TestHardCutsOffTheHost(t *testing.T) {
 	inject(t, hosts[:2], hard)
 	port1, port2 := n1.listen(t), n2.listen(t)
 	both(t, n1, func(t *testing.T, addr netip.Addr) {
-		if _, err := host.dial(addr, port1); !timedOut(err) {
+		if _, err := host.dialFor(addr, port1, silence); !timedOut(err) {
 			t.Errorf("from the host: %v", err)
 		}
 	})
@@ -775,7 +819,7 @@ func TestNetem(t *testing.T) {
 		best := time.Minute // a busy machine can only take longer
 		for range 10 {
 			start := time.Now()
-			if err := echo(conn); err != nil {
+			if err := echoFor(conn, patience); err != nil {
 				t.Fatal(err)
 			}
 			best = min(best, time.Since(start))
@@ -893,7 +937,7 @@ func TestResetConnections(t *testing.T) {
 		}
 	}
 	for _, c := range stay {
-		if err := echo(c); err != nil {
+		if err := echoFor(c, patience); err != nil {
 			t.Errorf("a connection with another peer: %v", err)
 		}
 	}

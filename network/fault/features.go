@@ -14,7 +14,6 @@ type Support struct {
 	Destroy  Feature `json:"destroy"`  // connections can be reset from outside
 	HTB      Feature `json:"htb"`      // queues by peer, with rate limits
 	Netem    Feature `json:"netem"`    // a queue with delay, jitter and more
-	TBF      Feature `json:"tbf"`      // a queue with a rate limit
 }
 
 // Feature reports whether a kernel has one feature.

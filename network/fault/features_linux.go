@@ -27,9 +27,6 @@ func Features() Support {
 		Netem: feature(tryQdisc(func(a netlink.QdiscAttrs) netlink.Qdisc {
 			return netlink.NewNetem(a, netlink.NetemQdiscAttrs{Latency: 1000})
 		})),
-		TBF: feature(tryQdisc(func(a netlink.QdiscAttrs) netlink.Qdisc {
-			return &netlink.Tbf{QdiscAttrs: a, Rate: 125_000, Limit: 15_000, Buffer: 1500}
-		})),
 	}
 }
 

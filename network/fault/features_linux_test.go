@@ -100,7 +100,7 @@ func TestFeaturesLeaveNothing(t *testing.T) {
 	if a.Tables != 0 || a.Queues != 0 {
 		t.Errorf("%d tables and %d queues are left", a.Tables, a.Queues)
 	}
-	for name, f := range map[string]Feature{"nftables": a.First.Nftables, "reset": a.First.Reset, "destroy": a.First.Destroy, "htb": a.First.HTB, "netem": a.First.Netem, "tbf": a.First.TBF} {
+	for name, f := range map[string]Feature{"nftables": a.First.Nftables, "reset": a.First.Reset, "destroy": a.First.Destroy, "htb": a.First.HTB, "netem": a.First.Netem} {
 		if f.Works == (f.Why != "") {
 			t.Errorf("%s: %+v", name, f)
 		}
@@ -119,7 +119,7 @@ func TestFeaturesWithoutTheRight(t *testing.T) {
 	runtime.LockOSThread() // and never unlocked: the thread, with its rights, ends with the test
 	dropCapabilities(t)
 	s := Features()
-	for name, f := range map[string]Feature{"nftables": s.Nftables, "reset": s.Reset, "destroy": s.Destroy, "htb": s.HTB, "netem": s.Netem, "tbf": s.TBF} {
+	for name, f := range map[string]Feature{"nftables": s.Nftables, "reset": s.Reset, "destroy": s.Destroy, "htb": s.HTB, "netem": s.Netem} {
 		if f.Works || !strings.Contains(f.Why, syscall.EPERM.Error()) {
 			t.Errorf("%s: %+v", name, f)
 		}

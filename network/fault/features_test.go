@@ -23,7 +23,7 @@ func TestCheck(t *testing.T) {
 		if got := strings.Join(Needs(test.rules), " "); got != test.needs {
 			t.Errorf("%s needs %s; want %s", test.rules, got, test.needs)
 		}
-		if err := (Support{works, works, works, works, works, works}).Check(test.rules); err != nil {
+		if err := (Support{works, works, works, works, works}).Check(test.rules); err != nil {
 			t.Errorf("%s: %v", test.rules, err)
 		}
 		err := Support{Nftables: works, Reset: works, Destroy: no, HTB: works, Netem: no}.Check(test.rules)
