@@ -59,7 +59,7 @@ func inMemory() *enginetest.Engine {
 			works := fault.Feature{Works: true}
 			facts := insideFacts{
 				BootID: firstLine("/proc/sys/kernel/random/boot_id"), NoFile: 65536, NetAdmin: slices.Contains(spec.Capabilities, "NET_ADMIN"),
-				Faults: fault.Support{Nftables: works, Netem: works, TBF: works}, SpaceFree: 9 * gib, SpaceTotal: 10 * gib,
+				Faults: fault.Support{Nftables: works, Netem: works, HTB: works}, SpaceFree: 9 * gib, SpaceTotal: 10 * gib,
 				MemoryFree: 4 * gib, InotifyWatches: 524288, InotifyUsers: 512,
 			}
 			if len(spec.Mounts) == 1 {

@@ -252,9 +252,9 @@ func TestJudgeReach(t *testing.T) {
 		{"NET_ADMIN refused", judgeNetAdmin(false, errors.New("authorization denied")), Warning, "refused: authorization denied", "partitions"},
 		{"NET_ADMIN without effect", judgeNetAdmin(false, nil), Warning, "not in effect", "partitions"},
 
-		{"all faults", judgeFaults(true, fault.Support{Nftables: works, Netem: works, TBF: works}, "6.8"), OK, "nftables, netem and tbf work", ""},
-		{"no netem", judgeFaults(true, fault.Support{Nftables: works, Netem: lacks, TBF: works}, "6.8"), Warning, "nftables and tbf can be used; nothing can delay packets (the kernel has no netem", "sudo modprobe -a sch_netem, on the engine's machine (its kernel, 6.8,"},
-		{"no faults", judgeFaults(true, fault.Support{Nftables: lacks, Netem: lacks, TBF: lacks}, "6.8"), Warning, "nothing can cut a link", "modprobe -a nf_tables sch_netem sch_tbf"},
+		{"all faults", judgeFaults(true, fault.Support{Nftables: works, Netem: works, HTB: works}, "6.8"), OK, "nftables, netem and htb work", ""},
+		{"no netem", judgeFaults(true, fault.Support{Nftables: works, Netem: lacks, HTB: works}, "6.8"), Warning, "nftables and htb can be used; nothing can delay packets (the kernel has no netem", "sudo modprobe -a sch_netem, on the engine's machine (its kernel, 6.8,"},
+		{"no faults", judgeFaults(true, fault.Support{Nftables: lacks, Netem: lacks, HTB: lacks}, "6.8"), Warning, "nothing can cut a link", "modprobe -a nf_tables sch_netem sch_htb"},
 		{"faults forbidden", judgeFaults(false, fault.Support{}, "6.8"), Unknown, "without NET_ADMIN", ""},
 	})
 }

@@ -154,7 +154,7 @@ func judgeFaults(netAdmin bool, s fault.Support, kernel string) verdict {
 	}{
 		{"nftables", "cut a link or lose packets", "nf_tables", s.Nftables},
 		{"netem", "delay packets", "sch_netem", s.Netem},
-		{"tbf", "limit a link's rate", "sch_tbf", s.TBF},
+		{"htb", "limit a link's rate", "sch_htb", s.HTB},
 	} {
 		if f.Works {
 			works = append(works, f.name)
@@ -164,7 +164,7 @@ func judgeFaults(netAdmin bool, s fault.Support, kernel string) verdict {
 		remedies = append(remedies, f.module)
 	}
 	if len(missing) == 0 {
-		return ok("nftables, netem and tbf work: links can be cut, lossy, slow and narrow")
+		return ok("nftables, netem and htb work: links can be cut, lossy, slow and narrow")
 	}
 	text := strings.Join(missing, "; ")
 	if len(works) > 0 {
