@@ -32,9 +32,6 @@ func (f Fault) String() string {
 		}
 		words = append(words, string(how))
 	}
-	if f.Quality.Loss > 0 {
-		words = append(words, "loss "+percent(f.Quality.Loss))
-	}
 	if text := f.Quality.String(); text != "" {
 		words = append(words, text)
 	}
