@@ -23,7 +23,7 @@ func holderOrGuess(port uint16) string {
 		return who
 	}
 	if who := WellKnown[port]; who != "" {
-		return fmt.Sprintf("somebody, probably %s (its usual port)", who)
+		return fmt.Sprintf("another program, probably %s (its usual port)", who)
 	}
 	return ""
 }

@@ -243,7 +243,7 @@ func TestOwnerOrGuess(t *testing.T) {
 	}
 	WellKnown[h.Port()] = "MongoDB"
 	defer delete(WellKnown, h.Port())
-	if got, want := holderOrGuess(h.Port()), "somebody, probably MongoDB (its usual port)"; got != want {
+	if got, want := holderOrGuess(h.Port()), "another program, probably MongoDB (its usual port)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -202,7 +202,7 @@ func (c *child) outcome(report []byte) (evidence string, err error) {
 	said, _ := os.ReadFile(c.log) // without a log, only the exit is reported
 	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
 	lines = lines[max(0, len(lines)-20):]
-	return "", orchestrator.WithHint(fmt.Errorf("the supervisor ended without a word (%w):\n  %s", noError(err), strings.Join(lines, "\n  ")),
+	return "", orchestrator.WithHint(fmt.Errorf("the supervisor exited without reporting an error (%w):\n  %s", noError(err), strings.Join(lines, "\n  ")),
 		"its whole log: %s", c.log)
 }
 

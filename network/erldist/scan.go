@@ -32,7 +32,7 @@ import (
 func Scan(term, into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
-		return fmt.Errorf("scan a term into %T: it is no pointer to a value", into)
+		return fmt.Errorf("scan a term into %T: it is not a pointer to a value", into)
 	}
 	return scan(term, v.Elem(), "")
 }

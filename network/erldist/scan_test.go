@@ -96,7 +96,7 @@ func TestScanRefuses(t *testing.T) {
 			}
 		})
 	}
-	if err := Scan(int64(1), 1); err == nil || err.Error() != "scan a term into int: it is no pointer to a value" {
+	if err := Scan(int64(1), 1); err == nil || err.Error() != "scan a term into int: it is not a pointer to a value" {
 		t.Error(err)
 	}
 }

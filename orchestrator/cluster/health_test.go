@@ -218,7 +218,7 @@ func TestAReportArrivesInTimeIfACheckHangs(t *testing.T) {
 			t.Fatal(err)
 		}
 		c, failed := r.FirstFailed(health.Operations)
-		if !failed || !c.Crashed || c.Means != "disk: no result within 4.5s: it may take 5s, but who asked waits no longer" {
+		if !failed || !c.Crashed || c.Means != "disk: no result within 4.5s: it may take 5s, but the caller does not wait any longer" {
 			t.Errorf("%+v", c)
 		}
 		if r := w.health(); !strings.Contains(failures(r), "operations/disk n1: disk: no result within 5s") {

@@ -231,5 +231,5 @@ func (e *examination) readFacts(ctx context.Context, id string) (insideFacts, er
 	if ctx.Err() != nil {
 		return insideFacts{}, ctx.Err()
 	}
-	return insideFacts{}, fmt.Errorf("the helper container ended without a word of facts; it said %q", said)
+	return insideFacts{}, fmt.Errorf("the helper container exited without a report; it printed %q", said)
 }

@@ -191,7 +191,7 @@ func TestEvidenceWithoutASupervisor(t *testing.T) {
 	if diff := cmp.Diff(want, names(files)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	has(t, files, "README.txt", "Nobody supervised it")
+	has(t, files, "README.txt", "It had no supervisor")
 	has(t, files, "ps.txt", "it has no supervisor", "n1    stopped  -     -")
 	has(t, files, "timeline.txt", " engine    n1    start\n", " stdout    n1    booting with [secret]\n", " engine    n1    die (exit 1)\n")
 	has(t, files, "spec.json", `"image": "shop:1"`)
@@ -320,7 +320,7 @@ func TestASupervisorThatHangs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	files := written(t, evidence.Collect(ctx, evidence.Source{Spec: spec(1), Cluster: supervised{hangs: true}, Engine: kept(t)}))
-	has(t, files, "README.txt", "what the supervisor knows: no answer in time", "Nobody supervised it")
+	has(t, files, "README.txt", "what the supervisor knows: no answer in time", "It had no supervisor")
 	has(t, files, "nodes/n1/stdout.log", "booting with [secret]")
 }
 

@@ -42,7 +42,7 @@ func (c *collector) tellReader() {
 	case c.status == nil:
 		b.WriteString("The engine had nothing of it: it failed before a node was created, or was removed.\n")
 	case !c.answers:
-		b.WriteString("Nobody supervised it: this is what the engine alone knows, and its last 256 events.\n")
+		b.WriteString("It had no supervisor: this is what the engine knows, and its last 256 events.\n")
 	}
 	if off := c.ahead.Round(100 * time.Millisecond); off.Abs() >= time.Second {
 		fmt.Fprintf(&b, "The engine's clock is %s ahead of ours (- is behind): its events and the nodes' output have its time.\n", off)

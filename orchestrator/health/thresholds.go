@@ -53,7 +53,7 @@ func (t Thresholds) Problems() map[string]string {
 		"atoms": t.Atoms, "tables": t.Tables, "files": t.Files,
 	} {
 		if !(part >= 0 && part <= 1) { // NaN too
-			problems[key] = fmt.Sprintf("%g is no part of a limit: from 0 to 1", part)
+			problems[key] = fmt.Sprintf("%g is not a part of a limit: give 0 to 1", part)
 		}
 	}
 	for key, d := range map[string]time.Duration{"round_trip": t.RoundTrip, "clock_skew": t.ClockSkew} {

@@ -73,7 +73,7 @@ func (o Checks) run(ctx context.Context, k orchestrator.Check, node string, conn
 		if result.Failure != "" && limited.Err() != nil && ctx.Err() == nil {
 			result.Failure, result.Crashed = fmt.Sprintf("no result within %s", k.Limit()), false
 			if had := deadline.Sub(began); had < k.Limit() { // then its result is unknown
-				result.Failure, result.Crashed = fmt.Sprintf("no result within %s: it may take %s, but who asked waits no longer", had.Round(time.Millisecond), k.Limit()), true
+				result.Failure, result.Crashed = fmt.Sprintf("no result within %s: it may take %s, but the caller does not wait any longer", had.Round(time.Millisecond), k.Limit()), true
 			}
 		}
 		result.Name, result.Took = o.shown(k).String(), time.Since(began)
