@@ -41,7 +41,7 @@ test: ## run every test, those on the real engine included; PKG=./… and TESTFL
 # What needs no engine: everything but the adapter, the scenarios and the command line's clusters.
 QUICK := ./images ./network/... ./orchestrator ./orchestrator/build ./orchestrator/cluster ./orchestrator/codesync/... \
 	./orchestrator/compiler ./orchestrator/config ./orchestrator/control ./orchestrator/diagnosis ./orchestrator/discovery \
-	./orchestrator/doctor ./orchestrator/enginetest/... ./orchestrator/evidence ./orchestrator/health ./orchestrator/hint \
+	./orchestrator/doctor ./orchestrator/enginetest/... ./orchestrator/faults ./orchestrator/evidence ./orchestrator/health ./orchestrator/hint \
 	./orchestrator/internal/... ./orchestrator/keeper ./orchestrator/logs ./orchestrator/secrets ./orchestrator/validation ./orchestrator/watchdog
 
 test-quick: ## run the tests that need no engine, for the inner loop
