@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -8,6 +9,9 @@ import (
 // Ended reports whether the kernel has healed a fault. Its begin does not count: a fault has begun
 // when it is recorded, by a clock that may be read later than another.
 func (f Fault) Ended(now time.Time) bool { return !f.End.IsZero() && !f.End.After(now) }
+
+// CutsHost reports whether a fault cuts a node off from everything outside the cluster too.
+func (f Fault) CutsHost(node string) bool { return f.Hard && slices.Contains(f.names(), node) }
 
 // String describes what a fault does, in one line: "partition n1 | n2 n3, drop".
 func (f Fault) String() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -83,6 +84,7 @@ func TestFaults(t *testing.T) {
 				{"reset", (*running).faultReset}, {"blip", (*running).faultBlip}, {"silence", (*running).faultSilence}, {"restart", (*running).faultRestart},
 				{"one way", (*running).faultOneWay}, {"loss", (*running).faultLoss}, {"rate", (*running).faultRate},
 				{"end", (*running).faultEnd}, {"unsupported", (*running).faultUnsupported}, {"dead node", (*running).faultDeadNode},
+				{"hard", (*running).faultHard},
 			} {
 				if !t.Run(scenario.name, func(t *testing.T) { scenario.test(r.in(t)) }) {
 					return
@@ -278,6 +280,24 @@ func (r *running) faultUnsupported() {
 	}
 	if all, err := r.injector().List(r.t.Context()); err != nil || len(all) > 0 {
 		r.t.Errorf("in force: %v, %v", all, err)
+	}
+}
+
+// A node that is cut off from the host too is no mystery, and is healed all the same.
+func (r *running) faultHard() {
+	f := r.inject(fault.Fault{Kind: fault.KindPartition, Groups: [][]string{{"n1"}}, How: fault.Reset, Hard: true}, 0)
+	n := r.until("n1", "is cut off from the host", func(n orchestrator.NodeStatus) bool {
+		return n.State == orchestrator.Degraded && n.Reason == "cut off from the host by "+f.ID
+	})
+	client := http.Client{Timeout: 2 * time.Second}
+	if resp, err := client.Get(n.URL + "/health"); err == nil {
+		resp.Body.Close()
+		r.t.Errorf("n1 answers the host: %s", resp.Status)
+	}
+	r.heal(f.ID)
+	call(r.t, "GET", n.URL+"/health", nil)
+	if findings := r.node("n1").Findings; len(findings) > 0 {
+		r.t.Errorf("n1 has %v", findings)
 	}
 }
 

@@ -114,6 +114,17 @@ func (s *Supervisor) cutBy(m *member) (ids []string, peers []*member) {
 	return ids, peers
 }
 
+// cutFromHost returns the fault that cuts a node off from the host, and so from us; "" if none
+// does. Nothing is known of the node then but its container.
+func (s *Supervisor) cutFromHost(m *member) (id string) {
+	for _, f := range s.faults {
+		if f.CutsHost(m.name) {
+			return f.ID
+		}
+	}
+	return ""
+}
+
 // exemptReason says why a node is not connected to the exempt peers.
 func (s *Supervisor) exemptReason(m *member, exempt []*member) string {
 	ids, peers := s.cutBy(m)

@@ -62,6 +62,24 @@ func TestAFaultEndsByItself(t *testing.T) {
 	}
 }
 
+// A node that is cut off from the host is not diagnosed: nothing can be asked of it.
+func TestANodeThatIsCutOffFromTheHost(t *testing.T) {
+	s := up(t, 2, nil)
+	f := fault.Isolate("n1")
+	f.ID, f.Hard = "fabcd", true
+	s.sup.Step(FaultsInForce{[]fault.Fault{f}}, s.now)
+	s.send(Lost{RunID: s.report("n1"), Reason: "the connection broke"})
+	s.after(readyGrace)
+	s.state("n1", orchestrator.Degraded)
+	m := s.sup.byName["n1"]
+	if m.reason != "cut off from the host by fabcd" || s.sup.cutFromHost(s.sup.byName["n2"]) != "" {
+		t.Errorf("n1: %s", m.reason)
+	}
+	if n := reported(s.sup.Step(s.answer(finding("n1", "distribution-port", "x")), s.now)); n != 0 || m.found != nil {
+		t.Errorf("%d findings reported, of n1: %v", n, m.found)
+	}
+}
+
 // A lossy link cuts nothing.
 func TestALossyLinkCutsNothing(t *testing.T) {
 	s := up(t, 2, nil)

@@ -285,6 +285,9 @@ func (s *Supervisor) doubtReady(m *member) {
 		if len(missing) > 0 {
 			reason = s.whyMissing(m)
 		}
+		if id := s.cutFromHost(m); id != "" {
+			reason = "cut off from the host by " + id
+		}
 		s.setState(m, orchestrator.Degraded, reason, hint.Of(hint.Inspect.On("", m.name)))
 		s.noLongerOnlyDisconnected(m)
 	}

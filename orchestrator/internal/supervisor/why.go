@@ -135,7 +135,7 @@ func (s *Supervisor) snapshot(m *member) NodeSnapshot {
 func (s *Supervisor) diagnosed(msg Diagnosed) {
 	s.why.running = false
 	for _, m := range s.nodes {
-		if m.state == orchestrator.Ready || m.onlyDisconnected {
+		if m.state == orchestrator.Ready || m.onlyDisconnected || s.cutFromHost(m) != "" {
 			continue
 		}
 		found := orchestrator.FindingsFor(msg.Found, m.name)
