@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,109 +19,6 @@ type lasting struct {
 	NoWait bool          `help:"Do not wait until the nodes notice."`
 }
 
-type partitionCmd struct {
-	target
-	lasting
-	Groups   []string `arg:"" optional:"" help:"Nodes that stay together: n1,n2 n3. Those that are not named are a group of their own."`
-	Isolate  []string `placeholder:"NODE" help:"Cut these nodes off from all others, and from each other."`
-	Halves   bool     `help:"Cut the cluster into two halves."`
-	Majority bool     `help:"Cut the smallest majority off from the rest; --seed chooses it."`
-	Minority bool     `help:"Cut the largest minority off from the rest; --seed chooses it."`
-	Bridge   string   `placeholder:"NODE" help:"Two halves that both see this node, and not each other."`
-	Ring     bool     `help:"Each node sees only its two neighbours."`
-	OneWay   []string `placeholder:"FROM:TO" help:"TO does not get what FROM sends."`
-	Random   bool     `help:"Cut a random group off from the rest; --seed chooses it."`
-	Seed     uint64   `placeholder:"N" help:"Makes the random choices; the same seed makes the same."`
-	Kind     string   `enum:"drop,reset" default:"drop" help:"drop: silence, which peers notice after net_tick. reset: connections are refused and reset at once (${default})."`
-	Hard     bool     `help:"Cut the named nodes off from the host too, and from all other containers."`
-}
-
-func (partitionCmd) Help() string {
-	return `The nodes' containers stay in their network: rules in the kernel, in the
-network namespace of each node, cut them off. Rules survive a restart of a node.
-The command returns when the nodes have noticed. heal ends it.
-
-  beamyard partition n1,n2 n3       two sides
-  beamyard partition --isolate n1   n1 alone
-  beamyard partition --halves --for 10s`
-}
-
-// Run cuts nodes off from each other.
-func (c *partitionCmd) Run(ctx context.Context, a *app) error {
-	return c.inject(ctx, a, "partition", c.lasting, c.named(), c.fault)
-}
-
-// named returns the nodes that the command line names.
-func (c *partitionCmd) named() []string {
-	names := slices.Clone(c.Isolate)
-	for _, g := range c.Groups {
-		names = append(names, strings.Split(g, ",")...)
-	}
-	if c.Bridge != "" {
-		names = append(names, c.Bridge)
-	}
-	for _, p := range c.OneWay {
-		names = append(names, strings.Split(p, ":")...)
-	}
-	return names
-}
-
-// fault builds the fault, in a cluster with these nodes.
-func (c *partitionCmd) fault(spec orchestrator.Spec, all []string) (fault.Fault, error) {
-	const usage = "beamyard partition n1,n2 n3, or one of --isolate, --halves, --majority, --minority, --bridge, --ring, --one-way, --random"
-	shapes := 0
-	for _, given := range []bool{len(c.Groups) > 0, len(c.Isolate) > 0, c.Halves, c.Majority, c.Minority, c.Bridge != "", c.Ring, len(c.OneWay) > 0, c.Random} {
-		if given {
-			shapes++
-		}
-	}
-	if shapes != 1 {
-		return fault.Fault{}, usagef(usage, "a partition has one shape, and %d are given", shapes)
-	}
-	var f fault.Fault
-	switch {
-	case len(c.Groups) > 0:
-		for _, g := range c.Groups {
-			group, err := nodesIn(spec, strings.Split(g, ","))
-			if err != nil {
-				return f, err
-			}
-			f.Groups = append(f.Groups, group)
-		}
-		f.Kind = fault.KindPartition
-	case len(c.Isolate) > 0:
-		names, err := nodesIn(spec, c.Isolate)
-		if err != nil {
-			return f, err
-		}
-		f = fault.Isolate(names...)
-	case c.Halves:
-		f = fault.Halves(all)
-	case c.Majority:
-		f = fault.Majority(all, c.Seed)
-	case c.Minority:
-		f = fault.Minority(all, c.Seed)
-	case c.Bridge != "":
-		names, err := nodesIn(spec, []string{c.Bridge})
-		if err != nil {
-			return f, err
-		}
-		f = fault.Bridge(all, names[0])
-	case c.Ring:
-		f = fault.Ring(all)
-	case len(c.OneWay) > 0:
-		pairs, err := pairsIn(spec, c.OneWay, false)
-		if err != nil {
-			return f, err
-		}
-		f = fault.OneWay(pairs...)
-	case c.Random:
-		f = fault.Random(all, c.Seed)
-	}
-	f.How, f.Hard = fault.How(c.Kind), c.Hard
-	return f, nil
-}
-
 // nodesIn returns the short names of nodes as they are written: demo/n1, a role.
 func nodesIn(spec orchestrator.Spec, written []string) ([]string, error) {
 	var names []string
@@ -131,6 +27,19 @@ func nodesIn(spec orchestrator.Spec, written []string) ([]string, error) {
 		names = append(names, name)
 	}
 	return spec.NodesOf(names...)
+}
+
+// groupsIn returns the groups "n1,n2 n3".
+func groupsIn(spec orchestrator.Spec, written []string) ([][]string, error) {
+	var groups [][]string
+	for _, w := range written {
+		group, err := nodesIn(spec, strings.Split(w, ","))
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, group)
+	}
+	return groups, nil
 }
 
 // pairsIn returns the directions "n1:n2". With everyone, a node alone means all its links.
@@ -171,11 +80,14 @@ func (t target) inject(ctx context.Context, a *app, command string, l lasting, n
 		if err != nil {
 			return err
 		}
-		witness, err := a.watchMesh(ctx, i, found.Cluster)
-		if err != nil {
-			return err
+		var witness *meshWitness
+		if !l.NoWait {
+			if witness = a.watchMesh(ctx, i, found.Cluster); witness != nil {
+				defer witness.close()
+			} else {
+				a.say("no supervisor answers, so it is not known when the nodes notice")
+			}
 		}
-		defer witness.close()
 		if f, err = i.Inject(ctx, f, l.For); err != nil {
 			return err
 		}
@@ -186,7 +98,7 @@ func (t target) inject(ctx context.Context, a *app, command string, l lasting, n
 		} else if _, err := fmt.Fprintf(a.out, "%s: %s\n", f.ID, f); err != nil {
 			return err
 		}
-		if l.NoWait {
+		if witness == nil {
 			return nil
 		}
 		return witness.wait(ctx, f)
@@ -258,7 +170,7 @@ func (c *healCmd) Run(ctx context.Context, a *app) error {
 		case c.NoWait || i.Spec.Mesh != orchestrator.MeshBeamyard:
 			return nil
 		}
-		return a.waitWhole(ctx, i, found.Cluster)
+		return a.waitWhole(ctx, found.Cluster)
 	})
 }
 
@@ -313,14 +225,17 @@ what a blip of the network does, and what splits Mnesia for good.`
 
 // Run resets connections.
 func (c *blipCmd) Run(ctx context.Context, a *app) error {
-	named := slices.Clone(c.Pairs)
+	var named []string
+	for _, p := range c.Pairs {
+		named = append(named, strings.Split(p, ":")...)
+	}
 	for _, g := range c.Groups {
 		named = append(named, strings.Split(g, ",")...)
 	}
 	if len(c.Groups) > 0 && len(c.Pairs) > 0 {
 		return usagef("beamyard blip --pairs n1:n2", "groups and --pairs exclude each other")
 	}
-	return c.withFaults(ctx, a, "blip", nil, func(i faults.Injector, found discovery.Cluster) error {
+	return c.withFaults(ctx, a, "blip", named, func(i faults.Injector, found discovery.Cluster) error {
 		all := nodeNamesOf(i.Spec)
 		var pairs []fault.Pair
 		switch {
@@ -330,15 +245,11 @@ func (c *blipCmd) Run(ctx context.Context, a *app) error {
 				return err
 			}
 		case len(c.Groups) > 0:
-			f := fault.Fault{Kind: fault.KindPartition}
-			for _, g := range c.Groups {
-				group, err := nodesIn(i.Spec, strings.Split(g, ","))
-				if err != nil {
-					return err
-				}
-				f.Groups = append(f.Groups, group)
+			groups, err := groupsIn(i.Spec, c.Groups)
+			if err != nil {
+				return err
 			}
-			pairs = f.Cuts(all)
+			pairs = fault.Partition(groups...).Cuts(all)
 		default:
 			pairs = fault.Isolate(all...).Cuts(all)
 		}
@@ -352,84 +263,4 @@ func (c *blipCmd) Run(ctx context.Context, a *app) error {
 		_, err = fmt.Fprintf(a.out, "%s reset\n", plural(reset, "connection"))
 		return err
 	})
-}
-
-type slowCmd struct {
-	target
-	lasting
-	Links     []string      `arg:"" name:"link" help:"n1:n2 is what n1 sends to n2; n1 alone is all that it sends and receives."`
-	Loss      string        `placeholder:"PERCENT" help:"Lose packets: 5%."`
-	Rate      string        `placeholder:"RATE" help:"Limit the rate: 1mbit, 500kbit."`
-	Latency   time.Duration `placeholder:"TIME" help:"Delay packets: 50ms."`
-	Jitter    time.Duration `placeholder:"TIME" help:"Vary the delay by as much."`
-	Duplicate string        `placeholder:"PERCENT" help:"Send packets twice."`
-	Corrupt   string        `placeholder:"PERCENT" help:"Flip a bit in packets."`
-	Reorder   string        `placeholder:"PERCENT" help:"Send packets at once, before those that wait; needs --latency."`
-}
-
-func (slowCmd) Help() string {
-	return `Loss and rate work on most kernels. Latency, jitter, duplicate, corrupt and
-reorder need the kernel's netem: where it is missing, nothing is changed and the
-exit code is 5. Both directions: beamyard slow n1:n2 n2:n1 --loss 5%.`
-}
-
-// Run makes links worse.
-func (c *slowCmd) Run(ctx context.Context, a *app) error {
-	c.NoWait = true // nodes do not notice: their connections stay
-	return c.inject(ctx, a, "slow", c.lasting, nil, func(spec orchestrator.Spec, _ []string) (fault.Fault, error) {
-		q := fault.Quality{Shaping: fault.Shaping{Latency: c.Latency, Jitter: c.Jitter}}
-		for _, p := range []struct {
-			flag, text string
-			to         *float64
-		}{{"--loss", c.Loss, &q.Loss}, {"--duplicate", c.Duplicate, &q.Duplicate}, {"--corrupt", c.Corrupt, &q.Corrupt}, {"--reorder", c.Reorder, &q.Reorder}} {
-			var err error
-			if *p.to, err = percentOf(p.text); err != nil {
-				return fault.Fault{}, usagef(p.flag+" 5%", "%s: %v", p.flag, err)
-			}
-		}
-		var err error
-		if q.Rate, err = rateOf(c.Rate); err != nil {
-			return fault.Fault{}, usagef("--rate 1mbit", "--rate: %v", err)
-		}
-		if q == (fault.Quality{}) {
-			return fault.Fault{}, usagef("beamyard slow "+strings.Join(c.Links, " ")+" --loss 5%", "nothing to change: give --loss, --rate, --latency or another")
-		}
-		pairs, err := pairsIn(spec, c.Links, true)
-		return fault.Link(q, pairs...), err
-	})
-}
-
-// percentOf parses "5%" or "5"; "" is 0.
-func percentOf(text string) (float64, error) {
-	var p float64
-	if text == "" {
-		return 0, nil
-	}
-	if n, err := fmt.Sscanf(strings.TrimSuffix(text, "%")+"\n", "%g\n", &p); n != 1 || err != nil || p < 0 || p > 100 {
-		return 0, fmt.Errorf("%q is not a percentage from 0 to 100", text)
-	}
-	return p, nil
-}
-
-// rateOf parses bits per second as tc(8) writes them: "1mbit", "500kbit", "64000bit"; "" is 0.
-func rateOf(text string) (uint64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	lower := strings.ToLower(text)
-	for _, u := range []struct {
-		suffix string
-		factor float64
-	}{{"gbit", 1e9}, {"mbit", 1e6}, {"kbit", 1e3}, {"bit", 1}} {
-		number, ok := strings.CutSuffix(lower, u.suffix)
-		var n float64
-		if !ok {
-			continue
-		}
-		if got, err := fmt.Sscanf(number+"\n", "%g\n", &n); got == 1 && err == nil && n > 0 {
-			return uint64(n * u.factor), nil
-		}
-		break
-	}
-	return 0, fmt.Errorf("%q is not a rate like 1mbit or 500kbit", text)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/faults"
 )
 
@@ -20,20 +21,22 @@ type meshWitness struct {
 	done    func()
 	spec    orchestrator.Spec
 	began   time.Time
-	before  map[fault.Pair]bool // who saw whom
+	before  map[fault.Pair]bool // which node saw which
 }
 
-// watchMesh begins to watch. Without a supervisor it sees nothing.
-func (a *app) watchMesh(ctx context.Context, i faults.Injector, cluster string) (*meshWitness, error) {
-	c, done, err := controllerOf(ctx, i.Engine, cluster)
+// watchMesh begins to watch. It returns nil if no supervisor answers soon: a fault needs none.
+func (a *app) watchMesh(ctx context.Context, i faults.Injector, cluster string) *meshWitness {
+	asking, cancel := context.WithTimeout(ctx, supervisorPatience)
+	defer cancel()
+	c, err := control.Dial(asking, cluster)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	w := &meshWitness{app: a, cluster: c, done: done, spec: i.Spec, before: map[fault.Pair]bool{}}
-	st, err := c.Status(ctx)
+	w := &meshWitness{app: a, cluster: c, done: func() { c.Close() }, spec: i.Spec, before: map[fault.Pair]bool{}}
+	st, err := c.Status(asking)
 	if err != nil {
-		done()
-		return nil, err
+		c.Close()
+		return nil
 	}
 	for _, n := range st.Nodes {
 		for _, p := range n.Peers {
@@ -41,13 +44,13 @@ func (a *app) watchMesh(ctx context.Context, i faults.Injector, cluster string) 
 		}
 	}
 	w.began = time.Now()
-	return w, nil
+	return w
 }
 
 func (w *meshWitness) close() { w.done() }
 
 // wait waits until both ends of each connected pair that a fault cuts have noticed, and prints
-// who lost whom and when. The time allowed is what the nodes' tick allows.
+// which node lost which, and when. The time allowed is what the nodes' tick allows.
 func (w *meshWitness) wait(ctx context.Context, f fault.Fault) error {
 	var expected []fault.Pair
 	cut := map[fault.Pair]bool{}
@@ -59,9 +62,6 @@ func (w *meshWitness) wait(ctx context.Context, f fault.Fault) error {
 		}
 	}
 	if len(expected) == 0 {
-		if len(w.before) == 0 && len(w.spec.Nodes) > 1 {
-			w.app.say("no supervisor knows the nodes' connections, so it is not known when they notice")
-		}
 		return nil
 	}
 	tick := w.spec.NetTick
@@ -103,7 +103,7 @@ func (w *meshWitness) wait(ctx context.Context, f fault.Fault) error {
 	}
 }
 
-// report prints who lost whom, with the pairs that the fault does not cut last.
+// report prints which node lost which, with the pairs that the fault does not cut last.
 func (w *meshWitness) report(lost map[fault.Pair]time.Duration, missing []fault.Pair, cut map[fault.Pair]bool) error {
 	if w.app.json {
 		return nil
@@ -137,20 +137,24 @@ func (w *meshWitness) report(lost map[fault.Pair]time.Duration, missing []fault.
 }
 
 // waitWhole waits until every node is Ready and the mesh is full.
-func (a *app) waitWhole(ctx context.Context, i faults.Injector, cluster string) error {
-	c, done, err := controllerOf(ctx, i.Engine, cluster)
-	if err != nil {
-		return err
+func (a *app) waitWhole(ctx context.Context, cluster string) error {
+	asking, cancel := context.WithTimeout(ctx, supervisorPatience)
+	defer cancel()
+	c, err := control.Dial(asking, cluster)
+	if err == nil {
+		defer c.Close()
+		_, err = c.Status(asking)
 	}
-	defer done()
+	if err != nil {
+		a.say("no supervisor answers, so it is not known when the nodes are connected again")
+		return nil
+	}
 	began, limit := time.Now(), time.Now().Add(time.Minute)
 	for {
 		st, err := c.Status(ctx)
 		switch {
 		case err != nil:
 			return err
-		case !st.Supervised:
-			return nil
 		case st.Ready:
 			if !a.json {
 				a.say("every pair is connected again, after %s", time.Since(began).Round(10*time.Millisecond))

@@ -20,7 +20,7 @@ import (
 const tableName = "beamyard"
 
 // A list has the peers to which the kernel does the same. Its name says what is done to
-// whom. The order of the names is the order of the rules:
+// which peers. The order of the names is the order of the rules:
 //
 //	drop-outside-in, drop-outside-out, drop-peer-in, drop-peer-out
 //	loss-everyone-50000-0, loss-peer-50000-0   5 %; -1 and so on for equal losses of a peer

@@ -42,7 +42,7 @@ func (c *Cluster) listen(ctx context.Context, ready func()) {
 			}
 			delay, broken = firstDelay, false
 			c.box.post(supervisor.Subscribed{})
-			c.wg.Go(func() { c.lookAtFaults(ctx) }) // what happened while nobody listened
+			c.wg.Go(func() { c.lookAtFaults(ctx) }) // they may have changed while the stream was down
 			ready()
 		})
 		if ctx.Err() != nil {

@@ -7,12 +7,12 @@
 //	          a helper container in the network namespace of each running node:
 //	          replaces the node's rules in one transaction, reads them back, and ends
 //
-//	Heal   ─► removes records, and then the same
+//	Heal   ─► the same without the healed ones, and then removes their records
 //
 // The records are the only state, as the labels of the cluster are: so any process that reaches
 // the engine can list and heal faults. It needs no supervisor, and no living node: the rules of a
 // node end with its network namespace. A fault with an end is healed by the kernel, whoever is
-// still alive then.
+// still alive then. No rule is in force that is not recorded, wherever a process is killed.
 //
 // # Two requests at once
 //

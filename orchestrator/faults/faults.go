@@ -46,9 +46,9 @@ func (i Injector) List(ctx context.Context) ([]fault.Fault, error) {
 }
 
 // Inject brings a fault into force on all running nodes, and returns it with its ID, which is a
-// new one unless it has one, and its times. Begin is set, and End becomes that time after it; lasts 0 means until it is healed. If
-// one node cannot have it, no node has it: a fault that the engine's kernel cannot do matches
-// [orchestrator.ErrFaultUnsupported].
+// new one unless it has one, and its times. Begin is set, and End becomes that time after it;
+// lasts 0 means until it is healed. If one node cannot have it, no node has it: a fault that the
+// engine's kernel cannot do matches [orchestrator.ErrFaultUnsupported].
 func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration) (fault.Fault, error) {
 	var names []string
 	for _, n := range i.Spec.Nodes {
@@ -83,10 +83,10 @@ func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration
 	if err != nil {
 		return f, fmt.Errorf("record the fault: %w", err)
 	}
-	if err := i.settle(ctx, image, info); err != nil {
+	if err := i.settle(ctx, image, info, nil); err != nil {
 		undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
 		defer cancel()
-		return f, errors.Join(err, i.Engine.RemoveContainer(undoing, id), i.settle(undoing, image, info))
+		return f, errors.Join(err, i.end(undoing, image, info, []record{{id, f}}))
 	}
 	return f, nil
 }
@@ -106,16 +106,35 @@ func (i Injector) Heal(ctx context.Context, ids ...string) ([]fault.Fault, error
 	if err != nil {
 		return nil, fmt.Errorf("make the image of the helper: %w", err)
 	}
+	if err := i.end(ctx, image, info, chosen); err != nil {
+		return nil, err
+	}
 	var healed []fault.Fault
 	for _, r := range chosen {
-		if err := i.Engine.RemoveContainer(ctx, r.container); err != nil {
-			return healed, fmt.Errorf("remove the record of fault %s: %w", r.fault.ID, err)
-		}
 		if !r.fault.Ended(info.Time) {
 			healed = append(healed, r.fault)
 		}
 	}
-	return healed, i.settle(ctx, image, info)
+	return healed, nil
+}
+
+// end takes faults out of the kernels, and then removes their records. A process that is killed
+// in between leaves the records: no rule is ever in force that is not recorded.
+func (i Injector) end(ctx context.Context, image string, info orchestrator.EngineInfo, ended []record) error {
+	if err := i.settle(ctx, image, info, ended); err != nil {
+		return err
+	}
+	for _, r := range ended {
+		if err := i.Engine.RemoveContainer(ctx, r.container); err != nil {
+			return fmt.Errorf("remove the record of fault %s: %w", r.fault.ID, err)
+		}
+	}
+	// Another request may have applied them again before their records went.
+	_, containers, err := i.look(ctx)
+	if err != nil || len(recordsOf(containers)) == 0 {
+		return err
+	}
+	return i.settle(ctx, image, info, nil)
 }
 
 // Apply makes the rules of these nodes what the faults in force demand, after their start for
@@ -129,7 +148,7 @@ func (i Injector) Apply(ctx context.Context, nodes ...string) error {
 	if err != nil {
 		return fmt.Errorf("make the image of the helper: %w", err)
 	}
-	return i.settle(ctx, image, info, nodes...)
+	return i.settle(ctx, image, info, nil, nodes...)
 }
 
 // ResetConnections resets the established connections of these pairs, at both of their ends and
@@ -189,8 +208,9 @@ func (i Injector) look(ctx context.Context) (orchestrator.EngineInfo, []orchestr
 	return info, containers, nil
 }
 
-// settle applies what the records say, until they say the same afterwards.
-func (i Injector) settle(ctx context.Context, image string, info orchestrator.EngineInfo, only ...string) error {
+// settle applies what the records say, without those of faults that end, until they say the same
+// afterwards.
+func (i Injector) settle(ctx context.Context, image string, info orchestrator.EngineInfo, without []record, only ...string) error {
 	began := time.Now()
 	for {
 		containers, err := i.Engine.Containers(ctx, map[string]string{orchestrator.LabelCluster: i.Spec.Name})
@@ -201,7 +221,9 @@ func (i Injector) settle(ctx context.Context, image string, info orchestrator.En
 		var all []fault.Fault
 		now := info.Time.Add(time.Since(began))
 		for _, r := range records {
-			all = append(all, r.fault)
+			if !slices.ContainsFunc(without, func(w record) bool { return w.container == r.container }) {
+				all = append(all, r.fault)
+			}
 			if r.fault.Begin.After(now) { // of a request that read the engine's clock later
 				now = r.fault.Begin
 			}

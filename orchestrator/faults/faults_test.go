@@ -29,7 +29,8 @@ type kernels struct {
 	mu     sync.Mutex
 	rules  map[string]string // by container ID
 	reset  map[string][]netip.Addr
-	fails  map[string]string // the kernel's error, by container ID
+	fails  map[string]string // the kernel's error for rules, by container ID; none are always taken
+	broken map[string]bool   // kernels that fail whatever is asked
 	during func()            // runs once, while the first helper works
 }
 
@@ -87,7 +88,13 @@ func (k *kernels) program(spec orchestrator.ContainerSpec) enginetest.Program {
 		if err := json.Unmarshal([]byte(strings.TrimPrefix(p.Spec.Env[0], helperVariable+"=")), &r); err != nil || !slices.Contains(p.Spec.Capabilities, "NET_ADMIN") {
 			return 1
 		}
-		a := answer{Reset: len(r.Reset), Error: k.fails[spec.NetworkOf], Unsupported: k.fails[spec.NetworkOf] != ""}
+		a := answer{Reset: len(r.Reset)}
+		if why := k.fails[spec.NetworkOf]; why != "" && r.Rules != nil && !r.Rules.Empty() {
+			a.Error, a.Unsupported = why, true
+		}
+		if k.broken[spec.NetworkOf] {
+			a.Error = "no buffer space"
+		}
 		k.reset[spec.NetworkOf] = append(k.reset[spec.NetworkOf], r.Reset...)
 		if r.Rules != nil && a.Error == "" {
 			k.rules[spec.NetworkOf], a.Rules = r.Rules.String(), r.Rules.String()
@@ -214,6 +221,32 @@ func TestAFaultIsOnAllNodesOrNone(t *testing.T) {
 	k.nothingElse(0)
 }
 
+// A heal that fails, or is killed, leaves the record: the fault is listed, and healed later.
+func TestAHealThatFails(t *testing.T) {
+	t.Parallel()
+	k, i := inMemory(t, "n1", "n2")
+	f, err := i.Inject(t.Context(), fault.Isolate("n1"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.broken = map[string]bool{k.nodes["n2"]: true}
+	if healed, err := i.Heal(t.Context()); err == nil || healed != nil {
+		t.Errorf("healed %v, %v", healed, err)
+	}
+	if all, err := i.List(t.Context()); err != nil || len(all) != 1 || all[0].ID != f.ID {
+		t.Errorf("in force: %v, %v", all, err)
+	}
+	k.nothingElse(1)
+	k.mu.Lock()
+	clear(k.broken)
+	k.mu.Unlock()
+	if healed, err := i.Heal(t.Context()); err != nil || len(healed) != 1 {
+		t.Errorf("healed %v, %v", healed, err)
+	}
+	k.has(nil)
+	k.nothingElse(0)
+}
+
 // Of two requests at once, each leaves what both want.
 func TestTwoRequestsAtOnce(t *testing.T) {
 	t.Parallel()
@@ -227,6 +260,24 @@ func TestTwoRequestsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.has(map[string]string{"n1": n2 + n3, "n2": n1 + n3, "n3": n1 + n2})
+
+	// The second one is healed while the first one is.
+	all, err := i.List(t.Context())
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	k.mu.Lock()
+	k.during = func() {
+		if _, err := i.Heal(context.Background(), all[1].ID); err != nil {
+			t.Error(err)
+		}
+	}
+	k.mu.Unlock()
+	if _, err := i.Heal(t.Context(), all[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	k.has(nil)
+	k.nothingElse(0)
 }
 
 func TestAFaultEnds(t *testing.T) {
