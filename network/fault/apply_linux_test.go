@@ -502,7 +502,7 @@ func TestOneWay(t *testing.T) {
 func TestHardCutsOffTheHost(t *testing.T) {
 	t.Parallel()
 	hosts := newHosts(t, 3)
-	n1, n2, host := hosts[0], hosts[1], hosts[2] // the third is no node
+	n1, n2, host := hosts[0], hosts[1], hosts[2] // the third is not a node
 	hard := Isolate("n1")
 	hard.Hard = true
 	inject(t, hosts[:2], hard)
