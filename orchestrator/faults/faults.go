@@ -92,14 +92,15 @@ func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration
 }
 
 // Heal ends these faults, or all if none is named, on all running nodes, and returns those that
-// were still in force. A node that does not run is healed: its rules ended with it.
+// were still in force. A node that does not run is healed: its rules ended with it. Without a
+// record, it removes rules that were left.
 func (i Injector) Heal(ctx context.Context, ids ...string) ([]fault.Fault, error) {
 	info, containers, err := i.look(ctx)
 	if err != nil {
 		return nil, err
 	}
 	chosen, err := selected(recordsOf(containers), ids)
-	if err != nil || len(chosen) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	image, err := helper.Image(ctx, i.Engine, info, i.Program)

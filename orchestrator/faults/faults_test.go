@@ -167,9 +167,13 @@ func TestInjectAndHeal(t *testing.T) {
 	}
 	k.has(nil)
 	k.nothingElse(0)
+	k.mu.Lock()
+	k.rules[k.nodes["n1"]] = "cut in 10.213.0.9 drop\n" // left, without a record
+	k.mu.Unlock()
 	if healed, err := i.Heal(t.Context()); err != nil || healed != nil {
 		t.Errorf("nothing to heal: %v, %v", healed, err)
 	}
+	k.has(nil)
 }
 
 // The peers of a node that is down keep their rules, and it gets its own when it runs again.
