@@ -3,6 +3,8 @@
 GO       ?= go
 BEAMYARD := bin/beamyard
 LINT     := bin/golangci-lint-v2.15.0
+VULN     := bin/govulncheck-v1.9.0
+SBOM     := bin/cyclonedx-gomod-v1.10.0
 PKG      ?= ./...
 
 # Go asks git for the commit to stamp, and fails where git has none to tell: in
@@ -16,10 +18,10 @@ endif
 export GORACE ?= atexit_sleep_ms=0
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build test test-quick dind-test soak lint fmt bench clean
+.PHONY: help up down build test test-quick dind-test hosts-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 up: build ## start the demo cluster of 3 nodes, installing what is missing
 	@.ci/prepare engine
@@ -34,44 +36,77 @@ build: ## build bin/beamyard
 	@CGO_ENABLED=0 $(GO) build -o $(BEAMYARD) ./cmd/beamyard
 
 test: ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
-	@.ci/prepare go race engine
+	@.ci/prepare go race engine browser
 	@# One package at a time: three of them start clusters, which have deadlines.
 	@.ci/leaves-nothing $(GO) test -race -p 1 -timeout 40m $(TESTFLAGS) $(PKG)
 
 # What needs no engine: everything but the adapter, the scenarios and the command line's clusters.
-QUICK := ./images ./network/... ./orchestrator ./orchestrator/build ./orchestrator/cluster ./orchestrator/codesync/... \
+QUICK := ./cmd/beamyard/internal/... ./images ./network/... ./orchestrator ./orchestrator/ask ./orchestrator/build ./orchestrator/chaos ./orchestrator/check ./orchestrator/cluster ./orchestrator/codesync/... \
 	./orchestrator/compiler ./orchestrator/config ./orchestrator/control ./orchestrator/diagnosis ./orchestrator/discovery \
-	./orchestrator/doctor ./orchestrator/enginetest/... ./orchestrator/faults ./orchestrator/evidence ./orchestrator/health ./orchestrator/hint \
-	./orchestrator/internal/... ./orchestrator/keeper ./orchestrator/logs ./orchestrator/secrets ./orchestrator/validation ./orchestrator/watchdog
+	./orchestrator/doctor ./orchestrator/effects ./orchestrator/enginetest/... ./orchestrator/faults ./orchestrator/evidence ./orchestrator/health ./orchestrator/hint ./orchestrator/hosts \
+	./orchestrator/internal/... ./orchestrator/keeper ./orchestrator/logs ./orchestrator/mcp ./orchestrator/metrics ./orchestrator/parking ./orchestrator/secrets ./orchestrator/suite ./orchestrator/target ./orchestrator/ui ./orchestrator/ui/script ./orchestrator/validation ./orchestrator/watchdog \
+	./testsupport/history ./testsupport/internal/bench
 
 test-quick: ## run the tests that need no engine, for the inner loop
 	@.ci/prepare go race
 	@DOCKER_HOST=unix:///nonexistent/docker.sock $(GO) test -race $(TESTFLAGS) $(QUICK)
-	@DOCKER_HOST=unix:///nonexistent/docker.sock $(GO) test -race -run '^(TestScript|TestReadme.*|TestHelp.*)$$' $(TESTFLAGS) ./cmd/beamyard
+	@DOCKER_HOST=unix:///nonexistent/docker.sock $(GO) test -race -run '^(TestScript|TestReadme.*|TestHelp.*|TestCompletion.*|TestVersion.*|TestManual.*)$$' $(TESTFLAGS) ./cmd/beamyard
 
 dind-test: export PKG := $(PKG)
 dind-test: export TESTFLAGS := $(TESTFLAGS)
 dind-test: ## run a cluster and the tests on an isolated engine (Docker in Docker); PKG and TESTFLAGS too
 	@.ci/dind/test
 
+hosts-test: export TESTFLAGS := $(TESTFLAGS)
+hosts-test: ## run a cluster over three engines in containers, joined in a swarm; TESTFLAGS too
+	@.ci/prepare go race engine
+	@.ci/leaves-nothing .ci/dind/hosts
+
 soak: ## break a cluster at random for SOAK=10m, losing nothing; SEED=… plays one again
 	@.ci/prepare go race engine
 	@.ci/leaves-nothing $(GO) test -race -tags soak -count=1 -timeout 0 -v ./orchestrator/soak -soak $(or $(SOAK),10m) $(if $(SEED),-seed $(SEED))
 
-lint: $(LINT) ## check the form and the linters
+lint: $(LINT) $(VULN) ## check the form, the linters, and known vulnerabilities if their database answers
 	@.ci/prepare go
 	@$(GO) mod tidy -diff
 	@$(GO) vet ./...
 	@$(LINT) run
 	@.ci/prepare_test.sh
+	@.ci/vulncheck_test.sh
+	@.ci/vulncheck $(VULN) --if-reachable
+
+vulncheck: $(VULN) ## look for known vulnerabilities in what is called
+	@.ci/vulncheck $(VULN)
 
 fmt: ## put the source into its one form
 	@gofmt -s -w .
 
-bench: ## measure against the bare engine, side by side
+# The flags of the benchmark: BENCHFLAGS='-sizes 3,10 -rounds 3'.
+BENCH := $(GO) test -tags bench -count=1 -timeout 120m -run '^TestBench$$' -v ./testsupport/internal/bench -beamyard $(CURDIR)/$(BEAMYARD)
+RUNS  := testsupport/internal/bench/testdata
+
+bench: build ## measure beside the bare engine, Compose and testcontainers, and publish the table; 35 minutes
 	@.ci/prepare go engine
-	@.ci/leaves-nothing $(GO) test -tags bench -count=1 -p 1 -timeout 30m -run '^TestBench' -v ./orchestrator/e2e ./testsupport
-	@$(GO) test -run '^$$' -bench . -benchmem ./orchestrator/logs ./network/erldist
+	@.ci/leaves-nothing $(BENCH) -compose2 "$$(.ci/compose2 $(CURDIR)/bin/compose2)" -results $(CURDIR)/bin/bench.json $(BENCHFLAGS)
+	@cp bin/bench.json $(RUNS)/bench.json
+	@UPDATE=1 $(GO) test -count=1 -run TestWhatIsPublishedIsTheLastRun ./testsupport/internal/bench
+
+bench-quick: build ## the rows of the inner loop, in 3 minutes, for benchstat: bin/bench.txt
+	@.ci/prepare go engine
+	@.ci/leaves-nothing $(BENCH) -quick -results $(CURDIR)/bin/bench-quick.json -benchstat $(CURDIR)/bin/bench.txt $(BENCHFLAGS)
+	@if command -v benchstat >/dev/null && [ -e bin/bench.txt.old ]; then benchstat bin/bench.txt.old bin/bench.txt; fi
+
+bench-engines: build ## the quick one on several engines, in containers; 15 minutes
+	@.ci/prepare go engine
+	@.ci/leaves-nothing .ci/dind/bench $(RUNS)/engines.json $(ENGINES)
+	@UPDATE=1 $(GO) test -count=1 -run TestWhatIsPublishedIsTheLastRun ./testsupport/internal/bench
+
+release: $(SBOM) ## build archives, packages, SBOMs and checksums of this commit in dist/
+	@.ci/prepare go
+	@.ci/release dist $(SBOM)
+
+release-test: $(SBOM) ## test dist/: the same bytes again, complete, installable; 10 minutes
+	@.ci/release_test.sh dist $(SBOM)
 
 clean: ## remove every cluster, our images, and bin/
 	@.ci/clean
@@ -83,3 +118,11 @@ $(LINT):
 	@GOBIN=$(CURDIR)/bin GOFLAGS= GOTOOLCHAIN=$$($(GO) env GOVERSION)+auto \
 		$(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT:bin/golangci-lint-%=%)
 	@mv bin/golangci-lint $@
+
+$(VULN) $(SBOM):
+	@.ci/prepare go
+	@echo "building $(@F), about a minute, once" >&2
+	@GOBIN=$(CURDIR)/bin GOFLAGS= $(GO) install $(TOOL)
+	@mv bin/$(firstword $(subst -v, ,$(@F))) $@
+$(VULN): TOOL = golang.org/x/vuln/cmd/govulncheck@$(VULN:bin/govulncheck-%=%)
+$(SBOM): TOOL = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM:bin/cyclonedx-gomod-%=%)

@@ -26,11 +26,13 @@ world() {
 		*" install "*docker.io*) cp_stub docker; cp_stub dockerd ;;
 		*" install "*mmdebstrap*) cp_stub mmdebstrap ;;
 		*" install "*gcc*) cp_stub gcc ;;
+		*" install "*chromium*) cp_stub chromium ;;
 		esac'
 	later docker '[ -e "$world/answers" ] && [ "$1" != image ] || { echo "Cannot connect" >&2; exit 1; }'
 	later dockerd 'log dockerd "$@"; : >"$world/answers"'
 	later mmdebstrap ''
 	later gcc ''
+	later chromium ''
 }
 
 # stub NAME BODY puts a command into the world; later keeps it for apt-get.
@@ -159,6 +161,26 @@ expect "a missing compiler is installed" 0 "installing gcc libc6-dev" "$apt upda
 world; rm "$world/bin/gcc"; stub id 'echo 1000'
 run race
 expect "no root, no compiler: the command to type" 5 "hint: sudo apt-get install -y gcc libc6-dev"
+
+world; installed chromium
+run browser
+expect "a browser is enough" 0 ""
+
+world; stub google-chrome ''
+run browser
+expect "Chrome is a Chromium" 0 ""
+
+world
+run browser
+expect "a missing browser is installed" 0 "installing chromium" "$apt update" "$install chromium"
+
+world; stub id 'echo 1000'
+run browser
+expect "no root, no browser: the command to type" 5 "hint: sudo apt-get install -y chromium"
+
+world; echo 'ID=fedora' >"$world/os-release"
+run browser
+expect "another system: which browser" 5 "hint: install Chromium or Google Chrome"
 
 world
 run engines

@@ -71,11 +71,17 @@ func build(ctx context.Context, eng Engine, r recipe) (Image, error) {
 
 // find returns the ID of an image, or "" if it does not exist.
 func find(ctx context.Context, eng Engine, ref string) (string, error) {
+	info, err := look(ctx, eng, ref)
+	return info.ID, err
+}
+
+// look describes an image; its ID is "" if it does not exist.
+func look(ctx context.Context, eng Engine, ref string) (Info, error) {
 	info, err := eng.Image(ctx, ref)
 	if errors.Is(err, ErrNotFound) {
-		return "", nil
+		return Info{}, nil
 	}
-	return info.ID, err
+	return info, err
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)

@@ -94,9 +94,9 @@ func (b *mixBuild) noteUnset(p project) {
 //go:embed secrets.exs
 var secretsText string
 
-// lookForSecrets reports values of secrets in the compiled project: those that it reads by
-// compile_env, or that a release's sys.config contains.
-func (b *mixBuild) lookForSecrets(ctx context.Context, w Workshop) error {
+// secretsOfEnv returns the keys of the build's environment whose values the image must not
+// contain.
+func (b *mixBuild) secretsOfEnv() []string {
 	var keys []string
 	for _, key := range b.o.Secrets {
 		const shortest = 4 // a shorter value would match anywhere
@@ -104,6 +104,13 @@ func (b *mixBuild) lookForSecrets(ctx context.Context, w Workshop) error {
 			keys = append(keys, key)
 		}
 	}
+	return keys
+}
+
+// lookForSecrets reports values of secrets in the compiled project: those that it reads by
+// compile_env, or that a release's sys.config contains.
+func (b *mixBuild) lookForSecrets(ctx context.Context, w Workshop) error {
+	keys := b.secretsOfEnv()
 	if len(keys) == 0 {
 		return nil
 	}

@@ -43,6 +43,7 @@ var packages = []string{
 	"elixir", "erlang-base", "erlang-dev", "erlang-ssl", "erlang-inets", "erlang-mnesia", "erlang-os-mon",
 	"erlang-runtime-tools", "erlang-tools", "erlang-parsetools", "erlang-syntax-tools", "erlang-xmerl",
 	"erlang-eunit", "ca-certificates",
+	"libfaketime", // for faults of the clock
 }
 
 // PackagesError reports that a root file system could not be made.

@@ -1,18 +1,29 @@
 package images
 
 import (
+	"archive/tar"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// sourcesOfLayer lists the sources that a layer of dependencies was made with. They are removed
-// before the current ones are written: the image must not keep deleted files.
+// sourcesOfLayer is the file that lists the sources that a layer of dependencies was made with,
+// and still holds: a JSON object of [entry.id] by name. A build that begins with the layer
+// writes what is new, and removes what is gone: writing all of a project's files again takes
+// longer than all else that a build does beside compiling.
 const sourcesOfLayer = "/home/beamyard/.beamyard-sources"
+
+// changedSources prints those of the listed files that the commands of a build have changed or
+// removed: what a build writes has the list's own modification time, see [epoch].
+const changedSources = `cd ` + workDir + ` && xargs -0 sh -c 'for f; do [ -f "$f" ] && ! [ -L "$f" ] && ! [ "$f" -nt ` + sourcesOfLayer + ` ] || printf "%s\0" "$f"; done' sh <` + sourcesOfLayer
 
 // layer names the image that holds a project's compiled dependencies. The name is a hash of
 // what they depend on: the mix.exs and mix.lock files, config, and the dependencies by path.
@@ -20,7 +31,7 @@ const sourcesOfLayer = "/home/beamyard/.beamyard-sources"
 func (b *mixBuild) layer(p project, from Info, list []entry) string {
 	h := sha256.New()
 	b.hashInputs(h, p)
-	h.Write([]byte("from " + from.ID + "\nfolder " + p.Layout.folder() + "\n"))
+	h.Write([]byte("layer 2\nfrom " + from.ID + "\nfolder " + p.Layout.folder() + "\n"))
 	hashEntries(h, slices.DeleteFunc(slices.Clone(list), func(e entry) bool { return !p.dependsOn(e.Name) }))
 	return imageName(p.App, b.dir) + ":deps-" + hex.EncodeToString(h.Sum(nil))[:12]
 }
@@ -49,13 +60,7 @@ func (b *mixBuild) dependencies(ctx context.Context, w Workshop, p project, list
 	if err := b.step(ctx, w, p, 1, 2, command, b.tidy(p)); err != nil {
 		return err
 	}
-	var names strings.Builder
-	for _, e := range list {
-		if !strings.HasSuffix(e.Name, "/") {
-			names.WriteString(workDir + "/" + e.Name + "\x00")
-		}
-	}
-	if err := b.put(ctx, w, []entry{textEntry(path.Base(sourcesOfLayer), names.String(), 0o644)}, path.Dir(sourcesOfLayer)); err != nil {
+	if err := b.listSources(ctx, w, list); err != nil {
 		return err
 	}
 	if _, err := w.Commit(ctx, b.commit(ref, p)); err != nil {
@@ -65,6 +70,81 @@ func (b *mixBuild) dependencies(ctx context.Context, w Workshop, p project, list
 		return err
 	}
 	return b.lendGit(ctx, w, path.Join(workDir, p.Layout.place(b.repository.root)))
+}
+
+// listSources writes [sourcesOfLayer].
+func (b *mixBuild) listSources(ctx context.Context, w Workshop, list []entry) error {
+	holds, names := map[string]string{}, strings.Builder{}
+	for _, e := range list {
+		holds[e.Name] = e.id()
+		if e.Typeflag == tar.TypeReg {
+			names.WriteString(e.Name + "\x00")
+		}
+	}
+	write := func(text string) error {
+		return b.put(ctx, w, []entry{textEntry(path.Base(sourcesOfLayer), text, 0o644)}, path.Dir(sourcesOfLayer))
+	}
+	if err := write(names.String()); err != nil {
+		return err
+	}
+	var changed, said strings.Builder
+	code, err := w.Run(ctx, Command{Args: []string{"sh", "-c", changedSources}, Env: b.env, User: builder, Dir: "/"}, &changed, &said)
+	if err == nil && code != 0 {
+		err = b.failed(fmt.Errorf("look at the sources: exit code %d", code), said.String())
+	}
+	if err != nil {
+		return err
+	}
+	for name := range strings.SplitSeq(changed.String(), "\x00") {
+		if _, there := holds[name]; there {
+			holds[name] = "" // like no entry: it is written again
+		}
+	}
+	text, err := json.Marshal(holds)
+	if err != nil {
+		return fmt.Errorf("list the sources: %w", err)
+	}
+	return write(string(text))
+}
+
+// updateSources makes the sources in a workshop on a layer those of the list, by what the layer
+// holds.
+func (b *mixBuild) updateSources(ctx context.Context, w Workshop, list []entry) (missing []entry, err error) {
+	holds, err := b.sourcesIn(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		if holds[e.Name] != e.id() {
+			missing = append(missing, e)
+		}
+		delete(holds, e.Name)
+	}
+	var gone strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(holds)) {
+		if !strings.HasSuffix(name, "/") {
+			gone.WriteString(workDir + "/" + name + "\x00")
+		}
+	}
+	if gone.Len() == 0 {
+		return missing, nil
+	}
+	const listed = "gone"
+	if err := b.put(ctx, w, []entry{textEntry(listed, gone.String(), 0o644)}, scratch); err != nil {
+		return nil, err
+	}
+	return missing, b.quietly(ctx, w, builder, "sh", "-c", "xargs -0 rm -f <"+scratch+"/"+listed)
+}
+
+// sourcesIn reads [sourcesOfLayer].
+func (b *mixBuild) sourcesIn(ctx context.Context, w Workshop) (map[string]string, error) {
+	holds := map[string]string{}
+	var decoded error
+	err := readFiles(ctx, w, sourcesOfLayer, func(_ string, data []byte) { decoded = json.Unmarshal(data, &holds) })
+	if err = errors.Join(err, decoded); err != nil {
+		return nil, fmt.Errorf("read the layer's list of sources: %w", err)
+	}
+	return holds, nil
 }
 
 // fetching is the command that fetches dependencies. It fetches Hex and Rebar if the base lacks

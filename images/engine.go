@@ -42,7 +42,7 @@ type WorkshopSpec struct {
 type Workshop interface {
 	// Write extracts a tar stream into an existing folder.
 	Write(ctx context.Context, dir string, archive io.Reader) error
-	// Read returns a folder as a tar stream. Paths in it begin with the folder's name.
+	// Read returns a folder, or a file, as a tar stream. Paths in it begin with its name.
 	Read(ctx context.Context, path string) (io.ReadCloser, error)
 	// Run runs a command and waits for it to exit. The command's environment is added to
 	// the image's for this run only, and is not stored.

@@ -30,6 +30,7 @@ type fakeEngine struct {
 	run      func(*fakeWorkshop, Command) (string, int)     // the output of any other command
 	said     func(Command) (string, int)                    // replaces run; its text goes to stdout
 	made     map[string]map[string]string                   // the files of each committed image
+	wrote    []string                                       // the files that were written into the last workshop
 	open     int                                            // workshops that are not closed
 }
 
@@ -124,7 +125,14 @@ func (e *fakeEngine) Start(ctx context.Context, spec WorkshopSpec) (Workshop, er
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.open++
-	return &fakeWorkshop{e: e, spec: spec, files: map[string]string{}}, ctx.Err()
+	e.wrote = nil
+	files := map[string]string{}
+	for ref, made := range e.made {
+		if e.images[ref].ID == spec.Image.ID {
+			files = maps.Clone(made)
+		}
+	}
+	return &fakeWorkshop{e: e, spec: spec, files: files}, ctx.Err()
 }
 
 // fakeWorkshop keeps the files that were written into it. Files that a command removes
@@ -152,6 +160,8 @@ func (w *fakeWorkshop) Write(_ context.Context, dir string, archive io.Reader) e
 		name := path.Join(dir, h.Name)
 		if h.Typeflag == tar.TypeDir {
 			name += "/"
+		} else {
+			w.e.wrote = append(w.e.wrote, name)
 		}
 		w.files[name] = string(text)
 	}
@@ -159,6 +169,9 @@ func (w *fakeWorkshop) Write(_ context.Context, dir string, archive io.Reader) e
 
 func (w *fakeWorkshop) Read(_ context.Context, dir string) (io.ReadCloser, error) {
 	var list []entry
+	if text, isFile := w.files[dir]; isFile {
+		list = append(list, textEntry(path.Base(dir), text, 0o644))
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.files)) {
 		if rel, below := strings.CutPrefix(name, dir+"/"); below && !strings.HasSuffix(name, "/") {
 			list = append(list, textEntry(path.Base(dir)+"/"+rel, w.files[name], 0o644))

@@ -3,6 +3,8 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"io/fs"
@@ -188,11 +190,16 @@ func fetchedBelow(dir string) []string {
 }
 
 // entry is an entry of an archive, in memory: the hash matches what is built, even while an
-// editor saves files.
+// editor saves files. An entry of a search for an image may lack its data: see [seen].
 type entry struct {
 	tar.Header
-	data []byte
+	data  []byte
+	sum   [sha256.Size]byte // of the data
+	magic [magicSize]byte   // how it begins
 }
+
+// magicSize is how much of a file shows for which system it was compiled.
+const magicSize = 20
 
 // owner is the user who builds and runs.
 const owner = 1000
@@ -200,6 +207,11 @@ const owner = 1000
 // entries reads the files of the layout, with paths below the root. It also returns the files
 // that it excludes because they are for another system.
 func (l layout) entries(arch string) (list []entry, foreign []string, err error) {
+	return l.entriesBy(arch, readEntry)
+}
+
+// entriesBy is entries, with another way to read a file.
+func (l layout) entriesBy(arch string, read func(full, name string, info fs.FileInfo) (entry, error)) (list []entry, foreign []string, err error) {
 	parts, err := l.parts()
 	if err != nil {
 		return nil, nil, err
@@ -218,11 +230,11 @@ func (l layout) entries(arch string) (list []entry, foreign []string, err error)
 		}
 		for _, f := range files {
 			full := filepath.Join(p.dir, filepath.FromSlash(f.path))
-			e, err := readEntry(full, path.Join(p.at, f.path), f.info)
+			e, err := read(full, path.Join(p.at, f.path), f.info)
 			if err != nil {
 				return nil, nil, unreadable(full, err)
 			}
-			limit -= int64(len(e.data))
+			limit -= e.Size
 			if otherSystem(e, arch) {
 				foreign = append(foreign, e.Name)
 				continue
@@ -243,7 +255,22 @@ func folderEntry(name string) entry {
 }
 
 func textEntry(name, text string, mode int64) entry {
-	return entry{Header: tar.Header{Name: name, Mode: mode, Typeflag: tar.TypeReg, Uid: owner, Gid: owner, Size: int64(len(text))}, data: []byte(text)}
+	return dataEntry(entry{Header: tar.Header{Name: name, Mode: mode, Typeflag: tar.TypeReg, Uid: owner, Gid: owner}}, []byte(text))
+}
+
+func dataEntry(e entry, data []byte) entry {
+	e.Size, e.data, e.sum = int64(len(data)), data, sha256.Sum256(data)
+	copy(e.magic[:], data)
+	return e
+}
+
+// fileEntry is the entry of a regular file, without its content.
+func fileEntry(name string, info fs.FileInfo) entry {
+	mode := int64(0o644)
+	if info.Mode()&0o111 != 0 {
+		mode = 0o755
+	}
+	return entry{Header: tar.Header{Name: name, Mode: mode, Typeflag: tar.TypeReg, Uid: owner, Gid: owner}}
 }
 
 func readEntry(full, name string, info fs.FileInfo) (entry, error) {
@@ -254,12 +281,8 @@ func readEntry(full, name string, info fs.FileInfo) (entry, error) {
 		target, err := os.Readlink(full)
 		return entry{Header: tar.Header{Name: name, Linkname: filepath.ToSlash(target), Mode: 0o777, Typeflag: tar.TypeSymlink, Uid: owner, Gid: owner}}, err
 	}
-	mode := int64(0o644)
-	if info.Mode()&0o111 != 0 {
-		mode = 0o755
-	}
 	data, err := os.ReadFile(full)
-	return textEntry(name, string(data), mode), err
+	return dataEntry(fileEntry(name, info), data), err
 }
 
 // archiveOf writes entries as a tar stream.
@@ -285,7 +308,35 @@ func archiveOf(list []entry) (*bytes.Reader, error) {
 // hashEntries adds to a hash everything that an image gets from entries.
 func hashEntries(h io.Writer, list []entry) {
 	for _, e := range list {
-		fmt.Fprintf(h, "%c %o %q %q %d\n", e.Typeflag, e.Mode, e.Name, e.Linkname, len(e.data))
-		_, _ = h.Write(e.data) // a hash never fails
+		e.hash(h)
 	}
+}
+
+func (e entry) hash(h io.Writer) {
+	fmt.Fprintf(h, "%c %o %q %q %d %x\n", e.Typeflag, e.Mode, e.Name, e.Linkname, e.Size, e.sum)
+}
+
+// id is a hash of everything that an image gets from an entry.
+func (e entry) id() string {
+	h := sha256.New()
+	e.hash(h)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// code are the extensions of files that Mix compiles.
+var code = []string{".ex", ".erl", ".hrl", ".xrl", ".yrl", ".eex", ".leex", ".heex", ".sface"}
+
+// shapeOf is a hash of everything in entries but the content of code: while it is the same,
+// Mix is expected to describe the project as before. A mix.exs that reads the project's own
+// code can be an exception.
+func shapeOf(list []entry) string {
+	list = slices.Clone(list)
+	for i, e := range list {
+		if slices.Contains(code, path.Ext(e.Name)) {
+			list[i].sum, list[i].Size = [sha256.Size]byte{}, 0
+		}
+	}
+	h := sha256.New()
+	hashEntries(h, list)
+	return hex.EncodeToString(h.Sum(nil))
 }

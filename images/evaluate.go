@@ -80,6 +80,7 @@ type project struct {
 	UsesGit bool     `json:"uses_git,omitempty"` // it reads its own repository
 	Tests   []string `json:"tests,omitempty"`    // where `mix test` looks for tests
 	Unset   []unset  `json:"-"`                  // read by its releases
+	Shape   string   `json:"shape,omitempty"`    // of the files that were described: see [shapeOf]; "" if unknown
 }
 
 // external reports whether dependencies are fetched over the network.
@@ -98,8 +99,8 @@ const (
 
 // shim takes the place of git if the repository is not present, and records that it was called:
 // the image is then made again with git. Searching the sources for calls of git would be
-// guessing.
-const shim = "#!/bin/sh\n: >" + gitUsed + "\necho 'git: not found' >&2\nexit 127\n"
+// guessing. What Mix asks about git dependencies is not the project's question.
+const shim = "#!/bin/sh\n" + ofDependency + ": >" + gitUsed + "\necho 'git: not found' >&2\nexit 127\n"
 
 // evaluate has Mix describe the project.
 //
@@ -135,7 +136,10 @@ func (b *mixBuild) evaluate(ctx context.Context, w Workshop, l layout) (p projec
 	}
 	if !a.AskedGit && a.Error == nil && len(a.Missing) == 0 && !a.leadsOut(here) {
 		p := a.project(l, here)
-		return p, p.Layout.root() == l.root() && !slices.ContainsFunc(list, func(e entry) bool { return p.Layout.leaves(e.Name) }), nil
+		if inPlace = p.Layout.root() == l.root() && !slices.ContainsFunc(list, func(e entry) bool { return p.Layout.leaves(e.Name) }); inPlace {
+			p.Shape = shapeOf(list)
+		}
+		return p, inPlace, nil
 	}
 
 	l.Parts = []string{b.dir}

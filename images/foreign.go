@@ -21,24 +21,24 @@ var machines = map[string]elf.Machine{
 // this machine. The image could not load it, and make would consider it up to date.
 func otherSystem(e entry, arch string) bool {
 	compiled := slices.Contains([]string{".so", ".o", ".a", ".dylib", ".dll"}, path.Ext(e.Name))
-	if len(e.data) < 20 || !compiled && !slices.Contains(strings.Split(path.Dir(e.Name), "/"), "priv") {
+	if e.Size < magicSize || !compiled && !slices.Contains(strings.Split(path.Dir(e.Name), "/"), "priv") {
 		return false
 	}
-	if bytes.HasPrefix(e.data, []byte("\x7fELF")) {
+	if bytes.HasPrefix(e.magic[:], []byte("\x7fELF")) {
 		want, known := machines[arch]
 		order := binary.ByteOrder(binary.LittleEndian)
-		if e.data[5] == byte(elf.ELFDATA2MSB) {
+		if e.magic[5] == byte(elf.ELFDATA2MSB) {
 			order = binary.BigEndian
 		}
-		return known && elf.Machine(order.Uint16(e.data[18:])) != want
+		return known && elf.Machine(order.Uint16(e.magic[18:])) != want
 	}
 	for _, magic := range []string{ // Mach-O, in both byte orders and both sizes
 		"\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe",
 	} {
-		if bytes.HasPrefix(e.data, []byte(magic)) {
+		if bytes.HasPrefix(e.magic[:], []byte(magic)) {
 			return true
 		}
 	}
 	// A universal binary begins as a Java class does; a DLL with MZ.
-	return compiled && (bytes.HasPrefix(e.data, []byte("\xca\xfe\xba\xbe")) || bytes.HasPrefix(e.data, []byte("MZ")))
+	return compiled && (bytes.HasPrefix(e.magic[:], []byte("\xca\xfe\xba\xbe")) || bytes.HasPrefix(e.magic[:], []byte("MZ")))
 }

@@ -140,13 +140,44 @@ const (
 "${g:-/usr/bin/git}" "$@" >"$k.out" 2>"$k.err"; s=$?
 echo $s >"$k.status"; cat "$k.out"; cat "$k.err" >&2; exit $s
 `
-	replay = "#!/bin/sh\n" + answerKey + `if [ -e "$k.status" ]; then cat "$k.out"; cat "$k.err" >&2; exit "$(cat "$k.status")"; fi
+	replay = "#!/bin/sh\n" + ofDependency + answerKey + `if [ -e "$k.status" ]; then cat "$k.out"; cat "$k.err" >&2; exit "$(cat "$k.status")"; fi
 for g in /usr/bin/git /bin/git; do [ -x $g ] && exec $g "$@"; done
 echo "git: not found, and it was not asked this while the image was built: git $*" >&2
 exit 127
 `
 	withoutShim = `PATH=${PATH#` + shimPath + `:}`
 )
+
+// ofDependency answers the two questions that Mix asks git in the folder of each git dependency,
+// whenever it checks whether the dependency is the one that mix.lock names: in `mix compile` and
+// `mix test`, for which no image needs git. Without it, Mix ends with :enoent. A project that
+// asks git itself does not use these arguments. Verified with Mix.SCM.Git of Elixir 1.14, 1.18
+// and 1.21-dev. A sync asks each dependency twice, so it starts no other program. The format is that of gitrepository-layout(5); git-config(1) quotes a URL that
+// contains a # or a semicolon.
+const ofDependency = `if [ -f .git/HEAD ]; then
+  case "$*" in
+  "--git-dir=.git config remote.origin.url")
+    url= section=
+    while read -r key is value; do
+      case $key in "["*) section=$key$is ;; esac
+      [ "$key $section" != 'url [remote"origin"]' ] || url=$value
+    done <.git/config
+    url=${url#\"} url=${url%\"}
+    [ -z "$url" ] || { echo "$url"; exit 0; } ;;
+  "--git-dir=.git rev-parse --verify --quiet HEAD")
+    read -r rev <.git/HEAD
+    case $rev in "ref: "*)
+      ref=${rev#ref: } rev=
+      if [ -f ".git/$ref" ]; then
+        read -r rev <".git/$ref"
+      elif [ -f .git/packed-refs ]; then
+        while read -r at name; do [ "$name" != "$ref" ] || rev=$at; done <.git/packed-refs
+      fi ;;
+    esac
+    case $rev in "" | *[!0-9a-f]*) ;; *) echo "$rev"; exit 0 ;; esac ;;
+  esac
+fi
+`
 
 // forget makes git ignore that files of the working tree are not in the image: they would make
 // it dirty.

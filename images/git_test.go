@@ -1,6 +1,7 @@
 package images
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,5 +38,72 @@ func TestAnswersOfGitAreReplayed(t *testing.T) {
 		if first != again || code != codeAgain || !strings.HasPrefix(first, "v1 ") && code != 128 {
 			t.Errorf("%q: %q (%d), and then %q (%d)", args, first, code, again, codeAgain)
 		}
+	}
+}
+
+// Mix's questions about a git dependency get git's own answers, where there is no git: of the
+// commit that Mix checks out, and of what people do in a folder of deps.
+func TestQuestionsAboutDependenciesNeedNoGit(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"replay": replay, "shim": shim} {
+		text = strings.ReplaceAll(text, "/home/beamyard", dir)
+		text = strings.ReplaceAll(text, "/usr/bin/git /bin/git", "") // an image without it
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, "git"), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := func(folder, program string, args ...string) string {
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = folder
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
+		out, _ := cmd.Output() // an exit code is part of the answer
+		return fmt.Sprintf("%s(%d)", out, cmd.ProcessState.ExitCode())
+	}
+	for name, steps := range map[string][]string{
+		"as Mix leaves it":      {"checkout -q --detach HEAD"},
+		"a branch":              {"checkout -q -b a/b"},
+		"a packed branch":       {"checkout -q -b a.b", "branch a-b", "tag v1", "pack-refs --all"},
+		"no commit":             {"checkout -q --orphan none"},
+		"another remote before": {"remote rename origin old", "remote add origin https://git.test/new.git"},
+		"a URL in quotes":       {"remote set-url origin https://git.test/a#b;c.git"},
+		"a second URL":          {"remote set-url --add origin https://git.test/second.git"},
+		"no remote":             {"remote remove origin"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dep := t.TempDir()
+			for _, step := range append([]string{
+				"init -q", "remote add origin https://git.test/x.git",
+				"-c user.name=n -c user.email=e commit -q --allow-empty -m 1",
+			}, steps...) {
+				if got := in(dep, "git", strings.Fields(step)...); got != "(0)" {
+					t.Fatalf("git %s: %s", step, got)
+				}
+			}
+			for _, question := range []string{"config remote.origin.url", "rev-parse --verify --quiet HEAD"} {
+				args := append([]string{"--git-dir=.git"}, strings.Fields(question)...)
+				want := in(dep, "git", args...)
+				for _, stub := range []string{"replay", "shim"} {
+					got := in(dep, filepath.Join(dir, stub, "git"), args...)
+					// To Mix, one code other than 0 is as good as the other.
+					if got != want && (want != "(1)" || !strings.HasPrefix(got, "(") || got == "(0)") {
+						t.Errorf("%s: %s of %s, want %s", question, got, stub, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A project with git dependencies does not ask git itself. Its image can answer for them.
+func TestAGitDependencyIsNoQuestionOfTheProject(t *testing.T) {
+	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
+	eng.images[debianRef(Source{Kind: Debian, Suite: "trixie", More: buildTools})] = Info{ID: idOf("tools")}
+	eng.mix = func(*fakeWorkshop) string { return says("/app", `, "deps": [{"app": "x", "kind": "git"}]`) }
+	image := resolved(t, eng, src, Options{})
+	if text := eng.made[image.Ref]["/usr/local/bin/git"]; text != replay {
+		t.Errorf("its git: %q", text)
 	}
 }

@@ -83,11 +83,17 @@ func remember(dir, key string, p project) {
 		delete(m.Said, slices.Sorted(maps.Keys(m.Said))[0])
 	}
 	m.Said[key], m.Latest = p, key
-	data, err := json.Marshal(m)
-	if err != nil || os.MkdirAll(filepath.Dir(file), 0o700) != nil {
+	if data, err := json.Marshal(m); err == nil {
+		writeCache(file, data)
+	}
+}
+
+// writeCache replaces a file in the user's cache folder. It may fail.
+func writeCache(file string, data []byte) {
+	if os.MkdirAll(filepath.Dir(file), 0o700) != nil {
 		return
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), "said-*")
+	temporary, err := os.CreateTemp(filepath.Dir(file), "new-*")
 	if err != nil {
 		return
 	}

@@ -132,18 +132,27 @@ func (b *mixBuild) known(ctx context.Context) (Image, *project, error) {
 	if !ok {
 		return Image{}, nil, nil
 	}
-	list, _, err := p.Layout.entries(b.base.Arch)
+	files := seenOf(b.dir)
+	list, _, err := p.Layout.entriesBy(b.base.Arch, files.entry)
 	if err != nil {
 		return Image{}, nil, nil //nolint:nilerr // something of it is gone: Mix is asked anew
 	}
+	files.keep()
 	if err := b.suite(p, list); err != nil {
 		return Image{}, nil, err
 	}
 	image := b.image(p, list)
-	if image.ID, err = find(ctx, b.eng, image.Ref); image.ID != "" {
+	if err = b.seek(ctx, &image); image.ID != "" {
 		remember(b.dir, b.memory(), p)
 	}
 	return image, &p, err
+}
+
+// seek fills in what is known of an image if it exists.
+func (b *mixBuild) seek(ctx context.Context, image *Image) error {
+	info, err := look(ctx, b.eng, image.Ref)
+	image.ID, image.Boot = info.ID, info.Labels[bootLabel]
+	return err
 }
 
 // image is the project's image, with a name that is a hash of all its inputs.
@@ -157,7 +166,7 @@ func (b *mixBuild) image(p project, list []entry) Image {
 
 // hashInputs adds the inputs that the dependencies share.
 func (b *mixBuild) hashInputs(h io.Writer, p project) {
-	fmt.Fprintf(h, "mix 2\nbase %s\npackages %q %q\nevaluator %x\n", b.base.ID, b.o.Packages.Build, b.o.Packages.Run, sha256.Sum256([]byte(evaluateText+noHexText)))
+	fmt.Fprintf(h, "mix 2\nbase %s\npackages %q %q\nevaluator %x\n", b.base.ID, b.o.Packages.Build, b.o.Packages.Run, sha256.Sum256([]byte(evaluateText+noHexText+bootText+recordText)))
 	// Values are hashed one by one, so that no text of this hash contains a secret.
 	for _, e := range append(b.homes(), "MIX_ENV="+b.o.MixEnv) {
 		fmt.Fprintf(h, "env %s\n", e)
@@ -168,13 +177,27 @@ func (b *mixBuild) hashInputs(h io.Writer, p project) {
 	if p.UsesGit {
 		fmt.Fprintf(h, "git %s\n", b.repository.state())
 	}
+	if p.Git {
+		fmt.Fprintf(h, "git of dependencies %x\n", sha256.Sum256([]byte(ofDependency)))
+	}
 }
 
 // make has Mix describe the project, and makes its image.
 func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 	p := project{Layout: layoutOf(b.dir)}
+	var doubted error
 	if known != nil {
 		p = *known
+		if b.assumable(p) {
+			image, err := b.makeAs(ctx, p, nil, assumed)
+			if err == nil || ctx.Err() != nil {
+				if err == nil {
+					remember(b.dir, b.memory(), p)
+				}
+				return image, err
+			}
+			doubted = err
+		}
 	}
 	w, err := b.eng.Start(ctx, WorkshopSpec{Image: b.base})
 	if err != nil {
@@ -182,9 +205,12 @@ func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 	}
 	defer func() { _ = w.Close() }()
 	asked := p.UsesGit
-	var inPlace bool
+	how := apart
 	if !asked {
-		p, inPlace, err = b.evaluate(ctx, w, p.Layout)
+		var inPlace bool
+		if p, inPlace, err = b.evaluate(ctx, w, p.Layout); inPlace {
+			how = written
+		}
 	}
 	if asked || errors.Is(err, errUsesGit) {
 		fmt.Fprintln(b.progress, atHand)
@@ -192,17 +218,21 @@ func (b *mixBuild) make(ctx context.Context, known *project) (Image, error) {
 		if p, err = b.evaluateWithGit(ctx); err != nil {
 			return Image{}, err
 		}
-		inPlace = false
+		how = apart
 	}
 	if err != nil {
 		return Image{}, err
+	}
+	var wrong *BuildError
+	if errors.As(doubted, &wrong) && !wrong.wantsTools && same(p, *known) {
+		return Image{}, doubted // Mix says what it said before: the sources are wrong
 	}
 	if known != nil {
 		p.Tools = p.Tools || known.Tools && slices.Equal(known.Layout.Parts, p.Layout.Parts)
 	}
 	for {
-		image, err := b.makeAs(ctx, p, w, inPlace)
-		inPlace = false
+		image, err := b.makeAs(ctx, p, w, how)
+		how = apart
 		var failed *BuildError
 		switch {
 		case errors.Is(err, errUsesGit):
@@ -246,17 +276,39 @@ func (b *mixBuild) evaluateWithGit(ctx context.Context) (project, error) {
 	return q, nil
 }
 
+// assumable reports whether Mix's answer for the project can be assumed to be still true if
+// only code has changed. It also says which tools the base has, which is not remembered, and
+// what a release reads.
+func (b *mixBuild) assumable(p project) bool {
+	return p.Shape != "" && !p.UsesGit && !p.Tools && len(b.o.Packages.Build) == 0 && !b.o.Release
+}
+
+// basis says where makeAs begins.
+type basis int
+
+const (
+	apart   basis = iota // in a new workshop
+	written              // in the workshop in which Mix was asked, which holds the project
+	assumed              // in a new workshop, and Mix was not asked: see [mixBuild.assumable]
+)
+
+// errReshaped reports that more than code has changed since Mix was asked.
+var errReshaped = errors.New("the project has changed")
+
 // makeAs makes the image of a project, in w if that already holds it.
-func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bool) (Image, error) {
+func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, begin basis) (Image, error) {
 	list, foreign, err := p.Layout.entries(b.base.Arch)
 	if err != nil {
 		return Image{}, err
+	}
+	if begin == assumed && shapeOf(list) != p.Shape {
+		return Image{}, errReshaped
 	}
 	if err := b.suite(p, list); err != nil {
 		return Image{}, err
 	}
 	image := b.image(p, list)
-	if image.ID, err = find(ctx, b.eng, image.Ref); err != nil || image.ID != "" {
+	if err = b.seek(ctx, &image); err != nil || image.ID != "" {
 		return image, err
 	}
 	if len(foreign) > 0 {
@@ -274,7 +326,7 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 			return Image{}, err
 		}
 	}
-	elsewhere := from.ID != runs.ID
+	elsewhere, begun := from.ID != runs.ID, from
 	layer, there := "", false
 	if p.layered() {
 		layer = b.layer(p, from, list)
@@ -287,17 +339,18 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 			return Image{}, err
 		}
 	}
-	if !inPlace || from.ID != b.base.ID || p.external() {
+	if begin != written || from.ID != b.base.ID || p.external() {
 		if w, err = b.eng.Start(ctx, WorkshopSpec{Image: from, Network: p.external()}); err != nil {
 			return Image{}, err
 		}
 		defer func() { _ = w.Close() }()
+		missing := list
 		if there {
-			if err := b.quietly(ctx, w, builder, "sh", "-c", "xargs -0 rm -f <"+sourcesOfLayer); err != nil {
+			if missing, err = b.updateSources(ctx, w, list); err != nil {
 				return Image{}, err
 			}
 		}
-		if err := b.moveIn(ctx, w, p, list); err != nil {
+		if err := b.moveIn(ctx, w, p, missing); err != nil {
 			return Image{}, err
 		}
 	}
@@ -335,7 +388,7 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 		}
 		w = slim
 	}
-	if b.withGit {
+	if b.withGit || p.Git && elsewhere {
 		git := textEntry("git", replay, 0o755)
 		git.Uid, git.Gid = 0, 0
 		text, err := archiveOf([]entry{git})
@@ -346,7 +399,14 @@ func (b *mixBuild) makeAs(ctx context.Context, p project, w Workshop, inPlace bo
 			return Image{}, err
 		}
 	}
-	if image.ID, err = w.Commit(ctx, b.commit(image.Ref, p)); err != nil {
+	commit := b.commit(image.Ref, p)
+	if !b.o.Release { // a release has its own boot script
+		if image.Boot, err = b.recordOnce(ctx, w, p, b.recordingKey(p, begun, layer, list), begin); err != nil {
+			return Image{}, err
+		}
+		commit.Labels[bootLabel] = image.Boot
+	}
+	if image.ID, err = w.Commit(ctx, commit); err != nil {
 		return Image{}, err
 	}
 	image.Built = true

@@ -76,6 +76,51 @@ func TestNetworkAndLayersFollowTheDependencies(t *testing.T) {
 	}
 }
 
+// If only code has changed, Mix is not asked again, unless the build fails and Mix may
+// know why.
+func TestMixIsAskedAgainOnlyIfItMayAnswerOtherwise(t *testing.T) {
+	eng, src := engineWith("beamyard/debian:trixie"), tiny(t)
+	asked, more, fails := 0, "", false
+	eng.mix = func(*fakeWorkshop) string { asked++; return says("/app", more) }
+	eng.run = func(_ *fakeWorkshop, c Command) (string, int) {
+		if fails && strings.Contains(strings.Join(c.Args, " "), "mix compile") {
+			return "** (CompileError) lib/tiny.ex:1", 1
+		}
+		return "", 0
+	}
+	for _, step := range []struct {
+		name, file, text string
+		more             string
+		fails            bool
+		asked            int
+	}{
+		{"first", "lib/tiny.ex", "defmodule Tiny do end", "", false, 1},
+		{"code", "lib/tiny.ex", "defmodule Tiny do\nend", "", false, 0},
+		{"new code", "lib/more.ex", "defmodule More do\nend", "", false, 1},
+		{"another file", "VERSION", "1", "", false, 1},
+		{"code again", "lib/more.ex", "defmodule More do end", "", false, 0},
+		{"mix.exs", "mix.exs", "defmodule Tiny.MixProject do end", "", false, 1},
+		{"wrong code", "lib/more.ex", "defmodule More d", "", true, 1},
+		{"right code", "lib/more.ex", "defmodule More do  end", "", false, 0},
+		{"code that mix.exs reads", "lib/more.ex", "defmodule More do   end", `, "deps": [{"app": "jason", "kind": "hex"}]`, true, 1},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			asked, more, fails = 0, step.more, step.fails
+			write(t, src.Dir, map[string]string{step.file: step.text})
+			image, err := Resolve(t.Context(), eng, src, Options{})
+			if (err != nil) != step.fails || err == nil && !image.Built {
+				t.Errorf("built %t: %v", image.Built, err)
+			}
+			if asked != step.asked {
+				t.Errorf("Mix was asked %d times", asked)
+			}
+			if eng.open != 0 {
+				t.Errorf("%d workshops are left", eng.open)
+			}
+		})
+	}
+}
+
 // Files outside its folder that a project needs have the same relative paths in the
 // image.
 func TestALargerFolder(t *testing.T) {

@@ -42,11 +42,14 @@ type Options struct {
 
 // Image is an existing image.
 type Image struct {
-	ID    string // "sha256:…"
-	Ref   string // name of the image
-	Kind  Kind   // kind of the source
-	App   string // OTP application of a Mix project; "" if unknown
-	Built bool   // this call made it
+	ID   string // "sha256:…"
+	Ref  string // name of the image
+	Kind Kind   // kind of the source
+	App  string // OTP application of a Mix project; "" if unknown
+	// Boot is [BootDirect], or why the nodes of a Mix project start with `mix run`; "" for
+	// other images.
+	Boot  string
+	Built bool // this call made it
 }
 
 // Resolve returns the image of a source, and makes it if it does not exist yet. Errors:

@@ -9,6 +9,7 @@ import (
 // ContainerSpec describes a container to create.
 type ContainerSpec struct {
 	Name       string
+	Host       string // the host to create it on, by name; for an engine that stands for several
 	Image      string // reference or ID
 	Hostname   string // "n1.demo.test"
 	Entrypoint []string
@@ -25,8 +26,17 @@ type ContainerSpec struct {
 	// one does not run. It excludes Hostname, NetworkID, ExtraHosts and Ports. The namespace
 	// is that of the run at the time of the start.
 	NetworkOf string
-	IP        netip.Addr // fixed; zero: the engine chooses
-	Aliases   []string   // DNS names in addition to the container's
+	// PIDOf is the ID of a container whose process namespace the new one shares: the engine's
+	// kernel ends it with the first process of that one. StartContainer fails with
+	// [ErrNotRunning] if that one does not run. Unless NetworkID or NetworkOf says otherwise,
+	// it has no network.
+	PIDOf string
+	// HostPID shares the process namespace of the engine's machine: the new container sees the
+	// processes of all others, by their [ContainerState].PID. Engines may refuse it. As with
+	// PIDOf, it has no network by itself.
+	HostPID bool
+	IP      netip.Addr // fixed; zero: the engine chooses
+	Aliases []string   // DNS names in addition to the container's
 	// ExtraHosts are lines of /etc/hosts, "name:address". The engine replaces the address
 	// [HostGateway] with the address of its machine.
 	ExtraHosts []string
@@ -74,18 +84,27 @@ type VolumeMount struct{ Volume, Target string }
 // Volume is a named volume.
 type Volume struct {
 	Name   string
+	Host   string // see [ContainerSpec].Host
 	Labels map[string]string
 }
 
 // Container is an existing container.
 type Container struct {
 	ID, Name string
+	Host     string // see [ContainerSpec].Host; "" from the engine of one machine
 	Image    string // ID or reference, as the engine reports it
 	Labels   map[string]string
 	Created  time.Time
 	Networks []Attachment  // sorted by network name
 	Ports    []PortBinding // as configured, also while it is not running
+	Limits   Limits        // a list of containers does not report them
 	State    ContainerState
+}
+
+// Limits of a container. An engine may report its whole machine for no limit.
+type Limits struct {
+	Memory int64   // bytes; 0: no limit
+	CPUs   float64 // 0: no limit
 }
 
 // ContainerState is the state of a container as the engine reports it.
@@ -111,7 +130,19 @@ type ContainerEvent struct {
 
 	ExitCode int    // for die
 	Signal   string // for kill, a number as text: "9"
+
+	// Of an engine that stands for several hosts: the host that reported it, whether that one's
+	// engine was restarted before, and for HostLost why it is lost.
+	Host      string
+	Restarted bool
+	Text      string
 }
+
+// Actions of a [ContainerEvent] about a whole host, without a container.
+const (
+	HostLost = "host-lost" // it does not answer
+	HostBack = "host-back" // it does again: containers may have changed
+)
 
 // Attachment is a container's attachment to one network.
 type Attachment struct {

@@ -34,12 +34,17 @@ func (s Spec) Defaulted() Spec {
 	}
 	setDefault(&s.Mesh, MeshBeamyard)
 	setDefault(&s.Loopback, LoopbackForward)
+	setDefault(&s.Boot, BootAuto)
 	setDefault(&s.ReadyTimeout, DefaultReadyTimeout+time.Duration(max(0, len(s.Nodes)-10))*2*time.Second)
 	setDefault(&s.OnFailed, FailedKeep)
 	setDefault(&s.StopTimeout, DefaultStopTimeout)
 	setDefault(&s.OutputLines, DefaultOutputLines)
 	if !s.Pool.IsValid() {
 		s.Pool = network.DefaultPool
+	}
+	if len(s.Hosts) > 0 {
+		setDefault(&s.Place, PlaceSpread)
+		s.Nodes = s.placed()
 	}
 	if s.Cookie == "" {
 		s.Cookie = rand.Text()

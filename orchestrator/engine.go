@@ -96,6 +96,12 @@ type Containers interface {
 	// /containers/{id}/unpause.
 	UnpauseContainer(ctx context.Context, id string) error
 
+	// LimitContainer changes the limits of a container, running or not, at once and for its
+	// next runs. Engines refuse a memory limit that the processes exceed and cannot give
+	// back. A missing container matches [ErrNotFound]. Source: POST
+	// /containers/{id}/update.
+	LimitContainer(ctx context.Context, id string, l Limits) error
+
 	// RemoveContainer kills and removes a container with its anonymous volumes. A missing
 	// container is not an error.
 	RemoveContainer(ctx context.Context, id string) error
@@ -206,6 +212,12 @@ type EngineInfo struct {
 	Context string // the docker context that Endpoint came from, "" if none
 	TLS     bool   // the connection uses TLS
 
+	Swarm SwarmInfo // its membership of a swarm
+	// Hosts are the engines of several machines that one [Engine] stands for, by name: see
+	// package hosts. One that does not answer has Lost set.
+	Hosts map[string]EngineInfo
+	Lost  string // why this host does not answer
+
 	// The engine's machine and its capabilities. Source: GET /info.
 	System        string   // "Debian GNU/Linux 12 (bookworm)"
 	OS, Arch      string   // "linux", "x86_64"
@@ -213,6 +225,7 @@ type EngineInfo struct {
 	Memory        int64    // bytes of the machine
 	RootDir       string   // where it keeps images and containers, on its own machine
 	StorageDriver string   // "overlay2"
+	Runtime       string   // the OCI runtime of its containers: "runc"
 	CgroupVersion string   // "1" or "2"
 	CgroupDriver  string   // "systemd", "cgroupfs", "none"
 	MemoryLimit   bool     // it can limit a container's memory
@@ -220,6 +233,13 @@ type EngineInfo struct {
 	PidsLimit     bool     // it can limit a container's processes
 	Security      []string // the enabled ones of seccomp, apparmor, selinux, rootless, userns, cgroupns
 	Warnings      []string // the engine's own warnings, verbatim
+}
+
+// SwarmInfo is an engine's membership of a swarm. Its zero value means none.
+type SwarmInfo struct {
+	Node    string // the engine's ID there
+	Manager bool
+	Members []string // the IDs of all members; known to managers
 }
 
 // EndpointSource says where an engine's address came from.

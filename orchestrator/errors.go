@@ -26,9 +26,12 @@ var (
 	ErrAddressPool       = errors.New("no free address range left")
 	ErrCannotStart       = errors.New("the container cannot be started")
 	ErrUlimit            = errors.New("the engine may not raise this limit")
+	ErrNoFaketime        = errors.New("the image has no libfaketime, which clock: true needs")
 	ErrNoInit            = errors.New("the engine has no init program")
 	ErrNoIPv6            = errors.New("the engine has no IPv6")
 	ErrFaultUnsupported  = errors.New("the engine's kernel cannot do this fault")
+	ErrHostLost          = errors.New("a host does not answer")
+	ErrNoSwarm           = errors.New("the engine manages no swarm")
 	ErrNoHostGateway     = errors.New("the engine does not know its machine's address")
 
 	ErrClusterExists = errors.New("the cluster exists already")

@@ -23,6 +23,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator/cluster", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/discovery", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/compiler", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/hosts", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/build", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/logs", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/internal/...", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
@@ -36,6 +37,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator/validation", "os", "a spec is judged by itself, whatever this machine has"},
 	{"orchestrator/validation", "context", "validation asks nobody: a spec is judged by itself"},
 	{"orchestrator/enginetest/...", "github.com/docker/", "the in-memory engine stands in for Docker, it does not use it"},
+	{"orchestrator/parking", "github.com/docker/", "a lot parks clusters on whatever engine it is given"},
 	{"orchestrator/control", "github.com/docker/", "the control socket speaks of clusters, not of containers"},
 	{"orchestrator/health", "github.com/docker/", "health asks nodes, and is given what containers said"},
 	{"orchestrator/health", module + "/images", "health judges what runs, wherever it came from"},
@@ -45,7 +47,13 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator", module + "/orchestrator/config", "a spec is plain data, in whatever format it was written"},
 	{"orchestrator", "github.com/goccy/go-yaml", "orchestrator/config alone reads YAML"},
 	{"cmd/...", "github.com/goccy/go-yaml", "orchestrator/config alone reads YAML"},
+	{"orchestrator/suite", "github.com/docker/", "a suite speaks of nodes and faults, whatever runs them"},
 	{"orchestrator/evidence", "github.com/docker/", "evidence asks whatever Engine it is given"},
+	{"orchestrator/ui/...", "github.com/docker/", "a page shows whatever cluster it is given"},
+	{"orchestrator/ui/script", "os", "script is pure: it is given the journal"},
+	{"orchestrator/ui/script", "context", "script is pure: it is given the journal"},
+	{"orchestrator/effects", "os", "effects is pure: the caller asks the nodes and waits"},
+	{"orchestrator/effects", "context", "effects is pure: the caller asks the nodes and waits"},
 	{"orchestrator/diagnosis", "os", "diagnosis is pure: it is given its evidence"},
 	{"orchestrator/diagnosis", "sync", "diagnosis starts no goroutine"},
 	{"orchestrator/diagnosis", "context", "diagnosis asks no engine and no node: it is given its evidence"},
@@ -63,6 +71,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator", module + "/cmd", "a library does not know its commands"},
 	{"orchestrator", module + "/orchestrator/evidence", "a cluster answers queries, and does not know what is kept of it"},
 	{"orchestrator/...", "github.com/alecthomas/kong", "kong is the command line's alone"},
+	{"orchestrator/...", "charm.land/", "the terminal is the command line's alone"},
 	{"testsupport/...", "github.com/docker/", "testsupport has two clients, orchestrator/docker's and testcontainers': they share container IDs"},
 	{"testsupport/...", "github.com/stretchr/testify", "assertions are the user's choice"},
 	{"orchestrator/...", module + "/testsupport", "arrows point down"},
@@ -82,14 +91,20 @@ var floors = []struct {
 	{"nodes are asked and synced by whoever holds a connection to them", []string{"orchestrator/health", "orchestrator/codesync", "orchestrator/codesync/watch"}},
 	{"everything speaks the vocabulary, and it knows none of those who do", []string{"orchestrator"}},
 	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},
-	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/helper", "orchestrator/internal/manifest", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config"}},
-	{"who decides knows what a spec says, and not who carries it out", []string{"orchestrator/internal/supervisor", "orchestrator/secrets", "orchestrator/internal/reach", "orchestrator/internal/history"}},
-	{"a probe reports to the supervisor; an image is made before there is a node", []string{"orchestrator/internal/probe", "orchestrator/build", "orchestrator/faults"}},
+	{"what is reported of a cluster needs only its controller", []string{"orchestrator/metrics"}},
+	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/helper", "orchestrator/internal/manifest", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config", "orchestrator/effects", "orchestrator/ask"}},
+	{"who decides knows what a spec says, and not who carries it out", []string{"orchestrator/internal/supervisor", "orchestrator/secrets", "orchestrator/internal/reach", "orchestrator/internal/dist", "orchestrator/internal/history", "orchestrator/target", "orchestrator/check"}},
+	{"an assistant's tools are commands, and it must not see secrets", []string{"orchestrator/mcp"}},
+	{"several machines are one engine to everything above", []string{"orchestrator/hosts"}},
+	{"a probe reports to the supervisor; an image is made before there is a node", []string{"orchestrator/internal/probe", "orchestrator/internal/provision", "orchestrator/build", "orchestrator/faults"}},
+	{"chaos acts on a cluster by its controller and its faults", []string{"orchestrator/chaos"}},
+	{"a suite asks for what a cluster and its faults can do", []string{"orchestrator/suite"}},
 	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},
 	{"what labels tell needs no supervisor", []string{"orchestrator/discovery"}},
 	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames"}},
 	{"these look at clusters of both kinds", []string{"orchestrator/control", "orchestrator/evidence"}},
-	{"a doctor asks also who answers for a cluster", []string{"orchestrator/doctor"}},
+	{"who keeps parked clusters makes them, and has a socket as a supervisor has", []string{"orchestrator/parking"}},
+	{"a doctor asks also who answers for a cluster, and a page shows a cluster of either kind", []string{"orchestrator/doctor", "orchestrator/ui", "orchestrator/ui/script"}},
 }
 
 // leaves are packages that know nothing of other packages: words, and waiting. No rule
@@ -121,7 +136,7 @@ func TestImports(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := strings.TrimPrefix(p.ImportPath, module+"/")
-		if test := strings.Contains(name, "/enginetest") || name == "orchestrator/e2e" || name == "orchestrator/soak"; strings.HasPrefix(name, "orchestrator") && !test && floorOf[name] == 0 {
+		if test := strings.Contains(name, "/enginetest") || name == "orchestrator/e2e" || name == "orchestrator/soak" || name == "orchestrator/ui/browser"; strings.HasPrefix(name, "orchestrator") && !test && floorOf[name] == 0 {
 			t.Errorf("%s is not on a floor", name)
 		}
 		for _, imported := range p.Imports {
@@ -169,10 +184,10 @@ func together(a, b string) bool { return strings.HasPrefix(a, b+"/") || strings.
 const (
 	// The root package is the vocabulary: a reader of any other package must be able to know
 	// all of it.
-	maxRootLines = 2600
+	maxRootLines = 2650
 	// A package with more lines has more than one job, and its files begin to refer to each
 	// other in circles.
-	maxLines = 3300
+	maxLines = 3320
 )
 
 // Packages stay small. Tests do not count.

@@ -71,6 +71,10 @@ const VisitorAlias = "beamyard-visitor"
 // one of this engine's. When that container is no longer running, the owner is dead.
 const LabelKeeper = "beamyard.container"
 
+// LabelParked is on the networks of clusters that were parked, before and after their nodes
+// started to run their commands.
+const LabelParked = "beamyard.parked"
+
 // NetworksOf returns the networks of a cluster, the one that is the cluster's first.
 func NetworksOf(all []Network, cluster string) []Network {
 	var own []Network

@@ -6,6 +6,10 @@ import "fmt"
 type NodeSpec struct {
 	// Name of the node: a lower-case DNS label, unique in the cluster.
 	Name string `json:"name" file:",required,maxLength=16"`
+	// Host to run the node on, one of the cluster's. Default: see place.
+	//
+	// In Go: see [Spec].Place.
+	Host string `json:"host,omitempty"`
 	// Image reference. It replaces the cluster's image.
 	Image string `json:"image,omitempty"`
 	// ImageEnv is the node image's counterpart of [Spec].ImageEnv. Prepare sets it.
@@ -52,6 +56,9 @@ type NodeSpec struct {
 	Built bool `json:"built,omitempty" file:"-"`
 	// Precompiled says that Image holds a compiled Mix project. Prepare sets it.
 	Precompiled bool `json:"precompiled,omitempty" file:"-"`
+	// ImageBoot is "direct", or why the nodes of Image start with `mix run`. Prepare sets
+	// it.
+	ImageBoot string `json:"image_boot,omitempty" file:"-"`
 	// Release says whether the node runs a `mix release`, for a node with its own image.
 	// If it is set, the cluster's Command and Entrypoint are ignored: the node's are
 	// complete. Prepare sets it.

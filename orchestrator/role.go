@@ -12,6 +12,7 @@ import (
 func (s Spec) filledRole(n NodeSpec) NodeSpec {
 	if n.Image == s.Image {
 		n.Precompiled = n.Precompiled || s.Precompiled
+		setDefault(&n.ImageBoot, s.ImageBoot)
 	}
 	setDefault(&n.App, s.App)
 	setDefault(&n.ReleaseName, s.ReleaseName)

@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/beamyard/beamyard/images"
 )
 
 // roles returns a spec of a web node and two workers.
@@ -55,29 +51,5 @@ func TestNamesOfNodesAndRoles(t *testing.T) {
 	}
 	if err := s.NoNode("worker"); err.Error() != "no such node: worker is a role" || HintOf(err).String() != "name one of its nodes: worker1, worker2" {
 		t.Errorf("%v: %s", err, HintOf(err))
-	}
-}
-
-// twoImages returns a spec of nodes with two releases, as Prepare returns it.
-func twoImages() Spec {
-	return Spec{
-		Name: "loom", Source: "/src", Image: "sha256:front", Precompiled: true, Release: true, Command: []string{images.ReleaseScript, "start"}, Cookie: "crumb",
-		Nodes: []NodeSpec{{Name: "web", App: "loom_web"}, {Name: "worker", App: "loom_worker", Image: "sha256:back", Built: true, Precompiled: true}, {Name: "db", Image: "db:1", App: "-"}},
-	}.Defaulted()
-}
-
-// Different sources are a difference in the image only, whichever nodes have that image.
-func TestOtherImagesAreOneDifference(t *testing.T) {
-	s, other := twoImages(), twoImages()
-	if d := s.Diff(other); len(d) != 0 {
-		t.Errorf("%q", d)
-	}
-	other.Nodes[1].Image = "sha256:later"
-	if diff := cmp.Diff([]string{"image"}, s.Diff(other)); diff != "" {
-		t.Error(diff)
-	}
-	other.Nodes[1].App = "loom"
-	if diff := cmp.Diff([]string{"image", "nodes"}, s.Diff(other)); diff != "" {
-		t.Error(diff)
 	}
 }

@@ -12,6 +12,7 @@ type Sentinel struct {
 // Sentinels are the sentinels that users match with errors.Is. Of several that an error
 // matches, the first explains it best.
 var Sentinels = []Sentinel{
+	{"host-lost", ErrHostLost},
 	{"engine-unreachable", ErrEngineUnreachable},
 	{"engine-permission", ErrEnginePermission},
 	{"engine-too-old", ErrEngineTooOld},
@@ -29,7 +30,9 @@ var Sentinels = []Sentinel{
 	{"not-running", ErrNotRunning},
 	{"no-stdin", ErrNoStdin},
 	{"no-init", ErrNoInit},
+	{"no-faketime", ErrNoFaketime},
 	{"no-ipv6", ErrNoIPv6},
+	{"no-swarm", ErrNoSwarm},
 	{"no-host-gateway", ErrNoHostGateway},
 	{"fault-unsupported", ErrFaultUnsupported},
 	{"cluster-exists", ErrClusterExists},

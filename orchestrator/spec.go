@@ -55,6 +55,9 @@ type Spec struct {
 	// Precompiled says that the image holds a compiled Mix project, which Mix does not
 	// check again at boot. Prepare sets it.
 	Precompiled bool `json:"precompiled,omitempty" file:"-"`
+	// ImageBoot is "direct", or why the nodes of the image start with `mix run`. Prepare
+	// sets it. See [images.Image].
+	ImageBoot string `json:"image_boot,omitempty" file:"-"`
 	// Suite requires the image to hold the project's ExUnit tests: Prepare returns an
 	// error for a project without tests. No label stores it. See [discovery.RunSuite].
 	Suite bool `json:"-" file:"-"`
@@ -87,14 +90,22 @@ type Spec struct {
 	// one, or default_release of mix.exs.
 	ReleaseName string `json:"release_name,omitempty" file:",pattern=^[a-z][a-zA-Z0-9_]*$"`
 
+	// Boot says how a node of a Mix project starts if Command and Entrypoint are unset.
+	// auto starts it directly: Mix, mix.exs and the application are then as under `mix
+	// run`, and the VM gets code paths and mix.exs from a record in the image, which takes
+	// about half the processor time. A project that Mix must start gets `mix run`: the
+	// build of its image decides it, and `beamyard inspect` shows why. mix always uses `mix
+	// run`. direct is an error for a project that needs `mix run`. Default auto.
+	Boot BootMode `json:"boot,omitempty"`
 	// Command of each node. The single word image selects the image's own entrypoint and
-	// command. Default: `elixir --name … -S mix run --no-halt`, which runs a Mix project;
+	// command. Default: that of `mix run --no-halt`, for a Mix project (see Boot);
 	// for a release, `start` of its script; nothing if Entrypoint is set.
 	//
 	// These placeholders are replaced in Entrypoint, Command and the values of Env:
 	// {node} (the node's BEAM name), {host} (its host name), {ip} (its address), {name}
 	// (its short name), {cluster} (the cluster's name), {index} (the node's index, from
-	// 0), {dist_port} and {http_port} (the two ports).
+	// 0), {dist_port} and {http_port} (the two ports), {dist_flags} (the VM's flags for
+	// distribution.tls and inet6).
 	//
 	// In Go: [CommandOfImage] is the word image.
 	Command []string `json:"command,omitempty" file:"command"`
@@ -193,6 +204,19 @@ type Spec struct {
 	// Distribution says how the nodes are named and how they find each other.
 	Distribution Distribution `json:"distribution,omitzero"`
 
+	// Hosts are the machines that run the nodes, by name. Their engines must be members of
+	// one swarm. Default: the one engine that the docker command would use.
+	//
+	// In beamyard.yml: a machine is the address of its engine, or a mapping:
+	// {a: {context: big1}, b: tcp://10.0.0.7:2376}.
+	Hosts map[string]HostSpec `json:"hosts,omitempty" file:"hosts"`
+	// Place says how nodes without a host are placed on Hosts. With spread, each is placed
+	// where the fewest nodes are; with pack, on the first host that has room, in the order of
+	// their names. Default spread.
+	Place PlaceMode `json:"place,omitempty"`
+	// Encrypted encrypts what nodes on different hosts send to each other.
+	Encrypted bool `json:"encrypted,omitempty"`
+
 	// Pool is the address range to take the cluster's subnet from. Default 10.213.0.0/16.
 	Pool netip.Prefix `json:"pool,omitzero"`
 
@@ -237,6 +261,22 @@ type Spec struct {
 	// counts whole seconds. Default 5s.
 	StopTimeout time.Duration `json:"stop_timeout,omitempty"`
 
+	// Clock prepares the nodes for faults of their clocks: they are started with libfaketime,
+	// which their image must contain (Debian's package libfaketime) and which needs glibc.
+	// Until there is a fault, clocks are right. Reading the wall clock takes a little
+	// longer.
+	Clock bool `json:"clock,omitempty"`
+
+	// UI serves the cluster's page from the start of its supervisor; `up` prints the URL. Without
+	// it, `beamyard ui` serves the page.
+	UI bool `json:"ui,omitempty"`
+
+	// Warm is how many clusters equal to this one are started in advance for `beamyard run`,
+	// `beamyard test` and the tests of package testsupport, without any code of their nodes.
+	// These take one if there is one, instead of starting their own, and have the next one
+	// made in the background. BEAMYARD_WARM sets it for every cluster. Default 0.
+	Warm int `json:"warm,omitempty" file:",min=0,max=8"`
+
 	// OutputLines is how many lines are kept of each stream of each node. Default 1000.
 	OutputLines int `json:"output_lines,omitempty" file:",min=1"`
 
@@ -252,6 +292,9 @@ type Spec struct {
 	// Owner is the process that keeps the cluster; see [Owner].
 	Owner Owner `json:"owner,omitzero" file:"-"`
 }
+
+// MaxWarm is the maximum of [Spec].Warm, and of what is kept parked on a machine.
+const MaxWarm = 8
 
 // CommandOfImage as the only word of a [Spec].Command selects the image's own ENTRYPOINT
 // and CMD.
@@ -278,7 +321,7 @@ type Distribution struct {
 	Port int `json:"port,omitempty" file:"port"`
 	// Inet6 makes the nodes connect to each other over IPv6 (-proto_dist inet6_tcp), as
 	// some production hosts require. The cluster's network then has IPv6 too, and each
-	// host name an AAAA record. A custom command must set the flag itself.
+	// host name an AAAA record. A custom command must have {dist_flags} among the VM's flags.
 	//
 	// In Go: an engine without IPv6 returns [ErrNoIPv6].
 	Inet6 bool `json:"inet6,omitempty"`
@@ -289,6 +332,33 @@ type Distribution struct {
 	//
 	// Source: kernel(6).
 	OverlappingPartitions bool `json:"overlapping_partitions,omitempty"`
+	// TLS encrypts the distribution (-proto_dist inet_tls) and refuses each peer without a
+	// certificate of the cluster's authority. true makes an authority for this cluster alone,
+	// and a certificate for each node and for Beamyard. A map names files of your own, which
+	// all of them then use. A custom command must have {dist_flags} among the VM's flags. A
+	// release must contain ssl: extra_applications: [:ssl].
+	//
+	// Source: ssl, "Using TLS for Erlang Distribution".
+	TLS TLS `json:"tls,omitzero" file:"tls"`
+}
+
+// TLS says how the distribution is secured. The zero value is a distribution without TLS.
+type TLS struct {
+	Enabled bool `json:"enabled,omitempty" file:"-"`
+	// CA is a file with the certificates of the authorities that peers have theirs from, in
+	// PEM, as Cert and Key are. Host names are not verified with it.
+	//
+	// In beamyard.yml: relative to this file.
+	CA string `json:"ca,omitempty" file:",required,minLength=1"`
+	// Cert is a file with the certificate of every node.
+	Cert string `json:"cert,omitempty" file:",required,minLength=1"`
+	// Key is a file with its private key, without a password.
+	Key string `json:"key,omitempty" file:",required,minLength=1"`
+
+	// Authority is the certificate of the cluster's own authority, and AuthorityKey its
+	// private key, DER in base64. Package cluster fills them in.
+	Authority    string `json:"authority,omitempty" file:"-"`
+	AuthorityKey string `json:"authority_key,omitempty" file:"-"`
 }
 
 // NameMode is the kind of BEAM names.
@@ -299,6 +369,16 @@ const (
 	LongNames  NameMode = "long"
 	ShortNames NameMode = "short"
 	IPNames    NameMode = "ip"
+)
+
+// BootMode says how the nodes of a Mix project start.
+type BootMode string
+
+// The modes of [Spec].Boot.
+const (
+	BootAuto   BootMode = "auto"
+	BootMix    BootMode = "mix"
+	BootDirect BootMode = "direct"
 )
 
 // FailedMode says what the final failure of a node means for the cluster.

@@ -16,23 +16,24 @@ type State string
 
 // The states of a node, in the order of its life.
 const (
-	Pending    State = "pending"     // declared, nothing done yet
-	Creating   State = "creating"    // the container is being created
-	Starting   State = "starting"    // the container is starting or running; the node is not proven yet
-	Running    State = "running"     // its container runs, and no supervisor proves that it is Ready: see package discovery
-	Ready      State = "ready"       // proven: handshake, application, checks, mesh
-	Degraded   State = "degraded"    // was Ready, is running, and now fails a proof or is deliberately disconnected from peers
-	BackingOff State = "backing-off" // crashed, waiting for its restart
-	Stopping   State = "stopping"    // was asked to stop
-	Stopped    State = "stopped"     // stopped by request
-	Completed  State = "completed"   // ended by itself with success
-	Failed     State = "failed"      // ended, and will not be restarted
+	Pending     State = "pending"     // declared, nothing done yet
+	Creating    State = "creating"    // the container is being created
+	Starting    State = "starting"    // the container is starting or running; the node is not proven yet
+	Running     State = "running"     // its container runs, and no supervisor proves that it is Ready: see package discovery
+	Ready       State = "ready"       // proven: handshake, application, checks, mesh
+	Unreachable State = "unreachable" // its host does not answer, nor does it: nothing is known of its container
+	Degraded    State = "degraded"    // was Ready, is running, and now fails a proof or is deliberately disconnected from peers
+	BackingOff  State = "backing-off" // crashed, waiting for its restart
+	Stopping    State = "stopping"    // was asked to stop
+	Stopped     State = "stopped"     // stopped by request
+	Completed   State = "completed"   // ended by itself with success
+	Failed      State = "failed"      // ended, and will not be restarted
 )
 
-// Running reports whether a node in this state has a running container.
+// Running reports whether a node in this state has a running container, as far as known.
 func (s State) Running() bool {
 	switch s {
-	case Starting, Running, Ready, Degraded, Stopping:
+	case Starting, Running, Ready, Degraded, Unreachable, Stopping:
 		return true
 	case Pending, Creating, BackingOff, Stopped, Completed, Failed:
 		return false
@@ -45,7 +46,7 @@ func (s State) Final() bool {
 	switch s {
 	case Stopped, Completed, Failed:
 		return true
-	case Pending, Creating, Starting, Running, Ready, Degraded, BackingOff, Stopping:
+	case Pending, Creating, Starting, Running, Ready, Degraded, Unreachable, BackingOff, Stopping:
 		return false
 	}
 	return false
@@ -106,6 +107,7 @@ type NodeStatus struct {
 	Name          string       `json:"name"` // "n1"
 	Node          string       `json:"node"` // "app@n1.demo.test"
 	Host          string       `json:"hostname"`
+	On            string       `json:"host,omitempty"` // the one of [Spec].Hosts that it runs on
 	State         State        `json:"state"`
 	Reason        string       `json:"reason,omitempty"` // why it is not Ready, in one line
 	Paused        bool         `json:"paused,omitempty"` // its container is paused
@@ -144,7 +146,7 @@ type Status struct {
 	App        string       `json:"app,omitempty"` // the OTP application that must be started on a node; "" or "-": none
 	Created    time.Time    `json:"created,omitzero"`
 	Nodes      []NodeStatus `json:"nodes"`
-	// Faults are the network faults in force, the oldest first: see package faults.
+	// Faults are the faults in force, the oldest first: see package faults.
 	Faults []fault.Fault `json:"faults,omitempty"`
 }
 
@@ -194,6 +196,8 @@ type Event struct {
 	Exit  *Exit     `json:"exit,omitempty"`
 	// Finding is the diagnosed problem.
 	Finding *Finding `json:"finding,omitempty"`
+	// Took is how long a sync took, in nanoseconds.
+	Took time.Duration `json:"took,omitempty"`
 }
 
 // String returns the text and the hint on one line.
@@ -220,9 +224,10 @@ const (
 	EventState EventKind = "state" // a node's state changed
 	EventExit  EventKind = "exit"  // a node's run ended
 	EventMesh  EventKind = "mesh"  // a connection between nodes was made or lost
-	EventFault EventKind = "fault" // a network fault came into force, or was healed
+	EventFault EventKind = "fault" // a fault came into force, or was healed
 	// EventFinding explains why something is wrong with a node.
 	EventFinding EventKind = "finding"
+	EventSync    EventKind = "sync" // changed sources were loaded into nodes
 	EventNote    EventKind = "note" // worth knowing: an engine reconnect, a port that moved
 )
 
@@ -234,6 +239,10 @@ type JournalEntry struct {
 	Node   string        `json:"node,omitempty"` // short name of the node that it concerns, or that reported it; "" for the cluster
 	Peer   string        `json:"peer,omitempty"` // the node that was seen to connect or disconnect, as written in Text
 	Text   string        `json:"text"`           // one line: "die (exit 137)", "nodedown n2 (connection_closed)"
+	// Fault is the fault that came into force, or that ended if Healed is set. Nil: the entry is
+	// about something else, or of an earlier supervisor.
+	Fault  *fault.Fault `json:"fault,omitempty"`
+	Healed bool         `json:"healed,omitempty"`
 }
 
 // Serving says what listens on a node's HTTP port, inside its container.

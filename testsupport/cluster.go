@@ -17,6 +17,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
+	"github.com/beamyard/beamyard/orchestrator/parking"
 	"github.com/beamyard/beamyard/orchestrator/watchdog"
 )
 
@@ -27,10 +28,13 @@ type Cluster struct {
 	core    *cluster.Cluster // nil if the options are invalid
 	after   map[string]after
 	charge  watchdog.Target
+	ticket  *parking.Ticket // nil if nothing is to be parked
+	order   parking.Order
 	tb      testing.TB // the test that uses it; nil for Run
 	files   string     // folder with the contents of Readers; "" for none
 
 	ended chan struct{} // closed while no supervisor runs
+	log   faultLog
 
 	mu       sync.Mutex
 	nodes    map[string]*Node
@@ -83,7 +87,12 @@ func start(ctx context.Context, tb testing.TB, source, name string, opts []testc
 	if c.session, err = join(ctx); err != nil {
 		return c, err
 	}
+	if p.spec.Files, c.files, err = local(p.spec.Files, p.files); err != nil {
+		return c, err
+	}
+	c.takeParked(ctx, &p)
 	if err := c.declare(p); err != nil {
+		c.ticket.Close()
 		return c, err
 	}
 	if tb != nil {
@@ -105,18 +114,16 @@ func (c *Cluster) declare(p plan) error {
 	if keeping() {
 		delete(labels, reapLabel)
 	}
-	spec.Labels = merged(spec.Labels, labels)
+	if p.parked == nil {
+		spec.Labels = merged(spec.Labels, labels)
+	}
 	if spec.Owner == (orchestrator.Owner{}) {
 		spec.Owner = keeper.Self(false)
-	}
-	var err error
-	if spec.Files, c.files, err = local(spec.Files, p.files); err != nil {
-		return err
 	}
 	c.name, c.after = spec.Name, p.after
 	c.charge = watchdog.Target{Cluster: spec.Name, Owner: spec.Owner, Volumes: !p.named}
 	core, err := cluster.New(spec, c.session.eng, cluster.Options{
-		BuildOutput: lineWriter(c.buildLine), OnFailure: c.failed,
+		BuildOutput: lineWriter(c.buildLine), OnFailure: c.failed, Parked: p.parked,
 	})
 	if err != nil {
 		return err
@@ -133,6 +140,7 @@ func (c *Cluster) up(ctx context.Context) error {
 			return err
 		}
 	}
+	c.ticket.Guarded()
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.ended = make(chan struct{})
 	go func() {
@@ -148,6 +156,7 @@ func (c *Cluster) up(ctx context.Context) error {
 		<-c.ended
 		return errors.Join(err, c.settled(context.WithoutCancel(ctx)))
 	}
+	c.parkNext(ctx)
 	err := c.finish(ctx)
 	if err != nil {
 		c.failed(context.WithoutCancel(ctx), c.core, err)
@@ -220,6 +229,7 @@ func (c *Cluster) settled(ctx context.Context) error {
 	if _, err := discovery.Find(ctx, c.session.eng, c.name); !errors.Is(err, orchestrator.ErrNoCluster) {
 		return err // the watchdog removes the rest when this process ends
 	}
+	c.ticket.Release()
 	return c.session.release(c.charge)
 }
 

@@ -36,12 +36,29 @@
 // If a watchdog is killed too, the next watchdog that starts removes the clusters it
 // left.
 //
+// # Parked clusters
+//
+// With BEAMYARD_WARM=1, or warm: 1 in the beamyard.yml, [Start] and [Run] take a cluster that was
+// parked while an earlier test ran: its network, ports and containers exist, and its nodes have run
+// nothing yet (package orchestrator/parking). The next one is parked once this one is Ready. A
+// process of the test binary keeps them for five minutes, so the next `go test` finds one.
+//
+// A parked cluster is taken only if the prepared spec, the images and the files are equal, and is
+// then as a fresh one: its environment, its output from the first line, exit codes, limits and ports.
+// Four things are told of it by the engine: its name begins with the source's instead of the
+// test's, its owner is the process that parked it, it has no label of a session of testcontainers
+// (watchdogs remove it, and not Ryuk), and its containers were created and started before the test.
+// What is damaged is replaced in silence.
+//
 // # Faults
 //
 // A fault returns when the nodes have seen it, and is undone when its test ends, in
 // reverse order. Restarts are off by default, because a cluster that heals itself hides
 // failures from a test. [Cluster.Disconnect] works at the level of the BEAM's
 // distribution; package network/fault is for partitions of the network.
+//
+// [Cluster.Faults] has what the test broke, with begin and end. The checks of package
+// testsupport/history name it: they find what was lost, doubled, or read wrongly.
 //
 // # Without an engine
 //
@@ -54,6 +71,7 @@
 //
 //	BEAMYARD_KEEP=1                   keep the clusters of failed tests
 //	BEAMYARD_EXPORT_DIR=DIR           write the evidence of failures to DIR
+//	BEAMYARD_WARM=1                   take parked clusters, and park the next ones; 0 does neither
 //	BEAMYARD_SKIP_WITHOUT_ENGINE=1    skip tests if no engine answers
 //	TESTCONTAINERS_…                  as in testcontainers-go
 //
@@ -63,6 +81,7 @@
 //     more goroutine waits for the supervisor's Run to return.
 //   - While a test waits for what nodes see of each other, one goroutine per node reads
 //     the node's reports (watch.go). They end with the wait.
+//   - Where clusters are parked, one goroutine orders the next one, for ten seconds at most.
 //   - Each log consumer has one goroutine, until the cluster ends.
 //
 // The session, the list of clusters and the shared clusters belong to the process; a

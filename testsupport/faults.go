@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -36,7 +37,7 @@ func (c *Cluster) down(tb testing.TB, how, node string, take func(context.Contex
 	run := c.Node(node).Status().Incarnation
 	c.fault(tb, how+" "+node, []string{node}, func(ctx context.Context) error {
 		back := func(ctx context.Context) error { return c.startAgain(ctx, node) }
-		if err := c.lose(ctx, tb, node, take, "down "+node, back); err != nil {
+		if err := c.lose(ctx, tb, how, node, take, "down "+node, back); err != nil {
 			return err
 		}
 		return c.await(ctx, node, func(n orchestrator.NodeStatus) bool { return n.Incarnation > run || judged(n) })
@@ -74,6 +75,8 @@ func (c *Cluster) Restart(tb testing.TB, node string) {
 		defer all.close()
 		beam := c.Node(node).BEAM()
 		seeing := all.seeing(beam)
+		began := time.Now()
+		defer func() { c.log.passed("restart "+node, began, time.Now()) }()
 		if err := c.core.Restart(ctx, node); err != nil {
 			return err
 		}
@@ -96,13 +99,13 @@ func (c *Cluster) Pause(tb testing.TB, node string) {
 			c.Node(node).hangUp() // later calls on the old connection would wait for the paused node
 			return c.core.Pause(ctx, node)
 		}
-		return c.lose(ctx, tb, node, freeze, "paused "+node, func(ctx context.Context) error { return c.goOn(ctx, node) })
+		return c.lose(ctx, tb, "pause", node, freeze, "paused "+node, func(ctx context.Context) error { return c.goOn(ctx, node) })
 	})
 }
 
 // lose does something to a node that makes the others lose it, and returns when each node that
 // saw it has seen it go down.
-func (c *Cluster) lose(ctx context.Context, tb testing.TB, node string, do func(context.Context) error, fault string, undo func(context.Context) error) error {
+func (c *Cluster) lose(ctx context.Context, tb testing.TB, how, node string, do func(context.Context) error, fault string, undo func(context.Context) error) error {
 	tb.Helper()
 	all, err := c.looking(ctx, node)
 	if err != nil {
@@ -111,9 +114,11 @@ func (c *Cluster) lose(ctx context.Context, tb testing.TB, node string, do func(
 	defer all.close()
 	beam := c.Node(node).BEAM()
 	seeing := all.seeing(beam)
+	began := time.Now()
 	if err := do(ctx); err != nil {
 		return err
 	}
+	c.log.begin(fault, how+" "+node, began)
 	c.undone(tb, fault, undo)
 	return seeing.until(ctx, "does not see "+node+" go", func(now erldist.Seen) bool { return now.Downs[beam] > 0 })
 }
@@ -141,12 +146,13 @@ func (c *Cluster) Unpause(tb testing.TB, node string) {
 func (c *Cluster) Disconnect(tb testing.TB, node string, from ...string) {
 	tb.Helper()
 	c.fault(tb, "disconnect "+node, append([]string{node}, from...), func(ctx context.Context) error {
-		before := c.Node(node).Status().Cut
+		before, began := c.Node(node).Status().Cut, time.Now()
 		err := c.core.Disconnect(ctx, node, from...)
 		made := cuts{}
 		for _, peer := range c.Node(node).Status().Cut { // including those of a Disconnect that failed
 			if !slices.Contains(before, peer) {
 				made[cut(node, peer)] = peer
+				c.log.begin(cut(node, peer), "disconnect "+node+" "+peer, began)
 			}
 		}
 		c.undoneTogether(tb, made.faults(), func(ctx context.Context, still []string) error {

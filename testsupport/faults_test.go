@@ -150,6 +150,21 @@ func TestFaults(t *testing.T) {
 		}
 		whole(t)
 	}
+	var broken []string
+	for _, f := range c.Faults() {
+		broken = append(broken, f.What)
+		if f.End.Before(f.Begin) {
+			t.Errorf("%s has not ended: %+v", f.What, f)
+		}
+	}
+	want := []string{
+		"crash n1", "partition n1 | the rest, drop", "partition n1 n2 | the rest, reset", "partition n1 | the rest, reset",
+		"partition n1 | the rest, reset", "blip", "link n1→*, loss 10%", "stop n2", "crash n1", "stop n2", "stop n2", "restart n3", "pause n3",
+		"disconnect n1 n2", "disconnect n1 n2", "disconnect n1 n2", "disconnect n1 n3", "disconnect n1 n2",
+	}
+	if !slices.Equal(broken, want) {
+		t.Errorf("broken were\n%s\nwant\n%s", strings.Join(broken, "\n"), strings.Join(want, "\n"))
+	}
 }
 
 func TestWaits(t *testing.T) {

@@ -55,6 +55,9 @@ func goCall(s hint.Step) string {
 		return each(s, "c.Reconnect(t, %q)")
 	case hint.Heal:
 		return "c.Heal(t)"
+	case hint.Squeeze:
+		bytes, _ := config.ParseSize(strings.Join(s.Args, ""))
+		return each(s, "c.Squeeze(t, fault.Limits{Memory: %[2]d}, %[1]q)", bytes)
 	case hint.Status:
 		if s.Cluster == "" { // of all clusters
 			return s.String()
@@ -86,7 +89,7 @@ func goCall(s hint.Step) string {
 		return synced(s, "PurgeHard: true")
 	case hint.Set:
 		return set(s)
-	case hint.Supervise, hint.DownVolumes, hint.SyncWatch, hint.Shell, hint.Send, hint.Export, hint.Doctor, hint.Prune:
+	case hint.Supervise, hint.DownVolumes, hint.SyncWatch, hint.Shell, hint.Send, hint.Page, hint.Export, hint.Doctor, hint.Prune:
 	}
 	return s.String()
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/hint"
@@ -28,6 +29,7 @@ func calls(t *testing.T, c *testsupport.Cluster, source string, fn func(orchestr
 	c.Unpause(t, "n1")
 	c.Reconnect(t, "n1")
 	c.Heal(t)
+	c.Squeeze(t, fault.Limits{Memory: 268435456}, "n1")
 	_ = c.Status()
 	_ = c.Node("n1").Status()
 	_ = c.Output("n1").String()
@@ -97,6 +99,7 @@ func TestStepsAsGoCalls(t *testing.T) {
 		{hint.Unpause.On("demo", "n1"), false},
 		{hint.Reconnect.On("demo", "n1"), false},
 		{hint.Heal.On("demo"), false},
+		{hint.Squeeze.On("demo", "n1").With("256MiB"), false},
 		{hint.Status.On("demo"), false},
 		{hint.Status.With(), true},
 		{hint.Inspect.On("demo", "n1"), false},
@@ -116,6 +119,7 @@ func TestStepsAsGoCalls(t *testing.T) {
 		{hint.SyncWatch.With(), true},
 		{hint.Shell.With(), true},
 		{hint.Send.With(), true},
+		{hint.Page.On("demo"), true},
 		{hint.Export.With("demo.tar.gz"), true},
 		{hint.Doctor.With(), true},
 		{hint.Prune.With(), true},

@@ -59,7 +59,7 @@ func (s *session) made(ctx context.Context) ([]made, error) {
 		if labels[orchestrator.LabelCluster] == "" {
 			return s.reaps && labels[sessionLabel] == session
 		}
-		return orchestrator.OwnerOf(labels) == self
+		return orchestrator.OwnerOf(labels) == self || taken.has(labels[orchestrator.LabelCluster])
 	}
 	var all []made
 	add := func(kind, id, name string, labels map[string]string) {

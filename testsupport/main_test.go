@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 		runVictim(name)
 	}
 	// Clusters mostly wait.
-	if err := flag.Set("test.parallel", "5"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	os.Exit(testsupport.Main(m))

@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/ask"
 	"github.com/beamyard/beamyard/orchestrator/faults"
 )
 
-// This file breaks the network of clusters on purpose. Rules in the kernel, in the network
-// namespace of each node, do it: see packages network/fault and orchestrator/faults.
+// This file injects and heals faults, and breaks the network of clusters on purpose: see packages
+// network/fault and orchestrator/faults.
 
 // Partition cuts groups of nodes off from each other; nodes that are in no group form one more.
 // Packets between the groups disappear in silence. It returns the fault's ID when every node that
@@ -36,7 +38,7 @@ func (c *Cluster) Slow(tb testing.TB, q fault.Quality, pairs ...fault.Pair) (id 
 	return c.Inject(tb, fault.Link(q, pairs...))
 }
 
-// Inject brings any network fault into force, and returns its ID. Package fault has constructors
+// Inject brings any fault into force, and returns its ID. Package fault has constructors
 // of the usual shapes: fault.Halves(names), fault.Bridge(names, "n2"), fault.OneWay(pairs...).
 // With How: fault.Reset connections are refused and reset at once. It returns when every node that
 // saw one that it is cut off from has seen it go down. The fault is healed when the test ends.
@@ -60,10 +62,12 @@ func (c *Cluster) Inject(tb testing.TB, f fault.Fault) (id string) {
 			})
 			views = append(views, view{apart, peer})
 		}
+		began := time.Now()
 		injected, err := c.injector().Inject(ctx, f, 0)
 		if err != nil {
 			return err
 		}
+		c.log.begin("fault "+injected.ID, f.String(), began)
 		id = injected.ID
 		heal := func(ctx context.Context) error { return c.heal(ctx, id) }
 		c.undone(tb, "fault "+id, heal) //nolint:contextcheck // when the test ends, ctx has ended
@@ -78,7 +82,7 @@ func (c *Cluster) Inject(tb testing.TB, f fault.Fault) (id string) {
 	return id
 }
 
-// Heal ends network faults by their IDs, or all without any. It returns when every node sees all
+// Heal ends faults by their IDs, or all without any. It returns when every node sees all
 // others that no fault cuts off from it.
 func (c *Cluster) Heal(tb testing.TB, ids ...string) {
 	tb.Helper()
@@ -126,6 +130,8 @@ func (c *Cluster) Blip(tb testing.TB, groups ...[]string) {
 				return !slices.Contains(cuts, fault.Pair{From: s.node.name, To: peer.name})
 			})
 		}
+		began := time.Now()
+		defer func() { c.log.passed("blip", began, time.Now()) }()
 		if _, err := c.injector().ResetConnections(ctx, cuts); err != nil {
 			return err
 		}
@@ -139,7 +145,7 @@ func (c *Cluster) Blip(tb testing.TB, groups ...[]string) {
 }
 
 // heal ends one fault, and waits until the nodes that it cut see each other, unless another fault
-// keeps them apart.
+// keeps them apart, and until global has handled what the nodes told each other of the loss.
 func (c *Cluster) heal(ctx context.Context, id string) error {
 	injector := c.injector()
 	healed, err := injector.Heal(ctx, id)
@@ -156,21 +162,13 @@ func (c *Cluster) heal(ctx context.Context, id string) error {
 			apart[p], apart[fault.Pair{From: p.To, To: p.From}] = true, true
 		}
 	}
-	all, err := c.looking(ctx, "")
-	if err != nil {
+	if err := c.reconnected(ctx, healed, apart); err != nil {
 		return err
 	}
-	defer all.close()
-	for _, f := range healed {
-		for _, p := range f.Cuts(c.names()) {
-			peer := c.Node(p.To)
-			if apart[p] || !peer.answers() || slices.Contains(peer.Status().Cut, p.From) {
-				continue
-			}
-			from := slices.DeleteFunc(slices.Clone(all), func(s sight) bool { return s.node.name != p.From })
-			if err := from.until(ctx, fmt.Sprintf("does not see %s again", p.To), func(now erldist.Seen) bool { return now.Up[peer.BEAM()] }); err != nil {
-				return err
-			}
+	if c.core.Spec().Mesh == orchestrator.MeshBeamyard {
+		ask.SyncNames(ctx, c.core, ask.Up(c.Status()))
+		if err := c.reconnected(ctx, healed, apart); err != nil {
+			return err
 		}
 	}
 	cutOff := map[string]bool{}
@@ -188,6 +186,29 @@ func (c *Cluster) heal(ctx context.Context, id string) error {
 	return nil
 }
 
+// reconnected waits until the nodes that these faults cut see each other, except those that stay
+// apart.
+func (c *Cluster) reconnected(ctx context.Context, healed []fault.Fault, apart map[fault.Pair]bool) error {
+	all, err := c.looking(ctx, "")
+	if err != nil {
+		return err
+	}
+	defer all.close()
+	for _, f := range healed {
+		for _, p := range f.Cuts(c.names()) {
+			peer := c.Node(p.To)
+			if apart[p] || !peer.answers() || slices.Contains(peer.Status().Cut, p.From) {
+				continue
+			}
+			from := slices.DeleteFunc(slices.Clone(all), func(s sight) bool { return s.node.name != p.From })
+			if err := from.until(ctx, fmt.Sprintf("does not see %s again", p.To), func(now erldist.Seen) bool { return now.Up[peer.BEAM()] }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (c *Cluster) names() []string {
 	var names []string
 	for _, n := range c.Nodes() {
@@ -196,6 +217,4 @@ func (c *Cluster) names() []string {
 	return names
 }
 
-func (c *Cluster) injector() faults.Injector {
-	return faults.Injector{Engine: c.session.eng, Spec: c.core.Spec()}
-}
+func (c *Cluster) injector() faults.Injector { return c.core.Faults() }

@@ -205,6 +205,18 @@ func RPC[T any](ctx context.Context, node *Node, module, function string, args .
 	return into, nil
 }
 
+// Each returns [RPC] with the same call for every node, by the nodes' names, as the checks of
+// package history take it:
+//
+//	history.Converges(t, 10*time.Second, testsupport.Each[int](c, "Demo.Counter", "value"))
+func Each[T any](c *Cluster, module, function string, args ...any) map[string]func(context.Context) (T, error) {
+	calls := map[string]func(context.Context) (T, error){}
+	for _, n := range c.Nodes() {
+		calls[n.name] = func(ctx context.Context) (T, error) { return RPC[T](ctx, n, module, function, args...) }
+	}
+	return calls
+}
+
 // moduleName returns the atom of a module: an Elixir module gets its prefix.
 func moduleName(module string) string {
 	if module != "" && module[0] >= 'A' && module[0] <= 'Z' && !strings.HasPrefix(module, "Elixir.") {

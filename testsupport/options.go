@@ -2,7 +2,6 @@ package testsupport
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,9 +12,9 @@ import (
 
 	"github.com/testcontainers/testcontainers-go"
 
-	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/config"
+	"github.com/beamyard/beamyard/orchestrator/parking"
 )
 
 // Option is a setting of the whole cluster, or, inside [WithNode], of one node. It can be
@@ -249,15 +248,5 @@ const keepVariable = "BEAMYARD_KEEP"
 
 func keeping() bool { return os.Getenv(keepVariable) == "1" }
 
-// longestName is the maximum length of a cluster's name: see [network.MaxCluster].
-const longestName = network.MaxCluster
-
 // unique returns a unique cluster name.
-func unique(base string) string {
-	const suffix = 6
-	base = network.Sanitize(base)
-	if len(base) > longestName-suffix-1 {
-		base = strings.TrimRight(base[:longestName-suffix-1], "-")
-	}
-	return base + "-" + strings.ToLower(rand.Text()[:suffix])
-}
+func unique(base string) string { return parking.UniqueName(base) }

@@ -10,6 +10,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/cluster"
 )
 
 type waitStrategy = wait.Strategy
@@ -20,6 +21,8 @@ type plan struct {
 	files []testcontainers.ContainerFile // of every node
 	after map[string]after               // by node
 	named bool
+
+	parked *cluster.Parked // the cluster to take, with the spec's name, cookie and owner; nil for none
 }
 
 // plan puts testcontainers' options into the spec: options for all nodes into the cluster's

@@ -2,11 +2,8 @@ package testsupport
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +11,8 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/evidence"
 	"github.com/beamyard/beamyard/orchestrator/secrets"
+	"github.com/beamyard/beamyard/testsupport/internal/artifact"
 )
-
-// exportVariable names the folder for evidence, as for `beamyard up`.
-const exportVariable = "BEAMYARD_EXPORT_DIR"
 
 // evidenceTime limits the collection of evidence.
 const evidenceTime = 15 * time.Second
@@ -96,7 +91,7 @@ func (c *Cluster) collect(ctx context.Context, tb testing.TB, cause error) {
 		Spec: c.core.Spec(), Cause: cause, Cluster: c.core, Engine: c.session.eng, By: "beamyard testsupport",
 	})
 	defer func() { _ = bundle.Close() }() // Leave has reported write errors
-	path, err := bundle.Leave(evidenceDir(tb))
+	path, err := bundle.Leave(artifact.Dir(tb))
 	if err != nil {
 		path = fmt.Sprintf("could not be kept: %v", err)
 	}
@@ -112,18 +107,6 @@ func (c *Cluster) Evidence() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.evidence
-}
-
-// evidenceDir is the folder for evidence: $BEAMYARD_EXPORT_DIR, or with `go test -artifacts`
-// the test's own folder, or a folder in the system's temporary one.
-func evidenceDir(tb testing.TB) string {
-	if dir := os.Getenv(exportVariable); dir != "" {
-		return dir
-	}
-	if f := flag.Lookup("test.artifacts"); f != nil && f.Value.String() == "true" && tb != nil {
-		return tb.ArtifactDir()
-	}
-	return filepath.Join(os.TempDir(), "beamyard-evidence")
 }
 
 // keep keeps a cluster, and logs how to inspect it. It reports whether there is anything to

@@ -180,6 +180,7 @@ func (c *Cluster) acquire(tb testing.TB) {
 	defer c.mu.Unlock()
 	c.tb, c.evidence, c.shared = tb, "", true
 	c.tests[tb.Name()] = true
+	c.log.forget()
 	delete(c.reported, tb.Name()) // with -count the same test runs again
 }
 

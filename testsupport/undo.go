@@ -62,6 +62,7 @@ func (c *Cluster) undoneTogether(tb testing.TB, faults []string, undo func(ctx c
 		c.mu.Unlock()
 		if len(still) > 0 {
 			c.undo(tb, "undo "+strings.Join(still, ", "), func(ctx context.Context) error { return undo(ctx, still) })
+			c.log.end(time.Now(), still...)
 		}
 	})
 }
@@ -84,6 +85,7 @@ func (c *Cluster) mended(tb testing.TB, fault string, again func(ctx context.Con
 func (c *Cluster) mendedTogether(tb testing.TB, faults []string, again func(ctx context.Context, counted []string) error) {
 	tb.Helper()
 	byOthers := map[string]string{}
+	c.log.end(time.Now(), faults...)
 	c.mu.Lock()
 	for _, fault := range faults {
 		if by, broken := c.broken[fault]; broken && by != tb.Name() {
@@ -103,6 +105,9 @@ func (c *Cluster) mendedTogether(tb testing.TB, faults []string, again func(ctx 
 		c.mu.Lock()
 		maps.Copy(c.broken, byOthers)
 		c.mu.Unlock()
+		for _, fault := range counted {
+			c.log.again(fault, time.Now())
+		}
 		c.undo(tb, "make again: "+strings.Join(counted, ", "), func(ctx context.Context) error { return again(ctx, counted) })
 	})
 }

@@ -68,7 +68,13 @@ var victims = map[string]func(*testing.T){
 		}
 		fmt.Println("up " + c.Name())
 	},
+	"hangs warm": func(t *testing.T) {
+		c := testsupport.Start(t, demo, mark(), testsupport.WithNodes(2))
+		fmt.Println("up " + c.Name())
+		select {}
+	},
 	"hears late":      hearsLate,
+	"chaos fails":     chaosFails,
 	"finds no engine": func(t *testing.T) { testsupport.Start(t, demo) },
 	"shares": func(t *testing.T) {
 		c := testsupport.Shared(t, "left", demo, testsupport.WithNodes(1))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/docker"
 	"golang.org/x/term"
 )
 
@@ -22,6 +20,7 @@ type app struct {
 	out    *output // the answer
 	err    *output // everything else
 	json   bool
+	words  *output         // where an answer goes for people when its JSON goes to out, for an assistant; otherwise nil
 	rest   []string        // what follows "--", for the commands that run another one
 	second <-chan struct{} // closed by the second Ctrl-C
 	now    func() time.Time
@@ -33,23 +32,30 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer, second <-chan struct{}) *
 	return &app{in: stdin, out: newOutput(stdout), err: newOutput(stderr), second: second, now: time.Now, engineTime: engineTime}
 }
 
-// engine opens the container engine and asks it for its info, which distinguishes an
-// unreachable engine from a forbidden one: see [orchestrator.Engine].Info. An engine that
-// accepts a connection and does not answer counts as unreachable.
-func (a *app) engine(ctx context.Context) (*docker.Engine, error) {
-	eng, err := docker.New(docker.Options{})
-	if err != nil {
-		return nil, err
-	}
-	if err := a.answers(ctx, eng); err != nil {
-		eng.Close()
-		return nil, err
-	}
-	return eng, nil
-}
-
 // say writes a message to stderr.
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", printables(args)...) }
+
+// answer prints an answer: as JSON, for people, or in both forms.
+func (a *app) answer(value any, text func(*output) error) error {
+	if a.json {
+		if err := a.printJSON(value); err != nil || a.words == nil {
+			return err
+		}
+		return text(a.words)
+	}
+	return text(a.out)
+}
+
+// people is where the parts of an answer for people are written as they come.
+func (a *app) people() io.Writer {
+	switch {
+	case !a.json:
+		return a.out
+	case a.words != nil:
+		return a.words
+	}
+	return io.Discard
+}
 
 // printJSON writes one value, indented, to stdout.
 func (a *app) printJSON(v any) error {

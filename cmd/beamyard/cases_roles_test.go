@@ -136,7 +136,7 @@ func TestCaseRolesOfSeveralImages(t *testing.T) {
 
 	worker := c.node("worker")
 	c.says(c.run(exitOK, "rpc", worker, "LoomWorker.role()"), `^worker1:\n:worker\nworker2:\n:worker$`)
-	c.says(c.run(exitUsage, "exec", worker, "--", "true"), `^error: exec takes one node, and the role `+worker+` has worker1, worker2$`, `^hint: beamyard exec `+worker+`1$`)
+	c.says(c.run(exitUsage, "exec", worker, "--", "true"), `^error: exec takes one node, and `+worker+` means worker1, worker2$`, `^hint: beamyard exec `+worker+`1$`)
 	c.says(c.run(exitUsage, "inspect", worker), `^error: inspect takes one node`)
 	c.says(c.run(exitError, "stop", c.node("wroker")), `^error: no such node: wroker$`, `^hint: did you mean worker\? `)
 	for name, id := range built {

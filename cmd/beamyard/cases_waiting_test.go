@@ -10,7 +10,7 @@ func TestCaseWaitByCrashing(t *testing.T) {
 	out := c.up(exitOK, "08-wait-by-crashing/beamyard.yml")
 	seed := "n1." + c.cluster + ".test"
 	c.says(out,
-		"waits for app@"+seed+": no such process there, 1 try; restart 1/30",
+		"waits for app@"+seed+": no ", // "no connection", and then "no such process there"
 		"waits for "+seed+":5999: connection refused, 1 try; restart 1/30",
 		"peer-not-there: n2", "n3 ready", "ready: 3 nodes, every pair connected",
 	)

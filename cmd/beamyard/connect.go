@@ -9,7 +9,6 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
-	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
 // engineTime limits how long the engine may take to describe itself or a cluster. It answers
@@ -18,11 +17,11 @@ import (
 const engineTime = 10 * time.Second
 
 // answers checks that the engine answers.
-func (a *app) answers(ctx context.Context, eng *docker.Engine) error {
+func (a *app) answers(ctx context.Context, eng orchestrator.Engine) (orchestrator.EngineInfo, error) {
 	asking, cancel := context.WithTimeout(ctx, a.engineTime)
 	defer cancel()
 	info, err := eng.Info(asking)
-	return a.late(ctx, err, " from "+info.Endpoint)
+	return info, a.late(ctx, err, " from "+info.Endpoint)
 }
 
 // late explains an error that is caused by our own deadline: the engine hangs.
@@ -39,7 +38,7 @@ func (a *app) late(ctx context.Context, err error, from string) error {
 type connection struct {
 	cluster string
 	nodes   []string            // short names, of nodes or roles
-	eng     *docker.Engine      // nil: the engine does not answer
+	eng     engine              // nil: the engine does not answer
 	client  *control.Client     // nil: no supervisor, or it does not answer
 	status  orchestrator.Status // as reported by client
 }
@@ -173,7 +172,7 @@ func (r *connection) health(ctx context.Context, a *app) (orchestrator.HealthRep
 	} else if r.eng == nil {
 		return orchestrator.HealthReport{}, fmt.Errorf("ask the supervisor of %s: %w", r.cluster, silent)
 	}
-	if err := a.answers(ctx, r.eng); err != nil {
+	if _, err := a.answers(ctx, r.eng); err != nil {
 		return orchestrator.HealthReport{}, err
 	}
 	return discovery.Control(r.eng, r.cluster).Health(ctx)

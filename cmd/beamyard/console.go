@@ -119,7 +119,7 @@ func after(ctx context.Context, eng orchestrator.Engine, cluster, command string
 		}
 	}
 	switch now.State {
-	case orchestrator.BackingOff, orchestrator.Creating, orchestrator.Starting, orchestrator.Running, orchestrator.Ready, orchestrator.Degraded:
+	case orchestrator.BackingOff, orchestrator.Creating, orchestrator.Starting, orchestrator.Running, orchestrator.Ready, orchestrator.Degraded, orchestrator.Unreachable:
 		return orchestrator.WithHint(ended, "it is restarted: beamyard %s %s/%s", command, cluster, ended.Node)
 	case orchestrator.Pending, orchestrator.Stopping, orchestrator.Stopped, orchestrator.Completed, orchestrator.Failed:
 	}

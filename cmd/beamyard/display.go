@@ -37,7 +37,7 @@ func (b *display) apply(e orchestrator.Event) (over string) {
 		if e.State == orchestrator.Ready || e.State.Final() {
 			n.ended = e.Time
 		}
-	case orchestrator.EventNote, orchestrator.EventFinding, orchestrator.EventFault:
+	case orchestrator.EventNote, orchestrator.EventFinding, orchestrator.EventFault, orchestrator.EventSync:
 		over = "  " + e.Text
 	case orchestrator.EventExit, orchestrator.EventMesh: // shown by the state event that accompanies it
 	}
@@ -86,7 +86,7 @@ func (b *display) lines(now time.Time, last bool, width, height int, color func(
 			mark, code = "  ✓", "32"
 		case orchestrator.Failed:
 			mark, code = "  ✗", "31"
-		case orchestrator.BackingOff, orchestrator.Degraded:
+		case orchestrator.BackingOff, orchestrator.Degraded, orchestrator.Unreachable:
 			mark, code = "  !", "33"
 		case orchestrator.Pending, orchestrator.Creating, orchestrator.Starting, orchestrator.Running,
 			orchestrator.Stopping, orchestrator.Stopped, orchestrator.Completed:

@@ -26,6 +26,9 @@
 // report has crashed, and the last lines of its log are shown. Until the report arrives,
 // the parent draws progress from the control socket, as any other command could.
 //
+// The process that supervises a cluster also serves its page, from the first `ui` on (see package
+// ui). Without such a process, `ui` serves the page itself, until Ctrl-C.
+//
 // Commands look for a cluster's socket first. If no supervisor answers, they find the
 // cluster by the labels of its containers.
 //
@@ -35,9 +38,11 @@
 // a closed channel (the second).
 //
 // A foreground `up` runs these goroutines beside the command itself: the cluster, the
-// control socket's server, one that waits for the second signal, and one that draws
-// events. `run` has one more that forwards signals and one that reports nodes that fail.
-// All have ended when the command returns.
+// control socket's server, that of the page once somebody asks for it, one that waits for
+// the second signal, and one that draws events. `run` has one more that forwards signals
+// and one that reports nodes that fail. All have ended when the command returns.
+//
+// `top` has those of package top.
 //
 // `iex` and `exec` have one goroutine for terminal resizes and one for SIGQUIT, or one
 // for the signals that are forwarded to the command. One that reads stdin may still be

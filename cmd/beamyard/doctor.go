@@ -13,7 +13,7 @@ import (
 )
 
 type doctorCmd struct {
-	File string `short:"f" placeholder:"beamyard.yml" help:"Settings, of which pool, host_port and max_nodes count; a beamyard.yml in this folder is found by itself."`
+	File string `short:"f" placeholder:"beamyard.yml" complete:"files" help:"Settings, of which pool, host_port and max_nodes count; a beamyard.yml in this folder is found by itself."`
 }
 
 func (doctorCmd) Help() string {

@@ -15,7 +15,7 @@ import (
 )
 
 type downCmd struct {
-	Names   []string `arg:"" optional:"" name:"name" help:"Names of the clusters; optional when there is only one."`
+	Names   []string `arg:"" optional:"" name:"name" complete:"cluster" help:"Names of the clusters; optional when there is only one."`
 	All     bool     `help:"All clusters."`
 	Volumes bool     `help:"Also remove their named volumes, with their data; of a named cluster also when it is not up."`
 }

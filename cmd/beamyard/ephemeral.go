@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,6 +40,7 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
+	c.takesParked = !c.Reuse && !c.KeepFailed && !spec.KeepOnFailure
 	return c.begin(ctx, a, spec, func(u *up, found *discovery.Cluster) error {
 		if found != nil && !c.Reuse {
 			return orchestrator.WithHint(errUp(spec.Name), "use it and leave it up: --reuse\nremove it: beamyard down %s\nor choose another name: --name NAME", spec.Name)
@@ -50,6 +52,10 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 		}
 		if !c.Reuse && !c.KeepFailed {
 			defer u.tellVolumes(ctx)
+			if err := u.takeParked(ctx); err != nil {
+				return err
+			}
+			defer u.ticket.Close() // if it was not released
 			return u.keep(ctx, func(ctx, _ context.Context, k *foreground) error {
 				defer k.stop()
 				if !k.hold() {
@@ -156,6 +162,9 @@ func (u *up) watchFailures(ctx context.Context, cluster orchestrator.Controller)
 	})
 	return func() error {
 		wg.Wait()
+		if u.wanted != nil {
+			told = slices.DeleteFunc(told, func(p orchestrator.NodeProblem) bool { return u.wanted(p.Node) })
+		}
 		if len(told) > 0 {
 			return &orchestrator.ClusterError{Cluster: u.spec.Name, Kind: orchestrator.ErrNodeFailed, Problems: told}
 		}

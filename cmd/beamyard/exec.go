@@ -22,7 +22,7 @@ type execCmd struct {
 	Dir   string   `short:"w" placeholder:"DIR" help:"Working directory inside the container."`
 	Env   []string `short:"e" sep:"none" placeholder:"KEY=VALUE" help:"Set environment variables."`
 
-	Node    string   `arg:"" help:"The node: n1, or demo/n1."`
+	Node    string   `arg:"" complete:"node" help:"The node: n1, or demo/n1."`
 	Command []string `arg:"" passthrough:"" help:"The command and its arguments."`
 }
 
@@ -60,7 +60,7 @@ func (c *execCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	cluster, node, err := c.resolveOne(ctx, eng, "exec", c.Node)
+	cluster, node, err := c.resolveOne(ctx, a, eng, "exec", c.Node)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/chaos"
+	"github.com/beamyard/beamyard/orchestrator/check"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/doctor"
@@ -73,6 +75,7 @@ func exitCode(err error) int {
 	var file *config.Error
 	var source *images.SourceError
 	var unusable *doctor.UnusableError
+	var broken *chaos.FailedError
 	switch {
 	case err == nil:
 		return exitOK
@@ -82,6 +85,8 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage), errors.As(err, &file), errors.As(err, &source), errors.Is(err, orchestrator.ErrInvalidSpec):
 		return exitUsage
+	case errors.As(err, &broken), errors.Is(err, check.ErrFailed):
+		return exitNodeFailed
 	case errors.Is(err, orchestrator.ErrNotReady):
 		return exitNotReady
 	case errors.Is(err, orchestrator.ErrNodeFailed), errors.Is(err, errUnhealthy):
@@ -112,21 +117,26 @@ func (a *app) fail(ctx context.Context, err error) int {
 	}
 	err = understood(err)
 	if a.json {
-		a.failJSON(err)
-		return exitCode(err)
+		_, _ = a.err.Write(failureJSON(err)) // fails if stderr is closed: the exit code remains
+	} else {
+		writeFailure(a.err, err)
 	}
-	red, off := a.err.color("31;1"), a.err.color("0")
-	fmt.Fprintf(a.err, "%serror:%s %s\n", red, off, printable(err.Error()))
+	return exitCode(err)
+}
+
+// writeFailure writes an error with its causes and hints.
+func writeFailure(o *output, err error) {
+	red, off := o.color("31;1"), o.color("0")
+	fmt.Fprintf(o, "%serror:%s %s\n", red, off, printable(err.Error()))
 	var diagnosed *orchestrator.DiagnosedError
 	if errors.As(err, &diagnosed) {
 		for _, f := range orchestrator.RootCauses(diagnosed.Findings) {
-			fmt.Fprintf(a.err, "why: %s\n", printable(fmt.Sprint(f)))
+			fmt.Fprintf(o, "why: %s\n", printable(fmt.Sprint(f)))
 		}
 	}
 	for _, line := range hints(err) {
-		fmt.Fprintf(a.err, "hint: %s\n", printable(line))
+		fmt.Fprintf(o, "hint: %s\n", printable(line))
 	}
-	return exitCode(err)
 }
 
 // hints returns the lines of the hints in an error, each once.
@@ -180,9 +190,9 @@ type failure struct {
 	Findings []orchestrator.Finding     `json:"findings,omitempty"`
 }
 
-// failJSON writes an error to stderr as a line of JSON: stdout holds the answer, or the part of
-// it that there is.
-func (a *app) failJSON(err error) {
+// failureJSON returns an error as a line of JSON. It goes to stderr: stdout holds the answer, or
+// the part of it that there is.
+func failureJSON(err error) []byte {
 	f := failure{Error: err.Error(), ExitCode: exitCode(err)}
 	f.Hints = hints(err)
 	var cluster *orchestrator.ClusterError
@@ -199,5 +209,5 @@ func (a *app) failJSON(err error) {
 	if jsonErr != nil { // strings and numbers always encode
 		panic(jsonErr)
 	}
-	_, _ = a.err.Write(data) // fails if stderr is closed: the exit code remains
+	return data
 }

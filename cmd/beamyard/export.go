@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator/control"
@@ -12,7 +13,8 @@ import (
 
 type exportCmd struct {
 	target
-	To string `arg:"" optional:"" name:"dir|file.tar.gz" help:"A folder that does not exist yet or is empty, or an archive (./beamyard-NAME-DATE-TIME)."`
+	into string // a folder for an archive with a name of its own; "": as To says
+	To   string `arg:"" optional:"" name:"dir|file.tar.gz" complete:"files" help:"A folder that does not exist yet or is empty, or an archive (./beamyard-NAME-DATE-TIME)."`
 }
 
 func (exportCmd) Help() string {
@@ -44,16 +46,15 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	src := evidence.Source{Spec: found.Spec}
-	if r.eng != nil { // a nil *docker.Engine would be a non-nil interface
-		src.Engine = r.eng
-	}
+	src := evidence.Source{Spec: found.Spec, Engine: r.eng}
 	b := collect(ctx, src)
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), b.Close())
 	}
 	path := c.To
-	if path == "" {
+	if c.into != "" {
+		path = filepath.Join(c.into, b.Name()+".tar.gz")
+	} else if path == "" {
 		path = "./" + b.Name()
 	}
 	write := b.WriteDir
@@ -66,11 +67,10 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	for _, m := range b.Missing {
 		a.say("left out: %s: %s", m.Part, m.Reason)
 	}
-	if a.json {
-		return a.printJSON(map[string]string{"path": path})
-	}
-	_, err = fmt.Fprintln(a.out, path)
-	return err
+	return a.answer(map[string]string{"path": path}, func(o *output) error {
+		_, err := fmt.Fprintln(o, path)
+		return err
+	})
 }
 
 // collect collects the evidence of a cluster, through its supervisor if it answers. The caller

@@ -18,7 +18,7 @@ const watchEvery = 2 * time.Second
 var errUnhealthy = errors.New("unhealthy")
 
 type healthCmd struct {
-	Name string `arg:"" optional:"" help:"Name of the cluster; required when there are several."`
+	Name string `arg:"" optional:"" complete:"cluster" help:"Name of the cluster; required when there are several."`
 	target
 	Watch   bool `short:"w" help:"Repeat every 2 s, until Ctrl-C."`
 	Verbose bool `short:"v" help:"Show every check with its figures, and the matrix of connections."`
@@ -49,11 +49,10 @@ func (c *healthCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		err = a.printJSON(report.Printed())
-	} else {
-		_, err = fmt.Fprint(a.out, healthText(report, c.Verbose, a.out.color))
-	}
+	err = a.answer(report.Printed(), func(o *output) error {
+		_, err := fmt.Fprint(o, healthText(report, c.Verbose, o.color))
+		return err
+	})
 	if err == nil && !report.Passed {
 		err = fmt.Errorf("%s is %w: %s failed", r.cluster, errUnhealthy, plural(report.Summary.Failed, "check"))
 	}

@@ -30,7 +30,7 @@ func healthText(r orchestrator.HealthReport, verbose bool, color func(string) st
 		b.WriteByte('\n')
 		b.WriteString(r.Matrix.String())
 	}
-	writeFindings(&b, r.Findings)
+	b.WriteString(findingsText(r.Findings))
 	if r.Passed {
 		fmt.Fprintf(&b, "\n%s: %s (%s in %d ms)\n", r.Cluster, hint.Lines(r.Suggestions...), plural(r.Summary.Total, "check"), r.Took.Milliseconds())
 	}
@@ -198,12 +198,15 @@ func value(v float64, unit string) string {
 	return fmt.Sprintf("%.1f", v)
 }
 
-func writeFindings(b *strings.Builder, findings []orchestrator.Finding) {
+// findingsText formats findings with their solutions, each after an empty line.
+func findingsText(findings []orchestrator.Finding) string {
+	var b strings.Builder
 	for _, f := range findings {
-		fmt.Fprintf(b, "\n%s", printable(fmt.Sprint(f)))
+		fmt.Fprintf(&b, "\n%s", printable(fmt.Sprint(f)))
 		for line := range strings.Lines(f.Hint().String()) {
-			fmt.Fprintf(b, "\n  → %s", printable(strings.TrimSuffix(line, "\n")))
+			fmt.Fprintf(&b, "\n  → %s", printable(strings.TrimSuffix(line, "\n")))
 		}
 		b.WriteByte('\n')
 	}
+	return b.String()
 }

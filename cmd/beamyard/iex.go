@@ -9,7 +9,7 @@ import (
 
 type iexCmd struct {
 	target
-	Node string `arg:"" help:"The node: n1, or demo/n1."`
+	Node string `arg:"" complete:"node" help:"The node: n1, or demo/n1."`
 }
 
 func (iexCmd) Help() string {
@@ -33,7 +33,7 @@ func (c *iexCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	cluster, node, err := c.resolveOne(ctx, eng, "iex", c.Node)
+	cluster, node, err := c.resolveOne(ctx, a, eng, "iex", c.Node)
 	if err != nil {
 		return err
 	}

@@ -8,12 +8,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/beamyard/beamyard/cmd/beamyard/internal/show"
+	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
 type inspectCmd struct {
 	target
-	Node string `arg:"" help:"The node: n1, or demo/n1."`
+	Node string `arg:"" complete:"node" help:"The node: n1, or demo/n1."`
 }
 
 // nodeDetails is a node's status with details of its cluster and its spec.
@@ -21,9 +24,12 @@ type nodeDetails struct {
 	Cluster    string `json:"cluster"`
 	Supervised bool   `json:"supervised"`
 	orchestrator.NodeStatus
-	Image   string `json:"image"`
-	Source  string `json:"source,omitempty"`
-	App     string `json:"app,omitempty"`
+	Image  string `json:"image"`
+	Source string `json:"source,omitempty"`
+	App    string `json:"app,omitempty"`
+	// Boot says how a Mix project starts: "direct", or "mix run", with the reason if the
+	// project cannot start directly. "" for what is not a Mix project, or has a command.
+	Boot    string `json:"boot,omitempty"`
 	Network string `json:"network"`
 	Subnet  string `json:"subnet,omitempty"`
 	// Env are the spec's variables, which override Beamyard's own; secrets are masked.
@@ -43,7 +49,7 @@ func (c *inspectCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	st := found.Status
-	nodes, err := found.Spec.NodesOf(r.nodes...)
+	nodes, err := r.choose(ctx, a, "inspect", found)
 	if err != nil {
 		return err
 	}
@@ -62,15 +68,28 @@ func (c *inspectCmd) Run(ctx context.Context, a *app) error {
 	}
 	if own, known := found.Spec.NodeOf(node.Name); known { // which may differ from the cluster's
 		d.Image, d.App = cmp.Or(own.Image, d.Image), cmp.Or(own.App, d.App)
+		d.Boot = bootText(found.Spec, own)
 	}
 	if st.Subnet.IsValid() {
 		d.Subnet = st.Subnet.String()
 	}
-	if a.json {
-		d.Findings = orchestrator.PrintedFindings(d.Findings)
-		return a.printJSON(d)
+	printed := d
+	printed.Findings = orchestrator.PrintedFindings(d.Findings)
+	return a.answer(printed, func(o *output) error { return writeTable(o, o.color, d.rows(a)) })
+}
+
+// bootText says how a node of a Mix project starts.
+func bootText(s orchestrator.Spec, n orchestrator.NodeSpec) string {
+	command, entrypoint := cmp.Or(len(n.Command), len(s.Command)), cmp.Or(len(n.Entrypoint), len(s.Entrypoint))
+	switch {
+	case n.ImageBoot == "" || command > 0 || entrypoint > 0 || s.RunsRelease(n):
+		return ""
+	case s.Boot == orchestrator.BootMix:
+		return "mix run (boot: mix)"
+	case n.ImageBoot == images.BootDirect:
+		return n.ImageBoot
 	}
-	return writeTable(a.out, a.out.color, d.rows(a))
+	return "mix run: " + n.ImageBoot
 }
 
 // shownEnv returns the environment that the spec gives a node, with the values of secrets
@@ -84,7 +103,7 @@ func shownEnv(s orchestrator.Spec, node string) map[string]string {
 		}
 	}
 	for key := range env {
-		if slices.Contains(s.Secrets, key) || strings.Contains(strings.ToUpper(key), "COOKIE") {
+		if secrets.Secret(s, key) {
 			env[key] = "********"
 		}
 	}
@@ -129,7 +148,7 @@ func (d nodeDetails) rows(a *app) [][]cell {
 	if !d.StartedAt.IsZero() {
 		add("started", d.StartedAt.Local().Format("2006-01-02 15:04:05"))
 	}
-	add("uptime", uptime(d.NodeStatus, a.now()))
+	add("uptime", show.Uptime(d.NodeStatus, a.now()))
 	if d.Supervised { // restarts are counted only by a supervisor
 		add("runs", fmt.Sprintf("%d, %s after crashes", d.Incarnation, plural(d.RestartCount, "restart")))
 	}
@@ -147,6 +166,7 @@ func (d nodeDetails) rows(a *app) [][]cell {
 	add("image", d.Image)
 	add("source", d.Source)
 	add("app", d.App)
+	add("boot", d.Boot)
 	add("network", strings.TrimSpace(d.Network+" "+d.Subnet))
 	for _, key := range slices.Sorted(maps.Keys(d.Env)) {
 		add("env", key+"="+d.Env[key])

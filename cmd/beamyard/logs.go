@@ -15,7 +15,7 @@ import (
 
 type logsCmd struct {
 	target
-	Nodes      []string `arg:"" optional:"" name:"node" help:"Only these nodes, or the nodes of a role."`
+	Nodes      []string `arg:"" optional:"" name:"node" complete:"node" help:"Only these nodes, or the nodes of a role."`
 	Follow     bool     `short:"f" help:"Follow log output."`
 	Tail       tail     `default:"50" placeholder:"N" help:"The last N lines of each node and stream, or \"all\" (${default})."`
 	Stream     string   `enum:"stdout,stderr," default:"" placeholder:"stdout|stderr" help:"Only this stream."`
@@ -47,7 +47,7 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	cluster, nodes, err := c.resolve(ctx, eng, "logs", c.Nodes)
+	cluster, nodes, err := c.resolve(ctx, a, eng, "logs", c.Nodes, nil)
 	if err != nil {
 		return err
 	}
@@ -85,10 +85,13 @@ func newLinePrinter(a *app, nodes []orchestrator.NodeStatus, timestamps bool) *l
 }
 
 func (p *linePrinter) print(l orchestrator.Line) error {
-	if p.a.json {
-		return p.a.printJSONLine(l)
-	}
 	o := p.a.out
+	if p.a.json {
+		if err := p.a.printJSONLine(l); err != nil || p.a.words == nil {
+			return err
+		}
+		o, l.Text = p.a.words, uncoloured(l.Text) // an assistant is no terminal, and shows it on one
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%-*s |%s ", o.color(nodeColor(l.Node)), p.width, l.Node, o.color("0"))
 	if p.timestamps {
@@ -160,17 +163,22 @@ func (s *since) Decode(ctx *kong.DecodeContext) error {
 	if err := ctx.Scan.PopValueInto("time", &text); err != nil {
 		return err
 	}
+	var err error
+	*s, err = sinceOf(text)
+	return err
+}
+
+// sinceOf parses a time, or a duration before now.
+func sinceOf(text string) (since, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		s.ago = ago
-		return nil
+		return since{ago: ago}, nil
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"} {
 		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			s.at = at
-			return nil
+			return since{at: at}, nil
 		}
 	}
-	return fmt.Errorf("%q is neither a duration (5m, 1h30m) nor a time (2026-01-31T12:00:00Z)", text)
+	return since{}, fmt.Errorf("%q is neither a duration (5m, 1h30m) nor a time (2026-01-31T12:00:00Z)", text)
 }
 
 func (s since) before(now time.Time) time.Time {

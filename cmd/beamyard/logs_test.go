@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,19 @@ func TestLinePrinter(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// An assistant gets both forms. It does not show the colours of a program to a terminal.
+func TestLinesForAnAssistant(t *testing.T) {
+	var out, words bytes.Buffer
+	a := testApp(newOutput(&out), nil, noon)
+	a.json, a.words = true, newOutput(&words)
+	if err := newLinePrinter(a, nil, false).print(orchestrator.Line{Node: "n1", Text: "\x1b[31mred\x1b[2J", Time: noon}); err != nil {
+		t.Fatal(err)
+	}
+	if words.String() != "n1 | red\n" || !strings.Contains(out.String(), `"text":"\u001b[31mred\u001b[2J"`) {
+		t.Errorf("%q, %q", words.String(), out.String())
 	}
 }
 

@@ -21,38 +21,49 @@ type cli struct {
 	JSON    bool             `name:"json" help:"Answer in JSON, on stdout."`
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
-	Up         upCmd        `cmd:"" help:"Start a cluster, prove that its nodes are connected, and supervise it."`
-	Down       downCmd      `cmd:"" help:"Stop clusters and remove their containers and networks."`
-	Ps         psCmd        `cmd:"" help:"List the nodes of one cluster, or of all."`
-	Logs       logsCmd      `cmd:"" help:"Show the logs of nodes, of all their runs."`
-	Health     healthCmd    `cmd:"" help:"Check the health of every node."`
-	Sync       syncCmd      `cmd:"" help:"Load changed source files into the running nodes."`
-	Events     eventsCmd    `cmd:"" help:"Show the events of a cluster."`
-	Stop       stopCmd      `cmd:"" help:"Stop nodes; they stay down until started."`
-	Start      startCmd     `cmd:"" help:"Start stopped nodes."`
-	Restart    restartCmd   `cmd:"" help:"Stop nodes and start them again."`
-	Kill       killCmd      `cmd:"" help:"Send nodes a signal; the restart policy applies as after a crash."`
-	Pause      pauseCmd     `cmd:"" help:"Pause nodes: freeze all their processes."`
-	Unpause    unpauseCmd   `cmd:"" help:"Unpause nodes: their processes continue."`
-	Partition  partitionCmd `cmd:"" help:"Cut nodes off from each other."`
-	Blip       blipCmd      `cmd:"" help:"Reset the connections between nodes once."`
-	Slow       slowCmd      `cmd:"" help:"Make links between nodes lossy or slow."`
-	Heal       healCmd      `cmd:"" help:"End network faults."`
-	Faults     faultsCmd    `cmd:"" help:"List the network faults in force."`
-	Run        runCmd       `cmd:"" help:"Run a command with a temporary cluster."`
-	Test       testCmd      `cmd:"" help:"Run a project's ExUnit suite with the nodes of a cluster."`
-	RPC        rpcCmd       `cmd:"" name:"rpc" help:"Evaluate an expression on nodes."`
-	Iex        iexCmd       `cmd:"" help:"Open an interactive shell on a node."`
-	Exec       execCmd      `cmd:"" help:"Run a command in a node's container."`
-	Send       sendCmd      `cmd:"" help:"Write to the standard input of a node's main process."`
-	Inspect    inspectCmd   `cmd:"" help:"Show detailed information on a node."`
-	Export     exportCmd    `cmd:"" help:"Write logs, events and reports of a cluster to a folder."`
-	Prune      pruneCmd     `cmd:"" help:"Remove clusters whose owner process is dead."`
-	Doctor     doctorCmd    `cmd:"" help:"Check whether this machine can run clusters."`
-	VersionCmd versionCmd   `cmd:"" name:"version" help:"Print the version."`
+	Up         upCmd         `cmd:"" help:"Start a cluster, prove that its nodes are connected, and supervise it."`
+	Down       downCmd       `cmd:"" help:"Stop clusters and remove their containers and networks."`
+	Ps         psCmd         `cmd:"" help:"List the nodes of one cluster, or of all."`
+	Logs       logsCmd       `cmd:"" help:"Show the logs of nodes, of all their runs."`
+	Top        topCmd        `cmd:"" help:"Show a cluster live, on the terminal, with keys that act on it."`
+	UI         uiCmd         `cmd:"" name:"ui" help:"Open the live page of a cluster, or of all."`
+	Health     healthCmd     `cmd:"" help:"Check the health of every node."`
+	Sync       syncCmd       `cmd:"" help:"Load changed source files into the running nodes."`
+	Events     eventsCmd     `cmd:"" help:"Show the events of a cluster."`
+	Stop       stopCmd       `cmd:"" help:"Stop nodes; they stay down until started."`
+	Start      startCmd      `cmd:"" help:"Start stopped nodes."`
+	Restart    restartCmd    `cmd:"" help:"Stop nodes and start them again."`
+	Kill       killCmd       `cmd:"" help:"Send nodes a signal; the restart policy applies as after a crash."`
+	Pause      pauseCmd      `cmd:"" help:"Pause nodes: freeze all their processes."`
+	Unpause    unpauseCmd    `cmd:"" help:"Unpause nodes: their processes continue."`
+	Partition  partitionCmd  `cmd:"" help:"Cut nodes off from each other."`
+	Blip       blipCmd       `cmd:"" help:"Reset the connections between nodes once."`
+	Slow       slowCmd       `cmd:"" help:"Make links between nodes lossy or slow."`
+	DNS        dnsCmd        `cmd:"" name:"dns" help:"Make nodes resolve the names of their peers wrongly."`
+	Crash      crashCmd      `cmd:"" help:"Make the VM of nodes crash from inside."`
+	Squeeze    squeezeCmd    `cmd:"" help:"Give nodes little memory, processor time or disk space."`
+	Clock      clockCmd      `cmd:"" help:"Make the wall clocks of nodes wrong."`
+	Heal       healCmd       `cmd:"" help:"End faults."`
+	Faults     faultsCmd     `cmd:"" help:"List the faults in force."`
+	Chaos      chaosCmd      `cmd:"" help:"Break a cluster at random, and prove that it comes back."`
+	Run        runCmd        `cmd:"" help:"Run a command with a temporary cluster."`
+	Test       testCmd       `cmd:"" help:"Run a project's ExUnit suite with the nodes of a cluster."`
+	RPC        rpcCmd        `cmd:"" name:"rpc" help:"Evaluate an expression on nodes."`
+	Iex        iexCmd        `cmd:"" help:"Open an interactive shell on a node."`
+	Exec       execCmd       `cmd:"" help:"Run a command in a node's container."`
+	Send       sendCmd       `cmd:"" help:"Write to the standard input of a node's main process."`
+	Inspect    inspectCmd    `cmd:"" help:"Show detailed information on a node."`
+	Export     exportCmd     `cmd:"" help:"Write logs, events and reports of a cluster to a folder."`
+	MCP        mcpCmd        `cmd:"" name:"mcp" help:"Serve an assistant: a server of the Model Context Protocol on stdin and stdout."`
+	Prune      pruneCmd      `cmd:"" help:"Remove clusters whose owner process is dead."`
+	Doctor     doctorCmd     `cmd:"" help:"Check whether this machine can run clusters."`
+	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version, the commit and its date."`
+	Completion completionCmd `cmd:"" help:"Print the script with which a shell completes commands, flags and names."`
 
 	Supervise superviseCmd `cmd:"" help:"Supervise a detached cluster whose supervisor is gone, in the foreground."`
 	Watchdog  watchdogCmd  `cmd:"" hidden:"" help:"Remove a cluster whose up command was killed; started by up."`
+	Lot       lotCmd       `cmd:"" hidden:"" help:"Keep parked clusters for later commands; started by run and test."`
+	Complete  completeCmd  `cmd:"" hidden:"" help:"Complete a command line; run by the scripts of completion."`
 	Probe     probeCmd     `cmd:"" hidden:"" help:"Report what a container sees; run by doctor."`
 }
 
@@ -79,7 +90,7 @@ Exit codes:
     1  error
     2  wrong usage: the command line or beamyard.yml
     3  the cluster was not ready in time
-    4  a node failed, or a check of its health
+    4  a node or a check of its health failed, or a cluster did not come back after chaos
     5  the environment is not supported: no engine, no permission, too old
   130  interrupted
 

@@ -45,8 +45,8 @@ func (m tests) Run() int {
 	if os.Getenv("GORACE") == "" {
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	// Four at once keep two processors busy: half of a test's time is waiting.
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	// Three at once keep two processors busy: half of a test's time is waiting.
+	if err := flag.Set("test.parallel", "3"); err != nil {
 		panic(err)
 	}
 	return m.M.Run()
@@ -248,6 +248,9 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("exit code %d, want %d", got, want)
 		}
 	},
+	// enter-page FILE [STATUS], get-page PATH STATUS PATTERN, post-page PATH BODY STATUS PATTERN,
+	// watch-page PATH PATTERN: a browser of the page whose address is in the file.
+	"enter-page": enterPage, "get-page": getPage, "post-page": postPage, "watch-page": watchPage,
 	// eventually PATTERN COMMAND…: the command's stdout matches within 30 s.
 	"eventually": func(ts *testscript.TestScript, neg bool, args []string) {
 		pattern := regexp.MustCompile("(?m)" + args[0])

@@ -13,7 +13,9 @@ import (
 // nodesArgs are the arguments of the commands that change nodes.
 type nodesArgs struct {
 	target
-	Nodes []string `arg:"" name:"node" help:"The nodes: n1, or demo/n1; a role means all its nodes."`
+	seeded
+	electing
+	Nodes []string `arg:"" sep:"none" name:"node" complete:"node" help:"The nodes: n1, demo/n1, a role, n*, @one, @minority, @majority, @all, @leader:EXPR."`
 }
 
 type (
@@ -22,7 +24,7 @@ type (
 	restartCmd struct{ nodesArgs }
 	killCmd    struct {
 		nodesArgs
-		Signal string `default:"KILL" placeholder:"NAME" help:"KILL, TERM, USR1, … (${default})."`
+		Signal string `default:"KILL" placeholder:"NAME" complete:"KILL|TERM|INT|HUP|QUIT|ABRT|USR1|USR2|SEGV|STOP|CONT" help:"KILL, TERM, USR1, … (${default})."`
 	}
 )
 
@@ -49,7 +51,12 @@ func (c *restartCmd) Run(ctx context.Context, a *app) error {
 
 func (killCmd) Help() string {
 	return `USR1 makes the Erlang VM write a crash dump and end; TERM lets it stop by
-itself. To stop a node and keep it down, use stop.`
+itself. To stop a node and keep it down, use stop.
+
+Examples:
+  beamyard kill n2
+  beamyard kill @one --seed 7
+  beamyard kill '@leader:MyApp.leader()'`
 }
 
 // Run sends a signal to nodes.
@@ -71,7 +78,7 @@ func (c *nodesArgs) change(ctx context.Context, a *app, command, done string, do
 		return err
 	}
 	defer eng.Close()
-	cluster, nodes, err := c.resolve(ctx, eng, command, c.Nodes)
+	cluster, nodes, err := c.resolve(ctx, a, eng, command, c.Nodes, &c.seeded)
 	if err != nil {
 		return err
 	}
@@ -80,6 +87,7 @@ func (c *nodesArgs) change(ctx context.Context, a *app, command, done string, do
 		return err
 	}
 	defer hangUp()
+	voters := watchLeader(ctx, controller, c.leaderIn(c.Nodes))
 	if err := do(controller, ctx, nodes...); err != nil {
 		if errors.Is(err, orchestrator.ErrNotRunning) {
 			err = orchestrator.WithHint(err, "beamyard start %s", strings.Join(c.Nodes, " "))
@@ -97,12 +105,15 @@ func (c *nodesArgs) change(ctx context.Context, a *app, command, done string, do
 				changed = append(changed, n)
 			}
 		}
-		return a.printJSON(changed)
-	}
-	for _, n := range nodes {
-		if _, err := fmt.Fprintf(a.out, "%s %s\n", n, done); err != nil {
+		if err := a.printJSON(changed); err != nil {
 			return err
 		}
 	}
-	return nil
+	for _, n := range nodes {
+		if _, err := fmt.Fprintf(a.people(), "%s %s\n", n, done); err != nil {
+			return err
+		}
+	}
+	_, err = voters.elected(ctx, a)
+	return err
 }

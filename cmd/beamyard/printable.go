@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"regexp"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/beamyard/beamyard/cmd/beamyard/internal/show"
 )
 
 // Messages include text from outside: a key of a beamyard.yml, a name on the command line, a
@@ -13,48 +11,11 @@ import (
 // printable. The output of nodes and programs is their own; logs, exec, run and test pass it
 // through unchanged.
 
-// printable returns a text with its control characters escaped, except those that end a line or
-// indent it. Characters that only reverse the direction of writing count as control characters.
-// Invalid UTF-8 is shown byte by byte.
-func printable(text string) string {
-	if !strings.ContainsFunc(text, unprintable) && utf8.ValidString(text) {
-		return text
-	}
-	var b strings.Builder
-	for i := 0; i < len(text); {
-		r, size := utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && size == 1, r < utf8.RuneSelf && unprintable(r):
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case unprintable(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteString(text[i : i+size])
-		}
-		i += size
-	}
-	return b.String()
-}
+// printable is [show.Printable].
+func printable(text string) string { return show.Printable(text) }
 
-func unprintable(r rune) bool {
-	return unicode.IsControl(r) && r != '\n' && r != '\t' ||
-		r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0x2028 || r == 0x2029
-}
-
-// sequences matches the colours of ECMA-48, and what else programs send to a terminal: CSI, and
-// OSC with its text.
-var sequences = regexp.MustCompile("\x1b\\[[0-9;?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)")
-
-// uncoloured returns a program's line without the sequences that have a meaning only for a
-// terminal, and without text that the program overwrote itself, as a progress bar does with
-// "\r".
-func uncoloured(line string) string {
-	line = strings.TrimRight(sequences.ReplaceAllString(line, ""), "\r")
-	if i := strings.LastIndexByte(line, '\r'); i >= 0 {
-		line = line[i+1:]
-	}
-	return printable(line)
-}
+// uncoloured is [show.Uncoloured].
+func uncoloured(line string) string { return show.Uncoloured(line) }
 
 // printables makes the texts among the arguments of a format printable.
 func printables(args []any) []any {

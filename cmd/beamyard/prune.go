@@ -10,6 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/parking"
 )
 
 type pruneCmd struct {
@@ -22,7 +23,8 @@ func (pruneCmd) Help() string {
 	return `Removes clusters whose process on this machine ended without cleaning up. Clusters
 started with up -d outlive their supervisor, and --keep-on-failure keeps failed
 ones: these stay until down, or --older-than, removes them. Clusters of another
-machine are never removed. Named volumes stay unless --volumes is given.`
+machine are never removed. Named volumes stay unless --volumes is given.
+Clusters that are parked for a next start (warm: in beamyard.yml) are removed.`
 }
 
 // Run removes what earlier clusters left behind.
@@ -32,6 +34,10 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
+	parked, err := c.parked(ctx, eng)
+	if err != nil {
+		return err
+	}
 	removed, err := discovery.Prune(ctx, eng, discovery.PruneOptions{
 		DryRun: c.DryRun, OlderThan: c.OlderThan,
 		Supervised: func(cluster string) bool {
@@ -42,9 +48,7 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 			return err == nil
 		},
 	})
-	if removed == nil {
-		removed = []discovery.Removed{}
-	}
+	removed = append(parked, removed...)
 	if !c.DryRun {
 		for _, r := range removed {
 			forget(ctx, r.Cluster)
@@ -63,6 +67,30 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 		a.say("nothing was left behind")
 	}
 	return err
+}
+
+// parked removes the clusters that are parked for a next start, or lists them. Their lot removes
+// them, which gives each to one process only.
+func (c *pruneCmd) parked(ctx context.Context, eng orchestrator.Engine) ([]discovery.Removed, error) {
+	all := []discovery.Removed{}
+	found, err := discovery.All(ctx, eng)
+	if err != nil {
+		return all, err
+	}
+	info, err := eng.Info(ctx)
+	if err != nil {
+		return all, err
+	}
+	var evicted []string
+	if !c.DryRun {
+		evicted = parking.Evict(ctx, info, "")
+	}
+	for _, f := range found {
+		if f.Parked && (c.DryRun && !f.Orphaned() || slices.Contains(evicted, f.Cluster)) {
+			all = append(all, f.Removed())
+		}
+	}
+	return all, nil
 }
 
 // volumes removes the volumes of clusters that are not up, or lists those that are kept.

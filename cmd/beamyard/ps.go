@@ -9,7 +9,7 @@ import (
 )
 
 type psCmd struct {
-	Name string `arg:"" optional:"" help:"Only this cluster."`
+	Name string `arg:"" optional:"" complete:"cluster" help:"Only this cluster."`
 }
 
 func (psCmd) Help() string {
@@ -27,8 +27,9 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer eng.Close()
 	var all []orchestrator.Status
+	var parked []string
 	if c.Name == "" {
-		all, err = discovery.List(ctx, eng)
+		all, parked, err = apart(ctx, eng)
 	} else {
 		var found discovery.Cluster
 		found, err = discovery.Find(ctx, eng, clusterRef(c.Name))
@@ -44,27 +45,43 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 			lonely = append(lonely, all[i].Cluster)
 		}
 	}
-	if a.json {
-		printed := make([]orchestrator.Status, len(all))
-		for i, st := range all {
-			printed[i] = st.Printed()
-		}
-		return a.printJSON(printed)
+	printed := make([]orchestrator.Status, len(all))
+	for i, st := range all {
+		printed[i] = st.Printed()
 	}
-	if len(all) == 0 {
-		a.say("no cluster is up; start one: beamyard up")
+	return a.answer(printed, func(o *output) error {
+		if len(parked) > 0 {
+			a.say("parked for a next start: %s; remove what is parked: beamyard prune", strings.Join(parked, ", "))
+		}
+		if len(all) == 0 {
+			a.say("no cluster is up; start one: beamyard up")
+			return nil
+		}
+		if err := a.printNodes(o, all, c.Name == ""); err != nil {
+			return err
+		}
+		for _, st := range all {
+			for _, f := range st.Faults {
+				a.say("fault %s in force in %s: %s", f.ID, st.Cluster, f)
+			}
+		}
+		if len(lonely) > 0 {
+			a.say("unsupervised: %s (no process restarts what crashes)", strings.Join(lonely, ", "))
+		}
 		return nil
-	}
-	if err := a.printNodes(a.out, all, c.Name == ""); err != nil {
-		return err
-	}
-	for _, st := range all {
-		for _, f := range st.Faults {
-			a.say("fault %s in force in %s: %s", f.ID, st.Cluster, f)
+	})
+}
+
+// apart returns the clusters that are up, and the names of those that are parked.
+func apart(ctx context.Context, eng orchestrator.Engine) (up []orchestrator.Status, parked []string, err error) {
+	found, err := discovery.All(ctx, eng)
+	up = []orchestrator.Status{}
+	for _, f := range found {
+		if f.Parked {
+			parked = append(parked, f.Cluster)
+			continue
 		}
+		up = append(up, f.Status)
 	}
-	if len(lonely) > 0 {
-		a.say("unsupervised: %s (no process restarts what crashes)", strings.Join(lonely, ", "))
-	}
-	return nil
+	return up, parked, err
 }

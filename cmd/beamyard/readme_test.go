@@ -11,10 +11,7 @@ import (
 
 // The commands in README.md are those of the command line. UPDATE=1 writes them.
 func TestReadmeListsTheCommands(t *testing.T) {
-	parser, err := kong.New(&cli{}, kong.Name("beamyard"), kong.Description(description), kong.Vars{"version": ""})
-	if err != nil {
-		t.Fatal(err)
-	}
+	parser := newParser(t)
 	var overview, details strings.Builder
 	overview.WriteString("\n| command | |\n|---|---|\n")
 	for _, command := range parser.Model.Leaves(true) {
@@ -24,6 +21,16 @@ func TestReadmeListsTheCommands(t *testing.T) {
 	overview.WriteString("\n")
 	generated.Check(t, "README.md", "commands", overview.String())
 	generated.Check(t, "README.md", "flags", details.String()+"\n")
+}
+
+// newParser returns the command line's parser.
+func newParser(t *testing.T) *kong.Kong {
+	t.Helper()
+	parser, err := kong.New(&cli{}, kong.Name("beamyard"), kong.Description(description), kong.Vars{"version": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parser
 }
 
 // describe writes the --help text of a command.

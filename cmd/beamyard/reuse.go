@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
 // This file handles --reuse of a cluster that is up: its nodes keep running as they were
@@ -52,5 +53,5 @@ func (c *oneShot) idle(asked, there orchestrator.Spec) error {
 // Settings that preparing an image decides are not among them.
 func changed(asked, there orchestrator.Spec) []string {
 	settled := []string{"image", "app", "precompiled", "mix_env", "release", "release_name", "command", "entrypoint", "nodes", "keep_on_failure"}
-	return slices.DeleteFunc(there.Diff(asked), func(field string) bool { return slices.Contains(settled, field) })
+	return slices.DeleteFunc(validation.Diff(there, asked), func(field string) bool { return slices.Contains(settled, field) })
 }

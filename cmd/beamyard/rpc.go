@@ -8,21 +8,21 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	choice "github.com/beamyard/beamyard/orchestrator/target"
 	"golang.org/x/sync/errgroup"
 )
 
 type rpcCmd struct {
 	target
 	All        bool          `help:"On every node, at once: name none."`
-	File       string        `placeholder:"FILE" help:"Evaluate a file; its name is in stack traces."`
+	File       string        `placeholder:"FILE" complete:"files" help:"Evaluate a file; its name is in stack traces."`
 	Erlang     bool          `help:"The expression is Erlang, for nodes without Elixir."`
 	Timeout    time.Duration `placeholder:"DURATION" help:"Timeout, on the nodes too: 5s. (Default: none.)"`
-	Nodes      string        `arg:"" optional:"" name:"node" help:"The node: n1, or demo/n1; several: n1,n2 or a role."`
+	Nodes      string        `arg:"" optional:"" name:"node" complete:"nodes" help:"The node: n1, or demo/n1; several: n1,n2 or a role."`
 	Expression string        `arg:"" optional:"" help:"Elixir; - reads it from stdin."`
 }
 
@@ -56,7 +56,7 @@ func (c *rpcCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	cluster, nodes, err := c.resolve(ctx, eng, "rpc", nodes)
+	cluster, nodes, err := c.resolve(ctx, a, eng, "rpc", nodes, nil)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (c *rpcCmd) asked(stdin io.Reader) (nodes []string, expression string, err 
 	case c.File == "" && text == "":
 		return nil, "", usagef("beamyard rpc n1 'Node.list()'", "there is nothing to evaluate")
 	case named != "":
-		nodes = strings.Split(named, ",")
+		nodes = choice.Split(named, ',')
 	}
 	data := []byte(text)
 	switch {
@@ -163,11 +163,10 @@ func here(a *app, node string, eval func(string, io.Writer) (string, error)) err
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return a.printJSON(evaluated{Result: &result, Output: printed.String()})
-	}
-	_, err = fmt.Fprintln(a.out, result)
-	return err
+	return a.answer(evaluated{Result: &result, Output: printed.String()}, func(o *output) error {
+		_, err := fmt.Fprintf(o, "%s%s\n", printed.String(), result)
+		return err
+	})
 }
 
 // everywhere prints the answers of several nodes, in their order, when all have answered.

@@ -16,7 +16,7 @@ import (
 
 type runCmd struct {
 	oneShot `set:"nodes=3"`
-	Path    string `arg:"" optional:"" name:"path|image" help:"As for up (default: this folder)."`
+	Path    string `arg:"" optional:"" name:"path|image" complete:"files" help:"As for up (default: this folder)."`
 }
 
 func (runCmd) Help() string {
@@ -34,7 +34,8 @@ exit code is returned. Its environment describes the cluster:
 The command is not run when the cluster does not start (exit 3, 4 or 5). A node that
 fails permanently meanwhile is reported, and an exit code of 0 becomes 4. 128+n:
 signal n ended the command. When run itself is killed (SIGKILL), the cluster is
-removed, but the command continues.
+removed, but the command continues. With warm: 1 in beamyard.yml, or BEAMYARD_WARM=1,
+the next cluster is prepared in advance, and run starts sooner.
 
 Examples:
   beamyard run -- ./smoke-test.sh

@@ -10,7 +10,7 @@ import (
 
 type sendCmd struct {
 	target
-	Node string `arg:"" help:"The node: n1, or demo/n1."`
+	Node string `arg:"" complete:"node" help:"The node: n1, or demo/n1."`
 	Text string `arg:"" optional:"" default:"-" help:"The line to send; - sends stdin."`
 }
 
@@ -35,7 +35,7 @@ func (c *sendCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	cluster, node, err := c.resolveOne(ctx, eng, "send", c.Node)
+	cluster, node, err := c.resolveOne(ctx, a, eng, "send", c.Node)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/beamyard/beamyard/images"
@@ -11,11 +14,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/evidence"
+	"github.com/beamyard/beamyard/orchestrator/faults"
+	"github.com/beamyard/beamyard/orchestrator/suite"
 )
 
 type testCmd struct {
 	oneShot `set:"nodes=2"`
-	Path    string `arg:"" optional:"" help:"A Mix project (default: this folder)."`
+	Path    string `arg:"" optional:"" complete:"files" help:"A Mix project (default: this folder)."`
 }
 
 func (testCmd) Help() string {
@@ -26,9 +32,16 @@ its output is shown and its exit code returned. Tests find the nodes in BEAMYARD
 BEAMYARD_NODE_NAMES and BEAMYARD_URLS. Tag tests that need them, and
 exclude these with ExUnit.start(exclude: …) when Node.alive?() is false.
 
+Tests can break the cluster: the suite's VM has the module Beamyard, and the project
+needs no dependency. Beamyard.partition([["n1"]]), Beamyard.crash("n2") and others
+are undone when their test ends. With use Beamyard.Case, a test that fails prints
+the state of the nodes.
+
 With --reuse the nodes keep running, as they were started, and flags that ask for
 others are refused; the suite is built each time. A suite that starts its own peers by name needs distribution: {epmd: true} in
 beamyard.yml. With --keep-on-failure a suite that fails leaves everything running.
+With warm: 1 in beamyard.yml, or BEAMYARD_WARM=1, the next cluster is prepared in
+advance, and test starts sooner.
 
 Examples:
   beamyard test
@@ -75,22 +88,41 @@ func (c *testCmd) Run(ctx context.Context, a *app) error {
 			"leave the Dockerfile out, so that the Mix project is built: beamyard test %s", spec.Source)
 	}
 	return c.with(ctx, a, spec, func(ctx context.Context, s *ephemeral) error {
-		suite := s.spec // whose image holds the project as it is now
+		prepared := s.spec // whose image holds the project as it is now
 		if s.reused {
 			var err error
-			if suite, err = build.Prepare(ctx, s.eng, spec, s.progress); err != nil {
+			if prepared, err = build.Prepare(ctx, s.eng, spec, s.progress); err != nil {
 				s.progress.buildFailed()
 				return cluster.Diagnose(err, spec)
 			}
 		}
+		server := s.suiteServer()
+		s.wanted = server.Crashed
 		code, err := discovery.RunSuite(ctx, s.eng, s.found, discovery.Suite{
-			Image: suite.Image, Args: a.rest, Colors: a.out.colors, Keep: c.KeepFailed, Output: a.pass,
+			Image: prepared.Image, Args: a.rest, Colors: a.out.colors, Keep: c.KeepFailed, Beamyard: server, Output: a.pass,
 		})
 		if err == nil && code != 0 {
 			err = &exited{code: code}
 		}
+		if c.Reuse { // the nodes stay, and with them what its tests could not undo
+			undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
+			defer cancel()
+			err = errors.Join(err, server.Undo(undoing))
+		}
 		return err
 	})
+}
+
+// suiteServer returns what answers the tests that break the cluster.
+func (s *ephemeral) suiteServer() *suite.Server {
+	return &suite.Server{
+		Spec: s.found.Spec, Cluster: s.cluster, Faults: faults.Injector{Engine: s.eng, Spec: s.found.Spec},
+		Evidence: func(ctx context.Context, cause error) (string, error) {
+			b := collect(ctx, evidence.Source{Spec: s.found.Spec, Cause: cause, Cluster: s.cluster, Engine: s.eng})
+			path, err := b.Leave(cmp.Or(s.evidence.dir, filepath.Join(os.TempDir(), "beamyard-evidence")))
+			return path, errors.Join(err, b.Close())
+		},
+	}
 }
 
 // pass prints a program's line on the stream on which the program printed it.

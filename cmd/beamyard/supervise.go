@@ -21,7 +21,7 @@ import (
 // superviseCmd adopts a cluster in the foreground. With a request it is the background process
 // of `up -d`: the package documentation describes the protocol.
 type superviseCmd struct {
-	Name    string `arg:"" help:"Name of the cluster."`
+	Name    string `arg:"" complete:"cluster" help:"Name of the cluster."`
 	Request bool   `hidden:"" help:"Read the request from stdin, and report on stdout."`
 }
 
@@ -68,7 +68,7 @@ func (c *superviseCmd) supervise(ctx context.Context, a *app, w *failureEvidence
 	if err := json.NewDecoder(a.in).Decode(&req); err != nil {
 		return usagef("beamyard supervise NAME", "supervise --request reads a spec from stdin: %v", err)
 	}
-	eng, err := a.engine(ctx)
+	eng, err := a.engineFor(ctx, req.Spec)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,13 @@ func (c *superviseCmd) keep(ctx context.Context, a *app, w *failureEvidence, eng
 	defer wg.Wait()
 	defer cancel()
 	served := make(chan error, 1)
-	wg.Go(func() { served <- control.Serve(work, socket, cluster) })
+	page := newPage(work, &wg, cluster, eng)
+	wg.Go(func() { served <- control.Serve(work, socket, paged{cluster, page}) })
+	if req.Spec.UI {
+		if _, err := page.open(ctx, control.PageRequest{}); err != nil {
+			a.say("no page: %v", err)
+		}
+	}
 	wg.Go(func() {
 		// The log is short: the output of nodes stays with the engine.
 		_ = cluster.Events(work, 0, true, func(e orchestrator.Event) error {

@@ -18,7 +18,7 @@ import (
 )
 
 type syncCmd struct {
-	Nodes []string `arg:"" optional:"" name:"node" help:"The nodes: n1, or demo/n1; a role means all its nodes. Default: all."`
+	Nodes []string `arg:"" optional:"" name:"node" complete:"node" help:"The nodes: n1, or demo/n1; a role means all its nodes. Default: all."`
 	target
 	Watch   bool   `short:"w" help:"Sync again whenever a file is saved, until Ctrl-C."`
 	Rolling bool   `help:"Update one node at a time, and stop at the first one that is unhealthy with the new code."`
@@ -47,7 +47,11 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer r.close()
-	opts := orchestrator.SyncOptions{Nodes: r.nodes, Rolling: c.Rolling, Restart: c.Restart, PurgeHard: c.Purge == "hard"}
+	nodes, err := c.nodes(ctx, a, r)
+	if err != nil {
+		return err
+	}
+	opts := orchestrator.SyncOptions{Nodes: nodes, Rolling: c.Rolling, Restart: c.Restart, PurgeHard: c.Purge == "hard"}
 	if c.Watch {
 		return c.watch(ctx, a, r, opts)
 	}
@@ -56,6 +60,18 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return tellSync(a, report, a.printJSON)
+}
+
+// nodes returns the names of the nodes to sync; none means all.
+func (c *syncCmd) nodes(ctx context.Context, a *app, r *connection) ([]string, error) {
+	if len(r.nodes) == 0 {
+		return nil, nil
+	}
+	found, err := r.find(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return r.choose(ctx, a, "sync", found)
 }
 
 // watch syncs now, and again after each change, until ctx ends. It reports failures and

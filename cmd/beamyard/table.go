@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/beamyard/beamyard/cmd/beamyard/internal/show"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
@@ -63,6 +64,12 @@ func printableRows(rows [][]cell) [][]cell {
 func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool) error {
 	now := a.now()
 	header := []string{"NODE", "STATE", "URL", "PORTS", "IP", "CONTAINER", "UPTIME", "RESTARTS"}
+	hosts := slices.ContainsFunc(all, func(s orchestrator.Status) bool {
+		return slices.ContainsFunc(s.Nodes, func(n orchestrator.NodeStatus) bool { return n.On != "" })
+	})
+	if hosts {
+		header = slices.Insert(header, 1, "HOST")
+	}
 	if withCluster {
 		header = append([]string{"CLUSTER"}, header...)
 	}
@@ -77,9 +84,12 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 		for _, n := range s.Nodes {
 			row := []cell{
 				{n.Name, ""}, stateCell(s, n, now), {orDash(n.URL), ""}, {orDash(portsText(n.Ports)), ""},
-				{orDash(ipText(n)), ""}, {n.Container, ""}, {orDash(uptime(n, now)), ""}, {strconv.Itoa(n.RestartCount), ""},
+				{orDash(ipText(n)), ""}, {n.Container, ""}, {orDash(show.Uptime(n, now)), ""}, {strconv.Itoa(n.RestartCount), ""},
 			}
 			label := n.Name
+			if hosts {
+				row = slices.Insert(row, 1, cell{orDash(n.On), ""})
+			}
 			if withCluster {
 				row = append([]cell{{s.Cluster, ""}}, row...)
 				label = s.Cluster + "/" + n.Name
@@ -118,54 +128,8 @@ func whyShort(label, cluster string, n orchestrator.NodeStatus) []string {
 
 // stateCell describes a node's state in a few words.
 func stateCell(s orchestrator.Status, n orchestrator.NodeStatus, now time.Time) cell {
-	text := string(n.State)
-	if text != "" {
-		text = strings.ToUpper(text[:1]) + text[1:]
-	}
-	if n.Paused {
-		return cell{"Paused", "33"}
-	}
-	switch n.State {
-	case orchestrator.Ready:
-		return cell{text, "32"}
-	case orchestrator.BackingOff:
-		text = strings.TrimSpace("BACKOFF " + n.Restarts)
-		if wait := n.NextRestartAt.Sub(now); !n.NextRestartAt.IsZero() {
-			text += fmt.Sprintf(", next in %ds", max(0, int(wait.Round(time.Second).Seconds())))
-		}
-		return cell{text + endText(n.LastExit), "33"}
-	case orchestrator.Failed:
-		return cell{text + endText(n.LastExit), "31"}
-	case orchestrator.Degraded:
-		return cell{text, "33"}
-	case orchestrator.Running:
-		return cell{text + " (unsupervised)", "33"}
-	case orchestrator.Pending, orchestrator.Creating, orchestrator.Starting, orchestrator.Stopping:
-		return cell{text, "36"}
-	case orchestrator.Stopped, orchestrator.Completed:
-		text += endText(n.LastExit)
-		if !s.Supervised {
-			text += " (unsupervised)"
-		}
-		return cell{text, "2"}
-	}
-	return cell{text, ""}
-}
-
-// endText describes how a run ended if the state does not say so: ", oom".
-func endText(e *orchestrator.Exit) string {
-	if e == nil {
-		return ""
-	}
-	switch e.Class {
-	case orchestrator.ExitStopped, orchestrator.ExitCompleted:
-		return ""
-	case orchestrator.ExitCrashed, orchestrator.ExitBoot:
-		return fmt.Sprintf(", %s (exit %d)", e.Class, e.Code)
-	case orchestrator.ExitKilled, orchestrator.ExitOOM, orchestrator.ExitStoppedOutside, orchestrator.ExitRemoved, orchestrator.ExitStartError:
-		return ", " + string(e.Class)
-	}
-	return ""
+	text, color := show.State(s, n, now)
+	return cell{text, color}
 }
 
 // portsText formats "4200→4000, 4300→9568": host port, container port.
@@ -182,28 +146,6 @@ func ipText(n orchestrator.NodeStatus) string {
 		return ""
 	}
 	return n.IP.String()
-}
-
-// uptime is the duration of the current run, or "" without one.
-func uptime(n orchestrator.NodeStatus, now time.Time) string {
-	if !n.State.Running() || n.StartedAt.IsZero() {
-		return ""
-	}
-	return span(now.Sub(n.StartedAt))
-}
-
-// span formats a duration with its two largest units: "12s", "3m05s", "2h10m", "4d03h".
-func span(d time.Duration) string {
-	s := max(0, int(d.Seconds()))
-	switch {
-	case s < 60:
-		return fmt.Sprintf("%ds", s)
-	case s < 3600:
-		return fmt.Sprintf("%dm%02ds", s/60, s%60)
-	case s < 86400:
-		return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
-	}
-	return fmt.Sprintf("%dd%02dh", s/86400, s/3600%24)
 }
 
 func orDash(s string) string {

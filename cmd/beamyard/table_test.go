@@ -53,6 +53,23 @@ n3    Pending                  -                      -                     -   
 	}
 }
 
+// Nodes of several hosts have a column for them.
+func TestTableWithHosts(t *testing.T) {
+	var out bytes.Buffer
+	a := testApp(newOutput(&out), newOutput(&bytes.Buffer{}), noon)
+	st := orchestrator.Status{Cluster: "demo", Nodes: []orchestrator.NodeStatus{{Name: "n1", On: "big1", State: orchestrator.Ready, Container: "c"}}}
+	if err := a.printNodes(a.out, []orchestrator.Status{st, {Cluster: "local", Nodes: []orchestrator.NodeStatus{{Name: "n1", State: orchestrator.Ready, Container: "d"}}}}, true); err != nil {
+		t.Fatal(err)
+	}
+	want := `CLUSTER  NODE  HOST  STATE  URL  PORTS  IP  CONTAINER  UPTIME  RESTARTS
+demo     n1    big1  Ready  -    -      -   c          -       0
+local    n1    -     Ready  -    -      -   d          -       0
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A paused node is shown as paused, with a supervisor and without.
 func TestAPausedNodeIsShownAsPaused(t *testing.T) {
 	for supervised, state := range map[bool]orchestrator.State{true: orchestrator.Degraded, false: orchestrator.Running} {
@@ -105,17 +122,6 @@ func withoutColors(s string) string {
 	}
 }
 
-func TestSpan(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", 60 * time.Second: "1m00s",
-		3599 * time.Second: "59m59s", 2*time.Hour + 5*time.Minute: "2h05m", 99 * time.Hour: "4d03h",
-	} {
-		if got := span(d); got != want {
-			t.Errorf("span(%v) = %s, want %s", d, got, want)
-		}
-	}
-}
-
 func TestInspectMasksSecrets(t *testing.T) {
 	spec := orchestrator.Spec{
 		Cookie: "crumble", Secrets: []string{"DB_PASSWORD", "TOKEN"},
@@ -128,5 +134,33 @@ func TestInspectMasksSecrets(t *testing.T) {
 	}
 	if spec.Env["DB_PASSWORD"] != "hunter2" {
 		t.Error("the spec itself was masked")
+	}
+}
+
+func TestInspectShowsHowANodeBoots(t *testing.T) {
+	direct := orchestrator.Spec{ImageBoot: "direct", Image: "shop:1"}
+	by := func(edit func(*orchestrator.Spec)) string {
+		s := direct
+		s.Nodes = orchestrator.NodeNames(1)
+		edit(&s)
+		n, _ := s.NodeOf("n1")
+		return bootText(s, n)
+	}
+	for _, tt := range []struct {
+		want string
+		edit func(*orchestrator.Spec)
+	}{
+		{"direct", func(*orchestrator.Spec) {}},
+		{"mix run (boot: mix)", func(s *orchestrator.Spec) { s.Boot = orchestrator.BootMix }},
+		{"mix run: mix.exs has an alias for run", func(s *orchestrator.Spec) { s.ImageBoot = "mix.exs has an alias for run" }},
+		{"", func(s *orchestrator.Spec) { s.ImageBoot = "" }},
+		{"", func(s *orchestrator.Spec) { s.Command = []string{"iex"} }},
+		{"", func(s *orchestrator.Spec) { s.Nodes[0].Entrypoint = []string{"iex"} }},
+		{"", func(s *orchestrator.Spec) { s.Release = true }},
+		{"", func(s *orchestrator.Spec) { s.Nodes[0].Image = "db:1" }},
+	} {
+		if got := by(tt.edit); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
 	}
 }

@@ -15,13 +15,13 @@ import (
 
 // target is the cluster that a command acts on.
 type target struct {
-	Cluster string `short:"c" env:"BEAMYARD_CLUSTER" placeholder:"NAME" help:"Name of the cluster; required when there are several."`
+	Cluster string `short:"c" env:"BEAMYARD_CLUSTER" complete:"cluster" placeholder:"NAME" help:"Name of the cluster; required when there are several."`
 }
 
 // resolve finds the cluster that the flag, the nodes ("demo/n1") or, if there is only one
-// cluster, the engine names. It returns the nodes' short names, and for a role the names of all
-// its nodes.
-func (t target) resolve(ctx context.Context, eng orchestrator.Engine, command string, nodes []string) (cluster string, short []string, err error) {
+// cluster, the engine names. It returns the short names of the nodes that the targets mean: see
+// package target.
+func (t target) resolve(ctx context.Context, a *app, eng orchestrator.Engine, command string, nodes []string, s *seeded) (cluster string, short []string, err error) {
 	cluster, short, err = t.find(ctx, eng, command, nodes)
 	if err != nil || len(short) == 0 {
 		return cluster, short, err
@@ -30,13 +30,13 @@ func (t target) resolve(ctx context.Context, eng orchestrator.Engine, command st
 	if err != nil {
 		return "", nil, err
 	}
-	short, err = spec.NodesOf(short...)
+	short, err = a.chooser(eng, command, spec, s).nodes(ctx, short...)
 	return cluster, short, err
 }
 
 // resolveOne is resolve for a command that takes one node.
-func (t target) resolveOne(ctx context.Context, eng orchestrator.Engine, command, node string) (cluster, short string, err error) {
-	cluster, nodes, err := t.resolve(ctx, eng, command, []string{node})
+func (t target) resolveOne(ctx context.Context, a *app, eng orchestrator.Engine, command, node string) (cluster, short string, err error) {
+	cluster, nodes, err := t.resolve(ctx, a, eng, command, []string{node}, nil)
 	if err != nil {
 		return "", "", err
 	}
@@ -55,7 +55,7 @@ func theOne(command, name string, nodes []string) (string, error) {
 	} else {
 		prefix = ""
 	}
-	return "", usagef(fmt.Sprintf("beamyard %s %s%s", command, prefix, nodes[0]), "%s takes one node, and the role %s has %s", command, name, strings.Join(nodes, ", "))
+	return "", usagef(fmt.Sprintf("beamyard %s %s%s", command, prefix, nodes[0]), "%s takes one node, and %s means %s", command, name, strings.Join(nodes, ", "))
 }
 
 // find returns the cluster, and the nodes as they are written.
@@ -116,8 +116,11 @@ func clusterRef(name string) string {
 
 // nodeRef parses the ways to write a node, and returns its cluster if that is part of it: n1,
 // demo/n1, the host n1.demo.test, the BEAM node app@n1.demo.test and the container
-// beamyard-demo-n1.
+// beamyard-demo-n1. A target with an @ is no name: only a cluster can be before it.
 func nodeRef(text string) (cluster, node string) {
+	if strings.HasPrefix(text, "@") {
+		return "", text
+	}
 	if prefix, name, qualified := strings.Cut(text, "/"); qualified {
 		_, name = nodeRef(name)
 		return clusterRef(prefix), name

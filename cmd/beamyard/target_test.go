@@ -28,6 +28,11 @@ func TestNodesByTheirNames(t *testing.T) {
 		"10.213.7.2":                 {"", "10.213.7.2"},
 		"N1.demo.test":               {"", "N1.demo.test"},
 		"..":                         {"", ".."},
+		"@one":                       {"", "@one"},
+		"demo/@minority":             {"demo", "@minority"},
+		"demo/n*":                    {"demo", "n*"},
+		"@leader:A.b(c/d)":           {"", "@leader:A.b(c/d)"},
+		"demo/@leader:A.b(c/d)":      {"demo", "@leader:A.b(c/d)"},
 		"app@":                       {"", ""},
 		"":                           {"", ""},
 		"web.shop.internal.acme.dev": {"shop", "web"},
@@ -45,8 +50,8 @@ func TestNodesByTheirNames(t *testing.T) {
 		t.Error(diff)
 	}
 	for name, want := range map[string]string{
-		"worker":      "exec takes one node, and the role worker has worker1, worker2; beamyard exec worker1",
-		"mill/worker": "exec takes one node, and the role mill/worker has worker1, worker2; beamyard exec mill/worker1",
+		"worker":      "exec takes one node, and worker means worker1, worker2; beamyard exec worker1",
+		"mill/worker": "exec takes one node, and mill/worker means worker1, worker2; beamyard exec mill/worker1",
 	} {
 		_, err := theOne("exec", name, []string{"worker1", "worker2"})
 		if err.Error()+"; "+orchestrator.HintOf(err).String() != want {

@@ -26,7 +26,14 @@ type terminal struct {
 
 func onTerminal(t *testing.T, env []string, args ...string) *terminal {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "beamyard", args...)
+	return programOnTerminal(t, "", env, "beamyard", args...)
+}
+
+// programOnTerminal runs a program in a folder; "" is this one.
+func programOnTerminal(t *testing.T, dir string, env []string, program string, args ...string) *terminal {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), "TERM=xterm", "NO_COLOR="), env...)
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 30, Cols: 120})
 	if err != nil {
@@ -102,11 +109,11 @@ func TestColoursOnlyWhereTheyAreWanted(t *testing.T) {
 		env  string
 		want string
 	}{
-		{"NO_COLOR=", "\x1b[31;1merror:\x1b[0m unexpected argument nope\n"},
-		{"NO_COLOR=1", "error: unexpected argument nope\n"},
-		{"TERM=dumb", "error: unexpected argument nope\n"},
+		{"NO_COLOR=", "\x1b[31;1merror:\x1b[0m unexpected argument nonsense\n"},
+		{"NO_COLOR=1", "error: unexpected argument nonsense\n"},
+		{"TERM=dumb", "error: unexpected argument nonsense\n"},
 	} {
-		x := onTerminal(t, []string{tc.env}, "nope")
+		x := onTerminal(t, []string{tc.env}, "nonsense")
 		if code := x.exits(); code != exitUsage || !strings.HasPrefix(x.String(), tc.want) {
 			t.Errorf("%s: exit %d, %q", tc.env, code, x)
 		}

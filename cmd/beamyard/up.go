@@ -16,6 +16,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/parking"
 	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
@@ -23,23 +24,25 @@ import (
 type upFlags struct {
 	What        string                        `kong:"-"` // the command's positional argument
 	accept      func(orchestrator.Spec) error // checks the prepared spec; nil accepts it
+	takesParked bool                          // a parked cluster may be used
 	counted     bool                          // the number of nodes was given
 	Nodes       *int                          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
 	Name        string                        `help:"Name of the cluster (the folder's or the image's)."`
-	File        string                        `short:"f" placeholder:"beamyard.yml" help:"Settings; a beamyard.yml in the folder is found by itself."`
+	File        string                        `short:"f" placeholder:"beamyard.yml" complete:"files" help:"Settings; a beamyard.yml in the folder is found by itself."`
 	WaitTimeout time.Duration                 `placeholder:"30s" help:"Maximum time to wait for the cluster to be ready."`
 	Env         []string                      `short:"e" sep:"none" placeholder:"K=V" help:"Set environment variables of every node; K alone copies it from this environment. May be repeated."`
-	Base        string                        `placeholder:"auto" help:"Base image of a Mix project: auto, trixie, bookworm, or an image."`
-	Dockerfile  dockerfile                    `placeholder:"FILE" help:"Build this Dockerfile of the folder (default: Dockerfile) instead of running its Mix project."`
+	Base        string                        `placeholder:"auto" complete:"auto|trixie|bookworm" help:"Base image of a Mix project: auto, trixie, bookworm, or an image."`
+	Dockerfile  dockerfile                    `placeholder:"FILE" complete:"files" help:"Build this Dockerfile of the folder (default: Dockerfile) instead of running its Mix project."`
 	KeepFailed  bool                          `name:"keep-on-failure" help:"Keep containers and network when the cluster, or the command run beside it, fails."`
-	KeepDumps   string                        `placeholder:"DIR" help:"Copy crash dumps of nodes to this folder; they show the cookie."`
+	KeepDumps   string                        `placeholder:"DIR" complete:"files" help:"Copy crash dumps of nodes to this folder; they show the cookie."`
 	Progress    string                        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
 }
 
 type upCmd struct {
 	upFlags `set:"nodes=3"`
-	Path    string `arg:"" optional:"" name:"path|image" help:"A Mix project, a folder with a Dockerfile and no mix.exs, an image, or with -d the name of a cluster that is up (default: this folder)."`
+	Path    string `arg:"" optional:"" name:"path|image" complete:"files" help:"A Mix project, a folder with a Dockerfile and no mix.exs, an image, or with -d the name of a cluster that is up (default: this folder)."`
 	Detach  bool   `short:"d" help:"Run the cluster in the background once it is ready."`
+	UI      bool   `name:"ui" help:"Serve the cluster's page, and print its URL."`
 }
 
 func (upCmd) Help() string {
@@ -62,6 +65,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	spec.UI = spec.UI || c.UI
 	return c.begin(ctx, a, spec, func(u *up, found *discovery.Cluster) error {
 		switch {
 		case found != nil && !c.Detach:
@@ -70,6 +74,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 			if u.spec, err = c.over(found.Spec, defaultNodes); err != nil {
 				return err
 			}
+			u.spec.UI = u.spec.UI || c.UI
 		}
 		if err := u.prepare(ctx, found == nil); err != nil {
 			return err
@@ -81,7 +86,11 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		return u.answer(st)
+		if err := u.answer(st); err != nil {
+			return err
+		}
+		u.announceDetached(ctx)
+		return nil
 	})
 }
 
@@ -111,13 +120,20 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec 
 			return usagef("leave --base out, or give the folder of a Mix project", "--base %s would have no effect: %s is not a Mix project", c.Base, whatOf(spec))
 		}
 	}
-	eng, err := a.engine(ctx)
+	eng, err := a.engineFor(ctx, spec)
 	if err != nil {
 		return err
 	}
 	defer eng.Close()
 	u := &up{app: a, eng: eng, spec: spec, evidence: w, accept: c.accept}
 	found, err := findLive(ctx, a, eng, spec.Name)
+	if err == nil && found.Parked && c.takesParked {
+		u.inTheWay, err = true, orchestrator.ErrNoCluster
+	} else if err == nil && found.Parked {
+		if err = u.evict(ctx); err == nil {
+			found, err = findLive(ctx, a, eng, spec.Name)
+		}
+	}
 	there := &found
 	if errors.Is(err, orchestrator.ErrNoCluster) {
 		there, err = nil, nil
@@ -270,5 +286,9 @@ type up struct {
 	progress progress
 	evidence *failureEvidence
 	accept   func(orchestrator.Spec) error
-	reused   bool // the cluster was already up, and stays unchanged
+	ticket   *parking.Ticket // of a parked cluster; nil if nothing is to be parked
+	order    parking.Order
+	inTheWay bool                   // a parked cluster has this name
+	reused   bool                   // the cluster was already up, and stays unchanged
+	wanted   func(node string) bool // whether the work made a node fail; nil: it makes none
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
 // again is `up -d` of an existing cluster: it does nothing, waits, or adopts the cluster.
 func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.Status, error) {
 	var none orchestrator.Status
 	name := u.spec.Name
-	diff := found.Spec.Diff(u.spec)
+	diff := validation.Diff(found.Spec, u.spec)
 	if slices.Equal(diff, []string{"image"}) && found.Spec.Source == u.spec.Source && u.spec.Precompiled {
 		return none, orchestrator.WithHint(
 			fmt.Errorf("%w: %s, made of other sources than %s holds now", orchestrator.ErrClusterExists, name, found.Spec.Source),
@@ -36,7 +37,9 @@ func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.S
 			return none, orchestrator.WithHint(fmt.Errorf("%w: %s, kept by process %d, which does not answer here", orchestrator.ErrClusterExists, name, found.Owner.PID),
 				"it may be another user's, or starting just now: beamyard ps %s", name)
 		}
+		page := u.spec.UI
 		u.spec = found.Spec // including its cookie
+		u.spec.UI = page || found.Spec.UI
 		return u.detach(ctx, true)
 	}
 	if err != nil {

@@ -22,6 +22,7 @@ type foreground struct {
 	stop func()      // ends the cluster; calling it once is enough
 	hold func() bool // from now on an interruption does not end the cluster; false: one already has
 	used bool        // it ended because its use is over
+	page *page
 }
 
 // keep runs the cluster in this process until Ctrl-C, `down` or the end of its use. use is
@@ -33,7 +34,7 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *fo
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
 
-	cluster, err := cluster.New(u.spec, u.eng, cluster.Options{BuildOutput: u.progress, OnFailure: u.evidence.hook(u.eng)})
+	cluster, err := cluster.New(u.spec, u.eng, cluster.Options{BuildOutput: u.progress, OnFailure: u.evidence.hook(u.eng), Parked: u.parked()})
 	if err != nil {
 		return err
 	}
@@ -45,6 +46,7 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *fo
 	if err != nil {
 		return errors.Join(err, socket.Close())
 	}
+	u.ticket.Guarded()
 	// The cluster outlives the first Ctrl-C, so that its output while it stops is shown.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
@@ -61,7 +63,13 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *fo
 		ended <- cluster.Run(running)
 	})
 	served := make(chan error, 1)
-	wg.Go(func() { served <- control.Serve(work, socket, cluster) })
+	k.page = newPage(work, &wg, cluster, u.eng)
+	wg.Go(func() { served <- control.Serve(work, socket, paged{cluster, k.page}) })
+	if u.spec.UI {
+		if _, err := k.page.open(ctx, control.PageRequest{}); err != nil {
+			u.say("no page: %v", err)
+		}
+	}
 	wg.Go(func() {
 		select {
 		case <-u.second:
@@ -92,6 +100,7 @@ func (u *up) keep(ctx context.Context, use func(ctx, work context.Context, k *fo
 		return errors.Join(u.outcome(ctx, err, <-served), u.dismiss(ctx, dog))
 	}
 	settle()
+	wg.Go(func() { u.parkNext(work) })
 	useErr := use(ctx, work, k)
 	ran, servedErr := <-ended, <-served
 	if k.used {
@@ -114,6 +123,7 @@ func (u *up) showLogs(ctx, work context.Context, k *foreground) error {
 		}
 		u.say("\nCtrl-C stops %s and removes everything of it\n", st.Cluster)
 	}
+	u.announce(ctx, k.page.open)
 	notice := context.AfterFunc(ctx, func() {
 		u.say("stopping %s; Ctrl-C again does not wait for its nodes", st.Cluster)
 	})
@@ -147,7 +157,11 @@ func (u *up) outcome(ctx context.Context, ran, served error) error {
 func (u *up) dismiss(ctx context.Context, dog *watchdog.Watchdog) error {
 	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), supervisorPatience)
 	defer cancel()
-	if u.spec.KeepOnFailure || u.gone(looking) {
+	gone := u.gone(looking)
+	if gone {
+		u.ticket.Release()
+	}
+	if u.spec.KeepOnFailure || gone {
 		return dog.Close()
 	}
 	return nil

@@ -27,16 +27,26 @@ func (c *watchdogCmd) Run(ctx context.Context, a *app) error {
 		return watched
 	}
 	a.engineTime = 10 * time.Minute // no user waits for it, and nothing else removes the cluster
-	eng, err := a.engine(ctx)
+	for _, c := range orphans {
+		watched = errors.Join(watched, removeOrphan(ctx, a, c))
+	}
+	return watched
+}
+
+// removeOrphan removes what its keeper left, on the hosts of the cluster.
+func removeOrphan(ctx context.Context, a *app, c watchdog.Target) error {
+	spec, err := specOfHosts(c.Hosts)
+	if err != nil {
+		return err
+	}
+	eng, err := a.engineFor(ctx, spec)
 	if err != nil {
 		return err
 	}
 	defer eng.Close()
-	for _, c := range orphans {
-		watched = errors.Join(watched, c.Remove(ctx, eng))
-		forget(ctx, c.Cluster)
-	}
-	return watched
+	err = c.Remove(ctx, eng)
+	forget(ctx, c.Cluster)
+	return err
 }
 
 // guard starts the watchdog of a cluster that this process runs.
@@ -50,7 +60,7 @@ func guard(s orchestrator.Spec) (*watchdog.Watchdog, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := dog.Guard(watchdog.Target{Cluster: s.Name, Owner: s.Owner}); err != nil {
+	if err := dog.Guard(watchdog.Target{Cluster: s.Name, Owner: s.Owner, Hosts: hostsText(s)}); err != nil {
 		return nil, errors.Join(err, dog.Close())
 	}
 	return dog, nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,11 +32,14 @@ type Dialer struct {
 	Host string
 	// DialContext opens the transport. Default: net.Dialer.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	// TLS means that DialContext returns TLS connections: the handshake then uses 4-byte
-	// frame lengths from its start.
-	TLS bool
-	// HandshakeTimeout limits dial and handshake together, in addition to the context. Default
-	// 7 s, as net_setuptime.
+	// TLS makes the distribution speak TLS over the transport, as a node with -proto_dist
+	// inet_tls does. Default: it does not. A node usually wants a certificate, and gets the
+	// first of TLS.Certificates that fits. TLS.ServerName is what the node's certificate must
+	// be valid for; default: the host part of its name. Source: User's Guide of ssl, "Using
+	// TLS for Erlang Distribution".
+	TLS *tls.Config
+	// HandshakeTimeout limits dial and handshakes together, in addition to the context.
+	// Default 7 s, as net_setuptime.
 	HandshakeTimeout time.Duration
 	// TickInterval is the time without a write after which a tick is sent. After four times as
 	// long without a read the connection is closed, because a network partition does not cause
@@ -48,7 +52,7 @@ type Dialer struct {
 
 // Format implements [fmt.Formatter] for every verb, so that no format prints the cookie.
 func (d Dialer) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "erldist.Dialer{Host: %q, TLS: %t}", d.Host, d.TLS)
+	fmt.Fprintf(f, "erldist.Dialer{Host: %q, TLS: %t}", d.Host, d.TLS != nil)
 }
 
 func (d *Dialer) filled() Dialer {
@@ -104,12 +108,17 @@ func (d *Dialer) Dial(ctx context.Context, node, addr string) (*Conn, error) {
 	if err != nil {
 		return nil, &DialError{Node: node, Addr: addr, Phase: PhaseConnect, Err: classify(ctx, PhaseConnect, err)}
 	}
+	if set.TLS != nil {
+		if nc, err = set.overTLS(ctx, nc, node); err != nil {
+			return nil, &DialError{Node: node, Addr: addr, Phase: PhaseTLS, Err: err}
+		}
+	}
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 
 	src := &source{nc: nc}
 	r := bufio.NewReaderSize(src, readBuffer)
 	h := handshaker{rw: readWriter{r, nc}, lenSize: 2, cookie: set.Cookie, name: set.Name, host: set.Host, node: Atom(node)}
-	if set.TLS {
+	if set.TLS != nil {
 		h.lenSize = 4
 	}
 	id, phase, err := h.run()
@@ -125,6 +134,20 @@ func (d *Dialer) Dial(ctx context.Context, node, addr string) (*Conn, error) {
 	}
 	src.silence = 4 * set.TickInterval
 	return newConn(nc, r, id, set), nil
+}
+
+// overTLS completes the handshake of TLS on a transport, and closes it if that fails.
+func (d *Dialer) overTLS(ctx context.Context, nc net.Conn, node string) (net.Conn, error) {
+	set := d.TLS.Clone()
+	if set.ServerName == "" {
+		_, set.ServerName, _ = strings.Cut(node, "@")
+	}
+	secured := tls.Client(nc, set)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, classify(ctx, PhaseTLS, err)
+	}
+	return secured, nil
 }
 
 func isSentinel(err error) bool {

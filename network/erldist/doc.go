@@ -16,6 +16,9 @@
 // leader, so its output arrives as messages of the Erlang I/O protocol and goes to a
 // writer.
 //
+// Processes of the node call this side with [Conn.Serve], as they call a gen_server:
+// GenServer.call({:name, node}, request).
+//
 // [Conn.Eval] interprets Erlang on the node. [Conn.MonitorNodes] starts a process there
 // that sends each nodeup and nodedown. Neither loads code.
 //
@@ -29,15 +32,16 @@
 // each message to its mailbox; no mailbox blocks it. The writer owns the sending half and
 // writes everything that callers have queued in one system call. Both end with the
 // connection, and [Conn.Close] waits for them. Mutexes guard the outbox, the table of
-// mailboxes, and each mailbox; none is held during I/O or while another is acquired. A
+// mailboxes, and each mailbox; none is held during I/O or while another is acquired.
+// [Conn.Serve] has 16 goroutines, which handle the requests and end before it returns. A
 // [NodeWatcher] has one goroutine, which reads the node's reports until [NodeWatcher.Close].
 //
 // # Trust
 //
 // A client that knows the cookie may run anything on the node. The node may send anything
 // to the client: decoding is bounded by [Limits] and fuzzed. The protocol neither
-// encrypts nor authenticates what follows its handshake. For TLS distribution, return TLS
-// connections from [Dialer].DialContext and set [Dialer].TLS.
+// encrypts nor authenticates what follows its handshake; a node with TLS distribution does both
+// (set [Dialer].TLS).
 //
 // # Sources
 //

@@ -2,6 +2,7 @@ package erldist
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ var (
 	ErrWrongCookie   = errors.New("wrong cookie")
 	ErrWrongName     = errors.New("another node answered")
 	ErrTLS           = errors.New("it speaks TLS")
+	ErrNoTLS         = errors.New("it does not speak TLS")
+	ErrCertificate   = errors.New("certificate refused")
 	ErrRefused       = errors.New("connection refused")
 	ErrUnreachable   = errors.New("host unreachable")
 	ErrTimeout       = errors.New("no answer in time")
@@ -42,6 +45,7 @@ type Phase string
 const (
 	PhaseEPMD      Phase = "ask EPMD for"
 	PhaseConnect   Phase = "connect to"
+	PhaseTLS       Phase = "agree on TLS with"
 	PhaseName      Phase = "introduce ourselves to" // our name sent, waiting for the status
 	PhaseChallenge Phase = "identify"               // waiting for the node's name and challenge
 	PhaseDigest    Phase = "authenticate with"      // comparing cookies
@@ -85,6 +89,10 @@ func (e *DialError) Hint() string {
 		return "the node needs OTP 25 or newer, and net_kernel:allow/1 must not exclude us"
 	case errors.Is(e.Err, ErrTLS):
 		return "the node runs with TLS distribution (-proto_dist inet_tls): dial it over TLS"
+	case errors.Is(e.Err, ErrNoTLS):
+		return "the node needs -proto_dist inet_tls and -ssl_dist_optfile: see the command that starts its VM"
+	case errors.Is(e.Err, ErrCertificate):
+		return "both sides need a certificate of the same authority, for the host in the node's name, and clocks within its dates"
 	case errors.Is(e.Err, ErrProtocol):
 		return "something else than a BEAM listens there, or one with TLS distribution"
 	}
@@ -94,11 +102,16 @@ func (e *DialError) Hint() string {
 // classify wraps the cause of a failed connection in its sentinel.
 func classify(ctx context.Context, phase Phase, err error) error {
 	var netErr net.Error
+	var header tls.RecordHeaderError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return context.Cause(ctx)
 	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return fmt.Errorf("%w (%w)", ErrTimeout, context.DeadlineExceeded)
+	case refusesCertificate(err):
+		return fmt.Errorf("%w (%w)", ErrCertificate, err)
+	case errors.As(err, &header):
+		return fmt.Errorf("%w (%w)", ErrNoTLS, err)
 	case phase == PhaseConnect || phase == PhaseEPMD && !ended(err):
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			return fmt.Errorf("%w (%w)", ErrRefused, err)
@@ -113,6 +126,13 @@ func classify(ctx context.Context, phase Phase, err error) error {
 		return fmt.Errorf("%w (accepted and closed without an answer)", ErrRefused)
 	}
 	return fmt.Errorf("%w (%w)", ErrProtocol, err)
+}
+
+// refusesCertificate reports whether either side refused the other's certificate: in TLS 1.3 the
+// node tells only after our handshake is complete.
+func refusesCertificate(err error) bool {
+	var alert *net.OpError
+	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 func ended(err error) bool {

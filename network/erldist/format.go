@@ -27,6 +27,9 @@ func Format(term any) string {
 	return p.String()
 }
 
+// String returns "#PID<app@n1.demo.test.123.0>": unlike inspect, with the name of the node.
+func (p Pid) String() string { return Format(p) }
+
 type printer struct{ strings.Builder }
 
 func (p *printer) term(term any) {

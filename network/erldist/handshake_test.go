@@ -12,11 +12,13 @@ import (
 )
 
 func TestHandshakeSettlesIdentity(t *testing.T) {
-	for name, lenSize := range map[string]int{"tcp": 2, "tls framing": 4} {
+	node, ours := identities(t)
+	for name, p := range map[string]*peer{"tcp": {}, "tls": {tls: node}} {
 		t.Run(name, func(t *testing.T) {
-			p := &peer{lenSize: lenSize}
 			d := p.dialer(t)
-			d.TLS = lenSize == 4
+			if p.tls != nil {
+				d.TLS = ours
+			}
 			c, err := d.Dial(t.Context(), testNode, "pipe")
 			if err != nil {
 				t.Fatal(err)

@@ -19,6 +19,7 @@ const (
 	ctlMonitorExit  = 21 // {21, FromProc, ToPid, Ref, Reason}
 	ctlSendSender   = 22 // {22, FromPid, ToPid}, message
 	ctlSendSenderTT = 23 // {23, FromPid, ToPid, TraceToken}, message
+	ctlAliasSend    = 33 // {33, FromPid, Alias}, message
 )
 
 // mailbox is a process of this side as the node sees it. deliver runs on the reader goroutine
@@ -33,13 +34,20 @@ type mailboxes struct {
 	watchers map[any]map[Ref]Pid
 }
 
-func (m *mailboxes) open(address any, box mailbox) {
+func (m *mailboxes) open(address any, box mailbox) { m.register(address, box) }
+
+// register opens a mailbox. It returns false if the address has one already.
+func (m *mailboxes) register(address any, box mailbox) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.boxes == nil {
 		m.boxes, m.watchers = make(map[any]mailbox), make(map[any]map[Ref]Pid)
 	}
+	if m.boxes[address] != nil {
+		return false
+	}
 	m.boxes[address] = box
+	return true
 }
 
 // close removes a mailbox and returns the processes that monitored it.
@@ -79,12 +87,23 @@ func (m *mailboxes) watch(address any, ref Ref, by Pid) bool {
 	return true
 }
 
-func (m *mailboxes) unwatch(address any, ref Ref) {
+// unwatch forgets a monitor. It returns the mailbox that was monitored, if there is one.
+func (m *mailboxes) unwatch(address any, ref Ref) mailbox {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if isAddress(address) {
-		delete(m.watchers[address], ref)
+	if !isAddress(address) {
+		return nil
 	}
+	delete(m.watchers[address], ref)
+	return m.boxes[address]
+}
+
+// watched reports whether a process monitors an address with this reference.
+func (m *mailboxes) watched(address any, ref Ref) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.watchers[address][ref]
+	return ok
 }
 
 // isAddress protects the maps: other terms may not be comparable.
@@ -190,7 +209,9 @@ func (c *Conn) control(control Tuple) (to any, carries bool) {
 		c.monitored(arg(1), arg(2), arg(3))
 	case ctlDemonitor:
 		if ref, ok := arg(3).(Ref); ok {
-			c.boxes.unwatch(arg(2), ref)
+			if s, serves := c.boxes.unwatch(arg(2), ref).(*server); serves {
+				s.abandoned(ref)
+			}
 		}
 	case ctlMonitorExit: // the same message that a monitoring process gets
 		c.boxes.deliver(arg(2), Tuple{Atom("DOWN"), arg(3), Atom("process"), arg(1), arg(4)})
@@ -218,10 +239,11 @@ func (c *Conn) remote(term any) bool {
 	return ok && pid.Node == c.id.peer
 }
 
-// closeMailbox ends one of our processes and notifies the processes that monitor it.
-func (c *Conn) closeMailbox(pid Pid) {
-	for ref, watcher := range c.boxes.close(pid) {
-		c.signal(Tuple{ctlMonitorExit, pid, watcher, ref, Atom("normal")})
+// closeMailbox ends one of our processes, or frees a registered name, and notifies the processes
+// that monitor it.
+func (c *Conn) closeMailbox(address any) {
+	for ref, watcher := range c.boxes.close(address) {
+		c.signal(Tuple{ctlMonitorExit, address, watcher, ref, Atom("normal")})
 	}
 }
 

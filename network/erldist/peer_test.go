@@ -3,6 +3,7 @@ package erldist
 import (
 	"context"
 	"crypto/md5"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -28,9 +29,11 @@ type peer struct {
 	cookie  string                          // default testCookie
 	name    string                          // default testNode
 	status  string                          // sent in place of "named:…"
+	greets  string                          // sent before anything is read
 	raw     string                          // sent in place of everything, without a length
 	signs   string                          // the cookie of its acknowledgement
-	lenSize int                             // the size of the length of handshake frames; default 2
+	lenSize int                             // the size of the length of handshake frames; default 2, with TLS 4
+	tls     *tls.Config                     // it speaks TLS
 	mute    Phase                           // sends nothing from this phase on
 	hangUp  Phase                           // closes the connection in this phase
 	rex     func(p *peer, c request) any    // the result of a call; noReply: none
@@ -80,6 +83,12 @@ func (p *peer) serve(nc net.Conn) {
 	defer nc.Close()
 	if p.lenSize == 0 {
 		p.lenSize = 2
+	}
+	if p.tls != nil {
+		p.nc, p.lenSize = tls.Server(nc, p.tls), 4
+	}
+	if p.greets != "" {
+		io.WriteString(p.nc, p.greets)
 	}
 	if p.handshake() {
 		for p.message() == nil {

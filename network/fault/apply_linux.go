@@ -23,7 +23,7 @@ import (
 //
 // Only one caller at a time may use a namespace.
 func Apply(r Rules) error {
-	r = r.live(time.Now())
+	r = r.Live(time.Now())
 	before, err := read()
 	if err != nil {
 		return err
@@ -33,10 +33,13 @@ func Apply(r Rules) error {
 		return errors.Join(err, removeQueues(before.classes))
 	}
 	if err := replaceTable(tableName, r, classes); err != nil {
+		if r.Resolver.Ours && tryTable(resolverOnly) != nil {
+			err = fmt.Errorf("the kernel has no notrack: %w: %w", errors.ErrUnsupported, err)
+		}
 		return errors.Join(err, removeQueues(before.classes))
 	}
 	if err := resetCut(r); err != nil {
-		return errors.Join(err, replaceTable(tableName, before.rules.live(time.Now()), before.classes), removeQueues(before.classes))
+		return errors.Join(err, replaceTable(tableName, before.rules.Live(time.Now()), before.classes), removeQueues(before.classes))
 	}
 	return removeQueues(classes)
 }

@@ -34,7 +34,7 @@ func (h *host) do(f func()) {
 	<-done
 }
 
-func (h *host) node() Node { return Node{h.name, []netip.Addr{h.v4, h.v6}} }
+func (h *host) node() Node { return Node{Name: h.name, Addrs: []netip.Addr{h.v4, h.v6}} }
 
 func newHost(t *testing.T, name string) *host {
 	h := &host{name: name, tasks: make(chan func())}
@@ -181,7 +181,7 @@ func inject(t *testing.T, hosts []*host, faults ...Fault) {
 	plan := Plan(nodesOf(hosts), faults, now)
 	for _, h := range hosts {
 		h.apply(t, plan[h.name])
-		if got, want := h.read(t).String(), plan[h.name].live(time.Now()).String(); got != want {
+		if got, want := h.read(t).String(), plan[h.name].Live(time.Now()).String(); got != want {
 			t.Errorf("%s has\n%swant\n%s", h.name, got, want)
 		}
 	}

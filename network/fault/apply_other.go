@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 )
@@ -15,3 +16,6 @@ func Read() (Rules, error) { return Rules{}, errors.ErrUnsupported }
 
 // ResetConnections fails: containers run on another kernel than this system's.
 func ResetConnections(...netip.Addr) (int, error) { return 0, errors.ErrUnsupported }
+
+// Resolve fails: containers run on another kernel than this system's.
+func Resolve(context.Context, []Answer, func()) error { return errors.ErrUnsupported }

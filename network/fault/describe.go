@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Ended reports whether the kernel has healed a fault. Its begin does not count: a fault has begun
+// Ended reports whether a fault's end has passed. Its begin does not count: a fault has begun
 // when it is recorded, by a clock that may be read later than another.
 func (f Fault) Ended(now time.Time) bool { return !f.End.IsZero() && !f.End.After(now) }
 
@@ -26,6 +26,8 @@ func (f Fault) String() string {
 			groups = append(groups, "the rest")
 		}
 		words = append(words, "partition "+strings.Join(groups, " | "))
+	case KindDNS, KindClock, KindSqueeze:
+		return f.nodesText()
 	case KindCut, KindLink:
 		words = append(words, map[Kind]string{KindCut: "cut ", KindLink: "link "}[f.Kind]+pairsText(f.Pairs))
 	}

@@ -17,11 +17,17 @@
 // [Support.Check]), and [Features] finds out what a kernel has.
 // [ResetConnections] is a blip: connections break, and can be made again at once.
 //
+// A fault of [KindDNS] needs a DNS server besides the rules: [Resolve], with the answers that
+// [AnswersOf] plans. The other kinds are decided here too, and done elsewhere: [LimitsOf] says
+// what a squeezed node may use, and [Clock.Offset] what a wrong clock shows. [Disconnect] is the
+// VMs' own doing.
+//
 // # What the kernel gets
 //
 //	packets in  ──► chain in:  drop ──► lose by chance ──► reject ──► node
 //	packets out ──► chain out: drop ──────────────────────► reject
 //	            ──► chain shape: chooses a class of htb ──► rate ──► netem ──► interface
+//	queries out ──► chain dns: not tracked, so that the engine's own rules do not apply ──► Resolve
 //
 // There is one nftables table, "beamyard" of family inet, and on each interface one tree of
 // queues, "bea:" of kind htb. Apply replaces the table in one transaction: no packet gets
@@ -56,7 +62,8 @@
 //
 // # Threads
 //
-// There are no goroutines. Apply, Read, ResetConnections and Features act on the network
+// Resolve answers each query on a goroutine; nothing else has any. Apply, Read,
+// ResetConnections and Features act on the network
 // namespace of the calling thread; one caller at a time may use a namespace. Features
 // applies each feature once, to addresses and interfaces that carry no traffic, and removes
 // it again. Run it in a namespace that has no other users, such as that of a helper

@@ -12,6 +12,7 @@ import (
 type Node struct {
 	Name  string
 	Addrs []netip.Addr
+	Stale netip.Addr // an address at which nothing is, for stale answers
 }
 
 // Kind says what a fault does.
@@ -22,6 +23,9 @@ const (
 	KindPartition Kind = "partition" // groups of nodes do not reach each other
 	KindCut       Kind = "cut"       // nodes do not reach certain others
 	KindLink      Kind = "link"      // packets are lost, delayed or limited on their way
+	KindDNS       Kind = "dns"       // nodes resolve the names of their peers wrongly
+	KindClock     Kind = "clock"     // nodes' wall clocks are wrong
+	KindSqueeze   Kind = "squeeze"   // nodes have little memory, processor time or disk space
 )
 
 // How says what happens to packets that are cut.
@@ -31,6 +35,10 @@ type How string
 const (
 	Drop  How = "drop"  // silence: senders wait
 	Reset How = "reset" // refusal: senders get an error at once, and connections are reset
+	// Disconnect leaves the network as it is: the VMs drop their distribution connections, and
+	// refuse new ones. It needs no privilege. [Plan] has no rules for it: the
+	// supervisor does it.
+	Disconnect How = "disconnect"
 )
 
 // Everyone in a [Pair] of a link fault stands for all nodes, and for everything outside
@@ -64,10 +72,22 @@ type Fault struct {
 	// Quality of the links of a link fault.
 	Quality Quality `json:"quality,omitzero"`
 
+	// Nodes that a DNS, clock or squeeze fault affects.
+	Nodes []string `json:"nodes,omitempty"`
+
+	// DNS is how the nodes of a DNS fault resolve names.
+	DNS DNS `json:"dns,omitzero"`
+
+	// Clock is what the clocks of a clock fault show.
+	Clock Clock `json:"clock,omitzero"`
+
+	// Limits of the nodes of a squeeze.
+	Limits Limits `json:"limits,omitzero"`
+
 	// Begin is when the fault comes into force.
 	Begin time.Time `json:"begin,omitzero"`
 
-	// End is when the kernel heals the fault by itself. Zero: never.
+	// End is when the fault ends by itself. Zero: never.
 	End time.Time `json:"end,omitzero"`
 }
 
@@ -126,14 +146,18 @@ func (f Fault) Validate(names []string) error {
 		return f.validateCut(names)
 	case KindLink:
 		return f.validateLink()
+	case KindDNS, KindClock, KindSqueeze:
+		return f.validateNodes()
 	}
 	return fmt.Errorf("unknown kind of fault %q", f.Kind)
 }
 
 func (f Fault) validateCut(names []string) error {
 	switch {
-	case f.How != "" && f.How != Drop && f.How != Reset:
-		return fmt.Errorf("unknown way to cut %q: use %s or %s", f.How, Drop, Reset)
+	case f.How != "" && f.How != Drop && f.How != Reset && f.How != Disconnect:
+		return fmt.Errorf("unknown way to cut %q: use %s, %s or %s", f.How, Drop, Reset, Disconnect)
+	case f.How == Disconnect && f.Hard:
+		return errors.New("a disconnect does not cut off the host: the network stays as it is")
 	case f.Quality != Quality{}:
 		return fmt.Errorf("a %s has no quality of links", f.Kind)
 	case f.Kind == KindCut && len(f.Groups) > 0, f.Kind == KindPartition && len(f.Pairs) > 0:
@@ -175,7 +199,7 @@ func (f Fault) Cuts(names []string) []Pair {
 	case KindPartition:
 		cut = func(p Pair) bool { return f.group(p.From) != f.group(p.To) }
 	case KindCut:
-	case KindLink:
+	case KindLink, KindDNS, KindClock, KindSqueeze:
 		return nil
 	}
 	var cuts []Pair
@@ -201,7 +225,7 @@ func (f Fault) names() []string {
 	for _, p := range f.Pairs {
 		names = append(names, p.From, p.To)
 	}
-	return names
+	return slices.Concat(names, f.Nodes, f.DNS.Peers)
 }
 
 // end is when a fault ends, in the precision of the kernel's timers.

@@ -14,6 +14,7 @@ type Support struct {
 	Destroy  Feature `json:"destroy"`  // connections can be reset from outside
 	HTB      Feature `json:"htb"`      // queues by peer, with rate limits
 	Netem    Feature `json:"netem"`    // a queue with delay, jitter and more
+	Notrack  Feature `json:"notrack"`  // rules that keep DNS queries from the engine's server
 }
 
 // Feature reports whether a kernel has one feature.
@@ -52,13 +53,16 @@ func Needs(r Rules) []string {
 	if slices.ContainsFunc(r.Shapes, func(s Shape) bool { return s.needsNetem() }) {
 		needs = append(needs, "netem")
 	}
+	if r.Resolver.Ours {
+		needs = append(needs, "notrack")
+	}
 	return needs
 }
 
 // Check returns an error that wraps [errors.ErrUnsupported] if a kernel lacks what the
 // rules need. It says what is missing, in the kernel's words.
 func (s Support) Check(r Rules) error {
-	features := map[string]Feature{"nftables": s.Nftables, "reset": s.Reset, "destroy": s.Destroy, "htb": s.HTB, "netem": s.Netem}
+	features := map[string]Feature{"nftables": s.Nftables, "reset": s.Reset, "destroy": s.Destroy, "htb": s.HTB, "netem": s.Netem, "notrack": s.Notrack}
 	var missing []string
 	for _, name := range Needs(r) {
 		if f := features[name]; !f.Works {

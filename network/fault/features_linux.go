@@ -27,8 +27,12 @@ func Features() Support {
 		Netem: feature(tryQdisc(func(a netlink.QdiscAttrs) netlink.Qdisc {
 			return netlink.NewNetem(a, netlink.NetemQdiscAttrs{Latency: 1000})
 		})),
+		Notrack: feature(tryTable(resolverOnly)),
 	}
 }
+
+// resolverOnly are rules that need what no others need.
+var resolverOnly = Rules{Resolver: Resolver{Ours: true}}
 
 // documentation is an address that no host has (RFC 5737).
 var documentation = netip.AddrFrom4([4]byte{192, 0, 2, 1})

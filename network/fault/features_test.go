@@ -15,6 +15,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{Rules{}, ""},
 		{Rules{Losses: []Loss{{Percent: 1}}}, "nftables"},
+		{Rules{Resolver: Resolver{Ours: true}}, "nftables notrack"},
 		{Rules{Cuts: []Cut{{How: Drop}}}, "nftables"},
 		{Rules{Cuts: []Cut{{How: Drop}, {How: Reset}}}, "nftables reset destroy"},
 		{Rules{Shapes: []Shape{{Shaping: Shaping{Rate: 1000}}}}, "nftables htb"},
@@ -23,10 +24,10 @@ func TestCheck(t *testing.T) {
 		if got := strings.Join(Needs(test.rules), " "); got != test.needs {
 			t.Errorf("%s needs %s; want %s", test.rules, got, test.needs)
 		}
-		if err := (Support{works, works, works, works, works}).Check(test.rules); err != nil {
+		if err := (Support{works, works, works, works, works, works}).Check(test.rules); err != nil {
 			t.Errorf("%s: %v", test.rules, err)
 		}
-		err := Support{Nftables: works, Reset: works, Destroy: no, HTB: works, Netem: no}.Check(test.rules)
+		err := Support{Nftables: works, Reset: works, Destroy: no, HTB: works, Netem: no, Notrack: works}.Check(test.rules)
 		if lacks := strings.Contains(test.needs, "destroy") || strings.Contains(test.needs, "netem"); lacks != errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s without destroy and netem: %v", test.rules, err)
 		}

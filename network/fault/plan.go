@@ -39,6 +39,9 @@ func Plan(nodes []Node, faults []Fault, now time.Time) map[string]Rules {
 			continue
 		}
 		for _, p := range f.Cuts(names) {
+			if f.How == Disconnect {
+				break // the VMs do it
+			}
 			drafts[p.From].cut(addrs[p.To], Out, f)
 			drafts[p.To].cut(addrs[p.From], In, f)
 		}
@@ -50,6 +53,11 @@ func Plan(nodes []Node, faults []Fault, now time.Time) map[string]Rules {
 		}
 		if f.Kind == KindLink {
 			planLinks(f, names, addrs, drafts)
+		}
+		for _, name := range f.Nodes {
+			if d := drafts[name]; d != nil && f.Kind == KindDNS && (!d.Resolver.Ours || compareEnds(d.Resolver.Until, f.end()) < 0) {
+				d.Resolver = Resolver{true, f.end()}
+			}
 		}
 	}
 	plan := map[string]Rules{}
@@ -117,7 +125,7 @@ func (r Rules) combine(cluster []netip.Addr) Rules {
 		shapes[s.Peer] = append(shapes[s.Peer], s)
 	}
 
-	var combined Rules
+	combined := Rules{Resolver: r.Resolver}
 	for c, until := range cuts {
 		drop, ok := cuts[Cut{Peer: c.Peer, Direction: c.Direction, How: Drop}]
 		if c.How == Drop || !ok || compareEnds(drop, until) < 0 {

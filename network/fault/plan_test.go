@@ -114,7 +114,7 @@ func TestValidate(t *testing.T) {
 		{OneWay(Pair{"n1", "n2"}, Pair{"n1", "n2"}), "n1:n2 is named twice"},
 		{with(Isolate("n1"), func(f *Fault) { f.Begin, f.End = now, now }), "the fault ends before it begins"},
 		{with(Isolate("n1"), func(f *Fault) { f.Kind = "meteor" }), `unknown kind of fault "meteor"`},
-		{with(Isolate("n1"), func(f *Fault) { f.How = "shout" }), `unknown way to cut "shout": use drop or reset`},
+		{with(Isolate("n1"), func(f *Fault) { f.How = "shout" }), `unknown way to cut "shout": use drop, reset or disconnect`},
 		{with(Isolate("n1"), func(f *Fault) { f.Quality.Loss = 5 }), "a partition has no quality of links"},
 		{with(Isolate("n1"), func(f *Fault) { f.Pairs = []Pair{{"n2", "n3"}} }), "a partition has groups or pairs of the other kind"},
 		{Partition(three), "nothing is cut: the nodes still reach each other"},
@@ -144,7 +144,7 @@ var begin = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 // nodes gives addresses: n1 has 10.0.0.1, and n2 also fd00::2.
 func nodes(names ...string) (nodes []Node) {
 	for _, name := range names {
-		n := Node{name, []netip.Addr{netip.MustParseAddr("10.0.0." + name[1:])}}
+		n := Node{Name: name, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0." + name[1:])}}
 		if name == "n2" {
 			n.Addrs = append(n.Addrs, netip.MustParseAddr("fd00::2"))
 		}
@@ -382,7 +382,7 @@ func TestPlanProperties(t *testing.T) {
 		at := begin.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "seconds")) * time.Second)
 		now := slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool { return f.Begin.After(begin) })
 		for name, rules := range Plan(nodes(names...), now, at) {
-			if got := plan[name].live(at).String(); got != rules.String() {
+			if got := plan[name].Live(at).String(); got != rules.String() {
 				t.Errorf("%s has, after waiting,\n%sand planned\n%s", name, got, rules)
 			}
 		}

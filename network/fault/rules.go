@@ -27,8 +27,17 @@ type Rules struct {
 	Losses []Loss  `json:"losses,omitempty"`
 	Shapes []Shape `json:"shapes,omitempty"`
 
+	// Resolver says who answers DNS queries.
+	Resolver Resolver `json:"resolver,omitzero"`
+
 	// Cluster has the addresses of all nodes if there is a cut without a peer.
 	Cluster []netip.Addr `json:"cluster,omitempty"`
+}
+
+// Resolver says who answers the queries that a node sends to the engine's DNS server.
+type Resolver struct {
+	Ours  bool      `json:"ours"` // [Resolve], in the same network namespace
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Cut keeps away all packets of one direction.
@@ -55,15 +64,20 @@ type Shape struct {
 }
 
 // Empty reports whether there is nothing to do.
-func (r Rules) Empty() bool { return len(r.Cuts)+len(r.Losses)+len(r.Shapes) == 0 }
+func (r Rules) Empty() bool {
+	return len(r.Cuts)+len(r.Losses)+len(r.Shapes) == 0 && !r.Resolver.Ours
+}
 
-// live leaves out rules that have ended.
-func (r Rules) live(now time.Time) Rules {
+// Live leaves out rules that have ended.
+func (r Rules) Live(now time.Time) Rules {
 	ended := func(until time.Time) bool { return !until.IsZero() && !until.After(now) }
 	live := Rules{
 		Cuts:   slices.DeleteFunc(slices.Clone(r.Cuts), func(c Cut) bool { return ended(c.Until) }),
 		Losses: slices.DeleteFunc(slices.Clone(r.Losses), func(l Loss) bool { return ended(l.Until) }),
 		Shapes: slices.DeleteFunc(slices.Clone(r.Shapes), func(s Shape) bool { return ended(s.Until) }),
+	}
+	if !ended(r.Resolver.Until) {
+		live.Resolver = r.Resolver
 	}
 	live.sort(r.Cluster)
 	return live
@@ -111,6 +125,9 @@ func (r Rules) String() string {
 	}
 	for _, s := range r.Shapes {
 		add(s.Until, "shape", string(Out), named(s.Peer, "everyone"), s.String())
+	}
+	if r.Resolver.Ours {
+		add(r.Resolver.Until, "resolver", "ours")
 	}
 	if len(r.Cluster) > 0 {
 		words := []string{"cluster"}

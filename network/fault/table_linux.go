@@ -27,6 +27,7 @@ const tableName = "beamyard"
 //	reset-outside-in, …
 //	shape-everyone-00, shape-peer-00           the shapes that end last, then -01 and so on:
 //	                                           a later rule replaces an earlier one's choice
+//	dns-peer-out                               the engine's DNS server
 //
 // A list is a set for each version of IP. The elements are addresses of peers, or, for
 // outside and everyone, the version itself. Each element has its own timer.
@@ -70,6 +71,9 @@ func toLists(r Rules, classes map[classKey]uint16) map[string]list {
 		for i, n := 0, math.Round(l.Percent*1e4); !add(listName("loss", "everyone", l.Peer, fmt.Sprintf("%.0f-%d", n, i)), l.Peer, entry{until: l.Until}); i++ {
 		}
 	}
+	if r.Resolver.Ours {
+		add(listName("dns", "", engineDNS, string(Out)), engineDNS, entry{until: r.Resolver.Until})
+	}
 	for _, s := range slices.Backward(r.Shapes) {
 		e := entry{s.Until, classes[keyOf(s)]}
 		for i := 0; !add(listName("shape", "everyone", s.Peer, fmt.Sprintf("%02d", i)), s.Peer, e); i++ {
@@ -89,6 +93,8 @@ func fromLists(lists map[string]list, shapings map[uint16]Shaping) (r Rules, cla
 				r.Cuts = append(r.Cuts, Cut{peer, Direction(detail), How(action), e.until})
 			case "loss":
 				r.Losses = append(r.Losses, Loss{peer, float64(millionths(detail)) / 1e4, e.until})
+			case "dns":
+				r.Resolver = Resolver{true, e.until}
 			case "shape":
 				if shaping, ok := shapings[e.class]; ok {
 					s := Shape{peer, shaping, e.until}
@@ -170,6 +176,9 @@ func (t *table) fill(r Rules, classes map[classKey]uint16) {
 		"out":   t.chain("out", nftables.ChainHookOutput, expr.MetaKeyOIFNAME),
 		"shape": t.chain("shape", nftables.ChainHookPostrouting, expr.MetaKeyOIFNAME),
 	}
+	if r.Resolver.Ours {
+		chains["dns"] = t.conn.AddChain(&nftables.Chain{Name: "dns", Table: t.Table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityRaw})
+	}
 	cluster := map[string]*nftables.Set{}
 	for _, f := range families {
 		var elements []nftables.SetElement
@@ -197,6 +206,13 @@ func (t *table) fill(r Rules, classes map[classKey]uint16) {
 			t.passICMP(chains[detail], syscall.IPPROTO_ICMPV6, 1, 1)
 			// NFT_REJECT_TCP_RST; NFT_REJECT_ICMPX_UNREACH with NFT_REJECT_ICMPX_PORT_UNREACH.
 			t.list(chains[detail], name, lists[name], cluster, slices.Concat(tcp, []expr.Any{&expr.Reject{Type: 1}}), []expr.Any{&expr.Reject{Type: 2, Code: 1}})
+		case "dns":
+			// The engine's own rules send what is for port 53 to the port of its server, where
+			// the kernel tracks the connection. What it does not track arrives at ours.
+			const destination = 2 // of the transport header
+			port := []expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: destination, Len: 2}}
+			ours := []expr.Any{&expr.Meta{Key: expr.MetaKeyMARK, Register: 1}, &expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(resolverMark)}}
+			t.list(chains[action], name, lists[name], cluster, slices.Concat(port, equal(binaryutil.BigEndian.PutUint16(dnsPort)...), ours, []expr.Any{&expr.Notrack{}}))
 		case "shape": // the lookup puts the class into the register
 			t.list(chains["shape"], name, lists[name], cluster, []expr.Any{&expr.Meta{Key: expr.MetaKeyPRIORITY, SourceRegister: true, Register: 1}})
 		}
@@ -343,7 +359,7 @@ func readTable() (lists map[string]list, cluster []netip.Addr, err error) {
 	}
 	t := &nftables.Table{Family: nftables.TableFamilyINet, Name: tableName}
 	used := map[string]bool{}
-	for _, chain := range []string{"in", "out", "shape"} {
+	for _, chain := range []string{"in", "out", "shape", "dns"} {
 		rules, err := conn.GetRules(t, &nftables.Chain{Name: chain})
 		if err != nil {
 			return nil, nil, fmt.Errorf("list rules: %w", err)

@@ -24,6 +24,11 @@ func Prepare(ctx context.Context, eng orchestrator.Engine, s orchestrator.Spec, 
 			return s, err
 		}
 	}
+	if !made {
+		if err := bootable(s, s.ImageBoot); err != nil {
+			return s, err
+		}
+	}
 	for _, n := range s.Nodes {
 		if n.Image == "" || n.Built && made {
 			continue

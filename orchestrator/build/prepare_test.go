@@ -10,6 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
 // Each recipe makes one image, however many nodes use it. Existing images are not built
@@ -45,7 +46,7 @@ func TestPrepareMakesAnImageForEachRecipe(t *testing.T) {
 		}
 	}
 	again, err := build.Prepare(t.Context(), eng, made, nil)
-	if diff := made.Diff(again); err != nil || len(diff) > 0 {
+	if diff := validation.Diff(made, again); err != nil || len(diff) > 0 {
 		t.Errorf("%v, %v", diff, err)
 	}
 }
@@ -100,7 +101,7 @@ func TestPrepareBuildsANodesOwnDockerfile(t *testing.T) {
 		t.Errorf("the value of an argument is shown: %q", progress.String())
 	}
 	again, err := build.Prepare(t.Context(), eng, made, nil)
-	if diff := made.Diff(again); err != nil || len(diff) > 0 {
+	if diff := validation.Diff(made, again); err != nil || len(diff) > 0 {
 		t.Errorf("%v, %v", diff, err)
 	}
 }

@@ -112,11 +112,14 @@ func buildImages(ctx context.Context, s orchestrator.Spec, eng orchestrator.Engi
 			return s, "", err
 		}
 		name, precompiled := image.ID, image.Kind == images.Mix
+		if err := bootable(s, image.Boot); err != nil {
+			return s, "", err
+		}
 		if image.Ref != "" {
 			name = image.Ref
 		}
 		if k == 0 {
-			s.Image, s.Precompiled = name, precompiled
+			s.Image, s.Precompiled, s.ImageBoot = name, precompiled, image.Boot
 			project = image.App
 			s.App = cmp.Or(s.App, project)
 			if precompiled {
@@ -126,7 +129,7 @@ func buildImages(ctx context.Context, s orchestrator.Spec, eng orchestrator.Engi
 		for _, i := range nodes[r] {
 			n := &s.Nodes[i]
 			if k > 0 {
-				n.Image, n.Built, n.Precompiled = name, true, precompiled
+				n.Image, n.Built, n.Precompiled, n.ImageBoot = name, true, precompiled, image.Boot
 			}
 			if app == "" && image.App != s.App {
 				n.App = cmp.Or(n.App, image.App)
@@ -134,6 +137,19 @@ func buildImages(ctx context.Context, s orchestrator.Spec, eng orchestrator.Engi
 		}
 	}
 	return s, project, nil
+}
+
+// bootable returns an error if the spec requires a direct boot of an image that has none.
+func bootable(s orchestrator.Spec, boot string) error {
+	switch {
+	case s.Boot != orchestrator.BootDirect || boot == images.BootDirect:
+		return nil
+	case s.Release:
+		boot = "the nodes run a release, which has its own boot script"
+	case boot == "":
+		boot = "only an image that is built from a Mix project has a record to boot from"
+	}
+	return orchestrator.WithHint(fmt.Errorf("boot: direct is not possible: %s", boot), "leave boot out: nodes then start directly where that is possible")
 }
 
 // builtBy returns the spec of a cluster built entirely by that recipe.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 )
 
@@ -56,7 +56,7 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n orchestrator.Network
 		}
 		at.Ports, have[full.Labels[orchestrator.LabelNode]] = full.Ports, true
 		if unfinished(full, full.Labels) { // its launch replaces it, see [Cluster.create]
-			at.fixed = fixesPort(c.spec, at.index)
+			at.fixed = manifest.FixesPort(c.spec, at.index)
 			continue
 		}
 		containers = append(containers, full)
@@ -65,12 +65,6 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n orchestrator.Network
 		}
 	}
 	return containers, c.placeMissing(ctx, s, have)
-}
-
-// fixesPort reports whether the user named a host port of node i.
-func fixesPort(s orchestrator.Spec, i int) bool {
-	n := s.Nodes[i]
-	return s.HTTPPort > 0 && n.HostPort != 0 || slices.ContainsFunc(n.Ports, func(p orchestrator.PortSpec) bool { return p.Host != 0 })
 }
 
 // adoptSlack is how much longer than its timeout a stop may take.

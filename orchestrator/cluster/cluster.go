@@ -16,6 +16,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 	"github.com/beamyard/beamyard/orchestrator/internal/history"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
@@ -42,6 +43,11 @@ type Options struct {
 	// interrupted or fails leaves the cluster unchanged. A cluster created as detached
 	// stays detached: the end of ctx leaves its nodes running, no matter who adopted it.
 	Adopt bool
+
+	// Parked is the cluster of [Park] that Run takes: with its name, its cookie and its owner
+	// in the spec, which is otherwise equal to the parked one. If something of it is damaged or
+	// gone, Run replaces it. Nil: Run creates the cluster.
+	Parked *Parked
 
 	// OnFailure is called once if the cluster fails: it could not be prepared, it did not
 	// form, or a node failed for good under OnFailed "stop-cluster". No part of it is
@@ -71,6 +77,7 @@ type Cluster struct {
 	faultsMu sync.Mutex  // held from a list of the faults until the supervisor has it
 	faulty   atomic.Bool // a fault is in force
 
+	parking bool // see Park
 	prober  *probe.Prober
 	syncer  *syncer
 	synced  atomic.Bool // a sync has begun
@@ -115,7 +122,7 @@ type view struct {
 	failed *orchestrator.ClusterError // nodes that failed for good after all were Ready
 }
 
-// New checks the spec and returns a cluster to Run. It does no I/O. The error is a
+// New checks the spec and returns a cluster to Run. It reads files of [orchestrator.TLS], and does no other I/O. The error is a
 // [orchestrator.SpecError].
 func New(spec orchestrator.Spec, eng orchestrator.Engine, opts Options) (*Cluster, error) {
 	if err := validation.Check(spec); err != nil {
@@ -124,6 +131,10 @@ func New(spec orchestrator.Spec, eng orchestrator.Engine, opts Options) (*Cluste
 	spec = spec.Defaulted()
 	if spec.Owner == (orchestrator.Owner{}) {
 		spec.Owner = keeper.Self(false)
+	}
+	spec, err := dist.WithAuthority(spec, time.Now())
+	if err != nil {
+		return nil, err
 	}
 	if opts.dial == nil {
 		opts.dial = probe.Dial(spec, orchestrator.SupervisorNode)
@@ -193,6 +204,9 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	}
 	switch {
 	case err == nil:
+		if c.site.adopted { // a squeeze that ended meanwhile has its limits still
+			c.wg.Go(func() { c.applyFaults(work) })
+		}
 		return c.loop(ctx, work, adopted)
 	case c.site.adopted:
 		c.collectEarly(ctx, err)

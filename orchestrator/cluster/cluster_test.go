@@ -40,7 +40,8 @@ type vms struct {
 	listens   map[string]string // the address and port that a VM listens on, as in /proc/net/tcp, by BEAM name
 	value     string            // the result of Elixir expressions, as printed by inspect
 	program   enginetest.Program
-	cookie    string // that each VM reports; "": none
+	cookie    string          // that each VM reports; "": none
+	refused   map[string]bool // VMs that cannot be reached from here, by BEAM name
 }
 
 type vm struct {
@@ -95,7 +96,7 @@ func (v *vms) dial(_ context.Context, node, addr string) (probe.Link, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	m := v.alive[node]
-	if m == nil {
+	if m == nil || v.refused[node] {
 		return nil, &erldist.DialError{Node: node, Addr: addr, Phase: erldist.PhaseConnect, Err: erldist.ErrRefused}
 	}
 	ended := make(chan struct{})
@@ -116,6 +117,16 @@ func (v *vms) cut(name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.alive[name].hangUp()
+}
+
+// refuse sets whether a VM that continues to run can be reached from here.
+func (v *vms) refuse(name string, refused bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.refused == nil {
+		v.refused = map[string]bool{}
+	}
+	v.refused[name] = refused
 }
 
 type fakeLink struct {

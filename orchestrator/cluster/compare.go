@@ -14,7 +14,7 @@ import (
 // that the event stream lost.
 func (c *Cluster) compare(ctx context.Context, runs map[string]supervisor.RunID) {
 	listed, err := c.eng.Containers(ctx, map[string]string{orchestrator.LabelCluster: c.spec.Name})
-	if err != nil {
+	if err != nil && !errors.Is(err, orchestrator.ErrHostLost) {
 		return // the event stream reports when the engine is back
 	}
 	found := map[string]orchestrator.Container{}
@@ -23,6 +23,7 @@ func (c *Cluster) compare(ctx context.Context, runs map[string]supervisor.RunID)
 	}
 	for node, r := range runs {
 		switch l, ok := found[node]; {
+		case !ok && err != nil: // it may be on a host that does not answer
 		case !ok:
 			c.box.post(supervisor.Seen{RunID: r, Container: nil})
 		default:

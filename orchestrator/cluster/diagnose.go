@@ -47,7 +47,7 @@ func (c *Cluster) diagnose(ctx context.Context, snapshots []supervisor.NodeSnaps
 	absent := final && !c.spec.KeepOnFailure
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()
-	e := diagnosis.Evidence{Spec: c.site.spec, Absent: absent}
+	e := diagnosis.Evidence{Spec: c.site.spec, Absent: absent, Faults: manifest.Faults(c.view.Load().Faults)}
 	e.Nodes = make([]diagnosis.Node, len(snapshots))
 	var wg sync.WaitGroup
 	if slices.ContainsFunc(snapshots, func(s supervisor.NodeSnapshot) bool { return s.Exit != nil || s.StartErr != nil }) {
@@ -212,7 +212,7 @@ func linesFrom(s supervisor.NodeSnapshot, young bool) (from time.Time, any bool)
 		return time.Time{}, !young
 	case orchestrator.Degraded:
 		return s.Unwell.Add(-unwellSlack), true
-	case orchestrator.Pending, orchestrator.Creating, orchestrator.Running, orchestrator.Ready, orchestrator.Stopping, orchestrator.Stopped:
+	case orchestrator.Pending, orchestrator.Creating, orchestrator.Running, orchestrator.Ready, orchestrator.Unreachable, orchestrator.Stopping, orchestrator.Stopped:
 	}
 	return time.Time{}, false
 }

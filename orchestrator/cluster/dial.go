@@ -7,6 +7,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 )
 
 // Dial opens a distribution connection to a running node, given by its short name, for
@@ -23,7 +24,11 @@ func (c *Cluster) Dial(ctx context.Context, node string) (*erldist.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	return (&erldist.Dialer{Cookie: c.spec.Cookie}).Dial(ctx, beam, addr)
+	dialer, err := dist.Dialer(c.spec, "")
+	if err != nil {
+		return nil, err
+	}
+	return dialer.Dial(ctx, beam, addr)
 }
 
 // reach returns the BEAM name of a running node and the address of its distribution.

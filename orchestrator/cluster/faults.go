@@ -1,22 +1,26 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator/faults"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
-// This file is what a cluster knows of network faults. Any process injects and heals them through
+// This file is what a cluster knows of faults. Any process injects and heals them through
 // the engine, see package faults; the engine's events tell.
 
-func (c *Cluster) injector() faults.Injector { return faults.Injector{Engine: c.eng, Spec: c.spec} }
+// Faults injects faults into the cluster, lists them and heals them. Faults that say
+// disconnect come into force when the cluster has heard of them, shortly after the call.
+func (c *Cluster) Faults() faults.Injector { return faults.Injector{Engine: c.eng, Spec: c.Spec()} }
 
 // lookAtFaults tells the supervisor which faults are in force.
 func (c *Cluster) lookAtFaults(ctx context.Context) {
 	c.faultsMu.Lock() // an older list must not follow a newer one
 	defer c.faultsMu.Unlock()
-	all, err := c.injector().List(ctx)
+	all, err := c.Faults().List(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.note("", "cannot list the faults in force: %v", err)
@@ -27,10 +31,10 @@ func (c *Cluster) lookAtFaults(ctx context.Context) {
 	c.box.post(supervisor.FaultsInForce{Faults: all})
 }
 
-// applyFaults gives a run that has just begun the rules of the faults in force. Until then the
-// rules of its peers hold.
-func (c *Cluster) applyFaults(ctx context.Context, node string) {
-	if err := c.injector().Apply(ctx, node); err != nil && ctx.Err() == nil {
-		c.note(node, "the faults in force could not be applied to %s: %v", node, err)
+// applyFaults gives nodes, or all if none is named, what the faults in force want: to a run that
+// has just begun its rules, for example. Until then the rules of its peers hold.
+func (c *Cluster) applyFaults(ctx context.Context, nodes ...string) {
+	if err := c.Faults().Apply(ctx, nodes...); err != nil && ctx.Err() == nil {
+		c.note("", "the faults in force could not be applied to %s: %v", cmp.Or(strings.Join(nodes, ", "), "the nodes"), err)
 	}
 }

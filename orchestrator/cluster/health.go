@@ -46,5 +46,5 @@ func (c *Cluster) Health(ctx context.Context) (orchestrator.HealthReport, error)
 	for _, n := range nodes {
 		known = append(known, orchestrator.FindingsFor(n.Findings, n.Name)...)
 	}
-	return probe.Report(ctx, began, c.site.spec, seen, known, c.clean)
+	return probe.Report(ctx, began, c.site.spec, seen, known, st.Faults, c.clean)
 }

@@ -62,7 +62,7 @@ func (c *Cluster) settingsIn(ctx context.Context, id string, i int) []diagnosis.
 		return known.([]diagnosis.Setting)
 	}
 	read := func(file string) string {
-		text, err := c.readFile(ctx, id, file)
+		text, err := c.files().ReadFile(ctx, id, file)
 		if err != nil {
 			return ""
 		}

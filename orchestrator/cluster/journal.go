@@ -43,15 +43,3 @@ func (c *Cluster) requested(node, format string, args ...any) {
 func (c *Cluster) Journal(context.Context) ([]orchestrator.JournalEntry, error) {
 	return c.journal.Entries(), nil
 }
-
-// EngineEntry returns the journal entry of an engine's event.
-func EngineEntry(e orchestrator.ContainerEvent) orchestrator.JournalEntry {
-	text := e.Action
-	switch e.Action {
-	case "die":
-		text = fmt.Sprintf("die (exit %d)", e.ExitCode)
-	case "kill":
-		text = fmt.Sprintf("kill (signal %s)", e.Signal)
-	}
-	return orchestrator.JournalEntry{Time: e.Time, Source: orchestrator.FromEngine, Node: e.Labels[orchestrator.LabelNode], Text: text}
-}

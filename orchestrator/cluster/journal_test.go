@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/history"
 )
 
 func TestJournalEntries(t *testing.T) {
@@ -22,7 +23,7 @@ func TestJournalEntries(t *testing.T) {
 		return orchestrator.ContainerEvent{Action: action, Time: at, Labels: map[string]string{orchestrator.LabelNode: "n2"}, ExitCode: 3, Signal: "15"}
 	}
 	for _, action := range []string{"start", "kill", "die"} {
-		c.journal.Add(EngineEntry(event(action)))
+		c.journal.Add(history.EngineEntry(event(action)))
 	}
 	got, err := c.Journal(t.Context())
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/beamyard/beamyard/network"
@@ -13,6 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/compiler"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/provision"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 	"golang.org/x/sync/semaphore"
@@ -56,7 +58,10 @@ func (c *Cluster) launch(ctx context.Context, r supervisor.RunID) {
 // launchPrepared does the work of launch, in a start slot. It returns the ID of a
 // container that has everything its node needs, or "".
 func (c *Cluster) launchPrepared(ctx context.Context, r supervisor.RunID, at *slot) (string, error) {
-	fresh, err := c.createVolumes(ctx, at.index)
+	if id, err := c.open(ctx, r.Node); id != "" || err != nil {
+		return id, err
+	}
+	fresh, err := c.provider().CreateVolumes(ctx, at.index)
 	at.addFresh(fresh)
 	if err != nil {
 		return "", errors.Join(err, c.rollback(ctx, "", at))
@@ -65,6 +70,13 @@ func (c *Cluster) launchPrepared(ctx context.Context, r supervisor.RunID, at *sl
 		spec := manifest.Container(c.site.spec, at.index, c.site.networkID, at.Placement, c.site.created)
 		spec.NoFile = c.site.noFile.Load()
 		c.site.lacks.leave(&spec)
+		if c.parking {
+			image, err := c.eng.Image(ctx, spec.Image)
+			if err != nil {
+				return "", err
+			}
+			spec = manifest.Parked(spec, image)
+		}
 		id, err := c.create(ctx, spec)
 		if c.without(err, spec) {
 			continue
@@ -100,10 +112,10 @@ func (c *Cluster) launchPrepared(ctx context.Context, r supervisor.RunID, at *sl
 // fill gives a container that was just created what its node needs before the start: the
 // additional networks, its files, and the synced code.
 func (c *Cluster) fill(ctx context.Context, r supervisor.RunID, id, name string, at *slot) error {
-	if err := c.attach(ctx, c.site, id, at.index); err != nil {
+	if err := c.provider().Attach(ctx, id, at.index); err != nil {
 		return fmt.Errorf("container %s: %w", name, err)
 	}
-	if err := c.provision(ctx, id, at.index, at.fresh); err != nil {
+	if err := c.files().Node(ctx, c.site.spec, at.index, id, at.fresh); err != nil {
 		return fmt.Errorf("prepare container %s: %w", name, err)
 	}
 	if (c.opts.Adopt || r.Inc > 1 || c.synced.Load()) && !manifest.UsesCustomImage(c.site.spec, r.Node) && !manifest.OtherBuild(c.site.spec, r.Node) { // otherwise there is only the image's code
@@ -112,6 +124,45 @@ func (c *Cluster) fill(ctx context.Context, r supervisor.RunID, id, name string,
 		}
 	}
 	return nil
+}
+
+// files returns what writes files into containers, and reads them.
+func (c *Cluster) files() provision.Writer {
+	return provision.Writer{Engine: c.eng, Retry: c.retryUnavailable, Parked: c.parking}
+}
+
+// provider makes what containers need beside themselves.
+func (c *Cluster) provider() provision.Provider {
+	return provision.Provider{Engine: c.eng, Spec: c.site.spec, Elsewhere: c.site.elsewhere, Retry: c.retryUnavailable}
+}
+
+// addFresh records the mount points of new volumes. They stay recorded until the node's
+// user owns them.
+func (at *slot) addFresh(targets []string) {
+	for _, target := range targets {
+		if !slices.Contains(at.fresh, target) {
+			at.fresh = append(at.fresh, target)
+		}
+	}
+}
+
+// rollback removes a container that could not be given everything its node needs ("" for
+// none), and its new volumes: the next container of that name would reuse them, and could
+// not write to them. The next launch replaces what cannot be removed, see
+// [Cluster.create]. It also works after ctx has ended.
+func (c *Cluster) rollback(ctx context.Context, id string, at *slot) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
+	defer cancel()
+	if id != "" {
+		if err := c.eng.RemoveContainer(ctx, id); err != nil {
+			return fmt.Errorf("remove what was made of it: %w", err)
+		}
+	}
+	err := c.provider().RemoveVolumes(ctx, at.index, at.fresh)
+	if err == nil {
+		at.fresh = nil
+	}
+	return err
 }
 
 // create creates a container. If a call's answer was lost, an existing container is that
@@ -185,9 +236,10 @@ func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 
 // startOnNetwork starts a container. While a second `up` of the same name detects that it
 // came second, two networks have the cluster's name, and the engine reports that as
-// ambiguous (20.10 looks up the name even for an ID). This ends within moments.
+// ambiguous (20.10 looks up the name even for an ID). This ends within moments. A swarm takes 20 s
+// to refuse an address.
 func (c *Cluster) startOnNetwork(ctx context.Context, id string) (err error) {
-	for range 20 {
+	for i, begin := 0, time.Now(); i < 20 && time.Since(begin) < 20*time.Second; i++ {
 		if err = c.retryUnavailable(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, orchestrator.ErrConflict) {
 			return err
 		}

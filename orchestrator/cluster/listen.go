@@ -70,12 +70,28 @@ func (c *Cluster) resume(ctx context.Context, sub *history.Subscription, ready f
 		sub.Resume(info.Time)
 	}
 	return c.eng.Events(ctx, sub.ReplayFrom(), map[string]string{orchestrator.LabelCluster: c.spec.Name}, ready, func(e orchestrator.ContainerEvent) {
-		if fresh, restarted := sub.Take(e); fresh {
-			c.journal.Add(EngineEntry(e))
+		if e.Action == orchestrator.HostLost || e.Action == orchestrator.HostBack {
+			c.hostChanged(ctx, e)
+			return
+		}
+		e, parked := c.site.opening(e)
+		if fresh, restarted := sub.Take(e); fresh && !parked {
+			c.journal.Add(history.EngineEntry(e))
 			if e.Labels[orchestrator.LabelFault] != "" { // a fault was recorded or healed, by any process
 				c.wg.Go(func() { c.lookAtFaults(ctx) })
 			}
-			c.box.post(supervisor.EngineEvent{Event: e, Restarted: restarted})
+			c.box.post(supervisor.EngineEvent{Event: e, Restarted: restarted || e.Restarted})
 		}
 	})
+}
+
+// hostChanged handles the loss and the return of one of several hosts.
+func (c *Cluster) hostChanged(ctx context.Context, e orchestrator.ContainerEvent) {
+	c.box.post(supervisor.HostChanged{Host: e.Host, Lost: e.Text})
+	if e.Action == orchestrator.HostLost {
+		c.note("", "host %s does not answer: %s", e.Host, e.Text)
+		return
+	}
+	c.note("", "host %s answers again: looking for what happened in between", e.Host)
+	c.wg.Go(func() { c.lookAtFaults(ctx) })
 }

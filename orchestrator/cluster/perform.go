@@ -42,7 +42,8 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 				defer end()
 				out.Follow(ctx, c.eng, a.ContainerID, a.Inc, a.Began)
 			})
-			if c.faulty.Load() {
+			// A clock is wrong still if its fault ended while the node was down.
+			if c.faulty.Load() || c.spec.Clock {
 				c.wg.Go(func() { c.applyFaults(ctx, a.Node) })
 			}
 		case supervisor.Probe:
@@ -62,8 +63,10 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 			c.wg.Go(func() { c.prober.Connect(ctx, a) })
 		case supervisor.SetBlocked:
 			c.wg.Go(func() { c.setBlocked(ctx, a) })
+		case supervisor.ApplyFaults:
+			c.wg.Go(func() { c.applyFaults(ctx, a.Nodes...) })
 		case supervisor.Fault:
-			c.journal.Add(orchestrator.JournalEntry{Time: time.Now(), Source: orchestrator.FromFault, Node: a.Node, Text: a.Text})
+			c.journal.Add(orchestrator.JournalEntry{Time: time.Now(), Source: orchestrator.FromFault, Node: a.Node, Text: a.Text, Fault: a.Fault, Healed: a.Healed})
 		case supervisor.Sweep:
 			c.sightTold.Store(false)
 			c.wg.Go(func() { c.prober.Sweep(ctx) })

@@ -86,7 +86,7 @@ func (s *site) holdPorts(at *slot, base int) error {
 			return err
 		}
 		at.held = append(at.held, held)
-		at.Ports = append(at.Ports, orchestrator.PortBinding{Container: uint16(p.Container), HostIP: s.hostIP, Host: held.Port()})
+		at.Ports = append(at.Ports, orchestrator.PortBinding{Container: uint16(p.Container), HostIP: manifest.PublishOn(s.spec, at.index, s.info), Host: held.Port()})
 		s.taken[held.Port()] = s.spec.Names().Container(s.spec.Nodes[at.index].Name)
 	}
 	return nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -15,8 +13,10 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 	"github.com/beamyard/beamyard/orchestrator/internal/english"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/provision"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 )
 
@@ -39,6 +39,9 @@ type site struct {
 	elsewhere   map[string]string // other networks that the spec names, and their IDs
 	adopted     bool              // it existed before: see adoptSite
 	detached    bool              // and outlives its keepers
+
+	parked map[string]string    // containers that wait, by node, until a launch opens them; guarded by Cluster.placing
+	opened map[string]time.Time // when they were opened, by ID; the zero time before. The goroutine of listen owns it
 }
 
 // slot is one node's placement. Its launch owns it until the node is running.
@@ -67,17 +70,31 @@ func (s *site) addr(node string, port int) string {
 // network, or finds the network and containers of a cluster to adopt.
 func (c *Cluster) prepare(ctx context.Context) (adopted []orchestrator.Container, err error) {
 	s := &site{spec: c.spec, slots: map[string]*slot{}}
+	if _, err := dist.Dialer(c.spec, ""); err != nil { // before anything is created
+		return nil, err
+	}
 	if s.info, err = c.eng.Info(ctx); err != nil {
 		return nil, err
 	}
 	s.noFile.Store(reach.FileLimit(s.info))
 	s.created, s.listenSince = s.info.Time, s.info.Time
 	s.hostIP = manifest.PublishAddress(s.info)
+	if err := manifest.CheckHosts(c.spec, s.info); err != nil {
+		return nil, err
+	}
 	networks, err := c.eng.Networks(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
 	networks = c.sweep(ctx, networks)
+	networks, taken, err := c.takeParked(ctx, s, networks)
+	if err != nil {
+		return nil, err
+	}
+	if taken {
+		c.announceStart(s)
+		return nil, nil
+	}
 	if own := orchestrator.NetworksOf(networks, c.spec.Name); len(own) > 0 {
 		if !c.opts.Adopt {
 			return nil, errExists(c.spec.Name)
@@ -114,11 +131,15 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []orchestrator.Container
 		defer cancel()
 		return nil, errors.Join(err, discovery.RemoveNetwork(cleanup, c.eng, orchestrator.Network{ID: s.networkID, Name: c.spec.Names().Network(), Labels: manifest.ClusterLabels(s.spec, s.created)}))
 	}
+	c.announceStart(s)
+	return nil, nil
+}
+
+func (c *Cluster) announceStart(s *site) {
 	for _, text := range manifest.FlagNotes(s.spec) {
 		c.note("", "%s", text)
 	}
 	c.phase("starting %s", english.Plural(len(c.spec.Nodes), "node", "nodes"))
-	return nil, nil
 }
 
 // meetNeighbours enlarges the kernel's neighbour table if the mesh is larger than it, as
@@ -156,81 +177,22 @@ func errExists(name string) error {
 		"look at it with `%s`, remove it with `%s`, or choose another %s", hint.Status.On(name), hint.Down.On(name), hint.Setting("name"))
 }
 
-// createNetwork takes a subnet from the pool and creates the network. It tries another
-// subnet if another process was faster. If two `up` of one name create theirs at the same
-// time, the older network wins and the other one reports an error.
+// createNetwork takes a subnet from the pool and creates the network. If two `up` of one name create
+// theirs at the same time, the older network wins and the other one reports an error.
 func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []orchestrator.Network) error {
-	var taken []netip.Prefix
-	for _, n := range networks {
-		taken = append(taken, n.Subnets...)
-	}
-	if s.info.Local {
-		local, err := network.LocalPrefixes()
-		if err != nil {
-			return err
+	labels := func(spec orchestrator.Spec) map[string]string {
+		labels := manifest.WithKeeper(manifest.NetworkLabels(spec, s.created), s.keeper)
+		if c.parking {
+			labels[orchestrator.LabelParked] = "true"
 		}
-		taken = append(taken, local...)
+		return labels
 	}
-	for attempt := 0; ; attempt++ {
-		subnet, err := network.PickSubnet(s.spec.Pool, len(s.spec.Nodes), taken, rand.Uint32())
-		if err != nil {
-			return whoHolds(err, s.spec.Pool, networks)
-		}
-		s.spec.Subnet = subnet.Prefix
-		s.networkID, err = c.eng.CreateNetwork(ctx, orchestrator.NetworkSpec{
-			Name: s.spec.Names().Network(), Subnet: subnet.Prefix, Gateway: subnet.Gateway, IPRange: subnet.Dynamic, IPv6: ipv6Subnet(s.spec),
-			MTU: s.info.MTU, Labels: manifest.WithKeeper(manifest.NetworkLabels(s.spec, s.created), s.keeper),
-		})
-		switch {
-		case err == nil:
-			s.subnet = subnet
-			return c.firstOfName(ctx, s, nil)
-		case errors.Is(err, orchestrator.ErrSubnetOverlap) && attempt < 20:
-			taken = append(taken, subnet.Prefix)
-		case errors.Is(err, orchestrator.ErrNameTaken):
-			return c.firstOfName(ctx, s, err)
-		default:
-			return fmt.Errorf("create network: %w", err)
-		}
-	}
-}
-
-// ipv6Subnet returns a new subnet of unique local addresses. Their 56 random bits make a
-// comparison with other networks unnecessary. It is zero if the spec does not use IPv6.
-// Source: RFC 4193.
-func ipv6Subnet(s orchestrator.Spec) netip.Prefix {
-	if !s.Distribution.Inet6 {
-		return netip.Prefix{}
-	}
-	address := [16]byte{0: 0xfd}
-	for i := range 7 {
-		address[1+i] = byte(rand.Uint32())
-	}
-	return netip.PrefixFrom(netip.AddrFrom16(address), 64)
-}
-
-// whoHolds adds to the error which networks fill a pool, and how to remove each.
-func whoHolds(err error, pool netip.Prefix, networks []orchestrator.Network) error {
-	var full *network.PoolExhaustedError
-	if !errors.As(err, &full) {
+	id, subnet, err := provision.Network(ctx, c.eng, s.spec, s.info, networks, labels)
+	if err != nil && !errors.Is(err, orchestrator.ErrNameTaken) {
 		return err
 	}
-	hints := []hint.Hint{full.Hint()}
-	for _, n := range networks {
-		if !slices.ContainsFunc(n.Subnets, pool.Overlaps) {
-			continue
-		}
-		remove := hint.Text("docker network rm " + n.Name)
-		if cluster := n.Labels[orchestrator.LabelCluster]; cluster != "" {
-			remove = hint.Of(hint.Down.On(cluster))
-		}
-		hints = append(hints, hint.Newf("network %s is in it, made %s: %s", n.Name, n.Created.UTC().Format("2006-01-02 15:04"), remove))
-	}
-	const most = 6
-	if more := len(hints) - most; more > 1 {
-		hints = append(hints[:most], hint.Newf("and %d more networks: docker network ls", more))
-	}
-	return &orchestrator.HintError{Err: err, Next: hint.Lines(hints...)}
+	s.networkID, s.subnet, s.spec.Subnet = id, subnet, subnet.Prefix
+	return c.firstOfName(ctx, s, err)
 }
 
 // firstOfName checks that the network just created is the cluster's. refused is the

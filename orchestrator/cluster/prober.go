@@ -69,6 +69,6 @@ func (c *Cluster) ignores(ctx context.Context, r supervisor.RunID, flags []strin
 	n.State, n.Twice = orchestrator.Ready, flags
 	n.Settings = settings
 	for _, f := range manifest.CleanFindings(diagnosis.Diagnose(diagnosis.Evidence{Spec: c.site.spec, Nodes: []diagnosis.Node{n}}), c.clean) {
-		c.events.Add(supervisor.FindingEvent(f), time.Now())
+		c.events.Add(manifest.FindingEvent(f), time.Now())
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/internal/history"
 )
 
 // engineEvents returns the events of the cluster that the engine keeps, in its order.
@@ -18,7 +18,7 @@ func (w *world) engineEvents() (all []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	_ = w.eng.Events(ctx, time.Unix(0, 0), map[string]string{orchestrator.LabelCluster: "shop"}, func() {}, func(e orchestrator.ContainerEvent) {
-		entry := cluster.EngineEntry(e)
+		entry := history.EngineEntry(e)
 		all = append(all, fmt.Sprintf("%s %s %d", entry.Node, entry.Text, e.Time.UnixNano()))
 	}) // ends with the timeout
 	return all

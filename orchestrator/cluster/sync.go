@@ -100,7 +100,7 @@ func (c *Cluster) Sync(ctx context.Context, opts orchestrator.SyncOptions) (code
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		c.note("", "sync: %s", strings.TrimSuffix(first, ":"))
 	case report.Files > 0:
-		c.note("", "%s", report.Line())
+		c.events.Add(orchestrator.Event{Kind: orchestrator.EventSync, Text: c.clean(report.Line()), Took: report.Took}, time.Now())
 	}
 	return report, err
 }

@@ -6,6 +6,10 @@ defmodule Beamyard.Compiler do
   # Its memory is three files beside the project: what the image held, every path
   # that nodes may have been given, and the archive for nodes that do not run.
 
+  # The first sync compiles this module, and waits for it: most of Erlang's optimisations
+  # take longer than they ever save here. (A third of 350 ms of processor, on OTP 27.)
+  @compile [:no_copt, :no_bool_opt, :no_share_opt, :no_bsm_opt, :no_fun_opt, :no_recv_opt, :no_type_opt, :no_ssa_opt, :no_postopt]
+
   @memory "/tmp/beamyard"
   # The project's folder below the one that holds all its sources.
   @project "PROJECT"
@@ -118,12 +122,19 @@ defmodule Beamyard.Compiler do
   def sources do
     working()
     awake()
-    baseline()
+    {own, _} = baseline()
     root = root()
 
     files =
-      for {path, {:regular, _, _, _}} <- walk(root, skipped(), %{}),
-          do: {Path.relative_to(path, root), md5(path)}
+      for {path, {:regular, mtime, size, _}} <- walk(root, skipped(), %{}) do
+        sum =
+          case own do
+            %{^path => {^mtime, ^size, sum}} -> sum
+            _ -> md5(path)
+          end
+
+        {Path.relative_to(path, root), sum}
+      end
 
     {root, files}
   end
@@ -140,6 +151,8 @@ defmodule Beamyard.Compiler do
   def put(files, removed) do
     working()
     root = root()
+    paths = for path <- removed ++ Enum.map(files, &elem(&1, 0)), do: Path.join(root, path)
+    if Enum.any?(paths, &dependency?/1), do: whole_baseline()
     time = tick()
 
     for {path, mode, content} <- files do
@@ -162,6 +175,7 @@ defmodule Beamyard.Compiler do
   def compile(deep) do
     working()
     awake()
+    if deep, do: whole_baseline()
     began = System.monotonic_time(:microsecond)
     {:ok, io} = StringIO.open("")
     leader = Process.group_leader()
@@ -228,9 +242,8 @@ defmodule Beamyard.Compiler do
   """
   def overlay(deep, all) do
     working()
-    {old, old_deps} = baseline()
+    old = if deep, do: whole_baseline(), else: elem(baseline(), 0)
     now = settle(walk_project(deep))
-    old = if deep, do: Map.merge(old_deps, old), else: old
 
     known = remember("given", MapSet.new())
 
@@ -376,6 +389,8 @@ defmodule Beamyard.Compiler do
 
   # What a node reads when it starts is in the release, too: it is made again.
   defp release do
+    whole_baseline()
+
     for root <- releases(),
         rel <- Enum.take(Path.wildcard(Path.join(root, "releases/*/*.rel")), 1) do
       name = Path.basename(rel, ".rel")
@@ -415,27 +430,56 @@ defmodule Beamyard.Compiler do
 
   ## The tree
 
-  # What the image holds, looked at before anything is put in.
+  # What the image holds: `{the project's own files, the others}`. The first is looked
+  # at before anything is put in. The others are many, and only what restarts nodes
+  # changes them: they are looked at before that, and are `{:later, time}` until then.
   defp baseline do
     case :persistent_term.get({__MODULE__, :baseline}, nil) || remember("image", nil) do
       nil ->
-        known = fn files ->
-          for {path, {:regular, mtime, size, _}} <- files,
-              into: %{},
-              do: {path, {mtime, size, md5(path)}}
-        end
-
-        own = walk_project(false)
-        found = {known.(own), known.(Map.drop(walk_project(true), Map.keys(own)))}
-        keep("image", found)
-        :persistent_term.put({__MODULE__, :baseline}, found)
-        found
+        time = System.os_time(:second)
+        keep_baseline({summed(walk_project(false)), {:later, time}})
 
       found ->
         :persistent_term.put({__MODULE__, :baseline}, found)
         found
     end
   end
+
+  defp whole_baseline do
+    case baseline() do
+      {own, {:later, time}} ->
+        # What was written since is not of the image: the project's own new files, which
+        # have a time of tick/0, and whatever is later than the first look.
+        new = walk_project(false)
+
+        others =
+          for {path, {:regular, mtime, _, _}} = file <- walk_project(true),
+              not is_map_key(own, path) and not is_map_key(new, path) and mtime < time,
+              into: %{},
+              do: file
+
+        {own, others} = keep_baseline({own, summed(others)})
+        Map.merge(others, own)
+
+      {own, others} ->
+        Map.merge(others, own)
+    end
+  end
+
+  defp keep_baseline(found) do
+    keep("image", found)
+    :persistent_term.put({__MODULE__, :baseline}, found)
+    found
+  end
+
+  defp summed(files) do
+    for {path, {:regular, mtime, size, _}} <- files,
+        into: %{},
+        do: {path, {mtime, size, md5(path)}}
+  end
+
+  # Of what a first look at the project's own files leaves out.
+  defp dependency?(path), do: Enum.any?(skipped(), &String.starts_with?(path, &1 <> "/"))
 
   defp walk_project(deep) do
     build = Mix.Project.build_path()

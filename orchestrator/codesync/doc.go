@@ -11,7 +11,11 @@
 //	                      keep ─► overlay.tar ────► containers that are made later
 //
 // The compiler is a container of the cluster's own image. Mix waits in its VM with the
-// project loaded (compiler.ex). The toolchain, the dependencies and the settings are
+// project loaded (compiler.ex). Every VM of an image loads the same in the same order: that
+// decides the order of its atoms, and with it the bytes of what it compiles (OTP 26 and
+// later). Loading the project from the image's record of a direct boot was tried: it moves
+// the loading of Elixir's compiler from the start to the compilation, and saves 7 % of the
+// processor time of both. The toolchain, the dependencies and the settings are
 // therefore those that built the image, no node compiles anything, and code that does not
 // compile reaches no node.
 //
@@ -20,7 +24,7 @@
 // equals the compiler's, and a node that restarts runs the synced code.
 //
 // On a node, OTP's own interpreter evaluates two expressions (ask.erl and apply.erl, both
-// after shared.erl). No Beamyard code is loaded there.
+// after shared.erl). No Beamyard code is loaded for that.
 //
 // # Why files travel by RPC
 //

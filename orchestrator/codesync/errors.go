@@ -92,6 +92,9 @@ func (NoProjectError) Error() string {
 	return "the cluster's image has no Mix project in its working folder: nothing can be compiled there, and no node was changed"
 }
 
+// Is reports that it is an [ErrNoProject].
+func (NoProjectError) Is(target error) bool { return target == ErrNoProject }
+
 // Hint returns how to get a Mix project into the image.
 func (NoProjectError) Hint() hint.Hint {
 	return hint.Newf("run the project itself, without dockerfile and image; or build the image again after each change: %s, then %s", hint.Down.With(), hint.Up.With())

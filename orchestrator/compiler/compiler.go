@@ -17,7 +17,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/provision"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 	"github.com/beamyard/beamyard/orchestrator/logs"
@@ -87,8 +89,8 @@ func Dial(ctx context.Context, eng orchestrator.Engine, f Site, info orchestrato
 	}
 	spec := compilerSpec(f, direct, manifest.PublishAddress(info))
 	if id == "" {
-		if id, err = createCompiler(ctx, eng, spec); manifest.LeaveOut(&spec, err) {
-			id, err = createCompiler(ctx, eng, spec)
+		if id, err = createCompiler(ctx, eng, f.Spec, spec); manifest.LeaveOut(&spec, err) {
+			id, err = createCompiler(ctx, eng, f.Spec, spec)
 		}
 		if err != nil {
 			return Conn{}, err
@@ -99,7 +101,7 @@ func Dial(ctx context.Context, eng orchestrator.Engine, f Site, info orchestrato
 		if err = eng.RemoveContainer(ctx, id); err != nil {
 			return Conn{}, err
 		}
-		if id, err = createCompiler(ctx, eng, spec); err != nil {
+		if id, err = createCompiler(ctx, eng, f.Spec, spec); err != nil {
 			return Conn{}, err
 		}
 		conn, err = startCompiler(ctx, eng, f, info, direct, id)
@@ -118,7 +120,7 @@ func Dial(ctx context.Context, eng orchestrator.Engine, f Site, info orchestrato
 // createCompiler creates the container. A container that another process just created is
 // used instead. It is not interrupted: the engine would create the container anyway,
 // after the removal of the cluster has listed its containers.
-func createCompiler(ctx context.Context, eng orchestrator.Engine, spec orchestrator.ContainerSpec) (string, error) {
+func createCompiler(ctx context.Context, eng orchestrator.Engine, s orchestrator.Spec, spec orchestrator.ContainerSpec) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), EndTime)
 	defer cancel()
 	id, err := eng.CreateContainer(ctx, spec)
@@ -130,6 +132,11 @@ func createCompiler(ctx context.Context, eng orchestrator.Engine, spec orchestra
 		c, missing := eng.InspectContainer(ctx, spec.Name)
 		if missing == nil && c.Labels[orchestrator.LabelHelper] == helperCompiler {
 			return c.ID, nil
+		}
+	}
+	if err == nil {
+		if err = (provision.Writer{Engine: eng}).Helper(ctx, s, id, spec); err != nil {
+			err = errors.Join(err, eng.RemoveContainer(ctx, id)) // without its files it would never answer
 		}
 	}
 	if err != nil {
@@ -178,7 +185,10 @@ func startCompiler(ctx context.Context, eng orchestrator.Engine, f Site, info or
 	}
 	limited, cancel := context.WithTimeout(ctx, compilerStart)
 	defer cancel()
-	dialer := &erldist.Dialer{Cookie: f.Spec.Cookie}
+	dialer, err := dist.Dialer(f.Spec, "")
+	if err != nil {
+		return Conn{}, err
+	}
 	for {
 		c, err := eng.InspectContainer(limited, id)
 		if err != nil {
@@ -203,7 +213,7 @@ func startCompiler(ctx context.Context, eng orchestrator.Engine, f Site, info or
 			}
 			_ = conn.Close() // it ends while Mix loads the project
 		}
-		if !wait.Sleep(limited, 50*time.Millisecond) {
+		if !wait.Sleep(limited, 20*time.Millisecond) {
 			return Conn{}, orchestrator.WithHint(fmt.Errorf("the compiler does not answer within %s: %w", compilerStart, err), "see what it says: docker logs %s", c.Name)
 		}
 	}

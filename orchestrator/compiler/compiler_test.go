@@ -194,11 +194,13 @@ func TestSyncOfSeveralBuilds(t *testing.T) {
 // compilation and for a compiler that does not start.
 func TestAdvise(t *testing.T) {
 	const says = "Unchecked dependencies for environment prod:\n* jason (Hex package)"
+	const noGit = "** (ErlangError) Erlang error: :enoent\n    (elixir 1.18.3) lib/system.ex:1114: System.cmd(\"git\", [], [])\n    (mix 1.18.3) lib/mix/scm/git.ex:338: Mix.SCM.Git.get_rev_info/0"
 	for _, test := range []struct {
 		err  error
 		want string
 	}{
 		{&codesync.CompileError{Output: says}, "dependencies come with the image: beamyard down shop; beamyard up"},
+		{&codesync.CompileError{Output: noGit}, "Mix checks git dependencies by git, which the image lacks: install git in the last stage of the Dockerfile, then: beamyard down shop; beamyard up"},
 		{&compilerStopped{cluster: "shop", code: 1, output: strings.Split(says, "\n")}, "dependencies come with the image: beamyard down shop; beamyard up"},
 		{&compilerStopped{cluster: "shop", code: 1, output: []string{"SyntaxError"}}, "fix what it says, then: beamyard sync -c shop --restart"},
 	} {

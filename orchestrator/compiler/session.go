@@ -118,11 +118,19 @@ func Unwell(r health.Report, node string) error {
 	return errors.Join(errs...)
 }
 
-// Advise adds a hint about dependencies if they have changed: a compiler container does
-// not fetch them.
+// Advise adds a hint to errors of Mix that another image solves: dependencies have
+// changed, which a compiler container does not fetch, or the image of a Dockerfile lacks
+// git, by which Mix checks git dependencies.
 func Advise(err error, cluster string) error {
-	if err != nil && strings.Contains(err.Error(), "Unchecked dependencies") { // Mix's text
+	if err == nil {
+		return nil
+	}
+	text := err.Error() // Mix's and Elixir's
+	switch {
+	case strings.Contains(text, "Unchecked dependencies"):
 		return orchestrator.WithHint(err, "dependencies come with the image: %s; %s", hint.Down.On(cluster), hint.Up.With())
+	case strings.Contains(text, ":enoent") && strings.Contains(text, "Mix.SCM.Git."):
+		return orchestrator.WithHint(err, "Mix checks git dependencies by git, which the image lacks: install git in the last stage of the Dockerfile, then: %s; %s", hint.Down.On(cluster), hint.Up.With())
 	}
 	return err
 }

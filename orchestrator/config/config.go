@@ -52,6 +52,22 @@ func Read(path string) (orchestrator.Spec, error) {
 			return orchestrator.Spec{}, fmt.Errorf("find file %s: %w", local, err)
 		}
 	}
+	for _, file := range []*string{&s.Distribution.TLS.CA, &s.Distribution.TLS.Cert, &s.Distribution.TLS.Key} {
+		if *file == "" {
+			continue
+		}
+		if *file, err = filepath.Abs(beside(folder, *file)); err != nil {
+			return orchestrator.Spec{}, fmt.Errorf("find %s: %w", *file, err)
+		}
+	}
+	for name, h := range s.Hosts {
+		if h.TLS != "" {
+			if h.TLS, err = filepath.Abs(beside(folder, h.TLS)); err != nil {
+				return orchestrator.Spec{}, fmt.Errorf("find folder %s: %w", h.TLS, err)
+			}
+			s.Hosts[name] = h
+		}
+	}
 	ofFolder := s.Source == "" && s.Image == ""
 	switch {
 	case ofFolder:

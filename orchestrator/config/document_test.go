@@ -26,6 +26,7 @@ packages: {build: [libvips-dev], run: [libvips42]}
 app: shop
 nodes:
   - name: web
+    host: big1
     image: acme/web:2
     command: image
     entrypoint: [/entry]
@@ -57,6 +58,7 @@ max_nodes: 60
 basename: shop
 domain: local
 cookie: crumble
+boot: direct
 command: [bin/shop, start, "{node}"]
 entrypoint: [/sbin/tini, --]
 user: shop:staff
@@ -96,7 +98,14 @@ health:
   tables: 0.3
   files: 0.2
 host_port: 5000
-distribution: {names: short, epmd: true, port: 9200, inet6: true, overlapping_partitions: true}
+distribution: {names: short, epmd: true, port: 9200, inet6: true, overlapping_partitions: true, tls: {ca: /ca.pem, cert: /node.pem, key: /node.key}}
+hosts:
+  big1: {context: big1, nodes: 4}
+  big2: {host: "ssh://build@big2", address: 10.0.0.8}
+  big3: {host: tcp://10.0.0.9:2376, tls: /certs/big3}
+  big4: tcp://10.0.0.10:2375
+place: pack
+encrypted: true
 pool: 10.99.0.0/16
 mesh: app
 net_tick: 8s
@@ -111,10 +120,13 @@ restart:
   success_codes: [143]
 ready_timeout: 1m30s
 stop_timeout: 3s
+clock: true
 on_failed: stop-cluster
 keep_on_failure: true
+ui: true
 keep_dumps: /tmp/dumps
 output_lines: 500
+warm: 2
 memory: 512MiB
 cpus: 1.5
 `
@@ -128,7 +140,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		Name: "shop", Source: "app", Dockerfile: "Dockerfile.prod", Target: "run", Args: map[string]string{"VERSION": "1.10", "DEBUG": "true"}, Image: "acme/shop:1", BaseImage: "bookworm", Packages: orchestrator.Packages{Build: []string{"libvips-dev"}, Run: []string{"libvips42"}}, App: "shop",
 		Nodes: []orchestrator.NodeSpec{
 			{
-				Name: "web", Image: "acme/web:2", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
+				Name: "web", Host: "big1", Image: "acme/web:2", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
 				Volumes: map[string]string{"data": "/var/lib/web"}, Tmpfs: []string{"/run/web"}, ExtraHosts: map[string]string{"machine": "host-gateway", "v6": "::1"}, After: []string{"db"}, Memory: 256 << 20, CPUs: 0.5,
 				Networks: map[string][]string{"front": {"web"}, "shared": {}},
 				Env:      map[string]string{"ROLE": "web", "WORKERS": "2", "DEBUG": "true"},
@@ -147,7 +159,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		Env:      map[string]string{"POOL": "5", "RATIO": "0.5", "EMPTY": "", "ON": "true"},
 		Networks: map[string][]string{"shared": {"shop", "shop.local"}},
 		Labels:   map[string]string{"org.example.team": "shop", "build": "12"},
-		Secrets:  []string{"TOKEN"}, MixEnv: "prod", Release: true, ReleaseName: "web", HTTPPort: 4001, HTTPCheck: "/health", Loopback: orchestrator.LoopbackLeave,
+		Secrets:  []string{"TOKEN"}, MixEnv: "prod", Release: true, ReleaseName: "web", Boot: orchestrator.BootDirect, HTTPPort: 4001, HTTPCheck: "/health", Loopback: orchestrator.LoopbackLeave,
 		Checks: []orchestrator.Check{
 			{Name: "db", RPC: "Shop.Repo.ready?()", Expect: "true", Timeout: 2 * time.Second, Nodes: []string{"web"}},
 			{HTTP: "/live"}, {Exec: []string{"bin/shop", "pid"}}, {HTTP: "/metrics", Port: 9568},
@@ -157,13 +169,18 @@ func TestConfigWithEveryKey(t *testing.T) {
 			RoundTrip: 50 * time.Millisecond, ClockSkew: time.Second, RunQueue: 4, Load: 0.8, Memory: 0.7,
 			Processes: 0.6, Ports: 0.5, Atoms: 0.4, Tables: 0.3, Files: 0.2,
 		},
-		HostPort: 5000, Distribution: orchestrator.Distribution{Names: orchestrator.ShortNames, EPMD: true, Port: 9200, Inet6: true, OverlappingPartitions: true},
+		HostPort: 5000, Distribution: orchestrator.Distribution{Names: orchestrator.ShortNames, EPMD: true, Port: 9200, Inet6: true, OverlappingPartitions: true, TLS: orchestrator.TLS{Enabled: true, CA: "/ca.pem", Cert: "/node.pem", Key: "/node.key"}},
+		Hosts: map[string]orchestrator.HostSpec{
+			"big1": {Context: "big1", Nodes: 4}, "big2": {Host: "ssh://build@big2", Address: "10.0.0.8"},
+			"big3": {Host: "tcp://10.0.0.9:2376", TLS: "/certs/big3"}, "big4": {Host: "tcp://10.0.0.10:2375"},
+		},
+		Place: orchestrator.PlacePack, Encrypted: true,
 		Pool: netip.MustParsePrefix("10.99.0.0/16"), Mesh: orchestrator.MeshApp, NetTick: 8 * time.Second,
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartAlways, Backoff: 500 * time.Millisecond, MaxBackoff: time.Minute, Jitter: 0.2,
 			Max: 7, Window: 90 * time.Minute, ResetAfter: 2 * time.Minute, SuccessCodes: []int{143},
 		},
-		ReadyTimeout: 90 * time.Second, StopTimeout: 3 * time.Second, OnFailed: orchestrator.FailedStopCluster, KeepOnFailure: true, KeepDumps: "/tmp/dumps", OutputLines: 500, Memory: 512 << 20, CPUs: 1.5,
+		ReadyTimeout: 90 * time.Second, StopTimeout: 3 * time.Second, OnFailed: orchestrator.FailedStopCluster, KeepOnFailure: true, UI: true, KeepDumps: "/tmp/dumps", Clock: true, OutputLines: 500, Warm: 2, Memory: 512 << 20, CPUs: 1.5,
 	}
 	got := c
 	if diff := cmp.Diff(want, got, comparePrefix); diff != "" {
@@ -187,6 +204,10 @@ func collect(set map[string]bool, v reflect.Value) {
 	case reflect.Slice:
 		for i := range v.Len() {
 			collect(set, v.Index(i))
+		}
+	case reflect.Map:
+		for _, value := range v.Seq2() {
+			collect(set, value)
 		}
 	case reflect.Struct:
 		if mappings[v.Type()] == nil {
@@ -319,12 +340,12 @@ func TestSizes(t *testing.T) {
 	for text, want := range map[string]int64{
 		"0": 0, "268435456": 1 << 28, "512MiB": 512 << 20, "1.5GiB": 3 << 29, "2GB": 2e9, "64 kB": 64000, "256m": 256 << 20, "1g": 1 << 30, "10B": 10,
 	} {
-		if got, ok := parseSize(text); !ok || got != want {
+		if got, ok := ParseSize(text); !ok || got != want {
 			t.Errorf("%q = %d, %t; want %d", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"", "MiB", "-1MiB", "12 parsecs", "1e400", "9999999999GiB", "1.2.3", "0x10", "NaN", "Inf"} {
-		if got, ok := parseSize(text); ok {
+		if got, ok := ParseSize(text); ok {
 			t.Errorf("%q = %d", text, got)
 		}
 	}

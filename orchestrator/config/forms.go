@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
 // forms are the forms of values that are not written like their Go type, by their name in a
@@ -27,6 +28,7 @@ func init() { // here, because the readers of mappings use forms
 		"env":         (*reader).env,
 		"env_file":    (*reader).envFiles,
 		"extra_hosts": (*reader).extraHosts,
+		"hosts":       (*reader).hosts,
 		"labels":      (*reader).labels,
 		"networks":    (*reader).networks,
 		"nodes":       (*reader).nodeList,
@@ -35,6 +37,7 @@ func init() { // here, because the readers of mappings use forms
 		"replicas":    (*reader).replicas,
 		"restart":     (*reader).restart,
 		"size":        (*reader).size,
+		"tls":         (*reader).tls,
 		"tmpfs":       (*reader).tmpfs,
 		"volumes":     (*reader).volumes,
 		"words":       (*reader).words,
@@ -323,6 +326,29 @@ func (r *reader) restart(at ast.Node, of reflect.Type) (ast.Node, error) {
 		return nil, orchestrator.WithHint(wrong(at, "%s is not a restart mode", text), "restart: no")
 	}
 	return nil, orchestrator.WithHint(wrong(at, "%s is not a restart mode", text), "restart: on-failure, always or no; or with figures: restart: {mode: on-failure, max: 5, backoff: 1s}")
+}
+
+// tls accepts true or false alone.
+func (r *reader) tls(at ast.Node, of reflect.Type) (ast.Node, error) {
+	enabled := func(m *ast.MappingNode) *ast.MappingNode {
+		m.Values = append(m.Values, ast.MappingValue(at.GetToken(), textAt(at.GetToken(), "enabled"), ast.Bool(token.New("true", "true", at.GetToken().Position))))
+		return m
+	}
+	if text, ok := written(r.behind(at)); ok {
+		out := ast.Mapping(at.GetToken(), false)
+		switch text {
+		case "true":
+			return enabled(out), nil
+		case "false":
+			return out, nil
+		}
+		return nil, orchestrator.WithHint(wrong(at, "%s is neither true nor a map", text), "tls: true; or with files of your own: tls: {ca: ca.pem, cert: node.pem, key: node.key}")
+	}
+	value, err := r.as(at, of)
+	if m, ok := value.(*ast.MappingNode); ok {
+		return enabled(m), err
+	}
+	return value, err
 }
 
 // words splits a shell's command line into words, as YAML writes them; a line that needs a

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -34,4 +35,19 @@ func (r *reader) extraHosts(at ast.Node, of reflect.Type) (ast.Node, error) {
 		put(hosts, textAt(item.GetToken(), ""), name, address)
 	}
 	return hosts, nil
+}
+
+// hosts accepts the machines of a cluster: for each name the address of its engine, or a mapping.
+func (r *reader) hosts(at ast.Node, of reflect.Type) (ast.Node, error) {
+	for _, pair := range r.pairs(at) {
+		if text, short := written(r.behind(pair.Value)); short && !pair.Key.IsMergeKey() {
+			machine := ast.Mapping(pair.Value.GetToken(), false)
+			put(machine, textAt(pair.Value.GetToken(), ""), "host", text)
+			pair.Value = machine
+		}
+	}
+	if _, list := r.behind(at).(*ast.SequenceNode); list {
+		return nil, orchestrator.WithHint(wrong(at, "hosts is a mapping: each machine has a name"), "hosts: {a: tcp://10.0.0.7:2376, b: {context: big2}}")
+	}
+	return r.as(at, of)
 }

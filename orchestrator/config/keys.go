@@ -59,6 +59,7 @@ var (
 	clusterType = reflect.TypeFor[orchestrator.Spec]()
 	nodeType    = reflect.TypeFor[orchestrator.NodeSpec]()
 	portType    = reflect.TypeFor[orchestrator.PortSpec]()
+	hostType    = reflect.TypeFor[orchestrator.HostSpec]()
 )
 
 // mappings are the keys of each struct that a file writes as a mapping, in the order of the
@@ -69,9 +70,9 @@ var mappings = func() map[reflect.Type][]key {
 	return all
 }()
 
-// addMappings adds the keys of the struct t, or of the structs in a list of them.
+// addMappings adds the keys of the struct t, or of the structs in a list or a map of them.
 func addMappings(all map[reflect.Type][]key, t reflect.Type) {
-	for t.Kind() == reflect.Slice {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct || all[t] != nil || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
@@ -115,7 +116,7 @@ func Field(path string) (name string, ok bool) {
 			return "", false
 		}
 		fields, in = append(fields, k.field.Name), k.field.Type
-		for in.Kind() == reflect.Slice {
+		for in.Kind() == reflect.Slice || in.Kind() == reflect.Map {
 			in = in.Elem()
 		}
 	}

@@ -44,7 +44,10 @@ func (r *reference) rows(b *strings.Builder, prefix string, t reflect.Type) {
 		if of.Kind() == reflect.Slice {
 			in, of = k.name+"[].", of.Elem()
 		}
-		if mappings[of] != nil && (definitionOf(of) == "" || of == portType) {
+		if of.Kind() == reflect.Map {
+			in, of = k.name+".NAME.", of.Elem()
+		}
+		if mappings[of] != nil && (definitionOf(of) == "" || of == portType || of == hostType) {
 			r.rows(b, prefix+in, of)
 		}
 	}

@@ -73,7 +73,7 @@ func (r *reader) size(at ast.Node, of reflect.Type) (ast.Node, error) {
 		return value, err
 	}
 	text, ok := scalar(value)
-	bytes, good := parseSize(text)
+	bytes, good := ParseSize(text)
 	if !ok || !good {
 		return nil, wrong(value, "a size is a number of bytes, or looks like 512MiB or 2GB")
 	}
@@ -89,7 +89,8 @@ var units = map[string]float64{
 	"k": 1 << 10, "m": 1 << 20, "g": 1 << 30,
 }
 
-func parseSize(text string) (int64, bool) {
+// ParseSize returns the bytes of a size as it is written in beamyard.yml: 512MiB, 2GB, 1g, 1048576.
+func ParseSize(text string) (int64, bool) {
 	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
 	unit, known := units[strings.ToLower(strings.TrimSpace(text[len(digits):]))]
 	n, err := strconv.ParseFloat(digits, 64)

@@ -52,10 +52,12 @@ func TestEachKeyOfTheSchemaDecodes(t *testing.T) {
 		{"%s: ", schema.properties},
 		{"nodes: [{%s: }]", schema.Defs["node"]},
 		{"nodes: [{ports: [{%s: }]}]", schema.Defs["published"]},
+		{"hosts: {a: {%s: }}", schema.Defs["machine"]},
 		{"checks: [{%s: }]", schema.Defs["check"]},
 		{"restart: {%s: }", schema.Defs["policy"]},
 		{"health: {%s: }", schema.Defs["health"]},
 		{"distribution: {%s: }", schema.Properties["distribution"]},
+		{"distribution: {tls: {%s: }}", schema.Defs["certificates"]},
 		{"packages: {%s: }", schema.Properties["packages"]},
 	} {
 		if len(tc.keys.Properties) == 0 {
@@ -85,9 +87,9 @@ func TestFieldsThatAFileCannotSet(t *testing.T) {
 				}
 			}
 		}
-		want := "File Precompiled Suite ImageEnv Proxies Subnet Owner"
+		want := "File Precompiled ImageBoot Suite ImageEnv Proxies Subnet Owner"
 		if of == nodeType {
-			want = "ImageEnv Role Built Precompiled Release"
+			want = "ImageEnv Role Built Precompiled ImageBoot Release"
 		}
 		if got := strings.Join(hidden, " "); got != want {
 			t.Errorf("a file cannot set these fields of %s: %s; want %s", of, got, want)
@@ -102,8 +104,10 @@ var definitions = []struct {
 }{
 	{nodeType, "node"},
 	{portType, "published"},
+	{hostType, "machine"},
 	{reflect.TypeFor[orchestrator.Check](), "check"},
 	{reflect.TypeFor[orchestrator.RestartPolicy](), "policy"},
+	{reflect.TypeFor[orchestrator.TLS](), "certificates"},
 	{reflect.TypeFor[health.Thresholds](), "health"},
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -174,6 +175,9 @@ func (c *Client) request(ctx context.Context, method, path string, body any) (*h
 	defer resp.Body.Close()
 	var w wireError
 	if err := json.NewDecoder(resp.Body).Decode(&w); err != nil {
+		if resp.StatusCode == http.StatusNotFound { // of an earlier version
+			return nil, fmt.Errorf("supervisor of %s: unexpected answer %s: %w", c.cluster, resp.Status, errors.ErrUnsupported)
+		}
 		return nil, fmt.Errorf("supervisor of %s: unexpected answer %s", c.cluster, resp.Status)
 	}
 	return nil, w.err()

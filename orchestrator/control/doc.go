@@ -22,6 +22,7 @@
 //	GET  /logs?node=n1&stream=&tail=50&since=&follow= a stream of orchestrator.Line
 //	POST /nodes/start|stop|restart                    {"nodes": ["n1"]}
 //	POST /nodes/kill                                  {"nodes": ["n1"], "signal": "KILL"}
+//	POST /ui                                          {"port": 0, "read_only": false}: serves the page, an address of it: [Page]
 //	POST /down                                        waits until nothing is left
 //
 // A stream is NDJSON, one frame per line: {"item": …} for each item, then exactly one

@@ -98,15 +98,15 @@ func CookieFile(cluster, cookie string) (path string, err error) {
 	return f.Name(), nil
 }
 
-// RemoveFiles removes the files of [LogFile] and [CookieFile] after the cluster is
-// removed.
+// RemoveFiles removes the files of [LogFile], [CookieFile] and [PageFile] after the cluster
+// is removed.
 func RemoveFiles(cluster string) error {
 	all, err := folders()
 	if err != nil {
 		return err
 	}
 	files, _ := filepath.Glob(file(globbed(all[0]), cluster, ".*.cookie")) // the folder is quoted
-	for _, path := range append(files, file(all[0], cluster, ".log")) {
+	for _, path := range append(files, file(all[0], cluster, ".log"), file(all[0], cluster, pageExt)) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("remove what is left of cluster %s: %w", cluster, err)
 		}
@@ -137,13 +137,17 @@ func makeFolder() (string, error) {
 }
 
 // Listen acquires the cluster's socket. It fails with [ErrSupervised] while another
-// process has it. Closing the listener removes the socket.
+// process has it. Closing the listener removes the socket. A name with a folder,
+// "parked/x", is that of a process that keeps no cluster of a name.
 func Listen(ctx context.Context, cluster string) (net.Listener, error) {
 	folder, err := makeFolder()
 	if err != nil {
 		return nil, err
 	}
 	path := file(folder, cluster, ".sock")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder for sockets: %w", err)
+	}
 	if answers(ctx, cluster, folder) {
 		return nil, ErrSupervised
 	}
@@ -232,6 +236,16 @@ func (l *listener) Close() error {
 func (l *listener) unlock() {
 	_ = os.Remove(l.lock.Path()) // if it stays, it is an empty file that the next holder locks
 	_ = l.lock.Close()           // the end of the process does the same
+}
+
+// Connect connects to the socket of [Listen]. [orchestrator.ErrNoSupervisor] matches if no process
+// has it.
+func Connect(ctx context.Context, name string) (net.Conn, error) {
+	path, err := dial(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return new(net.Dialer).DialContext(ctx, "unix", path)
 }
 
 // dial connects to the cluster's socket, in whichever folder it is.

@@ -187,6 +187,19 @@ var states = []struct {
 	{"Mnesia apart, as it says", func(_ *Evidence, n *Node) {
 		n.State, n.Lines = running, stdout("[error] Mnesia(:\"app@n1.demo.test\"): ** ERROR ** mnesia_event got {inconsistent_database, running_partitioned_network, 'app@n2.demo.test'}")
 	}, "mnesia-apart", "app@n2.demo.test", nil},
+	{"Mnesia apart, of a node that is kept", func(_ *Evidence, n *Node) {
+		n.State, n.Live = orchestrator.Ready, &Live{MnesiaApart: []string{"n2", "n3"}, MnesiaKept: []string{"n1"}, MnesiaRestarted: []string{"n2", "n3"}}
+	}, "mnesia-apart", "with that of n2, n3", nil},
+	{"Mnesia apart, of a node that is restarted", func(_ *Evidence, n *Node) {
+		n.State, n.Live = orchestrator.Ready, &Live{MnesiaApart: []string{"n2"}, MnesiaKept: []string{"n2"}, MnesiaRestarted: []string{"n1"}}
+	}, "mnesia-apart", "with that of n2", nil},
+	{"a name of two processes", func(e *Evidence, _ *Node) {
+		e.Nodes, e.Duplicates = nil, []Duplicate{{"ledger", []string{"n1", "n3"}}}
+	}, "duplicate-names", "ledger on each of n1, n3", nil},
+	{"a fault", func(e *Evidence, n *Node) {
+		e.Faults = []Fault{{"f1a2", "f1a2 (partition n1 | the rest, drop)"}}
+		n.State, n.Missing = running, map[string]string{"n2": ""}
+	}, "fault-in-force", "f1a2 (partition n1 | the rest, drop)", codes{"not-connected"}},
 	{"global that waits", func(_ *Evidence, n *Node) {
 		n.State, n.Live = orchestrator.Ready, &Live{GlobalStuck: "process <0.1.0> of n2 has held its lock for 11s"}
 	}, "global-stuck", "<0.1.0>", nil},

@@ -28,6 +28,18 @@ type Evidence struct {
 	Hint  hint.Hint // the hint of that error
 
 	Nodes []Node
+
+	Faults     []Fault     // the faults in force
+	Duplicates []Duplicate // the names of global's that several nodes have a process for
+}
+
+// Fault is a fault that is in force: "f1a2 (partition n1 | the rest, drop)".
+type Fault struct{ ID, Text string }
+
+// Duplicate is a name of global's that each of some nodes has for a process of its own.
+type Duplicate struct {
+	Name  string // as Erlang writes it
+	Nodes []string
 }
 
 // Kind names an error that is recognized by its type rather than by its text.
@@ -176,9 +188,12 @@ type Live struct {
 	Heart    bool   // heart watches the VM
 	// MnesiaApart are connected nodes with which its Mnesia does not work.
 	MnesiaApart []string
-	GlobalStuck string        // what its global waits for; "" if it is not stuck
-	Skew        time.Duration // its clock compared with ours; positive if it is ahead
-	Attached    *bool         // to the cluster's network; nil if unknown
+	// MnesiaKept are the nodes whose tables are best kept then, and MnesiaRestarted those
+	// that have to load them.
+	MnesiaKept, MnesiaRestarted []string
+	GlobalStuck                 string        // what its global waits for; "" if it is not stuck
+	Skew                        time.Duration // its clock compared with ours; positive if it is ahead
+	Attached                    *bool         // to the cluster's network; nil if unknown
 }
 
 // Dump is the content of a crash dump.

@@ -137,6 +137,11 @@ func TestReadProcesses(t *testing.T) {
 		vm.all("-kernel")[0] != "inet_dist_use_interface {127,0,0,1}" {
 		t.Errorf("%+v", vm)
 	}
+	// A direct boot has no script of Mix.
+	live.See(ReadProcesses(proc(1, 0, "/x/beam.smp", "--", "-noshell", "-s", "beamyard_boot", "-extra", "--no-halt", "--", "mix", "run", "--no-halt")))
+	if len(live.VMs) != 1 || live.VMs[0].Run != "mix run --no-halt" {
+		t.Errorf("%+v", live)
+	}
 	// Below a shell it may be one that comes before another.
 	live.See(ReadProcesses(proc(1, 0, "/sbin/docker-init", "--", "/entrypoint.sh") + proc(7, 1, "/bin/sh", "/entrypoint.sh", "elixir") + proc(9, 7, "/x/beam.smp", "--", "-noshell")))
 	if len(live.VMs) != 1 || live.VMs[0].First || live.First[1] != "/entrypoint.sh" {
@@ -277,6 +282,10 @@ func TestHarmlessSettings(t *testing.T) {
 			n.State, n.Young, n.Contact, n.Entrypoint, n.Command = running, true, ContactRefused, []string{"/e"}, elixir
 			n.Live = &Live{Looked: true}
 			n.Live.See([]Process{{1, 0, []string{"/sbin/docker-init"}}, {7, 1, []string{"/bin/sh", "/e"}}, {9, 7, []string{"beam.smp", "-extra", "mix", "ecto.migrate"}}})
+		},
+		"TLS where the cluster speaks it": func(e *Evidence, n *Node) {
+			e.Spec.Distribution.TLS.Enabled = true
+			n.State, n.Young, n.Contact, n.Live = running, true, ContactTLS, &Live{Looked: true, VMs: aVM("-proto_dist", "inet_tls")}
 		},
 		"a port on the loopback that is not one of the distribution's": func(_ *Evidence, n *Node) {
 			n.State, n.Young, n.Contact = running, true, ContactRefused

@@ -81,7 +81,7 @@ func VMs(processes []Process) []VM {
 		if i := slices.Index(p.Args, "-extra"); i >= 0 && i+1 < len(p.Args) {
 			rest := slices.Clone(p.Args[i+1:])
 			rest[0] = path.Base(rest[0])
-			vm.Run = strings.Join(rest, " ")
+			vm.Run = strings.TrimPrefix(strings.Join(rest, " "), "--no-halt -- ") // of a direct boot
 		}
 		vms = append(vms, vm)
 	}

@@ -46,7 +46,7 @@ var applicationRules = []rule{
 		problem: "{node} needs the environment variable {1}{2}, which is not set",
 		try: []try{
 			{text("set it: %s (and list it in secrets:, if it is one), or once", hint.Setting("env.{1}{2}: VALUE")), againWith("env.{1}{2}: VALUE"), absent},
-			{text("set it: %s (and list it in secrets:, if it is one), then start again", hint.Setting("env.{1}{2}: VALUE")), down, there},
+			{text("set it: %s (and list it in secrets:, if it is one), then remove the cluster and start it again", hint.Setting("env.{1}{2}: VALUE")), down, there},
 		},
 	},
 	{

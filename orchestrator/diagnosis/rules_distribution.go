@@ -242,6 +242,7 @@ var distributionRules = []rule{
 			{text("or switch the prevention off, on purpose: %s, then", hint.Setting("env.ERL_AFLAGS: -kernel prevent_overlapping_partitions false")), down, there},
 			{text("or switch the prevention off, on purpose"), againWith("env.ERL_AFLAGS: -kernel prevent_overlapping_partitions false"), absent},
 		},
+		follows: codes{"fault-in-force"},
 	},
 	{
 		code: "peer-not-resolved", when: pairSays(`does not resolve (\S+)`),
@@ -250,7 +251,7 @@ var distributionRules = []rule{
 			{text("see what it resolves"), eval(`:inet.getaddr(~c"{1}", :inet)`), there},
 			{text("leave the resolver of the image alone: no inetrc, no ERL_INETRC, no --dns; then"), again, absent},
 		},
-		follows: codes{"network-detached"},
+		follows: codes{"network-detached", "fault-in-force"},
 	},
 	{
 		code: "peer-not-in-epmd", when: func(e *Evidence, n *Node) (match, bool) {
@@ -304,7 +305,7 @@ var distributionRules = []rule{
 		},
 		follows: codes{
 			"cookie-mismatch", "name-mode-mixed", "undotted-host", "wrong-name", "node-paused", "network-detached", "peer-not-resolved",
-			"peer-not-in-epmd", "cookie-changed", "overlapping-partitions", "mesh-app-idle", "distribution-port", "not-distributed", "not-allowed", "out-of-memory", "killed", "app-not-started", "vm-allocation",
+			"peer-not-in-epmd", "cookie-changed", "fault-in-force", "overlapping-partitions", "mesh-app-idle", "distribution-port", "not-distributed", "not-allowed", "out-of-memory", "killed", "app-not-started", "vm-allocation",
 		},
 	},
 }

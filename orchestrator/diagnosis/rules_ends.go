@@ -86,7 +86,7 @@ var endRules = []rule{
 		},
 		problem: "{node} was killed by the kernel: it needed more than {limit}",
 		try: []try{
-			{text("raise %s, and start it again", hint.Setting("memory")), down, there},
+			{text("raise %s, then remove the cluster and start it again", hint.Setting("memory")), down, there},
 			{text("see what takes the memory, while it runs"), health, there},
 			{text("raise %s, and start it again", hint.Setting("memory")), again, absent},
 		},

@@ -66,8 +66,8 @@ var overrideRules = []rule{
 		code: "distribution-tls", lasts: everMore, when: overTLS,
 		problem: "the VM of {node} speaks its distribution over TLS{where}, and Beamyard speaks it without",
 		try: []try{
-			{text("let only production have -proto_dist inet_tls: in rel/vm.args.eex and rel/env.sh.eex a condition does, in ERL_AFLAGS or ELIXIR_ERL_OPTIONS the environment; then"), again, absent},
-			{text("let only production have -proto_dist inet_tls: in rel/vm.args.eex and rel/env.sh.eex a condition does, in ERL_AFLAGS or ELIXIR_ERL_OPTIONS the environment; then"), down, there},
+			{text("let the cluster speak TLS, with certificates of its own: %s; or let only production have -proto_dist inet_tls: in rel/vm.args.eex and rel/env.sh.eex a condition does, in ERL_AFLAGS or ELIXIR_ERL_OPTIONS the environment; then", hint.Setting("distribution.tls: true")), again, absent},
+			{text("let the cluster speak TLS, with certificates of its own: %s; or let only production have -proto_dist inet_tls: in rel/vm.args.eex and rel/env.sh.eex a condition does, in ERL_AFLAGS or ELIXIR_ERL_OPTIONS the environment; then", hint.Setting("distribution.tls: true")), down, there},
 		},
 	},
 	{
@@ -375,10 +375,12 @@ func (s signs) of(settings []Setting, e *Evidence, n *Node) (so, evidence string
 	return fmt.Sprintf("it does not listen on port %d", e.Spec.Distribution.Port), s.flags
 }
 
-// overTLS holds where a VM's distribution runs over TLS.
-func overTLS(_ *Evidence, n *Node) (match, bool) {
-	where := whereSet(n, "-proto_dist", "_tls")
-	m := match{evidence: "it answers the handshake as TLS does", words: map[string]string{"where": where}}
+// overTLS holds where a VM's distribution runs over TLS, and the cluster's does not.
+func overTLS(e *Evidence, n *Node) (match, bool) {
+	if e.Spec.Distribution.TLS.Enabled {
+		return match{}, false
+	}
+	m := match{evidence: "it answers the handshake as TLS does", words: map[string]string{"where": whereSet(n, "-proto_dist", "_tls")}}
 	if n.Contact == ContactTLS {
 		return m, true
 	}

@@ -125,8 +125,8 @@ func shellSpec(s orchestrator.Spec, n orchestrator.NodeStatus, unique string, sp
 // listen on the port. If only EPMD knows the port, the VM queries it.
 func shellFlags(s orchestrator.Spec) string {
 	flags := "-hidden -dist_listen false -start_epmd false"
-	if s.Distribution.Inet6 {
-		flags += " " + manifest.Inet6Flag
+	if protocol := manifest.ProtocolFlags(s.Distribution); protocol != "" {
+		flags += " " + protocol
 	}
 	if s.Distribution.Port != 0 {
 		flags += fmt.Sprintf(" -erl_epmd_port %d", s.Distribution.Port)

@@ -30,6 +30,10 @@ type Cluster struct {
 	// Helpers are the cluster's containers that are not nodes, by their purpose.
 	Helpers map[string]orchestrator.Container
 
+	// Parked says that its nodes wait before their commands, and were not started yet: see
+	// package parking.
+	Parked bool
+
 	gone bool // the container that its owner ran in is gone
 }
 
@@ -38,16 +42,22 @@ type Cluster struct {
 // failure.
 func (f Cluster) Orphaned() bool { return Orphaned(f.Spec, f.Owner, f.gone) }
 
-// List returns every cluster of the engine, sorted by name. States are as the engine
-// knows them: a node whose container runs is Running, and one whose container ended is Stopped.
+// List returns every cluster of the engine that is not parked, sorted by name. States are as
+// the engine knows them: a node whose container runs is Running, and one whose container ended is
+// Stopped.
 func List(ctx context.Context, eng orchestrator.Engine) ([]orchestrator.Status, error) {
 	found, err := find(ctx, eng, "")
 	statuses := make([]orchestrator.Status, 0, len(found))
 	for _, f := range found {
-		statuses = append(statuses, f.Status)
+		if !f.Parked {
+			statuses = append(statuses, f.Status)
+		}
 	}
 	return statuses, err
 }
+
+// All returns every cluster of the engine, also those that are parked, sorted by name.
+func All(ctx context.Context, eng orchestrator.Engine) ([]Cluster, error) { return find(ctx, eng, "") }
 
 // Find returns one cluster, or [orchestrator.ErrNoCluster].
 func Find(ctx context.Context, eng orchestrator.Engine, cluster string) (Cluster, error) {
@@ -180,10 +190,28 @@ func describe(ctx context.Context, eng orchestrator.Engine, name string, network
 		return f, err
 	}
 	host, err := hostOf(ctx, eng, containers)
+	if len(networks) > 0 && networks[0].Labels[orchestrator.LabelParked] != "" {
+		f.Parked = waits(ctx, eng, containers)
+	}
 	for i, c := range containers {
 		f.Nodes[i] = unsupervised(f.Spec, c, host, addresses[i])
+		if f.Parked {
+			f.Nodes[i].State, f.Nodes[i].Reason = orchestrator.Pending, "parked for a next start"
+		}
 	}
 	return f, err
+}
+
+// waits reports whether the nodes of a cluster wait, as far as they are created. What cannot be
+// read does not.
+func waits(ctx context.Context, eng orchestrator.Engine, containers []orchestrator.Container) bool {
+	return !slices.ContainsFunc(containers, func(c orchestrator.Container) bool {
+		file, _, err := eng.OpenFile(ctx, c.ID, manifest.ParkedFile)
+		if err == nil {
+			_ = file.Close()
+		}
+		return err != nil
+	})
 }
 
 // hostOf returns the host at which the engine's published ports can be dialled. It
@@ -202,7 +230,7 @@ func hostOf(ctx context.Context, eng orchestrator.Engine, containers []orchestra
 func unsupervised(s orchestrator.Spec, c orchestrator.Container, host string, ip netip.Addr) orchestrator.NodeStatus {
 	names, name := s.Names(), c.Labels[orchestrator.LabelNode]
 	st := orchestrator.NodeStatus{
-		Name: name, Node: names.Node(name), Host: names.Hostname(name),
+		Name: name, Node: names.Node(name), Host: names.Hostname(name), On: s.Node(name).Host,
 		Container: c.Name, ContainerID: c.ID, IP: ip, PID: c.State.PID, Paused: c.State.Paused,
 		StartedAt: c.State.StartedAt,
 	}

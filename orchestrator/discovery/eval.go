@@ -3,8 +3,8 @@ package discovery
 import (
 	"context"
 
-	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 )
 
@@ -27,7 +27,11 @@ func Eval(ctx context.Context, eng orchestrator.Engine, cluster, node, expressio
 		return "", err
 	}
 	at := f.addressesFrom(ctx, eng, info)
-	conn, err := (&erldist.Dialer{Cookie: f.Spec.Cookie}).Dial(ctx, n.Node, at.Dist(f.placement(node)))
+	dialer, err := dist.Dialer(f.Spec, "")
+	if err != nil {
+		return "", err
+	}
+	conn, err := dialer.Dial(ctx, n.Node, at.Dist(f.placement(node)))
 	if err != nil {
 		return "", err
 	}

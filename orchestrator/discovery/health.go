@@ -58,7 +58,7 @@ func Health(ctx context.Context, eng orchestrator.Engine, cluster string) (orche
 			})
 		}
 	}
-	return probe.Report(ctx, began, f.Spec, seen, nil, clean)
+	return probe.Report(ctx, began, f.Spec, seen, nil, f.Faults, clean)
 }
 
 // HealthTime returns how long a supervisor's report on a cluster can take, whatever

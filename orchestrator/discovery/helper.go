@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/provision"
 )
 
 // attachHelper connects a helper that was just created to the additional networks of its
@@ -22,8 +24,9 @@ func (f Cluster) attachHelper(ctx context.Context, eng orchestrator.Engine, name
 	return nil
 }
 
-// startHelper creates and starts a helper. It replaces one that has ended.
-func (f Cluster) startHelper(ctx context.Context, eng orchestrator.Engine, name string, c orchestrator.ContainerSpec) (id string, err error) {
+// startHelper creates and starts a helper, with the files of a tar archive in it. It replaces one
+// that has ended.
+func (f Cluster) startHelper(ctx context.Context, eng orchestrator.Engine, name string, c orchestrator.ContainerSpec, files []byte) (id string, err error) {
 	if old, there := f.Helpers[name]; there {
 		if old.State.Running {
 			return "", orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrNameTaken, old.Name), "one runs in this cluster already; end it: docker rm -f %s", old.Name)
@@ -40,6 +43,12 @@ func (f Cluster) startHelper(ctx context.Context, eng orchestrator.Engine, name 
 			return "", fmt.Errorf("create container %s: %w", c.Name, err)
 		}
 		if err = f.attachHelper(ctx, eng, name, id); err == nil {
+			err = provision.Writer{Engine: eng}.Helper(ctx, f.Spec, id, c)
+		}
+		if err == nil && len(files) > 0 {
+			err = eng.WriteFiles(ctx, id, bytes.NewReader(files))
+		}
+		if err == nil {
 			err = eng.StartContainer(ctx, id)
 		}
 		if err == nil {

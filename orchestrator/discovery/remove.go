@@ -28,11 +28,17 @@ func RemoveAll(ctx context.Context, eng orchestrator.Engine, cluster string) (Re
 
 // removeLabelled removes everything that has the labels. It lists the containers again
 // after the networks are removed, because one may have been created in between: a sync by
-// another process creates its compiler. The next round removes those.
+// another process creates its compiler. The next round removes those. If one of several hosts does
+// not answer, it removes what the others have, and keeps the networks: their labels lead the next
+// removal to that host.
 func removeLabelled(ctx context.Context, eng orchestrator.Engine, cluster string, label map[string]string) (Removed, error) {
 	const rounds = 3
 	removed := Removed{Cluster: cluster}
 	containers, err := eng.Containers(ctx, label)
+	if errors.Is(err, orchestrator.ErrHostLost) {
+		err = errors.Join(fmt.Errorf("what it has of %s stays, and so does the network: %w", cluster, err), removeContainers(ctx, eng, containers, &removed))
+		return removed, orchestrator.WithHint(err, "when it answers again: %s", hint.Down.On(cluster))
+	}
 	if err != nil {
 		return removed, fmt.Errorf("list containers: %w", err)
 	}
@@ -59,6 +65,19 @@ func removeLabelled(ctx context.Context, eng orchestrator.Engine, cluster string
 // removeThese removes the containers, and then the networks. It adds their names to
 // removed.
 func removeThese(ctx context.Context, eng orchestrator.Engine, label map[string]string, containers []orchestrator.Container, removed *Removed) error {
+	err := removeContainers(ctx, eng, containers, removed)
+	networks, listErr := eng.Networks(ctx, label)
+	err = errors.Join(err, listErr)
+	for _, n := range networks {
+		if !slices.Contains(removed.Networks, n.Name) {
+			removed.Networks = append(removed.Networks, n.Name)
+		}
+		err = errors.Join(err, RemoveNetwork(ctx, eng, n))
+	}
+	return err
+}
+
+func removeContainers(ctx context.Context, eng orchestrator.Engine, containers []orchestrator.Container, removed *Removed) error {
 	var group errgroup.Group
 	group.SetLimit(16)
 	for _, found := range containers {
@@ -72,16 +91,7 @@ func removeThese(ctx context.Context, eng orchestrator.Engine, label map[string]
 			return nil
 		})
 	}
-	err := group.Wait()
-	networks, listErr := eng.Networks(ctx, label)
-	err = errors.Join(err, listErr)
-	for _, n := range networks {
-		if !slices.Contains(removed.Networks, n.Name) {
-			removed.Networks = append(removed.Networks, n.Name)
-		}
-		err = errors.Join(err, RemoveNetwork(ctx, eng, n))
-	}
-	return err
+	return group.Wait()
 }
 
 // RemoveNetwork retries for about a second: the engine reports endpoints that it is still

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	ctxdocker "github.com/docker/cli/cli/context/docker"
 	"github.com/docker/cli/cli/context/store"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
@@ -33,6 +35,9 @@ type Options struct {
 	// Context is the name of a context in the docker command's context store. Default:
 	// $DOCKER_CONTEXT, then the one selected by `docker context use`.
 	Context string
+	// CertPath is a folder with ca.pem, cert.pem and key.pem for Host. Default:
+	// $DOCKER_CERT_PATH.
+	CertPath string
 }
 
 // Engine is a Docker engine. It is safe for concurrent use.
@@ -40,6 +45,7 @@ type Engine struct {
 	cli      *client.Client
 	raw      *http.Client // dials like cli; for the event stream
 	endpoint string
+	address  string // at which published ports are dialled; "" if the endpoint says it
 	user     string // the endpoint's credentials, which no error may show
 	source   source
 	proxies  map[string]string // of the docker command's configuration
@@ -115,8 +121,8 @@ func clientOptions(o Options) ([]client.Opt, string, source, error) {
 			src.from = orchestrator.EndpointDefault
 		}
 		host = cmp.Or(host, client.DefaultDockerHost)
-		opts, err := hostOptions(host)
-		src.tls = os.Getenv(client.EnvOverrideCertPath) != "" && strings.HasPrefix(host, "tcp:")
+		opts, err := hostOptions(host, o.CertPath)
+		src.tls = o.CertPath != "" || os.Getenv(client.EnvOverrideCertPath) != "" && strings.HasPrefix(host, "tcp:")
 		return opts, host, src, err
 	}
 	if o.Context != "" {
@@ -153,9 +159,9 @@ func contextOptions(name string) (opts []client.Opt, host string, tls bool, err 
 	return opts, endpoint.Host, full.TLSData != nil, nil
 }
 
-// hostOptions dials an address; ssh:// uses the ssh command, TLS is configured by
+// hostOptions dials an address; ssh:// uses the ssh command, TLS is configured by certs, or by
 // $DOCKER_CERT_PATH and $DOCKER_TLS_VERIFY.
-func hostOptions(host string) ([]client.Opt, error) {
+func hostOptions(host, certs string) ([]client.Opt, error) {
 	helper, err := connhelper.GetConnectionHelper(host)
 	if err != nil {
 		return nil, orchestrator.WithHint(badAddress(host, err), "check $DOCKER_HOST")
@@ -166,13 +172,18 @@ func hostOptions(host string) ([]client.Opt, error) {
 			client.WithHost(helper.Host), client.WithDialContext(helper.Dialer),
 		}, nil
 	}
+	if certs != "" {
+		file := func(name string) string { return filepath.Join(certs, name) }
+		return []client.Opt{client.WithTLSClientConfig(file("ca.pem"), file("cert.pem"), file("key.pem")), client.WithHost(host)}, nil
+	}
 	return []client.Opt{client.WithTLSClientConfigFromEnv(), client.WithHost(host)}, nil
 }
 
 // oldest is the API of Docker 20.10, the first that supports everything used here.
 const oldest = "1.41"
 
-// Info implements orchestrator.Engine. Sources: GET /_ping, /info, /networks/bridge.
+// Info implements orchestrator.Engine. Sources: GET /_ping, /info, /nodes,
+// /networks/bridge.
 func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	info, err := e.cli.Info(ctx)
 	if err != nil {
@@ -183,6 +194,15 @@ func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	if versions.LessThan(result.APIVersion, oldest) {
 		return result, e.failed("ask the engine", fmt.Errorf("client version %s is all that the engine speaks (Docker %s)", result.APIVersion, info.ServerVersion))
 	}
+	if result.Swarm.Manager {
+		nodes, err := e.cli.NodeList(ctx, swarm.NodeListOptions{})
+		if err != nil {
+			return result, e.failed("list the members of the swarm", err)
+		}
+		for _, n := range nodes {
+			result.Swarm.Members = append(result.Swarm.Members, n.ID)
+		}
+	}
 	if bridge, err := e.cli.NetworkInspect(ctx, "bridge", network.InspectOptions{}); err == nil {
 		result.MTU = bridge.Options["com.docker.network.driver.mtu"]
 	}
@@ -192,7 +212,7 @@ func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 // located adds what is known without a request: where the engine is.
 func (e *Engine) located(info orchestrator.EngineInfo) orchestrator.EngineInfo {
 	info.Local = strings.HasPrefix(e.endpoint, "unix://") || strings.HasPrefix(e.endpoint, "npipe://")
-	info.Host, info.Endpoint = publishedHost(e.endpoint), e.endpoint
+	info.Host, info.Endpoint = cmp.Or(e.address, publishedHost(e.endpoint)), e.endpoint
 	info.Proxies = e.proxies
 	info.From, info.Context, info.TLS = e.source.from, e.source.context, e.source.tls
 	return info

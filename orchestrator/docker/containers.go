@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/versions"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/internal/wait"
@@ -16,7 +18,7 @@ import (
 
 // CreateContainer implements orchestrator.Containers: POST /containers/create.
 func (e *Engine) CreateContainer(ctx context.Context, c orchestrator.ContainerSpec) (string, error) {
-	config, host, networking := createRequest(c)
+	config, host, networking := createRequest(c, !versions.LessThan(e.cli.ClientVersion(), pinsMAC))
 	created, err := e.cli.ContainerCreate(ctx, config, host, networking, nil, c.Name)
 	if err != nil {
 		return "", e.failed("create container "+c.Name, err)
@@ -51,10 +53,26 @@ func (e *Engine) UnpauseContainer(ctx context.Context, id string) error {
 	return e.pausing(ctx, "unpause container "+short(id), id, false, e.cli.ContainerUnpause)
 }
 
+// LimitContainer implements orchestrator.Containers: POST /containers/{id}/update.
+func (e *Engine) LimitContainer(ctx context.Context, id string, l orchestrator.Limits) error {
+	info, err := e.cli.Info(ctx)
+	if err != nil {
+		return e.failed("limit container "+short(id), err)
+	}
+	if _, err := e.cli.ContainerUpdate(ctx, id, limited(l, info)); err != nil {
+		return e.failed("limit container "+short(id), err)
+	}
+	return nil
+}
+
 // pausing requests a state. If the engine refuses, pausing inspects the container: only the
 // engine's text would say that the container already has that state, or does not run.
 func (e *Engine) pausing(ctx context.Context, doing, id string, paused bool, ask func(context.Context, string) error) error {
 	err := ask(ctx, id)
+	// With cgroup v1, runc gives up freezing processes that are very busy, and lets them run again.
+	for tries := 1; err != nil && strings.Contains(err.Error(), "unable to freeze") && tries < 5; tries++ {
+		err = ask(ctx, id)
+	}
 	if err == nil {
 		return nil
 	}

@@ -7,28 +7,41 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // CreateNetwork implements orchestrator.Networks: POST /networks/create.
 func (e *Engine) CreateNetwork(ctx context.Context, n orchestrator.NetworkSpec) (string, error) {
+	return e.createNetwork(ctx, n, network.CreateOptions{Driver: "bridge", Options: map[string]string{}})
+}
+
+// CreateOverlay creates an attachable overlay network of the engine's swarm. With encrypted, the
+// engines encrypt what nodes on different machines send to each other. An engine that does not
+// manage a swarm fails with [orchestrator.ErrNoSwarm].
+func (e *Engine) CreateOverlay(ctx context.Context, n orchestrator.NetworkSpec, encrypted bool) (string, error) {
+	how := network.CreateOptions{Driver: "overlay", Attachable: true, Options: map[string]string{}}
+	if encrypted {
+		how.Options["encrypted"] = ""
+	}
+	return e.createNetwork(ctx, n, how)
+}
+
+func (e *Engine) createNetwork(ctx context.Context, n orchestrator.NetworkSpec, how network.CreateOptions) (string, error) {
 	config := network.IPAMConfig{Subnet: n.Subnet.String(), Gateway: n.Gateway.String()}
 	if n.IPRange.IsValid() {
 		config.IPRange = n.IPRange.String()
 	}
-	options := map[string]string{}
 	if n.MTU != "" {
-		options["com.docker.network.driver.mtu"] = n.MTU
+		how.Options["com.docker.network.driver.mtu"] = n.MTU
 	}
 	configs, ipv6 := []network.IPAMConfig{config}, n.IPv6.IsValid()
 	if ipv6 {
 		configs = append(configs, network.IPAMConfig{Subnet: n.IPv6.String()})
 	}
-	created, err := e.cli.NetworkCreate(ctx, n.Name, network.CreateOptions{
-		Driver: "bridge", IPAM: &network.IPAM{Driver: "default", Config: configs}, EnableIPv6: &ipv6,
-		Options: options, Labels: n.Labels,
-	})
+	how.IPAM, how.EnableIPv6, how.Labels = &network.IPAM{Driver: "default", Config: configs}, &ipv6, n.Labels
+	created, err := e.cli.NetworkCreate(ctx, n.Name, how)
 	if err != nil {
 		return "", e.failed("create network "+n.Name, err)
 	}
@@ -37,14 +50,21 @@ func (e *Engine) CreateNetwork(ctx context.Context, n orchestrator.NetworkSpec) 
 
 // ConnectNetwork implements orchestrator.Networks: POST /networks/{id}/connect. Docker
 // 20.10 also connects a stopped container to a network that does not exist, and then
-// fails to start it. So ConnectNetwork inspects the network first.
+// fails to start it. So ConnectNetwork inspects the network first. A worker of a swarm knows an
+// overlay network only once a container uses it, and asks its manager.
 func (e *Engine) ConnectNetwork(ctx context.Context, id, container string, aliases []string) error {
 	_, err := e.cli.NetworkInspect(ctx, id, network.InspectOptions{})
-	if err != nil {
+	if err != nil && (!errdefs.IsNotFound(err) || !e.works(ctx)) {
 		return e.failed("look at network "+short(id), err)
 	}
 	err = e.cli.NetworkConnect(ctx, id, container, &network.EndpointSettings{Aliases: aliases})
 	return e.failed("connect container "+short(container)+" to network "+short(id), err)
+}
+
+// works reports whether the engine is a worker of a swarm.
+func (e *Engine) works(ctx context.Context) bool {
+	info, err := e.cli.Info(ctx)
+	return err == nil && info.Swarm.LocalNodeState == swarm.LocalNodeStateActive && !info.Swarm.ControlAvailable
 }
 
 // DisconnectNetwork implements orchestrator.Networks: POST /networks/{id}/disconnect.
@@ -62,8 +82,11 @@ func (e *Engine) DisconnectNetwork(ctx context.Context, id, container string) er
 // RemoveNetwork implements orchestrator.Networks: DELETE /networks/{id}.
 func (e *Engine) RemoveNetwork(ctx context.Context, id string) error {
 	err := e.cli.NetworkRemove(ctx, id)
-	if errdefs.IsNotFound(err) {
+	if err == nil || errdefs.IsNotFound(err) {
 		return nil
+	}
+	if _, gone := e.cli.NetworkInspect(ctx, id, network.InspectOptions{}); errdefs.IsNotFound(gone) {
+		return nil // a worker whose overlay network was just removed has its own text for that
 	}
 	return e.failed("remove network "+short(id), err)
 }

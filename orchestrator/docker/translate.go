@@ -3,6 +3,7 @@ package docker
 import (
 	"maps"
 	"math"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
 	"github.com/docker/go-connections/nat"
 
@@ -21,8 +23,13 @@ import (
 
 // This file is pure: it translates orchestrator's types to the engine's and back.
 
-// createRequest is the body of POST /containers/create.
-func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
+// pinsMAC is the version of the API from which on an attachment can have a MAC address.
+const pinsMAC = "1.44"
+
+// createRequest is the body of POST /containers/create. With pinned, a fixed IP address comes with
+// the MAC address that engines before version 28 derive from it. Later ones choose another at each
+// start, and a peer that cannot hear of it sends to the old one for a while.
+func createRequest(c orchestrator.ContainerSpec, pinned bool) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
 	init, grace := !c.NoInit, int(math.Ceil(c.StopTimeout.Seconds()))
 	config := &container.Config{
 		Image: c.Image, Hostname: c.Hostname, Entrypoint: c.Entrypoint, Cmd: c.Command, Env: c.Env,
@@ -72,11 +79,23 @@ func createRequest(c orchestrator.ContainerSpec) (*container.Config, *container.
 	if c.NetworkOf != "" {
 		host.NetworkMode = container.NetworkMode("container:" + c.NetworkOf)
 	}
+	if c.PIDOf != "" {
+		host.PidMode = container.PidMode("container:" + c.PIDOf)
+	}
+	if c.HostPID {
+		host.PidMode = "host"
+	}
+	if host.PidMode != "" && c.NetworkOf == "" {
+		host.NetworkMode = network.NetworkNone
+	}
 	if c.NetworkID != "" {
 		host.NetworkMode = container.NetworkMode(c.NetworkID)
 		endpoint := &network.EndpointSettings{Aliases: c.Aliases}
 		if c.IP.IsValid() {
 			endpoint.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: c.IP.String()}
+			if ip := c.IP.As4(); pinned {
+				endpoint.MacAddress = net.HardwareAddr{0x02, 0x42, ip[0], ip[1], ip[2], ip[3]}.String()
+			}
 		}
 		networking.EndpointsConfig = map[string]*network.EndpointSettings{c.NetworkID: endpoint}
 	}
@@ -94,6 +113,7 @@ func inspected(in container.InspectResponse) orchestrator.Container {
 	}
 	if in.HostConfig != nil {
 		c.Ports = bindings(in.HostConfig.PortBindings)
+		c.Limits = limits(in.HostConfig.Resources)
 	}
 	if in.NetworkSettings != nil {
 		for _, name := range slices.Sorted(maps.Keys(in.NetworkSettings.Networks)) {
@@ -101,6 +121,25 @@ func inspected(in container.InspectResponse) orchestrator.Container {
 		}
 	}
 	return c
+}
+
+// limits translates a container's limits.
+func limits(r container.Resources) orchestrator.Limits {
+	return orchestrator.Limits{Memory: max(r.Memory, 0), CPUs: max(float64(r.NanoCPUs)/1e9, 0)} // -1 is no limit
+}
+
+// limited is the body of POST /containers/{id}/update. The engine leaves what is 0 as it is, and
+// refuses -1 bytes: no limit is the whole machine. The swap is what it chooses at a creation.
+func limited(l orchestrator.Limits, machine system.Info) container.UpdateConfig {
+	r := container.Resources{Memory: machine.MemTotal, NanoCPUs: int64(machine.NCPU) * 1e9}
+	if l.Memory > 0 {
+		r.Memory = l.Memory
+	}
+	r.MemorySwap = 2 * r.Memory
+	if l.CPUs > 0 {
+		r.NanoCPUs = int64(l.CPUs * 1e9)
+	}
+	return container.UpdateConfig{Resources: r}
 }
 
 // attached translates a container's attachment to a network.
@@ -195,9 +234,12 @@ func told(info system.Info) orchestrator.EngineInfo {
 	result := orchestrator.EngineInfo{
 		ID: info.ID, Version: info.ServerVersion, Time: systemTime(info), CPUs: info.NCPU,
 		System: info.OperatingSystem, OS: info.OSType, Arch: info.Architecture, Kernel: info.KernelVersion,
-		Memory: info.MemTotal, RootDir: info.DockerRootDir, StorageDriver: info.Driver,
+		Memory: info.MemTotal, RootDir: info.DockerRootDir, StorageDriver: info.Driver, Runtime: info.DefaultRuntime,
 		CgroupVersion: info.CgroupVersion, CgroupDriver: info.CgroupDriver,
 		MemoryLimit: info.MemoryLimit, SwapLimit: info.SwapLimit, PidsLimit: info.PidsLimit, Warnings: info.Warnings,
+	}
+	if info.Swarm.LocalNodeState == swarm.LocalNodeStateActive {
+		result.Swarm = orchestrator.SwarmInfo{Node: info.Swarm.NodeID, Manager: info.Swarm.ControlAvailable}
 	}
 	for _, option := range info.SecurityOptions { // "name=seccomp,profile=default"; once "seccomp"
 		name, _, _ := strings.Cut(option, ",")

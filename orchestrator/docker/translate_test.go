@@ -26,7 +26,7 @@ func TestCreateRequest(t *testing.T) {
 		Mounts: []orchestrator.Mount{{Source: "/tmp/note", Target: "/note"}}, Capabilities: []string{"NET_ADMIN"}, Tmpfs: map[string]string{"/run": "size=1m"},
 		ExtraHosts: []string{"db:10.0.0.7"},
 		Memory:     256 << 20, CPUs: 1.5, NoFile: 65536, StopTimeout: 1500 * time.Millisecond, LogMaxSize: "10m", LogMaxFile: 3,
-	})
+	}, false)
 	init, grace := true, 2 // in whole seconds, rounded up
 	wantConfig := &container.Config{
 		Image: "demo:1", Hostname: "n1.demo.test", Cmd: []string{"elixir"}, Env: []string{"A=1"},
@@ -58,12 +58,21 @@ func TestCreateRequest(t *testing.T) {
 }
 
 func TestCreateRequestLeavesDefaults(t *testing.T) {
-	if _, host, _ := createRequest(orchestrator.ContainerSpec{Name: "x", Image: "y", NoInit: true}); *host.Init {
+	if _, host, _ := createRequest(orchestrator.ContainerSpec{Name: "x", Image: "y", NoInit: true}, true); *host.Init {
 		t.Error("an init that was not requested")
 	}
-	config, host, networking := createRequest(orchestrator.ContainerSpec{Name: "x", Image: "y"})
+	config, host, networking := createRequest(orchestrator.ContainerSpec{Name: "x", Image: "y"}, true)
 	if config.StopTimeout != nil || len(host.Ulimits) != 0 || host.NetworkMode != "" || networking.EndpointsConfig != nil || host.AutoRemove {
 		t.Errorf("%+v %+v %+v", config, host, networking)
+	}
+}
+
+func TestCreateRequestPinsTheMACAddress(t *testing.T) {
+	c := orchestrator.ContainerSpec{Name: "x", Image: "y", NetworkID: "net1", IP: netip.MustParseAddr("10.213.0.2")}
+	for pinned, want := range map[bool]string{true: "02:42:0a:d5:00:02", false: ""} {
+		if _, _, networking := createRequest(c, pinned); networking.EndpointsConfig["net1"].MacAddress != want {
+			t.Errorf("%q, want %q", networking.EndpointsConfig["net1"].MacAddress, want)
+		}
 	}
 }
 
@@ -72,13 +81,13 @@ var anHour = time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
 func TestEngineInfo(t *testing.T) {
 	got := told(system.Info{
 		ID: "x", ServerVersion: "20.10.24", SystemTime: anHour.Format(time.RFC3339Nano), NCPU: 2, OperatingSystem: "Debian", OSType: "linux",
-		Architecture: "x86_64", KernelVersion: "6.1.0", MemTotal: 8 << 30, DockerRootDir: "/var/lib/docker", Driver: "overlay2",
+		Architecture: "x86_64", KernelVersion: "6.1.0", MemTotal: 8 << 30, DockerRootDir: "/var/lib/docker", Driver: "overlay2", DefaultRuntime: "crun",
 		CgroupVersion: "2", CgroupDriver: "systemd", MemoryLimit: true, SwapLimit: true, PidsLimit: true, Warnings: []string{"WARNING: x"},
 		SecurityOptions: []string{"name=seccomp,profile=default", "name=rootless", "apparmor"},
 	})
 	want := orchestrator.EngineInfo{
 		ID: "x", Version: "20.10.24", Time: anHour, CPUs: 2, System: "Debian", OS: "linux", Arch: "x86_64", Kernel: "6.1.0", Memory: 8 << 30,
-		RootDir: "/var/lib/docker", StorageDriver: "overlay2", CgroupVersion: "2", CgroupDriver: "systemd",
+		RootDir: "/var/lib/docker", StorageDriver: "overlay2", Runtime: "crun", CgroupVersion: "2", CgroupDriver: "systemd",
 		MemoryLimit: true, SwapLimit: true, PidsLimit: true, Warnings: []string{"WARNING: x"}, Security: []string{"seccomp", "rootless", "apparmor"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

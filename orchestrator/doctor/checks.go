@@ -20,6 +20,7 @@ func checks(answers bool) []check {
 	rest := []check{
 		{"endpoint", "endpoint", lookEndpoint},
 		{codeContainer, "container", lookContainer},
+		{"speed", "speed", lookSpeed},
 		{"addresses", "addresses", lookAddresses},
 		{"cgroup", "cgroups", lookCgroup},
 		{"memory", "memory", lookMemory},

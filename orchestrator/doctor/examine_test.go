@@ -59,7 +59,7 @@ func inMemory() *enginetest.Engine {
 			works := fault.Feature{Works: true}
 			facts := insideFacts{
 				BootID: firstLine("/proc/sys/kernel/random/boot_id"), NoFile: 65536, NetAdmin: slices.Contains(spec.Capabilities, "NET_ADMIN"),
-				Faults: fault.Support{Nftables: works, Netem: works, HTB: works}, SpaceFree: 9 * gib, SpaceTotal: 10 * gib,
+				Faults: fault.Support{Nftables: works, Reset: works, Destroy: works, HTB: works, Netem: works, Notrack: works}, SpaceFree: 9 * gib, SpaceTotal: 10 * gib,
 				MemoryFree: 4 * gib, InotifyWatches: 524288, InotifyUsers: 512,
 			}
 			if len(spec.Mounts) == 1 {
@@ -113,7 +113,7 @@ func TestExamine(t *testing.T) {
 		found := examine(t, eng, Options{Executable: path})
 		for code, text := range map[string]string{
 			"engine": "Docker 1", "container": "was started", "init": "has one", "nofile": "65536", "inotify": "524288", "mounts": "seen",
-			"net-admin": "given", "faults": "work", "memory": "4.0 GiB of it free", "subnets": "free in 10.213.0.0/16", "clock": "agree", "leftovers": "no dead",
+			"net-admin": "given", "faults": "can do all", "memory": "4.0 GiB of it free", "subnets": "free in 10.213.0.0/16", "clock": "agree", "leftovers": "no dead",
 		} {
 			found[code].has(t, OK, text)
 		}

@@ -155,6 +155,9 @@ func judgeFaults(netAdmin bool, s fault.Support, kernel string) verdict {
 		{"nftables", "cut a link or lose packets", "nf_tables", s.Nftables},
 		{"netem", "delay packets", "sch_netem", s.Netem},
 		{"htb", "limit a link's rate", "sch_htb", s.HTB},
+		{"reset", "refuse packets", "nft_reject_inet", s.Reset},
+		{"destroy", "reset connections", "tcp_diag", s.Destroy}, // CONFIG_INET_DIAG_DESTROY
+		{"notrack", "answer for the DNS server", "nft_ct", s.Notrack},
 	} {
 		if f.Works {
 			works = append(works, f.name)
@@ -164,11 +167,11 @@ func judgeFaults(netAdmin bool, s fault.Support, kernel string) verdict {
 		remedies = append(remedies, f.module)
 	}
 	if len(missing) == 0 {
-		return ok("nftables, netem and htb work: links can be cut, lossy, slow and narrow")
+		return ok("the kernel can do all faults: cut, lossy and slow links, reset connections, wrong answers of DNS")
 	}
 	text := strings.Join(missing, "; ")
 	if len(works) > 0 {
-		text = strings.Join(works, " and ") + " can be used; " + text
+		text = strings.Join(works, ", ") + " can be used; " + text
 	}
 	return warning(fmt.Sprintf("sudo modprobe -a %s, on the engine's machine (its kernel, %s, may be built without)", strings.Join(remedies, " "), kernel), "%s", text)
 }

@@ -57,6 +57,7 @@ func TestThreeNodes(t *testing.T) {
 				{name: "eval and monitor nodes", do: evalAndMonitorNodes},
 				{name: "disconnect from all", do: disconnectFromAll},
 				{name: "health", do: healthOfThree},
+				{name: "metrics", do: metricsOfThree},
 				{name: "nothing stays of a health report", on: newest, do: nothingRemainsOfAHealthReport},
 				{name: "a command that is not waited for", on: newest, do: commandThatIsNotWaitedFor},
 				{name: "a port of another cluster", on: newest, do: portOfAnotherCluster},

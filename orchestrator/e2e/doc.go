@@ -6,7 +6,6 @@
 //	scenario_test.go   run, up, eventually: a cluster of the demo for one test
 //	cluster_test.go    clusters that many scenarios use, one after the other
 //	broken_test.go     deliberately broken clusters, and their findings
-//	…_bench_test.go    what `make bench` measures
 //
 // # Threads
 //

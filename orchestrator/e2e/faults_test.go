@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,8 +13,12 @@ import (
 
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/effects"
 	"github.com/beamyard/beamyard/orchestrator/faults"
 )
+
+// clocks is how far the kernel's timers may be from the clock: they count in ticks.
+const clocks = 20 * time.Millisecond
 
 // injector injects faults as a process does that knows no supervisor.
 func (r *running) injector() faults.Injector {
@@ -50,7 +55,12 @@ func (r *running) whole() {
 // seesEventually waits until a node sees as many others.
 func (r *running) seesEventually(node string, count int) {
 	r.t.Helper()
-	eventually(r.t, fmt.Sprintf("%s sees %d others", node, count), func() bool { return r.rpc(node, "length(Node.list())") == strconv.Itoa(count) })
+	eventually(r.t, fmt.Sprintf("%s sees %d others", node, count), func() bool {
+		ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Second)
+		defer cancel()
+		seen, err := r.Eval(ctx, node, "length(Node.list())", orchestrator.EvalOptions{}) // an error is no answer yet
+		return err == nil && seen == strconv.Itoa(count)
+	})
 }
 
 // dials is what a node gets from a connection to another one's distribution port, and how long
@@ -75,16 +85,18 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			r := up(t, engine(t), otp.base, 3, func(s *orchestrator.Spec) {
 				s.NetTick = 8 * time.Second
-				s.Restart.Backoff = 100 * time.Millisecond
+				s.Restart.Backoff, s.Restart.MaxBackoff, s.Restart.Max = 100*time.Millisecond, 300*time.Millisecond, 100
+				s.Clock, s.Tmpfs = true, []string{"/data:size=8m"}
 			})
 			for _, scenario := range []struct {
 				name string
 				test func(*running)
 			}{
-				{"reset", (*running).faultReset}, {"blip", (*running).faultBlip}, {"silence", (*running).faultSilence}, {"restart", (*running).faultRestart},
+				{"reset", (*running).faultReset}, {"bridge", (*running).faultBridge}, {"blip", (*running).faultBlip}, {"silence", (*running).faultSilence}, {"restart", (*running).faultRestart},
 				{"one way", (*running).faultOneWay}, {"loss", (*running).faultLoss}, {"rate", (*running).faultRate},
 				{"end", (*running).faultEnd}, {"unsupported", (*running).faultUnsupported}, {"dead node", (*running).faultDeadNode},
-				{"hard", (*running).faultHard},
+				{"hard", (*running).faultHard}, {"disconnect", (*running).faultDisconnect}, {"dns", (*running).faultDNS},
+				{"clock", (*running).faultClock}, {"squeeze", (*running).faultSqueeze}, {"crash", (*running).faultCrash},
 			} {
 				if !t.Run(scenario.name, func(t *testing.T) { scenario.test(r.in(t)) }) {
 					return
@@ -112,6 +124,12 @@ func (r *running) faultReset() {
 	r.until("n1", "is cut off", func(n orchestrator.NodeStatus) bool {
 		return n.State == orchestrator.Degraded && strings.Contains(n.Reason, f.ID)
 	})
+	// The fault is named as the cause.
+	r.tells(fmt.Sprintf("formation n1: n1 is cut off from n2, n3 by %[1]s (partition n1 | the rest, reset)\nformation n2: n2 is cut off from n1 by %[1]s (partition n1 | the rest, reset)\nformation n3: n3 is cut off from n1 by %[1]s (partition n1 | the rest, reset)", f.ID))
+	report := r.health()
+	if roots := orchestrator.RootCauses(report.Findings); len(roots) != 1 || roots[0].Code != "fault-in-force" || !strings.HasSuffix(roots[0].Hint().String(), "beamyard heal -c "+r.name+" "+f.ID) {
+		r.t.Errorf("findings: %+v", report.Findings)
+	}
 	if text := r.history(); !strings.Contains(text, f.ID+": partition n1 | the rest, reset") {
 		r.t.Errorf("no event of it:\n%s", text)
 	}
@@ -119,6 +137,31 @@ func (r *running) faultReset() {
 	if text := r.history(); !strings.Contains(text, f.ID+" is healed") {
 		r.t.Errorf("no event of its heal:\n%s", text)
 	}
+}
+
+// Nodes that lost each other tell it to those that still see both, and global disconnects some of
+// those: exactly the pairs that are predicted, or some of them.
+func (r *running) faultBridge() {
+	f := fault.Bridge([]string{"n1", "n2", "n3"}, "n2")
+	f.How = fault.Reset
+	expected := effects.Expect(f, r.Spec(), effects.Kernels(r.Spec(), r.health().Report)).Innocent
+	if want := []effects.Pair{effects.PairOf("n1", "n2"), effects.PairOf("n2", "n3")}; !slices.Equal(expected, want) {
+		r.t.Errorf("expected %v", expected)
+	}
+	began := time.Now()
+	f = r.inject(f, 0)
+	f.Begin = began
+	var lost []effects.Loss
+	eventually(r.t, "global disconnects a pair that is not cut", func() bool {
+		lost = slices.DeleteFunc(r.aftermath(time.Now(), f).Lost, func(l effects.Loss) bool { return !l.Innocent })
+		return len(lost) > 0
+	})
+	for _, l := range lost {
+		if !slices.Contains(expected, l.Pair) {
+			r.t.Errorf("%s, which was not expected", l)
+		}
+	}
+	r.heal(f.ID)
 }
 
 // Silence is noticed after the tick, and a dial waits.
@@ -146,7 +189,11 @@ func (r *running) faultRestart() {
 	if ups != "true" {
 		r.t.Fatal(ups)
 	}
-	for range 3 {
+	restarts := 3
+	if strings.Contains(r.t.Name(), otps[len(otps)-1].name) {
+		restarts = 20
+	}
+	for range restarts {
 		runs := r.node("n2").Incarnation
 		if err := r.Kill(r.t.Context(), "KILL", "n2"); err != nil {
 			r.t.Fatal(err)
@@ -173,7 +220,7 @@ func (r *running) faultOneWay() {
 	udp := func(from, to string) string {
 		r.t.Helper()
 		ip := strings.ReplaceAll(r.node(to).IP.String(), ".", ", ")
-		port := strings.Trim(r.rpc(to, `{:ok, s} = :gen_udp.open(0, [:binary, active: false]); pid = spawn(fn -> Process.register(self(), :one_way); receive do {:sock, s} -> got = case :gen_udp.recv(s, 0, 1_000) do {:ok, _} -> :got; {:error, e} -> e end; receive do {:tell, to} -> send(to, got) end end end); :gen_udp.controlling_process(s, pid); send(pid, {:sock, s}); {:ok, p} = :inet.port(s); p`), " ")
+		port := strings.Trim(r.rpc(to, `{:ok, s} = :gen_udp.open(0, [:binary, active: false]); pid = spawn(fn -> Process.register(self(), :one_way); receive do {:sock, s} -> receive do {:tell, to} -> send(to, case :gen_udp.recv(s, 0, 1_000) do {:ok, _} -> :got; {:error, e} -> e end) end end end); :gen_udp.controlling_process(s, pid); send(pid, {:sock, s}); {:ok, p} = :inet.port(s); p`), " ")
 		r.rpc(from, fmt.Sprintf(`{:ok, s} = :gen_udp.open(0); :gen_udp.send(s, {%s}, %s, "x")`, ip, port))
 		return r.rpc(to, `send(:one_way, {:tell, self()}); receive do x -> x after 3_000 -> :nothing end`)
 	}
@@ -211,7 +258,7 @@ func (r *running) faultBlip() {
 func (r *running) received(from, to string, count, size int) (got int, took time.Duration) {
 	r.t.Helper()
 	ip := strings.ReplaceAll(r.node(to).IP.String(), ".", ", ")
-	port := r.rpc(to, `{:ok, s} = :gen_udp.open(0, [:binary, active: false, recbuf: 4_000_000]); pid = spawn(fn -> Process.register(self(), :counter); receive do :go -> :ok end; loop = fn loop, n, first, last -> case :gen_udp.recv(s, 0, 1_500) do {:ok, _} -> t = System.monotonic_time(:microsecond); loop.(loop, n + 1, first || t, t); {:error, _} -> receive do {:tell, to} -> send(to, {n, (last || 0) - (first || 0)}) end end end; loop.(loop, 0, nil, nil) end); :gen_udp.controlling_process(s, pid); send(pid, :go); {:ok, p} = :inet.port(s); p`)
+	port := r.rpc(to, `{:ok, s} = :gen_udp.open(0, [:binary, active: false, recbuf: 4_000_000]); pid = spawn(fn -> Process.register(self(), :counter); receive do :go -> :ok end; loop = fn loop, n, first, last -> case :gen_udp.recv(s, 0, 1_500) do {:ok, _} -> t = System.monotonic_time(:microsecond); loop.(loop, n + 1, first || t, t); {:error, _} -> receive do {:tell, to} -> send(to, {n, (last || 0) - (first || 0)}) after 0 -> loop.(loop, n, first, last) end end end; loop.(loop, 0, nil, nil) end); :gen_udp.controlling_process(s, pid); send(pid, :go); {:ok, p} = :inet.port(s); p`)
 	// In parts, so that no buffer of the receiver overflows.
 	r.rpc(from, fmt.Sprintf(`{:ok, s} = :gen_udp.open(0, sndbuf: 4_000_000); for i <- 1..%d do :gen_udp.send(s, {%s}, %s, :binary.copy("x", %d)); if rem(i, 50) == 0, do: Process.sleep(2) end; :ok`, count, ip, port, size))
 	answer := r.rpc(to, `send(:counter, {:tell, self()}); receive do {n, us} -> IO.inspect({n, us}); {n, us} after 20_000 -> :nothing end`)
@@ -250,10 +297,11 @@ func (r *running) faultRate() {
 
 // The kernel ends a fault at its time.
 func (r *running) faultEnd() {
+	down := r.nodedowns("n2", "n1")
 	f := r.inject(fault.Fault{Kind: fault.KindPartition, Groups: [][]string{{"n1"}}, How: fault.Reset}, 3*time.Second)
-	r.seesEventually("n1", 0)
+	eventually(r.t, "n2 reports nodedown", func() bool { return down() > 0 })
 	r.whole()
-	if left := time.Until(f.End); left > 0 {
+	if left := time.Until(f.End); left > clocks {
 		r.t.Errorf("healed %s before its end", left)
 	}
 	if all, err := r.injector().List(r.t.Context()); err != nil || len(all) > 0 {

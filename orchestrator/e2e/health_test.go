@@ -228,7 +228,7 @@ func nothingRemainsOfAHangingCheck(t *testing.T, r *running) {
 // Memory over the threshold: a share of the container's limit, as the kernel counts it.
 func nearItsMemoryLimit(t *testing.T, r *running) {
 	r.tells("")
-	r.rpc("n1", `:persistent_term.put(:hoard, for(_ <- 1..10, do: :crypto.strong_rand_bytes(12_000_000))); :ok`)
+	r.rpc("n1", `:persistent_term.put(:hoard, for(_ <- 1..11, do: :crypto.strong_rand_bytes(12_000_000))); :ok`)
 	report := r.health()
 	got := failed(report)
 	if len(got) != 1 || got[0].Name != "memory" || !strings.Contains(got[0].Means, "of 256.0 MiB") || !strings.Contains(got[0].Suggestion.String(), "memory: in beamyard.yml") {

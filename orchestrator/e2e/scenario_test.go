@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
@@ -113,6 +114,9 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 	r := &running{Cluster: c, t: t, eng: eng, name: spec.Name, cancel: cancel, result: make(chan error, 1)}
 	go func() { r.result <- c.Run(ctx) }()
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("nodes of %s:\n%s", spec.Name, r.state())
+		}
 		w.leave(c)
 		cancel()
 		err, ok := <-r.result
@@ -202,6 +206,23 @@ func (r *running) history() string {
 		fmt.Fprintf(&b, "%s %-6s %s\n", e.Time.Format("05.000"), e.Kind, e)
 		return nil
 	})
+	return b.String()
+}
+
+// state is the status of each node, with the last lines that it printed.
+func (r *running) state() string {
+	var b strings.Builder
+	st, err := r.Status(context.Background())
+	if err != nil {
+		return err.Error()
+	}
+	for _, n := range st.Nodes {
+		fmt.Fprintf(&b, "%s %s %s, run %d of %s, sees %s\n", n.Name, n.State, n.Reason, n.Incarnation, n.ContainerID, n.Peers)
+		_ = r.Logs(context.Background(), orchestrator.LogQuery{Nodes: []string{n.Name}, Tail: 15}, func(l orchestrator.Line) error {
+			_, err := fmt.Fprintf(&b, "    %s %s\n", l.Time.Format("05.000"), l.Text)
+			return err
+		})
+	}
 	return b.String()
 }
 
@@ -410,6 +431,15 @@ func adoption(t *testing.T, r *running) {
 	if err != nil || len(f.Nodes) != 3 || f.Supervised {
 		t.Fatalf("unsupervised: %+v, %v", f, err)
 	}
+	squeeze := r.inject(fault.Fault{Kind: fault.KindSqueeze, Nodes: []string{"n3"}, Limits: fault.Limits{CPUs: 0.5}}, time.Second)
+	cpus := func() float64 {
+		n3, err := eng.InspectContainer(t.Context(), before.Nodes[2].ContainerID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n3.Limits.CPUs
+	}
+	eventually(t, "nobody ends a squeeze", func() bool { return time.Now().After(squeeze.End) && cpus() == 0.5 })
 	c, err := cluster.New(f.Spec, eng, cluster.Options{Adopt: true})
 	if err != nil {
 		t.Fatal(err)
@@ -426,6 +456,7 @@ func adoption(t *testing.T, r *running) {
 			t.Errorf("adopted %+v\nbefore %+v", n, b)
 		}
 	}
+	eventually(t, "the adopted n3 has its limits again", func() bool { return cpus() != 0.5 })
 	if err := c.Kill(t.Context(), "KILL", "n1"); err != nil {
 		t.Fatal(err)
 	}

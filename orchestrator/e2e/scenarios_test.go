@@ -48,7 +48,7 @@ func TestScenariosAreListed(t *testing.T) {
 	}
 }
 
-// testsOf returns the names of a folder's tests without the benchmarks.
+// testsOf returns the names of a folder's tests.
 func testsOf(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(dir + "/*_test.go")
@@ -59,9 +59,6 @@ func testsOf(t *testing.T, dir string) (names []string) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if strings.HasSuffix(path, "_bench_test.go") || strings.HasPrefix(string(text), "//go:build bench") {
-			continue
 		}
 		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t `).FindAllStringSubmatch(string(text), -1) {
 			names = append(names, m[1])

@@ -6,10 +6,11 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/suite"
 )
 
 // A suite runs beside real nodes and is connected to them before its first test. Its
-// result is reported, and the nodes do not change.
+// result is reported, and the nodes do not change, also if its tests break them.
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	for _, otp := range otps {
@@ -21,14 +22,14 @@ func TestSuite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			suite := func(args ...string) (said string, code int) {
+			run := func(server *suite.Server, args ...string) (said string, code int) {
 				t.Helper()
 				found, err := discovery.Find(t.Context(), eng, r.name)
 				if err != nil {
 					t.Fatal(err)
 				}
 				var lines []string
-				code, err = discovery.RunSuite(t.Context(), eng, found, discovery.Suite{Image: st.Image, Args: args, Output: func(l orchestrator.Line) error {
+				code, err = discovery.RunSuite(t.Context(), eng, found, discovery.Suite{Image: st.Image, Args: args, Beamyard: server, Output: func(l orchestrator.Line) error {
 					lines = append(lines, l.Text)
 					return nil
 				}})
@@ -37,14 +38,19 @@ func TestSuite(t *testing.T) {
 				}
 				return strings.Join(lines, "\n"), code
 			}
-			if said, code := suite("--only", "mesh"); code != 0 || !strings.Contains(said, "24 tests, 0 failures, 23 excluded") || strings.Contains(said, "\x1b") {
+			if said, code := run(nil, "--only", "mesh"); code != 0 || !strings.Contains(said, "25 tests, 0 failures, 23 excluded, 1 skipped") || strings.Contains(said, "\x1b") {
 				t.Errorf("exit %d:\n%s", code, said)
 			}
 			eventually(t, "the suite's VM is gone", func() bool { return r.rpc("n1", "length(Node.list())") == "1" })
 			r.tells("")
-			if said, code := suite("test/nosuch_test.exs"); code != 1 {
+			if said, code := run(nil, "test/nosuch_test.exs"); code != 1 {
 				t.Errorf("a missing test file: exit %d:\n%s", code, said)
 			}
+			breaking := &suite.Server{Spec: r.Spec(), Cluster: r, Faults: r.injector()}
+			if said, code := run(breaking, "--only", "mesh", "--warnings-as-errors"); code != 0 || !strings.Contains(said, "27 tests, 0 failures, 23 excluded") {
+				t.Errorf("exit %d:\n%s", code, said)
+			}
+			r.ready()
 		})
 	}
 }

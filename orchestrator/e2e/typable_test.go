@@ -111,7 +111,7 @@ func TestMain(m *testing.M) {
 	}
 	buildDir = dir
 	// Five at once keep two processors busy: most of a scenario is waiting.
-	if err := flag.Set("test.parallel", "5"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	code := m.Run()

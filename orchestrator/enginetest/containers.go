@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
 // container is one container. The engine's lock guards it.
@@ -54,7 +55,7 @@ func (e *Engine) CreateContainer(_ context.Context, spec orchestrator.ContainerS
 		}
 	}
 	c := &container{id: e.id(), spec: spec, created: e.now(), more: make(chan struct{}), aliases: map[string][]string{}}
-	if n := e.networks[spec.NetworkID]; n != nil {
+	if n := e.network(spec.NetworkID); n != nil {
 		c.join(n, spec.Aliases)
 	}
 	c.spec.Labels = maps.Clone(spec.Labels)
@@ -83,10 +84,14 @@ func (e *Engine) StartContainer(_ context.Context, id string) error {
 		return fmt.Errorf("start container %s: %w", c.spec.Name, err)
 	}
 	program := UntilStopped
+	open, waits := manifest.Waits(c.spec)
 	if e.Program != nil {
-		if p := e.Program(c.spec); p != nil {
+		if p := e.Program(open); p != nil {
 			program = p
 		}
+	}
+	if waits {
+		program = parked(open, program)
 	}
 	c.runs++
 	for i := range c.attached {
@@ -106,19 +111,19 @@ func (e *Engine) obstacle(c *container) error {
 	if e.NoInit && !c.spec.NoInit {
 		return fmt.Errorf(`exec: "docker-init": executable file not found in $PATH: %w`, orchestrator.ErrNoInit)
 	}
-	if c.spec.NetworkID != "" && e.networks[c.spec.NetworkID] == nil {
+	if c.spec.NetworkID != "" && e.network(c.spec.NetworkID) == nil {
 		return fmt.Errorf("network %s: %w", c.spec.NetworkID, orchestrator.ErrNotFound)
 	}
-	if c.spec.NetworkOf != "" {
-		if of := e.containers[c.spec.NetworkOf]; of == nil || !of.state.Running {
-			return fmt.Errorf("cannot join the network of a container that is not running: %w", orchestrator.ErrConflict)
+	for id, kind := range map[string]error{c.spec.NetworkOf: orchestrator.ErrConflict, c.spec.PIDOf: orchestrator.ErrNotRunning} {
+		if of := e.containers[id]; id != "" && (of == nil || !of.state.Running) {
+			return fmt.Errorf("cannot join a namespace of a container that is not running: %w", kind)
 		}
 	}
 	if strings.Trim(c.spec.User, "0123456789:") != "" && c.spec.User != "root" {
 		return fmt.Errorf("unable to find user %s: %w", c.spec.User, orchestrator.ErrCannotStart) // images here have no passwd file
 	}
 	for _, a := range c.attached {
-		if e.networks[a.Network] == nil {
+		if e.network(a.Network) == nil {
 			return fmt.Errorf("network %s: %w", a.Name, orchestrator.ErrNotFound)
 		}
 	}
@@ -127,7 +132,10 @@ func (e *Engine) obstacle(c *container) error {
 		case other == c || !other.state.Running:
 		case sharesPort(other.spec.Ports, c.spec.Ports):
 			return orchestrator.ErrPortTaken
-		case c.spec.IP.IsValid() && other.address(c.spec.NetworkID) == c.spec.IP:
+		}
+	}
+	for other := range e.sharing(c.spec.NetworkID) {
+		if other != c && other.state.Running && c.spec.IP.IsValid() && other.address(c.spec.NetworkID) == c.spec.IP {
 			return fmt.Errorf("address already in use: %w", orchestrator.ErrConflict)
 		}
 	}
@@ -186,7 +194,9 @@ func (e *Engine) InspectContainer(_ context.Context, id string) (orchestrator.Co
 	if err != nil {
 		return orchestrator.Container{}, err
 	}
-	return c.describe(), nil
+	found := c.describe()
+	found.Limits = orchestrator.Limits{Memory: c.spec.Memory, CPUs: c.spec.CPUs}
+	return found, nil
 }
 
 func (c *container) describe() orchestrator.Container {

@@ -30,8 +30,14 @@ type Engine struct {
 	// and the stream are not in the order of the timestamps. No timestamp precedes the
 	// time that Info last returned. Set it before the first container is created.
 	Disorder time.Duration
+	// Skew is how far the engine's clock is ahead of the machine's. Set it before the first
+	// container is created.
+	Skew time.Duration
 
-	mu         sync.Mutex
+	mu         *sync.Mutex // shared with the other members of a swarm
+	swarm      *swarm      // nil: the engine is in none
+	number     int         // in the swarm, from 0
+	away       bool
 	serial     int
 	last       time.Time // of the last event: no two have the same time
 	early      bool      // the last event was stamped too early, see Disorder
@@ -56,7 +62,7 @@ const ringSize = 256
 // New creates an engine that has the given images.
 func New(refs ...string) *Engine {
 	e := &Engine{
-		images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, ranges: map[string]netip.Prefix{}, containers: map[string]*container{}, volumes: map[string]*volume{},
+		mu: &sync.Mutex{}, images: map[string]images.Info{}, networks: map[string]*orchestrator.Network{}, ranges: map[string]netip.Prefix{}, containers: map[string]*container{}, volumes: map[string]*volume{},
 		streams: map[*stream]bool{}, broken: make(chan struct{}), failures: map[string][]error{},
 	}
 	for _, ref := range refs {
@@ -86,14 +92,32 @@ func (e *Engine) DropEvents(n int) {
 func (e *Engine) BreakStreams() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.breakStreams()
+}
+
+// breakStreams does the work of BreakStreams. The caller holds the lock.
+func (e *Engine) breakStreams() {
 	close(e.broken)
 	e.broken = make(chan struct{})
+}
+
+// SetAway sets whether the engine is away: every stream breaks, every call fails with
+// [orchestrator.ErrEngineUnreachable], and its containers continue to run.
+func (e *Engine) SetAway(away bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.away = away; away {
+		e.breakStreams()
+	}
 }
 
 // fails says whether the method is to fail. Its caller holds no lock.
 func (e *Engine) fails(method string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.away {
+		return fmt.Errorf("dial memory://: connection refused: %w", orchestrator.ErrEngineUnreachable)
+	}
 	if errs := e.failures[method]; len(errs) > 0 {
 		e.failures[method] = errs[1:]
 		return errs[0]
@@ -101,15 +125,15 @@ func (e *Engine) fails(method string) error {
 	return nil
 }
 
-// id makes a new ID as long as the real ones. Its caller holds the lock.
+// id makes a new ID as long as the real ones, which no other member of a swarm makes. Its caller holds the lock.
 func (e *Engine) id() string {
 	e.serial++
-	return fmt.Sprintf("%064x", e.serial)
+	return fmt.Sprintf("%02x%062x", e.number, e.serial)
 }
 
 // now is a time that no event had before.
 func (e *Engine) now() time.Time {
-	t := time.Now()
+	t := time.Now().Add(e.Skew)
 	if !t.After(e.last) {
 		t = e.last.Add(time.Nanosecond)
 	}
@@ -124,12 +148,13 @@ func (e *Engine) Info(context.Context) (orchestrator.EngineInfo, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.asked = time.Now()
+	e.asked = time.Now().Add(e.Skew)
 	return orchestrator.EngineInfo{
-		ID: "memory", Version: "1", APIVersion: "1.41", Time: e.asked, CPUs: 2,
+		ID: fmt.Sprintf("memory-%d", e.number), Version: "1", APIVersion: "1.41", Time: e.asked, CPUs: 2,
 		Local: true, Host: "127.0.0.1", Endpoint: "memory://", From: orchestrator.EndpointFlag,
-		System: "memory", OS: "linux", Arch: "x86_64", Kernel: "6.1.0", Memory: 8 << 30, StorageDriver: "memory",
+		System: "memory", OS: "linux", Arch: "x86_64", Kernel: "6.1.0", Memory: 8 << 30, StorageDriver: "memory", Runtime: "runc",
 		CgroupVersion: "2", CgroupDriver: "systemd", MemoryLimit: true, SwapLimit: true, PidsLimit: true, Security: []string{"seccomp"},
+		Swarm: e.membership(),
 	}, nil
 }
 

@@ -9,24 +9,27 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// These methods act like another client of the engine. Containers are given by name. An
-// action on an unknown container does nothing.
+// These methods act like another client of the engine, on its own machine: they also work while
+// the engine is away ([Engine.SetAway]), except for a start and a pause. Containers are given by
+// name. An action on an unknown container does nothing.
 
 // ExternalStart is `docker start`.
 func (e *Engine) ExternalStart(name string) { _ = e.StartContainer(context.Background(), name) }
 
 // ExternalStop is `docker stop`, with its stop timeout of 10 s.
 func (e *Engine) ExternalStop(name string) {
-	_ = e.StopContainer(context.Background(), name, 10*time.Second)
+	if stopped, err := e.stop(name, 10*time.Second); err == nil {
+		<-stopped
+	}
 }
 
 // ExternalKill is `docker kill -s SIGNAL`.
 func (e *Engine) ExternalKill(name, signal string) {
-	_ = e.KillContainer(context.Background(), name, signal)
+	_ = e.killNamed(name, signal)
 }
 
 // ExternalRemove is `docker rm -f`.
-func (e *Engine) ExternalRemove(name string) { _ = e.RemoveContainer(context.Background(), name) }
+func (e *Engine) ExternalRemove(name string) { e.remove(name) }
 
 // Pause is `docker pause`. The program continues to run.
 func (e *Engine) Pause(name string) { _ = e.PauseContainer(context.Background(), name) }

@@ -18,13 +18,23 @@ func (e *Engine) CreateNetwork(_ context.Context, n orchestrator.NetworkSpec) (s
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, other := range e.networks {
+	made, err := e.newNetwork(n)
+	if err != nil {
+		return "", err
+	}
+	e.networks[made.ID] = made
+	return made.ID, nil
+}
+
+// newNetwork returns a network with a free name and subnet. The caller holds the lock.
+func (e *Engine) newNetwork(n orchestrator.NetworkSpec) (*orchestrator.Network, error) {
+	for other := range e.visible() {
 		if other.Name == n.Name {
-			return "", fmt.Errorf("create network %s: %w", n.Name, orchestrator.ErrNameTaken)
+			return nil, fmt.Errorf("create network %s: %w", n.Name, orchestrator.ErrNameTaken)
 		}
 		for _, subnet := range other.Subnets {
 			if subnet.Overlaps(n.Subnet) {
-				return "", fmt.Errorf("create network %s: %w", n.Name, orchestrator.ErrSubnetOverlap)
+				return nil, fmt.Errorf("create network %s: %w", n.Name, orchestrator.ErrSubnetOverlap)
 			}
 		}
 	}
@@ -36,10 +46,9 @@ func (e *Engine) CreateNetwork(_ context.Context, n orchestrator.NetworkSpec) (s
 	if n.IPv6.IsValid() {
 		subnets = append(subnets, n.IPv6)
 	}
-	e.networks[id] = &orchestrator.Network{
+	return &orchestrator.Network{
 		ID: id, Name: n.Name, Subnets: subnets, Created: e.now(), Labels: maps.Clone(n.Labels),
-	}
-	return id, nil
+	}, nil
 }
 
 // ConnectNetwork implements orchestrator.Networks.
@@ -53,7 +62,7 @@ func (e *Engine) ConnectNetwork(_ context.Context, network, id string, aliases [
 	if err != nil {
 		return err
 	}
-	for _, n := range e.networks {
+	for n := range e.attachable() {
 		if n.ID != network && n.Name != network {
 			continue
 		}
@@ -118,6 +127,9 @@ func (e *Engine) RemoveNetwork(_ context.Context, id string) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if n := e.overlay(id); n != nil {
+		return e.removeOverlay(n)
+	}
 	for _, c := range e.containers {
 		if c.in(id) && c.state.Running {
 			return fmt.Errorf("network %s has container %s: %w", id, c.spec.Name, orchestrator.ErrConflict)
@@ -135,7 +147,7 @@ func (e *Engine) Networks(_ context.Context, labels map[string]string) ([]orches
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var list []orchestrator.Network
-	for _, n := range e.networks {
+	for n := range e.visible() {
 		if carries(n.Labels, labels) {
 			found := *n
 			found.Labels = maps.Clone(n.Labels)
@@ -157,18 +169,18 @@ func (e *Engine) address(c *container, network string) netip.Addr {
 	if ip := c.fixed(network); ip.IsValid() {
 		return ip
 	}
-	n := e.networks[network]
+	n := e.network(network)
 	if n == nil {
 		return netip.Addr{}
 	}
 	taken := map[netip.Addr]bool{}
-	for _, other := range e.containers {
+	for other := range e.sharing(network) {
 		if other != c {
 			taken[other.address(network)] = true
 		}
 	}
 	first, within := n.Subnets[0].Addr().Next().Next(), n.Subnets[0]
-	if free, limited := e.ranges[network]; limited { // from where on addresses are assigned
+	if free, limited := e.rangeOf(network); limited { // from where on addresses are assigned
 		first, within = free.Addr(), free
 	}
 	for ip := first; within.Contains(ip); ip = ip.Next() {

@@ -36,3 +36,18 @@ func (e *Engine) pausing(method, action, status, id string, paused bool) error {
 	e.emit(c, action)
 	return nil
 }
+
+// LimitContainer implements orchestrator.Containers. Programs here exceed no limit.
+func (e *Engine) LimitContainer(_ context.Context, id string, l orchestrator.Limits) error {
+	if err := e.fails("LimitContainer"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.find(id)
+	if err != nil {
+		return err
+	}
+	c.spec.Memory, c.spec.CPUs = l.Memory, l.CPUs
+	return nil
+}

@@ -52,6 +52,19 @@ func (p *Process) send(signal string) {
 	}
 }
 
+// sees reports whether the process with this ID is in the process namespace of this one.
+func (p *Process) sees(pid int) bool {
+	e := p.out[0].e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.containers {
+		if c.state.Running && c.state.PID == pid {
+			return p.Spec.HostPID
+		}
+	}
+	return false
+}
+
 // run starts a container's program. The caller holds the lock.
 func (e *Engine) run(c *container, program Program) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -93,6 +106,11 @@ func (e *Engine) exited(c *container, p *Process, code int) {
 		_ = p.stdin.Close() // never fails
 	}
 	close(p.done)
+	for _, other := range e.containers {
+		if other.spec.PIDOf == c.id && other.state.Running {
+			e.exited(other, other.process, 137)
+		}
+	}
 }
 
 // maxFrame is how much of a line the engine stores in one piece.

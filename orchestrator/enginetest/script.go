@@ -23,6 +23,7 @@ import (
 //	net-admin  prints whether it may      read PATH  prints a mounted file
 //	where      prints its user and folder echo      prints what it reads, to its end
 //	keys N     says which N bytes its terminal sends, each as it comes
+//	sees PID   prints whether there is such a process
 //	columns N… waits until its terminal is that wide, and says so, for each
 //
 // An entrypoint other than the image's, or any other word, is a missing command: it exits
@@ -53,6 +54,8 @@ func Script(ctx context.Context, p *Process) int {
 	case "read":
 		text, err := readMounted(p.Spec, word(1))
 		fmt.Fprintln(p.Stdout, text, err)
+	case "sees":
+		fmt.Fprintln(p.Stdout, p.sees(number))
 	case "net-admin":
 		fmt.Fprintln(p.Stdout, slices.Contains(p.Spec.Capabilities, "NET_ADMIN"), nil)
 	case "exit":

@@ -83,6 +83,11 @@ func (e *Engine) KillContainer(_ context.Context, id, name string) error {
 	if err := e.fails("KillContainer"); err != nil {
 		return err
 	}
+	return e.killNamed(id, name)
+}
+
+// killNamed sends a signal, also if the engine is away for its clients.
+func (e *Engine) killNamed(id, name string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c, err := e.find(id)
@@ -110,11 +115,17 @@ func (e *Engine) RemoveContainer(_ context.Context, id string) error {
 	if err := e.fails("RemoveContainer"); err != nil {
 		return err
 	}
+	e.remove(id)
+	return nil
+}
+
+// remove removes a container, also if the engine is away for its clients.
+func (e *Engine) remove(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c, err := e.find(id)
 	if err != nil {
-		return nil // gone: no error
+		return
 	}
 	if c.state.Running {
 		e.emit(c, "kill", signal("9"))
@@ -122,5 +133,4 @@ func (e *Engine) RemoveContainer(_ context.Context, id string) error {
 	}
 	delete(e.containers, c.id)
 	e.emit(c, "destroy")
-	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/internal/history"
 )
 
 // This file queries the cluster's supervisor or, without one, the engine.
@@ -34,7 +34,7 @@ func (c *collector) askSupervisor(ctx context.Context) bool {
 	c.part(ctx, "events.jsonl", func(ctx context.Context) error {
 		return c.Cluster.Events(ctx, 0, false, func(e orchestrator.Event) error {
 			e = e.Printed()
-			e.Text = c.mask.string(e.Text)
+			e.Text = c.mask.Text(e.Text)
 			c.events = append(c.events, e)
 			return nil
 		})
@@ -42,7 +42,7 @@ func (c *collector) askSupervisor(ctx context.Context) bool {
 	c.part(ctx, "the journal (engine events, requests and nodedowns of timeline.txt)", func(ctx context.Context) (err error) {
 		c.journal, err = c.Cluster.Journal(ctx)
 		for i, j := range c.journal {
-			c.journal[i].Text = c.mask.string(j.Text)
+			c.journal[i].Text = c.mask.Text(j.Text)
 		}
 		return err
 	})
@@ -53,7 +53,7 @@ func (c *collector) askSupervisor(ctx context.Context) bool {
 }
 
 func (c *collector) takeLine(l orchestrator.Line) error {
-	l.Text = c.mask.string(l.Text)
+	l.Text = c.mask.Text(l.Text)
 	c.lines = append(c.lines, l)
 	return nil
 }
@@ -146,7 +146,7 @@ func (c *collector) keptEvents(ctx context.Context, since time.Time) {
 		func() { idle.Reset(quiet) },
 		func(e orchestrator.ContainerEvent) {
 			idle.Reset(quiet)
-			c.journal = append(c.journal, cluster.EngineEntry(e))
+			c.journal = append(c.journal, history.EngineEntry(e))
 		})
 	if reading.Err() == nil {
 		c.miss("the engine's events of timeline.txt", err)

@@ -109,16 +109,16 @@ func (c *collector) partWithin(ctx context.Context, d time.Duration, name string
 }
 
 func (c *collector) miss(name string, err error) {
-	reason := c.mask.string(err.Error())
+	reason := c.mask.Text(err.Error())
 	if errors.Is(err, context.DeadlineExceeded) {
 		reason = "no answer in time (" + reason + ")"
 	}
 	c.b.miss(Missing{Part: name, Reason: reason})
 }
 
-func (c *collector) text(name, text string) { c.b.add(name, []byte(c.mask.string(text))) }
+func (c *collector) text(name, text string) { c.b.add(name, []byte(c.mask.Text(text))) }
 
-func (c *collector) json(name string, v any) { c.b.add(name, c.mask.json(encode(v, "  "))) }
+func (c *collector) json(name string, v any) { c.b.add(name, c.mask.JSON(encode(v, "  "))) }
 
 func (c *collector) tellHealth(ctx context.Context) {
 	matrix := ""

@@ -6,101 +6,18 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
-// masked replaces a secret.
-const masked = "[secret]"
-
 // mask removes secrets from what is collected.
-type mask struct {
-	values []string
-	text   *strings.Replacer
-}
-
-// setCookie finds cookies in a command or in VM flags of a spec.
-var setCookie = regexp.MustCompile(`-setcookie[ =]+([^\s"'\\]{4,})`)
+type mask struct{ *secrets.Mask }
 
 // newMask collects the secrets of several specs: the one that the caller gave, and that of the
 // cluster which was found.
-func newMask(specs ...orchestrator.Spec) *mask {
-	var values []string
-	for _, s := range specs {
-		values = append(values, secrets.Values(s)...)
-		envs := []map[string]string{s.Env}
-		texts := slices.Concat(s.Entrypoint, s.Command)
-		for _, n := range s.Nodes {
-			envs = append(envs, n.Env)
-			texts = slices.Concat(texts, n.Entrypoint, n.Command)
-		}
-		for _, env := range envs {
-			for key, value := range env {
-				texts = append(texts, value)
-				if secretKey(s, key) {
-					values = append(values, value)
-				}
-			}
-		}
-		for _, text := range texts {
-			for _, found := range setCookie.FindAllStringSubmatch(text, -1) {
-				values = append(values, found[1])
-			}
-		}
-	}
-	m := &mask{values: secrets.Forms(values...)}
-	var pairs []string
-	for _, value := range m.values {
-		pairs = append(pairs, value, masked)
-	}
-	m.text = strings.NewReplacer(pairs...)
-	return m
-}
-
-// secretKey reports whether the value of an environment variable must be masked.
-func secretKey(s orchestrator.Spec, key string) bool {
-	return slices.Contains(s.Secrets, key) || strings.Contains(strings.ToUpper(key), "COOKIE")
-}
-
-// string masks a text.
-func (m *mask) string(text string) string { return m.text.Replace(text) }
-
-// json masks the strings of a JSON text, except the keys of its objects. Everything else, above
-// all numbers, stays unchanged, and the text remains valid JSON.
-func (m *mask) json(data []byte) []byte {
-	var out bytes.Buffer
-	for len(data) > 0 {
-		begin := bytes.IndexByte(data, '"')
-		if begin < 0 {
-			break
-		}
-		end := begin + 1
-		for data[end] != '"' {
-			if data[end] == '\\' {
-				end++
-			}
-			end++
-		}
-		end++
-		literal, rest := data[begin:end], data[end:]
-		out.Write(data[:begin])
-		data = rest
-		var text string
-		key := bytes.HasPrefix(bytes.TrimLeft(rest, " \n"), []byte(":"))
-		if !key && json.Unmarshal(literal, &text) == nil {
-			if clean := m.string(text); clean != text {
-				literal = bytes.TrimSpace(encode(clean, ""))
-			}
-		}
-		out.Write(literal)
-	}
-	out.Write(data)
-	return out.Bytes()
-}
+func newMask(specs ...orchestrator.Spec) *mask { return &mask{secrets.NewMask(specs...)} }
 
 // encode encodes JSON that people also read: <, > and & are not escaped.
 func encode(v any, indent string) []byte {
@@ -127,7 +44,7 @@ func (m *mask) veils() []veil {
 			all = append(all, veil{[]byte(find), []byte(put)})
 		}
 	}
-	for _, value := range m.values {
+	for _, value := range m.Values() {
 		add(value, "*")
 		add(hex.EncodeToString([]byte(value)), "2a")
 		add(strings.ToUpper(hex.EncodeToString([]byte(value))), "2A")

@@ -36,7 +36,7 @@ func TestSecretsAreMaskedInText(t *testing.T) {
 		"another_cookie by_command by_flags":       "[secret] [secret] [secret]",
 		"plain -setcookie x ab +P 5":               "plain -setcookie x ab +P 5",
 	} {
-		if got := m.string(text); got != want {
+		if got := m.Text(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
@@ -56,7 +56,7 @@ func TestMaskedJSONIsJSON(t *testing.T) {
   "list": ["[secret]", "[secret]", "", "\\"],
   "a\"b": "\""
 }`
-	got := string(m.json([]byte(in)))
+	got := string(m.JSON([]byte(in)))
 	if diff := cmp.Diff(want, got); diff != "" || !json.Valid([]byte(got)) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
 // files describe the files of a bundle, in the recommended order of reading.
@@ -59,7 +61,7 @@ func (c *collector) tellReader() {
 			fmt.Fprintf(&b, "  %s: %s\n", m.Part, strings.ReplaceAll(m.Reason, "\n", "\n    "))
 		}
 	}
-	b.WriteString("\nThe cookie and the values of secret variables are masked, as " + masked + ", and in crash dumps as ****.\n" +
+	b.WriteString("\nThe cookie and the values of secret variables are masked, as " + secrets.Masked + ", and in crash dumps as ****.\n" +
 		"A dump shows the rest of the VM's memory all the same: look before you hand it on.\n")
 	c.text("README.txt", b.String())
 }

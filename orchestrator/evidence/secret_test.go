@@ -50,11 +50,13 @@ func TestNoFileHasASecret(t *testing.T) {
 	noise := rapid.StringOfN(rapid.RuneFrom([]rune("xyz\" \\\n\x1b[m{}:,")), 0, 12, -1)
 	rapid.Check(t, func(t *rapid.T) {
 		cookie, token := secrets.Draw(t, "cookie"), secrets.Draw(t, "token")
-		text := noise.Draw(t, "before") + cookie + noise.Draw(t, "between") + token + noise.Draw(t, "after")
+		tls := orchestrator.TLS{Enabled: true, Authority: "public", AuthorityKey: secrets.Draw(t, "key")}
+		text := noise.Draw(t, "before") + cookie + tls.AuthorityKey + noise.Draw(t, "between") + token + noise.Draw(t, "after")
 		b := Collect(t.Context(), Source{
 			Spec: orchestrator.Spec{
 				Name: "demo", Cookie: cookie, Env: map[string]string{"A": token, "B": text}, Secrets: []string{"A"}, Command: []string{text},
-				Nodes: []orchestrator.NodeSpec{{Name: "n1", Env: map[string]string{"A": token}}},
+				Nodes:        []orchestrator.NodeSpec{{Name: "n1", Env: map[string]string{"A": token}}},
+				Distribution: orchestrator.Distribution{TLS: tls},
 			},
 			Cause: orchestrator.WithHint(errors.New(text), "%s", text), Cluster: talker{text}, By: text,
 			Health: func(context.Context) (any, string, error) { return map[string]string{"is": text}, text, nil },
@@ -71,7 +73,7 @@ func TestNoFileHasASecret(t *testing.T) {
 				}
 			}
 			for _, text := range texts {
-				for _, secret := range []string{cookie, token, quote(cookie), quote(token)} {
+				for _, secret := range []string{cookie, token, tls.AuthorityKey, quote(cookie), quote(token), quote(tls.AuthorityKey)} {
 					if strings.TrimSpace(secret) != "" && strings.Contains(text, secret) {
 						t.Fatalf("%s has %q:\n%s", name, secret, text)
 					}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
 // This file formats what was collected as text, tables and JSON.
@@ -20,7 +21,10 @@ import (
 // tellSpec adds the spec without its secrets.
 func (c *collector) tellSpec() {
 	s := c.Spec.Defaulted()
-	s.Cookie = masked
+	s.Cookie = secrets.Masked
+	if s.Distribution.TLS.AuthorityKey != "" {
+		s.Distribution.TLS.AuthorityKey = secrets.Masked
+	}
 	s.Env = shownEnv(s, s.Env)
 	s.Nodes = slices.Clone(s.Nodes)
 	for i, n := range s.Nodes {
@@ -32,8 +36,8 @@ func (c *collector) tellSpec() {
 func shownEnv(s orchestrator.Spec, env map[string]string) map[string]string {
 	env = maps.Clone(env)
 	for key := range env {
-		if secretKey(s, key) {
-			env[key] = masked
+		if secrets.Secret(s, key) {
+			env[key] = secrets.Masked
 		}
 	}
 	return env
@@ -46,7 +50,7 @@ func (c *collector) tellStatus() {
 		for _, e := range c.events {
 			b.Write(encode(e, ""))
 		}
-		c.b.add("events.jsonl", c.mask.json(b.Bytes()))
+		c.b.add("events.jsonl", c.mask.JSON(b.Bytes()))
 	}
 	if c.status == nil {
 		return

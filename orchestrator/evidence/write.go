@@ -125,9 +125,17 @@ func (b *Bundle) WriteTarGz(file string) (err error) {
 		}
 	}()
 	folder := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(file), ".tar.gz"), ".tgz")
-	packed := gzip.NewWriter(tmp)
+	if err = errors.Join(b.TarGz(tmp, folder), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), file)
+}
+
+// TarGz writes the bundle as a .tar.gz archive that contains one folder.
+func (b *Bundle) TarGz(w io.Writer, folder string) error {
+	packed := gzip.NewWriter(w)
 	archive := tar.NewWriter(packed)
-	err = b.each(func(name string, p part, size int64, content io.Reader) error {
+	err := b.each(func(name string, p part, size int64, content io.Reader) error {
 		header := tar.Header{Name: folder + "/" + name, Mode: 0o600, Size: size, ModTime: p.modified, Typeflag: tar.TypeReg}
 		if err := archive.WriteHeader(&header); err != nil {
 			return err
@@ -135,8 +143,5 @@ func (b *Bundle) WriteTarGz(file string) (err error) {
 		_, err := io.Copy(archive, content)
 		return err
 	})
-	if err = errors.Join(err, archive.Close(), packed.Close(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
+	return errors.Join(err, archive.Close(), packed.Close())
 }

@@ -57,6 +57,9 @@ func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration
 	if err := f.Validate(names); err != nil {
 		return f, err
 	}
+	if err := i.refuse(f); err != nil {
+		return f, err
+	}
 	info, err := i.Engine.Info(ctx)
 	if err != nil {
 		return f, err
@@ -156,6 +159,20 @@ func (i Injector) Apply(ctx context.Context, nodes ...string) error {
 // within milliseconds of each other. They may be made again at once. It returns how many were
 // reset. The containers that do it are made before the first connection is reset.
 func (i Injector) ResetConnections(ctx context.Context, pairs []fault.Pair) (int, error) {
+	return i.Blip(ctx, pairs, 0)
+}
+
+// MaxBlip is the longest time that a blip may last: it is not recorded.
+const MaxBlip = time.Second
+
+// Blip is [Injector.ResetConnections], and refuses new connections of these pairs for a time of at
+// most [MaxBlip], at the end of which the kernel admits them again. It returns as soon as all
+// connections are reset.
+func (i Injector) Blip(ctx context.Context, pairs []fault.Pair, lasts time.Duration) (int, error) {
+	if lasts < 0 || lasts > MaxBlip {
+		return 0, fmt.Errorf("a blip of %s: it lasts %s at most", lasts, MaxBlip)
+	}
+	asked := time.Now()
 	info, containers, err := i.look(ctx)
 	if err != nil {
 		return 0, err
@@ -164,27 +181,42 @@ func (i Injector) ResetConnections(ctx context.Context, pairs []fault.Pair) (int
 	if err != nil {
 		return 0, fmt.Errorf("make the image of the helper: %w", err)
 	}
-	nodes, running := nodesOf(containers)
+	c := clusterOf(containers)
 	addrs := map[string][]netip.Addr{}
-	for _, n := range nodes {
+	for _, n := range c.nodes {
 		addrs[n.Name] = n.Addrs
 	}
 	requests := map[string]request{}
 	for _, p := range pairs {
 		for _, end := range []fault.Pair{p, {From: p.To, To: p.From}} {
-			if _, runs := running[end.From]; runs {
+			if c.runs(end.From) {
 				r := requests[end.From]
 				r.Reset = append(r.Reset, addrs[end.To]...)
 				requests[end.From] = r
 			}
 		}
 	}
-	at := time.Now().Add(time.Duration(1+len(requests)) * startTime)
+	at := info.Time.Add(time.Since(asked) + startTime) // by the engine's clock
+	var rules map[string]fault.Rules
+	if lasts > 0 {
+		both := slices.Clone(pairs)
+		for _, p := range pairs {
+			both = append(both, fault.Pair{From: p.To, To: p.From})
+		}
+		all := []fault.Fault{{Kind: fault.KindCut, Pairs: both, How: fault.Reset, Begin: info.Time, End: at.Add(lasts)}}
+		for _, r := range recordsOf(containers) {
+			all = append(all, r.fault)
+		}
+		rules = fault.Plan(c.nodes, all, at)
+	}
 	for name, r := range requests {
 		r.At = at
+		if now, ok := rules[name]; ok {
+			r.Rules, r.Ends = &now, at.Add(lasts).UTC().Truncate(time.Millisecond) // as Plan has it
+		}
 		requests[name] = r
 	}
-	answers, err := i.help(ctx, image, running, requests)
+	answers, err := i.help(ctx, image, info.Time, c.containers, requests)
 	total := 0
 	for _, a := range answers {
 		total += a.Reset
@@ -192,9 +224,9 @@ func (i Injector) ResetConnections(ctx context.Context, pairs []fault.Pair) (int
 	return total, err
 }
 
-// startTime is how long each helper delays the start of all: five take 300 ms on two processors.
-// One that starts later than planned resets its connections at once.
-const startTime = 80 * time.Millisecond
+// startTime is how long a helper takes to start. One that starts later than planned does its part
+// at once: see [request].Ends.
+const startTime = 250 * time.Millisecond
 
 // look asks the engine for its clock and the cluster's containers.
 func (i Injector) look(ctx context.Context) (orchestrator.EngineInfo, []orchestrator.Container, error) {
@@ -219,31 +251,26 @@ func (i Injector) settle(ctx context.Context, image string, info orchestrator.En
 			return fmt.Errorf("list containers: %w", err)
 		}
 		records := recordsOf(containers)
-		var all []fault.Fault
-		now := info.Time.Add(time.Since(began))
+		c := clusterOf(containers)
+		c.image, c.now = image, info.Time.Add(time.Since(began))
 		for _, r := range records {
+			c.known = append(c.known, r.fault)
 			if !slices.ContainsFunc(without, func(w record) bool { return w.container == r.container }) {
-				all = append(all, r.fault)
+				c.faults = append(c.faults, r.fault)
 			}
-			if r.fault.Begin.After(now) { // of a request that read the engine's clock later
-				now = r.fault.Begin
-			}
-		}
-		nodes, running := nodesOf(containers)
-		requests := map[string]request{}
-		for name, rules := range fault.Plan(nodes, all, now) {
-			if _, runs := running[name]; runs && (len(only) == 0 || slices.Contains(only, name)) {
-				requests[name] = request{Rules: &rules}
+			if r.fault.Begin.After(c.now) { // of a request that read the engine's clock later
+				c.now = r.fault.Begin
 			}
 		}
-		answers, err := i.help(ctx, image, running, requests)
-		if err != nil {
+		if len(only) > 0 {
+			maps.DeleteFunc(c.containers, func(name string, _ orchestrator.Container) bool { return !slices.Contains(only, name) })
+			maps.DeleteFunc(c.resolvers, func(_, name string) bool { return !slices.Contains(only, name) })
+		}
+		if err := i.addStale(ctx, &c); err != nil {
 			return err
 		}
-		for name, a := range answers {
-			if want := requests[name].Rules.String(); a.Rules != want {
-				return fmt.Errorf("the rules of %s are not what was asked for:\n%s\ninstead of:\n%s", name, a.Rules, want)
-			}
+		if err := i.bring(ctx, c); err != nil {
+			return err
 		}
 		containers, err = i.Engine.Containers(ctx, map[string]string{orchestrator.LabelCluster: i.Spec.Name})
 		if err != nil {
@@ -255,30 +282,84 @@ func (i Injector) settle(ctx context.Context, image string, info orchestrator.En
 	}
 }
 
-// help runs a helper in the network namespace of each of these nodes. A node that ended
-// meanwhile needs none.
-func (i Injector) help(ctx context.Context, image string, running map[string]orchestrator.Container, requests map[string]request) (map[string]answer, error) {
-	names := slices.Sorted(maps.Keys(requests))
+// clockSlack is how much later it can be on the engine's machine than is known here: its time is
+// asked for once.
+const clockSlack = 100 * time.Millisecond
+
+// bring makes the nodes what the faults want. A resolver starts before the rule that sends queries
+// to it, and is removed after that rule.
+func (i Injector) bring(ctx context.Context, c clusterState) error {
+	began := time.Now()
+	newcomers, err := i.startResolvers(ctx, c)
+	if err != nil {
+		return err
+	}
+	requests := map[string]request{}
+	for name, rules := range fault.Plan(c.nodes, c.faults, c.now) {
+		if c.runs(name) {
+			requests[name] = request{Rules: &rules}
+		}
+	}
+	answers, err := i.help(ctx, c.image, c.now, c.containers, requests)
+	if err != nil {
+		return errors.Join(err, i.removeAll(ctx, newcomers))
+	}
+	for name, a := range answers {
+		want := requests[name].Rules.String()
+		now := c.now.Add(time.Since(began))
+		left := requests[name].Rules.Live(now).String() // a short fault has ended meanwhile
+		last := requests[name].Rules.Live(now.Add(clockSlack)).String()
+		if a.Rules != want && a.Rules != left && a.Rules != last {
+			return fmt.Errorf("the rules of %s are not what was asked for:\n%s\ninstead of:\n%s", name, a.Rules, want)
+		}
+	}
+	if err := i.removeAll(ctx, c.resolvers); err != nil {
+		return err
+	}
+	if err := i.limit(ctx, c); err != nil {
+		return err
+	}
+	return i.startKeepers(ctx, c)
+}
+
+// help does what the requests say in the network namespaces of these nodes: by one helper for all
+// of them, and by one of its own for each node that this one could not help. A node that ended
+// meanwhile needs none. One that started again since then needs another.
+func (i Injector) help(ctx context.Context, image string, since time.Time, nodes map[string]orchestrator.Container, requests map[string]request) (map[string]answer, error) {
+	byName := map[string]answer{}
+	if len(requests) > 1 {
+		maps.Copy(byName, i.helpTogether(ctx, image, nodes, slices.Sorted(maps.Keys(requests)), requests))
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(requests)) {
+		if _, done := byName[name]; !done {
+			names = append(names, name)
+		}
+	}
 	answers := make([]answer, len(names))
 	ended := make([]bool, len(names))
 	var group errgroup.Group
 	for at, name := range names {
 		group.Go(func() error {
-			var err error
-			answers[at], err = i.helpOne(ctx, image, name, running[name].ID, requests[name])
-			if err == nil {
-				return nil
+			for since := since; ; {
+				var err error
+				answers[at], err = i.helpOne(ctx, image, name, nodes[name].ID, requests[name])
+				if err == nil {
+					return nil
+				}
+				now, inspectErr := i.Engine.InspectContainer(ctx, nodes[name].ID)
+				switch {
+				case inspectErr == nil && !now.State.Running || errors.Is(inspectErr, orchestrator.ErrNotFound):
+					ended[at] = true
+					return nil
+				case inspectErr != nil || !now.State.StartedAt.After(since):
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				since = now.State.StartedAt
 			}
-			now, inspectErr := i.Engine.InspectContainer(ctx, running[name].ID)
-			if inspectErr == nil && !now.State.Running || errors.Is(inspectErr, orchestrator.ErrNotFound) {
-				ended[at] = true
-				return nil
-			}
-			return fmt.Errorf("%s: %w", name, err)
 		})
 	}
 	err := group.Wait()
-	byName := map[string]answer{}
 	for at, name := range names {
 		if !ended[at] {
 			byName[name] = answers[at]
@@ -292,19 +373,35 @@ func (i Injector) helpOne(ctx context.Context, image, node, of string, r request
 	c := i.container(image, "faults", "faults-"+node+"-"+strings.ToLower(rand.Text()[:8]))
 	c.Env = []string{helperVariable + "=" + manifest.MustJSON(r)}
 	c.NetworkOf, c.Capabilities = of, []string{"NET_ADMIN"}
-	id, err := i.Engine.CreateContainer(ctx, c)
+	id, a, err := i.runHelper(ctx, c)
 	if err != nil {
-		return answer{}, fmt.Errorf("create the helper: %w", err)
+		return answer{}, err
 	}
-	defer func() {
-		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
-		defer cancel()
-		_ = i.Engine.RemoveContainer(removing, id) // it has ended, and goes with the cluster at the latest
-	}()
-	if err := i.Engine.StartContainer(ctx, id); err != nil {
-		return answer{}, fmt.Errorf("start the helper: %w", err)
+	i.removeHelper(ctx, id)
+	return a, nil
+}
+
+// runHelper starts a helper and reads its answer. If it fails, nothing is left of it.
+func (i Injector) runHelper(ctx context.Context, c orchestrator.ContainerSpec) (id string, a answer, err error) {
+	if id, err = i.Engine.CreateContainer(ctx, c); err != nil {
+		return "", a, fmt.Errorf("create the helper: %w", err)
 	}
-	return readAnswer(ctx, i.Engine, id)
+	if err = i.Engine.StartContainer(ctx, id); err != nil {
+		err = fmt.Errorf("start the helper: %w", err)
+	} else {
+		a, err = readAnswer(ctx, i.Engine, id)
+	}
+	if err != nil {
+		i.removeHelper(ctx, id)
+		return "", a, err
+	}
+	return id, a, nil
+}
+
+func (i Injector) removeHelper(ctx context.Context, id string) {
+	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
+	defer cancel()
+	_ = i.Engine.RemoveContainer(removing, id) // it has ended, and goes with the cluster at the latest
 }
 
 // record is the container that records a fault. It is never started.

@@ -31,16 +31,19 @@ type kernels struct {
 	reset  map[string][]netip.Addr
 	fails  map[string]string // the kernel's error for rules, by container ID; none are always taken
 	broken map[string]bool   // kernels that fail whatever is asked
+	kept   map[string]keep   // what keepers keep, by container ID
+	alone  int               // how many helpers worked for one node only
+	apart  bool              // the engine refuses to share the machine's processes
 	during func()            // runs once, while the first helper works
 }
 
 func inMemory(t *testing.T, names ...string) (*kernels, Injector) {
 	t.Helper()
-	k := &kernels{t: t, eng: enginetest.New(images.Bases()[0]), nodes: map[string]string{}, rules: map[string]string{}, reset: map[string][]netip.Addr{}, fails: map[string]string{}}
+	k := &kernels{t: t, kept: map[string]keep{}, eng: enginetest.New(images.Bases()[0]), nodes: map[string]string{}, rules: map[string]string{}, reset: map[string][]netip.Addr{}, fails: map[string]string{}}
 	k.eng.AddImage("app:1")
 	k.eng.Program = k.program
 	spec := orchestrator.Spec{Name: "demo"}
-	net, err := k.eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: "beamyard-demo", Subnet: netip.MustParsePrefix("10.213.0.0/26"), Gateway: netip.MustParseAddr("10.213.0.1")})
+	net, err := k.eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: "beamyard-demo", Labels: map[string]string{orchestrator.LabelCluster: "demo"}, Subnet: netip.MustParsePrefix("10.213.0.0/26"), Gateway: netip.MustParseAddr("10.213.0.1")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,10 +74,10 @@ func (k *kernels) start(name string) {
 
 // program runs a helper as Help does, without a kernel.
 func (k *kernels) program(spec orchestrator.ContainerSpec) enginetest.Program {
-	if spec.NetworkOf == "" {
+	if spec.NetworkOf == "" && spec.PIDOf == "" && !spec.HostPID {
 		return nil
 	}
-	return func(_ context.Context, p *enginetest.Process) int {
+	return func(ctx context.Context, p *enginetest.Process) int {
 		k.mu.Lock()
 		during := k.during
 		k.during = nil
@@ -82,27 +85,56 @@ func (k *kernels) program(spec orchestrator.ContainerSpec) enginetest.Program {
 		if during != nil {
 			during()
 		}
-		k.mu.Lock()
-		defer k.mu.Unlock()
 		var r request
-		if err := json.Unmarshal([]byte(strings.TrimPrefix(p.Spec.Env[0], helperVariable+"=")), &r); err != nil || !slices.Contains(p.Spec.Capabilities, "NET_ADMIN") {
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(p.Spec.Env[0], helperVariable+"=")), &r); err != nil {
 			return 1
 		}
-		a := answer{Reset: len(r.Reset)}
-		if why := k.fails[spec.NetworkOf]; why != "" && r.Rules != nil && !r.Rules.Empty() {
-			a.Error, a.Unsupported = why, true
+		if r.Resolve != nil || r.Keep != nil {
+			return k.stays(ctx, p, r)
 		}
-		if k.broken[spec.NetworkOf] {
-			a.Error = "no buffer space"
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if !slices.Contains(p.Spec.Capabilities, "NET_ADMIN") {
+			return 1
 		}
-		k.reset[spec.NetworkOf] = append(k.reset[spec.NetworkOf], r.Reset...)
-		if r.Rules != nil && a.Error == "" {
-			k.rules[spec.NetworkOf], a.Rules = r.Rules.String(), r.Rules.String()
+		var a answer
+		if spec.NetworkOf != "" {
+			k.alone++
+			a = k.do(spec.NetworkOf, r)
+		}
+		for _, m := range r.Members {
+			if k.apart || !spec.HostPID || !slices.Contains(p.Spec.Capabilities, "SYS_ADMIN") {
+				return 1
+			}
+			a.Members = append(a.Members, k.do(m.Container, m.Request))
 		}
 		data, _ := json.Marshal(a) // plain data
 		fmt.Fprintln(p.Stdout, string(data))
 		return 0
 	}
+}
+
+// do does what a helper does in the network namespace of a node.
+func (k *kernels) do(node string, r request) (a answer) {
+	a.Reset = len(r.Reset)
+	if why := k.fails[node]; why != "" && r.Rules != nil && !r.Rules.Empty() {
+		a.Error, a.Unsupported = why, true
+	}
+	if k.broken[node] {
+		a.Error = "no buffer space"
+	}
+	if r.Rules != nil && !r.Ends.IsZero() && !slices.ContainsFunc(r.Rules.Cuts, func(c fault.Cut) bool { return c.Until.Equal(r.Ends) }) {
+		a.Error = "no rule ends with the blip"
+	}
+	if a.Error != "" {
+		return a
+	}
+	k.reset[node] = append(k.reset[node], r.Reset...)
+	if r.Rules != nil {
+		k.rules[node] = r.Rules.String()
+		a.Rules = r.Rules.Live(time.Now()).String()
+	}
+	return a
 }
 
 // has compares the rules of nodes.
@@ -138,7 +170,14 @@ const (
 
 func TestInjectAndHeal(t *testing.T) {
 	t.Parallel()
+	t.Run("one helper for all nodes", func(t *testing.T) { injectAndHeal(t, false, 0) })
+	t.Run("a helper for each", func(t *testing.T) { injectAndHeal(t, true, 6*3) })
+}
+
+func injectAndHeal(t *testing.T, apart bool, alone int) {
+	t.Parallel()
 	k, i := inMemory(t, "n1", "n2", "n3")
+	k.apart = apart
 	f, err := i.Inject(t.Context(), fault.Partition([]string{"n1"}), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -174,6 +213,9 @@ func TestInjectAndHeal(t *testing.T) {
 		t.Errorf("nothing to heal: %v, %v", healed, err)
 	}
 	k.has(nil)
+	if k.alone != alone {
+		t.Errorf("%d helpers for one node, want %d", k.alone, alone)
+	}
 }
 
 // The peers of a node that is down keep their rules, and it gets its own when it runs again.
@@ -305,6 +347,17 @@ func TestAFaultEnds(t *testing.T) {
 	}
 }
 
+// A fault may have ended before its helpers have started.
+func TestAFaultThatIsShort(t *testing.T) {
+	t.Parallel()
+	k, i := inMemory(t, "n1", "n2")
+	const lasts = 10 * time.Millisecond
+	k.during = func() { <-time.After(2 * lasts) }
+	if f, err := i.Inject(t.Context(), fault.Isolate("n1"), lasts); err != nil || f.End.IsZero() {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
 func TestResetConnections(t *testing.T) {
 	t.Parallel()
 	k, i := inMemory(t, "n1", "n2", "n3")
@@ -317,6 +370,44 @@ func TestResetConnections(t *testing.T) {
 		t.Errorf("reset %v", k.reset)
 	}
 	k.nothingElse(0)
+}
+
+// A blip that lasts refuses connections in both directions, and the kernel ends that.
+func TestBlip(t *testing.T) {
+	t.Parallel()
+	k, i := inMemory(t, "n1", "n2", "n3")
+	if n, err := i.Blip(t.Context(), []fault.Pair{{From: "n1", To: "n2"}}, 6*time.Millisecond); err != nil || n != 2 {
+		t.Errorf("%d, %v", n, err)
+	}
+	k.mu.Lock()
+	for node, peer := range map[string]string{"n1": "10.213.0.3", "n2": "10.213.0.2"} {
+		rules := strings.Split(strings.TrimSpace(k.rules[k.nodes[node]]), "\n")
+		if len(rules) != 2 || !strings.HasPrefix(rules[0], "cut in "+peer+" reset until ") || !strings.HasPrefix(rules[1], "cut out "+peer+" reset until ") {
+			t.Errorf("rules of %s: %q", node, rules)
+		}
+	}
+	if rules := k.rules[k.nodes["n3"]]; rules != "" {
+		t.Errorf("rules of n3: %q", rules)
+	}
+	k.mu.Unlock()
+	k.nothingElse(0)
+	if _, err := i.Blip(t.Context(), nil, MaxBlip+1); err == nil {
+		t.Error("a blip lasts for ever")
+	}
+}
+
+// New connections are refused as long as was asked for, also if the helper has started late. What
+// another fault cuts ends at its time.
+func TestAHelperThatIsLate(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(-time.Minute)
+	other := at.Add(time.Hour)
+	r := request{At: at, Ends: at.Add(time.Second), Rules: &fault.Rules{Cuts: []fault.Cut{{Until: at.Add(time.Second)}, {Until: other}, {}}}}
+	r.wait()
+	left := time.Until(r.Rules.Cuts[0].Until)
+	if left < 0 || left > time.Second || !r.Rules.Cuts[1].Until.Equal(other) || !r.Rules.Cuts[2].Until.IsZero() {
+		t.Errorf("%+v", r.Rules.Cuts)
+	}
 }
 
 func TestHelpRefusesNonsense(t *testing.T) {

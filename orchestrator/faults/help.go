@@ -37,14 +37,32 @@ type request struct {
 	Rules *fault.Rules `json:"rules,omitempty"` // to be in force from now on; nil: they stay
 	Reset []netip.Addr `json:"reset,omitempty"` // peers to which connections are reset
 	At    time.Time    `json:"at,omitzero"`     // when to do it; zero: at once
+	// Ends is when the rules of a blip end. They end as much later as the helper is late.
+	Ends time.Time `json:"ends,omitzero"`
+
+	// Members are the nodes of a helper that works for several.
+	Members []member `json:"members,omitempty"`
+
+	// Helpers that stay after their answer.
+	Resolve []fault.Answer `json:"resolve,omitempty"`
+	Keep    *keep          `json:"keep,omitempty"`
 }
 
 // answer is one line of JSON, which the helper prints.
 type answer struct {
 	Rules       string `json:"rules"` // read back from the kernel
 	Reset       int    `json:"reset"` // how many connections were reset
+	Stays       bool   `json:"stays,omitempty"`
 	Error       string `json:"error,omitempty"`
 	Unsupported bool   `json:"unsupported,omitempty"` // the kernel lacks something
+
+	Members []answer `json:"members,omitempty"` // of the request's members, in their order
+}
+
+func (a *answer) fail(err error) {
+	if err != nil {
+		a.Error, a.Unsupported = err.Error(), errors.Is(err, errors.ErrUnsupported)
+	}
 }
 
 // help does what a request says, in the network namespace of the calling process, and writes the
@@ -56,15 +74,64 @@ func help(text string, w io.Writer) error {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
-	if wait := time.Until(r.At); !r.At.IsZero() && wait > 0 {
-		time.Sleep(wait)
-	}
+	r.wait()
 	var a answer
-	err := r.do(&a)
-	if err != nil {
-		a.Error, a.Unsupported = err.Error(), errors.Is(err, errors.ErrUnsupported)
+	said := false
+	say := func(stays bool) {
+		a.Stays, said = stays, true
+		_ = json.NewEncoder(w).Encode(a) // nobody reads it if it fails
 	}
-	return json.NewEncoder(w).Encode(a)
+	var err error
+	switch {
+	case r.Members != nil:
+		a.Members = helpMembers(r.Members)
+	case r.Resolve != nil:
+		err = fault.Resolve(untilLast(r.Resolve), r.Resolve, func() { say(true) })
+	case r.Keep != nil:
+		if err = enter(); err == nil {
+			err = r.Keep.run(say)
+		}
+	default:
+		err = r.do(&a)
+	}
+	if said {
+		return err
+	}
+	a.fail(err)
+	say(false)
+	return nil
+}
+
+// untilLast returns a context that ends with the last of the answers.
+func untilLast(answers []fault.Answer) context.Context {
+	var last time.Time
+	for _, a := range answers {
+		if a.Until.IsZero() {
+			return context.Background()
+		}
+		if a.Until.After(last) {
+			last = a.Until
+		}
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), last)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}
+
+// wait waits until it is time to do it.
+func (r *request) wait() {
+	late := time.Since(r.At)
+	switch {
+	case r.At.IsZero():
+	case late < 0:
+		time.Sleep(-late)
+	case r.Rules != nil && !r.Ends.IsZero():
+		for i, c := range r.Rules.Cuts {
+			if c.Until.Equal(r.Ends) {
+				r.Rules.Cuts[i].Until = c.Until.Add(late)
+			}
+		}
+	}
 }
 
 func (r request) do(a *answer) error {

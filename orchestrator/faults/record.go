@@ -2,11 +2,16 @@ package faults
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 )
@@ -14,6 +19,12 @@ import (
 // helperPrefix begins the purpose ([orchestrator.LabelHelper]) of a record. The fault's ID
 // follows.
 const helperPrefix = "fault-"
+
+// Those of the helpers that stay begin so. The node's name follows.
+const (
+	resolverPrefix = "resolver-"
+	keeperPrefix   = "keeper-"
+)
 
 // record is a container that records a fault.
 type record struct {
@@ -69,13 +80,46 @@ func inForce(records []record) string {
 	return "in force: " + strings.Join(ids, ", ")
 }
 
-// nodesOf returns the nodes among a cluster's containers, and the addresses at which they are,
-// or will be once they run.
-func nodesOf(containers []orchestrator.Container) (nodes []fault.Node, running map[string]orchestrator.Container) {
-	running = map[string]orchestrator.Container{}
+// clusterState is what settles faults: the nodes, our containers beside them, and the faults.
+type clusterState struct {
+	image      string
+	now        time.Time                         // by the engine's clock
+	nodes      []fault.Node                      // with the addresses at which they are, or will be once they run
+	containers map[string]orchestrator.Container // of the nodes to settle, by name
+	resolvers  map[string]string                 // IDs of the containers that answer DNS queries, and their nodes
+	keepers    map[string]string                 // of those that keep clocks and disks
+	known      []fault.Fault                     // all that are recorded
+	faults     []fault.Fault                     // those of them that are to be in force
+}
+
+// runs reports whether a node is to be settled, and runs.
+func (c clusterState) runs(name string) bool { return c.containers[name].State.Running }
+
+// of returns the nodes to settle that faults of a kind name, even those that end.
+func (c clusterState) of(kind fault.Kind) []string {
+	var names []string
+	for _, f := range c.known {
+		for _, name := range f.Nodes {
+			if _, ok := c.containers[name]; ok && f.Kind == kind && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func clusterOf(containers []orchestrator.Container) clusterState {
+	state := clusterState{containers: map[string]orchestrator.Container{}, resolvers: map[string]string{}, keepers: map[string]string{}}
 	for _, c := range containers {
+		purpose := c.Labels[orchestrator.LabelHelper]
+		if node, ok := strings.CutPrefix(purpose, resolverPrefix); ok {
+			state.resolvers[c.ID] = node
+		}
+		if node, ok := strings.CutPrefix(purpose, keeperPrefix); ok {
+			state.keepers[c.ID] = node
+		}
 		name := c.Labels[orchestrator.LabelNode]
-		if name == "" || c.Labels[orchestrator.LabelHelper] != "" {
+		if name == "" || purpose != "" {
 			continue
 		}
 		n := fault.Node{Name: name}
@@ -87,10 +131,44 @@ func nodesOf(containers []orchestrator.Container) (nodes []fault.Node, running m
 				n.Addrs = append(n.Addrs, a.IPv6)
 			}
 		}
-		nodes = append(nodes, n)
-		if c.State.Running {
-			running[name] = c
+		state.nodes = append(state.nodes, n)
+		state.containers[name] = c
+	}
+	return state
+}
+
+// addStale gives the nodes their stale addresses, if a fault tells one.
+func (i Injector) addStale(ctx context.Context, c *clusterState) error {
+	if !slices.ContainsFunc(c.faults, func(f fault.Fault) bool { return f.DNS.Answers == fault.StaleAnswers }) {
+		return nil
+	}
+	networks, err := i.Engine.Networks(ctx, map[string]string{orchestrator.LabelCluster: i.Spec.Name})
+	if err != nil {
+		return fmt.Errorf("find the network: %w", err)
+	}
+	for _, n := range networks {
+		if n.Name == i.Spec.Names().Network() && len(n.Subnets) > 0 {
+			for at := range c.nodes {
+				c.nodes[at].Stale = staleAddress(n.Subnets[0], i.Spec.Index(c.nodes[at].Name))
+			}
+			return nil
 		}
 	}
-	return nodes, running
+	return fmt.Errorf("network %s: %w", i.Spec.Names().Network(), orchestrator.ErrNotFound)
+}
+
+// staleAddress returns an address that no node has: those of the nodes begin at the lower end of
+// the subnet, and this one is near the upper end.
+func staleAddress(subnet netip.Prefix, index int) netip.Addr {
+	dynamic := network.Layout(subnet).Dynamic
+	if !dynamic.IsValid() || index < 0 {
+		return netip.Addr{}
+	}
+	first := dynamic.Addr().As4()
+	at := binary.BigEndian.Uint32(first[:]) + uint32(1)<<(32-dynamic.Bits()) - 2 - uint32(index)
+	stale := netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, at)))
+	if !dynamic.Contains(stale) {
+		return netip.Addr{}
+	}
+	return stale
 }

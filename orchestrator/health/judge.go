@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,8 +26,19 @@ type Seen struct {
 	Hint   hint.Hint
 	// Apart are the short names of the nodes that it is deliberately disconnected from.
 	Apart []string
+	// Cut has the nodes that faults cut it off from, by short name.
+	Cut map[string]Cut
 	// Own are the outcomes of the cluster's own checks on the node.
 	Own []Outcome
+}
+
+// Cut is the fault that keeps a node from another one.
+type Cut struct {
+	ID   string // of the fault
+	Text string // what it does: "partition n1 | the rest, drop"
+	// Innocent means that the fault does not cut the two off: global disconnects them
+	// because of what it cuts, so that partitions do not overlap.
+	Innocent bool
 }
 
 // Outcome is the outcome of one of the cluster's own checks on one node.
@@ -51,7 +63,13 @@ type Expectations struct {
 	Cluster string
 	App     string // application that must be started; "" or "-" for none
 	NoMesh  bool   // the nodes need not be connected to each other
+	// CertificateEnds is when the first certificate of a distribution over TLS ends; zero: it
+	// does not speak TLS.
+	CertificateEnds time.Time
 }
+
+// CertificateWarning is the time before the end of a certificate from which its check fails.
+const CertificateWarning = 7 * 24 * time.Hour
 
 // Judge makes a report from an observation. It is pure. A check that panics is a failed
 // check.
@@ -62,7 +80,8 @@ func Judge(o Observation, e Expectations, t Thresholds) Report {
 		j.report.Nodes = append(j.report.Nodes, NodeReport{Name: n.Name, Node: n.Node, Sample: n.Sample})
 	}
 	j.report.Matrix = matrix(o.Nodes)
-	j.mnesia = MnesiaApart(o.Nodes)
+	j.mnesia, j.duplicates = MnesiaApart(o.Nodes), DuplicateNames(o.Nodes)
+	j.kept, j.restarted = MnesiaKept(o.Nodes)
 	for _, g := range Groups {
 		switch g {
 		case Connectivity:
@@ -73,6 +92,7 @@ func Judge(o Observation, e Expectations, t Thresholds) Report {
 			j.guard(Check{Group: g, Name: "modules"}, j.code)
 		case Operations:
 			j.each(g, "application", j.operations)
+			j.guard(Check{Group: g, Name: "certificate"}, j.certificate)
 		case Performance:
 			j.each(g, "load", j.performance)
 		case Resources:
@@ -89,7 +109,28 @@ type judge struct {
 	Expectations
 	Thresholds
 	report Report
-	mnesia map[string][]string // MnesiaApart
+
+	mnesia, kept, restarted map[string][]string // MnesiaApart, MnesiaKept
+	duplicates              []Duplicate
+}
+
+// certificate looks at the end of the distribution's certificates.
+func (j *judge) certificate() []Check {
+	if j.CertificateEnds.IsZero() {
+		return nil
+	}
+	ends := j.CertificateEnds.UTC().Format("2006-01-02 15:04 MST")
+	c := Check{Name: "certificate", State: Passed, Means: "the distribution's certificate is valid until " + ends}
+	switch left := j.CertificateEnds.Sub(j.Time); {
+	case left <= 0:
+		c.State, c.Means = Failed, "the distribution's certificate ended "+ends+": a node that connects again is refused"
+	case left < CertificateWarning:
+		c.State, c.Means = Failed, "the distribution's certificate ends "+ends+": then a node that connects again is refused"
+	default:
+		return []Check{c}
+	}
+	c.Suggestion = hint.Newf("replace the files of %s, then: %s; %s", hint.Setting("distribution.tls"), hint.Down.On(j.Cluster), hint.Up.With())
+	return []Check{c}
 }
 
 // each looks at every node. One that did not answer passes nothing, and it is
@@ -190,6 +231,7 @@ func (j *judge) formation(n Seen) []Check {
 		return []Check{c}
 	}
 	var missing, hidden, apart []string
+	cut := map[Cut][]string{}
 	expected := 0
 	var first Seen
 	for i, sight := range j.report.Matrix.Rows[j.index(n)] {
@@ -199,6 +241,10 @@ func (j *judge) formation(n Seen) []Check {
 		}
 		if slices.Contains(n.Apart, peer.Name) {
 			apart = append(apart, peer.Name)
+			continue
+		}
+		if by, ok := n.Cut[peer.Name]; ok && (!by.Innocent || sight == SeesNot) {
+			cut[by] = append(cut[by], peer.Name)
 			continue
 		}
 		expected++
@@ -223,14 +269,36 @@ func (j *judge) formation(n Seen) []Check {
 	if len(hidden) > 0 {
 		means = append(means, "sees "+strings.Join(hidden, ", ")+" only as hidden")
 	}
-	if len(means) > 0 && !j.NoMesh {
+	switch {
+	case len(cut) > 0:
+		j.cut(&c, n, cut, means)
+	case len(means) > 0 && !j.NoMesh:
 		c.State, c.Means = Failed, n.Name+" "+strings.Join(means, ", ")+": what it spreads over the cluster does not get there"
 		c.Suggestion = hint.Newf("ask it to connect: %s", j.eval(n, fmt.Sprintf("Node.connect(:%q)", first.Node)))
-	} else if len(apart) > 0 {
+	case len(apart) > 0:
 		c.State, c.Means = Failed, n.Name+" is disconnected from "+strings.Join(apart, ", ")+" on purpose"
 		c.Suggestion = hint.Newf("only %s reconnects them", hint.Reconnect.On(j.Cluster, n.Name))
 	}
 	return []Check{c}
+}
+
+// cut fills the check of a node that faults cut off from others. What else it lacks is likely to
+// be their effect too.
+func (j *judge) cut(c *Check, n Seen, cut map[Cut][]string, means []string) {
+	var ids []string
+	for _, by := range slices.SortedFunc(maps.Keys(cut), func(a, b Cut) int { return strings.Compare(a.ID, b.ID) }) {
+		if !slices.Contains(ids, by.ID) {
+			ids = append(ids, by.ID)
+		}
+		peers := strings.Join(cut[by], ", ")
+		if by.Innocent {
+			means = append(means, fmt.Sprintf("was disconnected from %s by global, because of %s (%s)", peers, by.ID, by.Text))
+		} else {
+			means = append([]string{fmt.Sprintf("is cut off from %s by %s (%s)", peers, by.ID, by.Text)}, means...)
+		}
+	}
+	c.State, c.Means = Failed, n.Name+" "+strings.Join(means, ", ")
+	c.Suggestion = hint.Newf("heal it: %s", hint.Heal.On(j.Cluster).With(ids...))
 }
 
 func (j *judge) index(n Seen) int {

@@ -72,6 +72,25 @@ func TestNodesOnTheirOwn(t *testing.T) {
 	}
 }
 
+// A certificate that ends soon is told in time.
+func TestCertificates(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	for ends, want := range map[time.Time]string{
+		{}:                           "",
+		now.Add(8 * 24 * time.Hour):  "",
+		now.Add(6 * 24 * time.Hour):  "failed operations/certificate : the distribution's certificate ends 2026-12-06 12:00 UTC: then a node that connects again is refused",
+		now.Add(-2 * 24 * time.Hour): "failed operations/certificate : the distribution's certificate ended 2026-11-28 12:00 UTC: a node that connects again is refused",
+	} {
+		r := Judge(Observation{Time: now, Nodes: cluster(2)}, Expectations{Cluster: "shop", App: "shop", CertificateEnds: ends}, Thresholds{})
+		if got := troubles(r); got != want {
+			t.Errorf("%s: %q", ends, got)
+		}
+		if told := slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Name == "certificate" }); told == ends.IsZero() {
+			t.Errorf("%s: told %t", ends, told)
+		}
+	}
+}
+
 func TestAHealthyCluster(t *testing.T) {
 	for _, n := range []int{1, 2, 10} {
 		r := judged(cluster(n), Thresholds{})

@@ -30,7 +30,10 @@ func (s *Sample) read(told erldist.Map, since *Sample) {
 	s.load(get("ticks"), since)
 	s.Encoding, _ = erldist.Text(get("encoding"))
 	s.Heart = isTrue(get("heart"))
-	s.NetTick = number(get("net_tick"))
+	s.NetTick, s.TickIntensity = number(get("net_tick")), number(get("tick_intensity"))
+	if auto, ok := get("auto_connect").(erldist.Atom); ok && auto != "unknown" {
+		s.AutoConnect = string(auto)
+	}
 	s.PreventOverlapping = isTrue(get("prevent_overlapping"))
 	s.agreements(get)
 	s.Modules = modules(get("modules"))

@@ -10,6 +10,9 @@ Before = Ticks(),
 Queue = statistics(total_run_queue_lengths),
 Window > 0 andalso receive after Window -> ok end,
 After = Ticks(),
+Release = Try(fun() -> list_to_integer(erlang:system_info(otp_release)) end),
+%% Whether global connects all nodes with each other, and so keeps their names the same.
+Mesh = Try(fun() -> application:get_env(kernel, connect_all, true) end) =:= true,
 Info = fun(Key) -> Try(fun() -> erlang:system_info(Key) end) end,
 %% A module that is not loaded is the file that the node would load: the first of
 %% that name in the code path. Mix puts its consolidated protocols before all
@@ -69,20 +72,37 @@ end,
     ticks => {Before, After},
     encoding => file:native_name_encoding(),
     heart => whereis(heart) =/= undefined,
-    net_tick => Try(fun() -> application:get_env(kernel, net_ticktime, 60) end),
-    prevent_overlapping => Try(fun() -> application:get_env(kernel, prevent_overlapping_partitions, true) end),
+    %% net_kernel:set_net_ticktime/1 changes the first while the node runs.
+    net_tick => Try(fun() -> case net_kernel:get_net_ticktime() of {_, New} -> New; Tick -> Tick end end),
+    tick_intensity => Try(fun() -> application:get_env(kernel, net_tickintensity, 4) end),
+    auto_connect => Try(fun() -> application:get_env(kernel, dist_auto_connect, unknown) end),
+    prevent_overlapping => Mesh andalso Try(fun() -> application:get_env(kernel, prevent_overlapping_partitions, Release >= 25) end),
     %% Where Mnesia runs: whom it works with, and whom its schema names.
     mnesia => case whereis(mnesia_monitor) of
         undefined -> unknown;
         _ -> Try(fun() -> {mnesia:system_info(running_db_nodes), mnesia:system_info(db_nodes)} end)
     end,
-    %% The lock under which global registers names, and the node of who holds it. The
-    %% table and the call are global's own, the same in OTP 25 to 27.
-    global_lock => Try(fun() -> [{_, _, [{Holder, _} | _]}] = ets:lookup(global_locks, global),
-        {list_to_binary(pid_to_list(Holder)), node(Holder)} end),
-    synced => case Try(fun() -> application:get_env(kernel, connect_all, true) end) of
+    %% The lock under which global registers names: who took it first, and its monitor,
+    %% which is another one each time it is taken. The table is global's own, the same in
+    %% OTP 25 to 27.
+    global_lock => Try(fun() ->
+        [{_, _, Holders}] = ets:lookup(global_locks, global),
+        {Holder, Ref} = lists:last(Holders),
+        {list_to_binary(pid_to_list(Holder)), node(Holder), list_to_binary(ref_to_list(Ref))}
+    end),
+    %% The nodes that global keeps the same names with. Global groups would limit them.
+    synced => case Mesh andalso application:get_env(kernel, global_groups) =:= undefined of
         true -> Try(fun() -> gen_server:call(global_name_server, get_synced, 500) end);
-        _ -> unknown
+        false -> unknown
     end,
+    %% Names that global has for processes of this node: some are enough, as there can be
+    %% many. The number tells those apart whose text is cut.
+    names => Try(fun() ->
+        Own = [{{'$1', '$2', '_', '_'}, [{'=:=', {node, '$2'}, node()}], ['$1']}],
+        case ets:select(global_names, Own, 500) of
+            {Names, _} -> [{erlang:phash2(N), unicode:characters_to_binary(io_lib:format("~0tp", [N], [{chars_limit, 100}]))} || N <- Names];
+            '$end_of_table' -> []
+        end
+    end),
     modules => case Md5s of true -> Try(Modules); false -> unknown end
 }.

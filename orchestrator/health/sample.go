@@ -43,16 +43,21 @@ type Sample struct {
 	Schedulers int  `json:"schedulers"` // online
 	Load       Load `json:"load"`
 
-	Encoding           string `json:"encoding,omitempty"` // file name encoding: utf8, latin1
-	Heart              bool   `json:"heart"`              // heart is enabled, and restarts the VM by itself
-	NetTick            int64  `json:"net_tick"`           // the kernel's net_ticktime, in seconds
-	PreventOverlapping bool   `json:"prevent_overlapping"`
+	Encoding           string `json:"encoding,omitempty"`     // file name encoding: utf8, latin1
+	Heart              bool   `json:"heart"`                  // heart is enabled, and restarts the VM by itself
+	NetTick            int64  `json:"net_tick"`               // the kernel's net_ticktime, in seconds
+	TickIntensity      int64  `json:"tick_intensity"`         // the kernel's net_tickintensity: ticks in that time
+	AutoConnect        string `json:"auto_connect,omitempty"` // the kernel's dist_auto_connect, if set: never, once
+	PreventOverlapping bool   `json:"prevent_overlapping"`    // global disconnects nodes, so that partitions do not overlap
 
 	// Mnesia is the node's view of its Mnesia cluster; nil if Mnesia is not running.
 	Mnesia *Mnesia `json:"mnesia,omitempty"`
 	// GlobalLock is the lock under which global registers names, if a process holds it.
 	// That is normal for a moment while nodes come and go.
 	GlobalLock *Lock `json:"global_lock,omitempty"`
+	// Syncs says that global keeps the same names as the connected nodes, and which of
+	// these it has not synchronized with yet is known: see Unsynced.
+	Syncs bool `json:"syncs"`
 	// Unsynced are connected nodes that global has not synchronized names with yet, with
 	// the time of the first sample that showed it.
 	Unsynced map[string]time.Time `json:"unsynced,omitempty"`
@@ -61,7 +66,8 @@ type Sample struct {
 	// read. Nil if not requested.
 	Modules map[string]string `json:"-"`
 
-	ticks ticks // at its end, for the next sample's load
+	names map[globalName]time.Time // global's names of the node's own processes, with the first sample that had them
+	ticks ticks                    // at its end, for the next sample's load
 }
 
 // Count is the current number of something, and its limit.

@@ -27,7 +27,8 @@ const (
 	Restart     Verb = "restart"      // restart nodes
 	Unpause     Verb = "unpause"      // resume nodes
 	Reconnect   Verb = "reconnect"    // end a deliberate disconnection
-	Heal        Verb = "heal"         // end the network faults of a cluster
+	Heal        Verb = "heal"         // end the faults of a cluster, or those whose IDs are the arguments
+	Squeeze     Verb = "squeeze"      // limit the memory of nodes to the argument, for a while
 	Status      Verb = "status"       // see the nodes of a cluster, or all clusters
 	Inspect     Verb = "inspect"      // see everything about a node
 	Logs        Verb = "logs"         // see what nodes printed
@@ -45,6 +46,7 @@ const (
 	SyncWatch   Verb = "sync-watch"   // bring code into all nodes at each change
 	Shell       Verb = "shell"        // open a shell of a node
 	Send        Verb = "send"         // write to the standard input of a node
+	Page        Verb = "page"         // open the live page of a cluster, or of all
 	Export      Verb = "export"       // write the evidence to the file that is the argument
 	Doctor      Verb = "doctor"       // examine the machine and its engine
 	Prune       Verb = "prune"        // remove what dead processes left
@@ -53,8 +55,8 @@ const (
 
 // Verbs are all verbs.
 var Verbs = []Verb{
-	Up, UpHelp, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Heal, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
-	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Send, Export, Doctor, Prune, Set,
+	Up, UpHelp, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Heal, Squeeze, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
+	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Send, Page, Export, Doctor, Prune, Set,
 }
 
 // On returns the step for a cluster, or for nodes of it.
@@ -100,7 +102,9 @@ func (s Step) String() string {
 	case Events:
 		return command("events", option("-c", s.Cluster))
 	case Heal:
-		return command("heal", option("-c", s.Cluster))
+		return command("heal", append([]string{option("-c", s.Cluster)}, s.Args...)...)
+	case Squeeze:
+		return command("squeeze", s.at(), "--memory", strings.Join(s.Args, " "))
 	case HealthJSON:
 		return command("health", s.at(), "--json")
 	case Eval:
@@ -117,6 +121,8 @@ func (s Step) String() string {
 		return s.sync("--watch")
 	case Shell:
 		return command("iex", s.at())
+	case Page:
+		return command("ui", s.at())
 	case Reconnect:
 		return "the program that disconnected them" // no command does
 	case Set:

@@ -3,6 +3,7 @@ package secrets
 import (
 	"cmp"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -10,10 +11,13 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
-// Values returns the texts of a cluster that must never be printed: its cookie and
-// the values of [orchestrator.Spec].Secrets, in all their [Forms].
+// Masked replaces a secret.
+const Masked = "[secret]"
+
+// Values returns the texts of a cluster that must never be printed: its cookie, the
+// key of its authority, and the values of [orchestrator.Spec].Secrets, in all their [Forms].
 func Values(s orchestrator.Spec) []string {
-	values := append([]string{s.Cookie}, manifest.ProxySecrets(s)...)
+	values := append([]string{s.Cookie, s.Distribution.TLS.AuthorityKey}, manifest.ProxySecrets(s)...)
 	for _, key := range s.Secrets {
 		values = append(values, s.Env[key])
 		for i, n := range s.Nodes {
@@ -21,6 +25,44 @@ func Values(s orchestrator.Spec) []string {
 		}
 	}
 	return Forms(values...)
+}
+
+// setCookie finds cookies in a command or in VM flags of a spec.
+var setCookie = regexp.MustCompile(`-setcookie[ =]+([^\s"'\\]{4,})`)
+
+// Suspected returns [Values] of several specs, with what is secret by its place although the spec
+// does not say so: the variables that [Secret] suspects, and cookies in commands and VM flags.
+func Suspected(specs ...orchestrator.Spec) []string {
+	var values []string
+	for _, s := range specs {
+		values = append(values, Values(s)...)
+		envs := []map[string]string{s.Env}
+		texts := slices.Concat(s.Entrypoint, s.Command)
+		for _, n := range s.Nodes {
+			envs = append(envs, n.Env)
+			texts = slices.Concat(texts, n.Entrypoint, n.Command)
+		}
+		for _, env := range envs {
+			for key, value := range env {
+				texts = append(texts, value)
+				if Secret(s, key) {
+					values = append(values, value)
+				}
+			}
+		}
+		for _, text := range texts {
+			for _, found := range setCookie.FindAllStringSubmatch(text, -1) {
+				values = append(values, found[1])
+			}
+		}
+	}
+	return Forms(values...)
+}
+
+// Secret reports whether the value of an environment variable must be masked: it is one of
+// [orchestrator.Spec].Secrets, or its name says that it is a cookie.
+func Secret(s orchestrator.Spec, key string) bool {
+	return slices.Contains(s.Secrets, key) || strings.Contains(strings.ToUpper(key), "COOKIE")
 }
 
 // Forms returns the forms in which secret values are printed, the longest first: as
@@ -62,10 +104,13 @@ var inspected = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`, "\a", `\a
 	"\n", `\n`, "\v", `\v`, "\f", `\f`, "\r", `\r`, "\x1b", `\e`, "\x7f", `\d`, "\x00", `\0`)
 
 // Redactor replaces the values that must not be printed. See [orchestrator.Spec.Secrets].
-func Redactor(s orchestrator.Spec) *strings.Replacer {
+func Redactor(s orchestrator.Spec) *strings.Replacer { return Replacer(Values(s)) }
+
+// Replacer replaces values with [Masked].
+func Replacer(values []string) *strings.Replacer {
 	var pairs []string
-	for _, value := range Values(s) { // of two with the same beginning, the longer one is matched
-		pairs = append(pairs, value, "[secret]")
+	for _, value := range values { // of two with the same beginning, the longer one is matched
+		pairs = append(pairs, value, Masked)
 	}
 	return strings.NewReplacer(pairs...)
 }

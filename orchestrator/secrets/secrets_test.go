@@ -66,8 +66,9 @@ func TestRedactor(t *testing.T) {
 	s.Env = map[string]string{"TOKEN": "hunter22", "OPEN": "visible"}
 	s.Nodes[0].Env = map[string]string{"TOKEN": "another1"}
 	s.Secrets, s.Env["DSN"] = append(s.Secrets, "DSN"), "key-of-{name}" // n2 gets another value than the spec's text
-	got := Redactor(s).Replace("crumbcrumb hunter22 another1 key-of-n2 visible")
-	if got != "[secret] [secret] [secret] [secret] visible" {
+	s.Distribution.TLS.AuthorityKey = "MHcCAQEE"
+	got := Redactor(s).Replace("crumbcrumb hunter22 another1 key-of-n2 MHcCAQEE visible")
+	if got != "[secret] [secret] [secret] [secret] [secret] visible" {
 		t.Error(got)
 	}
 }

@@ -26,6 +26,10 @@
 //     and goroutines than at its first quiet moment.
 //   - At the end nothing is left: no container, network, process or goroutine.
 //
+// Package chaos breaks a cluster, and asks whether the cluster comes back. This package breaks
+// the supervisor and its connection to the engine as well, and acts behind its back; so it has a
+// plan of its own.
+//
 // # Replay
 //
 // The faults and their offsets depend only on the seed and the duration; see plan. The

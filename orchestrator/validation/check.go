@@ -34,6 +34,7 @@ func Check(s orchestrator.Spec) error {
 	v.tmpfs("tmpfs", s.Tmpfs, s.Volumes)
 	v.networks(s, "networks", s.Networks)
 	v.hosts("extra_hosts", s.ExtraHosts)
+	v.machines(s)
 	v.after(s)
 	v.releases(s)
 	v.roles(s)
@@ -45,6 +46,11 @@ func Check(s orchestrator.Spec) error {
 	case orchestrator.MeshBeamyard, orchestrator.MeshApp, orchestrator.MeshNone:
 	default:
 		v.add("mesh", fmt.Sprintf("%q is not one of beamyard, app, none", s.Mesh), "mesh: beamyard")
+	}
+	switch s.Boot {
+	case orchestrator.BootAuto, orchestrator.BootMix, orchestrator.BootDirect:
+	default:
+		v.add("boot", fmt.Sprintf("%q is none of auto, mix and direct", s.Boot), "boot: auto")
 	}
 	switch s.Loopback {
 	case orchestrator.LoopbackForward, orchestrator.LoopbackLeave:
@@ -135,6 +141,9 @@ func (v *validation) numbers(s orchestrator.Spec) {
 	}
 	if s.NetTick%time.Second != 0 || (s.NetTick > 0 && s.NetTick < 4*time.Second) {
 		v.add("net_tick", fmt.Sprintf("%s: the kernel's net_ticktime takes whole seconds, at least 4", s.NetTick), "net_tick: 8s")
+	}
+	if s.Warm < 0 || s.Warm > orchestrator.MaxWarm {
+		v.add("warm", fmt.Sprintf("%d: from 0 to %d clusters are parked", s.Warm, orchestrator.MaxWarm), "warm: 1")
 	}
 	if s.OutputLines < 1 {
 		v.add("output_lines", fmt.Sprintf("%d lines is too few", s.OutputLines), "output_lines: 1000")

@@ -97,6 +97,7 @@ func TestCheck(t *testing.T) {
 		{"a pool of the other family", func(s *orchestrator.Spec) { s.Pool = netip.MustParsePrefix("fd00::/8") }, "pool"},
 		{"times that are none", func(s *orchestrator.Spec) { s.StopTimeout, s.NetTick = -1, 1500*time.Millisecond }, "net_tick stop_timeout"},
 		{"modes that are none", func(s *orchestrator.Spec) { s.Mesh, s.Restart.Mode = "full", "sometimes" }, "mesh restart.mode"},
+		{"too many that are parked", func(s *orchestrator.Spec) { s.Warm = 9 }, "warm"},
 		{"too little memory", func(s *orchestrator.Spec) { s.Memory, s.CPUs, s.OutputLines = 1<<20, -1, -1 }, "cpus memory output_lines"},
 		{"an image of others", func(s *orchestrator.Spec) {
 			s.Command, s.User, s.CookieFile = []string{orchestrator.CommandOfImage}, "rabbitmq", "/var/lib/rabbitmq/.erlang.cookie"
@@ -124,6 +125,12 @@ func TestCheck(t *testing.T) {
 		{"file systems in memory that are none", func(s *orchestrator.Spec) {
 			s.Tmpfs, s.Volumes = []string{"run", "/data", "/x:sise=1", "/x"}, map[string]string{"data": "/data"}
 		}, "tmpfs tmpfs tmpfs tmpfs"},
+		{"two of three files of TLS", func(s *orchestrator.Spec) {
+			s.Distribution.TLS = orchestrator.TLS{Enabled: true, CA: "ca.pem", Cert: "node.pem"}
+		}, "distribution.tls"},
+		{"files of TLS that is not enabled", func(s *orchestrator.Spec) {
+			s.Distribution.TLS = orchestrator.TLS{CA: "ca.pem", Cert: "node.pem", Key: "node.key"}
+		}, "distribution.tls"},
 		{"names that are none", func(s *orchestrator.Spec) { s.Distribution.Names = "middle" }, "distribution.names"},
 		{"a line that is asked for again and again", func(s *orchestrator.Spec) { s.Checks = []orchestrator.Check{{Log: "x"}} }, "checks[0].log"},
 		{"no expression, a port of no check, one name in both lists", func(s *orchestrator.Spec) {

@@ -205,6 +205,19 @@ func (v *validation) distribution(s orchestrator.Spec) {
 	if s.Distribution.Inet6 && s.Distribution.Names == orchestrator.IPNames {
 		v.add("distribution.inet6", "names: ip makes the names of IPv4 addresses", "distribution: {names: long, inet6: true}")
 	}
+	t := s.Distribution.TLS
+	given := 0
+	for _, file := range []string{t.CA, t.Cert, t.Key} {
+		if file != "" {
+			given++
+		}
+	}
+	switch {
+	case given != 0 && given != 3:
+		v.add("distribution.tls", "files of your own are three: ca, cert and key", "distribution: {tls: {ca: ca.pem, cert: node.pem, key: node.key}}, or tls: true")
+	case given == 3 && !t.Enabled:
+		v.add("distribution.tls", "it has files, and is not enabled", "distribution: {tls: {ca: ca.pem, cert: node.pem, key: node.key}}")
+	}
 }
 
 func (v *validation) files(s orchestrator.Spec) {

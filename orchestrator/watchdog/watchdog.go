@@ -42,6 +42,9 @@ type Target struct {
 	// Volumes includes the cluster's named volumes, for a cluster that will not be
 	// started again.
 	Volumes bool `json:"volumes,omitempty"`
+	// Hosts are the hosts of the cluster as JSON, for whoever opens the engine; "" for one
+	// engine.
+	Hosts string `json:"hosts,omitempty"`
 }
 
 // word is a line of what a keeper tells its watchdog. One of the two is set.

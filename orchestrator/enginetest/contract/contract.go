@@ -31,12 +31,7 @@ func Run(t *testing.T, newEngine func(testing.TB) orchestrator.Engine, image str
 	for _, c := range clauses {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := &suite{
-				t: t, eng: newEngine(t), image: image, entrypoint: entrypoint,
-				labels: map[string]string{"beamyard.contract": fmt.Sprintf("%08x", rand.Uint32())},
-			}
-			t.Cleanup(s.cleanUp)
-			c.test(s)
+			c.test(newSuite(t, newEngine(t), image, entrypoint))
 		})
 	}
 }
@@ -71,6 +66,9 @@ var clauses = []struct {
 	{"a missing command is found by the init", (*suite).testNoCommand},
 	{"a container has its hostname and environment", (*suite).testInside},
 	{"a container shares another one's network", (*suite).testSharedNetwork},
+	{"a container that shares another one's processes ends with it", (*suite).testSharedProcesses},
+	{"a container that shares the machine's processes sees those of others", (*suite).testHostProcesses},
+	{"limits change", (*suite).testLimits},
 	{"a mounted file is seen", (*suite).testMount},
 	{"a capability is given", (*suite).testCapability},
 	{"a file is read, running or not", (*suite).testFile},
@@ -97,6 +95,16 @@ type suite struct {
 	image      string
 	entrypoint []string
 	labels     map[string]string
+}
+
+// newSuite returns a suite that removes what it creates.
+func newSuite(t *testing.T, eng orchestrator.Engine, image string, entrypoint []string) *suite {
+	s := &suite{
+		t: t, eng: eng, image: image, entrypoint: entrypoint,
+		labels: map[string]string{"beamyard.contract": fmt.Sprintf("%08x", rand.Uint32())},
+	}
+	t.Cleanup(s.cleanUp)
+	return s
 }
 
 func (s *suite) ctx() context.Context { return s.t.Context() }

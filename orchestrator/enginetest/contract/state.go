@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -61,6 +62,50 @@ func (s *suite) testSharedNetwork() {
 	if lines := s.output(id); !slices.Equal(lines, []string{"stdout n1.contract.test <nil>\n"}) {
 		s.t.Errorf("hostname %q", lines)
 	}
+}
+
+func (s *suite) testSharedProcesses() {
+	of := s.create(func(c *orchestrator.ContainerSpec) { c.Name = s.name() + "-of" }, "wait")
+	id := s.create(func(c *orchestrator.ContainerSpec) { c.PIDOf = of }, "wait")
+	s.is("its processes before that container runs", s.eng.StartContainer(s.ctx(), id), orchestrator.ErrNotRunning)
+	s.must(s.eng.StartContainer(s.ctx(), of))
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	s.must(s.eng.KillContainer(s.ctx(), of, "KILL"))
+	s.exited(id)
+}
+
+func (s *suite) testHostProcesses() {
+	of := s.create(func(c *orchestrator.ContainerSpec) { c.Name = s.name() + "-of" }, "wait")
+	s.must(s.eng.StartContainer(s.ctx(), of))
+	c, err := s.eng.InspectContainer(s.ctx(), of)
+	s.must(err)
+	for _, host := range []bool{false, true} {
+		id := s.create(func(c *orchestrator.ContainerSpec) { c.Name, c.HostPID = s.name()+"-"+strconv.FormatBool(host), host }, "sees", strconv.Itoa(c.State.PID))
+		s.must(s.eng.StartContainer(s.ctx(), id))
+		s.exited(id)
+		if lines := s.output(id); !slices.Equal(lines, []string{"stdout " + strconv.FormatBool(host) + "\n"}) {
+			s.t.Errorf("host processes %t: it sees the other one: %q", host, lines)
+		}
+	}
+}
+
+func (s *suite) testLimits() {
+	id := s.create(func(c *orchestrator.ContainerSpec) { c.Memory = 64 << 20 }, "wait")
+	s.must(s.eng.StartContainer(s.ctx(), id))
+	has := func(want orchestrator.Limits) {
+		s.t.Helper()
+		c, err := s.eng.InspectContainer(s.ctx(), id)
+		s.must(err)
+		if want.Memory != 0 && c.Limits.Memory != want.Memory || want.CPUs != 0 && c.Limits.CPUs != want.CPUs { // 0 may be the whole machine
+			s.t.Errorf("limits %+v, want %+v", c.Limits, want)
+		}
+	}
+	has(orchestrator.Limits{Memory: 64 << 20})
+	for _, want := range []orchestrator.Limits{{Memory: 32 << 20, CPUs: 0.5}, {Memory: 128 << 20}, {}} {
+		s.must(s.eng.LimitContainer(s.ctx(), id, want))
+		has(want)
+	}
+	s.is("limits of what is missing", s.eng.LimitContainer(s.ctx(), "missing", orchestrator.Limits{}), orchestrator.ErrNotFound)
 }
 
 func (s *suite) testMount() {

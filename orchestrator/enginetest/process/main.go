@@ -43,6 +43,9 @@ func main() {
 	case "read":
 		text, err := os.ReadFile(os.Args[2])
 		fmt.Println(string(text), err)
+	case "sees":
+		_, err := os.Stat("/proc/" + os.Args[2])
+		fmt.Println(err == nil)
 	case "net-admin": // CAP_NET_ADMIN, number 12, is in effect
 		status, err := os.ReadFile("/proc/self/status")
 		if err != nil {

@@ -29,6 +29,7 @@ var ErrUnsuitable = errors.New("no helper container can be made of this program"
 type program struct {
 	machine elf.Machine
 	static  bool // it needs no loader: it runs on an empty root file system
+	file    *elf.File
 }
 
 // inspectProgram reads an executable. If it is not an ELF file, it returns an error.
@@ -37,7 +38,7 @@ func inspectProgram(r io.ReaderAt) (program, error) {
 	if err != nil {
 		return program{}, fmt.Errorf("%w: it is not a Linux executable", ErrUnsuitable)
 	}
-	p := program{machine: f.Machine, static: true}
+	p := program{machine: f.Machine, static: true, file: f}
 	for _, segment := range f.Progs {
 		if segment.Type == elf.PT_INTERP {
 			p.static = false
@@ -89,6 +90,7 @@ func Image(ctx context.Context, eng images.Engine, info orchestrator.EngineInfo,
 	if _, err := eng.Image(ctx, ref); err == nil || !errors.Is(err, images.ErrNotFound) {
 		return ref, err
 	}
+	data = withoutDebug(data, p.file)
 	if p.static {
 		rootfs, err := tarOf(file{Program[1:], data, 0o755})
 		if err != nil {

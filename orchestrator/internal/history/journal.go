@@ -1,6 +1,7 @@
 package history
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -36,4 +37,16 @@ func (j *Journal) Entries() []orchestrator.JournalEntry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return append(append(make([]orchestrator.JournalEntry, 0, len(j.kept)), j.kept[j.next:]...), j.kept[:j.next]...)
+}
+
+// EngineEntry returns the journal entry of an engine's event.
+func EngineEntry(e orchestrator.ContainerEvent) orchestrator.JournalEntry {
+	text := e.Action
+	switch e.Action {
+	case "die":
+		text = fmt.Sprintf("die (exit %d)", e.ExitCode)
+	case "kill":
+		text = fmt.Sprintf("kill (signal %s)", e.Signal)
+	}
+	return orchestrator.JournalEntry{Time: e.Time, Source: orchestrator.FromEngine, Node: e.Labels[orchestrator.LabelNode], Text: text}
 }

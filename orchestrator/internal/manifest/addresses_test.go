@@ -46,12 +46,12 @@ func TestNamesByAddressAreReadFromTheLabel(t *testing.T) {
 	if err != nil || read.Names().Node("n1") != "app@10.213.7.2" {
 		t.Errorf("%s, %v", read.Names().Node("n1"), err)
 	}
-	if diff := s.Diff(byAddress()); len(diff) != 0 {
+	if diff := validation.Diff(s, byAddress()); len(diff) != 0 {
 		t.Errorf("differs in %v", diff)
 	}
 	other := byAddress()
 	other.Subnet = netip.MustParsePrefix("10.213.9.0/26")
-	if diff := s.Diff(other); len(diff) != 0 {
+	if diff := validation.Diff(s, other); len(diff) != 0 {
 		t.Errorf("another subnet differs in %v", diff)
 	}
 	if text, _ := json.Marshal(orchestrator.Spec{}); strings.Contains(string(text), "subnet") {

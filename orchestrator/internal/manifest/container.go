@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
@@ -32,6 +33,7 @@ func Container(s orchestrator.Spec, i int, networkID string, at orchestrator.Pla
 	host := names.Hostname(node.Name)
 	return orchestrator.ContainerSpec{
 		Name:       names.Container(node.Name),
+		Host:       node.Host,
 		Image:      node.Image,
 		Hostname:   host,
 		Entrypoint: nodeEntrypoint(s, i),
@@ -75,11 +77,21 @@ func nodeCommand(s orchestrator.Spec, i int) []string {
 		return replaced(Words(s, i), node.Command)
 	}
 	flags := withoutThose(VMFlags(s), node.Env, s.ImageEnvAt(i))
-	command := []string{"elixir", NameFlag(s), s.Names().Node(node.Name), "--erl", flags, "-S", "mix", "run", "--no-halt"}
+	command := []string{"elixir", NameFlag(s), s.Names().Node(node.Name), "--erl"}
+	if BootsDirectly(s, node) {
+		return append(append(command, flags+" "+images.DirectFlags), images.DirectCommand...)
+	}
+	command = append(command, flags, "-S", "mix", "run", "--no-halt")
 	if node.Precompiled {
 		command = append(command, "--no-compile", "--no-deps-check")
 	}
 	return command
+}
+
+// BootsDirectly reports whether the default command of a node boots its Mix project from the
+// record in the image. node has the unset fields filled from the cluster.
+func BootsDirectly(s orchestrator.Spec, node orchestrator.NodeSpec) bool {
+	return node.Precompiled && node.ImageBoot == images.BootDirect && s.Boot != orchestrator.BootMix
 }
 
 // NameFlag returns the flag that sets the node name of an Elixir VM.
@@ -90,9 +102,44 @@ func NameFlag(s orchestrator.Spec) string {
 	return "--name"
 }
 
-// Inet6Flag makes a VM's distribution use IPv6. It listens for both families, so it is
-// still reachable from here over IPv4. Source: erl(1), inet6_tcp_dist of kernel.
-const Inet6Flag = "-proto_dist inet6_tcp"
+// The files of a VM whose distribution speaks TLS. Package dist has their content.
+const (
+	TLSAuthority = "/.beamyard/tls/ca.pem"
+	TLSCert      = "/.beamyard/tls/cert.pem"
+	TLSKey       = "/.beamyard/tls/key.pem"
+	TLSOptions   = "/.beamyard/tls/dist.conf"
+)
+
+// LoadTLS returns the flag with which a VM loads all modules that its distribution over TLS may
+// need; "" without TLS. Mix of Elixir 1.15 and later takes the applications that a project does not
+// list out of the code path (prune_code_paths), ssl among them: the VM could then make no new
+// connection. The flag belongs into ERL_AFLAGS: Mix starts before what follows on the command line.
+// It has no quotes, which erlexec would take away, and loads no application.
+//
+// Source: `mix help compile`, prune_code_paths.
+func LoadTLS(d orchestrator.Distribution) string {
+	if !d.TLS.Enabled {
+		return ""
+	}
+	return `-eval [code:ensure_modules_loaded([list_to_atom(filename:rootname(F))||F<-element(2,file:list_dir(filename:join(code:lib_dir(A),ebin))),filename:extension(F)==[46,98,101,97,109]])||A<-[crypto,asn1,public_key,ssl]].`
+}
+
+// ProtocolFlags returns the flags that set the protocol of a VM's distribution; "" for TCP over
+// IPv4. With IPv6 it listens for both families, so it is still reachable from here over IPv4.
+// Sources: erl(1), inet6_tcp_dist of kernel, inet_tls_dist of ssl.
+func ProtocolFlags(d orchestrator.Distribution) string {
+	family := "inet"
+	if d.Inet6 {
+		family = "inet6"
+	}
+	switch {
+	case d.TLS.Enabled:
+		return "-proto_dist " + family + "_tls -ssl_dist_optfile " + TLSOptions
+	case d.Inet6:
+		return "-proto_dist inet6_tcp"
+	}
+	return ""
+}
 
 // VMFlags returns the flags of the default command. The distribution listens on one known
 // port. EPMD is not started unless the spec requires it (OTP 23.1 and later support
@@ -105,8 +152,8 @@ func VMFlags(s orchestrator.Spec) string {
 	if s.Distribution.EPMD {
 		flags = fmt.Sprintf("-kernel inet_dist_listen_min %d -kernel inet_dist_listen_max %d", s.Distribution.Port, s.Distribution.Port)
 	}
-	if s.Distribution.Inet6 {
-		flags += " " + Inet6Flag
+	if protocol := ProtocolFlags(s.Distribution); protocol != "" {
+		flags += " " + protocol
 	}
 	if s.NetTick > 0 {
 		flags += fmt.Sprintf(" -kernel net_ticktime %d", int(s.NetTick.Seconds()))
@@ -156,13 +203,22 @@ func Env(s orchestrator.Spec, i int) []string {
 		env[key] = words.Replace(value)
 	}
 	env["MIX_ENV"] = node.MixEnv // a node's env may set it too
+	if s.Boot == orchestrator.BootDirect && BootsDirectly(s, node) {
+		env["BEAMYARD_BOOT"] = string(s.Boot) // boot.ex reports why it is not possible, and does not start Mix's way
+	}
 	mergeFlags(s, i, env)
 	addProxies(s, env)
+	if s.Clock {
+		clockEnv(env)
+	}
 	switch {
 	case release:
 		releaseEnv(s, env, withoutThose(VMFlags(s), env, s.ImageEnvAt(i)))
 	case s.CookieFile == "":
 		env["ERL_AFLAGS"] = strings.TrimSpace("-setcookie " + s.Cookie + " " + env["ERL_AFLAGS"])
+	}
+	if s.Distribution.TLS.Enabled && !release { // a release loads all its modules at boot
+		env["ERL_AFLAGS"] = strings.TrimSpace(env["ERL_AFLAGS"] + " " + LoadTLS(s.Distribution))
 	}
 
 	list := make([]string, 0, len(env))
@@ -173,9 +229,13 @@ func Env(s orchestrator.Spec, i int) []string {
 }
 
 // PublishAddress returns the address at which ports are published: for a remote engine,
-// every address of its host.
+// every address of its host. With several hosts, it is the named address of the one that the
+// info describes.
 func PublishAddress(info orchestrator.EngineInfo) string {
-	if info.Local {
+	switch {
+	case len(info.Hosts) > 0:
+		return info.Host
+	case info.Local:
 		return "127.0.0.1"
 	}
 	return "0.0.0.0"

@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
+	"github.com/beamyard/beamyard/orchestrator/validation"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -55,7 +56,7 @@ func TestASpecIsReadFromItsLabel(t *testing.T) {
 	if diff := cmp.Diff(s, got, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("spec (-sent +got):\n%s", diff)
 	}
-	if diff := s.Diff(got); len(diff) != 0 {
+	if diff := validation.Diff(s, got); len(diff) != 0 {
 		t.Errorf("differs in %v", diff)
 	}
 	if !orchestrator.CreatedOf(labels).Equal(time.Unix(1, 2)) || orchestrator.OwnerOf(labels) != s.Owner {
@@ -98,6 +99,23 @@ func TestContainerSpec(t *testing.T) {
 	if got := VMFlags(s); !strings.Contains(got, " -proto_dist inet6_tcp ") {
 		t.Errorf("over IPv6: %s", got)
 	}
+	s.Distribution.TLS.Enabled = true
+	if got := VMFlags(s); !strings.Contains(got, " -proto_dist inet6_tls -ssl_dist_optfile /.beamyard/tls/dist.conf ") {
+		t.Errorf("over TLS and IPv6: %s", got)
+	}
+	s.Distribution.Inet6 = false
+	if got := VMFlags(s); !strings.Contains(got, " -proto_dist inet_tls -ssl_dist_optfile /.beamyard/tls/dist.conf ") {
+		t.Errorf("over TLS: %s", got)
+	}
+	if env := Env(s, 0); !slices.ContainsFunc(env, func(kv string) bool {
+		return strings.HasPrefix(kv, "ERL_AFLAGS=-setcookie crumb -kernel shell_history enabled -eval [code:ensure_modules_loaded(")
+	}) {
+		t.Errorf("the modules of ssl are not loaded: %q", env)
+	}
+	if words := Words(s, 0).Replace("{dist_flags}"); words != ProtocolFlags(s.Distribution) {
+		t.Errorf("{dist_flags} is %q", words)
+	}
+	s.Distribution.TLS.Enabled = false
 	s.Command = []string{"run", "{node}", "{host}:{dist_port}", "{name}"}
 	if got := nodeCommand(s, 0); !slices.Equal(got, []string{"run", "app@n1.shop.test", "n1.shop.test:9100", "n1"}) {
 		t.Errorf("own command %q", got)
@@ -140,6 +158,25 @@ func TestContainerOfANodeThatDiffers(t *testing.T) {
 	if got := nodeCommand(s, 0); got[1] != "--sname" || got[2] != "app@n1" || slices.Contains(got, "--no-compile") {
 		t.Errorf("the default command of a custom image: %q", got)
 	}
+	s.Nodes[0].Image, s.ImageBoot = "", "direct" // the cluster's image has a record
+	direct := []string{
+		"elixir", "--sname", "app@n1", "--erl", "-start_epmd false -erl_epmd_port 25672 +sbwt none +sbwtdcpu none +sbwtdio none +Q 65536 -pa /opt/beamyard -s beamyard_boot",
+		"--no-halt", "--", "mix", "run", "--no-halt", "--no-compile", "--no-deps-check",
+	}
+	for boot, want := range map[orchestrator.BootMode]bool{orchestrator.BootAuto: true, orchestrator.BootDirect: true, orchestrator.BootMix: false} {
+		s.Boot = boot
+		if got := nodeCommand(s, 0); slices.Equal(got, direct) != want || !want && !slices.Contains(got, "-S") {
+			t.Errorf("boot: %s: %q", boot, got)
+		}
+		if insists := slices.Contains(Env(s, 0), "BEAMYARD_BOOT=direct"); insists != (boot == orchestrator.BootDirect) {
+			t.Errorf("boot: %s insists: %t", boot, insists)
+		}
+	}
+	s.Boot, s.ImageBoot = orchestrator.BootAuto, "mix.exs has an alias for run"
+	if got := nodeCommand(s, 0); !slices.Contains(got, "-S") {
+		t.Errorf("a project that Mix must start: %q", got)
+	}
+	s.Nodes[0].Image = "own:1"
 	s.Nodes[0].Command = []string{orchestrator.CommandOfImage}
 	if got := nodeCommand(s, 0); got != nil {
 		t.Errorf("the image's own command: %q", got)

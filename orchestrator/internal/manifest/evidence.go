@@ -1,11 +1,14 @@
 package manifest
 
 import (
+	"fmt"
 	"slices"
 
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // NodeEvidence returns what a spec tells about one node: its names, and what its container is
@@ -30,11 +33,21 @@ func Live(s *health.Sample) *diagnosis.Live {
 	return &diagnosis.Live{Encoding: s.Encoding, Heart: s.Heart, Skew: s.ClockSkew}
 }
 
+// Faults returns the faults in force as evidence.
+func Faults(all []fault.Fault) []diagnosis.Fault {
+	faults := make([]diagnosis.Fault, len(all))
+	for i, f := range all {
+		faults[i] = diagnosis.Fault{ID: f.ID, Text: fmt.Sprintf("%s (%s)", f.ID, f)}
+	}
+	return faults
+}
+
 // Remarks returns findings about nodes that answer: conditions that do not degrade them
-// now, but will cause problems later.
-func Remarks(s orchestrator.Spec, seen []health.Seen, clean func(string) string) []orchestrator.Finding {
-	e := diagnosis.Evidence{Spec: s}
+// now, but will cause problems later. The faults in force are one.
+func Remarks(s orchestrator.Spec, seen []health.Seen, faults []fault.Fault, clean func(string) string) []orchestrator.Finding {
+	e := diagnosis.Evidence{Spec: s, Faults: Faults(faults)}
 	apart := health.MnesiaApart(seen)
+	kept, restarted := health.MnesiaKept(seen)
 	for _, one := range seen {
 		i := slices.IndexFunc(s.Nodes, func(n orchestrator.NodeSpec) bool { return n.Name == one.Name })
 		if i < 0 || one.Sample == nil {
@@ -42,8 +55,12 @@ func Remarks(s orchestrator.Spec, seen []health.Seen, clean func(string) string)
 		}
 		n := NodeEvidence(s, i)
 		n.State, n.Live = orchestrator.Ready, Live(one.Sample)
-		n.Live.MnesiaApart, n.Live.GlobalStuck = apart[one.Name], health.GlobalStuck(one, seen)
+		n.Live.MnesiaApart, n.Live.MnesiaKept, n.Live.MnesiaRestarted = apart[one.Name], kept[one.Name], restarted[one.Name]
+		n.Live.GlobalStuck = health.GlobalStuck(one, seen)
 		e.Nodes = append(e.Nodes, n)
+	}
+	for _, d := range health.DuplicateNames(seen) {
+		e.Duplicates = append(e.Duplicates, diagnosis.Duplicate(d))
 	}
 	return CleanFindings(diagnosis.Diagnose(e), clean)
 }
@@ -59,4 +76,13 @@ func CleanFindings(found []orchestrator.Finding, clean func(string) string) []or
 		}
 	}
 	return found
+}
+
+// FindingEvent reports a finding: what is wrong, and what to do first.
+func FindingEvent(f orchestrator.Finding) orchestrator.Event {
+	e := orchestrator.Event{Node: f.Node, Kind: orchestrator.EventFinding, Text: f.String(), Finding: &f}
+	if i := slices.IndexFunc(f.Solutions, func(s orchestrator.Solution) bool { return len(s.Do) > 0 }); i >= 0 {
+		e.Hint = hint.Newf("try: %s", f.Solutions[i].Hint())
+	}
+	return e
 }

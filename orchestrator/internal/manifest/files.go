@@ -25,8 +25,10 @@ type Folder struct {
 	Owner FileOwner
 }
 
-// Archive returns a tar archive of the cookie, a spec's files, and folders.
-func Archive(s orchestrator.Spec, owner FileOwner, folders []Folder, now time.Time) ([]byte, error) {
+// Archive returns a tar archive of the cookie, a spec's files, folders, secret files by their path,
+// which only the owner may read, and what faults of the clock need. read returns a file of the
+// container, "" if there is none.
+func Archive(s orchestrator.Spec, owner FileOwner, folders []Folder, secret map[string][]byte, now time.Time, read func(path string) (string, error)) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range folders {
@@ -48,7 +50,7 @@ func Archive(s orchestrator.Spec, owner FileOwner, folders []Folder, now time.Ti
 		return err
 	}
 	for _, inside := range slices.Sorted(maps.Keys(s.Files)) {
-		content, mode, err := readSmall(s.Files[inside])
+		content, mode, err := ReadSmall(s.Files[inside])
 		if err != nil {
 			return nil, orchestrator.WithHint(fmt.Errorf("read the file for %s: %w", inside, err), "its path in files: is relative to beamyard.yml")
 		}
@@ -61,13 +63,34 @@ func Archive(s orchestrator.Spec, owner FileOwner, folders []Folder, now time.Ti
 			return nil, fmt.Errorf("write %s: %w", s.CookieFile, err)
 		}
 	}
+	for _, inside := range slices.Sorted(maps.Keys(secret)) {
+		mode := int64(0o400)
+		if inside == ParkedFile {
+			mode = 0o600 // its shell writes to it
+		}
+		if err := add(inside, mode, secret[inside]); err != nil {
+			return nil, fmt.Errorf("write %s: %w", inside, err)
+		}
+	}
+	if s.Clock {
+		files, err := clockFiles(read)
+		if err != nil {
+			return nil, err
+		}
+		for _, inside := range slices.Sorted(maps.Keys(files)) {
+			if err := add(inside, 0o644, []byte(files[inside])); err != nil {
+				return nil, fmt.Errorf("write %s: %w", inside, err)
+			}
+		}
+	}
 	if err := w.Close(); err != nil {
 		return nil, fmt.Errorf("write files: %w", err)
 	}
 	return b.Bytes(), nil
 }
 
-func readSmall(path string) (content []byte, mode int64, err error) {
+// ReadSmall returns a regular file that is at most [MaxFile] long, and its mode.
+func ReadSmall(path string) (content []byte, mode int64, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:

@@ -69,7 +69,7 @@ func TestFilesOfASpec(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := orchestrator.Spec{Cookie: "crumb", CookieFile: "/root/.erlang.cookie", Files: map[string]string{"/etc/app/app.conf": local}}
-	archive, err := Archive(s, FileOwner{1, 2}, []Folder{{"/run/x", 0o1777, FileOwner{}}, {"/data", 0o755, FileOwner{1, 2}}}, time.Unix(1_700_000_000, 0))
+	archive, err := Archive(s, FileOwner{1, 2}, []Folder{{"/run/x", 0o1777, FileOwner{}}, {"/data", 0o755, FileOwner{1, 2}}}, map[string][]byte{"/.beamyard/tls/key.pem": []byte("secret")}, time.Unix(1_700_000_000, 0), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestFilesOfASpec(t *testing.T) {
 		text, _ := io.ReadAll(r)
 		got = append(got, fmt.Sprintf("%s %o %d:%d %s", h.Name, h.Mode, h.Uid, h.Gid, text))
 	}
-	want := []string{"run/x/ 1777 0:0 ", "data/ 755 1:2 ", "etc/app/app.conf 640 1:2 a = b", "root/.erlang.cookie 400 1:2 crumb"}
+	want := []string{"run/x/ 1777 0:0 ", "data/ 755 1:2 ", "etc/app/app.conf 640 1:2 a = b", "root/.erlang.cookie 400 1:2 crumb", ".beamyard/tls/key.pem 400 1:2 secret"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -95,7 +95,7 @@ func TestFilesOfASpec(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, why := range map[string]string{large: "at most 1048576", t.TempDir(): "not a regular file", local + "x": "no such file"} {
-		_, err := Archive(orchestrator.Spec{Files: map[string]string{"/f": path}}, FileOwner{}, nil, time.Now())
+		_, err := Archive(orchestrator.Spec{Files: map[string]string{"/f": path}}, FileOwner{}, nil, nil, time.Now(), nil)
 		if err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "/f") {
 			t.Errorf("%s: %v", path, err)
 		}

@@ -13,7 +13,7 @@ import (
 // creator may end before it does, so [orchestrator.Spec].Owner must be the cluster's.
 func Helper(s orchestrator.Spec, networkID string, created time.Time, name string, command []string) orchestrator.ContainerSpec {
 	s.Nodes = []orchestrator.NodeSpec{{Name: name, MixEnv: OwnNode(s).MixEnv}}
-	s.Release, s.CookieFile, s.Volumes, s.Stdin = false, "", nil, false
+	s.Release, s.CookieFile, s.Volumes, s.Stdin, s.Clock = false, "", nil, false, false
 	c := Container(s, 0, networkID, orchestrator.Placement{}, created)
 	c.Entrypoint, c.Command = command[:1], command[1:]
 	c.Labels = ClusterLabels(s, created)

@@ -18,6 +18,7 @@ func Words(s orchestrator.Spec, i int) *strings.Replacer {
 		"{cluster}", s.Name,
 		"{index}", strconv.Itoa(i),
 		"{dist_port}", strconv.Itoa(s.Distribution.Port),
+		"{dist_flags}", ProtocolFlags(s.Distribution),
 		"{http_port}", strconv.Itoa(s.NodeAt(i).HTTPPort),
 	)
 }

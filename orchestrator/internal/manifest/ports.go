@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"slices"
+
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 )
@@ -20,4 +22,10 @@ func SetPorts(st *orchestrator.NodeStatus, s orchestrator.Spec, ports []orchestr
 		}
 		st.Ports = append(st.Ports, orchestrator.PortStatus{Container: int(p.Container), HostIP: p.HostIP, Host: int(p.Host)})
 	}
+}
+
+// FixesPort reports whether the user named a host port of node i.
+func FixesPort(s orchestrator.Spec, i int) bool {
+	n := s.Nodes[i]
+	return s.HTTPPort > 0 && n.HostPort != 0 || slices.ContainsFunc(n.Ports, func(p orchestrator.PortSpec) bool { return p.Host != 0 })
 }

@@ -43,8 +43,8 @@ func nodeEntrypoint(s orchestrator.Spec, i int) []string {
 func releaseEnv(s orchestrator.Spec, env map[string]string, flags string) {
 	own := env["ERL_AFLAGS"]
 	env[startFlags] = strings.TrimSpace(flags + " " + own)
-	if s.Distribution.Inet6 {
-		own = Inet6Flag + " " + own
+	if protocol := ProtocolFlags(s.Distribution); protocol != "" {
+		own = protocol + " " + own
 	}
 	if !s.Distribution.EPMD {
 		own = fmt.Sprintf("-start_epmd false -erl_epmd_port %d -dist_listen false %s", s.Distribution.Port, own)

@@ -29,6 +29,17 @@ func Tmpfs(s orchestrator.Spec, i int) map[string]string {
 	return mounts
 }
 
+// TmpfsSize returns the size of the in-memory file system that node i has at a path, as it is
+// written; "" if it has none there, or one without a size.
+func TmpfsSize(s orchestrator.Spec, i int, at string) string {
+	for option := range strings.SplitSeq(Tmpfs(s, i)[at], ",") {
+		if size, ok := strings.CutPrefix(option, "size="); ok {
+			return size
+		}
+	}
+	return ""
+}
+
 // TmpfsFolders returns the folders under in-memory file systems, with the mode that each
 // needs. At the first start, runc creates the folder and mounts with the given mode; at
 // each later start it gives the mount the folder's mode, which is then 0755 and excludes

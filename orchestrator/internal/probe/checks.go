@@ -70,7 +70,10 @@ func (o Checks) run(ctx context.Context, k orchestrator.Check, node string, conn
 		if why := recover(); why != nil {
 			result = health.Outcome{Failure: fmt.Sprintf("the check itself crashed: %v", why), Crashed: true}
 		}
-		if result.Failure != "" && limited.Err() != nil && ctx.Err() == nil {
+		// On a busy machine the timer of the limit can come after the guard's kill has
+		// arrived: then the clock tells that the time was up.
+		late := limited.Err() != nil || !time.Now().Before(deadline)
+		if result.Failure != "" && late && ctx.Err() == nil {
 			result.Failure, result.Crashed = fmt.Sprintf("no result within %s", k.Limit()), false
 			if had := deadline.Sub(began); had < k.Limit() { // then its result is unknown
 				result.Failure, result.Crashed = fmt.Sprintf("no result within %s: it may take %s, but the caller does not wait any longer", had.Round(time.Millisecond), k.Limit()), true

@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
@@ -37,10 +38,13 @@ type Link interface {
 type DialFunc func(ctx context.Context, node, addr string) (Link, error)
 
 // Dial dials as a hidden node of that name, or with "" of a name that the
-// node generates.
+// node generates. An error of [dist.Dialer] is that of each dial.
 func Dial(s orchestrator.Spec, name string) DialFunc {
-	d := &erldist.Dialer{Cookie: s.Cookie, Name: name}
+	d, bad := dist.Dialer(s, name)
 	return func(ctx context.Context, node, addr string) (Link, error) {
+		if bad != nil {
+			return nil, bad
+		}
 		conn, err := d.Dial(ctx, node, addr)
 		if err != nil {
 			return nil, err

@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/effects"
 	"github.com/beamyard/beamyard/orchestrator/health"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
@@ -19,9 +22,9 @@ import (
 // answers within milliseconds.
 const HealthTimeout = 2 * time.Second
 
-// Report makes the report, unless ctx has ended. The supervisor's findings come before the
-// report's own.
-func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []health.Seen, known []orchestrator.Finding, clean func(string) string) (orchestrator.HealthReport, error) {
+// Report makes the report, unless ctx has ended. The supervisor's findings are merged
+// with the report's own, and the faults in force are the first cause.
+func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []health.Seen, known []orchestrator.Finding, faults []fault.Fault, clean func(string) string) (orchestrator.HealthReport, error) {
 	if ctx.Err() != nil {
 		return orchestrator.HealthReport{}, ctx.Err()
 	}
@@ -29,11 +32,60 @@ func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []he
 		seen[i].Reason, seen[i].Hint = clean(seen[i].Reason), seen[i].Hint.Map(clean)
 		seen[i].App, seen[i].Runs = s.Node(seen[i].Name).App, manifest.CodeKey(s, seen[i].Name)
 	}
+	explain(s, seen, faults)
 	report := health.Judge(
 		health.Observation{Time: began, Took: time.Since(began), Nodes: seen},
-		health.Expectations{Cluster: s.Name, App: s.App, NoMesh: s.Mesh == orchestrator.MeshNone}, s.Health,
+		health.Expectations{Cluster: s.Name, App: s.App, NoMesh: s.Mesh == orchestrator.MeshNone, CertificateEnds: dist.CertificateEnds(s)}, s.Health,
 	)
-	return withFindings(report, slices.Concat(known, manifest.Remarks(s, seen, clean))), nil
+	return withFindings(report, merged(known, manifest.Remarks(s, seen, faults, clean))), nil
+}
+
+// explain says of each node from which others faults keep it, and whether they keep it from us.
+func explain(s orchestrator.Spec, seen []health.Seen, faults []fault.Fault) {
+	var names []string
+	prevents := map[string]bool{} // a node that does not answer is taken for a new one
+	for _, n := range seen {
+		names = append(names, n.Name)
+		prevents[n.Name] = n.Sample == nil || n.Sample.PreventOverlapping
+	}
+	cut := effects.Cut(names, faults...)
+	innocent := effects.Innocent(names, func(node string) bool { return prevents[node] }, faults...)
+	for i := range seen {
+		n := &seen[i]
+		n.Cut = map[string]health.Cut{}
+		for _, peer := range names {
+			pair := effects.PairOf(n.Name, peer)
+			if f, ok := cut[pair]; ok {
+				n.Cut[peer] = health.Cut{ID: f.ID, Text: f.String()}
+			} else if f, ok := innocent[pair]; ok {
+				n.Cut[peer] = health.Cut{ID: f.ID, Text: f.String(), Innocent: true}
+			}
+		}
+		for _, f := range faults {
+			if n.Sample == nil && f.CutsHost(n.Name) {
+				n.Reason, n.Hint = fmt.Sprintf("cut off from the host by %s (%s)", f.ID, f), hint.Newf("heal it: %s", hint.Heal.On(s.Name).With(f.ID))
+			}
+		}
+	}
+}
+
+// merged returns the supervisor's findings with the report's own, which are newer and know what all
+// nodes say. A finding about the whole cluster is a cause, and comes before the others.
+func merged(known, own []orchestrator.Finding) []orchestrator.Finding {
+	known = slices.DeleteFunc(slices.Clone(known), func(k orchestrator.Finding) bool {
+		return slices.ContainsFunc(own, func(f orchestrator.Finding) bool { return f.Code == k.Code && f.Node == k.Node })
+	})
+	all := slices.Concat(known, own)
+	slices.SortStableFunc(all, func(a, b orchestrator.Finding) int {
+		switch whole := [2]bool{a.Node == "", b.Node == ""}; whole {
+		case [2]bool{true, false}:
+			return -1
+		case [2]bool{false, true}:
+			return 1
+		}
+		return 0
+	})
+	return all
 }
 
 // withFindings adds findings to a report, each once for a node. The supervisor and a report
@@ -117,6 +169,8 @@ func Unanswered(cluster string, n orchestrator.NodeStatus) health.Seen {
 		}
 	case orchestrator.Stopping:
 		seen.Reason = "it is being stopped"
+	case orchestrator.Unreachable:
+		seen.Reason = n.Reason
 	case orchestrator.Running, orchestrator.Ready, orchestrator.Degraded:
 		switch {
 		case n.Paused:

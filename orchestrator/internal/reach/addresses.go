@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"net/netip"
+
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -30,9 +32,18 @@ func (a Addresses) Port(at orchestrator.Placement, port int) string {
 	if !a.Direct {
 		for _, p := range at.Ports {
 			if int(p.Container) == port {
-				return network.HostPort(a.Host, int(p.Host))
+				return network.HostPort(a.host(p), int(p.Host))
 			}
 		}
 	}
 	return network.HostPort(at.IP.String(), port)
+}
+
+// host returns where a published port is dialled: at the address of one machine that it is
+// published at, if it is, and else at the engine's.
+func (a Addresses) host(p orchestrator.PortBinding) string {
+	if at, err := netip.ParseAddr(p.HostIP); err == nil && !at.IsUnspecified() && !at.IsLoopback() {
+		return p.HostIP
+	}
+	return a.Host
 }

@@ -59,13 +59,19 @@ func (s *Supervisor) disconnectedFrom(m *member) []*member {
 	return slices.DeleteFunc(slices.Clone(s.nodes), func(p *member) bool { return p == m || !s.disconnected[s.pairOf(m, p)] })
 }
 
+// refuse reports whether the VMs of two nodes are to refuse each other.
+func (s *Supervisor) refuse(a, b *member) bool {
+	key := s.pairOf(a, b)
+	return s.disconnected[key] || s.cutByVMs[key]
+}
+
 // pendingBlocks returns the changes that a run of a node has not received yet.
 func (s *Supervisor) pendingBlocks(m *member) (block, unblock []string) {
 	for _, p := range s.nodes {
 		if p == m {
 			continue
 		}
-		switch wanted := s.disconnected[s.pairOf(m, p)]; {
+		switch wanted := s.refuse(m, p); {
 		case wanted && !m.blocked[p.name]:
 			block = append(block, p.name)
 		case !wanted && m.blocked[p.name]:
@@ -146,7 +152,7 @@ func (s *Supervisor) resendIfSeen() {
 	}
 	for _, m := range s.nodes {
 		for _, p := range s.nodes {
-			if p != m && m.live && m.sees(p) && s.disconnected[s.pairOf(m, p)] && !m.sendingBlocks {
+			if p != m && m.live && m.sees(p) && s.refuse(m, p) && !m.sendingBlocks {
 				m.setBlocked(p, false)
 			}
 		}

@@ -71,7 +71,7 @@ func (s *Supervisor) paused(msg Paused) {
 // does not count against the budget.
 func (s *Supervisor) userStart(m *member, w Waiter) {
 	switch m.state {
-	case orchestrator.Creating, orchestrator.Starting, orchestrator.Running, orchestrator.Ready, orchestrator.Degraded:
+	case orchestrator.Creating, orchestrator.Starting, orchestrator.Running, orchestrator.Ready, orchestrator.Degraded, orchestrator.Unreachable:
 		m.want = true
 		s.do(Reply{w, nil})
 		return

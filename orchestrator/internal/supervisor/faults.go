@@ -10,8 +10,9 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// This file is the part of the supervisor that knows which network faults are in force. It
-// injects none: package faults does, for any process. A pair that a fault cuts is not missing,
+// This file is the part of the supervisor that knows which faults are in force. It injects none:
+// package faults does, for any process. But if a fault says disconnect, the supervisor makes the
+// VMs refuse each other: see partition.go. A pair that a fault cuts is not missing,
 // is not diagnosed, and is connected again once it is healed.
 
 // FaultsInForce reports the faults that are recorded now.
@@ -19,28 +20,51 @@ type FaultsInForce struct{ Faults []fault.Fault }
 
 func (FaultsInForce) isMessage() {}
 
+// ApplyFaults gives nodes what the faults in force want, and takes back what ended ones wanted.
+type ApplyFaults struct{ Nodes []string }
+
+func (ApplyFaults) isAction() {}
+
 // faultsChanged handles a report: it compares the faults with those known before.
 func (s *Supervisor) faultsChanged(all []fault.Fault) {
 	was := s.faults
 	s.faults = slices.DeleteFunc(slices.Clone(all), func(f fault.Fault) bool { return f.Ended(s.now) })
 	for _, f := range s.faults {
 		if !slices.ContainsFunc(was, func(w fault.Fault) bool { return w.ID == f.ID }) {
-			s.tellFault(f.ID + ": " + f.String())
+			s.tellFault(f, false, f.ID+": "+f.String())
 		}
 	}
 	for _, f := range was {
 		if !slices.ContainsFunc(s.faults, func(n fault.Fault) bool { return n.ID == f.ID }) {
-			s.tellFault(f.ID + " is healed")
+			s.tellFault(f, true, f.ID+" is healed")
+			s.forgetFaults()
+			if f.Kind == fault.KindSqueeze && f.Ended(s.now) { // no kernel ends it
+				s.do(ApplyFaults{f.Nodes})
+			}
 		}
 	}
 	s.cutPairs()
 }
 
+// forgetFaults takes the faults out of what was found about nodes that ended: nothing
+// diagnoses those again, and nobody should heal what is healed.
+func (s *Supervisor) forgetFaults() {
+	for _, m := range s.nodes {
+		if !m.state.Running() {
+			m.found = withoutFaults(m.found)
+		}
+	}
+}
+
+func withoutFaults(found []orchestrator.Finding) []orchestrator.Finding {
+	return slices.DeleteFunc(slices.Clone(found), func(f orchestrator.Finding) bool { return f.Code == "fault-in-force" })
+}
+
 // Faults returns the faults in force.
 func (s *Supervisor) Faults() []fault.Fault { return s.faults }
 
-func (s *Supervisor) tellFault(text string) {
-	s.do(Fault{Text: text})
+func (s *Supervisor) tellFault(f fault.Fault, healed bool, text string) {
+	s.do(Fault{Text: text, Fault: &f, Healed: healed})
 	s.do(Emit{orchestrator.Event{Kind: orchestrator.EventFault, Text: text}})
 }
 
@@ -48,7 +72,7 @@ func (s *Supervisor) tellFault(text string) {
 // both.
 func (s *Supervisor) cutPairs() {
 	was := s.cut
-	s.cut = map[pair]string{}
+	s.cut, s.cutByVMs = map[pair]string{}, map[pair]bool{}
 	var names []string
 	for _, m := range s.nodes {
 		names = append(names, m.name)
@@ -56,8 +80,12 @@ func (s *Supervisor) cutPairs() {
 	for _, f := range s.faults {
 		for _, p := range f.Cuts(names) {
 			a, b := s.byName[p.From], s.byName[p.To]
-			if key := s.pairOf(a, b); s.cut[key] == "" {
+			key := s.pairOf(a, b)
+			if s.cut[key] == "" {
 				s.cut[key] = f.ID
+			}
+			if f.How == fault.Disconnect {
+				s.cutByVMs[key] = true
 			}
 			a.recordDisconnected(b)
 			b.recordDisconnected(a)

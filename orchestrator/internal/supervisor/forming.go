@@ -94,6 +94,10 @@ func (s *Supervisor) end(err error) {
 		s.answer(&m.startWaiters, orchestrator.ErrClosed)
 		s.answer(&m.stopWaiters, nil)
 	}
+	for _, w := range s.partitionWaiters {
+		s.do(Reply{w.Waiter, orchestrator.ErrClosed})
+	}
+	s.partitionWaiters = nil
 	s.do(Done{err})
 }
 

@@ -99,7 +99,7 @@ func (s *Supervisor) stop(m *member) {
 			m.ending = nil
 		}
 		s.rest(m, "")
-	case orchestrator.Creating, orchestrator.Starting, orchestrator.Running, orchestrator.Ready, orchestrator.Degraded:
+	case orchestrator.Creating, orchestrator.Starting, orchestrator.Running, orchestrator.Ready, orchestrator.Degraded, orchestrator.Unreachable:
 		s.setState(m, orchestrator.Stopping, "", nil)
 		if m.busy == idle { // otherwise its launch is not answered yet, and launched continues
 			s.stopRunning(m)

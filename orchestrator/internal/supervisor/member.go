@@ -168,6 +168,7 @@ func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchest
 		Name:          m.name,
 		Node:          names.Node(m.name),
 		Host:          names.Hostname(m.name),
+		On:            s.Nodes[m.index].Host,
 		State:         m.state,
 		Reason:        m.reason,
 		Paused:        m.paused,

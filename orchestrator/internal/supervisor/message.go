@@ -31,6 +31,9 @@ type (
 	// Unsubscribed says that the event stream broke.
 	Unsubscribed struct{}
 
+	// HostChanged says why one of several hosts does not answer; "": it does again.
+	HostChanged struct{ Host, Lost string }
+
 	// Adopted reports an existing container of this cluster, as the first message
 	// about its node.
 	Adopted struct {
@@ -190,6 +193,7 @@ const (
 func (Tick) isMessage()         {}
 func (Subscribed) isMessage()   {}
 func (Unsubscribed) isMessage() {}
+func (HostChanged) isMessage()  {}
 func (Adopted) isMessage()      {}
 func (Launched) isMessage()     {}
 func (Started) isMessage()      {}

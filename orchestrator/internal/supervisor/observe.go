@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -239,4 +240,23 @@ func (s *Supervisor) engineBackFor(m *member) {
 	s.emit(orchestrator.EventNote, m.name, "%s was stopped with the engine: starting it again", m.name)
 	m.redo = true
 	s.again(m)
+}
+
+// hostLost returns since when and why the host of a node does not answer; "" if it does.
+func (s *Supervisor) hostLost(m *member) string { return s.lostHosts[s.spec.Nodes[m.index].Host] }
+
+// hostChanged notes that a host does not answer. If it does again, its nodes are compared with
+// what runs there.
+func (s *Supervisor) hostChanged(msg HostChanged) {
+	if msg.Lost != "" {
+		s.lostHosts[msg.Host] = fmt.Sprintf("host %s has not answered since %s: %s", msg.Host, s.now.UTC().Format(time.RFC3339), msg.Lost)
+		return
+	}
+	delete(s.lostHosts, msg.Host)
+	for _, m := range s.nodes {
+		if m.state == orchestrator.Unreachable && s.hostLost(m) == "" {
+			s.setState(m, orchestrator.Degraded, "its host answers again", nil)
+		}
+	}
+	s.compare()
 }

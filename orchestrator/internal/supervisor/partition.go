@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 )
@@ -44,7 +45,11 @@ type (
 	}
 
 	// Fault records that a fault was injected or healed.
-	Fault struct{ Node, Text string }
+	Fault struct {
+		Node, Text string
+		Fault      *fault.Fault // nil: nodes were disconnected or reconnected
+		Healed     bool
+	}
 
 	// BlockedSet ends [SetBlocked].
 	BlockedSet struct {
@@ -92,7 +97,7 @@ func (s *Supervisor) partition(msg Partition) {
 	if !msg.Apart {
 		doing = "reconnected to "
 	}
-	s.do(Fault{m.name, doing + joinNames(peers)})
+	s.do(Fault{Node: m.name, Text: doing + joinNames(peers)})
 	for i, p := range peers {
 		key := w.pairs[i]
 		switch was := s.disconnected[key]; {

@@ -230,7 +230,11 @@ func (s *Supervisor) evaluate() {
 			continue
 		}
 		switch m.state {
-		case orchestrator.Starting, orchestrator.Degraded:
+		case orchestrator.Starting, orchestrator.Degraded, orchestrator.Unreachable:
+			if why := s.hostLost(m); why != "" && !m.live && m.busy == idle {
+				s.setState(m, orchestrator.Unreachable, why, nil)
+				continue
+			}
 			switch well := s.well(m); {
 			case m.onlyDisconnected:
 				s.doubtReady(m)
@@ -288,7 +292,11 @@ func (s *Supervisor) doubtReady(m *member) {
 		if id := s.cutFromHost(m); id != "" {
 			reason = "cut off from the host by " + id
 		}
-		s.setState(m, orchestrator.Degraded, reason, hint.Of(hint.Inspect.On("", m.name)))
+		state := orchestrator.Degraded
+		if why := s.hostLost(m); why != "" && !m.live {
+			state, reason = orchestrator.Unreachable, why
+		}
+		s.setState(m, state, reason, hint.Of(hint.Inspect.On("", m.name)))
 		s.noLongerOnlyDisconnected(m)
 	}
 }

@@ -49,15 +49,17 @@ type Supervisor struct {
 	nodes  []*member // in the order of the spec
 	byName map[string]*member
 
-	subscribed       bool      // the event stream is open
-	formed           bool      // every node has been Ready at once
-	deadline         time.Time // for forming; zero if there is none
+	subscribed       bool              // the event stream is open
+	lostHosts        map[string]string // the hosts that do not answer: since when, and why
+	formed           bool              // every node has been Ready at once
+	deadline         time.Time         // for forming; zero if there is none
 	listAt           time.Time
 	sweep            sweepState
 	sightedAt        time.Time          // when to sweep, after a node saw another connect or disconnect
 	disconnected     map[pair]bool      // disconnected on purpose; see partition.go
-	faults           []fault.Fault      // network faults in force; see faults.go
+	faults           []fault.Fault      // in force; see faults.go
 	cut              map[pair]string    // pairs that a fault cuts, with its ID
+	cutByVMs         map[pair]bool      // those of them whose VMs refuse each other
 	healing          map[pair]time.Time // to be reconnected, in any mesh mode; exempt until then
 	partitionWaiters []partitionWaiter
 	saidOf           map[string]bool // the loopback addresses that were reported
@@ -98,7 +100,7 @@ type sweepState struct {
 // New returns the supervisor of a cluster that has not begun. random returns numbers in
 // [0,1) for the jitter of restarts.
 func New(s orchestrator.Spec, random func() float64) *Supervisor {
-	sup := &Supervisor{spec: s, random: random, byName: map[string]*member{}, saidOf: map[string]bool{}, disconnected: map[pair]bool{}, healing: map[pair]time.Time{}}
+	sup := &Supervisor{spec: s, random: random, byName: map[string]*member{}, saidOf: map[string]bool{}, disconnected: map[pair]bool{}, lostHosts: map[string]string{}, healing: map[pair]time.Time{}}
 	for i, n := range s.Nodes {
 		m := &member{name: n.Name, index: i, state: orchestrator.Pending}
 		sup.nodes = append(sup.nodes, m)
@@ -148,6 +150,8 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 	case Unsubscribed:
 		s.subscribed = false
 		s.engineGone()
+	case HostChanged:
+		s.hostChanged(msg)
 	case Adopted:
 		s.adopt(msg)
 	case Launched:
@@ -243,7 +247,7 @@ func (s *Supervisor) settle() {
 		return
 	}
 	for _, m := range s.nodes { // after it is certain that the cluster stays up
-		if m.state == orchestrator.BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) && s.phase != phaseFailing {
+		if m.state == orchestrator.BackingOff && m.busy == idle && !m.restart.IsZero() && !s.now.Before(m.restart) && s.phase != phaseFailing && s.hostLost(m) == "" {
 			s.startAgain(m)
 		}
 	}
@@ -284,7 +288,7 @@ func (s *Supervisor) Wake() time.Time {
 	add(s.askAt())
 	add(s.faultsEnd())
 	for _, m := range s.nodes {
-		if m.state == orchestrator.BackingOff && m.busy == idle && s.phase != phaseFailing {
+		if m.state == orchestrator.BackingOff && m.busy == idle && s.phase != phaseFailing && s.hostLost(m) == "" {
 			add(m.restart)
 		}
 		if m.ending != nil && m.ending.examined {

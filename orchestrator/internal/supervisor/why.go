@@ -7,7 +7,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
-	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
 // This file is the part of the supervisor that diagnoses problems.
@@ -139,6 +139,9 @@ func (s *Supervisor) diagnosed(msg Diagnosed) {
 			continue
 		}
 		found := orchestrator.FindingsFor(msg.Found, m.name)
+		if len(s.faults) == 0 { // healed during the diagnosis
+			found = withoutFaults(found)
+		}
 		now := Asked{m.report(), m.state}
 		switch was := msg.Asked[m.name]; {
 		case was == now, s.doomedBefore(m, msg):
@@ -169,18 +172,9 @@ func (s *Supervisor) emitFindings(m *member, found []orchestrator.Finding) {
 	for _, f := range orchestrator.RootCauses(found) {
 		if f.Node == m.name && !slices.Contains(m.told, f.Code) { // its text may differ each time
 			m.told = append(m.told, f.Code)
-			s.do(Emit{FindingEvent(f)})
+			s.do(Emit{manifest.FindingEvent(f)})
 		}
 	}
-}
-
-// FindingEvent reports a finding: what is wrong, and what to do first.
-func FindingEvent(f orchestrator.Finding) orchestrator.Event {
-	e := orchestrator.Event{Node: f.Node, Kind: orchestrator.EventFinding, Text: f.String(), Finding: &f}
-	if i := slices.IndexFunc(f.Solutions, func(s orchestrator.Solution) bool { return len(s.Do) > 0 }); i >= 0 {
-		e.Hint = hint.Newf("try: %s", f.Solutions[i].Do)
-	}
-	return e
 }
 
 // suspected schedules a diagnosis because of a node's new state.
@@ -207,7 +201,7 @@ func (s *Supervisor) suspected(m *member, state orchestrator.State) {
 		if m.lastExit != nil && m.lastExit.Class == orchestrator.ExitStopped && m.lastExit.Code != 0 && !s.force {
 			s.askWhy(s.now) // it did not stop by itself
 		}
-	case orchestrator.Pending, orchestrator.Creating, orchestrator.Running:
+	case orchestrator.Pending, orchestrator.Creating, orchestrator.Running, orchestrator.Unreachable:
 	}
 }
 

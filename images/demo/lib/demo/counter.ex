@@ -15,6 +15,9 @@ defmodule Demo.Counter do
   A replica counts under a name of its own for each start: one that lost its
   memory in a crash then never counts again from a number that its peers have
   passed already. The price is one entry per start.
+
+  With `$DEMO_BUG` it has a bug, for chaos to find: a replica tells what it knows
+  only to nodes that it has not met before.
   """
   use GenServer
 
@@ -48,7 +51,9 @@ defmodule Demo.Counter do
      %{
        group: group,
        me: {node(), System.os_time(), System.unique_integer()},
-       counter: GCounter.new()
+       counter: GCounter.new(),
+       bug: System.get_env("DEMO_BUG") != nil,
+       met: []
      }}
   end
 
@@ -67,8 +72,9 @@ defmodule Demo.Counter do
   end
 
   def handle_info({:met, replicas}, state) do
-    tell(replicas, state.counter)
-    {:noreply, state}
+    known = if state.bug, do: state.met, else: []
+    tell(Enum.reject(replicas, &(node(&1) in known)), state.counter)
+    {:noreply, %{state | met: Enum.uniq(Enum.map(replicas, &node/1) ++ state.met)}}
   end
 
   defp tell(replicas, counter) do

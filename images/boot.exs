@@ -1,0 +1,10 @@
+# Compiles boot.ex beside itself, and has it record the project in the current folder.
+Code.compiler_options(debug_info: false, docs: false)
+source = Path.join(__DIR__, "boot.ex")
+[{module, binary}] = Code.compile_file(source)
+file = Path.join(__DIR__, "#{module}.beam")
+File.write!(file, binary)
+:code.purge(module)
+:code.delete(module)
+{:module, _} = :code.load_abs(String.to_charlist(Path.rootname(file)))
+module.build("record")

@@ -1,0 +1,74 @@
+package helper
+
+import (
+	"bytes"
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// A program runs without what is left out, and is smaller.
+func TestAProgramWithoutDebugInformationRuns(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("it makes Linux executables smaller")
+	}
+	program := filepath.Join(t.TempDir(), "process")
+	if out, err := exec.Command("go", "build", "-o", program, "../../enginetest/process").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := withoutDebug(data, f)
+	if len(small) > len(data)*9/10 {
+		t.Errorf("%d of %d bytes are left", len(small), len(data))
+	}
+	path := filepath.Join(t.TempDir(), "small")
+	if err := os.WriteFile(path, small, 0o700); err != nil { //nolint:gosec // it is to be executed
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(path, "print", "1").Output(); err != nil || string(out) != "stdout 1\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+	if again, err := elf.NewFile(bytes.NewReader(small)); err != nil || len(again.Sections) > 0 {
+		t.Errorf("sections are left: %v, %v", again, err)
+	}
+}
+
+// What is cut short, or says nonsense about itself, stays as it is.
+func FuzzWithoutDebug(f *testing.F) {
+	self, err := os.Executable()
+	if err != nil {
+		f.Fatal(err)
+	}
+	data, err := os.ReadFile(self)
+	if err != nil {
+		f.Fatal(err)
+	}
+	// The first page has the table of segments. Without that of sections, it is all that is read.
+	seed := bytes.Clone(data[:4096])
+	clear(seed[40:48])
+	clear(seed[60:64])
+	if _, err := elf.NewFile(bytes.NewReader(seed)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := elf.NewFile(bytes.NewReader(data))
+		if err != nil {
+			return // no executable
+		}
+		if small := withoutDebug(data, file); len(small) > len(data) {
+			t.Errorf("%d bytes of %d", len(small), len(data))
+		}
+	})
+}
