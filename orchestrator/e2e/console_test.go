@@ -119,11 +119,11 @@ func noElixirOn(t *testing.T, r *running) {
 func pausedShell(t *testing.T, r *running) {
 	t.Helper()
 	id := r.node("n1").ContainerID
-	if err := bareClient(t).ContainerPause(t.Context(), id); err != nil {
+	if err := r.eng.PauseContainer(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	_, err := discovery.Shell(t.Context(), r.eng, r.name, "n1", orchestrator.ExecSpec{})
-	if unpause := bareClient(t).ContainerUnpause(context.Background(), id); unpause != nil {
+	if unpause := r.eng.UnpauseContainer(context.Background(), id); unpause != nil {
 		t.Fatal(unpause)
 	}
 	if !errors.Is(err, orchestrator.ErrNotRunning) || !strings.HasPrefix(orchestrator.HintOf(err).String(), "beamyard unpause ") {

@@ -53,11 +53,11 @@ func commandThatIsNotWaitedFor(t *testing.T, r *running) {
 	if code != 128+15 || err != nil {
 		t.Errorf("an early signal: exit code %d, %v", code, err)
 	}
-	if err := bareClient(t).ContainerPause(t.Context(), id); err != nil {
+	if err := eng.PauseContainer(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	_, err = orchestrator.Command(t.Context(), eng, id, []string{"true"})
-	if unpause := bareClient(t).ContainerUnpause(t.Context(), id); unpause != nil {
+	if unpause := eng.UnpauseContainer(t.Context(), id); unpause != nil {
 		t.Fatal(unpause)
 	}
 	if !errors.Is(err, orchestrator.ErrNotRunning) {

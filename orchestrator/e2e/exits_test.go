@@ -66,8 +66,8 @@ var unwell = []struct {
 		breakage{root: "shell-first", says: "without its shutdown"}},
 	{"paused", "", func(t *testing.T, r *running) error {
 		id := r.node("paused").ContainerID
-		t.Cleanup(func() { _ = bareClient(t).ContainerUnpause(context.Background(), id) })
-		return bareClient(t).ContainerPause(t.Context(), id)
+		t.Cleanup(func() { _ = r.eng.UnpauseContainer(context.Background(), id) })
+		return r.eng.PauseContainer(t.Context(), id)
 	}, orchestrator.Degraded, breakage{root: "node-paused", says: "paused"}},
 }
 

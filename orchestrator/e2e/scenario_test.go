@@ -370,9 +370,9 @@ func fromOutside(t *testing.T, r *running) {
 	}
 	outside("start", cli.ContainerStart(t.Context(), id("n1"), container.StartOptions{}))
 	r.ready()
-	outside("pause", cli.ContainerPause(t.Context(), id("n2")))
+	outside("pause", r.eng.PauseContainer(t.Context(), id("n2")))
 	r.until("n2", "is degraded", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Degraded && n.Reason == "paused" })
-	outside("unpause", cli.ContainerUnpause(t.Context(), id("n2")))
+	outside("unpause", r.eng.UnpauseContainer(t.Context(), id("n2")))
 	r.ready()
 	outside("rm -f", cli.ContainerRemove(t.Context(), id("n3"), container.RemoveOptions{Force: true}))
 	n = r.until("n3", "is gone", func(n orchestrator.NodeStatus) bool { return n.State == orchestrator.Stopped })

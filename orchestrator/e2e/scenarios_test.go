@@ -33,8 +33,10 @@ func TestScenariosAreListed(t *testing.T) {
 	for _, name := range testsOf(t, ".") {
 		wanted[name] = true
 	}
-	for _, name := range testsOf(t, commandLine) {
-		known[name] = true
+	for _, dir := range []string{commandLine, "../cluster"} {
+		for _, name := range testsOf(t, dir) {
+			known[name] = true
+		}
 	}
 	for name := range wanted {
 		if !named[name] && name != "TestScenariosAreListed" {
