@@ -324,8 +324,8 @@ func (l *Lot) evict(ctx context.Context, name string) []string {
 			}
 			return gone
 		})
-		changed, busy := l.changed, len(l.parking) > 0
 		l.change()
+		changed, busy := l.changed, len(l.parking) > 0
 		l.mu.Unlock()
 		if !busy {
 			break

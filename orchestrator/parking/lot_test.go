@@ -33,9 +33,11 @@ type dog struct {
 	mu      sync.Mutex
 	guarded []string
 	deaf    bool
+	slow    time.Duration
 }
 
 func (d *dog) Guard(t watchdog.Target) error {
+	time.Sleep(d.slow)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.deaf {
@@ -295,6 +297,21 @@ func TestEvict(t *testing.T) {
 			t.Errorf("left %s", left)
 		}
 		first.Close()
+	})
+}
+
+// Who evicts waits for what is being parked.
+func TestEvictWaits(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.dog.slow = 3 * time.Second
+		o := w.order(orchestrator.Spec{})
+		first := w.take(o)
+		first.Order(w.t.Context(), o, nil)
+		first.Release()
+		synctest.Wait() // it is being parked
+		if got := w.lot.evict(w.t.Context(), all); len(got) != 1 {
+			t.Errorf("evicted %v", got)
+		}
 	})
 }
 

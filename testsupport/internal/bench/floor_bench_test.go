@@ -21,6 +21,7 @@ import (
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/testsupport/internal/bench"
 )
 
@@ -109,6 +110,7 @@ type floor struct {
 	// from the first request to the engine. They are not the same work: a VM boots its
 	// applications after its port opens.
 	listening, serving time.Duration
+	began              time.Time
 }
 
 func (s *session) raise(t *testing.T, m model, n int) *floor {
@@ -123,7 +125,7 @@ func (s *session) raise(t *testing.T, m model, n int) *floor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &floor{cli: s.cli, model: m, network: created.ID, ids: make([]string, n)}
+	f := &floor{cli: s.cli, model: m, network: created.ID, ids: make([]string, n), began: began}
 	t.Cleanup(func() { f.raze(t) })
 	group, ctx := errgroup.WithContext(t.Context())
 	slots := make(chan struct{}, 4)
@@ -150,10 +152,51 @@ func (s *session) raise(t *testing.T, m model, n int) *floor {
 	return f
 }
 
+// connect has the first node connect to all others, over one connection of the distribution,
+// until every node sees every other. It returns the time since the first request to the engine.
+func (f *floor) connect(t *testing.T) float64 {
+	t.Helper()
+	cookie := ""
+	for _, variable := range f.model.config.Env {
+		if value, ok := strings.CutPrefix(variable, "ERLANG_COOKIE="); ok {
+			cookie = value
+		}
+	}
+	dialer := erldist.Dialer{Cookie: cookie}
+	conn, err := dialer.Dial(t.Context(), "app@"+host(0), f.address(0).String()+":9100")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	others := make(erldist.List, 0, len(f.ids)-1)
+	for i := range f.ids[1:] {
+		others = append(others, erldist.Atom("app@"+host(i+1)))
+	}
+	const connects = `[true = net_kernel:connect_node(N) || N <- Others], ok.`
+	if _, err := conn.Eval(t.Context(), connects, map[string]any{"Others": others}); err != nil {
+		t.Fatal(err)
+	}
+	const full = `lists:all(fun(N) -> length(rpc:call(N, erlang, nodes, [])) =:= length(Others) end, [node() | Others]).`
+	err = until(t.Context(), func() error {
+		all, err := conn.Eval(t.Context(), full, map[string]any{"Others": others})
+		if err == nil && all != erldist.Atom("true") {
+			err = errors.New("the mesh is not full")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(f.began).Seconds()
+}
+
+// host is the host name of a container of the floor.
+func host(i int) string { return fmt.Sprintf("f%d.floor.test", i+1) }
+
 func (f *floor) address(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 214, 0, byte(10 + i)}) }
 
 func (f *floor) launch(ctx context.Context, i int) error {
-	host := fmt.Sprintf("f%d.floor.test", i+1)
+	host := host(i)
 	config, hostConfig := f.model.config, f.model.host
 	config.Hostname, config.Labels = host, nil
 	config.Cmd, config.Env = f.model.renamed(config.Cmd, host), f.model.renamed(config.Env, host)

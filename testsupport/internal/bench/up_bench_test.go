@@ -23,6 +23,7 @@ import (
 const (
 	untilPort  = "bare Docker client: ports answer"
 	untilServe = "bare Docker client: applications answer"
+	untilMesh  = "bare Docker client: applications answer, then connected"
 	untilMix   = "bare Docker client, `mix run`: applications answer"
 	withTC     = "testcontainers-go, then connected"
 )
@@ -38,7 +39,7 @@ func (s *session) ups(t *testing.T) {
 		few := nodes == 3 && !*quick
 		floor := func(t *testing.T) map[string]float64 {
 			f := s.raise(t, s.model, nodes)
-			return map[string]float64{"ports": f.listening.Seconds(), "serving": f.serving.Seconds(), "removed": f.raze(t) + grace}
+			return map[string]float64{"ports": f.listening.Seconds(), "serving": f.serving.Seconds(), "mesh": f.connect(t), "removed": f.raze(t) + grace}
 		}
 		ours := func(t *testing.T) map[string]float64 {
 			idle := ticks(t, "self")
@@ -82,6 +83,7 @@ func (s *session) ups(t *testing.T) {
 		const up, start, down = "`up` to a proven full mesh", "`testsupport.Start` to a proven full mesh", "`down`"
 		row("up", up, "up", "ports", untilPort)
 		row("up", up, "up", "serving", untilServe)
+		row("up", up, "up", "mesh", untilMesh)
 		if few {
 			row("up", up, "up", "mix", untilMix)
 			row("up", up, "up", "boot: mix", "Beamyard with `boot: mix`")
