@@ -55,6 +55,27 @@ func listen(t *testing.T, e *Engine, since time.Time) (err error, ready bool) {
 	return err, ready
 }
 
+// A pause is tried again where runc gives up freezing.
+func TestAPauseIsTriedAgain(t *testing.T) {
+	for gaveUp, paused := range map[int]bool{0: true, freezings - 1: true, freezings: false} {
+		asked := 0
+		e := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/pause") && asked == gaveUp:
+				w.WriteHeader(http.StatusNoContent)
+			case strings.HasSuffix(r.URL.Path, "/pause"):
+				asked++
+				reply(w, http.StatusInternalServerError, `{"message":"Cannot pause container c: OCI runtime pause failed: unable to freeze: unknown"}`)
+			default:
+				reply(w, http.StatusOK, `{"State":{"Running":true}}`)
+			}
+		})
+		if err := e.PauseContainer(t.Context(), "c"); (err == nil) != paused {
+			t.Errorf("runc gave up %d times: %v", gaveUp, err)
+		}
+	}
+}
+
 // A newer engine may return cached information, so a stream of new events begins at the
 // time of its second answer.
 func TestNowIsNotACachedTime(t *testing.T) {

@@ -65,12 +65,18 @@ func (e *Engine) LimitContainer(ctx context.Context, id string, l orchestrator.L
 	return nil
 }
 
+// A pause is tried so often where runc gives up, with that time in between.
+const (
+	freezings = 20
+	thawed    = 50 * time.Millisecond
+)
+
 // pausing requests a state. If the engine refuses, pausing inspects the container: only the
 // engine's text would say that the container already has that state, or does not run.
 func (e *Engine) pausing(ctx context.Context, doing, id string, paused bool, ask func(context.Context, string) error) error {
 	err := ask(ctx, id)
 	// With cgroup v1, runc gives up freezing processes that are very busy, and lets them run again.
-	for tries := 1; err != nil && strings.Contains(err.Error(), "unable to freeze") && tries < 5; tries++ {
+	for tries := 1; err != nil && strings.Contains(err.Error(), "unable to freeze") && tries < freezings && wait.Sleep(ctx, thawed); tries++ {
 		err = ask(ctx, id)
 	}
 	if err == nil {
