@@ -152,8 +152,8 @@ exit 127
 // whenever it checks whether the dependency is the one that mix.lock names: in `mix compile` and
 // `mix test`, for which no image needs git. Without it, Mix ends with :enoent. A project that
 // asks git itself does not use these arguments. Verified with Mix.SCM.Git of Elixir 1.14, 1.18
-// and 1.21-dev. A sync asks each dependency twice, so it starts no other program. The format is that of gitrepository-layout(5); git-config(1) quotes a URL that
-// contains a # or a semicolon.
+// and 1.21-dev. A sync asks each dependency twice, so it starts no other program. The format is
+// that of gitrepository-layout(5); git-config(1) quotes a URL that contains a # or a semicolon.
 const ofDependency = `if [ -f .git/HEAD ]; then
   case "$*" in
   "--git-dir=.git config remote.origin.url")

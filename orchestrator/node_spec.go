@@ -73,8 +73,8 @@ type NodeSpec struct {
 	Networks map[string][]string `json:"networks,omitempty" file:"networks"`
 	// ExtraHosts are added to the cluster's; the node's take precedence, by name.
 	ExtraHosts map[string]string `json:"extra_hosts,omitempty" file:"extra_hosts"`
-	// Nodes or roles that must be Ready before this node is started with the cluster. If one of them fails for good, this node is not started. A restart, or
-	// `beamyard start`, does not wait.
+	// Nodes or roles that must be Ready before this node is started with the cluster. If one of
+	// them fails for good, this node is not started. A restart, or `beamyard start`, does not wait.
 	After []string `json:"after,omitempty" file:",unique"`
 	// Memory replaces the cluster's limit.
 	//

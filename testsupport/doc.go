@@ -43,12 +43,11 @@
 // nothing yet (package orchestrator/parking). The next one is parked once this one is Ready. A
 // process of the test binary keeps them for five minutes, so the next `go test` finds one.
 //
-// A parked cluster is taken only if the prepared spec, the images and the files are equal, and is
-// then as a fresh one: its environment, its output from the first line, exit codes, limits and ports.
-// Four things are told of it by the engine: its name begins with the source's instead of the
-// test's, its owner is the process that parked it, it has no label of a session of testcontainers
-// (watchdogs remove it, and not Ryuk), and its containers were created and started before the test.
-// What is damaged is replaced in silence.
+// A parked cluster is taken only if the prepared spec, the images and the files are equal. It then
+// has the environment, output, exit codes, limits and ports of a fresh one. It differs in four ways:
+// its name begins with the source's name instead of the test's, its owner is the process that
+// parked it, it has no session label of testcontainers (watchdogs remove it, and not Ryuk), and its
+// containers were created and started before the test. A damaged one is replaced in silence.
 //
 // # Faults
 //

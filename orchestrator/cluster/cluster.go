@@ -122,8 +122,8 @@ type view struct {
 	failed *orchestrator.ClusterError // nodes that failed for good after all were Ready
 }
 
-// New checks the spec and returns a cluster to Run. It reads files of [orchestrator.TLS], and does no other I/O. The error is a
-// [orchestrator.SpecError].
+// New checks the spec and returns a cluster to Run. It reads files of [orchestrator.TLS], and does
+// no other I/O. The error is a [orchestrator.SpecError].
 func New(spec orchestrator.Spec, eng orchestrator.Engine, opts Options) (*Cluster, error) {
 	if err := validation.Check(spec); err != nil {
 		return nil, err

@@ -58,8 +58,7 @@ func (w *world) told(t *testing.T) (all []string) {
 	return all
 }
 
-// A parked cluster runs nothing until it is taken. What is told of it then is what is told of a
-// fresh one, and a crash restarts its nodes without waiting.
+// A parked cluster runs nothing until it is taken. Its events are then those of a fresh one, and a crash restarts its nodes without waiting.
 func TestAParkedClusterIsTakenAsAFreshOne(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up(nil)

@@ -72,7 +72,7 @@ func TestNodesOnTheirOwn(t *testing.T) {
 	}
 }
 
-// A certificate that ends soon is told in time.
+// A certificate that expires soon is reported.
 func TestCertificates(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for ends, want := range map[time.Time]string{
