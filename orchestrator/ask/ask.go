@@ -52,18 +52,24 @@ func Everyone(ctx context.Context, e Evaluator, nodes []string, expression, rend
 	return answers
 }
 
+const syncNames = `[rpc:call(N, M, F, [], 4000) || N <- [node() | nodes()], {M, F} <- [{global, sync}, {net_kernel, get_net_ticktime}]], ok.`
+
 // SyncNames makes global of each of these nodes agree on names with the nodes that it is connected
 // to. After it, each has handled what the others told of connections that were lost before, and
 // has disconnected what it disconnects because of that. A node that does not answer within
-// [Patience] is left out. Source: global:sync/0; global has net_kernel disconnect nodes, and so
-// that is asked something too.
+// [Patience] is left out.
+//
+// Each node asks its own global first, which has then told the others of its losses, and the others'
+// afterwards, over the connection that its messages to them took. Global has net_kernel disconnect
+// nodes, so that is asked something too. Source: global:sync/0, prevent_overlapping_partitions of
+// kernel(6).
 func SyncNames(ctx context.Context, e Evaluator, nodes []string) {
 	var group sync.WaitGroup
 	for _, node := range nodes {
 		group.Go(func() {
 			asking, cancel := context.WithTimeout(ctx, Patience)
 			defer cancel()
-			_, _ = e.Eval(asking, node, "global:sync(), net_kernel:get_net_ticktime().", orchestrator.EvalOptions{Erlang: true})
+			_, _ = e.Eval(asking, node, syncNames, orchestrator.EvalOptions{Erlang: true})
 		})
 	}
 	group.Wait()

@@ -329,7 +329,7 @@ func (s *Server) bring(ctx context.Context, node string) error {
 	return err
 }
 
-func (r awaitMesh) do(ctx context.Context, s *Server) (any, error) { return s.whole(ctx, r.limit, nil) }
+func (r awaitMesh) do(ctx context.Context, s *Server) (any, error) { return s.whole(ctx, r.limit, nil, false) }
 
 func (r need) do(ctx context.Context, s *Server) (any, error) {
 	if have := len(s.Spec.Nodes); r.nodes > have {
@@ -354,7 +354,7 @@ func (r need) do(ctx context.Context, s *Server) (any, error) {
 			missing--
 		}
 	}
-	return s.whole(ctx, meshTime, s.brokenNodes())
+	return s.whole(ctx, meshTime, s.brokenNodes(), false)
 }
 
 func (nodes) do(ctx context.Context, s *Server) (any, error) {

@@ -253,7 +253,7 @@ func (w *world) ResetConnections(_ context.Context, pairs []fault.Pair) (int, er
 func (w *world) Eval(_ context.Context, _, expression string, _ orchestrator.EvalOptions) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lost && strings.HasPrefix(expression, "global:sync()") {
+	if w.lost && strings.Contains(expression, "{global, sync}") {
 		w.lost = false
 		w.nodes["n1"].Peers, w.nodes["n2"].Peers = []string{"n3"}, []string{"n3"}
 		time.AfterFunc(notices, func() {

@@ -101,15 +101,15 @@ func (s *Server) await(ctx context.Context, limit time.Duration, missing func(or
 }
 
 // whole waits until the mesh is whole, and returns the nodes that are Ready. It does not wait for
-// the restarts of these nodes.
-func (s *Server) whole(ctx context.Context, limit time.Duration, without map[string]bool) (ready erldist.List, err error) {
+// the restarts of these nodes. A mesh that was broken before, or is at first, must stay whole for a
+// while.
+func (s *Server) whole(ctx context.Context, limit time.Duration, without map[string]bool, broken bool) (ready erldist.List, err error) {
 	inForce, err := s.Faults.List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var failed error
 	var since time.Time // it is whole, and global knows
-	broken := false
 	err = s.await(ctx, limit, func(st orchestrator.Status) string {
 		ready = readyNodes(st)
 		if knows(st, inForce, time.Now()) || failed != nil {
@@ -141,14 +141,14 @@ func (s *Server) mended(ctx context.Context) (erldist.List, error) {
 		st, err := s.Cluster.Status(ctx)
 		return readyNodes(st), err
 	}
-	return s.whole(ctx, meshTime, s.brokenNodes())
+	return s.whole(ctx, meshTime, s.brokenNodes(), true)
 }
 
 // settled is whole, with this node running.
 func (s *Server) settled(ctx context.Context, node string) (any, error) {
 	without := s.brokenNodes()
 	delete(without, node)
-	ready, err := s.whole(ctx, meshTime, without)
+	ready, err := s.whole(ctx, meshTime, without, true)
 	if err != nil {
 		return nil, err
 	}
