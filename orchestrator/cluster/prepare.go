@@ -178,7 +178,7 @@ func errExists(name string) error {
 }
 
 // createNetwork takes a subnet from the pool and creates the network. If two `up` of one name create
-// theirs at the same time, the older network wins and the other one reports an error.
+// theirs at the same time, one of them wins and the other one reports an error.
 func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []orchestrator.Network) error {
 	labels := func(spec orchestrator.Spec) map[string]string {
 		labels := manifest.WithKeeper(manifest.NetworkLabels(spec, s.created), s.keeper)
@@ -198,13 +198,12 @@ func (c *Cluster) createNetwork(ctx context.Context, s *site, networks []orchest
 // firstOfName checks that the network just created is the cluster's. refused is the
 // engine's error if it was not created.
 func (c *Cluster) firstOfName(ctx context.Context, s *site, refused error) error {
-	networks, err := c.eng.Networks(ctx, map[string]string{orchestrator.LabelCluster: s.spec.Name})
-	own := orchestrator.NetworksOf(networks, s.spec.Name)
+	winner, err := provision.Winner(ctx, c.eng, s.spec.Name, s.networkID)
 	switch {
 	case err != nil:
-	case len(own) == 0: // refused because of a network that belongs to no cluster
+	case winner == "": // refused because of a network that belongs to no cluster
 		return refused
-	case own[0].ID == s.networkID:
+	case winner == s.networkID:
 		return nil
 	default:
 		err = errExists(s.spec.Name)

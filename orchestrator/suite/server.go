@@ -329,7 +329,9 @@ func (s *Server) bring(ctx context.Context, node string) error {
 	return err
 }
 
-func (r awaitMesh) do(ctx context.Context, s *Server) (any, error) { return s.whole(ctx, r.limit, nil, false) }
+func (r awaitMesh) do(ctx context.Context, s *Server) (any, error) {
+	return s.whole(ctx, r.limit, nil, false)
+}
 
 func (r need) do(ctx context.Context, s *Server) (any, error) {
 	if have := len(s.Spec.Nodes); r.nodes > have {
