@@ -101,10 +101,13 @@ func (c composer) contend(s *session, nodes int) contender {
 			return nil
 		}
 		defer func() {
-			ctx := context.WithoutCancel(t.Context())
-			if err := project(ctx, "down", "-t", "0"); err != nil {
-				t.Logf("%v", err)
-				s.removeNetwork(t, "beamyardbench_b")
+			// Engine 20.10 can go on counting an endpoint of a container that it has removed, if many
+			// are removed at once. It then never removes the network; the next round uses it again.
+			err := project(context.WithoutCancel(t.Context()), "down", "-t", "0")
+			if err != nil && strings.Contains(err.Error(), "has active endpoints") {
+				t.Log(err)
+			} else if err != nil {
+				t.Error(err)
 			}
 		}()
 		took := seconds(t, func() error {
@@ -123,26 +126,6 @@ func (c composer) contend(s *session, nodes int) contender {
 			return project(t.Context(), append([]string{"exec", "-T", "c1"}, connect(hosts)...)...)
 		})
 		return map[string]float64{c.by: took}
-	}
-}
-
-// removeNetwork removes a network although the engine counts containers that it has removed among
-// those that are attached. Engine 20.10 does that now and then when it removes many at once.
-func (s *session) removeNetwork(t *testing.T, name string) {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	found, err := s.cli.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	for _, endpoint := range found.Network.Containers {
-		if _, err := s.cli.NetworkDisconnect(ctx, name, client.NetworkDisconnectOptions{Container: endpoint.Name, Force: true}); err != nil {
-			t.Log(err)
-		}
-	}
-	if _, err := s.cli.NetworkRemove(ctx, name, client.NetworkRemoveOptions{}); err != nil {
-		t.Error(err)
 	}
 }
 
