@@ -17,9 +17,17 @@ type engine interface {
 
 // engine opens the container engine and asks it for its info, which distinguishes an
 // unreachable engine from a forbidden one: see [orchestrator.Engine].Info. An engine that
-// accepts a connection and does not answer counts as unreachable. If the engine has a network
-// of a cluster with several hosts, the engines of all of them are opened.
+// accepts a connection and does not answer counts as unreachable. If the environment names hosts,
+// their engines are opened; if the engine has a network of a cluster with several hosts, the
+// engines of all of them.
 func (a *app) engine(ctx context.Context) (engine, error) {
+	named, err := hostsOfEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	if len(named.Hosts) > 0 {
+		return a.engineFor(ctx, named)
+	}
 	eng, err := docker.New(docker.Options{})
 	if err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ type upFlags struct {
 	KeepFailed  bool                          `name:"keep-on-failure" help:"Keep containers and network when the cluster, or the command run beside it, fails."`
 	KeepDumps   string                        `placeholder:"DIR" complete:"files" help:"Copy crash dumps of nodes to this folder; they show the cookie."`
 	Progress    string                        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
+	hostsFlag
 }
 
 type upCmd struct {
@@ -231,6 +232,10 @@ func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error)
 		spec.Nodes = orchestrator.NodeNames(*c.Nodes)
 	} else if spec.Nodes == nil {
 		spec.Nodes = orchestrator.NodeNames(n)
+	}
+	var err error
+	if spec.Hosts, err = c.hostsFlag.over(spec.Hosts); err != nil {
+		return spec, err
 	}
 	if c.WaitTimeout != 0 {
 		spec.ReadyTimeout = c.WaitTimeout
