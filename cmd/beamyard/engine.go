@@ -64,15 +64,25 @@ func (a *app) engineFor(ctx context.Context, s orchestrator.Spec) (engine, error
 }
 
 // hostsOfClusters opens the engines of the hosts of all clusters that the engine knows; nil if
-// there are none. If two clusters give one name to two hosts, both are opened.
+// there are none.
 func (a *app) hostsOfClusters(ctx context.Context, eng orchestrator.Engine) (engine, error) {
+	all, err := a.clusterHosts(ctx, eng)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return a.engineFor(ctx, orchestrator.Spec{Hosts: all})
+}
+
+// clusterHosts returns the hosts of all clusters that the engine knows. If two clusters give one
+// name to two hosts, both are there.
+func (a *app) clusterHosts(ctx context.Context, eng orchestrator.Engine) (map[string]orchestrator.HostSpec, error) {
 	asking, cancel := context.WithTimeout(ctx, a.engineTime)
 	defer cancel()
 	networks, err := eng.Networks(asking, nil)
 	if err != nil {
 		return nil, a.late(ctx, err, "")
 	}
-	all := orchestrator.Spec{Hosts: map[string]orchestrator.HostSpec{}}
+	all := map[string]orchestrator.HostSpec{}
 	for _, n := range networks {
 		if n.Labels[orchestrator.LabelSpec] == "" {
 			continue
@@ -82,16 +92,13 @@ func (a *app) hostsOfClusters(ctx context.Context, eng orchestrator.Engine) (eng
 			continue // the command that needs it reports it
 		}
 		for name, h := range s.Hosts {
-			if known, taken := all.Hosts[name]; taken && known != h {
+			if known, taken := all[name]; taken && known != h {
 				name += "." + s.Name
 			}
-			all.Hosts[name] = h
+			all[name] = h
 		}
 	}
-	if len(all.Hosts) == 0 {
-		return nil, nil
-	}
-	return a.engineFor(ctx, all)
+	return all, nil
 }
 
 // hostsText encodes the hosts of a spec for the watchdog; "" for none.

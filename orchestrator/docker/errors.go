@@ -64,7 +64,7 @@ var signatures = []signature{
 	{"cannot join network of a non running container", orchestrator.ErrConflict, nil},
 	{"already exists in network", orchestrator.ErrConflict, nil},
 	{"has active endpoints", orchestrator.ErrConflict, hint.Text("remove the containers of the network first")},
-	{"this node is not a swarm manager", orchestrator.ErrNoSwarm, hint.Text("docker swarm init, or name an engine that manages the swarm: docker node ls")},
+	{"this node is not a swarm manager", orchestrator.ErrNoSwarm, hint.Newf("%s, or name an engine that manages the swarm: docker node ls", hint.Machines.With("init"))},
 	// The answer of a swarm's manager, after 20 s, about an address that another container has.
 	{"attaching to network failed", orchestrator.ErrConflict, hint.Text("another container has the address, or the swarm's manager does not answer: docker node ls")},
 	{"is in use by task", orchestrator.ErrConflict, hint.Text("remove the containers of the network first, on every host")},
