@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -208,28 +207,10 @@ func (e *examination) sweepHelpers(ctx context.Context) {
 
 // readFacts waits for the line with the helper's facts.
 func (e *examination) readFacts(ctx context.Context, id string) (insideFacts, error) {
-	logs, err := e.Engine.Logs(ctx, id, time.Time{}, true)
-	if err != nil {
-		return insideFacts{}, fmt.Errorf("read what the helper says: %w", err)
-	}
-	defer logs.Close()
-	const most = 1 << 20 // bytes of output
-	var said []byte
-	for len(said) < most {
-		part, err := logs.Next()
-		if err != nil {
-			break
-		}
-		said = append(said, part.Text...)
-		for line := range bytes.Lines(said) {
-			var facts insideFacts
-			if json.Unmarshal(line, &facts) == nil {
-				return facts, nil
-			}
-		}
-	}
-	if ctx.Err() != nil {
-		return insideFacts{}, ctx.Err()
-	}
-	return insideFacts{}, fmt.Errorf("the helper container exited without a report; it printed %q", said)
+	var facts insideFacts
+	err := readReport(ctx, e.Engine, id, func(line []byte) bool {
+		facts = insideFacts{}
+		return json.Unmarshal(line, &facts) == nil
+	})
+	return facts, err
 }
