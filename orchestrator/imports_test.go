@@ -88,7 +88,7 @@ var floors = []struct {
 	pkgs []string
 }{
 	{"what is advised has the same words everywhere", []string{"orchestrator/hint"}},
-	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait", "orchestrator/internal/english"}},
+	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait", "orchestrator/internal/english", "orchestrator/internal/session"}},
 	{"nodes are asked and synced by whoever holds a connection to them", []string{"orchestrator/health", "orchestrator/codesync", "orchestrator/codesync/watch"}},
 	{"everything speaks the vocabulary, and it knows none of those who do", []string{"orchestrator"}},
 	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},
@@ -102,7 +102,7 @@ var floors = []struct {
 	{"a suite asks for what a cluster and its faults can do", []string{"orchestrator/suite"}},
 	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},
 	{"what labels tell needs no supervisor", []string{"orchestrator/discovery"}},
-	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames"}},
+	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames", "orchestrator/docker/tunnel"}},
 	{"these look at clusters of both kinds", []string{"orchestrator/control", "orchestrator/evidence"}},
 	{"who keeps parked clusters makes them, and has a socket as a supervisor has", []string{"orchestrator/parking"}},
 	{"a doctor asks also who answers for a cluster, and a page shows a cluster of either kind", []string{"orchestrator/doctor", "orchestrator/ui", "orchestrator/ui/script"}},
@@ -110,7 +110,7 @@ var floors = []struct {
 
 // leaves are packages that know nothing of other packages: words, and waiting. No rule
 // forbids them.
-var leaves = []string{"orchestrator/hint", "orchestrator/internal/english", "orchestrator/internal/wait", "orchestrator/enginetest/generated"}
+var leaves = []string{"orchestrator/hint", "orchestrator/internal/english", "orchestrator/internal/session", "orchestrator/internal/wait", "orchestrator/enginetest/generated"}
 
 const module = "github.com/beamyard/beamyard"
 

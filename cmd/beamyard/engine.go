@@ -52,7 +52,7 @@ func (a *app) engineFor(ctx context.Context, s orchestrator.Spec) (engine, error
 	if len(s.Hosts) == 0 {
 		return a.engine(ctx)
 	}
-	eng, err := docker.Open(ctx, s)
+	eng, err := docker.Open(s)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func open(specs map[string]orchestrator.HostSpec) machines {
 	all := machines{}
 	for name, h := range specs {
 		m := machine{spec: h}
-		m.Engine, m.problem = docker.New(docker.Options{Host: h.Host, Context: h.Context, CertPath: h.TLS})
+		m.Engine, m.problem = docker.NewHost(h)
 		all[name] = m
 	}
 	return all

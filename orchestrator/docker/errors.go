@@ -36,6 +36,7 @@ var signatures = []signature{
 	{"port is already allocated", orchestrator.ErrPortTaken, hint.Text("see who has it: docker ps, or ss -ltnp")},
 	{"bind: address already in use", orchestrator.ErrPortTaken, hint.Text("see who has it: ss -ltnp")},
 	{"tcp: address already in use", orchestrator.ErrPortTaken, hint.Text("see who has it: ss -ltnp")},
+	{"cannot assign requested address", orchestrator.ErrCannotStart, hint.Text("the engine's machine does not have the address that ports are published at: give one that it has, address: of the host, or BEAMYARD_PUBLISH=0.0.0.0 for every address of it")},
 	// This text without more means an IP address.
 	{"address already in use", orchestrator.ErrConflict, hint.Text("another container has the address: docker network inspect NETWORK")},
 	{"pool overlaps with other one", orchestrator.ErrSubnetOverlap, hint.Newf("choose another range: %s", hint.Setting("pool"))},

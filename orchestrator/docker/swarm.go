@@ -170,7 +170,7 @@ func (e *Engine) Advertised(ctx context.Context, h orchestrator.HostSpec) string
 }
 
 // OnThisMachine reports whether the engine's endpoint is a socket of this machine.
-func (e *Engine) OnThisMachine() bool { return e.located(orchestrator.EngineInfo{}).Local }
+func (e *Engine) OnThisMachine() bool { return e.local() }
 
 // Towards returns the address of this machine from which it reaches another one, given by its IP
 // address; "" if there is no way. Nothing is sent.

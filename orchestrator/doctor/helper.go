@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -94,17 +95,13 @@ func sweepNonces(now time.Time) {
 }
 
 func (e *examination) helperSpec(image, nonce string) orchestrator.ContainerSpec {
-	hostIP := "127.0.0.1"
-	if !e.engine.info.Local {
-		hostIP = "0.0.0.0"
-	}
 	owner, _ := json.Marshal(keeper.Self(false)) // plain data
 	return orchestrator.ContainerSpec{
 		Name: "beamyard-probe-" + nonce[:12], Image: image,
 		Entrypoint: []string{helper.Program}, Command: []string{"probe"}, User: "0",
 		Env:          []string{nonceEnv + "=" + nonce},
 		Labels:       map[string]string{labelProbe: nonce, orchestrator.LabelOwner: string(owner)},
-		Ports:        []orchestrator.PortBinding{{Container: probePort, HostIP: hostIP}},
+		Ports:        []orchestrator.PortBinding{{Container: probePort, HostIP: cmp.Or(e.engine.info.Publish, "127.0.0.1")}},
 		Capabilities: []string{"NET_ADMIN"},
 		StopTimeout:  time.Second, LogMaxSize: "1m", LogMaxFile: 1,
 	}
