@@ -47,12 +47,16 @@ func (a *app) engine(ctx context.Context) (engine, error) {
 	return eng, nil
 }
 
-// engineFor opens the engines of a spec's hosts, or the one of every command if it has none.
+// engineFor opens the engines of a spec's hosts, or the one that the docker command would use if it
+// has none: its nodes belong there, whatever hosts other clusters have.
 func (a *app) engineFor(ctx context.Context, s orchestrator.Spec) (engine, error) {
+	var eng engine
+	var err error
 	if len(s.Hosts) == 0 {
-		return a.engine(ctx)
+		eng, err = docker.New(docker.Options{})
+	} else {
+		eng, err = docker.Open(s)
 	}
-	eng, err := docker.Open(s)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +65,24 @@ func (a *app) engineFor(ctx context.Context, s orchestrator.Spec) (engine, error
 		return nil, err
 	}
 	return eng, nil
+}
+
+// engineToLook opens the engines in which a cluster may be that a spec names: it may have hosts that
+// the spec lacks, as with `up NAME`.
+func (a *app) engineToLook(ctx context.Context, s orchestrator.Spec) (engine, error) {
+	if len(s.Hosts) == 0 {
+		return a.engine(ctx)
+	}
+	return a.engineFor(ctx, s)
+}
+
+// engineOf returns the engine of a spec, given the one in which its cluster was looked for. The
+// latter may be that of several hosts, for the sake of other clusters.
+func (a *app) engineOf(ctx context.Context, looked engine, s orchestrator.Spec) (engine, error) {
+	if _, one := looked.(*docker.Engine); one || len(s.Hosts) > 0 {
+		return looked, nil
+	}
+	return a.engineFor(ctx, s)
 }
 
 // hostsOfClusters opens the engines of the hosts of all clusters that the engine knows; nil if

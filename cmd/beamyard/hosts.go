@@ -91,7 +91,7 @@ func open(specs map[string]orchestrator.HostSpec) machines {
 func (all machines) Close() {
 	for _, m := range all {
 		if m.Engine != nil {
-			m.Engine.Close()
+			m.Close()
 		}
 	}
 }

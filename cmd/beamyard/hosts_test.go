@@ -3,11 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker"
 )
 
 // joinToken is the secret that no output may have.
@@ -19,6 +23,7 @@ type fakeEngine struct {
 	name string
 
 	mu      sync.Mutex
+	spec    string // of a cluster, on its network
 	state   string // of its membership
 	manager bool
 	changes []string // the changes that it was asked for
@@ -58,6 +63,10 @@ func (e *fakeEngine) answer(w http.ResponseWriter, r *http.Request) {
 		answer = map[string]any{"JoinTokens": map[string]any{"Worker": joinToken, "Manager": joinToken}}
 	case "nodes":
 		answer = []any{map[string]any{"ID": e.node(), "Status": map[string]any{"State": "ready", "Addr": e.address()}}}
+	case "networks":
+		if e.spec != "" {
+			answer = []any{map[string]any{"Id": "net", "Name": "beamyard-demo", "Labels": map[string]string{orchestrator.LabelCluster: "demo", orchestrator.LabelSpec: e.spec}}}
+		}
 	case "containers/json":
 		answer = []any{map[string]any{"Id": "1", "Names": []string{"/beamyard-demo-n1"}, "Labels": map[string]string{"beamyard.cluster": "demo", "beamyard.node": "n1"}}}
 	}
@@ -162,5 +171,48 @@ func TestHostsLs(t *testing.T) {
 	}
 	if code, _, stderr = beamyard("hosts"); code != exitUsage || !strings.Contains(stderr, "expected one of") {
 		t.Errorf("%d\n%s", code, stderr)
+	}
+}
+
+// A command that looks for clusters asks all hosts of those that the engine knows. A cluster without
+// hosts belongs on the engine of the docker command, whatever hosts others have.
+func TestTheEngineOfASpec(t *testing.T) {
+	a, b := newFakeEngine(t, "a"), newFakeEngine(t, "b")
+	a.state, a.manager = "active", true
+	hosts := map[string]orchestrator.HostSpec{}
+	for _, e := range []*fakeEngine{a, b} {
+		_, at, _ := strings.Cut(e.host(), "=")
+		hosts[e.name] = orchestrator.HostSpec{Host: at}
+	}
+	spec, err := json.Marshal(orchestrator.Spec{Name: "demo", Hosts: hosts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.spec = string(spec)
+	t.Setenv("DOCKER_HOST", hosts["a"].Host)
+	x := newApp(nil, io.Discard, io.Discard, nil)
+	kind := func(eng engine, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(eng.Close)
+		if _, one := eng.(*docker.Engine); one {
+			return "one"
+		}
+		return "hosts"
+	}
+	looked, err := x.engine(t.Context())
+	if got := kind(looked, err); got != "hosts" {
+		t.Errorf("to look for clusters: %s", got)
+	}
+	if got := kind(x.engineFor(t.Context(), orchestrator.Spec{})); got != "one" {
+		t.Errorf("for a spec without hosts: %s", got)
+	}
+	if got := kind(x.engineOf(t.Context(), looked, orchestrator.Spec{})); got != "one" {
+		t.Errorf("for a cluster without hosts that was looked for: %s", got)
+	}
+	if got := kind(x.engineOf(t.Context(), looked, orchestrator.Spec{Hosts: hosts})); got != "hosts" {
+		t.Errorf("for one with hosts: %s", got)
 	}
 }

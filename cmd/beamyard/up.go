@@ -121,13 +121,21 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec 
 			return usagef("leave --base out, or give the folder of a Mix project", "--base %s would have no effect: %s is not a Mix project", c.Base, whatOf(spec))
 		}
 	}
-	eng, err := a.engineFor(ctx, spec)
+	eng, err := a.engineToLook(ctx, spec)
 	if err != nil {
 		return err
 	}
 	defer eng.Close()
-	u := &up{app: a, eng: eng, spec: spec, evidence: w, accept: c.accept}
 	found, err := findLive(ctx, a, eng, spec.Name)
+	if errors.Is(err, orchestrator.ErrNoCluster) || err == nil && len(found.Spec.Hosts) == 0 {
+		own, ownErr := a.engineOf(ctx, eng, spec)
+		if ownErr != nil {
+			return ownErr
+		}
+		defer own.Close()
+		eng = own
+	}
+	u := &up{app: a, eng: eng, spec: spec, evidence: w, accept: c.accept}
 	if err == nil && found.Parked && c.takesParked {
 		u.inTheWay, err = true, orchestrator.ErrNoCluster
 	} else if err == nil && found.Parked {

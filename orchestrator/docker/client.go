@@ -88,7 +88,11 @@ func newEngine(o Options, ofHosts bool) (*Engine, error) {
 		DisableKeepAlives: true, // each stream has its own connection
 	}}
 	e := &Engine{cli: cli, raw: raw, endpoint: endpoint, address: o.Address, ofHosts: ofHosts, user: user, source: src, proxies: proxies(host)}
-	return e, e.openTunnel(host)
+	if err := e.openTunnel(host); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
 }
 
 // keepConnections keeps as many idle connections as calls run at once, a few dozen; the

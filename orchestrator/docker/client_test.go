@@ -330,8 +330,8 @@ func TestPublishedHost(t *testing.T) {
 	t.Setenv("BEAMYARD_HOST", "")
 	t.Setenv("TESTCONTAINERS_HOST_OVERRIDE", "")
 	for endpoint, want := range map[string]string{
-		"unix:///var/run/docker.sock": "127.0.0.1", 
-		"tcp://engine.example:2375": "engine.example", "ssh://engine.example": "127.0.0.1",
+		"unix:///var/run/docker.sock": "127.0.0.1",
+		"tcp://engine.example:2375":   "engine.example", "ssh://engine.example": "127.0.0.1",
 		"tcp://127.0.0.1:2375": "127.0.0.1",
 	} {
 		if got := use(t, endpoint).publishedHost(); got != want {

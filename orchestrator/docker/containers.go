@@ -40,7 +40,7 @@ func (e *Engine) StartContainer(ctx context.Context, id string) error {
 		return e.failed("look at the ports of container "+short(id), err)
 	}
 	for _, s := range list {
-		e.forward(listed(s))
+		e.forward(listed(s)) //nolint:contextcheck // the tunnel outlives the call
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (e *Engine) Containers(ctx context.Context, labels map[string]string) ([]or
 	for i, s := range list {
 		containers[i] = listed(s)
 		if len(labels) > 0 {
-			e.forward(containers[i])
+			e.forward(containers[i]) //nolint:contextcheck // the tunnel outlives the call
 		}
 	}
 	return containers, nil

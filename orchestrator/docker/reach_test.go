@@ -43,8 +43,11 @@ func tunnelled(t *testing.T) *Engine {
 func TestWhatIsTunnelled(t *testing.T) {
 	ctx := context.Background()
 	for name, do := range map[string]func(*Engine) error{
-		"a start":          func(e *Engine) error { return e.StartContainer(ctx, "n1") },
-		"a list by labels": func(e *Engine) error { _, err := e.Containers(ctx, map[string]string{"beamyard.cluster": "demo"}); return err },
+		"a start": func(e *Engine) error { return e.StartContainer(ctx, "n1") },
+		"a list by labels": func(e *Engine) error {
+			_, err := e.Containers(ctx, map[string]string{"beamyard.cluster": "demo"})
+			return err
+		},
 	} {
 		e := tunnelled(t)
 		if _, err := e.Containers(ctx, nil); err != nil || e.tunnel.Ports() != "" {

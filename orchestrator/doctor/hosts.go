@@ -80,7 +80,7 @@ func ExamineHosts(ctx context.Context, o HostOptions) Report {
 		}
 	}
 	if len(facts) > 1 {
-		ways, err := map[string]way{}, error(errNoWays)
+		ways, err := map[string]way{}, errNoWays
 		if usable {
 			ways, err = askWays(ctx, o, facts)
 		}

@@ -45,7 +45,7 @@ func tunnelled(t *testing.T, r *running, machine string, nodes ...string) {
 				t.Errorf("%s answers at %s:%d", name, machine, p.Host)
 			}
 		}
-		answer, err := http.Get(n.URL) //nolint:noctx // a test
+		answer, err := http.Get(n.URL)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

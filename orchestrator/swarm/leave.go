@@ -67,15 +67,15 @@ func Leave(hosts []Host, names []string, force bool) (Plan, error) {
 // free returns an error if something needs a host's membership, as far as the host and its
 // manager know. ends says that the swarm ends.
 func free(h Host, manager *Host, ends bool) error {
-	s := h.State
-	for _, u := range s.Users {
-		switch {
+	if len(h.State.Users) > 0 {
+		switch u := h.State.Users[0]; {
 		case u.Cluster != "":
 			return refused(h, "cluster "+u.Cluster+" has container "+u.Container+" there", hint.Down.On(u.Cluster))
 		case u.Service != "":
 			return refused(h, "service "+u.Service+" has the task "+u.Container+" there", "docker service ls")
+		default:
+			return refused(h, "container "+u.Container+" is on an overlay network", "docker rm "+u.Container)
 		}
-		return refused(h, "container "+u.Container+" is on an overlay network", "docker rm "+u.Container)
 	}
 	if manager == nil || !memberOf(*manager, h) {
 		return nil // no host knows more

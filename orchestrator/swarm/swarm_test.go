@@ -149,7 +149,6 @@ func told(p swarm.Plan, err error) string {
 }
 
 func TestPlans(t *testing.T) {
-	initPlan := func(h []swarm.Host) (swarm.Plan, error) { return swarm.Init(h) }
 	joinOf := func(names ...string) func([]swarm.Host) (swarm.Plan, error) {
 		return func(h []swarm.Host) (swarm.Plan, error) { return swarm.Join(h, names) }
 	}
@@ -162,27 +161,27 @@ func TestPlans(t *testing.T) {
 		plan  func([]swarm.Host) (swarm.Plan, error)
 		want  string
 	}{
-		{"init of three", func(map[string]*engine) {}, initPlan, `
+		{"init of three", func(map[string]*engine) {}, swarm.Init, `
 host a starts a swarm and manages it; the others reach it at 10.0.0.1
   docker swarm init --advertise-addr 10.0.0.1
 host b joins the swarm of host a as a worker; the others reach it at 10.0.0.2
   docker swarm join --advertise-addr 10.0.0.2 --token [secret] MANAGER:2377
 host c joins the swarm of host a as a worker; the others reach it at 10.0.0.3
   docker swarm join --advertise-addr 10.0.0.3 --token [secret] MANAGER:2377`},
-		{"init with a swarm of b", func(all map[string]*engine) { join(all, "b", "c") }, initPlan, `
+		{"init with a swarm of b", func(all map[string]*engine) { join(all, "b", "c") }, swarm.Init, `
 host a joins the swarm of host b as a worker; the others reach it at 10.0.0.1
   docker swarm join --advertise-addr 10.0.0.1 --token [secret] 10.0.0.2:2377`},
-		{"init again", func(all map[string]*engine) { join(all, "a", "b", "c") }, initPlan, ""},
-		{"init with a host that is away", func(all map[string]*engine) { all["b"].gone = true }, initPlan, `
+		{"init again", func(all map[string]*engine) { join(all, "a", "b", "c") }, swarm.Init, ""},
+		{"init with a host that is away", func(all map[string]*engine) { all["b"].gone = true }, swarm.Init, `
 error: host b: dial: the container engine does not answer
 hint: see all hosts: beamyard hosts ls`},
-		{"init with two swarms", func(all map[string]*engine) { join(all, "a"); join(all, "c", "b") }, initPlan, `
+		{"init with two swarms", func(all map[string]*engine) { join(all, "a"); join(all, "c", "b") }, swarm.Init, `
 error: host c is in another swarm than host a, with the manager 10.0.0.3:2377 (active)
 hint: name the host that manages it, too: --hosts …
 or, if nothing needs that swarm, on c: docker swarm leave`},
 		{"init with a worker of others", func(all map[string]*engine) {
 			all["b"].manager = &engine{name: "z"}
-		}, initPlan, `
+		}, swarm.Init, `
 error: host b is in a swarm that none of the hosts manages, with the manager 10.0.0.26:2377 (active)
 hint: name the host that manages it, too: --hosts …
 or, if nothing needs that swarm, on b: docker swarm leave`},

@@ -29,6 +29,8 @@ type Tunnel struct {
 	mu       sync.Mutex
 	closed   bool
 	forwards map[uint16]*forward
+
+	checking sync.Mutex
 	checked  bool // forwarding is permitted
 }
 
@@ -109,8 +111,9 @@ func (t *Tunnel) listen(ctx context.Context, at netip.AddrPort) {
 }
 
 func (t *Tunnel) accept(ctx context.Context, l *net.TCPListener, at netip.AddrPort) {
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	defer l.Close()
+	closed := func() { _ = l.Close() } // the loop ends with it
+	defer context.AfterFunc(ctx, closed)()
+	defer closed()
 	var group sync.WaitGroup
 	defer group.Wait()
 	for {
@@ -126,7 +129,7 @@ func (t *Tunnel) accept(ctx context.Context, l *net.TCPListener, at netip.AddrPo
 func (t *Tunnel) join(ctx context.Context, conn *net.TCPConn, at netip.AddrPort) {
 	flags := t.master.flags(ctx)
 	socket, err := conn.File() // a copy, which ssh inherits
-	conn.Close()
+	_ = conn.Close()           // the copy is the connection now
 	if err != nil {
 		return
 	}
@@ -151,10 +154,9 @@ var ErrRefused = errors.New("the ssh server does not forward ports")
 // forwarded that nothing uses (tcpmux, 1), which fails in different ways. Once it succeeded, it
 // does nothing. The error matches [ErrRefused] if the server forbids it.
 func (t *Tunnel) Check(ctx context.Context) error {
-	t.mu.Lock()
-	checked := t.checked
-	t.mu.Unlock()
-	if checked {
+	t.checking.Lock() // one connection is enough for callers at once
+	defer t.checking.Unlock()
+	if t.checked {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -172,9 +174,7 @@ func (t *Tunnel) Check(ctx context.Context) error {
 	default:
 		return fmt.Errorf("forward a port through ssh: %w: %s", err, strings.TrimSpace(text))
 	}
-	t.mu.Lock()
 	t.checked = true
-	t.mu.Unlock()
 	return nil
 }
 
