@@ -99,3 +99,31 @@ func TestHostsOneEngineBehindSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// One engine behind tcp://, without hosts in the spec, publishes ports at the address by which it is
+// reached, and not at every one of its machine.
+func TestHostsOneEngineBehindTCP(t *testing.T) {
+	host := machines(t)["a"]
+	u, err := url.Parse(host.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := up(t, alone(t, host), "trixie", 2, func(*orchestrator.Spec) {})
+	for _, name := range []string{"n1", "n2"} {
+		n := r.node(name)
+		for _, p := range n.Ports {
+			if p.HostIP != u.Hostname() {
+				t.Errorf("%s publishes %d at %s, want %s", name, p.Container, p.HostIP, u.Hostname())
+			}
+		}
+		answer, err := http.Get(n.URL)
+		if err != nil || len(n.Ports) < 2 {
+			t.Errorf("%s with the ports %v: %v", name, n.Ports, err)
+			continue
+		}
+		answer.Body.Close()
+	}
+	if err := r.Down(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -44,7 +44,8 @@ func (m *master) flags(ctx context.Context) []string {
 // caller holds the lock.
 func (m *master) start() bool {
 	if m.folder == "" {
-		folder, err := os.MkdirTemp("", "beamyard-ssh-") // mode 0700
+		sweep(time.Now())
+		folder, err := os.MkdirTemp("", folderPrefix) // mode 0700
 		if err != nil {
 			return false
 		}
@@ -85,6 +86,21 @@ func (m *master) start() bool {
 	case <-timer.C:
 		_ = cmd.Process.Kill() // fails if it has already exited
 		return false
+	}
+}
+
+// folderPrefix begins the name of a folder with the socket of a master.
+const folderPrefix = "beamyard-ssh-"
+
+// sweep removes the folders of processes that were killed. Their masters ended with them, and removed
+// their sockets: the folders are empty. One that was just made may be so, too.
+func sweep(now time.Time) {
+	const old = 10 * time.Minute
+	all, _ := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*")) // the pattern is valid
+	for _, folder := range all {
+		if info, err := os.Lstat(folder); err == nil && info.IsDir() && now.Sub(info.ModTime()) > old {
+			_ = os.Remove(folder) // fails for one that is used, and for another user's
+		}
 	}
 }
 

@@ -262,6 +262,40 @@ func TestAPortThatIsTakenIsForwardedLater(t *testing.T) {
 	asks(t, conn, "mine")
 }
 
+// A process that was killed leaves the empty folder of its master's socket: the next tunnel removes
+// it. A folder that has a socket, or is new, stays.
+func TestFoldersOfDeadProcesses(t *testing.T) {
+	setUp(t, "")
+	port, hourAgo := remote(t), time.Now().Add(-time.Hour)
+	folder := func(name string) string { return filepath.Join(os.Getenv("TMPDIR"), "beamyard-ssh-"+name) }
+	for _, name := range []string{"dead", "used", "new"} {
+		if err := os.Mkdir(folder(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if name == "used" {
+			if err := os.WriteFile(filepath.Join(folder(name), "m"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if name != "new" {
+			if err := os.Chtimes(folder(name), hourAgo, hourAgo); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	tun := tunnel.New("--", "big2")
+	defer tun.Close()
+	tun.Forward("n1", port)
+	conn := dial(t, port)
+	asks(t, conn, "there")
+	conn.Close()
+	for name, want := range map[string]bool{"dead": false, "used": true, "new": true} {
+		if _, err := os.Stat(folder(name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Where no master can be started, each connection has its own.
 func TestWithoutAMaster(t *testing.T) {
 	log, port := setUp(t, "no-master"), remote(t)
