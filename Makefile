@@ -43,14 +43,14 @@ test: ## run every test, those on the real engine included; PKG=./… and TESTFL
 # What needs no engine: everything but the adapter, the scenarios and the command line's clusters.
 QUICK := ./cmd/beamyard/internal/... ./images ./network/... ./orchestrator ./orchestrator/ask ./orchestrator/build ./orchestrator/chaos ./orchestrator/check ./orchestrator/cluster ./orchestrator/codesync/... \
 	./orchestrator/compiler ./orchestrator/config ./orchestrator/control ./orchestrator/diagnosis ./orchestrator/discovery \
-	./orchestrator/doctor ./orchestrator/effects ./orchestrator/enginetest/... ./orchestrator/faults ./orchestrator/evidence ./orchestrator/health ./orchestrator/hint ./orchestrator/hosts \
-	./orchestrator/internal/... ./orchestrator/keeper ./orchestrator/logs ./orchestrator/mcp ./orchestrator/metrics ./orchestrator/parking ./orchestrator/secrets ./orchestrator/suite ./orchestrator/target ./orchestrator/ui ./orchestrator/ui/script ./orchestrator/validation ./orchestrator/watchdog \
+	./orchestrator/docker/tunnel ./orchestrator/doctor ./orchestrator/effects ./orchestrator/enginetest/... ./orchestrator/faults ./orchestrator/evidence ./orchestrator/health ./orchestrator/hint ./orchestrator/hosts \
+	./orchestrator/internal/... ./orchestrator/keeper ./orchestrator/logs ./orchestrator/mcp ./orchestrator/metrics ./orchestrator/parking ./orchestrator/secrets ./orchestrator/suite ./orchestrator/swarm ./orchestrator/target ./orchestrator/ui ./orchestrator/ui/script ./orchestrator/validation ./orchestrator/watchdog \
 	./testsupport/history ./testsupport/internal/bench
 
 test-quick: ## run the tests that need no engine, for the inner loop
 	@.ci/prepare go race
 	@DOCKER_HOST=unix:///nonexistent/docker.sock $(GO) test -race $(TESTFLAGS) $(QUICK)
-	@DOCKER_HOST=unix:///nonexistent/docker.sock $(GO) test -race -run '^(TestScript|TestReadme.*|TestHelp.*|TestCompletion.*|TestVersion.*|TestManual.*)$$' $(TESTFLAGS) ./cmd/beamyard
+	@DOCKER_HOST=unix:///nonexistent/docker.sock $(GO) test -race -run '^(TestScript|TestHosts.*|TestReadme.*|TestHelp.*|TestCompletion.*|TestVersion.*|TestManual.*)$$' $(TESTFLAGS) ./cmd/beamyard
 
 dind-test: export PKG := $(PKG)
 dind-test: export TESTFLAGS := $(TESTFLAGS)

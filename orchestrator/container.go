@@ -62,7 +62,7 @@ type ContainerSpec struct {
 // PortBinding publishes a container's TCP port on the engine's host.
 type PortBinding struct {
 	Container uint16
-	HostIP    string // "127.0.0.1", or "0.0.0.0" if the engine is remote
+	HostIP    string // "127.0.0.1", or an address of the engine's machine: see EngineInfo.Publish
 	// Host is the port there. 0 lets the engine choose one at each start: while the
 	// container is running, the list of containers reports it.
 	Host uint16

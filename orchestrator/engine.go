@@ -200,6 +200,8 @@ type EngineInfo struct {
 	CPUs       int
 	Local      bool   // the socket is a Unix socket on this machine
 	Host       string // where published ports can be dialled: "127.0.0.1", or the remote engine's host
+	Publish    string // the IP address at which ports are published: "127.0.0.1"
+	Tunnelled  bool   // its machine's loopback is reached at the same ports of this one's
 	Endpoint   string // "unix:///var/run/docker.sock", without credentials
 	MTU        string // com.docker.network.driver.mtu of the default bridge, "" if unset
 

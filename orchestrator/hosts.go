@@ -17,7 +17,7 @@ type HostSpec struct {
 	TLS string `json:"tls,omitempty"`
 	// Address is an IP address of the machine, at which the ports of its nodes are published
 	// and dialled. Default: that of a tcp:// address, and 127.0.0.1 for an engine on this
-	// machine. An ssh:// address needs it.
+	// machine and for an ssh:// address, whose ports are tunnelled.
 	Address string `json:"address,omitempty"`
 	// Nodes is the maximum number of nodes on the machine. Default: no limit.
 	Nodes int `json:"nodes,omitempty" file:",min=1"`

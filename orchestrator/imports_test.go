@@ -24,6 +24,7 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator/discovery", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/compiler", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/hosts", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/swarm", "github.com/docker/", "a swarm is planned and changed through the interface of the package"},
 	{"orchestrator/build", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/logs", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/internal/...", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
@@ -87,7 +88,7 @@ var floors = []struct {
 	pkgs []string
 }{
 	{"what is advised has the same words everywhere", []string{"orchestrator/hint"}},
-	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait", "orchestrator/internal/english"}},
+	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait", "orchestrator/internal/english", "orchestrator/internal/session"}},
 	{"nodes are asked and synced by whoever holds a connection to them", []string{"orchestrator/health", "orchestrator/codesync", "orchestrator/codesync/watch"}},
 	{"everything speaks the vocabulary, and it knows none of those who do", []string{"orchestrator"}},
 	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},
@@ -95,13 +96,13 @@ var floors = []struct {
 	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/helper", "orchestrator/internal/manifest", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config", "orchestrator/effects", "orchestrator/ask"}},
 	{"who decides knows what a spec says, and not who carries it out", []string{"orchestrator/internal/supervisor", "orchestrator/secrets", "orchestrator/internal/reach", "orchestrator/internal/dist", "orchestrator/internal/history", "orchestrator/target", "orchestrator/check"}},
 	{"an assistant's tools are commands, and it must not see secrets", []string{"orchestrator/mcp"}},
-	{"several machines are one engine to everything above", []string{"orchestrator/hosts"}},
+	{"several machines are one engine to everything above", []string{"orchestrator/hosts", "orchestrator/swarm"}},
 	{"a probe reports to the supervisor; an image is made before there is a node", []string{"orchestrator/internal/probe", "orchestrator/internal/provision", "orchestrator/build", "orchestrator/faults"}},
 	{"chaos acts on a cluster by its controller and its faults", []string{"orchestrator/chaos"}},
 	{"a suite asks for what a cluster and its faults can do", []string{"orchestrator/suite"}},
 	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},
 	{"what labels tell needs no supervisor", []string{"orchestrator/discovery"}},
-	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames"}},
+	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames", "orchestrator/docker/tunnel"}},
 	{"these look at clusters of both kinds", []string{"orchestrator/control", "orchestrator/evidence"}},
 	{"who keeps parked clusters makes them, and has a socket as a supervisor has", []string{"orchestrator/parking"}},
 	{"a doctor asks also who answers for a cluster, and a page shows a cluster of either kind", []string{"orchestrator/doctor", "orchestrator/ui", "orchestrator/ui/script"}},
@@ -109,7 +110,7 @@ var floors = []struct {
 
 // leaves are packages that know nothing of other packages: words, and waiting. No rule
 // forbids them.
-var leaves = []string{"orchestrator/hint", "orchestrator/internal/english", "orchestrator/internal/wait", "orchestrator/enginetest/generated"}
+var leaves = []string{"orchestrator/hint", "orchestrator/internal/english", "orchestrator/internal/session", "orchestrator/internal/wait", "orchestrator/enginetest/generated"}
 
 const module = "github.com/beamyard/beamyard"
 

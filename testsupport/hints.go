@@ -89,7 +89,7 @@ func goCall(s hint.Step) string {
 		return synced(s, "PurgeHard: true")
 	case hint.Set:
 		return set(s)
-	case hint.Supervise, hint.DownVolumes, hint.SyncWatch, hint.Shell, hint.Send, hint.Page, hint.Export, hint.Doctor, hint.Prune:
+	case hint.Supervise, hint.DownVolumes, hint.SyncWatch, hint.Shell, hint.Send, hint.Page, hint.Export, hint.Doctor, hint.Prune, hint.Machines:
 	}
 	return s.String()
 }

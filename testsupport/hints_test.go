@@ -123,6 +123,7 @@ func TestStepsAsGoCalls(t *testing.T) {
 		{hint.Export.With("demo.tar.gz"), true},
 		{hint.Doctor.With(), true},
 		{hint.Prune.With(), true},
+		{hint.Machines.With("init"), true},
 		{hint.Setting("nodes: 3"), false},
 		{hint.Setting("name"), false},
 		{hint.Setting("name: demo-2"), false},

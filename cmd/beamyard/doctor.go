@@ -7,13 +7,15 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/doctor"
 )
 
 type doctorCmd struct {
-	File string `short:"f" placeholder:"beamyard.yml" complete:"files" help:"Settings, of which pool, host_port and max_nodes count; a beamyard.yml in this folder is found by itself."`
+	File string `short:"f" placeholder:"beamyard.yml" complete:"files" help:"Settings, of which hosts, pool, host_port and max_nodes count; a beamyard.yml in this folder is found by itself."`
+	hostsFlag
 }
 
 func (doctorCmd) Help() string {
@@ -23,14 +25,22 @@ can start, ? unknown; below it the command that helps.
 It starts a short-lived helper container, made of this program, to see what nodes
 would see. Only the image of that container stays; nothing else is changed.
 Warnings do not fail: the exit code is 5 only when no cluster can run, because
-there is no engine or it starts no container.`
+there is no engine or it starts no container.
+
+With several hosts, it examines these: each engine, its place in the swarm, its
+clock, and what passes from each host to each other one: the swarm's ports, and a
+message of 1 MiB over an overlay network, which it makes for that and removes. More
+of one host: DOCKER_HOST=ADDRESS beamyard doctor.`
 }
 
 // Run examines this machine and its engine.
 func (c *doctorCmd) Run(ctx context.Context, a *app) error {
-	opts, err := c.options()
+	opts, specs, err := c.options()
 	if err != nil {
 		return err
+	}
+	if len(specs) > 0 {
+		return c.hosts(ctx, a, opts, specs)
 	}
 	if eng, err := docker.New(docker.Options{}); err != nil {
 		opts.NoEngine = err
@@ -38,7 +48,25 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 		defer eng.Close()
 		opts.Engine = eng
 	}
-	report := doctor.Examine(ctx, opts)
+	return a.printExamination(ctx, doctor.Examine(ctx, opts))
+}
+
+// hosts examines several machines.
+func (c *doctorCmd) hosts(ctx context.Context, a *app, opts doctor.Options, specs map[string]orchestrator.HostSpec) error {
+	all := open(specs)
+	defer all.Close()
+	hosts := map[string]doctor.Host{}
+	for name, m := range all {
+		hosts[name] = doctor.Host{Problem: m.problem}
+		if m.Engine != nil {
+			hosts[name] = doctor.Host{Engine: m.Engine}
+		}
+	}
+	return a.printExamination(ctx, doctor.ExamineHosts(ctx, doctor.HostOptions{Hosts: hosts, Pool: opts.Pool}))
+}
+
+// printExamination prints a report, and returns an error if no cluster can run.
+func (a *app) printExamination(ctx context.Context, report doctor.Report) error {
 	if ctx.Err() != nil {
 		return errInterrupted // the examination is incomplete
 	}
@@ -58,17 +86,21 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	return report.Err()
 }
 
-// options returns the doctor's options from the flags and settings.
-func (c *doctorCmd) options() (doctor.Options, error) {
+// options returns the doctor's options from the flags and settings, and the hosts.
+func (c *doctorCmd) options() (doctor.Options, map[string]orchestrator.HostSpec, error) {
 	file := c.File
 	if file == "" && exists(config.Name) {
 		file = config.Name
 	}
-	if file == "" {
-		return doctor.Options{}, nil
+	spec := orchestrator.Spec{}
+	if file != "" {
+		var err error
+		if spec, err = config.Read(file); err != nil {
+			return doctor.Options{}, nil, err
+		}
 	}
-	spec, err := config.Read(file)
-	return doctor.Options{Pool: spec.Pool, HostPort: spec.HostPort, Nodes: max(spec.MaxNodes, 0)}, err
+	hosts, err := c.over(spec.Hosts)
+	return doctor.Options{Pool: spec.Pool, HostPort: spec.HostPort, Nodes: max(spec.MaxNodes, 0)}, hosts, err
 }
 
 // printReport writes the list and, if clusters can run, a summary; otherwise the returned error

@@ -17,9 +17,17 @@ type engine interface {
 
 // engine opens the container engine and asks it for its info, which distinguishes an
 // unreachable engine from a forbidden one: see [orchestrator.Engine].Info. An engine that
-// accepts a connection and does not answer counts as unreachable. If the engine has a network
-// of a cluster with several hosts, the engines of all of them are opened.
+// accepts a connection and does not answer counts as unreachable. If the environment names hosts,
+// their engines are opened; if the engine has a network of a cluster with several hosts, the
+// engines of all of them.
 func (a *app) engine(ctx context.Context) (engine, error) {
+	named, err := hostsOfEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	if len(named.Hosts) > 0 {
+		return a.engineFor(ctx, named)
+	}
 	eng, err := docker.New(docker.Options{})
 	if err != nil {
 		return nil, err
@@ -39,12 +47,16 @@ func (a *app) engine(ctx context.Context) (engine, error) {
 	return eng, nil
 }
 
-// engineFor opens the engines of a spec's hosts, or the one of every command if it has none.
+// engineFor opens the engines of a spec's hosts, or the one that the docker command would use if it
+// has none: its nodes belong there, whatever hosts other clusters have.
 func (a *app) engineFor(ctx context.Context, s orchestrator.Spec) (engine, error) {
+	var eng engine
+	var err error
 	if len(s.Hosts) == 0 {
-		return a.engine(ctx)
+		eng, err = docker.New(docker.Options{})
+	} else {
+		eng, err = docker.Open(s)
 	}
-	eng, err := docker.Open(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -55,16 +67,44 @@ func (a *app) engineFor(ctx context.Context, s orchestrator.Spec) (engine, error
 	return eng, nil
 }
 
+// engineToLook opens the engines in which a cluster may be that a spec names: it may have hosts that
+// the spec lacks, as with `up NAME`.
+func (a *app) engineToLook(ctx context.Context, s orchestrator.Spec) (engine, error) {
+	if len(s.Hosts) == 0 {
+		return a.engine(ctx)
+	}
+	return a.engineFor(ctx, s)
+}
+
+// engineOf returns the engine of a spec, given the one in which its cluster was looked for. The
+// latter may be that of several hosts, for the sake of other clusters.
+func (a *app) engineOf(ctx context.Context, looked engine, s orchestrator.Spec) (engine, error) {
+	if _, one := looked.(*docker.Engine); one || len(s.Hosts) > 0 {
+		return looked, nil
+	}
+	return a.engineFor(ctx, s)
+}
+
 // hostsOfClusters opens the engines of the hosts of all clusters that the engine knows; nil if
-// there are none. If two clusters give one name to two hosts, both are opened.
+// there are none.
 func (a *app) hostsOfClusters(ctx context.Context, eng orchestrator.Engine) (engine, error) {
+	all, err := a.clusterHosts(ctx, eng)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return a.engineFor(ctx, orchestrator.Spec{Hosts: all})
+}
+
+// clusterHosts returns the hosts of all clusters that the engine knows. If two clusters give one
+// name to two hosts, both are there.
+func (a *app) clusterHosts(ctx context.Context, eng orchestrator.Engine) (map[string]orchestrator.HostSpec, error) {
 	asking, cancel := context.WithTimeout(ctx, a.engineTime)
 	defer cancel()
 	networks, err := eng.Networks(asking, nil)
 	if err != nil {
 		return nil, a.late(ctx, err, "")
 	}
-	all := orchestrator.Spec{Hosts: map[string]orchestrator.HostSpec{}}
+	all := map[string]orchestrator.HostSpec{}
 	for _, n := range networks {
 		if n.Labels[orchestrator.LabelSpec] == "" {
 			continue
@@ -74,16 +114,13 @@ func (a *app) hostsOfClusters(ctx context.Context, eng orchestrator.Engine) (eng
 			continue // the command that needs it reports it
 		}
 		for name, h := range s.Hosts {
-			if known, taken := all.Hosts[name]; taken && known != h {
+			if known, taken := all[name]; taken && known != h {
 				name += "." + s.Name
 			}
-			all.Hosts[name] = h
+			all[name] = h
 		}
 	}
-	if len(all.Hosts) == 0 {
-		return nil, nil
-	}
-	return a.engineFor(ctx, all)
+	return all, nil
 }
 
 // hostsText encodes the hosts of a spec for the watchdog; "" for none.

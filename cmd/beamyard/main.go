@@ -56,6 +56,7 @@ type cli struct {
 	Export     exportCmd     `cmd:"" help:"Write logs, events and reports of a cluster to a folder."`
 	MCP        mcpCmd        `cmd:"" name:"mcp" help:"Serve an assistant: a server of the Model Context Protocol on stdin and stdout."`
 	Prune      pruneCmd      `cmd:"" help:"Remove clusters whose owner process is dead."`
+	Hosts      hostsCmd      `cmd:"" help:"List the machines of clusters, and make them one swarm."`
 	Doctor     doctorCmd     `cmd:"" help:"Check whether this machine can run clusters."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version, the commit and its date."`
 	Completion completionCmd `cmd:"" help:"Print the script with which a shell completes commands, flags and names."`

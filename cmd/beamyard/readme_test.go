@@ -15,7 +15,7 @@ func TestReadmeListsTheCommands(t *testing.T) {
 	var overview, details strings.Builder
 	overview.WriteString("\n| command | |\n|---|---|\n")
 	for _, command := range parser.Model.Leaves(true) {
-		fmt.Fprintf(&overview, "| [`%s`](#%[1]s) | %s |\n", command.Name, escaped(command.Help))
+		fmt.Fprintf(&overview, "| [`%s`](#%s) | %s |\n", command.Path(), strings.ReplaceAll(command.Path(), " ", "-"), escaped(command.Help))
 		describe(&details, command)
 	}
 	overview.WriteString("\n")
@@ -35,7 +35,7 @@ func newParser(t *testing.T) *kong.Kong {
 
 // describe writes the --help text of a command.
 func describe(b *strings.Builder, command *kong.Node) {
-	fmt.Fprintf(b, "\n### %s\n\n`beamyard %s`\n\n%s\n", command.Name, command.Summary(), command.Help)
+	fmt.Fprintf(b, "\n### %s\n\n`beamyard %s`\n\n%s\n", command.Path(), command.Summary(), command.Help)
 	if command.Detail != "" {
 		fmt.Fprintf(b, "\n```text\n%s\n```\n", command.Detail)
 	}

@@ -91,7 +91,12 @@ func (c *superviseCmd) adopt(ctx context.Context, a *app, w *failureEvidence) er
 	if found.Orphaned() {
 		return orchestrator.WithHint(fmt.Errorf("%s was left behind by process %d, which kept it in the foreground", c.Name, found.Owner.PID), "remove it: beamyard down %s", c.Name)
 	}
-	err = c.keep(ctx, a, w, eng, superviseRequest{Spec: found.Spec, Adopt: true}, func(err error) {
+	own, err := a.engineOf(ctx, eng, found.Spec)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	err = c.keep(ctx, a, w, own, superviseRequest{Spec: found.Spec, Adopt: true}, func(err error) {
 		if err == nil {
 			a.say("%s is supervised; Ctrl-C ends that and leaves its nodes", c.Name)
 		}

@@ -36,6 +36,7 @@ type upFlags struct {
 	KeepFailed  bool                          `name:"keep-on-failure" help:"Keep containers and network when the cluster, or the command run beside it, fails."`
 	KeepDumps   string                        `placeholder:"DIR" complete:"files" help:"Copy crash dumps of nodes to this folder; they show the cookie."`
 	Progress    string                        `enum:"auto,tty,plain,json" default:"auto" help:"auto, tty, plain or json (${default})."`
+	hostsFlag
 }
 
 type upCmd struct {
@@ -120,13 +121,21 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec 
 			return usagef("leave --base out, or give the folder of a Mix project", "--base %s would have no effect: %s is not a Mix project", c.Base, whatOf(spec))
 		}
 	}
-	eng, err := a.engineFor(ctx, spec)
+	eng, err := a.engineToLook(ctx, spec)
 	if err != nil {
 		return err
 	}
 	defer eng.Close()
-	u := &up{app: a, eng: eng, spec: spec, evidence: w, accept: c.accept}
 	found, err := findLive(ctx, a, eng, spec.Name)
+	if errors.Is(err, orchestrator.ErrNoCluster) || err == nil && len(found.Spec.Hosts) == 0 {
+		own, ownErr := a.engineOf(ctx, eng, spec)
+		if ownErr != nil {
+			return ownErr
+		}
+		defer own.Close()
+		eng = own
+	}
+	u := &up{app: a, eng: eng, spec: spec, evidence: w, accept: c.accept}
 	if err == nil && found.Parked && c.takesParked {
 		u.inTheWay, err = true, orchestrator.ErrNoCluster
 	} else if err == nil && found.Parked {
@@ -231,6 +240,10 @@ func (c *upFlags) over(spec orchestrator.Spec, n int) (orchestrator.Spec, error)
 		spec.Nodes = orchestrator.NodeNames(*c.Nodes)
 	} else if spec.Nodes == nil {
 		spec.Nodes = orchestrator.NodeNames(n)
+	}
+	var err error
+	if spec.Hosts, err = c.hostsFlag.over(spec.Hosts); err != nil {
+		return spec, err
 	}
 	if c.WaitTimeout != 0 {
 		spec.ReadyTimeout = c.WaitTimeout

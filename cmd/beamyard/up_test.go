@@ -27,6 +27,7 @@ func TestUpSpec(t *testing.T) {
 	}
 	write("mix.exs", "")
 	write("with/beamyard.yml", "name: filed\nnodes: 2\nenv: {A: file, B: file}\nready_timeout: 5s\nbase_image: trixie\n")
+	write("hosts/beamyard.yml", "name: far\nhosts: {a: {host: tcp://10.0.0.7:2376, nodes: 2}, b: tcp://10.0.0.8:2376}\n")
 	write("listed/beamyard.yml", "nodes: [{name: web}, {name: db}]\n")
 	elsewhere := write("conf/beamyard.yml", "source: ../with\nnodes: 1\n")
 	image := write("conf/image.yml", "source: acme/shop:1\n")
@@ -59,6 +60,14 @@ func TestUpSpec(t *testing.T) {
 		{"a file elsewhere", upFlags{File: elsewhere}, orchestrator.Spec{Name: "with", Source: dir + "/with", File: elsewhere, Nodes: orchestrator.NodeNames(1)}, ""},
 		{"a file and a path", upFlags{File: elsewhere, What: dir}, orchestrator.Spec{Name: "my-shop", Source: dir, Nodes: orchestrator.NodeNames(1)}, ""},
 		{"a file that names an image", upFlags{File: image}, orchestrator.Spec{Name: "shop", Source: "acme/shop:1", File: image, Nodes: orchestrator.NodeNames(3)}, ""},
+		{
+			"hosts in place of the file's", upFlags{What: dir + "/hosts", hostsFlag: hostsFlag{"a,c=ssh://build@big3"}},
+			orchestrator.Spec{
+				Name: "far", Source: dir + "/hosts", Nodes: orchestrator.NodeNames(3),
+				Hosts: map[string]orchestrator.HostSpec{"a": {Host: "tcp://10.0.0.7:2376", Nodes: 2}, "c": {Host: "ssh://build@big3"}},
+			}, "",
+		},
+		{"hosts that make no sense", upFlags{What: dir, hostsFlag: hostsFlag{"ssh://big3"}}, orchestrator.Spec{}, "--hosts: ssh://big3: a host has a name"},
 		{"named nodes", upFlags{What: dir + "/listed"}, orchestrator.Spec{Name: "listed", Source: dir + "/listed", Nodes: []orchestrator.NodeSpec{{Name: "web"}, {Name: "db"}}}, ""},
 		{"named nodes and -n", upFlags{What: dir + "/listed", Nodes: &four}, orchestrator.Spec{}, "beamyard.yml lists its nodes by name"},
 		{"-n 0 stays 0", upFlags{What: dir, Nodes: &zero}, orchestrator.Spec{Name: "my-shop", Source: dir}, ""},

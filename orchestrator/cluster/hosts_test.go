@@ -27,7 +27,7 @@ type machine struct {
 
 func (m machine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	info, err := m.Engine.Info(ctx)
-	info.Local, info.Host = false, m.address
+	info.Local, info.Host, info.Publish = false, m.address, m.address
 	return info, err
 }
 

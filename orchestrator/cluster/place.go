@@ -48,11 +48,13 @@ func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
 }
 
 // holdPorts chooses and reserves the host ports of one node, from base on. On a remote
-// engine no port can be reserved: the engine refuses a port in use at the start.
+// engine no port can be reserved: the engine refuses a port in use at the start. The ports of one
+// that is reached through a tunnel are also ports of this machine, and reserved here.
 func (s *site) holdPorts(at *slot, base int) error {
 	at.Ports, at.held, at.fixed = nil, nil, false
 	want := slices.Clone(s.spec.Nodes[at.index].Ports)
-	node := s.spec.NodeAt(at.index)
+	node, info := s.spec.NodeAt(at.index), manifest.EngineOf(s.spec, at.index, s.info)
+	elsewhere := !info.Local && !info.Tunnelled
 	if node.HTTPPort > 0 {
 		want = append([]orchestrator.PortSpec{{Container: node.HTTPPort, Host: node.HostPort}}, want...)
 	}
@@ -78,29 +80,29 @@ func (s *site) holdPorts(at *slot, base int) error {
 			if owner, ok := s.taken[uint16(p.Host)]; ok {
 				return &network.PortTakenError{Port: uint16(p.Host), Holder: owner}
 			}
-			held, err = s.hold(uint16(p.Host))
+			held, err = hold(uint16(p.Host), elsewhere)
 		} else {
-			held, err = s.holdFree(base)
+			held, err = s.holdFree(base, elsewhere)
 		}
 		if err != nil {
 			return err
 		}
 		at.held = append(at.held, held)
-		at.Ports = append(at.Ports, orchestrator.PortBinding{Container: uint16(p.Container), HostIP: manifest.PublishOn(s.spec, at.index, s.info), Host: held.Port()})
+		at.Ports = append(at.Ports, orchestrator.PortBinding{Container: uint16(p.Container), HostIP: manifest.PublishAddress(info), Host: held.Port()})
 		s.taken[held.Port()] = s.spec.Names().Container(s.spec.Nodes[at.index].Name)
 	}
 	return nil
 }
 
-func (s *site) hold(port uint16) (*network.Reservation, error) {
-	if !s.info.Local {
+func hold(port uint16, elsewhere bool) (*network.Reservation, error) {
+	if elsewhere {
 		return network.Elsewhere(port), nil
 	}
-	return network.Hold(s.hostIP, port)
+	return network.Hold(network.DefaultHostIP, port)
 }
 
-func (s *site) holdFree(base int) (*network.Reservation, error) {
-	held, err := network.Reserve(network.PortRange{HostIP: s.hostIP, Base: base, Elsewhere: !s.info.Local}, 1, s.taken)
+func (s *site) holdFree(base int, elsewhere bool) (*network.Reservation, error) {
+	held, err := network.Reserve(network.PortRange{Base: base, Elsewhere: elsewhere}, 1, s.taken)
 	if err != nil {
 		return nil, err
 	}

@@ -28,9 +28,8 @@ type site struct {
 	networkID   string
 	subnet      network.Subnet
 	created     time.Time
-	direct      bool   // container addresses can be dialled from this process
-	keeper      string // the container that this process runs in, if it is one of the engine's
-	hostIP      string
+	direct      bool              // container addresses can be dialled from this process
+	keeper      string            // the container that this process runs in, if it is one of the engine's
 	noFile      atomic.Int64      // the limit to request from the engine; 0 once it refused
 	lacks       lacks             // the other features that it refused
 	listenSince time.Time         // the time from which the engine's events are read
@@ -78,7 +77,6 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []orchestrator.Container
 	}
 	s.noFile.Store(reach.FileLimit(s.info))
 	s.created, s.listenSince = s.info.Time, s.info.Time
-	s.hostIP = manifest.PublishAddress(s.info)
 	if err := manifest.CheckHosts(c.spec, s.info); err != nil {
 		return nil, err
 	}

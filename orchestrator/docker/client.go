@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/docker/tunnel"
 )
 
 // Options select an engine. The zero value selects the engine that the docker command
@@ -38,6 +38,9 @@ type Options struct {
 	// CertPath is a folder with ca.pem, cert.pem and key.pem for Host. Default:
 	// $DOCKER_CERT_PATH.
 	CertPath string
+	// Address is an IP address of the engine's machine, at which ports are published and
+	// dialled. Default: see [Engine.Info].
+	Address string
 }
 
 // Engine is a Docker engine. It is safe for concurrent use.
@@ -45,8 +48,10 @@ type Engine struct {
 	cli      *client.Client
 	raw      *http.Client // dials like cli; for the event stream
 	endpoint string
-	address  string // at which published ports are dialled; "" if the endpoint says it
-	user     string // the endpoint's credentials, which no error may show
+	address  string         // Options.Address
+	ofHosts  bool           // it is one of several hosts: what the environment says of one engine is not about it
+	tunnel   *tunnel.Tunnel // to what is published on the machine's loopback; nil: see reach.go
+	user     string         // the endpoint's credentials, which no error may show
 	source   source
 	proxies  map[string]string // of the docker command's configuration
 }
@@ -62,7 +67,9 @@ var _ orchestrator.Engine = (*Engine)(nil)
 
 // New creates a client of an engine without connecting to it. It fails if a named context
 // does not exist or an address is malformed.
-func New(o Options) (*Engine, error) {
+func New(o Options) (*Engine, error) { return newEngine(o, false) }
+
+func newEngine(o Options, ofHosts bool) (*Engine, error) {
 	opts, host, src, err := clientOptions(o)
 	if err != nil {
 		return nil, err
@@ -80,7 +87,12 @@ func New(o Options) (*Engine, error) {
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		DisableKeepAlives: true, // each stream has its own connection
 	}}
-	return &Engine{cli: cli, raw: raw, endpoint: endpoint, user: user, source: src, proxies: proxies(host)}, nil
+	e := &Engine{cli: cli, raw: raw, endpoint: endpoint, address: o.Address, ofHosts: ofHosts, user: user, source: src, proxies: proxies(host)}
+	if err := e.openTunnel(host); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
 }
 
 // keepConnections keeps as many idle connections as calls run at once, a few dozen; the
@@ -95,8 +107,13 @@ func keepConnections(c *client.Client) error {
 	return nil
 }
 
-// Close closes idle connections.
-func (e *Engine) Close() { _ = e.cli.Close() } // cannot fail
+// Close closes idle connections, and ends the tunnel to published ports.
+func (e *Engine) Close() {
+	_ = e.cli.Close() // cannot fail
+	if e.tunnel != nil {
+		e.tunnel.Close()
+	}
+}
 
 // clientOptions finds the engine in the docker command's own order, and returns its address as
 // it was given. The context "default" is $DOCKER_HOST, or the usual socket.
@@ -182,8 +199,10 @@ func hostOptions(host, certs string) ([]client.Opt, error) {
 // oldest is the API of Docker 20.10, the first that supports everything used here.
 const oldest = "1.41"
 
-// Info implements orchestrator.Engine. Sources: GET /_ping, /info, /nodes,
-// /networks/bridge.
+// Info implements orchestrator.Engine. Ports of an engine of this machine, and of one that is
+// reached through ssh, are published on loopback: the latter are tunnelled. Those of other engines
+// are published at the address by which the engine is reached, or at $BEAMYARD_PUBLISH. Sources:
+// GET /_ping, /info, /nodes, /networks/bridge.
 func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	info, err := e.cli.Info(ctx)
 	if err != nil {
@@ -203,19 +222,13 @@ func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 			result.Swarm.Members = append(result.Swarm.Members, n.ID)
 		}
 	}
+	if result.Publish, err = e.publish(ctx); err != nil {
+		return result, err
+	}
 	if bridge, err := e.cli.NetworkInspect(ctx, "bridge", network.InspectOptions{}); err == nil {
 		result.MTU = bridge.Options["com.docker.network.driver.mtu"]
 	}
 	return result, nil
-}
-
-// located adds what is known without a request: where the engine is.
-func (e *Engine) located(info orchestrator.EngineInfo) orchestrator.EngineInfo {
-	info.Local = strings.HasPrefix(e.endpoint, "unix://") || strings.HasPrefix(e.endpoint, "npipe://")
-	info.Host, info.Endpoint = cmp.Or(e.address, publishedHost(e.endpoint)), e.endpoint
-	info.Proxies = e.proxies
-	info.From, info.Context, info.TLS = e.source.from, e.source.context, e.source.tls
-	return info
 }
 
 // systemTime is the engine's clock, or ours if the engine does not report its own.
@@ -225,19 +238,4 @@ func systemTime(info system.Info) time.Time {
 		return time.Now()
 	}
 	return t
-}
-
-// publishedHost is the host at which published ports can be dialled. It uses testcontainers'
-// own variable, so that one setting serves both.
-func publishedHost(endpoint string) string {
-	for _, key := range []string{"BEAMYARD_HOST", "TESTCONTAINERS_HOST_OVERRIDE"} {
-		if host := os.Getenv(key); host != "" {
-			return host
-		}
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Hostname() == "" || net.ParseIP(u.Hostname()).IsLoopback() {
-		return "127.0.0.1"
-	}
-	return u.Hostname()
 }

@@ -351,16 +351,16 @@ func TestPublishedHost(t *testing.T) {
 	t.Setenv("BEAMYARD_HOST", "")
 	t.Setenv("TESTCONTAINERS_HOST_OVERRIDE", "")
 	for endpoint, want := range map[string]string{
-		"unix:///var/run/docker.sock": "127.0.0.1", "npipe:////./pipe/docker_engine": "127.0.0.1",
-		"tcp://engine.example:2375": "engine.example", "ssh://engine.example": "engine.example",
+		"unix:///var/run/docker.sock": "127.0.0.1",
+		"tcp://engine.example:2375":   "engine.example", "ssh://engine.example": "127.0.0.1",
 		"tcp://127.0.0.1:2375": "127.0.0.1",
 	} {
-		if got := publishedHost(endpoint); got != want {
+		if got := use(t, endpoint).publishedHost(); got != want {
 			t.Errorf("published ports of %s are at %s, want %s", endpoint, got, want)
 		}
 	}
 	t.Setenv("BEAMYARD_HOST", "10.0.0.9")
-	if got := publishedHost("unix:///x"); got != "10.0.0.9" {
+	if got := use(t, "unix:///x").publishedHost(); got != "10.0.0.9" {
 		t.Errorf("overridden: %s", got)
 	}
 }

@@ -18,6 +18,9 @@ import (
 
 // CreateContainer implements orchestrator.Containers: POST /containers/create.
 func (e *Engine) CreateContainer(ctx context.Context, c orchestrator.ContainerSpec) (string, error) {
+	if err := e.tunnels(ctx, c.Ports); err != nil {
+		return "", fmt.Errorf("create container %s: %w", c.Name, err)
+	}
 	config, host, networking := createRequest(c, !versions.LessThan(e.cli.ClientVersion(), pinsMAC))
 	created, err := e.cli.ContainerCreate(ctx, config, host, networking, nil, c.Name)
 	if err != nil {
@@ -28,7 +31,18 @@ func (e *Engine) CreateContainer(ctx context.Context, c orchestrator.ContainerSp
 
 // StartContainer implements orchestrator.Containers: POST /containers/{id}/start.
 func (e *Engine) StartContainer(ctx context.Context, id string) error {
-	return e.failed("start container "+short(id), e.cli.ContainerStart(ctx, id, container.StartOptions{}))
+	if err := e.cli.ContainerStart(ctx, id, container.StartOptions{}); err != nil || e.tunnel == nil {
+		return e.failed("start container "+short(id), err)
+	}
+	// The list also has the ports that the engine chose.
+	list, err := e.cli.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(filters.Arg("id", id))})
+	if err != nil {
+		return e.failed("look at the ports of container "+short(id), err)
+	}
+	for _, s := range list {
+		e.forward(listed(s)) //nolint:contextcheck // the tunnel outlives the call
+	}
+	return nil
 }
 
 // StopContainer implements orchestrator.Containers: POST /containers/{id}/stop.
@@ -102,6 +116,9 @@ func (e *Engine) RemoveContainer(ctx context.Context, id string) error {
 		err := e.cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 		switch {
 		case err == nil, errdefs.IsNotFound(err):
+			if e.tunnel != nil {
+				e.tunnel.Release(id)
+			}
 			return nil
 		case !errdefs.IsConflict(err) && !errdefs.IsInternal(err) || attempt == 50:
 			return e.failed("remove container "+short(id), err)
@@ -112,7 +129,8 @@ func (e *Engine) RemoveContainer(ctx context.Context, id string) error {
 	}
 }
 
-// Containers implements orchestrator.Containers: GET /containers/json.
+// Containers implements orchestrator.Containers: GET /containers/json. A list by labels is of what
+// the caller knows: the ports of its containers are tunnelled, if those of the engine are.
 func (e *Engine) Containers(ctx context.Context, labels map[string]string) ([]orchestrator.Container, error) {
 	list, err := e.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(labels)})
 	if err != nil {
@@ -121,6 +139,9 @@ func (e *Engine) Containers(ctx context.Context, labels map[string]string) ([]or
 	containers := make([]orchestrator.Container, len(list))
 	for i, s := range list {
 		containers[i] = listed(s)
+		if len(labels) > 0 {
+			e.forward(containers[i]) //nolint:contextcheck // the tunnel outlives the call
+		}
 	}
 	return containers, nil
 }

@@ -36,6 +36,7 @@ var signatures = []signature{
 	{"port is already allocated", orchestrator.ErrPortTaken, hint.Text("see who has it: docker ps, or ss -ltnp")},
 	{"bind: address already in use", orchestrator.ErrPortTaken, hint.Text("see who has it: ss -ltnp")},
 	{"tcp: address already in use", orchestrator.ErrPortTaken, hint.Text("see who has it: ss -ltnp")},
+	{"cannot assign requested address", orchestrator.ErrCannotStart, hint.Text("the engine's machine does not have the address that ports are published at: give one that it has, address: of the host, or BEAMYARD_PUBLISH=0.0.0.0 for every address of it")},
 	// This text without more means an IP address.
 	{"address already in use", orchestrator.ErrConflict, hint.Text("another container has the address: docker network inspect NETWORK")},
 	{"pool overlaps with other one", orchestrator.ErrSubnetOverlap, hint.Newf("choose another range: %s", hint.Setting("pool"))},
@@ -64,7 +65,7 @@ var signatures = []signature{
 	{"cannot join network of a non running container", orchestrator.ErrConflict, nil},
 	{"already exists in network", orchestrator.ErrConflict, nil},
 	{"has active endpoints", orchestrator.ErrConflict, hint.Text("remove the containers of the network first")},
-	{"this node is not a swarm manager", orchestrator.ErrNoSwarm, hint.Text("docker swarm init, or name an engine that manages the swarm: docker node ls")},
+	{"this node is not a swarm manager", orchestrator.ErrNoSwarm, hint.Newf("%s, or name an engine that manages the swarm: docker node ls", hint.Machines.With("init"))},
 	// The answer of a swarm's manager, after 20 s, about an address that another container has.
 	{"attaching to network failed", orchestrator.ErrConflict, hint.Text("another container has the address, or the swarm's manager does not answer: docker node ls")},
 	{"is in use by task", orchestrator.ErrConflict, hint.Text("remove the containers of the network first, on every host")},

@@ -27,7 +27,8 @@ func TestErrors(t *testing.T) {
 		{publish + "Bind for 127.0.0.1:16999 failed: port is already allocated", orchestrator.ErrPortTaken},
 		{publish + "Error starting userland proxy: listen tcp4 127.0.0.1:16998: bind: address already in use", orchestrator.ErrPortTaken},
 		{"failed to set up container networking: " + publish + "failed to bind host port 127.0.0.1:4200/tcp: address already in use", orchestrator.ErrPortTaken}, // source of 28
-		{"Address already in use", orchestrator.ErrConflict},                                                                                                     // the IP address
+		{publish + "Error starting userland proxy: listen tcp4 198.51.100.7:4200: bind: cannot assign requested address", orchestrator.ErrCannotStart},
+		{"Address already in use", orchestrator.ErrConflict}, // the IP address
 		{"Pool overlaps with other one on this address space", orchestrator.ErrSubnetOverlap},
 		{"failed to set up IPv6: open /proc/sys/net/ipv6/conf/br-1/accept_ra: no such file or directory", orchestrator.ErrNoIPv6},
 		{"could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network", orchestrator.ErrAddressPool},

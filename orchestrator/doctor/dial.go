@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/beamyard/beamyard/orchestrator"
 )
 
 // dialHelper dials the helper at its own address and at its published port. A mere connection
@@ -31,12 +33,20 @@ func (e *examination) dialHelper(ctx context.Context, facts *helperFacts, id, no
 	for _, l := range listed {
 		for _, p := range l.Ports {
 			if p.Container == probePort && p.Host != 0 {
-				facts.published = net.JoinHostPort(e.engine.info.Host, strconv.Itoa(int(p.Host)))
+				facts.published = net.JoinHostPort(dialled(p, e.engine.info), strconv.Itoa(int(p.Host)))
 				facts.publishedErr = answers(ctx, facts.published, nonce)
 			}
 		}
 	}
 	return nil
+}
+
+// dialled returns the host at which a published port is dialled.
+func dialled(p orchestrator.PortBinding, info orchestrator.EngineInfo) string {
+	if at, err := netip.ParseAddr(p.HostIP); err == nil && !at.IsUnspecified() && !at.IsLoopback() {
+		return p.HostIP
+	}
+	return info.Host
 }
 
 // answers returns why no helper with the nonce answers at an address, or nil.

@@ -26,11 +26,22 @@
 // refused. It is removed when it has answered, and exits by itself after 20 s. If it was
 // killed, the next examination removes its container. The image stays.
 //
+// # Several hosts
+//
+// [ExamineHosts] asks each engine, and judges its place in the swarm by what the manager lists. What
+// passes between hosts is tried, from each to each: a helper on each host connects to the swarm's
+// TCP ports of the others' machines, and sends a small and a large message to their helpers over an
+// overlay network that is made for it. The network has the MTU of a cluster's. A large message that
+// does not come back where small ones do is a path that carries less. UDP ports answer no stranger:
+// that 4789/udp is open is what the message over the overlay network proves, and 7946/udp is
+// reported as not checked.
+//
 // # Threads
 //
 //   - one goroutine for each fact that several checks need (containers, networks,
 //     registry, helper), ended by its own deadline.
 //   - one goroutine for each check, ended by its own deadline.
 //
-// [Examine] returns after all of them.
+// [Examine] returns after all of them. [ExamineHosts] has one for each host, and a helper one for
+// each target and each connection, which end with it.
 package doctor

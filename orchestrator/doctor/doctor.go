@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/network"
@@ -111,9 +112,9 @@ func (r Report) Err() error {
 	if r.Usable {
 		return nil
 	}
-	for _, code := range []string{codeEngine, codeContainer} {
+	for _, code := range []string{codeEngine, codeContainer, codeHost} {
 		for _, c := range r.Checks {
-			if c.Code == code && c.State == Failed {
+			if c.State == Failed && (c.Code == code || code == codeHost && strings.HasPrefix(c.Code, code)) {
 				return &UnusableError{c}
 			}
 		}

@@ -1,7 +1,7 @@
 package doctor
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -95,17 +95,13 @@ func sweepNonces(now time.Time) {
 }
 
 func (e *examination) helperSpec(image, nonce string) orchestrator.ContainerSpec {
-	hostIP := "127.0.0.1"
-	if !e.engine.info.Local {
-		hostIP = "0.0.0.0"
-	}
 	owner, _ := json.Marshal(keeper.Self(false)) // plain data
 	return orchestrator.ContainerSpec{
 		Name: "beamyard-probe-" + nonce[:12], Image: image,
 		Entrypoint: []string{helper.Program}, Command: []string{"probe"}, User: "0",
 		Env:          []string{nonceEnv + "=" + nonce},
 		Labels:       map[string]string{labelProbe: nonce, orchestrator.LabelOwner: string(owner)},
-		Ports:        []orchestrator.PortBinding{{Container: probePort, HostIP: hostIP}},
+		Ports:        []orchestrator.PortBinding{{Container: probePort, HostIP: cmp.Or(e.engine.info.Publish, "127.0.0.1")}},
 		Capabilities: []string{"NET_ADMIN"},
 		StopTimeout:  time.Second, LogMaxSize: "1m", LogMaxFile: 1,
 	}
@@ -208,28 +204,10 @@ func (e *examination) sweepHelpers(ctx context.Context) {
 
 // readFacts waits for the line with the helper's facts.
 func (e *examination) readFacts(ctx context.Context, id string) (insideFacts, error) {
-	logs, err := e.Engine.Logs(ctx, id, time.Time{}, true)
-	if err != nil {
-		return insideFacts{}, fmt.Errorf("read what the helper says: %w", err)
-	}
-	defer logs.Close()
-	const most = 1 << 20 // bytes of output
-	var said []byte
-	for len(said) < most {
-		part, err := logs.Next()
-		if err != nil {
-			break
-		}
-		said = append(said, part.Text...)
-		for line := range bytes.Lines(said) {
-			var facts insideFacts
-			if json.Unmarshal(line, &facts) == nil {
-				return facts, nil
-			}
-		}
-	}
-	if ctx.Err() != nil {
-		return insideFacts{}, ctx.Err()
-	}
-	return insideFacts{}, fmt.Errorf("the helper container exited without a report; it printed %q", said)
+	var facts insideFacts
+	err := readReport(ctx, e.Engine, id, func(line []byte) bool {
+		facts = insideFacts{}
+		return json.Unmarshal(line, &facts) == nil
+	})
+	return facts, err
 }

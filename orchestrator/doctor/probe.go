@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -45,12 +46,20 @@ type insideFacts struct {
 }
 
 // Probe is the program of the helper container. It prints its findings as one line of
-// JSON, and for a short time answers connections with the same nonce. A program that is
+// JSON, and for a short time answers connections with the same nonce. One that examines the ways
+// between hosts reports these instead. A program that is
 // used as [Options].Executable must call it for its command "probe".
 func Probe(ctx context.Context, out io.Writer) error {
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(probePort))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
+	}
+	targets, err := targetsOf()
+	switch {
+	case err != nil:
+		return errors.Join(err, l.Close())
+	case targets != nil:
+		return tellWays(ctx, out, l, targets)
 	}
 	return tell(ctx, out, l)
 }

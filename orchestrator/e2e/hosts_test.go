@@ -37,7 +37,7 @@ func machines(t testing.TB) map[string]orchestrator.HostSpec {
 // over opens the engines of hosts as one.
 func over(t testing.TB, specs map[string]orchestrator.HostSpec) *docker.Hosts {
 	t.Helper()
-	eng, err := docker.Open(t.Context(), orchestrator.Spec{Hosts: specs})
+	eng, err := docker.Open(orchestrator.Spec{Hosts: specs})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,6 +83,7 @@ func TestCommands(t *testing.T) {
 		"beamyard export demo.tar.gz":                               Export.With("demo.tar.gz"),
 		"beamyard doctor":                                           Doctor.With(),
 		"beamyard prune":                                            Prune.With(),
+		"beamyard hosts join c":                                     Machines.With("join", "c"),
 		"pool: in beamyard.yml":                                     Setting("pool"),
 		"stdin: true in beamyard.yml":                               Setting("stdin: true"),
 		"distribution: {port: …} in beamyard.yml":                   Setting("distribution.port: …"),

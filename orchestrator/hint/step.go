@@ -50,13 +50,14 @@ const (
 	Export      Verb = "export"       // write the evidence to the file that is the argument
 	Doctor      Verb = "doctor"       // examine the machine and its engine
 	Prune       Verb = "prune"        // remove what dead processes left
+	Machines    Verb = "hosts"        // act on the hosts; the arguments are what: ls, init, join HOST, leave HOST
 	Set         Verb = "set"          // change settings: see [Setting]
 )
 
 // Verbs are all verbs.
 var Verbs = []Verb{
 	Up, UpHelp, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Heal, Squeeze, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
-	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Send, Page, Export, Doctor, Prune, Set,
+	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Send, Page, Export, Doctor, Prune, Machines, Set,
 }
 
 // On returns the step for a cluster, or for nodes of it.
@@ -127,7 +128,7 @@ func (s Step) String() string {
 		return "the program that disconnected them" // no command does
 	case Set:
 		return s.settings()
-	case Down, Start, Restart, Unpause, Inspect, Logs, Health, Send, Export, Doctor, Prune:
+	case Down, Start, Restart, Unpause, Inspect, Logs, Health, Send, Export, Doctor, Prune, Machines:
 	}
 	return command(string(s.Do), append([]string{s.at()}, s.Args...)...)
 }

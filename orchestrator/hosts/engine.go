@@ -143,7 +143,8 @@ type answer[T any] struct {
 }
 
 // Info implements orchestrator.Engine. It describes the manager, or else the first host that
-// answers; Hosts has each. CPUs and memory are those of all, and the MTU is the smallest.
+// answers; Hosts has each. CPUs and memory are those of all, and the MTU is the smallest. Ports that
+// are published on loopback are this machine's, or tunnelled: with several hosts, Host is loopback.
 // It fails if none answers.
 func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	answers, err := each(ctx, e, func(ctx context.Context, h *host) (orchestrator.EngineInfo, error) {
@@ -162,6 +163,9 @@ func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	}
 	info := answers[max(0, slices.IndexFunc(answers, func(a answer[orchestrator.EngineInfo]) bool { return a.value.Swarm.Manager }))].value
 	info.CPUs, info.Memory, info.Local, info.Time = 0, 0, false, time.Now()
+	if len(e.hosts) > 1 {
+		info.Host, info.Tunnelled = "127.0.0.1", false
+	}
 	info.Hosts = map[string]orchestrator.EngineInfo{}
 	for _, a := range answers {
 		info.CPUs, info.Memory = info.CPUs+a.value.CPUs, info.Memory+a.value.Memory

@@ -71,6 +71,33 @@ func (e onHost) CreateVolume(ctx context.Context, v orchestrator.Volume) error {
 	return e.Engine.CreateVolume(ctx, v)
 }
 
+// reachedAt is an engine of another machine, at an address of its own.
+type reachedAt struct {
+	*enginetest.Engine
+	address string
+}
+
+func (e reachedAt) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
+	info, err := e.Engine.Info(ctx)
+	info.Host, info.Publish, info.Local = e.address, e.address, false
+	return info, err
+}
+
+// Each of several hosts says where its ports are published. Those on loopback are dialled on
+// loopback, whatever the manager's address is.
+func TestWherePortsAreDialled(t *testing.T) {
+	all := machines(t, 2)
+	byName := map[string]hosts.Machine{"a": reachedAt{all[0], "10.0.0.7"}, "b": reachedAt{all[1], "127.0.0.1"}}
+	info, err := hosts.New(byName, hosts.Options{}).Info(t.Context())
+	if err != nil || info.Host != "127.0.0.1" || info.Publish != "10.0.0.7" || info.Hosts["a"].Publish != "10.0.0.7" || info.Hosts["b"].Publish != "127.0.0.1" {
+		t.Errorf("%+v, %v", info, err)
+	}
+	delete(byName, "b")
+	if info, err = hosts.New(byName, hosts.Options{}).Info(t.Context()); err != nil || info.Host != "10.0.0.7" {
+		t.Errorf("alone: %+v, %v", info, err)
+	}
+}
+
 func TestContract(t *testing.T) {
 	for _, tt := range []struct {
 		name, host string

@@ -33,7 +33,7 @@ func (e *Engine) home(ctx context.Context) (*host, error) {
 		return nil, err
 	}
 	return nil, orchestrator.WithHint(fmt.Errorf("none of the hosts %s manages a swarm: %w", e.names(), orchestrator.ErrNoSwarm),
-		"on the first: docker swarm init --advertise-addr ADDRESS\non the others: docker swarm join --token TOKEN ADDRESS:2377, as the first prints it")
+		"%s", hint.Machines.With("init"))
 }
 
 func (e *Engine) names() string {
@@ -63,7 +63,7 @@ func (e *Engine) joined(ctx context.Context, manager *host) error {
 	for _, a := range infos {
 		if !slices.Contains(members, a.value.Node) {
 			return orchestrator.WithHint(fmt.Errorf("host %s is not in the swarm of host %s: %w", a.name, manager.name, orchestrator.ErrNoSwarm),
-				"on %s: docker swarm join-token worker\nthen what it prints, on %s", manager.name, a.name)
+				"%s", hint.Machines.With("join", a.name))
 		}
 	}
 	return nil

@@ -25,8 +25,6 @@ func (v *validation) machines(s orchestrator.Spec) {
 			v.add(field, "a host has either a context or the address of its engine", like)
 		case h.Host != "" && !strings.HasPrefix(h.Host, "tcp://") && !strings.HasPrefix(h.Host, "unix://") && !strings.HasPrefix(h.Host, "ssh://"):
 			v.add(field+".host", fmt.Sprintf("%q is not the address of an engine", h.Host), "it begins with tcp://, ssh:// or unix://: "+like)
-		case strings.HasPrefix(h.Host, "ssh://") && h.Address == "":
-			v.add(field+".address", "the ports of its nodes are not tunnelled through ssh: they need an address of the machine", fmt.Sprintf("hosts: {%s: {host: %q, address: 10.0.0.7}}", name, h.Host))
 		case h.TLS != "" && !strings.HasPrefix(h.Host, "tcp://"):
 			v.add(field+".tls", "only a tcp:// address has TLS; a context has its own", "leave it out")
 		}

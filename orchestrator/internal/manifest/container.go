@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/images"
+	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
@@ -228,17 +230,10 @@ func Env(s orchestrator.Spec, i int) []string {
 	return list
 }
 
-// PublishAddress returns the address at which ports are published: for a remote engine,
-// every address of its host. With several hosts, it is the named address of the one that the
-// info describes.
+// PublishAddress returns the address at which the ports of an engine's containers are published:
+// loopback, unless the engine says another one.
 func PublishAddress(info orchestrator.EngineInfo) string {
-	switch {
-	case len(info.Hosts) > 0:
-		return info.Host
-	case info.Local:
-		return "127.0.0.1"
-	}
-	return "0.0.0.0"
+	return cmp.Or(info.Publish, network.DefaultHostIP)
 }
 
 // DumpPath returns where a node writes its crash dump inside its container:

@@ -23,10 +23,10 @@ func CheckHosts(s orchestrator.Spec, info orchestrator.EngineInfo) error {
 	return nil
 }
 
-// PublishOn returns the address at which the ports of node i are published.
-func PublishOn(s orchestrator.Spec, i int, info orchestrator.EngineInfo) string {
+// EngineOf returns what is known of the engine that node i runs on.
+func EngineOf(s orchestrator.Spec, i int, info orchestrator.EngineInfo) orchestrator.EngineInfo {
 	if h, ok := info.Hosts[s.Nodes[i].Host]; ok {
-		return h.Host
+		return h
 	}
-	return PublishAddress(info)
+	return info
 }
