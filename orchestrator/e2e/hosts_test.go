@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
+	"github.com/beamyard/beamyard/orchestrator/target"
 )
 
 // These scenarios run on several engines: see .ci/dind/hosts, which starts them.
@@ -89,11 +91,13 @@ func TestHostsContract(t *testing.T) {
 }
 
 // Six nodes over three engines: the mesh is proven, a kill on a worker is noticed and the same
-// container starts again, every line arrives once, and nothing is left on any engine.
+// container starts again, every line arrives once, what is saved runs on all of them, hosts are
+// partitioned and healed, and nothing is left on any engine.
 func TestHostsCluster(t *testing.T) {
 	specs := machines(t)
 	eng := over(t, specs)
-	r := up(t, eng, "trixie", 6, func(s *orchestrator.Spec) { s.Hosts = specs })
+	p := newProject(t)
+	r := up(t, eng, "trixie", 6, func(s *orchestrator.Spec) { s.Hosts, s.Source = specs, p.dir })
 	st, err := r.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +158,10 @@ func TestHostsCluster(t *testing.T) {
 		})
 	}
 
+	p.version("", "1")
+	r.synced("synced Demo.Router on n1 n2 n3 n4 n5 n6")
+	r.partitionsHosts(specs)
+
 	began = time.Now()
 	if err := r.Down(t.Context()); err != nil {
 		t.Fatal(err)
@@ -164,6 +172,57 @@ func TestHostsCluster(t *testing.T) {
 			t.Errorf("left on %s: %v", name, err)
 		}
 	}
+}
+
+// on returns the nodes on a host.
+func (r *running) on(host string) []string {
+	r.t.Helper()
+	chooser := target.Chooser{Spec: r.Spec()}
+	nodes, err := chooser.Nodes(orchestrator.OnHost + host)
+	if err != nil || len(nodes) != 2 {
+		r.t.Fatalf("on %s are %v, %v", host, nodes, err)
+	}
+	return nodes
+}
+
+// partitionsHosts cuts each host off from the others, and heals that. Then a fault of the nodes of
+// a worker comes into force there, and connections between two hosts are reset.
+func (r *running) partitionsHosts(specs map[string]orchestrator.HostSpec) {
+	t := r.t
+	f := fault.Partition(r.on("a"), r.on("b"))
+	f.How = fault.Reset
+	began := time.Now()
+	f = r.inject(f, 0)
+	t.Logf("%s: in force after %v", f, time.Since(began).Round(time.Millisecond))
+	for _, n := range r.Spec().Nodes {
+		r.seesEventually(n.Name, 1)
+	}
+	t.Logf("noticed after %v", time.Since(began).Round(time.Millisecond))
+	began = time.Now()
+	r.heal(f.ID)
+	t.Logf("whole %v after the heal", time.Since(began).Round(time.Millisecond))
+
+	f = fault.Partition(r.on("c"))
+	f.How = fault.Reset
+	f = r.inject(f, 15*time.Second) // it ends by itself, on each host's clock
+	for _, name := range r.on("a") {
+		r.seesEventually(name, 3)
+	}
+	r.whole()
+	if late := time.Since(f.End); late < 0 {
+		t.Errorf("whole %v before its end", -late)
+	}
+	r.inject(fault.Fault{Kind: fault.KindSqueeze, Nodes: r.on("b"), Limits: fault.Limits{CPUs: 0.5}}, 0)
+	for _, name := range r.on("b") {
+		c, err := alone(t, specs["b"]).InspectContainer(t.Context(), r.node(name).ContainerID)
+		if err != nil || c.Limits.CPUs != 0.5 {
+			t.Errorf("limits of %s: %+v, %v", name, c.Limits, err)
+		}
+	}
+	if reset, err := r.injector().ResetConnections(t.Context(), []fault.Pair{{From: r.on("a")[0], To: r.on("c")[0]}}); err != nil || reset == 0 {
+		t.Errorf("%d connections reset, %v", reset, err)
+	}
+	r.heal()
 }
 
 // The machine of a host stops to answer, with the node on it: the node is Unreachable, the others

@@ -83,6 +83,7 @@ func inForce(records []record) string {
 // clusterState is what settles faults: the nodes, our containers beside them, and the faults.
 type clusterState struct {
 	image      string
+	host       string                            // "" before it is one host's part
 	now        time.Time                         // by the engine's clock
 	nodes      []fault.Node                      // with the addresses at which they are, or will be once they run
 	containers map[string]orchestrator.Container // of the nodes to settle, by name

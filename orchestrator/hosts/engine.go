@@ -143,7 +143,7 @@ type answer[T any] struct {
 }
 
 // Info implements orchestrator.Engine. It describes the manager, or else the first host that
-// answers; Hosts has each. CPUs and memory are those of all, and the MTU is the smallest.
+// answers; Hosts has each, with its own time now. CPUs and memory are those of all, and the MTU is the smallest.
 // It fails if none answers.
 func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	answers, err := each(ctx, e, func(ctx context.Context, h *host) (orchestrator.EngineInfo, error) {
@@ -166,6 +166,11 @@ func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	for _, a := range answers {
 		info.CPUs, info.Memory = info.CPUs+a.value.CPUs, info.Memory+a.value.Memory
 		info.MTU = smaller(info.MTU, a.value.MTU)
+		ahead, err := a.offset(ctx) // it is known
+		if err != nil {
+			return orchestrator.EngineInfo{}, err
+		}
+		a.value.Time = theirs(info.Time, ahead)
 		info.Hosts[a.name] = a.value
 	}
 	if missing != nil {

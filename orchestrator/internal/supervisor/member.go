@@ -10,6 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/restart"
 )
 
 // member is one node as the supervisor knows it. Only the supervisor's goroutine accesses
@@ -32,7 +33,7 @@ type member struct {
 	stoppedAt time.Time
 	endedAt   time.Time // the engine's time of the last run's end; zero if there was none
 
-	hist     history
+	hist     restart.History
 	lastExit *orchestrator.Exit
 	told     []orchestrator.FindingCode // reported since it was last healthy, or started by a user
 
@@ -132,7 +133,7 @@ func (m *member) newRun() {
 	if m.state != orchestrator.BackingOff { // a repeated crash is explained once
 		m.told = nil
 	}
-	m.hist.readyAt = time.Time{}
+	m.hist.ReadyAt = time.Time{}
 }
 
 // quiet reports whether the node is down with no operation in progress.
@@ -153,7 +154,7 @@ func (m *member) classify(e orchestrator.Exit, p orchestrator.RestartPolicy, was
 		return orchestrator.ExitOOM // an oom event without a death of the VM means that a child was killed
 	case e.Code == orchestrator.CodeKilled, e.Code > 128 && len(m.signals) > 0:
 		return orchestrator.ExitKilled
-	case isSuccess(p, e.Code):
+	case restart.IsSuccess(p, e.Code):
 		return orchestrator.ExitCompleted
 	case !wasReady:
 		return orchestrator.ExitBoot
@@ -178,7 +179,7 @@ func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchest
 		PID:           m.pid,
 		Peers:         slices.Sorted(maps.Keys(m.peers)),
 		Incarnation:   m.inc,
-		RestartCount:  m.hist.total,
+		RestartCount:  m.hist.Total,
 		StartedAt:     m.startedAt,
 		StoppedAt:     m.stoppedAt,
 		NextRestartAt: m.restart,
@@ -190,7 +191,7 @@ func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchest
 	}
 	if m.state == orchestrator.BackingOff && !m.restart.IsZero() {
 		used := 0
-		for _, t := range m.hist.recent {
+		for _, t := range m.hist.Recent {
 			if now.Sub(t) < s.Restart.Window {
 				used++
 			}

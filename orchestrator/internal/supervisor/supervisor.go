@@ -172,7 +172,7 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 	case Partition:
 		s.partition(msg)
 	case FaultsInForce:
-		s.faultsChanged(msg.Faults)
+		s.faultsChanged(msg.with(s.faults))
 	case BlockedSet:
 		s.blockedSet(msg)
 	case EngineEvent:
