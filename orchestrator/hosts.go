@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/placement"
@@ -37,6 +38,18 @@ const (
 	PlacePack   PlaceMode = "pack"
 )
 
+// HostLostMode says what the loss of a host means for its nodes.
+type HostLostMode string
+
+// The modes of [Spec].OnHostLost.
+const (
+	HostLostWait HostLostMode = "wait"
+	HostLostMove HostLostMode = "move"
+)
+
+// MoveAfter is how long a host has not answered before its nodes are moved to another one.
+const MoveAfter = time.Minute
+
 // placed returns the nodes, each with its host. Nodes that name a host have their place first.
 // A node for which no host has room has none.
 func (s Spec) placed() []NodeSpec {
@@ -51,6 +64,17 @@ func (s Spec) placed() []NodeSpec {
 		nodes[i].Host = host
 	}
 	return nodes
+}
+
+// On returns the spec, with the hosts that its nodes run on: they may have been moved.
+func (s Spec) On(nodes []NodeStatus) Spec {
+	s.Nodes = slices.Clone(s.Nodes)
+	for _, n := range nodes {
+		if i := s.Index(n.Name); i >= 0 && n.On != "" {
+			s.Nodes[i].Host = n.On
+		}
+	}
+	return s
 }
 
 // OnHost begins the name that stands for all nodes on a host: "@host:a". See [Spec.NodesOf].

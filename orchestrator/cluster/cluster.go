@@ -246,7 +246,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []orchestrator.Contain
 	var actions []supervisor.Action
 	for _, a := range adopted {
 		node := a.Labels[orchestrator.LabelNode]
-		actions = append(actions, c.sup.Step(supervisor.Adopted{Node: node, Container: a, At: c.site.slots[node].Placement}, time.Now())...)
+		actions = append(actions, c.sup.Step(supervisor.Adopted{Node: node, Container: a, At: c.site.placement(node)}, time.Now())...)
 	}
 	nodes, _ := c.sup.Snapshot(time.Now())
 	for _, a := range adopted {
@@ -302,8 +302,9 @@ func (c *Cluster) Force() {
 	c.box.post(supervisor.Force{})
 }
 
-// Spec returns the cluster's spec with its defaults filled. It includes the cookie.
-func (c *Cluster) Spec() orchestrator.Spec { return c.spec }
+// Spec returns the cluster's spec with its defaults filled, and each node with the host that it
+// runs on. It includes the cookie.
+func (c *Cluster) Spec() orchestrator.Spec { return c.spec.On(c.view.Load().Nodes) }
 
 // publish makes the supervisor's state visible to other goroutines.
 func (c *Cluster) publish(now time.Time) {

@@ -276,6 +276,56 @@ func TestHostsLost(t *testing.T) {
 	}
 }
 
+// The machine of a host stops to answer: after a minute its node runs on another host, in the mesh
+// and under its name. When the machine answers again, the old container is removed there.
+func TestHostsMoved(t *testing.T) {
+	specs := machines(t)
+	containers := strings.Fields(os.Getenv("BEAMYARD_TEST_HOST_CONTAINERS"))
+	if len(containers) != 3 {
+		t.Fatalf("BEAMYARD_TEST_HOST_CONTAINERS has %d containers, want 3", len(containers))
+	}
+	cli := bareClient(t)
+	r := up(t, over(t, specs), "trixie", 3, func(s *orchestrator.Spec) {
+		s.Hosts, s.NetTick, s.OnHostLost = specs, 8*time.Second, orchestrator.HostLostMove
+	})
+	before := r.node("n3")
+	if before.On != "c" {
+		t.Fatalf("n3 is on %s", before.On)
+	}
+	if err := cli.ContainerPause(t.Context(), containers[2]); err != nil {
+		t.Fatal(err)
+	}
+	thaw := func(ctx context.Context) error { return cli.ContainerUnpause(ctx, containers[2]) }
+	t.Cleanup(func() { _ = thaw(context.Background()) }) // an error says that it runs
+	lost := time.Now()
+	within(t, 5*time.Minute, "n3 runs elsewhere", func() bool {
+		n := r.node("n3")
+		return n.On != "c" && n.State == orchestrator.Ready && len(n.Peers) == 2
+	})
+	after := r.node("n3")
+	t.Logf("on %s after %v, at %s, before at %s", after.On, time.Since(lost).Round(time.Second), after.IP, before.IP)
+	if after.Node != before.Node || after.ContainerID == before.ContainerID || time.Since(lost) < orchestrator.MoveAfter {
+		t.Errorf("after %+v, before %+v", after, before)
+	}
+	for _, name := range []string{"n1", "n2"} {
+		if answer := r.rpc(name, `Node.ping(:"`+after.Node+`")`); answer != ":pong" {
+			t.Errorf("%s gets %s from n3", name, answer)
+		}
+	}
+	if err := thaw(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := alone(t, specs["c"])
+	within(t, 3*time.Minute, "nothing is left on c", func() bool {
+		left, err := c.Containers(t.Context(), map[string]string{orchestrator.LabelCluster: r.name})
+		return err == nil && len(left) == 0
+	})
+	r.whole()
+	if n := r.node("n3"); n.ContainerID != after.ContainerID || n.On != after.On {
+		t.Errorf("after the return %+v, before %+v", n, after)
+	}
+}
+
 // within waits until the condition holds.
 func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()

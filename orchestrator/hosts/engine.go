@@ -99,6 +99,15 @@ func (e *MissingError) Unwrap() []error {
 	return append(slices.Collect(maps.Values(e.Hosts)), orchestrator.ErrHostLost)
 }
 
+// Missing returns the [MissingError] in an error of a list, which is then the part of the hosts that
+// answered. Any other error is other.
+func Missing(err error) (missing *MissingError, other error) {
+	if errors.As(err, &missing) {
+		return missing, nil
+	}
+	return nil, err
+}
+
 // each asks all hosts at once and returns the answers by host, in order. A host that does not
 // answer in time is missing from them, and the error is a [MissingError]; the first other error
 // ends it.

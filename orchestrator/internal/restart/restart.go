@@ -10,9 +10,28 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/english"
 )
 
-// IsSuccess reports whether the policy counts the exit code as success.
-func IsSuccess(p orchestrator.RestartPolicy, code int) bool {
+// isSuccess reports whether the policy counts the exit code as success.
+func isSuccess(p orchestrator.RestartPolicy, code int) bool {
 	return code == 0 || slices.Contains(p.SuccessCodes, code)
+}
+
+// Classify returns the class of an end that was not requested, from the engine's reports and the
+// code: whether this run was ever Ready, whether an `oom` event was reported, and whether a signal
+// was sent from outside.
+func Classify(p orchestrator.RestartPolicy, e orchestrator.Exit, wasReady, oom, signalled bool) orchestrator.ExitClass {
+	switch {
+	case e.Class != "": // known already: stopped outside, removed, oom
+		return e.Class
+	case oom && e.Code == orchestrator.CodeKilled:
+		return orchestrator.ExitOOM // an oom event without a death of the VM means that a child was killed
+	case e.Code == orchestrator.CodeKilled, e.Code > 128 && signalled:
+		return orchestrator.ExitKilled
+	case isSuccess(p, e.Code):
+		return orchestrator.ExitCompleted
+	case !wasReady:
+		return orchestrator.ExitBoot
+	}
+	return orchestrator.ExitCrashed
 }
 
 // passing matches the parts of a message that differ between runs: pids, references,

@@ -95,7 +95,7 @@ func (s *Supervisor) stop(m *member) {
 	switch m.state {
 	case orchestrator.Pending, orchestrator.BackingOff:
 		if end := m.ending; end != nil { // not judged yet, and not followed by a restart any more
-			end.exit.Class = m.classify(end.exit, s.spec.Restart, !m.hist.ReadyAt.IsZero())
+			end.exit.Class = s.classify(m, end.exit)
 			s.emitExit(m, end.exit)
 			m.ending = nil
 		}
@@ -227,10 +227,15 @@ func (s *Supervisor) emitExit(m *member, e orchestrator.Exit) {
 	s.do(Emit{orchestrator.Event{Node: m.name, Kind: orchestrator.EventExit, Exit: &e, Text: text}})
 }
 
+// classify returns the class of an end that we did not request.
+func (s *Supervisor) classify(m *member, e orchestrator.Exit) orchestrator.ExitClass {
+	return restart.Classify(s.spec.Restart, e, !m.hist.ReadyAt.IsZero(), m.oom, len(m.signals) > 0)
+}
+
 // judge decides what follows a classified end.
 func (s *Supervisor) judge(m *member) {
 	e := m.ending.exit
-	e.Class = m.classify(e, s.spec.Restart, !m.hist.ReadyAt.IsZero())
+	e.Class = s.classify(m, e)
 	e.Reason, e.Slogan, e.Dump, e.WaitsFor = m.ending.Reason, m.ending.Slogan, m.ending.Dump, m.ending.Waits
 	m.dump = m.ending.Crash
 	s.judgeAs(m, e, nil)

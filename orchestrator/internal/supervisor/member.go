@@ -39,6 +39,8 @@ type member struct {
 
 	undiagnosed *NodeSnapshot // how its last run ended, if it was started again before a diagnosis of that
 
+	moveAt time.Time // not before is it moved to another host; zero: as soon as the host is lost for long enough
+
 	startWaiters, stopWaiters []Waiter
 
 	run // newRun replaces it
@@ -106,6 +108,7 @@ const (
 	launching
 	starting
 	stopping
+	moving // to another host; see move.go
 )
 
 // ending is the end of a run that is examined before it is judged.
@@ -143,24 +146,6 @@ func (m *member) quiet() bool {
 
 // sees reports whether the node saw the peer at the last sweep.
 func (m *member) sees(peer *member) bool { return m.peers[peer.name] }
-
-// classify returns the class of an end that we did not request, from the engine's reports
-// and the code. wasReady says whether this run was ever Ready.
-func (m *member) classify(e orchestrator.Exit, p orchestrator.RestartPolicy, wasReady bool) orchestrator.ExitClass {
-	switch {
-	case e.Class != "": // known already: stopped outside, removed, oom
-		return e.Class
-	case m.oom && e.Code == orchestrator.CodeKilled:
-		return orchestrator.ExitOOM // an oom event without a death of the VM means that a child was killed
-	case e.Code == orchestrator.CodeKilled, e.Code > 128 && len(m.signals) > 0:
-		return orchestrator.ExitKilled
-	case restart.IsSuccess(p, e.Code):
-		return orchestrator.ExitCompleted
-	case !wasReady:
-		return orchestrator.ExitBoot
-	}
-	return orchestrator.ExitCrashed
-}
 
 // status returns the node's status for users; host is where published ports are dialled.
 func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchestrator.NodeStatus {
