@@ -4,12 +4,14 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
 // CreateNetwork implements orchestrator.Networks: POST /networks/create.
@@ -25,7 +27,18 @@ func (e *Engine) CreateOverlay(ctx context.Context, n orchestrator.NetworkSpec, 
 	if encrypted {
 		how.Options["encrypted"] = ""
 	}
-	return e.createNetwork(ctx, n, how)
+	id, err := e.createNetwork(ctx, n, how)
+	if err != nil {
+		return "", err
+	}
+	const attempts, pause = 250, 20 * time.Millisecond
+	for range attempts { // the swarm assigns the subnet a moment later (26.1): a list lacks it until then
+		made, err := e.cli.NetworkInspect(ctx, id, network.InspectOptions{})
+		if err == nil && len(made.IPAM.Config) > 0 || !wait.Sleep(ctx, pause) {
+			break
+		}
+	}
+	return id, nil
 }
 
 func (e *Engine) createNetwork(ctx context.Context, n orchestrator.NetworkSpec, how network.CreateOptions) (string, error) {
