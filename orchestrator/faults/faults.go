@@ -94,7 +94,8 @@ func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration
 	if err := i.settle(ctx, image, info, nil); err != nil {
 		undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
 		defer cancel()
-		return f, errors.Join(err, i.end(undoing, image, info, []record{{id, f}}))
+		_, undone := i.end(undoing, image, info, []record{{id, f}})
+		return f, errors.Join(err, undone)
 	}
 	return f, nil
 }
@@ -116,50 +117,51 @@ func (i Injector) Heal(ctx context.Context, ids ...string) ([]fault.Fault, error
 	if err != nil {
 		return nil, err
 	}
-	if err := i.end(ctx, image, info, chosen); err != nil {
+	kept, err := i.end(ctx, image, info, chosen)
+	if answered(err) != nil {
 		return nil, err
 	}
 	var healed []fault.Fault
 	for _, r := range chosen {
-		if !r.fault.Ended(info.Time) {
+		if !r.fault.Ended(info.Time) && !slices.ContainsFunc(kept, func(k record) bool { return k.container == r.container }) {
 			healed = append(healed, r.fault)
 		}
 	}
-	return healed, nil
+	return healed, err
 }
 
 // end takes faults out of the kernels, and then removes their records. A process that is killed
-// in between leaves the records: no rule is ever in force that is not recorded.
-func (i Injector) end(ctx context.Context, image string, info orchestrator.EngineInfo, ended []record) error {
+// in between leaves the records: no rule is ever in force that is not recorded. It returns the
+// records that stay because a host does not answer, with an error that says so.
+func (i Injector) end(ctx context.Context, image string, info orchestrator.EngineInfo, ended []record) (kept []record, err error) {
 	if err := i.settle(ctx, image, info, ended); err != nil {
-		return err
+		return nil, err
 	}
 	containers, lost := i.list(ctx)
 	if answered(lost) != nil {
-		return lost
+		return nil, lost
 	}
 	var half []error
-	var kept []record
 	for _, r := range ended {
 		if nodes := i.outOfReach(r.fault, containers, lost); len(nodes) > 0 {
 			half, kept = append(half, i.halfHealed(r.fault, nodes, lost)), append(kept, r)
 			continue
 		}
 		if err := i.Engine.RemoveContainer(ctx, r.container); err != nil {
-			return fmt.Errorf("remove the record of fault %s: %w", r.fault.ID, err)
+			return nil, fmt.Errorf("remove the record of fault %s: %w", r.fault.ID, err)
 		}
 	}
 	// Another request may have applied them again before their records went.
-	containers, err := i.list(ctx)
+	containers, err = i.list(ctx)
 	if answered(err) != nil {
-		return err
+		return nil, err
 	}
 	if len(recordsOf(containers)) > len(kept) {
 		if err := i.settle(ctx, image, info, kept); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return errors.Join(half...)
+	return kept, errors.Join(half...)
 }
 
 // Apply makes the rules of these nodes what the faults in force demand, after their start for

@@ -177,7 +177,14 @@ func TestFaultsWithALostHost(t *testing.T) {
 		if _, err := i.Heal(t.Context(), second.ID); err != nil {
 			t.Errorf("heal what is on nodes that answer: %v", err)
 		}
-		_, err = i.Heal(t.Context())
+		third, err := i.Inject(t.Context(), fault.OneWay(fault.Pair{From: "a2", To: "a1"}), 0)
+		if err != nil {
+			t.Error(err)
+		}
+		healed, err := i.Heal(t.Context())
+		if len(healed) != 1 || healed[0].ID != third.ID {
+			t.Errorf("healed on all nodes: %v", healed)
+		}
 		if !errors.Is(err, orchestrator.ErrHostLost) || !strings.Contains(err.Error(), "stays recorded for b1") || !strings.Contains(orchestrator.HintOf(err).String(), "beamyard heal -c demo "+f.ID) {
 			t.Errorf("heal: %v, hint %q", err, orchestrator.HintOf(err))
 		}
