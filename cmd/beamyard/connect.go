@@ -163,6 +163,9 @@ func (r *connection) find(ctx context.Context, a *app) (found discovery.Cluster,
 // places returns a line that says which nodes are on which host; "" if they are all on one, or not
 // known.
 func (r *connection) places(ctx context.Context, a *app) string {
+	if r.client != nil {
+		return show.Hosts(r.status.Nodes)
+	}
 	found, err := r.find(ctx, a)
 	if err != nil {
 		return ""

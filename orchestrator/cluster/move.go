@@ -35,7 +35,7 @@ func (s *site) placement(node string) orchestrator.Placement {
 // node's if that succeeds. If it fails, nothing is left of it.
 func (c *Cluster) move(ctx context.Context, a supervisor.Move) {
 	own := c.site.slots[a.Node]
-	to := &slot{index: own.index, host: a.To, fixed: own.fixed, moved: true, Placement: c.site.placement(a.Node)}
+	to := &slot{index: own.index, host: a.To, fixed: own.fixed, tried: map[netip.Addr]bool{}, Placement: c.site.placement(a.Node)}
 	to.Ports = slices.Clone(to.Ports)
 	for i := range to.Ports {
 		to.Ports[i].HostIP = manifest.PublishOn(c.site.specFor(to), to.index, c.site.info)
@@ -53,27 +53,27 @@ func (c *Cluster) move(ctx context.Context, a supervisor.Move) {
 	})
 	if err == nil {
 		c.site.moving.Lock()
-		own.host, own.Placement, own.fixed = to.host, to.Placement, to.fixed
+		own.host, own.Placement, own.fixed, c.site.given[to.IP] = to.host, to.Placement, to.fixed, true
 		c.site.moving.Unlock()
 	}
 	c.box.post(supervisor.Moved{RunID: a.RunID, To: a.To, Container: found, At: to.Placement, Err: err})
 }
 
-// otherAddress gives a moved node another address if its own is taken: the swarm may keep that for
-// the container on the lost host. It reports whether there is one.
+// maxSpare is how many other addresses a move tries: a swarm takes 20 s to refuse one.
+const maxSpare = 3
+
+// otherAddress gives a node that is being moved another address if its own is taken: the swarm may
+// keep that for the container on the lost host. It reports whether to try again.
 func (c *Cluster) otherAddress(at *slot, refused error) bool {
-	if !at.moved || !errors.Is(refused, orchestrator.ErrConflict) {
+	if at.tried == nil || len(at.tried) == maxSpare || !errors.Is(refused, orchestrator.ErrConflict) {
 		return false
 	}
-	c.site.moving.Lock()
-	defer c.site.moving.Unlock()
-	ip := c.site.subnet.Spare(len(c.site.slots), c.site.given)
-	if !ip.IsValid() {
-		return false
+	c.site.moving.RLock()
+	taken := manifest.Merged(c.site.given, at.tried)
+	c.site.moving.RUnlock()
+	ip := c.site.subnet.Spare(len(c.site.slots), taken)
+	if ip.IsValid() {
+		at.tried[ip], at.IP = true, ip
 	}
-	if c.site.given == nil {
-		c.site.given = map[netip.Addr]bool{}
-	}
-	c.site.given[ip], at.IP = true, ip
-	return true
+	return ip.IsValid()
 }

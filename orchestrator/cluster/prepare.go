@@ -53,7 +53,7 @@ type slot struct {
 	orchestrator.Placement
 	held  []*network.Reservation // listeners that reserve the ports until the engine binds them
 	host  string                 // it runs on; "" for the declared one
-	moved bool                   // it is being moved there
+	tried map[netip.Addr]bool    // while it is being moved: addresses other than its own; see otherAddress
 	fixed bool                   // the user named a port: a conflict is an error
 	fresh []string               // the mount points of new volumes that the node's user does not own yet
 }
@@ -74,7 +74,7 @@ func (s *site) addr(node string, port int) string {
 // prepare creates the site. It queries the engine, resolves the image, and creates the
 // network, or finds the network and containers of a cluster to adopt.
 func (c *Cluster) prepare(ctx context.Context) (adopted []orchestrator.Container, err error) {
-	s := &site{spec: c.spec, slots: map[string]*slot{}}
+	s := &site{spec: c.spec, slots: map[string]*slot{}, given: map[netip.Addr]bool{}}
 	if _, err := dist.Dialer(c.spec, ""); err != nil { // before anything is created
 		return nil, err
 	}
