@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -98,8 +99,10 @@ func (e *Engine) RemoveNetwork(ctx context.Context, id string) error {
 	if err == nil || errdefs.IsNotFound(err) {
 		return nil
 	}
-	if _, gone := e.cli.NetworkInspect(ctx, id, network.InspectOptions{}); errdefs.IsNotFound(gone) {
-		return nil // a worker whose overlay network was just removed has its own text for that
+	// A member of a swarm whose overlay network was just removed has its own texts for that, and may
+	// list it for a moment.
+	if _, gone := e.cli.NetworkInspect(ctx, id, network.InspectOptions{}); errdefs.IsNotFound(gone) || strings.Contains(err.Error(), "network "+id+" not found") {
+		return nil
 	}
 	return e.failed("remove network "+short(id), err)
 }
