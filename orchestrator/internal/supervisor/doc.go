@@ -4,14 +4,15 @@
 //	                    │
 //	                    └► Snapshot: what users see
 //
-// Package cluster carries out the actions, and posts a message with each result. Its parts are:
+// Package cluster carries out the actions, and posts a message with each result. Packages restart and
+// relocation decide when a node is restarted or moved. Its parts are:
 //
 //   - lifecycle.go starts and stops nodes.
 //   - observe.go handles the engine's reports about nodes.
 //   - command.go handles users' requests.
 //   - proof.go decides when a node is proven.
 //   - forming.go decides when the cluster is up, and when it has failed.
-//   - backoff.go decides when a node is restarted.
+//   - move.go moves nodes away from hosts that do not answer.
 //   - partition.go and blocked_peers.go keep nodes apart on request.
 //   - why.go and doom.go decide when the cause of a problem is looked for.
 //   - after.go holds nodes back that start after others.
