@@ -4,15 +4,14 @@
 //	                    │
 //	                    └► Snapshot: what users see
 //
-// Package cluster carries out the actions, and posts a message with each result. Packages restart and
-// relocation decide when a node is restarted or moved. Its parts are:
+// Package cluster carries out the actions, and posts a message with each result. Its parts are:
 //
 //   - lifecycle.go starts and stops nodes.
 //   - observe.go handles the engine's reports about nodes.
 //   - command.go handles users' requests.
 //   - proof.go decides when a node is proven.
 //   - forming.go decides when the cluster is up, and when it has failed.
-//   - move.go moves nodes away from hosts that do not answer.
+//   - move.go moves nodes away from hosts that do not answer; package relocation says where to.
 //   - partition.go and blocked_peers.go keep nodes apart on request.
 //   - why.go and doom.go decide when the cause of a problem is looked for.
 //   - after.go holds nodes back that start after others.

@@ -63,6 +63,9 @@ func (s *Supervisor) hostChanged(msg HostChanged) {
 	}
 	s.hosts.Return(msg.Host)
 	for _, m := range s.nodes {
+		if s.hostOf(m) == msg.Host {
+			m.moveAt = time.Time{}
+		}
 		if m.state == orchestrator.Unreachable && s.hostLost(m) == "" {
 			s.setState(m, orchestrator.Degraded, "its host answers again", nil)
 		}
@@ -88,8 +91,10 @@ func (s *Supervisor) moveLost() {
 		}
 		to := s.hosts.Depart(s.spec, m.index)
 		if to == "" {
+			if m.moveAt.IsZero() { // once for each loss
+				s.emit(orchestrator.EventNote, m.name, "%s is not moved: no host that answers has room for it", m.name)
+			}
 			m.moveAt = s.now.Add(orchestrator.MoveAfter)
-			s.emit(orchestrator.EventNote, m.name, "%s is not moved: no other host has room for it", m.name)
 			continue
 		}
 		m.busy = moving
@@ -118,7 +123,6 @@ func (s *Supervisor) moved(msg Moved) {
 	}
 	if m.state == orchestrator.Stopping {
 		s.stopRunning(m)
-		return
 	}
 	s.again(m)
 }
