@@ -214,6 +214,27 @@ func TestAMoveThatFails(t *testing.T) {
 	})
 }
 
+// A user stops a node that is being moved: it is not started elsewhere.
+func TestAStopDuringAMove(t *testing.T) {
+	onHosts(t, 2, func(t *testing.T, f *fleet) {
+		f.moving(2, nil)
+		back := f.lose("b")
+		f.until("the move begins", func() bool { return strings.Contains(f.history(), "n2 moves to host a") })
+		if err := f.Stop(t.Context(), "n2"); !errors.Is(err, orchestrator.ErrHostLost) {
+			t.Errorf("stop: %v", err)
+		}
+		f.told("n2 stays on host b")
+		time.Sleep(10 * time.Minute)
+		if on := f.containers("a"); len(on) != 1 || f.node("n2").On != "b" {
+			t.Errorf("on a %v, n2 on %s", on, f.node("n2").On)
+		}
+		back()
+		f.until("n2 can be stopped", func() bool { return f.Stop(t.Context(), "n2") == nil })
+		f.untilState("n2", orchestrator.Stopped)
+		f.end()
+	})
+}
+
 // Without room on another host, a node waits, and that is said.
 func TestNoRoomToMoveTo(t *testing.T) {
 	onHosts(t, 2, func(t *testing.T, f *fleet) {
