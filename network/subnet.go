@@ -52,6 +52,18 @@ func (s Subnet) Node(i int) netip.Addr {
 	return address(number(s.Gateway) + 1 + uint32(i))
 }
 
+// Spare returns the first address above those of as many nodes that is not taken. It returns the
+// zero Addr if there is none.
+func (s Subnet) Spare(nodes int, taken map[netip.Addr]bool) netip.Addr {
+	for ip := s.Node(nodes); ip.IsValid(); ip = s.Node(nodes) {
+		if !taken[ip] {
+			return ip
+		}
+		nodes++
+	}
+	return netip.Addr{}
+}
+
 // Bits returns the prefix length that a cluster of this many nodes needs: 26, or less (a
 // larger subnet) if they do not fit below the dynamic quarter.
 func Bits(nodes int) int {

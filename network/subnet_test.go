@@ -192,3 +192,17 @@ func prefixes(s ...string) []netip.Prefix {
 	}
 	return out
 }
+
+func TestSpareAddresses(t *testing.T) {
+	s, taken := Layout(netip.MustParsePrefix("10.213.7.0/26")), map[netip.Addr]bool{}
+	for _, want := range []string{"10.213.7.5", "10.213.7.6"} {
+		ip := s.Spare(3, taken)
+		if ip.String() != want {
+			t.Errorf("%s, want %s", ip, want)
+		}
+		taken[ip] = true
+	}
+	if ip := s.Spare(46, taken); ip.IsValid() || s.Dynamic.Contains(s.Spare(45, taken)) {
+		t.Errorf("of a full subnet: %s", ip)
+	}
+}

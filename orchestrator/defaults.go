@@ -44,6 +44,7 @@ func (s Spec) Defaulted() Spec {
 	}
 	if len(s.Hosts) > 0 {
 		setDefault(&s.Place, PlaceSpread)
+		setDefault(&s.OnHostLost, HostLostWait)
 		s.Nodes = s.placed()
 	}
 	if s.Cookie == "" {

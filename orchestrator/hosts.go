@@ -1,8 +1,14 @@
 package orchestrator
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
+
+	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/placement"
 )
 
 // HostSpec is a machine that runs nodes. Its engine is found by Context or Host.
@@ -32,26 +38,59 @@ const (
 	PlacePack   PlaceMode = "pack"
 )
 
+// HostLostMode says what the loss of a host means for its nodes.
+type HostLostMode string
+
+// The modes of [Spec].OnHostLost.
+const (
+	HostLostWait HostLostMode = "wait"
+	HostLostMove HostLostMode = "move"
+)
+
+// MoveAfter is how long a host has not answered before its nodes are moved to another one.
+const MoveAfter = time.Minute
+
 // placed returns the nodes, each with its host. Nodes that name a host have their place first.
 // A node for which no host has room has none.
 func (s Spec) placed() []NodeSpec {
-	nodes, names, on := slices.Clone(s.Nodes), slices.Sorted(maps.Keys(s.Hosts)), map[string]int{}
-	for _, n := range nodes {
-		on[n.Host]++
+	nodes, on, room := slices.Clone(s.Nodes), make([]string, len(s.Nodes)), map[string]int{}
+	for i, n := range nodes {
+		on[i] = n.Host
 	}
-	for i := range nodes {
-		if nodes[i].Host != "" {
-			continue
-		}
-		best := ""
-		for _, name := range names {
-			room := s.Hosts[name].Nodes == 0 || on[name] < s.Hosts[name].Nodes
-			if room && (best == "" || s.Place == PlaceSpread && on[name] < on[best]) {
-				best = name
-			}
-		}
-		nodes[i].Host = best
-		on[best]++
+	for name, h := range s.Hosts {
+		room[name] = h.Nodes
+	}
+	for i, host := range placement.Place(on, room, s.Place == PlacePack) {
+		nodes[i].Host = host
 	}
 	return nodes
+}
+
+// On returns the spec, with the hosts that its nodes run on: they may have been moved.
+func (s Spec) On(nodes []NodeStatus) Spec {
+	s.Nodes = slices.Clone(s.Nodes)
+	for _, n := range nodes {
+		if i := s.Index(n.Name); i >= 0 && n.On != "" {
+			s.Nodes[i].Host = n.On
+		}
+	}
+	return s
+}
+
+// OnHost begins the name that stands for all nodes on a host: "@host:a". See [Spec.NodesOf].
+const OnHost = "@host:"
+
+// Machines returns the names of the hosts, sorted; nil if the cluster has none.
+func (s Spec) Machines() []string { return slices.Sorted(maps.Keys(s.Hosts)) }
+
+// noNodeOn returns the error for a host that has no node.
+func (s Spec) noNodeOn(host string) error {
+	hosts := s.Machines()
+	switch {
+	case len(hosts) == 0:
+		return WithHint(fmt.Errorf("%w: cluster %s has no hosts", ErrNoNode, s.Name), "hosts are in hosts: of beamyard.yml; name nodes: %s", s.Choice("", ""))
+	case slices.Contains(hosts, host):
+		return WithHint(fmt.Errorf("%w on host %s", ErrNoNode, host), "%s", hint.Status.On(s.Name))
+	}
+	return WithHint(fmt.Errorf("%w: host %s is unknown", ErrNoNode, host), "%shosts: %s", didYouMean(host, hosts), strings.Join(hosts, ", "))
 }

@@ -88,12 +88,12 @@ var floors = []struct {
 	pkgs []string
 }{
 	{"what is advised has the same words everywhere", []string{"orchestrator/hint"}},
-	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait", "orchestrator/internal/english", "orchestrator/internal/session"}},
+	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait", "orchestrator/internal/english", "orchestrator/internal/session", "orchestrator/internal/placement"}},
 	{"nodes are asked and synced by whoever holds a connection to them", []string{"orchestrator/health", "orchestrator/codesync", "orchestrator/codesync/watch"}},
 	{"everything speaks the vocabulary, and it knows none of those who do", []string{"orchestrator"}},
 	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},
 	{"what is reported of a cluster needs only its controller", []string{"orchestrator/metrics"}},
-	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/helper", "orchestrator/internal/manifest", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config", "orchestrator/effects", "orchestrator/ask"}},
+	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/helper", "orchestrator/internal/manifest", "orchestrator/internal/sentinels", "orchestrator/internal/restart", "orchestrator/internal/relocation", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config", "orchestrator/effects", "orchestrator/ask"}},
 	{"who decides knows what a spec says, and not who carries it out", []string{"orchestrator/internal/supervisor", "orchestrator/secrets", "orchestrator/internal/reach", "orchestrator/internal/dist", "orchestrator/internal/history", "orchestrator/target", "orchestrator/check"}},
 	{"an assistant's tools are commands, and it must not see secrets", []string{"orchestrator/mcp"}},
 	{"several machines are one engine to everything above", []string{"orchestrator/hosts", "orchestrator/swarm"}},
@@ -101,6 +101,7 @@ var floors = []struct {
 	{"chaos acts on a cluster by its controller and its faults", []string{"orchestrator/chaos"}},
 	{"a suite asks for what a cluster and its faults can do", []string{"orchestrator/suite"}},
 	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},
+	{"a diagnosis looks into what was built", []string{"orchestrator/internal/inside"}},
 	{"what labels tell needs no supervisor", []string{"orchestrator/discovery"}},
 	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames", "orchestrator/docker/tunnel"}},
 	{"these look at clusters of both kinds", []string{"orchestrator/control", "orchestrator/evidence"}},

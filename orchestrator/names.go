@@ -41,9 +41,15 @@ func didYouMean(name string, known []string) string {
 }
 
 // NoNode returns the error for a name that does not name one node: it is unknown, or
-// names a role.
+// names a role or a host.
 func (s Spec) NoNode(name string) error {
-	if nodes := s.named(name); len(nodes) > 0 {
+	host, onHost := strings.CutPrefix(name, OnHost)
+	switch nodes := s.named(name); {
+	case onHost && len(nodes) > 0:
+		return WithHint(fmt.Errorf("%w: %s is a host", ErrNoNode, host), "name one of its nodes: %s", strings.Join(nodes, ", "))
+	case onHost:
+		return s.noNodeOn(host)
+	case len(nodes) > 0:
 		return WithHint(fmt.Errorf("%w: %s is a role", ErrNoNode, name), "name one of its nodes: %s", strings.Join(nodes, ", "))
 	}
 	return WithHint(fmt.Errorf("%w: %s", ErrNoNode, name), "%s", s.Choice(name, "cluster "+s.Name+" has "))

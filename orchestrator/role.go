@@ -66,8 +66,8 @@ func (s Spec) RunsRelease(n NodeSpec) bool {
 }
 
 // NodesOf returns the names of the nodes that the given names stand for: a node's own
-// name, and for a role all of its nodes, in the order given and without duplicates. An
-// unknown name matches [ErrNoNode].
+// name, for a role all of its nodes, and for "@host:NAME" all nodes on that host, in the order
+// given and without duplicates. An unknown name, and a host without nodes, match [ErrNoNode].
 func (s Spec) NodesOf(names ...string) ([]string, error) {
 	var nodes []string
 	for _, name := range names {
@@ -89,9 +89,10 @@ func (s Spec) named(name string) []string {
 	if s.Index(name) >= 0 {
 		return []string{name}
 	}
+	host, onHost := strings.CutPrefix(name, OnHost)
 	var nodes []string
 	for _, n := range s.Nodes {
-		if n.Role == name && name != "" {
+		if onHost && host != "" && n.Host == host || !onHost && name != "" && n.Role == name {
 			nodes = append(nodes, n.Name)
 		}
 	}

@@ -214,6 +214,13 @@ type Spec struct {
 	// where the fewest nodes are; with pack, on the first host that has room, in the order of
 	// their names. Default spread.
 	Place PlaceMode `json:"place,omitempty"`
+	// OnHostLost says what to do with the nodes of a host that does not answer. With wait, they
+	// are Unreachable until it answers again. With move, they are started on another host once
+	// theirs has not answered for a minute and no other node is connected to them: with empty
+	// disks, the same name, and the same address if the swarm has freed it. When the lost host
+	// answers again, what was moved is removed there; until then, two containers of one node may
+	// run. Default wait.
+	OnHostLost HostLostMode `json:"on_host_lost,omitempty"`
 	// Encrypted encrypts what nodes on different hosts send to each other.
 	Encrypted bool `json:"encrypted,omitempty"`
 

@@ -109,7 +109,7 @@ func (b breaker) Pause(ctx context.Context, nodes ...string) error {
 }
 
 // Pick returns the short names of the nodes that targets mean: "n*", "@one", "@minority",
-// "@majority", "@all", "@leader:EXPR"; see package orchestrator/target. Random choices are among
+// "@majority", "@all", "@host:a", "@leader:EXPR"; see package orchestrator/target. Random choices are among
 // the nodes that run; the same seed makes the same choices.
 //
 //	c.Crash(t, c.Pick(t, 7, "@leader:Shop.leader()")[0])

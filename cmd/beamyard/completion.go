@@ -116,6 +116,11 @@ func namesIn(ctx context.Context, eng orchestrator.Engine) []complete.Cluster {
 				members[n.Role] = append(members[n.Role], n.Name)
 			}
 		}
+		for _, host := range f.Spec.Machines() {
+			if on, err := f.Spec.NodesOf(orchestrator.OnHost + host); err == nil {
+				c.Hosts = append(c.Hosts, complete.Candidate{Value: orchestrator.OnHost + host, About: strings.Join(on, ", ")})
+			}
+		}
 		for _, role := range roles {
 			c.Roles = append(c.Roles, complete.Candidate{Value: role, About: strings.Join(members[role], ", ")})
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/beamyard/beamyard/cmd/beamyard/internal/show"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
@@ -157,6 +158,19 @@ func (r *connection) find(ctx context.Context, a *app) (found discovery.Cluster,
 	}
 	found.Status = r.status
 	return found, nil
+}
+
+// places returns a line that says which nodes are on which host; "" if they are all on one, or not
+// known.
+func (r *connection) places(ctx context.Context, a *app) string {
+	if r.client != nil {
+		return show.Hosts(r.status.Nodes)
+	}
+	found, err := r.find(ctx, a)
+	if err != nil {
+		return ""
+	}
+	return show.Hosts(found.Nodes)
 }
 
 // health asks the supervisor, or the nodes themselves without one. It connects anew each time:

@@ -12,7 +12,7 @@ type crashCmd struct {
 	target
 	seeded
 	electing
-	Nodes []string `arg:"" name:"node" sep:"none" complete:"node" help:"The nodes: n1, demo/n1, a role, n*, @one, @minority, @majority, @all, @leader:EXPR."`
+	Nodes []string `arg:"" name:"node" sep:"none" complete:"node" help:"The nodes: n1, demo/n1, a role, n*, @one, @minority, @majority, @all, @host:NAME, @leader:EXPR."`
 	How   string   `enum:"halt,abort,slogan,oom" default:"halt" help:"halt: the VM ends at once, with exit code 1. abort: it ends by SIGABRT. slogan: it writes a crash dump, and ends with exit code 1. oom: it allocates memory until the kernel kills it (${default})."`
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/beamyard/beamyard/network/fault"
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/faults"
 )
@@ -25,14 +27,14 @@ and by its kind groups or pairs, how, quality, nodes, dns, clock or limits.`
 // Run lists the faults in force.
 func (c *faultsCmd) Run(ctx context.Context, a *app) error {
 	return c.withFaults(ctx, a, "faults", nil, func(i faults.Injector, found discovery.Cluster) error {
-		all, err := i.List(ctx)
-		if err != nil {
-			return err
+		all, lost := i.List(ctx)
+		if lost != nil && !errors.Is(lost, orchestrator.ErrHostLost) {
+			return lost
 		}
 		if all == nil {
 			all = []fault.Fault{}
 		}
-		return a.answer(all, func(o *output) error { return a.printFaults(o, found.Cluster, all) })
+		return errors.Join(a.answer(all, func(o *output) error { return a.printFaults(o, found.Cluster, all) }), lost)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network/fault"
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/effects"
 	"github.com/beamyard/beamyard/orchestrator/faults"
@@ -42,7 +43,7 @@ func (c *healCmd) Run(ctx context.Context, a *app) error {
 	}
 	return c.withFaults(ctx, a, "heal", nil, func(i faults.Injector, found discovery.Cluster) error {
 		before, err := i.List(ctx) // with times by this process's clock
-		if err != nil {
+		if err != nil && !errors.Is(err, orchestrator.ErrHostLost) {
 			return err
 		}
 		var voters *voters

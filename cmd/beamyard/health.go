@@ -49,8 +49,9 @@ func (c *healthCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	places := r.places(ctx, a)
 	err = a.answer(report.Printed(), func(o *output) error {
-		_, err := fmt.Fprint(o, healthText(report, c.Verbose, o.color))
+		_, err := fmt.Fprint(o, healthText(report, c.Verbose, o.color)+places)
 		return err
 	})
 	if err == nil && !report.Passed {
@@ -69,7 +70,7 @@ func (c *healthCmd) watch(ctx context.Context, a *app, r *connection) error {
 		if err != nil {
 			return err
 		}
-		text := healthText(report, c.Verbose, a.out.color)
+		text := healthText(report, c.Verbose, a.out.color) + r.places(ctx, a)
 		switch {
 		case a.json:
 			err = a.printJSONLine(report.Printed())

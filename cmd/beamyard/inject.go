@@ -206,7 +206,7 @@ func nodeNamesOf(spec orchestrator.Spec) []string {
 type faulty struct {
 	target
 	seeded
-	Nodes []string      `arg:"" name:"node" sep:"none" complete:"node" help:"The nodes: n1, demo/n1, a role, n*, @one, @minority, @majority, @all, @leader:EXPR."`
+	Nodes []string      `arg:"" name:"node" sep:"none" complete:"node" help:"The nodes: n1, demo/n1, a role, n*, @one, @minority, @majority, @all, @host:NAME, @leader:EXPR."`
 	For   time.Duration `placeholder:"TIME" help:"Heal it after this time: 10s, 2m."`
 }
 

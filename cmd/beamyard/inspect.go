@@ -130,6 +130,7 @@ func (d nodeDetails) rows(a *app) [][]cell {
 		}
 	}
 	add("node", d.Node)
+	add("host", d.On)
 	state := stateCell(orchestrator.Status{Supervised: d.Supervised}, d.NodeStatus, a.now())
 	rows = append(rows, []cell{{"state", "1"}, state})
 	add("reason", d.Reason)

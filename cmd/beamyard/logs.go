@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/beamyard/beamyard/cmd/beamyard/internal/show"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 )
@@ -66,6 +67,9 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer done()
+	if hosts := show.Hosts(found.Nodes); hosts != "" {
+		a.say("%s", strings.TrimSpace(hosts))
+	}
 	return controller.Logs(ctx, q, printer.print)
 }
 

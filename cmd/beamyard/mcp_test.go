@@ -170,7 +170,7 @@ func TestExplain(t *testing.T) {
 	cause := finding("port-in-use", "n2", nil)
 	st := orchestrator.Status{Cluster: "shop", Supervised: true, Nodes: []orchestrator.NodeStatus{
 		{Name: "n1", State: orchestrator.Ready},
-		{Name: "n2", State: orchestrator.Failed, Reason: "it failed twice", LastExit: &orchestrator.Exit{Class: orchestrator.ExitBoot, Code: 1, Reason: "eaddrinuse", At: now.Add(-time.Minute)}, Findings: []orchestrator.Finding{cause}},
+		{Name: "n2", On: "b", State: orchestrator.Failed, Reason: "it failed twice", LastExit: &orchestrator.Exit{Class: orchestrator.ExitBoot, Code: 1, Reason: "eaddrinuse", At: now.Add(-time.Minute)}, Findings: []orchestrator.Finding{cause}},
 		{Name: "n3", State: orchestrator.Ready, LastExit: &orchestrator.Exit{Class: orchestrator.ExitKilled, Code: 137, At: now.Add(-3 * time.Second)}},
 	}}
 	report := orchestrator.HealthReport{
@@ -181,7 +181,7 @@ func TestExplain(t *testing.T) {
 		Findings: []orchestrator.Finding{finding("peer-not-there", "n1", &orchestrator.Cause{Code: "port-in-use", Node: "n2"}), cause},
 	}
 	e := explain(st, report, nil)
-	const want = `n2: Failed, boot (exit 1): it failed twice; last exit: boot (exit 1): eaddrinuse, 1m00s ago
+	const want = `n2 on b: Failed, boot (exit 1): it failed twice; last exit: boot (exit 1): eaddrinuse, 1m00s ago
 n3: Ready; last exit: killed (exit 137), 3s ago
 ✗ n2 answers: n2: its container is stopped
   → beamyard start shop/n2

@@ -15,7 +15,7 @@ type nodesArgs struct {
 	target
 	seeded
 	electing
-	Nodes []string `arg:"" sep:"none" name:"node" complete:"node" help:"The nodes: n1, demo/n1, a role, n*, @one, @minority, @majority, @all, @leader:EXPR."`
+	Nodes []string `arg:"" sep:"none" name:"node" complete:"node" help:"The nodes: n1, demo/n1, a role, n*, @one, @minority, @majority, @all, @host:NAME, @leader:EXPR."`
 }
 
 type (

@@ -35,6 +35,7 @@ disconnect.
 
   beamyard partition n1,n2 n3       two sides
   beamyard partition --isolate n1   n1 alone
+  beamyard partition @host:a @host:b
   beamyard partition '@leader:MyApp.leader()' --kind reset
   beamyard partition --halves --for 10s`
 }

@@ -31,6 +31,8 @@ func TestNodesByTheirNames(t *testing.T) {
 		"@one":                       {"", "@one"},
 		"demo/@minority":             {"demo", "@minority"},
 		"demo/n*":                    {"demo", "n*"},
+		"@host:a":                    {"", "@host:a"},
+		"demo/@host:a":               {"demo", "@host:a"},
 		"@leader:A.b(c/d)":           {"", "@leader:A.b(c/d)"},
 		"demo/@leader:A.b(c/d)":      {"demo", "@leader:A.b(c/d)"},
 		"app@":                       {"", ""},

@@ -98,7 +98,7 @@ func (e explanation) printed() explanation {
 func (e explanation) text(now time.Time) string {
 	var b strings.Builder
 	for _, n := range e.Nodes {
-		fmt.Fprintf(&b, "%s: %s", n.Name, stateCell(orchestrator.Status{Supervised: e.Supervised}, n, now).text)
+		fmt.Fprintf(&b, "%s: %s", show.Place(n), stateCell(orchestrator.Status{Supervised: e.Supervised}, n, now).text)
 		if n.Reason != "" && n.State != orchestrator.Ready {
 			fmt.Fprintf(&b, ": %s", n.Reason)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,7 +29,7 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n orchestrator.Network
 			return nil, err
 		}
 		s.direct = direct
-		c.sayUnreachable(s)
+		c.tell(reach.Doubt(s.direct, s.info))
 	}
 	listed, err := c.eng.Containers(ctx, map[string]string{orchestrator.LabelCluster: c.spec.Name})
 	if err != nil {
@@ -38,7 +39,8 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n orchestrator.Network
 		s.slots[node.Name] = &slot{index: i, Placement: orchestrator.Placement{IP: s.subnet.Node(i)}}
 	}
 	var containers []orchestrator.Container
-	have := map[string]bool{} // nodes that have their ports
+	slices.SortFunc(listed, manifest.NewestFirst) // the others were left by a move: the supervisor removes them
+	have := map[string]bool{}                     // nodes that have their ports
 	for _, l := range listed {
 		full, err := c.eng.InspectContainer(ctx, l.ID)
 		if errors.Is(err, orchestrator.ErrNotFound) {
@@ -51,9 +53,14 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n orchestrator.Network
 		if !ok || full.Labels[orchestrator.LabelIndex] != strconv.Itoa(at.index) {
 			continue
 		}
+		if have[full.Labels[orchestrator.LabelNode]] {
+			containers = append(containers, full)
+			continue
+		}
 		if ip := full.Address(n.ID); ip.IsValid() {
 			at.IP = ip // a stopped container's address is not always reported
 		}
+		at.host = full.Host
 		at.Ports, have[full.Labels[orchestrator.LabelNode]] = full.Ports, true
 		if unfinished(full, full.Labels) { // its launch replaces it, see [Cluster.create]
 			at.fixed = manifest.FixesPort(c.spec, at.index)

@@ -18,6 +18,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 	"github.com/beamyard/beamyard/orchestrator/internal/history"
+	"github.com/beamyard/beamyard/orchestrator/internal/inside"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
@@ -84,7 +85,7 @@ type Cluster struct {
 	site    *site       // the result of prepare; written before the loop starts
 	started atomic.Bool
 
-	settings    sync.Map    // settings in files of images, by image and command; see settingsIn
+	inside      *inside.Inspector
 	ignoredTold atomic.Bool // it was reported that a VM ignores a setting of its image
 
 	sightTold atomic.Bool // a node saw another connect or disconnect since the last sweep
@@ -146,6 +147,7 @@ func New(spec orchestrator.Spec, eng orchestrator.Engine, opts Options) (*Cluste
 		sup: supervisor.New(spec, rand.Float64), probes: map[string]context.CancelFunc{}, adopted: map[string]int{},
 		outputs: map[string]*logs.Node{},
 	}
+	c.inside = &inside.Inspector{Engine: eng, ReadFile: c.files().ReadFile}
 	for i, n := range spec.Nodes {
 		c.outputs[n.Name] = logs.NewNode(n.Name, spec.OutputLines)
 		for _, k := range spec.NodeAt(i).Ready {
@@ -244,7 +246,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []orchestrator.Contain
 	var actions []supervisor.Action
 	for _, a := range adopted {
 		node := a.Labels[orchestrator.LabelNode]
-		actions = append(actions, c.sup.Step(supervisor.Adopted{Node: node, Container: a, At: c.site.slots[node].Placement}, time.Now())...)
+		actions = append(actions, c.sup.Step(supervisor.Adopted{Node: node, Container: a, At: c.site.placement(node)}, time.Now())...)
 	}
 	nodes, _ := c.sup.Snapshot(time.Now())
 	for _, a := range adopted {
@@ -300,8 +302,9 @@ func (c *Cluster) Force() {
 	c.box.post(supervisor.Force{})
 }
 
-// Spec returns the cluster's spec with its defaults filled. It includes the cookie.
-func (c *Cluster) Spec() orchestrator.Spec { return c.spec }
+// Spec returns the cluster's spec with its defaults filled, and each node with the host that it
+// runs on. It includes the cookie.
+func (c *Cluster) Spec() orchestrator.Spec { return c.spec.On(c.view.Load().Nodes) }
 
 // publish makes the supervisor's state visible to other goroutines.
 func (c *Cluster) publish(now time.Time) {

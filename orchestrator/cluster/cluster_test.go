@@ -77,11 +77,7 @@ func (v *vms) boot(ctx context.Context, p *enginetest.Process) int {
 	defer func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		delete(v.alive, name)
-		for _, other := range v.alive {
-			delete(other.peers, name)
-		}
-		m.hangUp()
+		v.forget(m)
 	}()
 	v.mu.Lock()
 	program := v.program
@@ -117,6 +113,38 @@ func (v *vms) cut(name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.alive[name].hangUp()
+}
+
+// forget removes a VM from the sight of others. The caller holds the lock.
+func (v *vms) forget(m *vm) {
+	m.hangUp()
+	if v.alive[m.name] != m { // another one has its name
+		return
+	}
+	delete(v.alive, m.name)
+	for _, other := range v.alive {
+		delete(other.peers, m.name)
+	}
+}
+
+// lose takes VMs that continue to run out of reach, of their peers, too. The result brings them back.
+func (v *vms) lose(names ...string) (back func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var lost []*vm
+	for _, name := range names {
+		lost = append(lost, v.alive[name])
+		v.forget(v.alive[name])
+	}
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for _, m := range lost {
+			if m.peers = map[string]bool{}; v.alive[m.name] == nil {
+				v.alive[m.name] = m
+			}
+		}
+	}
 }
 
 // refuse sets whether a VM that continues to run can be reached from here.

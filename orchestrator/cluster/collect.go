@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
@@ -23,7 +24,7 @@ func (c *Cluster) collect(ctx context.Context, cause error, snapshots []supervis
 	if c.opts.OnFailure == nil {
 		return
 	}
-	supervisor.Blame(cause, found)
+	manifest.Blame(cause, found)
 	looked := make(chan struct{})
 	c.wg.Go(func() {
 		defer close(looked)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
@@ -18,7 +19,7 @@ func (c *Cluster) compare(ctx context.Context, runs map[string]supervisor.RunID)
 		return // the event stream reports when the engine is back
 	}
 	found := map[string]orchestrator.Container{}
-	for _, l := range listed {
+	for _, l := range manifest.Current(listed) {
 		found[l.Labels[orchestrator.LabelNode]] = l
 	}
 	for node, r := range runs {

@@ -112,7 +112,7 @@ func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot
 		n.Lines = c.linesOf(s.RunID, from, s.Apart)
 	}
 	if s.ID != "" && !n.WasReady && (look || n.Exit != nil && n.Exit.Code != 0) {
-		n.Settings = c.settingsIn(ctx, s.ID, at.index)
+		n.Settings = c.inside.Settings(ctx, c.site.spec, s.ID, at.index)
 	}
 	if !n.State.Running() || s.Paused {
 		return n
@@ -122,7 +122,7 @@ func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot
 	if young {
 		n.Missing = nil
 		if look {
-			n.Entrypoint = c.entrypointOf(ctx, at.index)
+			n.Entrypoint = c.inside.Entrypoint(ctx, c.site.spec, at.index)
 			n.Live = c.lookInside(ctx, s.ID)
 		} else if n.Contact == diagnosis.ContactRefused {
 			n.Contact = "" // whatever it lacks may still appear
@@ -144,7 +144,7 @@ func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot
 		}
 	}
 	if look {
-		n.Entrypoint = c.entrypointOf(ctx, at.index)
+		n.Entrypoint = c.inside.Entrypoint(ctx, c.site.spec, at.index)
 		n.Live = c.lookInside(ctx, s.ID)
 		if n.Live != nil && slices.Contains(n.Live.Listening, reach.EPMDPort) {
 			if c.site.direct {
@@ -244,6 +244,6 @@ func (c *Cluster) lookInside(ctx context.Context, id string) *diagnosis.Live {
 	}
 	attached := found.Attached(c.site.networkID)
 	live.Attached = &attached
-	c.lookAround(ctx, id, live)
+	c.inside.LookAround(ctx, id, live)
 	return live
 }

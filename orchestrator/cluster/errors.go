@@ -9,6 +9,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/sentinels"
 	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
@@ -22,7 +23,7 @@ func kindOf(err error) diagnosis.Kind {
 	case errors.As(err, new(*network.PoolExhaustedError)):
 		return diagnosis.KindAddressPool
 	}
-	for _, k := range orchestrator.Sentinels {
+	for _, k := range sentinels.All {
 		if kind := diagnosis.Kind(k.Name); errors.Is(err, k.Err) && kind.Known() {
 			return kind
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 	"github.com/beamyard/beamyard/orchestrator/hosts"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 // machine is one of several hosts, with an address of its own.
@@ -290,6 +291,73 @@ func TestDownWithALostHost(t *testing.T) {
 			t.Errorf("the next one: %v", err)
 		}
 		if left = f.left(); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+}
+
+// Without an answer of a host, its nodes are known from the spec: they are Unreachable. A cluster that
+// may be there is not said to be none.
+func TestLabelsOfALostHost(t *testing.T) {
+	onHosts(t, 3, func(t *testing.T, f *fleet) {
+		f.up(6)
+		f.host("b").SetAway(true)
+		found, err := discovery.Find(t.Context(), f.eng, "shop")
+		if err != nil || !errors.Is(found.Missing, orchestrator.ErrHostLost) {
+			t.Fatalf("%v, missing %v", err, found.Missing)
+		}
+		var got []string
+		for _, n := range found.Nodes {
+			got = append(got, n.Name+"@"+n.On+" "+string(n.State))
+			if lost := n.On == "b"; lost != strings.HasPrefix(n.Reason, "host b does not answer: ") || lost != (n.ContainerID == "") || n.IP != f.node(n.Name).IP {
+				t.Errorf("%+v", n)
+			}
+		}
+		want := []string{"n1@a running", "n2@b unreachable", "n3@c running", "n4@a running", "n5@b unreachable", "n6@c running"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("nodes (-want +got):\n%s", diff)
+		}
+		if _, err := discovery.Find(t.Context(), f.eng, "other"); !errors.Is(err, orchestrator.ErrHostLost) || errors.Is(err, orchestrator.ErrNoCluster) {
+			t.Errorf("another cluster: %v", err)
+		}
+		if unused, err := discovery.UnusedVolumes(t.Context(), f.eng); !errors.Is(err, orchestrator.ErrHostLost) {
+			t.Errorf("volumes of clusters that may be up: %v, %v", unused, err)
+		}
+		f.host("b").SetAway(false)
+		if found, err = discovery.Find(t.Context(), f.eng, "shop"); err != nil || found.Missing != nil {
+			t.Errorf("later: %v, missing %v", err, found.Missing)
+		}
+		f.end()
+	})
+}
+
+// A prune removes what it reaches of a cluster that was left behind, says what stays, and the next one
+// finishes.
+func TestPruneWithALostHost(t *testing.T) {
+	onHosts(t, 3, func(t *testing.T, f *fleet) {
+		f.runOn(f.eng, func(s *orchestrator.Spec) { s.Hosts, s.Owner = f.specs, keeper.Self(true) }, cluster.Options{})
+		f.ready()
+		f.cancel()
+		if err := <-f.result; err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range f.machines {
+			m.Relabel("shop", dead(false))
+		}
+		f.host("b").SetAway(true)
+		removed, err := discovery.Prune(t.Context(), f.eng, discovery.PruneOptions{})
+		if !errors.Is(err, orchestrator.ErrHostLost) || !strings.Contains(err.Error(), "what it has of shop stays, and so does the network: ") || !strings.Contains(orchestrator.HintOf(err).String(), "when it answers again: beamyard down shop") {
+			t.Errorf("%v, hint %q", err, orchestrator.HintOf(err))
+		}
+		if len(removed) != 1 || len(removed[0].Containers) != 2 || len(removed[0].Networks) != 0 {
+			t.Errorf("removed %+v", removed)
+		}
+		f.host("b").SetAway(false)
+		removed, err = discovery.Prune(t.Context(), f.eng, discovery.PruneOptions{})
+		if err != nil || len(removed) != 1 || len(removed[0].Containers) != 1 || len(removed[0].Networks) != 1 {
+			t.Errorf("the next one removed %+v, %v", removed, err)
+		}
+		if left := f.left(); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
 	})

@@ -61,13 +61,13 @@ func (c *Cluster) launchPrepared(ctx context.Context, r supervisor.RunID, at *sl
 	if id, err := c.open(ctx, r.Node); id != "" || err != nil {
 		return id, err
 	}
-	fresh, err := c.provider().CreateVolumes(ctx, at.index)
+	fresh, err := c.provider(at).CreateVolumes(ctx, at.index)
 	at.addFresh(fresh)
 	if err != nil {
 		return "", errors.Join(err, c.rollback(ctx, "", at))
 	}
 	for attempt := 0; ; attempt++ {
-		spec := manifest.Container(c.site.spec, at.index, c.site.networkID, at.Placement, c.site.created)
+		spec := manifest.Container(c.site.specFor(at), at.index, c.site.networkID, at.Placement, c.site.created)
 		spec.NoFile = c.site.noFile.Load()
 		c.site.lacks.leave(&spec)
 		if c.parking {
@@ -93,7 +93,7 @@ func (c *Cluster) launchPrepared(ctx context.Context, r supervisor.RunID, at *sl
 			return id, nil
 		}
 		portMoved := errors.Is(err, orchestrator.ErrPortTaken) && !at.fixed && attempt < 10
-		without := c.without(err, spec)
+		without := c.without(err, spec) || c.otherAddress(at, err)
 		if !portMoved && !without && (!errors.Is(err, orchestrator.ErrUlimit) || spec.NoFile == 0) {
 			return id, fmt.Errorf("start container %s: %w", spec.Name, err)
 		}
@@ -112,14 +112,14 @@ func (c *Cluster) launchPrepared(ctx context.Context, r supervisor.RunID, at *sl
 // fill gives a container that was just created what its node needs before the start: the
 // additional networks, its files, and the synced code.
 func (c *Cluster) fill(ctx context.Context, r supervisor.RunID, id, name string, at *slot) error {
-	if err := c.provider().Attach(ctx, id, at.index); err != nil {
+	if err := c.provider(at).Attach(ctx, id, at.index); err != nil {
 		return fmt.Errorf("container %s: %w", name, err)
 	}
 	if err := c.files().Node(ctx, c.site.spec, at.index, id, at.fresh); err != nil {
 		return fmt.Errorf("prepare container %s: %w", name, err)
 	}
 	if (c.opts.Adopt || r.Inc > 1 || c.synced.Load()) && !manifest.UsesCustomImage(c.site.spec, r.Node) && !manifest.OtherBuild(c.site.spec, r.Node) { // otherwise there is only the image's code
-		if err := compiler.Overlay(ctx, c.eng, c.spec.Name, id); err != nil {
+		if err := compiler.Overlay(ctx, c.eng, c.spec.Name, id); err != nil && (c.synced.Load() || !errors.Is(err, orchestrator.ErrHostLost)) {
 			return fmt.Errorf("give container %s the code that was synced: %w", name, err)
 		}
 	}
@@ -132,8 +132,8 @@ func (c *Cluster) files() provision.Writer {
 }
 
 // provider makes what containers need beside themselves.
-func (c *Cluster) provider() provision.Provider {
-	return provision.Provider{Engine: c.eng, Spec: c.site.spec, Elsewhere: c.site.elsewhere, Retry: c.retryUnavailable}
+func (c *Cluster) provider(at *slot) provision.Provider {
+	return provision.Provider{Engine: c.eng, Spec: c.site.specFor(at), Elsewhere: c.site.elsewhere, Retry: c.retryUnavailable}
 }
 
 // addFresh records the mount points of new volumes. They stay recorded until the node's
@@ -158,7 +158,7 @@ func (c *Cluster) rollback(ctx context.Context, id string, at *slot) error {
 			return fmt.Errorf("remove what was made of it: %w", err)
 		}
 	}
-	err := c.provider().RemoveVolumes(ctx, at.index, at.fresh)
+	err := c.provider(at).RemoveVolumes(ctx, at.index, at.fresh)
 	if err == nil {
 		at.fresh = nil
 	}
@@ -225,7 +225,7 @@ func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
 			return ctx.Err()
 		}
 	}
-	for _, p := range c.site.slots[node].Ports {
+	for _, p := range c.site.placement(node).Ports {
 		if holder := network.Owner(p.Host); holder != "" && c.site.info.Local {
 			return orchestrator.WithHint(fmt.Errorf("host port %d of %s was taken by %s while it was down: %w", p.Host, node, holder, err),
 				"end %s, then: %s", holder, hint.Start.On("", node))

@@ -78,7 +78,11 @@ func (c *Cluster) resume(ctx context.Context, sub *history.Subscription, ready f
 		if fresh, restarted := sub.Take(e); fresh && !parked {
 			c.journal.Add(history.EngineEntry(e))
 			if e.Labels[orchestrator.LabelFault] != "" { // a fault was recorded or healed, by any process
-				c.wg.Go(func() { c.lookAtFaults(ctx) })
+				var healed []string
+				if f, ok := orchestrator.FaultOf(e.Labels); ok && e.Action == "destroy" {
+					healed = []string{f.ID}
+				}
+				c.wg.Go(func() { c.lookAtFaults(ctx, healed...) })
 			}
 			c.box.post(supervisor.EngineEvent{Event: e, Restarted: restarted || e.Restarted})
 		}
@@ -93,5 +97,8 @@ func (c *Cluster) hostChanged(ctx context.Context, e orchestrator.ContainerEvent
 		return
 	}
 	c.note("", "host %s answers again: looking for what happened in between", e.Host)
-	c.wg.Go(func() { c.lookAtFaults(ctx) })
+	c.wg.Go(func() {
+		c.lookAtFaults(ctx)
+		c.applyFaults(ctx) // its peers' rules lacked the addresses of its nodes
+	})
 }

@@ -15,6 +15,12 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 		switch a := a.(type) {
 		case supervisor.Launch:
 			c.wg.Go(func() { c.launch(ctx, a.RunID) })
+		case supervisor.Move:
+			c.wg.Go(func() { c.move(ctx, a) })
+		case supervisor.Discard:
+			c.wg.Go(func() {
+				c.box.post(supervisor.Discarded{ContainerID: a.ContainerID, Err: c.eng.RemoveContainer(ctx, a.ContainerID)})
+			})
 		case supervisor.Start:
 			c.wg.Go(func() {
 				c.box.post(supervisor.Started{RunID: a.RunID, Err: c.starting(ctx, func() error { return c.startAgain(ctx, a.Node, a.ContainerID) })})

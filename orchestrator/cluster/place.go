@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -33,7 +32,7 @@ func (c *Cluster) place(ctx context.Context, s *site) error {
 // takenPorts finds the host ports of all containers, running or not.
 func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
 	containers, err := c.eng.Containers(ctx, nil)
-	if err != nil {
+	if err != nil && !errors.Is(err, orchestrator.ErrHostLost) {
 		return fmt.Errorf("list containers: %w", err)
 	}
 	if s.taken == nil {
@@ -52,27 +51,14 @@ func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
 // that is reached through a tunnel are also ports of this machine, and reserved here.
 func (s *site) holdPorts(at *slot, base int) error {
 	at.Ports, at.held, at.fixed = nil, nil, false
-	want := slices.Clone(s.spec.Nodes[at.index].Ports)
-	node, info := s.spec.NodeAt(at.index), manifest.EngineOf(s.spec, at.index, s.info)
+	info := manifest.EngineOf(s.specFor(at), at.index, s.info)
 	elsewhere := !info.Local && !info.Tunnelled
-	if node.HTTPPort > 0 {
-		want = append([]orchestrator.PortSpec{{Container: node.HTTPPort, Host: node.HostPort}}, want...)
-	}
 	if !s.direct && s.spec.Distribution.Port == 0 {
 		return orchestrator.WithHint(errors.New("the nodes' distribution ports are known to their EPMD alone, and container addresses cannot be reached from here to ask it"),
 			"fix the port in the VM (-kernel inet_dist_listen_min 9100 inet_dist_listen_max 9100), and say so: %s",
 			hint.Setting("distribution.epmd: true", "distribution.port: 9100"))
 	}
-	if !s.direct {
-		want = append(want, orchestrator.PortSpec{Container: s.spec.Distribution.Port})
-		for _, k := range slices.Concat(node.Ready, node.Checks) {
-			published := slices.ContainsFunc(want, func(p orchestrator.PortSpec) bool { return p.Container == k.Port })
-			if k.Port != 0 && !published {
-				want = append(want, orchestrator.PortSpec{Container: k.Port})
-			}
-		}
-	}
-	for _, p := range want {
+	for _, p := range manifest.Published(s.spec, at.index, s.direct) {
 		var held *network.Reservation
 		var err error
 		if p.Host != 0 {

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,9 +36,11 @@ type site struct {
 	listenSince time.Time         // the time from which the engine's events are read
 	taken       map[uint16]string // host ports of containers, and the containers' names
 	slots       map[string]*slot
-	elsewhere   map[string]string // other networks that the spec names, and their IDs
-	adopted     bool              // it existed before: see adoptSite
-	detached    bool              // and outlives its keepers
+	moving      sync.RWMutex        // guards the placements of slots once their nodes run, and given
+	given       map[netip.Addr]bool // addresses that moved nodes got
+	elsewhere   map[string]string   // other networks that the spec names, and their IDs
+	adopted     bool                // it existed before: see adoptSite
+	detached    bool                // and outlives its keepers
 
 	parked map[string]string    // containers that wait, by node, until a launch opens them; guarded by Cluster.placing
 	opened map[string]time.Time // when they were opened, by ID; the zero time before. The goroutine of listen owns it
@@ -48,6 +51,8 @@ type slot struct {
 	index int
 	orchestrator.Placement
 	held  []*network.Reservation // listeners that reserve the ports until the engine binds them
+	host  string                 // it runs on; "" for the declared one
+	tried map[netip.Addr]bool    // while it is being moved: addresses other than its own; see otherAddress
 	fixed bool                   // the user named a port: a conflict is an error
 	fresh []string               // the mount points of new volumes that the node's user does not own yet
 }
@@ -58,17 +63,17 @@ func (s *site) addresses() reach.Addresses {
 }
 
 // distAddr returns where the node's distribution can be dialled.
-func (s *site) distAddr(node string) string { return s.addresses().Dist(s.slots[node].Placement) }
+func (s *site) distAddr(node string) string { return s.addresses().Dist(s.placement(node)) }
 
 // addr returns where a port inside the node's container can be dialled.
 func (s *site) addr(node string, port int) string {
-	return s.addresses().Port(s.slots[node].Placement, port)
+	return s.addresses().Port(s.placement(node), port)
 }
 
 // prepare creates the site. It queries the engine, resolves the image, and creates the
 // network, or finds the network and containers of a cluster to adopt.
 func (c *Cluster) prepare(ctx context.Context) (adopted []orchestrator.Container, err error) {
-	s := &site{spec: c.spec, slots: map[string]*slot{}}
+	s := &site{spec: c.spec, slots: map[string]*slot{}, given: map[netip.Addr]bool{}}
 	if _, err := dist.Dialer(c.spec, ""); err != nil { // before anything is created
 		return nil, err
 	}
@@ -118,9 +123,9 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []orchestrator.Container
 		return nil, err
 	}
 	c.site = s
-	c.meetNeighbours(s.info)
+	c.tell(reach.MakeRoom(len(c.spec.Nodes), s.info))
 	if s.direct, err = reach.Direct(ctx, c.eng, s.info, s.networkID, s.subnet); err == nil {
-		c.sayUnreachable(s)
+		c.tell(reach.Doubt(s.direct, s.info))
 		err = c.place(ctx, s)
 	}
 	if err != nil {
@@ -140,29 +145,19 @@ func (c *Cluster) announceStart(s *site) {
 	c.phase("starting %s", english.Plural(len(c.spec.Nodes), "node", "nodes"))
 }
 
-// meetNeighbours enlarges the kernel's neighbour table if the mesh is larger than it, as
-// the engine does for its overlay networks, or notes what to type if this process may
-// not.
-func (c *Cluster) meetNeighbours(info orchestrator.EngineInfo) {
-	n := len(c.spec.Nodes)
-	limit, known := network.NeighbourLimit()
-	if !info.Local || !known || n*n <= limit*3/4 {
-		return
-	}
-	if err := network.RaiseNeighbourLimit(); err != nil {
-		c.note("", "%d nodes need %d entries of the kernel's neighbour table, which has %d: connections will time out (%v); %s",
-			n, n*n, limit, err, network.NeighbourCommand)
-		return
-	}
-	c.note("", "raised the limit of the kernel's neighbour table from %d: %d nodes need %d entries", limit, n, n*n)
-}
-
 func (c *Cluster) phase(format string, args ...any) {
 	c.events.Add(orchestrator.Event{Kind: orchestrator.EventPhase, Text: fmt.Sprintf(format, args...)}, time.Now())
 }
 
 func (c *Cluster) note(node, format string, args ...any) {
 	c.advise(node, nil, fmt.Sprintf(format, args...))
+}
+
+// tell notes a text that is not empty.
+func (c *Cluster) tell(text string) {
+	if text != "" {
+		c.note("", "%s", text)
+	}
 }
 
 // advise reports something worth knowing, and what to do about it.
@@ -212,15 +207,4 @@ func (c *Cluster) firstOfName(ctx context.Context, s *site, refused error) error
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
 	defer cancel()
 	return errors.Join(err, c.eng.RemoveNetwork(cleanup, s.networkID))
-}
-
-// sayUnreachable notes what to type if this process runs in a container that is not one
-// of the engine's: with a rootful engine behind its socket, nothing of a cluster is
-// reachable from here. It is not an error, because the machine's ports may be reachable
-// in ways that cannot be detected.
-func (c *Cluster) sayUnreachable(s *site) {
-	if s.direct || !s.info.Local || slices.Contains(s.info.Security, "rootless") || len(reach.OwnCandidates()) == 0 {
-		return
-	}
-	c.note("", "this runs in a container that the engine at %s does not know: if no node answers, run it with docker run --network host, or name the engine by an address at which its ports are reached, too: DOCKER_HOST=tcp://HOST:2375", s.info.Endpoint)
 }

@@ -61,7 +61,7 @@ func (c *Cluster) ignores(ctx context.Context, r supervisor.RunID, flags []strin
 	}
 	at := c.site.slots[r.Node]
 	st, _ := c.view.Load().Node(r.Node)
-	settings := c.settingsIn(ctx, st.ContainerID, at.index)
+	settings := c.inside.Settings(ctx, c.site.spec, st.ContainerID, at.index)
 	if ctx.Err() != nil || c.ignoredTold.Swap(true) { // the node is ending, or another one has reported it
 		return
 	}

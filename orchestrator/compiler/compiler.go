@@ -293,7 +293,7 @@ func writeSources(ctx context.Context, eng orchestrator.Engine, s orchestrator.S
 // Overlay writes the synced code into a container that was just created.
 func Overlay(ctx context.Context, eng orchestrator.Engine, cluster, id string) error {
 	compilers, err := eng.Containers(ctx, map[string]string{orchestrator.LabelCluster: cluster, orchestrator.LabelHelper: helperCompiler})
-	if err != nil || len(compilers) == 0 {
+	if len(compilers) == 0 || err != nil && !errors.Is(err, orchestrator.ErrHostLost) {
 		return err
 	}
 	content, _, err := eng.OpenFile(ctx, compilers[0].ID, codesync.Archive)

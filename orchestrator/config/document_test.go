@@ -105,6 +105,7 @@ hosts:
   big3: {host: tcp://10.0.0.9:2376, tls: /certs/big3}
   big4: tcp://10.0.0.10:2375
 place: pack
+on_host_lost: move
 encrypted: true
 pool: 10.99.0.0/16
 mesh: app
@@ -174,7 +175,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 			"big1": {Context: "big1", Nodes: 4}, "big2": {Host: "ssh://build@big2", Address: "10.0.0.8"},
 			"big3": {Host: "tcp://10.0.0.9:2376", TLS: "/certs/big3"}, "big4": {Host: "tcp://10.0.0.10:2375"},
 		},
-		Place: orchestrator.PlacePack, Encrypted: true,
+		Place: orchestrator.PlacePack, OnHostLost: orchestrator.HostLostMove, Encrypted: true,
 		Pool: netip.MustParsePrefix("10.99.0.0/16"), Mesh: orchestrator.MeshApp, NetTick: 8 * time.Second,
 		Restart: orchestrator.RestartPolicy{
 			Mode: orchestrator.RestartAlways, Backoff: 500 * time.Millisecond, MaxBackoff: time.Minute, Jitter: 0.2,

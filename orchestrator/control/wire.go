@@ -9,13 +9,14 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/sentinels"
 )
 
 // kinds names the sentinels on the wire. An error may match several.
-var kinds = append(slices.Clone(orchestrator.Sentinels),
-	orchestrator.Sentinel{Name: "supervised", Err: ErrSupervised},
-	orchestrator.Sentinel{Name: "canceled", Err: context.Canceled},
-	orchestrator.Sentinel{Name: "deadline", Err: context.DeadlineExceeded},
+var kinds = append(slices.Clone(sentinels.All),
+	sentinels.Sentinel{Name: "supervised", Err: ErrSupervised},
+	sentinels.Sentinel{Name: "canceled", Err: context.Canceled},
+	sentinels.Sentinel{Name: "deadline", Err: context.DeadlineExceeded},
 )
 
 // wireError is an error on the wire.

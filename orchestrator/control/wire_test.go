@@ -130,7 +130,7 @@ func TestEverySentinelIsInTheTable(t *testing.T) {
 			case in && never[id] != "":
 				t.Errorf("%s is in the table, and in the list of those that never cross", id)
 			case !in && never[id] == "":
-				t.Errorf("%s (%q) loses its identity over the socket: add it to orchestrator.Sentinels", id, text)
+				t.Errorf("%s (%q) loses its identity over the socket: add it to sentinels.All", id, text)
 			}
 		}
 	}

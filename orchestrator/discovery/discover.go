@@ -15,6 +15,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/hosts"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 	"golang.org/x/sync/errgroup"
@@ -33,6 +34,10 @@ type Cluster struct {
 	// Parked says that its nodes wait before their commands, and were not started yet: see
 	// package parking.
 	Parked bool
+
+	// Missing says which hosts did not answer. Their nodes are Unreachable, as far as the spec tells
+	// which they are. It matches [orchestrator.ErrHostLost], and is nil if all answered.
+	Missing error
 
 	gone bool // the container that its owner ran in is gone
 }
@@ -97,6 +102,7 @@ func noCluster(ctx context.Context, eng orchestrator.Engine, cluster string) err
 
 func find(ctx context.Context, eng orchestrator.Engine, cluster string) ([]Cluster, error) {
 	networks, err := eng.Networks(ctx, nil)
+	missing, err := hosts.Missing(err)
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
@@ -105,9 +111,11 @@ func find(ctx context.Context, eng orchestrator.Engine, cluster string) ([]Clust
 		label[orchestrator.LabelCluster] = cluster
 	}
 	listed, err := eng.Containers(ctx, label)
+	more, err := hosts.Missing(err)
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
+	missing = cmp.Or(more, missing)
 	byCluster := map[string][]orchestrator.Container{}
 	for _, l := range listed {
 		if name := l.Labels[orchestrator.LabelCluster]; name != "" {
@@ -129,16 +137,45 @@ func find(ctx context.Context, eng orchestrator.Engine, cluster string) ([]Clust
 		if err != nil {
 			return nil, err
 		}
+		if missing != nil {
+			f.lacks(missing)
+		}
 		all = append(all, f)
 	}
+	if cluster != "" && len(all) == 0 && missing != nil { // it may be there
+		return nil, missing
+	}
 	return all, nil
+}
+
+// lacks adds the nodes of hosts that did not answer.
+func (f *Cluster) lacks(missing *hosts.MissingError) {
+	f.Missing = missing
+	names, listed := f.Spec.Names(), f.Nodes
+	f.Nodes = nil
+	for i, n := range f.Spec.Nodes {
+		at := slices.IndexFunc(listed, func(l orchestrator.NodeStatus) bool { return l.Name == n.Name })
+		if at >= 0 {
+			f.Nodes = append(f.Nodes, listed[at])
+			continue
+		}
+		if why := missing.Hosts[n.Host]; why != nil {
+			f.Nodes = append(f.Nodes, orchestrator.NodeStatus{
+				Name: n.Name, Node: names.Node(n.Name), Host: names.Hostname(n.Name), On: n.Host, Container: names.Container(n.Name),
+				IP: network.Layout(f.Subnet).Node(i), State: orchestrator.Unreachable, Reason: fmt.Sprintf("host %s does not answer: %v", n.Host, why),
+			})
+		}
+	}
+	if len(f.Spec.Nodes) == 0 { // its network, and so its spec, is not known
+		f.Nodes = listed
+	}
 }
 
 // describe builds the description of a cluster from its network and containers.
 func describe(ctx context.Context, eng orchestrator.Engine, name string, networks []orchestrator.Network, containers []orchestrator.Container) (Cluster, error) {
 	f := Cluster{Status: orchestrator.Status{Cluster: name, Nodes: []orchestrator.NodeStatus{}}, Helpers: helpersOf(containers)}
 	all := containers
-	containers = slices.DeleteFunc(slices.Clone(all), func(c orchestrator.Container) bool { return c.Labels[orchestrator.LabelHelper] != "" })
+	containers = slices.DeleteFunc(manifest.Current(all), func(c orchestrator.Container) bool { return c.Labels[orchestrator.LabelHelper] != "" })
 	var subnet network.Subnet
 	if len(networks) > 0 {
 		n := networks[0]
@@ -173,7 +210,7 @@ func describe(ctx context.Context, eng orchestrator.Engine, name string, network
 	for i, listed := range containers {
 		group.Go(func() error {
 			full, err := eng.InspectContainer(ctx, listed.ID)
-			if errors.Is(err, orchestrator.ErrNotFound) {
+			if errors.Is(err, orchestrator.ErrNotFound) || errors.Is(err, orchestrator.ErrHostLost) {
 				full = listed
 			} else if err != nil {
 				return fmt.Errorf("inspect %s: %w", listed.Name, err)
@@ -199,6 +236,7 @@ func describe(ctx context.Context, eng orchestrator.Engine, name string, network
 			f.Nodes[i].State, f.Nodes[i].Reason = orchestrator.Pending, "parked for a next start"
 		}
 	}
+	f.Spec = f.Spec.On(f.Nodes)
 	return f, err
 }
 
@@ -230,7 +268,7 @@ func hostOf(ctx context.Context, eng orchestrator.Engine, containers []orchestra
 func unsupervised(s orchestrator.Spec, c orchestrator.Container, host string, ip netip.Addr) orchestrator.NodeStatus {
 	names, name := s.Names(), c.Labels[orchestrator.LabelNode]
 	st := orchestrator.NodeStatus{
-		Name: name, Node: names.Node(name), Host: names.Hostname(name), On: s.Node(name).Host,
+		Name: name, Node: names.Node(name), Host: names.Hostname(name), On: cmp.Or(c.Host, s.Node(name).Host),
 		Container: c.Name, ContainerID: c.ID, IP: ip, PID: c.State.PID, Paused: c.State.Paused,
 		StartedAt: c.State.StartedAt,
 	}

@@ -231,7 +231,7 @@ func Remove(ctx context.Context, eng orchestrator.Engine, cluster string, grace 
 	}
 	var group errgroup.Group
 	for _, n := range f.Nodes {
-		if n.State.Running() {
+		if n.State.Running() && n.ContainerID != "" {
 			group.Go(func() error { return eng.StopContainer(ctx, n.ContainerID, grace) })
 		}
 	}

@@ -27,7 +27,7 @@ func ListVolumes(ctx context.Context, eng orchestrator.Engine, cluster string) (
 			names = append(names, v.Name)
 		}
 	}
-	return names, nil
+	return slices.Compact(names), nil // several hosts can have one, after a move
 }
 
 // RemoveVolumes removes the volumes of a cluster that is down, with their content, and

@@ -31,7 +31,14 @@ func (e *Engine) CreateContainer(ctx context.Context, c orchestrator.ContainerSp
 
 // StartContainer implements orchestrator.Containers: POST /containers/{id}/start.
 func (e *Engine) StartContainer(ctx context.Context, id string) error {
-	if err := e.cli.ContainerStart(ctx, id, container.StartOptions{}); err != nil || e.tunnel == nil {
+	start := func() error { return e.cli.ContainerStart(ctx, id, container.StartOptions{}) }
+	err := start()
+	// Docker 26 attaches a container to its networks in random order. If the first one is not the
+	// container's own, and that is an overlay which nothing on the machine uses, it is not found.
+	for tries := 1; err != nil && strings.Contains(err.Error(), "matching network mode") && tries < 12; tries++ {
+		err = start()
+	}
+	if err != nil || e.tunnel == nil {
 		return e.failed("start container "+short(id), err)
 	}
 	// The list also has the ports that the engine chose.

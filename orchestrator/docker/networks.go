@@ -4,12 +4,15 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
 // CreateNetwork implements orchestrator.Networks: POST /networks/create.
@@ -25,7 +28,18 @@ func (e *Engine) CreateOverlay(ctx context.Context, n orchestrator.NetworkSpec, 
 	if encrypted {
 		how.Options["encrypted"] = ""
 	}
-	return e.createNetwork(ctx, n, how)
+	id, err := e.createNetwork(ctx, n, how)
+	if err != nil {
+		return "", err
+	}
+	const attempts, pause = 250, 20 * time.Millisecond
+	for range attempts { // the swarm assigns the subnet a moment later (26.1): a list lacks it until then
+		made, err := e.cli.NetworkInspect(ctx, id, network.InspectOptions{})
+		if err == nil && len(made.IPAM.Config) > 0 || !wait.Sleep(ctx, pause) {
+			break
+		}
+	}
+	return id, nil
 }
 
 func (e *Engine) createNetwork(ctx context.Context, n orchestrator.NetworkSpec, how network.CreateOptions) (string, error) {
@@ -85,8 +99,10 @@ func (e *Engine) RemoveNetwork(ctx context.Context, id string) error {
 	if err == nil || errdefs.IsNotFound(err) {
 		return nil
 	}
-	if _, gone := e.cli.NetworkInspect(ctx, id, network.InspectOptions{}); errdefs.IsNotFound(gone) {
-		return nil // a worker whose overlay network was just removed has its own text for that
+	// A member of a swarm whose overlay network was just removed has its own texts for that, and may
+	// list it for a moment.
+	if _, gone := e.cli.NetworkInspect(ctx, id, network.InspectOptions{}); errdefs.IsNotFound(gone) || strings.Contains(err.Error(), "network "+id+" not found") {
+		return nil
 	}
 	return e.failed("remove network "+short(id), err)
 }

@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest/contract"
+	"github.com/beamyard/beamyard/orchestrator/target"
 )
 
 // These scenarios run on several engines: see .ci/dind/hosts, which starts them.
@@ -89,11 +91,13 @@ func TestHostsContract(t *testing.T) {
 }
 
 // Six nodes over three engines: the mesh is proven, a kill on a worker is noticed and the same
-// container starts again, every line arrives once, and nothing is left on any engine.
+// container starts again, every line arrives once, what is saved runs on all of them, hosts are
+// partitioned and healed, and nothing is left on any engine.
 func TestHostsCluster(t *testing.T) {
 	specs := machines(t)
 	eng := over(t, specs)
-	r := up(t, eng, "trixie", 6, func(s *orchestrator.Spec) { s.Hosts = specs })
+	p := newProject(t)
+	r := up(t, eng, "trixie", 6, func(s *orchestrator.Spec) { s.Hosts, s.Source = specs, p.dir })
 	st, err := r.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +158,10 @@ func TestHostsCluster(t *testing.T) {
 		})
 	}
 
+	p.version("", "1")
+	r.synced("synced Demo.Router on n1 n2 n3 n4 n5 n6")
+	r.partitionsHosts(specs)
+
 	began = time.Now()
 	if err := r.Down(t.Context()); err != nil {
 		t.Fatal(err)
@@ -164,6 +172,57 @@ func TestHostsCluster(t *testing.T) {
 			t.Errorf("left on %s: %v", name, err)
 		}
 	}
+}
+
+// on returns the nodes on a host.
+func (r *running) on(host string) []string {
+	r.t.Helper()
+	chooser := target.Chooser{Spec: r.Spec()}
+	nodes, err := chooser.Nodes(orchestrator.OnHost + host)
+	if err != nil || len(nodes) != 2 {
+		r.t.Fatalf("on %s are %v, %v", host, nodes, err)
+	}
+	return nodes
+}
+
+// partitionsHosts cuts each host off from the others, and heals that. Then a fault of the nodes of
+// a worker comes into force there, and connections between two hosts are reset.
+func (r *running) partitionsHosts(specs map[string]orchestrator.HostSpec) {
+	t := r.t
+	f := fault.Partition(r.on("a"), r.on("b"))
+	f.How = fault.Reset
+	began := time.Now()
+	f = r.inject(f, 0)
+	t.Logf("%s: in force after %v", f, time.Since(began).Round(time.Millisecond))
+	for _, n := range r.Spec().Nodes {
+		r.seesEventually(n.Name, 1)
+	}
+	t.Logf("noticed after %v", time.Since(began).Round(time.Millisecond))
+	began = time.Now()
+	r.heal(f.ID)
+	t.Logf("whole %v after the heal", time.Since(began).Round(time.Millisecond))
+
+	f = fault.Partition(r.on("c"))
+	f.How = fault.Reset
+	f = r.inject(f, 15*time.Second) // it ends by itself, on each host's clock
+	for _, name := range r.on("a") {
+		r.seesEventually(name, 3)
+	}
+	r.whole()
+	if late := time.Since(f.End); late < 0 {
+		t.Errorf("whole %v before its end", -late)
+	}
+	r.inject(fault.Fault{Kind: fault.KindSqueeze, Nodes: r.on("b"), Limits: fault.Limits{CPUs: 0.5}}, 0)
+	for _, name := range r.on("b") {
+		c, err := alone(t, specs["b"]).InspectContainer(t.Context(), r.node(name).ContainerID)
+		if err != nil || c.Limits.CPUs != 0.5 {
+			t.Errorf("limits of %s: %+v, %v", name, c.Limits, err)
+		}
+	}
+	if reset, err := r.injector().ResetConnections(t.Context(), []fault.Pair{{From: r.on("a")[0], To: r.on("c")[0]}}); err != nil || reset == 0 {
+		t.Errorf("%d connections reset, %v", reset, err)
+	}
+	r.heal()
 }
 
 // The machine of a host stops to answer, with the node on it: the node is Unreachable, the others
@@ -214,6 +273,56 @@ func TestHostsLost(t *testing.T) {
 	t.Logf("whole again after %v", time.Since(back).Round(time.Second))
 	if after := node("n3"); after.ContainerID != before.ContainerID || after.RestartCount != 0 || after.Incarnation != before.Incarnation {
 		t.Errorf("after %+v, before %+v", after, before)
+	}
+}
+
+// The machine of a host stops to answer: after a minute its node runs on another host, in the mesh
+// and under its name. When the machine answers again, the old container is removed there.
+func TestHostsMoved(t *testing.T) {
+	specs := machines(t)
+	containers := strings.Fields(os.Getenv("BEAMYARD_TEST_HOST_CONTAINERS"))
+	if len(containers) != 3 {
+		t.Fatalf("BEAMYARD_TEST_HOST_CONTAINERS has %d containers, want 3", len(containers))
+	}
+	cli := bareClient(t)
+	r := up(t, over(t, specs), "trixie", 3, func(s *orchestrator.Spec) {
+		s.Hosts, s.NetTick, s.OnHostLost = specs, 8*time.Second, orchestrator.HostLostMove
+	})
+	before := r.node("n3")
+	if before.On != "c" {
+		t.Fatalf("n3 is on %s", before.On)
+	}
+	if err := cli.ContainerPause(t.Context(), containers[2]); err != nil {
+		t.Fatal(err)
+	}
+	thaw := func(ctx context.Context) error { return cli.ContainerUnpause(ctx, containers[2]) }
+	t.Cleanup(func() { _ = thaw(context.Background()) }) // an error says that it runs
+	lost := time.Now()
+	within(t, 5*time.Minute, "n3 runs elsewhere", func() bool {
+		n := r.node("n3")
+		return n.On != "c" && n.State == orchestrator.Ready && len(n.Peers) == 2
+	})
+	after := r.node("n3")
+	t.Logf("on %s after %v, at %s, before at %s", after.On, time.Since(lost).Round(time.Second), after.IP, before.IP)
+	if after.Node != before.Node || after.ContainerID == before.ContainerID || time.Since(lost) < orchestrator.MoveAfter {
+		t.Errorf("after %+v, before %+v", after, before)
+	}
+	for _, name := range []string{"n1", "n2"} {
+		if answer := r.rpc(name, `Node.ping(:"`+after.Node+`")`); answer != ":pong" {
+			t.Errorf("%s gets %s from n3", name, answer)
+		}
+	}
+	if err := thaw(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := alone(t, specs["c"])
+	within(t, 3*time.Minute, "nothing is left on c", func() bool {
+		left, err := c.Containers(t.Context(), map[string]string{orchestrator.LabelCluster: r.name})
+		return err == nil && len(left) == 0
+	})
+	r.whole()
+	if n := r.node("n3"); n.ContainerID != after.ContainerID || n.On != after.On {
+		t.Errorf("after the return %+v, before %+v", n, after)
 	}
 }
 

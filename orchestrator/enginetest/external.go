@@ -62,7 +62,7 @@ func (e *Engine) Relabel(cluster string, owner orchestrator.Owner) {
 	if err != nil {
 		panic(err) // plain data
 	}
-	for _, n := range e.networks {
+	for n := range e.attachable() {
 		if n.Labels[orchestrator.LabelCluster] == cluster {
 			n.Labels[orchestrator.LabelOwner] = string(text)
 		}

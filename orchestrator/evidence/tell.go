@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,14 @@ func psText(st orchestrator.Status) string {
 		b.WriteString("it has no supervisor: states are what the engine reports\n\n")
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NODE\tSTATE\tRUNS\tRESTARTS\tSTARTED (UTC)\tSTOPPED (UTC)\tURL\tIP\tCONTAINER")
+	hosts := slices.ContainsFunc(st.Nodes, func(n orchestrator.NodeStatus) bool { return n.On != "" })
+	on := func(text string) string { // a column of clusters over several machines only
+		if !hosts {
+			return ""
+		}
+		return cmp.Or(text, "-") + "\t"
+	}
+	fmt.Fprintln(w, "NODE\t"+on("HOST")+"STATE\tRUNS\tRESTARTS\tSTARTED (UTC)\tSTOPPED (UTC)\tURL\tIP\tCONTAINER")
 	for _, n := range st.Nodes {
 		ip := "-"
 		if n.IP.IsValid() {
@@ -105,7 +113,7 @@ func psText(st orchestrator.Status) string {
 		if !st.Supervised { // only a supervisor counts them
 			runs, restarts = "-", "-"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, n.State, runs, restarts,
+		fmt.Fprintf(w, "%s\t%s%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, on(n.On), n.State, runs, restarts,
 			clock(n.StartedAt), clock(n.StoppedAt), url, ip, n.Container)
 	}
 	_ = w.Flush() // into memory

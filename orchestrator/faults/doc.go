@@ -24,6 +24,13 @@
 //
 // [Injector.Crash] and [Injector.ResetConnections] happen once: there is nothing to heal.
 //
+// # Several hosts
+//
+// The nodes of each host have helpers of their own there, and all times in a request to a helper are
+// by its host's clock. A record is on a manager of the swarm. A fault that concerns a node on a host
+// that does not answer is refused. One that is healed then is healed on the other hosts and stays
+// recorded: it comes into force there again with the next change, until it is healed once more.
+//
 // # Two requests at once
 //
 // Each applies what all records say. After it has, it looks whether the records are still those,

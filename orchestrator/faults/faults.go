@@ -29,7 +29,8 @@ type Injector struct {
 }
 
 // List returns the faults in force, the oldest first, with their times by the clock of this
-// process.
+// process. If a host does not answer, the faults that are recorded on the others come with an error
+// that matches [orchestrator.ErrHostLost].
 func (i Injector) List(ctx context.Context) ([]fault.Fault, error) {
 	info, containers, err := i.look(ctx)
 	ahead := time.Since(info.Time)
@@ -48,7 +49,8 @@ func (i Injector) List(ctx context.Context) ([]fault.Fault, error) {
 // Inject brings a fault into force on all running nodes, and returns it with its ID, which is a
 // new one unless it has one, and its times. Begin is set, and End becomes that time after it;
 // lasts 0 means until it is healed. If one node cannot have it, no node has it: a fault that the
-// engine's kernel cannot do matches [orchestrator.ErrFaultUnsupported].
+// engine's kernel cannot do matches [orchestrator.ErrFaultUnsupported], and one that concerns nodes
+// on a host that does not answer matches [orchestrator.ErrHostLost].
 func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration) (fault.Fault, error) {
 	var names []string
 	for _, n := range i.Spec.Nodes {
@@ -60,14 +62,17 @@ func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration
 	if err := i.refuse(f); err != nil {
 		return f, err
 	}
-	info, err := i.Engine.Info(ctx)
-	if err != nil {
+	info, containers, err := i.look(ctx)
+	if answered(err) != nil {
+		return f, err
+	}
+	if err := i.refuseLost(f, containers, err); err != nil {
 		return f, err
 	}
 	asked := time.Now()
-	image, err := helper.Image(ctx, i.Engine, info, i.Program)
+	image, err := i.helperImage(ctx, info)
 	if err != nil {
-		return f, fmt.Errorf("make the image of the helper: %w", err)
+		return f, err
 	}
 	info.Time = info.Time.Add(time.Since(asked)) // the first image takes seconds
 	f.Begin, f.End = info.Time.UTC().Truncate(time.Millisecond), time.Time{}
@@ -89,68 +94,86 @@ func (i Injector) Inject(ctx context.Context, f fault.Fault, lasts time.Duration
 	if err := i.settle(ctx, image, info, nil); err != nil {
 		undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
 		defer cancel()
-		return f, errors.Join(err, i.end(undoing, image, info, []record{{id, f}}))
+		_, undone := i.end(undoing, image, info, []record{{id, f}})
+		return f, errors.Join(err, undone)
 	}
 	return f, nil
 }
 
 // Heal ends these faults, or all if none is named, on all running nodes, and returns those that
 // were still in force. A node that does not run is healed: its rules ended with it. Without a
-// record, it removes rules that were left.
+// record, it removes rules that were left. A fault of nodes on a host that does not answer is healed
+// on the others, stays recorded, and the error matches [orchestrator.ErrHostLost].
 func (i Injector) Heal(ctx context.Context, ids ...string) ([]fault.Fault, error) {
 	info, containers, err := i.look(ctx)
-	if err != nil {
+	if answered(err) != nil {
 		return nil, err
 	}
 	chosen, err := selected(recordsOf(containers), ids)
 	if err != nil {
 		return nil, err
 	}
-	image, err := helper.Image(ctx, i.Engine, info, i.Program)
+	image, err := i.helperImage(ctx, info)
 	if err != nil {
-		return nil, fmt.Errorf("make the image of the helper: %w", err)
+		return nil, err
 	}
-	if err := i.end(ctx, image, info, chosen); err != nil {
+	kept, err := i.end(ctx, image, info, chosen)
+	if answered(err) != nil {
 		return nil, err
 	}
 	var healed []fault.Fault
 	for _, r := range chosen {
-		if !r.fault.Ended(info.Time) {
+		if !r.fault.Ended(info.Time) && !slices.ContainsFunc(kept, func(k record) bool { return k.container == r.container }) {
 			healed = append(healed, r.fault)
 		}
 	}
-	return healed, nil
+	return healed, err
 }
 
 // end takes faults out of the kernels, and then removes their records. A process that is killed
-// in between leaves the records: no rule is ever in force that is not recorded.
-func (i Injector) end(ctx context.Context, image string, info orchestrator.EngineInfo, ended []record) error {
+// in between leaves the records: no rule is ever in force that is not recorded. It returns the
+// records that stay because a host does not answer, with an error that says so.
+func (i Injector) end(ctx context.Context, image string, info orchestrator.EngineInfo, ended []record) (kept []record, err error) {
 	if err := i.settle(ctx, image, info, ended); err != nil {
-		return err
+		return nil, err
 	}
+	containers, lost := i.list(ctx)
+	if answered(lost) != nil {
+		return nil, lost
+	}
+	var half []error
 	for _, r := range ended {
+		if nodes := i.outOfReach(r.fault, containers, lost); len(nodes) > 0 {
+			half, kept = append(half, i.halfHealed(r.fault, nodes, lost)), append(kept, r)
+			continue
+		}
 		if err := i.Engine.RemoveContainer(ctx, r.container); err != nil {
-			return fmt.Errorf("remove the record of fault %s: %w", r.fault.ID, err)
+			return nil, fmt.Errorf("remove the record of fault %s: %w", r.fault.ID, err)
 		}
 	}
 	// Another request may have applied them again before their records went.
-	_, containers, err := i.look(ctx)
-	if err != nil || len(recordsOf(containers)) == 0 {
-		return err
+	containers, err = i.list(ctx)
+	if answered(err) != nil {
+		return nil, err
 	}
-	return i.settle(ctx, image, info, nil)
+	if len(recordsOf(containers)) > len(kept) {
+		if err := i.settle(ctx, image, info, kept); err != nil {
+			return nil, err
+		}
+	}
+	return kept, errors.Join(half...)
 }
 
 // Apply makes the rules of these nodes what the faults in force demand, after their start for
 // example. It does nothing for a node that does not run.
 func (i Injector) Apply(ctx context.Context, nodes ...string) error {
 	info, containers, err := i.look(ctx)
-	if err != nil || len(recordsOf(containers)) == 0 {
-		return err
+	if answered(err) != nil || len(recordsOf(containers)) == 0 {
+		return answered(err)
 	}
-	image, err := helper.Image(ctx, i.Engine, info, i.Program)
+	image, err := i.helperImage(ctx, info)
 	if err != nil {
-		return fmt.Errorf("make the image of the helper: %w", err)
+		return err
 	}
 	return i.settle(ctx, image, info, nil, nodes...)
 }
@@ -177,46 +200,64 @@ func (i Injector) Blip(ctx context.Context, pairs []fault.Pair, lasts time.Durat
 	if err != nil {
 		return 0, err
 	}
-	image, err := helper.Image(ctx, i.Engine, info, i.Program)
+	image, err := i.helperImage(ctx, info)
 	if err != nil {
-		return 0, fmt.Errorf("make the image of the helper: %w", err)
+		return 0, err
 	}
 	c := clusterOf(containers)
 	addrs := map[string][]netip.Addr{}
 	for _, n := range c.nodes {
 		addrs[n.Name] = n.Addrs
 	}
-	requests := map[string]request{}
+	peers := map[string][]netip.Addr{}
 	for _, p := range pairs {
 		for _, end := range []fault.Pair{p, {From: p.To, To: p.From}} {
-			if c.runs(end.From) {
-				r := requests[end.From]
-				r.Reset = append(r.Reset, addrs[end.To]...)
-				requests[end.From] = r
-			}
+			peers[end.From] = append(peers[end.From], addrs[end.To]...)
 		}
 	}
-	at := info.Time.Add(time.Since(asked) + startTime) // by the engine's clock
-	var rules map[string]fault.Rules
+	c.image, c.now = image, info.Time.Add(time.Since(asked)+startTime) // when to do it
+	for _, r := range recordsOf(containers) {
+		c.faults = append(c.faults, r.fault)
+	}
 	if lasts > 0 {
 		both := slices.Clone(pairs)
 		for _, p := range pairs {
 			both = append(both, fault.Pair{From: p.To, To: p.From})
 		}
-		all := []fault.Fault{{Kind: fault.KindCut, Pairs: both, How: fault.Reset, Begin: info.Time, End: at.Add(lasts)}}
-		for _, r := range recordsOf(containers) {
-			all = append(all, r.fault)
-		}
-		rules = fault.Plan(c.nodes, all, at)
+		c.faults = append(c.faults, fault.Fault{Kind: fault.KindCut, Pairs: both, How: fault.Reset, Begin: info.Time, End: c.now.Add(lasts)})
 	}
-	for name, r := range requests {
-		r.At = at
-		if now, ok := rules[name]; ok {
-			r.Rules, r.Ends = &now, at.Add(lasts).UTC().Truncate(time.Millisecond) // as Plan has it
+	parts := c.byHost(info)
+	resets := make([]int, len(parts))
+	var group errgroup.Group
+	for at, part := range parts {
+		group.Go(func() (err error) {
+			resets[at], err = i.blip(ctx, part, peers, info.Time.Add(ahead(info, part.host)), lasts)
+			return err
+		})
+	}
+	err = group.Wait()
+	total := 0
+	for _, n := range resets {
+		total += n
+	}
+	return total, err
+}
+
+// blip does it on the nodes of one host. since is when the containers were listed, by its clock.
+func (i Injector) blip(ctx context.Context, c clusterState, peers map[string][]netip.Addr, since time.Time, lasts time.Duration) (int, error) {
+	rules := fault.Plan(c.nodes, c.faults, c.now)
+	requests := map[string]request{}
+	for name, addrs := range peers {
+		if !c.runs(name) {
+			continue
+		}
+		r := request{Reset: addrs, At: c.now}
+		if now, known := rules[name]; known && lasts > 0 {
+			r.Rules, r.Ends = &now, c.now.Add(lasts).UTC().Truncate(time.Millisecond) // as Plan has it
 		}
 		requests[name] = r
 	}
-	answers, err := i.help(ctx, image, info.Time, c.containers, requests)
+	answers, err := i.help(ctx, c.image, since, c.containers, requests)
 	total := 0
 	for _, a := range answers {
 		total += a.Reset
@@ -228,17 +269,14 @@ func (i Injector) Blip(ctx context.Context, pairs []fault.Pair, lasts time.Durat
 // at once: see [request].Ends.
 const startTime = 250 * time.Millisecond
 
-// look asks the engine for its clock and the cluster's containers.
+// look asks the engine for its clock and the cluster's containers: see [Injector.list].
 func (i Injector) look(ctx context.Context) (orchestrator.EngineInfo, []orchestrator.Container, error) {
 	info, err := i.Engine.Info(ctx)
 	if err != nil {
 		return info, nil, err
 	}
-	containers, err := i.Engine.Containers(ctx, map[string]string{orchestrator.LabelCluster: i.Spec.Name})
-	if err != nil {
-		return info, nil, fmt.Errorf("list containers: %w", err)
-	}
-	return info, containers, nil
+	containers, err := i.list(ctx)
+	return info, containers, err
 }
 
 // settle applies what the records say, without those of faults that end, until they say the same
@@ -246,9 +284,9 @@ func (i Injector) look(ctx context.Context) (orchestrator.EngineInfo, []orchestr
 func (i Injector) settle(ctx context.Context, image string, info orchestrator.EngineInfo, without []record, only ...string) error {
 	began := time.Now()
 	for {
-		containers, err := i.Engine.Containers(ctx, map[string]string{orchestrator.LabelCluster: i.Spec.Name})
-		if err != nil {
-			return fmt.Errorf("list containers: %w", err)
+		containers, err := i.list(ctx)
+		if answered(err) != nil {
+			return err
 		}
 		records := recordsOf(containers)
 		c := clusterOf(containers)
@@ -269,12 +307,12 @@ func (i Injector) settle(ctx context.Context, image string, info orchestrator.En
 		if err := i.addStale(ctx, &c); err != nil {
 			return err
 		}
-		if err := i.bring(ctx, c); err != nil {
+		if err := i.bringAll(ctx, c, info); err != nil {
 			return err
 		}
-		containers, err = i.Engine.Containers(ctx, map[string]string{orchestrator.LabelCluster: i.Spec.Name})
-		if err != nil {
-			return fmt.Errorf("list containers: %w", err)
+		containers, err = i.list(ctx)
+		if answered(err) != nil {
+			return err
 		}
 		if same(records, recordsOf(containers)) {
 			return nil
@@ -286,7 +324,7 @@ func (i Injector) settle(ctx context.Context, image string, info orchestrator.En
 // asked for once.
 const clockSlack = 100 * time.Millisecond
 
-// bring makes the nodes what the faults want. A resolver starts before the rule that sends queries
+// bring makes the nodes of one host what the faults want. A resolver starts before the rule that sends queries
 // to it, and is removed after that rule.
 func (i Injector) bring(ctx context.Context, c clusterState) error {
 	began := time.Now()

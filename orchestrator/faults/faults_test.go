@@ -24,7 +24,8 @@ import (
 type kernels struct {
 	t     *testing.T
 	eng   *enginetest.Engine
-	nodes map[string]string // container ID by name
+	nodes map[string]string  // container ID by name
+	other *enginetest.Engine // of host b, if there are two hosts
 
 	mu     sync.Mutex
 	rules  map[string]string // by container ID
@@ -43,23 +44,35 @@ func inMemory(t *testing.T, names ...string) (*kernels, Injector) {
 	k.eng.AddImage("app:1")
 	k.eng.Program = k.program
 	spec := orchestrator.Spec{Name: "demo"}
-	net, err := k.eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: "beamyard-demo", Labels: map[string]string{orchestrator.LabelCluster: "demo"}, Subnet: netip.MustParsePrefix("10.213.0.0/26"), Gateway: netip.MustParseAddr("10.213.0.1")})
+	k.create(t, k.eng, &spec, names...)
+	return k, Injector{Engine: k.eng, Spec: spec}
+}
+
+// create creates a cluster's network and nodes, each on the host that its name begins with, if there
+// are two, and starts them.
+func (k *kernels) create(t *testing.T, eng orchestrator.Engine, spec *orchestrator.Spec, names ...string) {
+	net, err := eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: "beamyard-demo", Labels: map[string]string{orchestrator.LabelCluster: "demo"}, Subnet: netip.MustParsePrefix("10.213.0.0/26"), Gateway: netip.MustParseAddr("10.213.0.1")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range names {
-		spec.Nodes = append(spec.Nodes, orchestrator.NodeSpec{Name: name})
-		id, err := k.eng.CreateContainer(t.Context(), orchestrator.ContainerSpec{
-			Name: "beamyard-demo-" + name, Image: "app:1", NetworkID: net, IP: netip.AddrFrom4([4]byte{10, 213, 0, byte(2 + i)}),
+		host := ""
+		if k.other != nil {
+			host = name[:1]
+		}
+		spec.Nodes = append(spec.Nodes, orchestrator.NodeSpec{Name: name, Host: host})
+		id, err := eng.CreateContainer(t.Context(), orchestrator.ContainerSpec{
+			Host: host, Name: "beamyard-demo-" + name, Image: "app:1", NetworkID: net, IP: netip.AddrFrom4([4]byte{10, 213, 0, byte(2 + i)}),
 			Labels: map[string]string{orchestrator.LabelCluster: "demo", orchestrator.LabelNode: name},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		k.nodes[name] = id
-		k.start(name)
+		if err := eng.StartContainer(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return k, Injector{Engine: k.eng, Spec: spec}
 }
 
 func (k *kernels) start(name string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/internal/helper"
 )
 
@@ -14,8 +15,23 @@ func (i Injector) Prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := helper.Image(ctx, i.Engine, info, i.Program); err != nil {
-		return fmt.Errorf("make the image of the helper: %w", err)
+	_, err = i.helperImage(ctx, info)
+	return err
+}
+
+// helperImage returns the image of helpers, and makes it if the engine lacks it. An engine of
+// several hosts copies it to each that answers, so that a fault begins on all of them at once.
+func (i Injector) helperImage(ctx context.Context, info orchestrator.EngineInfo) (string, error) {
+	image, err := helper.Image(ctx, i.Engine, info, i.Program)
+	if err != nil {
+		return "", fmt.Errorf("make the image of the helper: %w", err)
 	}
-	return nil
+	if several, ok := i.Engine.(interface {
+		Provide(ctx context.Context, ref string) error
+	}); ok {
+		if err := answered(several.Provide(ctx, image)); err != nil {
+			return "", fmt.Errorf("copy the image of the helper to the hosts: %w", err)
+		}
+	}
+	return image, nil
 }

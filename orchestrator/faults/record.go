@@ -14,6 +14,7 @@ import (
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
 // helperPrefix begins the purpose ([orchestrator.LabelHelper]) of a record. The fault's ID
@@ -83,6 +84,7 @@ func inForce(records []record) string {
 // clusterState is what settles faults: the nodes, our containers beside them, and the faults.
 type clusterState struct {
 	image      string
+	host       string                            // "" before it is one host's part
 	now        time.Time                         // by the engine's clock
 	nodes      []fault.Node                      // with the addresses at which they are, or will be once they run
 	containers map[string]orchestrator.Container // of the nodes to settle, by name
@@ -110,7 +112,7 @@ func (c clusterState) of(kind fault.Kind) []string {
 
 func clusterOf(containers []orchestrator.Container) clusterState {
 	state := clusterState{containers: map[string]orchestrator.Container{}, resolvers: map[string]string{}, keepers: map[string]string{}}
-	for _, c := range containers {
+	for _, c := range manifest.Current(containers) {
 		purpose := c.Labels[orchestrator.LabelHelper]
 		if node, ok := strings.CutPrefix(purpose, resolverPrefix); ok {
 			state.resolvers[c.ID] = node

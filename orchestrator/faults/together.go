@@ -48,7 +48,7 @@ func helpMembers(members []member) []answer {
 	return answers
 }
 
-// helpTogether runs one helper for several nodes, and returns the answers by node. It has none of
+// helpTogether runs one helper for several nodes of one host, and returns the answers by node. It has none of
 // a node that could not be helped, for whatever reason: a helper of its own tells that better.
 func (i Injector) helpTogether(ctx context.Context, image string, nodes map[string]orchestrator.Container, names []string, requests map[string]request) map[string]answer {
 	members := make([]member, len(names))
@@ -65,6 +65,7 @@ func (i Injector) helpTogether(ctx context.Context, image string, nodes map[stri
 	}
 	c := i.container(image, "faults", "faults-"+strings.ToLower(rand.Text()[:8]))
 	c.Env = []string{helperVariable + "=" + manifest.MustJSON(request{Members: members})}
+	c.Host = nodes[names[0]].Host
 	c.HostPID, c.Capabilities = true, []string{"NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"}
 	id, a, err := i.runHelper(ctx, c)
 	if err != nil || len(a.Members) != len(members) {

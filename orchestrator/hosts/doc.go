@@ -29,6 +29,8 @@
 // broke, and reports [orchestrator.HostBack]: the caller then compares lists, as after the break
 // of any stream.
 //
+// What becomes of the nodes of such a host is decided in package relocation.
+//
 // One host is different: its networks are bridges, and no swarm is needed.
 //
 // # Threads

@@ -99,6 +99,15 @@ func (e *MissingError) Unwrap() []error {
 	return append(slices.Collect(maps.Values(e.Hosts)), orchestrator.ErrHostLost)
 }
 
+// Missing returns the [MissingError] in an error of a list, which is then the part of the hosts that
+// answered. Any other error is other.
+func Missing(err error) (missing *MissingError, other error) {
+	if errors.As(err, &missing) {
+		return missing, nil
+	}
+	return nil, err
+}
+
 // each asks all hosts at once and returns the answers by host, in order. A host that does not
 // answer in time is missing from them, and the error is a [MissingError]; the first other error
 // ends it.
@@ -143,8 +152,9 @@ type answer[T any] struct {
 }
 
 // Info implements orchestrator.Engine. It describes the manager, or else the first host that
-// answers; Hosts has each. CPUs and memory are those of all, and the MTU is the smallest. Ports that
-// are published on loopback are this machine's, or tunnelled: with several hosts, Host is loopback.
+// answers; Hosts has each, with its own time now. CPUs and memory are those of all, and the MTU is
+// the smallest. Ports that are published on loopback are this machine's, or tunnelled: with several
+// hosts, Host is loopback.
 // It fails if none answers.
 func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	answers, err := each(ctx, e, func(ctx context.Context, h *host) (orchestrator.EngineInfo, error) {
@@ -170,6 +180,11 @@ func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	for _, a := range answers {
 		info.CPUs, info.Memory = info.CPUs+a.value.CPUs, info.Memory+a.value.Memory
 		info.MTU = smaller(info.MTU, a.value.MTU)
+		ahead, err := a.offset(ctx) // it is known
+		if err != nil {
+			return orchestrator.EngineInfo{}, err
+		}
+		a.value.Time = theirs(info.Time, ahead)
 		info.Hosts[a.name] = a.value
 	}
 	if missing != nil {

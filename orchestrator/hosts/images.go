@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 )
@@ -66,6 +68,31 @@ func (e *Engine) provide(ctx context.Context, to *host, ref string) error {
 		return nil, copied(ctx, from, to, ref, info.ID)
 	})
 	return err
+}
+
+// Provide copies an image to every host that answers and lacks it. With a [MissingError], the other
+// hosts have it.
+func (e *Engine) Provide(ctx context.Context, ref string) error {
+	lacking, missing := each(ctx, e, func(ctx context.Context, h *host) (bool, error) {
+		_, err := h.Image(ctx, ref)
+		if errors.Is(err, images.ErrNotFound) {
+			return true, nil
+		}
+		return false, err
+	})
+	if missing != nil && !errors.Is(missing, orchestrator.ErrHostLost) {
+		return missing
+	}
+	var group errgroup.Group
+	for _, a := range lacking {
+		if a.value {
+			group.Go(func() error { return e.provide(ctx, a.host, ref) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return missing
 }
 
 // copied copies an image between two hosts, and checks that it is the same there.

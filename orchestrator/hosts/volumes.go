@@ -25,6 +25,15 @@ func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 	return err
 }
 
+// RemoveVolumeOn removes the volume of that name on one host.
+func (e *Engine) RemoveVolumeOn(ctx context.Context, host, name string) error {
+	h, err := e.named(host)
+	if err != nil {
+		return err
+	}
+	return h.failed(h.RemoveVolume(ctx, name))
+}
+
 // Volumes implements orchestrator.Volumes. With a [MissingError], the list has the volumes of the
 // other hosts.
 func (e *Engine) Volumes(ctx context.Context, labels map[string]string) ([]orchestrator.Volume, error) {

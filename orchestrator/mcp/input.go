@@ -28,7 +28,7 @@ func (c InCluster) Named() []string { return nil }
 // OnNodes is the part of an input that names a cluster and nodes of it.
 type OnNodes struct {
 	InCluster
-	Nodes []string `json:"nodes" jsonschema:"the nodes: a name (n1), a role, a glob (n*), @one, @minority, @majority or @all"`
+	Nodes []string `json:"nodes" jsonschema:"the nodes: a name (n1), a role, a glob (n*), @one, @minority, @majority, @all or @host:NAME"`
 	Seed  *uint64  `json:"seed,omitempty" jsonschema:"seed of the random choices (@one, …): the same seed makes the same choices"`
 }
 

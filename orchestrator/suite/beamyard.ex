@@ -28,7 +28,7 @@ defmodule Beamyard do
 
   A node is given by its short name, as a string or an atom, or by its full name:
   `"n1"`, `:n1`, `:"app@n1.demo-test.test"`. In groups and links, a role of `beamyard.yml` stands
-  for all of its nodes.
+  for all of its nodes, and so does a host: `Beamyard.partition([["@host:a"], ["@host:b"]])`.
 
   ## The suite's own VM
 

@@ -15,7 +15,8 @@
 // # Requests
 //
 // A request is a tuple: its name, its arguments, and last its options as a map. Nodes are names
-// (<<"n1">>, n1, 'app@n1.demo.test') or roles, times are milliseconds.
+// (<<"n1">>, n1, 'app@n1.demo.test'), roles, or all nodes on a host (<<"@host:a">>), times are
+// milliseconds.
 //
 //	{partition, [[Node]], #{how => drop | reset | disconnect, hard => boolean(), for => Ms, wait => boolean()}}  the fault's ID
 //	{slow, [Node | {From, To}], #{loss, duplicate, corrupt, reorder => Percent, rate => BitsPerSecond,

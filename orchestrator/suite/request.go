@@ -209,7 +209,7 @@ func (d *decoder) node() string {
 	term := d.next()
 	found := d.named(term)
 	if len(found) > 1 {
-		d.fail("%s is a role of %d nodes: name one of them", erldist.Format(term), len(found))
+		d.fail("%s stands for %d nodes: name one of them", erldist.Format(term), len(found))
 	}
 	if len(found) != 1 {
 		return ""

@@ -14,7 +14,7 @@ import (
 )
 
 func spec() orchestrator.Spec {
-	return orchestrator.Spec{Name: "shop", Nodes: []orchestrator.NodeSpec{{Name: "n1"}, {Name: "n2", Role: "web"}, {Name: "n3", Role: "web"}}}.Defaulted()
+	return orchestrator.Spec{Name: "shop", Nodes: []orchestrator.NodeSpec{{Name: "n1", Host: "a"}, {Name: "n2", Role: "web", Host: "b"}, {Name: "n3", Role: "web", Host: "b"}}, Hosts: map[string]orchestrator.HostSpec{"a": {}, "b": {}}}.Defaulted()
 }
 
 type (
@@ -52,6 +52,7 @@ func TestDecode(t *testing.T) {
 	}{
 		{tuple{atom("partition"), terms{terms{"n1"}}, opts()}, inject{drop, 0, true}},
 		{tuple{atom("partition"), terms{terms{full}, terms{"web"}}, opts("how", atom("reset"), "hard", true, "for", 5000, "wait", false)}, inject{reset, 5 * time.Second, false}},
+		{tuple{atom("partition"), terms{terms{"@host:a"}, terms{atom("@host:b")}}, opts("how", atom("reset"), "hard", true)}, inject{reset, 0, true}},
 		{tuple{atom("slow"), terms{tuple{"n1", atom("n2")}}, opts("loss", 5, "rate", 1_000_000)}, inject{fault.Link(fault.Quality{Loss: 5, Shaping: fault.Shaping{Rate: 1_000_000}}, fault.Pair{From: "n1", To: "n2"}), 0, false}},
 		{tuple{atom("squeeze"), terms{"n1"}, opts("memory", 1<<28, "cpus", 0.5, "full", terms{"/data"}, "for", 500)}, inject{fault.Fault{Kind: fault.KindSqueeze, Nodes: []string{"n1"}, Limits: fault.Limits{Memory: 1 << 28, CPUs: 0.5, Full: []string{"/data"}}}, 500 * time.Millisecond, false}},
 		{tuple{atom("clock"), terms{"n1", atom("n2")}, opts("bump", -1500, "drift", 1.5)}, inject{fault.Fault{Kind: fault.KindClock, Nodes: []string{"n1", "n2"}, Clock: fault.Clock{Bump: -1500 * time.Millisecond, Drift: 1.5}}, 0, false}},
@@ -95,7 +96,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{tuple{atom("stop"), "n1", "n2"}, `stop takes no argument "n2"`},
 		{tuple{atom("stop"), "n9"}, "n9"},
 		{tuple{atom("stop"), 1}, "node: 1 is not a string or an atom"},
-		{tuple{atom("stop"), "web"}, `"web" is a role of 2 nodes`},
+		{tuple{atom("stop"), "web"}, `"web" stands for 2 nodes`},
+		{tuple{atom("stop"), "@host:z"}, "no such node: host z is unknown"},
 		{tuple{atom("partition"), "n1", opts()}, "is not a list of groups"},
 		{tuple{atom("partition"), terms{"n1"}, opts()}, "is not a group of nodes"},
 		{tuple{atom("partition"), terms{terms{"n1"}}, terms{}}, "are not options"},

@@ -94,6 +94,10 @@ func (c *Chooser) chosen(text string) ([]string, error) {
 		return c.some(text, (all-1)/2)
 	case text == "@majority":
 		return c.some(text, all/2+1)
+	case text+":" == orchestrator.OnHost || text == orchestrator.OnHost:
+		return nil, errors.New("@host: which host? " + orchestrator.OnHost + strings.Join(append(c.Spec.Machines(), "NAME")[:1], ""))
+	case strings.HasPrefix(text, orchestrator.OnHost):
+		return c.Spec.NodesOf(text)
 	case text == leader || text+":" == leader:
 		return nil, errors.New("@leader: which expression returns the leader? @leader:MyApp.leader()")
 	case strings.HasPrefix(text, leader):
@@ -103,7 +107,7 @@ func (c *Chooser) chosen(text string) ([]string, error) {
 		node, err := c.Leader(strings.TrimPrefix(text, leader))
 		return []string{node}, err
 	}
-	return nil, fmt.Errorf("unknown target %s: there are @one, @minority, @majority, @all and @leader:EXPR", text)
+	return nil, fmt.Errorf("unknown target %s: there are @one, @minority, @majority, @all, @host:NAME and @leader:EXPR", text)
 }
 
 // some returns as many nodes at random, in the order of their declaration.

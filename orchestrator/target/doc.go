@@ -15,6 +15,7 @@
 //	@minority       the largest minority, at random: 1 of 3, 1 of 4, 2 of 5
 //	@majority       the smallest majority, at random: 2 of 3, 3 of 4, 3 of 5
 //	@all            all nodes
+//	@host:NAME      all nodes on a host of several: @host:a
 //	@leader:EXPR    the node that EXPR returns on the nodes: its name, its short name, one of its
 //	                pids, or {name, node}; nil and :undefined mean that there is none
 //

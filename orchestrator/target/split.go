@@ -1,16 +1,25 @@
 package target
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/beamyard/beamyard/orchestrator"
+)
 
 // leader begins the target that an expression names.
 const leader = "@leader:"
 
 // Split splits an argument into its targets at a separator, which is "," in a list and ":" in a
-// pair. An expression of @leader is never split.
+// pair. An expression of @leader and a host of @host are never split.
 func Split(text string, separator byte) []string {
 	var targets []string
 	for {
 		end := strings.IndexByte(text, separator)
+		if at := strings.Index(text, orchestrator.OnHost); separator == ':' && at >= 0 && end == at+len(orchestrator.OnHost)-1 && starts(text[:at]) {
+			if end = strings.IndexByte(text[end+1:], separator); end >= 0 { // the one after the host's name
+				end += at + len(orchestrator.OnHost)
+			}
+		}
 		if at := strings.Index(text, leader); at >= 0 && (end < 0 || at <= end) && starts(text[:at]) {
 			end = at + len(leader) + expression(text[at+len(leader):])
 			if end == len(text) || text[end] != separator {

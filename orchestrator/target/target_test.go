@@ -13,8 +13,8 @@ import (
 )
 
 var spec = orchestrator.Spec{Nodes: []orchestrator.NodeSpec{
-	{Name: "web1", Role: "web"}, {Name: "web2", Role: "web"}, {Name: "w1", Role: "worker"}, {Name: "w2", Role: "worker"}, {Name: "db"},
-}}
+	{Name: "web1", Role: "web", Host: "a"}, {Name: "web2", Role: "web", Host: "b"}, {Name: "w1", Role: "worker", Host: "a"}, {Name: "w2", Role: "worker", Host: "b"}, {Name: "db", Host: "a"},
+}, Hosts: map[string]orchestrator.HostSpec{"a": {}, "b": {}, "c": {}}}
 
 func TestSplit(t *testing.T) {
 	for _, tc := range []struct {
@@ -42,6 +42,14 @@ func TestSplit(t *testing.T) {
 		{"n1:@leader:(f(1, 2)),n2:n3", ',', []string{"n1:@leader:(f(1, 2))", "n2:n3"}},
 		{"n1:n2,n2:n3", ',', []string{"n1:n2", "n2:n3"}},
 		{"x@leader:a,b", ',', []string{"x@leader:a", "b"}},
+		{"@host:a", ':', []string{"@host:a"}},
+		{"@host:a:@host:b", ':', []string{"@host:a", "@host:b"}},
+		{"n1:@host:b", ':', []string{"n1", "@host:b"}},
+		{"@host:b:n1", ':', []string{"@host:b", "n1"}},
+		{"demo/@host:b:@leader:f(:a)", ':', []string{"demo/@host:b", "@leader:f(:a)"}},
+		{"@leader:(f(:a)):@host:b", ':', []string{"@leader:(f(:a))", "@host:b"}},
+		{"@host:a,@host:b", ',', []string{"@host:a", "@host:b"}},
+		{"x@host:a", ':', []string{"x@host", "a"}},
 	} {
 		if diff := cmp.Diff(tc.want, Split(tc.text, tc.separator)); diff != "" {
 			t.Errorf("%q: %s", tc.text, diff)
@@ -67,13 +75,19 @@ func TestNodes(t *testing.T) {
 		"@all":                   "web1 web2 w1 w2 db",
 		"@leader:f(1, 2)":        "w2",
 		" @leader:f(1, 2) | w1 ": "w2 w1",
+		"@host:b":                "web2 w2",
+		"@host:b|db|@host:a":     "web2 w2 db web1 w1",
+		"@host:c":                "error: no such node on host c",
+		"@host:d":                "error: no such node: host d is unknown",
+		"@host":                  "error: @host: which host? @host:a",
+		"@host:":                 "error: @host: which host? @host:a",
 		"n9":                     "error: no such node: n9",
 		"x*":                     "error: no such node matches x*: there are web1, web2, w1, w2, db, web, worker",
 		"[":                      `error: "[": syntax error in pattern`,
 		"@leader":                "error: @leader: which expression returns the leader? @leader:MyApp.leader()",
 		"@leader:":               "error: @leader: which expression returns the leader? @leader:MyApp.leader()",
 		"@leader:g":              "error: another one: g",
-		"@nobody":                "error: unknown target @nobody: there are @one, @minority, @majority, @all and @leader:EXPR",
+		"@nobody":                "error: unknown target @nobody: there are @one, @minority, @majority, @all, @host:NAME and @leader:EXPR",
 	} {
 		c := &Chooser{Spec: spec, Leader: leader}
 		nodes, err := c.Nodes(strings.Split(targets, "|")...)
@@ -171,7 +185,7 @@ func TestLeader(t *testing.T) {
 
 // Whatever is written, nothing of it is lost.
 func FuzzSplit(f *testing.F) {
-	for _, text := range []string{"n1,n2", "@leader:(f(1, 2)),n1", `@leader:("\`, "@leader:(?", "demo/@leader:f,g:h"} {
+	for _, text := range []string{"n1,n2", "@leader:(f(1, 2)),n1", `@leader:("\`, "@leader:(?", "demo/@leader:f,g:h", "@host:a:n1,@host:"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

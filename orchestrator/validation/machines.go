@@ -38,6 +38,18 @@ func (v *validation) machines(s orchestrator.Spec) {
 	if s.Place != "" && s.Place != orchestrator.PlaceSpread && s.Place != orchestrator.PlacePack {
 		v.add("place", fmt.Sprintf("%q is not one of spread, pack", s.Place), "place: spread")
 	}
+	switch s.OnHostLost {
+	case "", orchestrator.HostLostWait:
+	case orchestrator.HostLostMove:
+		if len(names) < 2 {
+			v.add("on_host_lost", "move needs a second host", like)
+		}
+		if s.Distribution.Names == orchestrator.IPNames {
+			v.add("on_host_lost", "a node that moves may get another address, which is part of its name with distribution.names: ip", "on_host_lost: wait")
+		}
+	default:
+		v.add("on_host_lost", fmt.Sprintf("%q is not one of wait, move", s.OnHostLost), "on_host_lost: wait")
+	}
 	if len(names) == 0 {
 		if s.Place != "" || s.Encrypted {
 			v.add("hosts", "place and encrypted need hosts", like)

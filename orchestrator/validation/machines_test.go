@@ -63,6 +63,15 @@ func TestHostsAreChecked(t *testing.T) {
 		{func(s *orchestrator.Spec) { s.Hosts["c"] = orchestrator.HostSpec{Context: "c", TLS: "/certs"} }, "hosts.c.tls: only a tcp:// address"},
 		{func(s *orchestrator.Spec) { s.Hosts["C"] = orchestrator.HostSpec{Context: "c"} }, `hosts.C: "C" is not a name of a host`},
 		{func(s *orchestrator.Spec) { s.Place = "random" }, `place: "random" is not one of spread, pack`},
+		{func(s *orchestrator.Spec) { s.OnHostLost = orchestrator.HostLostMove }, ""},
+		{func(s *orchestrator.Spec) { s.OnHostLost = "restart" }, `on_host_lost: "restart" is not one of wait, move`},
+		{func(s *orchestrator.Spec) {
+			s.OnHostLost, s.Hosts = orchestrator.HostLostMove, map[string]orchestrator.HostSpec{"a": {Context: "a"}}
+		}, "on_host_lost: move needs a second host"},
+		{func(s *orchestrator.Spec) { s.OnHostLost, s.Hosts = orchestrator.HostLostMove, nil }, "on_host_lost: move needs a second host"},
+		{func(s *orchestrator.Spec) {
+			s.OnHostLost, s.Distribution.Names = orchestrator.HostLostMove, orchestrator.IPNames
+		}, "on_host_lost: a node that moves may get another address"},
 		{func(s *orchestrator.Spec) { s.Nodes[1].Host = "z" }, "nodes[1].host: z is not one of the hosts: a, b"},
 		{func(s *orchestrator.Spec) { s.Hosts = map[string]orchestrator.HostSpec{"a": {Context: "a", Nodes: 2}} }, "nodes[2].host: no host has room for n3"},
 		{func(s *orchestrator.Spec) {

@@ -72,7 +72,7 @@ func Overlay(t *testing.T, manager, worker Machine, image string, entrypoint ...
 	lists := func(m Machine) bool {
 		all, err := m.Networks(t.Context(), nil)
 		s.must(err)
-		return slices.ContainsFunc(all, func(n orchestrator.Network) bool { return n.ID == id && n.Subnets[0] == subnet })
+		return slices.ContainsFunc(all, func(n orchestrator.Network) bool { return n.ID == id && slices.Contains(n.Subnets, subnet) })
 	}
 	if !lists(manager) || lists(worker) {
 		t.Errorf("before it is used: listed by the manager %t, by the worker %t", lists(manager), lists(worker))

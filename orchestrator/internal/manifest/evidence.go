@@ -86,3 +86,13 @@ func FindingEvent(f orchestrator.Finding) orchestrator.Event {
 	}
 	return e
 }
+
+// Blame adds the last findings to the cause of a cluster's failure.
+func Blame(cause error, found []orchestrator.Finding) {
+	if e, ok := cause.(*orchestrator.ClusterError); ok { //nolint:errorlint // the supervisor's own, unwrapped
+		e.Problems = slices.Clone(e.Problems)
+		for i, p := range e.Problems {
+			e.Problems[i].Findings = orchestrator.FindingsFor(found, p.Node)
+		}
+	}
+}

@@ -67,8 +67,8 @@ func VolumeLabels(s orchestrator.Spec, node string) map[string]string {
 }
 
 // Merged merges two maps; values of upper take precedence.
-func Merged[V any](lower, upper map[string]V) map[string]V {
-	both := map[string]V{}
+func Merged[K comparable, V any](lower, upper map[K]V) map[K]V {
+	both := map[K]V{}
 	maps.Copy(both, lower)
 	maps.Copy(both, upper)
 	return both

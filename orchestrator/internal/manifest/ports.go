@@ -29,3 +29,23 @@ func FixesPort(s orchestrator.Spec, i int) bool {
 	n := s.Nodes[i]
 	return s.HTTPPort > 0 && n.HostPort != 0 || slices.ContainsFunc(n.Ports, func(p orchestrator.PortSpec) bool { return p.Host != 0 })
 }
+
+// Published returns the ports of node i that its engine publishes. If its address cannot be dialled
+// directly, those of the distribution and of the checks are among them.
+func Published(s orchestrator.Spec, i int, direct bool) []orchestrator.PortSpec {
+	ports, node := slices.Clone(s.Nodes[i].Ports), s.NodeAt(i)
+	if node.HTTPPort > 0 {
+		ports = append([]orchestrator.PortSpec{{Container: node.HTTPPort, Host: node.HostPort}}, ports...)
+	}
+	if direct {
+		return ports
+	}
+	ports = append(ports, orchestrator.PortSpec{Container: s.Distribution.Port})
+	for _, k := range slices.Concat(node.Ready, node.Checks) {
+		published := slices.ContainsFunc(ports, func(p orchestrator.PortSpec) bool { return p.Container == k.Port })
+		if k.Port != 0 && !published {
+			ports = append(ports, orchestrator.PortSpec{Container: k.Port})
+		}
+	}
+	return ports
+}

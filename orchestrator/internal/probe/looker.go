@@ -8,6 +8,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 )
 
@@ -112,7 +113,7 @@ func (l *looker) again(ctx context.Context, settled bool) (reason string) {
 	}
 	was := l.is
 	l.listeners, l.known = listeners, true
-	var news []supervisor.LoopbackNews
+	var news []manifest.LoopbackNews
 	all := true
 	for _, port := range l.ports {
 		is, told := l.forward(ctx, port)
@@ -138,7 +139,7 @@ func (l *looker) again(ctx context.Context, settled bool) (reason string) {
 
 // forward starts or stops the forwarding of a port that is on loopback only, and returns
 // the port's state afterwards.
-func (l *looker) forward(ctx context.Context, port int) (is orchestrator.Serving, news supervisor.LoopbackNews) {
+func (l *looker) forward(ctx context.Context, port int) (is orchestrator.Serving, news manifest.LoopbackNews) {
 	u := useOf(l.listeners, port)
 	is, start, stop := u.forwarding(u.own && forwards(ctx, l.conn, port))
 	switch {

@@ -1,8 +1,6 @@
 package supervisor
 
-import (
-	"github.com/beamyard/beamyard/orchestrator"
-)
+import "github.com/beamyard/beamyard/orchestrator"
 
 type (
 	// Collect calls the hook before the cluster ends; reply [Collected].

@@ -78,7 +78,7 @@ func (s *Supervisor) userStart(m *member, w Waiter) {
 	case orchestrator.Stopping:
 		m.redo = true
 	case orchestrator.Pending, orchestrator.BackingOff, orchestrator.Stopped, orchestrator.Completed, orchestrator.Failed:
-		m.hist.recent, m.hist.step, m.hist.slogan, m.hist.waits = nil, 0, "", 0
+		m.hist.Recent, m.hist.Step, m.hist.Slogan, m.hist.Waits = nil, 0, "", 0
 		m.redo, m.ending, m.restart = true, nil, time.Time{}
 		s.again(m)
 	}

@@ -11,7 +11,7 @@
 //   - command.go handles users' requests.
 //   - proof.go decides when a node is proven.
 //   - forming.go decides when the cluster is up, and when it has failed.
-//   - backoff.go decides when a node is restarted.
+//   - move.go moves nodes away from hosts that do not answer; package relocation says where to.
 //   - partition.go and blocked_peers.go keep nodes apart on request.
 //   - why.go and doom.go decide when the cause of a problem is looked for.
 //   - after.go holds nodes back that start after others.

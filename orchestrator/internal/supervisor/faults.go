@@ -15,8 +15,25 @@ import (
 // VMs refuse each other: see partition.go. A pair that a fault cuts is not missing,
 // is not diagnosed, and is connected again once it is healed.
 
-// FaultsInForce reports the faults that are recorded now.
-type FaultsInForce struct{ Faults []fault.Fault }
+// FaultsInForce reports the faults that are recorded now. If Partial is set, a host does not answer,
+// and there may be others; those of Healed are none.
+type FaultsInForce struct {
+	Faults  []fault.Fault
+	Partial bool
+	Healed  []string
+}
+
+// with returns the faults that are recorded, as far as is known, if was were before.
+func (r FaultsInForce) with(was []fault.Fault) []fault.Fault {
+	all := slices.Clone(r.Faults)
+	for _, f := range was {
+		listed := slices.ContainsFunc(r.Faults, func(l fault.Fault) bool { return l.ID == f.ID })
+		if r.Partial && !listed && !slices.Contains(r.Healed, f.ID) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
 
 func (FaultsInForce) isMessage() {}
 

@@ -24,7 +24,7 @@ func TestAPairThatAFaultCuts(t *testing.T) {
 	s := up(t, 3, nil)
 	f := fault.Isolate("n1")
 	f.ID = "fabcd"
-	if told := faultEvents(s.sup.Step(FaultsInForce{[]fault.Fault{f}}, s.now)); len(told) != 1 || told[0] != "fabcd: partition n1 | the rest, drop" {
+	if told := faultEvents(s.sup.Step(FaultsInForce{Faults: []fault.Fault{f}}, s.now)); len(told) != 1 || told[0] != "fabcd: partition n1 | the rest, drop" {
 		t.Errorf("events %q", told)
 	}
 	for node, reason := range map[string]string{"n1": "cut off from n2, n3 by fabcd", "n2": "cut off from n1 by fabcd", "n3": "cut off from n1 by fabcd"} {
@@ -37,7 +37,7 @@ func TestAPairThatAFaultCuts(t *testing.T) {
 	if !s.sup.mustNotConnect(n1, n2) || len(s.sup.missing(n1)) > 0 || s.sup.ready() {
 		t.Error("the pair is dialled, or missing, or the cluster is ready")
 	}
-	if told := faultEvents(s.sup.Step(FaultsInForce{[]fault.Fault{f}}, s.now)); told != nil {
+	if told := faultEvents(s.sup.Step(FaultsInForce{Faults: []fault.Fault{f}}, s.now)); told != nil {
 		t.Errorf("reported again: %q", told)
 	}
 	if told := faultEvents(s.sup.Step(FaultsInForce{}, s.now)); len(told) != 1 || told[0] != "fabcd is healed" {
@@ -53,7 +53,7 @@ func TestAFaultEndsByItself(t *testing.T) {
 	s := up(t, 2, nil)
 	f := fault.Isolate("n1")
 	f.ID, f.End = "fabcd", s.now.Add(time.Second)
-	s.sup.Step(FaultsInForce{[]fault.Fault{f}}, s.now)
+	s.sup.Step(FaultsInForce{Faults: []fault.Fault{f}}, s.now)
 	if wake := s.sup.Wake(); wake.After(f.End) {
 		t.Errorf("wakes at %s, the fault ends at %s", wake, f.End)
 	}
@@ -68,7 +68,7 @@ func TestANodeThatIsCutOffFromTheHost(t *testing.T) {
 	s := up(t, 2, nil)
 	f := fault.Isolate("n1")
 	f.ID, f.Hard = "fabcd", true
-	s.sup.Step(FaultsInForce{[]fault.Fault{f}}, s.now)
+	s.sup.Step(FaultsInForce{Faults: []fault.Fault{f}}, s.now)
 	s.send(Lost{RunID: s.report("n1"), Reason: "the connection broke"})
 	s.after(readyGrace)
 	s.state("n1", orchestrator.Degraded)
@@ -86,7 +86,7 @@ func TestALossyLinkCutsNothing(t *testing.T) {
 	s := up(t, 2, nil)
 	f := fault.Link(fault.Quality{Loss: 5}, fault.Pair{From: "n1", To: "n2"})
 	f.ID = "fabcd"
-	told := faultEvents(s.sup.Step(FaultsInForce{[]fault.Fault{f}}, s.now))
+	told := faultEvents(s.sup.Step(FaultsInForce{Faults: []fault.Fault{f}}, s.now))
 	if len(told) != 1 || told[0] != "fabcd: link n1→n2, loss 5%" || !s.sup.ready() {
 		t.Errorf("events %q, ready %t", told, s.sup.ready())
 	}
@@ -109,7 +109,7 @@ func TestAFaultThatDisconnects(t *testing.T) {
 	s := up(t, 3, nil)
 	f := fault.Isolate("n1")
 	f.ID, f.How = "fabcd", fault.Disconnect
-	told := setBlocked(s.sup.Step(FaultsInForce{[]fault.Fault{f}}, s.now))
+	told := setBlocked(s.sup.Step(FaultsInForce{Faults: []fault.Fault{f}}, s.now))
 	if got := told["n1"][0]; len(told) != 1 || !slices.Equal(got, []string{"n2", "n3"}) { // the others after it
 		t.Fatalf("told %v", told)
 	}
@@ -131,7 +131,7 @@ func TestAFaultThatDisconnects(t *testing.T) {
 func TestASqueezeEnds(t *testing.T) {
 	s := up(t, 2, nil)
 	f := fault.Fault{ID: "fabcd", Kind: fault.KindSqueeze, Nodes: []string{"n2"}, Limits: fault.Limits{CPUs: 0.1}, End: s.now.Add(time.Second)}
-	s.sup.Step(FaultsInForce{[]fault.Fault{f}}, s.now)
+	s.sup.Step(FaultsInForce{Faults: []fault.Fault{f}}, s.now)
 	s.now = f.End
 	var applied []string
 	for _, a := range s.sup.Step(Tick{}, s.now) {
@@ -153,7 +153,7 @@ func TestTheJournalHasTheWholeFault(t *testing.T) {
 		in     []fault.Fault
 		healed bool
 	}{{[]fault.Fault{f}, false}, {nil, true}} {
-		actions := s.sup.Step(FaultsInForce{tc.in}, s.now)
+		actions := s.sup.Step(FaultsInForce{Faults: tc.in}, s.now)
 		i := slices.IndexFunc(actions, func(a Action) bool { _, ok := a.(Fault); return ok })
 		if i < 0 {
 			t.Fatalf("no entry for %v", tc.in)
@@ -169,7 +169,7 @@ func TestAHealedFaultIsNoFindingOfAFailedNode(t *testing.T) {
 	s := up(t, 3, func(spec *orchestrator.Spec) { spec.Restart.Mode = orchestrator.RestartNo })
 	f := fault.Isolate("n1")
 	f.ID = "fabcd"
-	s.sup.Step(FaultsInForce{[]fault.Fault{f}}, s.now)
+	s.sup.Step(FaultsInForce{Faults: []fault.Fault{f}}, s.now)
 	s.die("n2", 3)
 	s.postmortem("n2", "")
 	s.state("n2", orchestrator.Failed)
@@ -186,5 +186,23 @@ func TestAHealedFaultIsNoFindingOfAFailedNode(t *testing.T) {
 	s.sup.Step(answer, s.now)
 	if len(n2.found) != 1 {
 		t.Errorf("findings of a diagnosis before the heal: %v", n2.found)
+	}
+}
+
+// While a host does not answer, a fault that is not listed is in force still: its record may be
+// there. One whose record is known to be gone is healed.
+func TestAFaultThatIsRecordedOnALostHost(t *testing.T) {
+	s := up(t, 3, nil)
+	f := fault.Isolate("n1")
+	f.ID = "fabcd"
+	s.sup.Step(FaultsInForce{Faults: []fault.Fault{f}}, s.now)
+	if told := faultEvents(s.sup.Step(FaultsInForce{Partial: true}, s.now)); told != nil || len(s.sup.faults) != 1 {
+		t.Errorf("events %q, faults %v", told, s.sup.faults)
+	}
+	if told := faultEvents(s.sup.Step(FaultsInForce{Partial: true, Faults: []fault.Fault{f}}, s.now)); told != nil || len(s.sup.faults) != 1 {
+		t.Errorf("events %q, faults %v", told, s.sup.faults)
+	}
+	if told := faultEvents(s.sup.Step(FaultsInForce{Partial: true, Healed: []string{"fabcd"}}, s.now)); len(told) != 1 || len(s.sup.faults) != 0 {
+		t.Errorf("events %q, faults %v", told, s.sup.faults)
 	}
 }

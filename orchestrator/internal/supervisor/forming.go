@@ -113,8 +113,8 @@ func (s *Supervisor) explain(kind error) *orchestrator.ClusterError {
 		if reason == "" {
 			reason = "no answer yet"
 		}
-		if m.hist.waits > 0 && !m.state.Final() && !m.wasReady {
-			reason = m.hist.waiting()
+		if m.hist.Waits > 0 && !m.state.Final() && !m.wasReady {
+			reason = m.hist.Waiting()
 		}
 		next := m.hint
 		if len(next) == 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/restart"
 )
 
 // This file is the part of the supervisor that starts and stops nodes, and judges their
@@ -94,7 +95,7 @@ func (s *Supervisor) stop(m *member) {
 	switch m.state {
 	case orchestrator.Pending, orchestrator.BackingOff:
 		if end := m.ending; end != nil { // not judged yet, and not followed by a restart any more
-			end.exit.Class = m.classify(end.exit, s.spec.Restart, !m.hist.readyAt.IsZero())
+			end.exit.Class = s.classify(m, end.exit)
 			s.emitExit(m, end.exit)
 			m.ending = nil
 		}
@@ -226,10 +227,15 @@ func (s *Supervisor) emitExit(m *member, e orchestrator.Exit) {
 	s.do(Emit{orchestrator.Event{Node: m.name, Kind: orchestrator.EventExit, Exit: &e, Text: text}})
 }
 
+// classify returns the class of an end that we did not request.
+func (s *Supervisor) classify(m *member, e orchestrator.Exit) orchestrator.ExitClass {
+	return restart.Classify(s.spec.Restart, e, !m.hist.ReadyAt.IsZero(), m.oom, len(m.signals) > 0)
+}
+
 // judge decides what follows a classified end.
 func (s *Supervisor) judge(m *member) {
 	e := m.ending.exit
-	e.Class = m.classify(e, s.spec.Restart, !m.hist.readyAt.IsZero())
+	e.Class = s.classify(m, e)
 	e.Reason, e.Slogan, e.Dump, e.WaitsFor = m.ending.Reason, m.ending.Slogan, m.ending.Dump, m.ending.Waits
 	m.dump = m.ending.Crash
 	s.judgeAs(m, e, nil)
@@ -242,20 +248,20 @@ func (s *Supervisor) judgeAs(m *member, e orchestrator.Exit, next hint.Hint) {
 	}
 	m.ending = nil
 	s.emitExit(m, e)
-	d, h := decide(s.spec.Restart, m.hist, e, s.now, s.random())
+	d, h := restart.Decide(s.spec.Restart, m.hist, e, s.now, s.random())
 	m.hist = h
 	reason := e.String()
 	if e.Reason != "" && e.Class != orchestrator.ExitStartError {
 		reason += ": " + e.Reason
 	}
-	if h.waits > 0 {
-		reason = e.String() + ": " + h.waiting()
+	if h.Waits > 0 {
+		reason = e.String() + ": " + h.Waiting()
 	}
 	switch {
-	case d.restart && !s.goingDown():
-		m.restart = m.stoppedAt.Add(d.delay) // counted from the end, even while it was examined
+	case d.Restart && !s.goingDown():
+		m.restart = m.stoppedAt.Add(d.Delay) // counted from the end, even while it was examined
 		left := max(0, m.restart.Sub(s.now)).Round(100 * time.Millisecond)
-		s.newState(m, orchestrator.BackingOff, fmt.Sprintf("%s; restart %d/%d in %s", reason, len(h.recent), s.spec.Restart.Max, left), nil)
+		s.newState(m, orchestrator.BackingOff, fmt.Sprintf("%s; restart %d/%d in %s", reason, len(h.Recent), s.spec.Restart.Max, left), nil)
 		return
 	case e.Class == orchestrator.ExitCompleted:
 		s.setState(m, orchestrator.Completed, reason, next)
@@ -268,8 +274,8 @@ func (s *Supervisor) judgeAs(m *member, e orchestrator.Exit, next hint.Hint) {
 		}
 		return
 	default:
-		if d.reason != "" {
-			reason += "; not restarted: " + d.reason
+		if d.Reason != "" {
+			reason += "; not restarted: " + d.Reason
 		}
 		if len(next) == 0 && (e.Code == 126 || e.Code == 127) {
 			next = hint.Newf("the image cannot run the command: give a Mix project's folder or an image with Elixir, or where it holds a mix release %s, or %s", hint.Setting("release: true"), hint.Setting("command"))

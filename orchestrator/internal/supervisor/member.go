@@ -10,6 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/restart"
 )
 
 // member is one node as the supervisor knows it. Only the supervisor's goroutine accesses
@@ -32,11 +33,13 @@ type member struct {
 	stoppedAt time.Time
 	endedAt   time.Time // the engine's time of the last run's end; zero if there was none
 
-	hist     history
+	hist     restart.History
 	lastExit *orchestrator.Exit
 	told     []orchestrator.FindingCode // reported since it was last healthy, or started by a user
 
 	undiagnosed *NodeSnapshot // how its last run ended, if it was started again before a diagnosis of that
+
+	moveAt time.Time // not before is it moved to another host; zero: as soon as the host is lost for long enough
 
 	startWaiters, stopWaiters []Waiter
 
@@ -105,6 +108,7 @@ const (
 	launching
 	starting
 	stopping
+	moving // to another host; see move.go
 )
 
 // ending is the end of a run that is examined before it is judged.
@@ -132,7 +136,7 @@ func (m *member) newRun() {
 	if m.state != orchestrator.BackingOff { // a repeated crash is explained once
 		m.told = nil
 	}
-	m.hist.readyAt = time.Time{}
+	m.hist.ReadyAt = time.Time{}
 }
 
 // quiet reports whether the node is down with no operation in progress.
@@ -142,24 +146,6 @@ func (m *member) quiet() bool {
 
 // sees reports whether the node saw the peer at the last sweep.
 func (m *member) sees(peer *member) bool { return m.peers[peer.name] }
-
-// classify returns the class of an end that we did not request, from the engine's reports
-// and the code. wasReady says whether this run was ever Ready.
-func (m *member) classify(e orchestrator.Exit, p orchestrator.RestartPolicy, wasReady bool) orchestrator.ExitClass {
-	switch {
-	case e.Class != "": // known already: stopped outside, removed, oom
-		return e.Class
-	case m.oom && e.Code == orchestrator.CodeKilled:
-		return orchestrator.ExitOOM // an oom event without a death of the VM means that a child was killed
-	case e.Code == orchestrator.CodeKilled, e.Code > 128 && len(m.signals) > 0:
-		return orchestrator.ExitKilled
-	case isSuccess(p, e.Code):
-		return orchestrator.ExitCompleted
-	case !wasReady:
-		return orchestrator.ExitBoot
-	}
-	return orchestrator.ExitCrashed
-}
 
 // status returns the node's status for users; host is where published ports are dialled.
 func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchestrator.NodeStatus {
@@ -178,7 +164,7 @@ func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchest
 		PID:           m.pid,
 		Peers:         slices.Sorted(maps.Keys(m.peers)),
 		Incarnation:   m.inc,
-		RestartCount:  m.hist.total,
+		RestartCount:  m.hist.Total,
 		StartedAt:     m.startedAt,
 		StoppedAt:     m.stoppedAt,
 		NextRestartAt: m.restart,
@@ -190,7 +176,7 @@ func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchest
 	}
 	if m.state == orchestrator.BackingOff && !m.restart.IsZero() {
 		used := 0
-		for _, t := range m.hist.recent {
+		for _, t := range m.hist.Recent {
 			if now.Sub(t) < s.Restart.Window {
 				used++
 			}

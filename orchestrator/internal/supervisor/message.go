@@ -7,6 +7,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
 // A Message is an input of the supervisor. The set is sealed: the switch in
@@ -109,7 +110,7 @@ type (
 	Serving struct {
 		RunID
 		Is   orchestrator.Serving
-		News []LoopbackNews
+		News []manifest.LoopbackNews
 	}
 
 	// Lost says that the distribution connection to the node broke.

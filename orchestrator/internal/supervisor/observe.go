@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -14,7 +13,8 @@ import (
 // engineEvent handles an event of the engine; each arrives once, in order.
 func (s *Supervisor) engineEvent(e orchestrator.ContainerEvent, restarted bool) {
 	m := s.byName[e.Labels[orchestrator.LabelNode]]
-	if m == nil || (m.id != "" && m.id != e.ID) || (!m.runSince.IsZero() && e.Time.Before(m.runSince)) {
+	elsewhere := m != nil && e.Host != "" && e.Host != s.hostOf(m)
+	if m == nil || elsewhere || (m.id != "" && m.id != e.ID) || (!m.runSince.IsZero() && e.Time.Before(m.runSince)) {
 		return
 	}
 	inRun := m.ending == nil && m.state.Running() && !m.runSince.IsZero()
@@ -135,6 +135,7 @@ func (s *Supervisor) gone(m *member) {
 // a list from before the container was created, reported after it, would look as if the
 // container had been removed.
 func (s *Supervisor) compare() {
+	s.discard()
 	runs := map[string]RunID{}
 	for _, m := range s.nodes {
 		if m.busy == idle && m.id != "" {
@@ -176,12 +177,20 @@ func (s *Supervisor) seen(msg Seen) {
 // adopt takes over a container of a cluster that had another supervisor.
 func (s *Supervisor) adopt(msg Adopted) {
 	m, c := s.byName[msg.Node], msg.Container
-	if m == nil || m.state != orchestrator.Pending {
+	switch {
+	case m == nil:
+		return
+	case m.state != orchestrator.Pending: // what it left on another host
+		s.hosts.Leave(c.ID, m.name, c.Host)
+		s.discard()
 		return
 	}
 	m.newRun()
 	m.id = c.ID
 	m.at = msg.At
+	if c.Host != "" {
+		s.spec.Nodes[m.index].Host = c.Host // it may have been moved
+	}
 	m.startedAt, m.stoppedAt, m.runSince = c.State.StartedAt, c.State.FinishedAt, c.State.StartedAt
 	if c.State.Running {
 		m.want, m.paused, m.pid = true, c.State.Paused, c.State.PID
@@ -240,23 +249,4 @@ func (s *Supervisor) engineBackFor(m *member) {
 	s.emit(orchestrator.EventNote, m.name, "%s was stopped with the engine: starting it again", m.name)
 	m.redo = true
 	s.again(m)
-}
-
-// hostLost returns since when and why the host of a node does not answer; "" if it does.
-func (s *Supervisor) hostLost(m *member) string { return s.lostHosts[s.spec.Nodes[m.index].Host] }
-
-// hostChanged notes that a host does not answer. If it does again, its nodes are compared with
-// what runs there.
-func (s *Supervisor) hostChanged(msg HostChanged) {
-	if msg.Lost != "" {
-		s.lostHosts[msg.Host] = fmt.Sprintf("host %s has not answered since %s: %s", msg.Host, s.now.UTC().Format(time.RFC3339), msg.Lost)
-		return
-	}
-	delete(s.lostHosts, msg.Host)
-	for _, m := range s.nodes {
-		if m.state == orchestrator.Unreachable && s.hostLost(m) == "" {
-			s.setState(m, orchestrator.Degraded, "its host answers again", nil)
-		}
-	}
-	s.compare()
 }

@@ -239,9 +239,9 @@ func (s *Supervisor) evaluate() {
 			case m.onlyDisconnected:
 				s.doubtReady(m)
 			case well:
-				if m.hist.readyAt.IsZero() {
-					m.hist.readyAt = s.now
-					m.hist.slogan = ""
+				if m.hist.ReadyAt.IsZero() {
+					m.hist.ReadyAt = s.now
+					m.hist.Slogan = ""
 					s.do(Inspect{m.onContainer()}) // for its pid
 				}
 				s.doubtReady(m)

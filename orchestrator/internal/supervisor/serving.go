@@ -1,20 +1,6 @@
 package supervisor
 
-import (
-	"fmt"
-	"net/netip"
-
-	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/hint"
-)
-
-// LoopbackNews says that an application listens only on loopback, and what was done about
-// it.
-type LoopbackNews struct {
-	At        netip.AddrPort
-	Forwarded bool
-	Err       error // why it could not be forwarded
-}
+import "github.com/beamyard/beamyard/orchestrator"
 
 // serves records what listens on a node's HTTP port, and reports each loopback address
 // once: all nodes of a project have the same.
@@ -25,21 +11,10 @@ func (s *Supervisor) serves(msg Serving) {
 	}
 	m.serving = msg.Is
 	for _, n := range msg.News {
-		if s.saidOf[n.At.String()] {
-			continue
+		if !s.saidOf[n.At.String()] {
+			s.saidOf[n.At.String()] = true
+			text, next := n.Describe(m.name)
+			s.advise(orchestrator.EventNote, m.name, next, text)
 		}
-		s.saidOf[n.At.String()] = true
-		var next hint.Hint
-		what := fmt.Sprintf("%s listens on %s only, inside its container: ", m.name, n.At)
-		switch {
-		case n.Forwarded:
-			what += fmt.Sprintf("port %d is forwarded there (have it listen on 0.0.0.0 to do without)", n.At.Port())
-		case n.Err != nil:
-			what += fmt.Sprintf("it cannot be reached, and not be forwarded: %v", n.Err)
-		default:
-			what += "it cannot be reached"
-			next = hint.Newf("have it listen on 0.0.0.0, or set %s", hint.Setting("loopback: forward"))
-		}
-		s.advise(orchestrator.EventNote, m.name, next, what)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 )
 
 func TestOnlyAReachablePortHasAURL(t *testing.T) {
@@ -25,7 +26,7 @@ func TestOnlyAReachablePortHasAURL(t *testing.T) {
 // All nodes of a project listen on the same address, so one event is enough.
 func TestLoopbackIsReportedOnce(t *testing.T) {
 	s := New(orchestrator.Spec{Name: "shop", Nodes: orchestrator.NodeNames(2)}.Defaulted(), func() float64 { return 0 })
-	news := []LoopbackNews{{At: netip.MustParseAddrPort("127.0.0.1:4000"), Forwarded: true}}
+	news := []manifest.LoopbackNews{{At: netip.MustParseAddrPort("127.0.0.1:4000"), Forwarded: true}}
 	var told []string
 	for _, m := range s.nodes {
 		for _, a := range s.Step(Serving{m.report(), orchestrator.ServingForwarded, news}, time.Unix(1e9, 0)) {

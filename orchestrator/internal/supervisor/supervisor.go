@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/relocation"
 )
 
 const (
@@ -49,10 +52,10 @@ type Supervisor struct {
 	nodes  []*member // in the order of the spec
 	byName map[string]*member
 
-	subscribed       bool              // the event stream is open
-	lostHosts        map[string]string // the hosts that do not answer: since when, and why
-	formed           bool              // every node has been Ready at once
-	deadline         time.Time         // for forming; zero if there is none
+	subscribed       bool             // the event stream is open
+	hosts            relocation.Hosts // which do not answer; see move.go
+	formed           bool             // every node has been Ready at once
+	deadline         time.Time        // for forming; zero if there is none
 	listAt           time.Time
 	sweep            sweepState
 	sightedAt        time.Time          // when to sweep, after a node saw another connect or disconnect
@@ -100,7 +103,8 @@ type sweepState struct {
 // New returns the supervisor of a cluster that has not begun. random returns numbers in
 // [0,1) for the jitter of restarts.
 func New(s orchestrator.Spec, random func() float64) *Supervisor {
-	sup := &Supervisor{spec: s, random: random, byName: map[string]*member{}, saidOf: map[string]bool{}, disconnected: map[pair]bool{}, lostHosts: map[string]string{}, healing: map[pair]time.Time{}}
+	s.Nodes = slices.Clone(s.Nodes)
+	sup := &Supervisor{spec: s, random: random, byName: map[string]*member{}, saidOf: map[string]bool{}, disconnected: map[pair]bool{}, healing: map[pair]time.Time{}}
 	for i, n := range s.Nodes {
 		m := &member{name: n.Name, index: i, state: orchestrator.Pending}
 		sup.nodes = append(sup.nodes, m)
@@ -114,6 +118,7 @@ func New(s orchestrator.Spec, random func() float64) *Supervisor {
 // a container that is attached to the cluster's network.
 func (s *Supervisor) Configure(spec orchestrator.Spec, host string, inside bool) {
 	s.spec, s.host, s.inside = spec, host, inside
+	s.spec.Nodes = slices.Clone(spec.Nodes) // moves change their hosts
 }
 
 // Begin launches every node that was not adopted. forming sets a deadline.
@@ -152,6 +157,10 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 		s.engineGone()
 	case HostChanged:
 		s.hostChanged(msg)
+	case Moved:
+		s.moved(msg)
+	case Discarded:
+		s.discarded(msg)
 	case Adopted:
 		s.adopt(msg)
 	case Launched:
@@ -172,7 +181,7 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 	case Partition:
 		s.partition(msg)
 	case FaultsInForce:
-		s.faultsChanged(msg.Faults)
+		s.faultsChanged(msg.with(s.faults))
 	case BlockedSet:
 		s.blockedSet(msg)
 	case EngineEvent:
@@ -209,7 +218,7 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 	case Command:
 		s.command(msg)
 	case Collected:
-		Blame(s.cause, msg.Found)
+		manifest.Blame(s.cause, msg.Found)
 		s.collected()
 	case Diagnosed:
 		s.diagnosed(msg)
@@ -251,6 +260,7 @@ func (s *Supervisor) settle() {
 			s.startAgain(m)
 		}
 	}
+	s.moveLost()
 	if !s.listAt.IsZero() && !s.now.Before(s.listAt) && s.phase < phaseRemoving {
 		s.listAt = s.now.Add(listEvery)
 		s.compare()
@@ -298,6 +308,7 @@ func (s *Supervisor) Wake() time.Time {
 			add(m.readyGraceUntil)
 		}
 		add(s.blocksAt(m))
+		add(s.movesAt(m))
 	}
 	return next
 }

@@ -325,7 +325,7 @@ func TestStopIsNotACrashAndCostsNoBudget(t *testing.T) {
 	s.expect("n1 starting", "start n1#2")
 	s.run("n1")
 	s.expect("reply 9: <nil>")
-	if got := s.sup.byName["n1"].hist.total; got != 0 {
+	if got := s.sup.byName["n1"].hist.Total; got != 0 {
 		t.Errorf("an intended start counted as %d restarts", got)
 	}
 }
@@ -462,7 +462,7 @@ func TestTheBudgetIsSpent(t *testing.T) {
 	}
 	s.state("n1", orchestrator.Failed)
 	s.state("n2", orchestrator.Ready)
-	if got := s.sup.byName["n1"].hist.total; got != 5 {
+	if got := s.sup.byName["n1"].hist.Total; got != 5 {
 		t.Errorf("%d restarts, want 5", got)
 	}
 	s.skip()
@@ -787,8 +787,8 @@ func TestSupervisorInvariants(t *testing.T) {
 			}
 			check(s.sup.Step(msg, s.now))
 			for _, m := range s.sup.nodes {
-				if len(m.hist.recent) > spec.Restart.Max {
-					t.Fatalf("%s was restarted %d times in %s", m.name, len(m.hist.recent), spec.Restart.Window)
+				if len(m.hist.Recent) > spec.Restart.Max {
+					t.Fatalf("%s was restarted %d times in %s", m.name, len(m.hist.Recent), spec.Restart.Window)
 				}
 				// While evidence of a failed cluster is collected, no node is started:
 				// afterwards all are stopped.
@@ -988,8 +988,8 @@ func TestAnExitDuringAnEngineRestartIsNotAStop(t *testing.T) {
 		if c.class == orchestrator.ExitKilled {
 			restarts = 1
 		}
-		if m := s.sup.byName["n1"]; m.lastExit == nil || m.lastExit.Class != c.class || m.hist.total != restarts {
-			t.Errorf("%d %v: %+v, %d restarts", c.code, c.order, m.lastExit, m.hist.total)
+		if m := s.sup.byName["n1"]; m.lastExit == nil || m.lastExit.Class != c.class || m.hist.Total != restarts {
+			t.Errorf("%d %v: %+v, %d restarts", c.code, c.order, m.lastExit, m.hist.Total)
 		}
 	}
 }

@@ -205,16 +205,6 @@ func (s *Supervisor) suspected(m *member, state orchestrator.State) {
 	}
 }
 
-// Blame adds the last findings to the cause of a cluster's failure.
-func Blame(cause error, found []orchestrator.Finding) {
-	if e, ok := cause.(*orchestrator.ClusterError); ok { //nolint:errorlint // the supervisor's own, unwrapped
-		e.Problems = slices.Clone(e.Problems)
-		for i, p := range e.Problems {
-			e.Problems[i].Findings = orchestrator.FindingsFor(found, p.Node)
-		}
-	}
-}
-
 // troubled records why a node did not reach its peers.
 func (m *member) troubled(trouble map[string]string) {
 	m.trouble = maps.Clone(trouble)

@@ -36,7 +36,8 @@ export function nodes(state, page) {
     box.addEventListener("change", () => page.choose(n.name, box.checked));
     const disclose = tr.querySelector(".disclose");
     const sign = glyph("unknown");
-    disclose.append(sign, el("span", null, n.name));
+    const on = el("span", { class: "faint" });
+    disclose.append(sign, el("span", null, n.name), on);
     disclose.addEventListener("click", () => {
       if (!open.delete(n.name)) open.add(n.name);
       draw();
@@ -49,7 +50,7 @@ export function nodes(state, page) {
     cell("memory").append(memory, el("span", { class: "stack" }, memoryText, meter));
     cell("queue").append(queue, queueText);
     const why = el("tr", { class: "why" }, el("td"), el("td", { colspan: "9" }));
-    const row = { tr, why, whyCell: why.lastChild, cell, box, disclose, sign, memory, memoryText, meter, queue, queueText, state: cell("state").firstElementChild, told: "" };
+    const row = { tr, why, whyCell: why.lastChild, cell, box, disclose, sign, on, memory, memoryText, meter, queue, queueText, state: cell("state").firstElementChild, told: "" };
     rows.set(n.name, row);
     return row;
   }
@@ -62,6 +63,7 @@ export function nodes(state, page) {
     attr(row.disclose, "aria-expanded", String(open.has(n.name)));
     attr(row.disclose, "aria-label", `${n.name}: ${s.word}, details`);
     reshape(row.sign, s.glyph);
+    text(row.on, n.host ? `on ${n.host}` : "");
     text(row.state, s.word);
     drawClock(row, n);
     const url = row.cell("url");
@@ -149,6 +151,7 @@ export function nodes(state, page) {
       ["BEAM node", n.node],
       ["Sees", n.peers?.length ? n.peers.join(" ") : "no other node"],
       ["Cut off from", n.cut?.join(" ")],
+      ["Host", n.host],
       ["Container", n.container],
       ["Address", n.ip],
       ["Ports", ports],

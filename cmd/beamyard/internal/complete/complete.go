@@ -28,6 +28,7 @@ type Cluster struct {
 	About  string
 	Nodes  []Candidate
 	Roles  []Candidate
+	Hosts  []Candidate // as targets: @host:a
 	Faults []Candidate
 }
 
@@ -292,6 +293,9 @@ func separators(v *kong.Value, kind string) string {
 // the part that is not.
 func split(word, separators string) (list, rest string, parts []string) {
 	end := strings.LastIndexAny(word, separators) + 1
+	if strings.HasSuffix(word[:end], "@host:") { // the name of a host follows, in the same part
+		end = strings.LastIndexAny(word[:end-1], separators) + 1
+	}
 	return word[:end], word[end:], strings.FieldsFunc(word[:end], func(r rune) bool { return strings.ContainsRune(separators, r) })
 }
 
@@ -339,7 +343,7 @@ func (l *line) nodes(word string, given []string) []Candidate {
 		}
 		candidates := slices.Concat(c.Nodes, c.Roles)
 		if strings.HasPrefix(name, "@") { // otherwise they are in the way of n1
-			candidates = targets
+			candidates = slices.Concat(targets, c.Hosts)
 		}
 		for _, n := range candidates {
 			n.Value = prefix + n.Value

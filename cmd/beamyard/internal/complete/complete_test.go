@@ -59,6 +59,7 @@ var demo = Cluster{
 	Name: "demo", About: "3 nodes",
 	Nodes:  []Candidate{{Value: "n1", About: "running"}, {Value: "n2"}, {Value: "web-1"}},
 	Roles:  []Candidate{{Value: "web", About: "web-1"}},
+	Hosts:  []Candidate{{Value: "@host:a", About: "n1, n2"}},
 	Faults: []Candidate{{Value: "fabcd"}, {Value: "fefgh"}},
 }
 
@@ -104,8 +105,10 @@ func TestComplete(t *testing.T) {
 		{line: "kill n1 ", up: one, want: "n2 web-1 web", asked: true},
 		{line: "kill --signal TERM n1 n", up: one, want: "n2", asked: true},
 		{line: "kill demo/n", up: one, want: "demo/n1 demo/n2", asked: true},
-		{line: "kill @", up: one, want: "@all @leader:… @majority @minority @one", asked: true},
+		{line: "kill @", up: one, want: "@all @leader:… @majority @minority @one @host:a", asked: true},
 		{line: "kill @mi", up: one, want: "@minority", asked: true},
+		{line: "kill @host:", up: one, want: "@host:a", asked: true},
+		{line: "knit --one-way n1:@host:", up: one, want: "n1:@host:a…", asked: true},
 		{line: "kill demo/@o", up: one, want: "demo/@one", asked: true},
 
 		{line: "kill ", up: two, want: "demo/n1 demo/n2 demo/web-1 demo/web pubsub-app/n1 pubsub-app/n2", asked: true},

@@ -1,9 +1,10 @@
-package cluster
+package inside
 
 import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -11,10 +12,20 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 )
 
-// lookAround asks a shell in a container what listens and what runs. It finds nothing in
+// Inspector looks into the containers and images of one cluster. Its Engine is required.
+type Inspector struct {
+	Engine orchestrator.Engine
+	// ReadFile returns a small file of a container; "" if it does not exist. [Inspector.Settings]
+	// needs it.
+	ReadFile func(ctx context.Context, id, path string) (string, error)
+
+	settings sync.Map // by image and command
+}
+
+// LookAround asks a shell in a container what listens and what runs. It finds nothing in
 // an image without a shell.
-func (c *Cluster) lookAround(ctx context.Context, id string, live *diagnosis.Live) {
-	result, err := orchestrator.Command(ctx, c.eng, id, []string{"sh", "-c", diagnosis.LookScript})
+func (c *Inspector) LookAround(ctx context.Context, id string, live *diagnosis.Live) {
+	result, err := orchestrator.Command(ctx, c.Engine, id, []string{"sh", "-c", diagnosis.LookScript})
 	if err != nil {
 		return
 	}
@@ -27,26 +38,26 @@ func (c *Cluster) lookAround(ctx context.Context, id string, live *diagnosis.Liv
 	}
 }
 
-// entrypointOf returns the image's entrypoint, if the command of node i is passed to it.
+// Entrypoint returns the image's entrypoint, if the command of node i is passed to it.
 // For a release, the entrypoint is already known.
-func (c *Cluster) entrypointOf(ctx context.Context, i int) []string {
-	node := c.site.spec.NodeAt(i)
-	if len(node.Entrypoint) > 0 || c.site.spec.RunsRelease(node) || orchestrator.IsCommandOfImage(node.Command) {
+func (c *Inspector) Entrypoint(ctx context.Context, s orchestrator.Spec, i int) []string {
+	node := s.NodeAt(i)
+	if len(node.Entrypoint) > 0 || s.RunsRelease(node) || orchestrator.IsCommandOfImage(node.Command) {
 		return nil
 	}
-	image, err := c.eng.Image(ctx, node.Image)
+	image, err := c.Engine.Image(ctx, node.Image)
 	if err != nil {
 		return nil
 	}
 	return image.Entrypoint
 }
 
-// settingsIn returns the settings in the files of a container's release: env.sh and
+// Settings returns the settings in the files of a container's release: env.sh and
 // vm.args of the version that it starts, and vm.args at the paths used by scripts of
-// other tools. It queries the image only once for each command.
-func (c *Cluster) settingsIn(ctx context.Context, id string, i int) []diagnosis.Setting {
-	node := c.site.spec.NodeAt(i)
-	image, err := c.eng.Image(ctx, node.Image)
+// other tools. It reads them only once for each image and command.
+func (c *Inspector) Settings(ctx context.Context, s orchestrator.Spec, id string, i int) []diagnosis.Setting {
+	node := s.NodeAt(i)
+	image, err := c.Engine.Image(ctx, node.Image)
 	if err != nil {
 		return nil
 	}
@@ -62,7 +73,7 @@ func (c *Cluster) settingsIn(ctx context.Context, id string, i int) []diagnosis.
 		return known.([]diagnosis.Setting)
 	}
 	read := func(file string) string {
-		text, err := c.files().ReadFile(ctx, id, file)
+		text, err := c.ReadFile(ctx, id, file)
 		if err != nil {
 			return ""
 		}
