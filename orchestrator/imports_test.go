@@ -100,7 +100,7 @@ var floors = []struct {
 	{"chaos acts on a cluster by its controller and its faults", []string{"orchestrator/chaos"}},
 	{"a suite asks for what a cluster and its faults can do", []string{"orchestrator/suite"}},
 	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},
-	{"what labels tell needs no supervisor", []string{"orchestrator/discovery"}},
+	{"what labels tell needs no supervisor", []string{"orchestrator/discovery", "orchestrator/upgrade"}},
 	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames"}},
 	{"these look at clusters of both kinds", []string{"orchestrator/control", "orchestrator/evidence"}},
 	{"who keeps parked clusters makes them, and has a socket as a supervisor has", []string{"orchestrator/parking"}},

@@ -53,6 +53,10 @@ func goCall(s hint.Step) string {
 		return each(s, "c.Unpause(t, %q)")
 	case hint.Reconnect:
 		return each(s, "c.Reconnect(t, %q)")
+	case hint.Upgrade:
+		return "c.Upgrade(t, upgrade.Options{})"
+	case hint.Rollback:
+		return "c.Rollback(t)"
 	case hint.Heal:
 		return "c.Heal(t)"
 	case hint.Squeeze:

@@ -29,6 +29,8 @@ type cli struct {
 	UI         uiCmd         `cmd:"" name:"ui" help:"Open the live page of a cluster, or of all."`
 	Health     healthCmd     `cmd:"" help:"Check the health of every node."`
 	Sync       syncCmd       `cmd:"" help:"Load changed source files into the running nodes."`
+	Upgrade    upgradeCmd    `cmd:"" help:"Replace the image of the nodes, one after the other."`
+	Rollback   rollbackCmd   `cmd:"" help:"Go back to the image before the last upgrade."`
 	Events     eventsCmd     `cmd:"" help:"Show the events of a cluster."`
 	Stop       stopCmd       `cmd:"" help:"Stop nodes; they stay down until started."`
 	Start      startCmd      `cmd:"" help:"Start stopped nodes."`

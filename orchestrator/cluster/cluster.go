@@ -18,6 +18,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 	"github.com/beamyard/beamyard/orchestrator/internal/history"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
@@ -82,6 +83,7 @@ type Cluster struct {
 	syncer  *syncer
 	synced  atomic.Bool // a sync has begun
 	site    *site       // the result of prepare; written before the loop starts
+	built   atomic.Pointer[built]
 	started atomic.Bool
 
 	settings    sync.Map    // settings in files of images, by image and command; see settingsIn
@@ -240,7 +242,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []orchestrator.Contain
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 
-	c.sup.Configure(c.site.spec, c.site.info.Host, c.site.direct && !network.Reachable(c.site.subnet.Gateway))
+	c.sup.Configure(c.current(), c.site.info.Host, c.site.direct && !network.Reachable(c.site.subnet.Gateway))
 	var actions []supervisor.Action
 	for _, a := range adopted {
 		node := a.Labels[orchestrator.LabelNode]
@@ -300,8 +302,14 @@ func (c *Cluster) Force() {
 	c.box.post(supervisor.Force{})
 }
 
-// Spec returns the cluster's spec with its defaults filled. It includes the cookie.
-func (c *Cluster) Spec() orchestrator.Spec { return c.spec }
+// Spec returns the cluster's spec with its defaults filled, and what an upgrade has changed in it.
+// It includes the cookie.
+func (c *Cluster) Spec() orchestrator.Spec {
+	if b := c.built.Load(); b != nil {
+		return manifest.WithBuilds(c.spec, b.builds)
+	}
+	return c.spec
+}
 
 // publish makes the supervisor's state visible to other goroutines.
 func (c *Cluster) publish(now time.Time) {
@@ -311,7 +319,8 @@ func (c *Cluster) publish(now time.Time) {
 	}}
 	if c.site != nil {
 		st.NetworkID, st.Subnet, st.Created = c.site.networkID, c.site.subnet.Prefix, c.site.created
-		st.Image, st.App = c.site.spec.Image, c.site.spec.App
+		spec := c.current()
+		st.Image, st.App, st.Source = spec.Image, spec.App, spec.Source
 	}
 	st.Nodes, st.Ready = c.sup.Snapshot(now)
 	st.Faults = c.sup.Faults()

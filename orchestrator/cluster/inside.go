@@ -30,8 +30,8 @@ func (c *Cluster) lookAround(ctx context.Context, id string, live *diagnosis.Liv
 // entrypointOf returns the image's entrypoint, if the command of node i is passed to it.
 // For a release, the entrypoint is already known.
 func (c *Cluster) entrypointOf(ctx context.Context, i int) []string {
-	node := c.site.spec.NodeAt(i)
-	if len(node.Entrypoint) > 0 || c.site.spec.RunsRelease(node) || orchestrator.IsCommandOfImage(node.Command) {
+	node := c.current().NodeAt(i)
+	if len(node.Entrypoint) > 0 || c.current().RunsRelease(node) || orchestrator.IsCommandOfImage(node.Command) {
 		return nil
 	}
 	image, err := c.eng.Image(ctx, node.Image)
@@ -45,7 +45,7 @@ func (c *Cluster) entrypointOf(ctx context.Context, i int) []string {
 // vm.args of the version that it starts, and vm.args at the paths used by scripts of
 // other tools. It queries the image only once for each command.
 func (c *Cluster) settingsIn(ctx context.Context, id string, i int) []diagnosis.Setting {
-	node := c.site.spec.NodeAt(i)
+	node := c.current().NodeAt(i)
 	image, err := c.eng.Image(ctx, node.Image)
 	if err != nil {
 		return nil

@@ -120,7 +120,9 @@ func (c *Cluster) prepare(ctx context.Context) (adopted []orchestrator.Container
 		return nil, err
 	}
 	c.site = s
-	c.meetNeighbours(s.info)
+	if text := reach.MeetNeighbours(len(c.spec.Nodes), s.info); text != "" {
+		c.note("", "%s", text)
+	}
 	if s.direct, err = reach.Direct(ctx, c.eng, s.info, s.networkID, s.subnet); err == nil {
 		c.sayUnreachable(s)
 		err = c.place(ctx, s)
@@ -140,23 +142,6 @@ func (c *Cluster) announceStart(s *site) {
 		c.note("", "%s", text)
 	}
 	c.phase("starting %s", english.Plural(len(c.spec.Nodes), "node", "nodes"))
-}
-
-// meetNeighbours enlarges the kernel's neighbour table if the mesh is larger than it, as
-// the engine does for its overlay networks, or notes what to type if this process may
-// not.
-func (c *Cluster) meetNeighbours(info orchestrator.EngineInfo) {
-	n := len(c.spec.Nodes)
-	limit, known := network.NeighbourLimit()
-	if !info.Local || !known || n*n <= limit*3/4 {
-		return
-	}
-	if err := network.RaiseNeighbourLimit(); err != nil {
-		c.note("", "%d nodes need %d entries of the kernel's neighbour table, which has %d: connections will time out (%v); %s",
-			n, n*n, limit, err, network.NeighbourCommand)
-		return
-	}
-	c.note("", "raised the limit of the kernel's neighbour table from %d: %d nodes need %d entries", limit, n, n*n)
 }
 
 func (c *Cluster) phase(format string, args ...any) {

@@ -59,6 +59,8 @@ func TestCommands(t *testing.T) {
 		"beamyard restart demo/n1 demo/n2":                          Restart.On("demo", "n1", "n2"),
 		"beamyard unpause n1":                                       Unpause.On("", "n1"),
 		"the program that disconnected them":                        Reconnect.On("demo", "n1"),
+		"beamyard upgrade demo":                                     Upgrade.On("demo"),
+		"beamyard rollback demo":                                    Rollback.On("demo"),
 		"beamyard heal -c demo":                                     Heal.On("demo"),
 		"beamyard squeeze demo/n1 --memory 256MiB":                  Squeeze.On("demo", "n1").With("256MiB"),
 		"beamyard ps":                                               Status.With(),

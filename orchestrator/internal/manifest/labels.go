@@ -73,3 +73,11 @@ func Merged[V any](lower, upper map[string]V) map[string]V {
 	maps.Copy(both, upper)
 	return both
 }
+
+// Unfinished reports whether a container was created for the node that labels name, and
+// never started. The engine calls it "created" until its first start, even if that
+// failed.
+func Unfinished(c orchestrator.Container, labels map[string]string) bool {
+	return c.State.Status == "created" &&
+		c.Labels[orchestrator.LabelCluster] == labels[orchestrator.LabelCluster] && c.Labels[orchestrator.LabelNode] == labels[orchestrator.LabelNode] && labels[orchestrator.LabelNode] != ""
+}

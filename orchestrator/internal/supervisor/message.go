@@ -144,6 +144,7 @@ type (
 		Kind   CommandKind
 		Nodes  []string
 		Signal string
+		Spec   *orchestrator.Spec // of [CmdReplace]: with the new build of the node
 		Waiter Waiter
 	}
 
@@ -184,6 +185,7 @@ const (
 	CmdStart CommandKind = iota
 	CmdStop
 	CmdRestart
+	CmdReplace
 	CmdKill
 	CmdPause
 	CmdUnpause
@@ -224,6 +226,8 @@ func (k CommandKind) Request(signal string) string {
 		return "stop"
 	case CmdRestart:
 		return "restart"
+	case CmdReplace:
+		return "replace"
 	case CmdKill:
 		return "kill with SIG" + strings.TrimPrefix(signal, "SIG")
 	case CmdPause:

@@ -240,8 +240,7 @@ func (s *Supervisor) evaluate() {
 				s.doubtReady(m)
 			case well:
 				if m.hist.readyAt.IsZero() {
-					m.hist.readyAt = s.now
-					m.hist.slogan = ""
+					m.hist.readyAt, m.hist.slogan, m.trial = s.now, "", false
 					s.do(Inspect{m.onContainer()}) // for its pid
 				}
 				s.doubtReady(m)
