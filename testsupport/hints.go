@@ -47,6 +47,8 @@ func goCall(s hint.Step) string {
 		return "c.Terminate(ctx)"
 	case hint.Start:
 		return each(s, "c.Start(t, %q)")
+	case hint.Stop:
+		return each(s, "c.Node(%q).Stop(ctx, nil)")
 	case hint.Restart:
 		return each(s, "c.Restart(t, %q)")
 	case hint.Unpause:

@@ -26,6 +26,7 @@ func calls(t *testing.T, c *testsupport.Cluster, source string, fn func(orchestr
 	_ = testsupport.Start(t, "/shop")
 	_ = c.Terminate(ctx)
 	c.Start(t, "n1")
+	_ = c.Node("n1").Stop(ctx, nil)
 	c.Restart(t, "n1")
 	c.Unpause(t, "n1")
 	c.Reconnect(t, "n1")
@@ -98,6 +99,7 @@ func TestStepsAsGoCalls(t *testing.T) {
 		{hint.Down.On("demo"), false},
 		{hint.DownVolumes.On("demo"), true},
 		{hint.Start.On("demo", "n1"), false},
+		{hint.Stop.On("demo", "n1"), false},
 		{hint.Restart.On("demo", "n1"), false},
 		{hint.Unpause.On("demo", "n1"), false},
 		{hint.Reconnect.On("demo", "n1"), false},

@@ -126,6 +126,9 @@ func (c *rolling) roll(ctx context.Context, a *app, command string, o upgrade.Op
 	report, err := r.client.Upgrade(ctx, o)
 	stop()
 	p.close()
+	if ctx.Err() != nil {
+		a.say("interrupted: the supervisor finishes the nodes that it is replacing, and no others; go on: beamyard %[2]s %[1]s, or go back: beamyard rollback %[1]s", r.cluster, command)
+	}
 	if len(report.Nodes) == 0 {
 		return err
 	}

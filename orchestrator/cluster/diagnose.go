@@ -106,7 +106,7 @@ func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot
 		n.Exit = s.Exit
 	}
 	if s.StartErr != nil && !n.State.Running() {
-		n.StartError, n.Kind, n.Hint = c.clean(s.StartErr.Error()), kindOf(s.StartErr), orchestrator.HintOf(s.StartErr).Map(c.clean)
+		n.StartError, n.Kind, n.Hint = c.clean(s.StartErr.Error()), manifest.KindOf(s.StartErr), orchestrator.HintOf(s.StartErr).Map(c.clean)
 	}
 	if from, any := linesFrom(s, young); any {
 		n.Lines = c.linesOf(s.RunID, from, s.Apart)

@@ -68,16 +68,7 @@ func (c *Cluster) clear(ctx context.Context, r supervisor.RunID, at *slot) error
 	if err := c.retryUnavailable(ctx, func() error { return c.eng.RemoveContainer(ctx, c.names().Container(r.Node)) }); err != nil {
 		return fmt.Errorf("remove the container before: %w", err)
 	}
-	at.releasePorts()
-	at.fixed = true
-	for _, p := range at.Ports {
-		held, err := c.site.hold(p.Host)
-		if err != nil {
-			return err
-		}
-		at.held = append(at.held, held)
-	}
-	return nil
+	return c.site.holdAgain(at)
 }
 
 // launchPrepared does the work of launch, in a start slot. It returns the ID of a

@@ -99,6 +99,20 @@ func (s *site) hold(port uint16) (*network.Reservation, error) {
 	return network.Hold(s.hostIP, port)
 }
 
+// holdAgain reserves the ports that a node has, which it then keeps.
+func (s *site) holdAgain(at *slot) error {
+	at.releasePorts()
+	at.fixed = true
+	for _, p := range at.Ports {
+		held, err := s.hold(p.Host)
+		if err != nil {
+			return err
+		}
+		at.held = append(at.held, held)
+	}
+	return nil
+}
+
 func (s *site) holdFree(base int) (*network.Reservation, error) {
 	held, err := network.Reserve(network.PortRange{HostIP: s.hostIP, Base: base, Elsewhere: !s.info.Local}, 1, s.taken)
 	if err != nil {

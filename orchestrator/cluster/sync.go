@@ -56,23 +56,11 @@ func (c *Cluster) Sync(ctx context.Context, opts orchestrator.SyncOptions) (code
 	if opts.Nodes, err = c.spec.NodesOf(opts.Nodes...); err != nil {
 		return codesync.Report{}, err
 	}
-	done, err := c.turn(ctx)
+	ctx, done, err := c.turn(ctx)
 	if err != nil {
 		return codesync.Report{}, err
 	}
 	defer done()
-	if wait.Closed(c.syncer.over) {
-		return codesync.Report{}, orchestrator.ErrClosed
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-c.syncer.over:
-			cancel(orchestrator.ErrClosed)
-		case <-ctx.Done():
-		}
-	}()
 	began := time.Now()
 	report, err := c.sync(ctx, opts)
 	// A node that booted in the meantime may have started with the old code.

@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 	"github.com/beamyard/beamyard/orchestrator/upgrade"
 )
 
@@ -57,7 +58,7 @@ func (c *Cluster) setBuilds(changed map[string]manifest.Build) orchestrator.Spec
 // other nodes keep running. With Back it goes back. See [upgrade.Run]. Syncs and upgrades run one
 // at a time.
 func (c *Cluster) Upgrade(ctx context.Context, o upgrade.Options) (upgrade.Report, error) {
-	done, err := c.turn(ctx)
+	ctx, done, err := c.turn(ctx)
 	if err != nil {
 		return upgrade.Report{Cluster: c.spec.Name, Back: o.Back}, err
 	}
@@ -70,6 +71,9 @@ func (c *Cluster) Upgrade(ctx context.Context, o upgrade.Options) (upgrade.Repor
 		o.To = &prepared
 	}
 	report, err := upgrade.Run(ctx, c.eng, upgrading{c}, o)
+	if err != nil && wait.Closed(c.syncer.over) { // whatever error the end caused
+		return report, orchestrator.ErrClosed
+	}
 	var failed *orchestrator.ClusterError
 	if errors.As(err, &failed) {
 		_ = c.excerpts(failed)
@@ -106,19 +110,36 @@ func (u upgrading) Replace(ctx context.Context, builds map[string]manifest.Build
 	return u.askWith(ctx, supervisor.Command{Kind: supervisor.CmdReplace, Spec: &spec}, nodes)
 }
 
-// turn waits until no sync and no upgrade runs. The caller calls done.
-func (c *Cluster) turn(ctx context.Context) (done func(), err error) {
+// turn waits until no sync and no upgrade runs. The context that it returns ends with the cluster.
+// The caller calls done.
+func (c *Cluster) turn(ctx context.Context) (_ context.Context, done func(), err error) {
 	if c.view.Load().NetworkID == "" {
-		return nil, orchestrator.WithHint(orchestrator.ErrClosed, "see what it does: %s", hint.Status.On(c.spec.Name))
+		return ctx, nil, orchestrator.WithHint(orchestrator.ErrClosed, "see what it does: %s", hint.Status.On(c.spec.Name))
 	}
 	select {
 	case <-c.syncer.turn:
-		return func() { c.syncer.turn <- struct{}{} }, nil
 	case <-c.syncer.over:
-		return nil, orchestrator.ErrClosed
+		return ctx, nil, orchestrator.ErrClosed
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx, nil, ctx.Err()
 	}
+	work, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-c.syncer.over:
+			cancel(orchestrator.ErrClosed)
+		case <-work.Done():
+		}
+	}()
+	done = func() {
+		cancel(nil)
+		c.syncer.turn <- struct{}{}
+	}
+	if wait.Closed(c.syncer.over) {
+		done()
+		return ctx, nil, orchestrator.ErrClosed
+	}
+	return work, done, nil
 }
 
 // adoptBuilds takes over what the nodes of an adopted cluster run. A node that has no container,
@@ -132,14 +153,10 @@ func (c *Cluster) adoptBuilds(s *site, containers []orchestrator.Container, have
 			continue
 		}
 		builds[node], have[node] = before, true
-		at.Ports, at.fixed = record.Ports[node], true
-		for _, p := range at.Ports {
-			held, err := s.hold(p.Host)
-			if err != nil {
-				s.release()
-				return fmt.Errorf("%s: %w", node, err)
-			}
-			at.held = append(at.held, held)
+		at.Ports = record.Ports[node]
+		if err := s.holdAgain(at); err != nil {
+			s.release()
+			return fmt.Errorf("%s: %w", node, err)
 		}
 		c.note(node, "%s has no container, because an upgrade ended before it had one: it gets the image before, %s", node, before.Image())
 	}

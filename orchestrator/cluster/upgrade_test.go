@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,7 +36,14 @@ func upgrades(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
-// images returns what the containers of the nodes are created of, and their names, addresses and
+// upElsewhere starts a cluster whose host ports other processes of this machine cannot take.
+func (w *world) upElsewhere(edit func(*orchestrator.Spec)) {
+	w.t.Helper()
+	w.runOn(elsewhere{w.eng}, edit, cluster.Options{})
+	w.ready()
+}
+
+// placed returns what the containers of the nodes are created of, and their names, addresses and
 // host ports.
 func (w *world) placed() (images, places string) {
 	w.t.Helper()
@@ -63,7 +71,7 @@ func (w *world) runs(want string) {
 
 func TestUpgradeReplacesOneNodeAfterTheOther(t *testing.T) {
 	upgrades(t, func(t *testing.T, w *world) {
-		w.up(func(s *orchestrator.Spec) { s.Volumes = map[string]string{"data": "/data"} })
+		w.upElsewhere(func(s *orchestrator.Spec) { s.Volumes = map[string]string{"data": "/data"} })
 		_, places := w.placed()
 		report, err := w.Upgrade(t.Context(), upgrade.Options{Source: "shop:2"})
 		if err != nil {
@@ -133,7 +141,7 @@ func TestUpgradeReplacesOneNodeAfterTheOther(t *testing.T) {
 // would stop the cluster; the others keep running.
 func TestUpgradeStopsAtTheFirstNodeThatIsNotWell(t *testing.T) {
 	upgrades(t, func(t *testing.T, w *world) {
-		w.up(func(s *orchestrator.Spec) { s.OnFailed = orchestrator.FailedStopCluster })
+		w.upElsewhere(func(s *orchestrator.Spec) { s.OnFailed = orchestrator.FailedStopCluster })
 		report, err := w.Upgrade(t.Context(), upgrade.Options{Source: "shop:3"})
 		var stopped *upgrade.Stopped
 		if !errors.As(err, &stopped) || stopped.Node != "n1" || !errors.Is(err, orchestrator.ErrNodeFailed) {
@@ -178,7 +186,7 @@ func TestUpgradeStopsAtTheFirstNodeThatIsNotWell(t *testing.T) {
 
 func TestRollbackOfAnUpgradeThatStopped(t *testing.T) {
 	upgrades(t, func(t *testing.T, w *world) {
-		w.up(nil)
+		w.upElsewhere(nil)
 		if _, err := w.Upgrade(t.Context(), upgrade.Options{Source: "shop:3"}); err == nil {
 			t.Fatal("it did not stop")
 		}
@@ -198,7 +206,7 @@ func TestUpgradeWaitsForANodeThatDiesMeanwhile(t *testing.T) {
 	for _, mode := range []orchestrator.RestartMode{orchestrator.RestartOnFailure, orchestrator.RestartNo} {
 		t.Run(string(mode), func(t *testing.T) {
 			upgrades(t, func(t *testing.T, w *world) {
-				w.up(func(s *orchestrator.Spec) { s.Restart.Mode = mode })
+				w.upElsewhere(func(s *orchestrator.Spec) { s.Restart.Mode = mode })
 				go func() {
 					_ = w.Await(t.Context(), func(st orchestrator.Status) bool { return st.Nodes[0].State == orchestrator.Starting })
 					_ = w.Kill(t.Context(), "KILL", "n3")
@@ -233,12 +241,12 @@ func TestAnInterruptedUpgradeIsAdopted(t *testing.T) {
 		t.Run(fmt.Sprint(back), func(t *testing.T) {
 			upgrades(t, func(t *testing.T, w *world) {
 				detached := func(s *orchestrator.Spec) { s.Owner.Detached = true }
-				w.up(detached)
+				w.upElsewhere(detached)
 				_, places := w.placed()
 				spec := w.Spec()
 				ctx, cancel := context.WithCancel(t.Context())
 				go func() {
-					_ = w.Await(t.Context(), func(st orchestrator.Status) bool { return st.Nodes[1].State == orchestrator.Stopping })
+					_ = w.Await(t.Context(), func(st orchestrator.Status) bool { return st.Nodes[1].State == orchestrator.Starting })
 					cancel()
 					w.cancel()
 				}()
@@ -255,7 +263,7 @@ func TestAnInterruptedUpgradeIsAdopted(t *testing.T) {
 					t.Errorf("by labels: %+v, %v", found.Status, err)
 				}
 
-				w.run(func(s *orchestrator.Spec) { *s = spec }, cluster.Options{Adopt: true})
+				w.runOn(elsewhere{w.eng}, func(s *orchestrator.Spec) { *s = spec }, cluster.Options{Adopt: true})
 				w.ready()
 				w.runs("n1 shop:2, n2 shop:1, n3 shop:1")
 				if _, now := w.placed(); now != places {
@@ -280,7 +288,7 @@ func TestAnInterruptedUpgradeIsAdopted(t *testing.T) {
 
 func TestUpgradeRefuses(t *testing.T) {
 	upgrades(t, func(t *testing.T, w *world) {
-		w.up(nil)
+		w.upElsewhere(nil)
 		refused := func(o upgrade.Options, want string) {
 			t.Helper()
 			if _, err := w.Upgrade(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
@@ -296,5 +304,26 @@ func TestUpgradeRefuses(t *testing.T) {
 		refused(upgrade.Options{Source: "shop:2"}, "n2 is stopped: no node was changed")
 		w.runs("n1 shop:1, n2 shop:1, n3 shop:1")
 		w.end()
+	})
+}
+
+// A cluster that is taken down in the middle of an upgrade goes down at once.
+func TestDownEndsAnUpgrade(t *testing.T) {
+	upgrades(t, func(t *testing.T, w *world) {
+		w.upElsewhere(nil)
+		go func() {
+			_ = w.Await(t.Context(), func(st orchestrator.Status) bool { return st.Nodes[1].State == orchestrator.Starting })
+			if err := w.Down(t.Context()); err != nil {
+				t.Errorf("down: %v", err)
+			}
+		}()
+		began := time.Now()
+		if _, err := w.Upgrade(t.Context(), upgrade.Options{Source: "shop:2"}); !errors.Is(err, orchestrator.ErrClosed) {
+			t.Errorf("upgrade: %v", err)
+		}
+		w.end()
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it took %s", took)
+		}
 	})
 }
