@@ -39,6 +39,8 @@ var forbidden = []struct{ pkg, imports, why string }{
 	{"orchestrator/enginetest/...", "github.com/docker/", "the in-memory engine stands in for Docker, it does not use it"},
 	{"orchestrator/parking", "github.com/docker/", "a lot parks clusters on whatever engine it is given"},
 	{"orchestrator/control", "github.com/docker/", "the control socket speaks of clusters, not of containers"},
+	{"orchestrator/upgrade", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
+	{"orchestrator/volume", "github.com/docker/", "the engine's API stays behind orchestrator.Engine"},
 	{"orchestrator/health", "github.com/docker/", "health asks nodes, and is given what containers said"},
 	{"orchestrator/health", module + "/images", "health judges what runs, wherever it came from"},
 	{"orchestrator/codesync/...", "github.com/docker/", "sync speaks to nodes, and is given how their disks are written"},
@@ -102,7 +104,7 @@ var floors = []struct {
 	{"the compiler serves clusters with and without a supervisor", []string{"orchestrator/compiler"}},
 	{"what labels tell needs no supervisor", []string{"orchestrator/discovery", "orchestrator/upgrade"}},
 	{"a supervisor removes what dead ones left, by labels", []string{"orchestrator/cluster", "orchestrator/watchdog", "orchestrator/docker", "orchestrator/docker/frames"}},
-	{"these look at clusters of both kinds", []string{"orchestrator/control", "orchestrator/evidence"}},
+	{"these look at clusters of both kinds", []string{"orchestrator/control", "orchestrator/evidence", "orchestrator/volume"}},
 	{"who keeps parked clusters makes them, and has a socket as a supervisor has", []string{"orchestrator/parking"}},
 	{"a doctor asks also who answers for a cluster, and a page shows a cluster of either kind", []string{"orchestrator/doctor", "orchestrator/ui", "orchestrator/ui/script"}},
 }

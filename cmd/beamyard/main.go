@@ -57,6 +57,7 @@ type cli struct {
 	Inspect    inspectCmd    `cmd:"" help:"Show detailed information on a node."`
 	Export     exportCmd     `cmd:"" help:"Write logs, events and reports of a cluster to a folder."`
 	MCP        mcpCmd        `cmd:"" name:"mcp" help:"Serve an assistant: a server of the Model Context Protocol on stdin and stdout."`
+	Volume     volumeCmd     `cmd:"" help:"List volumes, and copy their data out and in."`
 	Prune      pruneCmd      `cmd:"" help:"Remove clusters whose owner process is dead."`
 	Doctor     doctorCmd     `cmd:"" help:"Check whether this machine can run clusters."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version, the commit and its date."`

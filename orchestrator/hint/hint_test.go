@@ -56,6 +56,7 @@ func TestCommands(t *testing.T) {
 		"beamyard down demo":                                        Down.On("demo"),
 		"beamyard down demo --volumes":                              DownVolumes.On("demo"),
 		"beamyard start demo/n1":                                    Start.On("demo", "n1"),
+		"beamyard stop demo/n1":                                     Stop.On("demo", "n1"),
 		"beamyard restart demo/n1 demo/n2":                          Restart.On("demo", "n1", "n2"),
 		"beamyard unpause n1":                                       Unpause.On("", "n1"),
 		"the program that disconnected them":                        Reconnect.On("demo", "n1"),

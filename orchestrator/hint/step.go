@@ -24,6 +24,7 @@ const (
 	Down        Verb = "down"         // remove a cluster
 	DownVolumes Verb = "down-volumes" // remove a cluster and its volumes
 	Start       Verb = "start"        // start nodes
+	Stop        Verb = "stop"         // stop nodes; they stay down
 	Restart     Verb = "restart"      // restart nodes
 	Unpause     Verb = "unpause"      // resume nodes
 	Reconnect   Verb = "reconnect"    // end a deliberate disconnection
@@ -57,7 +58,7 @@ const (
 
 // Verbs are all verbs.
 var Verbs = []Verb{
-	Up, UpHelp, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Upgrade, Rollback, Heal, Squeeze, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
+	Up, UpHelp, Supervise, Down, DownVolumes, Start, Stop, Restart, Unpause, Reconnect, Upgrade, Rollback, Heal, Squeeze, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
 	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Send, Page, Export, Doctor, Prune, Set,
 }
 
@@ -129,7 +130,7 @@ func (s Step) String() string {
 		return "the program that disconnected them" // no command does
 	case Set:
 		return s.settings()
-	case Down, Start, Restart, Unpause, Upgrade, Rollback, Inspect, Logs, Health, Send, Export, Doctor, Prune:
+	case Down, Start, Stop, Restart, Unpause, Upgrade, Rollback, Inspect, Logs, Health, Send, Export, Doctor, Prune:
 	}
 	return command(string(s.Do), append([]string{s.at()}, s.Args...)...)
 }
