@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/volume"
@@ -96,6 +98,10 @@ func (c *volumeCmd) export(ctx context.Context, a *app, eng volume.Engine, clust
 	if c.File == "-" && a.out.terminal {
 		return usagef("beamyard volume export "+c.Of+" "+cluster+".tar", "stdout is a terminal, and the archive is no text")
 	}
+	// The reader of a pipe may end: the container that mounts the volumes is removed then, too.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
 	var to io.Writer = a.out
 	if c.File != "-" {
 		// It appears whole, or not at all, and only its owner reads it: data can be secret.

@@ -8,25 +8,29 @@ import (
 	"strings"
 	"time"
 
+	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/internal/helper"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
-// labelCopy is on the containers through which volumes are read and written.
-const labelCopy = "beamyard.copy"
+// helperPrefix begins the purpose of the containers through which volumes are read and written.
+const helperPrefix = "copy-"
 
 // with calls do with a container that mounts the volumes, and removes it.
 func with(ctx context.Context, eng orchestrator.Engine, volumes []Volume, do func(id string) error) (err error) {
-	sweep(ctx, eng)
+	sweep(ctx, eng, volumes[0].Cluster)
 	image, err := imageFor(ctx, eng, volumes[0].Cluster)
 	if err != nil {
 		return err
 	}
+	purpose := helperPrefix + strings.ToLower(rand.Text()[:6])
 	c := orchestrator.ContainerSpec{
-		Name: "beamyard-copy-" + strings.ToLower(rand.Text()[:12]), Image: image, Entrypoint: []string{helper.Program}, NoInit: true,
-		Labels:      map[string]string{labelCopy: "true", orchestrator.LabelOwner: manifest.MustJSON(keeper.Self(false))},
+		Name: network.Names{Cluster: volumes[0].Cluster}.Container(purpose), Image: image, Entrypoint: []string{helper.Program}, NoInit: true,
+		Labels: map[string]string{
+			orchestrator.LabelCluster: volumes[0].Cluster, orchestrator.LabelHelper: purpose, orchestrator.LabelOwner: manifest.MustJSON(keeper.Self(false)),
+		},
 		StopTimeout: time.Second, LogMaxSize: "1m", LogMaxFile: 1,
 	}
 	for _, v := range volumes {
@@ -70,12 +74,15 @@ func imageFor(ctx context.Context, eng orchestrator.Engine, cluster string) (str
 }
 
 // sweep removes the containers of processes that were killed meanwhile.
-func sweep(ctx context.Context, eng orchestrator.Engine) {
-	left, err := eng.Containers(ctx, map[string]string{labelCopy: "true"})
+func sweep(ctx context.Context, eng orchestrator.Engine, cluster string) {
+	left, err := eng.Containers(ctx, map[string]string{orchestrator.LabelCluster: cluster})
 	if err != nil {
 		return // the next call tries again
 	}
 	for _, c := range left {
+		if !strings.HasPrefix(c.Labels[orchestrator.LabelHelper], helperPrefix) {
+			continue
+		}
 		if alive, sure := keeper.Alive(orchestrator.OwnerOf(c.Labels)); !alive && sure {
 			_ = eng.RemoveContainer(ctx, c.ID) // as above
 		}

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -47,9 +48,9 @@ func List(ctx context.Context, eng orchestrator.Engine, cluster string, nodes ..
 	if err != nil {
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
-	containers, err := eng.Containers(ctx, labels)
+	running, err := runningNodes(ctx, eng, labels)
 	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
+		return nil, err
 	}
 	all := []Volume{}
 	for _, v := range volumes {
@@ -59,15 +60,36 @@ func List(ctx context.Context, eng orchestrator.Engine, cluster string, nodes ..
 			continue
 		}
 		one.Name = strings.ReplaceAll(name, "--", "-")
-		one.Running = slices.ContainsFunc(containers, func(c orchestrator.Container) bool {
-			return c.State.Running && c.Labels[orchestrator.LabelCluster] == one.Cluster && c.Labels[orchestrator.LabelNode] == one.Node
-		})
+		one.Running = running[one.Cluster+"/"+one.Node]
 		all = append(all, one)
 	}
 	slices.SortFunc(all, func(a, b Volume) int {
 		return strings.Compare(a.Cluster+"\x00"+a.String(), b.Cluster+"\x00"+b.String())
 	})
 	return all, nil
+}
+
+// runningNodes returns the nodes that run, as CLUSTER/NODE. An engine lists a container as running
+// for a moment after its end (20.10), so each is looked at.
+func runningNodes(ctx context.Context, eng orchestrator.Engine, labels map[string]string) (map[string]bool, error) {
+	containers, err := eng.Containers(ctx, labels)
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	running := map[string]bool{}
+	for _, c := range containers {
+		if !c.State.Running || c.Labels[orchestrator.LabelNode] == "" {
+			continue
+		}
+		now, err := eng.InspectContainer(ctx, c.ID)
+		if err != nil && !errors.Is(err, orchestrator.ErrNotFound) {
+			return nil, fmt.Errorf("inspect %s: %w", c.Name, err)
+		}
+		if err == nil && now.State.Running {
+			running[c.Labels[orchestrator.LabelCluster]+"/"+c.Labels[orchestrator.LabelNode]] = true
+		}
+	}
+	return running, nil
 }
 
 // named returns the volume of that name, which need not exist.

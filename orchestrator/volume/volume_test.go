@@ -3,6 +3,7 @@ package volume_test
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 	"github.com/beamyard/beamyard/orchestrator/volume"
 )
 
@@ -78,7 +80,7 @@ func left(t *testing.T, eng *enginetest.Engine) {
 	t.Helper()
 	all, _ := eng.Containers(t.Context(), nil)
 	for _, c := range all {
-		if c.Labels[orchestrator.LabelCluster] == "" {
+		if c.Labels[orchestrator.LabelNode] == "" {
 			t.Errorf("container %s is left", c.Name)
 		}
 	}
@@ -199,4 +201,32 @@ func TestImportThatBreaks(t *testing.T) {
 		t.Errorf("of an archive that ends early: %v", err)
 	}
 	left(t, eng)
+}
+
+// A container that a killed process left is removed by the next call, and one of a process that is
+// alive is not.
+func TestWhatAKilledProcessLeftIsRemoved(t *testing.T) {
+	eng := world(t)
+	dead := keeper.Self(false)
+	dead.Start = "1" // this process began at another time
+	for name, owner := range map[string]orchestrator.Owner{"dead": dead, "alive": keeper.Self(false)} {
+		text, err := json.Marshal(owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := eng.CreateContainer(t.Context(), orchestrator.ContainerSpec{Name: name, Image: "demo:1", Labels: map[string]string{
+			orchestrator.LabelCluster: "demo", orchestrator.LabelHelper: "copy-" + name, orchestrator.LabelOwner: string(text),
+		}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := volume.Export(t.Context(), eng, io.Discard, "demo"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eng.InspectContainer(t.Context(), "dead"); !errors.Is(err, orchestrator.ErrNotFound) {
+		t.Errorf("that of a dead process: %v", err)
+	}
+	if _, err := eng.InspectContainer(t.Context(), "alive"); err != nil {
+		t.Errorf("that of this process: %v", err)
+	}
 }
