@@ -105,9 +105,9 @@ func (c *volumeCmd) export(ctx context.Context, a *app, eng volume.Engine, clust
 	var to io.Writer = a.out
 	if c.File != "-" {
 		// It appears whole, or not at all, and only its owner reads it: data can be secret.
-		file, err := os.CreateTemp(filepath.Dir(c.File), ".beamyard-*")
-		if err != nil {
-			return fmt.Errorf("write %s: %w", c.File, err)
+		file, failed := os.CreateTemp(filepath.Dir(c.File), ".beamyard-*")
+		if failed != nil {
+			return fmt.Errorf("write %s: %w", c.File, failed)
 		}
 		to = file
 		defer func() {
