@@ -44,7 +44,7 @@ test: ## run every test, those on the real engine included; PKG=./… and TESTFL
 QUICK := ./cmd/beamyard/internal/... ./images ./network/... ./orchestrator ./orchestrator/ask ./orchestrator/build ./orchestrator/chaos ./orchestrator/check ./orchestrator/cluster ./orchestrator/codesync/... \
 	./orchestrator/compiler ./orchestrator/config ./orchestrator/control ./orchestrator/diagnosis ./orchestrator/discovery \
 	./orchestrator/docker/tunnel ./orchestrator/doctor ./orchestrator/effects ./orchestrator/enginetest/... ./orchestrator/faults ./orchestrator/evidence ./orchestrator/health ./orchestrator/hint ./orchestrator/hosts \
-	./orchestrator/internal/... ./orchestrator/keeper ./orchestrator/logs ./orchestrator/mcp ./orchestrator/metrics ./orchestrator/parking ./orchestrator/secrets ./orchestrator/suite ./orchestrator/swarm ./orchestrator/target ./orchestrator/ui ./orchestrator/ui/script ./orchestrator/validation ./orchestrator/watchdog \
+	./orchestrator/internal/... ./orchestrator/keeper ./orchestrator/logs ./orchestrator/mcp ./orchestrator/metrics ./orchestrator/parking ./orchestrator/secrets ./orchestrator/suite ./orchestrator/swarm ./orchestrator/target ./orchestrator/ui ./orchestrator/ui/script ./orchestrator/upgrade ./orchestrator/validation ./orchestrator/volume ./orchestrator/watchdog \
 	./testsupport/history ./testsupport/internal/bench
 
 test-quick: ## run the tests that need no engine, for the inner loop

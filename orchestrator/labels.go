@@ -21,17 +21,12 @@ const (
 	LabelSpec    = "beamyard.spec"    // on networks: the Spec as JSON
 	LabelOwner   = "beamyard.owner"   // on everything: the Owner as JSON
 	LabelCreated = "beamyard.created" // on everything: RFC 3339, the engine's clock
+	LabelBuild   = "beamyard.build"   // on containers of upgraded nodes: what the node runs, as JSON
+	LabelUpgrade = "beamyard.upgrade" // on the container that records the last upgrade: see package upgrade
 	// LabelPorts is on containers: their host ports as JSON. The ports stay pinned while
 	// the container is down, when an engine's list does not show them.
 	LabelPorts = "beamyard.ports"
 )
-
-// PortsOf returns a container's pinned host ports from its labels.
-func PortsOf(labels map[string]string) []uint16 {
-	var ports []uint16
-	_ = json.Unmarshal([]byte(labels[LabelPorts]), &ports) // a container that is not ours has no pinned ports
-	return ports
-}
 
 // SpecOf returns a cluster's spec from its network's labels.
 func SpecOf(labels map[string]string) (Spec, error) {

@@ -116,7 +116,8 @@ type NodeStatus struct {
 	Serving       Serving      `json:"serving,omitempty"` // what listens on its HTTP port, inside; URL is "" if the port is not reachable
 	Ports         []PortStatus `json:"ports,omitempty"`
 	IP            netip.Addr   `json:"ip,omitzero"`
-	Container     string       `json:"container"` // its name
+	Image         string       `json:"image,omitempty"` // if it is not the cluster's
+	Container     string       `json:"container"`       // its name
 	ContainerID   string       `json:"container_id,omitempty"`
 	PID           int          `json:"os_pid,omitempty"` // of the container's first process on the engine's host
 	Peers         []string     `json:"peers,omitempty"`  // short names of the nodes that this one is connected to
@@ -227,8 +228,9 @@ const (
 	EventFault EventKind = "fault" // a fault came into force, or was healed
 	// EventFinding explains why something is wrong with a node.
 	EventFinding EventKind = "finding"
-	EventSync    EventKind = "sync" // changed sources were loaded into nodes
-	EventNote    EventKind = "note" // worth knowing: an engine reconnect, a port that moved
+	EventSync    EventKind = "sync"    // changed sources were loaded into nodes
+	EventUpgrade EventKind = "upgrade" // an upgrade or a rollback began, came to a node, stopped or ended
+	EventNote    EventKind = "note"    // worth knowing: an engine reconnect, a port that moved
 )
 
 // JournalEntry is something that the engine, a node or a user reported to a cluster, as

@@ -47,12 +47,18 @@ func goCall(s hint.Step) string {
 		return "c.Terminate(ctx)"
 	case hint.Start:
 		return each(s, "c.Start(t, %q)")
+	case hint.Stop:
+		return each(s, "c.Node(%q).Stop(ctx, nil)")
 	case hint.Restart:
 		return each(s, "c.Restart(t, %q)")
 	case hint.Unpause:
 		return each(s, "c.Unpause(t, %q)")
 	case hint.Reconnect:
 		return each(s, "c.Reconnect(t, %q)")
+	case hint.Upgrade:
+		return "c.Upgrade(t, upgrade.Options{})"
+	case hint.Rollback:
+		return "c.Rollback(t)"
 	case hint.Heal:
 		return "c.Heal(t)"
 	case hint.Squeeze:

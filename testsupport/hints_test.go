@@ -14,6 +14,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/upgrade"
 	"github.com/beamyard/beamyard/testsupport"
 )
 
@@ -25,9 +26,12 @@ func calls(t *testing.T, c *testsupport.Cluster, source string, fn func(orchestr
 	_ = testsupport.Start(t, "/shop")
 	_ = c.Terminate(ctx)
 	c.Start(t, "n1")
+	_ = c.Node("n1").Stop(ctx, nil)
 	c.Restart(t, "n1")
 	c.Unpause(t, "n1")
 	c.Reconnect(t, "n1")
+	c.Upgrade(t, upgrade.Options{})
+	c.Rollback(t)
 	c.Heal(t)
 	c.Squeeze(t, fault.Limits{Memory: 268435456}, "n1")
 	_ = c.Status()
@@ -95,9 +99,12 @@ func TestStepsAsGoCalls(t *testing.T) {
 		{hint.Down.On("demo"), false},
 		{hint.DownVolumes.On("demo"), true},
 		{hint.Start.On("demo", "n1"), false},
+		{hint.Stop.On("demo", "n1"), false},
 		{hint.Restart.On("demo", "n1"), false},
 		{hint.Unpause.On("demo", "n1"), false},
 		{hint.Reconnect.On("demo", "n1"), false},
+		{hint.Upgrade.On("demo"), false},
+		{hint.Rollback.On("demo"), false},
 		{hint.Heal.On("demo"), false},
 		{hint.Squeeze.On("demo", "n1").With("256MiB"), false},
 		{hint.Status.On("demo"), false},

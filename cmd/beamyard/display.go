@@ -37,7 +37,7 @@ func (b *display) apply(e orchestrator.Event) (over string) {
 		if e.State == orchestrator.Ready || e.State.Final() {
 			n.ended = e.Time
 		}
-	case orchestrator.EventNote, orchestrator.EventFinding, orchestrator.EventFault, orchestrator.EventSync:
+	case orchestrator.EventNote, orchestrator.EventFinding, orchestrator.EventFault, orchestrator.EventSync, orchestrator.EventUpgrade:
 		over = "  " + e.Text
 	case orchestrator.EventExit, orchestrator.EventMesh: // shown by the state event that accompanies it
 	}

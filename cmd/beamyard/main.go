@@ -29,6 +29,8 @@ type cli struct {
 	UI         uiCmd         `cmd:"" name:"ui" help:"Open the live page of a cluster, or of all."`
 	Health     healthCmd     `cmd:"" help:"Check the health of every node."`
 	Sync       syncCmd       `cmd:"" help:"Load changed source files into the running nodes."`
+	Upgrade    upgradeCmd    `cmd:"" help:"Replace the image of the nodes, one after the other."`
+	Rollback   rollbackCmd   `cmd:"" help:"Go back to the image before the last upgrade."`
 	Events     eventsCmd     `cmd:"" help:"Show the events of a cluster."`
 	Stop       stopCmd       `cmd:"" help:"Stop nodes; they stay down until started."`
 	Start      startCmd      `cmd:"" help:"Start stopped nodes."`
@@ -55,6 +57,7 @@ type cli struct {
 	Inspect    inspectCmd    `cmd:"" help:"Show detailed information on a node."`
 	Export     exportCmd     `cmd:"" help:"Write logs, events and reports of a cluster to a folder."`
 	MCP        mcpCmd        `cmd:"" name:"mcp" help:"Serve an assistant: a server of the Model Context Protocol on stdin and stdout."`
+	Volume     volumeCmd     `cmd:"" help:"List volumes, and copy their data out and in."`
 	Prune      pruneCmd      `cmd:"" help:"Remove clusters whose owner process is dead."`
 	Hosts      hostsCmd      `cmd:"" help:"List the machines of clusters, and make them one swarm."`
 	Doctor     doctorCmd     `cmd:"" help:"Check whether this machine can run clusters."`

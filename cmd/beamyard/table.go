@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -70,6 +71,12 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 	if hosts {
 		header = slices.Insert(header, 1, "HOST")
 	}
+	images := slices.ContainsFunc(all, func(s orchestrator.Status) bool {
+		return slices.ContainsFunc(s.Nodes, func(n orchestrator.NodeStatus) bool { return n.Image != "" })
+	})
+	if images {
+		header = append(header, "IMAGE")
+	}
 	if withCluster {
 		header = append([]string{"CLUSTER"}, header...)
 	}
@@ -89,6 +96,9 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 			label := n.Name
 			if hosts {
 				row = slices.Insert(row, 1, cell{orDash(n.On), ""})
+			}
+			if images {
+				row = append(row, cell{imageText(cmp.Or(n.Image, s.Image)), ""})
 			}
 			if withCluster {
 				row = append([]cell{{s.Cluster, ""}}, row...)
@@ -111,6 +121,14 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 		fmt.Fprintln(a.err, printable(r))
 	}
 	return nil
+}
+
+// imageText returns an image as a table shows it: an ID as short as the engine's.
+func imageText(image string) string {
+	if id, ok := strings.CutPrefix(image, "sha256:"); ok {
+		return id[:min(len(id), 12)]
+	}
+	return image
 }
 
 // whyShort returns what is wrong with a node, in one line, and the command that shows more.

@@ -13,6 +13,28 @@ func (f Fault) Ended(now time.Time) bool { return !f.End.IsZero() && !f.End.Afte
 // CutsHost reports whether a fault cuts a node off from everything outside the cluster too.
 func (f Fault) CutsHost(node string) bool { return f.Hard && slices.Contains(f.names(), node) }
 
+// CutFromHost returns the first of these faults that cuts a node off from everything outside the
+// cluster too; "" if none does.
+func CutFromHost(faults []Fault, node string) (id string) {
+	for _, f := range faults {
+		if f.CutsHost(node) {
+			return f.ID
+		}
+	}
+	return ""
+}
+
+// NextEnd returns when the next of these faults ends; zero if none does.
+func NextEnd(faults []Fault) time.Time {
+	var next time.Time
+	for _, f := range faults {
+		if !f.End.IsZero() && (next.IsZero() || f.End.Before(next)) {
+			next = f.End
+		}
+	}
+	return next
+}
+
 // String describes what a fault does, in one line: "partition n1 | n2 n3, drop".
 func (f Fault) String() string {
 	var words []string

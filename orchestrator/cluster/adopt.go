@@ -62,7 +62,7 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n orchestrator.Network
 		}
 		at.host = full.Host
 		at.Ports, have[full.Labels[orchestrator.LabelNode]] = full.Ports, true
-		if unfinished(full, full.Labels) { // its launch replaces it, see [Cluster.create]
+		if manifest.Unfinished(full, full.Labels) { // its launch replaces it, see [Cluster.create]
 			at.fixed = manifest.FixesPort(c.spec, at.index)
 			continue
 		}
@@ -70,6 +70,9 @@ func (c *Cluster) adoptSite(ctx context.Context, s *site, n orchestrator.Network
 		if !full.State.Running && full.State.FinishedAt.After(full.Created) {
 			s.listenFrom(full.State.FinishedAt.Add(-c.spec.StopTimeout - adoptSlack))
 		}
+	}
+	if err := c.adoptBuilds(s, listed, have); err != nil {
+		return nil, err
 	}
 	return containers, c.placeMissing(ctx, s, have)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/dist"
 	"github.com/beamyard/beamyard/orchestrator/internal/history"
 	"github.com/beamyard/beamyard/orchestrator/internal/inside"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
@@ -83,6 +84,7 @@ type Cluster struct {
 	syncer  *syncer
 	synced  atomic.Bool // a sync has begun
 	site    *site       // the result of prepare; written before the loop starts
+	built   atomic.Pointer[built]
 	started atomic.Bool
 
 	inside      *inside.Inspector
@@ -242,7 +244,7 @@ func (c *Cluster) loop(ctx, work context.Context, adopted []orchestrator.Contain
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 
-	c.sup.Configure(c.site.spec, c.site.info.Host, c.site.direct && !network.Reachable(c.site.subnet.Gateway))
+	c.sup.Configure(c.current(), c.site.info.Host, c.site.direct && !network.Reachable(c.site.subnet.Gateway))
 	var actions []supervisor.Action
 	for _, a := range adopted {
 		node := a.Labels[orchestrator.LabelNode]
@@ -302,9 +304,15 @@ func (c *Cluster) Force() {
 	c.box.post(supervisor.Force{})
 }
 
-// Spec returns the cluster's spec with its defaults filled, and each node with the host that it
-// runs on. It includes the cookie.
-func (c *Cluster) Spec() orchestrator.Spec { return c.spec.On(c.view.Load().Nodes) }
+// Spec returns the cluster's spec with its defaults filled, what an upgrade has changed in it, and
+// each node with the host that it runs on. It includes the cookie.
+func (c *Cluster) Spec() orchestrator.Spec {
+	spec := c.spec
+	if b := c.built.Load(); b != nil {
+		spec = manifest.WithBuilds(spec, b.builds)
+	}
+	return spec.On(c.view.Load().Nodes)
+}
 
 // publish makes the supervisor's state visible to other goroutines.
 func (c *Cluster) publish(now time.Time) {
@@ -314,7 +322,8 @@ func (c *Cluster) publish(now time.Time) {
 	}}
 	if c.site != nil {
 		st.NetworkID, st.Subnet, st.Created = c.site.networkID, c.site.subnet.Prefix, c.site.created
-		st.Image, st.App = c.site.spec.Image, c.site.spec.App
+		spec := c.current()
+		st.Image, st.App, st.Source = spec.Image, spec.App, spec.Source
 	}
 	st.Nodes, st.Ready = c.sup.Snapshot(now)
 	st.Faults = c.sup.Faults()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/network"
-	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
@@ -47,11 +46,11 @@ func (c *Cluster) diagnose(ctx context.Context, snapshots []supervisor.NodeSnaps
 	absent := final && !c.spec.KeepOnFailure
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()
-	e := diagnosis.Evidence{Spec: c.site.spec, Absent: absent, Faults: manifest.Faults(c.view.Load().Faults)}
+	e := diagnosis.Evidence{Spec: c.current(), Absent: absent, Faults: manifest.Faults(c.view.Load().Faults)}
 	e.Nodes = make([]diagnosis.Node, len(snapshots))
 	var wg sync.WaitGroup
 	if slices.ContainsFunc(snapshots, func(s supervisor.NodeSnapshot) bool { return s.Exit != nil || s.StartErr != nil }) {
-		if image, err := c.eng.Image(ctx, c.site.spec.Image); err == nil {
+		if image, err := c.eng.Image(ctx, c.current().Image); err == nil {
 			e.ImageArch, e.EngineArch = image.Arch, manifest.GoArch(c.site.info.Arch)
 		}
 	}
@@ -96,7 +95,7 @@ func (c *Cluster) newborn(s supervisor.NodeSnapshot, final bool) bool {
 func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot, final, look bool) diagnosis.Node {
 	young := c.young(s, final)
 	at := c.site.slots[s.Node]
-	n := manifest.NodeEvidence(c.site.spec, at.index)
+	n := manifest.NodeEvidence(c.current(), at.index)
 	n.IP, n.State, n.Paused = at.IP.String(), s.State, s.Paused
 	n.Reason, n.Dump, n.DumpPath, n.Peers, n.Missing = c.clean(s.Reason), c.cleanDump(s.Dump), manifest.DumpPath(c.spec, s.Node), s.Peers, s.Missing
 	n.WasReady = s.WasReady
@@ -106,13 +105,13 @@ func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot
 		n.Exit = s.Exit
 	}
 	if s.StartErr != nil && !n.State.Running() {
-		n.StartError, n.Kind, n.Hint = c.clean(s.StartErr.Error()), kindOf(s.StartErr), orchestrator.HintOf(s.StartErr).Map(c.clean)
+		n.StartError, n.Kind, n.Hint = c.clean(s.StartErr.Error()), manifest.KindOf(s.StartErr), orchestrator.HintOf(s.StartErr).Map(c.clean)
 	}
 	if from, any := linesFrom(s, young); any {
 		n.Lines = c.linesOf(s.RunID, from, s.Apart)
 	}
 	if s.ID != "" && !n.WasReady && (look || n.Exit != nil && n.Exit.Code != 0) {
-		n.Settings = c.inside.Settings(ctx, c.site.spec, s.ID, at.index)
+		n.Settings = c.inside.Settings(ctx, c.current(), s.ID, at.index)
 	}
 	if !n.State.Running() || s.Paused {
 		return n
@@ -122,7 +121,7 @@ func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot
 	if young {
 		n.Missing = nil
 		if look {
-			n.Entrypoint = c.inside.Entrypoint(ctx, c.site.spec, at.index)
+			n.Entrypoint = c.inside.Entrypoint(ctx, c.current(), at.index)
 			n.Live = c.lookInside(ctx, s.ID)
 		} else if n.Contact == diagnosis.ContactRefused {
 			n.Contact = "" // whatever it lacks may still appear
@@ -137,20 +136,20 @@ func (c *Cluster) collectEvidence(ctx context.Context, s supervisor.NodeSnapshot
 		sample, err := health.Glance(limited, conn)
 		cancel()
 		if err == nil || !look { // else it is silent, and stays so for a while before its link breaks
-			app := c.site.spec.Node(s.Node).App
+			app := c.current().Node(s.Node).App
 			n.AppDown = err == nil && app != "" && app != "-" && !slices.Contains(sample.Apps, app)
 			n.Live = manifest.Live(conn.Last)
 			return n
 		}
 	}
 	if look {
-		n.Entrypoint = c.inside.Entrypoint(ctx, c.site.spec, at.index)
+		n.Entrypoint = c.inside.Entrypoint(ctx, c.current(), at.index)
 		n.Live = c.lookInside(ctx, s.ID)
 		if n.Live != nil && slices.Contains(n.Live.Listening, reach.EPMDPort) {
 			if c.site.direct {
-				n.Live.Registered = registeredAt(ctx, network.HostPort(at.IP.String(), reach.EPMDPort))
+				n.Live.Registered = reach.Registered(ctx, network.HostPort(at.IP.String(), reach.EPMDPort))
 			} else {
-				n.Live.Registered = c.registeredIn(ctx, s.ID)
+				n.Live.Registered = c.inside.Registered(ctx, s.ID)
 			}
 		}
 	}
@@ -175,29 +174,6 @@ func (c *Cluster) linesOf(r supervisor.RunID, from time.Time, apart []string) []
 // of a problem.
 func (c *Cluster) tellsOf(line string, nodes []string) bool {
 	return slices.ContainsFunc(nodes, func(n string) bool { return strings.Contains(line, c.names().Node(n)) })
-}
-
-// registeredAt returns the nodes registered with an EPMD, and their ports.
-func registeredAt(ctx context.Context, addr string) map[string]int {
-	names, err := erldist.Names(ctx, addr)
-	if err != nil {
-		return nil // unknown
-	}
-	ports := map[string]int{}
-	for _, n := range names {
-		ports[n.Alive] = n.Port
-	}
-	return ports
-}
-
-// registeredIn queries a container's EPMD from inside, if its address is not reachable.
-// It returns nil if there is no epmd in the container's path.
-func (c *Cluster) registeredIn(ctx context.Context, id string) map[string]int {
-	result, err := orchestrator.Command(ctx, c.eng, id, []string{"epmd", "-names"})
-	if err != nil || result.ExitCode != 0 {
-		return nil
-	}
-	return erldist.ParseNames(result.Stdout)
 }
 
 // linesFrom returns the time from which a node's lines may explain its problem. For a run

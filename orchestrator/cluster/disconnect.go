@@ -7,11 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -83,11 +79,15 @@ func (c *Cluster) setPartition(ctx context.Context, node string, peers []string,
 		return nil
 	}
 	peers = slices.Compact(slices.Sorted(slices.Values(peers)))
-	seen, err := c.watchAll(ctx, append([]string{node}, peers...))
+	answering := slices.DeleteFunc(append([]string{node}, peers...), func(n string) bool {
+		_, ok := c.links.Get(n)
+		return !ok
+	})
+	seen, err := probe.WatchAll(ctx, answering, c.names().Node, c.Dial)
 	if err != nil {
 		return err
 	}
-	defer seen.close()
+	defer seen.Close()
 	allowed := map[string]bool{}
 	if len(st.Nodes) > 2 {
 		allowed = c.overlapAllowed(ctx)
@@ -97,7 +97,7 @@ func (c *Cluster) setPartition(ctx context.Context, node string, peers []string,
 	}); err != nil {
 		return err
 	}
-	return seen.until(ctx, node, peers, !apart)
+	return seen.Until(ctx, node, peers, !apart)
 }
 
 // partners returns the peers of a request that names none.
@@ -148,7 +148,7 @@ func (c *Cluster) overlapAllowed(ctx context.Context) map[string]bool {
 	var wg sync.WaitGroup
 	for name, conn := range c.links.All() {
 		wg.Go(func() {
-			lets, err := allowsOverlap(ctx, conn)
+			lets, err := probe.AllowsOverlap(ctx, conn)
 			mu.Lock()
 			defer mu.Unlock()
 			allowed[name] = err == nil && lets
@@ -156,32 +156,6 @@ func (c *Cluster) overlapAllowed(ctx context.Context) map[string]bool {
 	}
 	wg.Wait()
 	return allowed
-}
-
-func allowsOverlap(ctx context.Context, conn probe.Link) (bool, error) {
-	parameter := func(name, unset erldist.Atom) (bool, error) {
-		v, err := conn.Call(ctx, "application", "get_env", erldist.Atom("kernel"), name, unset)
-		return v == any(erldist.Atom("true")) || v == any(true), err
-	}
-	v, err := conn.Call(ctx, "erlang", "system_info", erldist.Atom("otp_release"))
-	if err != nil {
-		return false, err
-	}
-	text, _ := erldist.Text(v)
-	release, err := strconv.Atoi(text)
-	if err != nil {
-		return false, err
-	}
-	unset := erldist.Atom("true")
-	if release < 25 {
-		unset = "false"
-	}
-	prevents, err := parameter("prevent_overlapping_partitions", unset)
-	if err != nil || !prevents {
-		return err == nil, err
-	}
-	all, err := parameter("connect_all", "true")
-	return err == nil && !all, err
 }
 
 //go:embed blocked_peers.erl
@@ -204,101 +178,4 @@ func (c *Cluster) setBlocked(ctx context.Context, a supervisor.SetBlocked) {
 		_, err = conn.Eval(ctx, blockPeers, map[string]any{"Block": block, "Unblock": unblock})
 	}
 	c.box.post(supervisor.BlockedSet{RunID: a.RunID, Block: a.Block, Unblock: a.Unblock, Err: err})
-}
-
-// watchers are nodes that report the peers they see, by short name. A node without a
-// sight is booting, or down.
-type watchers struct {
-	names  func(string) string // the BEAM name of a node
-	conns  []*erldist.Conn
-	sights map[string]*erldist.NodeWatcher
-}
-
-// watchAll starts watching the nodes that answer, and returns once all of them have
-// reported the peers they see.
-func (c *Cluster) watchAll(ctx context.Context, nodes []string) (*watchers, error) {
-	o := &watchers{names: c.names().Node, sights: map[string]*erldist.NodeWatcher{}}
-	var mu sync.Mutex
-	var group errgroup.Group
-	for _, node := range nodes {
-		if _, ok := c.links.Get(node); !ok {
-			continue
-		}
-		group.Go(func() error {
-			conn, err := c.Dial(ctx, node)
-			if err != nil {
-				return err
-			}
-			sight, err := conn.Watch(ctx)
-			if err != nil {
-				return errors.Join(err, conn.Close())
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			o.conns, o.sights[node] = append(o.conns, conn), sight
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		o.close()
-		return nil, err
-	}
-	return o, nil
-}
-
-func (o *watchers) close() {
-	for _, s := range o.sights {
-		s.Close()
-	}
-	for _, conn := range o.conns {
-		_ = conn.Close() // which cannot fail
-	}
-}
-
-// side is a node that watches, and the peer that it should see, or no longer see.
-type side struct{ node, peer string }
-
-// sides returns the sides of a node and its peers that can be observed. To see each
-// other, both must answer.
-func (o *watchers) sides(node string, peers []string, met bool) (all []side) {
-	for _, p := range peers {
-		for _, s := range []side{{node, p}, {p, node}} {
-			if o.sights[s.node] != nil && (!met || o.sights[s.peer] != nil) {
-				all = append(all, s)
-			}
-		}
-	}
-	return all
-}
-
-// until waits until a node and its peers see each other, or no longer do. A node that
-// ends in the meantime sees no peers.
-func (o *watchers) until(ctx context.Context, node string, peers []string, met bool) error {
-	sides := o.sides(node, peers, met)
-	for _, s := range sides {
-		err := o.sights[s.node].Until(ctx, func(now erldist.Seen) bool { return now.Up[o.names(s.peer)] == met })
-		switch gone := o.sights[s.node].Err(); {
-		case err == nil:
-		case gone == nil: // ctx ended
-			return fmt.Errorf("%s: %w", o.left(sides, met), err)
-		case met:
-			return fmt.Errorf("%s: %w: it went meanwhile (%w)", s.node, orchestrator.ErrNotRunning, gone)
-		}
-	}
-	return nil
-}
-
-// left describes the sides that are still outstanding.
-func (o *watchers) left(sides []side, met bool) string {
-	says := "still sees"
-	if met {
-		says = "does not see"
-	}
-	var left []string
-	for _, s := range sides {
-		if o.sights[s.node].Now().Up[o.names(s.peer)] != met {
-			left = append(left, s.node+" "+says+" "+s.peer)
-		}
-	}
-	return strings.Join(left, ", ")
 }

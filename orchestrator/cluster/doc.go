@@ -52,6 +52,9 @@
 // package compiler, and the connections of the probes. Recreated containers get the synced code
 // before they start (launch.go).
 //
+// [Cluster.Upgrade] replaces the image of the nodes, with package upgrade. What each node runs is
+// then one value that is replaced as a whole (upgrade.go); everything else of the spec never changes.
+//
 // # Failure
 //
 // When a cluster fails, [Options].OnFailure is called before any part of it is stopped or removed
@@ -71,7 +74,7 @@
 //   - launch, stop, pause, inspect, postmortem, diagnose, collect, connect, setBlocked, sweep,
 //     compare: one goroutine for each action (and one for the hook of collect), ended by its own deadline
 //     or by Run's end.
-//   - users' goroutines: run a sync, one at a time by a token (sync.go), which Run's end cancels
+//   - users' goroutines: run a sync or an upgrade, one at a time by a token (turn), which Run's end cancels
 //     and waits for; read the published [orchestrator.Status], the event log and the rings; and
 //     post commands to the mailbox.
 //   - forward, if there is an [Options].Logger: one for each node's output and one for the

@@ -4,35 +4,13 @@ import (
 	"context"
 	"errors"
 
-	"github.com/beamyard/beamyard/images"
-	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
-	"github.com/beamyard/beamyard/orchestrator/internal/sentinels"
 	"github.com/beamyard/beamyard/orchestrator/secrets"
 )
 
 // This file derives the meaning of an error from its type.
-
-// kindOf returns an error's kind for package diagnosis, by its type and not its text.
-func kindOf(err error) diagnosis.Kind {
-	switch {
-	case errors.As(err, new(*network.PortTakenError)):
-		return diagnosis.KindPortTaken
-	case errors.As(err, new(*network.PoolExhaustedError)):
-		return diagnosis.KindAddressPool
-	}
-	for _, k := range sentinels.All {
-		if kind := diagnosis.Kind(k.Name); errors.Is(err, k.Err) && kind.Known() {
-			return kind
-		}
-	}
-	if errors.As(err, new(*images.BuildError)) {
-		return diagnosis.KindBuild
-	}
-	return ""
-}
 
 // Diagnose adds findings to an error that ended an `up` of this spec, or a query of the
 // engine, before there was a node: the result is a [orchestrator.DiagnosedError]. An error
@@ -44,7 +22,7 @@ func Diagnose(err error, s orchestrator.Spec) error {
 		return err
 	}
 	clean := secrets.Redactor(s).Replace // before any text is shortened
-	e := diagnosis.Evidence{Spec: s, Error: clean(err.Error()), Kind: kindOf(err), Hint: orchestrator.HintOf(err).Map(clean), Absent: true}
+	e := diagnosis.Evidence{Spec: s, Error: clean(err.Error()), Kind: manifest.KindOf(err), Hint: orchestrator.HintOf(err).Map(clean), Absent: true}
 	found := diagnosis.Diagnose(e)
 	if len(found) == 0 || found[0].Code == "unknown" && len(e.Hint) > 0 {
 		return err

@@ -31,7 +31,7 @@ func (c *Cluster) Health(ctx context.Context) (orchestrator.HealthReport, error)
 				seen[i] = probe.Unanswered(c.spec.Name, n)
 				return
 			}
-			ask := health.Ask{App: c.site.spec.Node(n.Name).App, Modules: true, Since: conn.Since(time.Now()), Window: health.OneOff}
+			ask := health.Ask{App: c.current().Node(n.Name).App, Modules: true, Since: conn.Since(time.Now()), Window: health.OneOff}
 			seen[i] = probe.Examine(ctx, n, conn.Link, ask, own)
 			if conn.Last == nil && seen[i].Sample != nil { // the next report does not have to wait for its load
 				c.links.Note(supervisor.RunID{Node: n.Name, Inc: conn.Inc}, *seen[i].Sample)
@@ -46,5 +46,5 @@ func (c *Cluster) Health(ctx context.Context) (orchestrator.HealthReport, error)
 	for _, n := range nodes {
 		known = append(known, orchestrator.FindingsFor(n.Findings, n.Name)...)
 	}
-	return probe.Report(ctx, began, c.site.spec, seen, known, st.Faults, c.clean)
+	return probe.Report(ctx, began, c.current(), seen, known, st.Faults, c.clean)
 }

@@ -45,14 +45,30 @@ func (c *Cluster) starts() *semaphore.Weighted {
 // the engine may not raise is left unchanged. If launch fails before the start, the node
 // has no container: one that lacks its cookie, its files or its code must never be
 // started.
-func (c *Cluster) launch(ctx context.Context, r supervisor.RunID) {
+//
+// replace removes the container that the node has, and keeps its host ports.
+func (c *Cluster) launch(ctx context.Context, r supervisor.RunID, replace bool) {
 	at := c.site.slots[r.Node]
 	var id string
 	err := c.starting(ctx, func() (err error) {
+		if replace {
+			if err = c.clear(ctx, r, at); err != nil {
+				return err
+			}
+		}
 		id, err = c.launchPrepared(ctx, r, at)
 		return err
 	})
 	c.box.post(supervisor.Launched{RunID: r, ID: id, At: at.Placement, Err: err})
+}
+
+// clear removes the container of a node that is to be replaced, once all it printed is read.
+func (c *Cluster) clear(ctx context.Context, r supervisor.RunID, at *slot) error {
+	c.outputs[r.Node].Drained(ctx, r.Inc-1)
+	if err := c.retryUnavailable(ctx, func() error { return c.eng.RemoveContainer(ctx, c.names().Container(r.Node)) }); err != nil {
+		return fmt.Errorf("remove the container before: %w", err)
+	}
+	return c.site.holdAgain(at)
 }
 
 // launchPrepared does the work of launch, in a start slot. It returns the ID of a
@@ -67,9 +83,12 @@ func (c *Cluster) launchPrepared(ctx context.Context, r supervisor.RunID, at *sl
 		return "", errors.Join(err, c.rollback(ctx, "", at))
 	}
 	for attempt := 0; ; attempt++ {
-		spec := manifest.Container(c.site.specFor(at), at.index, c.site.networkID, at.Placement, c.site.created)
+		spec := manifest.Container(at.on(c.current()), at.index, c.site.networkID, at.Placement, c.site.created)
 		spec.NoFile = c.site.noFile.Load()
-		c.site.lacks.leave(&spec)
+		if b, upgraded := c.buildOf(r.Node); upgraded {
+			spec.Labels[orchestrator.LabelBuild] = manifest.MustJSON(b)
+		}
+		c.site.lacks.Leave(&spec)
 		if c.parking {
 			image, err := c.eng.Image(ctx, spec.Image)
 			if err != nil {
@@ -109,16 +128,25 @@ func (c *Cluster) launchPrepared(ctx context.Context, r supervisor.RunID, at *sl
 	}
 }
 
+// without reports whether to try again without a feature that the engine refused for a node.
+func (c *Cluster) without(refused error, spec orchestrator.ContainerSpec) bool {
+	again, text, next := c.site.lacks.Without(refused, spec)
+	if text != "" {
+		c.advise("", next, text)
+	}
+	return again
+}
+
 // fill gives a container that was just created what its node needs before the start: the
 // additional networks, its files, and the synced code.
 func (c *Cluster) fill(ctx context.Context, r supervisor.RunID, id, name string, at *slot) error {
 	if err := c.provider(at).Attach(ctx, id, at.index); err != nil {
 		return fmt.Errorf("container %s: %w", name, err)
 	}
-	if err := c.files().Node(ctx, c.site.spec, at.index, id, at.fresh); err != nil {
+	if err := c.files().Node(ctx, c.current(), at.index, id, at.fresh); err != nil {
 		return fmt.Errorf("prepare container %s: %w", name, err)
 	}
-	if (c.opts.Adopt || r.Inc > 1 || c.synced.Load()) && !manifest.UsesCustomImage(c.site.spec, r.Node) && !manifest.OtherBuild(c.site.spec, r.Node) { // otherwise there is only the image's code
+	if (c.opts.Adopt || r.Inc > 1 || c.synced.Load()) && !manifest.UsesCustomImage(c.current(), r.Node) && !manifest.OtherBuild(c.current(), r.Node) { // otherwise there is only the image's code
 		if err := compiler.Overlay(ctx, c.eng, c.spec.Name, id); err != nil && (c.synced.Load() || !errors.Is(err, orchestrator.ErrHostLost)) {
 			return fmt.Errorf("give container %s the code that was synced: %w", name, err)
 		}
@@ -133,7 +161,7 @@ func (c *Cluster) files() provision.Writer {
 
 // provider makes what containers need beside themselves.
 func (c *Cluster) provider(at *slot) provision.Provider {
-	return provision.Provider{Engine: c.eng, Spec: c.site.specFor(at), Elsewhere: c.site.elsewhere, Retry: c.retryUnavailable}
+	return provision.Provider{Engine: c.eng, Spec: at.on(c.current()), Elsewhere: c.site.elsewhere, Retry: c.retryUnavailable}
 }
 
 // addFresh records the mount points of new volumes. They stay recorded until the node's
@@ -179,7 +207,7 @@ func (c *Cluster) create(ctx context.Context, spec orchestrator.ContainerSpec) (
 			case lookErr != nil:
 			case lost && maps.Equal(found.Labels, spec.Labels):
 				id, err = found.ID, nil
-			case !replaced && unfinished(found, spec.Labels):
+			case !replaced && manifest.Unfinished(found, spec.Labels):
 				replaced = true
 				if err = c.eng.RemoveContainer(ctx, found.ID); err != nil {
 					return fmt.Errorf("remove the unfinished one: %w", err)
@@ -191,14 +219,6 @@ func (c *Cluster) create(ctx context.Context, spec orchestrator.ContainerSpec) (
 		return err
 	})
 	return id, err
-}
-
-// unfinished reports whether a container was created for the node that labels name, and
-// never started. The engine calls it "created" until its first start, even if that
-// failed.
-func unfinished(c orchestrator.Container, labels map[string]string) bool {
-	return c.State.Status == "created" &&
-		c.Labels[orchestrator.LabelCluster] == labels[orchestrator.LabelCluster] && c.Labels[orchestrator.LabelNode] == labels[orchestrator.LabelNode] && labels[orchestrator.LabelNode] != ""
 }
 
 // retryUnavailable repeats a call while the engine is unavailable: an engine that restarts is
@@ -264,7 +284,7 @@ func (c *Cluster) adjustAfterRefusal(ctx context.Context, at *slot, port bool, a
 	if err := c.takenPorts(ctx, c.site); err != nil {
 		return err
 	}
-	base := c.site.spec.HostPort
+	base := c.current().HostPort
 	if attempt >= near {
 		base += rand.N(far)
 	}

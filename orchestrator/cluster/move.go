@@ -13,10 +13,9 @@ import (
 
 // This file starts nodes on other hosts: [orchestrator.Spec].OnHostLost.
 
-// specFor returns the spec with the host of a slot, which is another than the declared one if the
-// node was moved.
-func (s *site) specFor(at *slot) orchestrator.Spec {
-	spec := s.spec
+// on returns a spec with the host of a slot, which is another than the declared one if the node was
+// moved.
+func (at *slot) on(spec orchestrator.Spec) orchestrator.Spec {
 	if at.host != "" {
 		spec.Nodes = slices.Clone(spec.Nodes)
 		spec.Nodes[at.index].Host = at.host
@@ -37,7 +36,7 @@ func (c *Cluster) move(ctx context.Context, a supervisor.Move) {
 	own := c.site.slots[a.Node]
 	to := &slot{index: own.index, host: a.To, fixed: own.fixed, tried: map[netip.Addr]bool{}, Placement: c.site.placement(a.Node)}
 	to.Ports = slices.Clone(to.Ports)
-	address := manifest.PublishAddress(manifest.EngineOf(c.site.specFor(to), to.index, c.site.info))
+	address := manifest.PublishAddress(c.site.engineOf(to))
 	for i := range to.Ports {
 		to.Ports[i].HostIP = address
 	}

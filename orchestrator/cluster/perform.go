@@ -14,7 +14,7 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 	for _, a := range actions {
 		switch a := a.(type) {
 		case supervisor.Launch:
-			c.wg.Go(func() { c.launch(ctx, a.RunID) })
+			c.wg.Go(func() { c.launch(ctx, a.RunID, a.Replace) })
 		case supervisor.Move:
 			c.wg.Go(func() { c.move(ctx, a) })
 		case supervisor.Discard:

@@ -39,7 +39,7 @@ func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
 		s.taken = map[uint16]string{}
 	}
 	for _, other := range containers {
-		for _, port := range append(orchestrator.PortsOf(other.Labels), manifest.HostPorts(other.Ports)...) {
+		for _, port := range append(manifest.PortsOf(other.Labels), manifest.HostPorts(other.Ports)...) {
 			s.taken[port] = "container " + other.Name
 		}
 	}
@@ -51,8 +51,8 @@ func (c *Cluster) takenPorts(ctx context.Context, s *site) error {
 // that is reached through a tunnel are also ports of this machine, and reserved here.
 func (s *site) holdPorts(at *slot, base int) error {
 	at.Ports, at.held, at.fixed = nil, nil, false
-	info := manifest.EngineOf(s.specFor(at), at.index, s.info)
-	elsewhere := !info.Local && !info.Tunnelled
+	info := s.engineOf(at)
+	elsewhere := remote(info)
 	if !s.direct && s.spec.Distribution.Port == 0 {
 		return orchestrator.WithHint(errors.New("the nodes' distribution ports are known to their EPMD alone, and container addresses cannot be reached from here to ask it"),
 			"fix the port in the VM (-kernel inet_dist_listen_min 9100 inet_dist_listen_max 9100), and say so: %s",
@@ -80,11 +80,34 @@ func (s *site) holdPorts(at *slot, base int) error {
 	return nil
 }
 
+// engineOf returns the engine of a slot's host.
+func (s *site) engineOf(at *slot) orchestrator.EngineInfo {
+	return manifest.EngineOf(at.on(s.spec), at.index, s.info)
+}
+
+// remote reports whether an engine's ports are those of another machine.
+func remote(info orchestrator.EngineInfo) bool { return !info.Local && !info.Tunnelled }
+
 func hold(port uint16, elsewhere bool) (*network.Reservation, error) {
 	if elsewhere {
 		return network.Elsewhere(port), nil
 	}
 	return network.Hold(network.DefaultHostIP, port)
+}
+
+// holdAgain reserves the ports that a node has, which it then keeps.
+func (s *site) holdAgain(at *slot) error {
+	at.releasePorts()
+	at.fixed = true
+	info := s.engineOf(at)
+	for _, p := range at.Ports {
+		held, err := hold(p.Host, remote(info))
+		if err != nil {
+			return err
+		}
+		at.held = append(at.held, held)
+	}
+	return nil
 }
 
 func (s *site) holdFree(base int, elsewhere bool) (*network.Reservation, error) {

@@ -3,14 +3,13 @@ package cluster
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
+	"github.com/beamyard/beamyard/orchestrator/logs"
 )
 
 // This file finds out why a run ended, from its last output and its crash dump.
@@ -24,7 +23,7 @@ func (c *Cluster) postmortem(ctx context.Context, r supervisor.RunID, id string,
 	f.OOM = err == nil && found.State.OOMKilled
 	f.Removing = err == nil && found.State.Status == "removing" || errors.Is(err, orchestrator.ErrNotFound)
 	if err == nil && code != 0 && code != orchestrator.CodeKilled { // a VM that ends normally or by KILL writes none
-		f.Crash, f.Dump, err = discovery.CrashDump(ctx, c.eng, c.site.spec, found)
+		f.Crash, f.Dump, err = discovery.CrashDump(ctx, c.eng, c.current(), found)
 		if f.Crash != nil {
 			f.Slogan = f.Crash.Slogan
 		}
@@ -33,39 +32,10 @@ func (c *Cluster) postmortem(ctx context.Context, r supervisor.RunID, id string,
 		}
 	}
 	out.Drained(ctx, r.Inc)
-	f.Reason = c.clean(lastWords(out.Out.Tail(50), r.Inc, f.Slogan))
+	f.Reason = c.clean(logs.ExitLine(out.Out.Tail(50), r.Inc, f.Slogan))
 	f.Slogan = c.clean(f.Slogan)
 	f.Waits = c.waited(r)
 	c.box.post(supervisor.Examined{RunID: r, Findings: f})
-}
-
-// telling are the beginnings of lines in which a VM says why it ended, most specific
-// first.
-var telling = []string{
-	"** (Mix)", "** (CompileError)", "** (UndefinedFunctionError)", "Protocol 'inet_tcp'",
-	"Runtime terminating during boot", "Kernel pid terminated", "init terminating in do_boot", "** (",
-}
-
-// lastWords returns the text that explains the end of a run: a line that matches telling,
-// else the crash dump's slogan, else the last line of stderr, or "" if there is none of
-// these.
-func lastWords(lines []orchestrator.Line, run int, slogan string) string {
-	for _, s := range telling {
-		for _, l := range lines {
-			if l.Run == run && l.Stream != orchestrator.StreamSystem && strings.Contains(l.Text, s) {
-				return strings.TrimSpace(l.Text)
-			}
-		}
-	}
-	if slogan != "" {
-		return slogan
-	}
-	for _, l := range slices.Backward(lines) {
-		if l.Run == run && l.Stream == orchestrator.Stderr && strings.TrimSpace(l.Text) != "" {
-			return strings.TrimSpace(l.Text)
-		}
-	}
-	return ""
 }
 
 // waited returns what a run lacked when it ended, or "" if time does not fix it.

@@ -32,7 +32,7 @@ type site struct {
 	direct      bool              // container addresses can be dialled from this process
 	keeper      string            // the container that this process runs in, if it is one of the engine's
 	noFile      atomic.Int64      // the limit to request from the engine; 0 once it refused
-	lacks       lacks             // the other features that it refused
+	lacks       provision.Lacks   // the other features that it refused
 	listenSince time.Time         // the time from which the engine's events are read
 	taken       map[uint16]string // host ports of containers, and the containers' names
 	slots       map[string]*slot

@@ -15,7 +15,7 @@ import (
 // newProber returns what proves the nodes, once the site is known.
 func (c *Cluster) newProber() *probe.Prober {
 	return &probe.Prober{
-		Spec: c.site.spec, Checks: c.checks(), Links: c.links, Dial: c.opts.dial, Addr: c.site.distAddr,
+		Spec: c.current(), Checks: c.checks(), Links: c.links, Dial: c.opts.dial, Addr: c.site.distAddr,
 		Post: c.box.post, Note: c.note, Saw: c.sighted, AwaitReady: c.awaitReady, Ignores: c.ignores,
 		Said:    func(r supervisor.RunID, expr string) bool { return c.outputs[r.Node].Out.Said(expr, r.Inc) },
 		Adopted: func(r supervisor.RunID) bool { return r.Inc == c.adopted[r.Node] },
@@ -61,14 +61,14 @@ func (c *Cluster) ignores(ctx context.Context, r supervisor.RunID, flags []strin
 	}
 	at := c.site.slots[r.Node]
 	st, _ := c.view.Load().Node(r.Node)
-	settings := c.inside.Settings(ctx, c.site.spec, st.ContainerID, at.index)
+	settings := c.inside.Settings(ctx, c.current(), st.ContainerID, at.index)
 	if ctx.Err() != nil || c.ignoredTold.Swap(true) { // the node is ending, or another one has reported it
 		return
 	}
-	n := manifest.NodeEvidence(c.site.spec, at.index)
+	n := manifest.NodeEvidence(c.current(), at.index)
 	n.State, n.Twice = orchestrator.Ready, flags
 	n.Settings = settings
-	for _, f := range manifest.CleanFindings(diagnosis.Diagnose(diagnosis.Evidence{Spec: c.site.spec, Nodes: []diagnosis.Node{n}}), c.clean) {
+	for _, f := range manifest.CleanFindings(diagnosis.Diagnose(diagnosis.Evidence{Spec: c.current(), Nodes: []diagnosis.Node{n}}), c.clean) {
 		c.events.Add(manifest.FindingEvent(f), time.Now())
 	}
 }

@@ -148,6 +148,12 @@ func (c *Cluster) Down(ctx context.Context) error {
 // ask posts a command for each node (for a role, for each of its nodes) and waits for all
 // answers. With an unknown node it returns an error before it does anything.
 func (c *Cluster) ask(ctx context.Context, kind supervisor.CommandKind, signal string, nodes []string) error {
+	return c.askWith(ctx, supervisor.Command{Kind: kind, Signal: signal}, nodes)
+}
+
+// askWith posts the command for each node.
+func (c *Cluster) askWith(ctx context.Context, cmd supervisor.Command, nodes []string) error {
+	kind := cmd.Kind
 	if kind != supervisor.CmdDown {
 		var err error
 		if nodes, err = c.spec.NodesOf(nodes...); err != nil {
@@ -163,8 +169,9 @@ func (c *Cluster) ask(ctx context.Context, kind supervisor.CommandKind, signal s
 		} else {
 			c.waiters++
 			c.waiting[c.waiters] = replies[i]
-			c.requested(n, "%s", kind.Request(signal))
-			c.box.post(supervisor.Command{Kind: kind, Nodes: []string{n}, Signal: signal, Waiter: c.waiters})
+			c.requested(n, "%s", kind.Request(cmd.Signal))
+			cmd.Nodes, cmd.Waiter = []string{n}, c.waiters
+			c.box.post(cmd)
 		}
 		c.mu.Unlock()
 	}

@@ -56,29 +56,11 @@ func (c *Cluster) Sync(ctx context.Context, opts orchestrator.SyncOptions) (code
 	if opts.Nodes, err = c.spec.NodesOf(opts.Nodes...); err != nil {
 		return codesync.Report{}, err
 	}
-	st := c.view.Load()
-	if st.NetworkID == "" {
-		return codesync.Report{}, orchestrator.WithHint(orchestrator.ErrClosed, "see what it does: %s", hint.Status.On(c.spec.Name))
+	ctx, done, err := c.turn(ctx)
+	if err != nil {
+		return codesync.Report{}, err
 	}
-	select {
-	case <-c.syncer.turn:
-		defer func() { c.syncer.turn <- struct{}{} }()
-	case <-c.syncer.over:
-	case <-ctx.Done():
-		return codesync.Report{}, ctx.Err()
-	}
-	if wait.Closed(c.syncer.over) {
-		return codesync.Report{}, orchestrator.ErrClosed
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-c.syncer.over:
-			cancel(orchestrator.ErrClosed)
-		case <-ctx.Done():
-		}
-	}()
+	defer done()
 	began := time.Now()
 	report, err := c.sync(ctx, opts)
 	// A node that booted in the meantime may have started with the old code.
@@ -118,7 +100,7 @@ func (c *Cluster) linkedOf(r codesync.Report) bool {
 
 func (c *Cluster) sync(ctx context.Context, opts orchestrator.SyncOptions) (codesync.Report, error) {
 	s := c.syncer
-	ours, others, err := compiler.Syncable(c.site.spec, c.view.Load().Nodes, opts.Nodes)
+	ours, others, err := compiler.Syncable(c.current(), c.view.Load().Nodes, opts.Nodes)
 	if err != nil {
 		return codesync.Report{}, err
 	}
@@ -138,7 +120,7 @@ func (c *Cluster) sync(ctx context.Context, opts orchestrator.SyncOptions) (code
 		s.conn = conn
 	}
 	o := codesync.Options{
-		Cluster: c.spec.Name, Nodes: c.targets(ours), All: compiler.CoversAll(c.site.spec, ours), Named: opts.Nodes,
+		Cluster: c.spec.Name, Nodes: c.targets(ours), All: compiler.CoversAll(c.current(), ours), Named: opts.Nodes,
 		Hard: opts.PurgeHard, Rolling: opts.Rolling, Settle: c.settle,
 	}
 	if opts.Restart {
@@ -160,7 +142,7 @@ func (c *Cluster) sync(ctx context.Context, opts orchestrator.SyncOptions) (code
 					return nil, err
 				}
 			}
-			again, _, err := compiler.Syncable(c.site.spec, c.view.Load().Nodes, names)
+			again, _, err := compiler.Syncable(c.current(), c.view.Load().Nodes, names)
 			return c.targets(again), err
 		}
 	}
@@ -174,7 +156,7 @@ func (c *Cluster) sync(ctx context.Context, opts orchestrator.SyncOptions) (code
 
 // compilerSite returns what the compiler needs to know of the cluster.
 func (c *Cluster) compilerSite() compiler.Site {
-	s := c.site.spec
+	s := c.current()
 	s.Owner = c.spec.Owner
 	return compiler.Site{Spec: s, NetworkID: c.site.networkID, Subnet: c.site.subnet.Prefix, Created: c.site.created}
 }

@@ -160,3 +160,18 @@ func Renew(ctx context.Context, eng orchestrator.Engine, f Site, info orchestrat
 	}
 	return Dial(ctx, eng, f, info)
 }
+
+// Forget removes the compiler of a cluster with what it compiled. Containers that are created from
+// then on have only the code of their images. It reports whether there was one.
+func Forget(ctx context.Context, eng orchestrator.Engine, cluster string) (bool, error) {
+	listed, err := eng.Containers(ctx, map[string]string{orchestrator.LabelCluster: cluster, orchestrator.LabelHelper: helperCompiler})
+	if err != nil {
+		return false, fmt.Errorf("list containers: %w", err)
+	}
+	for _, c := range listed {
+		if err := eng.RemoveContainer(ctx, c.ID); err != nil {
+			return true, fmt.Errorf("remove the compiler: %w", err)
+		}
+	}
+	return len(listed) > 0, nil
+}

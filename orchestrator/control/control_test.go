@@ -145,7 +145,7 @@ func home(t *testing.T) string {
 }
 
 // served dials a server of f. The server has ended when the test ends.
-func served(t *testing.T, f *fake) (c *Client, stop func() error) {
+func served(t *testing.T, f orchestrator.Controller) (c *Client, stop func() error) {
 	t.Helper()
 	home(t)
 	l, err := Listen(t.Context(), "demo")

@@ -87,6 +87,7 @@ func (s *server) routes() *http.ServeMux {
 	mux.HandleFunc("POST /nodes/unpause", s.do(func(ctx context.Context, r nodesRequest) error { return s.c.Unpause(ctx, r.Nodes...) }))
 	mux.HandleFunc("POST /eval", s.eval)
 	mux.HandleFunc("POST /sync", s.sync)
+	mux.HandleFunc("POST /upgrade", s.upgrade)
 	mux.HandleFunc("POST /ui", s.page)
 	mux.HandleFunc("POST /down", s.do(func(ctx context.Context, _ nodesRequest) error { return s.c.Down(ctx) }))
 	return mux

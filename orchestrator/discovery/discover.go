@@ -183,6 +183,7 @@ func describe(ctx context.Context, eng orchestrator.Engine, name string, network
 		if err != nil {
 			return f, err
 		}
+		spec = manifest.WithBuilds(spec, manifest.BuildsOf(containers))
 		f.Spec, f.Owner = spec, orchestrator.OwnerOf(n.Labels)
 		f.gone = reach.KeeperGone(ctx, eng, n.Labels)
 		f.Network, f.NetworkID, f.Created = n.Name, n.ID, orchestrator.CreatedOf(n.Labels)
@@ -290,6 +291,9 @@ func unsupervised(s orchestrator.Spec, c orchestrator.Container, host string, ip
 			e.Class = orchestrator.ExitKilled
 		}
 		st.State, st.Reason, st.LastExit, st.StoppedAt = orchestrator.Stopped, e.String(), &e, e.At
+	}
+	if image := s.Node(name).Image; image != s.Image {
+		st.Image = image
 	}
 	manifest.SetPorts(&st, s, c.Ports, host)
 	return st

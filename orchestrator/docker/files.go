@@ -32,6 +32,15 @@ func (e *Engine) OpenFile(ctx context.Context, id, path string) (io.ReadCloser, 
 	return file{archive, body}, stat.Mtime, nil
 }
 
+// Archive returns a folder of a container as a tar stream: see package volume.
+func (e *Engine) Archive(ctx context.Context, id, path string) (io.ReadCloser, error) {
+	body, _, err := e.cli.CopyFromContainer(ctx, id, path)
+	if err != nil {
+		return nil, e.failed("read "+path+" of "+short(id), err)
+	}
+	return body, nil
+}
+
 // file reads from the archive and closes the connection.
 type file struct {
 	io.Reader

@@ -33,7 +33,7 @@ func TestScenariosAreListed(t *testing.T) {
 	for _, name := range testsOf(t, ".") {
 		wanted[name] = true
 	}
-	for _, dir := range []string{commandLine, "../cluster"} {
+	for _, dir := range []string{commandLine, "../cluster", "../../testsupport"} {
 		for _, name := range testsOf(t, dir) {
 			known[name] = true
 		}

@@ -24,9 +24,12 @@ const (
 	Down        Verb = "down"         // remove a cluster
 	DownVolumes Verb = "down-volumes" // remove a cluster and its volumes
 	Start       Verb = "start"        // start nodes
+	Stop        Verb = "stop"         // stop nodes; they stay down
 	Restart     Verb = "restart"      // restart nodes
 	Unpause     Verb = "unpause"      // resume nodes
 	Reconnect   Verb = "reconnect"    // end a deliberate disconnection
+	Upgrade     Verb = "upgrade"      // replace the image of nodes, one after the other
+	Rollback    Verb = "rollback"     // go back to the image before the last upgrade
 	Heal        Verb = "heal"         // end the faults of a cluster, or those whose IDs are the arguments
 	Squeeze     Verb = "squeeze"      // limit the memory of nodes to the argument, for a while
 	Status      Verb = "status"       // see the nodes of a cluster, or all clusters
@@ -56,7 +59,7 @@ const (
 
 // Verbs are all verbs.
 var Verbs = []Verb{
-	Up, UpHelp, Supervise, Down, DownVolumes, Start, Restart, Unpause, Reconnect, Heal, Squeeze, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
+	Up, UpHelp, Supervise, Down, DownVolumes, Start, Stop, Restart, Unpause, Reconnect, Upgrade, Rollback, Heal, Squeeze, Status, Inspect, Logs, Tail, Grep, LastRun, Events, Health, HealthJSON,
 	Eval, EvalErlang, Sync, SyncRestart, SyncPurge, SyncWatch, Shell, Send, Page, Export, Doctor, Prune, Machines, Set,
 }
 
@@ -128,7 +131,7 @@ func (s Step) String() string {
 		return "the program that disconnected them" // no command does
 	case Set:
 		return s.settings()
-	case Down, Start, Restart, Unpause, Inspect, Logs, Health, Send, Export, Doctor, Prune, Machines:
+	case Down, Start, Stop, Restart, Unpause, Upgrade, Rollback, Inspect, Logs, Health, Send, Export, Doctor, Prune, Machines:
 	}
 	return command(string(s.Do), append([]string{s.at()}, s.Args...)...)
 }

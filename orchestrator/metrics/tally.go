@@ -53,7 +53,7 @@ func (t *tally) add(e orchestrator.Event) error {
 		}
 	case orchestrator.EventSync:
 		t.syncs.add(e.Took)
-	case orchestrator.EventPhase, orchestrator.EventMesh, orchestrator.EventFault, orchestrator.EventFinding, orchestrator.EventNote:
+	case orchestrator.EventPhase, orchestrator.EventMesh, orchestrator.EventFault, orchestrator.EventUpgrade, orchestrator.EventFinding, orchestrator.EventNote:
 	}
 	return nil
 }

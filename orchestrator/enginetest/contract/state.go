@@ -3,6 +3,8 @@ package contract
 import (
 	"archive/tar"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -217,6 +219,38 @@ func (s *suite) testWriteFiles() {
 	s.is("no container", s.eng.WriteFiles(s.ctx(), "gone", archive("")), orchestrator.ErrNotFound)
 }
 
+// archived checks what an engine that archives folders says of one, without the folders in it.
+func (s *suite) archived(id, folder string, want map[string]string) {
+	s.t.Helper()
+	eng, able := s.eng.(interface {
+		Archive(ctx context.Context, id, path string) (io.ReadCloser, error)
+	})
+	if !able { // one that stands for several hosts
+		return
+	}
+	in, err := eng.Archive(s.ctx(), id, folder)
+	s.must(err)
+	defer in.Close()
+	got := map[string]string{}
+	for entries := tar.NewReader(in); ; {
+		h, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		s.must(err)
+		content, err := io.ReadAll(entries)
+		s.must(err)
+		got[h.Name] = string(content)
+	}
+	if !maps.Equal(got, want) {
+		s.t.Errorf("archive of %s: %v; want %v", folder, got, want)
+	}
+	_, err = eng.Archive(s.ctx(), id, folder+"/missing")
+	s.is("archive what is missing", err, orchestrator.ErrNotFound)
+	_, err = eng.Archive(s.ctx(), "gone", folder)
+	s.is("archive of no container", err, orchestrator.ErrNotFound)
+}
+
 func (s *suite) testVolume() {
 	volume := orchestrator.Volume{Name: s.name() + "-data", Labels: s.labels}
 	s.must(s.eng.CreateVolume(s.ctx(), volume))
@@ -258,6 +292,7 @@ func (s *suite) testVolume() {
 	s.must(s.eng.RemoveContainer(s.ctx(), id))
 	id = s.create(with, "wait")
 	read("/data/given", "it") // a file that is written to a container is stored in its volume
+	s.archived(id, "/data", map[string]string{"data/": "", "data/given": "it", "data/note": "kept"})
 
 	s.must(s.eng.RemoveContainer(s.ctx(), id))
 	s.must(s.eng.RemoveVolume(s.ctx(), volume.Name))

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/beamyard/beamyard/network"
+	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
@@ -36,6 +37,16 @@ func (c *Inspector) LookAround(ctx context.Context, id string, live *diagnosis.L
 	if processes != "" {
 		live.See(diagnosis.ReadProcesses("\x01" + processes))
 	}
+}
+
+// Registered asks a container's EPMD from inside which nodes are registered, and returns their
+// ports. It returns nil if there is no epmd in the container's path.
+func (c *Inspector) Registered(ctx context.Context, id string) map[string]int {
+	result, err := orchestrator.Command(ctx, c.Engine, id, []string{"epmd", "-names"})
+	if err != nil || result.ExitCode != 0 {
+		return nil
+	}
+	return erldist.ParseNames(result.Stdout)
 }
 
 // Entrypoint returns the image's entrypoint, if the command of node i is passed to it.

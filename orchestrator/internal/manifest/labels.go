@@ -73,3 +73,18 @@ func Merged[K comparable, V any](lower, upper map[K]V) map[K]V {
 	maps.Copy(both, upper)
 	return both
 }
+
+// Unfinished reports whether a container was created for the node that labels name, and
+// never started. The engine calls it "created" until its first start, even if that
+// failed.
+func Unfinished(c orchestrator.Container, labels map[string]string) bool {
+	return c.State.Status == "created" &&
+		c.Labels[orchestrator.LabelCluster] == labels[orchestrator.LabelCluster] && c.Labels[orchestrator.LabelNode] == labels[orchestrator.LabelNode] && labels[orchestrator.LabelNode] != ""
+}
+
+// PortsOf returns a container's pinned host ports from its labels.
+func PortsOf(labels map[string]string) []uint16 {
+	var ports []uint16
+	_ = json.Unmarshal([]byte(labels[orchestrator.LabelPorts]), &ports) // a container that is not ours has no pinned ports
+	return ports
+}

@@ -17,8 +17,12 @@ type OnContainer struct {
 }
 
 type (
-	// Launch creates a node's container and starts it; reply [Launched].
-	Launch struct{ RunID }
+	// Launch creates a node's container, in place of the one it may have, and starts it; reply
+	// [Launched].
+	Launch struct {
+		RunID
+		Replace bool
+	}
 
 	// Start starts the container again; reply [Started].
 	Start struct{ OnContainer }

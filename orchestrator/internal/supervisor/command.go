@@ -32,7 +32,10 @@ func (s *Supervisor) command(msg Command) {
 		s.stop(m)
 		m.stopWaiters = append(m.stopWaiters, msg.Waiter)
 		s.answerIfDown(m)
-	case CmdRestart:
+	case CmdRestart, CmdReplace:
+		if msg.Kind == CmdReplace {
+			s.spec, m.replace, m.trial = *msg.Spec, true, true
+		}
 		if m.state.Running() || m.state == orchestrator.Creating {
 			s.stop(m)
 			m.redo = true

@@ -90,10 +90,7 @@ func (s *Supervisor) tellFault(f fault.Fault, healed bool, text string) {
 func (s *Supervisor) cutPairs() {
 	was := s.cut
 	s.cut, s.cutByVMs = map[pair]string{}, map[pair]bool{}
-	var names []string
-	for _, m := range s.nodes {
-		names = append(names, m.name)
-	}
+	names := namesOf(s.nodes)
 	for _, f := range s.faults {
 		for _, p := range f.Cuts(names) {
 			a, b := s.byName[p.From], s.byName[p.To]
@@ -130,20 +127,9 @@ func (s *Supervisor) cutPairs() {
 
 // endFaults heals the faults whose end has come, as the kernel does.
 func (s *Supervisor) endFaults() {
-	if at := s.faultsEnd(); !at.IsZero() && !s.now.Before(at) {
+	if at := fault.NextEnd(s.faults); !at.IsZero() && !s.now.Before(at) {
 		s.faultsChanged(s.faults)
 	}
-}
-
-// faultsEnd returns when the next fault ends; zero if none does.
-func (s *Supervisor) faultsEnd() time.Time {
-	var next time.Time
-	for _, f := range s.faults {
-		if !f.End.IsZero() && (next.IsZero() || f.End.Before(next)) {
-			next = f.End
-		}
-	}
-	return next
 }
 
 // cutBy returns the faults that cut a node off from some peers, and those peers.
@@ -157,17 +143,6 @@ func (s *Supervisor) cutBy(m *member) (ids []string, peers []*member) {
 		}
 	}
 	return ids, peers
-}
-
-// cutFromHost returns the fault that cuts a node off from the host, and so from us; "" if none
-// does. Nothing is known of the node then but its container.
-func (s *Supervisor) cutFromHost(m *member) (id string) {
-	for _, f := range s.faults {
-		if f.CutsHost(m.name) {
-			return f.ID
-		}
-	}
-	return ""
 }
 
 // exemptReason says why a node is not connected to the exempt peers.

@@ -73,7 +73,7 @@ func TestANodeThatIsCutOffFromTheHost(t *testing.T) {
 	s.after(readyGrace)
 	s.state("n1", orchestrator.Degraded)
 	m := s.sup.byName["n1"]
-	if m.reason != "cut off from the host by fabcd" || s.sup.cutFromHost(s.sup.byName["n2"]) != "" {
+	if m.reason != "cut off from the host by fabcd" || fault.CutFromHost(s.sup.faults, "n2") != "" {
 		t.Errorf("n1: %s", m.reason)
 	}
 	if n := reported(s.sup.Step(s.answer(finding("n1", "distribution-port", "x")), s.now)); n != 0 || m.found != nil {

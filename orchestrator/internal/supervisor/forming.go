@@ -66,9 +66,10 @@ func (s *Supervisor) checkForming() {
 }
 
 // checkFailed takes a formed cluster down if one of its nodes failed for good and the
-// spec requires it.
+// spec requires it. A new image that does not boot stops its upgrade, and not the cluster.
 func (s *Supervisor) checkFailed() {
-	if s.spec.OnFailed != orchestrator.FailedStopCluster || s.phase == phaseFailing {
+	if s.spec.OnFailed != orchestrator.FailedStopCluster || s.phase == phaseFailing ||
+		!slices.ContainsFunc(s.nodes, func(m *member) bool { return m.state == orchestrator.Failed && !m.trial }) {
 		return
 	}
 	if failed := s.failed(); failed != nil {

@@ -14,15 +14,20 @@ import (
 // ends.
 
 func (s *Supervisor) launch(m *member) {
+	replace := m.replace
 	m.newRun()
-	m.want, m.busy, m.startedAt = true, launching, s.now
+	m.want, m.busy, m.startedAt, m.replace = true, launching, s.now, false
 	s.setState(m, orchestrator.Creating, "", nil)
-	s.do(Launch{m.report()})
+	if replace {
+		m.id, m.hist = "", restart.History{Total: m.hist.Total}
+		s.do(Mark{m.report(), fmt.Sprintf("── %s replaced: %s ──", m.name, s.spec.NodeAt(m.index).Image)})
+	}
+	s.do(Launch{m.report(), replace})
 }
 
 // startAgain starts the existing container, or creates a new one if it was removed.
 func (s *Supervisor) startAgain(m *member) {
-	if m.id == "" {
+	if m.id == "" || m.replace {
 		s.launch(m)
 		return
 	}
@@ -138,7 +143,7 @@ func (s *Supervisor) stopped(msg Stopped) {
 	case msg.Err != nil:
 		s.answer(&m.stopWaiters, msg.Err)
 		s.answer(&m.startWaiters, msg.Err) // from a restart
-		m.redo = false
+		m.redo, m.replace = false, false
 		s.setState(m, orchestrator.Degraded, fmt.Sprintf("could not be stopped: %v", msg.Err), orchestrator.HintOf(msg.Err))
 		s.do(Inspect{m.onContainer()})
 	default:

@@ -27,6 +27,9 @@ type member struct {
 	want  bool // it should run
 	held  bool // it was not started yet, and waits for others: see after.go
 
+	replace bool // its next start is that of a new container
+	trial   bool // it was not Ready yet with its present image, which replaced another
+
 	probing   bool      // its probe is running
 	beganAt   time.Time // when that was
 	startedAt time.Time
@@ -182,6 +185,9 @@ func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchest
 			}
 		}
 		st.Restarts = fmt.Sprintf("%d/%d", used, s.Restart.Max)
+	}
+	if image := s.NodeAt(m.index).Image; image != s.Image {
+		st.Image = image
 	}
 	manifest.SetPorts(&st, s, m.at.Ports, host)
 	if st.Serving = m.serving; !m.serving.Reachable() {

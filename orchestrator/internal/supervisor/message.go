@@ -145,6 +145,7 @@ type (
 		Kind   CommandKind
 		Nodes  []string
 		Signal string
+		Spec   *orchestrator.Spec // of [CmdReplace]: with the new build of the node
 		Waiter Waiter
 	}
 
@@ -185,6 +186,7 @@ const (
 	CmdStart CommandKind = iota
 	CmdStop
 	CmdRestart
+	CmdReplace
 	CmdKill
 	CmdPause
 	CmdUnpause
@@ -225,6 +227,8 @@ func (k CommandKind) Request(signal string) string {
 		return "stop"
 	case CmdRestart:
 		return "restart"
+	case CmdReplace:
+		return "replace"
 	case CmdKill:
 		return "kill with SIG" + strings.TrimPrefix(signal, "SIG")
 	case CmdPause:

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 )
@@ -240,8 +241,7 @@ func (s *Supervisor) evaluate() {
 				s.doubtReady(m)
 			case well:
 				if m.hist.ReadyAt.IsZero() {
-					m.hist.ReadyAt = s.now
-					m.hist.Slogan = ""
+					m.hist.ReadyAt, m.hist.Slogan, m.trial = s.now, "", false
 					s.do(Inspect{m.onContainer()}) // for its pid
 				}
 				s.doubtReady(m)
@@ -289,7 +289,7 @@ func (s *Supervisor) doubtReady(m *member) {
 		if len(missing) > 0 {
 			reason = s.whyMissing(m)
 		}
-		if id := s.cutFromHost(m); id != "" {
+		if id := fault.CutFromHost(s.faults, m.name); id != "" {
 			reason = "cut off from the host by " + id
 		}
 		state := orchestrator.Degraded

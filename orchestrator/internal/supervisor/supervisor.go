@@ -296,7 +296,7 @@ func (s *Supervisor) Wake() time.Time {
 		add(s.deadline)
 	}
 	add(s.askAt())
-	add(s.faultsEnd())
+	add(fault.NextEnd(s.faults))
 	for _, m := range s.nodes {
 		if m.state == orchestrator.BackingOff && m.busy == idle && s.phase != phaseFailing && s.hostLost(m) == "" {
 			add(m.restart)
@@ -358,10 +358,11 @@ func (s *Supervisor) Snapshot(now time.Time) (nodes []orchestrator.NodeStatus, r
 	return nodes, s.ready()
 }
 
-func joinNames(nodes []*member) string {
-	var names []string
+func namesOf(nodes []*member) (names []string) {
 	for _, m := range nodes {
 		names = append(names, m.name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
+
+func joinNames(nodes []*member) string { return strings.Join(namesOf(nodes), ", ") }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
@@ -135,7 +136,7 @@ func (s *Supervisor) snapshot(m *member) NodeSnapshot {
 func (s *Supervisor) diagnosed(msg Diagnosed) {
 	s.why.running = false
 	for _, m := range s.nodes {
-		if m.state == orchestrator.Ready || m.onlyDisconnected || s.cutFromHost(m) != "" {
+		if m.state == orchestrator.Ready || m.onlyDisconnected || fault.CutFromHost(s.faults, m.name) != "" {
 			continue
 		}
 		found := orchestrator.FindingsFor(msg.Found, m.name)

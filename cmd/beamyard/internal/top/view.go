@@ -190,7 +190,7 @@ func (m Model) eventLines(width, height int, p pen) []string {
 			color = warn
 		case orchestrator.EventExit:
 			color = bad
-		case orchestrator.EventPhase, orchestrator.EventState, orchestrator.EventMesh, orchestrator.EventSync, orchestrator.EventNote:
+		case orchestrator.EventPhase, orchestrator.EventState, orchestrator.EventMesh, orchestrator.EventSync, orchestrator.EventUpgrade, orchestrator.EventNote:
 		}
 		lines = append(lines, fit(p.in(dim, e.Time.Local().Format(clock))+" "+p.in(color, oneLine(e.String())), width))
 	}

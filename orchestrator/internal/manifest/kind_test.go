@@ -1,4 +1,4 @@
-package cluster
+package manifest
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ func TestKindOf(t *testing.T) {
 		diagnosis.KindBuild:             &images.BuildError{Err: orchestrator.ErrNotRunning},
 		"":                              orchestrator.ErrConflict,
 	} {
-		if got := kindOf(err); got != want {
+		if got := KindOf(err); got != want {
 			t.Errorf("%v: %q, want %q", err, got, want)
 		}
 	}
