@@ -150,7 +150,7 @@ func TestCaseRolesOfSeveralImages(t *testing.T) {
 	// Each is killed, and restarts.
 	c.says(c.run(exitOK, "kill", "-c", c.cluster, "n1", "web", "worker"), `^n1 got SIGKILL\nweb got SIGKILL\nworker1 got SIGKILL\nworker2 got SIGKILL$`)
 	for _, name := range []string{"n1", "web", "worker1", "worker2"} {
-		c.eventually(`^`+name+` +Ready .* 1$`, "ps", c.cluster)
+		c.eventually(`^`+name+` +Ready .* 1 +beamyard/project:[0-9a-f]+$`, "ps", c.cluster)
 	}
 	asTheyAre()
 	c.says(c.run(exitOK, "logs", worker, "--tail", "all"), `^worker1 \| ── worker1 restarted`, `^worker2 \| ── worker2 restarted`)
