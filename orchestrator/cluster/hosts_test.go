@@ -18,6 +18,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
 	"github.com/beamyard/beamyard/orchestrator/hosts"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
+	"github.com/beamyard/beamyard/orchestrator/upgrade"
 )
 
 // machine is one of several hosts, with an address of its own.
@@ -139,6 +140,42 @@ func TestAClusterOverThreeHosts(t *testing.T) {
 		found, err := discovery.Find(t.Context(), f.eng, "shop")
 		if n, _ := found.Node("n5"); err != nil || n.On != "b" || !strings.HasPrefix(n.URL, "http://10.0.0.2:") {
 			t.Errorf("by its labels: %+v, %v", n, err)
+		}
+		f.end()
+	})
+}
+
+// An upgrade reaches the nodes of every host, and so does the way back. A node keeps its host, its
+// address and its URL.
+func TestAnUpgradeOverThreeHosts(t *testing.T) {
+	onHosts(t, 3, func(t *testing.T, f *fleet) {
+		f.world.eng.AddImage("shop:2") // on the manager alone
+		f.up(4)
+		places := func() (images, at string) {
+			for i := range 4 {
+				n := f.node(fmt.Sprintf("n%d", i+1))
+				c, err := f.host(n.On).InspectContainer(t.Context(), n.Container)
+				if err != nil {
+					t.Errorf("%s is not on %s: %v", n.Name, n.On, err)
+				}
+				images, at = images+" "+c.Image, at+fmt.Sprintf(" %s@%s %s %s", n.Name, n.On, n.IP, n.URL)
+			}
+			return images, at
+		}
+		_, before := places()
+		for _, step := range []struct {
+			o    upgrade.Options
+			want string
+		}{
+			{upgrade.Options{Source: "shop:2"}, " shop:2 shop:2 shop:2 shop:2"},
+			{upgrade.Options{Back: true}, " shop:1 shop:1 shop:1 shop:1"},
+		} {
+			if _, err := f.Upgrade(t.Context(), step.o); err != nil {
+				t.Fatalf("%v\n%s", err, f.history())
+			}
+			if images, at := places(); images != step.want || at != before {
+				t.Errorf("nodes run%s at%s; want%s at%s", images, at, step.want, before)
+			}
 		}
 		f.end()
 	})
