@@ -94,8 +94,9 @@ func removeContainers(ctx context.Context, eng orchestrator.Engine, containers [
 	return group.Wait()
 }
 
-// RemoveNetwork retries for about a second: the engine reports endpoints that it is still
-// removing.
+// RemoveNetwork retries while the engine reports endpoints that it is still removing: for about a
+// second if another container runs in the network, and otherwise for ten, because a swarm forgets
+// the containers of a host later than the host.
 func RemoveNetwork(ctx context.Context, eng orchestrator.Engine, n orchestrator.Network) error {
 	for attempt := 0; ; attempt++ {
 		err := eng.RemoveNetwork(ctx, n.ID)
@@ -106,8 +107,11 @@ func RemoveNetwork(ctx context.Context, eng orchestrator.Engine, n orchestrator.
 			reach.DetachVisitors(ctx, eng, n)
 			continue
 		}
-		if errors.Is(err, orchestrator.ErrConflict) && attempt == 10 {
-			return stillIn(ctx, eng, n, err)
+		if errors.Is(err, orchestrator.ErrConflict) && (attempt == 10 || attempt == 100) {
+			var guests *guestsError
+			if why := stillIn(ctx, eng, n, err); errors.As(why, &guests) || attempt == 100 {
+				return why
+			}
 		}
 		if !errors.Is(err, orchestrator.ErrConflict) {
 			return fmt.Errorf("remove network %s: %w", n.Name, err)

@@ -119,7 +119,12 @@ func (s *suite) cleanUp() {
 	}
 	networks, listErr := s.eng.Networks(ctx, s.labels)
 	for _, n := range networks {
-		err = errors.Join(err, s.eng.RemoveNetwork(ctx, n.ID))
+		var refused error
+		s.eventually("remove network "+n.Name, func() bool { // a swarm forgets a removed container a little later
+			refused = s.eng.RemoveNetwork(ctx, n.ID)
+			return !errors.Is(refused, orchestrator.ErrConflict)
+		})
+		err = errors.Join(err, refused)
 	}
 	volumes, volumesErr := s.eng.Volumes(ctx, s.labels)
 	for _, v := range volumes {
