@@ -32,6 +32,8 @@ type NodeSpec struct {
 	// ReleaseName replaces the cluster's. The node gets its own image, which contains that
 	// release, built from the cluster's Source.
 	ReleaseName string `json:"release_name,omitempty" file:",pattern=^[a-z][a-zA-Z0-9_]*$"`
+	// BaseImage replaces the cluster's: the node gets its own image, with another OTP or Elixir.
+	BaseImage string `json:"base_image,omitempty"`
 	// HTTPPort replaces the cluster's; -1 for none.
 	HTTPPort int `json:"http_port,omitempty" file:",min=-1,max=65535"`
 	// HTTPCheck replaces the cluster's; "-" for none.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
+	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 	"github.com/beamyard/beamyard/orchestrator/parking"
@@ -79,6 +80,9 @@ func start(ctx context.Context, tb testing.TB, source, name string, opts []testc
 	s, err := settle(source, name, opts)
 	if err != nil {
 		return c, err
+	}
+	if all, err := config.Matrix(source, ""); tb != nil && err == nil && len(all) > 0 {
+		tb.Logf("the matrix of %s is for beamyard run and beamyard test; this cluster uses the file without it", config.Name)
 	}
 	p, err := s.plan()
 	if err != nil {

@@ -40,7 +40,7 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
-	c.takesParked = !c.Reuse && !c.KeepFailed && !spec.KeepOnFailure
+	c.takesParked = !c.Reuse && !c.KeepFailed && !spec.KeepOnFailure && !c.inMatrix
 	return c.begin(ctx, a, spec, func(u *up, found *discovery.Cluster) error {
 		if found != nil && !c.Reuse {
 			return orchestrator.WithHint(errUp(spec.Name), "use it and leave it up: --reuse\nremove it: beamyard down %s\nor choose another name: --name NAME", spec.Name)
@@ -52,8 +52,10 @@ func (c *oneShot) with(ctx context.Context, a *app, spec orchestrator.Spec, work
 		}
 		if !c.Reuse && !c.KeepFailed {
 			defer u.tellVolumes(ctx)
-			if err := u.takeParked(ctx); err != nil {
-				return err
+			if !c.inMatrix { // the next combination needs another one
+				if err := u.takeParked(ctx); err != nil {
+					return err
+				}
 			}
 			defer u.ticket.Close() // if it was not released
 			return u.keep(ctx, func(ctx, _ context.Context, k *foreground) error {

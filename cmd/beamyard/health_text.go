@@ -159,10 +159,14 @@ func codeFigures(checks []health.Check) string {
 	if len(checks) == 0 {
 		return ""
 	}
-	if c := checks[0]; c.State == health.Unknown {
+	c := checks[0]
+	switch {
+	case c.State == health.Unknown:
 		return c.Means
+	case c.State == health.Passed && c.Means != "": // what was left out
+		return figures(c.Figures) + ", " + c.Means
 	}
-	return figures(checks[0].Figures)
+	return figures(c.Figures)
 }
 
 func figures(all []health.Figure) string {

@@ -29,9 +29,11 @@ type nodeDetails struct {
 	App    string `json:"app,omitempty"`
 	// Boot says how a Mix project starts: "direct", or "mix run", with the reason if the
 	// project cannot start directly. "" for what is not a Mix project, or has a command.
-	Boot    string `json:"boot,omitempty"`
-	Network string `json:"network"`
-	Subnet  string `json:"subnet,omitempty"`
+	Boot string `json:"boot,omitempty"`
+	// Versions are the releases that the node runs; nil if it does not answer.
+	Versions *nodeVersions `json:"versions,omitempty"`
+	Network  string        `json:"network"`
+	Subnet   string        `json:"subnet,omitempty"`
 	// Env are the spec's variables, which override Beamyard's own; secrets are masked.
 	Env map[string]string `json:"env"`
 }
@@ -69,6 +71,9 @@ func (c *inspectCmd) Run(ctx context.Context, a *app) error {
 	if own, known := found.Spec.NodeOf(node.Name); known { // which may differ from the cluster's
 		d.Image, d.App = cmp.Or(own.Image, d.Image), cmp.Or(own.App, d.App)
 		d.Boot = bootText(found.Spec, own)
+	}
+	if r.eng != nil && node.State.Running() {
+		d.Versions = a.versions(ctx, r.eng, found, name)
 	}
 	if st.Subnet.IsValid() {
 		d.Subnet = st.Subnet.String()
@@ -168,6 +173,12 @@ func (d nodeDetails) rows(a *app) [][]cell {
 	add("source", d.Source)
 	add("app", d.App)
 	add("boot", d.Boot)
+	if d.Versions != nil {
+		add("runs on", d.Versions.runs())
+		if len(d.Peers) > 0 {
+			add("dist flags", d.Versions.differs())
+		}
+	}
 	add("network", strings.TrimSpace(d.Network+" "+d.Subnet))
 	for _, key := range slices.Sorted(maps.Keys(d.Env)) {
 		add("env", key+"="+d.Env[key])

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/beamyard/beamyard/network/erldist"
+	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 )
 
@@ -37,6 +38,12 @@ signal n ended the command. When run itself is killed (SIGKILL), the cluster is
 removed, but the command continues. With warm: 1 in beamyard.yml, or BEAMYARD_WARM=1,
 the next cluster is prepared in advance, and run starts sooner.
 
+With matrix: in beamyard.yml, the command runs once for each combination, one after
+the other, with a cluster of its own; a table at the end, on stderr, says how each
+ended, with --json a last line on stdout. The exit code is the highest. Ctrl-C ends
+all. A flag decides about its key: -n 3 --base trixie leaves one combination of
+matrix: {base_image: [bookworm, trixie], nodes: [3, 5]}. warm is not used then.
+
 Examples:
   beamyard run -- ./smoke-test.sh
   beamyard run ./shop -n 5 -- k6 run load.js
@@ -58,11 +65,9 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return &exited{code: code, err: fmt.Errorf("run %s: %w", a.rest[0], errors.Unwrap(err))}
 	}
 	c.What = c.Path
-	spec, err := c.spec()
-	if err != nil {
-		return err
-	}
-	return c.with(ctx, a, spec, func(ctx context.Context, s *ephemeral) error { return s.run(ctx, program, a.rest) })
+	return c.each(ctx, a, defaultNodes, "", nil, func(ctx context.Context, spec orchestrator.Spec) error {
+		return c.with(ctx, a, spec, func(ctx context.Context, s *ephemeral) error { return s.run(ctx, program, a.rest) })
+	})
 }
 
 // run runs a program until it exits. The terminal's Ctrl-C reaches it directly, other signals

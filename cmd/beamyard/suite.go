@@ -43,6 +43,9 @@ beamyard.yml. With --keep-on-failure a suite that fails leaves everything runnin
 With warm: 1 in beamyard.yml, or BEAMYARD_WARM=1, the next cluster is prepared in
 advance, and test starts sooner.
 
+With matrix: in beamyard.yml, the suite runs once for each combination, as run does:
+see beamyard run --help.
+
 Examples:
   beamyard test
   beamyard test ./shop -n 3 -- --only cluster --seed 0
@@ -55,10 +58,13 @@ const suiteNodes = 2
 // Run runs a test suite with a cluster.
 func (c *testCmd) Run(ctx context.Context, a *app) error {
 	c.What = c.Path
-	spec, err := c.specOf(suiteNodes, "-test")
-	if err != nil {
-		return err
-	}
+	return c.each(ctx, a, suiteNodes, "-test", []string{"mix_env", "release", "release_name"}, func(ctx context.Context, spec orchestrator.Spec) error {
+		return c.test(ctx, a, spec)
+	})
+}
+
+// test runs the suite once.
+func (c *testCmd) test(ctx context.Context, a *app, spec orchestrator.Spec) error {
 	if err := hasMix(spec); err != nil {
 		return err
 	}

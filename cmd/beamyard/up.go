@@ -25,6 +25,7 @@ type upFlags struct {
 	What        string                        `kong:"-"` // the command's positional argument
 	accept      func(orchestrator.Spec) error // checks the prepared spec; nil accepts it
 	takesParked bool                          // a parked cluster may be used
+	inMatrix    bool                          // it is one of several, and none is parked
 	counted     bool                          // the number of nodes was given
 	Nodes       *int                          `short:"n" placeholder:"N" help:"How many nodes (${nodes})."`
 	Name        string                        `help:"Name of the cluster (the folder's or the image's)."`
@@ -66,6 +67,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	a.sayMatrix(c.What, c.File)
 	spec.UI = spec.UI || c.UI
 	return c.begin(ctx, a, spec, func(u *up, found *discovery.Cluster) error {
 		switch {
@@ -217,6 +219,11 @@ func (c *upFlags) specOf(n int, ending string) (orchestrator.Spec, error) {
 	if err != nil {
 		return spec, err
 	}
+	return c.settled(spec, n, ending)
+}
+
+// settled completes the spec of a file as specOf does.
+func (c *upFlags) settled(spec orchestrator.Spec, n int, ending string) (orchestrator.Spec, error) {
 	if spec.Name == "" {
 		spec.Name = config.DefaultName(spec)
 	}

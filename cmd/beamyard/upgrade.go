@@ -70,6 +70,7 @@ func (c *upgradeCmd) Run(ctx context.Context, a *app) error {
 			if written, err = config.Of(c.To, ""); err != nil {
 				return err
 			}
+			a.sayMatrix(c.To, "")
 			o.Source = written.Source
 		} else if found.Spec.Source != "" {
 			written, _ = config.Of(found.Spec.Source, found.Spec.File) // what is wrong there is reported by Prepare

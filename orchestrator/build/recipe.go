@@ -21,6 +21,7 @@ import (
 // recipe says how an image is built from the cluster's source. Unset values are "".
 type recipe struct {
 	mixEnv, release    string
+	base               string // of a Mix project, if it is another one than the cluster's
 	dockerfile, target string
 	args               string // as JSON, so that recipes can be compared
 }
@@ -32,7 +33,11 @@ func recipeFor(s orchestrator.Spec, i int) recipe {
 	if n.Dockerfile == "" {
 		release = s.NodeAt(i).ReleaseName
 	}
-	return recipeOf(wantAt(s, n), s.DeclaredMixEnvOf(n), release)
+	r := recipeOf(wantAt(s, n), s.DeclaredMixEnvOf(n), release)
+	if n.BaseImage != cmp.Or(s.BaseImage, "auto") {
+		r.base = n.BaseImage
+	}
+	return r
 }
 
 func recipeOf(w images.Want, mixEnv, release string) recipe {
@@ -154,7 +159,7 @@ func bootable(s orchestrator.Spec, boot string) error {
 
 // builtBy returns the spec of a cluster built entirely by that recipe.
 func builtBy(s orchestrator.Spec, r recipe) orchestrator.Spec {
-	s.MixEnv, s.ReleaseName = r.mixEnv, r.release
+	s.MixEnv, s.ReleaseName, s.BaseImage = r.mixEnv, r.release, cmp.Or(r.base, s.BaseImage)
 	return s
 }
 
@@ -187,6 +192,9 @@ func (r recipe) settings(s orchestrator.Spec) []string {
 	}
 	if r.mixEnv != "" {
 		texts = append(texts, "MIX_ENV="+r.mixEnv)
+	}
+	if r.base != "" {
+		texts = append(texts, "base "+r.base)
 	}
 	if r.dockerfile != "" {
 		texts = append(texts, r.dockerfile)

@@ -48,6 +48,10 @@ func TestRecipes(t *testing.T) {
 			[]orchestrator.NodeSpec{{Name: "a", Dockerfile: "A"}, {Name: "n1"}, {Name: "b", Dockerfile: "B", Target: "run"}, {Name: "a2", Dockerfile: "A"}},
 			"[n1] [a, a2, A] [b, B, target run]",
 		},
+		"bases of their own": {
+			[]orchestrator.NodeSpec{{Name: "a", BaseImage: "bookworm"}, {Name: "n1"}, {Name: "b", BaseImage: "bookworm"}, {Name: "n2", BaseImage: "auto"}, {Name: "c", BaseImage: "bookworm", MixEnv: "prod"}},
+			"[n1, n2] [a, b, base bookworm] [c, MIX_ENV=prod, base bookworm]",
+		},
 		"targets and arguments": {
 			[]orchestrator.NodeSpec{{Name: "a", Args: map[string]string{"V": "1", "W": "2"}}, {Name: "b", Args: map[string]string{"W": "2", "V": "1"}}, {Name: "c", Target: "run", Args: map[string]string{"V": "1"}}},
 			"[a, b, args V W] [c, target run, args V]",

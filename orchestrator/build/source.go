@@ -31,11 +31,11 @@ func Detect(s orchestrator.Spec) (images.Source, error) {
 		return src, err
 	}
 	for _, n := range s.Nodes {
-		if !n.HasDockerfile() || n.Image != "" { // package validation rejects the second case
+		if !n.HasDockerfile() && n.BaseImage == "" || n.Image != "" { // package validation rejects the second case
 			continue
 		}
 		w := wantAt(s, n)
-		w.Image, w.ReleaseName = s.Image, n.ReleaseName
+		w.Image, w.Base, w.ReleaseName = s.Image, n.BaseImage, n.ReleaseName
 		if _, err := w.Detect(); err != nil {
 			return src, fmt.Errorf("node %s: %w", n.Name, err)
 		}

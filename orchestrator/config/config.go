@@ -33,17 +33,37 @@ func (e *Error) Hint() hint.Hint { return e.Next }
 // unless that is the folder's own beamyard.yml. If the file is missing, or is not a valid
 // beamyard.yml, the error is an [Error].
 func Read(path string) (orchestrator.Spec, error) {
+	all, err := read(path)
+	if err != nil {
+		return orchestrator.Spec{}, err
+	}
+	return all[0].Spec, nil
+}
+
+// read returns the file's own spec and those of its matrix, as decodeAll does.
+func read(path string) ([]Combination, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return orchestrator.Spec{}, &Error{Path: path, Text: err.Error(), Next: hint.Of(hint.Up.With("file: " + Name))}
+		return nil, &Error{Path: path, Text: err.Error(), Next: hint.Of(hint.Up.With("file: " + Name))}
 	}
 	defer f.Close()
 	folder := filepath.Dir(path)
-	s, err := outside{lookup: os.LookupEnv, readFile: func(path string) ([]byte, error) { return os.ReadFile(beside(folder, path)) }}.decode(f)
+	all, err := outside{lookup: os.LookupEnv, readFile: func(path string) ([]byte, error) { return os.ReadFile(beside(folder, path)) }}.decodeAll(f)
 	if err != nil {
 		text, next := explain(err)
-		return orchestrator.Spec{}, &Error{Path: path, Text: path + ": " + text, Next: next}
+		return nil, &Error{Path: path, Text: path + ": " + text, Next: next}
 	}
+	for i := range all {
+		if all[i].Spec, err = located(all[i].Spec, path); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// located returns the spec of a file with paths that do not depend on the current folder.
+func located(s orchestrator.Spec, path string) (_ orchestrator.Spec, err error) {
+	folder := filepath.Dir(path)
 	if s.KeepDumps != "" {
 		s.KeepDumps = beside(folder, s.KeepDumps)
 	}
@@ -96,17 +116,39 @@ func Read(path string) (orchestrator.Spec, error) {
 // Source: [DefaultName] and [orchestrator.NodeNames] provide the rest. A Source that is a
 // folder is absolute. Of does not validate the spec, and does not look for an image.
 func Of(what, file string) (orchestrator.Spec, error) {
+	all, err := allOf(what, file)
+	if err != nil {
+		return orchestrator.Spec{}, err
+	}
+	return all[0].Spec, nil
+}
+
+// Matrix returns the combinations of the matrix in the file that [Of] would read, none if there
+// is no file or it has no matrix. Their specs are what Of would return for them.
+func Matrix(what, file string) ([]Combination, error) {
+	all, err := allOf(what, file)
+	if err != nil {
+		return nil, err
+	}
+	return all[1:], nil
+}
+
+// allOf returns the spec of what to run, and then those of the matrix.
+func allOf(what, file string) ([]Combination, error) {
 	what, named := namedFile(what)
-	spec, err := of(what, file)
+	all, err := of(what, file)
 	if err != nil || named == "" {
-		return spec, err
+		return all, err
 	}
-	if named == "mix.exs" { // it takes precedence over the file's settings
-		spec.Dockerfile, spec.Target, spec.Args = "", "", nil
-		return spec, nil
+	for i := range all {
+		spec := &all[i].Spec
+		if named == "mix.exs" { // it takes precedence over the file's settings
+			spec.Dockerfile, spec.Target, spec.Args = "", "", nil
+			continue
+		}
+		spec.Dockerfile = named
 	}
-	spec.Dockerfile = named
-	return spec, nil
+	return all, nil
 }
 
 // namedFile splits the path of a mix.exs or a Dockerfile that is named as what to run into its
@@ -121,7 +163,7 @@ func namedFile(what string) (folder, name string) {
 	return filepath.Dir(what), base
 }
 
-func of(what, file string) (orchestrator.Spec, error) {
+func of(what, file string) ([]Combination, error) {
 	folder := isFolder(what)
 	switch {
 	case what == "" && file == "":
@@ -135,30 +177,33 @@ func of(what, file string) (orchestrator.Spec, error) {
 			file = inside
 		}
 	}
-	var spec orchestrator.Spec
+	all := []Combination{{}}
 	if file != "" {
 		var err error
-		if spec, err = Read(file); err != nil {
-			return spec, err
+		if all, err = read(file); err != nil {
+			return nil, err
 		}
 	}
 	if folder && file == "" {
 		if err := composeFolder(what); err != nil {
-			return spec, err
+			return nil, err
 		}
 	}
-	// What a folder's own beamyard.yml runs is defined in that file.
-	if what != "" && (file == "" || given) {
-		spec.Source, spec.Image, spec.File = what, "", ""
-	}
-	if spec.Source != "" && exists(spec.Source) {
-		abs, err := filepath.Abs(spec.Source)
-		if err != nil {
-			return spec, fmt.Errorf("find folder %s: %w", spec.Source, err)
+	for i := range all {
+		spec := &all[i].Spec
+		// What a folder's own beamyard.yml runs is defined in that file.
+		if what != "" && (file == "" || given) {
+			spec.Source, spec.Image, spec.File = what, "", ""
 		}
-		spec.Source = abs // later uses may have another current folder
+		if spec.Source != "" && exists(spec.Source) {
+			abs, err := filepath.Abs(spec.Source)
+			if err != nil {
+				return nil, fmt.Errorf("find folder %s: %w", spec.Source, err)
+			}
+			spec.Source = abs // later uses may have another current folder
+		}
 	}
-	return spec, nil
+	return all, nil
 }
 
 // composeFolder returns an error for a folder that has a Compose file, but nothing that

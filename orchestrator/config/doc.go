@@ -9,6 +9,9 @@
 // own forms, such as 512MiB, become those of the field before they are decoded. The few keys
 // that only a file has are declared in keys.go.
 //
+// A file with a matrix has several specs: [Matrix] returns one for each combination, decoded
+// from the file's mapping with the combination's keys in place of its own.
+//
 // Package orchestrator does not depend on YAML: a spec is plain data that Go code writes
 // as a struct. The command line and tests both read the file with this package, so a file
 // means the same everywhere.

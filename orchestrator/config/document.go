@@ -16,13 +16,23 @@ import (
 func decode(r io.Reader) (orchestrator.Spec, error) { return outside{}.decode(r) }
 
 func (o outside) decode(r io.Reader) (orchestrator.Spec, error) {
-	text, err := io.ReadAll(r)
+	all, err := o.decodeAll(r)
 	if err != nil {
 		return orchestrator.Spec{}, err
 	}
+	return all[0].Spec, nil
+}
+
+// decodeAll returns the file's own spec, which has no values of the matrix, and then those of its
+// combinations.
+func (o outside) decodeAll(r io.Reader) ([]Combination, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return orchestrator.Spec{}, err
+		return nil, err
 	}
 	bodies := slices.DeleteFunc(slices.Clone(file.Docs), func(d *ast.DocumentNode) bool {
 		_, directive := d.Body.(*ast.DirectiveNode) // %YAML 1.2
@@ -30,16 +40,30 @@ func (o outside) decode(r io.Reader) (orchestrator.Spec, error) {
 	})
 	switch len(bodies) {
 	case 0:
-		return orchestrator.Spec{}, nil
+		return []Combination{{}}, nil
 	case 1:
 	default:
-		return orchestrator.Spec{}, errors.New("it has more than one document")
+		return nil, errors.New("it has more than one document")
 	}
-	body, err := (&reader{outside: o}).read(bodies[0].Body, clusterType)
+	reading := &reader{outside: o}
+	body, err := reading.read(bodies[0].Body, clusterType)
 	if err != nil {
-		return orchestrator.Spec{}, err
+		return nil, err
 	}
-	// The reader has rejected unknown keys already, so each of these decodes its own.
+	spec, err := specOf(body)
+	all := []Combination{{Spec: spec}}
+	for _, one := range reading.combinations {
+		if err == nil {
+			spec, err = specOf(with(body.(*ast.MappingNode), one))
+			all = append(all, Combination{Values: values(one), Spec: spec})
+		}
+	}
+	return all, err
+}
+
+// specOf decodes a file's mapping. The reader has rejected unknown keys already, so each of the
+// structs decodes its own.
+func specOf(body ast.Node) (orchestrator.Spec, error) {
 	var s orchestrator.Spec
 	if err := yaml.NodeToValue(body, &s); err != nil {
 		return orchestrator.Spec{}, err

@@ -28,6 +28,7 @@ nodes:
   - name: web
     host: big1
     image: acme/web:2
+    base_image: trixie
     command: image
     entrypoint: [/entry]
     user: web
@@ -141,7 +142,7 @@ func TestConfigWithEveryKey(t *testing.T) {
 		Name: "shop", Source: "app", Dockerfile: "Dockerfile.prod", Target: "run", Args: map[string]string{"VERSION": "1.10", "DEBUG": "true"}, Image: "acme/shop:1", BaseImage: "bookworm", Packages: orchestrator.Packages{Build: []string{"libvips-dev"}, Run: []string{"libvips42"}}, App: "shop",
 		Nodes: []orchestrator.NodeSpec{
 			{
-				Name: "web", Host: "big1", Image: "acme/web:2", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
+				Name: "web", Host: "big1", Image: "acme/web:2", BaseImage: "trixie", Command: []string{orchestrator.CommandOfImage}, Entrypoint: []string{"/entry"}, User: "web",
 				Volumes: map[string]string{"data": "/var/lib/web"}, Tmpfs: []string{"/run/web"}, ExtraHosts: map[string]string{"machine": "host-gateway", "v6": "::1"}, After: []string{"db"}, Memory: 256 << 20, CPUs: 0.5,
 				Networks: map[string][]string{"front": {"web"}, "shared": {}},
 				Env:      map[string]string{"ROLE": "web", "WORKERS": "2", "DEBUG": "true"},
@@ -354,7 +355,7 @@ func TestSizes(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add(everyKey)
-	for _, text := range []string{"", "nodes: 3", "nodes: -1", "nodes: [1]", "nodes: [[]]", "memory: 1e9", "a: &a [*a]", "? [x]\n: y", "name: !!binary x", "nodes: 99999999999999999999", "env: {1: 2}", "<<: {name: a}"} {
+	for _, text := range []string{"", "nodes: 3", "nodes: -1", "nodes: [1]", "nodes: [[]]", "memory: 1e9", "a: &a [*a]", "? [x]\n: y", "name: !!binary x", "nodes: 99999999999999999999", "env: {1: 2}", "<<: {name: a}", "matrix: {nodes: [1, 2], env: [{A: 1}]}", "matrix: [{nodes: 1}, {base_image: sid}]"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -30,6 +30,7 @@ func init() { // here, because the readers of mappings use forms
 		"extra_hosts": (*reader).extraHosts,
 		"hosts":       (*reader).hosts,
 		"labels":      (*reader).labels,
+		"matrix":      (*reader).matrix,
 		"networks":    (*reader).networks,
 		"nodes":       (*reader).nodeList,
 		"ports":       (*reader).ports,

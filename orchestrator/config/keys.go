@@ -41,6 +41,12 @@ type clusterOnly struct {
 	// EnvFile are files with KEY=VALUE lines, relative to this file. Values in env take
 	// precedence. $NAME is not expanded.
 	EnvFile map[string]string `json:"env_file" file:"env_file,after=env"`
+	// Matrix makes `beamyard run` and `beamyard test` run once for each combination of values of
+	// other keys, one after the other, with a table at the end: {base_image: [bookworm, trixie],
+	// nodes: [3, 5]} makes four; a list has the combinations themselves: [{base_image: bookworm,
+	// nodes: 3}, {base_image: trixie, nodes: 5}]. A value replaces the key's own; a flag for the
+	// key replaces both. Other commands use the file without it, and say so.
+	Matrix any `json:"matrix" file:"matrix,after=warm"`
 
 	Nodes []nodeOnly `json:"nodes" file:"-"`
 }

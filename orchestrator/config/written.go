@@ -21,6 +21,8 @@ type reader struct {
 	bound map[*ast.AliasNode]*ast.AnchorNode // the anchor of each alias
 	open  map[*ast.AnchorNode]bool           // being expanded: an alias to it inside would be endless
 	nodes int                                // number of nodes created
+
+	combinations [][]setting // of the matrix
 }
 
 // outside provides what a document can refer to.

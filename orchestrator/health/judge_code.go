@@ -38,7 +38,8 @@ func (j *judge) code() []Check {
 	}
 	var differ []string
 	names := map[string]bool{}
-	for _, same := range alike(told, j.app) {
+	groups := alike(told, j.app)
+	for _, same := range groups {
 		for m := range modulesOf(same) {
 			names[m] = true
 		}
@@ -48,6 +49,9 @@ func (j *judge) code() []Check {
 		}
 	}
 	c.State = Passed
+	if len(groups) > 1 {
+		c.Means = "compared only within each image and application: " + apart(groups)
+	}
 	c.Figures = []Figure{{Name: "modules", Value: float64(len(names))}, {Name: "nodes", Value: float64(len(told))}}
 	if len(differ) > 0 {
 		c.State = Failed
@@ -96,6 +100,19 @@ func alike(nodes []Seen, app func(Seen) string) [][]Seen {
 		list[i] = groups[r]
 	}
 	return list
+}
+
+// apart names the nodes of groups: "n1 n3; n2".
+func apart(groups [][]Seen) string {
+	texts := make([]string, len(groups))
+	for i, g := range groups {
+		var names []string
+		for _, n := range g {
+			names = append(names, n.Name)
+		}
+		texts[i] = strings.Join(names, " ")
+	}
+	return strings.Join(texts, "; ")
 }
 
 func modulesOf(nodes []Seen) map[string]bool {

@@ -20,6 +20,8 @@ func TestCodeIsComparedWithinARole(t *testing.T) {
 	}
 	if c := r.Of(Code)[0]; c.Figures[0].Value != 2 || c.Figures[1].Value != 4 {
 		t.Errorf("compared: %+v", c.Figures)
+	} else if want := "compared only within each image and application: n1 n2; n3 n4"; c.Means != want {
+		t.Errorf("it says %q, want %q", c.Means, want)
 	}
 	nodes[3].Sample.Modules = map[string]string{"Elixir.worker": "2"}
 	r = judged(nodes, Thresholds{})

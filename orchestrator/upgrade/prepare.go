@@ -68,6 +68,9 @@ func declared(s orchestrator.Spec, own images.Info, source string, reference boo
 	s.Nodes = slices.Clone(s.Nodes)
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
+		if reference {
+			n.BaseImage = ""
+		}
 		if !n.Built {
 			continue
 		}

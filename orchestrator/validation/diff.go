@@ -50,6 +50,7 @@ func nilled(v reflect.Value) any {
 func withImagesTogether(s orchestrator.Spec) orchestrator.Spec {
 	s.Nodes = slices.Clone(s.Nodes)
 	for i := range s.Nodes {
+		s.Nodes[i].BaseImage = "" // it is in the image
 		if n := &s.Nodes[i]; n.Built {
 			s.Image += " " + n.Image
 			n.Image, n.Built, n.Precompiled, n.ImageBoot = "", false, false, ""

@@ -28,6 +28,9 @@ func (v *validation) roles(s orchestrator.Spec) {
 		if n.Image != "" && !n.Built && (n.MixEnv != "" || n.ReleaseName != "") {
 			v.add(field+"image", "an image that exists is not made with mix_env or release_name", "leave them out; env: {MIX_ENV: prod} sets what the node sees")
 		}
+		if n.Image != "" && !n.Built && n.BaseImage != "" {
+			v.add(field+"base_image", "an image that exists has its base already", "leave base_image out, or leave image out")
+		}
 		if n.Image != "" && !n.Built && n.HasDockerfile() {
 			v.add(field+"image", "an image that exists is not built: dockerfile, target and args would have no effect", "leave image out, or leave dockerfile, target and args out")
 		}

@@ -60,6 +60,7 @@ func TestRolesThatCannotBe(t *testing.T) {
 				s.Nodes[i].Dockerfile = "B"
 			}
 		}, "args: they would have no effect: no node is built with them"},
+		"an image and its base":       {func(s *orchestrator.Spec) { s.Nodes[0].Image, s.Nodes[0].BaseImage = "web:2", "trixie" }, "nodes[0].base_image: an image that exists has its base already"},
 		"an image and how it is made": {func(s *orchestrator.Spec) { s.Nodes[0].Image, s.Nodes[0].MixEnv = "web:2", "prod" }, "nodes[0].image: an image that exists is not made with mix_env or release_name"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,7 +20,8 @@ func OwnNode(s orchestrator.Spec) orchestrator.NodeSpec {
 }
 
 // OtherBuild reports whether a node's image is another build of the sources than the
-// cluster's, which the compiler uses: it has another MIX_ENV, release or Dockerfile.
+// cluster's, which the compiler uses: it has another MIX_ENV, release,
+// base or Dockerfile.
 func OtherBuild(s orchestrator.Spec, node string) bool {
 	n := s.Node(node)
 	return n.Built && n.Image != s.Image
