@@ -174,7 +174,7 @@ func (d nodeDetails) rows(a *app) [][]cell {
 	add("app", d.App)
 	add("boot", d.Boot)
 	if d.Versions != nil {
-		add("runs on", d.Versions.runs())
+		add("versions", d.Versions.runs())
 		if len(d.Peers) > 0 {
 			add("dist flags", d.Versions.differs())
 		}
