@@ -76,6 +76,11 @@ func TestShellOfReleaseAndErlang(t *testing.T) {
 func (r *running) shell(node, kind, line, shows string) {
 	r.t.Helper()
 	var shown screen
+	defer func() {
+		if r.t.Failed() {
+			r.t.Logf("the shell on %s showed:\n%s", node, shown.String())
+		}
+	}()
 	keys, input := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
