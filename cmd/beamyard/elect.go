@@ -73,7 +73,7 @@ func (v *voters) ask(ctx context.Context) map[string]string {
 // watch asks until it is stopped.
 func (v *voters) watch(ctx context.Context) (stop func() []effects.Vote) {
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan []effects.Vote, 1) // nobody may want it
+	ended := make(chan []effects.Vote, 1) // the result is not always read
 	go func() {
 		var votes []effects.Vote
 		for ctx.Err() == nil {

@@ -78,6 +78,22 @@ func (f *fleet) left() (all []string) {
 	return all
 }
 
+// nextDownRemoves checks what a `down` left, and that the next one removes it.
+func (f *fleet) nextDownRemoves(want string) {
+	f.t.Helper()
+	left := f.left() // several hosts list the network, if containers of theirs use it
+	slices.Sort(left)
+	if got := strings.Join(slices.Compact(left), ", "); got != want {
+		f.t.Errorf("left %s, want %s", got, want)
+	}
+	if _, err := discovery.Remove(f.t.Context(), f.eng, "shop", time.Second); err != nil {
+		f.t.Errorf("the next one: %v", err)
+	}
+	if left = f.left(); len(left) > 0 {
+		f.t.Errorf("left behind: %v", left)
+	}
+}
+
 func (f *fleet) end() {
 	f.t.Helper()
 	f.cancel()
@@ -319,17 +335,7 @@ func TestDownWithALostHost(t *testing.T) {
 		}
 		<-f.result
 		f.host("b").SetAway(false)
-		left := f.left() // b lists the network, too: its containers use it
-		slices.Sort(left)
-		if got, want := strings.Join(slices.Compact(left), ", "), "container beamyard-shop-n2, container beamyard-shop-n5, network beamyard-shop"; got != want {
-			t.Errorf("left %s, want %s", got, want)
-		}
-		if _, err := discovery.Remove(t.Context(), f.eng, "shop", time.Second); err != nil {
-			t.Errorf("the next one: %v", err)
-		}
-		if left = f.left(); len(left) > 0 {
-			t.Errorf("left behind: %v", left)
-		}
+		f.nextDownRemoves("container beamyard-shop-n2, container beamyard-shop-n5, network beamyard-shop")
 	})
 }
 

@@ -265,17 +265,7 @@ func TestDownAfterAMove(t *testing.T) {
 		}
 		<-f.result
 		f.host("b").SetAway(false)
-		left := f.left()
-		slices.Sort(left)
-		if got, want := strings.Join(slices.Compact(left), ", "), "container beamyard-shop-n2, network beamyard-shop"; got != want {
-			t.Errorf("left %s, want %s", got, want)
-		}
-		if _, err := discovery.Remove(t.Context(), f.eng, "shop", time.Second); err != nil {
-			t.Errorf("the next one: %v", err)
-		}
-		if left = f.left(); len(left) > 0 {
-			t.Errorf("left behind: %v", left)
-		}
+		f.nextDownRemoves("container beamyard-shop-n2, network beamyard-shop")
 	})
 }
 
