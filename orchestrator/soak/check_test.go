@@ -60,8 +60,7 @@ func (r *rig) settle(ctx context.Context) error {
 // unbroken checks that every fault that was injected has ended. One that ends by itself is
 // listed for a moment more.
 func (r *rig) unbroken(ctx context.Context) error {
-	var listed string
-	var err error
+	listed, err := "", error(nil)
 	if within(ctx, 20*time.Second, func() bool {
 		listed, err = r.beamyard(ctx, "faults", "--json", "--cluster", r.cluster)
 		return err == nil && strings.TrimSpace(listed) == "[]"
@@ -69,7 +68,7 @@ func (r *rig) unbroken(ctx context.Context) error {
 		return nil
 	}
 	_ = r.heal(ctx) // it is reported, and must not hide later failures
-	return fmt.Errorf("every fault is over: want none in force, got %s (%v)", listed, err)
+	return errors.Join(fmt.Errorf("every fault is over: want none in force, got %s", listed), err)
 }
 
 // revive starts nodes that failed permanently: they are reported already, and must not

@@ -172,7 +172,7 @@ func plan(seed uint64, duration time.Duration) []step {
 			length := between(time.Second, 8*time.Second)
 			faultOver = at + length + time.Second
 			if r.IntN(2) == 0 {
-				steps[len(steps)-1].args = append(fault.args, "--for", length.String())
+				steps[len(steps)-1].args = slices.Concat(fault.args, []string{"--for", length.String()})
 			} else {
 				steps = append(steps, step{at: at + length, kind: heal})
 			}
