@@ -63,11 +63,17 @@ func (r *rig) do(ctx context.Context, s step) error {
 	return fmt.Errorf("no such step: %s", s)
 }
 
-// outside judges the engine's answer to us: that a container does not run is not an
-// error, because faults may coincide.
+// outside judges the engine's answer to us: that a container does not run, or that another
+// fault was faster than a pause, is not an error, because faults may coincide. runc gives up a
+// pause while processes start in a container ("unable to freeze").
 func outside(err error) error {
-	if errdefs.IsConflict(err) || errdefs.IsInvalidArgument(err) || (err != nil && strings.Contains(err.Error(), "is not running")) {
+	if errdefs.IsConflict(err) || errdefs.IsInvalidArgument(err) {
 		return missed(err)
+	}
+	for _, coincides := range []string{"is not running", "is not paused", "unable to freeze"} {
+		if err != nil && strings.Contains(err.Error(), coincides) {
+			return missed(err)
+		}
 	}
 	return err
 }
