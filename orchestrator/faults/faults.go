@@ -315,7 +315,18 @@ func (i Injector) settle(ctx context.Context, image string, info orchestrator.En
 			return err
 		}
 		if same(records, recordsOf(containers)) {
+			i.sweep(ctx, containers, info.Time.Add(time.Since(began)))
 			return nil
+		}
+	}
+}
+
+// sweep removes the helpers that somebody could not remove because the engine was away, or because
+// he was killed: a cluster can live for long. The request of a younger one may still read its answer.
+func (i Injector) sweep(ctx context.Context, containers []orchestrator.Container, now time.Time) {
+	for _, c := range containers {
+		if c.Labels[orchestrator.LabelHelper] == passing && !c.State.Running && now.Sub(c.Created) > time.Minute {
+			i.removeHelper(ctx, c.ID)
 		}
 	}
 }
@@ -406,9 +417,12 @@ func (i Injector) help(ctx context.Context, image string, since time.Time, nodes
 	return byName, err
 }
 
+// passing is the purpose of helpers that end when they have answered.
+const passing = "faults"
+
 // helpOne runs one helper to its end, and removes it.
 func (i Injector) helpOne(ctx context.Context, image, node, of string, r request) (answer, error) {
-	c := i.container(image, "faults", "faults-"+node+"-"+strings.ToLower(rand.Text()[:8]))
+	c := i.container(image, passing, passing+"-"+node+"-"+strings.ToLower(rand.Text()[:8]))
 	c.Env = []string{helperVariable + "=" + manifest.MustJSON(r)}
 	c.NetworkOf, c.Capabilities = of, []string{"NET_ADMIN"}
 	id, a, err := i.runHelper(ctx, c)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/beamyard/beamyard/images"
@@ -428,4 +429,43 @@ func TestHelpRefusesNonsense(t *testing.T) {
 	if err := help("{", &out); err == nil || out.Len() > 0 {
 		t.Errorf("%v, printed %q", err, out.String())
 	}
+}
+
+// A helper that could not be removed is removed by a later request, and not while the answer of one
+// may still be read.
+func TestHelpersThatWereLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k, i := inMemory(t, "n1", "n2", "n3")
+		defer func() {
+			for _, id := range k.nodes {
+				if err := k.eng.RemoveContainer(t.Context(), id); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		left := func() (helpers int) {
+			all, err := k.eng.Containers(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range all {
+				if c.Labels[orchestrator.LabelHelper] == passing {
+					helpers++
+				}
+			}
+			return helpers
+		}
+		k.eng.FailNext("RemoveContainer", orchestrator.ErrEngineUnreachable)
+		if _, err := i.Inject(t.Context(), fault.Partition([]string{"n1"}), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := i.Apply(t.Context()); err != nil || left() != 1 {
+			t.Errorf("a young helper: want it left, got %d, %v", left(), err)
+		}
+		time.Sleep(2 * time.Minute)
+		if _, err := i.Heal(t.Context()); err != nil || left() != 0 {
+			t.Errorf("want no helper left, got %d, %v", left(), err)
+		}
+	})
 }

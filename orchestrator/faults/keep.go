@@ -120,9 +120,10 @@ func (k keep) run(ready func(stays bool)) error {
 // offsetText is an offset as libfaketime reads it: seconds with a sign.
 func offsetText(offset time.Duration) string { return fmt.Sprintf("%+.6f\n", offset.Seconds()) }
 
-// setClock replaces the file with the offset: a reader sees the old one or the new one.
+// setClock replaces the file with the offset: a reader sees the old one or the new one. Two requests
+// at once can start two keepers of a node, so each has a draft of its own.
 func setClock(offset time.Duration) error {
-	draft := manifest.ClockFile + ".new"
+	draft := fmt.Sprintf("%s.%d", manifest.ClockFile, os.Getpid())
 	if err := os.WriteFile(draft, []byte(offsetText(offset)), 0o644); err != nil { //nolint:gosec // the node reads it, as whatever user it runs
 		return fmt.Errorf("set the clock: %w", err)
 	}

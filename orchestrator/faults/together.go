@@ -63,7 +63,7 @@ func (i Injector) helpTogether(ctx context.Context, image string, nodes map[stri
 	if group.Wait() != nil || slices.ContainsFunc(members, func(m member) bool { return m.PID == 0 }) {
 		return nil
 	}
-	c := i.container(image, "faults", "faults-"+strings.ToLower(rand.Text()[:8]))
+	c := i.container(image, passing, passing+"-"+strings.ToLower(rand.Text()[:8]))
 	c.Env = []string{helperVariable + "=" + manifest.MustJSON(request{Members: members})}
 	c.Host = nodes[names[0]].Host
 	c.HostPID, c.Capabilities = true, []string{"NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"}

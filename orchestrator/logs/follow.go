@@ -52,14 +52,15 @@ type follower struct {
 	out *Output
 	now func() time.Time // the engine's clock, which is this machine's except for remote engines
 
-	mu   sync.Mutex // guards the following three
+	mu   sync.Mutex // guards the following four
 	run  int
 	stop context.CancelFunc // ends the current or last follow
 	idle <-chan struct{}    // closed when that follow has ended
+	runs []runStart         // all runs that were to be followed, in order
 
 	// Owned by the current follow.
 	position   [len(streams)]position
-	prev, cur  int      // the run followed before this one (0: none), and this one
+	cur        int      // the run that is followed
 	earlier    bool     // the last line was of run uncountedEarlier
 	complaints []string // the engine's errors shown since the last new line
 }
@@ -79,6 +80,12 @@ type runLog struct {
 	// running reports whether the container is still running, and true if the engine does
 	// not answer. It is called when a stream ends.
 	running func(context.Context) bool
+}
+
+// runStart is the earliest possible start of a run: see runLog.
+type runStart struct {
+	run   int
+	began time.Time
 }
 
 func newFollower(out *Output) *follower { return &follower{out: out, now: time.Now} }
@@ -119,6 +126,7 @@ func (f *follower) readKept(ctx context.Context, r runLog) error {
 // order: release is nil for one that comes after a newer run's.
 func (f *follower) take(ctx context.Context, r runLog) (_ context.Context, release func()) {
 	f.mu.Lock()
+	f.knows(runStart{r.run, r.began})
 	if r.run < f.run {
 		f.mu.Unlock()
 		return nil, nil
@@ -132,10 +140,16 @@ func (f *follower) take(ctx context.Context, r runLog) (_ context.Context, relea
 		stop()
 		<-idle
 	}
-	if f.cur != r.run {
-		f.prev, f.cur = f.cur, r.run
-	}
+	f.cur = r.run
 	return ctx, func() { cancel(); close(done) }
+}
+
+// knows records the start of a run. It is for the holder of mu.
+func (f *follower) knows(s runStart) {
+	at, known := slices.BinarySearchFunc(f.runs, s.run, func(have runStart, run int) int { return have.run - run })
+	if !known {
+		f.runs = slices.Insert(f.runs, at, s)
+	}
 }
 
 // copyRun reads a run's streams, one after the other.
@@ -207,7 +221,7 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 		if resumed[i].passes(rec.time) {
 			f.position[i].advance(rec.time)
 			f.complaints = nil
-			run := f.runOf(rec.time, r)
+			run := f.runOf(rec.time)
 			if run == Uncounted && f.earlier {
 				f.out.Mark(run, r.began, fmt.Sprintf("── %s restarted ──", f.out.node))
 			}
@@ -248,17 +262,20 @@ func (f *follower) begunAgain(i int, rec record) bool {
 	return rec.time.Before(last) || f.out.endsWith(rec)
 }
 
-// runOf returns the run that printed a line of the log.
-func (f *follower) runOf(at time.Time, r runLog) int {
-	switch {
-	case !at.Before(r.began):
-		return r.run
-	case r.run == Uncounted:
-		return uncountedEarlier
-	case f.prev != 0:
-		return f.prev
+// runOf returns the run that printed a line of the log. While the past of an adopted container is
+// read, the node can be restarted several times.
+func (f *follower) runOf(at time.Time) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range slices.Backward(f.runs) {
+		if !at.Before(r.began) {
+			return r.run
+		}
 	}
-	return max(r.run-1, 1)
+	if first := f.runs[0].run; first != Uncounted {
+		return max(first-1, 1)
+	}
+	return uncountedEarlier
 }
 
 // complain shows an error while reading, once for as long as it lasts.

@@ -306,6 +306,31 @@ func TestFollowTellsRunsApart(t *testing.T) {
 	})
 }
 
+// A line belongs to the run that printed it, although the node was restarted twice while its past
+// was read: each run's follow continues where the one before was, however far that came.
+func TestRestartsWhileThePastIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFollowTest()
+		f.print(1, at(1), "a\n")
+		f.print(2, at(2), "b\n")
+		f.print(1, at(11), "c\n")
+		f.print(2, at(21), "d\n")
+		f.print(1, at(31), "e\n")
+		f.breaks = []int{1, 3, 5} // each reads nothing whole
+		f.start(at(0))
+		synctest.Wait()
+		f.start(at(10))
+		f.start(at(30))
+		synctest.Wait()
+		f.exit()
+		f.wg.Wait()
+		want := []string{"n1/1 stdout 1 a", "n1/1 stderr 1 b", "n1/2 stdout 2 c", "n1/2 stderr 2 d", "n1/3 stdout 3 e"}
+		if diff := cmp.Diff(want, f.got()); diff != "" || f.errs != nil {
+			t.Errorf("%v (-want +got):\n%s", f.errs, diff)
+		}
+	})
+}
+
 // Without a supervisor, nothing counts the runs. A mark shows where the last one begins, and
 // it can be selected, also while it has printed nothing.
 func TestRunsThatAreNotCounted(t *testing.T) {

@@ -5,6 +5,7 @@ package soak
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -53,7 +54,21 @@ func (r *rig) settle(ctx context.Context) error {
 		return err
 	}
 	r.note("settled in %s", time.Since(begin).Round(time.Millisecond))
-	return r.measure(ctx)
+	return errors.Join(r.unbroken(ctx), r.measure(ctx))
+}
+
+// unbroken checks that every fault that was injected has ended. One that ends by itself is
+// listed for a moment more.
+func (r *rig) unbroken(ctx context.Context) error {
+	listed, err := "", error(nil)
+	if within(ctx, 20*time.Second, func() bool {
+		listed, err = r.beamyard(ctx, "faults", "--json", "--cluster", r.cluster)
+		return err == nil && strings.TrimSpace(listed) == "[]"
+	}) {
+		return nil
+	}
+	_ = r.heal(ctx) // it is reported, and must not hide later failures
+	return errors.Join(fmt.Errorf("every fault is over: want none in force, got %s", listed), err)
 }
 
 // revive starts nodes that failed permanently: they are reported already, and must not

@@ -10,6 +10,7 @@
 //	                 │                 │          ▲                     ▲
 //	                 ├── kill -9 ──────┘          │                     │
 //	                 ├── cut ─────────────────────┘                     │
+//	                 ├── beamyard crash, partition, blip, slow, dns, squeeze, clock
 //	                 └── docker kill, stop, pause ──────────────────────┘
 //
 //	collect ◄── control socket ◄── supervisor     what it delivered, line by line,
@@ -22,9 +23,13 @@
 //     Within a run the printer's own count has no gap.
 //   - Exits: a restart follows a crash, none follows a `docker stop`, and the memory
 //     limit is distinguished from a kill. No node fails permanently.
-//   - At quiet moments the cluster is Ready, and the supervisor has no more open files
+//   - Faults: those that were injected are over when they were healed, or by themselves at
+//     their end, whether the supervisor or the engine was away meanwhile or not.
+//   - At quiet moments the cluster is Ready, no fault is in force, and the supervisor has no more open files
 //     and goroutines than at its first quiet moment.
 //   - At the end nothing is left: no container, network, process or goroutine.
+//
+// The nodes of an odd seed are connected over TLS.
 //
 // Package chaos breaks a cluster, and asks whether the cluster comes back. This package breaks
 // the supervisor and its connection to the engine as well, and acts behind its back; so it has a

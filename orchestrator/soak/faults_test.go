@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,14 @@ func (r *rig) do(ctx context.Context, s step) error {
 		return r.allowed(begin, r.restart(ctx, s.node))
 	case outOfMemory:
 		return r.eat(ctx, s.node, begin)
+	case crash:
+		return r.crash(ctx, s, begin)
+	case blip, partition, slow, dns, squeeze, clock:
+		name, _ := strings.CutPrefix(string(s.kind), "beamyard ")
+		_, err := r.beamyard(ctx, slices.Concat([]string{name}, s.args, []string{"--cluster", r.cluster})...)
+		return r.allowed(begin, err)
+	case heal:
+		return r.heal(ctx)
 	case stopOutside:
 		return r.stopOutside(ctx, s.node)
 	case start:
@@ -54,11 +63,17 @@ func (r *rig) do(ctx context.Context, s step) error {
 	return fmt.Errorf("no such step: %s", s)
 }
 
-// outside judges the engine's answer to us: that a container does not run is not an
-// error, because faults may coincide.
+// outside judges the engine's answer to us: that a container does not run, or that another
+// fault was faster than a pause, is not an error, because faults may coincide. runc gives up a
+// pause while processes start in a container ("unable to freeze").
 func outside(err error) error {
-	if errdefs.IsConflict(err) || errdefs.IsInvalidArgument(err) || (err != nil && strings.Contains(err.Error(), "is not running")) {
+	if errdefs.IsConflict(err) || errdefs.IsInvalidArgument(err) {
 		return missed(err)
+	}
+	for _, coincides := range []string{"is not running", "is not paused", "unable to freeze"} {
+		if err != nil && strings.Contains(err.Error(), coincides) {
+			return missed(err)
+		}
 	}
 	return err
 }
@@ -120,6 +135,26 @@ func (r *rig) eat(ctx context.Context, node string, begin time.Time) error {
 		return fmt.Errorf("%s used all its memory: want an exit of class oom, got %s: %s", node, after.LastExit, said)
 	}
 	return nil
+}
+
+// crash makes a VM end itself. It needs a node that answers.
+func (r *rig) crash(ctx context.Context, s step, begin time.Time) error {
+	if n, known := r.status(ctx, s.node); !known || n.State != orchestrator.Ready {
+		return missed(fmt.Errorf("%s is %s", s.node, n.State))
+	}
+	_, err := r.beamyard(ctx, append([]string{"crash", r.cluster + "/" + s.node}, s.args...)...)
+	if err != nil && r.hitSince(s.node, begin) {
+		return missed(err)
+	}
+	return r.allowed(begin, err)
+}
+
+// heal ends all faults that were injected, whoever is away.
+func (r *rig) heal(ctx context.Context) error {
+	return r.retry(ctx, time.Now(), func() error {
+		_, err := r.beamyard(ctx, "heal", "--cluster", r.cluster)
+		return err
+	})
 }
 
 // stopOutside is `docker stop`: the supervisor must leave the node down.
@@ -200,11 +235,15 @@ func (r *rig) killKeeper(ctx context.Context) error {
 	return r.killHard(ctx, pid)
 }
 
+func (r *rig) upArgs() []string {
+	return []string{"up", "--detach", "--progress", "plain", "--file", r.config}
+}
+
 // up starts a supervisor, which adopts the cluster.
 func (r *rig) up(ctx context.Context) error {
 	begin := time.Now()
 	err := r.retry(ctx, begin, func() error {
-		_, err := r.beamyard(ctx, "up", "--detach", "--progress", "plain", "--file", r.config)
+		_, err := r.beamyard(ctx, r.upArgs()...)
 		if err != nil {
 			r.note("up: %v", err)
 		}

@@ -5,7 +5,9 @@ package soak
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,7 +28,20 @@ const (
 	killKeeper  kind = "kill -9 supervisor" // an up follows
 	up          kind = "beamyard up"
 	settle      kind = "settle" // all nodes must be Ready
+
+	// What follows is named as its command.
+	crash     kind = "beamyard crash"
+	blip      kind = "beamyard blip"
+	partition kind = "beamyard partition" // a heal follows, or it ends by itself, as all below
+	slow      kind = "beamyard slow"
+	dns       kind = "beamyard dns"
+	squeeze   kind = "beamyard squeeze"
+	clock     kind = "beamyard clock"
+	heal      kind = "beamyard heal"
 )
+
+// injected are the kinds of faults of package faults. One is in force at a time.
+var injected = []kind{blip, partition, slow, dns, squeeze, clock}
 
 // step is an action at an offset from the beginning.
 type step struct {
@@ -34,12 +49,16 @@ type step struct {
 	kind   kind
 	node   string        // "" if it concerns no node
 	length time.Duration // how long a break lasts
+	args   []string      // of the command that injects a fault
 }
 
 func (s step) String() string {
 	text := fmt.Sprintf("%8.3f %s", s.at.Seconds(), s.kind)
 	if s.node != "" {
 		text += " " + s.node
+	}
+	if len(s.args) > 0 {
+		text += " " + strings.Join(s.args, " ")
 	}
 	if s.length > 0 {
 		text += " " + s.length.String()
@@ -54,7 +73,9 @@ func (s step) target() string {
 		return "supervisor"
 	case cut:
 		return "proxy"
-	case killOutside, killOurs, restart, outOfMemory, pause, unpause, stopOutside, start, settle:
+	case blip, partition, slow, dns, squeeze, clock, heal:
+		return "network"
+	case killOutside, killOurs, restart, outOfMemory, crash, pause, unpause, stopOutside, start, settle:
 	}
 	return s.node
 }
@@ -64,7 +85,8 @@ var nodes = []string{"n1", "n2", "n3", "n4", "n5"}
 // weighted are the faults with their weights: what a supervisor meets often is frequent.
 var weighted = slices.Concat(
 	slices.Repeat([]kind{killOutside}, 4), slices.Repeat([]kind{cut}, 3),
-	slices.Repeat([]kind{killOurs, restart, outOfMemory, pause, stopOutside, killKeeper}, 2),
+	slices.Repeat([]kind{killOurs, restart, outOfMemory, pause, stopOutside, killKeeper, partition}, 2),
+	[]kind{crash, blip, slow, dns, squeeze, clock},
 )
 
 const (
@@ -85,7 +107,7 @@ func plan(seed uint64, duration time.Duration) []step {
 		return (low + time.Duration(r.Int64N(int64(high-low)))).Round(time.Millisecond)
 	}
 	var steps []step
-	var at, supervised, stopsOver time.Duration
+	var at, supervised, stopsOver, faultOver time.Duration
 	busy := map[string]time.Duration{}
 	nextSettle := settleEvery / 2
 	for {
@@ -97,7 +119,7 @@ func plan(seed uint64, duration time.Duration) []step {
 			for _, until := range busy {
 				at = max(at, until)
 			}
-			at = max(at, supervised)
+			at = max(at, supervised, faultOver)
 			steps = append(steps, step{at: at, kind: settle})
 			at += settleTime
 			nextSettle += settleEvery
@@ -113,7 +135,7 @@ func plan(seed uint64, duration time.Duration) []step {
 		dead := at < supervised+600*time.Millisecond
 		switch {
 		case k == cut:
-		case dead && k != pause, k == stopOutside && at < supervised+upTime, k == killKeeper && at < stopsOver:
+		case slices.Contains(injected, k) && at < faultOver, dead && k != pause, k == stopOutside && at < supervised+upTime, k == killKeeper && at < stopsOver:
 			k = killOutside
 		}
 		switch k {
@@ -141,14 +163,54 @@ func plan(seed uint64, duration time.Duration) []step {
 			}
 			steps = append(steps, step{at: at, kind: k, node: node}, step{at: until, kind: then, node: node})
 			busy[node] = until + time.Second
+		case blip, partition, slow, dns, squeeze, clock:
+			fault := step{at: at, kind: k, args: fault(r, k)}
+			steps = append(steps, fault)
+			if k == blip {
+				break
+			}
+			length := between(time.Second, 8*time.Second)
+			faultOver = at + length + time.Second
+			if r.IntN(2) == 0 {
+				steps[len(steps)-1].args = slices.Concat(fault.args, []string{"--for", length.String()})
+			} else {
+				steps = append(steps, step{at: at + length, kind: heal})
+			}
+		case crash:
+			steps = append(steps, step{at: at, kind: k, node: free[target], args: []string{"--how", pick(r, "halt", "abort", "slogan")}})
 		case killOutside, killOurs, restart, outOfMemory:
 			steps = append(steps, step{at: at, kind: k, node: free[target]})
-		case unpause, start, up, settle: // it is not drawn
+		case unpause, start, up, heal, settle: // it is not drawn
 		}
 	}
 	slices.SortStableFunc(steps, func(a, b step) int { return int(a.at - b.at) })
 	return steps
 }
+
+// fault returns the arguments of a command that injects a fault.
+func fault(r *rand.Rand, k kind) []string {
+	order := r.Perm(len(nodes))
+	one, two := nodes[order[0]], nodes[order[1]]
+	switch k {
+	case blip:
+		return pick(r, []string{}, []string{one}, []string{one, "--for", "6ms"})
+	case partition:
+		groups := pick(r, []string{"--halves"}, []string{"--isolate", one}, []string{"--bridge", one}, []string{"--ring"}, []string{"--one-way", one + ":" + two}, []string{one + "," + two})
+		// Nodes notice packets that disappear only after net_tick, which the fault may not reach.
+		return append(groups, pick(r, []string{"--kind", "drop", "--no-wait"}, []string{"--kind", "reset"}, []string{"--kind", "disconnect"})...)
+	case slow:
+		return pick(r, []string{one, "--loss", "20%"}, []string{one + ":" + two, "--rate", "200kbit"})
+	case dns:
+		return append([]string{one}, pick(r, []string{"--none"}, []string{"--hide", two}, []string{"--stale", two})...)
+	case squeeze:
+		return []string{one, "--cpus", "0.3"}
+	case clock:
+		return append([]string{one}, pick(r, []string{"--bump", "30s"}, []string{"--bump=-20s"}, []string{"--drift", "1.02"}, []string{"--strobe", "200ms"})...)
+	}
+	panic("no fault: " + k)
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
 // meets returns the fault just before a break, or during it.
 func meets(ours bool) kind {
@@ -169,14 +231,14 @@ func TestPlan(t *testing.T) {
 		{1, time.Minute, false}, {2, 10 * time.Minute, false}, {3, time.Hour, true}, {1 << 63, time.Hour, true}, {4, time.Second, false},
 	} {
 		steps := plan(tc.seed, tc.duration)
-		if !slices.Equal(steps, plan(tc.seed, tc.duration)) {
+		if !reflect.DeepEqual(steps, plan(tc.seed, tc.duration)) {
 			t.Fatalf("seed %d: two plans", tc.seed)
 		}
-		if tc.duration > time.Minute && slices.Equal(steps, plan(tc.seed+1, tc.duration)) {
+		if tc.duration > time.Minute && reflect.DeepEqual(steps, plan(tc.seed+1, tc.duration)) {
 			t.Errorf("seeds %d and %d: one plan", tc.seed, tc.seed+1)
 		}
 		seen, held := map[kind]int{}, map[string]kind{}
-		last, dead := time.Duration(0), false
+		last, dead, healed := time.Duration(0), false, time.Duration(0) // healed is when a fault that was injected is over
 		for _, s := range steps {
 			seen[s.kind]++
 			if s.at < last {
@@ -192,6 +254,21 @@ func TestPlan(t *testing.T) {
 				held[s.node] = s.kind
 			}
 			switch s.kind {
+			case blip, partition, slow, dns, squeeze, clock:
+				if dead || s.at < healed {
+					t.Errorf("seed %d: %s without a supervisor, or while another one is in force", tc.seed, s)
+				}
+				if at := slices.Index(s.args, "--for"); s.kind != blip && at >= 0 {
+					length, err := time.ParseDuration(s.args[at+1])
+					if err != nil {
+						t.Error(err)
+					}
+					healed = s.at + length
+				} else if s.kind != blip {
+					healed = 1 << 62
+				}
+			case heal:
+				healed = s.at
 			case killKeeper:
 				dead = true
 				for node, by := range held {
@@ -201,20 +278,20 @@ func TestPlan(t *testing.T) {
 				}
 			case up:
 				dead = false
-			case killOurs, restart, outOfMemory, stopOutside, start, settle:
+			case killOurs, restart, outOfMemory, crash, stopOutside, start, settle:
 				if dead {
 					t.Errorf("seed %d: %s without a supervisor", tc.seed, s)
 				}
-				if s.kind == settle && len(held) > 0 {
+				if s.kind == settle && (len(held) > 0 || s.at < healed) {
 					t.Errorf("seed %d: %s while %v", tc.seed, s, held)
 				}
 			case killOutside, pause, unpause, cut:
 			}
 		}
-		if dead || len(held) > 0 {
-			t.Errorf("seed %d: it ends with dead=%v, held=%v", tc.seed, dead, held)
+		if dead || len(held) > 0 || healed == 1<<62 {
+			t.Errorf("seed %d: it ends with dead=%v, held=%v, a fault until %s", tc.seed, dead, held, healed)
 		}
-		for _, k := range append(slices.Clone(weighted), unpause, start, up, settle) {
+		for _, k := range append(slices.Clone(weighted), unpause, start, up, heal, settle) {
 			if tc.every && seen[k] < 5 {
 				t.Errorf("seed %d: %s comes %d times in %s", tc.seed, k, seen[k], tc.duration)
 			}

@@ -66,7 +66,7 @@ func newRig(t testing.TB, seed uint64, duration time.Duration) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(r.config, fmt.Appendf(nil, config, r.cluster, source, len(nodes), keptLines, printEvery(duration).Milliseconds()), 0o600); err != nil {
+	if err := os.WriteFile(r.config, fmt.Appendf(nil, config, r.cluster, source, len(nodes), overTLS(seed), keptLines, printEvery(duration).Milliseconds()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if r.docker, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation()); err != nil {
@@ -89,6 +89,9 @@ source: %s
 nodes: %d
 base_image: trixie
 http_port: -1
+distribution: {tls: %t}
+net_tick: 4s
+clock: true
 restart: {backoff: 200ms, max_backoff: 1s, reset_after: 1s, max: 1000000, window: 1h}
 ready_timeout: 60s
 stop_timeout: 3s
@@ -96,6 +99,10 @@ memory: 256MiB
 output_lines: %d
 env: {PRINT_EVERY: %d}
 `
+
+// overTLS reports whether the nodes of a soak are connected over TLS: those of every second
+// seed are.
+func overTLS(seed uint64) bool { return seed%2 == 1 }
 
 // keptLines is more than a soak prints on one stream.
 const keptLines = 200_000
@@ -155,9 +162,16 @@ func (r *rig) save() {
 // node.
 const commandTime = 100 * time.Second
 
+// imageTime is the longest time for the first `up`, which makes the images.
+const imageTime = 15 * time.Minute
+
 // beamyard runs a command through the proxy.
 func (r *rig) beamyard(ctx context.Context, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	return r.beamyardWithin(ctx, commandTime, args...)
+}
+
+func (r *rig) beamyardWithin(ctx context.Context, longest time.Duration, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.binary, args...)
 	cmd.Env = os.Environ()
@@ -167,7 +181,7 @@ func (r *rig) beamyard(ctx context.Context, args ...string) (string, error) {
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
-		err = fmt.Errorf("it hung for %s: %w", commandTime, ctx.Err())
+		err = fmt.Errorf("it hung for %s: %w", longest, ctx.Err())
 	}
 	if err != nil {
 		err = fmt.Errorf("beamyard %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))

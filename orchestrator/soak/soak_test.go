@@ -21,13 +21,13 @@ var (
 
 // A detached cluster survives an hour of faults, and loses no line.
 func TestSoak(t *testing.T) {
-	t.Logf("seed %d, for %s", *soakSeed, *soakFor)
+	t.Logf("seed %d, for %s, TLS: %t", *soakSeed, *soakFor, overTLS(*soakSeed))
 	before := runtime.NumGoroutine()
 	r := newRig(t, *soakSeed, *soakFor)
 	defer r.save()
 	defer r.cleanUp()
 	ctx := context.WithoutCancel(t.Context())
-	if err := r.up(ctx); err != nil {
+	if _, err := r.beamyardWithin(ctx, imageTime, r.upArgs()...); err != nil {
 		t.Fatal(err)
 	}
 
@@ -120,7 +120,7 @@ func (r *rig) cleanUp() {
 // report prints the result of the soak.
 func (r *rig) report(c *collector, w *watcher, lines, runs int) {
 	r.t.Logf("seed %d, %s; %d violations", *soakSeed, *soakFor, r.violations)
-	for _, k := range append(distinct(weighted), unpause, start, up, settle) {
+	for _, k := range append(distinct(weighted), unpause, start, up, heal, settle) {
 		r.t.Logf("  %-20s %4d done, %d missed", k, r.done[k], r.missed[k])
 	}
 	r.t.Logf("restarts of nodes: %d; exits after which the supervisor restarted one: %v", runs-len(nodes), w.ends)

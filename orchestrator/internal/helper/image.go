@@ -8,14 +8,17 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
+	"runtime"
+	"strings"
 
 	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
-// The image's tag is a hash of the program, so that it is made once for each.
+// The image's tag says which program is in it, so that it is made once for each.
 const repo = "beamyard/helper:"
 
 // Program is the path of the program in the image, and its entrypoint.
@@ -64,47 +67,88 @@ func (p program) runsOn(os, arch string) error {
 	return nil
 }
 
+// self returns a path of the running program. On Linux it is one that stays after another version
+// was installed in its place.
+func self() (string, error) {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
+}
+
+// identity returns the tag of a program's image: a hash of the build ID that the go command has
+// put into it (go help buildid), which is another one for each build of other sources. So no fault
+// has to read all of the program. One without a build ID is read.
+func (p program) identity(r io.Reader) (string, error) {
+	hash := sha256.New()
+	if note := p.file.Section(".note.go.buildid"); note != nil {
+		if id, err := note.Data(); err == nil && len(id) > noteHeader {
+			hash.Write(id)
+			return tag(hash), nil
+		}
+	}
+	if _, err := io.Copy(hash, r); err != nil {
+		return "", err
+	}
+	return tag(hash), nil
+}
+
+// noteHeader is the size of a note without its content: three numbers and the name "Go".
+const noteHeader = 16
+
+func tag(h hash.Hash) string { return fmt.Sprintf("%x", h.Sum(nil))[:12] }
+
 // Image returns the reference of the image that contains the program at path, and makes it if
 // the engine lacks it. "" is the running program. It matches [ErrUnsuitable] if the program
 // cannot run in a container of this engine.
 func Image(ctx context.Context, eng images.Engine, info orchestrator.EngineInfo, path string) (string, error) {
 	if path == "" {
-		self, err := os.Executable()
+		self, err := self()
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrUnsuitable, err)
 		}
 		path = self
 	}
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrUnsuitable, err)
 	}
-	p, err := inspectProgram(bytes.NewReader(data))
+	defer f.Close()
+	p, err := inspectProgram(f)
 	if err == nil {
 		err = p.runsOn(info.OS, info.Arch)
 	}
 	if err != nil {
 		return "", err
 	}
-	ref := fmt.Sprintf("%s%x", repo, sha256.Sum256(data))[:len(repo)+12]
+	id, err := p.identity(f)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnsuitable, err)
+	}
+	ref := repo + id
 	if _, err := eng.Image(ctx, ref); err == nil || !errors.Is(err, images.ErrNotFound) {
 		return ref, err
 	}
-	data = withoutDebug(data, p.file)
+	stat, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnsuitable, err)
+	}
+	body, size := withoutDebug(f, stat.Size(), p.file)
+	content := file{Program[1:], body, size, 0o755}
 	if p.static {
-		rootfs, err := tarOf(file{Program[1:], data, 0o755})
+		rootfs, err := archive(content)
 		if err != nil {
 			return "", err
 		}
 		_, err = eng.Import(ctx, rootfs, images.Import{Ref: ref, Changes: []string{"ENTRYPOINT [\"" + Program + "\"]"}})
 		return ref, err
 	}
-	return ref, build(ctx, eng, ref, data)
+	return ref, build(ctx, eng, ref, content)
 }
 
 // build adds a program that needs a loader and a C library to one of our bases that the engine
 // has; it fetches nothing.
-func build(ctx context.Context, eng images.Engine, ref string, data []byte) error {
+func build(ctx context.Context, eng images.Engine, ref string, content file) error {
 	for _, base := range images.Bases() {
 		if _, err := eng.Image(ctx, base); errors.Is(err, images.ErrNotFound) {
 			continue
@@ -112,7 +156,7 @@ func build(ctx context.Context, eng images.Engine, ref string, data []byte) erro
 			return err
 		}
 		dockerfile := fmt.Sprintf("FROM %s\nCOPY %s %s\nENTRYPOINT [%q]\n", base, Program[1:], Program, Program)
-		files, err := tarOf(file{"Dockerfile", []byte(dockerfile), 0o644}, file{Program[1:], data, 0o755})
+		files, err := archive(file{"Dockerfile", strings.NewReader(dockerfile), int64(len(dockerfile)), 0o644}, content)
 		if err != nil {
 			return err
 		}
@@ -124,23 +168,22 @@ func build(ctx context.Context, eng images.Engine, ref string, data []byte) erro
 
 type file struct {
 	name string
-	data []byte
+	body io.Reader
+	size int64
 	mode int64
 }
 
-func tarOf(files ...file) (io.Reader, error) {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
+// archive returns a tar archive of the files. It reads them while it is read: a program of tens of
+// megabytes is never in memory.
+func archive(files ...file) (io.Reader, error) {
+	const block = 512 // see tar(5)
+	var parts []io.Reader
 	for _, f := range files {
-		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.data))}); err != nil {
+		var header bytes.Buffer
+		if err := tar.NewWriter(&header).WriteHeader(&tar.Header{Name: f.name, Mode: f.mode, Size: f.size}); err != nil {
 			return nil, fmt.Errorf("pack %s: %w", f.name, err)
 		}
-		if _, err := w.Write(f.data); err != nil {
-			return nil, fmt.Errorf("pack %s: %w", f.name, err)
-		}
+		parts = append(parts, &header, f.body, bytes.NewReader(make([]byte, -f.size&(block-1))))
 	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("pack: %w", err)
-	}
-	return &b, nil
+	return io.MultiReader(append(parts, bytes.NewReader(make([]byte, 2*block)))...), nil
 }

@@ -3,6 +3,7 @@ package helper
 import (
 	"bytes"
 	"debug/elf"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,7 @@ func TestAProgramWithoutDebugInformationRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small := withoutDebug(data, f)
+	small := trimmed(t, data, f)
 	if len(small) > len(data)*9/10 {
 		t.Errorf("%d of %d bytes are left", len(small), len(data))
 	}
@@ -67,8 +68,19 @@ func FuzzWithoutDebug(f *testing.F) {
 		if err != nil {
 			return // no executable
 		}
-		if small := withoutDebug(data, file); len(small) > len(data) {
+		if small := trimmed(t, data, file); len(small) > len(data) {
 			t.Errorf("%d bytes of %d", len(small), len(data))
 		}
 	})
+}
+
+// trimmed returns what withoutDebug leaves, which has the size that it says.
+func trimmed(t *testing.T, data []byte, f *elf.File) []byte {
+	t.Helper()
+	body, size := withoutDebug(bytes.NewReader(data), int64(len(data)), f)
+	small, err := io.ReadAll(body)
+	if err != nil || int64(len(small)) != size {
+		t.Errorf("want %d bytes, got %d, %v", size, len(small), err)
+	}
+	return small
 }
