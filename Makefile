@@ -111,13 +111,12 @@ release-test: $(SBOM) ## test dist/: the same bytes again, complete, installable
 clean: ## remove every cluster, our images, and bin/
 	@.ci/clean
 
-$(LINT):
+$(LINT): .golangci.yml
 	@.ci/prepare go
 	@echo "building $(@F), about a minute, once" >&2
+	@mkdir -p $(@D)
 	@# It must be built by a Go no older than the one that go.mod asks for.
-	@GOBIN=$(CURDIR)/bin GOFLAGS= GOTOOLCHAIN=$$($(GO) env GOVERSION)+auto \
-		$(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT:bin/golangci-lint-%=%)
-	@mv bin/golangci-lint $@
+	@GOTOOLCHAIN=$$($(GO) env GOVERSION)+auto .ci/linter $(LINT:bin/golangci-lint-%=%) $@
 
 $(VULN) $(SBOM):
 	@.ci/prepare go
