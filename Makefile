@@ -17,8 +17,11 @@ endif
 # binary, and every command that a test runs.
 export GORACE ?= atexit_sleep_ms=0
 
+# The flags with which the tests, and what they build, have the race detector.
+RACE := $(strip $(or $(GOFLAGS),$(shell $(GO) env GOFLAGS 2>/dev/null)) -race)
+
 .DEFAULT_GOAL := help
-.PHONY: help up down build test test-quick dind-test hosts-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
+.PHONY: help up down build test compiler ready test-quick dind-test hosts-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -35,10 +38,27 @@ build: ## build bin/beamyard
 	@# Static, so that doctor can run it in a container that holds nothing else.
 	@CGO_ENABLED=0 $(GO) build -o $(BEAMYARD) ./cmd/beamyard
 
-test: ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
-	@.ci/prepare go race engine browser
+# Of `make lint test`, what is slow is done once, or meanwhile. The linters read what the compiler wrote
+# for the tests, and have vetted every package. The engine is installed while they are built.
+BOTH := $(and $(filter lint,$(MAKECMDGOALS)),$(filter test,$(MAKECMDGOALS)))
+ifdef BOTH
+MAKEFLAGS += -j2
+lint: export GOFLAGS := $(RACE)
+lint: compiler
+test: lint
+endif
+
+# In GOFLAGS the race detector is on for what tests build, too: it is compiled already.
+test: export GOFLAGS := $(RACE)
+test: ready ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
 	@# One package at a time: three of them start clusters, which have deadlines.
-	@.ci/leaves-nothing $(GO) test -race -p 1 -timeout 40m $(TESTFLAGS) $(PKG)
+	@.ci/leaves-nothing $(GO) test $(if $(BOTH),-vet=off) -p 1 -timeout 40m $(TESTFLAGS) $(PKG)
+
+compiler:
+	@.ci/prepare go race
+
+ready: compiler
+	@.ci/prepare engine browser
 
 # What needs no engine: everything but the adapter, the scenarios and the command line's clusters.
 QUICK := ./cmd/beamyard/internal/... ./images ./network/... ./orchestrator ./orchestrator/ask ./orchestrator/build ./orchestrator/chaos ./orchestrator/check ./orchestrator/cluster ./orchestrator/codesync/... \
