@@ -17,8 +17,11 @@ endif
 # binary, and every command that a test runs.
 export GORACE ?= atexit_sleep_ms=0
 
+# The flags with which the tests, and what they build, have the race detector.
+RACE := $(strip $(or $(GOFLAGS),$(shell $(GO) env GOFLAGS 2>/dev/null)) -race)
+
 .DEFAULT_GOAL := help
-.PHONY: help up down build test test-quick dind-test hosts-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
+.PHONY: help up down build test compiler ready test-quick dind-test hosts-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -35,10 +38,29 @@ build: ## build bin/beamyard
 	@# Static, so that doctor can run it in a container that holds nothing else.
 	@CGO_ENABLED=0 $(GO) build -o $(BEAMYARD) ./cmd/beamyard
 
-test: ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
-	@.ci/prepare go race engine browser
-	@# One package at a time: three of them start clusters, which have deadlines.
-	@.ci/leaves-nothing $(GO) test -race -p 1 -timeout 40m $(TESTFLAGS) $(PKG)
+# Of `make lint test`, what is slow is done once, or meanwhile. The linters read what the compiler wrote
+# for the tests, and have vetted every package. The engine is installed while they are built.
+BOTH := $(and $(filter lint,$(MAKECMDGOALS)),$(filter test,$(MAKECMDGOALS)))
+ifdef BOTH
+MAKEFLAGS += -j2
+lint: export GOFLAGS := $(RACE)
+lint: compiler
+test: lint
+endif
+
+# In GOFLAGS the race detector is on for what tests build, too: it is compiled already.
+test: export GOFLAGS := $(RACE)
+test: ready ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
+	@# Nothing is compiled beside clusters, which have deadlines. (Errors are for go test to report.)
+	@$(if $(BOTH),,$(GO) list -export -test -deps -f '' $(PKG) >/dev/null 2>&1 || true)
+	@# Three packages at a time, of which one starts clusters: see orchestrator/enginetest/turn.
+	@.ci/leaves-nothing $(GO) test $(if $(BOTH),-vet=off) -p 3 -timeout 40m $(TESTFLAGS) $(PKG)
+
+compiler:
+	@.ci/prepare go race
+
+ready: compiler
+	@.ci/prepare engine browser
 
 # What needs no engine: everything but the adapter, the scenarios and the command line's clusters.
 QUICK := ./cmd/beamyard/internal/... ./images ./network/... ./orchestrator ./orchestrator/ask ./orchestrator/build ./orchestrator/chaos ./orchestrator/check ./orchestrator/cluster ./orchestrator/codesync/... \
@@ -66,11 +88,11 @@ soak: ## break a cluster at random for SOAK=10m, losing nothing; SEED=… plays 
 	@.ci/prepare go race engine
 	@.ci/leaves-nothing $(GO) test -race -tags soak -count=1 -timeout 0 -v ./orchestrator/soak -soak $(or $(SOAK),10m) $(if $(SEED),-seed $(SEED))
 
-lint: $(LINT) $(VULN) ## check the form, the linters, and known vulnerabilities if their database answers
+lint: $(LINT) ## check the form, the linters, and known vulnerabilities if their database answers
 	@.ci/prepare go
 	@$(GO) mod tidy -diff
-	@$(GO) vet ./...
 	@$(LINT) run
+	@.ci/vet_test.sh $(LINT)
 	@.ci/prepare_test.sh
 	@.ci/vulncheck_test.sh
 	@.ci/vulncheck $(VULN) --if-reachable
@@ -111,13 +133,12 @@ release-test: $(SBOM) ## test dist/: the same bytes again, complete, installable
 clean: ## remove every cluster, our images, and bin/
 	@.ci/clean
 
-$(LINT):
+$(LINT): .golangci.yml
 	@.ci/prepare go
 	@echo "building $(@F), about a minute, once" >&2
+	@mkdir -p $(@D)
 	@# It must be built by a Go no older than the one that go.mod asks for.
-	@GOBIN=$(CURDIR)/bin GOFLAGS= GOTOOLCHAIN=$$($(GO) env GOVERSION)+auto \
-		$(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT:bin/golangci-lint-%=%)
-	@mv bin/golangci-lint $@
+	@GOTOOLCHAIN=$$($(GO) env GOVERSION)+auto .ci/linter $(LINT:bin/golangci-lint-%=%) $@
 
 $(VULN) $(SBOM):
 	@.ci/prepare go

@@ -48,4 +48,24 @@ expect "no database" 5 "does not answer" none 0 6 "#"
 expect "no database, in lint" 0 "NOT DONE" none 0 6 "#" --if-reachable
 expect "no database, as govulncheck tells" 0 "NOT DONE" away 1 0 "#" --if-reachable
 expect "it does not load" 1 "loading packages" broken 1 0 "#" --if-reachable
+
+# It is built when the database has answered, and not before: make gets its path.
+mkdir "$work/tools"
+printf '#!/bin/sh\necho "building $1" && cp %s "$1"\n' "$work/govulncheck" >"$work/make"
+chmod +x "$work/make"
+# built NAME CURL'S_CODE TEXT BUILDS
+built() {
+	printf '#!/bin/sh\ncat %s\n' "$work/none" >"$work/govulncheck"
+	printf '#!/bin/sh\nexit %s\n' "$2" >"$work/curl"
+	PATH=$work:$PATH GOVULNDB='' ACCEPTED=$work/accepted .ci/vulncheck "$work/tools/govulncheck" --if-reachable >"$work/out" 2>&1
+	if [ "$?" != 0 ] || [ "$(tail -n 1 "$work/out" | cut -c -"${#3}")" != "$3" ] || [ "$(grep -c building "$work/out")" != "$4" ]; then
+		echo "FAIL  vulncheck: $1: want '$3', and $4 builds, in:"
+		cat "$work/out"
+		failed=1
+	fi
+}
+echo "#" >"$work/accepted"
+built "no database: no program" 6 "vulncheck: NOT DONE" 0
+built "a database: it is built" 0 "vulncheck: 0 found" 1
+built "it is there: it is not built again" 0 "vulncheck: 0 found" 0
 exit "$failed"

@@ -22,11 +22,14 @@ import (
 
 // beamyard builds the command, static or not, and removes the image that the doctor
 // creates with it.
-func beamyard(t *testing.T, cgo string) (program, ref string) {
+func beamyard(t *testing.T, static bool) (program, ref string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "beamyard")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/beamyard")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, "../../cmd/beamyard")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if static {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=") // a race detector is not static
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
@@ -48,10 +51,10 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { noHelpersOf(t, eng, keeper.Self(false)) }) // once both have ended
-	for name, cgo := range map[string]string{"static": "0", "dynamic": "1"} {
+	for name, static := range map[string]bool{"static": true, "dynamic": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			program, ref := beamyard(t, cgo)
+			program, ref := beamyard(t, static)
 			t.Cleanup(func() { removeImage(t, ref) })
 			var first images.Info
 			for range 2 {

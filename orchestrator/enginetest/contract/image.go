@@ -46,8 +46,8 @@ func Image(t testing.TB, eng images.Engine) (id, ref string) {
 func Binary(t testing.TB, arch string) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "process")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, process)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", bin, process)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOARCH="+arch) // a race detector is not static
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the process: %v\n%s", err, out)
 	}
