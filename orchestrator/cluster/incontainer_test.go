@@ -37,6 +37,7 @@ func (w *world) endJob(id string) {
 // the network is removed.
 func TestAContainerJoinsTheNetwork(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
+		w.eng.Local = true
 		job := w.job("job")
 		runIn(t, job)
 		w.up(nil)

@@ -72,6 +72,18 @@ func TestPortsOfARemoteEngine(t *testing.T) {
 	}
 }
 
+// What the other tests of this package see does not depend on the ports that are in use on this machine.
+func TestPortsOfTheInMemoryEngine(t *testing.T) {
+	port := busyPort(t)
+	bubble(t, func(t *testing.T, w *world) {
+		w.up(func(s *orchestrator.Spec) { s.HostPort = port })
+		if n := w.node("n1"); n.HTTPPort != port {
+			t.Errorf("n1 has port %d, not %d", n.HTTPPort, port)
+		}
+		w.end()
+	})
+}
+
 // The ports of an engine behind a tunnel are also ports of this machine: one that is in use here is
 // not taken.
 func TestPortsOfATunnelledEngine(t *testing.T) {

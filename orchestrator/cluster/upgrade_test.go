@@ -37,13 +37,6 @@ func upgrades(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
-// upElsewhere starts a cluster whose host ports other processes of this machine cannot take.
-func (w *world) upElsewhere(edit func(*orchestrator.Spec)) {
-	w.t.Helper()
-	w.runOn(elsewhere{Engine: w.eng}, edit, cluster.Options{})
-	w.ready()
-}
-
 // placed returns what the containers of the nodes are created of, and their names, addresses and
 // host ports.
 func (w *world) placed() (images, places string) {
@@ -72,7 +65,7 @@ func (w *world) runs(want string) {
 
 func TestUpgradeReplacesOneNodeAfterTheOther(t *testing.T) {
 	upgrades(t, func(t *testing.T, w *world) {
-		w.upElsewhere(func(s *orchestrator.Spec) { s.Volumes = map[string]string{"data": "/data"} })
+		w.up(func(s *orchestrator.Spec) { s.Volumes = map[string]string{"data": "/data"} })
 		_, places := w.placed()
 		report, err := w.Upgrade(t.Context(), upgrade.Options{Source: "shop:2"})
 		if err != nil {
@@ -142,7 +135,7 @@ func TestUpgradeReplacesOneNodeAfterTheOther(t *testing.T) {
 // would stop the cluster; the others keep running.
 func TestUpgradeStopsAtTheFirstNodeThatIsNotWell(t *testing.T) {
 	upgrades(t, func(t *testing.T, w *world) {
-		w.upElsewhere(func(s *orchestrator.Spec) { s.OnFailed = orchestrator.FailedStopCluster })
+		w.up(func(s *orchestrator.Spec) { s.OnFailed = orchestrator.FailedStopCluster })
 		report, err := w.Upgrade(t.Context(), upgrade.Options{Source: "shop:3"})
 		var stopped *upgrade.Stopped
 		if !errors.As(err, &stopped) || stopped.Node != "n1" || !errors.Is(err, orchestrator.ErrNodeFailed) {
@@ -187,7 +180,7 @@ func TestUpgradeStopsAtTheFirstNodeThatIsNotWell(t *testing.T) {
 
 func TestRollbackOfAnUpgradeThatStopped(t *testing.T) {
 	upgrades(t, func(t *testing.T, w *world) {
-		w.upElsewhere(nil)
+		w.up(nil)
 		if _, err := w.Upgrade(t.Context(), upgrade.Options{Source: "shop:3"}); err == nil {
 			t.Fatal("it did not stop")
 		}
@@ -207,7 +200,7 @@ func TestUpgradeWaitsForANodeThatDiesMeanwhile(t *testing.T) {
 	for _, mode := range []orchestrator.RestartMode{orchestrator.RestartOnFailure, orchestrator.RestartNo} {
 		t.Run(string(mode), func(t *testing.T) {
 			upgrades(t, func(t *testing.T, w *world) {
-				w.upElsewhere(func(s *orchestrator.Spec) { s.Restart.Mode = mode })
+				w.up(func(s *orchestrator.Spec) { s.Restart.Mode = mode })
 				go func() {
 					_ = w.Await(t.Context(), func(st orchestrator.Status) bool { return st.Nodes[0].State == orchestrator.Starting })
 					_ = w.Kill(t.Context(), "KILL", "n3")
@@ -242,7 +235,7 @@ func TestAnInterruptedUpgradeIsAdopted(t *testing.T) {
 		t.Run(fmt.Sprint(back), func(t *testing.T) {
 			upgrades(t, func(t *testing.T, w *world) {
 				detached := func(s *orchestrator.Spec) { s.Owner.Detached = true }
-				w.upElsewhere(detached)
+				w.up(detached)
 				_, places := w.placed()
 				spec := w.Spec()
 				ctx, cancel := context.WithCancel(t.Context())
@@ -264,7 +257,7 @@ func TestAnInterruptedUpgradeIsAdopted(t *testing.T) {
 					t.Errorf("by labels: %+v, %v", found.Status, err)
 				}
 
-				w.runOn(elsewhere{Engine: w.eng}, func(s *orchestrator.Spec) { *s = spec }, cluster.Options{Adopt: true})
+				w.run(func(s *orchestrator.Spec) { *s = spec }, cluster.Options{Adopt: true})
 				w.ready()
 				w.runs("n1 shop:2, n2 shop:1, n3 shop:1")
 				if _, now := w.placed(); now != places {
@@ -289,7 +282,7 @@ func TestAnInterruptedUpgradeIsAdopted(t *testing.T) {
 
 func TestUpgradeRefuses(t *testing.T) {
 	upgrades(t, func(t *testing.T, w *world) {
-		w.upElsewhere(nil)
+		w.up(nil)
 		refused := func(o upgrade.Options, want string) {
 			t.Helper()
 			if _, err := w.Upgrade(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
@@ -311,7 +304,7 @@ func TestUpgradeRefuses(t *testing.T) {
 // A cluster that is taken down in the middle of an upgrade goes down at once.
 func TestDownEndsAnUpgrade(t *testing.T) {
 	upgrades(t, func(t *testing.T, w *world) {
-		w.upElsewhere(nil)
+		w.up(nil)
 		go func() {
 			_ = w.Await(t.Context(), func(st orchestrator.Status) bool { return st.Nodes[1].State == orchestrator.Starting })
 			if err := w.Down(t.Context()); err != nil {

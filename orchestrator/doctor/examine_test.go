@@ -54,6 +54,7 @@ func executable(t *testing.T, machine elf.Machine, loader bool) string {
 // inMemory returns an engine whose helper reports a machine without problems.
 func inMemory() *enginetest.Engine {
 	eng := enginetest.New(images.Bases()[1]) // so that no mirror is contacted
+	eng.Local = true
 	eng.Program = func(spec orchestrator.ContainerSpec) enginetest.Program {
 		return func(ctx context.Context, p *enginetest.Process) int {
 			works := fault.Feature{Works: true}

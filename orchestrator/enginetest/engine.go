@@ -33,6 +33,10 @@ type Engine struct {
 	// Skew is how far the engine's clock is ahead of the machine's. Set it before the first
 	// container is created.
 	Skew time.Duration
+	// Local means that the engine says it is on this machine. A cluster then also asks this
+	// machine for its addresses and reserves ports on it, so what it gets depends on the other
+	// processes here. Set it before the first call.
+	Local bool
 
 	mu         *sync.Mutex // shared with the other members of a swarm
 	swarm      *swarm      // nil: the engine is in none
@@ -144,14 +148,14 @@ func (e *Engine) now() time.Time {
 // Info implements orchestrator.Engine.
 func (e *Engine) Info(context.Context) (orchestrator.EngineInfo, error) {
 	if err := e.fails("Info"); err != nil {
-		return orchestrator.EngineInfo{Local: true, Endpoint: "memory://", From: orchestrator.EndpointFlag}, err
+		return orchestrator.EngineInfo{Local: e.Local, Endpoint: "memory://", From: orchestrator.EndpointFlag}, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.asked = time.Now().Add(e.Skew)
 	return orchestrator.EngineInfo{
 		ID: fmt.Sprintf("memory-%d", e.number), Version: "1", APIVersion: "1.41", Time: e.asked, CPUs: 2,
-		Local: true, Host: "127.0.0.1", Endpoint: "memory://", From: orchestrator.EndpointFlag,
+		Local: e.Local, Host: "127.0.0.1", Endpoint: "memory://", From: orchestrator.EndpointFlag,
 		System: "memory", OS: "linux", Arch: "x86_64", Kernel: "6.1.0", Memory: 8 << 30, StorageDriver: "memory", Runtime: "runc",
 		CgroupVersion: "2", CgroupDriver: "systemd", MemoryLimit: true, SwapLimit: true, PidsLimit: true, Security: []string{"seccomp"},
 		Swarm: e.membership(),

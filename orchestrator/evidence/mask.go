@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"io"
@@ -49,24 +48,10 @@ func (m *mask) veils() []veil {
 		add(hex.EncodeToString([]byte(value)), "2a")
 		add(strings.ToUpper(hex.EncodeToString([]byte(value))), "2A")
 		for before := range 3 {
-			add(inBase64(value, before), "K")
+			add(secrets.InBase64(value, before), "K")
 		}
 	}
 	return all
-}
-
-// inBase64 returns the part of a longer text's base64 that text alone determines if the given
-// number of bytes (modulo 3) precedes it; "" if that is too short to be distinguished from
-// other data.
-func inBase64(text string, before int) string {
-	const telling = 6
-	all := base64.StdEncoding.EncodeToString(append(make([]byte, before), text...))
-	first := (before*8 + 5) / 6
-	last := (before + len(text)) * 8 / 6
-	if last-first < telling {
-		return ""
-	}
-	return all[first:last]
 }
 
 // copy copies at most limit bytes, with the secrets overwritten, and reports whether there was

@@ -2,7 +2,9 @@ package secrets
 
 import (
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,16 +17,54 @@ import (
 const Masked = "[secret]"
 
 // Values returns the texts of a cluster that must never be printed: its cookie, the
-// key of its authority, and the values of [orchestrator.Spec].Secrets, in all their [Forms].
+// key of its authority, the credentials in the addresses of proxies, and the values of
+// [orchestrator.Spec].Secrets with the passwords in those that are URLs, in all their [Forms].
 func Values(s orchestrator.Spec) []string {
-	values := append([]string{s.Cookie, s.Distribution.TLS.AuthorityKey}, manifest.ProxySecrets(s)...)
+	values := []string{s.Cookie, s.Distribution.TLS.AuthorityKey}
+	for _, address := range s.Proxies {
+		user := userinfo(address)
+		values = append(append(values, user), passwords(user)...)
+	}
+	add := func(value string) {
+		values = append(values, value)
+		if strings.Contains(value, "://") {
+			values = append(values, passwords(userinfo(value))...)
+		}
+	}
 	for _, key := range s.Secrets {
-		values = append(values, s.Env[key])
+		add(s.Env[key])
 		for i, n := range s.Nodes {
-			values = append(values, n.Env[key], manifest.Words(s, i).Replace(s.NodeAt(i).Env[key]))
+			add(n.Env[key])
+			add(manifest.Words(s, i).Replace(s.NodeAt(i).Env[key]))
 		}
 	}
 	return Forms(values...)
+}
+
+// userinfo returns the part of a URL before an @ (RFC 3986, section 3.2.1). The scheme may be
+// missing, as in the address of a proxy, and the password may have characters that it should not.
+func userinfo(address string) string {
+	_, rest, found := strings.Cut(address, "://")
+	if !found {
+		rest = address
+	}
+	rest, _, _ = strings.Cut(rest, "/")
+	return rest[:max(0, strings.LastIndex(rest, "@"))]
+}
+
+// passwords returns the password of a userinfo, as it is written and as it is sent: libraries
+// take a URL apart, and print what they got. A password that is the name of its user
+// (postgres:postgres) is the default of a service rather than a secret, and a common word.
+func passwords(userinfo string) []string {
+	user, password, _ := strings.Cut(userinfo, ":")
+	if password == user {
+		return nil
+	}
+	plain, err := url.PathUnescape(password)
+	if err != nil {
+		return []string{password}
+	}
+	return []string{password, plain}
 }
 
 // setCookie finds cookies in a command or in VM flags of a spec.
@@ -66,14 +106,14 @@ func Secret(s orchestrator.Spec, key string) bool {
 }
 
 // Forms returns the forms in which secret values are printed, the longest first: as
-// they are; line by line, as a multi-line key appears in a log; and quoted, as in JSON
-// and `inspect`. It omits values of fewer than four characters and lines of fewer than
+// they are; line by line, as a multi-line key appears in a log; quoted, as in JSON
+// and `inspect`; and escaped, as in a URL. It omits values of fewer than four characters and lines of fewer than
 // eight: masking them would garble unrelated text.
 func Forms(values ...string) []string {
 	const shortest, shortestLine = 4, 8
 	var forms []string
 	add := func(text string, atLeast int) {
-		for _, form := range []string{text, quoted(text), inspected.Replace(text)} {
+		for _, form := range []string{text, quoted(text), inspected.Replace(text), url.QueryEscape(text), url.PathEscape(text)} {
 			if len(text) >= atLeast && !slices.Contains(forms, form) {
 				forms = append(forms, form)
 			}
@@ -85,7 +125,7 @@ func Forms(values ...string) []string {
 			add(strings.TrimSpace(line), shortestLine)
 		}
 	}
-	slices.SortStableFunc(forms, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	slices.SortStableFunc(forms, longer)
 	return forms
 }
 
@@ -106,13 +146,42 @@ var inspected = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`, "\a", `\a
 // Redactor replaces the values that must not be printed. See [orchestrator.Spec.Secrets].
 func Redactor(s orchestrator.Spec) *strings.Replacer { return Replacer(Values(s)) }
 
-// Replacer replaces values with [Masked].
+// Replacer replaces values with [Masked], also where they are part of something in base64, as in
+// an Authorization header.
 func Replacer(values []string) *strings.Replacer {
+	all := slices.Clone(values)
+	for _, value := range values {
+		for before := range 3 {
+			if part := InBase64(value, before); part != "" {
+				all = append(all, part, forURLs.Replace(part))
+			}
+		}
+	}
+	slices.SortStableFunc(all, longer)
 	var pairs []string
-	for _, value := range values { // of two with the same beginning, the longer one is matched
+	for _, value := range slices.Compact(all) { // of two with the same beginning, the longer one is matched
 		pairs = append(pairs, value, Masked)
 	}
 	return strings.NewReplacer(pairs...)
+}
+
+// forURLs turns base64 into the alphabet for URLs. Source: RFC 4648, section 5.
+var forURLs = strings.NewReplacer("+", "-", "/", "_")
+
+func longer(a, b string) int { return cmp.Compare(len(b), len(a)) }
+
+// InBase64 returns the part of a longer text's base64 that text alone determines if the given
+// number of bytes (modulo 3) precedes it; "" if that is too short to be distinguished from
+// other data.
+func InBase64(text string, before int) string {
+	const telling = 6
+	all := base64.StdEncoding.EncodeToString(append(make([]byte, before), text...))
+	first := (before*8 + 5) / 6
+	last := (before + len(text)) * 8 / 6
+	if last-first < telling {
+		return ""
+	}
+	return all[first:last]
 }
 
 // RedactError returns an error with the secrets removed from its text. It wraps err.

@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 	"testing"
@@ -28,8 +29,9 @@ func leaks(text string) bool {
 func TestSecretForms(t *testing.T) {
 	got := Forms("abc", "one\n  two\"#{lines}  \nshort\n", "plain", "plain")
 	want := []string{
+		"one%0A%20%20two%22%23%7Blines%7D%20%20%0Ashort%0A", "one%0A++two%22%23%7Blines%7D++%0Ashort%0A",
 		`one\n  two\"\#{lines}  \nshort\n`, `one\n  two\"#{lines}  \nshort\n`, "one\n  two\"#{lines}  \nshort\n",
-		`two\"\#{lines}`, `two\"#{lines}`, `two"#{lines}`, "plain",
+		"two%22%23%7Blines%7D", `two\"\#{lines}`, `two\"#{lines}`, `two"#{lines}`, "plain",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
@@ -57,6 +59,44 @@ func TestPasswordsOfProxiesAreNotShown(t *testing.T) {
 		if clean := Redactor(s).Replace(text); strings.Contains(clean, "s3cret") {
 			t.Errorf("the text shows the password: %s", clean)
 		}
+	}
+}
+
+// A library prints the parts of a URL, and not the URL.
+func TestPasswordsInURLsAreNotShown(t *testing.T) {
+	spec := func(value string) orchestrator.Spec {
+		return orchestrator.Spec{Nodes: orchestrator.NodeNames(1), Env: map[string]string{"DATABASE_URL": value}, Secrets: []string{"DATABASE_URL"}}
+	}
+	for _, tt := range []struct{ value, text, want string }{
+		{"ecto://shop:s3cret%40@db/shop", `[username: "shop", password: "s3cret@"]`, `[username: "shop", password: "[secret]"]`},
+		{"ecto://shop:s3cret%40@db/shop", "PGPASSWORD=s3cret%40", "PGPASSWORD=[secret]"},
+		{"redis://:s3cret@cache", "AUTH s3cret", "AUTH [secret]"},
+		{"ecto://shop:50%off@db", "the password 50%off", "the password [secret]"}, // no escape
+		{"ecto://postgres:postgres@db", "postgres is down: ecto://postgres:postgres@db", "postgres is down: [secret]"},
+		{"ecto://shop@db/a:b@c", "shop, a:b@c", "shop, a:b@c"},
+		{"mail shop:s3cret@db", "s3cret", "s3cret"}, // no URL
+	} {
+		if got := Redactor(spec(tt.value)).Replace(tt.text); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.value, got, tt.want)
+		}
+	}
+}
+
+// A secret is found in base64 whatever is before and after it.
+func TestSecretsInBase64AreNotShown(t *testing.T) {
+	secret := "a secret?>~of bytes"
+	clean := Replacer(Forms(secret)).Replace
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
+		for _, before := range []string{"", "a", "ab", "abc:"} {
+			text := clean("Authorization: Basic " + encoding.EncodeToString([]byte(before+secret+"z")))
+			_, coded, _ := strings.Cut(text, "Basic ")
+			if len(coded) > len(Masked)+8 || !strings.Contains(coded, Masked) {
+				t.Errorf("after %q: %s", before, text)
+			}
+		}
+	}
+	if text := clean("a%20secret%3F%3E~of%20bytes a+secret%3F%3E~of+bytes"); text != "[secret] [secret]" {
+		t.Error(text)
 	}
 }
 

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -62,28 +61,4 @@ func noProxyList(s orchestrator.Spec, list string) string {
 		add(names.Dotted(n.Name))
 	}
 	return strings.Join(all, ",")
-}
-
-// ProxySecrets returns the credentials in the addresses of proxies.
-func ProxySecrets(s orchestrator.Spec) []string {
-	var secrets []string
-	for _, address := range s.Proxies {
-		_, rest, found := strings.Cut(address, "://")
-		if !found {
-			rest = address
-		}
-		rest, _, _ = strings.Cut(rest, "/")
-		at := strings.LastIndex(rest, "@")
-		if at < 0 {
-			continue
-		}
-		user := rest[:at]
-		_, password, _ := strings.Cut(user, ":")
-		secrets = append(secrets, user, password)
-		if plain, err := url.PathUnescape(password); err == nil && plain != password {
-			secrets = append(secrets, plain)
-		}
-	}
-	slices.Sort(secrets)
-	return slices.Compact(secrets)
 }
