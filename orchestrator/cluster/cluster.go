@@ -22,6 +22,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/probe"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 	"github.com/beamyard/beamyard/orchestrator/logs"
 	"github.com/beamyard/beamyard/orchestrator/secrets"
@@ -95,6 +96,7 @@ type Cluster struct {
 	view    atomic.Pointer[view]
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced with each new view
+	whole   chan struct{} // closed while the cluster is Ready
 	waiting map[supervisor.Waiter]chan error
 	waiters supervisor.Waiter
 	ended   bool
@@ -145,7 +147,7 @@ func New(spec orchestrator.Spec, eng orchestrator.Engine, opts Options) (*Cluste
 	c := &Cluster{
 		spec: spec, eng: eng, opts: opts, clean: secrets.Redactor(spec).Replace,
 		box: newMailbox(), events: history.NewEvents(), journal: &history.Journal{}, links: probe.NewLinks(), syncer: newSyncer(),
-		changed: make(chan struct{}), forced: make(chan struct{}), waiting: map[supervisor.Waiter]chan error{},
+		changed: make(chan struct{}), whole: make(chan struct{}), forced: make(chan struct{}), waiting: map[supervisor.Waiter]chan error{},
 		sup: supervisor.New(spec, rand.Float64), probes: map[string]context.CancelFunc{}, adopted: map[string]int{},
 		outputs: map[string]*logs.Node{},
 	}
@@ -335,6 +337,12 @@ func (c *Cluster) publish(now time.Time) {
 	c.mu.Lock()
 	close(c.changed)
 	c.changed = make(chan struct{})
+	switch was := wait.Closed(c.whole); {
+	case st.Ready && !was:
+		close(c.whole)
+	case !st.Ready && was:
+		c.whole = make(chan struct{})
+	}
 	c.mu.Unlock()
 }
 

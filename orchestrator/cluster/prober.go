@@ -34,22 +34,16 @@ func (c *Cluster) sighted(r supervisor.RunID, e erldist.NodeEvent) (news bool) {
 	return !c.sightTold.Swap(true)
 }
 
-// awaitReady returns once the cluster is Ready, when over is closed, or when ctx ends.
+// awaitReady returns once the cluster is Ready, when over is closed, or when ctx ends. A goroutine
+// for each node waits here while the cluster forms: no other change of its state wakes them.
 func (c *Cluster) awaitReady(ctx context.Context, over <-chan struct{}) {
-	for {
-		c.mu.Lock()
-		changed := c.changed
-		c.mu.Unlock()
-		if c.view.Load().Ready {
-			return
-		}
-		select {
-		case <-changed:
-		case <-over:
-			return
-		case <-ctx.Done():
-			return
-		}
+	c.mu.Lock()
+	whole := c.whole
+	c.mu.Unlock()
+	select {
+	case <-whole:
+	case <-over:
+	case <-ctx.Done():
 	}
 }
 

@@ -61,27 +61,28 @@ func (j *judge) performance(n Seen) []Check {
 func (j *judge) resources(n Seen) []Check {
 	s := n.Sample
 	memory := j.part("memory", "bytes", s.Container, j.Memory, n, "the kernel kills the VM at the limit",
-		hint.Newf("raise %s, or see what uses it: %s", hint.Setting("memory"), j.eval(n, ":erlang.memory()")))
+		"raise %s, or see what uses it: %s", hint.Setting("memory"), j.eval(n, ":erlang.memory()"))
 	for _, kind := range slices.Sorted(maps.Keys(s.Memory)) {
 		memory.Figures = append(memory.Figures, Figure{Name: "memory of " + kind, Value: float64(s.Memory[kind]), Unit: "bytes"})
 	}
 	return []Check{
 		memory,
 		j.part("processes", "", s.Processes, j.Processes, n, "at the limit no process can be started (system_limit)",
-			hint.Newf("find what starts them, or raise +P: %s; %s", hint.Setting("command"), j.eval(n, ":erlang.system_info(:process_count)"))),
+			"find what starts them, or raise +P: %s; %s", hint.Setting("command"), j.eval(n, ":erlang.system_info(:process_count)")),
 		j.part("ports", "", s.Ports, j.Ports, n, "at the limit no socket or file can be opened (system_limit)",
-			hint.Newf("find what leaks them, or raise +Q: %s; %s", hint.Setting("command"), j.eval(n, ":erlang.system_info(:port_count)"))),
+			"find what leaks them, or raise +Q: %s; %s", hint.Setting("command"), j.eval(n, ":erlang.system_info(:port_count)")),
 		j.part("atoms", "", s.Atoms, j.Atoms, n, "at the limit the VM ends: atoms are never freed",
-			hint.Newf("find what makes atoms of input (String.to_atom), then: %s", hint.Restart.On(j.Cluster, n.Name))),
+			"find what makes atoms of input (String.to_atom), then: %s", hint.Restart.On(j.Cluster, n.Name)),
 		j.part("tables", "", s.Tables, j.Tables, n, "at the limit no ETS table can be made (system_limit)",
-			hint.Newf("find what leaks them: %s", j.eval(n, "length(:ets.all())"))),
+			"find what leaks them: %s", j.eval(n, "length(:ets.all())")),
 		j.part("files", "", s.Files, j.Files, n, "at the limit no file or socket can be opened (emfile)",
-			hint.Newf("find what leaks them: %s", j.eval(n, "length(Port.list())"))),
+			"find what leaks them: %s", j.eval(n, "length(Port.list())")),
 	}
 }
 
-// part compares what is used with a part of the limit.
-func (j *judge) part(name, unit string, c Count, limit float64, n Seen, means string, suggestion hint.Hint) Check {
+// part compares what is used with a part of the limit. suggestion and steps are those of
+// [hint.Newf].
+func (j *judge) part(name, unit string, c Count, limit float64, n Seen, means, suggestion string, steps ...any) Check {
 	check := Check{Name: name, State: Unknown}
 	if !c.Known {
 		return check
@@ -93,7 +94,7 @@ func (j *judge) part(name, unit string, c Count, limit float64, n Seen, means st
 		if unit == "bytes" {
 			used, whole = mebibytes(c.Used), mebibytes(c.Limit)
 		}
-		check.State, check.Suggestion = Failed, suggestion
+		check.State, check.Suggestion = Failed, hint.Newf(suggestion, steps...)
 		check.Means = fmt.Sprintf("%s of %s: %s of %s (%.0f %%, over %.0f %%); %s",
 			name, n.Name, used, whole, percent(float64(c.Used)/float64(c.Limit)), percent(limit), means)
 	}

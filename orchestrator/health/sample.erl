@@ -2,6 +2,8 @@
 %% App is the application, or '-'; Md5s: also the MD5 of each of its modules;
 %% Window: milliseconds over which the load is measured, 0 for not at all.
 %% What cannot be told on this node or system is the atom unknown.
+%% It is one fun, because an evaluation is answered with all its variables.
+(fun() ->
 Try = fun(F) -> try F() catch _:_ -> unknown end end,
 %% Files of /proc and cgroups are read without the file server, and parsed by us.
 Read = fun(Path) -> case prim_file:read_file(Path) of {ok, Text} -> Text; _ -> unknown end end,
@@ -105,4 +107,5 @@ end,
         end
     end),
     modules => case Md5s of true -> Try(Modules); false -> unknown end
-}.
+}
+end)().

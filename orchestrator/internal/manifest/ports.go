@@ -7,6 +7,21 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 )
 
+// Status returns what the status of node i has from its spec and its placement: its names, its
+// image, its addresses. host is that of [SetPorts].
+func Status(s orchestrator.Spec, i int, at orchestrator.Placement, host string) orchestrator.NodeStatus {
+	names, node := s.Names(), s.NodeAt(i)
+	st := orchestrator.NodeStatus{
+		Name: node.Name, Node: names.Node(node.Name), Host: names.Hostname(node.Name), On: node.Host,
+		Container: names.Container(node.Name), IP: at.IP,
+	}
+	if node.Image != s.Image {
+		st.Image = node.Image
+	}
+	SetPorts(&st, s, at.Ports, host)
+	return st
+}
+
 // SetPorts sets the published ports and the URL. A port published at every address of the
 // engine's host is dialled at host.
 func SetPorts(st *orchestrator.NodeStatus, s orchestrator.Spec, ports []orchestrator.PortBinding, host string) {

@@ -18,12 +18,16 @@ import (
 )
 
 const (
-	// The probe polls every few milliseconds while a node boots, and rarely at rest. A
-	// refused dial costs about 0.1 ms: thirty nodes that boot at once cost a few per cent
-	// of a processor.
-	probeFirst = 10 * time.Millisecond
-	probeSlow  = 50 * time.Millisecond
+	// A node that boots is polled every few milliseconds, and rarely at rest. A refused dial
+	// costs about 0.1 ms. All nodes that boot at once are polled a hundred times a second, which
+	// is about one per cent of a processor, and each of them at least four times.
+	probeEach  = 10 * time.Millisecond // for each node that boots
+	probeFirst = probeEach
+	probeSlow  = 250 * time.Millisecond
 	probeRest  = 5 * time.Second
+	// A node that has not booted after probeSoon waits for something.
+	probeSoon  = 2 * time.Second
+	probeWaits = 50 * time.Millisecond
 
 	// DialTimeout bounds one attempt to dial a node.
 	DialTimeout = 3 * time.Second
@@ -40,16 +44,21 @@ const (
 func (p *Prober) Probe(ctx context.Context, r supervisor.RunID) {
 	say := p.reasonReporter(r)
 	for ctx.Err() == nil {
+		p.booting.Add(1)
+		booted := sync.OnceFunc(func() { p.booting.Add(-1) })
 		conn := p.dialUntil(ctx, r, say)
 		if conn == nil {
+			booted()
 			return
 		}
 		if !p.Links.put(r, conn) { // a later run has its own, and this probe is about to be ended
+			booted()
 			_ = conn.Close()
 			return
 		}
 		p.Post(supervisor.Live{RunID: r})
-		p.watch(ctx, r, conn, say)
+		p.watch(ctx, r, conn, say, booted)
+		booted()
 		p.Links.take(r)
 		_ = conn.Close()
 		if ctx.Err() == nil {
@@ -72,14 +81,16 @@ func (p *Prober) reasonReporter(r supervisor.RunID) func(reason string, next hin
 // dialUntil dials until the handshake succeeds or ctx ends (nil).
 func (p *Prober) dialUntil(ctx context.Context, r supervisor.RunID, say func(reason string, next hint.Hint)) Link {
 	node, addr := p.Spec.Names().Node(r.Node), p.Addr(r.Node)
-	for pause := range growing(ctx, probeFirst, probeSlow) {
+	last := ""
+	for pause := range p.polls(ctx, probeSlow) { // the first pause is as long as the others: no VM boots within that
 		attempt, cancel := context.WithTimeout(ctx, DialTimeout)
 		conn, err := p.Dial(attempt, node, addr)
 		cancel()
 		if err == nil {
 			return conn
 		}
-		if ctx.Err() == nil {
+		if text := err.Error(); ctx.Err() == nil && text != last {
+			last = text
 			p.Links.failed(r, err)
 			say(DialReason(p.Spec, err))
 		}
@@ -113,16 +124,16 @@ func DialReason(s orchestrator.Spec, err error) (reason string, next hint.Hint) 
 	return err.Error(), orchestrator.HintOf(err)
 }
 
-// watch proves the node and then checks it at rest. It returns when the link breaks or
-// ctx ends.
-func (p *Prober) watch(ctx context.Context, r supervisor.RunID, conn Link, say func(reason string, next hint.Hint)) {
+// watch proves the node, calls booted, and then checks the node at rest. It returns when the
+// link breaks or ctx ends.
+func (p *Prober) watch(ctx context.Context, r supervisor.RunID, conn Link, say func(reason string, next hint.Hint), booted func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var monitoring sync.WaitGroup
 	monitoring.Go(func() { p.monitor(ctx, r, conn) })
 	defer monitoring.Wait()
 	defer cancel()
 	proof, proven := p.newProver(r, conn), false
-	for pause := range growing(ctx, probeFirst, probeSlow) {
+	for pause := range p.polls(ctx, probeFirst) {
 		reason, next := proof.check(ctx)
 		switch {
 		case ctx.Err() != nil || wait.Closed(conn.Done()):
@@ -138,6 +149,7 @@ func (p *Prober) watch(ctx context.Context, r supervisor.RunID, conn Link, say f
 			continue
 		case !proven:
 			proven = true
+			booted()
 			say("", nil)
 			p.Post(supervisor.Proven{RunID: r})
 		}
@@ -223,16 +235,27 @@ func portOf(addr string) string {
 	return port
 }
 
-// growing yields a function that waits before the next turn, with delays growing from
-// first to last, until ctx ends.
-func growing(ctx context.Context, first, last time.Duration) func(yield func(pause func()) bool) {
+// polls yields a function that waits before the next turn, until ctx ends. The pauses grow from
+// first.
+func (p *Prober) polls(ctx context.Context, first time.Duration) func(yield func(pause func()) bool) {
 	return func(yield func(func()) bool) {
-		delay := first
+		began, delay := time.Now(), first
 		pause := func() {
+			delay = min(delay, slowest(int(p.booting.Load()), time.Since(began)))
 			wait.Sleep(ctx, delay)
-			delay = min(delay*5/4, last)
+			delay = delay * 5 / 4
 		}
 		for ctx.Err() == nil && yield(pause) {
 		}
 	}
+}
+
+// slowest returns the longest pause between polls of a node that has been polled for a while,
+// with that many nodes booting.
+func slowest(booting int, polled time.Duration) time.Duration {
+	pause := min(time.Duration(max(2, booting))*probeEach, probeSlow)
+	if polled > probeSoon {
+		pause = max(pause, probeWaits)
+	}
+	return pause
 }

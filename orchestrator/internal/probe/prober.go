@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -32,4 +33,6 @@ type Prober struct {
 	AwaitReady func(ctx context.Context, over <-chan struct{})
 	// Ignores publishes that a VM was given these flags twice. Nil: VMs are not asked.
 	Ignores func(ctx context.Context, r supervisor.RunID, flags []string)
+
+	booting atomic.Int32 // nodes that are polled, because they are not proven yet
 }

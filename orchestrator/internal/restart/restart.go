@@ -49,6 +49,11 @@ type History struct {
 	ReadyAt time.Time   // when this run became Ready; zero if it never did
 }
 
+// Within returns the restarts inside the window.
+func (h History) Within(window time.Duration, now time.Time) []time.Time {
+	return slices.DeleteFunc(slices.Clone(h.Recent), func(t time.Time) bool { return now.Sub(t) >= window })
+}
+
 // Decision is the policy's decision after an exit.
 type Decision struct {
 	Restart bool
@@ -99,7 +104,7 @@ func Decide(p orchestrator.RestartPolicy, h History, e orchestrator.Exit, now ti
 		return Decision{Reason: "it failed to boot twice with the same message"}, h
 	}
 
-	h.Recent = slices.DeleteFunc(slices.Clone(h.Recent), func(t time.Time) bool { return now.Sub(t) >= p.Window })
+	h.Recent = h.Within(p.Window, now)
 	if len(h.Recent) >= p.Max {
 		return Decision{Reason: fmt.Sprintf("%d restarts within %s are used up", p.Max, p.Window)}, h
 	}

@@ -45,18 +45,27 @@ func (s *Supervisor) mustNotConnect(m, p *member) bool {
 // exempt reports whether two nodes need not be connected: they are disconnected on
 // purpose, are cut off by a fault, or are being reconnected.
 func (s *Supervisor) exempt(a, b *member) bool {
+	if s.whole() {
+		return false
+	}
 	key := s.pairOf(a, b)
 	return s.disconnected[key] || s.cut[key] != "" || s.now.Before(s.healing[key])
 }
 
+// whole reports whether no pair is exempt.
+func (s *Supervisor) whole() bool { return len(s.disconnected)+len(s.cut)+len(s.healing) == 0 }
+
 // exemptPeers returns the missing peers for which a node is Degraded.
 func (s *Supervisor) exemptPeers(m *member) []*member {
-	return slices.DeleteFunc(slices.Clone(s.nodes), func(p *member) bool { return p == m || !s.exempt(m, p) })
+	return s.others(m, func(p *member) bool { return s.exempt(m, p) })
 }
 
 // disconnectedFrom returns the peers that a node is disconnected from.
 func (s *Supervisor) disconnectedFrom(m *member) []*member {
-	return slices.DeleteFunc(slices.Clone(s.nodes), func(p *member) bool { return p == m || !s.disconnected[s.pairOf(m, p)] })
+	if len(s.disconnected) == 0 {
+		return nil
+	}
+	return s.others(m, func(p *member) bool { return s.disconnected[s.pairOf(m, p)] })
 }
 
 // refuse reports whether the VMs of two nodes are to refuse each other.
@@ -67,6 +76,9 @@ func (s *Supervisor) refuse(a, b *member) bool {
 
 // pendingBlocks returns the changes that a run of a node has not received yet.
 func (s *Supervisor) pendingBlocks(m *member) (block, unblock []string) {
+	if len(s.disconnected)+len(s.cutByVMs)+len(m.blocked) == 0 {
+		return nil, nil
+	}
 	for _, p := range s.nodes {
 		if p == m {
 			continue
@@ -221,13 +233,13 @@ func (s *Supervisor) stillHealing() bool {
 
 // peersToHeal returns the peers that a node must reconnect to, in any mesh mode.
 func (s *Supervisor) peersToHeal(m *member) []*member {
-	var peers []*member
-	for _, p := range s.livePeers(m) {
-		if _, ok := s.healing[s.pairOf(m, p)]; ok && (!m.sees(p) || !p.sees(m)) {
-			peers = append(peers, p)
-		}
+	if len(s.healing) == 0 {
+		return nil
 	}
-	return peers
+	return s.others(m, func(p *member) bool {
+		_, heals := s.healing[s.pairOf(m, p)]
+		return p.live && heals && (!m.sees(p) || !p.sees(m))
+	})
 }
 
 // degradeByPartition degrades a node that is healthy except for disconnected peers. It is not

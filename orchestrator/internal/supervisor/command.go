@@ -34,7 +34,8 @@ func (s *Supervisor) command(msg Command) {
 		s.answerIfDown(m)
 	case CmdRestart, CmdReplace:
 		if msg.Kind == CmdReplace {
-			s.spec, m.replace, m.trial = *msg.Spec, true, true
+			s.setSpec(*msg.Spec)
+			m.replace, m.trial = true, true
 		}
 		if m.state.Running() || m.state == orchestrator.Creating {
 			s.stop(m)

@@ -195,7 +195,7 @@ func (s *Supervisor) again(m *member) {
 // endRun ends the goroutines that watch the run.
 func (s *Supervisor) endRun(m *member) {
 	m.live, m.proven, m.connecting, m.paused = false, false, false, false
-	m.peers, m.pid = nil, 0
+	m.peers, m.pid = sight{}, 0
 	if m.probing {
 		m.probing = false
 		s.do(Forget{m.report()})

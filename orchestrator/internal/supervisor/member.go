@@ -2,10 +2,10 @@ package supervisor
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
+	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/hint"
@@ -23,6 +23,7 @@ type member struct {
 	inc   int    // counts the starts; reports about another start are stale
 	id    string // the container's; "" while there is none
 	at    orchestrator.Placement
+	fixed orchestrator.NodeStatus // what its status has from the spec and from at; zero: to be made
 	busy  operation
 	want  bool // it should run
 	held  bool // it was not started yet, and waits for others: see after.go
@@ -85,7 +86,7 @@ type proof struct {
 	live, proven    bool // distribution handshake done; application and checks passed
 	paused          bool
 	serving         orchestrator.Serving // what listens on its HTTP port
-	peers           map[string]bool      // the peers it saw at the last sweep
+	peers           sight                // the peers it saw at the last sweep
 	readyGraceUntil time.Time            // until then a Ready node that lost its proof stays Ready
 
 	connecting   bool      // it is dialling its peers
@@ -147,49 +148,53 @@ func (m *member) quiet() bool {
 	return m.busy == idle && m.ending == nil && (m.state.Final() || m.state == orchestrator.Pending)
 }
 
-// sees reports whether the node saw the peer at the last sweep.
-func (m *member) sees(peer *member) bool { return m.peers[peer.name] }
+// sight is which peers a node sees. The zero value: none.
+type sight struct {
+	names []string // sorted
+	is    []bool   // by index
+}
 
-// status returns the node's status for users; host is where published ports are dialled.
-func (m *member) status(s orchestrator.Spec, host string, now time.Time) orchestrator.NodeStatus {
-	names := s.Names()
-	st := orchestrator.NodeStatus{
-		Name:          m.name,
-		Node:          names.Node(m.name),
-		Host:          names.Hostname(m.name),
-		On:            s.Nodes[m.index].Host,
-		State:         m.state,
-		Reason:        m.reason,
-		Paused:        m.paused,
-		IP:            m.at.IP,
-		Container:     names.Container(m.name),
-		ContainerID:   m.id,
-		PID:           m.pid,
-		Peers:         slices.Sorted(maps.Keys(m.peers)),
-		Incarnation:   m.inc,
-		RestartCount:  m.hist.Total,
-		StartedAt:     m.startedAt,
-		StoppedAt:     m.stoppedAt,
-		NextRestartAt: m.restart,
-		LastExit:      m.lastExit,
-		Findings:      m.found,
+// sighting returns the sight of these peers; most are the last one again.
+func (s *Supervisor) sighting(peers []string, last sight) sight {
+	now := sight{is: make([]bool, len(s.nodes))}
+	for _, p := range peers {
+		now.is[s.byName[p].index] = true
 	}
-	if !m.state.Running() {
-		st.Peers = nil
+	if slices.Equal(now.is, last.is) {
+		return last
+	}
+	now.names = slices.Sorted(slices.Values(peers))
+	return now
+}
+
+func (s sight) of(m *member) bool { return s.is != nil && s.is[m.index] }
+
+// sees reports whether the node saw the peer at the last sweep.
+func (m *member) sees(peer *member) bool { return m.peers.of(peer) }
+
+// place sets where the node runs and is published.
+func (m *member) place(at orchestrator.Placement) { m.at, m.fixed = at, orchestrator.NodeStatus{} }
+
+// status returns the node's status for users.
+func (s *Supervisor) status(m *member, now time.Time) orchestrator.NodeStatus {
+	if m.fixed.Name == "" { // it costs more than all the rest, and every message publishes the state
+		m.fixed = manifest.Status(s.spec, m.index, m.at, s.host)
+		if s.inside && m.fixed.URL != "" { // the engine's ports are published on its host, which is not this container
+			m.fixed.URL = "http://" + network.HostPort(m.at.IP.String(), s.spec.HTTPPort)
+		}
+	}
+	st := m.fixed
+	st.State, st.Reason, st.Paused = m.state, m.reason, m.paused
+	st.ContainerID, st.PID = m.id, m.pid
+	st.Incarnation, st.RestartCount = m.inc, m.hist.Total
+	st.StartedAt, st.StoppedAt, st.NextRestartAt = m.startedAt, m.stoppedAt, m.restart
+	st.LastExit, st.Findings, st.Cut = m.lastExit, m.found, namesOf(s.disconnectedFrom(m))
+	if m.state.Running() {
+		st.Peers = m.peers.names
 	}
 	if m.state == orchestrator.BackingOff && !m.restart.IsZero() {
-		used := 0
-		for _, t := range m.hist.Recent {
-			if now.Sub(t) < s.Restart.Window {
-				used++
-			}
-		}
-		st.Restarts = fmt.Sprintf("%d/%d", used, s.Restart.Max)
+		st.Restarts = fmt.Sprintf("%d/%d", len(m.hist.Within(s.spec.Restart.Window, now)), s.spec.Restart.Max)
 	}
-	if image := s.NodeAt(m.index).Image; image != s.Image {
-		st.Image = image
-	}
-	manifest.SetPorts(&st, s, m.at.Ports, host)
 	if st.Serving = m.serving; !m.serving.Reachable() {
 		st.URL = ""
 	}

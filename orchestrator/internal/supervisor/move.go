@@ -76,8 +76,8 @@ func (s *Supervisor) hostChanged(msg HostChanged) {
 // movesAt returns when a node is moved; zero if it is not.
 func (s *Supervisor) movesAt(m *member) time.Time {
 	down := m.state == orchestrator.Unreachable || m.state == orchestrator.BackingOff && m.ending == nil
-	connected := slices.ContainsFunc(s.nodes, func(p *member) bool { return p.live && p.sees(m) })
-	if !down || !m.want || m.live || connected || m.busy != idle || s.closing() {
+	connected := func(p *member) bool { return p.live && p.sees(m) }
+	if !down || !m.want || m.live || m.busy != idle || s.closing() || slices.ContainsFunc(s.nodes, connected) {
 		return time.Time{}
 	}
 	return s.hosts.At(s.spec, s.hostOf(m), m.moveAt)
@@ -136,7 +136,8 @@ func (s *Supervisor) takeOver(m *member, msg Moved) {
 	}
 	m.newRun()
 	s.spec.Nodes[m.index].Host = msg.To
-	m.id, m.at, m.startedAt, m.endedAt, m.runSince = msg.Container.ID, msg.At, s.now, time.Time{}, msg.Container.State.StartedAt
+	m.place(msg.At)
+	m.id, m.startedAt, m.endedAt, m.runSince = msg.Container.ID, s.now, time.Time{}, msg.Container.State.StartedAt
 	s.answer(&m.startWaiters, nil)
 	s.do(Mark{m.report(), fmt.Sprintf("── %s moved from host %s to host %s ──", m.name, from, msg.To)})
 	s.emit(orchestrator.EventNote, m.name, "%s runs on host %s now; what host %s has of it is removed when that answers", m.name, msg.To, from)

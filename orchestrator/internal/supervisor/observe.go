@@ -56,14 +56,7 @@ func (s *Supervisor) engineEvent(e orchestrator.ContainerEvent, restarted bool) 
 }
 
 // sawStop reports whether the `stop` event came before the death.
-func (m *member) sawStop() bool {
-	for _, signal := range m.signals {
-		if signal == "stop" {
-			return true
-		}
-	}
-	return false
-}
+func (m *member) sawStop() bool { return slices.Contains(m.signals, "stop") }
 
 func (s *Supervisor) stoppedOutside(m *member) {
 	if m.ending != nil {
@@ -187,10 +180,10 @@ func (s *Supervisor) adopt(msg Adopted) {
 	}
 	m.newRun()
 	m.id = c.ID
-	m.at = msg.At
 	if c.Host != "" {
 		s.spec.Nodes[m.index].Host = c.Host // it may have been moved
 	}
+	m.place(msg.At)
 	m.startedAt, m.stoppedAt, m.runSince = c.State.StartedAt, c.State.FinishedAt, c.State.StartedAt
 	if c.State.Running {
 		m.want, m.paused, m.pid = true, c.State.Paused, c.State.PID

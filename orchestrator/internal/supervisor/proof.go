@@ -23,14 +23,15 @@ func (s *Supervisor) alive(msg Live) {
 	if m.state == orchestrator.Starting {
 		m.reason, m.hint = "", nil
 	}
-	s.connect(m, s.livePeers(m))
-	s.sweepNow()
+	if s.connect(m, s.others(m, func(p *member) bool { return p.live })); !m.connecting { // otherwise a sweep follows that
+		s.sweepNow()
+	}
 }
 
-func (s *Supervisor) livePeers(m *member) []*member {
-	var peers []*member
+// others returns the nodes other than m for which is returns true.
+func (s *Supervisor) others(m *member, is func(p *member) bool) (peers []*member) {
 	for _, p := range s.nodes {
-		if p != m && p.live {
+		if p != m && is(p) {
 			peers = append(peers, p)
 		}
 	}
@@ -95,7 +96,7 @@ func (s *Supervisor) lost(msg Lost) {
 	if stale || !m.live {
 		return
 	}
-	m.live, m.proven, m.peers = false, false, nil
+	m.live, m.proven, m.peers = false, false, sight{}
 	m.readyGraceUntil = s.now.Add(readyGrace)
 	if m.state == orchestrator.Ready || m.state == orchestrator.Starting || m.onlyDisconnected {
 		m.reason = msg.Reason
@@ -131,14 +132,11 @@ func (s *Supervisor) sweepNow() {
 // swept handles the nodes' peers. It reports changes, and reconnects missing pairs.
 func (s *Supervisor) swept(msg Mesh) {
 	s.sweep.running = false
-	was := make([]map[string]bool, len(s.nodes))
+	was := make([]sight, len(s.nodes))
 	for i, m := range s.nodes {
 		was[i] = m.peers
 		if sight, ok := msg.Sees[m.name]; ok && sight.Inc == m.inc && m.live && sight.Err == nil {
-			m.peers = map[string]bool{}
-			for _, p := range sight.Peers {
-				m.peers[p] = true
-			}
+			m.peers = s.sighting(sight.Peers, m.peers)
 		}
 	}
 	s.tellMesh(was)
@@ -175,11 +173,11 @@ func (s *Supervisor) swept(msg Mesh) {
 // tellMesh reports which pairs connected and disconnected since the last sweep. All pairs
 // of a node with the nodes after it share one event: fifty nodes have 1225 pairs, more
 // than the log keeps events.
-func (s *Supervisor) tellMesh(was []map[string]bool) {
+func (s *Supervisor) tellMesh(was []sight) {
 	for i, m := range s.nodes {
 		var met, lost []string
 		for j, p := range s.nodes[i+1:] {
-			before := was[i][p.name] && was[i+1+j][m.name]
+			before := was[i].of(p) && was[i+1+j].of(m)
 			switch now := m.sees(p) && p.sees(m); {
 			case now && !before:
 				met = append(met, p.name)
@@ -196,17 +194,11 @@ func (s *Supervisor) tellMesh(was []map[string]bool) {
 	}
 }
 
-// expected returns the peers that a node must be connected to. A starting node must
-// connect to every live node. A proven node is measured only by the other proven ones: a
-// newcomer does not degrade it.
-func (s *Supervisor) expected(m *member) []*member {
-	var peers []*member
-	for _, p := range s.livePeers(m) {
-		if m.state == orchestrator.Starting || p.state == orchestrator.Ready || p.state == orchestrator.Degraded {
-			peers = append(peers, p)
-		}
-	}
-	return peers
+// expected reports whether a node must be connected to a peer. A starting node must connect
+// to every live node. A proven node is measured only by the other proven ones: a newcomer does
+// not degrade it.
+func expected(m, p *member) bool {
+	return p.live && (m.state == orchestrator.Starting || p.state == orchestrator.Ready || p.state == orchestrator.Degraded)
 }
 
 // missing returns the expected peers whose connection is not seen from both sides, except
@@ -215,13 +207,7 @@ func (s *Supervisor) missing(m *member) []*member {
 	if !m.live || s.spec.Mesh == orchestrator.MeshNone {
 		return nil
 	}
-	var missing []*member
-	for _, p := range s.expected(m) {
-		if (!m.sees(p) || !p.sees(m)) && !s.exempt(m, p) {
-			missing = append(missing, p)
-		}
-	}
-	return missing
+	return s.others(m, func(p *member) bool { return expected(m, p) && (!m.sees(p) || !p.sees(m)) && !s.exempt(m, p) })
 }
 
 // evaluate moves nodes between Starting, Ready and Degraded.

@@ -14,9 +14,11 @@ import (
 func TestOnlyAReachablePortHasAURL(t *testing.T) {
 	want := map[orchestrator.Serving]bool{orchestrator.ServingUnknown: true, orchestrator.ServingOpen: true, orchestrator.ServingForwarded: true, orchestrator.ServingLoopback: false, orchestrator.ServingNothing: false}
 	for is, url := range want {
-		m := &member{name: "n1", at: orchestrator.Placement{Ports: []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}}}}
+		s := New(orchestrator.Spec{Name: "shop", Nodes: orchestrator.NodeNames(1)}.Defaulted(), func() float64 { return 0 })
+		m := s.nodes[0]
+		m.place(orchestrator.Placement{Ports: []orchestrator.PortBinding{{Container: 4000, HostIP: "127.0.0.1", Host: 4200}}})
 		m.serving = is
-		st := m.status(orchestrator.Spec{Name: "shop", Nodes: orchestrator.NodeNames(1)}.Defaulted(), "", time.Unix(1e9, 0))
+		st := s.status(m, time.Unix(1e9, 0))
 		if (st.URL != "") != url || st.Serving != is {
 			t.Errorf("%q: URL %q, %q", is, st.URL, st.Serving)
 		}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
@@ -117,8 +116,16 @@ func New(s orchestrator.Spec, random func() float64) *Supervisor {
 // the host where the engine's published ports are dialled, and whether this process runs in
 // a container that is attached to the cluster's network.
 func (s *Supervisor) Configure(spec orchestrator.Spec, host string, inside bool) {
-	s.spec, s.host, s.inside = spec, host, inside
-	s.spec.Nodes = slices.Clone(spec.Nodes) // moves change their hosts
+	spec.Nodes = slices.Clone(spec.Nodes) // moves change their hosts
+	s.host, s.inside = host, inside
+	s.setSpec(spec)
+}
+
+func (s *Supervisor) setSpec(spec orchestrator.Spec) {
+	s.spec = spec
+	for _, m := range s.nodes {
+		m.place(m.at)
+	}
 }
 
 // Begin launches every node that was not adopted. forming sets a deadline.
@@ -165,7 +172,8 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 		s.adopt(msg)
 	case Launched:
 		if m, stale := s.stale(msg.RunID); !stale {
-			m.id, m.at = msg.ID, msg.At
+			m.id = msg.ID
+			m.place(msg.At)
 			s.launched(m, msg.Err)
 		}
 	case Started:
@@ -192,8 +200,9 @@ func (s *Supervisor) Step(msg Message, now time.Time) []Action {
 		s.alive(msg)
 	case Proven:
 		if m, stale := s.stale(msg.RunID); !stale && m.live {
-			m.proven = true
-			s.sweepNow()
+			if m.proven = true; len(s.missing(m)) > 0 {
+				s.sweepNow()
+			}
 		}
 	case Unproven:
 		s.unproven(msg)
@@ -345,15 +354,9 @@ func (s *Supervisor) advise(kind orchestrator.EventKind, node string, next hint.
 
 // Snapshot returns the cluster's state for users.
 func (s *Supervisor) Snapshot(now time.Time) (nodes []orchestrator.NodeStatus, ready bool) {
-	for _, m := range s.nodes {
-		st := m.status(s.spec, s.host, now)
-		if s.inside && st.URL != "" { // the engine's ports are published on its host, which is not this container
-			st.URL = "http://" + network.HostPort(st.IP.String(), s.spec.HTTPPort)
-		}
-		for _, p := range s.disconnectedFrom(m) {
-			st.Cut = append(st.Cut, p.name)
-		}
-		nodes = append(nodes, st)
+	nodes = make([]orchestrator.NodeStatus, len(s.nodes))
+	for i, m := range s.nodes {
+		nodes[i] = s.status(m, now)
 	}
 	return nodes, s.ready()
 }

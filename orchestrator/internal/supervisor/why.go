@@ -113,7 +113,7 @@ func (s *Supervisor) snapshots() []NodeSnapshot {
 func (s *Supervisor) snapshot(m *member) NodeSnapshot {
 	n := NodeSnapshot{
 		RunID: m.report(), ID: m.id, State: m.state, Reason: m.reason, Paused: m.paused, Since: m.beganAt, WasReady: m.wasReady, Unwell: m.unwell,
-		Exit: m.lastExit, Dump: m.dump, StartErr: m.startErr, Peers: slices.Sorted(maps.Keys(m.peers)), Missing: map[string]string{},
+		Exit: m.lastExit, Dump: m.dump, StartErr: m.startErr, Peers: m.peers.names, Missing: map[string]string{},
 		Apart: slices.Sorted(maps.Keys(m.everDisconnected)),
 	}
 	if m.onlyDisconnected { // it is as healthy as it can be
