@@ -223,7 +223,11 @@ func (c *chaosCmd) expect(a *app, spec orchestrator.Spec, s chaos.Schedule) {
 		}
 	}
 	if silent > 0 {
-		a.say("%s of silence end before net_tick, %s: the nodes stay connected. Longer ones need a longer --every, or a shorter net_tick: in beamyard.yml", plural(silent, "fault"), tick)
+		are := "are"
+		if silent == 1 {
+			are = "is"
+		}
+		a.say("%s %s silence that ends before net_tick (%s): the nodes stay connected. For longer silence, give a longer --every, or a shorter net_tick: in beamyard.yml", plural(silent, "fault"), are, tick)
 	}
 }
 

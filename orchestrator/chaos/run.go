@@ -283,10 +283,10 @@ func (p *play) watch(ctx context.Context, r *recovery, end time.Duration) {
 // last ends everything, and waits for the cluster.
 func (p *play) last(ctx context.Context, s Schedule) error {
 	p.tell(Lasts, Step{}, "")
+	from := p.now() // before what is told to end has ended: as each step counts
 	if err := p.endAll(ctx); err != nil {
 		return &FailedError{s.Seed, err}
 	}
-	from := p.now()
 	ready, err := p.settled(ctx)
 	if n := len(p.report.Steps); n > 0 && !ready.IsZero() {
 		p.report.Steps[n-1].recovered(ready.Sub(p.begin))

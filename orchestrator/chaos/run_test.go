@@ -192,6 +192,30 @@ the cluster is as it should be, 2.0s after the last fault
 	})
 }
 
+// slowWorld takes its time to end everything.
+type slowWorld struct{ *world }
+
+func (w slowWorld) Heal(ctx context.Context, ids ...string) error {
+	if len(ids) == 0 {
+		time.Sleep(3 * time.Second)
+	}
+	return w.world.Heal(ctx, ids...)
+}
+
+// The cluster is back no earlier than the nodes of the last fault: both times begin when it ends.
+func TestTheTimeToBeBackHasThatToEndEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := Runner{Actor: slowWorld{newWorld()}, Tell: func(Event) {}}
+		report, err := r.Run(t.Context(), Schedule{Seed: 7, Nodes: names, Steps: []Step{{Kind: Pause, Nodes: []string{"n4"}, Lasts: time.Second}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ready := report.Steps[0].Recovered; ready == nil || report.Back == nil || *report.Back < *ready || *ready < 3*time.Second {
+			t.Errorf("the nodes of the last fault are ready after %v, the cluster after %v", ready, report.Back)
+		}
+	})
+}
+
 // A node that does not run misses its step, and the run goes on.
 func TestRunMisses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -76,7 +76,9 @@ func Holds(ctx context.Context, e ask.Evaluator, nodes []string, checks ...Check
 	return errors.Join(errs...)
 }
 
-// renders turn the value of a check's expression into the text that its judge reads.
+// renders turn the value of a check's expression into the text that its judge reads. What
+// identifies a value must not depend on the OTP release of the node: up to OTP 25, atoms are Latin-1
+// in a term unless its minor version is 2.
 var renders = map[Kind]string{
 	// Each line has a name, its process, and what identifies that process on all nodes, in
 	// base64. A pid is printed as on its own node.
@@ -93,11 +95,11 @@ end)
       inspect(held, limit: 10, printable_limit: 100)
     end
 
-  [inspect(name, limit: :infinity, printable_limit: :infinity), text, :erlang.md5(:erlang.term_to_binary(held, [:deterministic]))]
+  [inspect(name, limit: :infinity, printable_limit: :infinity), text, :erlang.md5(:erlang.term_to_binary(held, [:deterministic, minor_version: 2]))]
   |> Enum.map_join(" ", &Base.encode64/1)
 end)`,
 	// The first line identifies the value on all nodes.
-	Agree: `Base.encode16(:erlang.md5(:erlang.term_to_binary(value, [:deterministic]))) <> "\n" <> inspect(value, limit: 20, printable_limit: 200)`,
+	Agree: `Base.encode16(:erlang.md5(:erlang.term_to_binary(value, [:deterministic, minor_version: 2]))) <> "\n" <> inspect(value, limit: 20, printable_limit: 200)`,
 	True:  `inspect(value, limit: 20, printable_limit: 200)`,
 }
 

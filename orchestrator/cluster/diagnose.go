@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/health"
+	"github.com/beamyard/beamyard/orchestrator/internal/erlterm"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 	"github.com/beamyard/beamyard/orchestrator/internal/supervisor"
@@ -162,7 +163,7 @@ func (c *Cluster) linesOf(r supervisor.RunID, from time.Time, apart []string) []
 	var lines []orchestrator.Line
 	for _, l := range c.outputs[r.Node].Out.Tail(diagnoseLines) {
 		if l.Run == r.Inc && l.Stream != orchestrator.StreamSystem && !l.Time.Before(from) && !c.tellsOf(l.Text, apart) {
-			l.Text = c.clean(l.Text)
+			l.Text = c.clean(erlterm.Readable(l.Text)) // a secret that is printed as bytes would not be recognised
 			lines = append(lines, l)
 		}
 	}

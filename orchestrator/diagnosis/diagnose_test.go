@@ -67,6 +67,47 @@ var states = []struct {
 			"Runtime terminating during boot ({...})",
 		)
 	}, "env-missing", "SECRET_KEY_BASE", codes{"boot-failure"}},
+	{"a config that the VM alone tells of", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = exit("boot", 1), stderr(
+			"ERROR! Config provider Config.Reader failed with:",
+			`Runtime terminating during boot (** (System.EnvError) could not fetch environment variable "POOL_SIZE" because it is not set, in runtime.exs:18)`,
+		)
+	}, "env-missing", "POOL_SIZE", codes{"runtime-config", "boot-failure"}},
+	{"a config that the VM alone tells of, in Erlang", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = exit("boot", 1), stderr(`Runtime terminating during boot (badarg in erlang:binary_to_integer(<<"ten">>), in runtime.exs:18)`)
+	}, "runtime-config", `fails in line 18: badarg in erlang:binary_to_integer(<<"ten">>)`, codes{"boot-failure"}},
+	{"a config with an exception", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = exit("boot", 1), stderr(
+			"ERROR! Config provider Config.Reader failed with:",
+			`Runtime terminating during boot (badarg in erlang:binary_to_integer(<<"ten">>), in runtime.exs:18)`,
+			"** (ArgumentError) errors were found at the given arguments:",
+			"",
+			"  * 1st argument: not a textual representation of an integer",
+			"",
+			`    :erlang.binary_to_integer("ten")`,
+			"    /app/_build/release/releases/0.2.0/runtime.exs:18: (file)",
+			"    (elixir 1.18.3) src/elixir.erl:388: :elixir.eval_external_handler/3",
+		)
+	}, "runtime-config", "fails in line 18: (ArgumentError) errors were found at the given arguments: 1st argument: not a textual representation of an integer", codes{"boot-failure"}},
+	{"a config that does not compile", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = exit("boot", 1), stderr(
+			"    error: undefined function raise2/1 (there is no such import)",
+			"    │",
+			`10 │       raise2 """`,
+			"    │       ^^^^^^^^^^",
+			"    │",
+			"    └─ config/runtime.exs:10",
+			"",
+			"** (CompileError) config/runtime.exs: cannot compile file (errors have been logged)",
+			"    (stdlib 6.2.2.1) lists.erl:2343: :lists.mapfoldl_1/3",
+		)
+	}, "runtime-config", "fails in line 10: undefined function raise2/1", nil},
+	{"a config that does not compile, with Elixir 1.14", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = exit("boot", 1), stderr("** (CompileError) config/runtime.exs:10: undefined function raise2/1 (there is no such import)")
+	}, "runtime-config", "fails in line 10: (CompileError) config/runtime.exs:10: undefined function", nil},
+	{"a config that does not parse", func(_ *Evidence, n *Node) {
+		n.Exit, n.Lines = exit("boot", 1), stderr("** (TokenMissingError) token missing on config/runtime.exs:21:5:", "    error: missing terminator: end")
+	}, "runtime-config", "fails in line 21: (TokenMissingError) token missing", nil},
 	{"Ranch's port", func(_ *Evidence, n *Node) {
 		n.Exit, n.Lines = exit("boot", 1), stderr("Failed to start Ranch listener X in ranch_tcp:listen([{port, 4000}]) port: 4000 for reason :eaddrinuse")
 	}, "port-in-use", "port 4000", nil},
@@ -153,13 +194,16 @@ var states = []struct {
 	}, "network-detached", "network", nil},
 	{"an application that is not started", func(_ *Evidence, n *Node) { n.State, n.AppDown, n.Late = running, true, true }, "app-not-started", "demo", nil},
 	{"an HTTP check", func(_ *Evidence, n *Node) {
-		n.State, n.Reason = running, "HTTP check /health: answered 404"
-	}, "http-check", "/health", nil},
+		n.State, n.Reason = running, "HTTP check /health: answered 404 Not Found"
+	}, "http-check", "answers /health with 404 Not Found", nil},
+	{"an HTTP check that nothing answers", func(_ *Evidence, n *Node) {
+		n.State, n.Reason = running, "HTTP check /health: nothing listens on port 4000 inside n1"
+	}, "http-check", "/health on port 4000", nil},
 	{"an application of the node's own that is not started", func(e *Evidence, n *Node) {
 		n.State, n.AppDown, n.Late, e.Spec.Nodes[0].App = running, true, true, "back"
 	}, "app-not-started", "application back is not started", nil},
 	{"an HTTP check of the node's own", func(e *Evidence, n *Node) {
-		n.State, n.Reason = running, "HTTP check /up: answered 404"
+		n.State, n.Reason = running, "HTTP check /up: nothing listens on port 4100 inside n1"
 		e.Spec.Nodes[0].HTTPPort, e.Spec.Nodes[0].HTTPCheck = 4100, "/up"
 	}, "http-check", "/up on port 4100", nil},
 	{"the name of a node that alone is a release", func(e *Evidence, n *Node) {

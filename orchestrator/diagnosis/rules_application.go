@@ -49,6 +49,7 @@ var applicationRules = []rule{
 			{text("set it: %s (and list it in secrets:, if it is one), then remove the cluster and start it again", hint.Setting("env.{1}{2}: VALUE")), down, there},
 		},
 	},
+	runtimeConfig,
 	{
 		code: "read-only-file-system", says: pattern(`(?i)read-only file system|:erofs\b|\berofs\b`),
 		problem: "{node} writes to a place that is read-only in its container",
@@ -138,12 +139,22 @@ var applicationRules = []rule{
 		},
 		follows: codes{
 			"invalid-node-name", "name-in-use", "epmd-not-running", "distribution-port-in-use", "open-files", "env-missing", "port-in-use", "name-not-resolved",
-			"localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "vm-limit", "vm-allocation", "otp-application-missing", "app-does-not-start",
+			"localhost-refused", "service-not-there", "peer-not-there", "read-only-file-system", "file-permission", "disk-full", "vm-limit", "vm-allocation", "otp-application-missing", "app-does-not-start", "runtime-config",
 		},
 	},
 	{
+		code: "http-check", when: reasonSays(httpAnswered),
+		problem: "{node} answers {1} with {2}, not with 2xx or 3xx",
+		try: []try{
+			{text("see what it prints when it is asked"), tail, there},
+			{text("correct the application, or give a path that answers when it is ready: %s; then", hint.Setting("http_check")), again, absent},
+		},
+		follows: codes{"app-not-started", "app-exited"},
+	},
+	{
 		code: "http-check", when: func(e *Evidence, n *Node) (match, bool) {
-			return match{evidence: n.Reason}, strings.HasPrefix(n.Reason, "HTTP check")
+			answered := pattern(httpAnswered).MatchString(n.Reason)
+			return match{evidence: n.Reason}, strings.HasPrefix(n.Reason, "HTTP check") && !answered
 		},
 		problem: "{node} does not answer {http_check} on port {http_port} with 2xx or 3xx",
 		try: []try{
@@ -195,6 +206,9 @@ var applicationRules = []rule{
 	},
 }
 
+// httpAnswered is the reason of a node whose HTTP check got an answer with a bad status.
+const httpAnswered = `^HTTP check (.*): answered (.*)`
+
 const maxSkew = 2 * time.Second
 
 var (
@@ -220,7 +234,7 @@ var followRules = []rule{
 			{text("keep it next time"), againWith("keep_dumps: dumps"), absent},
 		},
 		follows: codes{
-			"out-of-memory", "vm-allocation", "boot-failure", "open-files", "vm-limit", "app-does-not-start", "name-in-use", "epmd-not-running",
+			"out-of-memory", "vm-allocation", "runtime-config", "boot-failure", "open-files", "vm-limit", "app-does-not-start", "name-in-use", "epmd-not-running",
 			"invalid-node-name", "distribution-port-in-use", "port-in-use", "localhost-refused", "service-not-there", "peer-not-there",
 		},
 	},
@@ -248,7 +262,7 @@ var followRules = []rule{
 var anyEnd = codes{
 	"platform-mismatch", "command-missing", "command-not-executable", "elixir-version", "hex-missing", "rebar-missing", "dependency-not-compiled",
 	"compile-error", "no-mix-project", "out-of-memory", "vm-allocation", "disk-full", "name-in-use", "epmd-not-running", "distribution-port-in-use",
-	"invalid-node-name", "env-missing", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there",
+	"invalid-node-name", "env-missing", "runtime-config", "port-in-use", "name-not-resolved", "localhost-refused", "service-not-there", "peer-not-there",
 	"read-only-file-system", "file-permission", "open-files", "vm-limit", "app-does-not-start", "shared-library-missing", "otp-application-missing", "boot-failure", "killed", "vm-aborted", "crash-dump", "unknown",
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/internal/erlterm"
 )
 
 const (
@@ -51,7 +52,7 @@ func readCrashDump(r io.Reader) diagnosis.Dump {
 		key, value, _ := strings.Cut(text, ": ")
 		switch {
 		case section == "erl_crash_dump" && key == "Slogan":
-			d.Slogan = strings.TrimSpace(value)
+			d.Slogan = erlterm.Readable(strings.TrimSpace(value))
 		case section == "memory" && key == "total":
 			d.Memory = number(value)
 		case entry != nil:

@@ -236,7 +236,7 @@ var late = []struct {
 		"elixir", "--name", "{node}", "--erl", "-start_epmd false -erl_epmd_port {dist_port}", "-S", "mix", "run", "--no-start", "--no-halt", "--no-compile", "--no-deps-check"),
 		"app-not-started", "demo", "", nil},
 	{"an HTTP check that fails", func(n *orchestrator.NodeSpec) { n.HTTPCheck = "/no-such-path" },
-		"http-check", "/no-such-path", "$PORT (4000)", []string{"HTTP check /no-such-path: answered 404", "listening on"}},
+		"http-check", "/no-such-path with 404", "http_check:", []string{"HTTP check /no-such-path: answered 404", "listening on"}},
 	{"a check of one's own", func(n *orchestrator.NodeSpec) {
 		n.Checks = []orchestrator.Check{{Exec: []string{"sh", "-c", "echo no database; exit 2"}}}
 	}, "", "", "up again with --keep-on-failure, then try it: docker exec beamyard-", []string{"exec sh -c echo no database; exit 2: exit code 2: no database"}},

@@ -79,9 +79,18 @@ func TestFaultsTogether(t *testing.T) {
 func sample(tick, intensity int64, auto string, mnesia bool) *health.Sample {
 	s := &health.Sample{NetTick: tick, TickIntensity: intensity, AutoConnect: auto, PreventOverlapping: true}
 	if mnesia {
-		s.Mnesia = &health.Mnesia{}
+		s.Mnesia = mnesiaOf("n1", "n2")
 	}
 	return s
+}
+
+// mnesiaOf is Mnesia that works together on these nodes.
+func mnesiaOf(nodes ...string) *health.Mnesia {
+	var m health.Mnesia
+	for _, n := range nodes {
+		m.Running = append(m.Running, spec(3).Names().Node(n))
+	}
+	return &m
 }
 
 func TestExpect(t *testing.T) {
@@ -116,7 +125,9 @@ func TestExpect(t *testing.T) {
 		"dist_auto_connect, and Beamyard connects": {reset(fault.Isolate("n1")), []*health.Sample{sample(8, 4, "once", false), eight(), eight()}, "",
 			"n1, n2, n3: nodedown at once, because connections are closed\nn2-n3: the fault does not cut them, but global can disconnect them for a moment, because connections are closed one after the other\nn1: no connection is made again by itself, because dist_auto_connect is once; Beamyard connects them explicitly after the heal"},
 		"Mnesia": {reset(fault.Isolate("n1")), []*health.Sample{sample(8, 4, "", true), sample(8, 4, "", true), eight()}, "",
-			"n1, n2, n3: nodedown at once, because connections are closed\nn2-n3: the fault does not cut them, but global can disconnect them for a moment, because connections are closed one after the other\nn1, n2: Mnesia runs, and is apart from nodedown on, also after the heal: it does not merge by itself"},
+			"n1, n2, n3: nodedown at once, because connections are closed\nn2-n3: the fault does not cut them, but global can disconnect them for a moment, because connections are closed one after the other\nn1, n2: their Mnesia does not work together from nodedown on, also after the heal: it does not merge by itself"},
+		"Mnesia of the other side": {reset(fault.Isolate("n3")), []*health.Sample{sample(8, 4, "", true), sample(8, 4, "", true), {NetTick: 8, TickIntensity: 4, PreventOverlapping: true, Mnesia: mnesiaOf("n3")}}, "",
+			"n1, n2, n3: nodedown at once, because connections are closed\nn1-n2: the fault does not cut them, but global can disconnect them for a moment, because connections are closed one after the other"},
 		"a slow link": {fault.Link(fault.Quality{Loss: 5}, fault.Pair{From: "n1", To: "n2"}), []*health.Sample{eight(), eight(), eight()}, "", ""},
 	} {
 		s := spec(3)
@@ -198,14 +209,17 @@ func TestObserveABlip(t *testing.T) {
 	saw := func(ms int, node, kind, peer string) orchestrator.JournalEntry {
 		return orchestrator.JournalEntry{Time: begin.Add(time.Duration(ms) * time.Millisecond), Source: orchestrator.FromNode, Node: node, Peer: peer, Text: kind + " " + peer}
 	}
-	well := &health.Sample{Mnesia: &health.Mnesia{}}
-	r := effects.Observe(effects.Observation{
-		Spec: spec(2), Faults: []fault.Fault{f},
-		Journal: []orchestrator.JournalEntry{saw(400, "n1", "nodedown", "n2"), saw(402, "n2", "nodedown", "n1"), saw(430, "n1", "nodeup", "n2"), saw(435, "n2", "nodeup", "n1")},
-		Health:  &orchestrator.HealthReport{Report: health.Report{Nodes: []health.NodeReport{{Name: "n1", Sample: well}, {Name: "n2", Sample: well}}}},
-	})
-	if got := strings.Join(r.Lines(), "\n"); got != "n1-n2 lost for 40ms\nnothing is apart: every pair is connected; Mnesia works together on n1, n2; global agrees on names" {
-		t.Errorf("got:\n%s", got)
+	// With a Mnesia of its own on each node, nothing works together.
+	for mnesia, want := range map[*health.Mnesia]string{mnesiaOf("n1", "n2"): "; Mnesia works together on n1, n2", mnesiaOf("n1"): ""} {
+		well := &health.Sample{Mnesia: mnesia}
+		r := effects.Observe(effects.Observation{
+			Spec: spec(2), Faults: []fault.Fault{f},
+			Journal: []orchestrator.JournalEntry{saw(400, "n1", "nodedown", "n2"), saw(402, "n2", "nodedown", "n1"), saw(430, "n1", "nodeup", "n2"), saw(435, "n2", "nodeup", "n1")},
+			Health:  &orchestrator.HealthReport{Report: health.Report{Nodes: []health.NodeReport{{Name: "n1", Sample: well}, {Name: "n2", Sample: well}}}},
+		})
+		if got := strings.Join(r.Lines(), "\n"); got != "n1-n2 lost for 40ms\nnothing is apart: every pair is connected"+want+"; global agrees on names" {
+			t.Errorf("got:\n%s", got)
+		}
 	}
 }
 

@@ -39,7 +39,8 @@ type Report struct {
 	Left []orchestrator.Finding `json:"left,omitempty"`
 	// Undecided describes what global of nodes still waits for.
 	Undecided []string `json:"undecided,omitempty"`
-	// Mnesia are the nodes on which Mnesia runs.
+	// Mnesia are the nodes whose Mnesia works with that of another node. A Mnesia of its own, with
+	// no other node in its schema, is none.
 	Mnesia []string `json:"mnesia,omitempty"`
 	// Judged means that the nodes were asked: without, only Lost and Unnoticed are known.
 	Judged bool `json:"judged"`
@@ -98,7 +99,7 @@ func Observe(o Observation) Report {
 		r.Apart = slices.DeleteFunc(apart(o.Health.Matrix), func(p Pair) bool { return kept[p] })
 	}
 	for _, n := range o.Health.Nodes {
-		if n.Sample != nil && n.Sample.Mnesia != nil {
+		if n.Sample != nil && n.Sample.Mnesia != nil && len(n.Sample.Mnesia.Running) > 1 {
 			r.Mnesia = append(r.Mnesia, n.Name)
 		}
 	}

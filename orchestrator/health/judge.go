@@ -47,6 +47,8 @@ type Outcome struct {
 	Took    time.Duration
 	Failure string // why it failed; "" if it passed
 	Hint    hint.Hint
+	// Answered is true if what was asked has answered, and the answer is the failure: an HTTP status.
+	Answered bool
 	// Crashed is true if the check itself could not be run.
 	Crashed bool
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/erlterm"
 )
 
 // telling are the beginnings of lines in which a VM says why it ended, most specific
@@ -16,8 +17,12 @@ var telling = []string{
 
 // ExitLine returns the text that explains the end of a run: a line that matches telling,
 // else the crash dump's slogan, else the last line of stderr, or "" if there is none of
-// these.
+// these. Erlang terms in it are readable.
 func ExitLine(lines []orchestrator.Line, run int, slogan string) string {
+	return erlterm.Readable(exitLine(lines, run, slogan))
+}
+
+func exitLine(lines []orchestrator.Line, run int, slogan string) string {
 	for _, s := range telling {
 		for _, l := range lines {
 			if l.Run == run && l.Stream != orchestrator.StreamSystem && strings.Contains(l.Text, s) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/erlterm"
 )
 
 // Output is the recent output of one node, over all its runs: a bounded ring of lines for
@@ -170,8 +171,9 @@ const maxExcerpt = 1000
 
 // Excerpt returns up to n of the last lines for the report of a failure, each prefixed
 // with its stream ("stderr: …"). Those of stderr come first, because there the VM says
-// why it ends. Each stream may use half of n, plus what the other leaves. clean is
-// applied before a line is cut, because a part of a secret would no longer be recognised.
+// why it ends. Each stream may use half of n, plus what the other leaves. Erlang terms are
+// made readable, and then clean is applied, before a line is cut: a secret that is printed
+// as bytes, or a part of one, would not be recognised.
 // If clean is nil, lines are not cleaned.
 func (o *Output) Excerpt(n int, clean func(string) string) []string {
 	if n <= 0 {
@@ -182,6 +184,7 @@ func (o *Output) Excerpt(n int, clean func(string) string) []string {
 	stdout = lastOf(stdout, n-len(stderr))
 	var excerpt []string
 	for _, l := range slices.Concat(stderr, stdout) {
+		l.Text = erlterm.Readable(l.Text)
 		if clean != nil {
 			l.Text = clean(l.Text)
 		}

@@ -85,6 +85,20 @@ func TestNodesAreMergedByTime(t *testing.T) {
 	}
 }
 
+// A secret that the VM prints as bytes is masked like any other.
+func TestAnExcerptShowsNoSecretAsBytes(t *testing.T) {
+	out := newOutput("n1", 10)
+	out.Append(orchestrator.Stderr, 1, at(1), `Runtime terminating during boot ({#{'__exception__'=>true,'__struct__'=>'Elixir.RuntimeError',message=><<104,117,110,116,101,114,50,10>>},[{elixir_eval,'__FILE__',1,[{file,"/app/runtime.exs"},{line,10}]}]})`, false)
+	masked := func(text string) string { return strings.ReplaceAll(text, "hunter2", "***") }
+	got, want := strings.Join(out.Excerpt(20, masked), "\n"), "stderr: Runtime terminating during boot (** (RuntimeError) ***, in runtime.exs:10)"
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := "stderr: "+masked(ExitLine(out.Tail(50), 1, "")), want; got != want {
+		t.Errorf("the line that tells the end: %q, want %q", got, want)
+	}
+}
+
 func TestExcerptBeginsWithStderr(t *testing.T) {
 	for _, tt := range []struct {
 		stdout, stderr, n int

@@ -120,7 +120,14 @@ func (o Checks) http(ctx context.Context, k orchestrator.Check, node string) hea
 	if k.Port != 0 {
 		inside, port = k.Port, strconv.Itoa(k.Port)
 	}
-	if err := httpCheck(ctx, o.Addr(node, inside), k.HTTP); err != nil {
+	err := httpCheck(ctx, o.Addr(node, inside), k.HTTP)
+	if errors.As(err, new(statusError)) {
+		return health.Outcome{
+			Failure: err.Error(), Answered: true,
+			Hint: hint.Newf("%s must answer with 2xx or 3xx: see what the application prints, or give another path: %s", k.HTTP, hint.Setting("http_check")),
+		}
+	}
+	if err != nil {
 		return health.Outcome{
 			Failure: err.Error(),
 			Hint:    hint.Newf("the application must listen on port %s of every address, and answer %s with 2xx or 3xx", port, k.HTTP),
@@ -128,6 +135,11 @@ func (o Checks) http(ctx context.Context, k orchestrator.Check, node string) hea
 	}
 	return health.Outcome{}
 }
+
+// statusError is the status of an HTTP answer that is not 2xx or 3xx: "404 Not Found".
+type statusError string
+
+func (e statusError) Error() string { return "answered " + string(e) }
 
 // erlangGuard and erlangPrint are [guard] and [evaluator] for Erlang: the expressions go
 // in the middle, and the result is their value as ~0p prints it on one line.

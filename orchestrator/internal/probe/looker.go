@@ -49,10 +49,11 @@ func (o Checks) lookAt(ctx context.Context, node string, conn Link) sockets {
 	return at
 }
 
-// explained returns the result of a check. For an HTTP check that cannot be answered, it
-// adds the reason.
+// explained returns the result of a check. For an HTTP check that was not answered, it adds
+// the reason. What has answered is reached, whatever the listeners were a moment ago: an
+// application on loopback is forwarded meanwhile.
 func (at sockets) explained(k orchestrator.Check, o health.Outcome) health.Outcome {
-	if k.HTTP == "" || o.Failure == "" || !at.known {
+	if k.HTTP == "" || o.Failure == "" || o.Answered || !at.known {
 		return o
 	}
 	if failure, next := whyNoAnswer(at.listeners, at.node.Name, httpPortOf(k, at.node)); failure != "" {

@@ -222,7 +222,7 @@ func httpCheck(ctx context.Context, addr, path string) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 399 {
-		return fmt.Errorf("answered %s", resp.Status)
+		return statusError(resp.Status)
 	}
 	return nil
 }

@@ -70,6 +70,7 @@ func TestAFailedHTTPCheckIsExplained(t *testing.T) {
 		{orchestrator.Check{HTTP: "/"}, failed, "n1 listens on 127.0.0.1:4000 only, inside its container"},
 		{orchestrator.Check{HTTP: "/", Port: 4001}, failed, "connection refused"},
 		{orchestrator.Check{HTTP: "/", Port: 4002}, failed, "nothing listens on port 4002 inside n1"},
+		{orchestrator.Check{HTTP: "/"}, health.Outcome{Failure: "answered 404 Not Found", Answered: true, Hint: failed.Hint}, "answered 404 Not Found"},
 		{orchestrator.Check{RPC: "1"}, failed, "connection refused"},
 		{orchestrator.Check{HTTP: "/"}, health.Outcome{}, ""},
 	} {
