@@ -35,7 +35,7 @@ const (
 	bootDir = "/opt/beamyard"
 	// recordScript has one VM record the project, and another one check the record. The
 	// state that they compare is not part of the image: it contains the configuration.
-	recordScript = `elixir ` + bootDir + `/boot.exs "$@" && elixir --erl '-pa ` + bootDir + `' -e ':code.del_path(~c"` + bootDir + `"); :beamyard_boot.build("check")'
+	recordScript = `elixir ` + bootDir + `/boot.exs "$@" && elixir --erl '-pa ` + bootDir + ` -s beamyard_boot check' --no-halt
 rm -f ` + bootDir + `/boot.ex ` + bootDir + `/boot.exs ` + bootDir + `/state`
 	// answered is the start of the last line that boot.ex prints.
 	answered = "beamyard: "
