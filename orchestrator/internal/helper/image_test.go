@@ -59,8 +59,8 @@ func TestImage(t *testing.T) {
 	build := func(name string, flags ...string) string {
 		t.Helper()
 		path := filepath.Join(dir, name)
-		cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"build", "-o", path}, flags...), "../../enginetest/process")...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"build", "-buildvcs=false", "-o", path}, flags...), "../../enginetest/process")...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=") // as make builds beamyard
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
