@@ -296,7 +296,41 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, eng: enginetest.New("shop:1"), vms: &vms{alive: map[string]*vm{}}}
 	w.eng.Program = func(orchestrator.ContainerSpec) enginetest.Program { return w.vms.boot }
+	t.Cleanup(func() { w.sweep(w.eng) })
 	return w
+}
+
+// sweep ends what a failed test left running on an engine. A goroutine that outlives its bubble is a
+// panic, and its dump would bury the reason why the test failed. A test that passes must have ended all.
+func (w *world) sweep(eng *enginetest.Engine) {
+	if !w.t.Failed() {
+		return
+	}
+	eng.SetAway(false)
+	left, err := eng.Containers(context.Background(), nil)
+	for _, c := range left {
+		err = errors.Join(err, eng.RemoveContainer(context.Background(), c.ID))
+	}
+	if err != nil {
+		w.t.Errorf("sweep: %v", err)
+	}
+}
+
+// keep runs a cluster until it ends by itself, w.cancel ends it, or the test has failed.
+func (w *world) keep(c *cluster.Cluster) {
+	ctx, cancel := context.WithCancel(context.Background())
+	result, ended := make(chan error, 1), make(chan struct{})
+	w.Cluster, w.cancel, w.result = c, cancel, result
+	go func() {
+		defer close(ended)
+		result <- c.Run(ctx)
+	}()
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			cancel()
+			<-ended
+		}
+	})
 }
 
 // run starts a cluster. edit changes the default spec of three nodes.
@@ -315,10 +349,7 @@ func (w *world) runOn(eng orchestrator.Engine, edit func(*orchestrator.Spec), op
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	result := make(chan error, 1)
-	w.Cluster, w.cancel, w.result = c, cancel, result
-	go func() { result <- c.Run(ctx) }()
+	w.keep(c)
 }
 
 func (w *world) up(edit func(*orchestrator.Spec)) {

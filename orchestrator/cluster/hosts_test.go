@@ -46,7 +46,9 @@ func newFleet(t *testing.T, n int) *fleet {
 	f := &fleet{world: newWorld(t), specs: map[string]orchestrator.HostSpec{}}
 	f.machines = []*enginetest.Engine{f.world.eng}
 	for range n - 1 {
-		f.machines = append(f.machines, enginetest.New())
+		m := enginetest.New()
+		f.machines = append(f.machines, m)
+		t.Cleanup(func() { f.sweep(m) })
 	}
 	enginetest.Join(f.machines...)
 	byName := map[string]hosts.Machine{}
