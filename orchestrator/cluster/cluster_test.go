@@ -147,7 +147,8 @@ func (v *vms) lose(names ...string) (back func()) {
 	}
 }
 
-// refuse sets whether a VM that continues to run can be reached from here.
+// refuse sets whether a VM that continues to run can be reached from here. The links to one that
+// cannot have ended: before anything dials it again, which would find it as well as before.
 func (v *vms) refuse(name string, refused bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -155,6 +156,9 @@ func (v *vms) refuse(name string, refused bool) {
 		v.refused = map[string]bool{}
 	}
 	v.refused[name] = refused
+	if m := v.alive[name]; m != nil && refused {
+		m.hangUp()
+	}
 }
 
 type fakeLink struct {

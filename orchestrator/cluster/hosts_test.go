@@ -265,8 +265,7 @@ func TestAHostThatIsLostAndReturns(t *testing.T) {
 		}
 		lost := time.Now()
 		for name := range before {
-			f.vms.cut(before[name].Node) // now the machine does not, either
-			f.vms.refuse(before[name].Node, true)
+			f.vms.refuse(before[name].Node, true) // now the machine does not, either
 		}
 		f.untilState("n2", orchestrator.Unreachable)
 		f.untilState("n5", orchestrator.Unreachable)
@@ -323,7 +322,6 @@ func TestDownWithALostHost(t *testing.T) {
 		f.up(6)
 		f.host("b").SetAway(true)
 		for _, name := range []string{"n2", "n5"} {
-			f.vms.cut(f.node(name).Node)
 			f.vms.refuse(f.node(name).Node, true)
 		}
 		f.untilState("n2", orchestrator.Unreachable)
