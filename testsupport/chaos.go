@@ -7,6 +7,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator/chaos"
 	"github.com/beamyard/beamyard/orchestrator/check"
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 	"github.com/beamyard/beamyard/orchestrator/target"
 )
 
@@ -123,7 +124,7 @@ func (c *Cluster) Pick(tb testing.TB, seed uint64, targets ...string) []string {
 		}
 	}
 	chooser.Leader = func(expression string) (string, error) {
-		return target.Leader(st, expression, target.Ask(tb.Context(), c.core, st, expression))
+		return target.Leader(st, expression, target.Ask(tb.Context(), c.core, st, expression), secrets.Redactor(c.Spec()).Replace)
 	}
 	nodes, err := chooser.Nodes(targets...)
 	require(tb, "pick", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/ask"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 	choice "github.com/beamyard/beamyard/orchestrator/target"
 )
 
@@ -71,7 +72,7 @@ func (c *nodeChooser) nodes(ctx context.Context, written ...string) ([]string, e
 		defer hangUp()
 		c.What, c.Among = candidates(c.command, st)
 		c.Leader = func(expression string) (string, error) {
-			return choice.Leader(st, expression, choice.Ask(ctx, evaluator, st, expression))
+			return choice.Leader(st, expression, choice.Ask(ctx, evaluator, st, expression), secrets.Redactor(c.Spec).Replace)
 		}
 		if c.seeded != nil {
 			c.Seed = c.seeded.seed()

@@ -98,7 +98,7 @@ func bootText(s orchestrator.Spec, n orchestrator.NodeSpec) string {
 }
 
 // shownEnv returns the environment that the spec gives a node, with the values of secrets
-// masked.
+// masked, also where other values have them.
 func shownEnv(s orchestrator.Spec, node string) map[string]string {
 	env := map[string]string{}
 	maps.Copy(env, s.Env)
@@ -107,9 +107,12 @@ func shownEnv(s orchestrator.Spec, node string) map[string]string {
 			maps.Copy(env, n.Env)
 		}
 	}
-	for key := range env {
+	clean := secrets.Redactor(s).Replace
+	for key, value := range env {
 		if secrets.Secret(s, key) {
 			env[key] = "********"
+		} else {
+			env[key] = clean(value)
 		}
 	}
 	return env

@@ -125,10 +125,10 @@ func withoutColors(s string) string {
 func TestInspectMasksSecrets(t *testing.T) {
 	spec := orchestrator.Spec{
 		Cookie: "crumble", Secrets: []string{"DB_PASSWORD", "TOKEN"},
-		Env:   map[string]string{"A": "1", "DB_PASSWORD": "hunter2", "MY_COOKIE": "crumble"},
+		Env:   map[string]string{"A": "1", "DB_PASSWORD": "hunter2", "MY_COOKIE": "crumble", "URL": "https://hunter2@api"},
 		Nodes: []orchestrator.NodeSpec{{Name: "n1", Env: map[string]string{"A": "2", "TOKEN": "t"}}, {Name: "n2"}},
 	}
-	want := map[string]string{"A": "2", "DB_PASSWORD": "********", "MY_COOKIE": "********", "TOKEN": "********"}
+	want := map[string]string{"A": "2", "DB_PASSWORD": "********", "MY_COOKIE": "********", "TOKEN": "********", "URL": "https://[secret]@api"}
 	if diff := cmp.Diff(want, shownEnv(spec, "n1")); diff != "" {
 		t.Error(diff)
 	}

@@ -52,6 +52,18 @@ func Everyone(ctx context.Context, e Evaluator, nodes []string, expression, rend
 	return answers
 }
 
+// Brief returns what a node said, or why it did not, as a part of a message: without secrets, and not
+// longer than a few lines. It is cut after clean has removed the secrets: a part of one would not
+// be recognised.
+func Brief(text string, clean func(string) string) string {
+	const longest = 300
+	text = clean(text)
+	if runes := []rune(text); len(runes) > longest {
+		return string(runes[:longest]) + "…"
+	}
+	return text
+}
+
 const syncNames = `[rpc:call(N, M, F, [], 4000) || N <- [node() | nodes()], {M, F} <- [{global, sync}, {net_kernel, get_net_ticktime}]], ok.`
 
 // SyncNames makes global of each of these nodes agree on names with the nodes that it is connected

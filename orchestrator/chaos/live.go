@@ -13,6 +13,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/ask"
 	"github.com/beamyard/beamyard/orchestrator/check"
 	"github.com/beamyard/beamyard/orchestrator/faults"
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 	"github.com/beamyard/beamyard/orchestrator/target"
 )
 
@@ -150,12 +151,13 @@ func (l *Live) Holds(checks ...check.Check) func(context.Context) error {
 	if len(checks) == 0 {
 		return nil
 	}
+	clean := secrets.Redactor(l.Faults.Spec).Replace
 	return func(ctx context.Context) error {
 		st, err := l.Cluster.Status(ctx)
 		if err != nil {
 			return err
 		}
-		return check.Holds(ctx, l.Cluster, ask.Up(st), checks...)
+		return check.Holds(ctx, l.Cluster, clean, ask.Up(st), checks...)
 	}
 }
 

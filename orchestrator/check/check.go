@@ -64,11 +64,11 @@ func (f *Failed) Error() string { return fmt.Sprintf("check %s: %s", f.Check, f.
 func (*Failed) Unwrap() error { return ErrFailed }
 
 // Holds asks these nodes, and returns nil if all checks hold. Otherwise it joins a [Failed] for
-// each that does not.
-func Holds(ctx context.Context, e ask.Evaluator, nodes []string, checks ...Check) error {
+// each that does not. clean removes the secrets from what nodes say.
+func Holds(ctx context.Context, e ask.Evaluator, clean func(string) string, nodes []string, checks ...Check) error {
 	var errs []error
 	for _, c := range checks {
-		errs = append(errs, c.Judge(ask.Everyone(ctx, e, nodes, c.Expression, renders[c.Kind])))
+		errs = append(errs, c.Judge(ask.Everyone(ctx, e, nodes, c.Expression, renders[c.Kind]), clean))
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -99,16 +99,18 @@ end)
   |> Enum.map_join(" ", &Base.encode64/1)
 end)`,
 	// The first line identifies the value on all nodes.
-	Agree: `Base.encode16(:erlang.md5(:erlang.term_to_binary(value, [:deterministic, minor_version: 2]))) <> "\n" <> inspect(value, limit: 20, printable_limit: 200)`,
-	True:  `inspect(value, limit: 20, printable_limit: 200)`,
+	Agree: `Base.encode16(:erlang.md5(:erlang.term_to_binary(value, [:deterministic, minor_version: 2]))) <> "\n" <> inspect(value, limit: 20, printable_limit: 4096)`,
+	True:  `inspect(value, limit: 20, printable_limit: 4096)`,
 }
 
-// Judge returns nil if the answers to a check's expression say that it holds.
-func (c Check) Judge(answers []ask.Answer) error {
+// Judge returns nil if the answers to a check's expression say that it holds. clean removes the
+// secrets from the error: values are compared as they are.
+func (c Check) Judge(answers []ask.Answer, clean func(string) string) error {
+	show := func(text string) string { return ask.Brief(text, clean) }
 	var why []string
 	for _, a := range answers {
 		if a.Err != nil {
-			why = append(why, fmt.Sprintf("%s: %s", a.Node, reason(a.Err)))
+			why = append(why, fmt.Sprintf("%s: %s", a.Node, show(reason(a.Err))))
 		}
 	}
 	switch {
@@ -116,13 +118,13 @@ func (c Check) Judge(answers []ask.Answer) error {
 		why = []string{"no node that could answer is running"}
 	case len(why) > 0:
 	case c.Kind == Unique:
-		why = doubles(answers)
+		why = doubles(answers, show)
 	case c.Kind == Agree:
-		why = opinions(answers)
+		why = opinions(answers, show)
 	default:
 		for _, a := range answers {
 			if a.Text != "true" {
-				why = append(why, fmt.Sprintf("%s says %s", a.Node, a.Text))
+				why = append(why, fmt.Sprintf("%s says %s", a.Node, show(a.Text)))
 			}
 		}
 	}

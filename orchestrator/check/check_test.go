@@ -61,6 +61,8 @@ func holds(lines ...string) string {
 	return strings.Join(lines, "\n")
 }
 
+var clean = strings.NewReplacer("s3cret", "[secret]").Replace
+
 func TestJudge(t *testing.T) {
 	a1, a3, b2 := ":a|#PID<0.1.0> of app@n1|x", ":a|#PID<0.9.0> of app@n3|y", ":b|#PID<0.2.0> of app@n2|z"
 	for _, tc := range []struct {
@@ -79,6 +81,10 @@ func TestJudge(t *testing.T) {
 		{"unique: f()", says("", ""), ""},
 		{"unique: f()", says(holds(a1, b2), holds(a1), holds(a3)), "check unique: f(): :a has 2 processes: #PID<0.1.0> of app@n1 (n1, n2 say), #PID<0.9.0> of app@n3 (n3 says)"},
 		{"unique: f()", says(holds(a1, a3)), "check unique: f(): :a has 2 processes: #PID<0.1.0> of app@n1 (n1 says), #PID<0.9.0> of app@n3 (n1 says)"},
+		{"f()", says("s3cret", "!** (ErlangError) s3cret"), "check f(): n2: ** (ErlangError) [secret]"},
+		{"f()", says(strings.Repeat("x", 298) + "s3cret"), "check f(): n1 says " + strings.Repeat("x", 298) + "[s…"},
+		{"agree: f()", says("1\ns3cret", "2\ns3cret"), "check agree: f(): n1 says [secret]; n2 says [secret]"}, // compared as they are
+		{"unique: f()", says(holds(":s3cret|#PID<0.1.0>|x", ":s3cret|s3cret|y")), "check unique: f(): :[secret] has 2 processes: #PID<0.1.0> (n1 says), [secret] (n1 says)"},
 		{"unique: f()", says("odd"), `check unique: f(): n1 says "odd", which is not a name with its process`},
 	} {
 		c, err := Parse(tc.check)
@@ -86,7 +92,7 @@ func TestJudge(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if err := c.Judge(tc.answers); err != nil {
+		if err := c.Judge(tc.answers, clean); err != nil {
 			got = err.Error()
 			if !errors.Is(err, ErrFailed) {
 				t.Errorf("%v is no failed check", err)
@@ -114,16 +120,16 @@ func (n nodes) Eval(_ context.Context, node, expression string, _ orchestrator.E
 
 func TestHolds(t *testing.T) {
 	c := Check{True, "f()"}
-	if err := Holds(t.Context(), nodes{"n1": "true", "n2": "true"}, []string{"n1", "n2"}, c, c); err != nil {
+	if err := Holds(t.Context(), nodes{"n1": "true", "n2": "true"}, clean, []string{"n1", "n2"}, c, c); err != nil {
 		t.Error(err)
 	}
-	err := Holds(t.Context(), nodes{"n1": "true"}, []string{"n1", "n2"}, c, c)
+	err := Holds(t.Context(), nodes{"n1": "true"}, clean, []string{"n1", "n2"}, c, c)
 	if want := "check f(): n2: not running\ncheck f(): n2: not running"; err == nil || err.Error() != want || !errors.Is(err, ErrFailed) {
 		t.Errorf("%v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Holds(ended, nodes{}, []string{"n1"}, c); !errors.Is(err, context.Canceled) {
+	if err := Holds(ended, nodes{}, clean, []string{"n1"}, c); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // opinions returns which node says what if the answers differ. The first line of an answer identifies
-// the value, and the rest shows it.
-func opinions(answers []ask.Answer) []string {
+// the value, and the rest shows it. show makes a text a part of a message.
+func opinions(answers []ask.Answer, show func(string) string) []string {
 	shown, by := map[string]string{}, map[string][]string{}
 	var order []string
 	for _, a := range answers {
@@ -28,7 +28,7 @@ func opinions(answers []ask.Answer) []string {
 	}
 	var why []string
 	for _, value := range order {
-		why = append(why, fmt.Sprintf("%s %s %s", strings.Join(by[value], ", "), english.PluralWord(len(by[value]), "says", "say"), shown[value]))
+		why = append(why, fmt.Sprintf("%s %s %s", strings.Join(by[value], ", "), english.PluralWord(len(by[value]), "says", "say"), show(shown[value])))
 	}
 	return why
 }
@@ -41,13 +41,13 @@ type process struct {
 
 // doubles returns the names that have several processes. Each line of an answer is a name, a
 // process, and what identifies the process.
-func doubles(answers []ask.Answer) []string {
+func doubles(answers []ask.Answer, show func(string) string) []string {
 	names := map[string]map[string]*process{}
 	for _, a := range answers {
 		for line := range strings.Lines(a.Text) {
 			fields, ok := lineFields(line)
 			if !ok {
-				return []string{fmt.Sprintf("%s says %q, which is not a name with its process", a.Node, line)}
+				return []string{fmt.Sprintf("%s says %q, which is not a name with its process", a.Node, show(line))}
 			}
 			name, text, id := fields[0], fields[1], fields[2]
 			if names[name] == nil {
@@ -71,9 +71,9 @@ func doubles(answers []ask.Answer) []string {
 		}
 		var each []string
 		for _, p := range processes {
-			each = append(each, fmt.Sprintf("%s (%s %s)", p.text, strings.Join(p.by, ", "), english.PluralWord(len(p.by), "says", "say")))
+			each = append(each, fmt.Sprintf("%s (%s %s)", show(p.text), strings.Join(p.by, ", "), english.PluralWord(len(p.by), "says", "say")))
 		}
-		why = append(why, fmt.Sprintf("%s has %d processes: %s", name, len(processes), strings.Join(each, ", ")))
+		why = append(why, fmt.Sprintf("%s has %d processes: %s", show(name), len(processes), strings.Join(each, ", ")))
 	}
 	return why
 }

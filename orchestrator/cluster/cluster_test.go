@@ -147,7 +147,8 @@ func (v *vms) lose(names ...string) (back func()) {
 	}
 }
 
-// refuse sets whether a VM that continues to run can be reached from here.
+// refuse sets whether a VM that continues to run can be reached from here. The links to one that
+// cannot have ended: before anything dials it again, which would find it as well as before.
 func (v *vms) refuse(name string, refused bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -155,6 +156,9 @@ func (v *vms) refuse(name string, refused bool) {
 		v.refused = map[string]bool{}
 	}
 	v.refused[name] = refused
+	if m := v.alive[name]; m != nil && refused {
+		m.hangUp()
+	}
 }
 
 type fakeLink struct {
@@ -296,7 +300,41 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, eng: enginetest.New("shop:1"), vms: &vms{alive: map[string]*vm{}}}
 	w.eng.Program = func(orchestrator.ContainerSpec) enginetest.Program { return w.vms.boot }
+	t.Cleanup(func() { w.sweep(w.eng) })
 	return w
+}
+
+// sweep ends what a failed test left running on an engine. A goroutine that outlives its bubble is a
+// panic, and its dump would bury the reason why the test failed. A test that passes must have ended all.
+func (w *world) sweep(eng *enginetest.Engine) {
+	if !w.t.Failed() {
+		return
+	}
+	eng.SetAway(false)
+	left, err := eng.Containers(context.Background(), nil)
+	for _, c := range left {
+		err = errors.Join(err, eng.RemoveContainer(context.Background(), c.ID))
+	}
+	if err != nil {
+		w.t.Errorf("sweep: %v", err)
+	}
+}
+
+// keep runs a cluster until it ends by itself, w.cancel ends it, or the test has failed.
+func (w *world) keep(c *cluster.Cluster) {
+	ctx, cancel := context.WithCancel(context.Background())
+	result, ended := make(chan error, 1), make(chan struct{})
+	w.Cluster, w.cancel, w.result = c, cancel, result
+	go func() {
+		defer close(ended)
+		result <- c.Run(ctx)
+	}()
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			cancel()
+			<-ended
+		}
+	})
 }
 
 // run starts a cluster. edit changes the default spec of three nodes.
@@ -315,10 +353,7 @@ func (w *world) runOn(eng orchestrator.Engine, edit func(*orchestrator.Spec), op
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	result := make(chan error, 1)
-	w.Cluster, w.cancel, w.result = c, cancel, result
-	go func() { result <- c.Run(ctx) }()
+	w.keep(c)
 }
 
 func (w *world) up(edit func(*orchestrator.Spec)) {

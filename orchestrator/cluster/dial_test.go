@@ -30,9 +30,7 @@ func TestReachUsesTheSupervisorsAddresses(t *testing.T) {
 		if _, _, err := c.Reach("n1"); !errors.Is(err, orchestrator.ErrNotRunning) {
 			t.Errorf("before it runs: %v", err)
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		w.Cluster, w.cancel, w.result = c, cancel, make(chan error, 1)
-		go func() { w.result <- c.Run(ctx) }()
+		w.keep(c)
 		w.ready()
 
 		reached := map[string]string{}

@@ -239,15 +239,7 @@ func (e *lossy) CreateContainer(ctx context.Context, c orchestrator.ContainerSpe
 
 func TestALostResponseCreatesNoSecondContainer(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		spec := orchestrator.Spec{Name: "shop", Image: "shop:1", App: "shop", Nodes: orchestrator.NodeNames(3), HostPort: 24200}
-		c, err := cluster.New(spec, &lossy{Engine: w.eng}, cluster.Options{}.WithDial(w.vms.dial))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		result := make(chan error, 1)
-		w.Cluster, w.cancel, w.result = c, cancel, result
-		go func() { result <- c.Run(ctx) }()
+		w.runOn(&lossy{Engine: w.eng}, nil, cluster.Options{})
 		w.ready()
 		w.end()
 	})

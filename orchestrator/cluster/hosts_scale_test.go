@@ -79,7 +79,6 @@ func TestAHundredNodesOverThreeHosts(t *testing.T) {
 		}
 		f.host("b").SetAway(true)
 		for _, n := range onB {
-			f.vms.cut(n.Node)
 			f.vms.refuse(n.Node, true)
 		}
 		lost := time.Now()

@@ -46,7 +46,9 @@ func newFleet(t *testing.T, n int) *fleet {
 	f := &fleet{world: newWorld(t), specs: map[string]orchestrator.HostSpec{}}
 	f.machines = []*enginetest.Engine{f.world.eng}
 	for range n - 1 {
-		f.machines = append(f.machines, enginetest.New())
+		m := enginetest.New()
+		f.machines = append(f.machines, m)
+		t.Cleanup(func() { f.sweep(m) })
 	}
 	enginetest.Join(f.machines...)
 	byName := map[string]hosts.Machine{}
@@ -263,8 +265,7 @@ func TestAHostThatIsLostAndReturns(t *testing.T) {
 		}
 		lost := time.Now()
 		for name := range before {
-			f.vms.cut(before[name].Node) // now the machine does not, either
-			f.vms.refuse(before[name].Node, true)
+			f.vms.refuse(before[name].Node, true) // now the machine does not, either
 		}
 		f.untilState("n2", orchestrator.Unreachable)
 		f.untilState("n5", orchestrator.Unreachable)
@@ -321,7 +322,6 @@ func TestDownWithALostHost(t *testing.T) {
 		f.up(6)
 		f.host("b").SetAway(true)
 		for _, name := range []string{"n2", "n5"} {
-			f.vms.cut(f.node(name).Node)
 			f.vms.refuse(f.node(name).Node, true)
 		}
 		f.untilState("n2", orchestrator.Unreachable)

@@ -107,13 +107,17 @@ func Secret(s orchestrator.Spec, key string) bool {
 
 // Forms returns the forms in which secret values are printed, the longest first: as
 // they are; line by line, as a multi-line key appears in a log; quoted, as in JSON
-// and `inspect`; and escaped, as in a URL. It omits values of fewer than four characters and lines of fewer than
+// and `inspect`, once and twice; and escaped, as in a URL. It omits values of fewer than four characters and lines of fewer than
 // eight: masking them would garble unrelated text.
 func Forms(values ...string) []string {
 	const shortest, shortestLine = 4, 8
 	var forms []string
 	add := func(text string, atLeast int) {
-		for _, form := range []string{text, quoted(text), inspected.Replace(text), url.QueryEscape(text), url.PathEscape(text)} {
+		all := []string{url.QueryEscape(text), url.PathEscape(text)}
+		for _, once := range []string{text, quoted(text), inspected.Replace(text)} {
+			all = append(all, once, quoted(once), inspected.Replace(once)) // a line of a log in JSON has inspected terms
+		}
+		for _, form := range all {
 			if len(text) >= atLeast && !slices.Contains(forms, form) {
 				forms = append(forms, form)
 			}

@@ -28,12 +28,23 @@ func leaks(text string) bool {
 
 func TestSecretForms(t *testing.T) {
 	got := Forms("abc", "one\n  two\"#{lines}  \nshort\n", "plain", "plain")
-	want := []string{
-		"one%0A%20%20two%22%23%7Blines%7D%20%20%0Ashort%0A", "one%0A++two%22%23%7Blines%7D++%0Ashort%0A",
-		`one\n  two\"\#{lines}  \nshort\n`, `one\n  two\"#{lines}  \nshort\n`, "one\n  two\"#{lines}  \nshort\n",
-		"two%22%23%7Blines%7D", `two\"\#{lines}`, `two\"#{lines}`, `two"#{lines}`, "plain",
+	if !slices.IsSortedFunc(got, longer) {
+		t.Errorf("not the longest first: %q", got)
 	}
-	if !slices.Equal(got, want) {
+	for _, form := range []string{
+		"one\n  two\"#{lines}  \nshort\n", `one\n  two\"#{lines}  \nshort\n`, `one\n  two\"\#{lines}  \nshort\n`,
+		"one%0A++two%22%23%7Blines%7D++%0Ashort%0A", "one%0A%20%20two%22%23%7Blines%7D%20%20%0Ashort%0A",
+		`two"#{lines}`, `two\"#{lines}`, `two\"\#{lines}`, "two%22%23%7Blines%7D", // one of its lines
+		`two\\\"\\#{lines}`, `two\\\"\\\#{lines}`, // inspected, and then in JSON, and inspected again
+	} {
+		if !slices.Contains(got, form) {
+			t.Errorf("no %s in %q", form, got)
+		}
+	}
+	if slices.Contains(got, "abc") || slices.Contains(got, "short") || len(slices.Compact(slices.Sorted(slices.Values(got)))) != len(got) {
+		t.Errorf("too short, or twice: %q", got)
+	}
+	if got := Forms("plain", "plain"); !slices.Equal(got, []string{"plain"}) {
 		t.Errorf("%q", got)
 	}
 }

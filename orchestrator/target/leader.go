@@ -19,7 +19,7 @@ const render = `case value do
   pid when is_pid(pid) -> to_string(node(pid))
   {name, node} when is_atom(name) and is_atom(node) -> to_string(node)
   name when is_atom(name) or is_binary(name) -> to_string(name)
-  other -> "\n" <> inspect(other, limit: 10, printable_limit: 100)
+  other -> "\n" <> inspect(other, limit: 10, printable_limit: 4096)
 end`
 
 // Ask asks all nodes that can answer for the leader: see [Leader] and [ask.Up].
@@ -28,12 +28,12 @@ func Ask(ctx context.Context, e ask.Evaluator, st orchestrator.Status, expressio
 }
 
 // Leader returns the short name of the leader, if all answers of [Ask] name it. Otherwise the
-// error says which node said what.
-func Leader(st orchestrator.Status, expression string, answers []ask.Answer) (string, error) {
+// error says which node said what, without the secrets, which clean removes.
+func Leader(st orchestrator.Status, expression string, answers []ask.Answer, clean func(string) string) (string, error) {
 	var said []string
 	leaders, failed := Leaders(st, answers)
 	for _, a := range answers {
-		said = append(said, a.Node+" says "+opinion(st, a))
+		said = append(said, a.Node+" says "+opinion(st, a, clean))
 	}
 	switch {
 	case len(answers) == 0:
@@ -88,20 +88,28 @@ func node(st orchestrator.Status, a ask.Answer) (string, error) {
 	}
 	text, odd := strings.CutPrefix(a.Text, "\n")
 	if odd {
-		return "", fmt.Errorf("%s, which is not a node, a pid or {name, node}", text)
+		return "", &oddAnswer{text, "which is not a node, a pid or {name, node}"}
 	}
-	return "", fmt.Errorf("%s, which is not a node of the cluster", text)
+	return "", &oddAnswer{text, "which is not a node of the cluster"}
 }
 
+// oddAnswer is an answer that names no node.
+type oddAnswer struct{ text, why string }
+
+func (e *oddAnswer) Error() string { return e.text + ", " + e.why }
+
 // opinion is an answer in a sentence.
-func opinion(st orchestrator.Status, a ask.Answer) string {
+func opinion(st orchestrator.Status, a ask.Answer, clean func(string) string) string {
 	name, err := node(st, a)
 	var raised *orchestrator.EvalError
+	var odd *oddAnswer
 	switch {
 	case errors.As(err, &raised):
-		return raised.Text
+		return ask.Brief(raised.Text, clean)
+	case errors.As(err, &odd):
+		return ask.Brief(odd.text, clean) + ", " + odd.why
 	case err != nil:
-		return err.Error()
+		return ask.Brief(err.Error(), clean)
 	case name == "":
 		return "nil"
 	}

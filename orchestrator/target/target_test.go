@@ -167,10 +167,11 @@ func TestLeader(t *testing.T) {
 		{said("", ""), "error: @leader:f(): there is no leader: n1 says nil; n2 says nil"},
 		{said("n1", "!** (ArgumentError)"), "error: @leader:f(): the nodes do not name one leader: n1 says n1; n2 says ** (ArgumentError)"},
 		{said("\n{:ok, 1}"), "error: @leader:f(): the nodes do not name one leader: n1 says {:ok, 1}, which is not a node, a pid or {name, node}"},
+		{said("\n%{key: \"s3cret\"}", "!s3cret", "s3cret"), "error: @leader:f(): the nodes do not name one leader: n1 says %{key: \"[secret]\"}, which is not a node, a pid or {name, node}; n2 says [secret]; n3 says [secret], which is not a node of the cluster"},
 		{said("app@n9.demo.test"), "error: @leader:f(): the nodes do not name one leader: n1 says app@n9.demo.test, which is not a node of the cluster"},
 		{nil, "error: @leader:f(): no node that could answer is running"},
 	} {
-		got, err := Leader(st, "f()", tc.answers)
+		got, err := Leader(st, "f()", tc.answers, strings.NewReplacer("s3cret", "[secret]").Replace)
 		if err != nil {
 			got = "error: " + err.Error()
 		}
