@@ -90,7 +90,7 @@ var floors = []struct {
 	pkgs []string
 }{
 	{"what is advised has the same words everywhere", []string{"orchestrator/hint"}},
-	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait", "orchestrator/internal/english", "orchestrator/internal/erlterm", "orchestrator/internal/session", "orchestrator/internal/placement"}},
+	{"the field's own words know no cluster", []string{"images", "network", "network/erldist", "network/fault", "orchestrator/internal/wait", "orchestrator/internal/english", "orchestrator/internal/erlterm", "orchestrator/internal/releasefile", "orchestrator/internal/session", "orchestrator/internal/placement"}},
 	{"nodes are asked and synced by whoever holds a connection to them", []string{"orchestrator/health", "orchestrator/codesync", "orchestrator/codesync/watch"}},
 	{"everything speaks the vocabulary, and it knows none of those who do", []string{"orchestrator"}},
 	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},

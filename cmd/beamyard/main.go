@@ -117,6 +117,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		panic(err) // a struct tag in cli is wrong: the first test finds it
 	}
 	args, rest := dashed(args)
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
 	kctx, err := parser.Parse(args)
 	if ended >= 0 {
 		return ended

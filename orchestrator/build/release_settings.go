@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/images"
-	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/internal/releasefile"
 )
 
 // binScript matches a script that starts a release, or an image's own VM.
@@ -16,7 +16,7 @@ var binScript = regexp.MustCompile(`(?:^|[\s"';])(/?(?:[\w.+-]+/)*)bin/[\w.-]+`)
 // ReleaseSettings returns the settings in the files of the release that a command starts, in
 // a container with that working directory: env.sh and vm.args of the version that it starts,
 // and vm.args at the paths used by scripts of other tools. read returns a file's text, or "".
-func ReleaseSettings(command []string, workDir string, read func(file string) string) []diagnosis.Setting {
+func ReleaseSettings(command []string, workDir string, read func(file string) string) []releasefile.Setting {
 	return readSettings(roots(command, workDir), read)
 }
 
@@ -46,20 +46,20 @@ func roots(command []string, workDir string) []string {
 }
 
 // readSettings reads the first release found in these folders, or the first vm.args.
-func readSettings(roots []string, read func(string) string) []diagnosis.Setting {
+func readSettings(roots []string, read func(string) string) []releasefile.Setting {
 	for _, root := range roots {
 		// "15.2.7 0.1.0": the VM's version and the release's. Source: release_handler(3).
 		_, version, ok := strings.Cut(strings.TrimSpace(read(path.Join(root, "releases/start_erl.data"))), " ")
 		if version = strings.TrimSpace(version); ok && version != "" && !strings.Contains(version, "/") {
 			env, args := path.Join(root, "releases", version, "env.sh"), path.Join(root, "releases", version, "vm.args")
-			return slices.Concat(diagnosis.ReadEnvScript(env, read(env)), diagnosis.ReadVMArgs(args, read(args)))
+			return slices.Concat(releasefile.ReadEnvScript(env, read(env)), releasefile.ReadVMArgs(args, read(args)))
 		}
 	}
 	for _, root := range roots {
 		for _, name := range []string{"rel/vm.args", "etc/vm.args", "vm.args"} {
 			args := path.Join(root, name)
 			if text := read(args); text != "" {
-				return diagnosis.ReadVMArgs(args, text)
+				return releasefile.ReadVMArgs(args, text)
 			}
 		}
 	}

@@ -133,3 +133,14 @@ func TestHolds(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Up to OTP 25, a term has its atoms in Latin-1 unless its minor version is 2: nodes of several
+// releases would give one process, or one value, several identities.
+func TestAnIdentityIsOneOnAllReleases(t *testing.T) {
+	for _, kind := range []Kind{Unique, Agree} {
+		render := renders[kind]
+		if n := strings.Count(render, "term_to_binary("); n != 1 || !strings.Contains(render, ", [:deterministic, minor_version: 2])") {
+			t.Errorf("%s: %s", kind, render)
+		}
+	}
+}

@@ -165,7 +165,7 @@ func (c *Cluster) compilerSite() compiler.Site {
 func (c *Cluster) targets(of []orchestrator.NodeStatus) []codesync.Node {
 	var nodes []codesync.Node
 	for _, n := range of {
-		t := codesync.Node{Name: n.Name, Write: compiler.WriteTo(c.eng, n.ContainerID)}
+		t := codesync.Node{Name: n.Name, Failed: n.State == orchestrator.Failed, Write: compiler.WriteTo(c.eng, n.ContainerID)}
 		if conn, open := c.links.Get(n.Name); open && n.State.Running() {
 			t.Conn = conn.Link
 		}

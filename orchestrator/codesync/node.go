@@ -14,6 +14,9 @@ type Node struct {
 	Name string
 	// Conn is a connection to the node; nil if it is not running, or does not answer.
 	Conn Conn
+	// Failed means that it ended and is not started again by itself. A sync that restarts nodes
+	// starts it, once its disk has the code.
+	Failed bool
 	// Write extracts an archive at the root of its container's file system.
 	Write func(ctx context.Context, archive io.Reader) error
 }

@@ -250,6 +250,14 @@ func (s *Session) bring(ctx context.Context, o Options, nodes []Node, all *delta
 	case err != nil: // from a node that has just ended; others may have the code
 		return &NodesError{Problems: strings.Split(err.Error(), "\n"), Next: hint.Newf("once they run: %s", hint.Sync.On(o.Cluster))}
 	}
+	if restart {
+		for _, n := range down {
+			if n.Failed {
+				up, answers = append(up, n), append(answers, answer{})
+			}
+		}
+		down = slices.DeleteFunc(down, func(n Node) bool { return n.Failed })
+	}
 	if restart && len(up) > 0 {
 		if up, err = o.Restart(ctx, up); err != nil {
 			return err

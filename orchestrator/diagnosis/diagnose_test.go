@@ -244,6 +244,10 @@ var states = []struct {
 		e.Faults = []Fault{{"f1a2", "f1a2 (partition n1 | the rest, drop)"}}
 		n.State, n.Missing = running, map[string]string{"n2": ""}
 	}, "fault-in-force", "f1a2 (partition n1 | the rest, drop)", codes{"not-connected"}},
+	{"a clock that is wrong on purpose", func(e *Evidence, n *Node) {
+		e.Faults = []Fault{{"f1a2", "f1a2 (clock n1, bump 1h0m0s)"}}
+		n.State, n.Live = orchestrator.Ready, &Live{Skew: time.Hour}
+	}, "fault-in-force", "clock n1", codes{"clock-skew"}},
 	{"global that waits", func(_ *Evidence, n *Node) {
 		n.State, n.Live = orchestrator.Ready, &Live{GlobalStuck: "process <0.1.0> of n2 has held its lock for 11s"}
 	}, "global-stuck", "<0.1.0>", nil},
@@ -548,4 +552,15 @@ func FuzzDiagnose(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Another fault is not why a clock is wrong.
+func TestAClockIsWrongBesideAnotherFault(t *testing.T) {
+	e := demo()
+	e.Faults = []Fault{{"f1a2", "f1a2 (squeeze n1, cpus 0.1)"}}
+	e.Nodes[0].State, e.Nodes[0].Live = orchestrator.Ready, &Live{Skew: time.Hour}
+	roots := orchestrator.RootCauses(Diagnose(e))
+	if len(roots) != 2 || roots[1].Code != "clock-skew" {
+		t.Errorf("want fault-in-force and clock-skew:\n%s", list(roots))
+	}
 }

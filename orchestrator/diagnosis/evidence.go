@@ -5,6 +5,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/releasefile"
 )
 
 // Evidence is what is known about a cluster with a problem. The zero value of every field
@@ -141,7 +142,7 @@ type Node struct {
 	Twice []string
 
 	// Settings are the settings in files of its image that override what it is given.
-	Settings []Setting
+	Settings []releasefile.Setting
 
 	// AppDown means that the VM answers but its application is not started.
 	AppDown bool

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/releasefile"
 )
 
 // flyEnv is what `fly launch` writes as rel/env.sh.eex, in meaning.
@@ -19,92 +20,6 @@ export DNS_CLUSTER_QUERY="${FLY_APP_NAME}.internal"
 export RELEASE_DISTRIBUTION="name"
 export RELEASE_NODE="${FLY_APP_NAME}-${FLY_IMAGE_REF##*-}@${FLY_PRIVATE_IP}"
 `
-
-func TestReadEnvScript(t *testing.T) {
-	for _, tc := range []struct{ name, text, want string }{
-		{"what fly writes", flyEnv, "4 ERL_AFLAGS; 7 RELEASE_DISTRIBUTION; 8 RELEASE_NODE needs FLY_APP_NAME"},
-		{"what mix release.init writes", `#!/bin/sh
-
-# # Sets and enables heart (recommended only in daemon mode)
-# case $RELEASE_COMMAND in
-#   daemon*)
-#     HEART_COMMAND="$RELEASE_ROOT/bin/$RELEASE_NAME $RELEASE_COMMAND"
-#     export HEART_COMMAND
-#     export ELIXIR_ERL_OPTIONS="-heart"
-#     ;;
-#   *)
-#     ;;
-# esac
-
-# # Set the release to work across nodes.
-# export RELEASE_DISTRIBUTION=name
-# export RELEASE_NODE=shop
-`, ""},
-		{"in an if", "if [ -n \"$FLY_APP_NAME\" ]; then\n  export RELEASE_NODE=\"$FLY_APP_NAME@$FLY_PRIVATE_IP\"\nfi\nexport RELEASE_COOKIE=abc\n",
-			"2 RELEASE_NODE needs FLY_APP_NAME guarded; 4 RELEASE_COOKIE"},
-		{"in an if of one line", `if [ -n "$A" ]; then export ERL_AFLAGS="-x" RELEASE_NODE="a@$A"; fi`, "1 ERL_AFLAGS guarded; 1 RELEASE_NODE needs A guarded"},
-		{"after a test", `[ -n "$POD_IP" ] && export RELEASE_NODE=app@$POD_IP`, "1 RELEASE_NODE needs POD_IP guarded"},
-		{"in a case", "case $RELEASE_COMMAND in\n  start*) RELEASE_NODE=x@y ;;\nesac\nRELEASE_DISTRIBUTION=name", "2 RELEASE_NODE guarded; 4 RELEASE_DISTRIBUTION"},
-		{"what is there is kept", `export RELEASE_NODE="${RELEASE_NODE:-shop@$(hostname -f)}" ERL_AFLAGS="$ERL_AFLAGS +S 2"`, "1 RELEASE_NODE guarded; 1 ERL_AFLAGS guarded"},
-		{"in single quotes nothing is replaced", `ERL_AFLAGS='$ERL_AFLAGS'`, "1 ERL_AFLAGS"},
-		{"after a comment in quotes", `export X="a # b"; export RELEASE_NODE=a@b # RELEASE_COOKIE=x`, "1 RELEASE_NODE"},
-		{"another variable", "MY_RELEASE_NODE=x\nRELEASE_NODES=y", ""},
-	} {
-		if got := settingsOf(ReadEnvScript("env.sh", tc.text)); got != tc.want {
-			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
-		}
-	}
-}
-
-func TestReadVMArgs(t *testing.T) {
-	for _, tc := range []struct{ text, want string }{
-		{"## brought over from Distillery\n-name coffer@127.0.0.1\n-setcookie coffer_secret\n", "2 -name; 3 -setcookie"},
-		{"## -name x\n#-setcookie y\n+P 5\n-kernel inet_dist_use_interface {127,0,0,1}\n", "4 -kernel inet_dist_use_interface"},
-		{"-kernel inet_dist_listen_min 9000 inet_dist_listen_max 9010\r\n-proto_dist inet_tls\r\n", "1 -kernel inet_dist_listen_min; 1 -kernel inet_dist_listen_max; 2 -proto_dist"},
-		{"-start_epmd false -erl_epmd_port 6789", "1 -start_epmd; 1 -erl_epmd_port"},
-	} {
-		if got := settingsOf(ReadVMArgs("vm.args", tc.text)); got != tc.want {
-			t.Errorf("%q: %q, want %q", tc.text, got, tc.want)
-		}
-	}
-}
-
-// No value is kept: it may be a cookie.
-func TestSettingsHoldNoValues(t *testing.T) {
-	settings := append(ReadVMArgs("vm.args", "-setcookie hush"), ReadEnvScript("env.sh", "export RELEASE_COOKIE=hush\nRELEASE_NODE=hush@x")...)
-	if text := fmt.Sprintf("%+v", settings); len(settings) != 3 || strings.Contains(text, "hush") {
-		t.Errorf("%s", text)
-	}
-}
-
-func settingsOf(settings []Setting) string {
-	var texts []string
-	for _, s := range settings {
-		text := fmt.Sprintf("%d %s", s.Line, s.Name)
-		if s.Needs != "" {
-			text += " needs " + s.Needs
-		}
-		if s.Guarded {
-			text += " guarded"
-		}
-		texts = append(texts, text)
-	}
-	return strings.Join(texts, "; ")
-}
-
-func FuzzReadSettings(f *testing.F) {
-	f.Add(flyEnv)
-	f.Add("if case fi done\nRELEASE_NODE=\"$")
-	f.Add("-name\n-setcookie #\n-kernel inet_dist_")
-	f.Fuzz(func(t *testing.T, text string) {
-		lines := strings.Count(text, "\n") + 1
-		for _, s := range slices.Concat(ReadEnvScript("env.sh", text), ReadVMArgs("vm.args", text)) {
-			if s.Line < 1 || s.Line > lines || s.Name == "" {
-				t.Errorf("%+v", s)
-			}
-		}
-	})
-}
 
 // proc is what [LookScript] prints of a process.
 func proc(pid, parent int, args ...string) string {
@@ -161,8 +76,8 @@ func aVM(args ...string) []VM {
 // What is set over what Beamyard gives: the root, what it names, and whether waiting
 // is of no use.
 func TestOverridesAreDiagnosed(t *testing.T) {
-	fly := ReadEnvScript("/app/releases/0.1.0/env.sh", flyEnv)
-	args := ReadVMArgs("/app/releases/0.1.0/vm.args", "## x\n-name coffer@127.0.0.1\n-setcookie coffer_secret\n-kernel inet_dist_use_interface {127,0,0,1}\n-proto_dist inet_tls")
+	fly := releasefile.ReadEnvScript("/app/releases/0.1.0/env.sh", flyEnv)
+	args := releasefile.ReadVMArgs("/app/releases/0.1.0/vm.args", "## x\n-name coffer@127.0.0.1\n-setcookie coffer_secret\n-kernel inet_dist_use_interface {127,0,0,1}\n-proto_dist inet_tls")
 	elixir := []string{"elixir", "--name", "app@n1.demo.test", "--erl", "-erl_epmd_port 9100", "-S", "mix", "run", "--no-halt"}
 	for _, tc := range []struct {
 		name  string
@@ -192,7 +107,7 @@ func TestOverridesAreDiagnosed(t *testing.T) {
 		}, "vm-args", []string{"rel/vm.args of the release sets -setcookie (line 3)", "cookie: in beamyard.yml", "rel/vm.args.eex"}, true},
 		{"a name in vm.args of another tool", func(_ *Evidence, n *Node) {
 			n.State, n.Contact, n.Answered = running, ContactWrongName, "coffer@127.0.0.1"
-			n.Settings = ReadVMArgs("/vault/rel/vm.args", "-name coffer@127.0.0.1")
+			n.Settings = releasefile.ReadVMArgs("/vault/rel/vm.args", "-name coffer@127.0.0.1")
 		}, "vm-args", []string{"/vault/rel/vm.args sets -name (line 1)", "basename:"}, true},
 		{"a cookie in vm.args that the VM does not take", func(e *Evidence, n *Node) {
 			e.Spec.Release, n.State, n.Twice, n.Settings = true, orchestrator.Ready, []string{"-setcookie", "-name"}, args
@@ -271,7 +186,7 @@ func TestHarmlessSettings(t *testing.T) {
 	elixir := []string{"elixir", "--name", "app@n1.demo.test"}
 	for name, edit := range map[string]func(e *Evidence, n *Node){
 		"a guarded env.sh, and an application that does not start": func(e *Evidence, n *Node) {
-			e.Spec.Release, n.Exit, n.Settings = true, exit("boot", 1), ReadEnvScript("env.sh", flyEnv)
+			e.Spec.Release, n.Exit, n.Settings = true, exit("boot", 1), releasefile.ReadEnvScript("env.sh", flyEnv)
 			n.Lines = stderr("** (RuntimeError) no database")
 		},
 		"a young VM under its name": func(_ *Evidence, n *Node) {

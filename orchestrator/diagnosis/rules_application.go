@@ -98,6 +98,7 @@ var applicationRules = []rule{
 		problem: "the VM of {node} answers, and application {app} is not started on it",
 		try: []try{
 			{text("see what holds it up"), eval("Application.ensure_all_started(:{app})"), there},
+			{text("if it was still booting, give it more time: %s; then", hint.Setting("ready_timeout")), again, absent},
 			{text("the command must start it (no --no-start); %s, of the cluster or of the node, names another one, or - for none; then", hint.Setting("app")), again, absent},
 		},
 		follows: codes{"app-exited"},
@@ -193,17 +194,37 @@ var applicationRules = []rule{
 		},
 	},
 	{
-		code: "clock-skew", ready: true, when: func(_ *Evidence, n *Node) (match, bool) {
-			if n.Live == nil || n.Live.Skew.Abs() < maxSkew {
-				return match{}, false
-			}
-			return match{evidence: n.Live.Skew.String(), words: map[string]string{"skew": n.Live.Skew.Abs().Round(time.Millisecond).String()}}, true
+		code: "clock-skew", ready: true, when: func(e *Evidence, n *Node) (match, bool) {
+			m, ok := skewOf(n)
+			return m, ok && !clockFault(e)
 		},
 		problem: "the clock of {node} differs from this machine's by {skew}: timestamps in logs and timelines do not match",
 		try: []try{
 			{text("set the clock of the engine's machine; see its time"), shell("docker info --format '{{.SystemTime}}'"), always},
 		},
 	},
+	{
+		code: "clock-skew", ready: true, when: func(e *Evidence, n *Node) (match, bool) {
+			m, ok := skewOf(n)
+			return m, ok && clockFault(e)
+		},
+		problem: "the clock of {node} differs from this machine's by {skew}: timestamps in logs and timelines do not match",
+		try:     []try{{text("heal the fault"), hint.Of(hint.Heal.On("{cluster}")), there}},
+		follows: codes{"fault-in-force"},
+	},
+}
+
+// skewOf is how much the clock of a node differs, if it is too much.
+func skewOf(n *Node) (match, bool) {
+	if n.Live == nil || n.Live.Skew.Abs() < maxSkew {
+		return match{}, false
+	}
+	return match{evidence: n.Live.Skew.String(), words: map[string]string{"skew": n.Live.Skew.Abs().Round(time.Millisecond).String()}}, true
+}
+
+// clockFault reports whether a clock is wrong on purpose.
+func clockFault(e *Evidence) bool {
+	return slices.ContainsFunc(e.Faults, func(f Fault) bool { return strings.Contains(f.Text, "(clock ") })
 }
 
 // httpAnswered is the reason of a node whose HTTP check got an answer with a bad status.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/releasefile"
 )
 
 // What an image, a release or an application sets over what Beamyard gives to a VM:
@@ -81,8 +82,8 @@ var overrideRules = []rule{
 	{
 		code: "distribution-ipv6", lasts: everMore, says: pattern(`Protocol 'inet6_t(?:cp|ls)': register/listen error: *(?:eaddrnotavail|eafnosupport)?\s*$`),
 		when: func(_ *Evidence, n *Node) (match, bool) {
-			return match{words: map[string]string{"where": whereSet(n, "-proto_dist", "inet6_")}}, !slices.ContainsFunc(n.Settings, func(s Setting) bool {
-				return s.isEnvScript() && s.Name == "ERL_AFLAGS" && !s.Guarded // release-env tells
+			return match{words: map[string]string{"where": whereSet(n, "-proto_dist", "inet6_")}}, !slices.ContainsFunc(n.Settings, func(s releasefile.Setting) bool {
+				return s.IsEnvScript() && s.Name == "ERL_AFLAGS" && !s.Guarded // release-env tells
 			})
 		},
 		problem: "the VM of {node} speaks its distribution over IPv6 (-proto_dist inet6_tcp){where}, and its container has no IPv6",
@@ -164,8 +165,8 @@ func (n *Node) entrypoint(runs string) match {
 // is not as it should be for that.
 func releaseEnv(e *Evidence, n *Node) (match, bool) {
 	signs := n.signs(e)
-	blamed := n.blamed(func(s Setting) bool {
-		if !s.isEnvScript() {
+	blamed := n.blamed(func(s releasefile.Setting) bool {
+		if !s.IsEnvScript() {
 			return false
 		}
 		switch s.Name {
@@ -181,13 +182,13 @@ func releaseEnv(e *Evidence, n *Node) (match, bool) {
 	}
 	so, evidence := signs.of(blamed, e, n)
 	return match{evidence: evidence, words: map[string]string{
-		"settings": settingsText(blamed), "so": so, "template": blamed[0].template(), "guarded": guarded(blamed),
+		"settings": settingsText(blamed), "so": so, "template": blamed[0].Template(), "guarded": guarded(blamed),
 	}}, true
 }
 
 // guarded is how env.sh says the same without overriding what it is given. It is read
 // before the script of the release fills what is missing. Source: Mix.Tasks.Release.
-func guarded(settings []Setting) string {
+func guarded(settings []releasefile.Setting) string {
 	var names []string
 	for _, s := range settings {
 		if !slices.Contains(names, s.Name) {
@@ -212,9 +213,9 @@ func guarded(settings []Setting) string {
 // should be for that; or where a VM is given two cookies, from wherever.
 func argsFile(e *Evidence, n *Node) (match, bool) {
 	signs := n.signs(e)
-	blamed := n.blamed(func(s Setting) bool {
+	blamed := n.blamed(func(s releasefile.Setting) bool {
 		switch {
-		case s.isEnvScript():
+		case s.IsEnvScript():
 			return false
 		case s.Name == "-setcookie":
 			return signs.cookie != ""
@@ -238,11 +239,11 @@ func argsFile(e *Evidence, n *Node) (match, bool) {
 	if e.Spec.Release {
 		file = "rel/vm.args of the release"
 	}
-	way := text("take it out of %s", blamed[0].place(e))
-	if slices.ContainsFunc(blamed, func(s Setting) bool { return s.Name == "-setcookie" }) {
+	way := text("take it out of %s", editedAt(blamed[0], e))
+	if slices.ContainsFunc(blamed, func(s releasefile.Setting) bool { return s.Name == "-setcookie" }) {
 		way = orSameCookie(way)
 	}
-	if slices.ContainsFunc(blamed, func(s Setting) bool { return s.Name == "-name" || s.Name == "-sname" }) {
+	if slices.ContainsFunc(blamed, func(s releasefile.Setting) bool { return s.Name == "-name" || s.Name == "-sname" }) {
 		way = text("%s, or name the nodes so: %s", way, hint.Setting("basename", "distribution.names: …"))
 	}
 	return match{evidence: evidence, words: map[string]string{"file": file, "settings": settingsText(blamed), "so": so}, way: way}, true
@@ -257,11 +258,11 @@ func takenFirst(e *Evidence, n *Node) (match, bool) {
 	if len(n.Twice) == 0 {
 		return match{}, false
 	}
-	blamed := n.blamed(func(s Setting) bool { return slices.Contains(n.Twice, s.Name) })
+	blamed := n.blamed(func(s releasefile.Setting) bool { return slices.Contains(n.Twice, s.Name) })
 	m := match{evidence: "its VM was given " + strings.Join(n.Twice, " and ") + " twice, with different values"}
 	file, settings, place := "a vm.args or the command", strings.Join(n.Twice, " and "), "where it is"
 	if len(blamed) > 0 {
-		file, settings, place = blamed[0].File, settingsText(blamed), blamed[0].place(e)
+		file, settings, place = blamed[0].File, settingsText(blamed), editedAt(blamed[0], e)
 		if e.Spec.Release {
 			file = "rel/vm.args of the release"
 		}
@@ -275,16 +276,16 @@ func takenFirst(e *Evidence, n *Node) (match, bool) {
 	return m, true
 }
 
-// place is what somebody edits for a setting.
-func (s Setting) place(e *Evidence) string {
+// editedAt is the file that somebody edits for a setting.
+func editedAt(s releasefile.Setting, e *Evidence) string {
 	if e.Spec.Release {
-		return s.template()
+		return s.Template()
 	}
 	return s.File
 }
 
 // settingsText is "RELEASE_NODE (line 9) and ERL_AFLAGS (line 5)".
-func settingsText(settings []Setting) string {
+func settingsText(settings []releasefile.Setting) string {
 	texts := make([]string, len(settings))
 	for i, s := range settings {
 		texts[i] = fmt.Sprintf("%s (line %d)", s.Name, s.Line)
@@ -297,8 +298,8 @@ func settingsText(settings []Setting) string {
 
 // blamed are the settings of a kind that hold for sure, or where there are none of
 // these those that hold under a condition.
-func (n *Node) blamed(kind func(Setting) bool) []Setting {
-	var sure, maybe []Setting
+func (n *Node) blamed(kind func(releasefile.Setting) bool) []releasefile.Setting {
+	var sure, maybe []releasefile.Setting
 	for _, s := range n.Settings {
 		switch {
 		case !kind(s):
@@ -361,7 +362,7 @@ func (n *Node) signs(e *Evidence) signs {
 }
 
 // of is what follows from settings, and what tells it.
-func (s signs) of(settings []Setting, e *Evidence, n *Node) (so, evidence string) {
+func (s signs) of(settings []releasefile.Setting, e *Evidence, n *Node) (so, evidence string) {
 	for _, one := range settings {
 		switch one.Name {
 		case "RELEASE_COOKIE":

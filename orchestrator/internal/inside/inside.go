@@ -11,6 +11,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/build"
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
+	"github.com/beamyard/beamyard/orchestrator/internal/releasefile"
 )
 
 // Inspector looks into the containers and images of one cluster. Its Engine is required.
@@ -66,7 +67,7 @@ func (c *Inspector) Entrypoint(ctx context.Context, s orchestrator.Spec, i int) 
 // Settings returns the settings in the files of a container's release: env.sh and
 // vm.args of the version that it starts, and vm.args at the paths used by scripts of
 // other tools. It reads them only once for each image and command.
-func (c *Inspector) Settings(ctx context.Context, s orchestrator.Spec, id string, i int) []diagnosis.Setting {
+func (c *Inspector) Settings(ctx context.Context, s orchestrator.Spec, id string, i int) []releasefile.Setting {
 	node := s.NodeAt(i)
 	image, err := c.Engine.Image(ctx, node.Image)
 	if err != nil {
@@ -81,7 +82,7 @@ func (c *Inspector) Settings(ctx context.Context, s orchestrator.Spec, id string
 	}
 	key := strings.Join(append([]string{node.Image}, command...), "\x00")
 	if known, ok := c.settings.Load(key); ok {
-		return known.([]diagnosis.Setting)
+		return known.([]releasefile.Setting)
 	}
 	read := func(file string) string {
 		text, err := c.ReadFile(ctx, id, file)

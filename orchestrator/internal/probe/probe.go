@@ -19,11 +19,12 @@ import (
 
 const (
 	// A node that boots is polled every few milliseconds, and rarely at rest. A refused dial
-	// costs about 0.1 ms. All nodes that boot at once are polled a hundred times a second, which
-	// is about one per cent of a processor, and each of them at least four times.
+	// costs about 0.1 ms. Ten nodes that boot at once are polled a hundred times a second, which is
+	// about one per cent of a processor. Each of more nodes is polled ten times a second: users
+	// wait for the last of them.
 	probeEach  = 10 * time.Millisecond // for each node that boots
 	probeFirst = probeEach
-	probeSlow  = 250 * time.Millisecond
+	probeSlow  = 100 * time.Millisecond
 	probeRest  = 5 * time.Second
 	// A node that has not booted after probeSoon waits for something.
 	probeSoon  = 2 * time.Second

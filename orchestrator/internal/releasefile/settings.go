@@ -1,4 +1,6 @@
-package diagnosis
+// Package releasefile reads the files of a release in which people set what Beamyard sets: the
+// name, the cookie, and where the distribution listens.
+package releasefile
 
 import (
 	"path"
@@ -6,9 +8,6 @@ import (
 	"slices"
 	"strings"
 )
-
-// This file reads the files of a release in which people set what Beamyard sets:
-// the name, the cookie, and where the distribution listens.
 
 // Setting is a place in a file of an image that sets something that Beamyard passes to a
 // VM. It does not contain the value, which may be a cookie.
@@ -114,12 +113,12 @@ func ReadVMArgs(file, text string) []Setting {
 	return found
 }
 
-// isEnvScript tells an env.sh from a vm.args.
-func (s Setting) isEnvScript() bool { return path.Base(s.File) == "env.sh" }
+// IsEnvScript reports whether the setting is in an env.sh, not in a vm.args.
+func (s Setting) IsEnvScript() bool { return path.Base(s.File) == "env.sh" }
 
-// template is the file of a project that a file of a release is made of.
-func (s Setting) template() string {
-	if s.isEnvScript() {
+// Template is the file of a project that the file of the release is made of.
+func (s Setting) Template() string {
+	if s.IsEnvScript() {
 		return "rel/env.sh.eex"
 	}
 	return "rel/vm.args.eex"
