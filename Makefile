@@ -51,8 +51,10 @@ endif
 # In GOFLAGS the race detector is on for what tests build, too: it is compiled already.
 test: export GOFLAGS := $(RACE)
 test: ready ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
-	@# One package at a time: three of them start clusters, which have deadlines.
-	@.ci/leaves-nothing $(GO) test $(if $(BOTH),-vet=off) -p 1 -timeout 40m $(TESTFLAGS) $(PKG)
+	@# Nothing is compiled beside clusters, which have deadlines. (Errors are for go test to report.)
+	@$(if $(BOTH),,$(GO) list -export -test -deps -f '' $(PKG) >/dev/null 2>&1 || true)
+	@# Three packages at a time, of which one starts clusters: see orchestrator/enginetest/turn.
+	@.ci/leaves-nothing $(GO) test $(if $(BOTH),-vet=off) -p 3 -timeout 40m $(TESTFLAGS) $(PKG)
 
 compiler:
 	@.ci/prepare go race

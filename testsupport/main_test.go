@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/beamyard/beamyard/orchestrator/enginetest/turn"
 	"github.com/beamyard/beamyard/testsupport"
 )
 
@@ -16,6 +17,7 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(victimVariable); name != "" {
 		runVictim(name)
 	}
+	turn.Take()
 	// Clusters mostly wait.
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)

@@ -28,6 +28,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/docker"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/turn"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -44,6 +45,11 @@ func (m tests) Run() int {
 	// command of a script is such a program.
 	if os.Getenv("GORACE") == "" {
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
+	// Without an engine, no test starts a cluster.
+	if eng, _, err := realEngine(); err == nil {
+		eng.Close()
+		turn.Take()
 	}
 	// Three at once keep two processors busy: half of a test's time is waiting.
 	if err := flag.Set("test.parallel", "3"); err != nil {

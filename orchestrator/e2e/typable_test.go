@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/turn"
 )
 
 // systems are commands of the user's system and of Elixir, which need not exist on the
@@ -105,6 +106,7 @@ func program(t *testing.T) string {
 var buildDir string
 
 func TestMain(m *testing.M) {
+	turn.Take()
 	dir, err := os.MkdirTemp("", "beamyard-test-")
 	if err != nil {
 		panic(err)

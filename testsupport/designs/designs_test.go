@@ -14,11 +14,15 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/enginetest/turn"
 	"github.com/beamyard/beamyard/testsupport"
 	"github.com/beamyard/beamyard/testsupport/history"
 )
 
-func TestMain(m *testing.M) { os.Exit(testsupport.Main(m)) }
+func TestMain(m *testing.M) {
+	turn.Share()
+	os.Exit(testsupport.Main(m))
+}
 
 // TestDesigns gives one cluster to all scenarios. In each, the designs for one purpose have
 // the same clients, and go through the same partition.
