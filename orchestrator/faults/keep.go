@@ -123,7 +123,7 @@ func offsetText(offset time.Duration) string { return fmt.Sprintf("%+.6f\n", off
 // setClock replaces the file with the offset: a reader sees the old one or the new one.
 func setClock(offset time.Duration) error {
 	draft := manifest.ClockFile + ".new"
-	if err := os.WriteFile(draft, []byte(offsetText(offset)), 0o644); err != nil { //nolint:gosec // the node reads it, as whatever user it runs
+	if err := os.WriteFile(draft, []byte(offsetText(offset)), 0o644); err != nil { // the node reads it, as whatever user it runs
 		return fmt.Errorf("set the clock: %w", err)
 	}
 	if err := os.Rename(draft, manifest.ClockFile); err != nil {

@@ -17,7 +17,7 @@ func withoutDebug(data []byte, f *elf.File) []byte {
 	if segments > math.MaxInt32 {
 		return data
 	}
-	end := segments + uint64(len(f.Progs))*uint64(binary.Size(elf.Prog64{})) //nolint:gosec // a size
+	end := segments + uint64(len(f.Progs))*uint64(binary.Size(elf.Prog64{})) // a size
 	for _, p := range f.Progs {
 		if p.Filesz > uint64(len(data)) || p.Off > uint64(len(data)) {
 			return data
