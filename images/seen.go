@@ -120,8 +120,8 @@ func encodePrints(prints map[string]print) []byte {
 	body := len(out)
 	for _, name := range slices.Sorted(maps.Keys(prints)) {
 		p := prints[name]
-		out = append(le.AppendUint32(out, uint32(len(name))), name...)                                           //nolint:gosec // a path is short
-		for _, n := range []uint64{p.Device, p.Inode, uint64(p.Size), uint64(p.Modified), uint64(p.ChangedAt)} { //nolint:gosec // read back as written
+		out = append(le.AppendUint32(out, uint32(len(name))), name...)                                           // a path is short
+		for _, n := range []uint64{p.Device, p.Inode, uint64(p.Size), uint64(p.Modified), uint64(p.ChangedAt)} { // read back as written
 			out = le.AppendUint64(out, n)
 		}
 		out = append(append(le.AppendUint32(out, p.Mode), p.Sum[:]...), p.Magic[:]...)
@@ -145,7 +145,7 @@ func decodePrints(data []byte) map[string]print {
 		}
 		n := int(le.Uint32(body))
 		name, at := string(body[4:4+n]), body[4+n:]
-		int64At := func(i int) int64 { return int64(le.Uint64(at[8*i:])) } //nolint:gosec // as it was written
+		int64At := func(i int) int64 { return int64(le.Uint64(at[8*i:])) } // as it was written
 		p := print{stamp: stamp{
 			Device: le.Uint64(at), Inode: le.Uint64(at[8:]), Size: int64At(2), Modified: int64At(3), ChangedAt: int64At(4), Mode: le.Uint32(at[40:]),
 		}}

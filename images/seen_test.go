@@ -54,7 +54,7 @@ func TestSeenFilesAreReadAgainWhenTheyChange(t *testing.T) {
 			must(t, os.Chtimes(f+"~", info.ModTime(), info.ModTime()))
 			must(t, os.Rename(f+"~", f))
 		}, []string{"a.ex"}},
-		{"executable", old, func(t *testing.T, f string) { must(t, os.Chmod(f, 0o700)) }, []string{"a.ex"}}, //nolint:gosec // a program
+		{"executable", old, func(t *testing.T, f string) { must(t, os.Chmod(f, 0o700)) }, []string{"a.ex"}}, // a program
 		{"removed", old, func(t *testing.T, f string) { must(t, os.Remove(f)) }, nil},
 		{"a damaged cache", old, func(t *testing.T, f string) {
 			file := seenOf(filepath.Dir(f)).file

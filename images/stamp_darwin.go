@@ -12,7 +12,7 @@ func stampOf(info fs.FileInfo) (stamp, bool) {
 		return stamp{}, false
 	}
 	return stamp{
-		Device: uint64(st.Dev), Inode: st.Ino, Size: st.Size, Mode: uint32(st.Mode), //nolint:gosec // only compared
+		Device: uint64(st.Dev), Inode: st.Ino, Size: st.Size, Mode: uint32(st.Mode), // only compared
 		Modified: st.Mtimespec.Nano(), ChangedAt: st.Ctimespec.Nano(),
 	}, true
 }

@@ -24,7 +24,7 @@ func TestPlanIsGolden(t *testing.T) {
 	} {
 		path := "testdata/" + file
 		if os.Getenv("UPDATE") != "" {
-			if err := os.WriteFile(path, []byte(s.String()), 0o644); err != nil { //nolint:gosec // a golden file
+			if err := os.WriteFile(path, []byte(s.String()), 0o644); err != nil { // a golden file
 				t.Fatal(err)
 			}
 		}

@@ -66,7 +66,7 @@ func TestWhatIsTunnelled(t *testing.T) {
 func TestAMachineThatForwardsNoPorts(t *testing.T) {
 	dir := t.TempDir()
 	fake := "#!/bin/sh\necho 'channel 0: open failed: administratively prohibited: open failed' >&2\nexit 255\n"
-	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(fake), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(fake), 0o700); err != nil { // a program
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))

@@ -86,7 +86,7 @@ func TestSwarmErrors(t *testing.T) {
 func TestAdvertised(t *testing.T) {
 	dir := t.TempDir()
 	fake := "#!/bin/sh\n[ \"$1\" = -G ] || exit 1\necho user build\necho hostname 10.0.0.9\n"
-	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(fake), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(fake), 0o700); err != nil { // a program
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))

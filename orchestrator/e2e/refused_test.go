@@ -97,7 +97,7 @@ func TestASocketOfAnotherUser(t *testing.T) {
 	bin := filepath.Join(dir, "beamyard")
 	// cp, because a program cannot be run while it is open for writing, and a child that another
 	// test starts would have it open for a moment, if this process wrote it (golang/go#22315).
-	if err := errors.Join(exec.Command("cp", program(t), bin).Run(), os.Chmod(dir, 0o755), os.Chmod(socket, 0o600)); err != nil { //nolint:gosec // another user runs it
+	if err := errors.Join(exec.Command("cp", program(t), bin).Run(), os.Chmod(dir, 0o755), os.Chmod(socket, 0o600)); err != nil { // another user runs it
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), bin, "ps", "--json")

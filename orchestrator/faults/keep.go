@@ -124,7 +124,7 @@ func offsetText(offset time.Duration) string { return fmt.Sprintf("%+.6f\n", off
 // at once can start two keepers of a node, so each has a draft of its own.
 func setClock(offset time.Duration) error {
 	draft := fmt.Sprintf("%s.%d", manifest.ClockFile, os.Getpid())
-	if err := os.WriteFile(draft, []byte(offsetText(offset)), 0o644); err != nil { //nolint:gosec // the node reads it, as whatever user it runs
+	if err := os.WriteFile(draft, []byte(offsetText(offset)), 0o644); err != nil { // the node reads it, as whatever user it runs
 		return fmt.Errorf("set the clock: %w", err)
 	}
 	if err := os.Rename(draft, manifest.ClockFile); err != nil {

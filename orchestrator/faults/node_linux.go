@@ -34,7 +34,7 @@ func enterNetwork(pid int, container string) error {
 		return fmt.Errorf("%w: %w", errGone, err)
 	}
 	defer proc.Close()
-	namespace, err := unix.Openat(int(proc.Fd()), "ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0) //nolint:gosec // a file descriptor is an int
+	namespace, err := unix.Openat(int(proc.Fd()), "ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0) // a file descriptor is an int
 	if err != nil {
 		return fmt.Errorf("enter its network: %w", err)
 	}
@@ -53,11 +53,11 @@ func enterNetwork(pid int, container string) error {
 }
 
 func readAt(folder *os.File, name string) ([]byte, error) {
-	fd, err := unix.Openat(int(folder.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC, 0) //nolint:gosec // a file descriptor is an int
+	fd, err := unix.Openat(int(folder.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC, 0) // a file descriptor is an int
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), name) //nolint:gosec // not negative
+	f := os.NewFile(uintptr(fd), name) // not negative
 	defer f.Close()
 	return io.ReadAll(f)
 }

@@ -142,7 +142,7 @@ func (t *Tunnel) join(ctx context.Context, conn *net.TCPConn, at netip.AddrPort)
 // command is ssh with flags, in a session of its own, so that Ctrl-C does not reach it.
 func (t *Tunnel) command(ctx context.Context, flags ...string) *exec.Cmd {
 	args := slices.Concat([]string{"-T", "-o", "ConnectTimeout=30"}, flags, t.target)
-	cmd := exec.CommandContext(ctx, "ssh", args...) //nolint:gosec // the machine is the user's choice
+	cmd := exec.CommandContext(ctx, "ssh", args...) // the machine is the user's choice
 	cmd.SysProcAttr = session.Own()
 	return cmd
 }

@@ -20,9 +20,6 @@ import (
 	"syscall"
 )
 
-// taken is the file whose lock is the turn. It stays open until the process ends.
-var taken *os.File
-
 // Take waits until no other process has a turn, and takes it until this process ends. Call it once,
 // before the first test: then the time of `go test -timeout` begins afterwards.
 func Take() { take(syscall.LOCK_EX) }
@@ -32,23 +29,25 @@ func Take() { take(syscall.LOCK_EX) }
 func Share() { take(syscall.LOCK_SH) }
 
 func take(how int) {
-	f, err := open(filepath.Join(os.TempDir(), fmt.Sprintf("beamyard-test-%d.lock", os.Getuid())))
+	fd, err := open(filepath.Join(os.TempDir(), fmt.Sprintf("beamyard-test-%d.lock", os.Getuid())))
 	if err == nil {
-		err = lock(f, how)
+		err = lock(fd, how)
 	}
 	if err != nil {
 		panic(fmt.Errorf("take a turn on the engine: %w", err))
 	}
-	taken = f
 }
 
-// open returns the lock's file. Programs that are started do not inherit it.
-func open(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) }
+// open opens the lock's file until it is closed by syscall.Close, or the process ends: an os.File would
+// be closed when the garbage collector finds it. Programs that are started do not inherit it.
+func open(path string) (fd int, err error) {
+	return syscall.Open(path, syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
+}
 
 // lock waits, unless how has LOCK_NB.
-func lock(f *os.File, how int) error {
+func lock(fd, how int) error {
 	for {
-		if err := syscall.Flock(int(f.Fd()), how); err != syscall.EINTR { //nolint:errorlint // a system call returns it unwrapped
+		if err := syscall.Flock(fd, how); err != syscall.EINTR {
 			return err
 		}
 	}

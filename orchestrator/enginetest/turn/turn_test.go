@@ -2,7 +2,6 @@ package turn
 
 import (
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -30,6 +29,7 @@ func TestWhoWaits(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "lock")
 			first, second := mustOpen(t, path), mustOpen(t, path)
+			t.Cleanup(func() { _ = syscall.Close(second) }) // nothing was written
 			if err := lock(first, tt.first); err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestWhoWaits(t *testing.T) {
 			if err := lock(second, tt.second); errors.Is(err, syscall.EWOULDBLOCK) != tt.waits {
 				t.Errorf("beside the first: %v", err)
 			}
-			if err := first.Close(); err != nil {
+			if err := syscall.Close(first); err != nil {
 				t.Fatal(err)
 			}
 			if err := lock(second, tt.second); err != nil {
@@ -54,12 +54,11 @@ func TestWhoWaits(t *testing.T) {
 	}
 }
 
-func mustOpen(t *testing.T, path string) *os.File {
+func mustOpen(t *testing.T, path string) (fd int) {
 	t.Helper()
-	f, err := open(path)
+	fd, err := open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = f.Close() }) // the test may have closed it
-	return f
+	return fd
 }

@@ -79,7 +79,7 @@ func TestImage(t *testing.T) {
 			t.Fatalf("%s: want an image of its own, got %s, %v", path, ref, err)
 		}
 		program := filepath.Join(dir, "program")
-		if err := os.WriteFile(program, eng.files[ref]["beamyard"], 0o700); err != nil { //nolint:gosec // it is to be executed
+		if err := os.WriteFile(program, eng.files[ref]["beamyard"], 0o700); err != nil { // it is to be executed
 			t.Fatal(err)
 		}
 		if out, err := exec.CommandContext(t.Context(), program, "print", "1").Output(); err != nil || string(out) != "stdout 1\n" {

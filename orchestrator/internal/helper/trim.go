@@ -25,18 +25,18 @@ func withoutDebug(r io.ReaderAt, size int64, f *elf.File) (io.Reader, int64) {
 	if segments > math.MaxInt32 {
 		return whole, size
 	}
-	end := segments + uint64(len(f.Progs))*uint64(binary.Size(elf.Prog64{})) //nolint:gosec // a size
+	end := segments + uint64(len(f.Progs))*uint64(binary.Size(elf.Prog64{})) // a size
 	for _, p := range f.Progs {
-		if p.Filesz > uint64(size) || p.Off > uint64(size) { //nolint:gosec // a size
+		if p.Filesz > uint64(size) || p.Off > uint64(size) { // a size
 			return whole, size
 		}
 		end = max(end, p.Off+p.Filesz)
 	}
-	if end < header || end >= uint64(size) { //nolint:gosec // a size
+	if end < header || end >= uint64(size) { // a size
 		return whole, size
 	}
 	clear(head[shoff : shoff+8])   // there is no table of sections,
 	clear(head[shnum : shnum+2*2]) // with no section, and no names
-	cut := int64(end)              //nolint:gosec // less than size
+	cut := int64(end)              // less than size
 	return io.MultiReader(bytes.NewReader(head), io.NewSectionReader(r, header, cut-header)), cut
 }

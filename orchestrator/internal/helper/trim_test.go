@@ -36,7 +36,7 @@ func TestAProgramWithoutDebugInformationRuns(t *testing.T) {
 		t.Errorf("%d of %d bytes are left", len(small), len(data))
 	}
 	path := filepath.Join(t.TempDir(), "small")
-	if err := os.WriteFile(path, small, 0o700); err != nil { //nolint:gosec // it is to be executed
+	if err := os.WriteFile(path, small, 0o700); err != nil { // it is to be executed
 		t.Fatal(err)
 	}
 	if out, err := exec.Command(path, "print", "1").Output(); err != nil || string(out) != "stdout 1\n" {

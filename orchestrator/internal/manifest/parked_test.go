@@ -59,7 +59,7 @@ func newParkedShell(t *testing.T, shell []string, command ...string) *parkedShel
 	t.Helper()
 	p := &parkedShell{file: filepath.Join(t.TempDir(), "parked")}
 	args := slices.Concat(shell[1:], []string{"-c", strings.ReplaceAll(parkedWait, ParkedFile, p.file), "sh"}, command)
-	p.cmd = exec.Command(shell[0], args...) //nolint:gosec // shells of this machine
+	p.cmd = exec.Command(shell[0], args...) // shells of this machine
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "A=a b", "file=kept", "LANG=C.UTF-8"}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	return p
