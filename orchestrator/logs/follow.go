@@ -21,8 +21,8 @@ import (
 // Readers of the [Output] never block it.
 
 const (
-	// If the engine fails, the rest of a run's output is requested again for drainTime,
-	// and read for at most drainLimit: an engine decodes a log, up to 30 MB, from its
+	// If the engine fails, the rest of a run's output is requested again for drainTime. It is
+	// read as long as a line comes within drainLimit: an engine decodes a log, up to 30 MB, from its
 	// oldest file on (about 300,000 lines/s) to find the start.
 	drainTime, drainLimit = 2 * time.Second, 10 * time.Second
 	// overlap is how far before the last line a read begins. See follower.since.
@@ -63,6 +63,7 @@ type follower struct {
 	cur        int      // the run that is followed
 	earlier    bool     // the last line was of run uncountedEarlier
 	complaints []string // the engine's errors shown since the last new line
+	heard      func()   // called for each line that is read; nil: not
 }
 
 // runLog says where to read the output of one run.
@@ -178,11 +179,22 @@ func (f *follower) copyRun(ctx context.Context, r runLog) error {
 // drain reads the rest of a run that is over: a following stream may have broken, or been
 // ended by the engine, just before the last line.
 func (f *follower) drain(ctx context.Context, r runLog) error {
-	ctx, cancel := context.WithTimeout(ctx, drainLimit)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silent := fmt.Errorf("read logs: the engine sent nothing for %s: %w", drainLimit, context.DeadlineExceeded)
+	stalled := time.AfterFunc(drainLimit, func() { cancel(silent) })
+	defer stalled.Stop()
+	f.heard = func() { stalled.Reset(drainLimit) }
+	defer func() { f.heard = nil }()
 	for begin := time.Now(); ; {
-		_, err := f.copyStream(ctx, r, false)
+		lines, err := f.copyStream(ctx, r, false)
+		if lines > 0 {
+			begin = time.Now()
+		}
 		if err == nil || errors.Is(err, orchestrator.ErrNotFound) || time.Since(begin) >= drainTime || !wait.Sleep(ctx, firstRetry) {
+			if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+				return silent
+			}
 			return err
 		}
 	}
@@ -210,6 +222,9 @@ func (f *follower) copyStream(ctx context.Context, r runLog, follow bool) (lines
 		}
 	}()
 	deliver := func(rec record) {
+		if f.heard != nil {
+			f.heard()
+		}
 		i := indexOfStream(rec.stream)
 		switch {
 		case rec.stream == orchestrator.StreamSystem:

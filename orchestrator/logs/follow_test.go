@@ -18,6 +18,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/docker/frames"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
 // logEngine keeps one container's log as Docker does, and breaks its streams as
@@ -40,6 +41,7 @@ type logEngine struct {
 	// refuse is the error of every Logs, if set. stall keeps every new stream silent.
 	refuse error
 	stall  bool
+	slow   time.Duration // before each frame
 }
 
 type logFrame struct {
@@ -124,7 +126,11 @@ func (r *logReader) Read(p []byte) (int, error) {
 				r.since, r.buf = time.Time{}, f.bytes
 			}
 			r.next++
+			slow := e.slow
 			e.mu.Unlock()
+			if !wait.Sleep(r.ctx, slow) {
+				return 0, r.ctx.Err()
+			}
 			continue
 		}
 		e.mu.Unlock()
@@ -421,6 +427,26 @@ func TestFollowReportsEngineErrorsOnce(t *testing.T) {
 		var malformed *orchestrator.LogError
 		if len(f.errs) != 1 || !errors.As(f.errs[0], &malformed) {
 			t.Errorf("the run's log could not be read to its end: %v", f.errs)
+		}
+	})
+}
+
+// What an engine is slow to send is read to its end, as long as it sends anything.
+func TestASlowLogIsDrained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFollowTest()
+		var want []string
+		for i := range 4 {
+			f.print(1, at(float64(i)), fmt.Sprintf("%d\n", i))
+			want = append(want, fmt.Sprintf("n1/1 stdout %d %d", i+1, i))
+		}
+		f.breaks = []int{1} // the stream of the run that goes on
+		f.slow = drainLimit - time.Second
+		f.start(at(0))
+		f.exit()
+		f.wg.Wait()
+		if diff := cmp.Diff(want, f.got()); diff != "" || f.errs != nil {
+			t.Errorf("%v (-want +got):\n%s", f.errs, diff)
 		}
 	})
 }
