@@ -3,10 +3,12 @@
 package soak
 
 import (
-	"bytes"
+	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -16,7 +18,6 @@ import (
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
@@ -185,36 +186,59 @@ func (r *rig) compareOutput(ctx context.Context, c *collector) (total, runs int)
 			r.violation("read the engine's log of %s: %v", node, err)
 			continue
 		}
-		var stdout, stderr bytes.Buffer
-		_, err = stdcopy.StdCopy(&stdout, &stderr, body)
+		kept, err := keptOf(body)
 		body.Close()
 		if err != nil {
 			r.violation("read the engine's log of %s: %v", node, err)
 		}
-		for _, s := range []struct {
-			name orchestrator.Stream
-			text string
-		}{{orchestrator.Stdout, stdout.String()}, {orchestrator.Stderr, stderr.String()}} {
-			want := strings.Split(s.text, "\n")
-			if want[len(want)-1] == "" {
-				want = want[:len(want)-1]
+		for _, name := range []orchestrator.Stream{orchestrator.Stdout, orchestrator.Stderr} {
+			want := kept[name]
+			key := stream{node, name}
+			for have := -1; have < c.count(key); { // as long as it gets further: a supervisor reads from the first line on
+				have = c.count(key)
+				within(ctx, 20*time.Second, func() bool { return c.count(key) >= len(want) })
 			}
-			for i := range want { // a line ends in "\n" or "\r\n": the VM writes both
-				want[i] = strings.TrimSuffix(want[i], "\r")
-			}
-			key := stream{node, s.name}
-			within(ctx, 20*time.Second, func() bool { return c.count(key) >= len(want) })
 			c.mu.Lock()
 			got := c.lines[key]
 			c.mu.Unlock()
 			r.compareStream(key, got, want)
 			total += len(want)
-			if n := r.gapless(key, want); s.name == orchestrator.Stdout {
+			if n := r.gapless(key, want); name == orchestrator.Stdout {
 				runs += n
 			}
 		}
 	}
 	return total, runs
+}
+
+// keptOf returns the lines of an engine's log: frames with a header of 8 bytes, as the reference of
+// the engine's API says at POST /containers/{id}/attach. A frame is an entry of the log. A line of
+// more than 16 KiB has several. A VM that dies can leave a line without an end, which the first line
+// of its next run does not belong to.
+func keptOf(log io.Reader) (map[orchestrator.Stream][]string, error) {
+	const most = 16 << 10 // in one entry
+	names := map[byte]orchestrator.Stream{1: orchestrator.Stdout, 2: orchestrator.Stderr}
+	lines, begun := map[orchestrator.Stream][]string{}, map[orchestrator.Stream]string{}
+	for in := bufio.NewReader(log); ; {
+		var header [8]byte
+		if _, err := io.ReadFull(in, header[:]); errors.Is(err, io.EOF) {
+			return lines, nil
+		} else if err != nil {
+			return lines, err
+		}
+		entry := make([]byte, binary.BigEndian.Uint32(header[4:]))
+		if _, err := io.ReadFull(in, entry); err != nil {
+			return lines, err
+		}
+		name, known := names[header[0]]
+		if !known {
+			return lines, fmt.Errorf("a frame of stream %d: %s", header[0], entry)
+		}
+		text, ended := strings.CutSuffix(begun[name]+string(entry), "\n")
+		if begun[name] = text; ended || len(entry) < most {
+			lines[name], begun[name] = append(lines[name], strings.TrimSuffix(text, "\r")), "" // a line ends in "\n" or "\r\n": the VM writes both
+		}
+	}
 }
 
 func (r *rig) compareStream(key stream, got, want []string) {
