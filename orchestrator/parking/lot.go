@@ -47,6 +47,7 @@ type Lot struct {
 	parking map[string]bool // keys of which a cluster is being parked
 	conns   int
 	changed chan struct{} // closed and replaced with each change of these
+	evicted int           // how often somebody evicted
 	closing bool
 	wg      sync.WaitGroup
 }
@@ -259,9 +260,11 @@ func (l *Lot) order(ctx context.Context, o Order) {
 	}
 	l.parking[o.Key] = true
 	l.change()
+	evicted := l.evicted
 	l.wg.Go(func() {
 		again := l.park(ctx, o)
 		l.mu.Lock()
+		again = again && l.evicted == evicted // nobody parks again what was evicted meanwhile
 		delete(l.parking, o.Key)
 		l.change()
 		l.mu.Unlock()
@@ -315,6 +318,9 @@ func (l *Lot) park(ctx context.Context, o Order) bool {
 // those that are being parked.
 func (l *Lot) evict(ctx context.Context, name string) []string {
 	var out []entry
+	l.mu.Lock()
+	l.evicted++
+	l.mu.Unlock()
 	for {
 		l.mu.Lock()
 		l.parked = slices.DeleteFunc(l.parked, func(e entry) bool {

@@ -312,6 +312,11 @@ func TestEvictWaits(t *testing.T) {
 		if got := w.lot.evict(w.t.Context(), all); len(got) != 1 {
 			t.Errorf("evicted %v", got)
 		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if left := w.eng.Left(); len(left) > 0 {
+			t.Errorf("it was parked again: %v", left)
+		}
 	})
 }
 
