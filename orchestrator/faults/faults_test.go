@@ -265,8 +265,8 @@ func TestAFaultIsOnAllNodesOrNone(t *testing.T) {
 	k, i := inMemory(t, "n1", "n2", "n3")
 	k.fails[k.nodes["n3"]] = "the kernel has no netem"
 	_, err := i.Inject(t.Context(), fault.Isolate("n1"), 0)
-	if !errors.Is(err, orchestrator.ErrFaultUnsupported) {
-		t.Error(err)
+	if !errors.Is(err, orchestrator.ErrFaultUnsupported) || len(orchestrator.HintOf(err)) == 0 {
+		t.Errorf("%v, hint %q", err, orchestrator.HintOf(err))
 	}
 	k.nothingElse(0)
 	k.mu.Lock()

@@ -177,7 +177,8 @@ func readAnswer(ctx context.Context, eng orchestrator.Streams, id string) (answe
 	case err != nil:
 		return answer{}, fmt.Errorf("the helper did not answer; it printed %q", said)
 	case a.Unsupported:
-		return answer{}, fmt.Errorf("%w: %s", orchestrator.ErrFaultUnsupported, strings.ReplaceAll(a.Error, "\n", "; "))
+		return answer{}, orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrFaultUnsupported, strings.ReplaceAll(a.Error, "\n", "; ")),
+			"see what the kernel of the engine's machine can do, and the modules to load: beamyard doctor")
 	case a.Error != "":
 		return answer{}, errors.New(a.Error)
 	}
