@@ -33,6 +33,7 @@ type NodeSpec struct {
 	// release, built from the cluster's Source.
 	ReleaseName string `json:"release_name,omitempty" file:",pattern=^[a-z][a-zA-Z0-9_]*$"`
 	// BaseImage replaces the cluster's: the node gets its own image, with another OTP or Elixir.
+	// OTP only promises that nodes work together whose releases are at most two apart.
 	BaseImage string `json:"base_image,omitempty"`
 	// HTTPPort replaces the cluster's; -1 for none.
 	HTTPPort int `json:"http_port,omitempty" file:",min=-1,max=65535"`
