@@ -53,8 +53,9 @@ test: export GOFLAGS := $(RACE)
 test: ready ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
 	@# Nothing is compiled beside clusters, which have deadlines. (Errors are for go test to report.)
 	@$(if $(BOTH),,$(GO) list -export -test -deps -f '' $(PKG) >/dev/null 2>&1 || true)
-	@# Three packages at a time, of which one starts clusters: see orchestrator/enginetest/turn.
-	@.ci/leaves-nothing $(GO) test $(if $(BOTH),-vet=off) -p 3 -timeout 40m $(TESTFLAGS) $(PKG)
+	@# Three packages at a time, of which one starts clusters: see orchestrator/enginetest/turn. The
+	@# go command counts the time that a package waits for its turn, too.
+	@.ci/leaves-nothing $(GO) test $(if $(BOTH),-vet=off) -p 3 -timeout 80m $(TESTFLAGS) $(PKG)
 
 compiler:
 	@.ci/prepare go race
