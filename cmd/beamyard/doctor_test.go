@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -19,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/beamyard/beamyard/orchestrator/doctor"
+	"github.com/beamyard/beamyard/orchestrator/enginetest"
 )
 
 func TestPrintReport(t *testing.T) {
@@ -204,16 +203,11 @@ func forgetProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(self)
-	if err != nil {
-		t.Fatal(err)
-	}
 	network, address := engineSocket()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}}
-	url := fmt.Sprintf("http://engine/images/beamyard/helper:%x", sha256.Sum256(data))
-	request, err := http.NewRequest(http.MethodDelete, url[:strings.LastIndex(url, ":")+13]+"?force=1", nil)
+	request, err := http.NewRequest(http.MethodDelete, "http://engine/images/"+enginetest.HelperImage(t, self)+"?force=1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -212,6 +212,7 @@ func startCompiler(ctx context.Context, eng orchestrator.Engine, f Site, info or
 				return Conn{conn, id}, nil
 			}
 			_ = conn.Close() // it ends while Mix loads the project
+			err = errors.New("its VM runs, and Mix is still loading the project")
 		}
 		if !wait.Sleep(limited, 20*time.Millisecond) {
 			return Conn{}, orchestrator.WithHint(fmt.Errorf("the compiler does not answer within %s: %w", compilerStart, err), "see what it says: docker logs %s", c.Name)

@@ -32,7 +32,7 @@ func connectedNodesThatDoNotAgree(t *testing.T, r *running) {
 	}
 	none("all is well")
 	// Names come and go all the time, and one moves from node to node.
-	const busy = `spawn(fn -> Process.register(self(), :busy); loop = fn loop, i -> :global.re_register_name(:moves, self()); :global.register_name({:busy, node(), rem(i, 50)}, spawn(fn -> Process.sleep(20) end)); receive do :stop -> :ok after 0 -> loop.(loop, i + 1) end end; loop.(loop, 0) end)`
+	const busy = `spawn(fn -> Process.register(self(), :busy); loop = fn loop, i -> :global.re_register_name(:moves, self()); :global.register_name({:busy, node(), rem(i, 50)}, spawn(fn -> Process.sleep(20) end)); receive do :stop -> :ok after 1 -> loop.(loop, i + 1) end end; loop.(loop, 0) end)`
 	for _, n := range []string{"n1", "n2"} {
 		r.rpc(n, busy)
 	}

@@ -2,10 +2,8 @@ package e2e_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -33,11 +31,7 @@ func beamyard(t *testing.T, static bool) (program, ref string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	data, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return program, "beamyard/helper:" + fmt.Sprintf("%x", sha256.Sum256(data))[:12]
+	return program, enginetest.HelperImage(t, program)
 }
 
 // The machine that runs these tests passes, and every check has a result, with a static

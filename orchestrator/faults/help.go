@@ -15,6 +15,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 )
 
 // helperVariable makes a program a helper. Its value is the request.
@@ -178,7 +179,7 @@ func readAnswer(ctx context.Context, eng orchestrator.Streams, id string) (answe
 		return answer{}, fmt.Errorf("the helper did not answer; it printed %q", said)
 	case a.Unsupported:
 		return answer{}, orchestrator.WithHint(fmt.Errorf("%w: %s", orchestrator.ErrFaultUnsupported, strings.ReplaceAll(a.Error, "\n", "; ")),
-			"see what the kernel of the engine's machine can do, and the modules to load: beamyard doctor")
+			"see what the kernel of the engine's machine can do, and the modules to load: %s", hint.Doctor.With())
 	case a.Error != "":
 		return answer{}, errors.New(a.Error)
 	}

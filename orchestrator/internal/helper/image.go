@@ -88,7 +88,7 @@ func (p program) identity(r io.Reader) (string, error) {
 		}
 	}
 	if _, err := io.Copy(hash, r); err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", ErrUnsuitable, err)
 	}
 	return tag(hash), nil
 }
@@ -109,23 +109,14 @@ func Image(ctx context.Context, eng images.Engine, info orchestrator.EngineInfo,
 		}
 		path = self
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnsuitable, err)
-	}
-	defer f.Close()
-	p, err := inspectProgram(f)
-	if err == nil {
-		err = p.runsOn(info.OS, info.Arch)
-	}
+	f, p, ref, err := read(path)
 	if err != nil {
 		return "", err
 	}
-	id, err := p.identity(f)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnsuitable, err)
+	defer f.Close()
+	if err := p.runsOn(info.OS, info.Arch); err != nil {
+		return "", err
 	}
-	ref := repo + id
 	if _, err := eng.Image(ctx, ref); err == nil || !errors.Is(err, images.ErrNotFound) {
 		return ref, err
 	}
@@ -144,6 +135,31 @@ func Image(ctx context.Context, eng images.Engine, info orchestrator.EngineInfo,
 		return ref, err
 	}
 	return ref, build(ctx, eng, ref, content)
+}
+
+// Reference returns the reference of the image that contains the program at path, whether an engine
+// has it or not. It matches [ErrUnsuitable] if there can be none.
+func Reference(path string) (string, error) {
+	f, _, ref, err := read(path)
+	if err != nil {
+		return "", err
+	}
+	return ref, f.Close()
+}
+
+// read opens a program, and returns what it is, and the reference of its image.
+func read(path string) (_ *os.File, p program, ref string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, p, "", fmt.Errorf("%w: %w", ErrUnsuitable, err)
+	}
+	if p, err = inspectProgram(f); err == nil {
+		ref, err = p.identity(f)
+	}
+	if err != nil {
+		return nil, p, "", errors.Join(err, f.Close())
+	}
+	return f, p, repo + ref, nil
 }
 
 // build adds a program that needs a loader and a C library to one of our bases that the engine
