@@ -15,6 +15,19 @@ import (
 
 // This file queries the cluster's supervisor or, without one, the engine.
 
+// maskCluster masks the secrets of the cluster that there is as well: an `up` with other secrets fails
+// because of it, and its supervisor has the lines of its nodes.
+func (c *collector) maskCluster(ctx context.Context) {
+	if c.Engine == nil || c.Cluster == nil {
+		return // askLabels does, or the spec is that of the cluster
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	if found, err := discovery.Find(ctx, c.Engine, c.Spec.Name); err == nil {
+		c.mask = newMask(c.Spec, found.Spec)
+	}
+}
+
 // askSupervisor queries the cluster's supervisor. If that does not even report its status, it
 // is skipped, and the engine is queried instead.
 func (c *collector) askSupervisor(ctx context.Context) bool {

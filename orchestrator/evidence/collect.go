@@ -61,6 +61,7 @@ const (
 func Collect(ctx context.Context, src Source) *Bundle {
 	c := &collector{Source: src, b: newBundle(src.Spec.Name, time.Now())}
 	c.mask = newMask(src.Spec)
+	c.maskCluster(ctx)
 	if !c.askSupervisor(ctx) {
 		c.askLabels(ctx)
 	}

@@ -324,6 +324,27 @@ func TestASupervisorThatHangs(t *testing.T) {
 	has(t, files, "nodes/n1/stdout.log", "booting with [secret]")
 }
 
+// lines is a supervisor that has lines of a node.
+type lines struct {
+	supervised
+	text string
+}
+
+func (l lines) Logs(_ context.Context, _ orchestrator.LogQuery, take func(orchestrator.Line) error) error {
+	return take(orchestrator.Line{Node: "n1", Run: 1, Stream: orchestrator.Stdout, Text: l.text})
+}
+
+// An `up` that fails because its cluster is up, with other secrets, shows those of neither.
+func TestTheSecretsOfTheClusterThatIsUpAreMasked(t *testing.T) {
+	other := spec(1)
+	other.Cookie, other.Env = "another-cookie-0123", map[string]string{"TOKEN": "another-token-0123"}
+	files := written(t, evidence.Collect(t.Context(), evidence.Source{
+		Spec: other, Engine: kept(t),
+		Cluster: lines{supervised{status: orchestrator.Status{Supervised: true, Nodes: []orchestrator.NodeStatus{{Name: "n1", Incarnation: 1}}}}, "with " + token + " and another-token-0123"},
+	}))
+	has(t, files, "nodes/n1/stdout.log", "with [secret] and [secret]")
+}
+
 // slow is a supervisor whose report takes a while.
 type slow struct {
 	supervised
