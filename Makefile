@@ -21,7 +21,7 @@ export GORACE ?= atexit_sleep_ms=0
 RACE := $(strip $(or $(GOFLAGS),$(shell $(GO) env GOFLAGS 2>/dev/null)) -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build test compiler ready test-quick dind-test hosts-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
+.PHONY: help up down build test compiler ready test-quick dind-test hosts-test secrets-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -84,6 +84,10 @@ hosts-test: export TESTFLAGS := $(TESTFLAGS)
 hosts-test: ## run a cluster over three engines in containers, joined in a swarm; TESTFLAGS too
 	@.ci/prepare go race engine
 	@.ci/leaves-nothing .ci/dind/hosts
+
+secrets-test: ## search everything that is shown for the cookie and secrets, in 4 minutes
+	@.ci/prepare go race engine
+	@.ci/leaves-nothing $(GO) test -race -tags leaks -count=1 -v -run '^(TestLeaksAreFound|TestSecretsAreShownNowhere)$$' ./cmd/beamyard
 
 soak: ## break a cluster at random for SOAK=10m, losing nothing; SEED=… plays one again
 	@.ci/prepare go race engine
