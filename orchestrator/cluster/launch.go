@@ -62,13 +62,19 @@ func (c *Cluster) launch(ctx context.Context, r supervisor.RunID, replace bool) 
 	c.box.post(supervisor.Launched{RunID: r, ID: id, At: at.Placement, Err: err})
 }
 
-// clear removes the container of a node that is to be replaced, once all it printed is read.
+// clear removes the container of a node that is to be replaced, once all it printed is read. The
+// node's host ports are reserved before: no other `up` finds them free in between.
 func (c *Cluster) clear(ctx context.Context, r supervisor.RunID, at *slot) error {
 	c.outputs[r.Node].Drained(ctx, r.Inc-1)
+	if err := patiently(ctx, func() error { return c.site.holdAgain(at) }); err != nil {
+		at.releasePorts()
+		return err
+	}
 	if err := c.retryUnavailable(ctx, func() error { return c.eng.RemoveContainer(ctx, c.names().Container(r.Node)) }); err != nil {
+		at.releasePorts()
 		return fmt.Errorf("remove the container before: %w", err)
 	}
-	return c.site.holdAgain(at)
+	return nil
 }
 
 // launchPrepared does the work of launch, in a start slot. It returns the ID of a
@@ -108,7 +114,13 @@ func (c *Cluster) launchPrepared(ctx context.Context, r supervisor.RunID, at *sl
 		}
 		at.fresh = nil // the node's user owns them now
 		at.releasePorts()
-		if err = c.startOnNetwork(ctx, id); err == nil {
+		start := func() error { return c.startOnNetwork(ctx, id) }
+		if !at.fixed {
+			err = start()
+		} else {
+			err = patiently(ctx, start)
+		}
+		if err == nil {
 			return id, nil
 		}
 		portMoved := errors.Is(err, orchestrator.ErrPortTaken) && !at.fixed && attempt < 10
@@ -233,17 +245,25 @@ func (c *Cluster) retryUnavailable(ctx context.Context, call func() error) error
 	}
 }
 
-// startAgain starts a container that ran before, on its pinned ports. They are not
-// reserved while it is down: a process that only looks for a free port, like another
-// `up`, releases it within moments.
-func (c *Cluster) startAgain(ctx context.Context, node, id string) (err error) {
+// patiently repeats a call that needs the host ports of a node, which is down. A process that only
+// looks for a free port, like another `up`, releases it within moments.
+func patiently(ctx context.Context, call func() error) (err error) {
 	for range 20 {
-		if err = c.retryUnavailable(ctx, func() error { return c.eng.StartContainer(ctx, id) }); !errors.Is(err, orchestrator.ErrPortTaken) {
+		if err = call(); !errors.Is(err, orchestrator.ErrPortTaken) || !wait.Sleep(ctx, 250*time.Millisecond) {
 			return err
 		}
-		if !wait.Sleep(ctx, 250*time.Millisecond) {
-			return ctx.Err()
-		}
+	}
+	return err
+}
+
+// startAgain starts a container that ran before, on its pinned ports. They are not
+// reserved while it is down.
+func (c *Cluster) startAgain(ctx context.Context, node, id string) error {
+	err := patiently(ctx, func() error {
+		return c.retryUnavailable(ctx, func() error { return c.eng.StartContainer(ctx, id) })
+	})
+	if !errors.Is(err, orchestrator.ErrPortTaken) {
+		return err
 	}
 	for _, p := range c.site.placement(node).Ports {
 		if holder := network.Owner(p.Host); holder != "" && c.site.info.Local {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/beamyard/beamyard/network"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
@@ -126,6 +127,27 @@ func TestUpgradeReplacesOneNodeAfterTheOther(t *testing.T) {
 		}
 		if _, err = w.Upgrade(t.Context(), upgrade.Options{Back: true}); !errors.Is(err, upgrade.ErrNoUpgrade) {
 			t.Errorf("back twice: %v", err)
+		}
+		w.end()
+	})
+}
+
+// While a node is replaced, a process that only looks for a free port can have the node's.
+func TestUpgradeWaitsForThePortsOfANode(t *testing.T) {
+	upgrades(t, func(t *testing.T, w *world) {
+		w.up(func(*orchestrator.Spec) {})
+		_, places := w.placed()
+		looks, err := network.Hold(network.DefaultHostIP, uint16(w.Snapshot().Nodes[0].Ports[0].Host))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Second, func() { _ = looks.Release() })
+		w.eng.FailNext("StartContainer", orchestrator.ErrPortTaken, orchestrator.ErrPortTaken)
+		if _, err := w.Upgrade(t.Context(), upgrade.Options{Source: "shop:2"}); err != nil {
+			t.Fatalf("%v\n%s", err, w.history())
+		}
+		if _, now := w.placed(); now != places {
+			t.Errorf("nodes moved from %s to %s", places, now)
 		}
 		w.end()
 	})

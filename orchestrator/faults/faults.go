@@ -2,21 +2,19 @@ package faults
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
-	"github.com/beamyard/beamyard/orchestrator/internal/helper"
-	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
 // Injector injects faults into one cluster. Its zero value is not usable.
@@ -280,10 +278,11 @@ func (i Injector) look(ctx context.Context) (orchestrator.EngineInfo, []orchestr
 }
 
 // settle applies what the records say, without those of faults that end, until they say the same
-// afterwards.
+// afterwards. Two requests at once can replace each other's helpers: the one whose helper was
+// replaced looks again, after a time that differs.
 func (i Injector) settle(ctx context.Context, image string, info orchestrator.EngineInfo, without []record, only ...string) error {
 	began := time.Now()
-	for {
+	for tries := 1; ; tries++ {
 		containers, err := i.list(ctx)
 		if answered(err) != nil {
 			return err
@@ -307,7 +306,11 @@ func (i Injector) settle(ctx context.Context, image string, info orchestrator.En
 		if err := i.addStale(ctx, &c); err != nil {
 			return err
 		}
-		if err := i.bringAll(ctx, c, info); err != nil {
+		err = i.bringAll(ctx, c, info)
+		if errors.Is(err, errReplaced) && tries < 10 && wait.Sleep(ctx, rand.N(time.Duration(tries)*100*time.Millisecond)) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		containers, err = i.list(ctx)
@@ -415,60 +418,4 @@ func (i Injector) help(ctx context.Context, image string, since time.Time, nodes
 		}
 	}
 	return byName, err
-}
-
-// passing is the purpose of helpers that end when they have answered.
-const passing = "faults"
-
-// helpOne runs one helper to its end, and removes it.
-func (i Injector) helpOne(ctx context.Context, image, node, of string, r request) (answer, error) {
-	c := i.container(image, passing, passing+"-"+node+"-"+strings.ToLower(rand.Text()[:8]))
-	c.Env = []string{helperVariable + "=" + manifest.MustJSON(r)}
-	c.NetworkOf, c.Capabilities = of, []string{"NET_ADMIN"}
-	id, a, err := i.runHelper(ctx, c)
-	if err != nil {
-		return answer{}, err
-	}
-	i.removeHelper(ctx, id)
-	return a, nil
-}
-
-// runHelper starts a helper and reads its answer. If it fails, nothing is left of it.
-func (i Injector) runHelper(ctx context.Context, c orchestrator.ContainerSpec) (id string, a answer, err error) {
-	if id, err = i.Engine.CreateContainer(ctx, c); err != nil {
-		return "", a, fmt.Errorf("create the helper: %w", err)
-	}
-	if err = i.Engine.StartContainer(ctx, id); err != nil {
-		err = fmt.Errorf("start the helper: %w", err)
-	} else {
-		a, err = readAnswer(ctx, i.Engine, id)
-	}
-	if err != nil {
-		i.removeHelper(ctx, id)
-		return "", a, err
-	}
-	return id, a, nil
-}
-
-func (i Injector) removeHelper(ctx context.Context, id string) {
-	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), orchestrator.RemovalTime)
-	defer cancel()
-	_ = i.Engine.RemoveContainer(removing, id) // it has ended, and goes with the cluster at the latest
-}
-
-// record is the container that records a fault. It is never started.
-func (i Injector) record(image string, f fault.Fault) orchestrator.ContainerSpec {
-	c := i.container(image, helperPrefix+f.ID, helperPrefix+f.ID)
-	c.Labels[orchestrator.LabelFault] = manifest.MustJSON(f)
-	return c
-}
-
-// container is one of our containers beside the nodes.
-func (i Injector) container(image, purpose, name string) orchestrator.ContainerSpec {
-	labels := manifest.ClusterLabels(i.Spec, time.Now())
-	labels[orchestrator.LabelHelper] = purpose
-	return orchestrator.ContainerSpec{
-		Name: i.Spec.Names().Container(name), Image: image, Entrypoint: []string{helper.Program}, User: "0",
-		Labels: labels, NoInit: true, StopTimeout: time.Second, LogMaxSize: "1m", LogMaxFile: 1,
-	}
 }

@@ -195,6 +195,38 @@ func TestSqueeze(t *testing.T) {
 	k.nothingElse(0)
 }
 
+// A request whose keeper another one replaces before it has answered starts another.
+func TestTwoKeepersAtOnce(t *testing.T) {
+	t.Parallel()
+	k, i := inMemory(t, "n1", "n2")
+	i.Spec.Tmpfs = []string{"/data:size=8m", "/run:size=8m"}
+	full := func(ctx context.Context, folder string) {
+		if _, err := i.Inject(ctx, fault.Fault{Kind: fault.KindSqueeze, Nodes: []string{"n1"}, Limits: fault.Limits{Full: []string{folder}}}, 0); err != nil {
+			t.Errorf("%s: %v", folder, err)
+		}
+	}
+	program, first := k.eng.Program, true
+	k.eng.Program = func(spec orchestrator.ContainerSpec) enginetest.Program {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if first && spec.PIDOf != "" {
+			first, k.during = false, func() { full(context.Background(), "/run") }
+		}
+		return program(spec)
+	}
+	full(t.Context(), "/data")
+	if first {
+		t.Error("no keeper was started")
+	}
+	if kept := k.kept[k.nodes["n1"]]; !kept.full("/data", time.Now()) || !kept.full("/run", time.Now()) {
+		t.Errorf("the disks of n1: %+v", kept)
+	}
+	if _, err := i.Heal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k.nothingElse(0)
+}
+
 // What a keeper does next, and when.
 func TestKeep(t *testing.T) {
 	at := time.Unix(1000, 0)
