@@ -21,7 +21,7 @@ export GORACE ?= atexit_sleep_ms=0
 RACE := $(strip $(or $(GOFLAGS),$(shell $(GO) env GOFLAGS 2>/dev/null)) -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build test compiler ready test-quick dind-test hosts-test secrets-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
+.PHONY: help up down build test compiler ready test-quick dind-test hosts-test secrets-test kill-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -89,9 +89,16 @@ secrets-test: ## search everything that is shown for the cookie and secrets, in 
 	@.ci/prepare go race engine
 	@.ci/leaves-nothing $(GO) test -race -tags leaks -count=1 -v -run '^(TestLeaksAreFound|TestSecretsAreShownNowhere)$$' ./cmd/beamyard
 
+kill-test: ## kill commands, supervisors and test binaries KILLS=20 times each: nothing is left; SEED=… again
+	@.ci/prepare go race engine
+	@.ci/leaves-nothing $(GO) test -race -tags kills -count=1 -timeout 60m -v -run '^TestKilled(Command|Supervisor)$$' ./cmd/beamyard $(KILLING)
+	@.ci/leaves-nothing $(GO) test -race -tags kills -count=1 -timeout 60m -v -run '^TestKilledTestBinary$$' ./testsupport $(KILLING)
+
 soak: ## break a cluster at random for SOAK=10m, losing nothing; SEED=… plays one again
 	@.ci/prepare go race engine
 	@.ci/leaves-nothing $(GO) test -race -tags soak -count=1 -timeout 0 -v ./orchestrator/soak -soak $(or $(SOAK),10m) $(if $(SEED),-seed $(SEED))
+
+KILLING = -kills $(or $(KILLS),20) $(if $(SEED),-seed $(SEED))
 
 lint: $(LINT) ## check the form, the linters, and known vulnerabilities if their database answers
 	@.ci/prepare go

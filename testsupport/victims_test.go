@@ -102,6 +102,7 @@ type victim struct {
 	t       *testing.T
 	cmd     *exec.Cmd
 	cluster string // the cluster that it reported as up
+	up      chan string
 	output  strings.Builder
 	rest    chan struct{} // closed at the end of its output
 }
@@ -109,7 +110,21 @@ type victim struct {
 // startVictim starts a test binary and, if it reports a cluster, waits until that is up.
 func startVictim(t *testing.T, name string, env []string, flags ...string) *victim {
 	t.Helper()
-	v := &victim{t: t, rest: make(chan struct{})}
+	v := launchVictim(t, name, env, flags...)
+	select {
+	case v.cluster = <-v.up:
+	case <-v.rest:
+	case <-time.After(2 * time.Minute):
+		_ = v.cmd.Process.Kill()
+		t.Fatalf("the test binary printed nothing")
+	}
+	return v
+}
+
+// launchVictim starts a test binary.
+func launchVictim(t *testing.T, name string, env []string, flags ...string) *victim {
+	t.Helper()
+	v := &victim{t: t, up: make(chan string, 1), rest: make(chan struct{})}
 	v.cmd = exec.Command(os.Args[0], append([]string{"-test.v"}, flags...)...)
 	v.cmd.Env = append(append(foreignEnv(), victimVariable+"="+name), env...)
 	if ryuk() { // otherwise it would share the session of all processes with the same parent
@@ -123,27 +138,19 @@ func startVictim(t *testing.T, name string, env []string, flags ...string) *vict
 	if err := v.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	up := make(chan string, 1)
 	go func() {
 		defer close(v.rest)
 		for lines := bufio.NewReader(out); ; {
 			line, err := lines.ReadString('\n')
 			v.output.WriteString(line)
 			if name, ok := strings.CutPrefix(line, "up "); ok {
-				up <- strings.Fields(name)[0]
+				v.up <- strings.Fields(name)[0]
 			}
 			if errors.Is(err, io.EOF) || err != nil {
 				return
 			}
 		}
 	}()
-	select {
-	case v.cluster = <-up:
-	case <-v.rest:
-	case <-time.After(2 * time.Minute):
-		_ = v.cmd.Process.Kill()
-		t.Fatalf("the test binary printed nothing")
-	}
 	return v
 }
 

@@ -299,7 +299,11 @@ func (r *running) faultRate() {
 func (r *running) faultEnd() {
 	down := r.nodedowns("n2", "n1")
 	f := r.inject(fault.Fault{Kind: fault.KindPartition, Groups: [][]string{{"n1"}}, How: fault.Reset}, 3*time.Second)
-	eventually(r.t, "n2 reports nodedown", func() bool { return down() > 0 })
+	// A connection without traffic outlives a short fault.
+	eventually(r.t, "n2 reports nodedown", func() bool {
+		r.rpc("n1", `for n <- Node.list(), do: send({:nobody, n}, :hello)`)
+		return down() > 0
+	})
 	r.whole()
 	if left := time.Until(f.End); left > clocks {
 		r.t.Errorf("healed %s before its end", left)
