@@ -21,7 +21,7 @@ export GORACE ?= atexit_sleep_ms=0
 RACE := $(strip $(or $(GOFLAGS),$(shell $(GO) env GOFLAGS 2>/dev/null)) -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build test compiler ready test-quick dind-test hosts-test secrets-test kill-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
+.PHONY: help up down build test test-all compiler ready test-quick dind-test hosts-test secrets-test kill-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -49,13 +49,19 @@ test: lint
 endif
 
 # In GOFLAGS the race detector is on for what tests build, too: it is compiled already.
+# What only `make test-all` runs, as the flag -skip. Whoever chooses tests gets what he chose.
+LONG = $(if $(findstring -run,$(TESTFLAGS)),,-skip '$(shell sed -n 's|/|$$/^|; /^Test/s/.*/^&$$/p' .ci/long | paste -sd'|' -)')
+
+test-all: LONG =
+test-all: test ## run every test: an hour, on two processors
+
 test: export GOFLAGS := $(RACE)
-test: ready ## run every test, those on the real engine included; PKG=./… and TESTFLAGS=… choose
+test: ready ## run the tests, those on the real engine included; PKG=./… and TESTFLAGS=… choose
 	@# Nothing is compiled beside clusters, which have deadlines. (Errors are for go test to report.)
 	@$(if $(BOTH),,$(GO) list -export -test -deps -f '' $(PKG) >/dev/null 2>&1 || true)
 	@# Three packages at a time, of which one starts clusters: see orchestrator/enginetest/turn. The
 	@# go command counts the time that a package waits for its turn, too.
-	@.ci/leaves-nothing $(GO) test $(if $(BOTH),-vet=off) -p 3 -timeout 80m $(TESTFLAGS) $(PKG)
+	@.ci/leaves-nothing $(GO) test $(if $(BOTH),-vet=off) -p 3 -timeout 80m $(LONG) $(TESTFLAGS) $(PKG)
 
 compiler:
 	@.ci/prepare go race

@@ -135,6 +135,7 @@ func (a *app) printRemoved(all []discovery.Removed, verb string) error {
 func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (discovery.Removed, error) {
 	found, err := discovery.Find(ctx, eng, name)
 	if errors.Is(err, orchestrator.ErrNoCluster) {
+		forget(ctx, name) // a supervisor that was killed before it had created anything
 		return discovery.Removed{}, nil
 	}
 	if err != nil {
