@@ -40,7 +40,7 @@ build: ## build bin/beamyard
 
 # Of `make lint test`, what is slow is done once, or meanwhile. The linters read what the compiler wrote
 # for the tests, and have vetted every package. The engine is installed while they are built.
-BOTH := $(and $(filter lint,$(MAKECMDGOALS)),$(filter test,$(MAKECMDGOALS)))
+BOTH := $(and $(filter lint,$(MAKECMDGOALS)),$(filter test test-all,$(MAKECMDGOALS)))
 ifdef BOTH
 MAKEFLAGS += -j2
 lint: export GOFLAGS := $(RACE)
@@ -50,7 +50,7 @@ endif
 
 # In GOFLAGS the race detector is on for what tests build, too: it is compiled already.
 # What only `make test-all` runs, as the flag -skip. Whoever chooses tests gets what he chose.
-LONG = $(if $(findstring -run,$(TESTFLAGS)),,-skip '$(shell sed -n 's|/|$$/^|; /^Test/s/.*/^&$$/p' .ci/long | paste -sd'|' -)')
+LONG = $(if $(findstring -run,$(TESTFLAGS)),,-skip '$(shell sed -n 's|/|$$/^|g; /^Test/s/.*/^&$$/p' .ci/long | paste -sd'|' -)')
 
 test-all: LONG =
 test-all: test ## run every test: an hour, on two processors

@@ -201,7 +201,7 @@ func end(r *running, node, how string) error {
 }
 
 // Twenty clusters start at once without a collision of subnets, ports or names.
-func TestTwentyClustersAtOnce(t *testing.T) {
+func TestTwentyRealClustersAtOnce(t *testing.T) {
 	eng := engine(t)
 	clusters := make([]*running, 20)
 	for i := range clusters {

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,13 +40,53 @@ func TestScenariosAreListed(t *testing.T) {
 		}
 	}
 	for name := range wanted {
-		if !named[name] && name != "TestScenariosAreListed" {
+		if !named[name] && name != "TestScenariosAreListed" && name != "TestLongTestsExist" {
 			t.Errorf("%s is not in SCENARIOS.md", name)
 		}
 	}
 	for name := range named {
 		if !wanted[name] && !known[name] {
 			t.Errorf("SCENARIOS.md lists %s, which does not exist", name)
+		}
+	}
+}
+
+// .ci/long, which says what only `make test-all` runs, has names of tests and scripts that exist. A
+// test of that name in another package would not run either.
+func TestLongTestsExist(t *testing.T) {
+	t.Parallel()
+	list, err := os.ReadFile("../../.ci/long")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := map[string]int{} // with a test of that name
+	err = filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		for _, name := range testsOf(t, path) {
+			packages[name]++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for line := range strings.Lines(string(list)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, part, _ := strings.Cut(line, "/")
+		if packages[name] == 0 || part == "" && packages[name] > 1 || listed[line] {
+			t.Errorf("%s: %d packages have it; listed before: %t", line, packages[name], listed[line])
+		}
+		listed[line] = true
+		if name == "TestEngineScript" {
+			if _, err := os.Stat(commandLine + "/testdata/script/engine/" + part + ".txtar"); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

@@ -28,11 +28,13 @@ type Seen struct {
 	Apart []string
 	// Cut has the nodes that faults cut it off from, by short name.
 	Cut map[string]Cut
+	// Clock is the fault that sets its clock; zero: none does.
+	Clock Cut
 	// Own are the outcomes of the cluster's own checks on the node.
 	Own []Outcome
 }
 
-// Cut is the fault that keeps a node from another one.
+// Cut is a fault that keeps a node from another one, or from the right time.
 type Cut struct {
 	ID   string // of the fault
 	Text string // what it does: "partition n1 | the rest, drop"

@@ -26,6 +26,10 @@ func (j *judge) performance(n Seen) []Check {
 		clock.State = Failed
 		clock.Means = fmt.Sprintf("the clock of %s is %s off ours: times of lines and events do not compare", n.Name, s.ClockSkew.Round(1000000))
 		clock.Suggestion = hint.Text("set the clock of the engine's machine by NTP: timedatectl set-ntp true")
+		if by := n.Clock; by.ID != "" {
+			clock.Means += fmt.Sprintf("; %s sets it (%s)", by.ID, by.Text)
+			clock.Suggestion = hint.Newf("heal it: %s", hint.Heal.On(j.Cluster).With(by.ID))
+		}
 	}
 	queue := Check{Name: "run queue", State: Unknown}
 	if s.Schedulers > 0 {

@@ -216,6 +216,15 @@ failed performance/scheduler load n3: n3 uses 96 % of its schedulers' time`, "",
 			"failed performance/clock n1: the clock of n1 is -3s off ours: times of lines and events do not compare", "",
 		},
 		{
+			"a fault sets its clock",
+			func(n []Seen) {
+				n[0].Sample.ClockSkew, n[0].Clock = time.Hour, Cut{ID: "f1", Text: "clock of n1: bump 1h0m0s"}
+			},
+			Thresholds{},
+			"failed performance/clock n1: the clock of n1 is 1h0m0s off ours: times of lines and events do not compare; f1 sets it (clock of n1: bump 1h0m0s)",
+			"heal it: beamyard heal -c shop f1",
+		},
+		{
 			"it is near its limits",
 			func(n []Seen) {
 				s := n[0].Sample

@@ -133,7 +133,7 @@ func (l *looker) again(ctx context.Context, settled bool) (reason string) {
 		l.p.Post(supervisor.Serving{RunID: l.r, Is: l.is, News: news})
 	}
 	if !settled && l.is == orchestrator.ServingNothing && now.Sub(l.began) < listenLate {
-		return fmt.Sprintf("nothing listens on port %d inside %s yet", l.node.HTTPPort, l.r.Node)
+		return fmt.Sprintf("nothing listens on port %d inside %s yet%s", l.node.HTTPPort, l.r.Node, elsewhere(listeners, l.p.Spec.Distribution.Port))
 	}
 	return ""
 }

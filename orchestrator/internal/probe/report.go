@@ -40,7 +40,8 @@ func Report(ctx context.Context, began time.Time, s orchestrator.Spec, seen []he
 	return withFindings(report, merged(known, manifest.Remarks(s, seen, faults, clean))), nil
 }
 
-// explain says of each node from which others faults keep it, and whether they keep it from us.
+// explain says of each node from which others faults keep it, whether they keep it from us, and which
+// sets its clock.
 func explain(s orchestrator.Spec, seen []health.Seen, faults []fault.Fault) {
 	var names []string
 	prevents := map[string]bool{} // a node that does not answer is taken for a new one
@@ -62,6 +63,9 @@ func explain(s orchestrator.Spec, seen []health.Seen, faults []fault.Fault) {
 			}
 		}
 		for _, f := range faults {
+			if f.Kind == fault.KindClock && slices.Contains(f.Nodes, n.Name) {
+				n.Clock = health.Cut{ID: f.ID, Text: f.String()}
+			}
 			if n.Sample == nil && f.CutsHost(n.Name) {
 				n.Reason, n.Hint = fmt.Sprintf("cut off from the host by %s (%s)", f.ID, f), hint.Newf("heal it: %s", hint.Heal.On(s.Name).With(f.ID))
 			}

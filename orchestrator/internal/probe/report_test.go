@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -84,5 +85,10 @@ func TestFaultsAreExplained(t *testing.T) {
 	cuts(seen, hard)
 	if seen[2].Reason != "cut off from the host by f2 (partition n3 | the rest, drop, from the host too)" || seen[2].Hint.String() != "heal it: beamyard heal -c shop f2" {
 		t.Errorf("%q, %q", seen[2].Reason, seen[2].Hint)
+	}
+	clock := fault.Fault{ID: "f3", Kind: fault.KindClock, Nodes: []string{"n2"}, Clock: fault.Clock{Bump: time.Hour}}
+	cuts(seen, clock)
+	if seen[0].Clock.ID != "" || seen[1].Clock.ID != "f3" || seen[1].Clock.Text != clock.String() {
+		t.Errorf("clocks: %+v, %+v", seen[0].Clock, seen[1].Clock)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/reach"
 )
 
 // This file handles what listens in a node's container, and applications that listen only
@@ -75,6 +76,25 @@ func useOf(listeners []netip.AddrPort, port int) portUse {
 		}
 	}
 	return u
+}
+
+// engineDNS is where Docker's DNS server listens in each container.
+var engineDNS = netip.MustParseAddr("127.0.0.11")
+
+// elsewhere says on which other ports an application listens, as the end of a sentence. The HTTP port
+// of the spec may be another than the application's.
+func elsewhere(listeners []netip.AddrPort, distribution int) string {
+	var ports []string
+	for _, l := range listeners {
+		port := strconv.Itoa(int(l.Port()))
+		if l.Addr() != engineDNS && int(l.Port()) != distribution && l.Port() != reach.EPMDPort && !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	if len(ports) == 0 || len(ports) > 3 {
+		return ""
+	}
+	return "; it listens on " + strings.Join(ports, ", ")
 }
 
 // forwarding returns a port's current state, and whether to start or stop a forwarder. on

@@ -59,6 +59,27 @@ func TestForwardingFollowsTheListeners(t *testing.T) {
 	}
 }
 
+func TestOtherPortsAreTold(t *testing.T) {
+	at := func(all ...string) (listeners []netip.AddrPort) {
+		for _, a := range all {
+			listeners = append(listeners, netip.MustParseAddrPort(a))
+		}
+		return listeners
+	}
+	for want, listeners := range map[string][]netip.AddrPort{
+		"":                            at("127.0.0.11:33211", "0.0.0.0:9100", "[::]:4369"),
+		"; it listens on 4000":        at("127.0.0.1:4000", "0.0.0.0:9100", "[::1]:4000"),
+		"; it listens on 4000, 15672": at("[::]:4000", "[::]:15672"),
+	} {
+		if got := elsewhere(listeners, 9100); got != want {
+			t.Errorf("%v: %q, want %q", listeners, got, want)
+		}
+	}
+	if got := elsewhere(at("0.0.0.0:1", "0.0.0.0:2", "0.0.0.0:3", "0.0.0.0:4"), 9100); got != "" {
+		t.Errorf("many: %q", got)
+	}
+}
+
 func TestAFailedHTTPCheckIsExplained(t *testing.T) {
 	at := sockets{node: orchestrator.NodeSpec{Name: "n1", HTTPPort: 4000}, known: true, listeners: listening("127.0.0.1:4000 0.0.0.0:4001")}
 	failed := health.Outcome{Failure: "connection refused", Hint: hint.Text("h")}
