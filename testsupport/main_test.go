@@ -18,8 +18,8 @@ func TestMain(m *testing.M) {
 		runVictim(name)
 	}
 	turn.Take()
-	// Clusters mostly wait.
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	// Three at once keep two processors busy.
+	if err := flag.Set("test.parallel", "3"); err != nil {
 		panic(err)
 	}
 	os.Exit(testsupport.Main(m))
