@@ -298,8 +298,8 @@ func (r *running) faultRate() {
 // The kernel ends a fault at its time.
 func (r *running) faultEnd() {
 	down := r.nodedowns("n2", "n1")
-	f := r.inject(fault.Fault{Kind: fault.KindPartition, Groups: [][]string{{"n1"}}, How: fault.Reset}, 3*time.Second)
-	// A connection without traffic outlives a short fault.
+	f := r.inject(fault.Fault{Kind: fault.KindPartition, Groups: [][]string{{"n1"}}, How: fault.Reset}, 10*time.Second)
+	// A connection without traffic outlives the fault.
 	eventually(r.t, "n2 reports nodedown", func() bool {
 		r.rpc("n1", `for n <- Node.list(), do: send({:nobody, n}, :hello)`)
 		return down() > 0
