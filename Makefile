@@ -48,13 +48,13 @@ lint: compiler
 test: lint
 endif
 
-# In GOFLAGS the race detector is on for what tests build, too: it is compiled already.
-# What only `make test-all` runs, as the flag -skip. Whoever chooses tests gets what he chose.
+# What only `make test-all` runs, as the flag -skip. Tests that -run chooses are all run.
 LONG = $(if $(findstring -run,$(TESTFLAGS)),,-skip '$(shell sed -n 's|/|$$/^|g; /^Test/s/.*/^&$$/p' .ci/long | paste -sd'|' -)')
 
 test-all: LONG =
 test-all: test ## run every test: an hour, on two processors
 
+# In GOFLAGS the race detector is on for what tests build, too: it is compiled already.
 test: export GOFLAGS := $(RACE)
 test: ready ## run the tests, those on the real engine included; PKG=./… and TESTFLAGS=… choose
 	@# Nothing is compiled beside clusters, which have deadlines. (Errors are for go test to report.)

@@ -30,7 +30,7 @@ func init() {
 	}
 }
 
-// Nothing is left of a test binary that is killed with SIGKILL, in whatever moment.
+// Nothing is left of a test binary that is killed with SIGKILL, at whatever moment.
 func TestKilledTestBinary(t *testing.T) {
 	moments := rand.New(rand.NewPCG(*killsSeed, 3))
 	var full time.Duration

@@ -101,8 +101,8 @@ func runVictim(name string) {
 type victim struct {
 	t       *testing.T
 	cmd     *exec.Cmd
-	cluster string // the cluster that it reported as up
-	up      chan string
+	cluster string      // the cluster that it reported as up
+	up      chan string // gets that name
 	output  strings.Builder
 	rest    chan struct{} // closed at the end of its output
 }

@@ -63,8 +63,8 @@ func (k *killed) up(flags ...string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, &out
 }
 
-// left is what the engine and the runtime folder have of the cluster. Its data is meant to stay where
-// nobody asked for its end.
+// left returns what the engine and the runtime folder have of the cluster, but for its volumes: they
+// outlive it until `down --volumes` removes them.
 func (k *killed) left() []string {
 	k.t.Helper()
 	eng, err := docker.New(docker.Options{})
@@ -116,7 +116,7 @@ func upTime(t *testing.T) time.Duration {
 	return took
 }
 
-// Nothing is left of a cluster in the foreground whose command is killed, in whatever moment.
+// Nothing is left of a cluster in the foreground whose command is killed, at whatever moment.
 func TestKilledCommand(t *testing.T) {
 	makeDemo(t)
 	moments := rand.New(rand.NewPCG(*killsSeed, 1))
@@ -152,7 +152,7 @@ func (k *killed) volumesAreGone() {
 	}
 }
 
-// A cluster whose supervisor is killed, in whatever moment, can be taken down: nothing is left. If it was
+// A cluster whose supervisor is killed, at whatever moment, can be taken down: nothing is left. If it was
 // up, its nodes run on, and a new supervisor takes them over.
 func TestKilledSupervisor(t *testing.T) {
 	makeDemo(t)

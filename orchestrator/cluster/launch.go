@@ -249,8 +249,11 @@ func (c *Cluster) retryUnavailable(ctx context.Context, call func() error) error
 // looks for a free port, like another `up`, releases it within moments.
 func patiently(ctx context.Context, call func() error) (err error) {
 	for range 20 {
-		if err = call(); !errors.Is(err, orchestrator.ErrPortTaken) || !wait.Sleep(ctx, 250*time.Millisecond) {
+		if err = call(); !errors.Is(err, orchestrator.ErrPortTaken) {
 			return err
+		}
+		if !wait.Sleep(ctx, 250*time.Millisecond) {
+			return ctx.Err()
 		}
 	}
 	return err

@@ -17,7 +17,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/health"
 )
 
-func release(s *orchestrator.Spec) { s.Release, s.StopTimeout = true, 10*time.Second }
+func release(s *orchestrator.Spec) { s.Release = true }
 
 // exec runs a command in a node's container, which must exit with 0.
 func (r *running) exec(node string, command ...string) string {
