@@ -58,8 +58,8 @@ func (s *session) commands(t *testing.T) {
 	if docker != "" {
 		ps.By, ps.Beside, ps.Theirs = "docker", "`docker ps`", got["docker"]
 	}
-	s.run.Add(ps)
-	s.run.Add(bench.Row{Key: "rpc-command", What: "`beamyard rpc n1 'node()'` from the shell", Nodes: nodes, Unit: bench.Seconds, Ours: got["rpc"]})
+	s.add(t, ps)
+	s.add(t, bench.Row{Key: "rpc-command", What: "`beamyard rpc n1 'node()'` from the shell", Nodes: nodes, Unit: bench.Seconds, Ours: got["rpc"]})
 
 	if *quick {
 		return
@@ -75,8 +75,8 @@ func (s *session) commands(t *testing.T) {
 		<-time.After(look)
 		return map[string]float64{"cpu": (ticks(t, pid) - before) / time.Since(began).Seconds(), "memory": resident(t, pid)}
 	})
-	s.run.Add(bench.Row{Key: "rest-memory", What: "memory of the supervisor at rest", Nodes: nodes, Unit: bench.Bytes, Ours: got["memory"]})
-	s.run.Add(bench.Row{Key: "rest-processor", What: "processor time of the supervisor at rest, of one core", Nodes: nodes, Unit: bench.Share, Ours: got["cpu"]})
+	s.add(t, bench.Row{Key: "rest-memory", What: "memory of the supervisor at rest", Nodes: nodes, Unit: bench.Bytes, Ours: got["memory"]})
+	s.add(t, bench.Row{Key: "rest-processor", What: "processor time of the supervisor at rest, of one core", Nodes: nodes, Unit: bench.Share, Ours: got["cpu"]})
 }
 
 // removeImage removes an image that was made for the benchmark alone.

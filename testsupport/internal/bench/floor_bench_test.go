@@ -95,7 +95,7 @@ func (s *session) engine(t *testing.T) {
 	for _, part := range []struct{ name, what string }{
 		{"create", "the engine creates a container with a node's settings"}, {"start", "… starts it"}, {"remove", "… reports its end, which comes at once, and removes it"},
 	} {
-		s.run.Add(bench.Row{Key: "container-" + part.name, What: part.what, Nodes: 1, Unit: bench.Seconds, By: "engine", Beside: "bare Docker client", Theirs: got[part.name]})
+		s.add(t, bench.Row{Key: "container-" + part.name, What: part.what, Nodes: 1, Unit: bench.Seconds, By: "engine", Beside: "bare Docker client", Theirs: got[part.name]})
 	}
 }
 

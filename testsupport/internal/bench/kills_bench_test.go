@@ -53,7 +53,7 @@ func (s *session) kills(t *testing.T) {
 	r.down()
 	events := heard()
 	add := func(key, what string, unit bench.Unit, values ...float64) {
-		s.run.Add(bench.Row{Key: key, What: what, Nodes: nodes, Unit: unit, Ours: values})
+		s.add(t, bench.Row{Key: key, What: what, Nodes: nodes, Unit: unit, Ours: values})
 	}
 	add("kills-restarts", fmt.Sprintf("%d kills, one a second: restarts", kills), bench.Count, float64(restarts))
 	add("kills-back", "… from a death to Ready; a third restart backs off for 4 s", bench.Seconds, back...)

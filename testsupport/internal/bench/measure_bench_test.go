@@ -173,33 +173,51 @@ func load(t *testing.T) float64 {
 	return v
 }
 
+// add adds a row, and keeps and prints it at once: whoever ends a long run early has the rows until
+// then.
+func (s *session) add(t *testing.T, row bench.Row) {
+	t.Helper()
+	s.run.Rows = append(s.run.Rows, row)
+	s.run.Took = time.Since(s.run.Began)
+	s.keep(t)
+	t.Log(row)
+}
+
 // write keeps the run, also one that failed, which was not for nothing: `make bench` publishes
 // only one that passed.
 func (s *session) write(t *testing.T) {
 	t.Helper()
-	keep := func(path string, data []byte) {
-		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if *results != "" {
-		data, err := json.MarshalIndent(s.run, "", " ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		keep(*results, append(data, '\n'))
-	}
+	s.keep(t)
 	if *lines != "" {
 		if err := os.Rename(*lines, *lines+".old"); err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
 		}
-		keep(*lines, []byte(s.run.Benchstat()))
+		writeFile(t, *lines, []byte(s.run.Benchstat()))
 	}
 	fmt.Print("\n", s.run.Benchstat())
+}
+
+// keep writes the run as JSON, if a file is named for it.
+func (s *session) keep(t *testing.T) {
+	t.Helper()
+	if *results == "" {
+		return
+	}
+	data, err := json.MarshalIndent(s.run, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, *results, append(data, '\n'))
+}
+
+func writeFile(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // contender is measured in each round of a race. It returns one or more values by name.

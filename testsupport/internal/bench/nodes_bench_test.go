@@ -43,7 +43,7 @@ func (s *session) restarts(t *testing.T) {
 			took := r.recoveries("n2")
 			return map[string]float64{"restart": (took[len(took)-1] - backoff).Seconds()}
 		})
-	s.run.Add(bench.Row{
+	s.add(t, bench.Row{
 		Key: "restart", What: "restart, death to Ready, without the backoff", Nodes: 3, Unit: bench.Seconds, Ours: got["restart"],
 		By: "again", Beside: "bare Docker client: its application answers", Theirs: got["again"],
 	})
@@ -119,7 +119,7 @@ func (s *session) syncs(t *testing.T) {
 		if size.more > 0 {
 			key = "sync-large"
 		}
-		s.run.Add(bench.Row{
+		s.add(t, bench.Row{
 			Key: key, What: fmt.Sprintf("`sync` of a saved module, proven, in a project of %d", modules), Nodes: size.nodes,
 			Unit: bench.Seconds, Ours: got["sync"], By: "compile", Beside: "Mix compiles it", Theirs: got["compile"],
 		})
@@ -156,8 +156,8 @@ func (s *session) healths(t *testing.T) {
 		func(t *testing.T) map[string]float64 {
 			return map[string]float64{"labels": seconds(t, func() error { return whole(discovery.Health(t.Context(), s.eng, r.Spec().Name)) })}
 		})
-	s.run.Add(bench.Row{Key: "health", What: "`health` of all nodes, by their supervisor", Nodes: nodes, Unit: bench.Seconds, Ours: got["ours"]})
-	s.run.Add(bench.Row{Key: "health-labels", What: "`health` of all nodes, by labels alone, connections included", Nodes: nodes, Unit: bench.Seconds, Ours: got["labels"]})
+	s.add(t, bench.Row{Key: "health", What: "`health` of all nodes, by their supervisor", Nodes: nodes, Unit: bench.Seconds, Ours: got["ours"]})
+	s.add(t, bench.Row{Key: "health-labels", What: "`health` of all nodes, by labels alone, connections included", Nodes: nodes, Unit: bench.Seconds, Ours: got["labels"]})
 }
 
 // rpcs times calls of erlang:node/0 over one connection.
@@ -204,8 +204,8 @@ func (s *session) rpcs(t *testing.T) {
 			group.Wait()
 			return map[string]float64{"rate": float64(calls.Load()) / time.Since(began).Seconds()}
 		})
-	s.run.Add(bench.Row{Key: "rpc", What: "an RPC to a node, `erlang:node()`, one after the other", Nodes: 1, Unit: bench.Seconds, Ours: got["latency"]})
-	s.run.Add(bench.Row{Key: "rpc-rate", What: fmt.Sprintf("RPCs to a node, %d at once over one connection", callers), Nodes: 1, Unit: bench.PerSecond, Ours: got["rate"]})
+	s.add(t, bench.Row{Key: "rpc", What: "an RPC to a node, `erlang:node()`, one after the other", Nodes: 1, Unit: bench.Seconds, Ours: got["latency"]})
+	s.add(t, bench.Row{Key: "rpc-rate", What: fmt.Sprintf("RPCs to a node, %d at once over one connection", callers), Nodes: 1, Unit: bench.PerSecond, Ours: got["rate"]})
 }
 
 // faults times a partition of five nodes: from the request until the rules are in force and read
@@ -245,6 +245,6 @@ func (s *session) faults(t *testing.T) {
 		{"heal", "the partition healed", "healed"},
 		{"blip", "a blip: two groups lose all their connections", "blip"},
 	} {
-		s.run.Add(bench.Row{Key: row.key, What: row.what, Nodes: nodes, Unit: bench.Seconds, Ours: got[row.values]})
+		s.add(t, bench.Row{Key: row.key, What: row.what, Nodes: nodes, Unit: bench.Seconds, Ours: got[row.values]})
 	}
 }

@@ -48,7 +48,7 @@ func (s *session) ring(t *testing.T) {
 			return nil
 		})}
 	})
-	s.run.Add(bench.Row{Key: "ring", What: "lines appended to a node's output ring", Unit: bench.PerSecond, Ours: got["rate"]})
+	s.add(t, bench.Row{Key: "ring", What: "lines appended to a node's output ring", Unit: bench.PerSecond, Ours: got["rate"]})
 }
 
 // logEngine is the engine with log files of another size. It records when the output was last
@@ -129,7 +129,7 @@ func printed(t *testing.T, c *cluster.Cluster, nodes, n int) {
 func (s *session) outputs(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		for _, key := range []string{"log-read", "log-memory", "log-write"} {
-			s.run.Add(bench.Row{Key: key, What: "output of containers", Unit: bench.Seconds, Why: "Go, which builds the program that prints, is not installed"})
+			s.add(t, bench.Row{Key: key, What: "output of containers", Unit: bench.Seconds, Why: "Go, which builds the program that prints, is not installed"})
 		}
 		return
 	}
@@ -183,7 +183,7 @@ func (s *session) reading(t *testing.T, image string) {
 			leave()
 			return map[string]float64{"ours": took.Seconds()}
 		})
-	s.run.Add(bench.Row{
+	s.add(t, bench.Row{
 		Key: "log-read", What: "1,000,000 lines of 100 bytes read into the ring", Nodes: 1, Unit: bench.Seconds, Ours: got["ours"],
 		By: "discard", Beside: "the same stream, read and discarded", Theirs: got["raw"],
 	})
@@ -206,7 +206,7 @@ func (s *session) memory(t *testing.T, image string) {
 		leave()
 		return map[string]float64{"heap": over}
 	})
-	s.run.Add(bench.Row{Key: "log-memory", What: "memory of rings full of such lines", Nodes: nodes, Unit: bench.Bytes, Ours: got["heap"]})
+	s.add(t, bench.Row{Key: "log-memory", What: "memory of rings full of such lines", Nodes: nodes, Unit: bench.Bytes, Ours: got["heap"]})
 }
 
 // writing asks the container how long it wrote: without a reader, with a bare follower that
@@ -240,11 +240,11 @@ func (s *session) writing(t *testing.T, image string) {
 	}
 	got := race(t, rounds(3, 0), ours, alone("unread", false), alone("followed", true))
 	const what = "a container writes 1,000,000 such lines while it is followed"
-	s.run.Add(bench.Row{
+	s.add(t, bench.Row{
 		Key: "log-write", What: what, Nodes: 1, Unit: bench.Seconds, Ours: got["ours"],
 		By: "unread", Beside: "without a reader", Theirs: got["unread"],
 	})
-	s.run.Add(bench.Row{
+	s.add(t, bench.Row{
 		Key: "log-write", What: what, Nodes: 1, Unit: bench.Seconds, Ours: got["ours"],
 		By: "followed", Beside: "while a bare client follows, for which the engine decodes", Theirs: got["followed"],
 	})

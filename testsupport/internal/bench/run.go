@@ -68,9 +68,6 @@ const (
 	Count     Unit = "count"
 )
 
-// Add appends a row.
-func (r *Run) Add(row Row) { r.Rows = append(r.Rows, row) }
-
 // Ratios returns ours over theirs, round by round.
 func (r Row) Ratios() []float64 {
 	var ratios []float64

@@ -153,6 +153,9 @@ func (r Run) grouped() []Row {
 	return slices.SortedStableFunc(slices.Values(r.Rows), func(a, b Row) int { return cmp.Compare(first[a.Key], first[b.Key]) })
 }
 
+// String is the row as it is in the table.
+func (r Row) String() string { return r.line(r.What) }
+
 func (r Row) line(what string) string {
 	nodes := r.nodes()
 	if r.Why != "" {

@@ -78,7 +78,7 @@ func (s *session) ups(t *testing.T) {
 		}
 		got := race(t, rounds(pairs(nodes), 6), contenders...)
 		row := func(key, what, ours, by, beside string) {
-			s.run.Add(bench.Row{Key: key, What: what, Nodes: nodes, Unit: bench.Seconds, Ours: got[ours], By: by, Beside: beside, Theirs: got[by]})
+			s.add(t, bench.Row{Key: key, What: what, Nodes: nodes, Unit: bench.Seconds, Ours: got[ours], By: by, Beside: beside, Theirs: got[by]})
 		}
 		const up, start, down = "`up` to a proven full mesh", "`testsupport.Start` to a proven full mesh", "`down`"
 		row("up", up, "up", "ports", untilPort)
@@ -92,7 +92,7 @@ func (s *session) ups(t *testing.T) {
 			for _, c := range composers {
 				beside := c.name + ", then connected"
 				if c.command == nil {
-					s.run.Add(bench.Row{Key: "up", What: up, Nodes: nodes, Unit: bench.Seconds, By: c.by, Beside: beside, Why: c.why})
+					s.add(t, bench.Row{Key: "up", What: up, Nodes: nodes, Unit: bench.Seconds, By: c.by, Beside: beside, Why: c.why})
 					continue
 				}
 				row("up", up, "up", c.by, beside)
@@ -109,10 +109,10 @@ func (s *session) ups(t *testing.T) {
 			row("start", start, "start", "testcontainers", withTC)
 		}
 		row("down", down, "down", "removed", fmt.Sprintf("forced removal, and one VM's graceful stop (%s)", bench.Seconds.Text(grace)))
-		s.run.Add(bench.Row{Key: "up-supervisor", What: "processor time of the supervisor during `up`", Nodes: nodes, Unit: bench.Processor, Ours: got["supervisor"]})
-		s.run.Add(bench.Row{Key: "up-node", What: "processor time of one node's container until all are Ready", Nodes: nodes, Unit: bench.Processor, Ours: got["boot"]})
+		s.add(t, bench.Row{Key: "up-supervisor", What: "processor time of the supervisor during `up`", Nodes: nodes, Unit: bench.Processor, Ours: got["supervisor"]})
+		s.add(t, bench.Row{Key: "up-node", What: "processor time of one node's container until all are Ready", Nodes: nodes, Unit: bench.Processor, Ours: got["boot"]})
 		if few {
-			s.run.Add(bench.Row{
+			s.add(t, bench.Row{
 				Key: "up-node", What: "the same", Nodes: nodes, Unit: bench.Processor, Ours: got["boot"],
 				By: "boot: mix", Beside: "with `boot: mix`", Theirs: got["node boots mix"],
 			})
@@ -236,5 +236,5 @@ func (s *session) shared(t *testing.T) {
 			}
 		})
 	}
-	s.run.Add(bench.Row{Key: "shared", What: "`testsupport.Shared`, when another test has started it", Nodes: nodes, Unit: bench.Seconds, Ours: warm})
+	s.add(t, bench.Row{Key: "shared", What: "`testsupport.Shared`, when another test has started it", Nodes: nodes, Unit: bench.Seconds, Ours: warm})
 }
