@@ -88,10 +88,10 @@ func (l *live) shown(lines []stepLine) string {
 	return b.String()
 }
 
-func (l *live) buildFailed() {
+func (l *live) buildFailed(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if rest := l.steps.rest(); rest != "" {
+	if rest := l.steps.rest(err); rest != "" {
 		l.draw(rest)
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/google/go-cmp/cmp"
 )
@@ -75,9 +77,19 @@ func TestBuildSteps(t *testing.T) {
 	t.Run("the whole when it fails", func(t *testing.T) {
 		p, write, got := show("auto")
 		write(building+"** (Mix) no", time.Second)
-		p.buildFailed()
+		p.buildFailed(errors.New("the engine is gone"))
 		p.close()
 		want := "pulling alpine\n" + uncolouredLines(strings.TrimPrefix(building, "pulling alpine\n")) + "** (Mix) no\n"
+		if diff := cmp.Diff(want, got()); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("what its error repeats is left to it", func(t *testing.T) {
+		p, write, got := show("auto")
+		write("Step 1/1 : RUN mix compile\n ---> Running in 0123456789ad\nCompiling 3 files\nwarning: old\n\n\x1b[91merror: no x\n\x1b[0m\n== Compilation error\n", time.Second)
+		p.buildFailed(fmt.Errorf("up: %w", &images.BuildError{Lines: []string{"error: no x", "== Compilation error"}}))
+		p.close()
+		want := "Step 1/1 : RUN mix compile\n ---> Running in 0123456789ad\nCompiling 3 files\nwarning: old\n\n"
 		if diff := cmp.Diff(want, got()); diff != "" {
 			t.Error(diff)
 		}
@@ -113,7 +125,7 @@ func TestBuildSteps(t *testing.T) {
 	t.Run("on a terminal", func(t *testing.T) {
 		p, write, got := show("tty")
 		write(building, 0)
-		p.buildFailed()
+		p.buildFailed(nil)
 		p.close()
 		if text := got(); !strings.Contains(text, "warning: oldGetting dep\n") || strings.Contains(text, "\x1b[91m") {
 			t.Errorf("%q", text)

@@ -15,8 +15,9 @@ import (
 type progress interface {
 	io.Writer
 	event(orchestrator.Event)
-	// buildFailed shows the part of the build's output that was not shown.
-	buildFailed()
+	// buildFailed shows the part of the build's output that was not shown, without the lines
+	// that the error repeats.
+	buildFailed(err error)
 	close()
 }
 
@@ -102,11 +103,11 @@ func (p *plainProgress) endStep(now time.Time) {
 	}
 }
 
-func (p *plainProgress) buildFailed() {
+func (p *plainProgress) buildFailed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.steps != nil {
-		fmt.Fprint(p.out, p.steps.rest())
+		fmt.Fprint(p.out, p.steps.rest(err))
 	} else if len(p.rest) > 0 {
 		fmt.Fprintln(p.out, uncoloured(string(p.rest)))
 		p.rest = nil
@@ -159,7 +160,7 @@ func (p *jsonProgress) Write(text []byte) (int, error) {
 	}
 }
 
-func (p *jsonProgress) buildFailed() {} // its lines are shown as they arrive
+func (p *jsonProgress) buildFailed(error) {} // its lines are shown as they arrive
 
 func (p *jsonProgress) close() {
 	p.mu.Lock()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -9,11 +10,12 @@ import (
 )
 
 type psCmd struct {
-	Name string `arg:"" optional:"" complete:"cluster" help:"Only this cluster."`
+	Name    string `arg:"" optional:"" complete:"cluster" help:"Only this cluster."`
+	Cluster string `short:"c" complete:"cluster" placeholder:"NAME" help:"The same."`
 }
 
 func (psCmd) Help() string {
-	return `Without NAME, the nodes of all clusters. A cluster whose supervisor does not
+	return `Without a name, the nodes of all clusters. A cluster whose supervisor does not
 answer is listed from its containers alone, as "unsupervised".
 
 --json answers with a list of clusters, also for one.`
@@ -28,11 +30,12 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 	defer eng.Close()
 	var all []orchestrator.Status
 	var parked []string
-	if c.Name == "" {
+	name := clusterRef(cmp.Or(c.Name, c.Cluster))
+	if name == "" {
 		all, parked, err = apart(ctx, eng)
 	} else {
 		var found discovery.Cluster
-		found, err = discovery.Find(ctx, eng, clusterRef(c.Name))
+		found, err = discovery.Find(ctx, eng, name)
 		all = []orchestrator.Status{found.Status}
 	}
 	if err != nil {
@@ -57,7 +60,7 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 			a.say("no cluster is up; start one: beamyard up")
 			return nil
 		}
-		if err := a.printNodes(o, all, c.Name == ""); err != nil {
+		if err := a.printNodes(o, all, name == ""); err != nil {
 			return err
 		}
 		for _, st := range all {

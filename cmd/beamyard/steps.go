@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/beamyard/beamyard/images"
 )
 
 // steps turns the output of a build into one line for each of its steps. It keeps the rest in
@@ -81,17 +84,37 @@ func (s *steps) end(now time.Time) []stepLine {
 	return []stepLine{{text: shortStep(text), step: true, took: took}}
 }
 
-// rest returns the kept output, including the incomplete line.
-func (s *steps) rest() string {
+// rest returns the kept output, including the incomplete line, without the lines at its end that
+// the error of the build repeats.
+func (s *steps) rest(err error) string {
 	lines := s.all
 	if len(s.open) > 0 {
 		lines = append(lines[:len(lines):len(lines)], uncoloured(string(s.open)))
 	}
 	s.all, s.open, s.current = nil, nil, ""
+	if failed := (*images.BuildError)(nil); errors.As(err, &failed) {
+		lines = withoutEnd(lines, failed.Lines)
+	}
 	if len(lines) == 0 {
 		return ""
 	}
 	return strings.Join(lines[max(0, len(lines)-keptBuild):], "\n") + "\n"
+}
+
+// withoutEnd returns lines without those at its end that are repeated elsewhere, where empty lines
+// and those of the engine are left out.
+func withoutEnd(lines, repeated []string) []string {
+	end, left := len(lines), len(repeated)
+	for i := len(lines) - 1; i >= 0 && left > 0; i-- {
+		line := strings.TrimRight(lines[i], " \r")
+		switch {
+		case line == repeated[left-1]:
+			end, left = i, left-1
+		case line != "" && !strings.HasPrefix(line, " ---> ") && !strings.HasPrefix(line, "Removing intermediate container "):
+			return lines[:end]
+		}
+	}
+	return lines[:end]
 }
 
 // shortStep limits the length of a step's text.

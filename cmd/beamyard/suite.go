@@ -98,7 +98,7 @@ func (c *testCmd) test(ctx context.Context, a *app, spec orchestrator.Spec) erro
 		if s.reused {
 			var err error
 			if prepared, err = build.Prepare(ctx, s.eng, spec, s.progress); err != nil {
-				s.progress.buildFailed()
+				s.progress.buildFailed(err)
 				return cluster.Diagnose(err, spec)
 			}
 		}

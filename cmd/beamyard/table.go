@@ -86,7 +86,7 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 		head[i] = cell{h, "1"}
 	}
 	rows = append(rows, head)
-	var remarks []string
+	var remarks []remark
 	for _, s := range all {
 		for _, n := range s.Nodes {
 			row := []cell{
@@ -106,9 +106,11 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 			}
 			rows = append(rows, row)
 			if n.Reason != "" && n.State != orchestrator.Ready && s.Supervised {
-				remarks = append(remarks, fmt.Sprintf("%s: %s", label, n.Reason))
+				remarks = noted(remarks, label, n.Reason, "")
 			}
-			remarks = append(remarks, whyShort(label, s.Cluster, n)...)
+			if why := whyShort(n); why != "" {
+				remarks = noted(remarks, label, why, fmt.Sprintf("; beamyard inspect %s/%s", s.Cluster, n.Name))
+			}
 		}
 		if len(s.Nodes) == 0 && withCluster {
 			rows = append(rows, []cell{{s.Cluster, ""}, {"-", ""}, {"no nodes", "2"}})
@@ -118,9 +120,26 @@ func (a *app) printNodes(o *output, all []orchestrator.Status, withCluster bool)
 		return err
 	}
 	for _, r := range remarks {
-		fmt.Fprintln(a.err, printable(r))
+		fmt.Fprintln(a.err, printable(strings.Join(r.nodes, ", ")+": "+r.text+r.next))
 	}
 	return nil
+}
+
+// remark is a line below the table, about one node or several.
+type remark struct {
+	nodes      []string
+	text, next string // next is a command that shows more of the first node
+}
+
+// noted adds a remark, or the node to one with the same text.
+func noted(remarks []remark, node, text, next string) []remark {
+	for i := range remarks {
+		if remarks[i].text == text {
+			remarks[i].nodes = append(remarks[i].nodes, node)
+			return remarks
+		}
+	}
+	return append(remarks, remark{[]string{node}, text, next})
 }
 
 // imageText returns an image as a table shows it: an ID as short as the engine's.
@@ -131,17 +150,17 @@ func imageText(image string) string {
 	return image
 }
 
-// whyShort returns what is wrong with a node, in one line, and the command that shows more.
-func whyShort(label, cluster string, n orchestrator.NodeStatus) []string {
+// whyShort returns what is wrong with a node, in one line; "" if nothing is known.
+func whyShort(n orchestrator.NodeStatus) string {
 	roots := orchestrator.RootCauses(n.Findings)
 	if len(roots) == 0 {
-		return nil
+		return ""
 	}
 	more := ""
 	if len(roots) > 1 {
 		more = fmt.Sprintf(" (and %d more)", len(roots)-1)
 	}
-	return []string{fmt.Sprintf("%s: why: %s%s; beamyard inspect %s/%s", label, roots[0], more, cluster, n.Name)}
+	return fmt.Sprintf("why: %s%s", roots[0], more)
 }
 
 // stateCell describes a node's state in a few words.

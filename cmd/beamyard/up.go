@@ -78,6 +78,10 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 				return err
 			}
 			u.spec.UI = u.spec.UI || c.UI
+		case found != nil:
+			if err := u.unlike(*found); err != nil {
+				return err
+			}
 		}
 		if err := u.prepare(ctx, found == nil); err != nil {
 			return err
@@ -165,7 +169,7 @@ func (u *up) prepare(ctx context.Context, fresh bool) error {
 	spec, err := build.Prepare(ctx, u.eng, u.spec, u.progress)
 	if err != nil {
 		if ctx.Err() == nil {
-			u.progress.buildFailed()
+			u.progress.buildFailed(err)
 		}
 		return cluster.Diagnose(err, spec)
 	}

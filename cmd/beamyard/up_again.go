@@ -27,9 +27,7 @@ func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.S
 			"load them: beamyard sync -c %[1]s\nor start it again: beamyard down %[1]s, then the same command", name)
 	}
 	if len(diff) > 0 {
-		return none, orchestrator.WithHint(
-			fmt.Errorf("%w: %s, with other settings: %s", orchestrator.ErrClusterExists, name, strings.Join(diff, ", ")),
-			"remove it first: beamyard down %s\nor choose another name: beamyard up --name NAME", name)
+		return none, otherSettings(name, diff...)
 	}
 	client, err := control.Dial(ctx, name)
 	if errors.Is(err, orchestrator.ErrNoSupervisor) {
@@ -65,6 +63,27 @@ func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.S
 	u.progress.close()
 	u.say("%s is up again", name)
 	return st, nil
+}
+
+// unlike returns an error for an existing cluster that differs in what is known before an image is
+// built; again compares the rest.
+func (u *up) unlike(found discovery.Cluster) error {
+	name, source := u.spec.Name, found.Spec.Source
+	if source != "" && u.spec.Source != "" && source != u.spec.Source {
+		return orchestrator.WithHint(fmt.Errorf("%w: %s, made of %s and not of %s", orchestrator.ErrClusterExists, name, source, u.spec.Source),
+			"choose another name: beamyard up --name NAME\nor remove it first: beamyard down %s", name)
+	}
+	if !slices.EqualFunc(found.Spec.Nodes, u.spec.Nodes, func(a, b orchestrator.NodeSpec) bool { return a.Name == b.Name }) {
+		return otherSettings(name, "nodes")
+	}
+	return nil
+}
+
+// otherSettings is the error for an existing cluster that differs in these settings.
+func otherSettings(name string, differ ...string) error {
+	return orchestrator.WithHint(
+		fmt.Errorf("%w: %s, with other settings: %s", orchestrator.ErrClusterExists, name, strings.Join(differ, ", ")),
+		"remove it first: beamyard down %s\nor choose another name: beamyard up --name NAME", name)
 }
 
 // wake starts the stopped nodes of a supervised cluster, and waits.

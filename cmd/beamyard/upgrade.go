@@ -82,7 +82,7 @@ func (c *upgradeCmd) Run(ctx context.Context, a *app) error {
 		prepared, err := upgrade.Prepare(ctx, r.eng, found.Spec, o.Source, p)
 		if err != nil {
 			if ctx.Err() == nil {
-				p.buildFailed()
+				p.buildFailed(err)
 			}
 			return cluster.Diagnose(err, found.Spec)
 		}

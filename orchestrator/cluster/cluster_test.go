@@ -624,6 +624,7 @@ func TestACrashLoopEnds(t *testing.T) {
 			<-p.Signals
 			return 0
 		}
+		w.vms.refused = map[string]bool{"app@n1.shop.test": true} // a run that is Ready for an instant begins a new report
 		w.vms.mu.Unlock()
 		w.eng.ExternalKill(w.container("n1"), "KILL")
 		w.untilState("n1", orchestrator.Failed)

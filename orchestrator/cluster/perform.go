@@ -26,6 +26,7 @@ func (c *Cluster) perform(ctx context.Context, actions []supervisor.Action) (err
 				c.box.post(supervisor.Started{RunID: a.RunID, Err: c.starting(ctx, func() error { return c.startAgain(ctx, a.Node, a.ContainerID) })})
 			})
 		case supervisor.Stop:
+			c.outputs[a.Node].Out.Stopping(a.Inc)
 			c.wg.Go(func() {
 				c.box.post(supervisor.Stopped{RunID: a.RunID, Err: c.retryUnavailable(ctx, func() error { return c.eng.StopContainer(ctx, a.ContainerID, a.Grace) })})
 			})

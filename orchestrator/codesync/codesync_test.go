@@ -175,7 +175,7 @@ func TestLine(t *testing.T) {
 		"synced a; removed 5 modules on n1":                            {Changed: []string{"a"}, Removed: []string{"a", "b", "c", "d", "e"}, Nodes: on(Synced, "n1")},
 		"synced Demo.Counter; added a, b; removed c on n1 n2 n3":       {Changed: []string{"Elixir.Demo.Counter"}, Added: []string{"a", "b"}, Removed: []string{"c"}, Nodes: on(Synced, "n1", "n2", "n3")},
 		"synced 5 modules on n1":                                       {Changed: []string{"a", "b", "c", "d", "e"}, Nodes: on(Synced, "n1")},
-		"synced 1 file, no module on n1":                               {Files: 1, Nodes: on(Synced, "n1")},
+		"synced 1 file on n1; no module changed":                       {Files: 1, Nodes: on(Synced, "n1")},
 		"in sync, 7 modules equal on n1 n2":                            {Compared: 7, Nodes: on(Synced, "n1", "n2")},
 		"synced a on n1, restarted":                                    {Changed: []string{"a"}, Nodes: on(Restarted, "n1")},
 		"synced a on n1 (skipped: n2, without a container)":            {Changed: []string{"a"}, Nodes: append(on(Synced, "n1"), on(Skipped, "n2")...)},

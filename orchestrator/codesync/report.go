@@ -77,7 +77,7 @@ func (r Report) Line() string {
 	case len(what) > 0:
 		b.WriteString(strings.Join(what, "; "))
 	case r.Files > 0:
-		fmt.Fprintf(&b, "synced %s, no module", english.Plural(r.Files, "file", "files"))
+		fmt.Fprintf(&b, "synced %s", english.Plural(r.Files, "file", "files"))
 	default:
 		fmt.Fprintf(&b, "in sync, %s equal", english.Plural(r.Compared, "module", "modules"))
 	}
@@ -95,6 +95,9 @@ func (r Report) Line() string {
 	}
 	if restarted := r.in(Restarted); len(restarted) > 0 {
 		b.WriteString(", restarted")
+	}
+	if len(what) == 0 && r.Files > 0 {
+		b.WriteString("; no module changed")
 	}
 	fmt.Fprintf(&b, ": %d ms, of them %d ms compiling", r.Took.Milliseconds(), r.Compile.Milliseconds())
 	return b.String()

@@ -265,12 +265,12 @@ func (e *compilerStopped) Hint() hint.Hint {
 	return hint.Newf("fix what it says, then: %s", hint.SyncRestart.On(e.cluster))
 }
 
-// lastOutput returns the last lines of a container's output.
+// lastOutput returns the last lines of a container's last run.
 func lastOutput(ctx context.Context, eng orchestrator.Engine, c orchestrator.Container, n int) []string {
 	out := logs.NewNode(helperCompiler, n)
 	began := c.State.StartedAt.Add(-orchestrator.StartSlack)
 	_ = out.ReadKept(ctx, eng, c.ID, logs.Uncounted, began, false) // best effort
-	return out.Out.Excerpt(n, nil)
+	return out.Out.ExcerptOfRun(n, nil)
 }
 
 // writeSources overwrites a stopped compiler's project with the local one.

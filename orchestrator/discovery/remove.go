@@ -53,7 +53,9 @@ func removeLabelled(ctx context.Context, eng orchestrator.Engine, cluster string
 		}
 	}
 	var guests *guestsError
+	var ghosts *ghostsError
 	switch {
+	case errors.As(err, &ghosts): // it stays, whatever one tries
 	case errors.As(err, &guests):
 		err = orchestrator.WithHint(err, "%s\nthen: %s", guests.detach(), hint.Down.On(cluster))
 	case err != nil:
@@ -62,17 +64,18 @@ func removeLabelled(ctx context.Context, eng orchestrator.Engine, cluster string
 	return removed, err
 }
 
-// removeThese removes the containers, and then the networks. It adds their names to
-// removed.
+// removeThese removes the containers, and then the networks. It adds the names of those that it
+// removed to removed.
 func removeThese(ctx context.Context, eng orchestrator.Engine, label map[string]string, containers []orchestrator.Container, removed *Removed) error {
 	err := removeContainers(ctx, eng, containers, removed)
 	networks, listErr := eng.Networks(ctx, label)
 	err = errors.Join(err, listErr)
 	for _, n := range networks {
-		if !slices.Contains(removed.Networks, n.Name) {
+		failed := RemoveNetwork(ctx, eng, n)
+		if failed == nil && !slices.Contains(removed.Networks, n.Name) {
 			removed.Networks = append(removed.Networks, n.Name)
 		}
-		err = errors.Join(err, RemoveNetwork(ctx, eng, n))
+		err = errors.Join(err, failed)
 	}
 	return err
 }
@@ -80,18 +83,23 @@ func removeThese(ctx context.Context, eng orchestrator.Engine, label map[string]
 func removeContainers(ctx context.Context, eng orchestrator.Engine, containers []orchestrator.Container, removed *Removed) error {
 	var group errgroup.Group
 	group.SetLimit(16)
-	for _, found := range containers {
-		if !slices.Contains(removed.Containers, found.Name) {
-			removed.Containers = append(removed.Containers, found.Name)
-		}
+	gone := make([]bool, len(containers))
+	for i, found := range containers {
 		group.Go(func() error {
 			if err := eng.RemoveContainer(ctx, found.ID); err != nil {
 				return fmt.Errorf("remove container %s: %w", found.Name, err)
 			}
+			gone[i] = true
 			return nil
 		})
 	}
-	return group.Wait()
+	err := group.Wait()
+	for i, found := range containers {
+		if gone[i] && !slices.Contains(removed.Containers, found.Name) {
+			removed.Containers = append(removed.Containers, found.Name)
+		}
+	}
+	return err
 }
 
 // RemoveNetwork retries while the engine reports endpoints that it is still removing: for about a
@@ -157,11 +165,33 @@ func stillIn(ctx context.Context, eng orchestrator.Engine, n orchestrator.Networ
 			guests.names = append(guests.names, c.Name)
 		}
 	}
-	if err != nil || len(guests.names) == 0 {
+	runs := func(c orchestrator.Container) bool { return c.State.Running && c.Attached(n.ID) }
+	switch {
+	case err == nil && !slices.ContainsFunc(all, runs):
+		return &ghostsError{n.Name, refused}
+	case err != nil || len(guests.names) == 0:
 		return fmt.Errorf("remove network %s: %w", n.Name, refused)
 	}
 	slices.Sort(guests.names)
 	return guests
+}
+
+// ghostsError says that the engine keeps a network for endpoints of containers that are gone. It
+// counts endpoints wrongly once in a while where many containers end at once, and counts them again
+// only when it starts (moby/moby#42119; seen with 20.10).
+type ghostsError struct {
+	network string
+	err     error
+}
+
+func (e *ghostsError) Error() string {
+	return fmt.Sprintf("the engine keeps network %s: it counts containers in it that are gone, which is a fault of Docker's", e.network)
+}
+func (e *ghostsError) Unwrap() error { return e.err }
+
+// Hint says how the network goes.
+func (e *ghostsError) Hint() hint.Hint {
+	return hint.Newf("it does no harm, but to a cluster of the same name; it goes once the engine has started again: sudo systemctl restart docker, then: %s", hint.Prune.With())
 }
 
 // Orphaned reports whether a cluster's keeper is dead and the cluster is not meant to
@@ -186,6 +216,9 @@ func RemoveOwned(ctx context.Context, eng orchestrator.Engine, cluster string, o
 	label := map[string]string{orchestrator.LabelCluster: cluster, orchestrator.LabelOwner: manifest.MustJSON(owner)}
 	for quiet := 0; ; {
 		removed, err := removeLabelled(ctx, eng, cluster, label)
+		if ghosts := (*ghostsError)(nil); errors.As(err, &ghosts) {
+			return err // it stays
+		}
 		if err == nil && len(removed.Containers)+len(removed.Networks) == 0 {
 			if quiet++; quiet == quietLooks {
 				return nil

@@ -237,7 +237,7 @@ func TestSync(t *testing.T) {
 			r.ready()
 			r.serves("104", all...)
 			r.answers("{:demo_erl.v(), Code.ensure_loaded?(Demo.Extra), Demo.Shown.show(1)}", "{3, false, :any}", all...)
-			r.synced("synced 3 files, no module on n1 n2 n3") // of modules that were removed while n2 and n3 were down
+			r.synced("synced 3 files on n1 n2 n3; no module changed") // of modules that were removed while n2 and n3 were down
 			r.compilerEnds()
 			r.synced("in sync, 11 modules equal on n1 n2 n3")
 			if report, err := r.Health(t.Context()); err != nil || len(failed(report)) > 0 {

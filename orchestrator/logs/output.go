@@ -30,6 +30,11 @@ type Output struct {
 	rings    [len(streams)]ring
 	run      int // the latest run that printed or was marked
 	arrivals uint64
+	stop     struct { // what the run printed after these arrivals is the answer to its stop
+		asked    bool
+		run      int
+		arrivals uint64
+	}
 	watchers []chan<- struct{} // each holds one token while there may be new lines
 	awaited  []*awaited
 	closed   bool
@@ -128,6 +133,14 @@ func (o *Output) Mark(run int, at time.Time, text string) {
 	o.Append(orchestrator.StreamSystem, run, at.UTC().Round(0), text, false)
 }
 
+// Stopping says that the node is now asked to end this run. What it prints from here on is part of its
+// output, and not of an [Output.Excerpt]: it does not say why anything failed.
+func (o *Output) Stopping(run int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stop.asked, o.stop.run, o.stop.arrivals = true, run, o.arrivals
+}
+
 // Close marks the output as complete: followers return once they have read the remaining
 // lines.
 func (o *Output) Close() {
@@ -174,12 +187,26 @@ const maxExcerpt = 1000
 // why it ends. Each stream may use half of n, plus what the other leaves. Erlang terms are
 // made readable, and then clean is applied, before a line is cut: a secret that is printed
 // as bytes, or a part of one, would not be recognised.
-// If clean is nil, lines are not cleaned.
+// If clean is nil, lines are not cleaned. Lines after [Output.Stopping] are left out.
 func (o *Output) Excerpt(n int, clean func(string) string) []string {
+	return o.excerpt(n, filter{untilStop: true}, clean)
+}
+
+// ExcerptOfRun is [Output.Excerpt] of the last run alone.
+func (o *Output) ExcerptOfRun(n int, clean func(string) string) []string {
+	return o.excerpt(n, filter{untilStop: true, lastRun: true}, clean)
+}
+
+func (o *Output) excerpt(n int, f filter, clean func(string) string) []string {
 	if n <= 0 {
 		return nil
 	}
-	stdout, stderr := o.TailStream(orchestrator.Stdout, n), o.TailStream(orchestrator.Stderr, n)
+	tail := func(stream orchestrator.Stream) []orchestrator.Line {
+		f.LogQuery = orchestrator.LogQuery{Stream: stream, Tail: n}
+		lines, _, _ := o.unread(new(cursor), f)
+		return lines
+	}
+	stdout, stderr := tail(orchestrator.Stdout), tail(orchestrator.Stderr)
 	stderr = lastOf(stderr, max(n/2, n-len(stdout)))
 	stdout = lastOf(stdout, n-len(stderr))
 	var excerpt []string
@@ -238,7 +265,11 @@ func (o *Output) unread(c *cursor, q filter) (lines []orchestrator.Line, lost cu
 			break
 		}
 		to[last]--
-		if e := o.rings[last].at(to[last]); q.takes(streams[last], e) {
+		e := o.rings[last].at(to[last])
+		if q.untilStop && o.stop.asked && e.run == o.stop.run && e.arrival > o.stop.arrivals || q.lastRun && e.run < o.run {
+			continue
+		}
+		if q.takes(streams[last], e) {
 			lines = append(lines, orchestrator.Line{
 				Node: o.node, Stream: streams[last], Seq: to[last],
 				Run: max(e.run, Uncounted), Time: e.time, Text: e.text, Cut: e.cut,

@@ -99,6 +99,32 @@ func TestAnExcerptShowsNoSecretAsBytes(t *testing.T) {
 	}
 }
 
+// An excerpt says why something failed, and not how a node ended when it was asked to.
+func TestAnExcerptEndsWhereTheStopBegins(t *testing.T) {
+	out := newOutput("n1", 10)
+	say := func(run int, text string) { out.Append(orchestrator.Stdout, run, time.Unix(1, 0), text, false) }
+	say(Uncounted, "an old run")
+	if got := strings.Join(out.Excerpt(9, nil), ", "); got != "stdout: an old run" {
+		t.Errorf("without a stop: %s", got)
+	}
+	say(1, "no database")
+	out.Stopping(1)
+	say(1, "SIGTERM received")
+	if got := strings.Join(out.Excerpt(9, nil), ", "); got != "stdout: an old run, stdout: no database" {
+		t.Errorf("after the stop: %s", got)
+	}
+	say(2, "no database again")
+	if got := strings.Join(out.Excerpt(9, nil), ", "); got != "stdout: an old run, stdout: no database, stdout: no database again" {
+		t.Errorf("in the next run: %s", got)
+	}
+	if got := strings.Join(out.ExcerptOfRun(9, nil), ", "); got != "stdout: no database again" {
+		t.Errorf("of the last run: %s", got)
+	}
+	if got := len(out.Tail(0)); got != 4 {
+		t.Errorf("the output itself has %d lines, want 4", got)
+	}
+}
+
 func TestExcerptBeginsWithStderr(t *testing.T) {
 	for _, tt := range []struct {
 		stdout, stderr, n int

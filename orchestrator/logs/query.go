@@ -16,6 +16,9 @@ type filter struct {
 	orchestrator.LogQuery
 	grep *regexp.Regexp // nil matches all
 	from int            // the run that SinceRestart begins with; 0: not known yet
+
+	untilStop bool // leaves out what [Output.Stopping] says
+	lastRun   bool // leaves out the runs before the last one that printed or was marked
 }
 
 // newFilter compiles a query.

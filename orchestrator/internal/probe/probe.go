@@ -113,12 +113,12 @@ func DialReason(s orchestrator.Spec, err error) (reason string, next hint.Hint) 
 		return fmt.Sprintf("another node answers on its distribution port: %v", err),
 			hint.Newf("start the VM with {node} as its name: %s; or say how the image names it: %s", hint.Setting("command"), hint.Setting("basename", "distribution.names: …"))
 	case s.Distribution.Port == 0 && errors.Is(err, erldist.ErrRefused):
-		return fmt.Sprintf("no EPMD answers on its port %d", reach.EPMDPort),
+		return fmt.Sprintf("no EPMD answers on its port %d yet", reach.EPMDPort),
 			hint.Newf("the VM starts one unless it has -start_epmd false; where the image runs without: %s", hint.Setting("distribution.epmd: false", "distribution.port: …"))
 	case errors.Is(err, erldist.ErrNotRegistered):
-		return fmt.Sprintf("its EPMD knows no node %s@", s.Basename), hint.Newf("say how the image names its node: %s", hint.Setting("basename"))
+		return fmt.Sprintf("its EPMD knows no node %s@ yet", s.Basename), hint.Newf("say how the image names its node: %s", hint.Setting("basename"))
 	case errors.Is(err, erldist.ErrRefused):
-		return fmt.Sprintf("the VM does not listen on its distribution port %d", s.Distribution.Port),
+		return fmt.Sprintf("the VM does not listen on its distribution port %d yet", s.Distribution.Port),
 			hint.Newf(`a command of your own needs: elixir --name {node} --erl "-start_epmd false -erl_epmd_port {dist_port}" …; where the image has a port of its own, say which: %s`,
 				hint.Setting("distribution.port: …"))
 	}

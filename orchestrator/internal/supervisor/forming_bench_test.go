@@ -53,7 +53,7 @@ func form(b *testing.B, nodes int) (turns int) {
 	boots := func(i int) {
 		m := s.sup.nodes[i]
 		r := m.report()
-		turn(Unproven{RunID: r, Reason: "the VM does not listen on its distribution port 9100"}, Live{r}, mesh(i+1), Unproven{RunID: r, Reason: "its application does not run yet"},
+		turn(Unproven{RunID: r, Reason: "the VM does not listen on its distribution port 9100 yet"}, Live{r}, mesh(i+1), Unproven{RunID: r, Reason: "its application does not run yet"},
 			Connected{RunID: r}, mesh(i+1), Serving{RunID: r, Is: orchestrator.ServingOpen}, Unproven{RunID: r}, Proven{r}, mesh(i+1), Seen{RunID: r, Container: &orchestrator.Container{ID: m.id, State: orchestrator.ContainerState{Running: true, PID: 1}}})
 	}
 	for i, m := range s.sup.nodes {
