@@ -12,6 +12,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/control"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 type downCmd struct {
@@ -150,7 +151,11 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (discov
 	case err == nil:
 		return found.Removed(), nil
 	case errors.Is(err, orchestrator.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
-		// There is no supervisor, or it exited during the call: remove what it left.
+		// There is no supervisor, or it exited during the call: remove what it left. One whose socket
+		// is elsewhere, as under another XDG_RUNTIME_DIR, would be left with nothing to supervise.
+		ending, cancel := context.WithTimeout(ctx, supervisorPatience)
+		_ = keeper.End(ending, found.Owner) // what it keeps is removed in any case
+		cancel()
 		r, err := discovery.Remove(ctx, eng, name, found.Spec.StopTimeout)
 		forget(ctx, name)
 		if errors.Is(err, orchestrator.ErrNoCluster) {

@@ -1,12 +1,16 @@
 package keeper
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
 // Self returns this process as an owner.
@@ -23,6 +27,23 @@ func Alive(o orchestrator.Owner) (alive, known bool) {
 	}
 	start := processStart(o.PID)
 	return start != "" && start == o.Start, true
+}
+
+// End asks a detached owner on this machine to end, with SIGTERM, and returns when it has, or with
+// ctx's error. It returns nil at once if that process is gone, or cannot be told from another one of
+// its number.
+func End(ctx context.Context, o orchestrator.Owner) error {
+	p, err := os.FindProcess(o.PID)
+	alive := func() bool { alive, _ := Alive(o); return alive }
+	if err != nil || !o.Detached || o.Start == noStart || !alive() || p.Signal(syscall.SIGTERM) != nil {
+		return nil
+	}
+	for alive() {
+		if !wait.Sleep(ctx, 20*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // thisHost returns the host's name with the kernel's boot ID, if there is one: a reboot
@@ -43,8 +64,11 @@ func thisHost() string {
 	return name
 }
 
+// noStart stands for the start time of a live process on systems without /proc.
+const noStart = "alive"
+
 // processStart returns field 22 of /proc/PID/stat (proc_pid_stat(5)), or "" if the
-// process is gone. On systems without /proc, it returns "alive" for a live process.
+// process is gone.
 func processStart(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -52,7 +76,7 @@ func processStart(pid int) string {
 			return ""
 		}
 		if p, err := os.FindProcess(pid); err == nil && signalZero(p) == nil {
-			return "alive"
+			return noStart
 		}
 		return ""
 	}
