@@ -7,6 +7,7 @@ import (
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
 type psCmd struct {
@@ -28,24 +29,29 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer eng.Close()
-	var all []orchestrator.Status
+	var found []discovery.Cluster
 	var parked []string
 	name := clusterRef(cmp.Or(c.Name, c.Cluster))
 	if name == "" {
-		all, parked, err = apart(ctx, eng)
+		found, parked, err = apart(ctx, eng)
 	} else {
-		var found discovery.Cluster
-		found, err = discovery.Find(ctx, eng, name)
-		all = []orchestrator.Status{found.Status}
+		found = make([]discovery.Cluster, 1)
+		found[0], err = discovery.Find(ctx, eng, name)
 	}
 	if err != nil {
 		return err
 	}
+	all := make([]orchestrator.Status, len(found))
 	var lonely []string
-	for i := range all {
-		all[i] = statusOf(ctx, all[i])
-		if !all[i].Supervised {
-			lonely = append(lonely, all[i].Cluster)
+	for i, f := range found {
+		all[i] = statusOf(ctx, f.Status)
+		if all[i].Supervised {
+			continue
+		}
+		if alive, _ := keeper.Alive(f.Owner); alive {
+			a.say("%s is kept by process %d, which does not answer here: another user's, one with another XDG_RUNTIME_DIR, or one that is just starting", f.Cluster, f.Owner.PID)
+		} else {
+			lonely = append(lonely, f.Cluster)
 		}
 	}
 	printed := make([]orchestrator.Status, len(all))
@@ -76,15 +82,14 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 }
 
 // apart returns the clusters that are up, and the names of those that are parked.
-func apart(ctx context.Context, eng orchestrator.Engine) (up []orchestrator.Status, parked []string, err error) {
+func apart(ctx context.Context, eng orchestrator.Engine) (up []discovery.Cluster, parked []string, err error) {
 	found, err := discovery.All(ctx, eng)
-	up = []orchestrator.Status{}
 	for _, f := range found {
 		if f.Parked {
 			parked = append(parked, f.Cluster)
 			continue
 		}
-		up = append(up, f.Status)
+		up = append(up, f)
 	}
 	return up, parked, err
 }
