@@ -29,14 +29,20 @@ func Alive(o orchestrator.Owner) (alive, known bool) {
 	return start != "" && start == o.Start, true
 }
 
-// End asks a detached owner on this machine to end, with SIGTERM, and returns when it has, or with
-// ctx's error. It returns nil at once if that process is gone, or cannot be told from another one of
-// its number.
+// End asks a detached owner on this machine to end, with SIGTERM, and returns when it has, with ctx's
+// error, or at once with the error of kill(2), as for another user's. It returns nil at once if that
+// process is gone, or cannot be told from another one of its number.
 func End(ctx context.Context, o orchestrator.Owner) error {
-	p, err := os.FindProcess(o.PID)
 	alive := func() bool { alive, _ := Alive(o); return alive }
-	if err != nil || !o.Detached || o.Start == noStart || !alive() || p.Signal(syscall.SIGTERM) != nil {
+	if !o.Detached || o.Start == noStart || !alive() {
 		return nil
+	}
+	p, err := os.FindProcess(o.PID)
+	if err == nil {
+		err = p.Signal(syscall.SIGTERM)
+	}
+	if err != nil && alive() { // another user's
+		return fmt.Errorf("end process %d: %w", o.PID, err)
 	}
 	for alive() {
 		if !wait.Sleep(ctx, 20*time.Millisecond) {
