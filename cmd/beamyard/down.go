@@ -149,6 +149,9 @@ func takeDown(ctx context.Context, eng orchestrator.Engine, name string) (discov
 	}
 	switch {
 	case err == nil:
+		ending, cancel := context.WithTimeout(ctx, supervisorPatience)
+		defer cancel()
+		_ = client.Gone(ending) // otherwise `down` and then `up` could meet the supervisor's end
 		return found.Removed(), nil
 	case errors.Is(err, orchestrator.ErrNoSupervisor), errors.Is(err, orchestrator.ErrClosed):
 		// There is no supervisor, or it exited during the call: remove what it left. One whose socket

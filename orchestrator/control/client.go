@@ -16,6 +16,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/codesync"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 )
 
 // Client controls a cluster whose supervisor runs in another process. It is safe for
@@ -23,8 +24,8 @@ import (
 //
 // If the supervisor dies during a call, the error matches [orchestrator.ErrNoSupervisor].
 type Client struct {
-	cluster string
-	http    *http.Client
+	cluster, path string // path is that of the socket
+	http          *http.Client
 }
 
 var _ orchestrator.Controller = (*Client)(nil)
@@ -41,7 +42,7 @@ func Dial(ctx context.Context, cluster string) (*Client, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
 	}
-	return &Client{cluster: cluster, http: &http.Client{Transport: transport}}, nil
+	return &Client{cluster: cluster, path: path, http: &http.Client{Transport: transport}}, nil
 }
 
 // Close closes idle connections. Calls in progress continue.
@@ -100,6 +101,18 @@ func (c *Client) Unpause(ctx context.Context, nodes ...string) error {
 // Down implements [orchestrator.Controller].
 func (c *Client) Down(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/down", nil, nil)
+}
+
+// Gone returns when the supervisor has closed its socket, so that the next one can have the name, or
+// with ctx's error.
+func (c *Client) Gone(ctx context.Context) error {
+	c.Close()
+	for listens(ctx, c.path) {
+		if !wait.Sleep(ctx, 5*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+	return ctx.Err()
 }
 
 // Sync implements [orchestrator.Controller].

@@ -378,6 +378,28 @@ func TestServeEndsFollowersAndRemovesTheSocket(t *testing.T) {
 	}
 }
 
+func TestGoneWaitsForTheEndOfTheSupervisor(t *testing.T) {
+	c, stop := served(t, newFake())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := c.Gone(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while it serves: %v", err)
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- c.Gone(t.Context()) }()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if err := <-gone; err != nil {
+		t.Errorf("after its end: %v", err)
+	}
+	if l, err := Listen(t.Context(), "demo"); err != nil {
+		t.Errorf("the next one: %v", err)
+	} else {
+		l.Close()
+	}
+}
+
 // The reply to /down is still being sent when the server is told to stop.
 func TestRepliesInProgressAreFinished(t *testing.T) {
 	f := newFake()

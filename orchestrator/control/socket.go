@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/wait"
 	"github.com/gofrs/flock"
 )
 
@@ -156,6 +157,11 @@ func Listen(ctx context.Context, cluster string) (net.Listener, error) {
 			"set XDG_RUNTIME_DIR to a folder with a shorter path")
 	}
 	lock, err := acquire(file(folder, cluster, ".lock"))
+	limited, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for errors.Is(err, ErrSupervised) && !listens(ctx, path) && wait.Sleep(limited, 5*time.Millisecond) {
+		lock, err = acquire(file(folder, cluster, ".lock")) // its holder was about to let go of it
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock control socket of %s: %w", cluster, err)
 	}
@@ -183,13 +189,22 @@ func answers(ctx context.Context, cluster, ours string) bool {
 		if folder == ours {
 			continue
 		}
-		dialer := net.Dialer{Timeout: time.Second}
-		if conn, err := dialer.DialContext(ctx, "unix", file(folder, cluster, ".sock")); err == nil {
-			conn.Close()
+		if listens(ctx, file(folder, cluster, ".sock")) {
 			return true
 		}
 	}
 	return false
+}
+
+// listens reports whether a process listens on a socket.
+func listens(ctx context.Context, path string) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // acquire locks a file that its holder removes. If the file was removed between opening and

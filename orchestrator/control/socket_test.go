@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/google/go-cmp/cmp"
@@ -53,6 +54,24 @@ func TestOneSupervisorPerCluster(t *testing.T) {
 		t.Fatalf("after the first one has ended: %v", err)
 	}
 	third.Close()
+}
+
+// One who is about to let go of the name is waited for: it does not answer any more.
+func TestTheLockOfOneThatEndsIsAwaited(t *testing.T) {
+	folder := home(t)
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := acquire(filepath.Join(folder, "demo.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, (&listener{lock: lock}).unlock)
+	l, err := Listen(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
 }
 
 func TestStaleSocketIsReplaced(t *testing.T) {
