@@ -80,13 +80,14 @@ type Cluster struct {
 	faultsMu sync.Mutex  // held from a list of the faults until the supervisor has it
 	faulty   atomic.Bool // a fault is in force
 
-	parking bool // see Park
-	prober  *probe.Prober
-	syncer  *syncer
-	synced  atomic.Bool // a sync has begun
-	site    *site       // the result of prepare; written before the loop starts
-	built   atomic.Pointer[built]
-	started atomic.Bool
+	parking  bool   // see Park
+	endSweep func() // gives up on what others left, soon
+	prober   *probe.Prober
+	syncer   *syncer
+	synced   atomic.Bool // a sync has begun
+	site     *site       // the result of prepare; written before the loop starts
+	built    atomic.Pointer[built]
+	started  atomic.Bool
 
 	inside      *inside.Inspector
 	ignoredTold atomic.Bool // it was reported that a VM ignores a setting of its image
@@ -149,7 +150,7 @@ func New(spec orchestrator.Spec, eng orchestrator.Engine, opts Options) (*Cluste
 		box: newMailbox(), events: history.NewEvents(), journal: &history.Journal{}, links: probe.NewLinks(), syncer: newSyncer(),
 		changed: make(chan struct{}), whole: make(chan struct{}), forced: make(chan struct{}), waiting: map[supervisor.Waiter]chan error{},
 		sup: supervisor.New(spec, rand.Float64), probes: map[string]context.CancelFunc{}, adopted: map[string]int{},
-		outputs: map[string]*logs.Node{},
+		outputs: map[string]*logs.Node{}, endSweep: func() {},
 	}
 	c.inside = &inside.Inspector{Engine: eng, ReadFile: c.files().ReadFile}
 	for i, n := range spec.Nodes {
@@ -181,10 +182,9 @@ func (c *Cluster) Run(ctx context.Context) (err error) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		cancel()
+		c.endSweep()
 		c.wg.Wait()
-		if c.site != nil {
-			c.site.release()
-		}
+		c.site.release()
 		c.links.CloseAll()
 		c.syncer.end()
 		c.finish(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/enginetest"
+	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
 	"github.com/beamyard/beamyard/orchestrator/keeper"
 )
 
@@ -509,6 +511,42 @@ func TestForceDoesNotWaitForTheEngine(t *testing.T) {
 		}
 		for _, name := range w.eng.Left() {
 			w.eng.ExternalRemove(strings.TrimPrefix(name, "container "))
+		}
+	})
+}
+
+// What the engine does not remove of another cluster, whose process is dead, delays the end of this one
+// by two seconds at most.
+func TestRemainsThatStayDelayNoEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		dead := keeper.Self(false)
+		dead.Start += "0"
+		subnet := netip.MustParsePrefix("10.8.0.0/24")
+		network, err := w.eng.CreateNetwork(t.Context(), orchestrator.NetworkSpec{Name: "beamyard-dead", Subnet: subnet, Labels: map[string]string{
+			orchestrator.LabelCluster: "dead", orchestrator.LabelOwner: manifest.MustJSON(dead),
+			orchestrator.LabelSpec: manifest.MustJSON(orchestrator.Spec{Name: "dead"}),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		guest, err := w.eng.CreateContainer(t.Context(), orchestrator.ContainerSpec{Name: "guest", Image: "shop:1", NetworkID: network, IP: subnet.Addr().Next().Next()})
+		if err == nil {
+			err = w.eng.StartContainer(t.Context(), guest)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.up(nil)
+		began := time.Now()
+		w.cancel()
+		if err := <-w.result; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("the end took %s", took)
+		}
+		if err := errors.Join(w.eng.RemoveContainer(t.Context(), guest), w.eng.RemoveNetwork(t.Context(), network)); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -45,10 +45,9 @@ func Park(ctx context.Context, spec orchestrator.Spec, eng orchestrator.Engine) 
 	}
 	c.parking = true
 	defer func() {
+		c.endSweep()
 		c.wg.Wait() // for the removal of other clusters
-		if c.site != nil {
-			c.site.release()
-		}
+		c.site.release()
 	}()
 	if _, err := c.prepare(ctx); err != nil {
 		return Parked{}, err

@@ -127,6 +127,9 @@ func (at *slot) releasePorts() {
 }
 
 func (s *site) release() {
+	if s == nil {
+		return // nothing was placed
+	}
 	for _, at := range s.slots {
 		at.releasePorts()
 	}

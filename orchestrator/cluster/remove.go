@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
@@ -23,19 +24,20 @@ func (c *Cluster) removeAll(ctx context.Context) error {
 // nodes start.
 func (c *Cluster) sweep(ctx context.Context, networks []orchestrator.Network) []orchestrator.Network {
 	var stay []orchestrator.Network
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.endSweep = func() { time.AfterFunc(2*time.Second, cancel) } // what an engine does not remove delays nobody
 	for _, n := range networks {
-		name := n.Labels[orchestrator.LabelCluster]
+		name, owner := n.Labels[orchestrator.LabelCluster], orchestrator.OwnerOf(n.Labels)
 		spec, err := orchestrator.SpecOf(n.Labels)
-		owner := orchestrator.OwnerOf(n.Labels)
 		if name == "" || err != nil || !discovery.Orphaned(spec, owner, reach.KeeperGone(ctx, c.eng, n.Labels)) {
 			stay = append(stay, n)
 			continue
 		}
 		remove := func() error {
-			err := discovery.RemoveOwned(context.WithoutCancel(ctx), c.eng, name, owner)
-			if err != nil {
+			err := discovery.RemoveOwned(ctx, c.eng, name, owner)
+			if err != nil && ctx.Err() == nil {
 				c.note("", "what process %d left of %s is still there: %v", owner.PID, name, err)
-			} else {
+			} else if err == nil {
 				c.note("", "removed what process %d, which is gone, left of %s", owner.PID, name)
 			}
 			return err
