@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -414,5 +415,21 @@ func TestInterrupted(t *testing.T) {
 	Examine(ctx, Options{Engine: eng, Executable: executable(t, elf.EM_X86_64, false)})
 	if left, err := eng.Containers(t.Context(), nil); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %+v, %v", left, err)
+	}
+}
+
+// The README's sample has the row of each check of the engine, in their order.
+func TestTheSampleHasEachCheck(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample := string(text)
+	for _, c := range checks(true) {
+		at := regexp.MustCompile(`(?m)^[✓!✗?] ` + regexp.QuoteMeta(c.title) + ` `).FindStringIndex(sample)
+		if at == nil {
+			t.Fatalf("no row %q after the one before it", c.title)
+		}
+		sample = sample[at[1]:]
 	}
 }
