@@ -166,8 +166,9 @@ func stillIn(ctx context.Context, eng orchestrator.Engine, n orchestrator.Networ
 		}
 	}
 	runs := func(c orchestrator.Container) bool { return c.State.Running && c.Attached(n.ID) }
+	spec, _ := orchestrator.SpecOf(n.Labels) // of another program's network: none
 	switch {
-	case err == nil && !slices.ContainsFunc(all, runs):
+	case err == nil && len(spec.Hosts) == 0 && !slices.ContainsFunc(all, runs):
 		return &ghostsError{n.Name, refused}
 	case err != nil || len(guests.names) == 0:
 		return fmt.Errorf("remove network %s: %w", n.Name, refused)
