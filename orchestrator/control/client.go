@@ -109,7 +109,7 @@ func (c *Client) Gone(ctx context.Context) error {
 	c.Close()
 	for listens(ctx, c.path) {
 		if !wait.Sleep(ctx, 5*time.Millisecond) {
-			return ctx.Err()
+			break
 		}
 	}
 	return ctx.Err()

@@ -196,12 +196,13 @@ func answers(ctx context.Context, cluster, ours string) bool {
 	return false
 }
 
-// listens reports whether a process listens on a socket.
+// listens reports whether a process listens on a socket, also if it takes no connection in time.
 func listens(ctx context.Context, path string) bool {
 	dialer := net.Dialer{Timeout: time.Second}
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	if err != nil {
-		return false
+		late, ok := errors.AsType[net.Error](err)
+		return ok && late.Timeout()
 	}
 	conn.Close()
 	return true
