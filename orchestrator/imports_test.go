@@ -96,7 +96,7 @@ var floors = []struct {
 	{"what is wrong is told from evidence, in the words of the vocabulary", []string{"orchestrator/diagnosis"}},
 	{"what is reported of a cluster needs only its controller", []string{"orchestrator/metrics"}},
 	{"an error has a name where there are no types", []string{"orchestrator/internal/sentinels"}},
-	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/helper", "orchestrator/internal/manifest", "orchestrator/internal/restart", "orchestrator/internal/relocation", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config", "orchestrator/effects", "orchestrator/ask"}},
+	{"what can be said about a spec, an owner or a line needs no engine", []string{"orchestrator/internal/helper", "orchestrator/internal/manifest", "orchestrator/internal/redial", "orchestrator/internal/restart", "orchestrator/internal/relocation", "orchestrator/validation", "orchestrator/keeper", "orchestrator/logs", "orchestrator/config", "orchestrator/effects", "orchestrator/ask"}},
 	{"who decides knows what a spec says, and not who carries it out", []string{"orchestrator/internal/supervisor", "orchestrator/secrets", "orchestrator/internal/reach", "orchestrator/internal/dist", "orchestrator/internal/history", "orchestrator/target", "orchestrator/check"}},
 	{"an assistant's tools are commands, and it must not see secrets", []string{"orchestrator/mcp"}},
 	{"several machines are one engine to everything above", []string{"orchestrator/hosts", "orchestrator/swarm"}},

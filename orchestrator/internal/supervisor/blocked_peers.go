@@ -10,6 +10,7 @@ import (
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/redial"
 )
 
 // This file is the part of the supervisor that makes each run of a node refuse its
@@ -138,7 +139,7 @@ func (s *Supervisor) blockedSet(msg BlockedSet) {
 	}
 	m.sendingBlocks = false
 	if msg.Err != nil {
-		m.retryBlocksAt = s.now.Add(connectLate)
+		m.retryBlocksAt = s.now.Add(redial.Late)
 		if !errors.Is(msg.Err, erldist.ErrClosed) { // otherwise the node is gone, or its link is being dialled again
 			s.failPartitions(m, msg.Err)
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
@@ -117,7 +116,7 @@ func (s *Supervisor) cutPairs() {
 			s.healing[key] = s.now.Add(healTime)
 		}
 		for _, end := range []*member{a, b} {
-			end.connectAt, end.connectDelay = time.Time{}, 0
+			end.dialling.Reset()
 		}
 	}
 	if len(was) > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/diagnosis"
 	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/internal/manifest"
+	"github.com/beamyard/beamyard/orchestrator/internal/redial"
 	"github.com/beamyard/beamyard/orchestrator/internal/restart"
 )
 
@@ -89,10 +90,9 @@ type proof struct {
 	peers           sight                // the peers it saw at the last sweep
 	readyGraceUntil time.Time            // until then a Ready node that lost its proof stays Ready
 
-	connecting   bool      // it is dialling its peers
-	connectAt    time.Time // when it may dial next, after connectDelay; zero: at once
-	connectDelay time.Duration
-	trouble      map[string]string // why it did not reach peers
+	connecting bool              // it is dialling its peers
+	dialling   redial.Pace       // when it may do so again
+	trouble    map[string]string // why it did not reach peers
 }
 
 // blocking is which peers a run refuses; see partition.go.

@@ -117,7 +117,7 @@ func (s *Supervisor) partition(msg Partition) {
 				s.healing[key] = s.now.Add(healTime)
 			}
 			for _, end := range []*member{m, p} { // including cuts by another supervisor
-				end.connectAt, end.connectDelay = time.Time{}, 0
+				end.dialling.Reset()
 			}
 			m.setBlocked(p, true)
 			p.setBlocked(m, true)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
+	"github.com/beamyard/beamyard/orchestrator/internal/redial"
 )
 
 // partition requests to disconnect n1 from peers, or to reconnect them.
@@ -162,10 +163,10 @@ func TestAFailedBlockIsRetried(t *testing.T) {
 	s.skip()
 	s.send(BlockedSet{s.report("n1"), []string{"n2"}, nil, errors.New("boom")})
 	s.expect("reply 1: n1: boom")
-	if at := s.sup.Wake(); at.After(s.now.Add(connectLate)) {
+	if at := s.sup.Wake(); at.After(s.now.Add(redial.Late)) {
 		t.Errorf("it is retried %s later", at.Sub(s.now))
 	}
-	s.after(connectLate)
+	s.after(redial.Late)
 	s.expect("peers of n1: block [n2] unblock []")
 }
 

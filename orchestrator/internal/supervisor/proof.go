@@ -8,6 +8,7 @@ import (
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/redial"
 )
 
 // This file is the part of the supervisor that decides when a node is proven:
@@ -40,7 +41,7 @@ func (s *Supervisor) others(m *member, is func(p *member) bool) (peers []*member
 
 // connect makes the node dial its peers, unless the application does that.
 func (s *Supervisor) connect(m *member, peers []*member) {
-	if m.connecting || s.goingDown() || s.now.Before(m.connectAt) {
+	if m.connecting || s.goingDown() || !m.dialling.May(s.now) {
 		return
 	}
 	if block, _ := s.pendingBlocks(m); len(block) > 0 { // connected to a single peer, global would connect it to the others
@@ -72,8 +73,7 @@ func (s *Supervisor) connected(msg Connected) {
 			m.reason = why
 		}
 	}
-	m.connectDelay = min(max(2*m.connectDelay, connectSoon), connectLate)
-	m.connectAt = s.now.Add(m.connectDelay)
+	m.dialling.Dialled(s.now)
 	s.sweepNow()
 }
 
@@ -150,14 +150,14 @@ func (s *Supervisor) swept(msg Mesh) {
 				missing = append(missing, p)
 			}
 		}
+		m.dialling.Saw(len(missing) == 0, s.now)
 		if len(missing) == 0 {
-			m.connectDelay, m.connectAt = 0, time.Time{}
 			continue
 		}
 		s.connect(m, missing)
-		again := s.now.Add(connectLate / 4) // if the application connects
-		if again.Before(m.connectAt) {
-			again = m.connectAt
+		again := s.now.Add(redial.Late / 4) // if the application connects
+		if at := m.dialling.Next(); again.Before(at) {
+			again = at
 		}
 		if again.Before(next) {
 			next = again

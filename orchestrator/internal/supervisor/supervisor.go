@@ -35,10 +35,6 @@ const (
 	// shutdown is how long a stopping engine may take between the stop of the first
 	// container and the end of its event stream.
 	shutdown = 15 * time.Second
-	// connectSoon and connectLate bound the delay between two attempts of a node to
-	// connect to missing peers.
-	connectSoon = 50 * time.Millisecond
-	connectLate = time.Second
 )
 
 // Supervisor makes the decisions. step is pure: no I/O, no lock, no clock; the caller

@@ -13,6 +13,7 @@ import (
 
 	"github.com/beamyard/beamyard/network/erldist"
 	"github.com/beamyard/beamyard/orchestrator/hint"
+	"github.com/beamyard/beamyard/orchestrator/internal/redial"
 )
 
 // script drives a supervisor by hand: it sends messages, advances the time, and records
@@ -500,6 +501,41 @@ func TestALostPairIsDegradedAndReconnected(t *testing.T) {
 	s.send(Connected{RunID: s.report("n1")}, Connected{RunID: s.report("n2")})
 	s.meet("n1", "n2")
 	s.expect("n1 ready", "n2 ready")
+}
+
+// global may break each new connection for a while: it is made ever less often. See package redial.
+func TestAPairThatBreaksAgainAndAgain(t *testing.T) {
+	s := up(t, 2, nil)
+	apart := func() { s.send(Mesh{map[string]Sight{"n1": {Inc: 1}, "n2": {Inc: 1}}}) }
+	apart()
+	for range 10 {
+		s.skip()
+		s.send(Connected{RunID: s.report("n1")}, Connected{RunID: s.report("n2")})
+		s.meet("n1", "n2")
+		apart()
+		began := s.now
+		for !slices.Contains(s.wants, "connect n1: n2") && s.now.Sub(began) < time.Minute {
+			s.after(10 * time.Millisecond)
+			apart()
+		}
+		if !slices.Contains(s.wants, "connect n2: n1") {
+			t.Fatalf("not connected again: %v", s.wants)
+		}
+		if took := s.now.Sub(began); took > redial.Rare {
+			t.Fatalf("connected again after %s", took)
+		}
+	}
+	began := s.now
+	s.send(Connected{RunID: s.report("n1")}, Connected{RunID: s.report("n2")})
+	if at := s.sup.byName["n1"].dialling.Next(); at.Sub(began) != redial.Rare {
+		t.Errorf("next after %s", at.Sub(began))
+	}
+	s.meet("n1", "n2")
+	s.after(redial.Lasts)
+	s.meet("n1", "n2")
+	s.skip()
+	apart()
+	s.expect("connect n1: n2", "connect n2: n1")
 }
 
 func TestMeshIsLeftToTheApplication(t *testing.T) {
