@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -42,14 +43,14 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	all := make([]orchestrator.Status, len(found))
-	var lonely []string
+	var silent, lonely []string
 	for i, f := range found {
 		all[i] = statusOf(ctx, f.Status)
 		if all[i].Supervised {
 			continue
 		}
 		if alive, _ := keeper.Alive(f.Owner); alive {
-			a.say("%s is kept by process %d, which does not answer here: another user's, one with another XDG_RUNTIME_DIR, or one that is just starting", f.Cluster, f.Owner.PID)
+			silent = append(silent, fmt.Sprintf("%s is kept by process %d, which does not answer here: a Go test, another user's, one with another XDG_RUNTIME_DIR, or one that is just starting", f.Cluster, f.Owner.PID))
 		} else {
 			lonely = append(lonely, f.Cluster)
 		}
@@ -73,6 +74,9 @@ func (c *psCmd) Run(ctx context.Context, a *app) error {
 			for _, f := range st.Faults {
 				a.say("fault %s in force in %s: %s", f.ID, st.Cluster, f)
 			}
+		}
+		for _, text := range silent {
+			a.say("%s", text)
 		}
 		if len(lonely) > 0 {
 			a.say("unsupervised: %s (no process restarts what crashes)", strings.Join(lonely, ", "))

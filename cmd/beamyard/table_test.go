@@ -34,6 +34,27 @@ func threeNodes() orchestrator.Status {
 	}}
 }
 
+// What is the same of several nodes is said once, with the command for the first of them.
+func TestEqualRemarksAreOne(t *testing.T) {
+	var out, err bytes.Buffer
+	a := testApp(newOutput(&out), newOutput(&err), noon)
+	st := orchestrator.Status{Cluster: "demo", Supervised: true}
+	for _, name := range []string{"n1", "n2", "n3"} {
+		n := orchestrator.NodeStatus{Name: name, State: orchestrator.Failed, Reason: "no database", Findings: []orchestrator.Finding{{Code: "unreachable", Node: name, Problem: "db does not answer"}}}
+		if name == "n3" {
+			n.Reason = "no disk"
+		}
+		st.Nodes = append(st.Nodes, n)
+	}
+	if e := a.printNodes(a.out, []orchestrator.Status{st}, false); e != nil {
+		t.Fatal(e)
+	}
+	const want = "n1, n2: no database\nn1, n2, n3: why: unreachable: db does not answer; beamyard inspect demo/n1\nn3: no disk\n"
+	if diff := cmp.Diff(want, err.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTableOfACluster(t *testing.T) {
 	var out, err bytes.Buffer
 	a := testApp(newOutput(&out), newOutput(&err), noon)

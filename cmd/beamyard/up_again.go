@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.S
 // built; again compares the rest.
 func (u *up) unlike(found discovery.Cluster) error {
 	name, source := u.spec.Name, found.Spec.Source
-	if source != "" && u.spec.Source != "" && source != u.spec.Source {
+	if source != "" && u.spec.Source != "" && !samePlace(source, u.spec.Source) {
 		return orchestrator.WithHint(fmt.Errorf("%w: %s, made of %s and not of %s", orchestrator.ErrClusterExists, name, source, u.spec.Source),
 			"choose another name: beamyard up --name NAME\nor remove it first: beamyard down %s", name)
 	}
@@ -77,6 +78,16 @@ func (u *up) unlike(found discovery.Cluster) error {
 		return otherSettings(name, "nodes")
 	}
 	return nil
+}
+
+// samePlace reports whether two sources are one, also if one of them is reached by a symbolic link.
+func samePlace(a, b string) bool {
+	if a == b {
+		return true
+	}
+	one, errOne := os.Stat(a)
+	other, errOther := os.Stat(b)
+	return errOne == nil && errOther == nil && os.SameFile(one, other)
 }
 
 // otherSettings is the error for an existing cluster that differs in these settings.
