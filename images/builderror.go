@@ -65,6 +65,9 @@ var (
 	engineLine = regexp.MustCompile(`^( ---> |Removing intermediate container )`)
 )
 
+// OfEngine reports whether a line of a build's output is the engine's own, which a [BuildError] leaves out.
+func OfEngine(line string) bool { return engineLine.MatchString(line) }
+
 // lacksTool matches the messages of Mix, make and shells about a missing tool that a Debian
 // build environment has. System.cmd raises :enoent, and names the command below it.
 var lacksTool = regexp.MustCompile(`\b(git|make|gcc|cc|g\+\+|c\+\+|ld|ar): (command )?not found|: (git|make|gcc|cc|g\+\+|c\+\+): not found|` +
@@ -85,7 +88,7 @@ func newBuildError(src Source, out *step, err error) error {
 		e.Next = hint.Text("see the lines above; try it by hand: docker build " + dockerBuild(src))
 	}
 	for _, l := range append(out.lines, string(out.open)) {
-		if l = strings.TrimRight(colours.ReplaceAllString(l, ""), " \r"); l != "" && !engineLine.MatchString(l) {
+		if l = strings.TrimRight(colours.ReplaceAllString(l, ""), " \r"); l != "" && !OfEngine(l) {
 			e.Lines = append(e.Lines, l)
 		}
 	}

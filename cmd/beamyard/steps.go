@@ -110,7 +110,7 @@ func withoutEnd(lines, repeated []string) []string {
 		switch {
 		case line == repeated[left-1]:
 			end, left = i, left-1
-		case line != "" && !strings.HasPrefix(line, " ---> ") && !strings.HasPrefix(line, "Removing intermediate container "):
+		case line != "" && !images.OfEngine(line):
 			return lines[:end]
 		}
 	}
