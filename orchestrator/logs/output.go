@@ -134,10 +134,14 @@ func (o *Output) Mark(run int, at time.Time, text string) {
 }
 
 // Stopping says that the node is now asked to end this run. What it prints from here on is part of its
-// output, and not of an [Output.Excerpt]: it does not say why anything failed.
+// output, and not of an [Output.Excerpt]: it does not say why anything failed. Asking again changes
+// nothing.
 func (o *Output) Stopping(run int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.stop.asked && o.stop.run == run {
+		return
+	}
 	o.stop.asked, o.stop.run, o.stop.arrivals = true, run, o.arrivals
 }
 

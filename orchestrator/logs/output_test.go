@@ -110,6 +110,7 @@ func TestAnExcerptEndsWhereTheStopBegins(t *testing.T) {
 	say(1, "no database")
 	out.Stopping(1)
 	say(1, "SIGTERM received")
+	out.Stopping(1)
 	if got := strings.Join(out.Excerpt(9, nil), ", "); got != "stdout: an old run, stdout: no database" {
 		t.Errorf("after the stop: %s", got)
 	}
