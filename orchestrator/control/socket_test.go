@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/beamyard/beamyard/orchestrator"
@@ -56,22 +58,35 @@ func TestOneSupervisorPerCluster(t *testing.T) {
 	third.Close()
 }
 
-// One who is about to let go of the name is waited for: it does not answer any more.
+// One who is about to let go of the name is waited for: it does not answer any more. One who keeps the
+// name without answering is given up after a second.
 func TestTheLockOfOneThatEndsIsAwaited(t *testing.T) {
 	folder := home(t)
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	lock, err := acquire(filepath.Join(folder, "demo.lock"))
-	if err != nil {
-		t.Fatal(err)
+	for after, want := range map[time.Duration]error{500 * time.Millisecond: nil, time.Hour: ErrSupervised} {
+		synctest.Test(t, func(t *testing.T) {
+			lock, err := acquire(filepath.Join(folder, "demo.lock"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			release := sync.OnceFunc((&listener{lock: lock}).unlock)
+			defer release()
+			defer time.AfterFunc(after, release).Stop()
+			began := time.Now()
+			l, err := Listen(t.Context(), "demo")
+			if !errors.Is(err, want) || (err == nil) != (want == nil) {
+				t.Errorf("let go after %s: %v", after, err)
+			}
+			if took := time.Since(began); took < 500*time.Millisecond || took > 2*time.Second {
+				t.Errorf("let go after %s: Listen took %s", after, took)
+			}
+			if err == nil {
+				l.Close()
+			}
+		})
 	}
-	time.AfterFunc(50*time.Millisecond, (&listener{lock: lock}).unlock)
-	l, err := Listen(t.Context(), "demo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
 }
 
 func TestStaleSocketIsReplaced(t *testing.T) {

@@ -95,10 +95,7 @@ func supervise(t *testing.T, spec orchestrator.Spec, eng orchestrator.Engine, ad
 	go func() { done <- c.Run(ctx) }()
 	leave = sync.OnceFunc(func() {
 		cancel()
-		err := <-done
-		if err != nil && strings.Contains(err.Error(), "counts containers in it that are gone") { // see composer.contend
-			t.Log(err)
-		} else if err != nil {
+		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}
 	})
