@@ -25,7 +25,7 @@ func (c *Cluster) removeAll(ctx context.Context) error {
 func (c *Cluster) sweep(ctx context.Context, networks []orchestrator.Network) []orchestrator.Network {
 	var stay []orchestrator.Network
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c.endSweep = func() { time.AfterFunc(2*time.Second, cancel) } // what an engine does not remove delays nobody
+	c.endSweep = func() { time.AfterFunc(2*time.Second, cancel) } // an engine that refuses a removal must not delay the end
 	for _, n := range networks {
 		name, owner := n.Labels[orchestrator.LabelCluster], orchestrator.OwnerOf(n.Labels)
 		spec, err := orchestrator.SpecOf(n.Labels)

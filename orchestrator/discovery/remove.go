@@ -186,7 +186,7 @@ type ghostsError struct {
 }
 
 func (e *ghostsError) Error() string {
-	return fmt.Sprintf("the engine keeps network %s: it counts containers in it that are gone, which is a fault of Docker's", e.network)
+	return fmt.Sprintf("the engine keeps network %s: it counts containers in it that are gone, which is a fault of the engine's", e.network)
 }
 func (e *ghostsError) Unwrap() error { return e.err }
 
