@@ -10,7 +10,7 @@ import (
 func (v *validation) roles(s orchestrator.Spec) {
 	for i, n := range s.Nodes {
 		field := fmt.Sprintf("nodes[%d].", i)
-		if s.Index(n.Role) >= 0 {
+		if n.Role != "" && s.Index(n.Role) >= 0 {
 			v.add(field+"role", fmt.Sprintf("%q is also the name of a node", n.Role), "give the node another name")
 		}
 		if n.HTTPPort != 0 && n.HTTPPort != -1 {
