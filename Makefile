@@ -21,7 +21,7 @@ export GORACE ?= atexit_sleep_ms=0
 RACE := $(strip $(or $(GOFLAGS),$(shell $(GO) env GOFLAGS 2>/dev/null)) -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build test test-all compiler ready test-quick dind-test hosts-test secrets-test kill-test soak lint vulncheck fmt bench bench-quick bench-engines release release-test clean
+.PHONY: help up down build test test-all compiler ready test-quick dind-test hosts-test secrets-test kill-test soak fuzz lint vulncheck fmt bench bench-quick bench-engines release release-test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -103,6 +103,10 @@ kill-test: ## kill commands, supervisors and test binaries KILLS=20 times each: 
 soak: ## break a cluster at random for SOAK=10m, losing nothing; SEED=… plays one again
 	@.ci/prepare go race engine
 	@.ci/leaves-nothing $(GO) test -race -tags soak -count=1 -timeout 0 -v ./orchestrator/soak -soak $(or $(SOAK),10m) $(if $(SEED),-seed $(SEED))
+
+fuzz: ## fuzz each fuzz test for FUZZ=10m; PKG=./… chooses; 4 hours
+	@.ci/prepare go
+	@.ci/fuzz $(or $(FUZZ),10m) $(PKG)
 
 KILLING = -kills $(or $(KILLS),20) $(if $(SEED),-seed $(SEED))
 
