@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
+	"github.com/beamyard/beamyard/images"
 	"github.com/beamyard/beamyard/network/fault"
 	"github.com/beamyard/beamyard/orchestrator"
 	"github.com/beamyard/beamyard/orchestrator/cluster"
@@ -92,6 +94,23 @@ func (r *running) takesImage() {
 	r.made = st.Image
 }
 
+// baseLock is held while a base image is made.
+var baseLock sync.Mutex
+
+// makeBase makes a base image of Debian packages that the engine lacks. It takes half a minute, and
+// minutes beside other clusters: what waits for a cluster must not wait for that, too.
+func makeBase(t testing.TB, eng images.Engine, base string) {
+	t.Helper()
+	if !slices.ContainsFunc(otps, func(o otp) bool { return o.base == base }) {
+		return
+	}
+	baseLock.Lock()
+	defer baseLock.Unlock()
+	if _, err := images.Resolve(t.Context(), eng, images.Source{Kind: images.Debian, Suite: base}, images.Options{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // run starts a cluster of the demo and does not wait. The cluster is removed when the
 // test ends, whatever the test does.
 func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit func(*orchestrator.Spec)) *running {
@@ -104,6 +123,7 @@ func run(t testing.TB, eng orchestrator.Engine, base string, nodes int, edit fun
 	if edit != nil {
 		edit(&spec)
 	}
+	makeBase(t, eng, spec.BaseImage)
 	var build bytes.Buffer
 	w := &witness{t: t, eng: eng}
 	c, err := cluster.New(spec, eng, cluster.Options{BuildOutput: &build, OnFailure: w.hook()})
