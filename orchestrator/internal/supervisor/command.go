@@ -31,7 +31,9 @@ func (s *Supervisor) command(msg Command) {
 	case CmdStop:
 		s.stop(m)
 		m.stopWaiters = append(m.stopWaiters, msg.Waiter)
-		s.answerIfDown(m)
+		if m.state.Final() && m.ending == nil {
+			s.answer(&m.stopWaiters, nil)
+		}
 	case CmdRestart, CmdReplace:
 		if msg.Kind == CmdReplace {
 			s.setSpec(*msg.Spec)
@@ -87,12 +89,6 @@ func (s *Supervisor) userStart(m *member, w Waiter) {
 		s.again(m)
 	}
 	m.startWaiters = append(m.startWaiters, w)
-}
-
-func (s *Supervisor) answerIfDown(m *member) {
-	if m.state.Final() && m.ending == nil {
-		s.answer(&m.stopWaiters, nil)
-	}
 }
 
 func (s *Supervisor) answer(waiters *[]Waiter, err error) {

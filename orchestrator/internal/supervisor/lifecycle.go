@@ -77,7 +77,9 @@ func (s *Supervisor) followed(m *member) Follow {
 // launched handles the engine's answer to a launch or a start.
 func (s *Supervisor) launched(m *member, err error) {
 	m.busy = idle
-	s.answer(&m.startWaiters, err)
+	if !m.redo { // who asked for the next start waits for that one
+		s.answer(&m.startWaiters, err)
+	}
 	switch {
 	case err != nil && !m.want:
 		s.downNow(m, orchestrator.Exit{Class: orchestrator.ExitStopped, At: s.now})
@@ -183,12 +185,16 @@ func (s *Supervisor) rest(m *member, reason string) {
 	s.again(m)
 }
 
-// again starts a node that should run once more, after the engine has answered the stop:
-// the event of the death comes first.
+// again starts a node that should run once more, after the engine has answered the stop: the
+// event of the death comes first.
 func (s *Supervisor) again(m *member) {
-	if m.redo && m.busy == idle && !m.state.Running() && !s.closing() {
+	switch {
+	case m.busy != idle, m.state.Running(), s.closing():
+	case m.redo:
 		m.redo = false
 		s.startAgain(m)
+	case m.state == orchestrator.Stopped:
+		s.answer(&m.startWaiters, fmt.Errorf("%s: %w: it was stopped before it was started again", m.name, orchestrator.ErrNotRunning))
 	}
 }
 

@@ -377,6 +377,44 @@ func TestRestartIsAStopAndAStart(t *testing.T) {
 	s.expect("reply 1: <nil>", "reply 2: <nil>")
 }
 
+// A start that was in progress is not the one that a restart asks for.
+func TestRestartWhileStarting(t *testing.T) {
+	s := up(t, 1, nil)
+	s.die("n1", 1)
+	s.postmortem("n1", "")
+	s.after(2 * time.Second)
+	s.skip()
+	s.send(Command{Kind: CmdRestart, Nodes: []string{"n1"}, Waiter: 1})
+	s.expect("n1 stopping")
+	s.run("n1")
+	s.expect("stop n1#2")
+	s.die("n1", 143)
+	s.send(Stopped{RunID: s.report("n1")})
+	s.expect("n1 stopped", "n1 starting", "start n1#3")
+	s.run("n1")
+	s.expect("reply 1: <nil>")
+}
+
+func TestStopDuringARestart(t *testing.T) {
+	const stopped = "n1: not running: it was stopped before it was started again"
+	for _, deathFirst := range []bool{true, false} {
+		s := up(t, 1, nil)
+		s.send(Command{Kind: CmdRestart, Nodes: []string{"n1"}, Waiter: 1}, Command{Kind: CmdStop, Nodes: []string{"n1"}, Waiter: 2})
+		s.expect("n1 stopping", "stop n1#1")
+		answer := Stopped{RunID: s.report("n1")}
+		if deathFirst {
+			s.die("n1", 0)
+			s.expect("n1 stopped", "reply 2: <nil>")
+			s.send(answer)
+			s.expect("reply 1: " + stopped)
+		} else {
+			s.send(answer)
+			s.die("n1", 0)
+			s.expect("n1 stopped", "reply 2: <nil>", "reply 1: "+stopped)
+		}
+	}
+}
+
 func TestAnExitWithoutAnEvent(t *testing.T) {
 	s := up(t, 1, nil)
 	s.now = s.now.Add(time.Second)
@@ -644,7 +682,7 @@ func TestSupervisorInvariants(t *testing.T) {
 		busy := map[string]string{} // the engine call in progress for each node
 		stopped := map[string]bool{}
 		telling := map[string]SetBlocked{} // the list of blocked peers that each node is receiving
-		var askers []Waiter                // of requests to disconnect or reconnect nodes
+		var askers []Waiter                // of requests that are not answered yet
 		var down, wasDown, wasCollecting, over bool
 		check := func(actions []Action) {
 			defer func() { wasDown, wasCollecting = s.sup.goingDown(), s.sup.phase == phaseFailing }() // a step may start a node and then find that the deadline has passed
@@ -803,6 +841,9 @@ func TestSupervisorInvariants(t *testing.T) {
 			case 11:
 				kind := rapid.SampledFrom([]CommandKind{CmdStart, CmdStop, CmdRestart, CmdKill, CmdPause, CmdUnpause}).Draw(t, "command")
 				msg = Command{Kind: kind, Nodes: []string{m.name}, Waiter: Waiter(i + 1)}
+				if kind == CmdStart || kind == CmdStop || kind == CmdRestart {
+					askers = append(askers, Waiter(i+1))
+				}
 				if !down && (kind == CmdStart || kind == CmdRestart) {
 					delete(stopped, m.name)
 				}
@@ -830,6 +871,9 @@ func TestSupervisorInvariants(t *testing.T) {
 				// afterwards all are stopped.
 				if m.state == orchestrator.BackingOff && m.ending == nil && m.restart.IsZero() && m.busy == idle && !s.sup.closing() {
 					t.Fatalf("%s waits for a restart that never comes", m.name)
+				}
+				if len(m.startWaiters) > 0 && m.busy == idle && m.state.Final() && !s.sup.closing() {
+					t.Fatalf("%s is %s, and somebody waits for its start", m.name, m.state)
 				}
 			}
 			if len(s.sup.disconnected) > 0 && s.sup.ready() {
