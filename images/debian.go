@@ -104,6 +104,12 @@ func ensureDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 	return info, true, err
 }
 
+// withoutDocs leaves documentation and translations out, also of packages that are installed later
+// in an image. With the option --dpkgopt=path-exclude=…, mmdebstrap would start a filter in Python for
+// each of the first 60 packages: 7 of 25 s.
+const withoutDocs = `cd "$1" && printf 'path-exclude=/usr/share/%s/*\n' doc man locale >etc/dpkg/dpkg.cfg.d/99beamyard &&
+	find usr/share/doc usr/share/man usr/share/locale -mindepth 1 -delete`
+
 // importDebian has mmdebstrap write a file and imports that. Importing the stream directly
 // would save no time, because mmdebstrap writes the tar at the very end, and would hide an
 // error after the end of the tar from the engine: it would name an image although mmdebstrap
@@ -129,11 +135,7 @@ func importDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 		include, hooks, changes = append(slices.Clone(src.Packages), "ca-certificates"), nil, []string{"ENV LANG=C.UTF-8"}
 	}
 	include = slices.Concat(include, src.More)
-	args := []string{
-		"--variant=minbase", "--include=" + strings.Join(include, ","),
-		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-		"--dpkgopt=path-exclude=/usr/share/locale/*",
-	}
+	args := []string{"--variant=minbase", "--include=" + strings.Join(include, ","), "--extract-hook=" + withoutDocs}
 	args = slices.Concat(args, hooks, suites[name].options)
 	args = append(args, name, "-")
 	if mirror := hostMirror(ctx); mirror != "" {

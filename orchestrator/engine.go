@@ -31,6 +31,10 @@ type Engine interface {
 	// that is too old. Even with an error, the fields that need no answer are filled in:
 	// where the engine is, and where its address came from.
 	Info(ctx context.Context) (EngineInfo, error)
+
+	// Proxies returns the variables (HTTP_PROXY, http_proxy, …) that the client's configuration
+	// sets for this engine's containers. It asks nothing. Values may hold passwords.
+	Proxies() map[string]string
 }
 
 // Networks is the network part of an [Engine].
@@ -204,10 +208,6 @@ type EngineInfo struct {
 	Tunnelled  bool   // its machine's loopback is reached at the same ports of this one's
 	Endpoint   string // "unix:///var/run/docker.sock", without credentials
 	MTU        string // com.docker.network.driver.mtu of the default bridge, "" if unset
-
-	// Proxies are the variables (HTTP_PROXY, http_proxy, …) that the client's
-	// configuration sets for the containers of this engine. Values may hold passwords.
-	Proxies map[string]string `json:"-"`
 
 	// Where Endpoint came from. These are also filled in if the engine does not answer.
 	From    EndpointSource

@@ -41,8 +41,8 @@ func Prepare(ctx context.Context, eng orchestrator.Engine, s orchestrator.Spec, 
 	if err != nil {
 		return s, err
 	}
-	if s, err = withProxies(ctx, s, eng); err != nil {
-		return s, err
+	if s.Proxies == nil {
+		s.Proxies = eng.Proxies()
 	}
 	if s, err = ownReleases(ctx, s, eng, written, app, progress); err != nil {
 		return s, err

@@ -18,9 +18,7 @@ type oneImage struct {
 	err  error
 }
 
-func (e oneImage) Info(context.Context) (orchestrator.EngineInfo, error) {
-	return orchestrator.EngineInfo{}, nil
-}
+func (e oneImage) Proxies() map[string]string { return nil }
 
 func (e oneImage) Image(context.Context, string) (images.Info, error) { return e.info, e.err }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -128,19 +127,6 @@ func tellChoice(progress io.Writer, src images.Source, asked bool) {
 		return
 	}
 	fmt.Fprintf(progress, "%s has a mix.exs and a %s: running the Mix project (--dockerfile %s builds the other)\n", name, src.Beside, src.Beside)
-}
-
-// withProxies returns the spec with the proxies of the client's configuration.
-func withProxies(ctx context.Context, s orchestrator.Spec, eng orchestrator.Engine) (orchestrator.Spec, error) {
-	if s.Proxies != nil {
-		return s, nil
-	}
-	info, err := eng.Info(ctx)
-	if err != nil {
-		return s, err
-	}
-	s.Proxies = maps.Clone(info.Proxies)
-	return s, nil
 }
 
 // SyncSource returns the folder that a sync compiles, or an error that says why the

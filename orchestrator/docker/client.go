@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -230,6 +231,9 @@ func (e *Engine) Info(ctx context.Context) (orchestrator.EngineInfo, error) {
 	}
 	return result, nil
 }
+
+// Proxies implements [orchestrator.Engine].
+func (e *Engine) Proxies() map[string]string { return maps.Clone(e.proxies) }
 
 // systemTime is the engine's clock, or ours if the engine does not report its own.
 func systemTime(info system.Info) time.Time {

@@ -28,7 +28,7 @@ func TestProxiesOfTheConfiguration(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, eng.proxies); diff != "" {
+		if diff := cmp.Diff(want, eng.Proxies()); diff != "" {
 			t.Errorf("%s: %s", host, diff)
 		}
 		eng.Close()

@@ -31,7 +31,6 @@ const loopback = "127.0.0.1"
 func (e *Engine) located(info orchestrator.EngineInfo) orchestrator.EngineInfo {
 	info.Local, info.Tunnelled = e.local(), e.tunnel != nil
 	info.Host, info.Endpoint = e.publishedHost(), e.endpoint
-	info.Proxies = e.proxies
 	info.From, info.Context, info.TLS = e.source.from, e.source.context, e.source.tls
 	return info
 }

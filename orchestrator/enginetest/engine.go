@@ -162,6 +162,9 @@ func (e *Engine) Info(context.Context) (orchestrator.EngineInfo, error) {
 	}, nil
 }
 
+// Proxies implements orchestrator.Engine: there are none.
+func (e *Engine) Proxies() map[string]string { return nil }
+
 // Image implements images.Engine.
 func (e *Engine) Image(_ context.Context, ref string) (images.Info, error) {
 	if err := e.fails("Image"); err != nil {

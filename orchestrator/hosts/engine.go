@@ -151,6 +151,9 @@ type answer[T any] struct {
 	value T
 }
 
+// Proxies implements [orchestrator.Engine]: those of the first host.
+func (e *Engine) Proxies() map[string]string { return e.hosts[0].Proxies() }
+
 // Info implements orchestrator.Engine. It describes the manager, or else the first host that
 // answers; Hosts has each, with its own time now. CPUs and memory are those of all, and the MTU is
 // the smallest. Ports that are published on loopback are this machine's, or tunnelled: with several

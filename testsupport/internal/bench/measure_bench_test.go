@@ -69,6 +69,7 @@ func TestBench(t *testing.T) {
 		{"up", (*session).ups, true},
 		{"restart", (*session).restarts, true},
 		{"sync", (*session).syncs, true},
+		{"image", (*session).images, false},
 		{"health", (*session).healths, true},
 		{"rpc", (*session).rpcs, true},
 		{"faults", (*session).faults, true},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -82,21 +83,8 @@ func (s *session) syncs(t *testing.T) {
 		sizes = sizes[:1]
 	}
 	for _, size := range sizes {
-		dir := t.TempDir()
-		if err := os.CopyFS(dir, os.DirFS(demo)); err != nil {
-			t.Fatal(err)
-		}
-		write := func(path, text string) {
-			if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for i := range size.more { // modules that no node loads: their files are proven
-			write(fmt.Sprintf("lib/demo/more%d.ex", i), fmt.Sprintf("defmodule Demo.More%d do\n  def v, do: %d\nend\n", i, i))
-		}
-		version := func(n int) {
-			write("lib/demo/bench.ex", fmt.Sprintf("defmodule Demo.Bench do\n  def v, do: %d\nend\n", 100+n))
-		}
+		dir, write := project(t, size.more)
+		version := func(n int) { write("bench", 100+n) }
 		version(0)
 		r := s.up(t, size.nodes, func(spec *orchestrator.Spec) { spec.Source, spec.HTTPCheck = dir, "" })
 		if _, err := r.Sync(t.Context(), orchestrator.SyncOptions{}); err != nil { // starts the compiler
@@ -127,6 +115,26 @@ func (s *session) syncs(t *testing.T) {
 		r.down()
 		s.removeImage(t, image)
 	}
+}
+
+// project copies the demo, with more modules that no node loads: their files are proven. write changes
+// one of the modules, or adds it.
+func project(t *testing.T, more int) (dir string, write func(module string, value int)) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(demo)); err != nil {
+		t.Fatal(err)
+	}
+	write = func(module string, value int) {
+		text := fmt.Sprintf("defmodule Demo.%s do\n  def v, do: %d\nend\n", strings.ToUpper(module[:1])+module[1:], value)
+		if err := os.WriteFile(filepath.Join(dir, "lib/demo", module+".ex"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range more {
+		write(fmt.Sprintf("more%d", i), i)
+	}
+	return dir, write
 }
 
 // healths times the health report: of the supervisor, whose links are open, and by labels alone,
