@@ -250,6 +250,28 @@ func TestUpgradeWaitsForANodeThatDiesMeanwhile(t *testing.T) {
 	}
 }
 
+// A node that a user stops during an upgrade, and starts again soon, does not end it.
+func TestUpgradeWaitsForANodeThatIsStartedAgain(t *testing.T) {
+	upgrades(t, func(t *testing.T, w *world) {
+		w.up(nil)
+		again := make(chan error, 1)
+		go func() {
+			_ = w.Await(t.Context(), func(st orchestrator.Status) bool { return st.Nodes[0].State == orchestrator.Starting })
+			err := w.Stop(t.Context(), "n3")
+			time.Sleep(time.Second)
+			again <- errors.Join(err, w.Start(t.Context(), "n3"))
+		}()
+		if _, err := w.Upgrade(t.Context(), upgrade.Options{Source: "shop:2"}); err != nil {
+			t.Errorf("%v\n%s", err, w.history())
+		}
+		if err := <-again; err != nil || !strings.Contains(w.history(), "n3 stopped") {
+			t.Errorf("n3 was not stopped and started: %v\n%s", err, w.history())
+		}
+		w.runs("n1 shop:2, n2 shop:2, n3 shop:2")
+		w.end()
+	})
+}
+
 // A supervisor that is killed while a node has no container leaves a record: the next one starts
 // that node with the image before, on its ports, and goes on or goes back.
 func TestAnInterruptedUpgradeIsAdopted(t *testing.T) {

@@ -206,11 +206,14 @@ func (r *run) settled(ctx context.Context) (node string, err error) {
 	case ctx.Err() != nil:
 		return node, ctx.Err()
 	}
-	return node, r.explain(ctx, r.must, nil)
+	if err = r.explain(ctx, r.must, nil); err == nil { // started by a user, or just in time
+		node = ""
+	}
+	return node, err
 }
 
 // explain returns the error about the nodes that are not Ready, with their causes, which are
-// waited for. err is what else is known of them.
+// waited for. It returns err, which is what else is known of them, if all are Ready by then.
 func (r *run) explain(ctx context.Context, nodes []string, err error) error {
 	unwell := func(st orchestrator.Status) (all []orchestrator.NodeStatus) {
 		for _, n := range st.Nodes {
@@ -227,7 +230,7 @@ func (r *run) explain(ctx context.Context, nodes []string, err error) error {
 	})
 	st, stErr := r.cluster.Status(ctx)
 	bad := unwell(st)
-	if stErr != nil || len(bad) == 0 && err != nil {
+	if stErr != nil || len(bad) == 0 {
 		return errors.Join(err, stErr)
 	}
 	e := &orchestrator.ClusterError{Cluster: r.spec.Name, Kind: orchestrator.ErrNotReady}
