@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -197,26 +198,30 @@ func TestDoctorOnABrokenEngine(t *testing.T) {
 // forgetProbe removes the image that doctor built from this test's program. Unlike a
 // user's image, it is never used again. It uses the unix socket directly, because only
 // one package may use the Docker client.
-func forgetProbe(t *testing.T) {
-	t.Helper()
+func forgetProbe() error {
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		return err
+	}
+	ref, err := enginetest.HelperImage(self)
+	if err != nil {
+		return err
 	}
 	network, address := engineSocket()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}}
-	request, err := http.NewRequest(http.MethodDelete, "http://engine/images/"+enginetest.HelperImage(t, self)+"?force=1", nil)
+	request, err := http.NewRequest(http.MethodDelete, "http://engine/images/"+ref+"?force=1", nil)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotFound {
-		t.Errorf("remove %s: %s", request.URL, response.Status)
+		return fmt.Errorf("remove %s: %s", request.URL, response.Status)
 	}
+	return nil
 }

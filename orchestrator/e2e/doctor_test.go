@@ -31,7 +31,11 @@ func beamyard(t *testing.T, static bool) (program, ref string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	return program, enginetest.HelperImage(t, program)
+	ref, err := enginetest.HelperImage(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program, ref
 }
 
 // The machine that runs these tests passes, and every check has a result, with a static

@@ -1,17 +1,6 @@
 package enginetest
 
-import (
-	"testing"
-
-	"github.com/beamyard/beamyard/orchestrator/internal/helper"
-)
+import "github.com/beamyard/beamyard/orchestrator/internal/helper"
 
 // HelperImage returns the reference of the image that doctor and faults make of the program at path.
-func HelperImage(t testing.TB, path string) string {
-	t.Helper()
-	ref, err := helper.Reference(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ref
-}
+func HelperImage(path string) (ref string, err error) { return helper.Reference(path) }
