@@ -117,8 +117,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		panic(err) // a struct tag in cli is wrong: the first test finds it
 	}
 	args, rest := dashed(args)
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help": // as docker and git have it
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	kctx, err := parser.Parse(args)
 	if ended >= 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/cluster"
 	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
+	"github.com/beamyard/beamyard/orchestrator/hint"
 	"github.com/beamyard/beamyard/orchestrator/upgrade"
 )
 
@@ -128,7 +129,11 @@ func (c *rolling) roll(ctx context.Context, a *app, command string, o upgrade.Op
 	stop()
 	p.close()
 	if ctx.Err() != nil {
-		a.say("interrupted: the supervisor finishes the nodes that it is replacing, and no others; go on: beamyard %[2]s %[1]s, or go back: beamyard rollback %[1]s", r.cluster, command)
+		next := fmt.Sprintf("go on: %s, or go back: %s", upgrade.Again(r.cluster, o.Source), hint.Rollback.On(r.cluster))
+		if o.Back {
+			next = fmt.Sprintf("go on: %s", hint.Rollback.On(r.cluster))
+		}
+		a.say("interrupted: the supervisor finishes the nodes that it is replacing, and no others; %s", next)
 	}
 	if len(report.Nodes) == 0 {
 		return err

@@ -168,7 +168,7 @@ func TestUpgradeStopsAtTheFirstNodeThatIsNotWell(t *testing.T) {
 		if !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "why: ") {
 			t.Errorf("%v\nwant %s", err, want)
 		}
-		if next := orchestrator.HintOf(err).String(); !strings.Contains(next, "beamyard rollback shop") {
+		if next := orchestrator.HintOf(err).String(); !strings.Contains(next, "beamyard rollback shop\n") || !strings.HasSuffix(next, "go on: beamyard upgrade shop --to shop:3") {
 			t.Errorf("hint: %s", next)
 		}
 		states := map[string]upgrade.NodeState{}

@@ -15,9 +15,10 @@ import (
 // Report says what an upgrade or a rollback did to each node.
 type Report struct {
 	Cluster string        `json:"cluster"`
-	Back    bool          `json:"back,omitempty"` // it was a rollback
-	Nodes   []NodeReport  `json:"nodes"`          // in the order of the spec
-	Took    time.Duration `json:"took"`           // in nanoseconds
+	Back    bool          `json:"back,omitempty"`   // it was a rollback
+	Source  string        `json:"source,omitempty"` // the folder or the image that was given; "": that of the cluster
+	Nodes   []NodeReport  `json:"nodes"`            // in the order of the spec
+	Took    time.Duration `json:"took"`             // in nanoseconds
 }
 
 // NodeReport is the part of a [Report] about one node.
@@ -40,8 +41,8 @@ const (
 	Waiting   NodeState = "waiting"   // it still has the image that it had
 )
 
-func newReport(s orchestrator.Spec, back bool, now, to map[string]manifest.Build, groups [][]string) *Report {
-	r := &Report{Cluster: s.Name, Back: back}
+func newReport(s orchestrator.Spec, o Options, now, to map[string]manifest.Build, groups [][]string) *Report {
+	r := &Report{Cluster: s.Name, Back: o.Back, Source: o.Source}
 	for _, n := range s.Nodes {
 		one := NodeReport{Name: n.Name, State: Unchanged}
 		if from, known := now[n.Name]; known {
@@ -132,11 +133,20 @@ func (e *Stopped) Unwrap() error { return e.Err }
 
 // Hint says how to go back, and how to go on.
 func (e *Stopped) Hint() hint.Hint {
-	next := hint.Newf("go back to the image before: %s\nor make it right, and go on: %s", hint.Rollback.On(e.Report.Cluster), hint.Upgrade.On(e.Report.Cluster))
+	next := hint.Newf("go back to the image before: %s\nor make it right, and go on: %s", hint.Rollback.On(e.Report.Cluster), Again(e.Report.Cluster, e.Report.Source))
 	if e.Report.Back {
 		next = hint.Newf("go on: %s", hint.Rollback.On(e.Report.Cluster))
 	}
 	return hint.Lines(orchestrator.HintOf(e.Err), next)
+}
+
+// Again returns the step that goes on with an upgrade to a source; "": to that of the cluster.
+func Again(cluster, source string) hint.Step {
+	step := hint.Upgrade.On(cluster)
+	if source != "" {
+		step = step.With("--to " + hint.Quote(source))
+	}
+	return step
 }
 
 // ErrNoUpgrade reports that a cluster has no upgrade to go back from.

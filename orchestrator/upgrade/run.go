@@ -68,7 +68,7 @@ const (
 // stopped, paused or kept apart.
 func Run(ctx context.Context, eng orchestrator.Engine, c Cluster, o Options) (Report, error) {
 	r := &run{cluster: c, o: o, spec: c.Spec(), began: time.Now()}
-	r.report = &Report{Cluster: r.spec.Name, Back: o.Back}
+	r.report = &Report{Cluster: r.spec.Name, Back: o.Back, Source: o.Source}
 	groups, err := r.begin(ctx, eng)
 	if err == nil && len(groups) > 0 {
 		err = r.replaceAll(ctx, groups)
@@ -124,7 +124,7 @@ func (r *run) begin(ctx context.Context, eng orchestrator.Engine) (groups [][]st
 		return nil, err
 	}
 	groups, err = plan(st, now, r.to, max(1, r.o.Batch), r.o.Back)
-	r.report = newReport(r.spec, r.o.Back, now, r.to, groups)
+	r.report = newReport(r.spec, r.o, now, r.to, groups)
 	r.must = ready(st)
 	if err != nil || len(groups) == 0 || r.o.Back {
 		return groups, err
