@@ -17,6 +17,7 @@ import (
 	"github.com/beamyard/beamyard/orchestrator/config"
 	"github.com/beamyard/beamyard/orchestrator/discovery"
 	"github.com/beamyard/beamyard/orchestrator/parking"
+	"github.com/beamyard/beamyard/orchestrator/secrets"
 	"github.com/beamyard/beamyard/orchestrator/validation"
 )
 
@@ -165,6 +166,9 @@ func (c *upFlags) connect(ctx context.Context, a *app, w *failureEvidence, spec 
 func (u *up) prepare(ctx context.Context, fresh bool) error {
 	if u.spec.Image == "" && fresh {
 		phase(u.progress, u.now(), "preparing the image")
+	}
+	if unset := secrets.Unset(u.spec); fresh && len(unset) > 0 {
+		u.say("secrets: no env has %s: check the spelling, because nothing is masked for it", strings.Join(unset, ", "))
 	}
 	spec, err := build.Prepare(ctx, u.eng, u.spec, u.progress)
 	if err != nil {

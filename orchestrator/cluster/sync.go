@@ -113,7 +113,7 @@ func (c *Cluster) sync(ctx context.Context, opts orchestrator.SyncOptions) (code
 		if err != nil {
 			return codesync.Report{}, err
 		}
-		if s.session, err = compiler.OpenSession(ctx, conn, c.spec); err != nil {
+		if s.session, err = compiler.OpenSession(ctx, conn, c.current()); err != nil {
 			_ = conn.Close()
 			return codesync.Report{}, err
 		}

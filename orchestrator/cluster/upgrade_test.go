@@ -163,7 +163,7 @@ func TestUpgradeStopsAtTheFirstNodeThatIsNotWell(t *testing.T) {
 		if !errors.As(err, &stopped) || stopped.Node != "n1" || !errors.Is(err, orchestrator.ErrNodeFailed) {
 			t.Fatalf("%v\n%s", err, w.history())
 		}
-		want := `upgrade of shop stopped at n1, no node is replaced: cluster shop: a node failed
+		want := `upgrade of shop stopped at n1, no other node is replaced: cluster shop: a node failed
   n1 (failed): boot (exit 1): ** (Mix) Could not start application shop: no table; not restarted: it failed to boot twice with the same message`
 		if !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "why: ") {
 			t.Errorf("%v\nwant %s", err, want)

@@ -30,7 +30,11 @@ type ColdError struct {
 func (e *ColdError) Error() string {
 	var why []string
 	if len(e.Files) > 0 {
-		why = append(why, strings.Join(e.Files, ", ")+" is read when a node starts")
+		verb := "is"
+		if len(e.Files) > 1 {
+			verb = "are"
+		}
+		why = append(why, fmt.Sprintf("%s %s read when a node starts", strings.Join(e.Files, ", "), verb))
 	}
 	for _, m := range e.Modules {
 		why = append(why, short(m)+" runs a function when it is loaded (a NIF)")

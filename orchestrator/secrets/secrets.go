@@ -41,6 +41,19 @@ func Values(s orchestrator.Spec) []string {
 	return Forms(values...)
 }
 
+// Unset returns the names in [orchestrator.Spec].Secrets that no environment of the spec has: nothing
+// is masked for them.
+func Unset(s orchestrator.Spec) []string {
+	return slices.DeleteFunc(slices.Clone(s.Secrets), func(key string) bool {
+		_, set := s.Env[key]
+		for i := range s.Nodes {
+			_, own := s.NodeAt(i).Env[key]
+			set = set || own
+		}
+		return set
+	})
+}
+
 // userinfo returns the part of a URL before an @ (RFC 3986, section 3.2.1). The scheme may be
 // missing, as in the address of a proxy, and the password may have characters that it should not.
 func userinfo(address string) string {

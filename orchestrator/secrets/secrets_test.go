@@ -123,3 +123,13 @@ func TestRedactor(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestSecretsThatNoEnvironmentHas(t *testing.T) {
+	s := orchestrator.Spec{
+		Secrets: []string{"TOKEN", "TOKEM", "OWN"}, Env: map[string]string{"TOKEN": ""},
+		Nodes: []orchestrator.NodeSpec{{Name: "n1"}, {Name: "n2", Env: map[string]string{"OWN": "x"}}},
+	}
+	if got := Unset(s); !slices.Equal(got, []string{"TOKEM"}) {
+		t.Errorf("%q", got)
+	}
+}

@@ -118,13 +118,16 @@ type Stopped struct {
 func (e *Stopped) Error() string {
 	var ours []string
 	for _, n := range e.Report.Nodes {
-		if n.State == Replaced {
-			ours = append(ours, n.Name)
+		switch {
+		case n.State == Replaced:
+			ours = append(ours, n.Name+" replaced")
+		case n.State == Unwell && n.Name != e.Node: // of the same group
+			ours = append(ours, n.Name+" has the new image")
 		}
 	}
-	done := "no node is replaced"
-	if len(ours) > 0 {
-		done = strings.Join(ours, ", ") + " replaced"
+	done := strings.Join(ours, ", ")
+	if done == "" {
+		done = "no other node is replaced"
 	}
 	return fmt.Sprintf("%s of %s stopped at %s, %s: %v", e.Report.verb(), e.Report.Cluster, e.Node, done, e.Err)
 }
