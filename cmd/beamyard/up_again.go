@@ -25,7 +25,7 @@ func (u *up) again(ctx context.Context, found discovery.Cluster) (orchestrator.S
 	if slices.Equal(diff, []string{"image"}) && found.Spec.Source == u.spec.Source && u.spec.Precompiled {
 		return none, orchestrator.WithHint(
 			fmt.Errorf("%w: %s, made of other sources than %s holds now", orchestrator.ErrClusterExists, name, found.Spec.Source),
-			"load them, if sync has not: beamyard sync -c %[1]s\nor put them into the nodes' image: beamyard upgrade %[1]s\nor start it again: beamyard down %[1]s, then the same command", name)
+			"load them: beamyard sync -c %[1]s\nor, if sync has loaded them, put them into the image: beamyard upgrade %[1]s\nor start it again: beamyard down %[1]s, then the same command", name)
 	}
 	if len(diff) > 0 {
 		return none, otherSettings(name, diff...)
