@@ -108,7 +108,7 @@ func ensureDebian(ctx context.Context, eng Engine, src Source, progress io.Write
 // in an image. With the option --dpkgopt=path-exclude=…, mmdebstrap would start a filter in Python for
 // each of the first 60 packages: 7 of 25 s.
 const withoutDocs = `cd "$1" && printf 'path-exclude=/usr/share/%s/*\n' doc man locale >etc/dpkg/dpkg.cfg.d/99beamyard &&
-	find usr/share/doc usr/share/man usr/share/locale -mindepth 1 -delete`
+	mkdir -p usr/share/doc usr/share/man usr/share/locale && find usr/share/doc usr/share/man usr/share/locale -mindepth 1 -delete`
 
 // importDebian has mmdebstrap write a file and imports that. Importing the stream directly
 // would save no time, because mmdebstrap writes the tar at the very end, and would hide an

@@ -45,7 +45,7 @@ func TestPrepareMakesAnImageForEachRecipe(t *testing.T) {
 			t.Errorf("no %q in %q", want, progress.String())
 		}
 	}
-	eng.FailNext("Info", orchestrator.ErrEngineUnreachable) // which takes an engine longer than all the rest: it is not asked for it
+	eng.FailNext("Info", orchestrator.ErrEngineUnreachable) // an image that exists is found without it: it takes an engine longer than all the rest
 	again, err := build.Prepare(t.Context(), eng, made, nil)
 	if diff := validation.Diff(made, again); err != nil || len(diff) > 0 {
 		t.Errorf("%v, %v", diff, err)

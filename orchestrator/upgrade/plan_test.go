@@ -90,6 +90,29 @@ func TestJudge(t *testing.T) {
 
 // An upgrade that follows a complete one goes back to what that one brought. One that follows an
 // upgrade that stopped goes back to what was before that one.
+// An error says what each node runs that is not as it was.
+func TestAStoppedUpgradeSaysWhatItReplaced(t *testing.T) {
+	for _, tc := range []struct {
+		states []NodeState // of n1 to n3, which stops it
+		back   bool
+		want   string
+	}{
+		{[]NodeState{Waiting, Waiting, Waiting}, false, "no node is replaced"},
+		{[]NodeState{Waiting, Waiting, Unwell}, false, "no other node is replaced"},
+		{[]NodeState{Replaced, Unchanged, Unwell}, false, "n1 replaced"},
+		{[]NodeState{Replaced, Unwell, Unwell}, false, "n1 replaced, n2 has the new image"},
+		{[]NodeState{Unwell, Waiting, Waiting}, true, "n1 has the image before"},
+	} {
+		e := &Stopped{Report: Report{Cluster: "demo", Back: tc.back}, Node: "n3", Err: ErrNoUpgrade}
+		for i, n := range orchestrator.NodeNames(3) {
+			e.Report.Nodes = append(e.Report.Nodes, NodeReport{Name: n.Name, State: tc.states[i]})
+		}
+		if want := " of demo stopped at n3, " + tc.want + ": "; !strings.Contains(e.Error(), want) {
+			t.Errorf("%v; want %s", e, want)
+		}
+	}
+}
+
 func TestRecordOfTheNextUpgrade(t *testing.T) {
 	first := Record{From: map[string]manifest.Build{"n1": made("a"), "n2": made("a")}, To: map[string]manifest.Build{"n1": made("b"), "n2": made("b")}}
 	to := map[string]manifest.Build{"n1": made("c"), "n2": made("c")}

@@ -116,18 +116,23 @@ type Stopped struct {
 }
 
 func (e *Stopped) Error() string {
-	var ours []string
+	var others []string
+	done, has := "no node is replaced", "has the new image"
+	if e.Report.Back {
+		has = "has the image before"
+	}
 	for _, n := range e.Report.Nodes {
 		switch {
 		case n.State == Replaced:
-			ours = append(ours, n.Name+" replaced")
-		case n.State == Unwell && n.Name != e.Node: // of the same group
-			ours = append(ours, n.Name+" has the new image")
+			others = append(others, n.Name+" replaced")
+		case n.State == Unwell && n.Name == e.Node:
+			done = "no other node is replaced"
+		case n.State == Unwell: // of the same group
+			others = append(others, n.Name+" "+has)
 		}
 	}
-	done := strings.Join(ours, ", ")
-	if done == "" {
-		done = "no other node is replaced"
+	if len(others) > 0 {
+		done = strings.Join(others, ", ")
 	}
 	return fmt.Sprintf("%s of %s stopped at %s, %s: %v", e.Report.verb(), e.Report.Cluster, e.Node, done, e.Err)
 }
