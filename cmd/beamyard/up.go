@@ -168,8 +168,7 @@ func (u *up) prepare(ctx context.Context, fresh bool) error {
 		phase(u.progress, u.now(), "preparing the image")
 	}
 	if unset := secrets.Unset(u.spec); fresh && len(unset) > 0 {
-		u.progress.event(orchestrator.Event{Time: u.now(), Kind: orchestrator.EventNote,
-			Text: fmt.Sprintf("secrets: no env has %s: check the spelling, because nothing is masked for it", strings.Join(unset, ", "))})
+		u.progress.event(noteOf(u.now(), "secrets: no env has "+strings.Join(unset, ", ")+": check the spelling, because nothing is masked for it"))
 	}
 	spec, err := build.Prepare(ctx, u.eng, u.spec, u.progress)
 	if err != nil {
